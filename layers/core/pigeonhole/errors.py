@@ -1,0 +1,127 @@
+"""Everything that can go wrong, as one tree. Each class has the `code`, the HTTP `status` and whether a retry may help.
+
+    PigeonholeError
+    ├── InvalidRequest        400 invalid_request      every fault of the body, each with its path
+    ├── SampleError           400                      one image or text that can't be read; `on_error: "null"` survives it
+    │   ├── UnreadableImage   400 unreadable_image     not an image, truncated, or too many pixels
+    │   ├── UnsupportedMedia  400 unsupported_media    a readable file of a kind that isn't taken
+    │   ├── UnfetchableUrl    400 unfetchable_url      the address didn't give the file: 404, timeout, DNS
+    │   ├── ForbiddenUrl      400 forbidden_url        private address, disallowed scheme, port or bucket
+    │   └── TooLarge          413 too_large            a file or a request above its limit
+    ├── InvalidApiKey         401 invalid_api_key
+    ├── Forbidden             403 forbidden
+    ├── NotFound              404 not_found
+    ├── MethodNotAllowed      405 method_not_allowed
+    ├── RateLimited           429 rate_limited
+    ├── InternalError         500 internal_error       nothing internal in the message
+    ├── Overloaded            503 overloaded
+    └── TimedOut              504 timed_out
+
+A message is written for the caller and says how to mend the fault; it never holds a secret, a stack or an address that
+the caller did not send.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault of a request. `path`: where in the body (`labels.3.value`), empty for the whole of it."""
+
+    path: str
+    message: str
+
+
+class PigeonholeError(Exception):
+    """Base of the tree. `message` is public; `details` lists the single faults, if there are any."""
+
+    code: ClassVar[str]
+    status: ClassVar[int]
+    retryable: ClassVar[bool] = False
+    retry_after_s: ClassVar[int | None] = None
+
+    def __init__(self, message: str, details: tuple[Fault, ...] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+class InvalidRequest(PigeonholeError):
+    code, status = "invalid_request", 400
+
+
+class SampleError(PigeonholeError):
+    """A fault of one sample or label value, not of the request's form."""
+
+
+class UnreadableImage(SampleError):
+    code, status = "unreadable_image", 400
+
+
+class UnsupportedMedia(SampleError):
+    code, status = "unsupported_media", 400
+
+
+class UnfetchableUrl(SampleError):
+    code, status, retryable = "unfetchable_url", 400, True
+
+
+class ForbiddenUrl(SampleError):
+    code, status = "forbidden_url", 400
+
+
+class TooLarge(SampleError):
+    code, status = "too_large", 413
+
+
+class InvalidApiKey(PigeonholeError):
+    code, status = "invalid_api_key", 401
+
+
+class Forbidden(PigeonholeError):
+    code, status = "forbidden", 403
+
+
+class NotFound(PigeonholeError):
+    code, status = "not_found", 404
+
+
+class MethodNotAllowed(PigeonholeError):
+    code, status = "method_not_allowed", 405
+
+
+class RateLimited(PigeonholeError):
+    code, status, retryable, retry_after_s = "rate_limited", 429, True, 1
+
+
+class InternalError(PigeonholeError):
+    code, status, retryable = "internal_error", 500, True
+
+    def __init__(
+        self, message: str = "Something went wrong on our side. Try again; if it persists, send us the log_id."
+    ) -> None:
+        super().__init__(message)
+
+
+class Overloaded(PigeonholeError):
+    code, status, retryable, retry_after_s = "overloaded", 503, True, 2
+
+
+class TimedOut(PigeonholeError):
+    code, status, retryable = "timed_out", 504, True
+
+
+def _leaves(base: type[PigeonholeError]) -> list[type[PigeonholeError]]:
+    return [leaf for child in base.__subclasses__() for leaf in ([child] if "code" in vars(child) else _leaves(child))]
+
+
+BY_CODE: dict[str, type[PigeonholeError]] = {leaf.code: leaf for leaf in _leaves(PigeonholeError)}
+
+
+def from_code(code: str, message: str, details: tuple[Fault, ...] = ()) -> PigeonholeError:
+    """Build the error that `code` names, as it came over the wire; an unknown code becomes an InternalError."""
+    leaf = BY_CODE.get(code, InternalError)
+    return InternalError() if leaf is InternalError else leaf(message, details)

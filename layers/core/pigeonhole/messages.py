@@ -1,0 +1,95 @@
+"""What crosses an invocation or, later, a queue: versioned, validated on receipt.
+
+functions/api sends a `ClassifyCommand` to functions/classify and gets a `ClassifyReply`; `DescribeCommand` asks the same
+function what it runs (deep health, GET /v1/models). A reply carries either a result or an error from errors.py, by its code.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from pigeonhole.contract import ClassificationRequest, LabelScore, SampleFault
+
+VERSION = 1
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    version: Literal[1] = VERSION
+
+
+class S3Grant(BaseModel):
+    """Where a tenant may read on S3: keys of `bucket` that begin with `prefix` (never empty, ends with a slash)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    bucket: Annotated[str, Field(min_length=3)]
+    prefix: Annotated[str, Field(pattern=r"^[^/].*/$")]
+
+
+class ClassifyCommand(_Message):
+    """Classify one request's samples. `grants`: what the tenant may name by s3://."""
+
+    kind: Literal["classify"] = "classify"
+    log_id: str
+    tenant_id: str
+    grants: tuple[S3Grant, ...] = ()
+    request: ClassificationRequest
+
+
+class DescribeCommand(_Message):
+    """Ask what model is loaded."""
+
+    kind: Literal["describe"] = "describe"
+    log_id: str
+
+
+Command = Annotated[ClassifyCommand | DescribeCommand, Field(discriminator="kind")]
+COMMAND: TypeAdapter[ClassifyCommand | DescribeCommand] = TypeAdapter(Command)
+
+
+class ChunkResult(_Message):
+    """What became of each sample, in order. `predictions`: best first, null where `errors` says why.
+
+    `input_tokens`: text tokens and image patches submitted; `output_tokens`: text tokens of the predictions; `inference_ms`:
+    milliseconds from decoded input to scores.
+    """
+
+    predictions: list[list[str] | None]
+    scores: list[list[LabelScore] | None] | None = None
+    errors: list[SampleFault] = []
+    warnings: list[str] = []
+    input_tokens: int
+    output_tokens: int
+    inference_ms: int
+
+
+class ModelDescription(_Message):
+    """A deployed model. `revision` names its weights; `calibrated`: whether a calibration of that revision is in use."""
+
+    model_id: str
+    revision: str
+    engine: str
+    text_encoder: str
+    licence: str
+    calibrated: bool
+    input_pixels: int
+    max_text_tokens: int
+
+
+class ErrorReply(BaseModel):
+    """An error of errors.py on its way between functions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    code: str
+    message: str
+    details: list[dict[str, str]] = []
+
+
+class ClassifyReply(_Message):
+    """The classify function's answer: exactly one of `result`, `model` and `error`."""
+
+    result: ChunkResult | None = None
+    model: ModelDescription | None = None
+    error: ErrorReply | None = None

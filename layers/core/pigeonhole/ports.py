@@ -1,0 +1,83 @@
+"""What the services need from the outside, as Protocols. Adapters live in `aws/`, `encoders/` and, for tests, tests/fakes.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from pigeonhole.messages import ClassifyCommand, ClassifyReply, DescribeCommand
+
+if TYPE_CHECKING:  # functions/api has neither numpy nor Pillow
+    import numpy as np
+    import numpy.typing as npt
+    from PIL import Image
+
+    Embeddings = npt.NDArray[np.float32]  # (n, dim), each row of length 1
+    Pixels = npt.NDArray[np.uint8]  # (n, height, width, 3), RGB
+
+
+@dataclass(frozen=True)
+class EncoderInfo:
+    """What scoring and bookkeeping need to know of an encoder.
+
+    `revision`: changes whenever an embedding would. `logit_scale`, `logit_bias`: log-odds = scale * cosine + bias, as the
+    model was trained (bias 0 where it has none). `activation`: how the model turns logits into probabilities.
+    `max_text_tokens`: longer texts are cut. `image_side`, `image_patches`: pixels of the square input; patches counted per image.
+    `templates`: the model's own prompts for image classes, each with `{}` once.
+    """
+
+    model_id: str
+    revision: str
+    licence: str
+    engine: str
+    dim: int
+    logit_scale: float
+    logit_bias: float
+    activation: Literal["softmax", "sigmoid"]
+    max_text_tokens: int
+    image_side: int
+    image_patches: int
+    templates: tuple[str, ...] = ("{}",)
+
+
+class Encoder(Protocol):
+    """Texts and, where the model has an image tower, images to unit embeddings of one space. Safe to call from several threads."""
+
+    @property
+    def info(self) -> EncoderInfo: ...
+
+    def encode_text(self, texts: Sequence[str]) -> Embeddings:
+        """(n,) texts -> float32 (n, dim), unit rows. Texts beyond `max_text_tokens` are cut. n may be 0."""
+        ...
+
+    def fit(self, image: Image.Image) -> Pixels:
+        """One RGB image of any size -> uint8 (side, side, 3): the model's own resize and crop."""
+        ...
+
+    def encode_image(self, pixels: Pixels) -> Embeddings:
+        """uint8 (n, side, side, 3) from `fit` -> float32 (n, dim), unit rows. A row's result doesn't depend on the others."""
+        ...
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text as the model would read it, special tokens included, before any cut."""
+        ...
+
+
+class ClassifierClient(Protocol):
+    """The way from functions/api to functions/classify."""
+
+    def call(self, command: ClassifyCommand | DescribeCommand) -> ClassifyReply:
+        """Invoke once, never retried.
+
+        Raises TimedOut (no answer in time), Overloaded (throttled), InternalError (the function failed).
+        """
+        ...
+
+
+class BlobStore(Protocol):
+    """Objects in S3 that a caller names. The check against the tenant's grants is done by sources.py, before."""
+
+    def read(self, bucket: str, key: str, max_bytes: int) -> bytes:
+        """Raises UnfetchableUrl (absent, or not ours to read) or TooLarge (more than `max_bytes`, nothing more is read)."""
+        ...

@@ -1,0 +1,76 @@
+"""Settings of a function, read from the environment once, by wiring. Each has a name, a unit, a default and a line here.
+
+`Settings.read(environ)` is the only reader; a value that can't be parsed is an error that names the variable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+
+PREFIX = "PIGEONHOLE_"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting; the environment's name is `PIGEONHOLE_` and the field's in capitals (`PIGEONHOLE_MAX_IMAGE_BYTES`)."""
+
+    # where things are
+    stage: str = "dev"
+    table_name: str = ""
+    upload_bucket: str = ""
+    classify_function: str = ""
+    usage_plan_id: str = ""
+    model_dir: str = "/opt/model"
+    # one request
+    max_samples: int = 32
+    max_labels: int = 24
+    max_text_chars: int = 8_000
+    max_label_chars: int = 512
+    max_instruction_chars: int = 2_000
+    max_body_bytes: int = 4_000_000
+    invoke_timeout_s: float = 26.0
+    # callers' images
+    allow_http: bool = False
+    allow_loopback: bool = False  # the local stack only: the template never sets it
+    max_image_bytes: int = 20_000_000
+    max_request_bytes: int = 256_000_000
+    max_image_megapixels: int = 50
+    fetch_timeout_s: float = 10.0
+    max_redirects: int = 3
+    fetch_workers: int = 16
+    decode_workers: int = 2
+    # the model
+    threads: int = 1
+    encode_batch: int = 8
+    label_cache_size: int = 4_096
+    # what a tenant may do, for the x-jigsaw-rate-limit-* headers; the usage plan enforces
+    quota_limit: int = 100_000
+    quota_period: str = "MONTH"
+    rate_counter_timeout_s: float = 0.2
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Settings:
+        """Take each field from `environ`, else its default.
+
+        Raises ValueError, naming the variable, for a value of the wrong type.
+        """
+        values: dict[str, object] = {}
+        for field in fields(cls):
+            name = PREFIX + field.name.upper()
+            raw = environ.get(name)
+            if raw is None or raw == "":
+                continue
+            default = field.default
+            assert default is not MISSING  # noqa: S101 - every field above has one
+            values[field.name] = _parse(name, raw, type(default))
+        return cls(**values)  # type: ignore[arg-type]
+
+
+def _parse(name: str, raw: str, kind: type) -> object:
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[raw.lower()]
+        return kind(raw)
+    except (KeyError, ValueError):
+        raise ValueError(f"{name}={raw!r} is not {'true or false' if kind is bool else f'of type {kind.__name__}'}") from None
