@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import numpy.typing as npt
 import torch
 
 TEMPLATES = ("{}", "a photo of a {}", "a picture of the {}")
 
 # Classes so general that a photo of another source may well show one without being labelled so: they are never its negatives.
 GENERIC = frozenset(
-    "person fruit flower airplane bird car cat deer dog frog horse ship truck motorbike cup chair lamp barrel".split()
+    ["person", "fruit", "flower", "airplane", "bird", "car", "cat", "deer", "dog", "frog", "horse", "ship", "truck", "motorbike", "cup", "chair", "lamp", "barrel"]
 )
 SAME_SOURCE_CLASH = 0.70
 OTHER_SOURCE_CLASH = 0.45
@@ -28,14 +31,12 @@ class TextTargets:
     `ignored`: bool (classes, classes); `ignored[i, j]` takes class j out of the softmax for a photo of class i.
     """
 
-    def __init__(self, embed: object, names_by_source: list[tuple[str, ...]]) -> None:
+    def __init__(self, embed: Callable[[list[str]], npt.NDArray[np.float32]], names_by_source: list[tuple[str, ...]]) -> None:
         names = [name for source in names_by_source for name in source]
         self.offsets = np.cumsum([0, *(len(source) for source in names_by_source)])[:-1]
         width = 2 * len(TEMPLATES) + 3
-        texts = [(readings(name) * width)[: len(readings(name))] for name in names]
-        texts = [(row + [row[k % len(TEMPLATES)] for k in range(width)])[:width] for row in texts]
-        flat = [text for row in texts for text in row]
-        vectors = embed(flat)  # type: ignore[operator]
+        texts = [[*readings(name), *readings(name)[: len(TEMPLATES)] * width][:width] for name in names]
+        vectors = embed([text for row in texts for text in row])
         self.embeddings = torch.from_numpy(vectors).reshape(len(names), width, -1)
         first = self.embeddings[:, 0]
         similarity = first @ first.T

@@ -1,4 +1,4 @@
-"""What the services need from the outside, as Protocols. Adapters live in `aws/`, `encoders/` and, for tests, tests/fakes.py."""
+"""What the services need from the outside, as Protocols. Adapters live in `aws/` and `encoders/`; fakes in tests/fakes.py."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class EncoderInfo:
 
     `revision`: changes whenever an embedding would. `logit_scale`, `logit_bias`: log-odds = scale * cosine + bias, as the
     model was trained (bias 0 where it has none). `activation`: how the model turns logits into probabilities.
-    `max_text_tokens`: longer texts are cut. `image_side`, `image_patches`: pixels of the square input; patches counted per image.
+    `max_text_tokens`: longer texts are cut. `image_side`: pixels of the square input; `image_patches`: counted per image.
     `templates`: the model's own prompts for image classes, each with `{}` once.
     """
 
@@ -42,7 +42,7 @@ class EncoderInfo:
 
 
 class Encoder(Protocol):
-    """Texts and, where the model has an image tower, images to unit embeddings of one space. Safe to call from several threads."""
+    """Texts and, where there is an image tower, images to unit embeddings of one space. Safe to call from several threads."""
 
     @property
     def info(self) -> EncoderInfo: ...

@@ -1,0 +1,94 @@
+"""A deterministic encoder for tests: no weights, no files, and answers that a reader can predict.
+
+Texts are bags of hashed words, so texts that share words are similar. A picture is the word for its mean colour, so a red
+picture is similar to "red". Not a model: nothing but tests should be wired to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from pigeonhole.ports import EncoderInfo
+
+SIDE = 8
+COLOURS = {
+    "red": (220, 30, 30),
+    "green": (30, 180, 30),
+    "blue": (30, 30, 220),
+    "yellow": (230, 220, 40),
+    "white": (245, 245, 245),
+    "black": (10, 10, 10),
+    "grey": (128, 128, 128),
+}
+
+
+@dataclass(frozen=True)
+class FakeEncoder:
+    """See the module. `dim`: length of an embedding; `model_id` and `max_text_tokens` (words) are free to choose."""
+
+    dim: int = 64
+    model_id: str = "fake"
+    max_text_tokens: int = 77
+
+    @cached_property
+    def info(self) -> EncoderInfo:
+        return EncoderInfo(
+            model_id=self.model_id,
+            revision=f"fake-{self.dim}",
+            licence="Apache-2.0",
+            engine="fake",
+            dim=self.dim,
+            logit_scale=20.0,
+            logit_bias=0.0,
+            activation="softmax",
+            max_text_tokens=self.max_text_tokens,
+            image_side=SIDE,
+            image_patches=1,
+            templates=("{}", "a photo of {}"),
+        )
+
+    def encode_text(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        return self._rows([self._bag(_words(text)[: self.max_text_tokens]) for text in texts])
+
+    def fit(self, image: Image.Image) -> npt.NDArray[np.uint8]:
+        return np.asarray(image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX), dtype=np.uint8)
+
+    def encode_image(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        return self._rows([self._bag([_nearest_colour(picture)]) + 0.05 * self._word(_digest(picture)) for picture in pixels])
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(_words(text)) for text in texts]
+
+    def _rows(self, vectors: list[npt.NDArray[np.float64]]) -> npt.NDArray[np.float32]:
+        if not vectors:
+            return np.zeros((0, self.dim), dtype=np.float32)
+        matrix = np.stack(vectors)
+        return np.asarray(matrix / np.linalg.norm(matrix, axis=1, keepdims=True), dtype=np.float32)
+
+    def _bag(self, words: Sequence[str]) -> npt.NDArray[np.float64]:
+        return np.sum([self._word(word) for word in words or ["nothing"]], axis=0)
+
+    def _word(self, word: str) -> npt.NDArray[np.float64]:
+        seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "big")
+        return np.random.default_rng(seed).standard_normal(self.dim)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())
+
+
+def _nearest_colour(picture: npt.NDArray[np.uint8]) -> str:
+    mean = picture.reshape(-1, 3).mean(axis=0)
+    return min(COLOURS, key=lambda name: float(np.sum((mean - COLOURS[name]) ** 2)))
+
+
+def _digest(picture: npt.NDArray[np.uint8]) -> str:
+    return hashlib.sha256(picture.tobytes()).hexdigest()

@@ -1,0 +1,157 @@
+"""Classify the samples of one command: fetch, decode, encode, score. Every way into the service ends here.
+
+Images are fetched concurrently and decoded a few at a time, and a decoded picture is cut to the model's input at once: what
+stays in memory is the encoded bytes on their way, within the request's budget, and a few hundred kilobytes per sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Semaphore
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from pigeonhole.classifier import Classifier, Options, Outcome
+from pigeonhole.contract import ClassificationRequest, LabelScore, SampleFault
+from pigeonhole.errors import Fault, SampleError
+from pigeonhole.images import ImageLimits, open_image
+from pigeonhole.labels import LabelClass, merge
+from pigeonhole.messages import ChunkResult, ClassifyCommand, S3Grant
+from pigeonhole.scoring import Ranked
+from pigeonhole.sources import ByteBudget
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class Reader(Protocol):
+    """Values to bytes: sources.Sources."""
+
+    def read(self, value: str, *, grants: Sequence[S3Grant], budget: ByteBudget) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class ChunkLimits:
+    """`request_bytes`: all images of a request together; `fetches`, `decodes`: how many at a time."""
+
+    image: ImageLimits
+    request_bytes: int = 256_000_000
+    fetches: int = 16
+    decodes: int = 2
+
+
+class RunChunk:
+    """The service behind functions/classify."""
+
+    def __init__(self, sources: Reader, classifier: Classifier, limits: ChunkLimits) -> None:
+        self._sources = sources
+        self._classifier = classifier
+        self._limits = limits
+
+    def __call__(self, command: ClassifyCommand) -> ChunkResult:
+        """Answer a command.
+
+        Raises the SampleError of a label's image; of a sample's too, unless the request says `on_error: "null"`.
+        """
+        request = command.request
+        labels = merge(request.labels)
+        values = [sample.value for sample in request.dataset if sample.type == "image"]
+        label_values = [label.value for label in request.labels if label.type == "image"]
+        pictures = self._load([*label_values, *values], command.grants)
+
+        _raise_first(
+            ("labels", i, pictures.get(label.value)) for i, label in enumerate(request.labels) if label.type == "image"
+        )
+        faults = {
+            i: picture
+            for i, sample in enumerate(request.dataset)
+            if sample.type == "image" and isinstance(picture := pictures[sample.value], SampleError)
+        }
+        if request.on_error == "fail":
+            _raise_first(("dataset", i, fault) for i, fault in faults.items())
+
+        readable = [i for i in range(len(request.dataset)) if i not in faults]
+        pixels = {value: picture for value, picture in pictures.items() if not isinstance(picture, SampleError)}
+        outcome = self._classify(request, readable, labels, pixels)
+        return _result(request, labels, readable, faults, outcome)
+
+    def _classify(
+        self,
+        request: ClassificationRequest,
+        readable: Sequence[int],
+        labels: Sequence[LabelClass],
+        pixels: dict[str, Pixels],
+    ) -> Outcome:
+        options = Options(
+            multiple_labels=request.multiple_labels,
+            threshold=request.threshold,
+            top_k=request.top_k,
+            instruction=request.instruction,
+            templates=tuple(request.prompt_templates) if request.prompt_templates else None,
+        )
+        values = [request.dataset[i].value for i in readable]
+        if request.dataset[0].type == "text":
+            return self._classifier.classify_texts(values, labels, options, pixels)
+        return self._classifier.classify_images([pixels[value] for value in values], labels, options, pixels)
+
+    def _load(self, values: Sequence[str], grants: Sequence[S3Grant]) -> dict[str, Pixels | SampleError]:
+        """Fetch and decode each distinct value once: the model's input pixels, or why there are none."""
+        distinct = list(dict.fromkeys(values))
+        if not distinct:
+            return {}
+        budget = ByteBudget(total=self._limits.request_bytes, per_item=self._limits.image.max_bytes)
+        decoding = Semaphore(self._limits.decodes)
+        encoder = self._classifier.encoder
+
+        def load(value: str) -> Pixels | SampleError:
+            try:
+                data = self._sources.read(value, grants=grants, budget=budget)
+                with decoding:
+                    return encoder.fit(open_image(data, self._limits.image, side=encoder.info.image_side))
+            except SampleError as error:
+                return error
+
+        with ThreadPoolExecutor(max_workers=self._limits.fetches, thread_name_prefix="fetch") as pool:
+            return dict(zip(distinct, pool.map(load, distinct), strict=True))
+
+
+def _raise_first(found: Iterable[tuple[str, int, object]]) -> None:
+    """Raise the first error among (list name, index, picture or error), with all of them as its details."""
+    errors = [(f"{part}.{index}.value", error) for part, index, error in found if isinstance(error, SampleError)]
+    if errors:
+        path, first = errors[0]
+        raise type(first)(f"{path}: {first.message}", tuple(Fault(where, error.message) for where, error in errors))
+
+
+def _result(
+    request: ClassificationRequest,
+    labels: Sequence[LabelClass],
+    readable: Sequence[int],
+    faults: dict[int, SampleError],
+    outcome: Outcome,
+) -> ChunkResult:
+    """Put the outcome of the readable samples back in the request's order."""
+    count = len(request.dataset)
+    predictions: list[list[str] | None] = [None] * count
+    scores: list[list[LabelScore] | None] = [None] * count
+    for index, chosen, ranked in zip(readable, outcome.chosen, outcome.ranked, strict=True):
+        predictions[index] = [labels[choice.index].name for choice in chosen]
+        scores[index] = [_score(labels, choice) for choice in ranked[: request.top_k]]
+    return ChunkResult(
+        predictions=predictions,
+        scores=scores if request.scores else None,
+        errors=[SampleFault(index=i, code=fault.code, message=fault.message) for i, fault in faults.items()],
+        warnings=outcome.warnings,
+        input_tokens=outcome.input_tokens,
+        output_tokens=outcome.output_tokens,
+        inference_ms=outcome.inference_ms,
+    )
+
+
+def _score(labels: Sequence[LabelClass], choice: Ranked) -> LabelScore:
+    return LabelScore(
+        label=labels[choice.index].name, probability=round(choice.probability, 6), similarity=round(choice.similarity, 6)
+    )

@@ -1,0 +1,154 @@
+"""The classifier: which encoder meets which pair, what is encoded how often, and answers that stand alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pigeonhole.classifier import Classifier, LabelCache, Options, Outcome
+from pigeonhole.encoders.fake_encoder import COLOURS, FakeEncoder
+from pigeonhole.labels import LabelClass
+from pigeonhole.scoring import prior
+from PIL import Image
+
+
+@dataclass
+class Counting:
+    """An encoder that notes what it was asked to encode."""
+
+    inner: FakeEncoder = field(default_factory=FakeEncoder)
+    texts: list[str] = field(default_factory=list)
+    pictures: int = 0
+
+    def __post_init__(self) -> None:
+        self.info, self.fit, self.count_tokens = self.inner.info, self.inner.fit, self.inner.count_tokens
+
+    def encode_text(self, texts: Sequence[str]) -> np.ndarray:
+        self.texts.extend(texts)
+        return self.inner.encode_text(texts)
+
+    def encode_image(self, pixels: np.ndarray) -> np.ndarray:
+        self.pictures += len(pixels)
+        return self.inner.encode_image(pixels)
+
+
+def words(*names: str) -> list[LabelClass]:
+    return [LabelClass(name, (name,), ()) for name in names]
+
+
+def picture(colour: str) -> np.ndarray:
+    return FakeEncoder().fit(Image.new("RGB", (20, 30), COLOURS[colour]))
+
+
+def make(encoder: object = None, sentence: object = None, **options: int) -> Classifier:
+    encoder, sentence = encoder or FakeEncoder(), sentence or FakeEncoder(model_id="sentence")
+    return Classifier(encoder, sentence, prior(encoder.info, sentence.info), **options)  # type: ignore[arg-type,attr-defined]
+
+
+def best(outcome: Outcome, labels: Sequence[LabelClass]) -> list[list[str]]:
+    return [[labels[choice.index].name for choice in row] for row in outcome.chosen]
+
+
+def test_texts_find_their_label() -> None:
+    labels = words("cat", "stock market")
+    outcome = make().classify_texts(["my cat sleeps", "the stock market fell"], labels, Options())
+    assert best(outcome, labels) == [["cat"], ["stock market"]]
+
+
+def test_pictures_find_their_word_and_their_like() -> None:
+    labels = [*words("red", "green"), LabelClass("sea", (), ("blue.png",))]
+    outcome = make().classify_images([picture("red"), picture("blue")], labels, Options(), {"blue.png": picture("blue")})
+    assert best(outcome, labels) == [["red"], ["sea"]]
+
+
+def test_a_text_meets_text_labels_in_the_sentence_encoder_and_image_labels_in_the_other() -> None:
+    encoder, sentence = Counting(), Counting(FakeEncoder(model_id="sentence"))
+    labels = [*words("red"), LabelClass("sea", (), ("blue.png",))]
+    make(encoder, sentence).classify_texts(["a red car"], labels, Options(), {"blue.png": picture("blue")})
+    assert sentence.texts == ["a red car", "red", "This text is about red."]
+    assert encoder.texts == ["a red car"]
+    assert encoder.pictures == 1
+
+
+def test_a_label_is_encoded_once_per_request_and_not_at_all_in_the_next() -> None:
+    encoder = Counting()
+    classifier = make(encoder)
+    labels = [LabelClass("one", ("red", "green"), ()), LabelClass("two", ("red",), ("a",)), LabelClass("three", (), ("a",))]
+    for _ in range(2):
+        classifier.classify_images([picture("red")] * 3, labels, Options(), {"a": picture("blue")})
+    assert sorted(encoder.texts) == ["a photo of green", "a photo of red", "green", "red"]
+    assert encoder.pictures == 2 * (3 + 1)
+
+
+def test_the_label_cache_forgets_the_least_recently_used() -> None:
+    cache, encoder = LabelCache(2), Counting()
+    for text in ("a", "b", "a", "c", "a", "b"):
+        cache.embed(encoder, [("{}", text)])  # type: ignore[arg-type]
+    assert encoder.texts == ["a", "b", "c", "b"]
+
+
+def test_a_request_with_more_labels_than_the_cache_holds_is_answered() -> None:
+    labels = words("red", "green", "blue", "white")
+    outcome = make(cache_size=1).classify_images([picture("blue")], labels, Options())
+    assert best(outcome, labels) == [["blue"]]
+
+
+def test_multiple_labels_come_best_first_and_never_empty() -> None:
+    labels = words("cat", "sleeps", "volcano")
+    classifier = make()
+    options = Options(multiple_labels=True, threshold=0.5)
+    assert set(best(classifier.classify_texts(["cat sleeps"], labels, options), labels)[0]) == {"cat", "sleeps"}
+    alone = classifier.classify_texts(["nothing of that"], labels, Options(multiple_labels=True, threshold=1.0))
+    assert len(alone.chosen[0]) == 1
+
+
+def test_own_templates_and_an_instruction_change_the_prompts() -> None:
+    sentence = Counting()
+    make(None, sentence).classify_texts(["x"], words("a", "b"), Options(templates=("say {}",), instruction="letters"))
+    assert sentence.texts == ["x", "say a", "say a (letters)", "say b", "say b (letters)"]
+
+
+def test_what_the_model_does_not_read_is_warned_of() -> None:
+    sentence = FakeEncoder(max_text_tokens=3)
+    outcome = make(None, sentence).classify_texts(["one two three four", "one"], words("a", "a b c d e"), Options())
+    assert outcome.warnings == [
+        "dataset.0.value: the model reads 3 tokens, the rest of 4 was cut",
+        "labels: 'a b c d e': the model reads 3 tokens, the rest of 5 was cut",
+    ]
+
+
+def test_tokens_count_what_was_submitted_even_if_cached() -> None:
+    classifier = make()
+    labels = [*words("red", "dark green"), LabelClass("sea", (), ("b",))]
+    for _ in range(2):
+        outcome = classifier.classify_images(
+            [picture("red")] * 2, labels, Options(instruction="of cars"), {"b": picture("blue")}
+        )
+        assert outcome.input_tokens == 2 + 1 + 3 + 2  # pictures, a label's picture, label words, instruction
+        assert outcome.output_tokens == 2
+
+
+def test_no_samples_no_answers() -> None:
+    outcome = make().classify_images([], words("a", "b"), Options())
+    assert outcome.chosen == []
+
+
+@pytest.mark.parametrize("multiple", [False, True])
+@given(data=st.data())
+def test_an_answer_is_the_same_alone_and_in_any_batch_and_whatever_the_labels_order(
+    multiple: bool, data: st.DataObject
+) -> None:
+    vocabulary = ["red", "green", "blue", "dark red", "light blue", "sea", "grass", "rose"]
+    names = data.draw(st.lists(st.sampled_from(vocabulary), min_size=2, max_size=6, unique=True))
+    texts = data.draw(st.lists(st.sampled_from([*vocabulary, "red sea", "blue rose grass"]), min_size=1, max_size=9))
+    classifier, options = make(batch=3), Options(multiple_labels=multiple)
+    together = classifier.classify_texts(texts, words(*names), options)
+    for index, text in enumerate(texts):
+        alone = classifier.classify_texts([text], words(*reversed(names)), options)
+        mirrored = {names[len(names) - 1 - label.index]: label.probability for label in alone.ranked[0]}
+        expected = {names[label.index]: label.probability for label in together.ranked[index]}
+        assert mirrored == pytest.approx(expected, abs=1e-5)
+        if not multiple:
+            assert sum(expected.values()) == pytest.approx(1, abs=1e-5)

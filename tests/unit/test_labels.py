@@ -1,0 +1,59 @@
+"""Labels merge by key: one class per name, in order, without repeats."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from pigeonhole.contract import Label
+from pigeonhole.labels import LabelClass, label_name, merge
+
+entries = st.builds(
+    Label,
+    key=st.sampled_from([None, "a", "b", 1, "1"]),
+    type=st.sampled_from(["text", "image"]),
+    value=st.sampled_from(["cat", "dog", "https://example.com/cat.jpg"]),
+    text=st.sampled_from([None, "a tabby"]),
+)
+
+
+def test_entries_with_one_key_are_one_class() -> None:
+    merged = merge(
+        [
+            Label(key="pet", type="text", value="cat"),
+            Label(type="text", value="car"),
+            Label(key="pet", type="image", value="https://example.com/dog.jpg", text="a dog"),
+        ]
+    )
+    assert merged == (
+        LabelClass("pet", ("cat", "a dog"), ("https://example.com/dog.jpg",)),
+        LabelClass("car", ("car",), ()),
+    )
+
+
+def test_a_number_names_the_class_that_its_text_names() -> None:
+    assert merge([Label(key=1, type="text", value="one"), Label(key="1", type="text", value="uno")]) == (
+        LabelClass("1", ("one", "uno"), ()),
+    )
+
+
+def test_the_value_is_the_name_where_there_is_no_key() -> None:
+    assert label_name(None, "cat") == "cat"
+    assert label_name(0, "cat") == "0"
+
+
+def test_a_text_and_an_image_of_one_value_are_two_descriptions() -> None:
+    value = "https://example.com/cat.jpg"
+    assert merge([Label(type="text", value=value), Label(type="image", value=value)]) == (
+        LabelClass(value, (value,), (value,)),
+    )
+
+
+@given(st.lists(entries, max_size=12))
+def test_exact_duplicates_change_nothing(labels: list[Label]) -> None:
+    assert merge([*labels, *labels]) == merge(labels)
+
+
+@given(st.lists(entries, max_size=12))
+def test_every_entry_is_found_in_the_class_of_its_name(labels: list[Label]) -> None:
+    merged = {label.name: label for label in merge(labels)}
+    assert list(merged) == list(dict.fromkeys(label.name for label in labels))
+    for label in labels:
+        assert label.value in (merged[label.name].texts if label.type == "text" else merged[label.name].images)
