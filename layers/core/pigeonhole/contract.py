@@ -1,7 +1,7 @@
 """What crosses HTTP: the models of `POST /v1/classification` and their limits.
 
 A field's limits come from the validation context (`RequestLimits`), so that a deployment may set them; the defaults are the
-documented ones. Every fault of a body is reported at once, each with its path, by `faults_of`.
+documented ones. Every fault of a body is reported at once, each with its path.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from pydantic import (
     model_validator,
 )
 
-from pigeonhole.errors import Fault, InvalidRequest
+from pigeonhole.errors import Fault
 from pigeonhole.labels import label_name
+from pigeonhole.validation import counted, faults_of, invalid_request, within
 
 
 @dataclass(frozen=True)
@@ -42,45 +43,63 @@ class RequestLimits:
     max_body_bytes: int = 4_000_000
 
 
+DOCUMENTED = RequestLimits()
+
+
 def _limits(info: ValidationInfo) -> RequestLimits:
-    return info.context if isinstance(info.context, RequestLimits) else RequestLimits()
+    return info.context if isinstance(info.context, RequestLimits) else DOCUMENTED
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+class Model(BaseModel):
+    """Base of what crosses HTTP. An error's text never quotes the input: it may be logged."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
 
-class Sample(_Body):
+class _Input(Model):
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, fields: Any) -> Any:
+        """Client libraries send null for an option that wasn't set."""
+        return {name: value for name, value in fields.items() if value is not None} if isinstance(fields, dict) else fields
+
+
+class Sample(_Input):
     """One thing to classify: a text, or an image by https URL, data: URL or s3:// address."""
 
     type: Literal["text", "image"]
     value: Annotated[StrictStr, Field(min_length=1)]
 
-    @model_validator(mode="after")
-    def _text_within_limit(self, info: ValidationInfo) -> Sample:
-        longest = _limits(info).max_text_chars
-        if self.type == "text" and len(self.value) > longest:
-            raise ValueError(f"a text has at most {longest} characters, got {len(self.value)}")
-        return self
+    @field_validator("value", mode="after")
+    @classmethod
+    def _text_within_limit(cls, value: str, info: ValidationInfo) -> str:
+        return within(value, _limits(info).max_text_chars, "a text") if info.data.get("type") == "text" else value
 
 
-class Label(_Body):
+class Label(_Input):
     """One description of a class, by words or by an example image. Entries with one `key` describe one class."""
 
-    key: StrictStr | StrictInt | StrictFloat | None = Field(
+    key: StrictStr | StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)] | None = Field(
         None, description="The class's name in the answer; default: `value`."
     )
     type: Literal["text", "image"]
     value: Annotated[StrictStr, Field(min_length=1)]
     text: StrictStr | None = Field(None, description="Words that describe an image label.")
 
-    @model_validator(mode="after")
-    def _text_within_limit(self, info: ValidationInfo) -> Label:
-        longest = _limits(info).max_label_chars
-        for words in (self.value if self.type == "text" else "", self.text or ""):
-            if len(words) > longest:
-                raise ValueError(f"a label's text has at most {longest} characters, got {len(words)}")
-        return self
+    @field_validator("value", mode="after")
+    @classmethod
+    def _value_within_limit(cls, value: str, info: ValidationInfo) -> str:
+        return within(value, _limits(info).max_label_chars, "a label's text") if info.data.get("type") == "text" else value
+
+    @field_validator("text", mode="after")
+    @classmethod
+    def _text_within_limit(cls, text: str | None, info: ValidationInfo) -> str | None:
+        return within(text, _limits(info).max_label_chars, "a label's text") if text else None
+
+    @field_validator("key", mode="after")
+    @classmethod
+    def _key_within_limit(cls, key: str | int | float | None, info: ValidationInfo) -> str | int | float | None:
+        return within(key, _limits(info).max_label_chars, "a key") if isinstance(key, str) else key
 
     @property
     def name(self) -> str:
@@ -88,80 +107,81 @@ class Label(_Body):
         return label_name(self.key, self.value)
 
 
-class ClassificationRequest(_Body):
-    """The body of `POST /v1/classification`. Unknown fields are ignored."""
+class ClassificationRequest(_Input):
+    """The body of `POST /v1/classification`. Unknown fields are ignored; null is as good as absent."""
 
-    dataset: list[Sample] = Field(description="1 to 32 samples, all of one type.")
-    labels: list[Label] = Field(description="At most 24 entries, at least 2 distinct after merging by key.")
+    dataset: list[Sample] = Field(
+        description="1 to 32 samples, all of one type.", json_schema_extra={"minItems": 1, "maxItems": DOCUMENTED.max_samples}
+    )
+    labels: list[Label] = Field(
+        description="At most 24 entries, at least 2 distinct after merging by key.",
+        json_schema_extra={"minItems": DOCUMENTED.min_labels, "maxItems": DOCUMENTED.max_labels},
+    )
     multiple_labels: StrictBool = Field(False, description="Answer with an array of labels per sample, best first.")
     instruction: StrictStr | None = Field(
         None, validation_alias=AliasChoices("instruction", "task"), description="Context for the text prompts. Alias: `task`."
     )
     scores: StrictBool = Field(False, description="Add each label's probability and similarity.")
-    threshold: Annotated[float, Field(ge=0, le=1, strict=True)] | None = Field(
+    threshold: Annotated[float, Field(ge=0, le=1, strict=True, allow_inf_nan=False)] | None = Field(
         None, description="With `multiple_labels`: the least probability of a label that is returned."
     )
     top_k: Annotated[StrictInt, Field(ge=1)] | None = Field(None, description="At most so many labels per sample.")
     prompt_templates: list[StrictStr] | None = Field(
         None,
         validation_alias=AliasChoices("prompt_templates", "prompt_template"),
-        description="Prompts that hold `{}` where the label goes, in place of the model's own. Alias: `prompt_template`, one string.",
+        description="Prompts, `{}` where the label goes, in place of the model's own. Alias: `prompt_template`, one string.",
     )
     on_error: Literal["fail", "null"] = Field(
         "fail", description="`null`: a sample that can't be read gives null and an entry in `errors`."
     )
 
+    # Lists are counted before their items are looked at: a hostile million of them would make a million faults.
+    @field_validator("dataset", mode="before")
+    @classmethod
+    def _count_samples(cls, dataset: Any, info: ValidationInfo) -> Any:
+        return counted(dataset, 1, _limits(info).max_samples, "samples")
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _count_labels(cls, labels: Any, info: ValidationInfo) -> Any:
+        return counted(labels, 0, _limits(info).max_labels, "labels")
+
+    @field_validator("prompt_templates", mode="before")
+    @classmethod
+    def _count_templates(cls, templates: Any, info: ValidationInfo) -> Any:
+        return counted([templates] if isinstance(templates, str) else templates, 1, _limits(info).max_templates, "templates")
+
     @field_validator("dataset", mode="after")
     @classmethod
-    def _samples_within_limits(cls, dataset: list[Sample], info: ValidationInfo) -> list[Sample]:
-        most = _limits(info).max_samples
-        if not 1 <= len(dataset) <= most:
-            raise ValueError(f"1 to {most} samples are taken, got {len(dataset)}")
+    def _one_type(cls, dataset: list[Sample]) -> list[Sample]:
         if len({sample.type for sample in dataset}) > 1:
             raise ValueError("the samples must be all texts or all images; send two requests for a mix")
         return dataset
 
     @field_validator("labels", mode="after")
     @classmethod
-    def _labels_within_limits(cls, labels: list[Label], info: ValidationInfo) -> list[Label]:
-        limits = _limits(info)
-        if len(labels) > limits.max_labels:
-            raise ValueError(f"at most {limits.max_labels} labels are taken, got {len(labels)}")
-        distinct = len({label.name for label in labels})
-        if distinct < limits.min_labels:
-            raise ValueError(f"at least {limits.min_labels} distinct labels are needed, got {distinct}")
+    def _enough_distinct(cls, labels: list[Label], info: ValidationInfo) -> list[Label]:
+        least, distinct = _limits(info).min_labels, len({label.name for label in labels})
+        if distinct < least:
+            raise ValueError(f"at least {least} distinct labels are needed, got {distinct}")
         return labels
 
     @field_validator("instruction", mode="after")
     @classmethod
     def _instruction_within_limit(cls, instruction: str | None, info: ValidationInfo) -> str | None:
-        longest = _limits(info).max_instruction_chars
-        if instruction and len(instruction) > longest:
-            raise ValueError(f"an instruction has at most {longest} characters, got {len(instruction)}")
-        return instruction or None
-
-    @field_validator("prompt_templates", mode="before")
-    @classmethod
-    def _one_template_is_a_list(cls, templates: Any) -> Any:
-        return [templates] if isinstance(templates, str) else templates
+        return within(instruction, _limits(info).max_instruction_chars, "an instruction") if instruction else None
 
     @field_validator("prompt_templates", mode="after")
     @classmethod
     def _templates_within_limits(cls, templates: list[str] | None, info: ValidationInfo) -> list[str] | None:
-        if templates is None:
-            return None
-        limits = _limits(info)
-        if not 1 <= len(templates) <= limits.max_templates:
-            raise ValueError(f"1 to {limits.max_templates} templates are taken, got {len(templates)}")
-        for template in templates:
+        for template in templates or ():
             if template.count("{}") != 1:
                 raise ValueError(f"each template needs {{}} once, where the label goes: {template[:80]!r}")
-            if len(template) > limits.max_label_chars:
-                raise ValueError(f"a template has at most {limits.max_label_chars} characters, got {len(template)}")
+            within(template, _limits(info).max_label_chars, "a template")
         return templates
 
 
-class LabelScore(_Body):
+class LabelScore(Model):
     """A label's standing for one sample. `probability`: 0..1, calibrated; `similarity`: cosine, -1..1."""
 
     label: str
@@ -169,7 +189,7 @@ class LabelScore(_Body):
     similarity: float
 
 
-class SampleFault(_Body):
+class SampleFault(Model):
     """Why sample `index` (from 0) has no prediction."""
 
     index: int
@@ -177,7 +197,7 @@ class SampleFault(_Body):
     message: str
 
 
-class Usage(_Body):
+class Usage(Model):
     """What a request cost. `inference_time_tokens`: milliseconds of inference; `total_tokens`: the sum of the three."""
 
     input_tokens: int
@@ -186,10 +206,10 @@ class Usage(_Body):
     total_tokens: int
 
 
-class ClassificationResponse(_Body):
-    """The 200 answer: one prediction per sample, in order."""
+class ClassificationResponse(Model):
+    """The 200 answer: one prediction per sample, in order. The optional fields are there if they were asked for."""
 
-    model_config = ConfigDict(populate_by_name=True, frozen=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     success: Literal[True] = True
     log_id: str
@@ -200,12 +220,14 @@ class ClassificationResponse(_Body):
     usage: Usage = Field(alias="_usage")
 
 
-class ErrorBody(_Body):
+class ErrorBody(Model):
+    """`code`: one of the error table's; `details`: each fault with its path in the body."""
+
     code: str
     details: list[dict[str, str]] | None = None
 
 
-class ErrorResponse(_Body):
+class ErrorResponse(Model):
     """Every error of the service, the gateway's own included."""
 
     success: Literal[False] = False
@@ -214,33 +236,18 @@ class ErrorResponse(_Body):
     error: ErrorBody
 
 
-def faults_of(error: ValidationError) -> tuple[Fault, ...]:
-    """Turn pydantic's findings into faults with dotted paths, in the body's order."""
-    found = []
-    for item in error.errors(include_url=False, include_context=False, include_input=False):
-        # A union's branch shows as a segment of its own (`labels.0.key.str`): the caller's path ends before it.
-        path = ".".join(str(part) for part in item["loc"] if not _is_union_branch(part))
-        message = item["msg"].removeprefix("Value error, ")
-        fault = Fault(path, message[:1].lower() + message[1:])
-        if fault not in found and not any(seen.path == path and path.endswith(".key") for seen in found):
-            found.append(Fault(path, "must be a string or a number") if path.endswith(".key") else fault)
-    return tuple(found)
-
-
-def _is_union_branch(part: object) -> bool:
-    return part in ("str", "int", "float") or (isinstance(part, str) and part.startswith("constrained-"))
-
-
 def parse_request(body: object, limits: RequestLimits) -> ClassificationRequest:
     """Validate a decoded JSON body.
 
     Raises InvalidRequest with every fault found, each with its path.
     """
+    faults: tuple[Fault, ...] = ()
+    if isinstance(body, dict) and body.get("label_set") is not None:
+        faults = (Fault("label_set", "this deployment has no saved label sets: send `labels`"),)
     try:
-        return ClassificationRequest.model_validate(body, context=limits)
+        request = ClassificationRequest.model_validate(body, context=limits)
     except ValidationError as error:
-        faults = faults_of(error)
-        first = faults[0]
-        head = f"{first.path}: {first.message}" if first.path else first.message
-        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-        raise InvalidRequest(head + more, faults) from None
+        raise invalid_request(faults + faults_of(error)) from None
+    if faults:
+        raise invalid_request(faults)
+    return request

@@ -6,17 +6,18 @@ function what it runs (deep health, GET /v1/models). A reply carries either a re
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from pigeonhole.contract import ClassificationRequest, LabelScore, SampleFault
 
-VERSION = 1
+VERSION: Final = 1
 
 
 class _Message(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # An error's text never quotes the input: samples and labels stay out of the log.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
     version: Literal[1] = VERSION
 
 

@@ -1,0 +1,74 @@
+"""What crosses HTTP besides classification: health, the deployed models, the caller's account."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from pigeonhole.contract import Model
+
+
+class ModelInfo(Model):
+    """A deployed model. `revision` names its weights; `calibrated`: whether scores are calibrated for that revision."""
+
+    id: str
+    revision: str
+    engine: str
+    text_encoder: str = Field(description="What compares a text with a text.")
+    licence: str
+    calibrated: bool
+    input_pixels: int = Field(description="Side of the square that an image is brought to.")
+    max_text_tokens: int
+
+
+class HealthResponse(Model):
+    """The service answers. With `?deep=true` the classifier did, too, and `model` says with what."""
+
+    success: Literal[True] = True
+    status: Literal["ok"] = "ok"
+    log_id: str
+    model: ModelInfo | None = None
+
+
+class ModelsResponse(Model):
+    """What is deployed."""
+
+    success: Literal[True] = True
+    log_id: str
+    models: list[ModelInfo]
+
+
+class TenantInfo(Model):
+    """The caller."""
+
+    id: str
+    created_at: str = Field(description="ISO 8601, UTC.")
+
+
+class Limits(Model):
+    """How much one request may hold, and how many requests a period."""
+
+    max_samples: int
+    max_labels: int
+    max_text_chars: int
+    max_label_chars: int
+    max_body_bytes: int
+    max_image_bytes: int
+    max_image_megapixels: int
+    max_request_image_bytes: int
+    requests: int
+    requests_period: Literal["DAY", "WEEK", "MONTH"]
+    requests_remaining: int = Field(description="Best effort; the usage plan enforces.")
+    requests_reset: int = Field(description="When the period ends: milliseconds since 1970, UTC.")
+
+
+class AccountResponse(Model):
+    """The caller's tenant, its limits, and where on S3 its images may lie."""
+
+    success: Literal[True] = True
+    log_id: str
+    tenant: TenantInfo
+    limits: Limits
+    upload_prefix: str | None = Field(description="`s3://bucket/prefix/` of the tenant's uploads; null where uploads are off.")
+    s3_prefixes: list[str] = Field(description="Every `s3://bucket/prefix/` that the tenant's requests may name.")
