@@ -95,11 +95,11 @@ def class_weights(photos: PhotoSet, power: float) -> npt.NDArray[np.float64]:
 def augment(pixels: npt.NDArray[np.uint8], side: int, rng: np.random.Generator) -> torch.Tensor:
     """Cut random resized crops with flips, small rotations and colour jitter.
 
-    `pixels`: uint8 (n, h, w, 3). Returns float32 (n, 3, side, side) in 0..1. Crops keep 30 to 100 % of the area at an aspect
+    `pixels`: uint8 (n, h, w, 3). Returns float32 (n, 3, side, side) in 0..1. Crops keep 50 to 100 % of the area at an aspect
     ratio of 3/4 to 4/3 (Inception's recipe, Szegedy et al. 2015), in one affine resampling for the whole batch.
     """
     n = len(pixels)
-    area, ratio = rng.uniform(0.3, 1.0, n), np.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3), n))
+    area, ratio = rng.uniform(0.5, 1.0, n), np.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3), n))
     sx, sy = np.minimum(1.0, np.sqrt(area * ratio)), np.minimum(1.0, np.sqrt(area / ratio))
     tx, ty = rng.uniform(-1, 1, n) * (1 - sx), rng.uniform(-1, 1, n) * (1 - sy)
     flip = rng.choice([-1.0, 1.0], n)
@@ -112,7 +112,7 @@ def augment(pixels: npt.NDArray[np.uint8], side: int, rng: np.random.Generator) 
     batch = torch.nn.functional.grid_sample(batch, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
     def factor() -> torch.Tensor:
-        return torch.from_numpy(rng.uniform(0.7, 1.3, (n, 1, 1, 1)).astype(np.float32))
+        return torch.from_numpy(rng.uniform(0.8, 1.2, (n, 1, 1, 1)).astype(np.float32))
 
     batch = batch * factor()
     mean = batch.mean(dim=(1, 2, 3), keepdim=True)

@@ -12,7 +12,26 @@ TEMPLATES = ("{}", "a photo of a {}", "a picture of the {}")
 
 # Classes so general that a photo of another source may well show one without being labelled so: they are never its negatives.
 GENERIC = frozenset(
-    ["person", "fruit", "flower", "airplane", "bird", "car", "cat", "deer", "dog", "frog", "horse", "ship", "truck", "motorbike", "cup", "chair", "lamp", "barrel"]
+    [
+        "person",
+        "fruit",
+        "flower",
+        "airplane",
+        "bird",
+        "car",
+        "cat",
+        "deer",
+        "dog",
+        "frog",
+        "horse",
+        "ship",
+        "truck",
+        "motorbike",
+        "cup",
+        "chair",
+        "lamp",
+        "barrel",
+    ]
 )
 SAME_SOURCE_CLASH = 0.70
 OTHER_SOURCE_CLASH = 0.45

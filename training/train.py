@@ -18,11 +18,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from data import PhotoSet, augment, class_weights, load, plain, split_held_out
 from safetensors.torch import save_file
 from sentence_transformers import SentenceTransformer
-from text_targets import TextTargets
 from transformers import ResNetConfig, ResNetModel
+
+from data import PhotoSet, augment, class_weights, load, plain, split_held_out
+from text_targets import TextTargets
 
 SIDE = 64
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -173,6 +174,7 @@ def main() -> None:
         with torch.no_grad():
             log_scale.copy_(state["log_scale"])
         elapsed_before, seen = state["elapsed"], state["seen"]
+        rng = np.random.default_rng([args.seed, seen])  # new draws, not the first ones again
         print(f"resumed at {elapsed_before / 60:.1f} min, {seen} photos", flush=True)
 
     budget = args.minutes * 60

@@ -82,7 +82,7 @@ class LabelCache:
 
 @dataclass(frozen=True)
 class _Samples:
-    """Embedded samples of one type. `against_texts`, `against_images`: (n, dim) for either label type, None where none is there."""
+    """Embedded samples of one type. `against_texts`, `against_images`: (n, dim), None where no label is of that type."""
 
     type: Modality
     reader: Encoder
@@ -183,7 +183,7 @@ class Classifier:
     def _compare(
         self, samples: _Samples, labels: Sequence[LabelClass], options: Options, label_pixels: Mapping[str, Pixels]
     ) -> tuple[Floats, Floats]:
-        """Compare every sample with every label: (n, labels) log-odds and (n, labels) cosines, the mean over a label's modalities."""
+        """Compare all samples with all labels: (n, labels) log-odds and cosines, each the mean over a label's modalities."""
         defaults = prompts.TEXT_TEMPLATES if samples.type == "text" else self.encoder.info.templates
         templates = prompts.templates_for(defaults, options.templates, options.instruction)
         by_text = self._embed_texts(samples.reader, labels, templates)

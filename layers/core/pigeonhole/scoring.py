@@ -4,9 +4,9 @@ Every formula works on one sample's row at a time, so an answer never depends on
 
 *Calibration.* A cosine means different things for different pairs of sample and label type: two photos of one thing are
 two to three times as similar as a photo and its name. So each pair has a scale and a bias that turn a cosine into log-odds,
-log p(cos | it is the label) - log p(cos | it is not), at even prior odds (Platt scaling, Platt 1999, on balanced pairs). Log-odds
-of different pairs can be compared, and a softmax over them is the posterior for labels that exclude each other and are equally
-likely beforehand.
+log p(cos | it is the label) - log p(cos | it is not), at even prior odds (Platt scaling, Platt 1999, on balanced pairs).
+Log-odds of different pairs can be compared, and a softmax over them is the posterior for labels that exclude each other and
+are equally likely beforehand.
 """
 
 from __future__ import annotations
@@ -83,8 +83,9 @@ def calibration_from(stored: Mapping[str, object] | None, encoder: EncoderInfo, 
     if stored is None:
         return base
     if stored.get("revision") != encoder.revision:
+        made_for = stored.get("revision")
         raise ValueError(
-            f"calibration.json was made for revision {stored.get('revision')}, the model is {encoder.revision}: calibrate it again"
+            f"calibration.json was made for revision {made_for}, the model is {encoder.revision}: calibrate it again"
         )
     pairs = stored["pairs"]
     if not isinstance(pairs, Mapping):
@@ -145,7 +146,7 @@ def rank(probabilities: Floats, similarities: Floats) -> list[list[Ranked]]:
 
 
 def choose(ranked: Sequence[Ranked], *, multiple: bool, threshold: float, top_k: int | None) -> list[Ranked]:
-    """Pick a sample's answer: the best label; with `multiple`, every label at or above `threshold`, and the best in any case."""
+    """Pick a sample's answer: the best label; with `multiple`, every one at or above `threshold`, and the best in any case."""
     if not multiple:
         return list(ranked[:1])
     most = len(ranked) if top_k is None else top_k
