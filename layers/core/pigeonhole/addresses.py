@@ -1,0 +1,96 @@
+"""Which hosts are public: names by their form, addresses by one table from the IANA special-purpose registries (RFC 6890).
+
+Our own table and not `ipaddress.is_global`, whose answers changed between patch releases of the Pythons that we run on.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+Address = IPv4Address | IPv6Address
+
+NOT_PUBLIC: tuple[tuple[str, str], ...] = (
+    ("0.0.0.0/8", "this host, this network"),
+    ("10.0.0.0/8", "private"),
+    ("100.64.0.0/10", "carriers' NAT, and some clouds' metadata service"),
+    ("127.0.0.0/8", "loopback"),
+    ("169.254.0.0/16", "link-local: the metadata service 169.254.169.254, container credentials 169.254.170.2"),
+    ("172.16.0.0/12", "private"),
+    ("192.0.0.0/24", "protocol assignments, and some clouds' metadata service"),
+    ("192.0.2.0/24", "documentation"),
+    ("192.88.99.0/24", "6to4 relays"),
+    ("192.168.0.0/16", "private"),
+    ("198.18.0.0/15", "benchmarks"),
+    ("198.51.100.0/24", "documentation"),
+    ("203.0.113.0/24", "documentation"),
+    ("224.0.0.0/4", "multicast"),
+    ("240.0.0.0/4", "reserved, and broadcast"),
+    # Of IPv6 only 2000::/3 is given out for global use; the first three rows are all the rest.
+    ("::/3", "unspecified, loopback, IPv4-compatible, local NAT64 64:ff9b:1::/48, discard-only"),
+    ("4000::/2", "not given out, and segment routing 5f00::/16"),
+    ("8000::/1", "unique local with the metadata service fd00:ec2::254, link-local, site-local, multicast"),
+    ("2001::/23", "protocol assignments: Teredo, benchmarks, ORCHID"),
+    ("2001:db8::/32", "documentation"),
+    ("2002::/16", "6to4: an IPv4 address of any kind in disguise"),
+    ("3fff::/20", "documentation"),
+)
+PRIVATE_ZONES = ("localhost", "localdomain", "local", "internal", "intranet", "private", "corp", "home", "lan", "home.arpa")
+
+_NOT_PUBLIC: tuple[IPv4Network | IPv6Network, ...] = tuple(ip_network(network) for network, _ in NOT_PUBLIC)
+_NAT64 = IPv6Network("64:ff9b::/96")
+_LABEL = re.compile(r"[a-z0-9_-]{1,63}")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+
+
+def parse(text: str) -> Address:
+    """Read an address in its canonical spelling: decimal, all four parts, no leading zeros.
+
+    Raises ValueError.
+    """
+    return ip_address(text)
+
+
+def is_public(address: Address) -> bool:
+    """Say whether `address` is for anybody on the internet: in no row of the table.
+
+    An IPv4 address within an IPv6 one (mapped ::ffff:0:0/96, NAT64 64:ff9b::/96) is judged as the IPv4 address that it is; an
+    address with a zone (`%eth0`) is local by definition.
+    """
+    if isinstance(address, IPv6Address):
+        if address.scope_id is not None:
+            return False
+        if address in _NAT64:
+            address = IPv4Address(int(address) & 0xFFFF_FFFF)
+        elif address.ipv4_mapped:
+            address = address.ipv4_mapped
+    return not any(address in network for network in _NOT_PUBLIC)
+
+
+def is_loopback(address: Address) -> bool:
+    """Say whether `address` is this machine: 127.0.0.0/8, also mapped into IPv6, or ::1."""
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+def check_host(host: str, *, allow_loopback: bool) -> str:
+    """Hold a URL's lower-case ASCII host to the form of a public one, without its closing dot; no name is resolved.
+
+    Raises ValueError with what to mend.
+    """
+    host = host.removesuffix(".")
+    if ":" in host:
+        return str(parse(host))
+    labels = host.split(".")
+    if _NUMBER.fullmatch(labels[-1]):  # what a resolver would read as an address, octal and hex spellings included
+        try:
+            return str(parse(host))
+        except ValueError:
+            raise ValueError("its host is a number; write an IPv4 address as four decimal numbers") from None
+    if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise ValueError("its host is not a host name")
+    if allow_loopback and labels[-1] == "localhost":
+        return host
+    if len(labels) == 1 or f".{host}".endswith(tuple(f".{zone}" for zone in PRIVATE_ZONES)):
+        raise ValueError("its host is not a public name; use a full one, such as images.example.com")
+    return host

@@ -1,0 +1,45 @@
+"""Objects in S3: the adapter behind ports.BlobStore."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from io import BytesIO
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pigeonhole.errors import TooLarge, UnfetchableUrl
+
+CHUNK_BYTES = 256 * 1024
+
+
+class S3BlobStore:
+    """Reads with the client that it is given, whose timeouts and retries hold. Safe to use from several threads."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def read(self, bucket: str, key: str, max_bytes: int, *, on_bytes: Callable[[int], None] | None = None) -> bytes:
+        """Get an object. See ports.BlobStore."""
+        body = BytesIO()
+        try:
+            answer = self._client.get_object(Bucket=bucket, Key=key)
+            with closing(answer["Body"]) as stream:
+                _hold(answer["ContentLength"], max_bytes)
+                for chunk in stream.iter_chunks(CHUNK_BYTES):
+                    _hold(body.tell() + len(chunk), max_bytes)
+                    if on_bytes is not None:
+                        on_bytes(len(chunk))
+                    body.write(chunk)
+        except (ClientError, BotoCoreError, UnicodeError) as error:  # UnicodeError: a key that is no UTF-8
+            # Absent and denied read the same: whether an object is there is its owner's to tell.
+            raise UnfetchableUrl(
+                "the s3:// object can't be read; check its bucket and key, and that this service may read it"
+            ) from error
+        return body.getvalue()
+
+
+def _hold(count: int, max_bytes: int) -> None:
+    if count > max_bytes:
+        raise TooLarge(f"the s3:// object is larger than {max_bytes / 1e6:g} MB; use a smaller one")
