@@ -209,8 +209,6 @@ class Usage(Model):
 class ClassificationResponse(Model):
     """The 200 answer: one prediction per sample, in order. The optional fields are there if they were asked for."""
 
-    model_config = ConfigDict(populate_by_name=True)
-
     success: Literal[True] = True
     log_id: str
     predictions: list[str | list[str] | None]

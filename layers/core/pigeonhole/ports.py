@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from pigeonhole.messages import ClassifyCommand, ClassifyReply, DescribeCommand
+from pigeonhole.tenants import ApiKeyRecord, Tenant
 
 if TYPE_CHECKING:  # functions/api has neither numpy nor Pillow
     import numpy as np
@@ -78,6 +79,61 @@ class ClassifierClient(Protocol):
 class BlobStore(Protocol):
     """Objects in S3 that a caller names. The check against the tenant's grants is done by sources.py, before."""
 
-    def read(self, bucket: str, key: str, max_bytes: int) -> bytes:
-        """Raises UnfetchableUrl (absent, or not ours to read) or TooLarge (more than `max_bytes`, nothing more is read)."""
+    def read(self, bucket: str, key: str, max_bytes: int, *, on_bytes: Callable[[int], None] | None = None) -> bytes:
+        """Get an object. `on_bytes`: is told how many bytes came, as they come, and may end the reading by raising.
+
+        Raises UnfetchableUrl (absent, or not ours to read) or TooLarge (more than `max_bytes`, nothing more is read).
+        """
+        ...
+
+
+class TenantStore(Protocol):
+    """Tenants and their keys' records."""
+
+    def by_hash(self, key_hash: str) -> tuple[ApiKeyRecord, Tenant] | None:
+        """The key with that SHA-256 and its tenant; None unless both are there. Raises Overloaded."""
+        ...
+
+    def tenant(self, tenant_id: str) -> Tenant | None: ...
+
+    def key(self, key_id: str) -> ApiKeyRecord | None: ...
+
+    def keys(self) -> list[ApiKeyRecord]:
+        """Every key ever made, oldest first."""
+        ...
+
+    def add(self, key: ApiKeyRecord, tenant: Tenant) -> None:
+        """Keep a new key and its tenant (new, or in place of what was kept): both or neither."""
+        ...
+
+    def end(self, key: ApiKeyRecord, ends_at: int) -> None:
+        """Let a kept key end at `ends_at`, seconds since 1970."""
+        ...
+
+    def remove(self, key: ApiKeyRecord, *, with_tenant: bool) -> None:
+        """Forget a key, and its tenant if `with_tenant`; what isn't there is no fault."""
+        ...
+
+
+class KeyRegistry(Protocol):
+    """The gateway's API keys, and the usage plan that lets them in."""
+
+    def create(self, name: str, value: str) -> str:
+        """Make a key that opens nothing yet, and give its id."""
+        ...
+
+    def admit(self, key_id: str) -> None:
+        """Put a key in the usage plan: from now on the gateway lets it in."""
+        ...
+
+    def delete(self, key_id: str) -> None:
+        """Remove a key, from the usage plan, too; one that isn't there is no fault."""
+        ...
+
+
+class RateCounter(Protocol):
+    """Counts a tenant's requests."""
+
+    def count(self, tenant_id: str, window: str, expires_at: int) -> int:
+        """Add one to a tenant's count in a window and give the sum. The count may be forgotten from `expires_at` on."""
         ...

@@ -1,0 +1,145 @@
+"""Answer the HTTP API: find the route and the tenant, call one service, shape the answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+
+from pigeonhole import docs_page, http_api, openapi, wiring
+from pigeonhole.contract_service import HealthResponse, ModelsResponse
+from pigeonhole.errors import InternalError, PigeonholeError
+from pigeonhole.http_api import Answer, Call
+from pigeonhole.observability import observed, observer
+from pigeonhole.rates import RateState
+from pigeonhole.tenants import Tenant
+
+app = APIGatewayRestResolver()
+
+
+def services() -> wiring.ApiServices:
+    return wiring.api_services(wiring.settings())
+
+
+@dataclass
+class Exchange:
+    """One call and what became of it. `rate`: the caller's figures, once it is known who calls."""
+
+    call: Call
+    rate: Callable[[], RateState]
+    tenant: Tenant | None = None
+    code: str = "ok"
+
+    def authenticate(self) -> Tenant:
+        self.tenant = services().authenticate(self.call.api_key)
+        self.rate = services().rates.begin(self.tenant.id)
+        return self.tenant
+
+
+def exchange() -> Exchange:
+    current: Exchange = app.context["exchange"]
+    return current
+
+
+def respond(answer: Answer) -> Response:
+    return Response(answer.status, answer.content_type, answer.body, dict(answer.headers))
+
+
+@app.post("/v1/classification")
+def classification() -> Response:
+    now, own = exchange(), services()
+    tenant = now.authenticate()
+    answer = own.classify_now(now.call.json(own.limits.max_body_bytes), tenant=tenant, log_id=now.call.log_id)
+    seen = observer("api")
+    seen.count("samples", len(answer.predictions))
+    seen.milliseconds("inference_ms", answer.usage.inference_time_tokens)
+    return respond(http_api.success(answer))
+
+
+@app.get("/v1/account")
+def account() -> Response:
+    now = exchange()
+    tenant = now.authenticate()
+    return respond(http_api.success(services().read_account(tenant, now.rate(), now.call.log_id)))
+
+
+@app.get("/v1/models")
+def models() -> Response:
+    now = exchange()
+    now.authenticate()
+    model = services().describe_model(now.call.log_id)
+    return respond(http_api.success(ModelsResponse(log_id=now.call.log_id, models=[model])))
+
+
+@app.get("/v1/health")
+def health() -> Response:
+    now, model = exchange(), None
+    if now.call.flag("deep"):
+        now.authenticate()
+        model = services().describe_model(now.call.log_id)
+    return respond(http_api.success(HealthResponse(log_id=now.call.log_id, model=model)))
+
+
+@app.get("/openapi.json")
+def openapi_json() -> Response:
+    return respond(Answer(200, openapi.as_json()))
+
+
+@app.get("/docs")
+def docs() -> Response:
+    script, style = wiring.swagger_assets()
+    page = docs_page.docs_page(openapi.document(), script=script, style=style)
+    return respond(Answer(200, page, "text/html; charset=utf-8", {"Content-Security-Policy": docs_page.POLICY}))
+
+
+@app.not_found
+def no_route(_: Exception) -> Response:
+    if exchange().call.method == "OPTIONS":
+        return respond(Answer(204, ""))
+    return known(http_api.no_route(exchange().call))
+
+
+@app.exception_handler(PigeonholeError)
+def known(error: PigeonholeError) -> Response:
+    now = exchange()
+    now.code = error.code
+    if error.status >= 500:
+        observer("api").logger.error("could not answer", exc_info=error, code=error.code)
+    return respond(http_api.failure(error, now.call))
+
+
+@app.exception_handler(Exception)
+def unexpected(error: Exception) -> Response:
+    public = InternalError()
+    public.__cause__ = error  # for the log; the answer has nothing of it
+    return known(public)
+
+
+@observed("api", log_id_path="requestContext.requestId")
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    started = time.perf_counter()
+    now = Exchange(Call.of(event), services().rates.idle)
+    app.append_context(exchange=now)
+    answer = app.resolve({**event, "path": now.call.path}, context)
+    rate = now.rate()
+    for name, value in http_api.common_headers(now.call, rate).items():
+        answer["multiValueHeaders"][name] = [value]
+    _record(now, rate, answer["statusCode"], time.perf_counter() - started)
+    return answer
+
+
+def _record(now: Exchange, rate: RateState, status: int, seconds: float) -> None:
+    seen = observer("api")
+    seen.count("requests")
+    if now.code != "ok":
+        seen.failed(now.code)
+    if now.tenant and not rate.is_counted:
+        seen.count("uncounted_requests")
+    tenant = now.tenant.id if now.tenant else None
+    route = now.call.path if http_api.methods_at(now.call.path) else "unknown"
+    seen.logger.info(
+        "answered", method=now.call.method, route=route, status=status, code=now.code, tenant=tenant, ms=round(seconds * 1000)
+    )

@@ -1,0 +1,56 @@
+"""Run one command of functions/api: classify samples, or tell what model is loaded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# The engine and the libraries of the image are imported here, so that a broken image fails while it starts and says why. The
+# weights load at the first call: that may take longer than the 10 s that Lambda gives a start.
+import pigeonhole.encoders.onnx_encoder
+import pigeonhole.use_cases.run_chunk  # noqa: F401
+from pigeonhole import wiring
+from pigeonhole.errors import InternalError, PigeonholeError
+from pigeonhole.messages import COMMAND, ClassifyReply, DescribeCommand, ErrorReply
+from pigeonhole.observability import observed, observer
+
+
+def services() -> wiring.ClassifyServices:
+    return wiring.classify_services(wiring.settings())
+
+
+@observed("classify", log_id_path="log_id")
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    try:
+        reply = _run(event)
+    except PigeonholeError as error:
+        reply = _error(error)
+    except Exception as error:
+        observer("classify").logger.error("unexpected error", exc_info=error)
+        reply = _error(InternalError())
+    _record(reply)
+    answer: dict[str, Any] = reply.model_dump(mode="json", exclude_none=True)
+    return answer
+
+
+def _run(event: dict[str, Any]) -> ClassifyReply:
+    own = services()
+    command = COMMAND.validate_python(event, context=own.limits)
+    if isinstance(command, DescribeCommand):
+        return ClassifyReply(model=own.describe())
+    return ClassifyReply(result=own.run_chunk(command))
+
+
+def _error(error: PigeonholeError) -> ClassifyReply:
+    details = [{"path": fault.path, "message": fault.message} for fault in error.details]
+    return ClassifyReply(error=ErrorReply(code=error.code, message=error.message, details=details))
+
+
+def _record(reply: ClassifyReply) -> None:
+    seen = observer("classify")
+    seen.count("commands")
+    if reply.error:
+        seen.failed(reply.error.code)
+    if reply.result:
+        seen.count("samples", len(reply.result.predictions))
+        seen.milliseconds("inference_ms", reply.result.inference_ms)
+    seen.logger.info("answered", code=reply.error.code if reply.error else "ok")

@@ -1,0 +1,180 @@
+"""Tenants, keys and request counters in the one table.
+
+    pk                sk          holds
+    TENANT#<id>       TENANT      the tenant
+    KEY#<sha256>      KEY         a key's record: found by a request
+    KEYS              <key id>    the same record: found and listed by the command line
+    RATE#<tenant id>  <window>    a count of requests; `expires_at`: when the table may forget it
+
+A key's two items are written in one transaction, always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as BotoConnectionError
+
+from pigeonhole.errors import Overloaded
+from pigeonhole.messages import S3Grant
+from pigeonhole.tenants import ApiKeyRecord, Tenant
+
+Item = dict[str, Any]
+
+_BUSY = {
+    "InternalServerError",
+    "LimitExceededException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ServiceUnavailable",
+    "ThrottlingException",
+    "TransactionConflictException",
+}
+
+
+def _call(operation: Callable[..., Item], **arguments: Any) -> Item:
+    """Run a DynamoDB call. Raises Overloaded where trying again may help; anything else is a fault of ours and passes."""
+    try:
+        return operation(**arguments)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _BUSY:
+            raise Overloaded("The service is busy. Try again.") from error
+        raise
+    except (BotoConnectionError, HTTPClientError) as error:
+        raise Overloaded("The service is busy. Try again.") from error
+
+
+class DynamoTenantStore:
+    """The TenantStore of a deployment. `client`: a boto3 DynamoDB client."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def by_hash(self, key_hash: str) -> tuple[ApiKeyRecord, Tenant] | None:
+        item = self._get(_by_hash(key_hash))
+        key = _key_of(item) if item else None
+        tenant = self.tenant(key.tenant_id) if key else None
+        return (key, tenant) if key and tenant else None
+
+    def tenant(self, tenant_id: str) -> Tenant | None:
+        item = self._get(_by_tenant(tenant_id))
+        return _tenant_of(item) if item else None
+
+    def key(self, key_id: str) -> ApiKeyRecord | None:
+        item = self._get(_by_id(key_id))
+        return _key_of(item) if item else None
+
+    def keys(self) -> list[ApiKeyRecord]:
+        found: list[ApiKeyRecord] = []
+        query: Item = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :keys",
+            "ExpressionAttributeValues": {":keys": {"S": "KEYS"}},
+            "ConsistentRead": True,
+        }
+        while True:
+            page = _call(self._client.query, **query)
+            found += [_key_of(item) for item in page["Items"]]
+            if "LastEvaluatedKey" not in page:
+                return sorted(found, key=lambda key: (key.created_at, key.key_id))
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def add(self, key: ApiKeyRecord, tenant: Tenant) -> None:
+        puts = [_item_of_tenant(tenant), *({**address, **_item_of_key(key)} for address in _addresses(key))]
+        self._transact([{"Put": {"TableName": self._table, "Item": item}} for item in puts])
+
+    def end(self, key: ApiKeyRecord, ends_at: int) -> None:
+        change = {
+            "UpdateExpression": "SET ends_at = :ends_at",
+            "ConditionExpression": "attribute_exists(pk)",  # an update would otherwise make a record of nothing but its end
+            "ExpressionAttributeValues": {":ends_at": {"N": str(ends_at)}},
+        }
+        self._transact([{"Update": {"TableName": self._table, "Key": at, **change}} for at in _addresses(key)])
+
+    def remove(self, key: ApiKeyRecord, *, with_tenant: bool) -> None:
+        gone = [*_addresses(key), *([_by_tenant(key.tenant_id)] if with_tenant else [])]
+        self._transact([{"Delete": {"TableName": self._table, "Key": address}} for address in gone])
+
+    def _get(self, address: Item) -> Item | None:
+        # Consistent, so that a key works, and an ended one doesn't, as soon as the command line has said so.
+        answer = _call(self._client.get_item, TableName=self._table, Key=address, ConsistentRead=True)
+        item: Item | None = answer.get("Item")
+        return item
+
+    def _transact(self, writes: list[Item]) -> None:
+        _call(self._client.transact_write_items, TransactItems=writes)
+
+
+class DynamoRateCounter:
+    """The RateCounter of a deployment. `client`: one of its own, with tight timeouts and no retries."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def count(self, tenant_id: str, window: str, expires_at: int) -> int:
+        answer = _call(
+            self._client.update_item,
+            TableName=self._table,
+            Key={"pk": {"S": f"RATE#{tenant_id}"}, "sk": {"S": window}},
+            UpdateExpression="ADD requests :one SET expires_at = :expires_at",
+            ExpressionAttributeValues={":one": {"N": "1"}, ":expires_at": {"N": str(expires_at)}},
+            ReturnValues="UPDATED_NEW",
+        )
+        return int(answer["Attributes"]["requests"]["N"])
+
+
+def _by_hash(key_hash: str) -> Item:
+    return {"pk": {"S": f"KEY#{key_hash}"}, "sk": {"S": "KEY"}}
+
+
+def _by_id(key_id: str) -> Item:
+    return {"pk": {"S": "KEYS"}, "sk": {"S": key_id}}
+
+
+def _by_tenant(tenant_id: str) -> Item:
+    return {"pk": {"S": f"TENANT#{tenant_id}"}, "sk": {"S": "TENANT"}}
+
+
+def _addresses(key: ApiKeyRecord) -> tuple[Item, Item]:
+    return _by_hash(key.key_hash), _by_id(key.key_id)
+
+
+def _item_of_key(key: ApiKeyRecord) -> Item:
+    item = {
+        "key_id": {"S": key.key_id},
+        "key_hash": {"S": key.key_hash},
+        "tenant_id": {"S": key.tenant_id},
+        "name": {"S": key.name},
+        "created_at": {"N": str(key.created_at)},
+    }
+    return item if key.ends_at is None else item | {"ends_at": {"N": str(key.ends_at)}}
+
+
+def _key_of(item: Item) -> ApiKeyRecord:
+    return ApiKeyRecord(
+        key_id=item["key_id"]["S"],
+        key_hash=item["key_hash"]["S"],
+        tenant_id=item["tenant_id"]["S"],
+        name=item["name"]["S"],
+        created_at=int(item["created_at"]["N"]),
+        ends_at=int(item["ends_at"]["N"]) if "ends_at" in item else None,
+    )
+
+
+def _item_of_tenant(tenant: Tenant) -> Item:
+    grants = [{"M": {"bucket": {"S": grant.bucket}, "prefix": {"S": grant.prefix}}} for grant in tenant.grants]
+    return {
+        **_by_tenant(tenant.id),
+        "tenant_id": {"S": tenant.id},
+        "created_at": {"N": str(tenant.created_at)},
+        "grants": {"L": grants},
+    }
+
+
+def _tenant_of(item: Item) -> Tenant:
+    grants = tuple(S3Grant(bucket=at["M"]["bucket"]["S"], prefix=at["M"]["prefix"]["S"]) for at in item["grants"]["L"])
+    return Tenant(id=item["tenant_id"]["S"], created_at=int(item["created_at"]["N"]), grants=grants)

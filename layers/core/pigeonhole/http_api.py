@@ -1,0 +1,191 @@
+"""HTTP as API Gateway tells it: an event to a call, an answer or an error to a status, headers and a body."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, NoReturn
+
+from pydantic import BaseModel
+
+from pigeonhole.contract import ErrorBody, ErrorResponse
+from pigeonhole.errors import InvalidRequest, MethodNotAllowed, NotFound, PigeonholeError, TooLarge
+from pigeonhole.rates import RateState
+from pigeonhole.routes import methods_at
+
+JSON = "application/json"
+PROBLEM = "application/problem+json"
+MAX_ANSWER_BYTES = 5_000_000  # Lambda takes 6 MB with the envelope, in which every quote is escaped
+
+REQUEST_HEADERS = (
+    "Accept",
+    "Content-Type",
+    "Idempotency-Key",
+    "Prefer",
+    "x-api-key",
+    "x-jigsaw-no-request-log",
+    "x-jigsaw-skip-cache",
+)
+EXPOSED_HEADERS = (
+    "Allow",
+    "Retry-After",
+    "x-jigsaw-rate-limit-limit",
+    "x-jigsaw-rate-limit-remaining",
+    "x-jigsaw-rate-limit-reset",
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One HTTP request. `headers`: names in lower case; `path`: no repeated and no trailing slash."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    log_id: str
+    body: str = field(default="", repr=False)
+    is_base64: bool = False
+
+    @classmethod
+    def of(cls, event: Mapping[str, Any]) -> Call:
+        """Read an API Gateway REST event. The official Python client asks for `//v1/…`: its base URL ends in a slash."""
+        return cls(
+            method=str(event["httpMethod"]).upper(),
+            path=re.sub(r"/{2,}", "/", "/" + str(event["path"])).rstrip("/") or "/",
+            headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+            query=event.get("queryStringParameters") or {},
+            log_id=str(event["requestContext"]["requestId"]),
+            body=event.get("body") or "",
+            is_base64=bool(event.get("isBase64Encoded")),
+        )
+
+    @property
+    def api_key(self) -> str | None:
+        return self.headers.get("x-api-key")
+
+    @property
+    def wants_problem(self) -> bool:
+        """Whether errors are wanted as RFC 9457 has them."""
+        for choice in self.headers.get("accept", "").lower().split(","):
+            media, _, parameters = choice.partition(";")
+            if media.strip() == PROBLEM:
+                return not re.search(r"\bq\s*=\s*0(\.0*)?\s*$", parameters)
+        return False
+
+    def flag(self, name: str) -> bool:
+        """Read a boolean query parameter: absent, `true` or `false`.
+
+        Raises InvalidRequest for anything else.
+        """
+        value = self.query.get(name, "false").lower()
+        if value not in ("true", "false"):
+            raise InvalidRequest(f"{name}: must be true or false")
+        return value == "true"
+
+    def json(self, max_bytes: int) -> object:
+        """Decode the body, whatever its Content-Type says.
+
+        Raises TooLarge above `max_bytes`, InvalidRequest for what isn't JSON in UTF-8.
+        """
+        data = self._bytes()
+        if len(data) > max_bytes:
+            raise TooLarge(
+                f"the body has {len(data)} bytes and {max_bytes} are taken: give large images by URL, not as data: URLs"
+            )
+        try:
+            return json.loads(data.decode("utf-8-sig"), parse_constant=_no_constant)
+        except UnicodeDecodeError:
+            raise InvalidRequest("the body must be JSON in UTF-8") from None
+        except json.JSONDecodeError as error:
+            raise InvalidRequest(f"the body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+        except (ValueError, RecursionError):  # NaN, a number of thousands of digits, brackets in brackets in brackets
+            raise InvalidRequest("the body is not JSON that can be read: a number or the nesting is out of bounds") from None
+
+    def _bytes(self) -> bytes:
+        if not self.is_base64:
+            return self.body.encode("utf-8", "surrogatepass")
+        try:
+            return base64.b64decode(self.body, validate=True)
+        except binascii.Error:
+            raise InvalidRequest("the body is marked as base64 and isn't") from None
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer, the headers that every answer has aside."""
+
+    status: int
+    body: str
+    content_type: str = JSON
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def success(model: BaseModel) -> Answer:
+    """Answer 200 with a model; what is None doesn't show.
+
+    Raises TooLarge where Lambda couldn't carry the answer.
+    """
+    body = model.model_dump_json(by_alias=True, exclude_none=True)
+    if len(body.encode("utf-8")) > MAX_ANSWER_BYTES:
+        raise TooLarge("the answer would be too large: give image labels a short `key`")
+    return Answer(200, body)
+
+
+def failure(error: PigeonholeError, call: Call) -> Answer:
+    """Answer with an error, in the contract's shape or, if the caller asked for it, in RFC 9457's."""
+    headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+    if isinstance(error, MethodNotAllowed):
+        headers["Allow"] = ", ".join((*methods_at(call.path), "OPTIONS"))
+    details = [{"path": fault.path, "message": fault.message} for fault in error.details]
+    if call.wants_problem:
+        problem = {
+            "type": f"urn:pigeonhole:error:{error.code}",
+            "title": HTTPStatus(error.status).phrase,
+            "status": error.status,
+            "detail": error.message,
+            "code": error.code,
+            "log_id": call.log_id,
+            **({"errors": details} if details else {}),
+        }
+        return Answer(error.status, json.dumps(problem, ensure_ascii=False), PROBLEM, headers)
+    shape = ErrorResponse(message=error.message, log_id=call.log_id, error=ErrorBody(code=error.code, details=details or None))
+    return Answer(error.status, shape.model_dump_json(exclude_none=True), JSON, headers)
+
+
+def no_route(call: Call) -> PigeonholeError:
+    """Why nothing answers a call: the path is unknown, or the method is another."""
+    methods = methods_at(call.path)
+    if methods:
+        return MethodNotAllowed(f"{call.method} is not allowed here; use {' or '.join(methods)}")
+    return NotFound("There is nothing at this address. GET /openapi.json lists what there is.")
+
+
+def common_headers(call: Call, rate: RateState) -> dict[str, str]:
+    """The headers of every answer: CORS, the caller's rate figures, and that nobody may keep it."""
+    return {
+        "Access-Control-Allow-Origin": "*",
+        "Access-Control-Expose-Headers": ", ".join(EXPOSED_HEADERS),
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        **(_preflight_headers(call.path) if call.method == "OPTIONS" else {}),
+        **rate.headers(),
+    }
+
+
+def _preflight_headers(path: str) -> dict[str, str]:
+    methods = methods_at(path) or ("GET", "POST")
+    return {
+        "Access-Control-Allow-Methods": ", ".join((*methods, "OPTIONS")),
+        "Access-Control-Allow-Headers": ", ".join(REQUEST_HEADERS),
+        "Access-Control-Max-Age": "600",
+    }

@@ -1,0 +1,176 @@
+"""The OpenAPI document, made of the contract's models and the table of operations; docs/openapi.json is a copy of it."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from pigeonhole import __version__
+from pigeonhole.contract import ErrorResponse
+from pigeonhole.errors import BY_CODE
+from pigeonhole.routes import OPERATIONS, Operation
+
+Json = dict[str, Any]
+
+DESCRIPTION = """\
+Sorts texts and images into labels that the caller names, with no training. A client written for JigsawStack's classification
+works unchanged when its base URL points here; everything beyond that is additive and asked for.
+
+Every error has the shape of `ErrorResponse`, or with `Accept: application/problem+json` that of RFC 9457.
+Answers are never cached; samples, labels and URLs are never logged. `x-jigsaw-skip-cache` and `x-jigsaw-no-request-log` are
+accepted for that reason and change nothing."""
+
+SERVERS = [
+    {"url": ".", "description": "The deployment that serves this document"},
+    {
+        "url": "https://{host}",
+        "description": "Your deployment",
+        "variables": {"host": {"default": "pigeonhole.example.com", "description": "Host, and stage where there is one"}},
+    },
+]
+
+EXAMPLE_REQUEST: Json = {
+    "dataset": [
+        {"type": "text", "value": "I love this product! It's amazing and works perfectly."},
+        {"type": "text", "value": "It broke after a day, and nobody answers my mails."},
+    ],
+    "labels": [{"type": "text", "value": "positive"}, {"type": "text", "value": "negative"}],
+}
+EXAMPLE_IMAGE_REQUEST: Json = {
+    "dataset": [{"type": "image", "value": "https://example.com/lunch.jpg"}],
+    "labels": [
+        {"key": "hotdog", "type": "text", "value": "a hot dog in a bun"},
+        {"key": "hotdog", "type": "image", "value": "https://example.com/hotdog.jpg", "text": "a hot dog"},
+        {"key": "other", "type": "text", "value": "any other food"},
+    ],
+    "scores": True,
+}
+EXAMPLE_ANSWER: Json = {
+    "success": True,
+    "log_id": "4c9f6f0e-7a55-4a3c-9d3a-0f6a5d1c2b11",
+    "predictions": ["positive", "negative"],
+    "_usage": {"input_tokens": 31, "output_tokens": 6, "inference_time_tokens": 12, "total_tokens": 49},
+}
+EXAMPLE_ERROR: Json = {
+    "success": False,
+    "message": "labels: at least 2 distinct labels are needed, got 1",
+    "log_id": "4c9f6f0e-7a55-4a3c-9d3a-0f6a5d1c2b11",
+    "error": {
+        "code": "invalid_request",
+        "details": [{"path": "labels", "message": "at least 2 distinct labels are needed, got 1"}],
+    },
+}
+
+RATE_HEADERS = {
+    "x-jigsaw-rate-limit-limit": "Requests per period.",
+    "x-jigsaw-rate-limit-remaining": "Requests left in the period; best effort, the usage plan enforces.",
+    "x-jigsaw-rate-limit-reset": "When the period ends: milliseconds since 1970, UTC.",
+}
+
+
+def document() -> Json:
+    """Build the document (OpenAPI 3.1): each call gives the same."""
+    schemas = _schemas()
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Pigeonhole",
+            "version": __version__,
+            "description": DESCRIPTION,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": SERVERS,
+        "security": [{"apiKey": []}],
+        "paths": _paths(),
+        "components": {
+            "securitySchemes": {"apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
+            "headers": {name: {"description": text, "schema": {"type": "integer"}} for name, text in RATE_HEADERS.items()},
+            "responses": {code: _error(code) for operation in OPERATIONS for code in operation.errors},
+            "schemas": schemas,
+        },
+    }
+
+
+@cache
+def as_json() -> str:
+    """The document as docs/openapi.json has it."""
+    return json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _schemas() -> Json:
+    bodies = [(operation.body, "validation") for operation in OPERATIONS if operation.body]
+    answers = [(operation.answer, "serialization") for operation in OPERATIONS if not isinstance(operation.answer, str)]
+    models: Any = [*bodies, *answers, (ErrorResponse, "serialization")]
+    _, definitions = models_json_schema(models, ref_template="#/components/schemas/{model}")
+    return dict(definitions["$defs"])
+
+
+def _paths() -> Json:
+    paths: Json = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+    return paths
+
+
+def _operation(operation: Operation) -> Json:
+    described: Json = {"operationId": operation.id, "summary": operation.summary}
+    if operation.is_open:
+        described["security"] = [{}, {"apiKey": []}] if operation.flags else [{}]
+    if operation.flags:
+        described["parameters"] = [
+            {"name": name, "in": "query", "description": text, "schema": {"type": "boolean", "default": False}}
+            for name, text in operation.flags
+        ]
+    if operation.body:
+        examples = {"texts": {"value": EXAMPLE_REQUEST}, "images": {"value": EXAMPLE_IMAGE_REQUEST}}
+        described["requestBody"] = {"required": True, "content": _content(operation.body, examples)}
+    examples = {"texts": {"value": EXAMPLE_ANSWER}} if operation.body else {}
+    described["responses"] = {
+        "200": {"description": "OK", "headers": _rate_headers(), "content": _content(operation.answer, examples)},
+        **_errors(operation.errors),
+    }
+    return described
+
+
+def _content(model: type[BaseModel] | str, examples: Json) -> Json:
+    if isinstance(model, str):
+        return {model: {"schema": {"type": "string" if model.startswith("text/") else "object"}}}
+    shown = {"examples": examples} if examples else {}
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}, **shown}}
+
+
+def _rate_headers() -> Json:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in RATE_HEADERS}
+
+
+def _errors(codes: tuple[str, ...]) -> Json:
+    """One response per status: several codes share 400."""
+    by_status: dict[int, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(BY_CODE[code].status, []).append(code)
+    return {str(status): _errors_of(by_status[status]) for status in sorted(by_status)}
+
+
+def _errors_of(codes: list[str]) -> Json:
+    if len(codes) == 1:
+        return {"$ref": f"#/components/responses/{codes[0]}"}
+    return {**_error(codes[0]), "description": "Any of " + ", ".join(f"`{code}`" for code in codes)}
+
+
+def _error(code: str) -> Json:
+    """The response of one error code."""
+    kind = BY_CODE[code]
+    examples = {"texts": {"value": EXAMPLE_ERROR}} if code == "invalid_request" else {}
+    headers = _rate_headers()
+    if kind.retry_after_s is not None:
+        headers["Retry-After"] = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
+    return {
+        "description": f"{HTTPStatus(kind.status).phrase}: `{code}`",
+        "headers": headers,
+        "content": _content(ErrorResponse, examples),
+    }

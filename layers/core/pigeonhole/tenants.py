@@ -1,0 +1,64 @@
+"""Tenants and their API keys. A key is kept as its SHA-256 only; nobody can read it back."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import string
+from dataclasses import dataclass
+
+from pigeonhole.messages import S3Grant
+
+TENANT_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_KEY_ALPHABET = string.ascii_letters + string.digits  # all that API Gateway takes in a key
+_KEY_LENGTH = 40  # 238 bits
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """Who calls. `grants`: where on S3 the tenant's requests may point; `created_at`: seconds since 1970, UTC."""
+
+    id: str
+    created_at: int
+    grants: tuple[S3Grant, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not TENANT_ID.fullmatch(self.id):
+            raise ValueError(
+                f"{self.id[:70]!r} is no tenant id: 1 to 63 lower-case letters, digits and hyphens, no hyphen at an end"
+            )
+
+    def readable(self, upload_bucket: str) -> tuple[S3Grant, ...]:
+        """Everything that the tenant's requests may name: its grants, and its uploads where the deployment takes some."""
+        uploads = self.uploads(upload_bucket)
+        return (*self.grants, uploads) if uploads else self.grants
+
+    def uploads(self, upload_bucket: str) -> S3Grant | None:
+        """Where the tenant's uploads lie; None without an upload bucket (an empty name)."""
+        return S3Grant(bucket=upload_bucket, prefix=f"uploads/{self.id}/") if upload_bucket else None
+
+
+@dataclass(frozen=True)
+class ApiKeyRecord:
+    """One key of a tenant. `key_id`: API Gateway's; `ends_at`: from when it is refused (seconds since 1970), None: it isn't."""
+
+    key_id: str
+    key_hash: str
+    tenant_id: str
+    name: str
+    created_at: int
+    ends_at: int | None = None
+
+    def is_valid(self, now: float) -> bool:
+        return self.ends_at is None or now < self.ends_at
+
+
+def hash_of(key: str) -> str:
+    """SHA-256 of a key, 64 hex digits. A key is 238 random bits, so a slow hash or a salt would add nothing."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def new_key() -> str:
+    """Make a key that nobody can guess: `pgh` and 40 letters or digits."""
+    return "pgh" + "".join(secrets.choice(_KEY_ALPHABET) for _ in range(_KEY_LENGTH))

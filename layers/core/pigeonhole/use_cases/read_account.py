@@ -1,0 +1,53 @@
+"""Tell a caller who it is, how much it may ask for and where on S3 its images may lie."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from pigeonhole.contract import RequestLimits
+from pigeonhole.contract_service import AccountResponse, Limits, TenantInfo
+from pigeonhole.messages import S3Grant
+from pigeonhole.rates import Quota, RateState
+from pigeonhole.settings import Settings
+from pigeonhole.tenants import Tenant
+
+
+class ReadAccount:
+    """The service behind `GET /v1/account`."""
+
+    def __init__(self, settings: Settings, limits: RequestLimits, quota: Quota) -> None:
+        self._settings = settings
+        self._limits = limits
+        self._quota = quota
+
+    def __call__(self, tenant: Tenant, rate: RateState, log_id: str) -> AccountResponse:
+        """Describe `tenant`, whose standing in the quota's period is `rate`."""
+        uploads = tenant.uploads(self._settings.upload_bucket)
+        return AccountResponse(
+            log_id=log_id,
+            tenant=TenantInfo(id=tenant.id, created_at=_iso(tenant.created_at)),
+            limits=Limits(
+                max_samples=self._limits.max_samples,
+                max_labels=self._limits.max_labels,
+                max_text_chars=self._limits.max_text_chars,
+                max_label_chars=self._limits.max_label_chars,
+                max_body_bytes=self._limits.max_body_bytes,
+                max_image_bytes=self._settings.max_image_bytes,
+                max_image_megapixels=self._settings.max_image_megapixels,
+                max_request_image_bytes=self._settings.max_request_bytes,
+                requests=rate.limit,
+                requests_period=self._quota.period,
+                requests_remaining=rate.remaining,
+                requests_reset=rate.reset_ms,
+            ),
+            upload_prefix=_address(uploads) if uploads else None,
+            s3_prefixes=[_address(grant) for grant in tenant.readable(self._settings.upload_bucket)],
+        )
+
+
+def _address(grant: S3Grant) -> str:
+    return f"s3://{grant.bucket}/{grant.prefix}"
+
+
+def _iso(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,177 @@
+"""The composition root: settings to adapters to services. The only place that reads the environment and knows the adapters.
+
+Each function's services are made at its first call and kept for the life of the process; each imports only what it needs, so
+that functions/api does without numpy, Pillow, httpx and a model engine.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pigeonhole.contract import RequestLimits
+from pigeonhole.messages import ChunkResult, ClassifyCommand, ModelDescription
+from pigeonhole.rates import Quota, RateMeter
+from pigeonhole.settings import Settings
+from pigeonhole.use_cases.authenticate import Authenticate
+from pigeonhole.use_cases.classify_now import ClassifyNow
+from pigeonhole.use_cases.describe_model import DescribeModel, describe
+from pigeonhole.use_cases.manage_keys import ManageKeys
+from pigeonhole.use_cases.read_account import ReadAccount
+
+if TYPE_CHECKING:
+    from boto3.session import Session
+
+CONNECT_TIMEOUT_S = 2.0
+LOOKUP_TIMEOUT_S = 3.0
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process. Raises ValueError, naming the variable, for one that can't be read."""
+    return Settings.read(os.environ)
+
+
+@dataclass(frozen=True)
+class ApiServices:
+    """What functions/api calls."""
+
+    limits: RequestLimits
+    authenticate: Authenticate
+    rates: RateMeter
+    classify_now: ClassifyNow
+    describe_model: DescribeModel
+    read_account: ReadAccount
+
+
+@cache
+def api_services(settings: Settings) -> ApiServices:
+    """Build functions/api's services."""
+    from boto3.session import Session
+
+    from pigeonhole.aws.dynamodb import DynamoRateCounter, DynamoTenantStore
+    from pigeonhole.aws.lambda_invoke import LambdaClassifier
+
+    session, limits = Session(), _limits(settings)
+    quota = Quota.of(settings.quota_limit, settings.quota_period)
+    store = DynamoTenantStore(_client(session, "dynamodb", timeout_s=LOOKUP_TIMEOUT_S, attempts=3), settings.table_name)
+    hasty = _client(session, "dynamodb", timeout_s=settings.rate_counter_timeout_s, attempts=1)
+    # One attempt: a repeated invocation would infer twice.
+    lambdas = _client(session, "lambda", timeout_s=settings.invoke_timeout_s, attempts=1)
+    classifier = LambdaClassifier(lambdas, settings.classify_function)
+    return ApiServices(
+        limits=limits,
+        authenticate=Authenticate(store),
+        rates=RateMeter(DynamoRateCounter(hasty, settings.table_name), quota),
+        classify_now=ClassifyNow(classifier, limits, upload_bucket=settings.upload_bucket),
+        describe_model=DescribeModel(classifier),
+        read_account=ReadAccount(settings, limits, quota),
+    )
+
+
+@dataclass(frozen=True)
+class ClassifyServices:
+    """What functions/classify calls."""
+
+    limits: RequestLimits
+    run_chunk: Callable[[ClassifyCommand], ChunkResult]
+    describe: Callable[[], ModelDescription]
+
+
+@cache
+def classify_services(settings: Settings) -> ClassifyServices:
+    """Load the model and build functions/classify's services.
+
+    Raises ModelUnavailable for a model folder that is missing or broken.
+    """
+    from boto3.session import Session
+
+    from pigeonhole.aws.s3 import S3BlobStore
+    from pigeonhole.classifier import Classifier
+    from pigeonhole.encoders import registry
+    from pigeonhole.images import ImageLimits
+    from pigeonhole.net import GuardedFetcher, NetRules
+    from pigeonhole.scoring import calibration_from
+    from pigeonhole.sources import Sources
+    from pigeonhole.use_cases.run_chunk import ChunkLimits, RunChunk
+
+    model = registry.load(Path(settings.model_dir), threads=settings.threads)
+    calibration = calibration_from(model.calibration, model.encoder.info, model.sentence.info)
+    classifier = Classifier(
+        model.encoder, model.sentence, calibration, cache_size=settings.label_cache_size, batch=settings.encode_batch
+    )
+    rules = NetRules(
+        allow_http=settings.allow_http,
+        allow_loopback=settings.allow_loopback,
+        timeout_s=settings.fetch_timeout_s,
+        max_redirects=settings.max_redirects,
+    )
+    blobs = S3BlobStore(_client(Session(), "s3", timeout_s=settings.fetch_timeout_s, attempts=2))
+    limits = ChunkLimits(
+        image=ImageLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_megapixels * 1_000_000),
+        request_bytes=settings.max_request_bytes,
+        fetches=settings.fetch_workers,
+        decodes=settings.decode_workers,
+    )
+    return ClassifyServices(
+        limits=_limits(settings),
+        run_chunk=RunChunk(Sources(GuardedFetcher(rules), blobs), classifier, limits),
+        describe=lambda: describe(model.encoder.info, model.sentence.info, calibrated=calibration.measured),
+    )
+
+
+def key_services(stack_name: str, endpoint_url: str | None = None) -> ManageKeys:
+    """Build what `pigeonhole keys` calls, for a deployed stack. `endpoint_url`: of the local stack, None for AWS.
+
+    Raises NotFound if there is no such stack or if it isn't one of this template.
+    """
+    from boto3.session import Session
+
+    from pigeonhole.aws.apigateway import ApiGatewayKeys
+    from pigeonhole.aws.cloudformation import stack_outputs
+    from pigeonhole.aws.dynamodb import DynamoTenantStore
+
+    session = Session(region_name=os.environ.get("AWS_REGION") or None)
+    outputs = stack_outputs(session.client("cloudformation", endpoint_url=endpoint_url), stack_name, "TableName", "UsagePlanId")
+    return ManageKeys(
+        ApiGatewayKeys(session.client("apigateway", endpoint_url=endpoint_url), outputs["UsagePlanId"]),
+        DynamoTenantStore(session.client("dynamodb", endpoint_url=endpoint_url), outputs["TableName"]),
+    )
+
+
+@cache
+def swagger_assets() -> tuple[str, str]:
+    """Swagger UI's script and style, from the package that ships them."""
+    from importlib.resources import files
+
+    folder = files("aws_lambda_powertools.event_handler.openapi.swagger_ui")
+    script, style = ((folder / name).read_text("utf-8") for name in ("swagger-ui-bundle.min.js", "swagger-ui.min.css"))
+    return script, style
+
+
+def _limits(settings: Settings) -> RequestLimits:
+    return RequestLimits(
+        max_samples=settings.max_samples,
+        max_labels=settings.max_labels,
+        max_text_chars=settings.max_text_chars,
+        max_label_chars=settings.max_label_chars,
+        max_instruction_chars=settings.max_instruction_chars,
+        max_body_bytes=settings.max_body_bytes,
+    )
+
+
+def _client(session: Session, service: str, *, timeout_s: float, attempts: int) -> Any:
+    """A boto3 client that waits `timeout_s` for an answer and tries `attempts` times in all."""
+    from botocore.config import Config
+
+    config = Config(
+        connect_timeout=min(CONNECT_TIMEOUT_S, timeout_s),
+        read_timeout=timeout_s,
+        retries={"total_max_attempts": attempts, "mode": "standard"},
+        tcp_keepalive=True,
+    )
+    return session.client(service, config=config)
