@@ -1,0 +1,92 @@
+"""The towers as torch modules, from raw input to unit embeddings: what the torch engine runs and what gets exported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn.functional import normalize
+
+from pigeonhole.encoders.artifact import ImageSpec
+
+
+class ImageGraph(torch.nn.Module):
+    """uint8 (n, side, side, 3) -> float32 (n, dim), unit rows. Rescaling and normalising happen inside."""
+
+    scale: torch.Tensor
+    shift: torch.Tensor
+
+    def __init__(self, features: torch.nn.Module, spec: ImageSpec) -> None:
+        super().__init__()
+        self.features = features
+        mean, std = torch.tensor(spec.mean).view(1, 3, 1, 1), torch.tensor(spec.std).view(1, 3, 1, 1)
+        # (x / 255 - mean) / std
+        self.register_buffer("scale", 1 / (255 * std))
+        self.register_buffer("shift", -mean / std)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        values = pixels.permute(0, 3, 1, 2).to(torch.float32) * self.scale + self.shift
+        return normalize(self.features(values), dim=-1)
+
+
+class ImageFeatures(torch.nn.Module):
+    """A transformers image-text model's image side."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        features: torch.Tensor = self.model.get_image_features(pixel_values=values).pooler_output
+        return features
+
+
+class ProjectedVision(torch.nn.Module):
+    """The bundled model's image side (training/train.py's ImageTower): a transformers vision model and a projection."""
+
+    def __init__(self, vision: Any, width: int, dim: int) -> None:
+        super().__init__()
+        self.vision = vision
+        self.projection = torch.nn.Linear(width, dim, bias=False)
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        features: torch.Tensor = self.projection(self.vision(values).pooler_output.flatten(1))
+        return features
+
+
+class MaskedText(torch.nn.Module):
+    """A transformers image-text model's text side: ids and mask, int64 (n, length) each -> float32 (n, dim), unit rows."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return normalize(self.model.get_text_features(input_ids=ids, attention_mask=mask).pooler_output, dim=-1)
+
+
+class PaddedText(torch.nn.Module):
+    """The text side of SigLIP, which was trained to read its padding: ids, int64 (n, length) -> float32 (n, dim), unit rows."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return normalize(self.model.get_text_features(input_ids=ids).pooler_output, dim=-1)
+
+
+class MeanText(torch.nn.Module):
+    """A sentence encoder, the mean over a BERT's tokens: ids and mask, int64 (n, length) -> float32 (n, dim), unit rows."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        states = self.model(input_ids=ids, attention_mask=mask).last_hidden_state
+        weight = mask.unsqueeze(-1).to(states.dtype)
+        return normalize((states * weight).sum(dim=1) / weight.sum(dim=1), dim=-1)
+
+
+TextGraph = MaskedText | PaddedText | MeanText

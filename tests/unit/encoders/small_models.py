@@ -1,0 +1,200 @@
+"""Models of every kind that can be opened, with random weights, small enough to make, export and run in a moment."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import string
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from transformers import (
+    BertConfig,
+    BertModel,
+    CLIPConfig,
+    CLIPModel,
+    CLIPTokenizer,
+    ResNetConfig,
+    ResNetModel,
+    SiglipConfig,
+    SiglipModel,
+    VisionTextDualEncoderConfig,
+    VisionTextDualEncoderModel,
+    ViTConfig,
+)
+
+WORDS = ("a", "photo", "of", "cat", "dog", "the", "rocket", "flower", "temple", "cup", "coffee", "two", "sofa", "and", "very")
+TOWER = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+PATCHES = {"image_size": 32, "patch_size": 8}
+SENTENCE_LENGTH = 32
+
+
+def clip(folder: Path, *, legacy_end: bool) -> None:
+    """`legacy_end`: config.json says, as old checkpoints do, that token 2 ends a text."""
+    vocabulary = write_clip_tokenizer(folder, max_length=20)
+    end = vocabulary["<|endoftext|>"]
+    config = CLIPConfig(
+        text_config={
+            **TOWER,
+            "vocab_size": len(vocabulary),
+            "max_position_embeddings": 20,
+            "eos_token_id": 2 if legacy_end else end,
+            "bos_token_id": vocabulary["<|startoftext|>"],
+            "pad_token_id": 1 if legacy_end else end,
+        },
+        vision_config={**TOWER, **PATCHES},
+        projection_dim=24,
+        logit_scale_init_value=3.5,
+    )
+    _random(CLIPModel, config).save_pretrained(folder)
+    write_processor(folder, "CLIPImageProcessor", size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+
+
+def write_clip_tokenizer(folder: Path, *, max_length: int) -> dict[str, int]:
+    """A CLIP tokenizer that knows bytes and a few merges; gives its vocabulary."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    merges = [("c", "a"), ("ca", "t</w>"), ("p", "h"), ("o", "f</w>")]
+    tokens = [*letters, *(f"{letter}</w>" for letter in letters), *(a + b for a, b in merges)]
+    vocabulary = {token: index for index, token in enumerate([*tokens, "<|startoftext|>", "<|endoftext|>"])}
+    CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=max_length).save_pretrained(folder)
+    return vocabulary
+
+
+def siglip(folder: Path) -> None:
+    """SigLIP 1: a lower-case Unigram tokenizer whose padding is its end token."""
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -3.0)]
+    pieces += [(f"▁{word}", -2.0) for word in WORDS] + [(letter, -6.0) for letter in string.ascii_lowercase + string.digits]
+    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=2))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    _save_tokenizer(tokenizer, folder, {"eos_token": "</s>", "pad_token": "</s>", "unk_token": "<unk>", "model_max_length": 64})
+    _siglip_model(folder, len(pieces))
+
+
+def siglip2(folder: Path) -> None:
+    """SigLIP 2 of a fixed resolution: SigLIP's architecture, and Gemma's tokenizer with Gemma's settings, capitals kept."""
+    tokens = ["<pad>", "<eos>", "<bos>", "<unk>", "▁", *string.ascii_letters, *string.digits]
+    tokens += [f"<0x{byte:02X}>" for byte in range(256)]
+    merges = [("c", "a"), ("ca", "t"), ("d", "o"), ("do", "g")]
+    vocabulary = {token: index for index, token in enumerate([*tokens, *(a + b for a, b in merges)])}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    tokenizer.normalizer = normalizers.Replace(" ", "▁")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    tokenizer.post_processor = processors.TemplateProcessing(single="<bos> $A", special_tokens=[("<bos>", 2)])
+    settings = {"eos_token": {"content": "<eos>"}, "pad_token": "<pad>", "bos_token": "<bos>", "padding_side": "left"}
+    _save_tokenizer(tokenizer, folder, settings)
+    _siglip_model(folder, len(vocabulary))
+
+
+def dual_encoder(folder: Path) -> None:
+    """A ViT and a BERT."""
+    tokenizer = _word_pieces(folder, max_length=24)
+    text = BertConfig(**TOWER, vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=24)
+    config = VisionTextDualEncoderConfig.from_vision_text_configs(ViTConfig(**TOWER, **PATCHES), text, projection_dim=24)
+    _random(VisionTextDualEncoderModel, config).save_pretrained(folder)
+    write_processor(folder, "ViTImageProcessor", size={"height": 32, "width": 32}, resample=2, mean=0.5, std=0.5)
+
+
+def image_tower(folder: Path, *, dim: int, side: int = 32) -> None:
+    """The bundled kind: as training/train.py's `save` writes it."""
+    config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="bottleneck")
+    tower = torch.nn.ModuleDict({"vision": _random(ResNetModel, config), "projection": torch.nn.Linear(16, dim, bias=False)})
+    for module in tower.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):  # as after training: else folding them away would show nothing
+            torch.nn.init.uniform_(module.running_mean, -0.1, 0.1)
+            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
+    weights = {name: value.half() for name, value in tower.state_dict().items() if "num_batches" not in name}
+    save_file(weights, folder / "model.safetensors")
+    settings = {
+        "model_type": "pigeonhole-image-tower",
+        "text_model": "all-MiniLM-L6-v2",
+        "projection_dim": dim,
+        "logit_scale": 31.5,
+        "vision_config": config.to_diff_dict(),
+    }
+    (folder / "config.json").write_text(json.dumps(settings))
+    write_processor(folder, "CLIPImageProcessor", size={"shortest_edge": side}, crop_size={"height": side, "width": side})
+
+
+def sentence(folder: Path) -> None:
+    """A sentence-transformers folder: a BERT whose tokens are averaged."""
+    tokenizer = _word_pieces(folder, max_length=512)
+    config = BertConfig(**TOWER, vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=64)
+    _random(BertModel, config).save_pretrained(folder)
+    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": SENTENCE_LENGTH}))
+
+
+def write_processor(folder: Path, kind: str, *, resample: int = 3, mean: float = 0.4, std: float = 0.25, **sizes: Any) -> None:
+    """preprocessor_config.json. `sizes`: `size`, and `crop_size` where it crops."""
+    settings = {
+        "image_processor_type": kind,
+        "do_resize": True,
+        "do_center_crop": "crop_size" in sizes,
+        "resample": resample,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": [mean, mean + 0.05, mean - 0.05],
+        "image_std": [std] * 3,
+        "do_convert_rgb": True,
+        **sizes,
+    }
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings))
+
+
+def copy_of(folder: Path, target: Path) -> Path:
+    """A copy of a model's folder, to break."""
+    return Path(shutil.copytree(folder, target))
+
+
+def texts() -> Iterator[str]:
+    """Texts of many lengths, empty and longer than any model's limit among them."""
+    yield from ("cat", "A photo of a Cat.", "a photo of two dogs on the sofa and a cup of coffee", "", "rocket 42")
+    yield "a very " * 60 + "long text"
+
+
+def _siglip_model(folder: Path, vocabulary: int) -> None:
+    text = {**TOWER, "vocab_size": vocabulary, "max_position_embeddings": 64, "projection_size": 32}
+    tokens = {"pad_token_id": 1, "bos_token_id": 1, "eos_token_id": 1}
+    model = _random(SiglipModel, SiglipConfig(text_config={**text, **tokens}, vision_config={**TOWER, **PATCHES}))
+    model.logit_scale.data.fill_(4.7)
+    model.logit_bias.data.fill_(-16.5)
+    model.save_pretrained(folder)
+    write_processor(folder, "SiglipImageProcessor", size={"height": 32, "width": 32}, mean=0.5, std=0.5)
+
+
+def _word_pieces(folder: Path, *, max_length: int) -> Tokenizer:
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS, *string.ascii_lowercase, *string.digits]
+    tokens += [f"##{letter}" for letter in string.ascii_lowercase + string.digits]
+    vocabulary = {token: index for index, token in enumerate(dict.fromkeys(tokens))}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    settings = {"tokenizer_class": "BertTokenizer", "pad_token": "[PAD]", "model_max_length": max_length}
+    _save_tokenizer(tokenizer, folder, settings)
+    return tokenizer
+
+
+def _save_tokenizer(tokenizer: Tokenizer, folder: Path, settings: dict[str, Any]) -> None:
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+
+
+def _random(kind: Any, config: Any) -> Any:
+    """A model whose random weights are larger than a fresh one's, so that its texts and pictures differ enough to compare."""
+    torch.manual_seed(0)
+    model = kind(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.add_(torch.randn_like(parameter) * 0.15)
+    return model
