@@ -1,0 +1,81 @@
+"""The local stack's process: ministack on one socket, the deployed API at `/` of another, both served by one ASGI server.
+
+local_process.py starts it as `python -m pigeonhole_cli.local_server AWS_FD API_FD ROUTE_FILE`, having opened the sockets and
+set the environment. The route file names the deployed API and stage; it is read again whenever it changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import sys
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+NOT_YET = json.dumps(
+    {
+        "success": False,
+        "message": "The local stack is starting.",
+        "log_id": "",
+        "error": {"code": "overloaded"},
+    }
+).encode()
+
+
+class ApiPort:
+    """Give requests that come in on `port` the prefix under which ministack serves the API; leave the others alone.
+
+    Only the path changes: method, query, headers and bodies stream through as they are.
+    """
+
+    def __init__(self, app: App, port: int, route_file: Path) -> None:
+        self._app, self._port, self._route_file = app, port, route_file
+        self._prefix, self._read_at = "", 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" or scope["server"][1] != self._port:
+            return await self._app(scope, receive, send)
+        if scope["type"] != "http":
+            return await send({"type": "websocket.close"})
+        prefix = self._current_prefix()
+        if not prefix:
+            headers = [(b"content-type", b"application/json"), (b"retry-after", b"1")]
+            await send({"type": "http.response.start", "status": 503, "headers": headers})
+            return await send({"type": "http.response.body", "body": NOT_YET})
+        raw_path = prefix.encode() + (scope.get("raw_path") or scope["path"].encode())
+        return await self._app({**scope, "path": prefix + scope["path"], "raw_path": raw_path}, receive, send)
+
+    def _current_prefix(self) -> str:
+        try:
+            changed_at = self._route_file.stat().st_mtime_ns
+        except FileNotFoundError:
+            return ""
+        if changed_at != self._read_at:
+            route = json.loads(self._route_file.read_text())
+            self._prefix, self._read_at = f"/restapis/{route['api_id']}/{route['stage']}/_user_request_", changed_at
+        return self._prefix
+
+
+def serve(aws_fd: int, api_fd: int, route_file: Path) -> None:
+    """Serve until SIGINT or SIGTERM; ministack saves its state as the server goes down."""
+    from hypercorn.asyncio import serve as hypercorn_serve
+    from hypercorn.config import Config
+    from ministack.app import app
+
+    with socket.socket(fileno=socket.dup(api_fd)) as api:
+        api_port = api.getsockname()[1]
+    config = Config()
+    config.bind = [f"fd://{aws_fd}", f"fd://{api_fd}"]
+    config.keep_alive_timeout = 75
+    asyncio.run(hypercorn_serve(ApiPort(app, api_port, route_file), config))  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))

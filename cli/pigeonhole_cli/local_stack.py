@@ -1,0 +1,115 @@
+"""Deploy template.yaml to a running ministack, as CloudFormation would, and give the stack's outputs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError, WaiterError
+
+from pigeonhole_cli.local_process import REGION, ROOT_CREDENTIALS, LocalError
+from pigeonhole_cli.local_rewrites import Place, gateway_responses, rewrite
+
+BUCKET = "pigeonhole-local-code"
+NO_CHANGE = "No updates are to be performed"
+
+
+def read_template(path: Path) -> dict[str, Any]:
+    """Parse a template; `!Ref` and its kin become `{"Ref": …}`."""
+    from samtranslator.yaml_helper import yaml_parse
+
+    return cast("dict[str, Any]", yaml_parse(path.read_text()))
+
+
+class LocalStack:
+    """One stack of the template in ministack, which answers at `aws_url`."""
+
+    def __init__(self, aws_url: str, name: str, root: Path) -> None:
+        self.aws_url, self.name, self.root = aws_url, name, root
+        self._cloudformation = self.client("cloudformation")
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of `service` at the local stack, as the account's root."""
+        retries = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
+        return boto3.client(service, endpoint_url=self.aws_url, region_name=REGION, config=retries, **ROOT_CREDENTIALS)
+
+    def deploy(
+        self,
+        *,
+        classify_concurrency: int,
+        settings: Mapping[str, Mapping[str, str]],
+        parameters: Mapping[str, str] | None = None,
+    ) -> dict[str, str]:
+        """Create or update the stack, with what local_rewrites.py lists, and return its outputs.
+
+        `settings`: variables of each function, by logical id. `parameters`: the template's, where they aren't its defaults.
+        Raises LocalError with CloudFormation's reason.
+        """
+        template = read_template(self.root / "template.yaml")
+        responses = list(gateway_responses(template))
+        rewrite(template, Place(self.root, self._store, classify_concurrency, settings))
+        arguments = {
+            "StackName": self.name,
+            "TemplateBody": json.dumps(template),
+            "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+            "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in (parameters or {}).items()],
+        }
+        operation = "update" if self._is_there() else "create"
+        try:
+            getattr(self._cloudformation, f"{operation}_stack")(**arguments)
+            self._wait(operation)
+        except ClientError as error:
+            if NO_CHANGE not in str(error):
+                raise LocalError(f"template.yaml could not be deployed: {error}") from None
+        except WaiterError:
+            raise LocalError(f"template.yaml could not be deployed: {self._reason()}") from None
+        outputs = self.outputs()
+        self._replay(responses, outputs["ApiId"], outputs["StageName"])
+        return outputs
+
+    def outputs(self) -> dict[str, str]:
+        """The stack's outputs by name."""
+        described = self._cloudformation.describe_stacks(StackName=self.name)["Stacks"][0]
+        return {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
+
+    def resources(self) -> dict[str, str]:
+        """The physical id of each resource by its logical id."""
+        found = self._cloudformation.describe_stack_resources(StackName=self.name)["StackResources"]
+        return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in found}
+
+    def _is_there(self) -> bool:
+        try:
+            (stack,) = self._cloudformation.describe_stacks(StackName=self.name)["Stacks"]
+        except ClientError:
+            return False
+        if stack["StackStatus"] == "ROLLBACK_COMPLETE":  # never came up; CloudFormation wants it gone before another try
+            self._cloudformation.delete_stack(StackName=self.name)
+            self._wait("delete")
+            return False
+        return True
+
+    def _wait(self, operation: str) -> None:
+        waiter = self._cloudformation.get_waiter(f"stack_{operation}_complete")
+        waiter.wait(StackName=self.name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 600})
+
+    def _reason(self) -> str:
+        events = self._cloudformation.describe_stack_events(StackName=self.name)["StackEvents"]
+        failed = [event for event in events if event["ResourceStatus"].endswith("FAILED")]
+        reasons = [f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}" for event in failed]
+        return "; ".join(reasons) or "no reason given"
+
+    def _store(self, name: str, archive: bytes) -> str:
+        storage = self.client("s3")
+        storage.create_bucket(Bucket=BUCKET)
+        storage.put_object(Bucket=BUCKET, Key=name, Body=archive)
+        return BUCKET
+
+    def _replay(self, responses: list[tuple[str, str, dict[str, Any]]], api_id: str, stage: str) -> None:
+        gateway = self.client("apigateway")
+        for _, kind, response in responses:
+            gateway.put_gateway_response(restApiId=api_id, responseType=kind, **response)
+        gateway.create_deployment(restApiId=api_id, stageName=stage)
