@@ -6,6 +6,8 @@ from typing import Any
 
 # The engine and the libraries of the image are imported here, so that a broken image fails while it starts and says why. The
 # weights load at the first call: that may take longer than the 10 s that Lambda gives a start.
+import boto3.session  # noqa: F401
+
 import pigeonhole.encoders.onnx_encoder
 import pigeonhole.use_cases.run_chunk  # noqa: F401
 from pigeonhole import wiring

@@ -47,7 +47,7 @@ class DescribeCommand(_Message):
 
 
 Command = Annotated[ClassifyCommand | DescribeCommand, Field(discriminator="kind")]
-COMMAND: TypeAdapter[ClassifyCommand | DescribeCommand] = TypeAdapter(Command)
+COMMAND: TypeAdapter[ClassifyCommand | DescribeCommand] = TypeAdapter(Command, config=ConfigDict(hide_input_in_errors=True))
 
 
 class ChunkResult(_Message):

@@ -118,7 +118,8 @@ def _paths() -> Json:
 
 
 def _operation(operation: Operation) -> Json:
-    described: Json = {"operationId": operation.id, "summary": operation.summary}
+    tag = "Classification" if operation.body else "Service"
+    described: Json = {"operationId": operation.id, "tags": [tag], "summary": operation.summary}
     if operation.is_open:
         described["security"] = [{}, {"apiKey": []}] if operation.flags else [{}]
     if operation.flags:

@@ -90,6 +90,7 @@ class RateMeter:
         """Count one request of a tenant; the function that comes back waits for the figures, `wait_s` at most."""
         window = self.quota.window(self._clock())
         counting = self._threads.submit(self._counter.count, tenant_id, window.starts, window.ends_at + KEEP_S)
+        counting.add_done_callback(lambda done: self._remember(done, tenant_id, window))
         return lambda: self._state(counting, tenant_id, window)
 
     def idle(self) -> RateState:
@@ -98,11 +99,14 @@ class RateMeter:
         return RateState(self.quota.limit, self.quota.limit, window.ends_at * 1000, is_counted=False)
 
     def _state(self, counting: Future[int], tenant_id: str, window: Window) -> RateState:
-        key = (tenant_id, window.starts)
         try:
             count, is_counted = counting.result(timeout=self._wait_s), True
         except Exception:  # whatever the counter's trouble is, it isn't the caller's
-            count, is_counted = self._last.get(key, 0), False
-        if is_counted:
-            self._last = {kept: value for kept, value in self._last.items() if kept[1] == window.starts} | {key: count}
+            count, is_counted = self._last.get((tenant_id, window.starts), 0), False
         return RateState(self.quota.limit, max(0, self.quota.limit - count), window.ends_at * 1000, is_counted)
+
+    def _remember(self, done: Future[int], tenant_id: str, window: Window) -> None:
+        """Keep a count, the late ones too, and drop those of windows that are over."""
+        if not done.exception():
+            kept = {key: count for key, count in self._last.items() if key[1] == window.starts}
+            self._last = kept | {(tenant_id, window.starts): done.result()}

@@ -23,8 +23,8 @@ _WORDS = {
     "float_type": "must be a number",
     "finite_number": "must be a finite number",
     "literal_error": "must be {expected}",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than_equal": "must be at most {le}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than_equal": "must be at most {le:g}",
 }
 _BRANCHES = ("str", "int", "float", "constrained-float")  # a union's branch shows in the path as a segment of its own
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_S = 2.0
 LOOKUP_TIMEOUT_S = 3.0
+LOCAL_REGION = "us-east-1"
 
 
 @cache
@@ -129,18 +130,29 @@ def key_services(stack_name: str, endpoint_url: str | None = None) -> ManageKeys
 
     Raises NotFound if there is no such stack or if it isn't one of this template.
     """
-    from boto3.session import Session
-
     from pigeonhole.aws.apigateway import ApiGatewayKeys
     from pigeonhole.aws.cloudformation import stack_outputs
     from pigeonhole.aws.dynamodb import DynamoTenantStore
 
-    session = Session(region_name=os.environ.get("AWS_REGION") or None)
+    session = _operator_session(local=endpoint_url is not None)
     outputs = stack_outputs(session.client("cloudformation", endpoint_url=endpoint_url), stack_name, "TableName", "UsagePlanId")
     return ManageKeys(
         ApiGatewayKeys(session.client("apigateway", endpoint_url=endpoint_url), outputs["UsagePlanId"]),
         DynamoTenantStore(session.client("dynamodb", endpoint_url=endpoint_url), outputs["TableName"]),
     )
+
+
+def _operator_session(*, local: bool) -> Session:
+    """The session of whoever types a command. The local stack takes any credentials; who has none needn't make some up."""
+    from boto3.session import Session
+
+    session = Session(region_name=os.environ.get("AWS_REGION") or None)
+    if not local:
+        return session
+    region = session.region_name or LOCAL_REGION
+    if session.get_credentials():
+        return Session(region_name=region)
+    return Session(region_name=region, aws_access_key_id="test", aws_secret_access_key="test")  # noqa: S106
 
 
 @cache

@@ -1,0 +1,1 @@
+"""`pigeonhole`, the command line: the local stack, API keys, models."""

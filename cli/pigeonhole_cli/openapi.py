@@ -1,0 +1,10 @@
+"""Print the OpenAPI document, for docs/openapi.json: `python -m pigeonhole_cli.openapi > docs/openapi.json`."""
+
+from __future__ import annotations
+
+import sys
+
+from pigeonhole import openapi
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(openapi.as_json().encode("utf-8"))
