@@ -28,7 +28,7 @@ from text_targets import TextTargets
 SIDE = 64
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SOURCES = ("tiny-imagenet", "photos", "cifar-10")
-SHARES = (0.70, 0.22, 0.08)
+SHARES = (0.80, 0.14, 0.06)
 BATCH = 128
 PEAK_LR, WEIGHT_DECAY, WARM_UP = 2e-3, 0.05, 0.01
 SMALL_SIDE, SMALL_PART = 48, 0.55

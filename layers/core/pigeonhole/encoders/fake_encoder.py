@@ -74,7 +74,7 @@ class FakeEncoder:
         return np.asarray(matrix / np.linalg.norm(matrix, axis=1, keepdims=True), dtype=np.float32)
 
     def _bag(self, words: Sequence[str]) -> npt.NDArray[np.float64]:
-        return np.sum([self._word(word) for word in words or ["nothing"]], axis=0)
+        return np.asarray(np.sum([self._word(word) for word in words or ["nothing"]], axis=0))
 
     def _word(self, word: str) -> npt.NDArray[np.float64]:
         seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "big")

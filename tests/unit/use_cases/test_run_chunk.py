@@ -1,0 +1,152 @@
+"""A command's samples: fetched once each, faults told apart by sample and label, answers in the request's order."""
+
+import io
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from PIL import Image
+
+from pigeonhole.classifier import Classifier
+from pigeonhole.contract import ClassificationRequest
+from pigeonhole.encoders.fake_encoder import COLOURS, FakeEncoder
+from pigeonhole.errors import ForbiddenUrl, UnfetchableUrl, UnreadableImage
+from pigeonhole.images import ImageLimits
+from pigeonhole.messages import ClassifyCommand, S3Grant
+from pigeonhole.scoring import prior
+from pigeonhole.sources import ByteBudget
+from pigeonhole.use_cases.run_chunk import ChunkLimits, RunChunk
+
+GRANTS = (S3Grant(bucket="uploads", prefix="incoming/acme/"),)
+
+
+def png(colour: str, size: int = 16) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (size, size), COLOURS[colour]).save(file, "PNG")
+    return file.getvalue()
+
+
+@dataclass
+class Web:
+    """Values that can be read, and a count of who reads at one time."""
+
+    files: dict[str, bytes]
+    reads: list[str] = field(default_factory=list)
+    grants: list[Sequence[S3Grant]] = field(default_factory=list)
+    delay_s: float = 0.0
+    at_once: int = 0
+    most_at_once: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def read(self, value: str, *, grants: Sequence[S3Grant], budget: ByteBudget) -> bytes:
+        with self.lock:
+            self.reads.append(value)
+            self.grants.append(grants)
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            time.sleep(self.delay_s)
+            if value.startswith("forbidden:"):
+                raise ForbiddenUrl("not there")
+            if value not in self.files:
+                raise UnfetchableUrl("answered 404")
+            return self.files[value]
+        finally:
+            with self.lock:
+                self.at_once -= 1
+
+
+def service(web: Web, **limits: int) -> RunChunk:
+    encoder, sentence = FakeEncoder(), FakeEncoder(model_id="sentence")
+    image = ImageLimits(max_bytes=1_000_000, max_pixels=1_000_000)
+    return RunChunk(web, Classifier(encoder, sentence, prior(encoder.info, sentence.info)), ChunkLimits(image, **limits))
+
+
+def command(dataset: list[tuple[str, str]], labels: list[dict[str, str]], **options: object) -> ClassifyCommand:
+    body = {"dataset": [{"type": kind, "value": value} for kind, value in dataset], "labels": labels, **options}
+    return ClassifyCommand(log_id="log", tenant_id="acme", grants=GRANTS, request=ClassificationRequest.model_validate(body))
+
+
+RED_GREEN = [{"type": "text", "value": "red"}, {"type": "text", "value": "green"}]
+
+
+def test_images_are_answered_in_the_requests_order() -> None:
+    web = Web({"a": png("green"), "b": png("red")})
+    result = service(web)(command([("image", "a"), ("image", "b"), ("image", "a")], RED_GREEN, scores=True))
+    assert result.predictions == [["green"], ["red"], ["green"]]
+    assert result.scores is not None
+    assert [scores[0].label for scores in result.scores if scores] == ["green", "red", "green"]
+    assert result.errors == []
+
+
+def test_texts_and_mixed_labels() -> None:
+    labels = [*RED_GREEN, {"key": "sea", "type": "image", "value": "blue.png"}]
+    result = service(Web({"blue.png": png("blue")}))(command([("text", "a red car")], labels))
+    assert result.predictions == [["red"]]
+    assert result.scores is None
+
+
+def test_each_address_is_read_once_with_the_tenants_grants() -> None:
+    web = Web({"a": png("red"), "b": png("green")})
+    labels = [{"key": "one", "type": "image", "value": "a"}, {"key": "two", "type": "image", "value": "b"}]
+    service(web)(command([("image", "a"), ("image", "a")], labels))
+    assert sorted(web.reads) == ["a", "b"]
+    assert set(web.grants) == {GRANTS}
+
+
+def test_a_bad_sample_fails_the_request_with_every_fault_and_its_path() -> None:
+    web = Web({"good": png("red"), "broken": png("red")[:-20]})
+    samples = [("image", "good"), ("image", "broken"), ("image", "forbidden:x")]
+    with pytest.raises(UnreadableImage) as caught:
+        service(web)(command(samples, RED_GREEN))
+    assert caught.value.message.startswith("dataset.1.value: ")
+    assert [fault.path for fault in caught.value.details] == ["dataset.1.value", "dataset.2.value"]
+
+
+def test_on_error_null_keeps_the_rest() -> None:
+    web = Web({"good": png("green")})
+    result = service(web)(
+        command([("image", "missing"), ("image", "good"), ("image", "forbidden:x")], RED_GREEN, on_error="null", scores=True)
+    )
+    assert result.predictions == [None, ["green"], None]
+    assert result.scores is not None
+    assert [scores is None for scores in result.scores] == [True, False, True]
+    assert [(fault.index, fault.code) for fault in result.errors] == [(0, "unfetchable_url"), (2, "forbidden_url")]
+
+
+def test_nothing_readable_is_still_an_answer() -> None:
+    result = service(Web({}))(command([("image", "missing")], RED_GREEN, on_error="null"))
+    assert result.predictions == [None]
+    assert [fault.index for fault in result.errors] == [0]
+
+
+def test_a_bad_label_fails_the_request_even_with_on_error_null() -> None:
+    labels = [*RED_GREEN, {"type": "image", "value": "missing"}]
+    with pytest.raises(UnfetchableUrl, match=r"^labels\.2\.value: "):
+        service(Web({"good": png("green")}))(command([("image", "good")], labels, on_error="null"))
+
+
+def test_images_are_fetched_concurrently_but_no_more_than_the_limit() -> None:
+    web = Web({str(k): png("red", 16 + k) for k in range(32)}, delay_s=0.05)
+    result = service(web, fetches=8)(command([("image", str(k)) for k in range(32)], RED_GREEN))
+    assert result.predictions == [["red"]] * 32
+    assert web.most_at_once == 8
+
+
+def test_top_k_and_multiple_labels_shape_the_answer() -> None:
+    result = service(Web({}))(
+        command(
+            [("text", "red green")], [*RED_GREEN, {"type": "text", "value": "blue"}], multiple_labels=True, threshold=0, top_k=2
+        )
+    )
+    assert result.predictions[0] is not None
+    assert sorted(result.predictions[0]) == ["green", "red"]
+
+
+def test_usage_counts_words_and_pictures() -> None:
+    result = service(Web({"a": png("red")}))(command([("image", "a")], RED_GREEN))
+    assert result.input_tokens == 1 + 2
+    assert result.output_tokens == 1
+    assert result.inference_ms >= 0
