@@ -20,9 +20,5 @@ class ApiGatewayKeys:
         self._client.create_usage_plan_key(usagePlanId=self._usage_plan_id, keyId=key_id, keyType="API_KEY")
 
     def delete(self, key_id: str) -> None:
-        # On AWS a deleted key leaves the plan by itself; the local gateway would keep it there.
-        absent = self._client.exceptions.NotFoundException
-        with suppress(absent):
-            self._client.delete_usage_plan_key(usagePlanId=self._usage_plan_id, keyId=key_id)
-        with suppress(absent):
-            self._client.delete_api_key(apiKey=key_id)
+        with suppress(self._client.exceptions.NotFoundException):
+            self._client.delete_api_key(apiKey=key_id)  # which takes it out of its usage plans as well

@@ -1,0 +1,76 @@
+"""ports.KeyRegistry: the fake and API Gateway's adapter behave alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+from moto_aws import REGION, in_moto
+
+from fakes import FakeKeyRegistry
+from pigeonhole.aws.apigateway import ApiGatewayKeys
+from pigeonhole.ports import KeyRegistry
+
+VALUE = "pghThisIsNoKeyOfAnybodyItOnlyLooksLikeOne00"
+
+
+@dataclass
+class Gateway:
+    """`opens`: the values that the gateway lets in; `held`: the values that it keeps at all."""
+
+    registry: KeyRegistry
+    opens: Callable[[], set[str]]
+    held: Callable[[], set[str]]
+
+
+@pytest.fixture(params=["fake", "apigateway"])
+def gateway(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
+    if request.param == "fake":
+        fake = FakeKeyRegistry()
+        yield Gateway(fake, lambda: {fake.values[key] for key in fake.admitted}, lambda: set(fake.values.values()))
+        return
+    with in_moto(monkeypatch):
+        client = boto3.client("apigateway", region_name=REGION)
+        plan = client.create_usage_plan(name="plan")["id"]
+        yield Gateway(
+            ApiGatewayKeys(client, plan),
+            lambda: _values(client.get_usage_plan_keys(usagePlanId=plan)) & _values(client.get_api_keys(includeValues=True)),
+            lambda: _values(client.get_api_keys(includeValues=True)),
+        )
+
+
+def _values(answer: dict[str, Any]) -> set[str]:
+    return {key["value"] for key in answer["items"]}
+
+
+def test_a_new_key_opens_nothing_before_it_is_admitted(gateway: Gateway) -> None:
+    key_id = gateway.registry.create("acme laptop", VALUE)
+    assert (gateway.held(), gateway.opens()) == ({VALUE}, set())
+
+    gateway.registry.admit(key_id)
+    assert gateway.opens() == {VALUE}
+
+
+def test_a_deleted_key_opens_nothing_and_is_gone(gateway: Gateway) -> None:
+    key_id = gateway.registry.create("acme laptop", VALUE)
+    gateway.registry.admit(key_id)
+    gateway.registry.delete(key_id)
+
+    assert (gateway.held(), gateway.opens()) == (set(), set())
+
+
+def test_a_key_that_was_never_admitted_can_be_deleted(gateway: Gateway) -> None:
+    gateway.registry.delete(gateway.registry.create("acme laptop", VALUE))
+
+    assert gateway.held() == set()
+
+
+def test_deleting_twice_is_no_fault(gateway: Gateway) -> None:
+    key_id = gateway.registry.create("acme laptop", VALUE)
+    gateway.registry.delete(key_id)
+    gateway.registry.delete(key_id)
+
+    assert gateway.held() == set()

@@ -1,0 +1,54 @@
+"""ports.RateCounter: the fake and DynamoDB's adapter count alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from moto_aws import TABLE, in_moto, table
+
+from fakes import FakeRateCounter
+from pigeonhole.aws.dynamodb import DynamoRateCounter
+from pigeonhole.ports import RateCounter
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def counter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[RateCounter]:
+    if request.param == "fake":
+        yield FakeRateCounter()
+        return
+    with in_moto(monkeypatch):
+        yield DynamoRateCounter(table(), TABLE)
+
+
+def test_each_call_counts_one(counter: RateCounter) -> None:
+    assert [counter.count("acme", "2026-11-01", 10) for _ in range(3)] == [1, 2, 3]
+
+
+def test_tenants_and_windows_are_counted_apart(counter: RateCounter) -> None:
+    counter.count("acme", "2026-11-01", 10)
+
+    assert counter.count("other", "2026-11-01", 10) == 1
+    assert counter.count("acme", "2026-12-01", 10) == 1
+
+
+def test_a_count_is_one_atomic_update(monkeypatch: pytest.MonkeyPatch) -> None:
+    with in_moto(monkeypatch):
+        client, sent = table(), []
+        client.meta.events.register(
+            "provide-client-params.dynamodb", lambda params, model, **_: sent.append((model.name, params))
+        )
+        DynamoRateCounter(client, TABLE).count("acme", "2026-11-01", 10)
+
+    ((operation, params),) = sent
+    assert operation == "UpdateItem"
+    assert "ADD requests :one" in params["UpdateExpression"]
+
+
+def test_the_table_may_forget_a_counter_that_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    with in_moto(monkeypatch):
+        client = table()
+        DynamoRateCounter(client, TABLE).count("acme", "2026-11-01", 1_796_688_000)
+
+        (item,) = client.scan(TableName=TABLE)["Items"]
+        assert item["expires_at"] == {"N": "1796688000"}

@@ -1,0 +1,152 @@
+"""ports.TenantStore: the fake and DynamoDB's adapter behave alike."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
+from moto_aws import REGION, TABLE, in_moto, table
+
+from fakes import FakeTenantStore
+from pigeonhole.aws.dynamodb import DynamoTenantStore
+from pigeonhole.errors import Overloaded
+from pigeonhole.messages import S3Grant
+from pigeonhole.ports import TenantStore
+from pigeonhole.tenants import ApiKeyRecord, Tenant
+
+GRANTS = (S3Grant(bucket="photos", prefix="acme/"), S3Grant(bucket="photos", prefix="shared/å/"))
+ACME = Tenant("acme", created_at=1_000, grants=GRANTS)
+LAPTOP = ApiKeyRecord("id1", "hash1", "acme", "laptop", created_at=1_000)
+SERVER = ApiKeyRecord("id2", "hash2", "acme", "server", created_at=2_000, ends_at=3_000)
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[TenantStore]:
+    if request.param == "fake":
+        yield FakeTenantStore()
+        return
+    with in_moto(monkeypatch):
+        yield DynamoTenantStore(table(), TABLE)
+
+
+def test_an_empty_store_finds_nothing(store: TenantStore) -> None:
+    assert (store.by_hash("hash1"), store.tenant("acme"), store.key("id1"), store.keys()) == (None, None, None, [])
+
+
+def test_what_was_added_is_found_in_every_way(store: TenantStore) -> None:
+    store.add(LAPTOP, ACME)
+
+    assert store.by_hash("hash1") == (LAPTOP, ACME)
+    assert store.tenant("acme") == ACME
+    assert store.key("id1") == LAPTOP
+    assert store.keys() == [LAPTOP]
+
+
+def test_keys_are_listed_oldest_first(store: TenantStore) -> None:
+    store.add(SERVER, ACME)
+    store.add(LAPTOP, ACME)
+
+    assert store.keys() == [LAPTOP, SERVER]
+
+
+def test_adding_a_key_replaces_what_is_known_of_its_tenant(store: TenantStore) -> None:
+    store.add(LAPTOP, ACME)
+    store.add(SERVER, Tenant("acme", created_at=1_000))
+
+    assert store.tenant("acme") == Tenant("acme", created_at=1_000)
+
+
+def test_an_end_shows_wherever_the_key_is_found(store: TenantStore) -> None:
+    store.add(LAPTOP, ACME)
+    store.end(LAPTOP, 5_000)
+
+    found = store.by_hash("hash1")
+    assert found is not None
+    assert [found[0].ends_at, *(key.ends_at for key in [store.key("id1"), *store.keys()] if key)] == [5_000, 5_000, 5_000]
+
+
+def test_a_removed_key_is_gone_and_its_tenant_stays(store: TenantStore) -> None:
+    store.add(LAPTOP, ACME)
+    store.add(SERVER, ACME)
+    store.remove(LAPTOP, with_tenant=False)
+
+    assert (store.by_hash("hash1"), store.key("id1"), store.keys()) == (None, None, [SERVER])
+    assert store.by_hash("hash2") == (SERVER, ACME)
+
+
+def test_a_key_may_be_removed_with_its_tenant(store: TenantStore) -> None:
+    store.add(LAPTOP, ACME)
+    store.remove(LAPTOP, with_tenant=True)
+
+    assert (store.by_hash("hash1"), store.tenant("acme")) == (None, None)
+
+
+def test_removing_what_is_not_there_is_no_fault(store: TenantStore) -> None:
+    store.remove(LAPTOP, with_tenant=True)
+
+    assert store.keys() == []
+
+
+def test_a_key_without_a_tenant_is_not_found_by_its_hash(store: TenantStore) -> None:
+    store.add(LAPTOP, ACME)
+    store.add(SERVER, ACME)
+    store.remove(SERVER, with_tenant=True)
+
+    assert store.by_hash("hash1") is None
+
+
+def test_many_keys_are_listed_over_several_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    with in_moto(monkeypatch):
+        store = DynamoTenantStore(table(), TABLE)
+        name = "x" * 30_000  # a page ends at 1 MB
+        keys = [ApiKeyRecord(f"id{number}", f"hash{number}", "acme", name, created_at=number) for number in range(40)]
+        for key in keys:
+            store.add(key, ACME)
+
+        assert store.keys() == keys
+
+
+def test_ending_an_unknown_key_makes_no_record_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with in_moto(monkeypatch):
+        store = DynamoTenantStore(table(), TABLE)
+        with pytest.raises(ClientError):
+            store.end(LAPTOP, 5_000)
+
+        assert store.keys() == []
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "ProvisionedThroughputExceededException", "InternalServerError"])
+def test_a_busy_table_is_an_overload(code: str) -> None:
+    client = boto3.client("dynamodb", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x")
+    with Stubber(client) as stub:
+        stub.add_client_error("get_item", code)
+        with pytest.raises(Overloaded):
+            DynamoTenantStore(client, TABLE).by_hash("hash1")
+
+
+def test_a_table_that_is_not_there_is_a_fault_of_ours() -> None:
+    client = boto3.client("dynamodb", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x")
+    with Stubber(client) as stub:
+        stub.add_client_error("get_item", "ResourceNotFoundException")
+        with pytest.raises(ClientError):
+            DynamoTenantStore(client, TABLE).by_hash("hash1")
+
+
+def test_a_table_that_cannot_be_reached_is_an_overload() -> None:
+    with socket.socket() as unheard:  # bound, and nobody listens
+        unheard.bind(("127.0.0.1", 0))
+        client = boto3.client(
+            "dynamodb",
+            region_name=REGION,
+            aws_access_key_id="x",
+            aws_secret_access_key="x",
+            endpoint_url=f"http://127.0.0.1:{unheard.getsockname()[1]}",
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+        with pytest.raises(Overloaded):
+            DynamoTenantStore(client, TABLE).by_hash("hash1")
