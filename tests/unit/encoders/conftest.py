@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,13 +27,17 @@ def one_thread() -> None:
 
 
 @pytest.fixture(scope="session")
-def small_sentence(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A small sentence encoder in place of all-MiniLM-L6-v2, whose export takes seconds."""
+def sentence_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sentence")
     small_models.sentence(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(source, "sentence_folder", lambda: folder)
-        yield folder
+    return folder
+
+
+@pytest.fixture
+def small_sentence(sentence_model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small sentence encoder in place of all-MiniLM-L6-v2, whose export takes seconds."""
+    monkeypatch.setattr(source, "sentence_folder", lambda: sentence_model)
+    return sentence_model
 
 
 @pytest.fixture(scope="session")
@@ -49,12 +52,14 @@ def model_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def artifacts(
-    model_folders: dict[str, Path], small_sentence: Path, tmp_path_factory: pytest.TempPathFactory
+    model_folders: dict[str, Path], sentence_model: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
     """The artifact folder of each, by kind."""
     root = tmp_path_factory.mktemp("artifacts")
-    for name, folder in model_folders.items():
-        export.export(source.find(str(folder)), root / name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(source, "sentence_folder", lambda: sentence_model)
+        for name, folder in model_folders.items():
+            export.export(source.find(str(folder)), root / name)
     return {name: root / name for name in model_folders}
 
 

@@ -87,7 +87,7 @@ def siglip2(folder: Path) -> None:
     tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
     tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
     tokenizer.post_processor = processors.TemplateProcessing(single="<bos> $A", special_tokens=[("<bos>", 2)])
-    settings = {"eos_token": {"content": "<eos>"}, "pad_token": "<pad>", "bos_token": "<bos>", "padding_side": "left"}
+    settings = {"eos_token": "<eos>", "pad_token": "<pad>", "bos_token": "<bos>", "padding_side": "left"}
     _save_tokenizer(tokenizer, folder, settings)
     _siglip_model(folder, len(vocabulary))
 

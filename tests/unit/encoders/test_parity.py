@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer, Siglip2Tokenizer
 
-from pigeonhole.encoders import registry, torch_encoder
+from pigeonhole.encoders import registry, source, torch_encoder
 from pigeonhole.encoders.registry import LoadedModel
 
 KINDS = ("clip", "clip-legacy", "siglip", "siglip2", "dual-encoder", "image-tower")
@@ -28,8 +28,10 @@ def in_onnx(artifacts: dict[str, Path]) -> dict[str, LoadedModel]:
 
 
 @pytest.fixture(scope="module")
-def in_torch(model_folders: dict[str, Path], small_sentence: Path) -> dict[str, LoadedModel]:
-    return {name: torch_encoder.load(str(folder)) for name, folder in model_folders.items()}
+def in_torch(model_folders: dict[str, Path], sentence_model: Path) -> dict[str, LoadedModel]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(source, "sentence_folder", lambda: sentence_model)
+        return {name: torch_encoder.load(str(folder)) for name, folder in model_folders.items()}
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +44,7 @@ def cosines(one: Rows, other: Rows) -> Rows:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_onnx_embeds_texts_as_torch_does(
-    kind: str, in_onnx: dict[str, LoadedModel], in_torch: dict[str, LoadedModel]
-) -> None:
+def test_onnx_embeds_texts_as_torch_does(kind: str, in_onnx: dict[str, LoadedModel], in_torch: dict[str, LoadedModel]) -> None:
     for made, reference in ((in_onnx[kind].encoder, in_torch[kind].encoder), (in_onnx[kind].sentence, in_torch[kind].sentence)):
         assert cosines(made.encode_text(TEXTS), reference.encode_text(TEXTS)).min() >= 0.9999
 
@@ -70,7 +70,7 @@ def test_random_models_tell_inputs_apart(
     texts, images = in_torch[kind].encoder.encode_text(TEXTS), in_torch[kind].encoder.encode_image(crops[kind])
 
     for rows in (texts, images):
-        assert (rows @ rows.T - 2 * np.eye(len(rows))).max() < 0.999
+        assert np.median((rows @ rows.T)[~np.eye(len(rows), dtype=bool)]) < 0.95
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ SETTINGS = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "vocab.json", "merges.txt"),
 )
 WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def find(name: str) -> Source:
         return Source(folder, name, None, preset.licence)
     if preset and preset.revision:
         return Source(_download(preset.source, preset.revision), preset.source, preset.revision, preset.licence)
-    if Path(name).is_dir():
+    if name and Path(name).is_dir():
         folder = Path(name).resolve()
         return Source(folder, folder.name, None, _licence(folder))
     if _HUB_ID.fullmatch(name):
@@ -128,16 +127,16 @@ def sentence_folder() -> Path:
 
 def _download(repository: str, revision: str) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-    def fetch(patterns: Iterator[str] | tuple[str, ...]) -> Path:
+    def fetch(patterns: tuple[str, ...]) -> Path:
         return Path(snapshot_download(repository, revision=revision, allow_patterns=[*patterns]))
 
     try:
         folder = fetch((*SETTINGS, "README.md", "model*.safetensors", "model.safetensors.index.json"))
         if not any(folder.glob("model*.safetensors")):
             folder = fetch((*SETTINGS, "README.md", "pytorch_model*.bin", "pytorch_model.bin.index.json"))
-    except (HfHubHTTPError, OSError) as error:
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
         raise ModelUnavailable(
             f"{repository} can't be downloaded from the Hugging Face hub ({type(error).__name__}): "
             "check the name and the network, or give a local folder"

@@ -15,6 +15,7 @@ from pigeonhole.encoders.tokens import TextTokens
 SHIFTED_POSITIONS = ("roberta", "camembert", "xmod")
 # "No limit" as tokenizer_config.json writes it is a number far beyond this.
 NO_LIMIT = 100_000
+VOCABULARIES = ("vocab.txt", "vocab.json")
 
 
 def masked(folder: Path, text_config: Any) -> TextTokens:
@@ -63,12 +64,16 @@ def _read(folder: Path) -> Tokenizer:
     path = folder / "tokenizer.json"
     if path.is_file():
         return Tokenizer.from_file(str(path))
+    # Without a vocabulary transformers makes an empty tokenizer, and no error.
+    if not any((folder / name).is_file() for name in VOCABULARIES):
+        raise ModelUnavailable(f"{folder} has no tokenizer: neither tokenizer.json nor {' nor '.join(VOCABULARIES)}")
     from transformers import AutoTokenizer
 
     try:
         return AutoTokenizer.from_pretrained(folder, local_files_only=True).backend_tokenizer
     except (AttributeError, ImportError, OSError, ValueError) as error:
-        raise ModelUnavailable(f"{folder} has no tokenizer.json, and none can be made of its other files: {error}") from None
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ModelUnavailable(f"{folder}: no tokenizer can be made of its vocabulary: {reason}") from None
 
 
 def _settings(folder: Path) -> dict[str, Any]:
