@@ -1,0 +1,178 @@
+"""`pigeonhole models`, as typed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pigeonhole_cli.models import app
+from typer.testing import CliRunner, Result
+
+from pigeonhole.encoders import artifact, source
+from pigeonhole.encoders.artifact import Artifact, FileFacts, ImageSpec, ModelFacts, ModelUnavailable, TextSpec
+
+FILES = ("image.onnx", "text.onnx", "tokenizer.json")
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PIGEONHOLE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def an_artifact(folder: Path, model_id: str) -> Artifact:
+    """An artifact folder as far as the command looks: its files hold no model."""
+    folder.mkdir(parents=True)
+    files: dict[str, FileFacts] = {}
+    for name in FILES:
+        (folder / name).write_bytes(b"x" * 1_000_000)
+        files[name] = artifact.facts_of(folder / name)
+    facts = ModelFacts(
+        model_id=model_id,
+        revision="0123456789abcdef",
+        licence="MIT",
+        dim=4,
+        logit_scale=1.0,
+        logit_bias=0.0,
+        activation="softmax",
+        templates=("{}",),
+        text=TextSpec(max_tokens=8, pad_to="longest", pad_id=0, pooling="mean"),
+        image=ImageSpec(side=8, resize="squash", edge=8, resample="bicubic", mean=(0, 0, 0), std=(1, 1, 1)),
+        image_patches=1,
+    )
+    made = Artifact(
+        kind="image-tower",
+        reading=source.READING,
+        hub_revision="main",
+        encoder=facts,
+        sentence=facts,
+        one_text_model=True,
+        files=files,
+    )
+    artifact.write(folder, made)
+    return made
+
+
+def test_a_prepared_model_is_found_in_the_cache_and_its_standing_said(cache: Path) -> None:
+    an_artifact(cache / "models" / "clip-b32", "laion/CLIP-ViT-B-32-laion2B-s34B-b79K")
+
+    ran = run("prepare", "clip-b32")
+
+    assert ran.exit_code == 0
+    assert f"clip-b32: already prepared at {cache / 'models' / 'clip-b32'}" in ran.output
+    assert "revision 0123456789abcdef, not calibrated, 3 MB, licence MIT" in ran.output
+
+
+def test_a_hugging_face_id_gets_a_folder_of_its_own(cache: Path) -> None:
+    an_artifact(cache / "models" / "someone--some-clip", "someone/some-clip")
+
+    assert "already prepared" in run("prepare", "someone/some-clip").output
+
+
+def test_a_folder_may_be_given_in_place_of_the_cache(cache: Path, tmp_path: Path) -> None:
+    an_artifact(tmp_path / "here", "someone/some-clip")
+
+    assert f"already prepared at {tmp_path / 'here'}" in run("prepare", "someone/some-clip", "--out", tmp_path / "here").output
+    assert not cache.exists()
+
+
+def test_export_always_makes_the_folder_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    an_artifact(tmp_path / "here", "someone/some-clip")
+    asked: list[str] = []
+
+    def offline(repository: str, _: str) -> Path:
+        asked.append(repository)
+        raise ModelUnavailable("no network here")
+
+    monkeypatch.setattr(source, "_download", offline)
+
+    ran = run("export", "someone/some-clip", tmp_path / "here")
+
+    assert asked == ["someone/some-clip"]
+    assert (ran.exit_code, ran.output) == (1, "error: no network here\n")
+
+
+@pytest.mark.parametrize("command", [("prepare", "nonsense"), ("export", "nonsense", "somewhere")])
+def test_what_cannot_be_prepared_is_one_line_and_exit_1(command: tuple[str, ...], cache: Path) -> None:
+    ran = run(*command)
+
+    assert ran.exit_code == 1
+    assert ran.output.startswith("error: 'nonsense' is no preset (tiny, clip-b32, siglip2-b16), no folder")
+    assert ran.output.count("\n") == 1
+
+
+def test_a_cache_that_cannot_be_written_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cache").write_text("a file, not a folder")
+    monkeypatch.setenv("PIGEONHOLE_CACHE", str(tmp_path / "cache"))
+
+    ran = run("prepare", "tiny")
+
+    assert ran.exit_code == 1
+    assert ran.output.startswith("error: ")
+    assert "can't be written" in ran.output
+
+
+def test_the_list_names_presets_and_what_is_prepared(cache: Path) -> None:
+    an_artifact(cache / "models" / "clip-b32", "laion/CLIP-ViT-B-32-laion2B-s34B-b79K")
+    an_artifact(cache / "models" / "mine", "mine")
+    (cache / "models" / "mine" / "calibration.json").write_text('{"revision": "0123456789abcdef"}')
+    (cache / "models" / "clip-b32" / "calibration.json").write_text('{"revision": "of another day"}')
+
+    ran = run("list", "--json")
+
+    assert ran.exit_code == 0
+    by_name = {each["name"]: each for each in json.loads(ran.output)}
+    assert set(by_name) == {"tiny", "clip-b32", "siglip2-b16", "mine"}
+    assert not by_name["siglip2-b16"]["prepared"]
+    assert by_name["siglip2-b16"]["good_for"]
+    assert by_name["clip-b32"] == {
+        "name": "clip-b32",
+        "model_id": "laion/CLIP-ViT-B-32-laion2B-s34B-b79K",
+        "licence": "MIT",
+        "good_for": by_name["clip-b32"]["good_for"],
+        "folder": str(cache / "models" / "clip-b32"),
+        "prepared": True,
+        "revision": "0123456789abcdef",
+        "calibrated": False,
+        "megabytes": 3,
+        "fault": None,
+    }
+    assert by_name["mine"]["calibrated"]
+
+
+def test_the_table_holds_the_same(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    an_artifact(cache / "models" / "mine", "mine")
+    monkeypatch.setenv("COLUMNS", "200")
+
+    output = run("list").output
+
+    row = next(line for line in output.splitlines() if " mine " in line)
+    assert [cell.strip() for cell in row.split("│")[1:7]] == ["mine", "yes", "0123456789abcdef", "no", "3", "MIT"]
+    assert "siglip2-b16" in output
+
+
+def test_check_finds_a_changed_file_and_ends_with_1(cache: Path) -> None:
+    folder = cache / "models" / "mine"
+    an_artifact(folder, "mine")
+    (folder / "image.onnx").write_bytes(b"y" * 1_000_000)
+
+    assert run("list").exit_code == 0
+    ran = run("list", "--check")
+    assert ran.exit_code == 1
+    assert "image.onnx was changed since it was made" in ran.output
+    assert "broken" in ran.output
+
+
+def test_a_broken_artifact_is_listed_with_how_to_mend_it(cache: Path) -> None:
+    an_artifact(cache / "models" / "tiny", "tiny")
+    (cache / "models" / "tiny" / "text.onnx").unlink()
+
+    ran = run("list")
+
+    assert ran.exit_code == 1
+    assert f"`pigeonhole models prepare MODEL --out {cache / 'models' / 'tiny'}` mends it" in ran.output
