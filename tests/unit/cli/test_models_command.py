@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from pigeonhole_cli.models import app
 from typer.testing import CliRunner, Result
 
 from pigeonhole.encoders import artifact, source
 from pigeonhole.encoders.artifact import Artifact, FileFacts, ImageSpec, ModelFacts, ModelUnavailable, TextSpec
+from pigeonhole_cli.models import app
 
 FILES = ("image.onnx", "text.onnx", "tokenizer.json")
 
