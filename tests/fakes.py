@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from pigeonhole.errors import TooLarge, UnfetchableUrl
 from pigeonhole.messages import ChunkResult, ClassifyCommand, ClassifyReply, DescribeCommand, ErrorReply, ModelDescription
 from pigeonhole.tenants import ApiKeyRecord, Tenant
 
@@ -130,3 +131,22 @@ class FakeRateCounter:
         key = (tenant_id, window)
         self.counts[key] = self.counts.get(key, 0) + 1
         return self.counts[key]
+
+
+@dataclass
+class FakeBlobStore:
+    """A ports.BlobStore over a dict by (bucket, key). `asked`: what was read, or tried."""
+
+    objects: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    def read(self, bucket: str, key: str, max_bytes: int, *, on_bytes: Callable[[int], None] | None = None) -> bytes:
+        self.asked.append((bucket, key))
+        if (bucket, key) not in self.objects:
+            raise UnfetchableUrl("no such object")
+        data = self.objects[bucket, key]
+        if len(data) > max_bytes:
+            raise TooLarge("too large")
+        if on_bytes is not None:
+            on_bytes(len(data))
+        return data

@@ -52,7 +52,7 @@ _BY_SPELLING = """
     https://example.com:65536/  https://example.com:-1/  https://example.com:443x/  https://example.com:443:443/
 
     # what parsers disagree on
-    https://example.com\\@127.0.0.1/  https:\\\\example.com\\  https://127.0.0.1\\.example.com/  https://example..com/
+    https://example.com/a\\b  https://example.com\\@127.0.0.1/  https:\\\\example.com\\  https://127.0.0.1\\.example.com/  https://example..com/
     https://.example.com/  https://ex*mple.com/  https://-%00/  https://ex%61mple.com%2f@x/  https://a;b.com/  https://a,b.com/
 """
 

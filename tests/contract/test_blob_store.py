@@ -1,0 +1,164 @@
+"""ports.BlobStore: the fake and S3's adapter behave alike."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.stub import Stubber
+from moto_aws import REGION, in_moto
+
+from fakes import FakeBlobStore
+from pigeonhole.aws.s3 import CHUNK_BYTES, S3BlobStore
+from pigeonhole.errors import TooLarge, UnfetchableUrl
+from pigeonhole.ports import BlobStore
+
+PHOTO = bytes(range(256)) * 4_000  # several chunks of the adapter
+ODD_KEYS = ["acme/a b?c#d%2Fe.jpg", "acme/../up.jpg", "acme//double.jpg", "acme/ünïcode/猫.jpg"]
+
+
+@pytest.fixture(params=["fake", "s3"])
+def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[BlobStore]:
+    objects = {"acme/cat.jpg": PHOTO, "acme/empty": b""} | {key: key.encode() for key in ODD_KEYS}
+    if request.param == "fake":
+        yield FakeBlobStore({("photos", key): data for key, data in objects.items()})
+        return
+    with in_moto(monkeypatch):
+        client = boto3.client("s3", region_name=REGION)
+        client.create_bucket(Bucket="photos", CreateBucketConfiguration={"LocationConstraint": REGION})
+        for key, data in objects.items():
+            client.put_object(Bucket="photos", Key=key, Body=data)
+        yield S3BlobStore(client)
+
+
+def test_an_object_is_read_whole(store: BlobStore) -> None:
+    assert store.read("photos", "acme/cat.jpg", len(PHOTO)) == PHOTO
+
+
+def test_an_empty_object_is_empty(store: BlobStore) -> None:
+    assert store.read("photos", "acme/empty", 0) == b""
+
+
+@pytest.mark.parametrize("key", ODD_KEYS)
+def test_a_key_is_taken_byte_for_byte(store: BlobStore, key: str) -> None:
+    assert store.read("photos", key, 1_000) == key.encode()
+
+
+def test_an_object_above_the_limit_is_too_large(store: BlobStore) -> None:
+    with pytest.raises(TooLarge):
+        store.read("photos", "acme/cat.jpg", len(PHOTO) - 1)
+
+
+@pytest.mark.parametrize(("bucket", "key"), [("photos", "acme/dog.jpg"), ("nobodys", "acme/cat.jpg"), ("photos", "acme")])
+def test_what_is_absent_is_unfetchable(store: BlobStore, bucket: str, key: str) -> None:
+    with pytest.raises(UnfetchableUrl):
+        store.read(bucket, key, 1_000)
+
+
+def test_bytes_are_told_as_they_come_and_the_listener_may_end_the_reading(store: BlobStore) -> None:
+    told: list[int] = []
+    store.read("photos", "acme/cat.jpg", len(PHOTO), on_bytes=told.append)
+    assert sum(told) == len(PHOTO)
+
+    def refuse(count: int) -> None:
+        raise TooLarge("enough")
+
+    with pytest.raises(TooLarge, match="enough"):
+        store.read("photos", "acme/cat.jpg", len(PHOTO), on_bytes=refuse)
+
+
+# --- the adapter alone -------------------------------------------------------------------------------------------------------
+
+
+class Body:
+    """A StreamingBody that notes what is read of it, and may break off."""
+
+    def __init__(self, chunks: list[bytes], then: Exception | None = None) -> None:
+        self.chunks, self.then = chunks, then
+        self.read = 0
+        self.closed = False
+
+    def iter_chunks(self, size: int) -> Iterator[bytes]:
+        for chunk in self.chunks:
+            self.read += len(chunk)
+            yield chunk
+        if self.then:
+            raise self.then
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Client:
+    """An S3 client with one object, whose announced length may lie."""
+
+    def __init__(self, body: Body, length: int) -> None:
+        self.body, self.length = body, length
+
+    def get_object(self, **_: str) -> dict[str, object]:
+        return {"Body": self.body, "ContentLength": self.length}
+
+
+def test_an_announced_size_above_the_limit_is_refused_without_reading() -> None:
+    body = Body([b"x" * 100])
+
+    with pytest.raises(TooLarge):
+        S3BlobStore(Client(body, 1_000_000)).read("photos", "k", 1_000)
+
+    assert (body.read, body.closed) == (0, True)
+
+
+def test_the_limit_holds_while_streaming_whatever_was_announced() -> None:
+    body = Body([b"x" * CHUNK_BYTES] * 100)
+
+    with pytest.raises(TooLarge):
+        S3BlobStore(Client(body, 10)).read("photos", "k", 3 * CHUNK_BYTES)
+
+    assert (body.read, body.closed) == (4 * CHUNK_BYTES, True)
+
+
+def test_a_body_that_breaks_off_is_unfetchable() -> None:
+    from botocore.exceptions import IncompleteReadError
+
+    body = Body([b"x"], then=IncompleteReadError(actual_bytes=1, expected_bytes=9))
+
+    with pytest.raises(UnfetchableUrl):
+        S3BlobStore(Client(body, 9)).read("photos", "k", 1_000)
+
+    assert body.closed
+
+
+@pytest.mark.parametrize(
+    "code", ["AccessDenied", "NoSuchKey", "NoSuchBucket", "SlowDown", "InternalError", "InvalidObjectState"]
+)
+def test_denied_and_absent_read_the_same(code: str) -> None:
+    client = boto3.client("s3", region_name=REGION, aws_access_key_id="a", aws_secret_access_key="b")
+    with Stubber(client) as stub:
+        stub.add_client_error("get_object", code, "Access to arn:aws:s3:::secret is denied for arn:aws:iam::1:role/classify")
+        with pytest.raises(UnfetchableUrl) as failed:
+            S3BlobStore(client).read("photos", "k", 1_000)
+
+    assert failed.value.message == "the s3:// object can't be read; check its bucket and key, and that this service may read it"
+
+
+@pytest.mark.parametrize(("bucket", "key"), [("no good!", "k"), ("photos", "\ud800")])
+def test_a_name_that_s3_knows_to_be_wrong_is_unfetchable(bucket: str, key: str) -> None:
+    client = boto3.client("s3", region_name=REGION, aws_access_key_id="a", aws_secret_access_key="b")
+
+    with pytest.raises(UnfetchableUrl):
+        S3BlobStore(client).read(bucket, key, 1_000)
+
+
+def test_an_endpoint_that_is_down_is_unfetchable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    config = Config(retries={"total_max_attempts": 1}, connect_timeout=1)
+    client = boto3.client(
+        "s3", region_name=REGION, endpoint_url=endpoint, config=config, aws_access_key_id="a", aws_secret_access_key="b"
+    )
+
+    with pytest.raises(UnfetchableUrl):
+        S3BlobStore(client).read("photos", "k", 1_000)
