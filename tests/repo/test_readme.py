@@ -1,0 +1,71 @@
+"""What the README promises is what the code does: its limits, its errors, its commands. tests/stack runs its requests."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+import pages
+from pigeonhole.contract import RequestLimits
+from pigeonhole.errors import BY_CODE, SampleError
+from pigeonhole.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+UNITS = {"": 1, "MB": 1_000_000, "megapixels": 1, "s": 1}
+
+
+def amount(words: str) -> float:
+    """`8,000` or `20 MB` as a number."""
+    found = re.fullmatch(r"([\d,.]+) ?(\w*)", words)
+    assert found is not None, words
+    return float(found[1].replace(",", "")) * UNITS[found[2]]
+
+
+def documented_limits() -> dict[str, float]:
+    return {row["setting"].strip("`"): amount(row["default"]) for row in pages.table_after(README, "Limits")}
+
+
+def test_the_limits_are_the_defaults_of_the_settings() -> None:
+    defaults = {field.name: field.default for field in fields(Settings)}
+    limits = documented_limits()
+
+    assert limits == {name: defaults[name] for name in limits}
+
+
+def test_no_limit_is_left_out() -> None:
+    limits = {field.name for field in fields(Settings) if field.name.startswith("max_") or field.name.endswith("_timeout_s")}
+
+    assert limits - {"rate_counter_timeout_s"} == set(documented_limits())
+
+
+def test_the_contract_and_the_settings_agree_on_the_defaults() -> None:
+    documented = documented_limits()
+
+    assert {
+        name: value for name, value in vars(RequestLimits()).items() if name in documented and value != documented[name]
+    } == {}
+
+
+@pytest.mark.parametrize(("words", "number"), [("32", 32), ("8,000", 8_000), ("4 MB", 4_000_000), ("10 s", 10)])
+def test_an_amount_is_read_with_its_unit(words: str, number: float) -> None:
+    assert amount(words) == number
+
+
+def test_the_errors_are_those_of_the_tree() -> None:
+    documented = {
+        row["code"].strip("`"): (int(row["status"]), row["worth a retry"] == "yes")
+        for row in pages.table_after(README, "Errors")
+    }
+
+    assert documented == {code: (leaf.status, leaf.retryable) for code, leaf in BY_CODE.items()}
+    assert issubclass(BY_CODE["too_large"], SampleError)
+
+
+def test_the_two_commands_come_first() -> None:
+    lines = pages.blocks(README)[0].code.splitlines()
+
+    assert [line.split("#")[0].strip() for line in lines] == ["make start", "make test"]
