@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from urllib.parse import quote
@@ -269,18 +269,22 @@ def test_a_download_stops_when_the_request_has_had_enough() -> None:
         Sources(fetcher, None).read(server.url(), grants=(), budget=ByteBudget(total=100_000, per_item=1_000_000))
 
 
+class SlowByte(int):
+    """A byte whose subtraction takes long enough for another thread to come between."""
+
+    def __rsub__(self, left: int) -> int:
+        time.sleep(0.002)
+        return left - 1
+
+
 def test_threads_cannot_overspend_a_budget_together() -> None:
-    budget = ByteBudget(total=1_000, per_item=1_000)
-    start = threading.Barrier(16)
+    budget = ByteBudget(total=20, per_item=20)
 
     def spend(_: int) -> int:
-        start.wait()
-        spent = 0
         with suppress(TooLarge):
-            for _ in range(1_000):
-                budget.spend(1)
-                spent += 1
-        return spent
+            budget.spend(SlowByte(1))
+            return 1
+        return 0
 
     with ThreadPoolExecutor(16) as pool:
-        assert sum(pool.map(spend, range(16))) == 1_000
+        assert sum(pool.map(spend, range(64))) == 20
