@@ -1,0 +1,92 @@
+"""functions/api with fakes behind it, called with raw events."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import ModuleType
+from typing import Any
+
+import pytest
+from handlers import KEY, event, load
+
+from fakes import FakeClassifierClient, FakeRateCounter, FakeTenantStore, LambdaContext
+from pigeonhole.contract import RequestLimits
+from pigeonhole.messages import S3Grant
+from pigeonhole.observability import observer
+from pigeonhole.rates import Quota, RateMeter
+from pigeonhole.settings import Settings
+from pigeonhole.tenants import ApiKeyRecord, Tenant, hash_of
+from pigeonhole.use_cases.authenticate import Authenticate
+from pigeonhole.use_cases.classify_now import ClassifyNow
+from pigeonhole.use_cases.describe_model import DescribeModel
+from pigeonhole.use_cases.read_account import ReadAccount
+from pigeonhole.wiring import ApiServices
+
+TENANT = Tenant("acme", created_at=1_700_000_000, grants=(S3Grant(bucket="photos", prefix="acme/"),))
+SETTINGS = Settings(quota_limit=100, quota_period="MONTH")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the handler gave to API Gateway. `headers`: names in lower case."""
+
+    status: int
+    text: str
+    headers: dict[str, str]
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def code(self) -> str:
+        return str(self.json["error"]["code"])
+
+
+@dataclass
+class Api:
+    """The function and what is behind it."""
+
+    module: ModuleType
+    classifier: FakeClassifierClient = field(default_factory=FakeClassifierClient)
+    store: FakeTenantStore = field(default_factory=FakeTenantStore)
+    counter: FakeRateCounter = field(default_factory=FakeRateCounter)
+    log: io.StringIO = field(default_factory=io.StringIO)
+
+    def __post_init__(self) -> None:
+        self.store.add(ApiKeyRecord("id1", hash_of(KEY), "acme", "laptop", created_at=0), TENANT)
+
+    @cached_property
+    def services(self) -> ApiServices:
+        limits, quota = RequestLimits(), Quota.of(SETTINGS.quota_limit, SETTINGS.quota_period)
+        return ApiServices(
+            limits=limits,
+            authenticate=Authenticate(self.store),
+            rates=RateMeter(self.counter, quota, wait_s=5),
+            classify_now=ClassifyNow(self.classifier, limits),
+            describe_model=DescribeModel(self.classifier),
+            read_account=ReadAccount(SETTINGS, limits, quota),
+        )
+
+    def send(self, raw: dict[str, Any]) -> Answer:
+        """Hand a raw event to the handler. The answer must be one that Lambda can carry."""
+        answer = json.loads(json.dumps(self.module.handler(raw, LambdaContext())))
+        assert answer["isBase64Encoded"] is False
+        headers = {}
+        for name, values in answer["multiValueHeaders"].items():
+            assert name.lower() not in headers, f"{name} is there twice"
+            (headers[name.lower()],) = values
+        return Answer(answer["statusCode"], answer["body"], headers)
+
+    def call(self, method: str, path: str, **more: Any) -> Answer:
+        return self.send(event(method, path, **more))
+
+
+def api_with_fakes(monkeypatch: pytest.MonkeyPatch) -> Api:
+    api = Api(load("api"))
+    monkeypatch.setattr(api.module, "services", lambda: api.services)
+    monkeypatch.setattr(observer("api").logger.registered_handler, "stream", api.log)
+    return api

@@ -1,0 +1,335 @@
+"""functions/api answers raw API Gateway events as the contract says."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from api_calls import Answer, Api, api_with_fakes
+from handlers import EVENT, KEY, ROOT, event
+
+from fakes import error_reply
+from pigeonhole.errors import Overloaded, TimedOut
+from pigeonhole.messages import ClassifyCommand
+from pigeonhole.routes import OPERATIONS
+
+BODY = json.loads(EVENT["body"])
+KEYED = [(it.method, it.path) for it in OPERATIONS if not it.is_open] + [("GET", "/v1/health?deep=true")]
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Api:
+    return api_with_fakes(monkeypatch)
+
+
+def classify(api: Api, body: Any = BODY, **headers: str) -> Answer:
+    return api.call("POST", "/v1/classification", body=body, **headers)
+
+
+def test_the_sample_event_is_answered_as_the_reference_does(api: Api) -> None:
+    answer = api.send(EVENT)
+
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json == {
+        "success": True,
+        "log_id": EVENT["requestContext"]["requestId"],
+        "predictions": ["positive", "positive"],
+        "_usage": {"input_tokens": 69, "output_tokens": 14, "inference_time_tokens": 3942, "total_tokens": 4025},
+    }
+
+
+def test_the_classifier_hears_for_whom_and_under_which_log_id(api: Api) -> None:
+    classify(api)
+
+    (command,) = api.classifier.commands
+    assert isinstance(command, ClassifyCommand)
+    assert (command.tenant_id, command.log_id) == ("acme", EVENT["requestContext"]["requestId"])
+    assert [grant.prefix for grant in command.grants] == ["acme/"]
+
+
+@pytest.mark.parametrize(
+    "path", ["//v1/classification", "/v1//classification", "/v1/classification/", "///v1/classification//"]
+)
+def test_a_base_url_that_ends_in_a_slash_works(api: Api, path: str) -> None:
+    raw = EVENT | {"path": path, "resource": "/{proxy+}", "pathParameters": {"proxy": path[1:]}}
+
+    assert api.send(raw).json["predictions"] == ["positive", "positive"]
+
+
+def test_a_path_that_reached_the_function_past_the_gateways_key_check_still_needs_a_key(api: Api) -> None:
+    raw = event("POST", "//v1/classification", body=BODY, key=None) | {"resource": "/{proxy+}"}
+
+    assert (api.send(raw).status, api.classifier.commands) == (401, [])
+
+
+@pytest.mark.parametrize(("method", "path"), KEYED)
+@pytest.mark.parametrize("key", [None, "", "a-key-that-nobody-has"])
+def test_no_answer_without_a_tenant(api: Api, method: str, path: str, key: str | None) -> None:
+    answer = api.call(method, path, key=key, body=BODY)
+
+    assert (answer.status, answer.code) == (401, "invalid_api_key")
+    assert api.classifier.commands == []
+
+
+def test_a_revoked_key_is_refused(api: Api) -> None:
+    api.store.end(api.store.records["id1"], 1)
+
+    assert classify(api).status == 401
+
+
+@pytest.mark.parametrize("name", ["x-api-key", "X-Api-Key", "X-API-KEY"])
+def test_the_header_of_the_key_may_be_in_any_case(api: Api, name: str) -> None:
+    assert api.send(event("POST", "/v1/classification", body=BODY, key=None) | {"headers": {name: KEY}}).status == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/health", "/v1/health?deep=false", "/openapi.json", "/docs"])
+def test_open_routes_need_no_key_and_count_nobody(api: Api, path: str) -> None:
+    assert api.call("GET", path, key=None).status == 200
+    assert (api.store.lookups, api.counter.counts) == (0, {})
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"prefer": "respond-async"},
+        {"idempotency_key": "1"},
+        {"x_jigsaw_skip_cache": "true", "x_jigsaw_no_request_log": "true"},
+        {"content_type": "text/plain"},
+        {"accept": "text/html"},
+    ],
+)
+def test_headers_that_change_nothing_are_accepted(api: Api, headers: dict[str, str]) -> None:
+    assert classify(api, **headers).status == 200
+
+
+def test_a_body_in_base64_is_read(api: Api) -> None:
+    raw = event("POST", "/v1/classification", body=base64.b64encode(json.dumps(BODY).encode()).decode())
+
+    assert api.send(raw | {"isBase64Encoded": True}).status == 200
+
+
+@pytest.mark.parametrize("body", [None, "", "{", "dataset=1", "[]", '"text"', "null", "7"])
+def test_a_body_that_is_no_json_object_is_400(api: Api, body: str | None) -> None:
+    answer = classify(api, body)
+
+    assert (answer.status, answer.code) == (400, "invalid_request")
+
+
+def test_every_fault_of_a_body_comes_at_once(api: Api) -> None:
+    answer = classify(api, {"dataset": [{"type": "text"}], "labels": BODY["labels"][:1], "top_k": 0})
+
+    assert answer.status == 400
+    assert answer.json == {
+        "success": False,
+        "message": "dataset.0.value: is required (and 2 more)",
+        "log_id": EVENT["requestContext"]["requestId"],
+        "error": {
+            "code": "invalid_request",
+            "details": [
+                {"path": "dataset.0.value", "message": "is required"},
+                {"path": "labels", "message": "at least 2 distinct labels are needed, got 1"},
+                {"path": "top_k", "message": "must be at least 1"},
+            ],
+        },
+    }
+
+
+def test_a_body_above_the_limit_is_413(api: Api) -> None:
+    answer = classify(api, " " * 4_000_001)
+
+    assert (answer.status, answer.code) == (413, "too_large")
+    assert "by URL" in answer.json["message"]
+
+
+def test_a_body_at_the_limit_is_taken(api: Api) -> None:
+    text = json.dumps(BODY)
+
+    assert classify(api, text + " " * (4_000_000 - len(text))).status == 200
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "retry_after"),
+    [
+        ("unreadable_image", 400, None),
+        ("unfetchable_url", 400, None),
+        ("forbidden_url", 400, None),
+        ("unsupported_media", 400, None),
+        ("too_large", 413, None),
+        ("internal_error", 500, None),
+        ("overloaded", 503, "2"),
+    ],
+)
+def test_errors_of_the_classifier_have_their_status(api: Api, code: str, status: int, retry_after: str | None) -> None:
+    api.classifier.reply = error_reply(code, "what is wrong")
+    answer = classify(api)
+
+    assert (answer.status, answer.code, answer.headers.get("retry-after")) == (status, code, retry_after)
+
+
+@pytest.mark.parametrize(("error", "status"), [(TimedOut("t"), 504), (Overloaded("o"), 503)])
+def test_a_classifier_that_does_not_answer_has_its_status(api: Api, error: Exception, status: int) -> None:
+    api.classifier.reply = error
+
+    assert classify(api).status == status
+
+
+def test_a_table_that_is_busy_is_503_and_not_401(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(key_hash: str) -> None:
+        raise Overloaded("The service is busy. Try again.")
+
+    monkeypatch.setattr(api.store, "by_hash", busy)
+
+    assert classify(api).status == 503
+
+
+def test_an_unexpected_error_says_nothing_of_itself_and_the_log_says_all(api: Api) -> None:
+    api.classifier.reply = RuntimeError("connection to 10.0.0.7 lost")
+    answer = classify(api)
+
+    assert (answer.status, answer.code) == (500, "internal_error")
+    assert "10.0.0.7" not in answer.text
+    assert "Traceback" not in answer.text
+    (line,) = [json.loads(line) for line in api.log.getvalue().splitlines() if '"ERROR"' in line]
+    assert line["correlation_id"] == answer.json["log_id"]
+    assert "connection to 10.0.0.7 lost" in line["exception"]
+    assert "fakes.py" in line["exception"]
+
+
+@pytest.mark.parametrize("path", ["/", "/v2/classification", "/v1/classification/x", "/v1", "/docs/x", "/%2e%2e/docs"])
+def test_an_unknown_path_is_404(api: Api, path: str) -> None:
+    answer = api.call("GET", path)
+
+    assert (answer.status, answer.code) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("GET", "/v1/classification", "POST, OPTIONS"),
+        ("DELETE", "/v1/classification", "POST, OPTIONS"),
+        ("PUT", "//v1/classification/", "POST, OPTIONS"),
+        ("POST", "/v1/health", "GET, OPTIONS"),
+        ("HEAD", "/v1/models", "GET, OPTIONS"),
+    ],
+)
+def test_another_method_is_405_and_told_which_are_there(api: Api, method: str, path: str, allow: str) -> None:
+    answer = api.call(method, path)
+
+    assert (answer.status, answer.code, answer.headers["allow"]) == (405, "method_not_allowed", allow)
+
+
+def test_a_problem_is_given_to_who_asks_for_one(api: Api) -> None:
+    answer = api.call("GET", "/v1/classification", accept="application/problem+json")
+
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json["status"] == answer.status == 405
+    assert (answer.json["code"], answer.json["detail"]) == ("method_not_allowed", "GET is not allowed here; use POST")
+    assert answer.headers["allow"] == "POST, OPTIONS"
+
+
+@pytest.mark.parametrize("path", ["/v1/classification", "//v1/classification", "/v1/unknown"])
+def test_a_preflight_is_answered_without_a_key(api: Api, path: str) -> None:
+    answer = api.call("OPTIONS", path, key=None, origin="https://app.example.com", access_control_request_method="POST")
+
+    assert (answer.status, answer.text) == (204, "")
+    assert "POST" in answer.headers["access-control-allow-methods"]
+    assert "x-api-key" in answer.headers["access-control-allow-headers"]
+
+
+EVERY_KIND = [
+    ("POST", "/v1/classification", {"body": BODY}, 200),
+    ("POST", "/v1/classification", {"body": "{"}, 400),
+    ("POST", "/v1/classification", {"key": None}, 401),
+    ("GET", "/nowhere", {}, 404),
+    ("DELETE", "/v1/classification", {}, 405),
+    ("POST", "/v1/classification", {"body": " " * 4_000_001}, 413),
+    ("OPTIONS", "/v1/classification", {}, 204),
+    ("GET", "/docs", {"key": None}, 200),
+    ("GET", "/openapi.json", {"key": None}, 200),
+    ("GET", "/v1/health", {"key": None}, 200),
+    ("GET", "/v1/account", {}, 200),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "more", "status"), EVERY_KIND)
+def test_every_answer_has_cors_and_the_rate_figures(
+    api: Api, method: str, path: str, more: dict[str, Any], status: int
+) -> None:
+    answer = api.call(method, path, **more)
+
+    assert answer.status == status
+    assert answer.headers["access-control-allow-origin"] == "*"
+    exposed = answer.headers["access-control-expose-headers"].lower().split(", ")
+    assert answer.headers["x-jigsaw-rate-limit-limit"] == "100"
+    assert int(answer.headers["x-jigsaw-rate-limit-remaining"]) in (99, 100)
+    assert int(answer.headers["x-jigsaw-rate-limit-reset"]) > 1_790_000_000_000
+    assert {"retry-after", *(name for name in answer.headers if name.startswith("x-jigsaw"))} <= set(exposed)
+
+
+def test_a_500_has_cors_and_the_rate_figures_too(api: Api) -> None:
+    api.classifier.reply = RuntimeError()
+    answer = classify(api)
+
+    assert answer.status == 500
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers["x-jigsaw-rate-limit-remaining"] == "99"
+
+
+def test_what_remains_goes_down_with_each_request_of_the_tenant(api: Api) -> None:
+    remaining = [classify(api).headers["x-jigsaw-rate-limit-remaining"] for _ in range(3)]
+
+    assert remaining == ["99", "98", "97"]
+
+
+def test_a_counter_that_fails_fails_no_request(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        raise OSError("no table")
+
+    api.counter.before = fail
+    answer = classify(api)
+
+    assert (answer.status, answer.headers["x-jigsaw-rate-limit-remaining"]) == (200, "100")
+    assert "uncounted_requests" in capsys.readouterr().out
+
+
+def test_an_answer_that_lambda_could_not_carry_is_413(api: Api) -> None:
+    labels = [{"type": "image", "value": "data:image/png;base64," + "A" * 500_000}, BODY["labels"][0]]
+    answer = classify(api, BODY | {"labels": labels, "dataset": [{"type": "text", "value": "x"}] * 16})
+
+    assert (answer.status, answer.code) == (413, "too_large")
+    assert "key" in answer.json["message"]
+
+
+def test_a_body_of_many_wrong_items_gets_a_short_answer(api: Api) -> None:
+    assert len(classify(api, {"dataset": [1] * 1_000_000, "labels": []}).text) < 1_000
+
+
+def test_the_function_works_without_what_only_the_image_has() -> None:
+    blocked = ["numpy", "PIL", "httpx", "httpcore", "onnxruntime", "torch", "transformers", "tokenizers", "cachetools"]
+    code = f"""
+import sys
+blocked = {blocked}
+for name in blocked:
+    sys.modules[name] = None
+import json, handler
+from pigeonhole import wiring
+from pigeonhole.settings import Settings
+class Context: function_name, memory_limit_in_mb, invoked_function_arn, aws_request_id = "f", 1, "arn", "r"
+services = wiring.api_services(Settings(table_name="t", classify_function="f"))
+handler.services = lambda: services
+event = json.load(open({str(ROOT / "events/api-classification.json")!r}))
+for path in ("/v1/health", "/openapi.json", "/docs"):
+    answer = handler.handler(event | {{"httpMethod": "GET", "path": path, "body": None}}, Context())
+    assert answer["statusCode"] == 200, answer
+"""
+    paths = f"{ROOT / 'functions/api'}:{ROOT / 'layers/core'}"
+    environment = {"PYTHONPATH": paths, "AWS_DEFAULT_REGION": "eu-west-1", "PATH": "/usr/bin:/bin"}
+
+    ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
+
+    assert ran.returncode == 0, ran.stderr

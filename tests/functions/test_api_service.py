@@ -1,0 +1,183 @@
+"""functions/api besides classification: health, models, account, the docs page; and what is logged and measured."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from api_calls import Api, api_with_fakes
+from handlers import EVENT, KEY
+
+from fakes import error_reply
+from pigeonhole.errors import TimedOut
+
+MODEL = {
+    "id": "fake",
+    "revision": "r1",
+    "engine": "fake",
+    "text_encoder": "fake-text",
+    "licence": "Apache-2.0",
+    "calibrated": True,
+    "input_pixels": 64,
+    "max_text_tokens": 77,
+}
+LOG_ID = EVENT["requestContext"]["requestId"]
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Api:
+    return api_with_fakes(monkeypatch)
+
+
+def test_health_is_open_and_asks_nobody(api: Api) -> None:
+    assert api.call("GET", "/v1/health", key=None).json == {"success": True, "status": "ok", "log_id": LOG_ID}
+    assert api.classifier.commands == []
+
+
+def test_deep_health_says_with_what_the_classifier_answered(api: Api) -> None:
+    answer = api.call("GET", "/v1/health?deep=true")
+
+    assert answer.json == {"success": True, "status": "ok", "log_id": LOG_ID, "model": MODEL}
+
+
+def test_deep_health_fails_with_the_classifier(api: Api) -> None:
+    api.classifier.reply = TimedOut("took too long")
+    assert api.call("GET", "/v1/health?deep=true").status == 504
+
+    api.classifier.reply = error_reply("internal_error", "")
+    assert api.call("GET", "/v1/health?deep=true").status == 500
+
+
+def test_a_flag_that_is_neither_true_nor_false_is_400(api: Api) -> None:
+    assert api.call("GET", "/v1/health?deep=yes").status == 400
+
+
+def test_models_lists_what_is_deployed(api: Api) -> None:
+    assert api.call("GET", "/v1/models").json == {"success": True, "log_id": LOG_ID, "models": [MODEL]}
+
+
+def test_the_account_is_the_callers_with_its_limits_and_where_its_images_may_lie(api: Api) -> None:
+    answer = api.call("GET", "/v1/account")
+
+    assert answer.json == {
+        "success": True,
+        "log_id": LOG_ID,
+        "tenant": {"id": "acme", "created_at": "2023-11-14T22:13:20Z"},
+        "limits": {
+            "max_samples": 32,
+            "max_labels": 24,
+            "max_text_chars": 8000,
+            "max_label_chars": 512,
+            "max_body_bytes": 4000000,
+            "max_image_bytes": 20000000,
+            "max_image_megapixels": 50,
+            "max_request_image_bytes": 256000000,
+            "requests": 100,
+            "requests_period": "MONTH",
+            "requests_remaining": 99,
+            "requests_reset": int(answer.headers["x-jigsaw-rate-limit-reset"]),
+        },
+        "s3_prefixes": ["s3://photos/acme/"],
+    }
+
+
+def test_the_docs_page_holds_all_that_it_needs(api: Api) -> None:
+    answer = api.call("GET", "/docs", key=None)
+
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    # What a browser would fetch for the page itself: nothing, and the policy keeps the scripts from it.
+    markup = re.sub(r"<(script|style)>.*?</\1>", "", answer.text, flags=re.DOTALL)
+    assert re.findall(r"(?:src|href|action)=\"([^\"]*)\"", markup) == ["data:,"]
+    assert not re.search(r"@import|url\((?![\"']?data:)", answer.text.partition("</style>")[0])
+    policy = dict(part.strip().split(" ", 1) for part in answer.headers["content-security-policy"].split(";"))
+    assert (policy["default-src"], policy["connect-src"], policy["script-src"]) == ("'none'", "'self'", "'unsafe-inline'")
+    assert "http" not in answer.headers["content-security-policy"]
+
+
+def test_the_docs_page_shows_the_document_in_swagger_ui(api: Api) -> None:
+    page = api.call("GET", "/docs", key=None).text
+    document = re.search(r"spec: (\{.*\}),\n", page)
+
+    assert document
+    assert json.loads(document[1]) == api.call("GET", "/openapi.json", key=None).json
+    assert "SwaggerUIBundle" in page
+    assert "validatorUrl: null" in page
+
+
+def test_the_docs_page_fits_into_a_lambda_answer(api: Api) -> None:
+    page = api.call("GET", "/docs", key=None).text
+
+    assert len(json.dumps({"body": page})) < 5_500_000
+
+
+def lines(api: Api) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in api.log.getvalue().splitlines()]
+
+
+def test_a_request_is_one_line_of_the_log_under_its_log_id(api: Api) -> None:
+    api.send(EVENT)
+
+    (line,) = lines(api)
+    assert line["correlation_id"] == LOG_ID
+    seen = {name: line[name] for name in ("level", "service", "method", "route", "status", "code", "tenant")}
+    assert seen == {
+        "level": "INFO",
+        "service": "api",
+        "method": "POST",
+        "route": "/v1/classification",
+        "status": 200,
+        "code": "ok",
+        "tenant": "acme",
+    }
+
+
+SECRETS = {
+    "dataset": [{"type": "image", "value": "https://secret.example.com/secret.jpg"}],
+    "labels": [{"key": "secret-key", "type": "text", "value": "secret-label"}, {"type": "image", "value": "s3://secret/x"}],
+    "instruction": "secret-instruction",
+}
+
+
+@pytest.mark.parametrize("body", [SECRETS, SECRETS | {"labels": ["secret"]}, '{"secret'])
+@pytest.mark.parametrize("reply", [None, RuntimeError("broken"), error_reply("unfetchable_url", "secret.example.com is down")])
+def test_nothing_that_a_caller_sends_is_logged_or_measured(
+    api: Api, capsys: pytest.CaptureFixture[str], body: Any, reply: Any
+) -> None:
+    api.classifier.reply = reply
+    api.call("POST", "/v1/classification?token=secret", body=body)
+    api.call("GET", "/v1/secret")
+
+    everything = api.log.getvalue() + capsys.readouterr().out
+    assert "answered" in everything
+    assert "secret" not in everything
+    assert KEY not in everything
+
+
+def measured(text: str) -> dict[str, Any]:
+    """Metric name -> value, and `name by code` for those with that dimension."""
+    found: dict[str, Any] = {}
+    for line in text.splitlines():
+        entry = json.loads(line)
+        (directive,) = entry["_aws"]["CloudWatchMetrics"]
+        assert directive["Namespace"] == "Pigeonhole"
+        for dimensions in directive["Dimensions"]:
+            assert set(dimensions) <= {"service", "code", "function_name"}, "a dimension of many values costs by value"
+            for metric in directive["Metrics"]:
+                by = f" by {entry['code']}" if "code" in dimensions else ""
+                found[metric["Name"] + by] = entry[metric["Name"]][0]
+    found.pop("ColdStart", None)
+    return found
+
+
+def test_a_request_is_measured(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    api.send(EVENT)
+
+    assert measured(capsys.readouterr().out) == {"requests": 1, "samples": 2, "inference_ms": 3942}
+
+
+def test_an_error_is_measured_by_its_code(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    api.call("POST", "/v1/classification", body="{")
+
+    assert measured(capsys.readouterr().out) == {"requests": 1, "errors by invalid_request": 1}

@@ -1,0 +1,104 @@
+"""The OpenAPI document: valid, complete, committed as it is generated, and served as it is committed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from api_calls import api_with_fakes
+from handlers import ROOT, load
+from openapi_spec_validator import validate
+
+from pigeonhole import openapi
+from pigeonhole.contract import ClassificationRequest, ClassificationResponse, ErrorResponse, RequestLimits, parse_request
+from pigeonhole.errors import BY_CODE
+from pigeonhole.routes import OPERATIONS
+
+COMMITTED = ROOT / "docs/openapi.json"
+DOCUMENT: dict[str, Any] = openapi.document()
+
+
+def test_the_committed_document_is_the_generated_one() -> None:
+    assert COMMITTED.read_text("utf-8") == openapi.as_json(), (
+        "docs/openapi.json has drifted: .venv/bin/python -m pigeonhole_cli.openapi > docs/openapi.json"
+    )
+
+
+def test_the_command_prints_the_document() -> None:
+    ran = subprocess.run([sys.executable, "-m", "pigeonhole_cli.openapi"], capture_output=True, check=True, timeout=120)
+
+    assert ran.stdout.decode("utf-8") == openapi.as_json()
+
+
+def test_the_served_document_is_the_generated_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = api_with_fakes(monkeypatch).call("GET", "/openapi.json", key=None)
+
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.text == openapi.as_json()
+
+
+def test_the_document_is_valid_openapi() -> None:
+    validate(DOCUMENT)
+
+
+def test_the_document_has_every_route_of_the_function_and_no_other() -> None:
+    resolver = load("api").app
+    routed = {(route.method, route.path) for route in resolver._static_routes + resolver._dynamic_routes}
+    described = {(method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods}
+
+    assert described == routed
+
+
+def test_every_operation_needs_a_key_unless_it_is_open() -> None:
+    assert DOCUMENT["security"] == [{"apiKey": []}]
+    assert DOCUMENT["components"]["securitySchemes"]["apiKey"] == {"type": "apiKey", "in": "header", "name": "x-api-key"}
+    for operation in OPERATIONS:
+        described = DOCUMENT["paths"][operation.path][operation.method.lower()]
+        assert ({} in described.get("security", DOCUMENT["security"])) is operation.is_open
+
+
+def test_the_models_of_the_contract_are_the_schemas() -> None:
+    post = DOCUMENT["paths"]["/v1/classification"]["post"]
+    schemas = DOCUMENT["components"]["schemas"]
+
+    assert post["requestBody"]["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/ClassificationRequest"
+    }
+    assert set(schemas["ClassificationRequest"]["properties"]) == set(ClassificationRequest.model_fields)
+    assert schemas["ClassificationRequest"]["required"] == ["dataset", "labels"]
+    assert "_usage" in schemas["ClassificationResponse"]["properties"]
+    assert post["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith("/ClassificationResponse")
+
+
+def test_the_documented_limits_are_the_limits() -> None:
+    fields = DOCUMENT["components"]["schemas"]["ClassificationRequest"]["properties"]
+    limits = RequestLimits()
+
+    assert (fields["dataset"]["maxItems"], fields["labels"]["maxItems"]) == (limits.max_samples, limits.max_labels)
+    assert f"to {limits.max_samples} " in fields["dataset"]["description"]
+    assert f"most {limits.max_labels} " in fields["labels"]["description"]
+
+
+@pytest.mark.parametrize("status", ["400", "401", "413", "429", "500", "503", "504"])
+def test_classification_documents_its_errors(status: str) -> None:
+    response = DOCUMENT["paths"]["/v1/classification"]["post"]["responses"][status]
+    if "$ref" in response:
+        response = DOCUMENT["components"]["responses"][response["$ref"].rpartition("/")[2]]
+
+    assert response["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ErrorResponse"}
+    assert set(openapi.RATE_HEADERS) <= set(response["headers"])
+    assert ("Retry-After" in response["headers"]) is (status in ("429", "503"))
+    codes = [code for code, kind in BY_CODE.items() if str(kind.status) == status and f"`{code}`" in response["description"]]
+    assert codes
+
+
+def test_the_examples_are_true() -> None:
+    for example in (openapi.EXAMPLE_REQUEST, openapi.EXAMPLE_IMAGE_REQUEST):
+        parse_request(json.loads(json.dumps(example)), RequestLimits())
+    ClassificationResponse.model_validate(openapi.EXAMPLE_ANSWER)
+    ErrorResponse.model_validate(openapi.EXAMPLE_ERROR)
+    usage = openapi.EXAMPLE_ANSWER["_usage"]
+    assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"] + usage["inference_time_tokens"]
