@@ -137,6 +137,25 @@ def test_two_that_prepare_at_once_do_the_work_once(model: Path, tmp_path: Path) 
     assert sorted(outcomes) == [False, True]
 
 
+@pytest.mark.parametrize("package", ["torch", "transformers", "onnx"])
+def test_a_missing_package_is_named_with_how_to_get_it(package: str, model: Path, tmp_path: Path) -> None:
+    code = f"""
+        import sys
+        sys.modules[{package!r}] = None
+        from pathlib import Path
+        from pigeonhole.encoders.artifact import ModelUnavailable
+        from pigeonhole.encoders.prepare import prepare
+        try:
+            prepare({str(model)!r}, Path({str(tmp_path / "new")!r}))
+        except ModelUnavailable as error:
+            print(error)
+    """
+
+    ran = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+
+    assert ran.stdout == f"preparing a model needs {package}: pip install -e '.[torch]'\n"
+
+
 def test_a_killed_run_leaves_nothing_that_passes_for_an_artifact(model: Path, small_sentence: Path, tmp_path: Path) -> None:
     out = tmp_path / "cache" / "model"
     code = f"""

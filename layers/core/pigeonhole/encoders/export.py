@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import onnx  # noqa: F401 - torch.onnx.export needs it, and says so only when its work is done
 import torch
 
 from pigeonhole.encoders import artifact, checkpoint, registry, source, torch_encoder

@@ -24,8 +24,10 @@ def prepare(name: str, out: Path, *, force: bool = False) -> tuple[Artifact, boo
         if not force and (ready := _ready(name, out)):
             return ready, False
         found = source.find(name)
-        from pigeonhole.encoders import export
-
+        try:
+            from pigeonhole.encoders import export
+        except ImportError as error:
+            raise ModelUnavailable(f"preparing a model needs {error.name}: pip install -e '.[torch]'") from None
         return export.export(found, out), True
 
 

@@ -1,0 +1,201 @@
+"""Our Classifier against transformers' zero-shot-image-classification pipeline, in one run, on the same weights.
+
+    python benchmarks/classify.py --threads 1
+
+A CLIP of ViT-B/32's shape with random weights, real photos as JPEG bytes: both sides decode them. Both give the same answers,
+up to the rounding of the resize; that they do is counted, too. The pipeline encodes every label anew for every batch, and
+a batch is one photo unless it is told otherwise: it runs both so, and told to take all photos at once. Ours encodes labels once
+per request, or not at all where the cache has them. Figures: median of the rounds, all sides taking turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import skimage
+import sklearn.datasets
+import torch
+from PIL import Image
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from transformers import CLIPConfig, CLIPModel, CLIPTokenizer, pipeline
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+from pigeonhole.classifier import Classifier, Options
+from pigeonhole.encoders import checkpoint, registry
+from pigeonhole.encoders.prepare import prepare
+from pigeonhole.encoders.registry import LoadedModel
+from pigeonhole.images import ImageLimits, open_image
+from pigeonhole.labels import LabelClass
+from pigeonhole.scoring import prior
+
+LABELS = (
+    *("cat", "dog", "horse", "bird", "cow", "sheep", "elephant", "bear", "cup of coffee", "motorcycle", "person", "rocket"),
+    *("flower", "temple", "bicycle", "car", "airplane", "boat", "chair", "table", "pizza", "guitar", "mountain", "beach"),
+)
+TEMPLATE = "a photo of a {}."
+COUNTS = (1, 32)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: seconds per request on each side, and how many photos got the same best label from all of them."""
+
+    photos: int
+    labels: str
+    pipeline_s: float
+    one_batch_s: float
+    ours_s: float
+    same: int
+
+    def cells(self) -> tuple[str, ...]:
+        sides = (self.pipeline_s, self.one_batch_s, self.ours_s)
+        per_second = [f"{self.photos / seconds:.1f}" for seconds in sides]
+        ratios = [f"{seconds / self.ours_s:.1f} x" for seconds in sides[:2]]
+        return (str(self.photos), self.labels, *per_second, *ratios, f"{self.same} of {self.photos}")
+
+
+def random_clip(config: CLIPConfig, folder: Path) -> None:
+    """Write a CLIP of random weights into `folder`. Its tokenizer has a token for each of the labels' words, as CLIP's has."""
+    tokenizer = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Whitespace(), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )
+    trainer = trainers.BpeTrainer(
+        vocab_size=20_000,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        end_of_word_suffix="</w>",
+        special_tokens=["<|startoftext|>", "<|endoftext|>"],
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator([TEMPLATE.format(label) for label in LABELS], trainer)
+    tokenizer.model.save(str(folder))
+    vocabulary = tokenizer.get_vocab()
+    text = config.text_config
+    text.bos_token_id, text.eos_token_id = vocabulary["<|startoftext|>"], vocabulary["<|endoftext|>"]
+    text.pad_token_id = text.eos_token_id
+
+    CLIPTokenizer.from_pretrained(folder, model_max_length=text.max_position_embeddings).save_pretrained(folder)
+    side = config.vision_config.image_size
+    crop = {"height": side, "width": side}
+    CLIPImageProcessorPil(size={"shortest_edge": side}, crop_size=crop).save_pretrained(folder)
+    torch.manual_seed(0)
+    model = CLIPModel(config)
+    with torch.no_grad():
+        for parameter in model.parameters():  # else all pictures look alike to it, and rounding decides on the best label
+            if parameter.ndim > 1:
+                parameter.mul_(2)
+    model.save_pretrained(folder)
+
+
+def photos(count: int) -> list[bytes]:
+    """`count` JPEG files: the real photos that the scikit-image and scikit-learn wheels carry, over and over."""
+    packaged = Path(skimage.__file__).parent / "data"
+    paths = [packaged / name for name in ("chelsea.png", "coffee.png", "motorcycle_left.png", "astronaut.png", "rocket.jpg")]
+    paths += [Path(sklearn.datasets.__file__).parent / "images" / name for name in ("flower.jpg", "china.jpg")]
+    files = []
+    for path in paths:
+        with Image.open(path) as image, io.BytesIO() as target:
+            image.convert("RGB").save(target, "JPEG", quality=90)
+            files.append(target.getvalue())
+    return [files[index % len(files)] for index in range(count)]
+
+
+def ours(model: LoadedModel, classifier: Classifier, files: Sequence[bytes]) -> list[str]:
+    """Decode and classify: the best label of each."""
+    side = model.encoder.info.image_side
+    pixels = np.stack([model.encoder.fit(open_image(data, ImageLimits(), side=side)) for data in files])
+    labels = [LabelClass(label, (label,), ()) for label in LABELS]
+    outcome = classifier.classify_images(pixels, labels, Options(templates=(TEMPLATE,)))
+    return [LABELS[row[0].index] for row in outcome.chosen]
+
+
+def theirs(pipe: Any, files: Sequence[bytes], batch: int) -> list[str]:
+    """Decode and classify: the best label of each."""
+    images = [Image.open(io.BytesIO(data)).convert("RGB") for data in files]
+    answers = pipe(images, candidate_labels=list(LABELS), hypothesis_template=TEMPLATE, batch_size=batch)
+    return [answer[0]["label"] for answer in answers]
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Both sides, loaded from the same weights."""
+
+    model: LoadedModel
+    pipe: Any
+
+    def run(self, count: int, rounds: int) -> list[Row]:
+        """Time all sides on `count` photos, `rounds` times each, taking turns, after one round that isn't counted."""
+        files = photos(count)
+        kept = self._classifier()
+        sides = (
+            lambda: theirs(self.pipe, files, 1),
+            lambda: theirs(self.pipe, files, count),
+            lambda: ours(self.model, self._classifier(), files),
+            lambda: ours(self.model, kept, files),
+        )
+        seconds, same = [], 0
+        for _ in range(rounds + 1):
+            took, answers = zip(*(_timed(side) for side in sides), strict=True)
+            seconds.append(took)
+            same = sum(len(set(found)) == 1 for found in zip(*answers, strict=True))
+        one_by_one, one_batch, new, cached = (statistics.median(column) for column in zip(*seconds[1:], strict=True))
+        return [
+            Row(count, "new", one_by_one, one_batch, new, same),
+            Row(count, "cached", one_by_one, one_batch, cached, same),
+        ]
+
+    def _classifier(self) -> Classifier:
+        return Classifier(self.model.encoder, self.model.sentence, prior(self.model.encoder.info, self.model.sentence.info))
+
+
+def _timed(run: Callable[[], list[str]]) -> tuple[float, list[str]]:
+    started = time.perf_counter()
+    answers = run()
+    return time.perf_counter() - started, answers
+
+
+def measure(config: CLIPConfig, *, threads: int, rounds: int, counts: Sequence[int] = COUNTS) -> list[Row]:
+    """Make a model of `config` and let both sides run it on each of `counts` photos. `threads`: of each side."""
+    torch.set_num_threads(threads)
+    with tempfile.TemporaryDirectory() as folder, checkpoint.quiet():
+        source, artifact = Path(folder) / "clip", Path(folder) / "artifact"
+        source.mkdir()
+        random_clip(config, source)
+        prepare(str(source), artifact)
+        contest = Contest(
+            registry.load(artifact, threads=threads),
+            pipeline("zero-shot-image-classification", model=str(source), device="cpu"),
+        )
+    return [row for count in counts for row in contest.run(count, rounds)]
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Format the rows as Markdown."""
+    head = (
+        *("photos", f"{len(LABELS)} labels", "pipeline, images/s", "pipeline in one batch, images/s", "Classifier, images/s"),
+        *("ratio", "ratio to one batch", "same best label"),
+    )
+    lines = [head, ("---:", "---", *["---:"] * 6), *(row.cells() for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=1, help="of each side")
+    parser.add_argument("--rounds", type=int, default=3)
+    args = parser.parse_args()
+    print(table(measure(CLIPConfig(), threads=args.threads, rounds=args.rounds)))
+
+
+if __name__ == "__main__":
+    main()
