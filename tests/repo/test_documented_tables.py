@@ -1,0 +1,50 @@
+"""The tables of docs/ say what the template, the registry and the functions do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import pages
+from pigeonhole.encoders.artifact import FILES
+from pigeonhole.encoders.registry import PRESETS
+from pigeonhole_cli.local_stack import read_template
+
+ROOT = Path(__file__).resolve().parents[2]
+OPERATIONS = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+MODELS = (ROOT / "docs/models.md").read_text(encoding="utf-8")
+METRIC = re.compile(r"""\.(?:count|milliseconds)\("(\w+)""")
+
+
+def test_the_parameters_are_those_of_the_template() -> None:
+    parameters = read_template(ROOT / "template.yaml")["Parameters"]
+
+    assert {row["parameter"].strip("`"): row["default"] for row in pages.table_after(OPERATIONS, "Parameters")} == {
+        name: str(parameter["Default"]) for name, parameter in parameters.items()
+    }
+
+
+@pytest.mark.parametrize("function", ["api", "classify"])
+def test_the_metrics_are_those_of_the_functions(function: str) -> None:
+    told = {row["metric"].strip("`") for row in pages.table_after(OPERATIONS, "What to watch") if function in row["service"]}
+    counted = set(METRIC.findall((ROOT / "functions" / function / "handler.py").read_text()))
+
+    assert counted
+    assert told == counted | {"errors", "ColdStart"}  # observability.py's own
+
+
+def test_the_presets_are_those_of_the_registry() -> None:
+    rows = pages.table_after(MODELS, "Which")
+
+    assert [(row["preset"].strip("`"), row["licence"], row["good for"]) for row in rows] == [
+        (preset.name, preset.licence, preset.good_for) for preset in PRESETS.values()
+    ]
+    assert [row["model"].removeprefix("models/") for row in rows] == [preset.source for preset in PRESETS.values()]
+
+
+def test_the_files_are_those_of_an_artifact() -> None:
+    told = {name for row in pages.table_after(MODELS, "The artifact folder") for name in re.findall(r"`([\w.]+)`", row["file"])}
+
+    assert told == FILES
