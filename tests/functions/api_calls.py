@@ -51,7 +51,7 @@ class Api:
     """The function and what is behind it."""
 
     module: ModuleType
-    classifier: FakeClassifierClient = field(default_factory=FakeClassifierClient)
+    classifier: Any = field(default_factory=FakeClassifierClient)
     store: FakeTenantStore = field(default_factory=FakeTenantStore)
     counter: FakeRateCounter = field(default_factory=FakeRateCounter)
     log: io.StringIO = field(default_factory=io.StringIO)

@@ -1,0 +1,199 @@
+"""functions/classify runs commands and answers with a reply, whatever happens."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from api_calls import Api, api_with_fakes
+from handlers import EVENT, load
+from PIL import Image
+
+from fakes import MODEL, LambdaContext, first_label
+from pigeonhole import wiring
+from pigeonhole.contract import RequestLimits
+from pigeonhole.encoders import registry
+from pigeonhole.encoders.fake_encoder import COLOURS, FakeEncoder
+from pigeonhole.errors import Fault, UnreadableImage
+from pigeonhole.messages import ChunkResult, ClassifyCommand, ClassifyReply, DescribeCommand
+from pigeonhole.observability import observer
+from pigeonhole.settings import Settings
+
+REQUEST = {
+    "dataset": [{"type": "text", "value": "a secret text"}],
+    "labels": [{"type": "text", "value": "secret one"}, {"type": "text", "value": "secret two"}],
+}
+CLASSIFY = {"version": 1, "kind": "classify", "log_id": "log-1", "tenant_id": "acme", "request": REQUEST}
+DESCRIBE = {"version": 1, "kind": "describe", "log_id": "log-1"}
+
+
+class Function:
+    """The handler, with services of our own."""
+
+    def __init__(self, module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.log = io.StringIO()
+        self.services = wiring.ClassifyServices(limits=RequestLimits(), run_chunk=first_label, describe=lambda: MODEL)
+        self.module = module
+        monkeypatch.setattr(module, "services", lambda: self.services)
+        monkeypatch.setattr(observer("classify").logger.registered_handler, "stream", self.log)
+
+    def fail_with(self, error: Exception) -> None:
+        def fail(command: ClassifyCommand) -> ChunkResult:
+            raise error
+
+        self.services = replace(self.services, run_chunk=fail)
+
+    def send(self, event: dict[str, Any]) -> ClassifyReply:
+        answer = self.module.handler(json.loads(json.dumps(event)), LambdaContext())
+        return ClassifyReply.model_validate_json(json.dumps(answer))
+
+
+@pytest.fixture
+def function(monkeypatch: pytest.MonkeyPatch) -> Function:
+    return Function(load("classify"), monkeypatch)
+
+
+def test_a_command_to_classify_is_answered_with_a_result(function: Function) -> None:
+    reply = function.send(CLASSIFY)
+
+    assert reply.result
+    assert reply.result.predictions == [["secret one"]]
+    assert (reply.model, reply.error) == (None, None)
+
+
+def test_a_command_to_describe_is_answered_with_the_model(function: Function) -> None:
+    assert function.send(DESCRIBE) == ClassifyReply(model=MODEL)
+
+
+def test_a_sample_that_cannot_be_read_is_an_error_with_its_place(function: Function) -> None:
+    function.fail_with(UnreadableImage("dataset.0.value: truncated", (Fault("dataset.0.value", "truncated"),)))
+    error = function.send(CLASSIFY).error
+
+    assert error
+    assert (error.code, error.message) == ("unreadable_image", "dataset.0.value: truncated")
+    assert error.details == [{"path": "dataset.0.value", "message": "truncated"}]
+
+
+def test_an_unexpected_error_stays_in_the_log(function: Function) -> None:
+    function.fail_with(RuntimeError("out of cheese"))
+    error = function.send(CLASSIFY).error
+
+    assert error
+    assert error.code == "internal_error"
+    assert "cheese" not in error.message
+    assert "out of cheese" in function.log.getvalue()
+
+
+@pytest.mark.parametrize(
+    "event", [{}, CLASSIFY | {"version": 2}, CLASSIFY | {"request": {"dataset": "secret"}}, {"kind": "stop"}]
+)
+def test_a_command_that_makes_no_sense_is_an_internal_error(function: Function, event: dict[str, Any]) -> None:
+    error = function.send(event).error
+
+    assert error
+    assert error.code == "internal_error"
+
+
+def test_the_limits_are_those_of_the_deployment(function: Function) -> None:
+    request = REQUEST | {"dataset": REQUEST["dataset"] * 40}
+    function.services = replace(function.services, limits=RequestLimits(max_samples=40))
+
+    assert function.send(CLASSIFY | {"request": request}).result
+
+
+def test_nothing_of_a_command_is_logged_or_measured(function: Function, capsys: pytest.CaptureFixture[str]) -> None:
+    function.send(CLASSIFY)
+    function.send(CLASSIFY | {"request": {"dataset": ["secret"], "labels": "secret"}})
+    function.fail_with(UnreadableImage("secret.example.com: truncated"))
+    function.send(CLASSIFY)
+
+    everything = function.log.getvalue() + capsys.readouterr().out
+    assert "samples" in everything
+    assert "secret" not in everything
+
+
+def test_the_log_has_the_callers_log_id(function: Function) -> None:
+    function.send(CLASSIFY)
+
+    assert [json.loads(line)["correlation_id"] for line in function.log.getvalue().splitlines()] == ["log-1"]
+
+
+def test_the_model_is_loaded_by_the_first_command_and_not_before(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("loaded while the function starts")
+
+    with monkeypatch.context() as starting:
+        starting.setattr(registry, "load", fail)
+        module = load("classify")
+    monkeypatch.setattr(wiring, "settings", lambda: Settings(model_dir=str(tmp_path / "nothing")))
+
+    answer = module.handler(DESCRIBE, LambdaContext())
+
+    assert answer["error"]["code"] == "internal_error"
+
+
+@dataclass
+class NextDoor:
+    """Calls the classify function in this process, through JSON as Lambda does."""
+
+    function: Function
+
+    def call(self, command: ClassifyCommand | DescribeCommand) -> ClassifyReply:
+        return self.function.send(json.loads(command.model_dump_json(exclude_none=True)))
+
+
+def photo(colour: str) -> str:
+    file = io.BytesIO()
+    Image.new("RGB", (32, 24), COLOURS[colour]).save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+@pytest.fixture
+def both(monkeypatch: pytest.MonkeyPatch, function: Function) -> Api:
+    """functions/api in front of functions/classify, which runs the fake encoder on what it really reads and decodes."""
+    model = registry.LoadedModel(FakeEncoder(), FakeEncoder(model_id="fake-text"), calibration=None)
+    monkeypatch.setattr(registry, "load", lambda folder, threads: model)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    wiring.classify_services.cache_clear()
+    function.services = wiring.classify_services(Settings())
+    api = api_with_fakes(monkeypatch)
+    api.classifier = NextDoor(function)
+    return api
+
+
+def entries(*values: str) -> list[dict[str, str]]:
+    return [{"type": "image" if value.startswith("data:") else "text", "value": value} for value in values]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "labels", "options", "predictions"),
+    [
+        (["the red car", "a blue sea"], ["red", "blue"], {}, ["red", "blue"]),
+        ([photo("red"), photo("green")], ["red", "green", "blue"], {}, ["red", "green"]),
+        ([photo("blue")], ["red", photo("blue")], {}, [photo("blue")]),
+        ([photo("red")], ["red", "blue"], {"multiple_labels": True, "threshold": 0.0, "top_k": 1}, [["red"]]),
+        ([photo("red"), "data:image/png;base64,AAAA"], ["red", "blue"], {"on_error": "null"}, ["red", None]),
+    ],
+)
+def test_a_request_goes_through_both_functions(
+    both: Api, dataset: list[str], labels: list[str], options: dict[str, Any], predictions: list[Any]
+) -> None:
+    body = {"dataset": entries(*dataset), "labels": entries(*labels), **options}
+    answer = both.send(EVENT | {"body": json.dumps(body)})
+
+    assert answer.status == 200
+    assert answer.json["predictions"] == predictions
+
+
+def test_a_photo_that_is_none_is_400_and_named(both: Api) -> None:
+    body = {"dataset": entries(photo("red"), "data:text/plain,x"), "labels": entries("red", "blue")}
+    answer = both.send(EVENT | {"body": json.dumps(body)})
+
+    assert (answer.status, answer.code) == (400, "unsupported_media")
+    assert [detail["path"] for detail in answer.json["error"]["details"]] == ["dataset.1.value"]

@@ -1,0 +1,136 @@
+"""The composition root gives each function what its settings say."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from fakes import error_reply
+from lambda_server import LambdaServer
+from pigeonhole import wiring
+from pigeonhole.encoders import registry
+from pigeonhole.encoders.artifact import ModelUnavailable
+from pigeonhole.encoders.fake_encoder import FakeEncoder
+from pigeonhole.errors import ForbiddenUrl, InvalidRequest, NotFound, PigeonholeError, TimedOut
+from pigeonhole.messages import COMMAND, ClassifyCommand
+from pigeonhole.settings import Settings
+from pigeonhole.tenants import Tenant
+
+BODY = {"dataset": [{"type": "text", "value": "x"}], "labels": [{"type": "text", "value": name} for name in "ab"]}
+TENANT = Tenant("acme", created_at=0)
+
+
+@pytest.fixture(autouse=True)
+def aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    wiring.api_services.cache_clear()
+    wiring.classify_services.cache_clear()
+
+
+def classify(server: LambdaServer, monkeypatch: pytest.MonkeyPatch, **settings: object) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", server.url)
+    services = wiring.api_services(Settings(table_name="t", classify_function="f", **settings))  # type: ignore[arg-type]
+    services.classify_now(BODY, tenant=TENANT, log_id="l")
+
+
+def test_a_classification_is_never_asked_for_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    with LambdaServer(status=500, headers={"x-amzn-ErrorType": "ServiceException"}) as server:
+        with pytest.raises(PigeonholeError):
+            classify(server, monkeypatch)
+
+        assert len(server.invocations) == 1
+
+
+def test_a_classification_is_waited_for_as_long_as_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    with LambdaServer(body=None) as server:
+        started = time.monotonic()
+        with pytest.raises(TimedOut):
+            classify(server, monkeypatch, invoke_timeout_s=0.3)
+
+        assert len(server.invocations) == 1
+    assert time.monotonic() - started < 10
+
+
+def test_the_limits_of_the_settings_are_those_of_the_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    reply = error_reply("internal_error", "")
+    with LambdaServer(body=reply.model_dump_json(exclude_none=True).encode()) as server:
+        with pytest.raises(InvalidRequest, match="at most 1 labels"):
+            classify(server, monkeypatch, max_labels=1)
+
+        assert server.invocations == []
+
+
+def test_the_uploads_of_a_tenant_are_read_where_there_is_a_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    with LambdaServer(body=error_reply("internal_error", "").model_dump_json(exclude_none=True).encode()) as server:
+        with pytest.raises(PigeonholeError):
+            classify(server, monkeypatch, upload_bucket="uploads-bucket")
+
+        command = COMMAND.validate_json(server.invocations[0][1])
+    assert isinstance(command, ClassifyCommand)
+    assert [(grant.bucket, grant.prefix) for grant in command.grants] == [("uploads-bucket", "uploads/acme/")]
+
+
+def test_a_period_that_no_usage_plan_has_is_refused() -> None:
+    with pytest.raises(ValueError, match="YEAR"):
+        wiring.api_services(Settings(quota_period="YEAR"))
+
+
+def test_services_are_built_once() -> None:
+    assert wiring.api_services(Settings(table_name="t")) is wiring.api_services(Settings(table_name="t"))
+
+
+@pytest.fixture
+def fake_model(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    loaded: list[Path] = []
+
+    def load(folder: Path, *, threads: int) -> registry.LoadedModel:
+        loaded.append(folder)
+        return registry.LoadedModel(FakeEncoder(), FakeEncoder(model_id="fake-text"), calibration=None)
+
+    monkeypatch.setattr(registry, "load", load)
+    return loaded
+
+
+def test_the_classifier_runs_the_model_of_the_settings(fake_model: list[Path]) -> None:
+    described = wiring.classify_services(Settings(model_dir="/models/here")).describe()
+
+    assert fake_model == [Path("/models/here")]
+    assert (described.model_id, described.text_encoder, described.calibrated) == ("fake", "fake-text", False)
+
+
+def test_the_classifier_holds_callers_urls_to_the_settings(fake_model: list[Path]) -> None:
+    def ask(**settings: bool) -> None:
+        photo = {"type": "image", "value": "http://127.0.0.1/photo.jpg"}
+        event = {"kind": "classify", "log_id": "l", "tenant_id": "t", "request": BODY | {"dataset": [photo]}}
+        command = COMMAND.validate_python(event)
+        assert isinstance(command, ClassifyCommand)
+        wiring.classify_services(Settings(**settings)).run_chunk(command)
+
+    with pytest.raises(ForbiddenUrl, match="scheme"):
+        ask()
+    with pytest.raises(ForbiddenUrl, match="public"):
+        ask(allow_http=True)
+
+
+def test_a_model_folder_that_is_missing_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailable):
+        wiring.classify_services(Settings(model_dir=str(tmp_path / "nothing")))
+
+
+def test_the_keys_of_a_stack_that_is_not_there_are_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = b"""<ErrorResponse><Error><Code>ValidationError</Code><Message>Stack with id x does not exist</Message></Error>
+        </ErrorResponse>"""
+    with LambdaServer(status=400, body=body) as server, pytest.raises(NotFound, match="no stack 'x' in eu-west-1"):
+        wiring.key_services("x", server.url)
+
+
+def test_a_stack_of_another_template_is_told_from_ours() -> None:
+    body = b"""<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>x</StackName><Outputs><member>
+        <OutputKey>TableName</OutputKey><OutputValue>t</OutputValue></member></Outputs></member></Stacks></DescribeStacksResult>
+        </DescribeStacksResponse>"""
+    with LambdaServer(body=body) as server, pytest.raises(NotFound, match="no output UsagePlanId"):
+        wiring.key_services("x", server.url)
