@@ -46,7 +46,7 @@ format: $(TOOLS)/.installed
 	$(TOOLS)/bin/ruff format
 
 openapi: $(VENV)/.for-start
-	$(BIN)/python -m pigeonhole.openapi > docs/openapi.json
+	$(BIN)/python -m pigeonhole_cli.openapi > docs/openapi.json
 
 # What runs without Docker of `sam build`: the zip function with its layer, for the Python of .venv.
 sam-build: $(TOOLS)/.installed $(VENV)/.for-start

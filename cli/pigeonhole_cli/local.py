@@ -17,7 +17,7 @@ from pigeonhole.aws.apigateway import ApiGatewayKeys
 from pigeonhole.aws.dynamodb import DynamoTenantStore
 from pigeonhole.encoders import artifact
 from pigeonhole.use_cases.manage_keys import ManageKeys
-from pigeonhole_cli.local_process import LocalError, LocalProcess, open_port
+from pigeonhole_cli.local_process import REGION, LocalError, LocalProcess, open_port
 from pigeonhole_cli.local_rewrites import REWRITES
 from pigeonhole_cli.local_stack import LocalStack
 from pigeonhole_cli.models import DEFAULT_CACHE, cached_folder
@@ -29,8 +29,8 @@ WARM_UP_S = 60.0
 
 CURL = """\
 curl {url}/v1/classification -H 'x-api-key: {key}' -H 'content-type: application/json' -d '{{
-  "dataset": [{{"type": "text", "value": "I love this product, it works perfectly!"}},
-              {{"type": "text", "value": "Terrible. It broke after one day."}}],
+  "dataset": [{{"type": "text", "value": "I love this product, it is wonderful!"}},
+              {{"type": "text", "value": "This is the worst experience I have ever had."}}],
   "labels": [{{"type": "text", "value": "positive"}}, {{"type": "text", "value": "negative"}}]
 }}'"""
 
@@ -90,12 +90,12 @@ def local_settings(folder: Path) -> dict[str, dict[str, str]]:
 
 def bring_up(process: LocalProcess, folder: Path) -> str:
     """Deploy the template, open the API's port, load the model, and give an API key: the last start's if it still works."""
-    stack = LocalStack(process.aws_url, STACK, ROOT)
     concurrency = min(4, max(2, os.cpu_count() or 1))
-    outputs = stack.deploy(classify_concurrency=concurrency, settings=local_settings(folder))
-    process.route_to(outputs["ApiId"], outputs["StageName"])
-    key = _key_of(stack, outputs)
-    _warm_up(process, key)
+    with LocalStack(process.aws_url, STACK, ROOT) as stack:
+        outputs = stack.deploy(classify_concurrency=concurrency, settings=local_settings(folder))
+        process.route_to(outputs["ApiId"], outputs["StageName"])
+        key = _key_of(stack, outputs)
+        _warm_up(process, stack, key)
     return key
 
 
@@ -114,7 +114,7 @@ def _key_of(stack: LocalStack, outputs: dict[str, str]) -> str:
     return keys.create(TENANT, KEY).value
 
 
-def _warm_up(process: LocalProcess, key: str) -> None:
+def _warm_up(process: LocalProcess, stack: LocalStack, key: str) -> None:
     request = urllib.request.Request(f"{process.api_url}/v1/health?deep=true", headers={"x-api-key": key})  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=WARM_UP_S):  # noqa: S310 - our own address
@@ -127,7 +127,7 @@ def _warm_up(process: LocalProcess, key: str) -> None:
         message = json.loads(answer)["message"]
     except (ValueError, KeyError, TypeError):
         message = answer[:200].decode(errors="replace")
-    raise LocalError(f"The classifier does not answer: {message} The log: {process.log}")
+    raise LocalError(f"The classifier does not answer: {stack.last_error('ClassifyLogs') or message}")
 
 
 def _say_hello(process: LocalProcess, key: str, seconds: float) -> None:
@@ -139,8 +139,10 @@ def _say_hello(process: LocalProcess, key: str, seconds: float) -> None:
         f"  URL      {process.api_url}\n"
         f"  API key  {key}\n"
         f"  docs     {process.api_url}/docs\n"
-        f"  AWS      {process.aws_url}, for `pigeonhole keys`: --endpoint-url\n"
+        f"  AWS      {process.aws_url}\n"
         f"  log      {process.log}\n\n"
+        "For `pigeonhole keys` in another shell:\n"
+        f"export AWS_ENDPOINT_URL={process.aws_url} AWS_REGION={REGION} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n\n"
         f"{CURL.format(url=process.api_url, key=key)}\n\n"
         "Ctrl-C stops it and keeps its data."
     )

@@ -30,7 +30,6 @@ class Place:
 
     root: Path
     store: Callable[[str, bytes], str]
-    classify_concurrency: int
     settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
@@ -132,8 +131,20 @@ def _any_becomes_verbs(template: Template, place: Place) -> None:
                         events[f"{name}{verb.capitalize()}"] = {"Type": "Api", "Properties": {**properties, "Method": verb}}
 
 
-def _concurrency_is_capped(template: Template, place: Place) -> None:
-    template["Parameters"]["ClassifyReservedConcurrency"]["Default"] = place.classify_concurrency
+def _aliases_go(template: Template, place: Place) -> None:
+    named = [name for name, function in _of_type(template, FUNCTION) if function["Properties"].pop("AutoPublishAlias", None)]
+    for name in named:
+        template["Resources"][name]["Properties"].pop("ProvisionedConcurrencyConfig", None)
+        for section in ("Resources", "Outputs"):
+            template[section] = _replaced(template[section], {"Ref": f"{name}.Alias"}, {"Fn::GetAtt": [name, "Arn"]})
+
+
+def _replaced(node: Any, old: object, new: object) -> Any:
+    if node == old:
+        return new
+    if isinstance(node, dict):
+        return {key: _replaced(value, old, new) for key, value in node.items()}
+    return [_replaced(value, old, new) for value in node] if isinstance(node, list) else node
 
 
 def _settings_are_local(template: Template, place: Place) -> None:
@@ -156,9 +167,9 @@ REWRITES = (
     Rewrite("a route for ANY verb is one route per verb", "ministack drops ANY where it imports an API", _any_becomes_verbs),
     Rewrite(
         "few classify runs at a time, the next one gets 503",
-        "each has a process and a model of its own in this machine's memory",
-        _concurrency_is_capped,
+        "each has a process and a model of its own in this machine's memory; ministack ignores the template's own limit",
     ),
+    Rewrite("functions are invoked without an alias", "ministack would forget that limit", _aliases_go),
     Rewrite(
         "functions get local settings: the model's folder, http:// and loopback addresses for images, no traces",
         "the model isn't in an image, your photos are on this machine, and no X-Ray daemon is",
@@ -166,7 +177,7 @@ REWRITES = (
     ),
     Rewrite("GatewayResponses are put on the deployed API, which is then deployed again", "ministack ignores the property"),
     Rewrite("the API is at / of a port of its own", "ministack serves it under /restapis/{id}/{stage}/_user_request_"),
-    Rewrite("ministack listens on 127.0.0.1 alone", "it has no authentication worth the name, and would listen everywhere"),
+    Rewrite("ministack listens on 127.0.0.1 alone", "its root credentials are known to all, and it would listen everywhere"),
     Rewrite(
         "ministack and its functions start from a bare environment", "functions inherit ministack's, your credentials with it"
     ),

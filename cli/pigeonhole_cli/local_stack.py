@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any, cast
 
 import boto3
@@ -26,16 +27,27 @@ def read_template(path: Path) -> dict[str, Any]:
 
 
 class LocalStack:
-    """One stack of the template in ministack, which answers at `aws_url`."""
+    """One stack of the template in ministack, which answers at `aws_url`. A context manager that closes its connections."""
 
     def __init__(self, aws_url: str, name: str, root: Path) -> None:
         self.aws_url, self.name, self.root = aws_url, name, root
+        self._clients: dict[str, Any] = {}
         self._cloudformation = self.client("cloudformation")
 
+    def __enter__(self) -> LocalStack:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for client in self._clients.values():
+            client.close()
+
     def client(self, service: str) -> Any:
-        """A boto3 client of `service` at the local stack, as the account's root."""
-        retries = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
-        return boto3.client(service, endpoint_url=self.aws_url, region_name=REGION, config=retries, **ROOT_CREDENTIALS)
+        """The boto3 client of `service` at the local stack, as the account's root."""
+        if service not in self._clients:
+            config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
+            place = {"endpoint_url": self.aws_url, "region_name": REGION, **ROOT_CREDENTIALS}
+            self._clients[service] = boto3.client(service, config=config, **place)
+        return self._clients[service]
 
     def deploy(
         self,
@@ -46,12 +58,14 @@ class LocalStack:
     ) -> dict[str, str]:
         """Create or update the stack, with what local_rewrites.py lists, and return its outputs.
 
-        `settings`: variables of each function, by logical id. `parameters`: the template's, where they aren't its defaults.
+        `classify_concurrency`: most classify runs at a time. `settings`: variables of each function, by logical id.
+        `parameters`: the template's, where they aren't its defaults.
+
         Raises LocalError with CloudFormation's reason.
         """
         template = read_template(self.root / "template.yaml")
         responses = list(gateway_responses(template))
-        rewrite(template, Place(self.root, self._store, classify_concurrency, settings))
+        rewrite(template, Place(self.root, self._store, settings))
         arguments = {
             "StackName": self.name,
             "TemplateBody": json.dumps(template),
@@ -68,7 +82,10 @@ class LocalStack:
         except WaiterError:
             raise LocalError(f"template.yaml could not be deployed: {self._reason()}") from None
         outputs = self.outputs()
-        self._replay(responses, outputs["ApiId"], outputs["StageName"])
+        self._put_responses(responses, outputs["ApiId"], outputs["StageName"])
+        self.client("lambda").put_function_concurrency(
+            FunctionName=self.resources()["ClassifyFunction"], ReservedConcurrentExecutions=classify_concurrency
+        )
         return outputs
 
     def outputs(self) -> dict[str, str]:
@@ -80,6 +97,17 @@ class LocalStack:
         """The physical id of each resource by its logical id."""
         found = self._cloudformation.describe_stack_resources(StackName=self.name)["StackResources"]
         return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in found}
+
+    def last_error(self, log_group: str) -> str:
+        """What the last error in a log group (its logical id) was, empty if there is none: the exception's own words."""
+        group = self.resources()[log_group]
+        errors = ""
+        for event in self.client("logs").filter_log_events(logGroupName=group, filterPattern="ERROR")["events"]:
+            try:
+                errors = json.loads(event["message"])["exception"].strip().splitlines()[-1]
+            except (ValueError, KeyError, TypeError):
+                continue
+        return errors
 
     def _is_there(self) -> bool:
         try:
@@ -108,7 +136,7 @@ class LocalStack:
         storage.put_object(Bucket=BUCKET, Key=name, Body=archive)
         return BUCKET
 
-    def _replay(self, responses: list[tuple[str, str, dict[str, Any]]], api_id: str, stage: str) -> None:
+    def _put_responses(self, responses: list[tuple[str, str, dict[str, Any]]], api_id: str, stage: str) -> None:
         gateway = self.client("apigateway")
         for _, kind, response in responses:
             gateway.put_gateway_response(restApiId=api_id, responseType=kind, **response)

@@ -1,0 +1,190 @@
+"""template.yaml holds what the contract and the architecture ask of it, whatever else changes."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pigeonhole.contract import ErrorResponse
+from pigeonhole.errors import BY_CODE
+from pigeonhole.settings import PREFIX, Settings
+from pigeonhole.use_cases.authenticate import REFUSAL
+from pigeonhole_cli.local_stack import read_template
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATE = read_template(ROOT / "template.yaml")
+RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
+API = RESOURCES["Api"]["Properties"]
+FUNCTIONS = {name: item["Properties"] for name, item in RESOURCES.items() if item["Type"] == "AWS::Serverless::Function"}
+EVENTS = {name: event["Properties"] for function in FUNCTIONS.values() for name, event in function.get("Events", {}).items()}
+
+
+def environment(function: str) -> dict[str, Any]:
+    shared = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+    return shared | FUNCTIONS[function]["Environment"]["Variables"]
+
+
+def statements(role: str) -> list[dict[str, Any]]:
+    found = []
+    for policy in RESOURCES[role]["Properties"]["Policies"]:
+        shown = policy["Fn::If"][1] if "Fn::If" in policy else policy
+        found += shown["PolicyDocument"]["Statement"]
+    return found
+
+
+# ------------------------------------------------------------------------------------------------- the gateway's errors
+
+
+@pytest.mark.parametrize("kind", API["GatewayResponses"])
+def test_a_gateway_response_is_an_error_of_the_contract(kind: str) -> None:
+    response = API["GatewayResponses"][kind]
+
+    body = ErrorResponse.model_validate(json.loads(response["ResponseTemplates"]["application/json"]))
+
+    assert body.success is False
+    assert body.log_id == "$context.requestId"
+    assert BY_CODE[body.error.code].status == response["StatusCode"]
+
+
+@pytest.mark.parametrize("kind", API["GatewayResponses"])
+def test_a_browser_may_read_a_gateway_response(kind: str) -> None:
+    headers = API["GatewayResponses"][kind]["ResponseParameters"]["Headers"]
+
+    assert headers["Access-Control-Allow-Origin"] == "'*'"
+    assert ("Retry-After" in headers) == (API["GatewayResponses"][kind]["StatusCode"] in (429, 503))
+    assert ("Retry-After" in headers) == ("Retry-After" in headers.get("Access-Control-Expose-Headers", ""))
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        ("INVALID_API_KEY", 401),
+        ("MISSING_AUTHENTICATION_TOKEN", 401),
+        ("UNAUTHORIZED", 401),
+        ("ACCESS_DENIED", 403),
+        ("WAF_FILTERED", 403),
+        ("REQUEST_TOO_LARGE", 413),
+        ("THROTTLED", 429),
+        ("QUOTA_EXCEEDED", 429),
+        ("INTEGRATION_TIMEOUT", 504),
+        ("DEFAULT_4XX", 400),
+        ("DEFAULT_5XX", 500),
+    ],
+)
+def test_the_gateways_errors_have_the_contracts_status(kind: str, status: int) -> None:
+    assert API["GatewayResponses"][kind]["StatusCode"] == status
+
+
+def test_the_gateway_refuses_a_key_in_the_functions_words() -> None:
+    body = json.loads(API["GatewayResponses"]["INVALID_API_KEY"]["ResponseTemplates"]["application/json"])
+
+    assert body["message"] == REFUSAL
+
+
+# ------------------------------------------------------------------------------------------------------------- the API
+
+
+def test_only_these_routes_are_open() -> None:
+    assert API["Auth"]["ApiKeyRequired"] is True
+
+    opened = {(it["Method"], it["Path"]) for it in EVENTS.values() if it.get("Auth", {}).get("ApiKeyRequired") is False}
+
+    assert opened == {("GET", "/v1/health"), ("GET", "/openapi.json"), ("GET", "/docs"), ("OPTIONS", "/{proxy+}")}
+
+
+def test_every_route_and_verb_reaches_the_function() -> None:
+    assert {("ANY", "/"), ("ANY", "/{proxy+}")} <= {(it["Method"], it["Path"]) for it in EVENTS.values()}
+
+
+def test_the_usage_plan_is_set_by_parameters() -> None:
+    plan = RESOURCES["UsagePlan"]["Properties"]
+
+    assert plan["Throttle"] == {"RateLimit": {"Ref": "ThrottleRate"}, "BurstLimit": {"Ref": "ThrottleBurst"}}
+    assert plan["Quota"] == {"Limit": {"Ref": "QuotaLimit"}, "Period": {"Ref": "QuotaPeriod"}}
+
+
+# ------------------------------------------------------------------------------------------------------- the functions
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_is_given_settings_that_exist(function: str) -> None:
+    known = {PREFIX + name.upper() for name in vars(Settings())}
+
+    assert {name for name in environment(function) if name.startswith(PREFIX)} <= known
+
+
+@pytest.mark.parametrize("name", ["ALLOW_HTTP", "ALLOW_LOOPBACK", "MODEL_DIR"])
+def test_what_only_a_laptop_may_do_is_not_in_the_template(name: str) -> None:
+    assert PREFIX + name not in (ROOT / "template.yaml").read_text()
+
+
+def test_each_waits_less_than_the_one_that_asks_it() -> None:
+    gateway_s = 29
+    invoke_s = Settings().invoke_timeout_s
+
+    assert invoke_s < FUNCTIONS["ClassifyFunction"]["Timeout"] < FUNCTIONS["ApiFunction"]["Timeout"] < gateway_s
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_has_a_role_and_logs_of_its_own_and_traces(function: str) -> None:
+    properties = FUNCTIONS[function]
+    logs = properties["LoggingConfig"]["LogGroup"]["Ref"]
+
+    assert TEMPLATE["Globals"]["Function"]["Tracing"] == "Active"
+    assert RESOURCES[logs]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+    (own,) = [it for it in statements(properties["Role"]["Fn::GetAtt"][0]) if "logs:PutLogEvents" in it["Action"]]
+    assert own["Resource"] == {"Fn::GetAtt": [logs, "Arn"]}
+
+
+@pytest.mark.parametrize("role", [name for name, item in RESOURCES.items() if item["Type"] == "AWS::IAM::Role"])
+def test_a_role_has_no_managed_policy_and_no_wildcard(role: str) -> None:
+    assert "ManagedPolicyArns" not in RESOURCES[role]["Properties"]
+    for statement in statements(role):
+        actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+        assert not any("*" in action for action in actions)
+        if statement["Resource"] == "*":
+            assert all(action.startswith("xray:Put") for action in actions)
+
+
+def test_the_api_function_is_light_and_the_classify_function_is_an_image() -> None:
+    api, classify = FUNCTIONS["ApiFunction"], FUNCTIONS["ClassifyFunction"]
+
+    assert api["Layers"] == [{"Ref": "CoreLayer"}]
+    assert not (ROOT / api["CodeUri"] / "requirements.txt").exists()
+    assert classify["PackageType"] == "Image"
+    assert (ROOT / RESOURCES["ClassifyFunction"]["Metadata"]["Dockerfile"]).is_file()
+
+
+def test_the_runtime_and_the_architecture_are_parameters() -> None:
+    layer = RESOURCES["CoreLayer"]
+
+    assert TEMPLATE["Parameters"]["PythonRuntime"]["Default"] == "python3.13"
+    assert set(TEMPLATE["Parameters"]["Architecture"]["AllowedValues"]) == {"arm64", "x86_64"}
+    assert FUNCTIONS["ApiFunction"]["Runtime"] == {"Ref": "PythonRuntime"}
+    assert layer["Metadata"] == {"BuildMethod": {"Ref": "PythonRuntime"}, "BuildArchitecture": {"Ref": "Architecture"}}
+    assert TEMPLATE["Globals"]["Function"]["Architectures"] == [{"Ref": "Architecture"}]
+
+
+# -------------------------------------------------------------------------------------------------- what is installed
+
+
+def pinned(lines: list[str]) -> dict[str, str]:
+    """Requirement lines as name and the rest."""
+    found = (re.match(r"([\w.-]+(?:\[\w+\])?)(.*)", line) for line in lines if line and not line.startswith("#"))
+    return {match[1].lower(): match[2].strip() for match in found if match}
+
+
+def test_the_layer_and_the_image_install_what_the_project_says() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    core, onnx = pinned(project["dependencies"]), pinned(project["optional-dependencies"]["onnx"])
+    layer = pinned((ROOT / "layers/core/requirements.txt").read_text().splitlines())
+    image = pinned((ROOT / "functions/classify/requirements.txt").read_text().splitlines())
+
+    assert layer == core
+    assert {name: range_ for name, range_ in image.items() if name != "awslambdaric"} == core | onnx
+    assert "awslambdaric" in image

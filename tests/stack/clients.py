@@ -1,0 +1,100 @@
+"""The official JigsawStack clients, as their registries have them, behind one face for the tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, Protocol
+
+JAVASCRIPT = "jigsawstack@0.4.2"
+
+RUNNER = """
+import { readFileSync } from "node:fs";
+import { JigsawStack } from "jigsawstack";
+const { url, key, body } = JSON.parse(readFileSync(0, "utf8"));
+const client = JigsawStack({ baseURL: url, apiKey: key });
+const told = await client.classification(body).then((answer) => ({ answer }), (refusal) => ({ refusal }));
+console.log(JSON.stringify(told));
+"""
+
+
+class Refused(Exception):
+    """What a client raises for an error answer. `error`: the answer's own `error`."""
+
+    def __init__(self, message: str, error: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.error = error
+
+
+class Client(Protocol):
+    """A client of one API, with one key."""
+
+    def classify(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Raises Refused for anything that isn't an answer."""
+        ...
+
+
+class PythonClient:
+    """PyPI's `jigsawstack`, in this process."""
+
+    def __init__(self, url: str, key: str) -> None:
+        from jigsawstack import JigsawStack
+
+        self._client = JigsawStack(api_key=key, base_url=url)
+
+    def classify(self, body: dict[str, Any]) -> dict[str, Any]:
+        from jigsawstack.exceptions import JigsawStackError
+
+        try:
+            answer: dict[str, Any] = self._client.classification(body)
+        except JigsawStackError as refusal:
+            raise Refused(refusal.message, refusal.error) from refusal
+        return answer
+
+
+class JavaScriptClient:
+    """npm's `jigsawstack`, in a Node process per call. `folder`: where it is installed, and the runner is put."""
+
+    def __init__(self, url: str, key: str, folder: Path) -> None:
+        self._url, self._key, self._folder = url, key, folder
+
+    def classify(self, body: dict[str, Any]) -> dict[str, Any]:
+        runner = self._folder / "classify.mjs"
+        runner.write_text(RUNNER)
+        told = json.loads(run_node(runner, stdin=json.dumps({"url": self._url, "key": self._key, "body": body})))
+        if "refusal" in told:
+            raise Refused(told["refusal"]["message"], told["refusal"]["error"])
+        answer: dict[str, Any] = told["answer"]
+        return answer
+
+
+def install_javascript(cache: Path) -> Path:
+    """Give a folder with npm's client, installed once into `cache`.
+
+    Raises FileNotFoundError without Node, CalledProcessError if npm can't install.
+    """
+    folder = cache / JAVASCRIPT.replace("@", "-")
+    if not (folder / "complete").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", JAVASCRIPT], cwd=folder, check=True)
+        (folder / "complete").touch()
+    return folder
+
+
+def run_node(script: Path, *, stdin: str = "", **environment: str) -> str:
+    """Run a script and give what it prints. Raises AssertionError with its complaint if it fails."""
+    done = subprocess.run(
+        ["node", script.name],
+        cwd=script.parent,
+        env=os.environ | environment,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -1,0 +1,147 @@
+"""The real template, deployed once for all tests of this folder to a local stack on ports that the system chooses."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+from clients import install_javascript
+from deployment import Deployment
+
+from loopback import Answer, LoopbackServer, respond
+from pigeonhole.encoders.prepare import prepare
+from pigeonhole.messages import S3Grant
+from pigeonhole_cli.local import ROOT, local_settings, manage_keys
+from pigeonhole_cli.local_process import LocalProcess, open_port
+from pigeonhole_cli.local_stack import LocalStack
+from pigeonhole_cli.models import DEFAULT_CACHE, cached_folder
+
+BUCKET, PREFIX = "granted-images", "tests/"
+
+Deploy = Callable[..., Deployment]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Look at the calls of all tests after all tests."""
+    items.sort(key=lambda item: item.path.name == "test_policies.py")
+
+
+@pytest.fixture(scope="session")
+def model() -> Path:
+    """The artifact folder that `make start` uses, made if it isn't there."""
+    name = os.environ.get("MODEL", "tiny")
+    folder = cached_folder(name, Path(os.environ.get("PIGEONHOLE_CACHE", DEFAULT_CACHE)))
+    prepare(name, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def record(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where every AWS call is noted, a line of JSON each."""
+    return tmp_path_factory.mktemp("record") / "calls.jsonl"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, record: Path) -> Iterator[LocalProcess]:
+    sockets = open_port(0, ""), open_port(0, "")
+    environment = {"PYTHONPATH": str(Path(__file__).parent), "RECORD": str(record)}
+    with LocalProcess(tmp_path_factory.mktemp("data"), *sockets, module="recording_server", environment=environment) as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def opened() -> Iterator[ExitStack]:
+    """What is closed when all is done."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def http(opened: ExitStack) -> httpx.Client:
+    return opened.enter_context(httpx.Client(timeout=60))
+
+
+@pytest.fixture(scope="session")
+def deploy(server: LocalProcess, model: Path, opened: ExitStack, http: httpx.Client) -> Deploy:
+    """Deploy the template under a name: `parameters` of the template, `settings` of functions beside the local ones."""
+
+    def deploy(
+        name: str,
+        *,
+        parameters: Mapping[str, str] | None = None,
+        settings: Mapping[str, Mapping[str, str]] | None = None,
+        classify_concurrency: int = 2,
+    ) -> Deployment:
+        stack = opened.enter_context(LocalStack(server.aws_url, name, ROOT))
+        local = local_settings(model)
+        merged = {
+            function: {**local.get(function, {}), **(settings or {}).get(function, {})}
+            for function in {*local, *(settings or {})}
+        }
+        outputs = stack.deploy(classify_concurrency=classify_concurrency, settings=merged, parameters=parameters)
+        url = f"{server.aws_url}/restapis/{outputs['ApiId']}/{outputs['StageName']}/_user_request_"
+        return Deployment(url, stack, outputs, manage_keys(stack, outputs).create("tests", "stack").value, http)
+
+    return deploy
+
+
+@pytest.fixture(scope="session")
+def deployed(server: LocalProcess, deploy: Deploy, opened: ExitStack) -> Deployment:
+    """The stack as `make start` has it, at a port of its own, with a bucket that the tenant may read a prefix of."""
+    account = opened.enter_context(LocalStack(server.aws_url, "none", ROOT))
+    account.client("s3").create_bucket(Bucket=BUCKET)
+    main = deploy("pigeonhole", parameters={"ImageBucket": BUCKET})
+    server.route_to(main.outputs["ApiId"], main.outputs["StageName"])
+    main.url = server.api_url
+    keys = manage_keys(main.stack, main.outputs)
+    main.key = keys.create("tests", "granted", [S3Grant(bucket=BUCKET, prefix=PREFIX)]).value
+    return main
+
+
+@pytest.fixture(scope="session")
+def photos() -> dict[str, bytes]:
+    """The seven photos that the scikit-image and scikit-learn wheels carry, by the text that describes each."""
+    import skimage
+    import sklearn.datasets
+
+    images, more = Path(skimage.__file__).parent / "data", Path(sklearn.datasets.__file__).parent / "images"
+    files = {
+        "cat": images / "chelsea.png",
+        "cup of coffee": images / "coffee.png",
+        "motorcycle": images / "motorcycle_left.png",
+        "person": images / "astronaut.png",
+        "rocket": images / "rocket.jpg",
+        "flower": more / "flower.jpg",
+        "temple": more / "china.jpg",
+    }
+    return {label: path.read_bytes() for label, path in files.items()}
+
+
+@pytest.fixture(scope="session")
+def javascript() -> Path:
+    """A folder with npm's client in it."""
+    if shutil.which("npm") is None:
+        pytest.skip("Node and npm are not installed, so npm's client can't be run")
+    return install_javascript(ROOT / ".cache" / "npm")
+
+
+@pytest.fixture
+def web() -> Iterator[Callable[[Mapping[str, bytes | Answer]], LoopbackServer]]:
+    """Start a server on this machine that gives files (bytes) or answers, by path; anything else is 404."""
+    running: list[LoopbackServer] = []
+
+    def start(pages: Mapping[str, bytes | Answer]) -> LoopbackServer:
+        answers = {path: respond(page) if isinstance(page, bytes) else page for path, page in pages.items()}
+        missing = respond(b"not here", status="404 Not Found")
+        server = LoopbackServer(lambda connection, head: answers.get(head.split()[1], missing)(connection, head))
+        running.append(server.__enter__())
+        return server
+
+    yield start
+    for server in running:
+        server.__exit__()

@@ -1,0 +1,110 @@
+"""Each function's AWS calls during the tests of this folder, against its policies in the template. Runs after all others.
+
+ministack enforces the policies and the server notes each of its decisions, so a call outside them shows even where the code
+shrugs it off, as it does for the rate counter.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+from conftest import BUCKET, PREFIX
+from deployment import Deployment, image, request, text
+
+FUNCTIONS = {"ApiFunction": "ApiRole", "ClassifyFunction": "ClassifyRole"}
+
+# Granted to Lambda itself, which writes a function's logs and traces under the function's role: no code of ours calls them.
+LAMBDAS_OWN = {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One decision of ministack's IAM on a call by a function's role."""
+
+    function: str
+    action: str
+    resource: str
+    allowed: bool
+
+
+@dataclass(frozen=True)
+class Grant:
+    """One action on one resource that a function's role may take; both may hold `*`."""
+
+    action: str
+    resource: str
+
+    def covers(self, call: Call) -> bool:
+        return fnmatchcase(call.action, self.action) and fnmatchcase(call.resource, self.resource)
+
+
+@pytest.fixture(scope="module")
+def calls(deployed: Deployment, record: Path, photos: dict[str, bytes]) -> list[Call]:
+    """What each function of the main stack called: in the tests before, and in one request of each kind that reaches AWS."""
+    deployed.stack.client("s3").put_object(Bucket=BUCKET, Key=PREFIX + "cat.png", Body=photos["cat"])
+    granted = deployed.classify(request([image(f"s3://{BUCKET}/{PREFIX}cat.png")], [text("cat"), text("temple")]))
+    assert granted.status_code == 200, granted.text
+    resources = deployed.stack.resources()
+    names = {resources[function]: function for function in FUNCTIONS}
+    lines = (json.loads(line) for line in record.read_text().splitlines())
+    return [
+        Call(names[name], line["action"], line["resource"], line["allowed"])
+        for line in lines
+        if ":assumed-role/" in line["principal"] and (name := line["principal"].rsplit("/", 1)[1]) in names
+    ]
+
+
+def grants(deployed: Deployment, function: str) -> Iterator[Grant]:
+    """What the role of a function grants, as deployed from the template."""
+    client, role = deployed.stack.client("iam"), deployed.stack.resources()[FUNCTIONS[function]]
+    assert client.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == [], "only policies of its own"
+    for name in client.list_role_policies(RoleName=role)["PolicyNames"]:
+        for statement in client.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]["Statement"]:
+            assert statement["Effect"] == "Allow"
+            for action in listed(statement["Action"]):
+                for resource in listed(statement["Resource"]):
+                    yield Grant(action, resource)
+
+
+def listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_call_is_outside_the_policies(deployed: Deployment, calls: list[Call], function: str) -> None:
+    granted = list(grants(deployed, function))
+    own = [call for call in calls if call.function == function]
+
+    assert own, "the function calls AWS"
+    assert [call for call in own if not call.allowed] == []
+    assert [call for call in own if not any(grant.covers(call) for grant in granted)] == []
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_granted_action_is_unused(deployed: Deployment, calls: list[Call], function: str) -> None:
+    own = [call for call in calls if call.function == function]
+
+    unused = [grant for grant in grants(deployed, function) if not any(grant.covers(call) for call in own)]
+
+    assert {grant.action for grant in unused} == LAMBDAS_OWN
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_grant_is_wider_than_it_must_be(deployed: Deployment, function: str) -> None:
+    wide = {grant.action for grant in grants(deployed, function) if "*" in grant.action or grant.resource == "*"}
+
+    assert wide == {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}, "X-Ray knows no resources for these"
+
+
+def test_the_functions_call_what_they_are_said_to(calls: list[Call]) -> None:
+    assert {(call.function, call.action) for call in calls} == {
+        ("ApiFunction", "dynamodb:GetItem"),
+        ("ApiFunction", "dynamodb:UpdateItem"),
+        ("ApiFunction", "lambda:InvokeFunction"),
+        ("ClassifyFunction", "s3:GetObject"),
+    }

@@ -1,0 +1,91 @@
+"""The README's requests and key commands, run as they stand against the deployed template."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from clients import run_node
+from deployment import Deployment
+from PIL import Image
+
+import pages
+from pigeonhole_cli.local import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def variables(deployed: Deployment) -> dict[str, str]:
+    """The variables that the README has its reader set, with this stack's values."""
+    values = {"JIGSAWSTACK_API_URL": deployed.url, "JIGSAWSTACK_API_KEY": deployed.key}
+    assert set(re.findall(r"export (\w+)=", pages.marked(README, "variables").code)) == set(values)
+    return values
+
+
+@pytest.fixture
+def local_aws(deployed: Deployment) -> dict[str, str]:
+    """The variables that lead `pigeonhole keys` to the local stack."""
+    said = dict(pair.split("=", 1) for pair in pages.marked(README, "local aws").code.split()[1:])
+    return said | {"AWS_ENDPOINT_URL": deployed.stack.aws_url}
+
+
+def run(command: list[str], environment: dict[str, str], stdin: str = "") -> str:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command, env=os.environ | environment | {"PATH": path}, input=stdin, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_curl_command(variables: dict[str, str]) -> None:
+    answer = json.loads(run(["bash", "-e"], variables, pages.marked(README, "curl").code))
+
+    assert answer["success"] is True
+    assert answer["predictions"] == ["positive", "negative"]
+
+
+def test_the_python_program(variables: dict[str, str]) -> None:
+    program = pages.marked(README, "python").code
+
+    assert run([sys.executable, "-"], variables, program).strip() == program.strip().rsplit("# ", 1)[1]
+
+
+def test_the_javascript_program(variables: dict[str, str], javascript: Path, photos: dict[str, bytes], tmp_path: Path) -> None:
+    (tmp_path / "node_modules").symlink_to(javascript / "node_modules")
+    Image.open(io.BytesIO(photos["cat"])).save(tmp_path / "photo.jpg")
+    (tmp_path / "main.mjs").write_text(pages.marked(README, "javascript").code)
+
+    assert run_node(tmp_path / "main.mjs", **variables).strip() == "[ 'cat' ]"
+
+
+def test_the_key_commands(deployed: Deployment, local_aws: dict[str, str]) -> None:
+    create, listing, rotate, revoke = [line.split("#")[0].split() for line in pages.marked(README, "keys").code.splitlines()]
+
+    key = run(create, local_aws).strip()
+    assert deployed.call("GET", "/v1/account", key=key).json()["tenant"]["id"] == "acme"
+
+    (row,) = [line for line in run(listing, local_aws).splitlines() if " acme " in line]
+    key_id = row.split()[0]
+    newer = run([word.replace("KEY_ID", key_id) for word in rotate], local_aws).strip()
+    assert [deployed.call("GET", "/v1/account", key=value).status_code for value in (key, newer)] == [200, 200]
+
+    run([word.replace("KEY_ID", key_id) for word in revoke], local_aws)
+    assert [deployed.call("GET", "/v1/account", key=value).status_code for value in (key, newer)] == [401, 200]
+
+
+def test_the_documentation_is_served(deployed: Deployment) -> None:
+    document = deployed.call("GET", "/openapi.json", key=None)
+    page = deployed.call("GET", "/docs", key=None)
+
+    assert document.json() == json.loads((ROOT / "docs/openapi.json").read_text())
+    assert page.headers["content-type"].startswith("text/html")
+    assert "swagger" in page.text.lower()
+    assert not re.search(r"""(src|href)=["']https?://""", page.text), "everything comes from us"
