@@ -13,7 +13,7 @@ import pigeonhole.use_cases.run_chunk  # noqa: F401
 from pigeonhole import wiring
 from pigeonhole.errors import InternalError, PigeonholeError
 from pigeonhole.messages import COMMAND, ClassifyReply, DescribeCommand, ErrorReply
-from pigeonhole.observability import observed, observer
+from pigeonhole.observability import observed, observer, places_of
 
 
 def services() -> wiring.ClassifyServices:
@@ -22,20 +22,28 @@ def services() -> wiring.ClassifyServices:
 
 @observed("classify", log_id_path="log_id")
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    try:
-        reply = _run(event)
-    except PigeonholeError as error:
-        reply = _error(error)
-    except Exception as error:
-        observer("classify").logger.error("unexpected error", exc_info=error)
-        reply = _error(InternalError())
+    reply = _reply(event)
     _record(reply)
     answer: dict[str, Any] = reply.model_dump(mode="json", exclude_none=True)
     return answer
 
 
-def _run(event: dict[str, Any]) -> ClassifyReply:
-    own = services()
+def _reply(event: dict[str, Any]) -> ClassifyReply:
+    try:
+        own = services()
+    except Exception as error:
+        observer("classify").logger.error("the model can't be loaded", exc_info=error)
+        return _error(InternalError())
+    try:
+        return _run(event, own)
+    except PigeonholeError as error:
+        return _error(error)
+    except Exception as error:  # its message may quote a sample, which no log may hold
+        observer("classify").logger.error("unexpected error", trace=places_of(error))
+        return _error(InternalError())
+
+
+def _run(event: dict[str, Any], own: wiring.ClassifyServices) -> ClassifyReply:
     command = COMMAND.validate_python(event, context=own.limits)
     if isinstance(command, DescribeCommand):
         return ClassifyReply(model=own.describe())

@@ -80,14 +80,21 @@ def test_a_sample_that_cannot_be_read_is_an_error_with_its_place(function: Funct
     assert error.details == [{"path": "dataset.0.value", "message": "truncated"}]
 
 
-def test_an_unexpected_error_stays_in_the_log(function: Function) -> None:
-    function.fail_with(RuntimeError("out of cheese"))
-    error = function.send(CLASSIFY).error
+def test_an_unexpected_error_leaves_its_place_in_the_log_and_not_its_message(function: Function) -> None:
+    try:
+        raise KeyError("secret text")
+    except KeyError as cause:
+        error = RuntimeError("no 'secret text'")
+        error.__cause__ = cause
+    function.fail_with(error)
+    told = function.send(CLASSIFY).error
 
-    assert error
-    assert error.code == "internal_error"
-    assert "cheese" not in error.message
-    assert "out of cheese" in function.log.getvalue()
+    assert told
+    assert told.code == "internal_error"
+    assert "secret" not in told.message + function.log.getvalue()
+    (trace,) = [line["trace"] for line in map(json.loads, function.log.getvalue().splitlines()) if "trace" in line]
+    assert [place for place in trace if ":" not in place] == ["RuntimeError", "KeyError"]
+    assert any(place.startswith(__file__) for place in trace)
 
 
 @pytest.mark.parametrize(
@@ -133,9 +140,12 @@ def test_the_model_is_loaded_by_the_first_command_and_not_before(monkeypatch: py
         module = load("classify")
     monkeypatch.setattr(wiring, "settings", lambda: Settings(model_dir=str(tmp_path / "nothing")))
 
+    log = io.StringIO()
+    monkeypatch.setattr(observer("classify").logger.registered_handler, "stream", log)
     answer = module.handler(DESCRIBE, LambdaContext())
 
     assert answer["error"]["code"] == "internal_error"
+    assert str(tmp_path / "nothing") in log.getvalue(), "the log says which model is missing"
 
 
 @dataclass

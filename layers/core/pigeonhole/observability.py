@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, wraps
+from traceback import extract_tb
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics, Tracer, single_metric
@@ -70,3 +71,13 @@ def observed(service: str, *, log_id_path: str) -> Callable[[Handler], Handler]:
         return observed_handler
 
     return wrap
+
+
+def places_of(error: BaseException | None) -> list[str]:
+    """Where an exception came from, and those behind it: kinds, files and lines, and nothing of their messages."""
+    places: list[str] = []
+    while error:
+        places.append(type(error).__qualname__)
+        places += [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in extract_tb(error.__traceback__)]
+        error = error.__cause__ or error.__context__
+    return places

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from boto3.session import Session
 
 CONNECT_TIMEOUT_S = 2.0
-LOOKUP_TIMEOUT_S = 3.0
+LOOKUP_TIMEOUT_S = 1.0
 LOCAL_REGION = "us-east-1"
 
 
@@ -59,7 +59,7 @@ def api_services(settings: Settings) -> ApiServices:
 
     session, limits = Session(), _limits(settings)
     quota = Quota.of(settings.quota_limit, settings.quota_period)
-    store = DynamoTenantStore(_client(session, "dynamodb", timeout_s=LOOKUP_TIMEOUT_S, attempts=3), settings.table_name)
+    store = DynamoTenantStore(_client(session, "dynamodb", timeout_s=LOOKUP_TIMEOUT_S, attempts=2), settings.table_name)
     hasty = _client(session, "dynamodb", timeout_s=settings.rate_counter_timeout_s, attempts=1)
     # One attempt: a repeated invocation would infer twice.
     lambdas = _client(session, "lambda", timeout_s=settings.invoke_timeout_s, attempts=1)
