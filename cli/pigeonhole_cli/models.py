@@ -143,13 +143,15 @@ def _standing(folder: Path, made: Artifact) -> Standing:
 
 
 def _print_table(standings: list[Standing]) -> None:
-    table = Table("model", "prepared", "revision", "calibrated", "MB", "licence", "good for")
+    table = Table("model", "prepared", "revision", "calibrated", "MB", "licence")
     for it in standings:
         state = "broken" if it.fault else "yes" if it.prepared else "no"
         calibrated = "" if not it.prepared else "yes" if it.calibrated else "no"
         size = str(it.megabytes) if it.prepared else ""
-        table.add_row(it.name, state, it.revision or "", calibrated, size, it.licence, it.good_for)
+        table.add_row(it.name, state, it.revision or "", calibrated, size, it.licence)
     Console().print(table)
+    for preset in registry.PRESETS.values():
+        typer.echo(f"{preset.name}: {preset.good_for}")
 
 
 def _failed(message: str) -> typer.Exit:
