@@ -13,6 +13,9 @@ TOOLS := .tools
 # its chatter says nothing; its errors are shown
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
+NEEDED := hypercorn ministack onnxruntime pigeonhole samtranslator torch transformers typer
+ALL_THERE := import importlib.util, sys; sys.exit(not all(map(importlib.util.find_spec, sys.argv[1:])))
+
 # An environment whose Python has gone is made anew.
 $(shell test -x $(BIN)/python || rm -f $(VENV)/pyvenv.cfg)
 
@@ -28,6 +31,8 @@ help:
 	@echo "make clean    forget the local stack's data; the environments and the models stay"
 
 start: $(VENV)/.for-start
+	@$(BIN)/python -c "$(ALL_THERE)" $(NEEDED) \
+	  || { echo "error: packages are missing from $(VENV). Install them anew: rm -r $(VENV) && make start" >&2; exit 1; }
 	@$(BIN)/pigeonhole models prepare "$(MODEL)"
 	@$(BIN)/pigeonhole up
 

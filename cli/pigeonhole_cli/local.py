@@ -50,9 +50,9 @@ def up(
         folder = model_folder(model, cache)
         sockets = open_port(aws_port, "AWS_PORT=8091"), open_port(port, "PORT=8090")
         with LocalProcess(data.resolve(), *sockets) as process:
-            key = bring_up(process, folder)
-            _say_hello(process, key, time.monotonic() - started)
             try:
+                key = bring_up(process, folder)
+                _say_hello(process, key, time.monotonic() - started)
                 process.wait()
             except KeyboardInterrupt:
                 signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut the saving short

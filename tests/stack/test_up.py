@@ -1,0 +1,157 @@
+"""`pigeonhole up` as it is typed: what it prints works, Ctrl-C keeps the data, and trouble is one line that says what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pigeonhole_cli.local_rewrites import REWRITES
+
+READY = "Ctrl-C stops it"
+
+
+@dataclass
+class Up:
+    """A running `pigeonhole up`. `output`: what it has printed; `seconds`: how long that took."""
+
+    process: subprocess.Popen[str]
+    output: str
+    seconds: float
+
+    def said(self, name: str) -> str:
+        found = re.search(rf"^  {name} +(\S+)$", self.output, re.MULTILINE)
+        assert found, self.output
+        return found[1]
+
+    def interrupt(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(timeout=30)
+
+
+Start = Callable[..., Up]
+
+
+@pytest.fixture
+def start(model: Path, tmp_path: Path) -> Iterator[Start]:
+    """Run `pigeonhole up` until it is ready or ends; what is left running is stopped."""
+    running: list[subprocess.Popen[str]] = []
+
+    def start(*options: str, data: Path = tmp_path / "data") -> Up:
+        command = ["pigeonhole", "up", "--port", "0", "--aws-port", "0", "--data", str(data), "--model", model.name]
+        environment = {**os.environ, "PIGEONHOLE_CACHE": str(model.parents[1]), "PYTHONUNBUFFERED": "1"}
+        environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+        began = time.monotonic()
+        process = subprocess.Popen(
+            [*command, *options], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        running.append(process)
+        assert process.stdout
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if READY in line:
+                break
+        return Up(process, "".join(lines), time.monotonic() - began)
+
+    yield start
+    for process in running:
+        process.terminate()
+        process.wait(timeout=30)
+        assert process.stdout
+        process.stdout.close()
+
+
+def refusal(started: Up) -> str:
+    """The one line that says why it doesn't run."""
+    assert started.process.wait(timeout=30) == 1
+    lines = started.output.strip().splitlines()
+    assert len(lines) == 1, started.output
+    return lines[0]
+
+
+def test_what_it_prints_works_and_a_second_start_has_the_same_key(start: Start) -> None:
+    first = start()
+    for row in REWRITES:
+        assert f"{row.name}: {row.why}" in first.output
+    curl = first.output[first.output.index("curl ") : first.output.index(READY)]
+    answer = subprocess.run(["bash", "-e"], input=curl, capture_output=True, text=True, check=True)
+    assert json.loads(answer.stdout)["predictions"] == ["positive", "negative"]
+
+    assert first.interrupt() == 0
+    second = start()
+
+    assert second.said("API key") == first.said("API key")
+    assert second.seconds < 15
+    account = httpx.get(f"{second.said('URL')}/v1/account", headers={"x-api-key": first.said("API key")})
+    assert account.json()["tenant"]["id"] == "local"
+
+
+def test_it_listens_on_this_machine_alone(start: Start) -> None:
+    started = start()
+
+    for name in ("URL", "AWS"):
+        port = int(started.said(name).rsplit(":", 1)[1])
+        assert started.said(name) == f"http://127.0.0.1:{port}"
+        with socket.socket() as other, pytest.raises(ConnectionRefusedError):
+            other.connect(("127.0.0.2", port))
+
+
+def test_a_stopped_stack_leaves_no_process_and_a_port_that_is_free(start: Start) -> None:
+    started = start()
+    url = started.said("URL")
+
+    assert started.interrupt() == 0
+
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(url)
+    with socket.create_server(("127.0.0.1", int(url.rsplit(":", 1)[1]))):
+        pass
+
+
+def test_a_port_in_use_is_named_with_the_way_out(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        assert f"Port {port} can't be used" in (line := refusal(start("--port", str(port))))
+        assert "PORT=8090" in line
+
+
+def test_a_second_stack_over_the_same_data_is_refused(start: Start) -> None:
+    start()
+
+    assert "Another local stack uses" in refusal(start())
+
+
+def test_a_model_that_is_not_there_is_named_with_the_way_out(start: Start) -> None:
+    assert "pigeonhole models prepare" in refusal(start("--model", "clip-b32", "--cache", "/nonexistent"))
+
+
+def test_a_broken_model_is_named_with_the_way_out(start: Start, model: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "models" / model.name
+    shutil.copytree(model, broken)
+    (broken / "image.onnx").write_bytes(b"not a model")
+
+    assert "pigeonhole models prepare" in refusal(start("--cache", str(tmp_path)))
+
+
+def test_a_broken_state_is_named_with_the_way_out(start: Start, tmp_path: Path) -> None:
+    state = tmp_path / "data" / "state"
+    state.mkdir(parents=True)
+    (state / "dynamodb.json").write_text('{"half": ')
+
+    line = refusal(start())
+    assert "dynamodb.json is broken" in line
+    assert "rm -r" in line

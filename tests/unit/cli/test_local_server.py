@@ -1,0 +1,119 @@
+"""The API's own port: requests get the prefix of the deployed API, and nothing else of them changes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pigeonhole_cli.local_server import ApiPort
+
+Message = MutableMapping[str, Any]
+
+
+class Backend:
+    """An ASGI app that notes what it was asked."""
+
+    def __init__(self) -> None:
+        self.scopes: list[Message] = []
+
+    async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
+        self.scopes.append(scope)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+
+def http(path: str, port: int = 80, **more: Any) -> Message:
+    return {
+        "type": "http",
+        "server": ("127.0.0.1", port),
+        "method": "POST",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"a=1&a=%20",
+        "headers": [(b"x-api-key", b"k")],
+        **more,
+    }
+
+
+def ask(app: ApiPort, scope: Message) -> list[Message]:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        raise AssertionError("the body is the backend's to read")
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    asyncio.run(app(scope, receive, send))
+    return sent
+
+
+@pytest.fixture
+def route(tmp_path: Path) -> Path:
+    file = tmp_path / "route.json"
+    file.write_text(json.dumps({"api_id": "abc", "stage": "prod"}))
+    return file
+
+
+@pytest.mark.parametrize("path", ["/", "/v1/classification", "//v1/classification", "/_ministack/reset"])
+def test_a_request_to_the_api_gets_its_prefix_and_keeps_the_rest(route: Path, path: str) -> None:
+    backend, scope = Backend(), http(path)
+
+    ask(ApiPort(backend, 80, route), scope)
+
+    (seen,) = backend.scopes
+    assert seen["path"] == "/restapis/abc/prod/_user_request_" + path
+    assert seen["raw_path"] == seen["path"].encode()
+    assert {**seen, "path": path, "raw_path": path.encode()} == scope
+
+
+def test_an_escaped_path_stays_escaped(route: Path) -> None:
+    backend = Backend()
+
+    ask(ApiPort(backend, 80, route), http("/v1/a b", raw_path=b"/v1/a%20b"))
+
+    assert backend.scopes[0]["raw_path"].endswith(b"/_user_request_/v1/a%20b")
+
+
+@pytest.mark.parametrize("scope", [http("/restapis", port=81), {"type": "lifespan"}])
+def test_other_ports_and_the_servers_own_events_pass_as_they_are(route: Path, scope: Message) -> None:
+    backend = Backend()
+
+    ask(ApiPort(backend, 80, route), scope)
+
+    assert backend.scopes == [scope]
+
+
+def test_before_the_deployment_there_is_an_answer_that_says_so(tmp_path: Path) -> None:
+    backend = Backend()
+
+    start, body = ask(ApiPort(backend, 80, tmp_path / "route.json"), http("/v1/health"))
+
+    assert backend.scopes == []
+    assert start["status"] == 503
+    assert (b"retry-after", b"1") in start["headers"]
+    assert json.loads(body["body"])["error"]["code"] == "overloaded"
+
+
+def test_a_new_deployment_is_served_from_then_on(route: Path) -> None:
+    backend = Backend()
+    app = ApiPort(backend, 80, route)
+    ask(app, http("/"))
+    route.write_text(json.dumps({"api_id": "new", "stage": "prod"}))
+    os.utime(route, ns=(1, 1))
+
+    ask(app, http("/"))
+
+    assert [scope["path"].split("/")[2] for scope in backend.scopes] == ["abc", "new"]
+
+
+def test_a_websocket_is_closed(route: Path) -> None:
+    backend = Backend()
+
+    assert ask(ApiPort(backend, 80, route), http("/", type="websocket")) == [{"type": "websocket.close"}]
+    assert backend.scopes == []
