@@ -64,7 +64,7 @@ def png(size: tuple[int, int], depth: int, colour: int, rows: Iterable[bytes], e
 
 def tiff(tags: dict[int, Sequence[int]], pixels: bytes = b"", *, order: str = "<") -> bytes:
     """A TIFF by hand: `tags` as LONGs (SHORT for those that want it), `pixels` right behind. 273 and 324 are filled in."""
-    short = {258, 259, 262, 277, 339, 274}
+    short = {258, 259, 262, 274, 277, 338, 339}
     tags = dict(sorted(tags.items()))
     start = 8 + 2 + 12 * len(tags) + 4
     extra = b""

@@ -18,6 +18,7 @@ from pictures import (
     png_chunk,
     save,
     stripes,
+    tiff,
 )
 from pigeonhole.errors import UnsupportedMedia
 from pigeonhole.images import ImageLimits, open_image
@@ -202,6 +203,16 @@ def test_every_depth_of_grey_keeps_its_range(file: bytes, expected: list[int]) -
 )
 def test_every_kind_of_colour_is_flattened_to_rgb_on_white(file: bytes, expected: list[tuple[int, int, int]]) -> None:
     assert colours(file) == expected
+
+
+@pytest.mark.parametrize(("bits", "photometric"), [([8, 8], 1), ([8, 8, 8, 8], 2)], ids=["grey", "colour"])
+def test_alpha_that_is_multiplied_in_already_is_not_applied_twice(bits: list[int], photometric: int) -> None:
+    samples = len(bits)
+    tags = {256: [1], 257: [1], 258: bits, 259: [1], 262: [photometric], 273: [0], 277: [samples], 278: [1], 279: [samples]}
+
+    (grey, _, _), *_ = colours(tiff(tags | {338: [1]}, bytes([*[64] * (samples - 1), 128])))
+
+    assert abs(grey - (64 + 127)) <= 1
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "AVIF", "TIFF", "GIF"])

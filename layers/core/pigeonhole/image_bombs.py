@@ -21,9 +21,11 @@ from pigeonhole.errors import TooLarge, UnreadableImage
 MAX_SCANS = 100
 MAX_SEGMENTS = 10_000
 
-# Within a scan FF00 is data, FFD0 to FFD7 a restart; FF01 stands alone. All other markers begin a segment, or end the file.
+# Within a scan FF00 is data and FFD0 to FFD7 a restart; FF01 stands alone. All other markers begin a segment, or end the file;
+# some have no length, or none that Pillow's own walk over the header would skip by.
 _JPEG_MARKER = re.compile(rb"\xff+([\x02-\xcf\xd8-\xfe])")
-_SOI, _EOI, _SCAN = 0xD8, 0xD9, 0xDA
+_SCAN, _EOI = 0xDA, 0xD9
+_WITHOUT_LENGTH = frozenset({0xC8, 0xD8, _EOI, *range(0xF0, 0xFE)})
 
 
 def check_segments(data: bytes, kind: str) -> None:
@@ -54,13 +56,14 @@ def check_tile(image: Image.Image, max_pixels: int) -> None:
 
 def _jpeg_segments(data: bytes) -> Iterator[int]:
     """The marker of each segment: the second byte, 0xDA for a scan."""
-    position = 2
+    position, scanned = 2, False
     while found := _JPEG_MARKER.search(data, position):
         marker = found[1][0]
-        if marker == _EOI:
+        if marker == _EOI and scanned:
             return
         yield marker
-        length = 0 if marker == _SOI else int.from_bytes(data[found.end() : found.end() + 2], "big")
+        scanned = scanned or marker == _SCAN
+        length = 0 if marker in _WITHOUT_LENGTH else int.from_bytes(data[found.end() : found.end() + 2], "big")
         position = found.end() + length
 
 
