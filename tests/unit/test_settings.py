@@ -1,0 +1,115 @@
+"""Each setting has a name and a default, and a value that can't be read is an error that names it."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, asdict, fields
+
+import pytest
+
+from pigeonhole.contract import RequestLimits
+from pigeonhole.images import ImageLimits
+from pigeonhole.net import NetRules
+from pigeonhole.settings import Settings
+from pigeonhole.use_cases.run_chunk import ChunkLimits
+
+# variable, default, a text for it, what that text means
+TABLE = [
+    ("PIGEONHOLE_STAGE", "dev", "prod", "prod"),
+    ("PIGEONHOLE_TABLE_NAME", "", "pigeonhole-Table", "pigeonhole-Table"),
+    ("PIGEONHOLE_UPLOAD_BUCKET", "", "uploads", "uploads"),
+    ("PIGEONHOLE_CLASSIFY_FUNCTION", "", "pigeonhole-classify", "pigeonhole-classify"),
+    ("PIGEONHOLE_USAGE_PLAN_ID", "", "abc123", "abc123"),
+    ("PIGEONHOLE_MODEL_DIR", "/opt/model", "/tmp/model", "/tmp/model"),
+    ("PIGEONHOLE_MAX_SAMPLES", 32, "8", 8),
+    ("PIGEONHOLE_MAX_LABELS", 24, "100", 100),
+    ("PIGEONHOLE_MAX_TEXT_CHARS", 8_000, "10", 10),
+    ("PIGEONHOLE_MAX_LABEL_CHARS", 512, "64", 64),
+    ("PIGEONHOLE_MAX_INSTRUCTION_CHARS", 2_000, "1", 1),
+    ("PIGEONHOLE_MAX_BODY_BYTES", 4_000_000, "1000", 1_000),
+    ("PIGEONHOLE_INVOKE_TIMEOUT_S", 26.0, "2.5", 2.5),
+    ("PIGEONHOLE_ALLOW_HTTP", False, "true", True),
+    ("PIGEONHOLE_ALLOW_LOOPBACK", False, "True", True),
+    ("PIGEONHOLE_MAX_IMAGE_BYTES", 20_000_000, "1", 1),
+    ("PIGEONHOLE_MAX_REQUEST_BYTES", 256_000_000, "2", 2),
+    ("PIGEONHOLE_MAX_IMAGE_MEGAPIXELS", 50, "12", 12),
+    ("PIGEONHOLE_FETCH_TIMEOUT_S", 10.0, "3", 3.0),
+    ("PIGEONHOLE_MAX_REDIRECTS", 3, "0", 0),
+    ("PIGEONHOLE_FETCH_WORKERS", 16, "4", 4),
+    ("PIGEONHOLE_DECODE_WORKERS", 2, "1", 1),
+    ("PIGEONHOLE_THREADS", 1, "2", 2),
+    ("PIGEONHOLE_ENCODE_BATCH", 8, "32", 32),
+    ("PIGEONHOLE_LABEL_CACHE_SIZE", 4_096, "0", 0),
+    ("PIGEONHOLE_QUOTA_LIMIT", 100_000, "5", 5),
+    ("PIGEONHOLE_QUOTA_PERIOD", "MONTH", "DAY", "DAY"),
+    ("PIGEONHOLE_RATE_COUNTER_TIMEOUT_S", 0.2, "0.05", 0.05),
+]
+UNREADABLE = {
+    int: ["many", "1.5", "1e3", "0x10", "true", " "],
+    float: ["soon", "1,5", "true"],
+    bool: ["yes", "1", "on", "falsee"],
+}
+
+
+def field_of(variable: str) -> str:
+    return variable.removeprefix("PIGEONHOLE_").lower()
+
+
+def test_the_table_has_every_setting() -> None:
+    assert [field.name for field in fields(Settings)] == [field_of(variable) for variable, *_ in TABLE]
+
+
+@pytest.mark.parametrize(("variable", "default"), [row[:2] for row in TABLE])
+def test_a_variable_that_is_absent_or_empty_leaves_the_default(variable: str, default: object) -> None:
+    for environ in ({}, {variable: ""}):
+        value = getattr(Settings.read(environ), field_of(variable))
+        assert value == default
+        assert type(value) is type(default)
+
+
+@pytest.mark.parametrize(("variable", "_default", "text", "value"), TABLE)
+def test_a_variable_sets_its_field_and_no_other(variable: str, _default: object, text: str, value: object) -> None:
+    read = Settings.read({variable: text, "PIGEONHOLE_NO_SUCH": "x", field_of(variable): "not this one", "PATH": "/bin"})
+
+    assert asdict(read) == asdict(Settings()) | {field_of(variable): value}
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [(variable, text) for variable, default, *_ in TABLE if not isinstance(default, str) for text in UNREADABLE[type(default)]],
+)
+def test_a_value_of_another_type_is_an_error_that_names_the_variable(variable: str, text: str) -> None:
+    with pytest.raises(ValueError, match=variable):
+        Settings.read({variable: text})
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("TRUE", True), ("false", False), ("False", False)])
+def test_a_switch_is_true_or_false_in_any_case(text: str, value: bool) -> None:
+    assert Settings.read({"PIGEONHOLE_ALLOW_HTTP": text}).allow_http is value
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Settings().allow_loopback = True  # type: ignore[misc]
+
+
+def test_what_guards_callers_urls_is_shut_by_default() -> None:
+    assert (Settings().allow_http, Settings().allow_loopback) == (False, False)
+
+
+def test_the_defaults_of_the_parts_are_the_settings_own() -> None:
+    limits, chunk, net, image, ours = RequestLimits(), ChunkLimits(ImageLimits()), NetRules(), ImageLimits(), Settings()
+
+    assert limits.max_samples == ours.max_samples
+    assert limits.max_labels == ours.max_labels
+    assert limits.max_text_chars == ours.max_text_chars
+    assert limits.max_label_chars == ours.max_label_chars
+    assert limits.max_instruction_chars == ours.max_instruction_chars
+    assert limits.max_body_bytes == ours.max_body_bytes
+    assert (chunk.request_bytes, chunk.fetches, chunk.decodes) == (
+        ours.max_request_bytes,
+        ours.fetch_workers,
+        ours.decode_workers,
+    )
+    assert (net.allow_http, net.allow_loopback) == (ours.allow_http, ours.allow_loopback)
+    assert (net.timeout_s, net.max_redirects) == (ours.fetch_timeout_s, ours.max_redirects)
+    assert (image.max_bytes, image.max_pixels) == (ours.max_image_bytes, ours.max_image_megapixels * 1_000_000)
