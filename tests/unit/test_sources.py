@@ -30,7 +30,7 @@ class SpyFetcher(GuardedFetcher):
         self.body = body
         self.asked: list[tuple[str, int]] = []
 
-    def fetch(self, url: str, *, max_bytes: int, deadline: float | None = None, on_bytes: OnBytes | None = None) -> bytes:
+    def fetch(self, url: str, *, max_bytes: int, on_bytes: OnBytes | None = None) -> bytes:
         self.asked.append((url, max_bytes))
         if on_bytes:
             on_bytes(len(self.body))

@@ -117,16 +117,14 @@ class GuardedFetcher:
         self._tls = ssl_context or httpx.create_ssl_context(trust_env=False)
         self._tls.set_alpn_protocols(["http/1.1"])
 
-    def fetch(self, url: str, *, max_bytes: int, deadline: float | None = None, on_bytes: OnBytes | None = None) -> bytes:
+    def fetch(self, url: str, *, max_bytes: int, on_bytes: OnBytes | None = None) -> bytes:
         """Get the bytes at `url`, at most `max_bytes` of them.
 
-        `deadline`: on time.monotonic's clock, where the fetch is to end sooner than by the rules. `on_bytes`: is told how many
-        bytes came, as they come, and may end the fetch by raising.
+        `on_bytes`: is told how many bytes came, as they come, and may end the fetch by raising.
 
         Raises ForbiddenUrl, UnfetchableUrl or TooLarge.
         """
-        ends = time.monotonic() + self._rules.timeout_s
-        left = partial(_seconds_left, ends if deadline is None else min(ends, deadline))
+        left = partial(_seconds_left, time.monotonic() + self._rules.timeout_s)
         try:
             target = None
             for _ in range(self._rules.max_redirects + 1):
@@ -142,7 +140,7 @@ class GuardedFetcher:
                 url = answer
         except httpcore.TimeoutException:
             raise UnfetchableUrl(
-                f"the URL gave no whole answer within {self._rules.timeout_s:g} s; use a faster server or send the image itself"
+                f"the URL gave no whole answer within {self._rules.timeout_s:g} s; use a faster server"
             ) from None
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             raise UnfetchableUrl(_what_broke(error)) from None
