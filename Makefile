@@ -13,6 +13,7 @@ TOOLS := .tools
 # its chatter says nothing; its errors are shown
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
+# Found without importing them, which takes no time.
 NEEDED := hypercorn ministack onnxruntime pigeonhole samtranslator torch transformers typer
 ALL_THERE := import importlib.util, sys; sys.exit(not all(map(importlib.util.find_spec, sys.argv[1:])))
 

@@ -43,8 +43,8 @@ def up(
     cache: Annotated[Path, typer.Option(envvar="PIGEONHOLE_CACHE", help="Where prepared models are.")] = DEFAULT_CACHE,
 ) -> None:
     """Run Pigeonhole on this machine, until Ctrl-C. Its data outlives it."""
-    for name in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a shell may have told a job to ignore the first
+        signal.signal(number, _interrupt)
     started = time.monotonic()
     try:
         folder = model_folder(model, cache)
@@ -55,7 +55,8 @@ def up(
                 _say_hello(process, key, time.monotonic() - started)
                 process.wait()
             except KeyboardInterrupt:
-                signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut the saving short
+                for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                    signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not cut the saving short
                 typer.echo("\nStopping; the data is kept.")
     except LocalError as error:
         typer.echo(f"error: {error}", err=True)

@@ -6,7 +6,6 @@ import fcntl
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -20,7 +19,7 @@ HOST = "127.0.0.1"
 REGION = "us-east-1"
 ROOT_CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 SERVICES = "apigateway,cloudformation,dynamodb,iam,lambda,logs,monitoring,s3,sts"
-START_S, STOP_S = 60.0, 20.0
+START_S, STOP_S, LOCK_S = 60.0, 20.0, 5.0
 
 
 class LocalError(Exception):
@@ -72,30 +71,8 @@ class LocalProcess:
         self._child: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> LocalProcess:
-        self.data.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.data / "lock").open("w")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise LocalError(f"Another local stack uses {self.data}. Stop it first.") from None
-        self._check_state()
-        self._route.unlink(missing_ok=True)
-        shutil.rmtree(self.data / "tmp", ignore_errors=True)  # what functions unpacked last time
-        (self.data / "tmp").mkdir()
-        sockets = (self._aws.fileno(), self._api.fileno())
-        with self.log.open("wb") as log:
-            self._child = subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-m", self._module, *map(str, sockets), str(self._route)],
-                env=self._environment,
-                pass_fds=sockets,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C reaches this process alone, which then stops the child in its own time
-            )
-        self._aws.close()
-        self._api.close()
-        try:
+            self._start()
             self._wait_until_ready()
         except BaseException:
             self.stop()
@@ -122,15 +99,36 @@ class LocalProcess:
 
     def stop(self) -> None:
         """Stop the process and wait until it has saved its state."""
-        if self._child is not None and self._child.poll() is None:
-            self._child.send_signal(signal.SIGTERM)
-            try:
-                self._child.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                self._child.kill()
-                self._child.wait()
+        if self._child is not None:
+            with self._child as child:  # closes its standard input, which is the signal to stop
+                child.terminate()
+                try:
+                    child.wait(STOP_S)
+                except subprocess.TimeoutExpired:
+                    child.kill()
         if self._lock is not None:
             self._lock.close()
+
+    def _start(self) -> None:
+        self.data.mkdir(parents=True, exist_ok=True)
+        lock = self._lock = self._take_lock()
+        self._check_state()
+        self._route.unlink(missing_ok=True)
+        shutil.rmtree(self.data / "tmp", ignore_errors=True)  # what functions unpacked last time
+        (self.data / "tmp").mkdir()
+        sockets = (self._aws.fileno(), self._api.fileno())
+        with self.log.open("wb") as log:
+            self._child = subprocess.Popen(  # noqa: S603 - our own module
+                [sys.executable, "-m", self._module, *map(str, sockets), str(self._route)],
+                env=self._environment,
+                pass_fds=(*sockets, lock.fileno()),  # the lock, too, is the child's until it has saved its state
+                stdin=subprocess.PIPE,  # its end tells the child that this process has gone, however that came
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C reaches this process alone, which then stops the child in its own time
+            )
+        self._aws.close()
+        self._api.close()
 
     def _bare_environment(self) -> dict[str, str]:
         data = self.data.resolve()
@@ -154,6 +152,20 @@ class LocalProcess:
             "LOG_LEVEL": "WARNING",
             "PYTHONUNBUFFERED": "1",
         }
+
+    def _take_lock(self) -> IO[str]:
+        """Wait for a child that is still saving what a killed start left."""
+        lock = (self.data / "lock").open("w")
+        until = time.monotonic() + LOCK_S
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return lock
+            except OSError:
+                if time.monotonic() > until:
+                    lock.close()
+                    raise LocalError(f"Another local stack uses {self.data}. Stop it first.") from None
+                time.sleep(0.1)
 
     def _check_state(self) -> None:
         for path in sorted((self.data / "state").glob("*.json")):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -63,19 +64,24 @@ class ApiPort:
         return self._prefix
 
 
-def serve(aws_fd: int, api_fd: int, route_file: Path) -> None:
-    """Serve until SIGINT or SIGTERM; ministack saves its state as the server goes down."""
+async def serve(aws_fd: int, api_fd: int, route_file: Path) -> None:
+    """Serve until SIGINT, SIGTERM or the end of standard input; ministack saves its state as the server goes down."""
     from hypercorn.asyncio import serve as hypercorn_serve
     from hypercorn.config import Config
     from ministack.app import app
+
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    loop.add_reader(sys.stdin.fileno(), ended.set)  # nobody writes there: who started this process has gone
 
     with socket.socket(fileno=socket.dup(api_fd)) as api:
         api_port = api.getsockname()[1]
     config = Config()
     config.bind = [f"fd://{aws_fd}", f"fd://{api_fd}"]
     config.keep_alive_timeout = 75
-    asyncio.run(hypercorn_serve(ApiPort(app, api_port, route_file), config))  # type: ignore[arg-type]
+    await hypercorn_serve(ApiPort(app, api_port, route_file), config, shutdown_trigger=ended.wait)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
+    asyncio.run(serve(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])))

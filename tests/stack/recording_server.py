@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
@@ -45,4 +46,4 @@ if __name__ == "__main__":
 
     from pigeonhole_cli.local_server import serve
 
-    serve(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
+    asyncio.run(serve(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])))

@@ -18,6 +18,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from pigeonhole_cli.local_process import LocalError, LocalProcess, open_port
 from pigeonhole_cli.local_rewrites import REWRITES
 
 READY = "Ctrl-C stops it"
@@ -91,6 +92,8 @@ def test_what_it_prints_works_and_a_second_start_has_the_same_key(start: Start) 
     assert json.loads(answer.stdout)["predictions"] == ["positive", "negative"]
 
     assert first.interrupt() == 0
+    with socket.create_server(("127.0.0.1", int(first.said("URL").rsplit(":", 1)[1]))):
+        pass  # the port is free again
     second = start()
 
     assert second.said("API key") == first.said("API key")
@@ -99,26 +102,26 @@ def test_what_it_prints_works_and_a_second_start_has_the_same_key(start: Start) 
     assert account.json()["tenant"]["id"] == "local"
 
 
-def test_it_listens_on_this_machine_alone(start: Start) -> None:
-    started = start()
+def test_the_data_outlives_a_start_that_was_killed(start: Start) -> None:
+    first = start()
 
-    for name in ("URL", "AWS"):
-        port = int(started.said(name).rsplit(":", 1)[1])
-        assert started.said(name) == f"http://127.0.0.1:{port}"
+    first.process.kill()
+    first.process.wait()
+
+    assert start().said("API key") == first.said("API key")
+
+
+def test_it_listens_on_this_machine_alone(server: LocalProcess) -> None:
+    for url in (server.api_url, server.aws_url):
+        host, port = url.removeprefix("http://").split(":")
+        assert host == "127.0.0.1"
         with socket.socket() as other, pytest.raises(ConnectionRefusedError):
-            other.connect(("127.0.0.2", port))
+            other.connect(("127.0.0.2", int(port)))
 
 
-def test_a_stopped_stack_leaves_no_process_and_a_port_that_is_free(start: Start) -> None:
-    started = start()
-    url = started.said("URL")
-
-    assert started.interrupt() == 0
-
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(url)
-    with socket.create_server(("127.0.0.1", int(url.rsplit(":", 1)[1]))):
-        pass
+def test_a_second_stack_over_the_same_data_is_refused(server: LocalProcess) -> None:
+    with open_port(0, "") as one, open_port(0, "") as two, pytest.raises(LocalError, match="Another local stack uses"):
+        LocalProcess(server.data, one, two).__enter__()
 
 
 def test_a_port_in_use_is_named_with_the_way_out(start: Start) -> None:
@@ -127,12 +130,6 @@ def test_a_port_in_use_is_named_with_the_way_out(start: Start) -> None:
 
         assert f"Port {port} can't be used" in (line := refusal(start("--port", str(port))))
         assert "PORT=8090" in line
-
-
-def test_a_second_stack_over_the_same_data_is_refused(start: Start) -> None:
-    start()
-
-    assert "Another local stack uses" in refusal(start())
 
 
 def test_a_model_that_is_not_there_is_named_with_the_way_out(start: Start) -> None:
