@@ -110,7 +110,7 @@ class LocalProcess:
             self._lock.close()
 
     def _start(self) -> None:
-        self.data.mkdir(parents=True, exist_ok=True)
+        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)  # it will hold API keys
         lock = self._lock = self._take_lock()
         self._check_state()
         self._route.unlink(missing_ok=True)

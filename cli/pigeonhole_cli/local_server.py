@@ -20,20 +20,15 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-NOT_YET = json.dumps(
-    {
-        "success": False,
-        "message": "The local stack is starting.",
-        "log_id": "",
-        "error": {"code": "overloaded"},
-    }
-).encode()
+BROWSERS_OWN = {b"origin", b"sec-fetch-site"}  # headers that no page can leave out, and no AWS client sends
 
 
 class ApiPort:
-    """Give requests that come in on `port` the prefix under which ministack serves the API; leave the others alone.
+    """Give requests that come in on `port` the prefix under which ministack serves the API.
 
-    Only the path changes: method, query, headers and bodies stream through as they are.
+    Only the path changes: method, query, headers and bodies stream through as they are. The other port is the emulated AWS,
+    whose root credentials are known to all: what comes from a web page is refused there, or any page that is open on this
+    machine could run code on it.
     """
 
     def __init__(self, app: App, port: int, route_file: Path) -> None:
@@ -41,15 +36,15 @@ class ApiPort:
         self._prefix, self._read_at = "", 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or scope["server"][1] != self._port:
+        if scope["type"] == "lifespan":
             return await self._app(scope, receive, send)
-        if scope["type"] != "http":
-            return await send({"type": "websocket.close"})
+        if scope["server"][1] != self._port:
+            if any(name in BROWSERS_OWN for name, _ in scope["headers"]):
+                return await _refuse(scope, send, 403, "forbidden", "The emulated AWS does not answer web pages.")
+            return await self._app(scope, receive, send)
         prefix = self._current_prefix()
-        if not prefix:
-            headers = [(b"content-type", b"application/json"), (b"retry-after", b"1")]
-            await send({"type": "http.response.start", "status": 503, "headers": headers})
-            return await send({"type": "http.response.body", "body": NOT_YET})
+        if scope["type"] != "http" or not prefix:
+            return await _refuse(scope, send, 503, "overloaded", "The local stack is starting.")
         raw_path = prefix.encode() + (scope.get("raw_path") or scope["path"].encode())
         return await self._app({**scope, "path": prefix + scope["path"], "raw_path": raw_path}, receive, send)
 
@@ -62,6 +57,15 @@ class ApiPort:
             route = json.loads(self._route_file.read_text())
             self._prefix, self._read_at = f"/restapis/{route['api_id']}/{route['stage']}/_user_request_", changed_at
         return self._prefix
+
+
+async def _refuse(scope: Scope, send: Send, status: int, code: str, message: str) -> None:
+    if scope["type"] == "websocket":
+        return await send({"type": "websocket.close"})
+    body = json.dumps({"success": False, "message": message, "log_id": "", "error": {"code": code}}).encode()
+    headers = [(b"content-type", b"application/json"), *([(b"retry-after", b"1")] if status == 503 else [])]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def serve(aws_fd: int, api_fd: int, route_file: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 from conftest import BUCKET, PREFIX, Deploy
@@ -228,3 +229,9 @@ def test_a_browser_may_read_when_to_come_back(deployed: Deployment) -> None:
     exposed = deployed.call("GET", "/v1/health", key=None).headers["access-control-expose-headers"]
 
     assert "Retry-After" in exposed.split(", ")
+
+
+def test_each_row_of_the_table_has_its_test_here() -> None:
+    sources = "".join(path.read_text() for path in Path(__file__).parent.glob("test_errors*.py"))
+
+    assert [code for code in BY_CODE if f'"{code}"' not in sources] == []

@@ -80,6 +80,23 @@ def test_an_escaped_path_stays_escaped(route: Path) -> None:
     assert backend.scopes[0]["raw_path"].endswith(b"/_user_request_/v1/a%20b")
 
 
+@pytest.mark.parametrize("header", [b"origin", b"sec-fetch-site"])
+def test_the_emulated_aws_does_not_answer_web_pages(route: Path, header: bytes) -> None:
+    backend = Backend()
+
+    start, _ = ask(ApiPort(backend, 80, route), http("/_ministack/reset", port=81, headers=[(header, b"https://a.example")]))
+
+    assert (start["status"], backend.scopes) == (403, [])
+
+
+def test_the_api_answers_web_pages(route: Path) -> None:
+    backend = Backend()
+
+    ask(ApiPort(backend, 80, route), http("/v1/health", headers=[(b"origin", b"https://a.example")]))
+
+    assert len(backend.scopes) == 1
+
+
 @pytest.mark.parametrize("scope", [http("/restapis", port=81), {"type": "lifespan"}])
 def test_other_ports_and_the_servers_own_events_pass_as_they_are(route: Path, scope: Message) -> None:
     backend = Backend()
