@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
+
 from pigeonhole.classifier import Classifier, LabelCache, Options, Outcome
 from pigeonhole.encoders.fake_encoder import COLOURS, FakeEncoder
 from pigeonhole.labels import LabelClass
 from pigeonhole.scoring import prior
-from PIL import Image
 
 
 @dataclass

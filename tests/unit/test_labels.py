@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from pigeonhole.contract import Label
 from pigeonhole.labels import LabelClass, label_name, merge
 

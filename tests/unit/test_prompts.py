@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from pigeonhole.prompts import render, templates_for
 
 

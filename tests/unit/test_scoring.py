@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+
 from pigeonhole import scoring
 from pigeonhole.encoders.fake_encoder import FakeEncoder
 from pigeonhole.scoring import Line
