@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from clients import install_javascript
-from deployment import Deployment
+from deployment import BUCKET, PREFIX, Deploy, Deployment
 
 from loopback import Answer, LoopbackServer, respond
 from pigeonhole.encoders.prepare import prepare
@@ -20,10 +20,6 @@ from pigeonhole_cli.local import ROOT, local_settings, manage_keys
 from pigeonhole_cli.local_process import LocalProcess, open_port
 from pigeonhole_cli.local_stack import LocalStack
 from pigeonhole_cli.models import DEFAULT_CACHE, cached_folder
-
-BUCKET, PREFIX = "granted-images", "tests/"
-
-Deploy = Callable[..., Deployment]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from pigeonhole.contract import ErrorResponse
 from pigeonhole.errors import BY_CODE
 from pigeonhole_cli.local_stack import LocalStack
 
+BUCKET, PREFIX = "granted-images", "tests/"  # what the tenant `tests` of the main stack may name by s3://
 TEXTS = ("I love this product, it works perfectly!", "Terrible. It broke after one day.")
 
 
@@ -51,6 +52,9 @@ class Deployment:
 
     def classify(self, body: Any, **more: Any) -> httpx.Response:
         return self.call("POST", "/v1/classification", body, **more)
+
+
+Deploy = Callable[..., Deployment]
 
 
 def error_of(response: httpx.Response, code: str) -> ErrorResponse:

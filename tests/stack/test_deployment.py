@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Deploy
+from deployment import Deploy
 
 from pigeonhole_cli.local import ROOT, local_settings
 from pigeonhole_cli.local_process import LocalError, LocalProcess

@@ -13,8 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
-from conftest import BUCKET, PREFIX
-from deployment import Deployment, image, request, text
+from deployment import BUCKET, PREFIX, Deployment, image, request, text
 
 FUNCTIONS = {"ApiFunction": "ApiRole", "ClassifyFunction": "ClassifyRole"}
 

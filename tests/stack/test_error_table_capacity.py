@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import Deploy
-from deployment import TEXTS, Deployment, error_of, image, request, text
+from deployment import TEXTS, Deploy, Deployment, error_of, image, request, text
 
 from loopback import Answer, LoopbackServer, respond
 

@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from conftest import BUCKET, PREFIX, Deploy
-from deployment import TEXTS, Deployment, error_of, image, request, text
+from deployment import BUCKET, PREFIX, TEXTS, Deploy, Deployment, error_of, image, request, text
 
 from loopback import Answer, LoopbackServer, redirect
 from pigeonhole.errors import BY_CODE
@@ -232,6 +231,6 @@ def test_a_browser_may_read_when_to_come_back(deployed: Deployment) -> None:
 
 
 def test_each_row_of_the_table_has_its_test_here() -> None:
-    sources = "".join(path.read_text() for path in Path(__file__).parent.glob("test_errors*.py"))
+    sources = "".join(path.read_text() for path in Path(__file__).parent.glob("test_error_table*.py"))
 
     assert [code for code in BY_CODE if f'"{code}"' not in sources] == []
