@@ -141,6 +141,8 @@ class LocalProcess:
             "AWS_ACCESS_KEY_ID": ROOT_CREDENTIALS["aws_access_key_id"],
             "AWS_SECRET_ACCESS_KEY": ROOT_CREDENTIALS["aws_secret_access_key"],
             "AWS_DEFAULT_REGION": REGION,
+            "AWS_CONFIG_FILE": os.devnull,  # a person's own would reach into the functions
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "MINISTACK_REGION": REGION,
             "TMPDIR": str(data / "tmp"),
             "PERSIST_STATE": "1",

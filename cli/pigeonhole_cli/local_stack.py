@@ -44,7 +44,8 @@ class LocalStack:
     def client(self, service: str) -> Any:
         """The boto3 client of `service` at the local stack, as the account's root."""
         if service not in self._clients:
-            config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
+            # No proxy of the environment: it could not reach this machine.
+            config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, proxies={})
             place = {"endpoint_url": self.aws_url, "region_name": REGION, **ROOT_CREDENTIALS}
             self._clients[service] = boto3.client(service, config=config, **place)
         return self._clients[service]

@@ -18,6 +18,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from pigeonhole_cli import local_process
 from pigeonhole_cli.local_process import LocalError, LocalProcess, open_port
 from pigeonhole_cli.local_rewrites import REWRITES
 
@@ -119,7 +120,8 @@ def test_it_listens_on_this_machine_alone(server: LocalProcess) -> None:
             other.connect(("127.0.0.2", int(port)))
 
 
-def test_a_second_stack_over_the_same_data_is_refused(server: LocalProcess) -> None:
+def test_a_second_stack_over_the_same_data_is_refused(server: LocalProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_process, "LOCK_S", 0.2)
     with open_port(0, "") as one, open_port(0, "") as two, pytest.raises(LocalError, match="Another local stack uses"):
         LocalProcess(server.data, one, two).__enter__()
 
