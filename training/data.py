@@ -128,3 +128,17 @@ def plain(pixels: npt.NDArray[np.uint8], side: int) -> torch.Tensor:
         resized = [Image.fromarray(p).resize((side, side), Image.Resampling.BICUBIC) for p in pixels]
         pixels = np.stack([np.asarray(image) for image in resized])
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+
+
+def settle(pixels: npt.NDArray[np.uint8], side: int, rng: np.random.Generator) -> torch.Tensor:
+    """Flip and shift stored squares, by up to a sixteenth of `side`, and resample nothing else.
+
+    Returns float32 (n, 3, side, side) in 0..1: what the model will be asked about, sharp and uncropped.
+    """
+    reach = side // 16
+    batch = torch.nn.functional.pad(plain(pixels, side), [reach] * 4, mode="reflect")
+    shifts = rng.integers(0, 2 * reach + 1, (len(batch), 2))
+    cut = torch.stack([photo[:, y : y + side, x : x + side] for photo, (y, x) in zip(batch, shifts, strict=True)])
+    flipped = torch.from_numpy(rng.random(len(batch)) < 0.5)
+    cut[flipped] = cut[flipped].flip(-1)
+    return cut

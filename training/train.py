@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from sentence_transformers import SentenceTransformer
 from transformers import ResNetConfig, ResNetModel
 
-from data import PhotoSet, augment, class_weights, load, plain, split_held_out
+from data import PhotoSet, augment, class_weights, load, plain, settle, split_held_out
 from text_targets import TextTargets
 
 SIDE = 64
@@ -32,6 +32,8 @@ SHARES = (0.80, 0.14, 0.06)
 BATCH = 128
 PEAK_LR, WEIGHT_DECAY, WARM_UP = 2e-3, 0.05, 0.01
 SMALL_SIDE, SMALL_PART = 48, 0.55
+MAX_SCALE = 100.0  # as CLIP's
+SETTLE_LR, SETTLE_SHARES = 1e-3, (0.86, 0.10, 0.04)
 
 
 class ImageTower(torch.nn.Module):
@@ -50,6 +52,11 @@ class ImageTower(torch.nn.Module):
 def normalise(batch: torch.Tensor) -> torch.Tensor:
     mean, std = torch.tensor(MEAN).view(1, 3, 1, 1), torch.tensor(STD).view(1, 3, 1, 1)
     return ((batch - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def settling_rate(progress: float) -> float:
+    """Learning rate of the second cycle at `progress` in 0..1: a short warm-up, then straight to zero."""
+    return SETTLE_LR * min(progress / WARM_UP, (1 - progress) / (1 - WARM_UP))
 
 
 def rate(progress: float) -> float:
@@ -126,7 +133,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with the Parquet shards")
     parser.add_argument("--work", type=Path, required=True, help="folder for the decoded cache, checkpoints and the log")
     parser.add_argument("--out", type=Path, required=True, help="where the model goes")
-    parser.add_argument("--minutes", type=float, default=90)
+    parser.add_argument("--minutes", type=float, default=100, help="of training on augmented photos")
+    parser.add_argument("--settle-minutes", type=float, default=24, help="of training on whole, sharp photos after that")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -177,22 +185,25 @@ def main() -> None:
         rng = np.random.default_rng([args.seed, seen])  # new draws, not the first ones again
         print(f"resumed at {elapsed_before / 60:.1f} min, {seen} photos", flush=True)
 
-    budget = args.minutes * 60
+    main_part, settling = args.minutes * 60, args.settle_minutes * 60
     started = time.monotonic()
     losses: list[float] = []
     next_report, next_check = elapsed_before + 30, elapsed_before + 480
-    while (elapsed := elapsed_before + time.monotonic() - started) < budget:
-        progress = elapsed / budget
+    while (elapsed := elapsed_before + time.monotonic() - started) < main_part + settling:
+        if elapsed < main_part:
+            lr, shares, prepare = rate(elapsed / main_part), SHARES, augment
+            side = SMALL_SIDE if elapsed / main_part < SMALL_PART else SIDE
+        else:
+            lr, shares, prepare, side = settling_rate((elapsed - main_part) / settling), SETTLE_SHARES, settle, SIDE
         for group in optimiser.param_groups:
-            group["lr"] = rate(progress) * group.get("scale", 1.0)
-        side = SMALL_SIDE if progress < SMALL_PART else SIDE
-        counts = rng.multinomial(BATCH, SHARES)
+            group["lr"] = lr * group.get("scale", 1.0)
+        counts = rng.multinomial(BATCH, shares)
         parts, wanted = [], []
         for source, chance, count, offset in zip(sources, chances, counts, targets.offsets, strict=True):
             if not count:
                 continue
             rows = rng.choice(len(source), size=count, p=chance) if source is photos else rng.integers(0, len(source), count)
-            parts.append(augment(source.pixels[rows], side, rng))
+            parts.append(prepare(source.pixels[rows], side, rng))
             wanted.append(torch.from_numpy(source.classes[rows] + offset))
         pixels, classes = normalise(torch.cat(parts)).to(device), torch.cat(wanted)
         logits = log_scale.exp() * tower(pixels) @ targets.draw(rng).to(device).T
@@ -202,14 +213,14 @@ def main() -> None:
         loss.backward()
         optimiser.step()
         with torch.no_grad():
-            log_scale.clamp_(max=math.log(60.0))
+            log_scale.clamp_(max=math.log(MAX_SCALE))
         losses.append(float(loss.detach()))
         seen += BATCH
         if elapsed > next_report:
             next_report = elapsed + 30
             print(
                 f"{elapsed / 60:6.1f} min  {seen:8d} photos  side {side}  loss {np.mean(losses[-100:]):.3f}"
-                f"  lr {rate(progress):.4f}  scale {float(log_scale.exp()):.1f}  {seen / max(elapsed, 1):.0f} photos/s",
+                f"  lr {lr:.5f}  scale {float(log_scale.exp()):.1f}  {seen / max(elapsed, 1):.0f} photos/s",
                 flush=True,
             )
         if elapsed > next_check:
@@ -224,7 +235,7 @@ def main() -> None:
     offset = int(targets.offsets[1])
     _, balanced = accuracy(embed_photos(tower, held_out, SIDE, device), held_out, targets.evaluation(offset, len(photos.names)))
     facts = {
-        "minutes": round(args.minutes, 1),
+        "minutes": [args.minutes, args.settle_minutes],
         "photos_seen": seen,
         "device": device,
         "threads": args.threads,

@@ -97,7 +97,7 @@ def test_each_address_is_read_once_with_the_tenants_grants() -> None:
 
 
 def test_a_bad_sample_fails_the_request_with_every_fault_and_its_path() -> None:
-    web = Web({"good": png("red"), "broken": png("red")[:-20]})
+    web = Web({"good": png("red"), "broken": png("red")[:-30]})
     samples = [("image", "good"), ("image", "broken"), ("image", "forbidden:x")]
     with pytest.raises(UnreadableImage) as caught:
         service(web)(command(samples, RED_GREEN))
