@@ -14,11 +14,9 @@ from pigeonhole.use_cases.run_chunk import ChunkLimits
 
 # variable, default, a text for it, what that text means
 TABLE = [
-    ("PIGEONHOLE_STAGE", "dev", "prod", "prod"),
     ("PIGEONHOLE_TABLE_NAME", "", "pigeonhole-Table", "pigeonhole-Table"),
     ("PIGEONHOLE_UPLOAD_BUCKET", "", "uploads", "uploads"),
     ("PIGEONHOLE_CLASSIFY_FUNCTION", "", "pigeonhole-classify", "pigeonhole-classify"),
-    ("PIGEONHOLE_USAGE_PLAN_ID", "", "abc123", "abc123"),
     ("PIGEONHOLE_MODEL_DIR", "/opt/model", "/tmp/model", "/tmp/model"),
     ("PIGEONHOLE_MAX_SAMPLES", 32, "8", 8),
     ("PIGEONHOLE_MAX_LABELS", 24, "100", 100),

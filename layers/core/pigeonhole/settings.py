@@ -16,11 +16,9 @@ class Settings:
     """Every setting; the environment's name is `PIGEONHOLE_` and the field's in capitals (`PIGEONHOLE_MAX_IMAGE_BYTES`)."""
 
     # where things are
-    stage: str = "dev"
     table_name: str = ""
     upload_bucket: str = ""
     classify_function: str = ""
-    usage_plan_id: str = ""
     model_dir: str = "/opt/model"
     # one request
     max_samples: int = 32
