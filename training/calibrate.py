@@ -1,6 +1,6 @@
 r"""Measure calibration.json for a prepared model: a line per pair of sample and label type, on photos it was not trained on.
 
-    python training/calibrate.py --data ../shared/data --model ~/.cache/pigeonhole/models/tiny \
+    python training/calibrate.py --data SHARDS --model ~/.cache/pigeonhole/models/tiny \
         --work build/training --out models/tiny
 
 For each pair, a logistic regression on the cosine tells "is the label" from "is not", with both weighted alike (Platt 1999).

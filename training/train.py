@@ -1,6 +1,6 @@
 """Train the bundled model: an image tower into the text space of all-MiniLM-L6-v2.
 
-    python training/train.py --data ../shared/data --work build/training --out models/tiny --minutes 90
+    python training/train.py --data SHARDS --work build/training --out models/tiny
 
 The text tower stays frozen, so only the image tower and a linear projection are learned: a softmax over the cosine
 similarities to the class names' text embeddings, with a learned temperature (as CLIP's, Radford et al. 2021, but with

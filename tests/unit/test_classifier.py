@@ -113,11 +113,30 @@ def test_own_templates_and_an_instruction_change_the_prompts() -> None:
 
 def test_what_the_model_does_not_read_is_warned_of() -> None:
     sentence = FakeEncoder(max_text_tokens=3)
-    outcome = make(None, sentence).classify_texts(["one two three four", "one"], words("a", "a b c d e"), Options())
+    outcome = make(None, sentence).classify_texts(["one two three four", "one"], words("a", "b"), Options())
     assert outcome.warnings == [
         "dataset.0.value: the model reads 3 tokens, the rest of 4 was cut",
-        "labels: 'a b c d e': the model reads 3 tokens, the rest of 5 was cut",
+        "labels: the prompt of 'a': the model reads 3 tokens, the rest of 5 was cut",
+        "labels: the prompt of 'b': the model reads 3 tokens, the rest of 5 was cut",
     ]
+
+
+def test_a_long_instruction_or_template_is_warned_of() -> None:
+    sentence = FakeEncoder(max_text_tokens=10)
+    for options in (Options(instruction="w " * 20), Options(templates=("w " * 20 + "{}",))):
+        warnings = make(None, sentence).classify_texts(["one"], words("a", "b"), options).warnings
+        assert [warning.partition(": the model")[0] for warning in warnings] == [
+            "labels: the prompt of 'a'",
+            "labels: the prompt of 'b'",
+        ]
+        assert "the model reads 10 tokens" in warnings[0]
+
+
+def test_each_encoder_warns_by_its_own_count() -> None:
+    encoder, sentence = FakeEncoder(max_text_tokens=3), FakeEncoder(model_id="sentence", max_text_tokens=50)
+    labels = [*words("red"), LabelClass("sea", (), ("blue.png",))]
+    outcome = make(encoder, sentence).classify_texts(["one two three four"], labels, Options(), {"blue.png": picture("blue")})
+    assert outcome.warnings == ["dataset.0.value: the model reads 3 tokens, the rest of 4 was cut"]
 
 
 def test_tokens_count_what_was_submitted_even_if_cached() -> None:

@@ -15,7 +15,6 @@ from pigeonhole.use_cases.run_chunk import ChunkLimits
 # variable, default, a text for it, what that text means
 TABLE = [
     ("PIGEONHOLE_TABLE_NAME", "", "pigeonhole-Table", "pigeonhole-Table"),
-    ("PIGEONHOLE_UPLOAD_BUCKET", "", "uploads", "uploads"),
     ("PIGEONHOLE_CLASSIFY_FUNCTION", "", "pigeonhole-classify", "pigeonhole-classify"),
     ("PIGEONHOLE_MODEL_DIR", "/opt/model", "/tmp/model", "/tmp/model"),
     ("PIGEONHOLE_MAX_SAMPLES", 32, "8", 8),
@@ -24,7 +23,7 @@ TABLE = [
     ("PIGEONHOLE_MAX_LABEL_CHARS", 512, "64", 64),
     ("PIGEONHOLE_MAX_INSTRUCTION_CHARS", 2_000, "1", 1),
     ("PIGEONHOLE_MAX_BODY_BYTES", 4_000_000, "1000", 1_000),
-    ("PIGEONHOLE_INVOKE_TIMEOUT_S", 26.0, "2.5", 2.5),
+    ("PIGEONHOLE_INVOKE_TIMEOUT_S", 24.0, "2.5", 2.5),
     ("PIGEONHOLE_ALLOW_HTTP", False, "true", True),
     ("PIGEONHOLE_ALLOW_LOOPBACK", False, "True", True),
     ("PIGEONHOLE_MAX_IMAGE_BYTES", 20_000_000, "1", 1),
@@ -32,7 +31,7 @@ TABLE = [
     ("PIGEONHOLE_MAX_IMAGE_MEGAPIXELS", 50, "12", 12),
     ("PIGEONHOLE_FETCH_TIMEOUT_S", 10.0, "3", 3.0),
     ("PIGEONHOLE_MAX_REDIRECTS", 3, "0", 0),
-    ("PIGEONHOLE_FETCH_WORKERS", 16, "4", 4),
+    ("PIGEONHOLE_FETCH_WORKERS", 56, "4", 4),
     ("PIGEONHOLE_DECODE_WORKERS", 2, "1", 1),
     ("PIGEONHOLE_THREADS", 1, "2", 2),
     ("PIGEONHOLE_ENCODE_BATCH", 8, "32", 32),

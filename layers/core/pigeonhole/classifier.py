@@ -118,15 +118,20 @@ class Classifier:
         started = time.perf_counter()
         by_words, by_pictures = any(label.texts for label in labels), any(label.images for label in labels)
         readers = [self.sentence] * by_words + [self.encoder] * by_pictures
-        counts = readers[0].count_tokens(texts)
-        limit = min(reader.info.max_text_tokens for reader in readers)
+        counts = [reader.count_tokens(texts) for reader in readers]
+        cut = [
+            _cut(f"dataset.{index}.value", reader.info.max_text_tokens, count)
+            for reader, of_reader in zip(readers, counts, strict=True)
+            for index, count in enumerate(of_reader)
+            if count > reader.info.max_text_tokens
+        ]
         samples = _Samples(
             "text",
             self.sentence,
             self._in_batches(self.sentence.encode_text, texts) if by_words else None,
             self._in_batches(self.encoder.encode_text, texts) if by_pictures else None,
-            sum(counts),
-            [_cut(f"dataset.{index}.value", limit, count) for index, count in enumerate(counts) if count > limit],
+            sum(counts[0]),
+            cut,
         )
         return self._answer(samples, labels, options, label_pixels or {}, started)
 
@@ -151,7 +156,10 @@ class Classifier:
         label_pixels: Mapping[str, Pixels],
         started: float,
     ) -> Outcome:
-        log_odds, cosines = self._compare(samples, labels, options, label_pixels)
+        reader = samples.reader
+        defaults = prompts.TEXT_TEMPLATES if samples.type == "text" else self.encoder.info.templates
+        templates = prompts.templates_for(defaults, options.templates, options.instruction)
+        log_odds, cosines = self._compare(samples, labels, templates, label_pixels)
         probabilities = scoring.sigmoid(log_odds) if options.multiple_labels else scoring.softmax(log_odds)
         ranked = scoring.rank(probabilities, cosines)
         threshold = self.calibration.threshold if options.threshold is None else options.threshold
@@ -160,10 +168,8 @@ class Classifier:
         ]
         elapsed_ms = (time.perf_counter() - started) * 1000
 
-        reader = samples.reader
         texts = [text for label in labels for text in label.texts]
         counts = reader.count_tokens(texts)
-        limit = reader.info.max_text_tokens
         instruction = reader.count_tokens([options.instruction]) if options.instruction else [0]
         patches = sum(len(label.images) for label in labels) * self.encoder.info.image_patches
         # An image label without a key is named by its value, which may be a data: URL of megabytes: its start is enough here.
@@ -171,21 +177,16 @@ class Classifier:
         return Outcome(
             chosen=chosen,
             ranked=ranked,
-            warnings=samples.warnings
-            + [
-                _cut(f"labels: {text[:40]!r}", limit, count) for text, count in zip(texts, counts, strict=True) if count > limit
-            ],
+            warnings=samples.warnings + _cut_prompts(reader, texts, templates),
             input_tokens=samples.tokens + sum(counts) + sum(instruction) + patches,
             output_tokens=sum(names[choice.index] for row in chosen for choice in row),
             inference_ms=round(elapsed_ms),
         )
 
     def _compare(
-        self, samples: _Samples, labels: Sequence[LabelClass], options: Options, label_pixels: Mapping[str, Pixels]
+        self, samples: _Samples, labels: Sequence[LabelClass], templates: Sequence[str], label_pixels: Mapping[str, Pixels]
     ) -> tuple[Floats, Floats]:
         """Compare all samples with all labels: (n, labels) log-odds and cosines, each the mean over a label's modalities."""
-        defaults = prompts.TEXT_TEMPLATES if samples.type == "text" else self.encoder.info.templates
-        templates = prompts.templates_for(defaults, options.templates, options.instruction)
         by_text = self._embed_texts(samples.reader, labels, templates)
         by_image = self._embed_images(labels, label_pixels)
 
@@ -228,6 +229,19 @@ class Classifier:
     def _in_batches(self, encode: Callable[[Any], Floats], items: Sequence[Any] | Pixels) -> Floats:
         parts = [encode(items[start : start + self._batch]) for start in range(0, len(items), self._batch)]
         return np.concatenate(parts) if parts else np.zeros((0, self.encoder.info.dim), dtype=np.float32)
+
+
+def _cut_prompts(reader: Encoder, texts: Sequence[str], templates: Sequence[str]) -> list[str]:
+    """Say which labels' prompts, template and instruction included, are longer than the model reads."""
+    limit, cut = reader.info.max_text_tokens, []
+    for text in texts:
+        # No token is shorter than a byte, so most prompts needn't be counted; two tokens mark the start and the end.
+        rendered = [prompts.render(template, text) for template in templates]
+        long = [prompt for prompt in rendered if len(prompt.encode(errors="replace")) + 2 > limit]
+        longest = max(reader.count_tokens(long), default=0)
+        if longest > limit:
+            cut.append(_cut(f"labels: the prompt of {text[:40]!r}", limit, longest))
+    return cut
 
 
 def _cut(what: str, limit: int, count: int) -> str:

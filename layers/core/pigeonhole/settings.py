@@ -17,7 +17,6 @@ class Settings:
 
     # where things are
     table_name: str = ""
-    upload_bucket: str = ""
     classify_function: str = ""
     model_dir: str = "/opt/model"
     # one request
@@ -27,7 +26,7 @@ class Settings:
     max_label_chars: int = 512
     max_instruction_chars: int = 2_000
     max_body_bytes: int = 4_000_000
-    invoke_timeout_s: float = 26.0
+    invoke_timeout_s: float = 24.0
     # callers' images
     allow_http: bool = False
     allow_loopback: bool = False  # the local stack only: the template never sets it
@@ -36,7 +35,7 @@ class Settings:
     max_image_megapixels: int = 50
     fetch_timeout_s: float = 10.0
     max_redirects: int = 3
-    fetch_workers: int = 16
+    fetch_workers: int = 56  # max_samples + max_labels
     decode_workers: int = 2
     # the model
     threads: int = 1

@@ -135,6 +135,21 @@ def test_images_are_fetched_concurrently_but_no_more_than_the_limit() -> None:
     assert web.most_at_once == 8
 
 
+def test_a_whole_request_is_fetched_at_once() -> None:
+    """Every fetch waits for all the others: with fewer at a time, the barrier would break."""
+    together = threading.Barrier(32 + 22)
+
+    class Meeting(Web):
+        def read(self, value: str, *, grants: Sequence[S3Grant], budget: ByteBudget) -> bytes:
+            together.wait(timeout=20)
+            return super().read(value, grants=grants, budget=budget)
+
+    web = Meeting({str(k): png("red", 16 + k) for k in range(32 + 22)})
+    labels = [*RED_GREEN, *({"type": "image", "value": str(32 + k)} for k in range(22))]
+    result = service(web)(command([("image", str(k)) for k in range(32)], labels))
+    assert len(result.predictions) == 32
+
+
 def test_top_k_and_multiple_labels_shape_the_answer() -> None:
     result = service(Web({}))(
         command(

@@ -7,9 +7,8 @@ stays in memory is the encoded bytes on their way, within the request's budget, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from threading import Semaphore
 from typing import Protocol
 
 import numpy as np
@@ -35,11 +34,14 @@ class Reader(Protocol):
 
 @dataclass(frozen=True)
 class ChunkLimits:
-    """`request_bytes`: all images of a request together; `fetches`, `decodes`: how many at a time."""
+    """`request_bytes`: all images of a request together; `fetches`, `decodes`: how many at a time.
+
+    With as many fetches as a request has samples and labels, slow hosts cost one time-out and not one after another.
+    """
 
     image: ImageLimits
     request_bytes: int = 256_000_000
-    fetches: int = 16
+    fetches: int = 56
     decodes: int = 2
 
 
@@ -103,19 +105,30 @@ class RunChunk:
         if not distinct:
             return {}
         budget = ByteBudget(total=self._limits.request_bytes, per_item=self._limits.image.max_bytes)
-        decoding = Semaphore(self._limits.decodes)
-        encoder = self._classifier.encoder
-
-        def load(value: str) -> Pixels | SampleError:
+        limits = self._limits
+        pictures: dict[str, Pixels | SampleError] = {}
+        decodes: dict[str, Future[Pixels]] = {}
+        with (
+            ThreadPoolExecutor(min(limits.fetches, len(distinct)), thread_name_prefix="fetch") as fetching,
+            ThreadPoolExecutor(limits.decodes, thread_name_prefix="decode") as decoding,
+        ):
+            reads = {fetching.submit(self._sources.read, value, grants=grants, budget=budget): value for value in distinct}
+            for read in as_completed(list(reads)):
+                value = reads.pop(read)
+                try:
+                    decodes[value] = decoding.submit(self._decode, read.result())
+                except SampleError as error:
+                    pictures[value] = error
+        for value, decode in decodes.items():
             try:
-                data = self._sources.read(value, grants=grants, budget=budget)
-                with decoding:
-                    return encoder.fit(open_image(data, self._limits.image, side=encoder.info.image_side))
+                pictures[value] = decode.result()
             except SampleError as error:
-                return error
+                pictures[value] = error
+        return pictures
 
-        with ThreadPoolExecutor(max_workers=self._limits.fetches, thread_name_prefix="fetch") as pool:
-            return dict(zip(distinct, pool.map(load, distinct), strict=True))
+    def _decode(self, data: bytes) -> Pixels:
+        encoder = self._classifier.encoder
+        return encoder.fit(open_image(data, self._limits.image, side=encoder.info.image_side))
 
 
 def _raise_first(found: Iterable[tuple[str, int, object]]) -> None:
