@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from pigeonhole.errors import TooLarge, UnfetchableUrl
+from pigeonhole.errors import Overloaded, TooLarge, UnfetchableUrl
 from pigeonhole.messages import ChunkResult, ClassifyCommand, ClassifyReply, DescribeCommand, ErrorReply, ModelDescription
 from pigeonhole.tenants import ApiKeyRecord, Tenant
 
@@ -66,6 +66,7 @@ class FakeTenantStore:
 
     tenants: dict[str, Tenant] = field(default_factory=dict)
     records: dict[str, ApiKeyRecord] = field(default_factory=dict)
+    newest: dict[str, str] = field(default_factory=dict)  # tenant's id -> id of the key that was added last
     lookups: int = 0
 
     def by_hash(self, key_hash: str) -> tuple[ApiKeyRecord, Tenant] | None:
@@ -84,7 +85,10 @@ class FakeTenantStore:
     def keys(self) -> list[ApiKeyRecord]:
         return sorted(self.records.values(), key=lambda record: (record.created_at, record.key_id))
 
-    def add(self, key: ApiKeyRecord, tenant: Tenant) -> None:
+    def add(self, key: ApiKeyRecord, tenant: Tenant, *, known: Tenant | None) -> None:
+        if self.tenants.get(tenant.id) != known:
+            raise Overloaded("The tenant was changed. Try again.")
+        self.newest[tenant.id] = key.key_id
         self.records[key.key_id] = key
         self.tenants[tenant.id] = tenant
 
@@ -93,7 +97,7 @@ class FakeTenantStore:
 
     def remove(self, key: ApiKeyRecord, *, with_tenant: bool) -> None:
         self.records.pop(key.key_id, None)
-        if with_tenant:
+        if with_tenant and self.newest.get(key.tenant_id) == key.key_id:
             self.tenants.pop(key.tenant_id, None)
 
 

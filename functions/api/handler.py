@@ -13,7 +13,7 @@ from pigeonhole import docs_page, http_api, openapi, wiring
 from pigeonhole.contract_service import HealthResponse, ModelsResponse
 from pigeonhole.errors import InternalError, PigeonholeError
 from pigeonhole.http_api import Answer, Call
-from pigeonhole.observability import observed, observer
+from pigeonhole.observability import observed, observer, places_of
 from pigeonhole.rates import RateState
 from pigeonhole.tenants import Tenant
 
@@ -107,14 +107,15 @@ def known(error: PigeonholeError) -> Response:
     now = exchange()
     now.code = error.code
     if error.status >= 500:
-        observer("api").logger.error("could not answer", exc_info=error, code=error.code)
+        # Not the messages: one may quote a sample, which no log may hold.
+        observer("api").logger.error("could not answer", code=error.code, trace=places_of(error))
     return respond(http_api.failure(error, now.call))
 
 
 @app.exception_handler(Exception)
 def unexpected(error: Exception) -> Response:
     public = InternalError()
-    public.__cause__ = error  # for the log; the answer has nothing of it
+    public.__cause__ = error  # for the log's trace; the answer has nothing of it
     return known(public)
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import boto3
 import pytest
@@ -12,6 +16,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto_aws import REGION, TABLE, in_moto, table
 
+import pages
 from fakes import FakeTenantStore
 from pigeonhole.aws.dynamodb import DynamoTenantStore
 from pigeonhole.errors import Overloaded
@@ -39,7 +44,7 @@ def test_an_empty_store_finds_nothing(store: TenantStore) -> None:
 
 
 def test_what_was_added_is_found_in_every_way(store: TenantStore) -> None:
-    store.add(LAPTOP, ACME)
+    store.add(LAPTOP, ACME, known=None)
 
     assert store.by_hash("hash1") == (LAPTOP, ACME)
     assert store.tenant("acme") == ACME
@@ -48,21 +53,39 @@ def test_what_was_added_is_found_in_every_way(store: TenantStore) -> None:
 
 
 def test_keys_are_listed_oldest_first(store: TenantStore) -> None:
-    store.add(SERVER, ACME)
-    store.add(LAPTOP, ACME)
+    store.add(SERVER, ACME, known=None)
+    store.add(LAPTOP, ACME, known=ACME)
 
     assert store.keys() == [LAPTOP, SERVER]
 
 
 def test_adding_a_key_replaces_what_is_known_of_its_tenant(store: TenantStore) -> None:
-    store.add(LAPTOP, ACME)
-    store.add(SERVER, Tenant("acme", created_at=1_000))
+    store.add(LAPTOP, ACME, known=None)
+    store.add(SERVER, Tenant("acme", created_at=1_000), known=ACME)
 
     assert store.tenant("acme") == Tenant("acme", created_at=1_000)
 
 
+@pytest.mark.parametrize("known", [None, Tenant("acme", created_at=1_000), replace(ACME, grants=GRANTS[:1])])
+def test_a_tenant_that_is_not_the_one_that_was_read_stays_as_it_is_and_gets_no_key(
+    store: TenantStore, known: Tenant | None
+) -> None:
+    store.add(LAPTOP, ACME, known=None)
+
+    with pytest.raises(Overloaded):
+        store.add(SERVER, Tenant("acme", created_at=2_000), known=known)
+    assert store.tenant("acme") == ACME
+    assert (store.keys(), store.by_hash("hash2")) == ([LAPTOP], None)
+
+
+def test_a_tenant_that_is_gone_by_now_gets_no_key(store: TenantStore) -> None:
+    with pytest.raises(Overloaded):
+        store.add(SERVER, ACME, known=ACME)
+    assert (store.tenant("acme"), store.keys()) == (None, [])
+
+
 def test_an_end_shows_wherever_the_key_is_found(store: TenantStore) -> None:
-    store.add(LAPTOP, ACME)
+    store.add(LAPTOP, ACME, known=None)
     store.end(LAPTOP, 5_000)
 
     found = store.by_hash("hash1")
@@ -71,8 +94,8 @@ def test_an_end_shows_wherever_the_key_is_found(store: TenantStore) -> None:
 
 
 def test_a_removed_key_is_gone_and_its_tenant_stays(store: TenantStore) -> None:
-    store.add(LAPTOP, ACME)
-    store.add(SERVER, ACME)
+    store.add(LAPTOP, ACME, known=None)
+    store.add(SERVER, ACME, known=ACME)
     store.remove(LAPTOP, with_tenant=False)
 
     assert (store.by_hash("hash1"), store.key("id1"), store.keys()) == (None, None, [SERVER])
@@ -80,10 +103,19 @@ def test_a_removed_key_is_gone_and_its_tenant_stays(store: TenantStore) -> None:
 
 
 def test_a_key_may_be_removed_with_its_tenant(store: TenantStore) -> None:
-    store.add(LAPTOP, ACME)
+    store.add(LAPTOP, ACME, known=None)
     store.remove(LAPTOP, with_tenant=True)
 
     assert (store.by_hash("hash1"), store.tenant("acme")) == (None, None)
+
+
+def test_a_tenant_with_a_later_key_stays_when_the_first_is_removed(store: TenantStore) -> None:
+    store.add(LAPTOP, ACME, known=None)
+    store.add(SERVER, ACME, known=ACME)
+    store.remove(LAPTOP, with_tenant=True)
+
+    assert store.by_hash("hash1") is None
+    assert store.by_hash("hash2") == (SERVER, ACME)
 
 
 def test_removing_what_is_not_there_is_no_fault(store: TenantStore) -> None:
@@ -93,11 +125,32 @@ def test_removing_what_is_not_there_is_no_fault(store: TenantStore) -> None:
 
 
 def test_a_key_without_a_tenant_is_not_found_by_its_hash(store: TenantStore) -> None:
-    store.add(LAPTOP, ACME)
-    store.add(SERVER, ACME)
+    store.add(LAPTOP, ACME, known=None)
+    store.add(SERVER, ACME, known=ACME)
     store.remove(SERVER, with_tenant=True)
 
     assert store.by_hash("hash1") is None
+
+
+def test_a_grant_is_taken_back_by_the_documented_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text()
+    (written,) = [block.code for block in pages.blocks(page) if block.code.startswith("aws dynamodb update-item")]
+    words = shlex.split(written.replace("\\\n", " "))
+    options = dict(zip(words[3::2], words[4::2], strict=True))
+    with in_moto(monkeypatch):
+        client = table()
+        store = DynamoTenantStore(client, TABLE)
+        store.add(LAPTOP, ACME, known=None)
+        client.update_item(
+            TableName=TABLE,
+            Key=json.loads(options["--key"]),
+            ConditionExpression=options["--condition-expression"],
+            UpdateExpression=options["--update-expression"],
+            ExpressionAttributeValues=json.loads(options["--expression-attribute-values"]),
+        )
+
+        left = Tenant("acme", created_at=1_000, grants=(S3Grant(bucket="my-bucket", prefix="acme/"),))
+        assert store.by_hash("hash1") == (LAPTOP, left)
 
 
 def test_many_keys_are_listed_over_several_pages(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +159,7 @@ def test_many_keys_are_listed_over_several_pages(monkeypatch: pytest.MonkeyPatch
         name = "x" * 30_000  # a page ends at 1 MB
         keys = [ApiKeyRecord(f"id{number}", f"hash{number}", "acme", name, created_at=number) for number in range(40)]
         for key in keys:
-            store.add(key, ACME)
+            store.add(key, ACME, known=store.tenant("acme"))
 
         assert store.keys() == keys
 

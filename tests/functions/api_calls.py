@@ -57,7 +57,7 @@ class Api:
     log: io.StringIO = field(default_factory=io.StringIO)
 
     def __post_init__(self) -> None:
-        self.store.add(ApiKeyRecord("id1", hash_of(KEY), "acme", "laptop", created_at=0), TENANT)
+        self.store.add(ApiKeyRecord("id1", hash_of(KEY), "acme", "laptop", created_at=0), TENANT, known=None)
 
     @cached_property
     def services(self) -> ApiServices:

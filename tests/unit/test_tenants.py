@@ -6,10 +6,7 @@ import re
 
 import pytest
 
-from pigeonhole.messages import S3Grant
 from pigeonhole.tenants import ApiKeyRecord, Tenant, hash_of, new_key
-
-GRANT = S3Grant(bucket="photos", prefix="acme/")
 
 
 @pytest.mark.parametrize("tenant_id", ["acme", "a", "a-1", "0", "x" * 63])
@@ -21,17 +18,6 @@ def test_a_tenant_id_is_like_a_host_name(tenant_id: str) -> None:
 def test_another_tenant_id_is_refused(tenant_id: str) -> None:
     with pytest.raises(ValueError, match="is no tenant id"):
         Tenant(tenant_id, created_at=0)
-
-
-def test_a_tenant_reads_what_it_was_granted_and_no_more() -> None:
-    assert Tenant("acme", 0).readable(upload_bucket="") == ()
-    assert Tenant("acme", 0, (GRANT,)).readable(upload_bucket="") == (GRANT,)
-
-
-def test_a_tenant_reads_its_own_uploads_where_a_deployment_takes_some() -> None:
-    uploads = S3Grant(bucket="uploads-bucket", prefix="uploads/acme/")
-
-    assert Tenant("acme", 0, (GRANT,)).readable(upload_bucket="uploads-bucket") == (GRANT, uploads)
 
 
 def test_a_key_is_long_random_and_made_of_letters_and_digits() -> None:

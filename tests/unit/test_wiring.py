@@ -64,16 +64,6 @@ def test_the_limits_of_the_settings_are_those_of_the_requests(monkeypatch: pytes
         assert server.invocations == []
 
 
-def test_the_uploads_of_a_tenant_are_read_where_there_is_a_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
-    with LambdaServer(body=error_reply("internal_error", "").model_dump_json(exclude_none=True).encode()) as server:
-        with pytest.raises(PigeonholeError):
-            classify(server, monkeypatch, upload_bucket="uploads-bucket")
-
-        command = COMMAND.validate_json(server.invocations[0][1])
-    assert isinstance(command, ClassifyCommand)
-    assert [(grant.bucket, grant.prefix) for grant in command.grants] == [("uploads-bucket", "uploads/acme/")]
-
-
 def test_a_period_that_no_usage_plan_has_is_refused() -> None:
     with pytest.raises(ValueError, match="YEAR"):
         wiring.api_services(Settings(quota_period="YEAR"))

@@ -70,5 +70,4 @@ class AccountResponse(Model):
     log_id: str
     tenant: TenantInfo
     limits: Limits
-    upload_prefix: str | None = Field(None, description="`s3://bucket/prefix/` of your uploads; absent where uploads are off.")
     s3_prefixes: list[str] = Field(description="Every `s3://bucket/prefix/` that the tenant's requests may name.")

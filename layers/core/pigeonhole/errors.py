@@ -3,11 +3,11 @@
     PigeonholeError
     ├── InvalidRequest        400 invalid_request      every fault of the body, each with its path
     ├── SampleError           400                      one image or text that can't be read; `on_error: "null"` survives it
-    │   ├── UnreadableImage   400 unreadable_image     not an image, truncated, or too many pixels
+    │   ├── UnreadableImage   400 unreadable_image     not an image, or truncated
     │   ├── UnsupportedMedia  400 unsupported_media    a readable file of a kind that isn't taken
     │   ├── UnfetchableUrl    400 unfetchable_url      the address didn't give the file: 404, timeout, DNS
     │   ├── ForbiddenUrl      400 forbidden_url        private address, disallowed scheme, port or bucket
-    │   └── TooLarge          413 too_large            a file or a request above its limit
+    │   └── TooLarge          413 too_large            a file, an image or a request above its limit
     ├── InvalidApiKey         401 invalid_api_key
     ├── Forbidden             403 forbidden
     ├── NotFound              404 not_found

@@ -102,8 +102,11 @@ class TenantStore(Protocol):
         """Every key ever made, oldest first."""
         ...
 
-    def add(self, key: ApiKeyRecord, tenant: Tenant) -> None:
-        """Keep a new key and its tenant (new, or in place of what was kept): both or neither."""
+    def add(self, key: ApiKeyRecord, tenant: Tenant, *, known: Tenant | None) -> None:
+        """Keep a new key and its tenant, in place of `known` (None: a new tenant): both or neither.
+
+        Raises Overloaded, and keeps nothing, if the tenant that is kept isn't `known` any more.
+        """
         ...
 
     def end(self, key: ApiKeyRecord, ends_at: int) -> None:
@@ -111,7 +114,7 @@ class TenantStore(Protocol):
         ...
 
     def remove(self, key: ApiKeyRecord, *, with_tenant: bool) -> None:
-        """Forget a key, and its tenant if `with_tenant`; what isn't there is no fault."""
+        """Forget a key, and its tenant if `with_tenant` and no key was added later; what isn't there is no fault."""
         ...
 
 

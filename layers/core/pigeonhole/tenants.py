@@ -29,15 +29,6 @@ class Tenant:
                 f"{self.id[:70]!r} is no tenant id: 1 to 63 lower-case letters, digits and hyphens, no hyphen at an end"
             )
 
-    def readable(self, upload_bucket: str) -> tuple[S3Grant, ...]:
-        """Everything that the tenant's requests may name: its grants, and its uploads where the deployment takes some."""
-        uploads = self.uploads(upload_bucket)
-        return (*self.grants, uploads) if uploads else self.grants
-
-    def uploads(self, upload_bucket: str) -> S3Grant | None:
-        """Where the tenant's uploads lie; None without an upload bucket (an empty name)."""
-        return S3Grant(bucket=upload_bucket, prefix=f"uploads/{self.id}/") if upload_bucket else None
-
 
 @dataclass(frozen=True)
 class ApiKeyRecord:

@@ -68,7 +68,7 @@ def api_services(settings: Settings) -> ApiServices:
         limits=limits,
         authenticate=Authenticate(store),
         rates=RateMeter(DynamoRateCounter(hasty, settings.table_name), quota),
-        classify_now=ClassifyNow(classifier, limits, upload_bucket=settings.upload_bucket),
+        classify_now=ClassifyNow(classifier, limits),
         describe_model=DescribeModel(classifier),
         read_account=ReadAccount(settings, limits, quota),
     )

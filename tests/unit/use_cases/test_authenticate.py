@@ -19,7 +19,8 @@ class Clock:
 
 def store_with(key: str, ends_at: int | None = None) -> FakeTenantStore:
     store = FakeTenantStore()
-    store.add(ApiKeyRecord("id1", hash_of(key), "acme", "laptop", created_at=0, ends_at=ends_at), Tenant("acme", 0))
+    record = ApiKeyRecord("id1", hash_of(key), "acme", "laptop", created_at=0, ends_at=ends_at)
+    store.add(record, Tenant("acme", 0), known=None)
     return store
 
 
@@ -86,7 +87,7 @@ def test_a_wrong_key_is_looked_up_each_time_so_that_it_works_once_it_is_made() -
     authenticate = Authenticate(store)
     with pytest.raises(InvalidApiKey):
         authenticate("k1")
-    store.add(ApiKeyRecord("id1", hash_of("k1"), "acme", "laptop", created_at=0), Tenant("acme", 0))
+    store.add(ApiKeyRecord("id1", hash_of("k1"), "acme", "laptop", created_at=0), Tenant("acme", 0), known=None)
 
     assert authenticate("k1").id == "acme"
 
@@ -94,7 +95,8 @@ def test_a_wrong_key_is_looked_up_each_time_so_that_it_works_once_it_is_made() -
 def test_the_memory_is_bounded() -> None:
     store = FakeTenantStore()
     for number in range(10):
-        store.add(ApiKeyRecord(f"id{number}", hash_of(f"k{number}"), "acme", "n", created_at=0), Tenant("acme", 0))
+        record = ApiKeyRecord(f"id{number}", hash_of(f"k{number}"), f"tenant{number}", "n", created_at=0)
+        store.add(record, Tenant(record.tenant_id, 0), known=None)
     authenticate = Authenticate(store, remembered=3)
     for number in range(10):
         authenticate(f"k{number}")

@@ -38,12 +38,12 @@ def shown(answer: ClassificationResponse) -> dict[str, Any]:
 def test_the_classifier_is_asked_once_with_the_request_and_what_the_tenant_may_read() -> None:
     client = FakeClassifierClient()
 
-    ClassifyNow(client, RequestLimits(), upload_bucket="up-bucket")(BODY, tenant=TENANT, log_id="log-1")
+    ClassifyNow(client, RequestLimits())(BODY, tenant=TENANT, log_id="log-1")
 
     (command,) = client.commands
     assert isinstance(command, ClassifyCommand)
     assert (command.log_id, command.tenant_id) == ("log-1", "acme")
-    assert command.grants == (GRANT, S3Grant(bucket="up-bucket", prefix="uploads/acme/"))
+    assert command.grants == (GRANT,)
     assert [label.name for label in command.request.labels] == ["yes", "bad"]
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from fakes import FakeKeyRegistry, FakeTenantStore
-from pigeonhole.errors import InvalidApiKey, NotFound
+from pigeonhole.errors import InvalidApiKey, NotFound, Overloaded
 from pigeonhole.messages import S3Grant
 from pigeonhole.tenants import ApiKeyRecord, Tenant, hash_of
 from pigeonhole.use_cases.authenticate import Authenticate
-from pigeonhole.use_cases.manage_keys import ManageKeys
+from pigeonhole.use_cases.manage_keys import ManageKeys, NewKey
 
 GRANT = S3Grant(bucket="photos", prefix="acme/")
 OTHER = S3Grant(bucket="photos", prefix="other/")
@@ -41,6 +41,17 @@ class Deployment:
             raise error or OSError(f"{call} failed")
 
         setattr(part, call, failing)
+
+    def meanwhile(self, call: str, act: Callable[[], object]) -> None:
+        """Let something happen during the next call of the gateway."""
+        real: Callable[..., Any] = getattr(self.registry, call)
+
+        def interrupted(*arguments: Any) -> Any:
+            setattr(self.registry, call, real)
+            act()
+            return real(*arguments)
+
+        setattr(self.registry, call, interrupted)
 
     def works(self, value: str) -> bool:
         """Whether a key opens the gateway and has a tenant behind it."""
@@ -132,6 +143,36 @@ def test_a_failure_leaves_the_tenant_and_its_other_key_alone(deployment: Deploym
 
     assert deployment.works(first.value)
     assert [key.name for key in deployment.keys.list_keys()] == ["laptop"]
+
+
+def test_two_keys_made_at_once_lose_no_grant(deployment: Deployment) -> None:
+    others: list[NewKey] = []
+    deployment.meanwhile("create", lambda: others.append(deployment.keys.create("acme", "other", [OTHER])))
+
+    with pytest.raises(Overloaded, match="Try again") as caught:
+        deployment.keys.create("acme", "laptop", [GRANT])
+
+    assert not hasattr(caught.value, "__notes__")
+    assert deployment.works(others[0].value)
+    assert [key.name for key in deployment.keys.list_keys()] == ["other"]
+    assert set(deployment.registry.values) == {others[0].record.key_id}
+    deployment.keys.create("acme", "laptop", [GRANT])
+    assert deployment.store.tenants["acme"].grants == (OTHER, GRANT)
+
+
+def test_what_is_taken_back_leaves_the_tenant_of_a_key_that_was_made_meanwhile(deployment: Deployment) -> None:
+    others: list[NewKey] = []
+
+    def create_and_fail() -> None:
+        others.append(deployment.keys.create("acme", "other"))
+        raise OSError("admit failed")
+
+    deployment.meanwhile("admit", create_and_fail)
+    with pytest.raises(OSError, match="admit failed"):
+        deployment.keys.create("acme", "laptop")
+
+    assert deployment.works(others[0].value)
+    assert [key.name for key in deployment.keys.list_keys()] == ["other"]
 
 
 def test_where_the_gateway_keeps_the_key_the_record_stays_so_that_it_can_be_revoked(deployment: Deployment) -> None:

@@ -1,7 +1,7 @@
 """Tenants, keys and request counters in the one table.
 
     pk                sk          holds
-    TENANT#<id>       TENANT      the tenant
+    TENANT#<id>       TENANT      the tenant; `newest_key`: the id of the key that was added last
     KEY#<sha256>      KEY         a key's record: found by a request
     KEYS              <key id>    the same record: found and listed by the command line
     RATE#<tenant id>  <window>    a count of requests; `expires_at`: when the table may forget it
@@ -12,6 +12,7 @@ A key's two items are written in one transaction, always.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from botocore.exceptions import ClientError, HTTPClientError
@@ -32,6 +33,7 @@ _BUSY = {
     "ThrottlingException",
     "TransactionConflictException",
 }
+_OVERTAKEN = {"ConditionalCheckFailed", "TransactionConflict"}
 
 
 def _call(operation: Callable[..., Item], **arguments: Any) -> Item:
@@ -82,9 +84,15 @@ class DynamoTenantStore:
                 return sorted(found, key=lambda key: (key.created_at, key.key_id))
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
-    def add(self, key: ApiKeyRecord, tenant: Tenant) -> None:
-        puts = [_item_of_tenant(tenant), *({**address, **_item_of_key(key)} for address in _addresses(key))]
-        self._transact([{"Put": {"TableName": self._table, "Item": item}} for item in puts])
+    def add(self, key: ApiKeyRecord, tenant: Tenant, *, known: Tenant | None) -> None:
+        item = {**_item_of_tenant(tenant), "newest_key": {"S": key.key_id}}
+        puts = [{"Item": item, **_unchanged(known)}, *({"Item": {**at, **_item_of_key(key)}} for at in _addresses(key))]
+        try:
+            self._transact([{"Put": {"TableName": self._table, **put}} for put in puts])
+        except ClientError as error:
+            if {reason.get("Code") for reason in error.response.get("CancellationReasons", ())} & _OVERTAKEN:
+                raise Overloaded(f"Tenant {tenant.id} was changed by another command meanwhile. Try again.") from error
+            raise
 
     def end(self, key: ApiKeyRecord, ends_at: int) -> None:
         change = {
@@ -95,11 +103,22 @@ class DynamoTenantStore:
         self._transact([{"Update": {"TableName": self._table, "Key": at, **change}} for at in _addresses(key)])
 
     def remove(self, key: ApiKeyRecord, *, with_tenant: bool) -> None:
-        gone = [*_addresses(key), *([_by_tenant(key.tenant_id)] if with_tenant else [])]
-        self._transact([{"Delete": {"TableName": self._table, "Key": address}} for address in gone])
+        self._transact([{"Delete": {"TableName": self._table, "Key": address}} for address in _addresses(key)])
+        if with_tenant:
+            self._remove_tenant_of(key)
+
+    def _remove_tenant_of(self, key: ApiKeyRecord) -> None:
+        with suppress(self._client.exceptions.ConditionalCheckFailedException):  # there is none, or a later key relies on it
+            _call(
+                self._client.delete_item,
+                TableName=self._table,
+                Key=_by_tenant(key.tenant_id),
+                ConditionExpression="newest_key = :key_id",
+                ExpressionAttributeValues={":key_id": {"S": key.key_id}},
+            )
 
     def _get(self, address: Item) -> Item | None:
-        # Consistent, so that a key works, and an ended one doesn't, as soon as the command line has said so.
+        # Consistent, so that a new key is found at once. An ended one may work for a minute: authenticate.py remembers it.
         answer = _call(self._client.get_item, TableName=self._table, Key=address, ConsistentRead=True)
         item: Item | None = answer.get("Item")
         return item
@@ -166,13 +185,23 @@ def _key_of(item: Item) -> ApiKeyRecord:
 
 
 def _item_of_tenant(tenant: Tenant) -> Item:
-    grants = [{"M": {"bucket": {"S": grant.bucket}, "prefix": {"S": grant.prefix}}} for grant in tenant.grants]
     return {
         **_by_tenant(tenant.id),
         "tenant_id": {"S": tenant.id},
         "created_at": {"N": str(tenant.created_at)},
-        "grants": {"L": grants},
+        "grants": _list_of_grants(tenant),
     }
+
+
+def _list_of_grants(tenant: Tenant) -> Item:
+    return {"L": [{"M": {"bucket": {"S": grant.bucket}, "prefix": {"S": grant.prefix}}} for grant in tenant.grants]}
+
+
+def _unchanged(known: Tenant | None) -> Item:
+    """The condition that the table's tenant is the one that was read, or that there still is none."""
+    if known is None:
+        return {"ConditionExpression": "attribute_not_exists(pk)"}
+    return {"ConditionExpression": "grants = :grants", "ExpressionAttributeValues": {":grants": _list_of_grants(known)}}
 
 
 def _tenant_of(item: Item) -> Tenant:

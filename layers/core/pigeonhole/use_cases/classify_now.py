@@ -12,10 +12,9 @@ from pigeonhole.tenants import Tenant
 class ClassifyNow:
     """The service behind `POST /v1/classification`."""
 
-    def __init__(self, classifier: ClassifierClient, limits: RequestLimits, *, upload_bucket: str = "") -> None:
+    def __init__(self, classifier: ClassifierClient, limits: RequestLimits) -> None:
         self._classifier = classifier
         self._limits = limits
-        self._upload_bucket = upload_bucket
 
     def __call__(self, body: object, *, tenant: Tenant, log_id: str) -> ClassificationResponse:
         """Classify what a decoded JSON body holds.
@@ -24,9 +23,7 @@ class ClassifyNow:
         ClassifierClient.call raises.
         """
         request = parse_request(body, self._limits)
-        command = ClassifyCommand(
-            log_id=log_id, tenant_id=tenant.id, grants=tenant.readable(self._upload_bucket), request=request
-        )
+        command = ClassifyCommand(log_id=log_id, tenant_id=tenant.id, grants=tenant.grants, request=request)
         reply = self._classifier.call(command)
         if reply.result is None:
             raise error_of(reply)

@@ -5,7 +5,8 @@ A new key is made in an order in which stopping anywhere leaves no key that work
     gateway key (opens nothing)  ->  record and tenant  ->  usage plan (opens the gateway)
 
 and what fails is taken back. Ending runs the other way: the record ends first, so that the key is
-refused from then on, and running it again finishes what a failure left.
+refused within a minute (authenticate.py remembers it for so long) even if the gateway can't be
+reached, and running it again finishes what a failure left.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ class ManageKeys:
     def create(self, tenant_id: str, name: str, grants: Sequence[S3Grant] = ()) -> NewKey:
         """Make a key for a tenant, and the tenant if there is none of that id; `grants` are added to those it has.
 
-        Raises ValueError for an impossible tenant id, and whatever failed, after undoing what had been done.
+        Raises ValueError for an impossible tenant id, Overloaded if another command changed the tenant meanwhile, and
+        whatever failed, after undoing what had been done.
         """
         now = int(self._clock())
         known = self._store.tenant(tenant_id)
@@ -49,7 +51,7 @@ class ManageKeys:
         key_id = self._registry.create(f"pigeonhole {tenant.id} {name}", value)
         record = ApiKeyRecord(key_id, hash_of(value), tenant.id, name, created_at=now)
         try:
-            self._store.add(record, tenant)
+            self._store.add(record, tenant, known=known)
             self._registry.admit(key_id)
         except BaseException as error:  # an interrupt, too, must not leave half a key
             self._undo(record, error, with_tenant=known is None)

@@ -22,7 +22,6 @@ class ReadAccount:
 
     def __call__(self, tenant: Tenant, rate: RateState, log_id: str) -> AccountResponse:
         """Describe `tenant`, whose standing in the quota's period is `rate`."""
-        uploads = tenant.uploads(self._settings.upload_bucket)
         return AccountResponse(
             log_id=log_id,
             tenant=TenantInfo(id=tenant.id, created_at=_iso(tenant.created_at)),
@@ -40,8 +39,7 @@ class ReadAccount:
                 requests_remaining=rate.remaining,
                 requests_reset=rate.reset_ms,
             ),
-            upload_prefix=_address(uploads) if uploads else None,
-            s3_prefixes=[_address(grant) for grant in tenant.readable(self._settings.upload_bucket)],
+            s3_prefixes=[_address(grant) for grant in tenant.grants],
         )
 
 
