@@ -188,7 +188,9 @@ class LocalProcess:
             try:
                 with socket.create_connection((host, int(port)), 0.5) as probe:
                     probe.settimeout(0.5)
-                    probe.sendall(b"GET /_ministack/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                    probe.sendall(
+                        f"GET /_ministack/health HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode()
+                    )
                     if b" 200 " in probe.recv(64):
                         return
             except OSError:

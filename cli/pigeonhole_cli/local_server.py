@@ -20,7 +20,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-BROWSERS_OWN = {b"origin", b"sec-fetch-site"}  # headers that no page can leave out, and no AWS client sends
+BROWSERS_OWN = {b"origin", b"sec-fetch-site"}  # no AWS client sends them; a page's call to another site has one of them
+OWN_NAMES = (b"127.0.0.1", b"localhost")
 
 
 class ApiPort:
@@ -28,7 +29,8 @@ class ApiPort:
 
     Only the path changes: method, query, headers and bodies stream through as they are. The other port is the emulated AWS,
     whose root credentials are known to all: what comes from a web page is refused there, or any page that is open on this
-    machine could run code on it.
+    machine could run code on it. A page whose own name has been pointed at this machine looks like no page, since it calls
+    its own site: its name as Host gives it away.
     """
 
     def __init__(self, app: App, port: int, route_file: Path) -> None:
@@ -39,6 +41,10 @@ class ApiPort:
         if scope["type"] == "lifespan":
             return await self._app(scope, receive, send)
         if scope["server"][1] != self._port:
+            if not _is_for_this_machine(scope):
+                return await _refuse(
+                    scope, send, 403, "forbidden", "The emulated AWS answers to 127.0.0.1 and localhost alone."
+                )
             if any(name in BROWSERS_OWN for name, _ in scope["headers"]):
                 return await _refuse(scope, send, 403, "forbidden", "The emulated AWS does not answer web pages.")
             return await self._app(scope, receive, send)
@@ -57,6 +63,13 @@ class ApiPort:
             route = json.loads(self._route_file.read_text())
             self._prefix, self._read_at = f"/restapis/{route['api_id']}/{route['stage']}/_user_request_", changed_at
         return self._prefix
+
+
+def _is_for_this_machine(scope: Scope) -> bool:
+    """Whether Host, of which there must be one, is a name of this machine, with the port or without."""
+    hosts = [value.lower() for name, value in scope["headers"] if name == b"host"]
+    port = b":%d" % scope["server"][1]  # a client leaves it out where it is http's own
+    return len(hosts) == 1 and hosts[0].removesuffix(port) in OWN_NAMES
 
 
 async def _refuse(scope: Scope, send: Send, status: int, code: str, message: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from pigeonhole.contract import ErrorResponse
 from pigeonhole.errors import BY_CODE
 from pigeonhole.settings import PREFIX, Settings
 from pigeonhole.use_cases.authenticate import REFUSAL
+from pigeonhole.wiring import CONNECT_TIMEOUT_S, LOOKUP_TIMEOUT_S
 from pigeonhole_cli.local_stack import read_template
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,11 +95,17 @@ def test_only_these_routes_are_open() -> None:
 
     opened = {(it["Method"], it["Path"]) for it in EVENTS.values() if it.get("Auth", {}).get("ApiKeyRequired") is False}
 
-    assert opened == {("GET", "/v1/health"), ("GET", "/openapi.json"), ("GET", "/docs"), ("OPTIONS", "/{proxy+}")}
+    pages = {"/v1/health", "/openapi.json", "/docs"}
+    assert opened == {("GET", page) for page in pages} | {("OPTIONS", path) for path in {*pages, "/{proxy+}"}}
 
 
 def test_every_route_and_verb_reaches_the_function() -> None:
-    assert {("ANY", "/"), ("ANY", "/{proxy+}")} <= {(it["Method"], it["Path"]) for it in EVENTS.values()}
+    """The gateway makes a resource of each path and of all that lead to it, and answers itself where one lacks the verb."""
+    paths = [PurePosixPath(it["Path"]) for it in EVENTS.values()]
+    made = {str(resource) for path in paths for resource in (path, *path.parents)}
+
+    assert {"/", "/{proxy+}", "/v1", "/v1/health"} <= made
+    assert {it["Path"] for it in EVENTS.values() if it["Method"] == "ANY"} == made
 
 
 def test_the_usage_plan_is_set_by_parameters() -> None:
@@ -124,10 +131,31 @@ def test_what_only_a_laptop_may_do_is_not_in_the_template(name: str) -> None:
 
 
 def test_each_waits_less_than_the_one_that_asks_it() -> None:
-    gateway_s = 29
+    gateway_s, lookups = 29, 2  # of a key and of its tenant
     invoke_s = Settings().invoke_timeout_s
+    api_s = FUNCTIONS["ApiFunction"]["Timeout"]
 
-    assert invoke_s < FUNCTIONS["ClassifyFunction"]["Timeout"] < FUNCTIONS["ApiFunction"]["Timeout"] < gateway_s
+    assert lookups * LOOKUP_TIMEOUT_S + CONNECT_TIMEOUT_S + invoke_s <= api_s <= 28 < gateway_s
+
+
+def test_the_classify_function_ends_when_nobody_waits_for_it() -> None:
+    assert FUNCTIONS["ClassifyFunction"]["Timeout"] == Settings().invoke_timeout_s
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_waits_as_long_as_the_settings_say(function: str) -> None:
+    assert not [name for name in environment(function) if name.startswith(PREFIX) and name.endswith("_TIMEOUT_S")]
+
+
+def test_the_classify_functions_memory_holds_the_largest_request() -> None:
+    bytes_per_pixel = 20  # at worst, while a WebP decodes
+    model_bytes = 900_000_000
+    limits = Settings()
+
+    decoded = limits.decode_workers * limits.max_image_megapixels * 1_000_000 * bytes_per_pixel
+    needed = decoded + limits.max_request_bytes + model_bytes
+
+    assert needed <= TEMPLATE["Parameters"]["ClassifyMemory"]["Default"] * 2**20
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

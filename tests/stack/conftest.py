@@ -21,10 +21,12 @@ from pigeonhole_cli.local_process import LocalProcess, open_port
 from pigeonhole_cli.local_stack import LocalStack
 from pigeonhole_cli.models import DEFAULT_CACHE, cached_folder
 
+LAST = ("test_error_table_whole.py", "test_policies.py")  # in this order
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Look at the calls of all tests after all tests."""
-    items.sort(key=lambda item: item.path.name == "test_policies.py")
+    """Look at what all tests have seen after all tests."""
+    items.sort(key=lambda item: LAST.index(item.path.name) + 1 if item.path.name in LAST else 0)
 
 
 @pytest.fixture(scope="session")

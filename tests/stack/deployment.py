@@ -56,6 +56,8 @@ class Deployment:
 
 Deploy = Callable[..., Deployment]
 
+VERIFIED: set[str] = set()  # the codes that `error_of` has found in answers, in this run
+
 
 def error_of(response: httpx.Response, code: str) -> ErrorResponse:
     """The error of an answer, which has `code` and its status, the contract's shape and the headers that every answer has."""
@@ -68,4 +70,5 @@ def error_of(response: httpx.Response, code: str) -> ErrorResponse:
     assert error.success is False
     assert error.message
     assert error.log_id
+    VERIFIED.add(code)
     return error

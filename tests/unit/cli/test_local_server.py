@@ -1,4 +1,4 @@
-"""The API's own port: requests get the prefix of the deployed API, and nothing else of them changes."""
+"""The API's own port adds the prefix of the deployed API and nothing else; the emulated AWS answers no web page."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def http(path: str, port: int = 80, **more: Any) -> Message:
         "path": path,
         "raw_path": path.encode(),
         "query_string": b"a=1&a=%20",
-        "headers": [(b"x-api-key", b"k")],
+        "headers": [(b"host", f"127.0.0.1:{port}".encode()), (b"x-api-key", b"k")],
         **more,
     }
 
@@ -84,15 +84,47 @@ def test_an_escaped_path_stays_escaped(route: Path) -> None:
 def test_the_emulated_aws_does_not_answer_web_pages(route: Path, header: bytes) -> None:
     backend = Backend()
 
-    start, _ = ask(ApiPort(backend, 80, route), http("/_ministack/reset", port=81, headers=[(header, b"https://a.example")]))
+    headers = [(b"host", b"127.0.0.1:81"), (header, b"https://a.example")]
+    start, _ = ask(ApiPort(backend, 80, route), http("/_ministack/reset", port=81, headers=headers))
 
     assert (start["status"], backend.scopes) == (403, [])
 
 
-def test_the_api_answers_web_pages(route: Path) -> None:
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        [b"evil.example:81"],
+        [b"evil.example"],
+        [b"127.0.0.1.evil.example:81"],
+        [b"bucket.localhost:81"],
+        [b"localhost:80"],
+        [b"127.0.0.1:81", b"evil.example:81"],
+        [],
+    ],
+)
+def test_the_emulated_aws_does_not_answer_to_another_name(route: Path, hosts: list[bytes]) -> None:
     backend = Backend()
 
-    ask(ApiPort(backend, 80, route), http("/v1/health", headers=[(b"origin", b"https://a.example")]))
+    scope = http("/_ministack/reset", port=81, headers=[(b"host", host) for host in hosts])
+    start, _ = ask(ApiPort(backend, 80, route), scope)
+
+    assert (start["status"], backend.scopes) == (403, [])
+
+
+@pytest.mark.parametrize("host", [b"127.0.0.1:81", b"localhost:81", b"LocalHost:81", b"localhost"])
+def test_the_emulated_aws_answers_to_this_machines_names(route: Path, host: bytes) -> None:
+    backend = Backend()
+
+    ask(ApiPort(backend, 80, route), http("/restapis", port=81, headers=[(b"host", host)]))
+
+    assert len(backend.scopes) == 1
+
+
+def test_the_api_answers_web_pages_and_to_any_name(route: Path) -> None:
+    backend = Backend()
+
+    headers = [(b"host", b"my-machine.example"), (b"origin", b"https://a.example")]
+    ask(ApiPort(backend, 80, route), http("/v1/health", headers=headers))
 
     assert len(backend.scopes) == 1
 

@@ -1,0 +1,13 @@
+"""Each row of the error table was seen over HTTP. Runs after the tests that see them, which note each code in `VERIFIED`."""
+
+from __future__ import annotations
+
+from deployment import VERIFIED
+
+from pigeonhole.errors import BY_CODE
+
+
+def test_each_row_of_the_table_was_answered_as_the_table_says() -> None:
+    missing = sorted(set(BY_CODE) - VERIFIED)
+
+    assert not missing, f"no passed check of these, which is right only if test_error_table*.py did not run whole: {missing}"
