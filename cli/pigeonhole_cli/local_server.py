@@ -20,7 +20,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-BROWSERS_OWN = {b"origin", b"sec-fetch-site"}  # no AWS client sends them; a page's call to another site has one of them
+BROWSERS_OWN = {b"origin", b"sec-fetch-site"}  # no AWS client sends them; browsers mark calls to another site with them
 OWN_NAMES = (b"127.0.0.1", b"localhost")
 
 
