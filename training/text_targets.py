@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+Embed = Callable[[list[str]], npt.NDArray[np.float32]]
+
 TEMPLATES = ("{}", "a photo of a {}", "a picture of the {}")
 
 # General classes, and the classes whose photos may well show one without being labelled so. Neither is the other's negative.
@@ -55,7 +57,7 @@ class TextTargets:
     `ignored`: bool (classes, classes); `ignored[i, j]` takes class j out of the softmax for a photo of class i.
     """
 
-    def __init__(self, embed: Callable[[list[str]], npt.NDArray[np.float32]], names_by_source: list[tuple[str, ...]]) -> None:
+    def __init__(self, embed: Embed, names_by_source: list[tuple[str, ...]]) -> None:
         names = [name for source in names_by_source for name in source]
         self.offsets = np.cumsum([0, *(len(source) for source in names_by_source)])[:-1]
         width = 2 * len(TEMPLATES) + 3

