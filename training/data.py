@@ -7,7 +7,6 @@ Every shard has `image` (encoded bytes), `label` (English words, synonyms separa
 from __future__ import annotations
 
 import io
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +25,7 @@ SHARDS = {
     "train-tiny-imagenet-1": 64,
     "train-tiny-imagenet-2": 64,
     "train-tiny-imagenet-3": 64,
-    "train-photos": 80,
+    "train-photos": 112,
     "train-cifar10": 32,
     "val-tiny-imagenet": 64,
 }
@@ -93,26 +92,30 @@ def class_weights(photos: PhotoSet, power: float) -> npt.NDArray[np.float64]:
 
 
 def augment(pixels: npt.NDArray[np.uint8], side: int, rng: np.random.Generator) -> torch.Tensor:
-    """Cut random resized crops with flips, small rotations and colour jitter.
+    """Cut squares that are whole photos or nearly so, flip half of them, and change the colours of half of them.
 
-    `pixels`: uint8 (n, h, w, 3). Returns float32 (n, 3, side, side) in 0..1. Crops keep 50 to 100 % of the area at an aspect
-    ratio of 3/4 to 4/3 (Inception's recipe, Szegedy et al. 2015), in one affine resampling for the whole batch.
+    `pixels`: uint8 (n, s, s, 3). Returns float32 (n, 3, side, side) in 0..1. A cut's edge is between `side` and s, as far as
+    0.6 s, and may stand out by s / 16, where the photo is mirrored. So it is scaled down or not at all, and stays sharp: a
+    tower that learned from blurred cuts reads sharp photos badly.
     """
-    n = len(pixels)
-    area, ratio = rng.uniform(0.5, 1.0, n), np.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3), n))
-    sx, sy = np.minimum(1.0, np.sqrt(area * ratio)), np.minimum(1.0, np.sqrt(area / ratio))
-    tx, ty = rng.uniform(-1, 1, n) * (1 - sx), rng.uniform(-1, 1, n) * (1 - sy)
-    flip = rng.choice([-1.0, 1.0], n)
-    angle = rng.uniform(-0.15, 0.15, n)
-    theta = np.zeros((n, 2, 3), dtype=np.float32)
-    theta[:, 0, 0], theta[:, 0, 1], theta[:, 0, 2] = sx * flip * np.cos(angle), -sx * np.sin(angle), tx
-    theta[:, 1, 0], theta[:, 1, 1], theta[:, 1, 2] = sy * flip * np.sin(angle), sy * np.cos(angle), ty
-    batch = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
-    grid = torch.nn.functional.affine_grid(torch.from_numpy(theta), [n, 3, side, side], align_corners=False)
-    batch = torch.nn.functional.grid_sample(batch, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    n, stored = len(pixels), pixels.shape[1]
+    reach = stored // 16
+    padded = np.pad(pixels, ((0, 0), (reach, reach), (reach, reach), (0, 0)), mode="reflect")
+    smallest = min(max(side, round(0.6 * stored)), stored)
+    edges = rng.integers(smallest, stored + 1, n)
+    corners = rng.integers(0, (stored + 2 * reach - edges + 1)[:, None], (n, 2))
+    cuts = np.empty((n, side, side, 3), dtype=np.uint8)
+    for index, (photo, edge, (y, x)) in enumerate(zip(padded, edges, corners, strict=True)):
+        cut = photo[y : y + edge, x : x + edge]
+        cuts[index] = cut if edge == side else _resized(Image.fromarray(cut), side)
+    flipped = rng.random(n) < 0.5
+    cuts[flipped] = cuts[flipped, :, ::-1]
+    batch = torch.from_numpy(cuts).permute(0, 3, 1, 2).float() / 255
+
+    jittered = rng.random(n) < 0.5
 
     def factor() -> torch.Tensor:
-        return torch.from_numpy(rng.uniform(0.8, 1.2, (n, 1, 1, 1)).astype(np.float32))
+        return torch.from_numpy(np.where(jittered, rng.uniform(0.7, 1.3, n), 1.0).astype(np.float32)).view(n, 1, 1, 1)
 
     batch = batch * factor()
     mean = batch.mean(dim=(1, 2, 3), keepdim=True)
@@ -125,20 +128,9 @@ def augment(pixels: npt.NDArray[np.uint8], side: int, rng: np.random.Generator) 
 def plain(pixels: npt.NDArray[np.uint8], side: int) -> torch.Tensor:
     """Turn stored squares into float32 (n, 3, side, side) in 0..1, resized (bicubic, antialiased) but not augmented."""
     if pixels.shape[1] != side:
-        resized = [Image.fromarray(p).resize((side, side), Image.Resampling.BICUBIC) for p in pixels]
-        pixels = np.stack([np.asarray(image) for image in resized])
+        pixels = np.stack([_resized(Image.fromarray(photo), side) for photo in pixels])
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
 
 
-def settle(pixels: npt.NDArray[np.uint8], side: int, rng: np.random.Generator) -> torch.Tensor:
-    """Flip and shift stored squares, by up to a sixteenth of `side`, and resample nothing else.
-
-    Returns float32 (n, 3, side, side) in 0..1: what the model will be asked about, sharp and uncropped.
-    """
-    reach = side // 16
-    batch = torch.nn.functional.pad(plain(pixels, side), [reach] * 4, mode="reflect")
-    shifts = rng.integers(0, 2 * reach + 1, (len(batch), 2))
-    cut = torch.stack([photo[:, y : y + side, x : x + side] for photo, (y, x) in zip(batch, shifts, strict=True)])
-    flipped = torch.from_numpy(rng.random(len(batch)) < 0.5)
-    cut[flipped] = cut[flipped].flip(-1)
-    return cut
+def _resized(image: Image.Image, side: int) -> npt.NDArray[np.uint8]:
+    return np.asarray(image.resize((side, side), Image.Resampling.BICUBIC))

