@@ -1,11 +1,12 @@
-"""Our Classifier against transformers' zero-shot-image-classification pipeline, in one run, on the same weights.
+"""Our classifier against transformers' zero-shot-image-classification pipeline, in one run, on the same weights.
 
-    python benchmarks/classify.py --threads 1
+    python benchmarks/classify.py --cores 2
 
-A CLIP of ViT-B/32's shape with random weights, real photos as JPEG bytes: both sides decode them. Both give the same answers,
-up to the rounding of the resize; that they do is counted, too. The pipeline encodes every label anew for every batch, and
-a batch is one photo unless it is told otherwise: it runs both so, and told to take all photos at once. Ours encodes labels once
-per request, or not at all where the cache has them. Figures: median of the rounds, all sides taking turns.
+A CLIP of ViT-B/32's shape with random weights, real photos as JPEG bytes: both sides decode them. Ours is the service behind
+functions/classify (RunChunk), with a worker of one thread for each core; the pipeline has as many threads. Both give the same
+answers, up to the rounding of the resize; that they do is counted, too. The pipeline encodes every label anew for every batch,
+and a batch is one photo unless it is told otherwise: it runs both so, and told to take all photos at once. Ours encodes labels
+once per request, or not at all where the cache has them. Figures: median of the rounds, all sides taking turns.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import skimage
 import sklearn.datasets
 import torch
@@ -29,13 +29,16 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer, pipeline
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-from pigeonhole.classifier import Classifier, Options
+from pigeonhole.classifier import Classifier
+from pigeonhole.contract import ClassificationRequest
 from pigeonhole.encoders import checkpoint, registry
 from pigeonhole.encoders.prepare import prepare
 from pigeonhole.encoders.registry import LoadedModel
-from pigeonhole.images import ImageLimits, open_image
-from pigeonhole.labels import LabelClass
+from pigeonhole.images import ImageLimits
+from pigeonhole.messages import ClassifyCommand, S3Grant
 from pigeonhole.scoring import prior
+from pigeonhole.sources import ByteBudget
+from pigeonhole.use_cases.run_chunk import ChunkLimits, RunChunk
 
 LABELS = (
     *("cat", "dog", "horse", "bird", "cow", "sheep", "elephant", "bear", "cup of coffee", "motorcycle", "person", "rocket"),
@@ -110,13 +113,25 @@ def photos(count: int) -> list[bytes]:
     return [files[index % len(files)] for index in range(count)]
 
 
-def ours(model: LoadedModel, classifier: Classifier, files: Sequence[bytes]) -> list[str]:
-    """Decode and classify: the best label of each."""
-    side = model.encoder.info.image_side
-    pixels = np.stack([model.encoder.fit(open_image(data, ImageLimits(), side=side)) for data in files])
-    labels = [LabelClass(label, (label,), ()) for label in LABELS]
-    outcome = classifier.classify_images(pixels, labels, Options(templates=(TEMPLATE,)))
-    return [LABELS[row[0].index] for row in outcome.chosen]
+@dataclass(frozen=True)
+class InMemory:
+    """The photos as a source of our service: a value is a photo's place."""
+
+    files: Sequence[bytes]
+
+    def read(self, value: str, *, grants: Sequence[S3Grant], budget: ByteBudget) -> bytes:
+        return self.files[int(value)]
+
+
+def ours(service: RunChunk, count: int) -> list[str]:
+    """Decode and classify the service's first `count` photos: the best label of each."""
+    body = {
+        "dataset": [{"type": "image", "value": str(place)} for place in range(count)],
+        "labels": [{"type": "text", "value": label} for label in LABELS],
+        "prompt_templates": [TEMPLATE],
+    }
+    command = ClassifyCommand(log_id="", tenant_id="", request=ClassificationRequest.model_validate(body))
+    return [chosen[0] for chosen in service(command).predictions if chosen]
 
 
 def theirs(pipe: Any, files: Sequence[bytes], batch: int) -> list[str]:
@@ -132,16 +147,17 @@ class Contest:
 
     model: LoadedModel
     pipe: Any
+    cores: int
 
     def run(self, count: int, rounds: int) -> list[Row]:
         """Time all sides on `count` photos, `rounds` times each, taking turns, after one round that isn't counted."""
         files = photos(count)
-        kept = self._classifier()
+        kept = self._service(files)
         sides = (
             lambda: theirs(self.pipe, files, 1),
             lambda: theirs(self.pipe, files, count),
-            lambda: ours(self.model, self._classifier(), files),
-            lambda: ours(self.model, kept, files),
+            lambda: ours(self._service(files), count),
+            lambda: ours(kept, count),
         )
         seconds, same = [], 0
         for _ in range(rounds + 1):
@@ -154,8 +170,10 @@ class Contest:
             Row(count, "cached", one_by_one, one_batch, cached, same),
         ]
 
-    def _classifier(self) -> Classifier:
-        return Classifier(self.model.encoder, self.model.sentence, prior(self.model.encoder.info, self.model.sentence.info))
+    def _service(self, files: Sequence[bytes]) -> RunChunk:
+        calibration = prior(self.model.encoder.info, self.model.sentence.info)
+        classifier = Classifier(self.model.encoder, self.model.sentence, calibration, workers=self.cores)
+        return RunChunk(InMemory(files), classifier, ChunkLimits(ImageLimits(), decodes=self.cores))
 
 
 def _timed(run: Callable[[], list[str]]) -> tuple[float, list[str]]:
@@ -164,17 +182,18 @@ def _timed(run: Callable[[], list[str]]) -> tuple[float, list[str]]:
     return time.perf_counter() - started, answers
 
 
-def measure(config: CLIPConfig, *, threads: int, rounds: int, counts: Sequence[int] = COUNTS) -> list[Row]:
-    """Make a model of `config` and let both sides run it on each of `counts` photos. `threads`: of each side."""
-    torch.set_num_threads(threads)
+def measure(config: CLIPConfig, *, cores: int, rounds: int, counts: Sequence[int] = COUNTS) -> list[Row]:
+    """Make a model of `config` and let both sides run it on each of `counts` photos. `cores`: that each side may use."""
+    torch.set_num_threads(cores)
     with tempfile.TemporaryDirectory() as folder, checkpoint.quiet():
         source, artifact = Path(folder) / "clip", Path(folder) / "artifact"
         source.mkdir()
         random_clip(config, source)
         prepare(str(source), artifact)
         contest = Contest(
-            registry.load(artifact, threads=threads),
+            registry.load(artifact, threads=1),
             pipeline("zero-shot-image-classification", model=str(source), device="cpu"),
+            cores,
         )
     return [row for count in counts for row in contest.run(count, rounds)]
 
@@ -182,7 +201,7 @@ def measure(config: CLIPConfig, *, threads: int, rounds: int, counts: Sequence[i
 def table(rows: Sequence[Row]) -> str:
     """Format the rows as Markdown."""
     head = (
-        *("photos", f"{len(LABELS)} labels", "pipeline, images/s", "pipeline in one batch, images/s", "Classifier, images/s"),
+        *("photos", f"{len(LABELS)} labels", "pipeline, images/s", "pipeline in one batch, images/s", "ours, images/s"),
         *("ratio", "ratio to one batch", "same best label"),
     )
     lines = [head, ("---:", "---", *["---:"] * 6), *(row.cells() for row in rows)]
@@ -191,10 +210,10 @@ def table(rows: Sequence[Row]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=1, help="of each side")
+    parser.add_argument("--cores", type=int, default=2, help="that each side may use")
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
-    print(table(measure(CLIPConfig(), threads=args.threads, rounds=args.rounds)))
+    print(table(measure(CLIPConfig(), cores=args.cores, rounds=args.rounds)))
 
 
 if __name__ == "__main__":

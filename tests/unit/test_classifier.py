@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -86,7 +87,7 @@ def test_a_label_is_encoded_once_per_request_and_not_at_all_in_the_next() -> Non
 def test_the_label_cache_forgets_the_least_recently_used() -> None:
     cache, encoder = LabelCache(2), Counting()
     for text in ("a", "b", "a", "c", "a", "b"):
-        cache.embed(encoder, [("{}", text)])  # type: ignore[arg-type]
+        cache.embed("revision", encoder.encode_text, [("{}", text)])
     assert encoder.texts == ["a", "b", "c", "b"]
 
 
@@ -150,6 +151,46 @@ def test_tokens_count_what_was_submitted_even_if_cached() -> None:
         assert outcome.output_tokens == 2
 
 
+@dataclass
+class Meeting(Counting):
+    """An encoder whose every call waits for another to run beside it."""
+
+    barrier: Barrier = field(default_factory=lambda: Barrier(2, timeout=20))
+    sizes: list[int] = field(default_factory=list)
+
+    def encode_text(self, texts: Sequence[str]) -> np.ndarray:
+        self.barrier.wait()
+        return super().encode_text(texts)
+
+    def encode_image(self, pixels: np.ndarray) -> np.ndarray:
+        self.barrier.wait()
+        self.sizes.append(len(pixels))
+        return super().encode_image(pixels)
+
+
+def test_two_workers_encode_photos_and_prompts_side_by_side_in_batches_alike_in_size() -> None:
+    encoder, colours = Meeting(), ["red", "green", "blue", "white", "black", "red", "blue", "green", "red", "white"]
+    labels = words("red", "green", "blue", "white", "black")
+    outcome = make(encoder, batch=4, workers=2).classify_images([picture(colour) for colour in colours], labels, Options())
+    assert best(outcome, labels) == [[colour] for colour in colours]
+    assert sorted(encoder.sizes) == [2, 2, 3, 3]
+    assert len(encoder.texts) == len(set(encoder.texts)) == 2 * len(labels)
+
+
+class Broken(Counting):
+    """An encoder that can't take blue."""
+
+    def encode_image(self, pixels: np.ndarray) -> np.ndarray:
+        if (pixels[0] == picture("blue")).all():
+            raise RuntimeError("no blue")
+        return super().encode_image(pixels)
+
+
+def test_an_error_of_one_worker_is_the_calls_own() -> None:
+    with pytest.raises(RuntimeError, match="no blue"):
+        make(Broken(), workers=2).classify_images([picture("red"), picture("blue")], words("a", "b"), Options())
+
+
 def test_no_samples_no_answers() -> None:
     outcome = make().classify_images([], words("a", "b"), Options())
     assert outcome.chosen == []
@@ -163,7 +204,8 @@ def test_an_answer_is_the_same_alone_and_in_any_batch_and_whatever_the_labels_or
     vocabulary = ["red", "green", "blue", "dark red", "light blue", "sea", "grass", "rose"]
     names = data.draw(st.lists(st.sampled_from(vocabulary), min_size=2, max_size=6, unique=True))
     texts = data.draw(st.lists(st.sampled_from([*vocabulary, "red sea", "blue rose grass"]), min_size=1, max_size=9))
-    classifier, options = make(batch=3), Options(multiple_labels=multiple)
+    classifier = make(batch=data.draw(st.integers(1, 4)), workers=data.draw(st.integers(1, 3)))
+    options = Options(multiple_labels=multiple)
     together = classifier.classify_texts(texts, words(*names), options)
     for index, text in enumerate(texts):
         alone = classifier.classify_texts([text], words(*reversed(names)), options)

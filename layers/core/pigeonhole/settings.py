@@ -38,8 +38,9 @@ class Settings:
     fetch_workers: int = 56  # max_samples + max_labels
     decode_workers: int = 2
     # the model
-    threads: int = 1
+    threads: int = 1  # of each worker
     encode_batch: int = 8
+    encode_workers: int = 2  # a core each: ClassifyMemory's default has two
     label_cache_size: int = 4_096
     # what a tenant may do, for the x-jigsaw-rate-limit-* headers; the usage plan enforces
     quota_limit: int = 100_000

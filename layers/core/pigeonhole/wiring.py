@@ -103,7 +103,12 @@ def classify_services(settings: Settings) -> ClassifyServices:
     model = registry.load(Path(settings.model_dir), threads=settings.threads)
     calibration = calibration_from(model.calibration, model.encoder.info, model.sentence.info)
     classifier = Classifier(
-        model.encoder, model.sentence, calibration, cache_size=settings.label_cache_size, batch=settings.encode_batch
+        model.encoder,
+        model.sentence,
+        calibration,
+        cache_size=settings.label_cache_size,
+        batch=settings.encode_batch,
+        workers=settings.encode_workers,
     )
     rules = NetRules(
         allow_http=settings.allow_http,

@@ -8,7 +8,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-import torch
 from transformers import CLIPConfig
 
 BENCHMARK = Path(__file__).resolve().parents[3] / "benchmarks" / "classify.py"
@@ -29,11 +28,10 @@ def benchmark() -> ModuleType:
 
 
 def test_both_sides_see_the_same_photos_and_agree_on_the_best_label(benchmark: ModuleType) -> None:
-    torch.set_num_threads(1)
     vision = {**TOWER, "image_size": 64, "patch_size": 16}
     config = CLIPConfig(text_config=TEXT, vision_config=vision, projection_dim=24)
 
-    rows = benchmark.measure(config, threads=1, rounds=1, counts=(1, 5))
+    rows = benchmark.measure(config, cores=1, rounds=1, counts=(1, 5))
 
     assert [(row.photos, row.labels) for row in rows] == [(1, "new"), (1, "cached"), (5, "new"), (5, "cached")]
     assert all(row.same == row.photos for row in rows)
