@@ -129,6 +129,25 @@ def test_what_looks_like_scans_within_metadata_or_after_the_end_does_not_count()
 
 
 @pytest.mark.usefixtures("undecoded")
+@pytest.mark.parametrize("filling", [b"\xff", b"\0", b"\xff\0"], ids=["fill", "zeros", "data of no scan"])
+def test_a_jpeg_of_much_between_its_segments_is_refused_unopened(filling: bytes) -> None:
+    """Megabytes of it: a search that tried each place anew, as one for a run of FF does, would take days."""
+    jpeg, junk = save(stripes(), "JPEG"), filling * (10_000_000 // len(filling))
+
+    at = jpeg.index(b"\xff\xdb")
+
+    for bomb in (b"\xff\xd8\xff" + junk, jpeg[:at] + junk + jpeg[at:]):
+        with pytest.raises(UnreadableImage, match="too many parts"):
+            open_image(bomb, LIMITS, side=64)
+
+
+def test_a_little_between_the_segments_is_fine() -> None:
+    jpeg = save(stripes(), "JPEG")
+
+    assert open_image(jpeg[:2] + b"\xff" * 1_000 + jpeg[2:], LIMITS, side=64).size == (48, 32)
+
+
+@pytest.mark.usefixtures("undecoded")
 def test_a_file_of_very_many_segments_is_refused_unopened() -> None:
     jpeg, image = save(stripes(), "JPEG"), save(stripes(), "PNG")
 

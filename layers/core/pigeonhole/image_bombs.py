@@ -4,6 +4,7 @@
     ──────────────────────────  ──────────────────────────────────────────────────────────  ─────────────────────────────
     JPEG of many scans          each walks all blocks again: 36 bytes a scan, 20 MB, hours  100 (an encoder writes about 10)
     JPEG, PNG of many segments  Pillow keeps each in a list: gigabytes, minutes             10,000
+    JPEG of much between them   Pillow steps over it byte by byte: 20 MB, half a minute     64 KB before the first scan
     TIFF of one huge tile       the tile is unpacked whole, however small the picture       the limit of pixels
 
 Pillow bounds the rest: compressed text and colour profiles in PNG, tables of metadata whose entries share their bytes.
@@ -20,10 +21,11 @@ from pigeonhole.errors import TooLarge, UnreadableImage
 
 MAX_SCANS = 100
 MAX_SEGMENTS = 10_000
+MAX_BETWEEN = 65_536
 
 # Within a scan FF00 is data and FFD0 to FFD7 a restart; FF01 stands alone. All other markers begin a segment, or end the file;
 # some have no length, or none that Pillow's own walk over the header would skip by.
-_JPEG_MARKER = re.compile(rb"\xff+([\x02-\xcf\xd8-\xfe])")
+_JPEG_MARKER = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])")
 _SCAN, _EOI = 0xDA, 0xD9
 _WITHOUT_LENGTH = frozenset({0xC8, 0xD8, _EOI, *range(0xF0, 0xFE)})
 
@@ -40,7 +42,7 @@ def check_segments(data: bytes, kind: str) -> None:
     for count, segment in enumerate(walks[kind](data), start=1):
         scans += kind == "JPEG" and segment == _SCAN
         if count > MAX_SEGMENTS or scans > MAX_SCANS:
-            raise UnreadableImage("the file consists of too many parts to be a picture; save it anew with an image editor")
+            raise _odd()
 
 
 def check_tile(image: Image.Image, max_pixels: int) -> None:
@@ -54,10 +56,21 @@ def check_tile(image: Image.Image, max_pixels: int) -> None:
             raise TooLarge("the TIFF's tiles are too large; save it with tiles of 256 x 256 pixels")
 
 
+def _odd() -> UnreadableImage:
+    return UnreadableImage("the file consists of too many parts to be a picture; save it anew with an image editor")
+
+
 def _jpeg_segments(data: bytes) -> Iterator[int]:
     """The marker of each segment: the second byte, 0xDA for a scan."""
-    position, scanned = 2, False
-    while found := _JPEG_MARKER.search(data, position):
+    position, between, scanned = 2, 0, False
+    while True:
+        found = _JPEG_MARKER.search(data, position)
+        if not scanned:
+            between += max(0, (found.start() if found else len(data)) - position)
+            if between > MAX_BETWEEN:
+                raise _odd()
+        if not found:
+            return
         marker = found[1][0]
         if marker == _EOI and scanned:
             return
