@@ -1,10 +1,13 @@
 """A command's samples: fetched once each, faults told apart by sample and label, answers in the request's order."""
 
+import gc
 import io
+import os
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -114,6 +117,27 @@ def test_on_error_null_keeps_the_rest() -> None:
     assert result.scores is not None
     assert [scores is None for scores in result.scores] == [True, False, True]
     assert [(fault.index, fault.code) for fault in result.errors] == [(0, "unfetchable_url"), (2, "forbidden_url")]
+
+
+def test_a_picture_that_turns_out_broken_is_not_kept_in_memory() -> None:
+    """An error's traceback would hold the frames of the decoder, and those its pixels: 4 MB each."""
+    web = Web({str(number): png("red", 1_000)[:-30] for number in range(10)})
+    run, asked = service(web), command([("image", value) for value in web.files], RED_GREEN, on_error="null")
+    run(asked)  # what the first call imports stays
+    gc.disable()
+    try:
+        before = resident_bytes()
+        results = [run(asked) for _ in range(10)]
+        grown = resident_bytes() - before
+    finally:
+        gc.enable()
+
+    assert all(len(result.errors) == 10 for result in results)
+    assert grown < 100_000_000, "a quarter of the pixels of 100 pictures"
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_nothing_readable_is_still_an_answer() -> None:

@@ -6,10 +6,11 @@ stays in memory is the encoded bytes on their way, within the request's budget, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ from pigeonhole.scoring import Ranked
 from pigeonhole.sources import ByteBudget
 
 Pixels = npt.NDArray[np.uint8]
+T = TypeVar("T")
 
 
 class Reader(Protocol):
@@ -107,28 +109,32 @@ class RunChunk:
         budget = ByteBudget(total=self._limits.request_bytes, per_item=self._limits.image.max_bytes)
         limits = self._limits
         pictures: dict[str, Pixels | SampleError] = {}
-        decodes: dict[str, Future[Pixels]] = {}
+        decodes: dict[str, Future[Pixels | SampleError]] = {}
         with (
             ThreadPoolExecutor(min(limits.fetches, len(distinct)), thread_name_prefix="fetch") as fetching,
             ThreadPoolExecutor(limits.decodes, thread_name_prefix="decode") as decoding,
         ):
-            reads = {fetching.submit(self._sources.read, value, grants=grants, budget=budget): value for value in distinct}
+            read_one = partial(self._sources.read, grants=grants, budget=budget)
+            reads = {fetching.submit(_or_error, partial(read_one, value)): value for value in distinct}
             for read in as_completed(list(reads)):
-                value = reads.pop(read)
-                try:
-                    decodes[value] = decoding.submit(self._decode, read.result())
-                except SampleError as error:
-                    pictures[value] = error
-        for value, decode in decodes.items():
-            try:
-                pictures[value] = decode.result()
-            except SampleError as error:
-                pictures[value] = error
-        return pictures
+                value, data = reads.pop(read), read.result()
+                if isinstance(data, SampleError):
+                    pictures[value] = data
+                else:
+                    decodes[value] = decoding.submit(_or_error, partial(self._decode, data))
+        return pictures | {value: decode.result() for value, decode in decodes.items()}
 
     def _decode(self, data: bytes) -> Pixels:
         encoder = self._classifier.encoder
         return encoder.fit(open_image(data, self._limits.image, side=encoder.info.image_side))
+
+
+def _or_error(run: Callable[[], T]) -> T | SampleError:
+    """Give what `run` gives, or its SampleError without the traceback, whose frames would keep a whole picture in memory."""
+    try:
+        return run()
+    except SampleError as error:
+        return type(error)(error.message, error.details)
 
 
 def _raise_first(found: Iterable[tuple[str, int, object]]) -> None:
