@@ -226,8 +226,25 @@ def test_a_deployment_may_set_other_limits() -> None:
     assert len(parse(body(dataset=[TEXT] * 40), max_samples=40).dataset) == 40
 
 
-def test_half_of_a_surrogate_pair_is_refused() -> None:
-    assert list(faults(body(dataset=[{"type": "text", "value": "\ud83d"}]))) == ["dataset.0.value"]
+HALF = "\ud83d"
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"dataset": [{"type": "text", "value": HALF}]}, "dataset.0.value"),
+        ({"labels": [{"type": "text", "value": HALF}, *LABELS]}, "labels.0.value"),
+        ({"labels": [LABELS[0] | {"key": HALF}, *LABELS]}, "labels.0.key"),
+        ({"labels": [{"type": "image", "value": "s3://a/b", "text": HALF}, *LABELS]}, "labels.0.text"),
+        ({"instruction": HALF}, "instruction"),
+        ({"task": HALF}, "task"),
+        ({"prompt_template": HALF + "{}"}, "prompt_template.0"),
+        ({"prompt_templates": ["{}", HALF + "{}"]}, "prompt_templates.1"),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_refused(changes: dict[str, Any], path: str) -> None:
+    assert list(faults(body(**changes))) == [path]
+    assert "surrogate" in faults(body(**changes))[path]
 
 
 def test_a_label_set_is_refused_and_told_what_to_send_instead() -> None:

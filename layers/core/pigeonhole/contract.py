@@ -64,11 +64,16 @@ class _Input(Model):
         return {name: value for name, value in fields.items() if value is not None} if isinstance(fields, dict) else fields
 
 
+# A constraint, even an empty one, makes pydantic refuse half of a surrogate pair, which no JSON of ours could carry on.
+Text = Annotated[StrictStr, Field(min_length=0)]
+Value = Annotated[StrictStr, Field(min_length=1)]
+
+
 class Sample(_Input):
     """One thing to classify: a text, or an image by https URL, data: URL or s3:// address."""
 
     type: Literal["text", "image"]
-    value: Annotated[StrictStr, Field(min_length=1)]
+    value: Value
 
     @field_validator("value", mode="after")
     @classmethod
@@ -79,12 +84,12 @@ class Sample(_Input):
 class Label(_Input):
     """One description of a class, by words or by an example image. Entries with one `key` describe one class."""
 
-    key: StrictStr | StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)] | None = Field(
+    key: Text | StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)] | None = Field(
         None, description="The class's name in the answer; default: `value`."
     )
     type: Literal["text", "image"]
-    value: Annotated[StrictStr, Field(min_length=1)]
-    text: StrictStr | None = Field(None, description="Words that describe an image label.")
+    value: Value
+    text: Text | None = Field(None, description="Words that describe an image label.")
 
     @field_validator("value", mode="after")
     @classmethod
@@ -118,7 +123,7 @@ class ClassificationRequest(_Input):
         json_schema_extra={"minItems": DOCUMENTED.min_labels, "maxItems": DOCUMENTED.max_labels},
     )
     multiple_labels: StrictBool = Field(False, description="Answer with an array of labels per sample, best first.")
-    instruction: StrictStr | None = Field(
+    instruction: Text | None = Field(
         None, validation_alias=AliasChoices("instruction", "task"), description="Context for the text prompts. Alias: `task`."
     )
     scores: StrictBool = Field(False, description="Add each label's probability and similarity.")
@@ -126,7 +131,7 @@ class ClassificationRequest(_Input):
         None, description="With `multiple_labels`: the least probability of a label that is returned."
     )
     top_k: Annotated[StrictInt, Field(ge=1)] | None = Field(None, description="At most so many labels per sample.")
-    prompt_templates: list[StrictStr] | None = Field(
+    prompt_templates: list[Text] | None = Field(
         None,
         validation_alias=AliasChoices("prompt_templates", "prompt_template"),
         description="Prompts, `{}` where the label goes, in place of the model's own. Alias: `prompt_template`, one string.",

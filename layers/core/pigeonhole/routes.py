@@ -11,7 +11,7 @@ from pigeonhole.contract import ClassificationRequest, ClassificationResponse
 from pigeonhole.contract_service import AccountResponse, HealthResponse, ModelsResponse
 
 OF_CLASSIFIER = ("internal_error", "overloaded", "timed_out")
-OF_KEY = ("invalid_api_key", "rate_limited")
+OF_KEY = ("invalid_api_key", "forbidden", "rate_limited")
 OF_BODY = ("invalid_request", "unreadable_image", "unfetchable_url", "forbidden_url", "unsupported_media", "too_large")
 
 
@@ -62,7 +62,7 @@ OPERATIONS = (
         id="health",
         summary="Whether the service answers.",
         answer=HealthResponse,
-        errors=OF_KEY + OF_CLASSIFIER,
+        errors=("invalid_request", *OF_KEY, *OF_CLASSIFIER),
         is_open=True,
         flags=(("deep", "Ask the classifier, too. Needs a key."),),
     ),

@@ -26,7 +26,7 @@ _WORDS = {
     "greater_than_equal": "must be at least {ge:g}",
     "less_than_equal": "must be at most {le:g}",
 }
-_BRANCHES = ("str", "int", "float", "constrained-float")  # a union's branch shows in the path as a segment of its own
+_BRANCHES = ("constrained-str", "int", "float", "constrained-float")  # a union's branch shows in the path as a segment of its own
 
 
 def faults_of(error: ValidationError) -> tuple[Fault, ...]:
@@ -34,8 +34,8 @@ def faults_of(error: ValidationError) -> tuple[Fault, ...]:
     found: dict[str, Fault] = {}
     for item in error.errors(include_url=False, include_input=False):
         path = ".".join(str(part) for part in item["loc"] if part not in _BRANCHES)
-        is_union = any(part in _BRANCHES for part in item["loc"])
-        message = "must be a string or a finite number" if is_union else _wording(item, whole_body=not path)
+        is_no_branch = any(part in _BRANCHES for part in item["loc"]) and item["type"] != "string_unicode"
+        message = "must be a string or a finite number" if is_no_branch else _wording(item, whole_body=not path)
         found.setdefault(path, Fault(path, message))
     return tuple(found.values())
 
