@@ -180,4 +180,4 @@ def test_a_request_is_measured(api: Api, capsys: pytest.CaptureFixture[str]) -> 
 def test_an_error_is_measured_by_its_code(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
     api.call("POST", "/v1/classification", body="{")
 
-    assert measured(capsys.readouterr().out) == {"requests": 1, "errors by invalid_request": 1}
+    assert measured(capsys.readouterr().out) == {"requests": 1, "errors": 1, "errors by invalid_request": 1}

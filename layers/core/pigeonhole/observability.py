@@ -12,6 +12,9 @@ from aws_lambda_powertools import Logger, Metrics, Tracer, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
 NAMESPACE = "Pigeonhole"
+# The functions whose AWS calls X-Ray may note. It notes an S3 object's key, which is what a caller of classify sends; of the
+# api's calls to DynamoDB and Lambda it notes the table and the function.
+CALLS_TRACED = ("api",)
 
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
@@ -32,7 +35,8 @@ class Observer:
         self.metrics.add_metric(name=name, unit=MetricUnit.Milliseconds, value=value)
 
     def failed(self, code: str) -> None:
-        """Count an answer with an error, by its code: one of the few of errors.py."""
+        """Count an answer with an error: all together, and by its code, one of the few of errors.py."""
+        self.count("errors")
         dimensions = {"service": self.service}
         with single_metric(
             name="errors", unit=MetricUnit.Count, value=1, namespace=NAMESPACE, default_dimensions=dimensions
@@ -46,7 +50,7 @@ def observer(service: str) -> Observer:
     return Observer(
         service=service,
         logger=Logger(service=service),
-        tracer=Tracer(service=service, patch_modules=["botocore"]),
+        tracer=Tracer(service=service, auto_patch=service in CALLS_TRACED, patch_modules=["botocore"]),
         metrics=Metrics(namespace=NAMESPACE, service=service),
     )
 
