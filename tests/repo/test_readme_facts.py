@@ -12,6 +12,7 @@ import pages
 from pigeonhole.contract import RequestLimits
 from pigeonhole.errors import BY_CODE, SampleError
 from pigeonhole.settings import Settings
+from pigeonhole_cli.local_stack import read_template
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -48,6 +49,14 @@ def test_the_contract_and_the_settings_agree_on_the_defaults() -> None:
     assert {
         name: value for name, value in vars(RequestLimits()).items() if name in documented and value != documented[name]
     } == {}
+
+
+def test_what_the_build_is_told_are_parameters_and_values_of_the_template() -> None:
+    parameters = read_template(ROOT / "template.yaml")["Parameters"]
+    told = dict(word.split("=") for word in pages.marked(README, "build parameters").code.split() if "=" in word)
+
+    assert set(told) == {"Architecture", "PythonRuntime", "ModelId"}
+    assert all(value in parameters[name].get("AllowedValues", [value]) for name, value in told.items())
 
 
 @pytest.mark.parametrize(("words", "number"), [("32", 32), ("8,000", 8_000), ("4 MB", 4_000_000), ("10 s", 10)])

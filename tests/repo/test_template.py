@@ -9,12 +9,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
+from samtranslator.public.translator import ManagedPolicyLoader
+from samtranslator.translator.transform import transform
 
 from pigeonhole.contract import ErrorResponse
 from pigeonhole.errors import BY_CODE
 from pigeonhole.settings import PREFIX, Settings
 from pigeonhole.use_cases.authenticate import REFUSAL
-from pigeonhole.wiring import CONNECT_TIMEOUT_S, LOOKUP_TIMEOUT_S
+from pigeonhole.wiring import CONNECT_TIMEOUT_S, LOOKUP_ATTEMPTS, LOOKUP_TIMEOUT_S
 from pigeonhole_cli.local_stack import read_template
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -108,6 +110,18 @@ def test_every_route_and_verb_reaches_the_function() -> None:
     assert {it["Path"] for it in EVENTS.values() if it["Method"] == "ANY"} == made
 
 
+def test_each_open_route_is_throttled_by_itself() -> None:
+    """A usage plan counts calls to routes that want a key, and no others."""
+    opened = {(it["Method"], it["Path"]) for it in EVENTS.values() if it.get("Auth", {}).get("ApiKeyRequired") is False}
+    throttled = {
+        (row["HttpMethod"], row["ResourcePath"].removeprefix("/").replace("~1", "/"))
+        for row in API["MethodSettings"]
+        if (row.get("ThrottlingRateLimit"), row.get("ThrottlingBurstLimit")) == ({"Ref": "ThrottleRate"}, {"Ref": "ThrottleBurst"})
+    }
+
+    assert throttled == opened
+
+
 def test_the_usage_plan_is_set_by_parameters() -> None:
     plan = RESOURCES["UsagePlan"]["Properties"]
 
@@ -135,7 +149,8 @@ def test_each_waits_less_than_the_one_that_asks_it() -> None:
     invoke_s = Settings().invoke_timeout_s
     api_s = FUNCTIONS["ApiFunction"]["Timeout"]
 
-    assert lookups * LOOKUP_TIMEOUT_S + CONNECT_TIMEOUT_S + invoke_s <= api_s <= 28 < gateway_s
+    assert lookups * LOOKUP_ATTEMPTS * LOOKUP_TIMEOUT_S + CONNECT_TIMEOUT_S + invoke_s <= 28 < gateway_s
+    assert api_s > gateway_s, "the gateway's own end is a 504, a function's a 500"
 
 
 def test_the_classify_function_ends_when_nobody_waits_for_it() -> None:
@@ -145,6 +160,26 @@ def test_the_classify_function_ends_when_nobody_waits_for_it() -> None:
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_waits_as_long_as_the_settings_say(function: str) -> None:
     assert not [name for name in environment(function) if name.startswith(PREFIX) and name.endswith("_TIMEOUT_S")]
+
+
+@pytest.mark.parametrize("parameter", ["ClassifyMemory", "Architecture"])
+def test_a_change_of_a_parameter_publishes_a_version_of_classify(parameter: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SAM names a version by its code alone, so its content has to differ for CloudFormation to make another."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    template = read_template(ROOT / "template.yaml")
+    for built, name in (("ClassifyFunction", "ImageUri"), ("ApiFunction", "CodeUri"), ("CoreLayer", "ContentUri")):
+        template["Resources"][built]["Properties"][name] = "s3://bucket/built"
+
+    made = transform(template, {}, ManagedPolicyLoader(None))
+    (version,) = [item["Properties"] for item in made["Resources"].values() if item["Type"] == "AWS::Lambda::Version"]
+
+    assert f"${{{parameter}}}" in version["Description"]["Fn::Sub"]
+
+
+def test_the_classify_functions_memory_has_a_core_for_each_worker_that_encodes() -> None:
+    mb_per_core = 1_769
+
+    assert Settings().encode_workers == TEMPLATE["Parameters"]["ClassifyMemory"]["Default"] // mb_per_core
 
 
 def test_the_classify_functions_memory_holds_the_largest_request() -> None:

@@ -196,21 +196,41 @@ def test_no_samples_no_answers() -> None:
     assert outcome.chosen == []
 
 
+VOCABULARY = ["red", "green", "blue", "dark red", "light blue", "sea", "grass", "rose"]
+PICTURES = {colour: picture(colour) for colour in COLOURS}
+
+
+@st.composite
+def some_labels(draw: st.DrawFn) -> list[LabelClass]:
+    """Classes by words, by example images, and by both."""
+    names = draw(st.lists(st.sampled_from(VOCABULARY), min_size=2, max_size=6, unique=True))
+    examples = st.lists(st.sampled_from(sorted(COLOURS)), min_size=1, max_size=2, unique=True).map(tuple)
+    sides = [draw(st.sampled_from([(True, False), (False, True), (True, True)])) for _ in names]
+    return [
+        LabelClass(name, (name,) if by_words else (), draw(examples) if by_pictures else ())
+        for name, (by_words, by_pictures) in zip(names, sides, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["texts", "pictures"])
 @pytest.mark.parametrize("multiple", [False, True])
 @given(data=st.data())
 def test_an_answer_is_the_same_alone_and_in_any_batch_and_whatever_the_labels_order(
-    multiple: bool, data: st.DataObject
+    multiple: bool, kind: str, data: st.DataObject
 ) -> None:
-    vocabulary = ["red", "green", "blue", "dark red", "light blue", "sea", "grass", "rose"]
-    names = data.draw(st.lists(st.sampled_from(vocabulary), min_size=2, max_size=6, unique=True))
-    texts = data.draw(st.lists(st.sampled_from([*vocabulary, "red sea", "blue rose grass"]), min_size=1, max_size=9))
     classifier = make(batch=data.draw(st.integers(1, 4)), workers=data.draw(st.integers(1, 3)))
-    options = Options(multiple_labels=multiple)
-    together = classifier.classify_texts(texts, words(*names), options)
-    for index, text in enumerate(texts):
-        alone = classifier.classify_texts([text], words(*reversed(names)), options)
-        mirrored = {names[len(names) - 1 - label.index]: label.probability for label in alone.ranked[0]}
-        expected = {names[label.index]: label.probability for label in together.ranked[index]}
-        assert mirrored == pytest.approx(expected, abs=1e-5)
+    labels, options = data.draw(some_labels()), Options(multiple_labels=multiple)
+    vocabulary = [*VOCABULARY, "red sea", "blue rose grass"] if kind == "texts" else sorted(COLOURS)
+    samples = data.draw(st.lists(st.sampled_from(vocabulary), min_size=1, max_size=9))
+
+    def probabilities(samples: list[str], labels: list[LabelClass]) -> list[dict[str, float]]:
+        if kind == "texts":
+            outcome = classifier.classify_texts(samples, labels, options, PICTURES)
+        else:
+            outcome = classifier.classify_images([PICTURES[colour] for colour in samples], labels, options, PICTURES)
+        return [{labels[label.index].name: label.probability for label in row} for row in outcome.ranked]
+
+    for sample, expected in zip(samples, probabilities(samples, labels), strict=True):
+        assert probabilities([sample], labels[::-1]) == [pytest.approx(expected, abs=1e-5)]
         if not multiple:
             assert sum(expected.values()) == pytest.approx(1, abs=1e-5)

@@ -9,7 +9,7 @@ import pytest
 from pigeonhole.contract import RequestLimits
 from pigeonhole.images import ImageLimits
 from pigeonhole.net import NetRules
-from pigeonhole.settings import Settings
+from pigeonhole.settings import AT_LEAST_ONE, Settings
 from pigeonhole.use_cases.run_chunk import ChunkLimits
 
 # variable, default, a text for it, what that text means
@@ -77,6 +77,15 @@ def test_a_variable_sets_its_field_and_no_other(variable: str, _default: object,
 )
 def test_a_value_of_another_type_is_an_error_that_names_the_variable(variable: str, text: str) -> None:
     with pytest.raises(ValueError, match=variable):
+        Settings.read({variable: text})
+
+
+@pytest.mark.parametrize("name", AT_LEAST_ONE)
+@pytest.mark.parametrize("text", ["0", "-1"])
+def test_no_workers_are_an_error_that_names_the_variable(name: str, text: str) -> None:
+    variable = "PIGEONHOLE_" + name.upper()
+
+    with pytest.raises(ValueError, match=f"{variable}='{text}' is not at least 1"):
         Settings.read({variable: text})
 
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
+from typing import Any
 
 PREFIX = "PIGEONHOLE_"
+AT_LEAST_ONE = ("fetch_workers", "decode_workers", "threads", "encode_batch", "encode_workers")
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Settings:
     def read(cls, environ: Mapping[str, str]) -> Settings:
         """Take each field from `environ`, else its default.
 
-        Raises ValueError, naming the variable, for a value of the wrong type.
+        Raises ValueError, naming the variable, for a value of the wrong type or a number of workers that isn't one.
         """
         values: dict[str, object] = {}
         for field in fields(cls):
@@ -61,11 +63,14 @@ class Settings:
                 continue
             default = field.default
             assert default is not MISSING  # noqa: S101 - every field above has one
-            values[field.name] = _parse(name, raw, type(default))
+            value = _parse(name, raw, type(default))
+            if field.name in AT_LEAST_ONE and value < 1:
+                raise ValueError(f"{name}={raw!r} is not at least 1")
+            values[field.name] = value
         return cls(**values)  # type: ignore[arg-type]
 
 
-def _parse(name: str, raw: str, kind: type) -> object:
+def _parse(name: str, raw: str, kind: type) -> Any:
     try:
         if kind is bool:
             return {"true": True, "false": False}[raw.lower()]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from boto3.session import Session
 
 CONNECT_TIMEOUT_S = 2.0
-LOOKUP_TIMEOUT_S = 1.0
+LOOKUP_TIMEOUT_S, LOOKUP_ATTEMPTS = 0.5, 2
 LOCAL_REGION = "us-east-1"
 
 
@@ -59,7 +59,7 @@ def api_services(settings: Settings) -> ApiServices:
 
     session, limits = Session(), _limits(settings)
     quota = Quota.of(settings.quota_limit, settings.quota_period)
-    store = DynamoTenantStore(_client(session, "dynamodb", timeout_s=LOOKUP_TIMEOUT_S, attempts=2), settings.table_name)
+    store = DynamoTenantStore(_client(session, "dynamodb", timeout_s=LOOKUP_TIMEOUT_S, attempts=LOOKUP_ATTEMPTS), settings.table_name)
     hasty = _client(session, "dynamodb", timeout_s=settings.rate_counter_timeout_s, attempts=1)
     # One attempt: a repeated invocation would infer twice.
     lambdas = _client(session, "lambda", timeout_s=settings.invoke_timeout_s, attempts=1)
@@ -116,7 +116,8 @@ def classify_services(settings: Settings) -> ClassifyServices:
         timeout_s=settings.fetch_timeout_s,
         max_redirects=settings.max_redirects,
     )
-    blobs = S3BlobStore(_client(Session(), "s3", timeout_s=settings.fetch_timeout_s, attempts=2))
+    s3 = _client(Session(), "s3", timeout_s=settings.fetch_timeout_s, attempts=2, connections=settings.fetch_workers)
+    blobs = S3BlobStore(s3)
     limits = ChunkLimits(
         image=ImageLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_megapixels * 1_000_000),
         request_bytes=settings.max_request_bytes,
@@ -181,8 +182,8 @@ def _limits(settings: Settings) -> RequestLimits:
     )
 
 
-def _client(session: Session, service: str, *, timeout_s: float, attempts: int) -> Any:
-    """A boto3 client that waits `timeout_s` for an answer and tries `attempts` times in all."""
+def _client(session: Session, service: str, *, timeout_s: float, attempts: int, connections: int = 10) -> Any:
+    """A boto3 client that waits `timeout_s` for an answer, tries `attempts` times in all and keeps so many connections."""
     from botocore.config import Config
 
     config = Config(
@@ -190,5 +191,6 @@ def _client(session: Session, service: str, *, timeout_s: float, attempts: int) 
         read_timeout=timeout_s,
         retries={"total_max_attempts": attempts, "mode": "standard"},
         tcp_keepalive=True,
+        max_pool_connections=connections,
     )
     return session.client(service, config=config)
