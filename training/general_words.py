@@ -30,8 +30,8 @@ _FOOD = (
 )
 # Kinds whose photos show hardly anything without the person who wears or plays it.
 _PEOPLE = (
-    "person, academic gown, barbershop, basketball, bikini, cardigan, gasmask, kimono, military uniform, miniskirt, neck brace, "
-    "oboe, poncho, rugby ball, sombrero, swimming trunks, vestment"
+    "person, academic gown, barbershop, basketball, bikini, cardigan, gasmask, kimono, military uniform, miniskirt, "
+    "neck brace, oboe, poncho, rugby ball, sombrero, swimming trunks, vestment"
 )
 _CARS = "car, beach wagon, convertible, limousine, sports car, police van"
 _BOATS = "ship, ferry, gondola, ketch, lifeboat, schooner"
@@ -107,7 +107,8 @@ _PERSON = (
     "scoreboard, sewing machine, snorkel, sock, sombrero, stopwatch, sunglasses, swimming trunks, syringe, "
     "torch, turnstile, umbrella, vestment, volleyball, wheelchair"
 )
-# General words and classes, and the classes whose photos may well show one without being labelled so. Neither is the other's negative.
+# General words and classes, and the classes whose photos may well show one without being labelled so. Neither is the other's
+# negative.
 MAY_SHOW = {
     "person": _PERSON,
     "people": _PERSON,

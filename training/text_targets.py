@@ -37,7 +37,7 @@ class Texts:
         return self.embeddings[torch.arange(count), torch.from_numpy(rng.integers(0, self.width, count))]
 
     def mean(self, start: int = 0, stop: int | None = None) -> torch.Tensor:
-        """The mean over the templates of each common name, as the classifier takes it: unit rows, float32 (stop - start, dim)."""
+        """The mean over each common name's templates, as the classifier takes it: unit rows, float32 (stop - start, dim)."""
         return torch.nn.functional.normalize(self.embeddings[start:stop, : len(TEMPLATES)].mean(dim=1), dim=-1)
 
 

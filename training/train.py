@@ -27,7 +27,7 @@ from tower import SIDE, ImageTower, embed_photos, normalise, save, sentence_embe
 
 SHARES = (0.75, 0.19, 0.06)  # of a batch: Tiny ImageNet, photos, CIFAR-10
 BATCH = 256
-TURN, PEAK_LR, WEIGHT_DECAY, WARM_UP = 0.08, 2e-3, 0.05, 0.02  # peaks of Muon's and of AdamW's learning rates
+TURN, PEAK_LR, WEIGHT_DECAY, WARM_UP = 0.015, 2e-3, 0.05, 0.02  # peaks of Muon's and of AdamW's learning rates
 SMALL_SIDE, SMALL_PART = 48, 0.6
 FIRST_SCALE, MAX_SCALE = 40.0, 100.0  # of the logits; the bound is CLIP's
 CHECK_EVERY = 480  # seconds between checkpoints

@@ -24,6 +24,7 @@ from pigeonhole_cli.models import DEFAULT_CACHE, cached_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 STACK = "pigeonhole"
+DATA = Path(".pigeonhole")
 TENANT, KEY = "local", "up"
 WARM_UP_S = 60.0
 
@@ -36,10 +37,10 @@ curl {url}/v1/classification -H 'x-api-key: {key}' -H 'content-type: application
 
 
 def up(
-    port: Annotated[int, typer.Option(envvar="PORT", help="Where the API listens, on this machine only.")] = 8080,
-    aws_port: Annotated[int, typer.Option(envvar="AWS_PORT", help="Where the emulated AWS listens.")] = 8081,
+    port: Annotated[int, typer.Option(envvar="PORT", min=0, max=65_535, help="Where the API listens, here only.")] = 8080,
+    aws_port: Annotated[int, typer.Option(envvar="AWS_PORT", min=0, max=65_535, help="Where the emulated AWS listens.")] = 8081,
     model: Annotated[str, typer.Option(envvar="MODEL", help="A prepared model.")] = "tiny",
-    data: Annotated[Path, typer.Option(help="Where the stack keeps its keys and tables.")] = Path(".pigeonhole"),
+    data: Annotated[Path, typer.Option(envvar="PIGEONHOLE_DATA", help="Where the stack keeps its keys and tables.")] = DATA,
     cache: Annotated[Path, typer.Option(envvar="PIGEONHOLE_CACHE", help="Where prepared models are.")] = DEFAULT_CACHE,
 ) -> None:
     """Run Pigeonhole on this machine, until Ctrl-C. Its data outlives it."""

@@ -72,7 +72,12 @@ class LocalProcess:
 
     def __enter__(self) -> LocalProcess:
         try:
-            self._start()
+            try:
+                self._start()
+            except OSError as error:
+                raise LocalError(
+                    f"{self.data} can't hold the stack's data ({error.strerror}). Choose another: --data."
+                ) from None
             self._wait_until_ready()
         except BaseException:
             self.stop()

@@ -42,7 +42,7 @@ def sent_to_the_daemon(service: str) -> str:
             "AWS_SECRET_ACCESS_KEY": "testing",
             "AWS_LAMBDA_FUNCTION_NAME": service,
             "LAMBDA_TASK_ROOT": str(TESTS),
-            "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:{}".format(daemon.getsockname()[1]),
+            "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{daemon.getsockname()[1]}",
             "_X_AMZN_TRACE_ID": "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1",
         }
         subprocess.run([sys.executable, "-c", READ_AN_OBJECT, service], env=environment, check=True, timeout=60)

@@ -65,7 +65,15 @@ def http(opened: ExitStack) -> httpx.Client:
 
 
 @pytest.fixture(scope="session")
-def deploy(server: LocalProcess, model: Path, opened: ExitStack, http: httpx.Client) -> Deploy:
+def deployments() -> dict[str, Deployment]:
+    """Every stack that was deployed so far, by its name."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def deploy(
+    server: LocalProcess, model: Path, opened: ExitStack, http: httpx.Client, deployments: dict[str, Deployment]
+) -> Deploy:
     """Deploy the template under a name: `parameters` of the template, `settings` of functions beside the local ones."""
 
     def deploy(
@@ -83,7 +91,9 @@ def deploy(server: LocalProcess, model: Path, opened: ExitStack, http: httpx.Cli
         }
         outputs = stack.deploy(classify_concurrency=classify_concurrency, settings=merged, parameters=parameters)
         url = f"{server.aws_url}/restapis/{outputs['ApiId']}/{outputs['StageName']}/_user_request_"
-        return Deployment(url, stack, outputs, manage_keys(stack, outputs).create("tests", "stack").value, http)
+        made = Deployment(url, stack, outputs, manage_keys(stack, outputs).create("tests", "stack").value, http)
+        deployments[name] = made
+        return made
 
     return deploy
 

@@ -23,8 +23,9 @@ LAMBDAS_OWN = {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegmen
 
 @dataclass(frozen=True)
 class Call:
-    """One decision of ministack's IAM on a call by a function's role."""
+    """One decision of ministack's IAM on a call by a function's role. `stack`: the name of the function's own."""
 
+    stack: str
     function: str
     action: str
     resource: str
@@ -43,16 +44,20 @@ class Grant:
 
 
 @pytest.fixture(scope="module")
-def calls(deployed: Deployment, record: Path, photos: dict[str, bytes]) -> list[Call]:
-    """What each function of the main stack called: in the tests before, and in one request of each kind that reaches AWS."""
+def calls(deployed: Deployment, deployments: dict[str, Deployment], record: Path, photos: dict[str, bytes]) -> list[Call]:
+    """What each stack's functions called in the tests before, and the main one's in a request of each kind that reaches AWS."""
     deployed.stack.client("s3").put_object(Bucket=BUCKET, Key=PREFIX + "cat.png", Body=photos["cat"])
     granted = deployed.classify(request([image(f"s3://{BUCKET}/{PREFIX}cat.png")], [text("cat"), text("temple")]))
     assert granted.status_code == 200, granted.text
-    resources = deployed.stack.resources()
-    names = {resources[function]: function for function in FUNCTIONS}
+    names = {
+        resources[function]: (name, function)
+        for name, deployment in deployments.items()
+        for resources in [deployment.stack.resources()]
+        for function in FUNCTIONS
+    }
     lines = (json.loads(line) for line in record.read_text().splitlines())
     return [
-        Call(names[name], line["action"], line["resource"], line["allowed"])
+        Call(*names[name], line["action"], line["resource"], line["allowed"])
         for line in lines
         if ":assumed-role/" in line["principal"] and (name := line["principal"].rsplit("/", 1)[1]) in names
     ]
@@ -75,18 +80,18 @@ def listed(value: str | list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_no_call_is_outside_the_policies(deployed: Deployment, calls: list[Call], function: str) -> None:
-    granted = list(grants(deployed, function))
+def test_no_call_is_outside_the_policies(deployments: dict[str, Deployment], calls: list[Call], function: str) -> None:
     own = [call for call in calls if call.function == function]
+    granted = {name: list(grants(deployment, function)) for name, deployment in deployments.items()}
 
     assert own, "the function calls AWS"
     assert [call for call in own if not call.allowed] == []
-    assert [call for call in own if not any(grant.covers(call) for grant in granted)] == []
+    assert [call for call in own if not any(grant.covers(call) for grant in granted[call.stack])] == []
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_no_granted_action_is_unused(deployed: Deployment, calls: list[Call], function: str) -> None:
-    own = [call for call in calls if call.function == function]
+    own = [call for call in calls if (call.stack, call.function) == (deployed.stack.name, function)]
 
     unused = [grant for grant in grants(deployed, function) if not any(grant.covers(call) for call in own)]
 

@@ -1,4 +1,4 @@
-"""`pigeonhole up` as it is typed: what it prints works, Ctrl-C keeps the data, and trouble is one line that says what to do."""
+"""`make start` and `pigeonhole up` as typed: what they print works, Ctrl-C keeps the data, and trouble is one line that says what to do."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from pigeonhole_cli import local_process
+from pigeonhole_cli.local import ROOT
 from pigeonhole_cli.local_process import LocalError, LocalProcess, open_port
 from pigeonhole_cli.local_rewrites import REWRITES
 
@@ -27,7 +28,7 @@ READY = "Ctrl-C stops it"
 
 @dataclass
 class Up:
-    """A running `pigeonhole up`. `output`: what it has printed; `seconds`: how long that took."""
+    """A running stack. `output`: what it has printed; `seconds`: how long that took."""
 
     process: subprocess.Popen[str]
     output: str
@@ -39,7 +40,7 @@ class Up:
         return found[1]
 
     def interrupt(self) -> int:
-        self.process.send_signal(signal.SIGINT)
+        os.killpg(self.process.pid, signal.SIGINT)  # to all that the terminal shows, as Ctrl-C goes
         return self.process.wait(timeout=30)
 
 
@@ -48,16 +49,22 @@ Start = Callable[..., Up]
 
 @pytest.fixture
 def start(model: Path, tmp_path: Path) -> Iterator[Start]:
-    """Run `pigeonhole up` until it is ready or ends; what is left running is stopped."""
+    """Run `pigeonhole up`, or another command, until it is ready or ends; what is left running is stopped."""
     running: list[subprocess.Popen[str]] = []
 
-    def start(*options: str, data: Path = tmp_path / "data") -> Up:
-        command = ["pigeonhole", "up", "--port", "0", "--aws-port", "0", "--data", str(data), "--model", model.name]
+    def start(*options: str, command: Sequence[str] = ("pigeonhole", "up", "--port", "0", "--aws-port", "0")) -> Up:
         environment = {**os.environ, "PIGEONHOLE_CACHE": str(model.parents[1]), "PYTHONUNBUFFERED": "1"}
+        environment |= {"PIGEONHOLE_DATA": str(tmp_path / "data"), "MODEL": model.name}
         environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
         began = time.monotonic()
         process = subprocess.Popen(
-            [*command, *options], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [*command, *options],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
         )
         running.append(process)
         assert process.stdout
@@ -101,6 +108,33 @@ def test_what_it_prints_works_and_a_second_start_has_the_same_key(start: Start) 
     assert second.seconds < 15
     account = httpx.get(f"{second.said('URL')}/v1/account", headers={"x-api-key": first.said("API key")})
     assert account.json()["tenant"]["id"] == "local"
+
+
+def test_make_start_is_ready_again_in_a_moment_after_ctrl_c(start: Start) -> None:
+    command = ("make", "start", "PORT=0", "AWS_PORT=0", f"VENV={sys.prefix}")  # the environment that runs the tests
+    first = start(command=command)
+    first.interrupt()
+    assert first.process.stdout
+    assert "the data is kept" in first.process.stdout.read()
+
+    second = start(command=command)
+
+    assert second.said("API key") == first.said("API key")
+    assert second.seconds < 15
+    assert httpx.get(f"{second.said('URL')}/v1/health").json()["success"] is True
+
+
+@pytest.mark.parametrize("setting", ["PORT=70000", "AWS_PORT=-1"])
+def test_a_port_that_there_is_not_is_named(start: Start, setting: str) -> None:
+    told = start(command=("env", setting, "pigeonhole", "up"))
+
+    assert told.process.wait(timeout=30) == 2
+    assert setting.split("=")[1] in told.output
+    assert "Traceback" not in told.output
+
+
+def test_a_data_folder_that_can_not_be_made_is_named(start: Start) -> None:
+    assert "/proc/none can't hold the stack's data" in refusal(start("--data", "/proc/none"))
 
 
 def test_the_data_outlives_a_start_that_was_killed(start: Start) -> None:

@@ -244,9 +244,7 @@ class Classifier:
     def _encode_images(self, pixels: Pixels | Sequence[Pixels]) -> Floats:
         return self._in_batches(lambda part: self.encoder.encode_image(np.stack(part)), pixels)
 
-    def _in_batches(
-        self, encode: Callable[[Any], Floats], items: Sequence[Any] | Pixels, batch: int | None = None
-    ) -> Floats:
+    def _in_batches(self, encode: Callable[[Any], Floats], items: Sequence[Any] | Pixels, batch: int | None = None) -> Floats:
         """Encode in batches of at most `batch`, alike in size, on all workers: (n, dim) in the order of the items."""
         if not len(items):
             return np.zeros((0, self.encoder.info.dim), dtype=np.float32)

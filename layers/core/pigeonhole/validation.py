@@ -26,7 +26,8 @@ _WORDS = {
     "greater_than_equal": "must be at least {ge:g}",
     "less_than_equal": "must be at most {le:g}",
 }
-_BRANCHES = ("constrained-str", "int", "float", "constrained-float")  # a union's branch shows in the path as a segment of its own
+# A union's branch shows in the path as a segment of its own.
+_BRANCHES = ("constrained-str", "int", "float", "constrained-float")
 
 
 def faults_of(error: ValidationError) -> tuple[Fault, ...]:

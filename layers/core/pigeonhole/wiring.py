@@ -59,7 +59,8 @@ def api_services(settings: Settings) -> ApiServices:
 
     session, limits = Session(), _limits(settings)
     quota = Quota.of(settings.quota_limit, settings.quota_period)
-    store = DynamoTenantStore(_client(session, "dynamodb", timeout_s=LOOKUP_TIMEOUT_S, attempts=LOOKUP_ATTEMPTS), settings.table_name)
+    lookups = _client(session, "dynamodb", timeout_s=LOOKUP_TIMEOUT_S, attempts=LOOKUP_ATTEMPTS)
+    store = DynamoTenantStore(lookups, settings.table_name)
     hasty = _client(session, "dynamodb", timeout_s=settings.rate_counter_timeout_s, attempts=1)
     # One attempt: a repeated invocation would infer twice.
     lambdas = _client(session, "lambda", timeout_s=settings.invoke_timeout_s, attempts=1)

@@ -1,0 +1,28 @@
+"""`pigeonhole` in an environment that lacks a package ends with one line that says what to do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+WITHOUT = """
+import sys
+sys.modules[sys.argv[1]] = None  # importing it fails, as if it weren't there
+sys.argv = ["pigeonhole", *sys.argv[2:]]
+from pigeonhole_cli.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("package", ["botocore", "pydantic", "rich", "typer"])
+def test_a_package_that_is_missing_is_named_with_the_way_out(package: str, tmp_path: object) -> None:
+    command = [sys.executable, "-c", WITHOUT, package, "models", "prepare", "tiny", "--out", f"{tmp_path}/tiny"]
+
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+    assert ended.returncode == 1
+    (line,) = ended.stderr.splitlines()
+    assert f"the package {package} is missing" in line
+    assert "make start" in line
