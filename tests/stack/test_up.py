@@ -1,4 +1,4 @@
-"""`make start` and `pigeonhole up` as typed: what they print works, Ctrl-C keeps the data, and trouble is one line that says what to do."""
+"""`make start` and `pigeonhole up` as typed: what is printed works, Ctrl-C keeps the data, trouble is one line with the way out."""
 
 from __future__ import annotations
 
