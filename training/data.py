@@ -2,6 +2,11 @@
 
 Every shard has `image` (encoded bytes), `label` (English words, synonyms separated by commas, the common name first) and
 `source`. Images are decoded once into a uint8 cache, because decoding WebP costs more than a training step.
+
+*Sources show.* Half of train-photos, all its cats, dogs, flowers and fruit among them, are 30 pixels wide, CIFAR-10's are 32,
+all others 64 or more; and every pagoda lies askew between black corners. A tower learns that first: what is sharp is no flower,
+what is upright no pagoda. So half of the sharp photos are blurred here, half of the blurred ones get another photo's fine
+detail, and those that lie askew are turned.
 """
 
 from __future__ import annotations
@@ -18,6 +23,8 @@ from PIL import Image
 
 HELD_OUT_SEED = 20240607
 HELD_OUT_SHARE = 0.1
+BLURRED, GRAFTED = 0.5, 0.5  # parts of the sharp photos, and of the blurred ones
+LEAST_DETAIL = 24  # pixels that a blurred photo is left with
 
 # file stem -> stored side in pixels: each near its shards' native size, so that the cache neither invents nor loses detail.
 SHARDS = {
@@ -33,45 +40,64 @@ SHARDS = {
 
 @dataclass(frozen=True)
 class PhotoSet:
-    """Photos of one native size. `pixels`: uint8 (n, side, side, 3); `classes`: int64 (n,), an index into `names`."""
+    """Photos of one stored size. `pixels`: uint8 (n, side, side, 3); `classes`: int64 (n,), an index into `names`.
+
+    `detail`: int64 (n,), pixels of the shorter side that a photo came with; `askew`: bool (n,), whether its corners are black.
+    """
 
     pixels: npt.NDArray[np.uint8]
     classes: npt.NDArray[np.int64]
+    detail: npt.NDArray[np.int64]
+    askew: npt.NDArray[np.bool_]
     names: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.classes)
 
     def take(self, rows: npt.NDArray[np.int64]) -> PhotoSet:
-        return PhotoSet(self.pixels[rows], self.classes[rows], self.names)
+        return PhotoSet(self.pixels[rows], self.classes[rows], self.detail[rows], self.askew[rows], self.names)
 
 
-def centre_square(encoded: bytes, side: int) -> Image.Image:
-    """Decode to RGB, scale the shorter side to `side` pixels (bicubic, antialiased) and cut the centre square."""
-    image = Image.open(io.BytesIO(encoded)).convert("RGB")
+def centre_square(image: Image.Image, side: int) -> Image.Image:
+    """Scale the shorter side to `side` pixels (bicubic, antialiased) and cut the centre square."""
     width, height = image.size
     edge = min(width, height)
     left, top = (width - edge) // 2, (height - edge) // 2
     return image.resize((side, side), Image.Resampling.BICUBIC, box=(left, top, left + edge, top + edge))
 
 
+def has_black_corners(image: Image.Image) -> bool:
+    """Whether at least three corners, of 8 x 8 pixels, are black: an artist's rotation, in Caltech-101."""
+    pixels = np.asarray(image)
+    corners = (pixels[:8, :8], pixels[:8, -8:], pixels[-8:, :8], pixels[-8:, -8:])
+    return sum(bool(corner.mean() < 12 and corner.std() < 8) for corner in corners) >= 3
+
+
 def load(folder: Path, stems: list[str], cache: Path) -> PhotoSet:
     """Decode the shards `stems` of `folder` (all of one stored side) into one PhotoSet, through the cache folder."""
     cache.mkdir(parents=True, exist_ok=True)
-    pixels, labels = [], []
+    parts = []
     for stem in stems:
         cached = cache / f"{stem}-{SHARDS[stem]}.npz"
         if not cached.exists():
-            table = pq.read_table(folder / f"{stem}.parquet", columns=["image", "label"])
-            decoded = [np.asarray(centre_square(raw, SHARDS[stem])) for raw in table["image"].to_pylist()]
+            table = pq.read_table(folder / f"{stem}.parquet", columns=["image", "label", "source"])
+            images = [Image.open(io.BytesIO(raw)).convert("RGB") for raw in table["image"].to_pylist()]
+            may_be_askew = [source == "caltech-101" for source in table["source"].to_pylist()]
             partial = cached.with_suffix(".partial.npz")
-            np.savez(partial, pixels=np.stack(decoded), labels=np.array(table["label"].to_pylist()))
+            np.savez(
+                partial,
+                pixels=np.stack([np.asarray(centre_square(image, SHARDS[stem])) for image in images]),
+                labels=np.array(table["label"].to_pylist()),
+                detail=np.array([min(image.size) for image in images]),
+                askew=np.array([may and has_black_corners(it) for may, it in zip(may_be_askew, images, strict=True)]),
+            )
             partial.rename(cached)
-        stored = np.load(cached)
-        pixels.append(stored["pixels"])
-        labels.append(stored["labels"])
-    names, classes = np.unique(np.concatenate(labels), return_inverse=True)
-    return PhotoSet(np.concatenate(pixels), classes.astype(np.int64), tuple(str(name) for name in names))
+        parts.append(np.load(cached))
+    pixels, labels, detail, askew = (
+        np.concatenate([part[name] for part in parts]) for name in ("pixels", "labels", "detail", "askew")
+    )
+    names, classes = np.unique(labels, return_inverse=True)
+    return PhotoSet(pixels, classes.astype(np.int64), detail, askew, tuple(str(name) for name in names))
 
 
 def split_held_out(photos: PhotoSet) -> tuple[PhotoSet, PhotoSet]:
@@ -91,23 +117,27 @@ def class_weights(photos: PhotoSet, power: float) -> npt.NDArray[np.float64]:
     return np.asarray(weights / weights.sum())
 
 
-def augment(pixels: npt.NDArray[np.uint8], side: int, rng: np.random.Generator) -> torch.Tensor:
-    """Cut squares that are whole photos or nearly so, flip half of them, and change the colours of half of them.
+def augment(photos: PhotoSet, side: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cut squares that are whole photos or nearly so, blur half of the sharp ones, flip half, change the colours of half.
 
-    `pixels`: uint8 (n, s, s, 3). Returns float32 (n, 3, side, side) in 0..1. A cut's edge is between `side` and s, as far as
-    0.6 s, and may stand out by s / 16, where the photo is mirrored. So it is scaled down or not at all, and stays sharp: a
-    tower that learned from blurred cuts reads sharp photos badly.
+    Returns float32 (n, 3, side, side) in 0..1, and bool (n,): which are blurred, because they came so or were made so. A cut
+    that stays sharp is scaled down or not at all: its edge is between `side` and the stored one, as far as 0.6 of that. A
+    blurred one's is from 0.5 of it. Both may stand out by a sixteenth, where the photo is mirrored.
     """
-    n, stored = len(pixels), pixels.shape[1]
+    n, stored = len(photos), photos.pixels.shape[1]
     reach = stored // 16
-    padded = np.pad(pixels, ((0, 0), (reach, reach), (reach, reach), (0, 0)), mode="reflect")
-    smallest = min(max(side, round(0.6 * stored)), stored)
-    edges = rng.integers(smallest, stored + 1, n)
+    padded = np.pad(photos.pixels, ((0, 0), (reach, reach), (reach, reach), (0, 0)), mode="reflect")
+    blurred = (photos.detail < side) | (rng.random(n) < BLURRED)
+    smallest = np.where(blurred, round(0.5 * stored), min(max(side, round(0.6 * stored)), stored))
+    edges = rng.integers(smallest, stored + 1)
     corners = rng.integers(0, (stored + 2 * reach - edges + 1)[:, None], (n, 2))
+    details = rng.integers(LEAST_DETAIL, side, n)
     cuts = np.empty((n, side, side, 3), dtype=np.uint8)
     for index, (photo, edge, (y, x)) in enumerate(zip(padded, edges, corners, strict=True)):
-        cut = photo[y : y + edge, x : x + edge]
-        cuts[index] = cut if edge == side else _resized(Image.fromarray(cut), side)
+        cut = Image.fromarray(_upright(photo, rng) if photos.askew[index] else photo[y : y + edge, x : x + edge])
+        if blurred[index]:
+            cut = cut.resize((details[index], details[index]), Image.Resampling.BICUBIC)
+        cuts[index] = _resized(cut, side)
     flipped = rng.random(n) < 0.5
     cuts[flipped] = cuts[flipped, :, ::-1]
     batch = torch.from_numpy(cuts).permute(0, 3, 1, 2).float() / 255
@@ -122,7 +152,27 @@ def augment(pixels: npt.NDArray[np.uint8], side: int, rng: np.random.Generator) 
     batch = mean + (batch - mean) * factor()
     grey = batch.mean(dim=1, keepdim=True)
     batch = grey + (batch - grey) * factor()
-    return batch.clamp_(0, 1)
+    return batch.clamp_(0, 1), torch.from_numpy(blurred)
+
+
+def graft(batch: torch.Tensor, blurred: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Add to half of the blurred photos what is finer than LEAST_DETAIL pixels in sharp ones: float32 (n, 3, side, side)."""
+    takers = np.flatnonzero(blurred.numpy() & (rng.random(len(batch)) < GRAFTED))
+    givers = rng.choice(np.flatnonzero(~blurred.numpy()), len(takers))
+    sharp = batch[givers]
+    coarse = torch.nn.functional.interpolate(sharp, size=LEAST_DETAIL, mode="bilinear", antialias=True)
+    fine = sharp - torch.nn.functional.interpolate(coarse, size=sharp.shape[-1], mode="bicubic")
+    strength = torch.from_numpy(rng.uniform(0.2, 0.8, (len(takers), 1, 1, 1)).astype(np.float32))
+    batch[takers] = (batch[takers] + strength * fine).clamp(0, 1)
+    return batch
+
+
+def _upright(photo: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """Turn a photo by up to 60 degrees, and cut its middle, in which no corner shows when it stands upright."""
+    turned = np.asarray(Image.fromarray(photo).rotate(rng.uniform(-60, 60), Image.Resampling.BICUBIC))
+    edge = rng.integers(round(0.6 * len(photo)), round(0.75 * len(photo)))
+    start = (len(photo) - edge) // 2
+    return turned[start : start + edge, start : start + edge]
 
 
 def plain(pixels: npt.NDArray[np.uint8], side: int) -> torch.Tensor:
@@ -133,4 +183,6 @@ def plain(pixels: npt.NDArray[np.uint8], side: int) -> torch.Tensor:
 
 
 def _resized(image: Image.Image, side: int) -> npt.NDArray[np.uint8]:
+    if image.size == (side, side):
+        return np.asarray(image)
     return np.asarray(image.resize((side, side), Image.Resampling.BICUBIC))

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from transformers import ResNetConfig
 
-from data import PhotoSet, augment, class_weights, load, split_held_out
+from data import PhotoSet, augment, class_weights, graft, load, split_held_out
 from muon import Muon
 from text_targets import TextTargets
 from tower import SIDE, ImageTower, embed_photos, normalise, save, sentence_embedder
@@ -117,14 +117,17 @@ def main() -> None:
         for optimiser, peak in zip(optimisers, peaks, strict=True):
             for group in optimiser.param_groups:
                 group["lr"] = peak * due
-        parts, wanted = [], []
+        parts, blurred, wanted = [], [], []
         for source, chance, count, offset in zip(
             sources, chances, rng.multinomial(BATCH, SHARES), targets.offsets, strict=True
         ):
             rows = rng.choice(len(source), size=count, p=chance)
-            parts.append(augment(source.pixels[rows], side, rng))
+            photos_of_source, are_blurred = augment(source.take(rows), side, rng)
+            parts.append(photos_of_source)
+            blurred.append(are_blurred)
             wanted.append(torch.from_numpy(source.classes[rows] + offset))
-        vectors = tower(normalise(torch.cat(parts)).to(device))
+        batch = graft(torch.cat(parts), torch.cat(blurred), rng)
+        vectors = tower(normalise(batch).to(device))
         loss = targets.loss(vectors, torch.cat(wanted), log_scale.exp(), rng)
         for optimiser in optimisers:
             optimiser.zero_grad()

@@ -1,4 +1,4 @@
-"""`make start` and `pigeonhole up` as typed: what is printed works, Ctrl-C keeps the data, trouble is one line with the way out."""
+"""`make start` and `pigeonhole up` as typed: what they print works, Ctrl-C keeps the data, trouble is a line with a way out."""
 
 from __future__ import annotations
 
