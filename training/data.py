@@ -158,8 +158,10 @@ def augment(photos: PhotoSet, side: int, rng: np.random.Generator) -> tuple[torc
 def graft(batch: torch.Tensor, blurred: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """Add to half of the blurred photos what is finer than LEAST_DETAIL pixels in sharp ones: float32 (n, 3, side, side)."""
     takers = np.flatnonzero(blurred.numpy() & (rng.random(len(batch)) < GRAFTED))
-    givers = rng.choice(np.flatnonzero(~blurred.numpy()), len(takers))
-    sharp = batch[givers]
+    givers = np.flatnonzero(~blurred.numpy())
+    if not len(givers):
+        return batch
+    sharp = batch[rng.choice(givers, len(takers))]
     coarse = torch.nn.functional.interpolate(sharp, size=LEAST_DETAIL, mode="bilinear", antialias=True)
     fine = sharp - torch.nn.functional.interpolate(coarse, size=sharp.shape[-1], mode="bicubic")
     strength = torch.from_numpy(rng.uniform(0.2, 0.8, (len(takers), 1, 1, 1)).astype(np.float32))

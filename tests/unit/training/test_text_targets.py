@@ -1,0 +1,65 @@
+"""training/text_targets.py: which texts a photo is held to, and which are left out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from general_words import GENERAL_WORDS, MAY_SHOW, WORDS
+from pigeonhole.encoders.fake_encoder import FakeEncoder
+from text_targets import TEMPLATES, TextTargets
+
+NAMES = (("tabby, tabby cat", "kimono", "desk"), ("cat", "person", "desk"))
+
+
+@pytest.fixture(scope="module")
+def targets() -> TextTargets:
+    return TextTargets(lambda texts: FakeEncoder(dim=256).encode_text(texts), list(NAMES))
+
+
+def test_a_class_that_a_photo_may_show_is_not_its_negative(targets: TextTargets) -> None:
+    names = [name.split(",")[0] for source in NAMES for name in source]
+    pairs = {tuple(sorted((names[i], names[j]))) for i, j in targets.no_negative.nonzero().tolist()}
+
+    assert pairs == {("cat", "tabby"), ("kimono", "person"), ("desk", "desk")}
+
+
+def test_a_word_covers_its_kinds(targets: TextTargets) -> None:
+    covered = {WORDS[word] for word in targets.covered[0].nonzero()[:, 0].tolist()}
+
+    assert covered == {"cat", "animal"}
+    assert bool((targets.no_negative_word >= targets.covered).all())
+
+
+def test_the_loss_is_small_for_a_photo_at_its_texts_and_large_at_others(targets: TextTargets) -> None:
+    cat = WORDS.index("cat")
+    vectors = torch.nn.functional.normalize(targets.classes.mean(0, 1) + targets.words.mean(cat, cat + 1), dim=-1)
+
+    def loss(index: int) -> float:
+        draws = [np.random.default_rng(seed) for seed in range(30)]
+        return float(np.mean([targets.loss(vectors, torch.tensor([index]), torch.tensor(20.0), rng) for rng in draws]))
+
+    assert loss(0) < 0.7 * min(loss(1), loss(2))
+
+
+def test_a_photo_that_no_word_covers_counts_for_its_class_alone(targets: TextTargets) -> None:
+    uncovered = TextTargets(lambda texts: FakeEncoder(dim=256).encode_text(texts), [("trilobite", "yin yang")])
+
+    loss = uncovered.loss(uncovered.classes.mean(0, 1), torch.tensor([0]), torch.tensor(20.0), np.random.default_rng(0))
+
+    assert bool(torch.isfinite(loss))
+    assert not bool(uncovered.covered.any())
+
+
+def test_the_common_name_is_read_in_the_models_templates(targets: TextTargets) -> None:
+    expected = FakeEncoder(dim=256).encode_text([template.format("tabby") for template in TEMPLATES]).mean(axis=0)
+
+    assert np.allclose(targets.classes.mean(0, 1)[0], expected / np.linalg.norm(expected), atol=1e-6)
+
+
+def test_the_tables_name_each_kind_once() -> None:
+    for kinds in (*GENERAL_WORDS.values(), *MAY_SHOW.values()):
+        listed = kinds.split(", ")
+        assert len(listed) == len(set(listed))
+        assert all(name == name.strip() and name for name in listed)
