@@ -21,14 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import skimage
-import sklearn.datasets
 import torch
 from PIL import Image
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer, pipeline
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
+from packaged_photos import PHOTOS
 from pigeonhole.classifier import Classifier
 from pigeonhole.contract import ClassificationRequest
 from pigeonhole.encoders import checkpoint, registry
@@ -101,12 +100,9 @@ def random_clip(config: CLIPConfig, folder: Path) -> None:
 
 
 def photos(count: int) -> list[bytes]:
-    """`count` JPEG files: the real photos that the scikit-image and scikit-learn wheels carry, over and over."""
-    packaged = Path(skimage.__file__).parent / "data"
-    paths = [packaged / name for name in ("chelsea.png", "coffee.png", "motorcycle_left.png", "astronaut.png", "rocket.jpg")]
-    paths += [Path(sklearn.datasets.__file__).parent / "images" / name for name in ("flower.jpg", "china.jpg")]
+    """`count` JPEG files: the real photos of PHOTOS, over and over."""
     files = []
-    for path in paths:
+    for path in PHOTOS:
         with Image.open(path) as image, io.BytesIO() as target:
             image.convert("RGB").save(target, "JPEG", quality=90)
             files.append(target.getvalue())

@@ -20,18 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import skimage
-import sklearn.datasets
 
+from packaged_photos import PACKAGED, PHOTOS
 from pigeonhole import wiring
 from pigeonhole.contract import ClassificationRequest
 from pigeonhole.messages import ClassifyCommand
 from pigeonhole.settings import Settings
 from pigeonhole_cli.models import DEFAULT_CACHE, cached_folder
 
-PACKAGED = Path(skimage.__file__).parent / "data"
-PHOTOS = [PACKAGED / name for name in ("chelsea.png", "coffee.png", "motorcycle_left.png", "astronaut.png", "rocket.jpg")]
-PHOTOS += [Path(sklearn.datasets.__file__).parent / "images" / name for name in ("flower.jpg", "china.jpg")]
 SENTENCE = "I love this product, it is wonderful!"
 MOODS, THINGS = ("positive", "negative"), ("cat", "cup of coffee", "motorcycle", "person", "rocket", "flower", "temple")
 
@@ -63,9 +59,9 @@ def body(kind: str, values: Sequence[str], labels: Sequence[str]) -> dict[str, A
 
 def requests() -> dict[str, dict[str, Any]]:
     """One text, and eight photos inline, by what the table calls them."""
-    photos = [inline(path) for path in (*PHOTOS, PHOTOS[4])]
-    megabytes = sum(map(len, photos)) / 1e6
-    return {"a text": body("text", [SENTENCE], MOODS), f"8 photos, {megabytes:.1f} MB inline": body("image", photos, THINGS)}
+    photos = [inline(path) for path in (*PHOTOS, PACKAGED / "coins.png")]
+    of_photos = f"{len(photos)} photos, {sum(map(len, photos)) / 1e6:.1f} MB inline"
+    return {"a text": body("text", [SENTENCE], MOODS), of_photos: body("image", photos, THINGS)}
 
 
 def measure(url: str, key: str, model: Path, rounds: int) -> list[Row]:
@@ -111,7 +107,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=30)
     args = parser.parse_args()
     if not (args.url and args.key):
-        parser.error("where is the stack? Give --url and --key, or export the two variables that `make start` prints")
+        parser.error("where is the stack? Give --url and --key, or export the two variables that the README names")
     cache = Path(os.environ.get("PIGEONHOLE_CACHE", DEFAULT_CACHE))
     print(table(measure(args.url, args.key, cached_folder(args.model, cache), args.rounds)))
 

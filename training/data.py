@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 import torch
 from PIL import Image
 
+FIELDS = "pixels-labels-detail-askew"  # of a cached shard, and part of its name
 HELD_OUT_SEED = 20240607
 HELD_OUT_SHARE = 0.1
 BLURRED, GRAFTED = 0.5, 0.5  # parts of the sharp photos, and of the blurred ones
@@ -78,7 +79,7 @@ def load(folder: Path, stems: list[str], cache: Path) -> PhotoSet:
     cache.mkdir(parents=True, exist_ok=True)
     parts = []
     for stem in stems:
-        cached = cache / f"{stem}-{SHARDS[stem]}.npz"
+        cached = cache / f"{stem}-{SHARDS[stem]}-{FIELDS}.npz"
         if not cached.exists():
             table = pq.read_table(folder / f"{stem}.parquet", columns=["image", "label", "source"])
             images = [Image.open(io.BytesIO(raw)).convert("RGB") for raw in table["image"].to_pylist()]
@@ -93,9 +94,7 @@ def load(folder: Path, stems: list[str], cache: Path) -> PhotoSet:
             )
             partial.rename(cached)
         parts.append(np.load(cached))
-    pixels, labels, detail, askew = (
-        np.concatenate([part[name] for part in parts]) for name in ("pixels", "labels", "detail", "askew")
-    )
+    pixels, labels, detail, askew = (np.concatenate([part[name] for part in parts]) for name in FIELDS.split("-"))
     names, classes = np.unique(labels, return_inverse=True)
     return PhotoSet(pixels, classes.astype(np.int64), detail, askew, tuple(str(name) for name in names))
 

@@ -105,6 +105,7 @@ def main() -> None:
             log_scale.copy_(state["log_scale"])
         elapsed_before, seen = state["elapsed"], state["seen"]
         rng = np.random.default_rng([args.seed, seen])  # new draws, not the first ones again
+        torch.manual_seed(args.seed + seen)
         print(f"resumed at {elapsed_before / 60:.1f} min, {seen} photos", flush=True)
 
     total = args.minutes * 60

@@ -72,12 +72,7 @@ class LocalProcess:
 
     def __enter__(self) -> LocalProcess:
         try:
-            try:
-                self._start()
-            except OSError as error:
-                raise LocalError(
-                    f"{self.data} can't hold the stack's data ({error.strerror}). Choose another: --data."
-                ) from None
+            self._start()
             self._wait_until_ready()
         except BaseException:
             self.stop()
@@ -115,12 +110,12 @@ class LocalProcess:
             self._lock.close()
 
     def _start(self) -> None:
-        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)  # it will hold API keys
-        lock = self._lock = self._take_lock()
-        self._check_state()
-        self._route.unlink(missing_ok=True)
-        shutil.rmtree(self.data / "tmp", ignore_errors=True)  # what functions unpacked last time
-        (self.data / "tmp").mkdir()
+        try:
+            lock = self._prepare_folder()
+        except OSError as error:
+            raise LocalError(
+                f"{self.data} can't hold the stack's data ({error.strerror}). Choose another: PIGEONHOLE_DATA=..."
+            ) from None
         sockets = (self._aws.fileno(), self._api.fileno())
         with self.log.open("wb") as log:
             self._child = subprocess.Popen(  # noqa: S603 - our own module
@@ -134,6 +129,16 @@ class LocalProcess:
             )
         self._aws.close()
         self._api.close()
+
+    def _prepare_folder(self) -> IO[str]:
+        """Make the data folder and clear it of what the last run left for itself. Gives its lock, which is held."""
+        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)  # it will hold API keys
+        lock = self._lock = self._take_lock()
+        self._check_state()
+        self._route.unlink(missing_ok=True)
+        shutil.rmtree(self.data / "tmp", ignore_errors=True)  # what functions unpacked last time
+        (self.data / "tmp").mkdir()
+        return lock
 
     def _bare_environment(self) -> dict[str, str]:
         data = self.data.resolve()

@@ -16,7 +16,7 @@ from pigeonhole.contract import ErrorResponse
 from pigeonhole.errors import BY_CODE
 from pigeonhole.settings import PREFIX, Settings
 from pigeonhole.use_cases.authenticate import REFUSAL
-from pigeonhole.wiring import CONNECT_TIMEOUT_S, LOOKUP_ATTEMPTS, LOOKUP_TIMEOUT_S
+from pigeonhole.wiring import CONNECT_TIMEOUT_S, LOOKUP_ATTEMPTS, LOOKUP_TIMEOUT_S, MB_PER_CORE
 from pigeonhole_cli.local_stack import read_template
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,7 +113,7 @@ def test_every_route_and_verb_reaches_the_function() -> None:
 def test_each_open_route_is_throttled_by_itself() -> None:
     """A usage plan counts calls to routes that want a key, and no others."""
     opened = {(it["Method"], it["Path"]) for it in EVENTS.values() if it.get("Auth", {}).get("ApiKeyRequired") is False}
-    throttle = {"ThrottlingRateLimit": {"Ref": "ThrottleRate"}, "ThrottlingBurstLimit": {"Ref": "ThrottleBurst"}}
+    throttle = {"ThrottlingRateLimit": {"Ref": "OpenThrottleRate"}, "ThrottlingBurstLimit": {"Ref": "OpenThrottleBurst"}}
     throttled = {
         (row["HttpMethod"], row["ResourcePath"].removeprefix("/").replace("~1", "/"))
         for row in API["MethodSettings"]
@@ -146,7 +146,7 @@ def test_what_only_a_laptop_may_do_is_not_in_the_template(name: str) -> None:
 
 
 def test_each_waits_less_than_the_one_that_asks_it() -> None:
-    gateway_s, lookups = 29, 2  # of a key and of its tenant
+    gateway_s, lookups = 29, 2  # of a key and of its tenant, over a connection that stands
     invoke_s = Settings().invoke_timeout_s
     api_s = FUNCTIONS["ApiFunction"]["Timeout"]
 
@@ -165,22 +165,32 @@ def test_a_function_waits_as_long_as_the_settings_say(function: str) -> None:
 
 @pytest.mark.parametrize("parameter", ["ClassifyMemory", "Architecture"])
 def test_a_change_of_a_parameter_publishes_a_version_of_classify(parameter: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SAM names a version by its code alone, so its content has to differ for CloudFormation to make another."""
+    """SAM names a version by properties whose parameters have no value yet, so its content has to differ."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    _, version = version_of_classify()
+
+    assert f"${{{parameter}}}" in version["Properties"]["Description"]["Fn::Sub"]
+
+
+def test_a_change_of_any_property_publishes_a_version_of_classify(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+
+    assert version_of_classify()[0] == version_of_classify()[0] != version_of_classify(Timeout=23)[0]
+
+
+def version_of_classify(**changes: Any) -> tuple[str, dict[str, Any]]:
+    """The name and the resource that SAM makes of the template, as built, with changed properties of the function."""
     template = read_template(ROOT / "template.yaml")
     for built, name in (("ClassifyFunction", "ImageUri"), ("ApiFunction", "CodeUri"), ("CoreLayer", "ContentUri")):
         template["Resources"][built]["Properties"][name] = "s3://bucket/built"
-
+    template["Resources"]["ClassifyFunction"]["Properties"] |= changes
     made = transform(template, {}, ManagedPolicyLoader(None))
-    (version,) = [item["Properties"] for item in made["Resources"].values() if item["Type"] == "AWS::Lambda::Version"]
-
-    assert f"${{{parameter}}}" in version["Description"]["Fn::Sub"]
+    (version,) = [(name, item) for name, item in made["Resources"].items() if item["Type"] == "AWS::Lambda::Version"]
+    return version
 
 
 def test_the_classify_functions_memory_has_a_core_for_each_worker_that_encodes() -> None:
-    mb_per_core = 1_769
-
-    assert Settings().encode_workers == TEMPLATE["Parameters"]["ClassifyMemory"]["Default"] // mb_per_core
+    assert Settings().encode_workers == TEMPLATE["Parameters"]["ClassifyMemory"]["Default"] // MB_PER_CORE
 
 
 def test_the_classify_functions_memory_holds_the_largest_request() -> None:

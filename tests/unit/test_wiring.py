@@ -106,6 +106,13 @@ def test_the_classifier_holds_callers_urls_to_the_settings(fake_model: list[Path
         ask(allow_http=True)
 
 
+@pytest.mark.parametrize(("memory_mb", "workers"), [(None, 2), ("512", 1), ("3537", 1), ("3538", 2), ("4096", 2), ("10240", 2)])
+def test_no_more_workers_encode_than_the_functions_memory_has_cores(memory_mb: str | None, workers: int) -> None:
+    environ = {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": memory_mb} if memory_mb else {}
+
+    assert wiring.encode_workers(Settings(), environ) == workers
+
+
 def test_a_model_folder_that_is_missing_is_told(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailable):
         wiring.classify_services(Settings(model_dir=str(tmp_path / "nothing")))

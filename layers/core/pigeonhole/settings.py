@@ -42,7 +42,7 @@ class Settings:
     # the model
     threads: int = 1  # of each worker
     encode_batch: int = 8
-    encode_workers: int = 2  # a core each: ClassifyMemory's default has two
+    encode_workers: int = 2  # a core each, where there are so many
     label_cache_size: int = 4_096
     # what a tenant may do, for the x-jigsaw-rate-limit-* headers; the usage plan enforces
     quota_limit: int = 100_000

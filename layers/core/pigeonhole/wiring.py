@@ -7,7 +7,7 @@ that functions/api does without numpy, Pillow, httpx and a model engine.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_S = 2.0
 LOOKUP_TIMEOUT_S, LOOKUP_ATTEMPTS = 0.5, 2
+MB_PER_CORE = 1_769  # of a Lambda function's memory
 LOCAL_REGION = "us-east-1"
 
 
@@ -109,7 +110,7 @@ def classify_services(settings: Settings) -> ClassifyServices:
         calibration,
         cache_size=settings.label_cache_size,
         batch=settings.encode_batch,
-        workers=settings.encode_workers,
+        workers=encode_workers(settings, os.environ),
     )
     rules = NetRules(
         allow_http=settings.allow_http,
@@ -130,6 +131,12 @@ def classify_services(settings: Settings) -> ClassifyServices:
         run_chunk=RunChunk(Sources(GuardedFetcher(rules), blobs), classifier, limits),
         describe=lambda: describe(model.encoder.info, model.sentence.info, calibrated=calibration.measured),
     )
+
+
+def encode_workers(settings: Settings, environ: Mapping[str, str]) -> int:
+    """The setting, but no more than the function's memory has cores; anywhere but on Lambda the setting."""
+    memory_mb = int(environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 0))
+    return min(settings.encode_workers, max(1, memory_mb // MB_PER_CORE)) if memory_mb else settings.encode_workers
 
 
 def key_services(stack_name: str, endpoint_url: str | None = None) -> ManageKeys:

@@ -2,53 +2,37 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
-
-import pytest
 from transformers import CLIPConfig
 
-BENCHMARK = Path(__file__).resolve().parents[3] / "benchmarks" / "classify.py"
+import classify
+
 TOWER = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "projection_dim": 24}
 # The benchmark sets the first and the last token itself, once its tokenizer is made.
 TEXT = {**TOWER, "vocab_size": 1000, "bos_token_id": 0, "eos_token_id": 1}
 
 
-@pytest.fixture(scope="module")
-def benchmark() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("benchmark_of_classify", BENCHMARK)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_both_sides_see_the_same_photos_and_agree_on_the_best_label(benchmark: ModuleType) -> None:
+def test_both_sides_see_the_same_photos_and_agree_on_the_best_label() -> None:
     vision = {**TOWER, "image_size": 64, "patch_size": 16}
     config = CLIPConfig(text_config=TEXT, vision_config=vision, projection_dim=24)
 
-    rows = benchmark.measure(config, cores=1, rounds=1, counts=(1, 5))
+    rows = classify.measure(config, cores=1, rounds=1, counts=(1, 5))
 
     assert [(row.photos, row.labels) for row in rows] == [(1, "new"), (1, "cached"), (5, "new"), (5, "cached")]
     assert all(row.same == row.photos for row in rows)
     assert all(min(row.pipeline_s, row.one_batch_s, row.ours_s) > 0 for row in rows)
 
 
-def test_the_table_gives_images_per_second_and_ratios(benchmark: ModuleType) -> None:
-    row = benchmark.Row(photos=32, labels="new", pipeline_s=16.0, one_batch_s=4.0, ours_s=2.0, same=31)
+def test_the_table_gives_images_per_second_and_ratios() -> None:
+    row = classify.Row(photos=32, labels="new", pipeline_s=16.0, one_batch_s=4.0, ours_s=2.0, same=31)
 
-    lines = benchmark.table([row]).splitlines()
+    lines = classify.table([row]).splitlines()
 
     assert lines[-1] == "| 32 | new | 2.0 | 8.0 | 16.0 | 8.0 x | 2.0 x | 31 of 32 |"
     assert len({line.count("|") for line in lines}) == 1
 
 
-def test_photos_are_real_jpeg_files(benchmark: ModuleType) -> None:
-    files = benchmark.photos(9)
+def test_photos_are_real_jpeg_files() -> None:
+    files = classify.photos(9)
 
     assert len(files) == 9
     assert len(set(files)) == 7
