@@ -35,8 +35,8 @@ def faults_of(error: ValidationError) -> tuple[Fault, ...]:
     found: dict[str, Fault] = {}
     for item in error.errors(include_url=False, include_input=False):
         path = ".".join(str(part) for part in item["loc"] if part not in _BRANCHES)
-        is_no_branch = any(part in _BRANCHES for part in item["loc"]) and item["type"] != "string_unicode"
-        message = "must be a string or a finite number" if is_no_branch else _wording(item, whole_body=not path)
+        fits_no_branch = any(part in _BRANCHES for part in item["loc"]) and item["type"] != "string_unicode"
+        message = "must be a string or a finite number" if fits_no_branch else _wording(item, whole_body=not path)
         found.setdefault(path, Fault(path, message))
     return tuple(found.values())
 
