@@ -117,6 +117,7 @@ def test_nothing_names_an_alias_any_more(template: dict[str, Any], place: Place)
 
     assert ".Alias" not in json.dumps(template)
     assert "AutoPublishAlias" not in json.dumps(template)
+    assert "VersionDescription" not in json.dumps(template)
     api = functions(template)["ApiFunction"]["Environment"]["Variables"]
     assert api["PIGEONHOLE_CLASSIFY_FUNCTION"] == {"Fn::GetAtt": ["ClassifyFunction", "Arn"]}
 
