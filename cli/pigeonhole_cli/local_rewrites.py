@@ -133,11 +133,9 @@ def _any_becomes_verbs(template: Template, place: Place) -> None:
 
 def _aliases_go(template: Template, place: Place) -> None:
     named = [name for name, function in _of_type(template, FUNCTION) if function["Properties"].pop("AutoPublishAlias", None)]
-    for _, function in _of_type(template, FUNCTION):
-        for of_versions in ("AutoPublishAliasAllProperties", "VersionDescription"):
-            function["Properties"].pop(of_versions, None)
     for name in named:
-        template["Resources"][name]["Properties"].pop("ProvisionedConcurrencyConfig", None)
+        for of_versions in ("AutoPublishAliasAllProperties", "VersionDescription", "ProvisionedConcurrencyConfig"):
+            template["Resources"][name]["Properties"].pop(of_versions, None)
         for section in ("Resources", "Outputs"):
             template[section] = _replaced(template[section], {"Ref": f"{name}.Alias"}, {"Fn::GetAtt": [name, "Arn"]})
 
