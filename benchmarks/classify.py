@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import statistics
 import tempfile
 import time
@@ -45,6 +46,7 @@ LABELS = (
 )
 TEMPLATE = "a photo of a {}."
 COUNTS = (1, 32)
+SPECIAL = ("<|startoftext|>", "<|endoftext|>")
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,10 @@ class Row:
 
 
 def random_clip(config: CLIPConfig, folder: Path) -> None:
-    """Write a CLIP of random weights into `folder`. Its tokenizer has a token for each of the labels' words, as CLIP's has."""
+    """Write a CLIP of random weights into `folder`, the same each time.
+
+    Its tokenizer has a token for each of the labels' words, as CLIP's has.
+    """
     tokenizer = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -76,14 +81,20 @@ def random_clip(config: CLIPConfig, folder: Path) -> None:
         vocab_size=20_000,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         end_of_word_suffix="</w>",
-        special_tokens=["<|startoftext|>", "<|endoftext|>"],
+        special_tokens=list(SPECIAL),
         show_progress=False,
     )
-    tokenizer.train_from_iterator([TEMPLATE.format(label) for label in LABELS], trainer)
+    prompts = [TEMPLATE.format(label) for label in LABELS]
+    tokenizer.train_from_iterator(prompts, trainer)
     tokenizer.model.save(str(folder))
-    vocabulary = tokenizer.get_vocab()
+    # The trainer numbers tokens of equal counts by chance, and a number is a row of random weights: those that the prompts use
+    # come first, by name.
+    used = {token for prompt in prompts for token in tokenizer.encode(prompt).tokens}
+    ordered = sorted(tokenizer.get_vocab(), key=lambda token: (token not in SPECIAL, token not in used, token))
+    vocabulary = {token: number for number, token in enumerate(ordered)}
+    (folder / "vocab.json").write_text(json.dumps(vocabulary))
     text = config.text_config
-    text.bos_token_id, text.eos_token_id = vocabulary["<|startoftext|>"], vocabulary["<|endoftext|>"]
+    text.bos_token_id, text.eos_token_id = (vocabulary[token] for token in SPECIAL)
     text.pad_token_id = text.eos_token_id
 
     CLIPTokenizer.from_pretrained(folder, model_max_length=text.max_position_embeddings).save_pretrained(folder)

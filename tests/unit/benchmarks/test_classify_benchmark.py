@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from transformers import CLIPConfig
+from pathlib import Path
+
+from transformers import CLIPConfig, CLIPTokenizer
 
 import classify
 
@@ -20,6 +22,19 @@ def test_both_sides_see_the_same_photos_and_agree_on_the_best_label() -> None:
     assert [(row.photos, row.labels) for row in rows] == [(1, "new"), (1, "cached"), (5, "new"), (5, "cached")]
     assert all(row.same == row.photos for row in rows)
     assert all(min(row.pipeline_s, row.one_batch_s, row.ours_s) > 0 for row in rows)
+
+
+def test_the_model_is_the_same_each_time(tmp_path: Path) -> None:
+    prompts = [classify.TEMPLATE.format(label) for label in classify.LABELS]
+    read = []
+    for name in ("one", "two", "three"):
+        (tmp_path / name).mkdir()
+        classify.random_clip(CLIPConfig(text_config=TEXT, vision_config=TOWER, projection_dim=24), tmp_path / name)
+        tokens = CLIPTokenizer.from_pretrained(tmp_path / name)(prompts)["input_ids"]
+        read.append((tokens, (tmp_path / name / "model.safetensors").read_bytes()))
+
+    assert read[0] == read[1] == read[2]
+    assert len(read[0][0][0]) == 6 + 2, "a token for each of `a photo of a cat .`, and two around them"
 
 
 def test_the_table_gives_images_per_second_and_ratios() -> None:
