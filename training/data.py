@@ -184,6 +184,4 @@ def plain(pixels: npt.NDArray[np.uint8], side: int) -> torch.Tensor:
 
 
 def _resized(image: Image.Image, side: int) -> npt.NDArray[np.uint8]:
-    if image.size == (side, side):
-        return np.asarray(image)
     return np.asarray(image.resize((side, side), Image.Resampling.BICUBIC))

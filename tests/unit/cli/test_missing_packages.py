@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,8 +18,8 @@ main()
 
 
 @pytest.mark.parametrize("package", ["botocore", "pydantic", "rich", "typer"])
-def test_a_package_that_is_missing_is_named_with_the_way_out(package: str, tmp_path: object) -> None:
-    command = [sys.executable, "-c", WITHOUT, package, "models", "prepare", "tiny", "--out", f"{tmp_path}/tiny"]
+def test_a_package_that_is_missing_is_named_with_the_way_out(package: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WITHOUT, package, "models", "prepare", "tiny", "--out", str(tmp_path / "tiny")]
 
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
 
