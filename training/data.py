@@ -12,7 +12,9 @@ detail, and those that lie askew are turned.
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+import math
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,8 @@ HELD_OUT_SEED = 20240607
 HELD_OUT_SHARE = 0.1
 BLURRED, GRAFTED = 0.5, 0.5  # parts of the sharp photos, and of the blurred ones
 LEAST_DETAIL = 24  # pixels that a blurred photo is left with
+SHARP = 64  # pixels from which a photo counts as sharp
+STRETCH = 1.25  # of a cut's width against its height, at most
 
 # file stem -> stored side in pixels: each near its shards' native size, so that the cache neither invents nor loses detail.
 SHARDS = {
@@ -109,6 +113,13 @@ def split_held_out(photos: PhotoSet) -> tuple[PhotoSet, PhotoSet]:
     return photos.take(np.flatnonzero(~held_out)), photos.take(np.flatnonzero(held_out))
 
 
+def without(photos: PhotoSet, names: Collection[str]) -> PhotoSet:
+    """The photos of all other classes, numbered anew."""
+    kept = [index for index, name in enumerate(photos.names) if name not in names]
+    rows = photos.take(np.flatnonzero(np.isin(photos.classes, kept)))
+    return replace(rows, classes=np.searchsorted(kept, rows.classes), names=tuple(photos.names[index] for index in kept))
+
+
 def class_weights(photos: PhotoSet, power: float) -> npt.NDArray[np.float64]:
     """Sampling probabilities per photo: a class of n photos is drawn in proportion to n ** (1 - power)."""
     counts = np.bincount(photos.classes, minlength=len(photos.names)).astype(np.float64)
@@ -126,14 +137,19 @@ def augment(photos: PhotoSet, side: int, rng: np.random.Generator) -> tuple[torc
     n, stored = len(photos), photos.pixels.shape[1]
     reach = stored // 16
     padded = np.pad(photos.pixels, ((0, 0), (reach, reach), (reach, reach), (0, 0)), mode="reflect")
-    blurred = (photos.detail < side) | (rng.random(n) < BLURRED)
+    blurred = (photos.detail < min(side, SHARP)) | (rng.random(n) < BLURRED)
     smallest = np.where(blurred, round(0.5 * stored), min(max(side, round(0.6 * stored)), stored))
+    stretch = STRETCH ** rng.uniform(-0.5, 0.5, n)
     edges = rng.integers(smallest, stored + 1)
-    corners = rng.integers(0, (stored + 2 * reach - edges + 1)[:, None], (n, 2))
+    # A cut that would then have to be enlarged isn't stretched.
+    stretch = np.where(edges / STRETCH**0.5 < smallest, 1.0, stretch)
+    sizes = edges[:, None] * np.stack([stretch, 1 / stretch], axis=1)
+    sizes = np.minimum(np.rint(sizes).astype(np.int64), stored)
+    corners = rng.integers(0, stored + 2 * reach - sizes + 1)
     details = rng.integers(LEAST_DETAIL, side, n)
     cuts = np.empty((n, side, side, 3), dtype=np.uint8)
-    for index, (photo, edge, (y, x)) in enumerate(zip(padded, edges, corners, strict=True)):
-        cut = Image.fromarray(_upright(photo, rng) if photos.askew[index] else photo[y : y + edge, x : x + edge])
+    for index, (photo, (height, width), (y, x)) in enumerate(zip(padded, sizes, corners, strict=True)):
+        cut = Image.fromarray(_upright(photo, rng) if photos.askew[index] else photo[y : y + height, x : x + width])
         if blurred[index]:
             cut = cut.resize((details[index], details[index]), Image.Resampling.BICUBIC)
         cuts[index] = _resized(cut, side)
@@ -166,6 +182,20 @@ def graft(batch: torch.Tensor, blurred: torch.Tensor, rng: np.random.Generator) 
     strength = torch.from_numpy(rng.uniform(0.2, 0.8, (len(takers), 1, 1, 1)).astype(np.float32))
     batch[takers] = (batch[takers] + strength * fine).clamp(0, 1)
     return batch
+
+
+def mix(batch: torch.Tensor, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, float]:
+    """Put a rectangle of another photo over each (CutMix, Yun et al. 2019): the batch, the others' rows, the share that stays.
+
+    Float32 (n, 3, side, side); all photos get the same rectangle, whose share of the picture is uniform in 0..1.
+    """
+    side = batch.shape[-1]
+    edge = round(side * math.sqrt(rng.random()))
+    y, x = rng.integers(0, side - edge + 1, 2)
+    others = torch.from_numpy(rng.permutation(len(batch)))
+    mixed = batch.clone()
+    mixed[:, :, y : y + edge, x : x + edge] = batch[others, :, y : y + edge, x : x + edge]
+    return mixed, others, 1 - (edge / side) ** 2
 
 
 def _upright(photo: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,12 @@ class Texts:
         return torch.nn.functional.normalize(self.embeddings[start:stop, : len(TEMPLATES)].mean(dim=1), dim=-1)
 
 
+def same_in(embed: Embed, names: Sequence[str], others: Sequence[str]) -> set[str]:
+    """Those of `others` that mean the same as one of `names`, by their common names."""
+    a, b = (embed([common_name(name) for name in group]) for group in (names, others))
+    return {other for other, alike in zip(others, (a @ b.T > SAME_CLASS).any(axis=0), strict=True) if alike}
+
+
 class TextTargets:
     """The classes of several sources, one after the other (`offsets`: where each starts), and the general words.
 
@@ -51,14 +57,16 @@ class TextTargets:
     def __init__(self, embed: Embed, names_by_source: list[tuple[str, ...]]) -> None:
         names = [name for source in names_by_source for name in source]
         self.offsets = np.cumsum([0, *(len(source) for source in names_by_source)])[:-1]
-        self.classes, self.words = Texts(embed, names), Texts(embed, list(WORDS))
+        covered = covers(names)
+        words = [word for word, covers_any in zip(WORDS, covered.any(axis=0), strict=True) if covers_any]
+        self.classes, self.words = Texts(embed, names), Texts(embed, words)
         first = self.classes.embeddings[:, 0]
         source = torch.tensor([k for k, group in enumerate(names_by_source) for _ in group])
         shows = torch.from_numpy(may_show(names, [common_name(name) for name in names]))
         same = (source[:, None] != source[None, :]) & (first @ first.T > SAME_CLASS)
         self.no_negative = (shows | shows.T | same).fill_diagonal_(False)
-        self.covered = torch.from_numpy(covers(names))
-        self.no_negative_word = self.covered | torch.from_numpy(may_show(names, WORDS))
+        self.covered = torch.from_numpy(covered[:, covered.any(axis=0)])
+        self.no_negative_word = self.covered | torch.from_numpy(may_show(names, words))
 
     def loss(self, vectors: torch.Tensor, classes: torch.Tensor, scale: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         """Cross-entropies of unit `vectors` (n, dim) with the texts of their `classes` (n,): half for names, half for words.

@@ -6,27 +6,35 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 from transformers import ResNetConfig, ResNetModel
 
 from data import PhotoSet, plain
 from text_targets import Embed
 
-SIDE = 64
+SIDE = 64  # of what it is given
+# It enlarges that before its first convolution: the stem halves a photo twice, and what it has halved 64 pixels to is small.
+READS_AT = 80
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 TEXT_DIM = 384
 
 
 class ImageTower(torch.nn.Module):
-    """A transformers ResNet and a projection: normalised pixels (n, 3, h, w) -> unit embeddings (n, TEXT_DIM)."""
+    """A transformers ResNet and a projection: normalised pixels (n, 3, h, w) -> unit embeddings (n, TEXT_DIM).
 
-    def __init__(self, config: ResNetConfig) -> None:
+    `reads_at`: the side in pixels to which photos are enlarged first.
+    """
+
+    def __init__(self, config: ResNetConfig, reads_at: int = READS_AT) -> None:
         super().__init__()
         self.vision = ResNetModel(config)
         self.projection = torch.nn.Linear(config.hidden_sizes[-1], TEXT_DIM, bias=False)
+        self.reads_at = reads_at
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        if pixels.shape[-1] != self.reads_at:
+            pixels = torch.nn.functional.interpolate(pixels, size=(self.reads_at, self.reads_at), mode="bilinear")
         features = self.vision(pixels).pooler_output.flatten(1)
         return torch.nn.functional.normalize(self.projection(features), dim=-1)
 
@@ -47,12 +55,15 @@ def sentence_embedder() -> Embed:
 
 @torch.inference_mode()
 def embed_photos(tower: ImageTower, photos: PhotoSet, device: str) -> torch.Tensor:
-    """Whole photos, not augmented, at SIDE -> unit embeddings, float32 (n, TEXT_DIM)."""
+    """Whole photos, not augmented, at SIDE -> unit embeddings, float32 (n, TEXT_DIM). Leaves `tower` in evaluation mode."""
     tower.eval()
     rows = [photos.pixels[start : start + 250] for start in range(0, len(photos), 250)]
-    vectors = torch.cat([tower(normalise(plain(part, SIDE)).to(device)).cpu() for part in rows])
-    tower.train()
-    return vectors
+    return torch.cat([tower(normalise(plain(part, SIDE)).to(device)).cpu() for part in rows])
+
+
+def weights_of(folder: Path) -> dict[str, torch.Tensor]:
+    """The state of a saved tower, but for the batch norms' counters: float32 tensors by name."""
+    return {name: value.float() for name, value in load_file(folder / "model.safetensors").items()}
 
 
 def save(tower: ImageTower, scale: float, config: ResNetConfig, out: Path, facts: dict[str, object]) -> None:
@@ -70,6 +81,7 @@ def save(tower: ImageTower, scale: float, config: ResNetConfig, out: Path, facts
         "text_model": "all-MiniLM-L6-v2",
         "projection_dim": TEXT_DIM,
         "logit_scale": round(scale, 4),
+        "reads_at": READS_AT,
         "vision_config": vision,
     }
     processor = {

@@ -6,6 +6,7 @@ The text tower stays frozen, so only the image tower and a linear projection are
 similarities to the text embeddings of class names and of general words, with a learned temperature (as CLIP's, Radford et al.
 2021, but with classes in place of captions). The learning rate follows the clock, so the run ends when it is told to on any
 machine; small photos first, full size for the last part (progressive resizing), which buys about half as many photos more.
+What is kept is the moving average of the weights.
 """
 
 from __future__ import annotations
@@ -14,23 +15,33 @@ import argparse
 import json
 import math
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import ResNetConfig
 
-from data import PhotoSet, augment, class_weights, graft, load, split_held_out
+from data import PhotoSet, augment, class_weights, graft, load, mix, split_held_out, without
 from muon import Muon
-from text_targets import TextTargets
-from tower import SIDE, ImageTower, embed_photos, normalise, save, sentence_embedder
+from text_targets import TextTargets, same_in
+from tower import READS_AT, SIDE, ImageTower, embed_photos, normalise, save, sentence_embedder, weights_of
 
-SHARES = (0.75, 0.19, 0.06)  # of a batch: Tiny ImageNet, photos, CIFAR-10
+SHARES = (0.72, 0.23, 0.05)  # of a batch: Tiny ImageNet, photos, CIFAR-10
 BATCH = 256
 TURN, PEAK_LR, WEIGHT_DECAY, WARM_UP = 0.015, 2e-3, 0.05, 0.02  # peaks of Muon's and of AdamW's learning rates
-SMALL_SIDE, SMALL_PART = 48, 0.6
+# Up to which part of the time photos are cut to how many pixels, and at how many they are read.
+PHASES = ((0.4, 48, 48), (0.7, SIDE, SIDE), (1.0, SIDE, READS_AT))
+MIXED = 0.3  # part of the batches with CutMix
+AVERAGED = 0.995  # what the moving average keeps at each step
 FIRST_SCALE, MAX_SCALE = 40.0, 100.0  # of the logits; the bound is CLIP's
-CHECK_EVERY = 480  # seconds between checkpoints
+REPORT_EVERY, CHECK_EVERY = 60, 480  # seconds between lines, and between checkpoints
+LEFT_OUT_EVERY = 10  # of the sorted Tiny ImageNet labels
+LEFT_OUT_TOO = ("hotdog",)  # the one class of the quality suites that another source names
 
 
 def rate(progress: float) -> float:
@@ -38,12 +49,117 @@ def rate(progress: float) -> float:
     return min(progress / WARM_UP, (1 - progress) / (1 - WARM_UP))
 
 
-def optimisers_for(tower: ImageTower, log_scale: torch.nn.Parameter) -> list[torch.optim.Optimizer]:
-    """Muon for the convolutions, AdamW for the rest."""
-    convolutions = [p for p in tower.parameters() if p.ndim == 4]
-    rest = [p for p in tower.parameters() if p.ndim == 1] + [log_scale]
-    groups = [{"params": tower.projection.parameters(), "weight_decay": WEIGHT_DECAY}, {"params": rest, "weight_decay": 0.0}]
-    return [Muon(convolutions, lr=TURN), torch.optim.AdamW(groups, lr=PEAK_LR)]
+def phase(progress: float) -> tuple[int, int]:
+    """At `progress` in 0..1: the side in pixels to which photos are cut, and the one at which they are read."""
+    return next((side, reads_at) for until, side, reads_at in PHASES if progress < until or until == 1.0)
+
+
+@dataclass
+class Learner:
+    """What a checkpoint holds: the tower, its moving average, the temperature, the optimisers, and how far they are."""
+
+    tower: ImageTower
+    average: AveragedModel
+    log_scale: torch.nn.Parameter
+    optimisers: list[torch.optim.Optimizer]
+    elapsed: float = 0.0  # seconds
+    seen: int = 0  # photos
+
+    @classmethod
+    def new(cls, config: ResNetConfig, device: str, start: Path | None) -> Learner:
+        """A fresh one, or one with the weights of the model in `start`."""
+        tower = ImageTower(config)
+        scale = FIRST_SCALE
+        if start:
+            tower.load_state_dict(weights_of(start), strict=False)
+            scale = json.loads((start / "config.json").read_bytes())["logit_scale"]
+        tower = tower.to(device).to(memory_format=torch.channels_last)
+        log_scale = torch.nn.Parameter(torch.tensor(math.log(scale), device=device))
+        average = AveragedModel(tower, multi_avg_fn=get_ema_multi_avg_fn(AVERAGED), use_buffers=True)
+        convolutions = [p for p in tower.parameters() if p.ndim == 4]
+        rest = [p for p in tower.parameters() if p.ndim == 1] + [log_scale]
+        groups = [
+            {"params": tower.projection.parameters(), "weight_decay": WEIGHT_DECAY},
+            {"params": rest, "weight_decay": 0.0},
+        ]
+        return cls(tower, average, log_scale, [Muon(convolutions, lr=TURN), torch.optim.AdamW(groups, lr=PEAK_LR)])
+
+    def step(self, loss: torch.Tensor, due: float) -> None:
+        """Follow the gradient of `loss`, at the part `due` of the peak learning rates."""
+        for optimiser, peak in zip(self.optimisers, (TURN, PEAK_LR), strict=True):
+            for group in optimiser.param_groups:
+                group["lr"] = peak * due
+            optimiser.zero_grad()
+        loss.backward()
+        for optimiser in self.optimisers:
+            optimiser.step()
+        with torch.no_grad():
+            self.log_scale.clamp_(max=math.log(MAX_SCALE))
+        self.average.update_parameters(self.tower)
+
+    def averaged(self) -> ImageTower:
+        """The tower to keep: reads at its final side, in evaluation mode."""
+        tower = self.average.module
+        assert isinstance(tower, ImageTower)
+        tower.reads_at = READS_AT
+        return tower.eval()
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint, whole or not at all."""
+        partial = path.with_suffix(".partial")
+        state: dict[str, Any] = {
+            "tower": self.tower.state_dict(),
+            "average": self.average.state_dict(),
+            "log_scale": self.log_scale.detach(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "elapsed": self.elapsed,
+            "seen": self.seen,
+        }
+        torch.save(state, partial)
+        partial.rename(path)
+
+    def resume(self, path: Path) -> None:
+        state = torch.load(path, weights_only=True)
+        self.tower.load_state_dict(state["tower"])
+        self.average.load_state_dict(state["average"])
+        for optimiser, stored in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(stored)
+        with torch.no_grad():
+            self.log_scale.copy_(state["log_scale"])
+        self.elapsed, self.seen = state["elapsed"], state["seen"]
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Draws augmented batches from several sources."""
+
+    sources: tuple[PhotoSet, ...]
+    chances: list[Any]  # of each source's photos, float64 (n,)
+    targets: TextTargets
+
+    def draw(self, side: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """BATCH photos: float32 (n, 3, side, side) in 0..1, and their classes, int64 (n,)."""
+        parts, blurred, wanted = [], [], []
+        counts = rng.multinomial(BATCH, SHARES)
+        for source, chance, count, offset in zip(self.sources, self.chances, counts, self.targets.offsets, strict=True):
+            rows = rng.choice(len(source), size=count, p=chance)
+            photos_of_source, are_blurred = augment(source.take(rows), side, rng)
+            parts.append(photos_of_source)
+            blurred.append(are_blurred)
+            wanted.append(torch.from_numpy(source.classes[rows] + offset))
+        return graft(torch.cat(parts), torch.cat(blurred), rng), torch.cat(wanted)
+
+
+def loss_of(learner: Learner, batches: Batches, side: int, device: str, rng: np.random.Generator) -> torch.Tensor:
+    """The loss on a new batch; of one with CutMix, both photos' by their share of the picture."""
+    batch, classes = batches.draw(side, rng)
+    scale = learner.log_scale.exp()
+    if rng.random() >= MIXED:
+        return batches.targets.loss(learner.tower(normalise(batch).to(device)), classes, scale, rng)
+    mixed, others, share = mix(batch, rng)
+    vectors = learner.tower(normalise(mixed).to(device))
+    own, other = (batches.targets.loss(vectors, wanted, scale, rng) for wanted in (classes, classes[others]))
+    return share * own + (1 - share) * other
 
 
 def accuracy(vectors: torch.Tensor, photos: PhotoSet, classes: torch.Tensor) -> tuple[float, float]:
@@ -53,121 +169,91 @@ def accuracy(vectors: torch.Tensor, photos: PhotoSet, classes: torch.Tensor) -> 
     return float(right.mean()), float(np.mean(recalls))
 
 
-def word_accuracy(vectors: torch.Tensor, photos: PhotoSet, targets: TextTargets) -> float:
-    """Of the photos of the first source that a general word covers, the part whose nearest word does."""
-    classes = torch.from_numpy(photos.classes)
-    named = targets.covered[classes].any(dim=1)
-    nearest = (vectors[named] @ targets.words.mean().T).argmax(dim=1, keepdim=True)
-    return float(targets.covered[classes[named]].gather(1, nearest).float().mean())
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with the Parquet shards")
     parser.add_argument("--work", type=Path, required=True, help="folder for the decoded cache and the checkpoint")
     parser.add_argument("--out", type=Path, required=True, help="where the model goes")
-    parser.add_argument("--minutes", type=float, default=95)
+    parser.add_argument("--start", type=Path, help="folder of a model whose weights to start from")
+    parser.add_argument("--leave-out", action="store_true", help=f"train without every {LEFT_OUT_EVERY}th class and the hotdogs")
+    parser.add_argument("--minutes", type=float, default=240)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.set_num_threads(args.threads)
-    torch.manual_seed(args.seed)
-    rng = np.random.default_rng(args.seed)
+    console = Console(soft_wrap=True)
+    embed = sentence_embedder()
 
     cache = args.work / "cache"
     tiny = load(args.data, [f"train-tiny-imagenet-{k}" for k in range(4)], cache)
-    photos, held_out = split_held_out(load(args.data, ["train-photos"], cache))
+    photos, _ = split_held_out(load(args.data, ["train-photos"], cache))
     cifar = load(args.data, ["train-cifar10"], cache)
     validation = load(args.data, ["val-tiny-imagenet"], cache)
-    assert validation.names == tiny.names
+    left_out: tuple[str, ...] = ()
+    if args.leave_out:
+        left_out = (*tiny.names[::LEFT_OUT_EVERY], *LEFT_OUT_TOO)
+        tiny, photos, cifar = (
+            without(source, {*left_out, *same_in(embed, left_out, source.names)}) for source in (tiny, photos, cifar)
+        )
+        validation = without(validation, set(validation.names) - set(left_out))
     sources = (tiny, photos, cifar)
     # The photos' classes have 27 to 1,400 photos each; the other sources' are even.
     chances = [class_weights(source, 0.5 if source is photos else 0.0) for source in sources]
-    targets = TextTargets(sentence_embedder(), [source.names for source in sources])
-    photos_start = int(targets.offsets[1])
+    batches = Batches(sources, chances, TextTargets(embed, [source.names for source in sources]))
+    # What is checked along the way: all classes that are trained, or those that are left out.
+    asked = TextTargets(embed, [validation.names]).classes.mean()
+    fifth = validation.take(np.arange(0, len(validation), 1 if args.leave_out else 5))
 
+    torch.manual_seed(args.seed)
     config = ResNetConfig(embedding_size=32, hidden_sizes=[64, 128, 320], depths=[1, 2, 2], layer_type="basic")
-    tower = ImageTower(config).to(device).to(memory_format=torch.channels_last)
-    log_scale = torch.nn.Parameter(torch.tensor(math.log(FIRST_SCALE), device=device))
-    optimisers = optimisers_for(tower, log_scale)
-    peaks = (TURN, PEAK_LR)
-
+    learner = Learner.new(config, device, args.start)
     checkpoint = args.work / "checkpoint.pt"
-    elapsed_before, seen = 0.0, 0
     if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        tower.load_state_dict(state["tower"])
-        for optimiser, stored in zip(optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(stored)
-        with torch.no_grad():
-            log_scale.copy_(state["log_scale"])
-        elapsed_before, seen = state["elapsed"], state["seen"]
-        rng = np.random.default_rng([args.seed, seen])  # new draws, not the first ones again
-        torch.manual_seed(args.seed + seen)
-        print(f"resumed at {elapsed_before / 60:.1f} min, {seen} photos", flush=True)
+        learner.resume(checkpoint)
+        console.print(f"resumed at {learner.elapsed / 60:.1f} min, {learner.seen} photos")
+    rng = np.random.default_rng([args.seed, learner.seen])  # after a stop new draws, not the first ones again
+    torch.manual_seed(args.seed + learner.seen)
 
-    total = args.minutes * 60
-    started = time.monotonic()
+    total, before, started = args.minutes * 60, learner.elapsed, time.monotonic()
     losses: list[float] = []
-    next_report, next_check = elapsed_before + 30, elapsed_before + CHECK_EVERY
-    while (elapsed := elapsed_before + time.monotonic() - started) < total:
-        side = SMALL_SIDE if elapsed / total < SMALL_PART else SIDE
-        due = rate(elapsed / total)
-        for optimiser, peak in zip(optimisers, peaks, strict=True):
-            for group in optimiser.param_groups:
-                group["lr"] = peak * due
-        parts, blurred, wanted = [], [], []
-        for source, chance, count, offset in zip(
-            sources, chances, rng.multinomial(BATCH, SHARES), targets.offsets, strict=True
-        ):
-            rows = rng.choice(len(source), size=count, p=chance)
-            photos_of_source, are_blurred = augment(source.take(rows), side, rng)
-            parts.append(photos_of_source)
-            blurred.append(are_blurred)
-            wanted.append(torch.from_numpy(source.classes[rows] + offset))
-        batch = graft(torch.cat(parts), torch.cat(blurred), rng)
-        vectors = tower(normalise(batch).to(device))
-        loss = targets.loss(vectors, torch.cat(wanted), log_scale.exp(), rng)
-        for optimiser in optimisers:
-            optimiser.zero_grad()
-        loss.backward()
-        for optimiser in optimisers:
-            optimiser.step()
-        with torch.no_grad():
-            log_scale.clamp_(max=math.log(MAX_SCALE))
-        losses.append(float(loss.detach()))
-        seen += BATCH
-        if elapsed > next_report:
-            next_report = elapsed + 30
-            print(
-                f"{elapsed / 60:6.1f} min  {seen:8d} photos  side {side}  loss {np.mean(losses[-50:]):.3f}"
-                f"  rate {due:.3f}  scale {float(log_scale.detach().exp()):.1f}  {seen / max(elapsed, 1):.0f} photos/s",
-                flush=True,
-            )
-        if elapsed > next_check:
-            next_check = elapsed + CHECK_EVERY
-            state = {"tower": tower.state_dict(), "optimisers": [it.state_dict() for it in optimisers], "seen": seen}
-            torch.save(state | {"log_scale": log_scale.detach(), "elapsed": elapsed}, checkpoint)
-            fifth = validation.take(np.arange(0, len(validation), 5))
-            top1, _ = accuracy(embed_photos(tower, fifth, device), fifth, targets.classes.mean(0, len(tiny.names)))
-            print(f"{elapsed / 60:6.1f} min  a fifth of val-tiny-imagenet: top-1 {top1:.4f}", flush=True)
+    next_report, next_check = before + REPORT_EVERY, before + CHECK_EVERY
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("training", total=total)
+        while learner.elapsed < total:
+            side, learner.tower.reads_at = phase(learner.elapsed / total)
+            learner.tower.train()
+            loss = loss_of(learner, batches, side, device, rng)
+            learner.step(loss, rate(learner.elapsed / total))
+            losses.append(float(loss.detach()))
+            learner.seen += BATCH
+            learner.elapsed = before + time.monotonic() - started
+            minutes = learner.elapsed / 60
+            told = f"{minutes:6.1f} min  {learner.seen:8d} photos  {side}/{learner.tower.reads_at} px  loss {losses[-1]:.3f}"
+            progress.update(bar, completed=learner.elapsed, description=told)
+            if learner.elapsed > next_report:
+                next_report = learner.elapsed + REPORT_EVERY
+                scale = float(learner.log_scale.detach().exp())
+                mean = np.mean(losses[-100:])
+                console.print(f"{told} (mean {mean:.3f})  scale {scale:.1f}  {learner.seen / learner.elapsed:.0f} photos/s")
+            if learner.elapsed > next_check:
+                next_check = learner.elapsed + CHECK_EVERY
+                learner.save(checkpoint)
+                top1, _ = accuracy(embed_photos(learner.averaged(), fifth, device), fifth, asked)
+                console.print(f"{minutes:6.1f} min  top-1 over {len(fifth.names)} classes of val-tiny-imagenet: {top1:.4f}")
 
-    told, kept = embed_photos(tower, validation, device), embed_photos(tower, held_out, device)
-    names_of_photos = targets.classes.mean(photos_start, photos_start + len(photos.names))
     facts = {
         "minutes": args.minutes,
-        "photos_seen": seen,
+        "photos_seen": learner.seen,
         "device": device,
         "threads": args.threads,
-        "val_tiny_imagenet_top1": round(accuracy(told, validation, targets.classes.mean(0, len(tiny.names)))[0], 4),
-        "held_out_photos_balanced_accuracy": round(accuracy(kept, held_out, names_of_photos)[1], 4),
-        "general_words": len(targets.words.embeddings),
-        "val_tiny_imagenet_general_word_is_right": round(word_accuracy(told, validation, targets), 4),
+        "left_out": list(left_out),
+        "validation_top1": round(accuracy(embed_photos(learner.averaged(), validation, device), validation, asked)[0], 4),
     }
-    save(tower, float(log_scale.detach().exp()), config, args.out, facts)
-    print(json.dumps(facts), flush=True)
+    save(learner.averaged(), float(learner.log_scale.detach().exp()), config, args.out, facts)
+    console.print_json(data=facts)
 
 
 if __name__ == "__main__":
