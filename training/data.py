@@ -17,6 +17,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import imagehash
 import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
@@ -26,6 +27,7 @@ from PIL import Image
 FIELDS = "pixels-labels-detail-askew"  # of a cached shard, and part of its name
 HELD_OUT_SEED = 20240607
 HELD_OUT_SHARE = 0.1
+NEAR_BITS = 8  # of 64 in which the perceptual hashes of near-duplicates may differ
 BLURRED, GRAFTED = 0.5, 0.5  # parts of the sharp photos, and of the blurred ones
 LEAST_DETAIL = 24  # pixels that a blurred photo is left with
 SHARP = 64  # pixels from which a photo counts as sharp
@@ -103,13 +105,32 @@ def load(folder: Path, stems: list[str], cache: Path) -> PhotoSet:
     return PhotoSet(pixels, classes.astype(np.int64), detail, askew, tuple(str(name) for name in names))
 
 
-def split_held_out(photos: PhotoSet) -> tuple[PhotoSet, PhotoSet]:
-    """Split off a tenth of each class, by a fixed seed: (training, held out)."""
+def perceptual_hashes(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    """uint8 (n, side, side, 3) -> bool (n, 64): alike in most bits for copies that were scaled, cut a little or recoloured."""
+    return np.stack([imagehash.phash(Image.fromarray(photo)).hash.ravel() for photo in pixels])
+
+
+def near_duplicates(hashes: npt.NDArray[np.bool_], others: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """bool (n, 64) and (m, 64) hashes -> bool (n, m): which differ in NEAR_BITS or less."""
+    a, b = (each.astype(np.float32) * 2 - 1 for each in (hashes, others))
+    return np.asarray(a @ b.T >= 64 - 2 * NEAR_BITS)
+
+
+def held_out_rows(photos: PhotoSet) -> npt.NDArray[np.bool_]:
+    """Draw a tenth of each class by a fixed seed, and leave out what has a near-duplicate in the rest: bool (n,)."""
     rng = np.random.default_rng(HELD_OUT_SEED)
     held_out = np.zeros(len(photos), dtype=bool)
     for index in range(len(photos.names)):
         rows = np.flatnonzero(photos.classes == index)
         held_out[rng.choice(rows, size=max(1, round(len(rows) * HELD_OUT_SHARE)), replace=False)] = True
+    hashes = perceptual_hashes(photos.pixels)
+    held_out[held_out] = ~near_duplicates(hashes[held_out], hashes[~held_out]).any(axis=1)
+    return held_out
+
+
+def split_held_out(photos: PhotoSet) -> tuple[PhotoSet, PhotoSet]:
+    """Split off a tenth of each class: (training, held out)."""
+    held_out = held_out_rows(photos)
     return photos.take(np.flatnonzero(~held_out)), photos.take(np.flatnonzero(held_out))
 
 

@@ -19,10 +19,11 @@ import numpy as np
 import numpy.typing as npt
 from cachetools import LRUCache
 
-from pigeonhole import prompts, scoring
-from pigeonhole.labels import LabelClass
-from pigeonhole.ports import Encoder
-from pigeonhole.scoring import Calibration, Floats, Modality, Pair, Ranked
+from pigeonhole import glossary, prompts, scoring
+from pigeonhole.calibration import Calibration, Evidence, Floats, Modality, Pair, Weights
+from pigeonhole.labels import LabelClass, Meaning, meaning, same_thing
+from pigeonhole.ports import Backgrounds, Encoder
+from pigeonhole.scoring import Ranked
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -31,13 +32,17 @@ MAX_COUNTED_NAME = 512  # characters of a label's name that `output_tokens` coun
 
 @dataclass(frozen=True)
 class Options:
-    """How to answer. `templates`: the caller's prompts, each with `{}` once; `threshold`: 0..1, None for the calibration's."""
+    """How to answer. `templates`: the caller's prompts, each with `{}` once; `threshold`: 0..1, None for the calibration's.
+
+    `literal`: take every label for a thing, "not a cat" and "other", too; it is there to be compared with.
+    """
 
     multiple_labels: bool = False
     threshold: float | None = None
     top_k: int | None = None
     instruction: str | None = None
     templates: tuple[str, ...] | None = None
+    literal: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,33 +62,30 @@ class Outcome:
 
 
 @dataclass
-class LabelCache:
-    """Prompt embeddings by (revision, template, text), least recently used first out. Safe to share between threads."""
+class PromptCache:
+    """Prompt embeddings by (revision, prompt), least recently used first out. Safe to share between threads."""
 
     size: int
-    _entries: LRUCache[tuple[str, str, str], Floats] = field(init=False)
+    _entries: LRUCache[tuple[str, str], Floats] = field(init=False)
     _lock: Lock = field(init=False, default_factory=Lock)
 
     def __post_init__(self) -> None:
         self._entries = LRUCache(maxsize=self.size)
 
-    def embed(
-        self, revision: str, encode: Callable[[Sequence[str]], Floats], prompted: Sequence[tuple[str, str]]
-    ) -> dict[tuple[str, str], Floats]:
-        """Embed (template, text) pairs, each at most once, and only those that the cache lacks.
+    def embed(self, revision: str, encode: Callable[[Sequence[str]], Floats], prompts: Sequence[str]) -> dict[str, Floats]:
+        """Embed prompts, each at most once, and only those that the cache lacks.
 
         `encode`: n prompts -> (n, dim), of the encoder of that revision.
         """
-        wanted = list(dict.fromkeys(prompted))
+        wanted = list(dict.fromkeys(prompts))
         with self._lock:
-            found = {pair: self._entries[(revision, *pair)] for pair in wanted if (revision, *pair) in self._entries}
-        missing = [pair for pair in wanted if pair not in found]
+            found = {prompt: self._entries[revision, prompt] for prompt in wanted if (revision, prompt) in self._entries}
+        missing = [prompt for prompt in wanted if prompt not in found]
         if missing:
-            vectors = encode([prompts.render(template, text) for template, text in missing])
-            found.update(zip(missing, vectors, strict=True))
+            found.update(zip(missing, encode(missing), strict=True))
             with self._lock:
-                for pair in missing:
-                    self._entries[(revision, *pair)] = found[pair]
+                for prompt in missing:
+                    self._entries[revision, prompt] = found[prompt]
         return found
 
 
@@ -92,11 +94,29 @@ class _Samples:
     """Embedded samples of one type. `against_texts`, `against_images`: (n, dim), None where no label is of that type."""
 
     type: Modality
-    reader: Encoder
+    count: int
     against_texts: Floats | None
     against_images: Floats | None
     tokens: int
     warnings: list[str]
+
+
+@dataclass(frozen=True)
+class _Side:
+    """What all samples have in common with one label, or with one side of it: (n,) log-odds and cosines."""
+
+    log_odds: Floats
+    cosines: Floats
+
+
+def _of_words(texts: Sequence[str], embedded: Mapping[str, Floats]) -> Floats:
+    """One embedding, (dim,), of all texts of a label in all their templates."""
+    return scoring.unit_mean(np.concatenate([embedded[text] for text in texts]))
+
+
+def _pooled(sides: Sequence[_Side]) -> _Side:
+    """The mean of a label's sides."""
+    return _Side(scoring.pool([side.log_odds for side in sides]), scoring.pool([side.cosines for side in sides]))
 
 
 class Classifier:
@@ -111,6 +131,7 @@ class Classifier:
         encoder: Encoder,
         sentence: Encoder,
         calibration: Calibration,
+        backgrounds: Backgrounds,
         *,
         cache_size: int = 4_096,
         batch: int = 8,
@@ -119,7 +140,8 @@ class Classifier:
         self.encoder = encoder
         self.sentence = sentence
         self.calibration = calibration
-        self._cache = LabelCache(cache_size)
+        self.backgrounds = backgrounds
+        self._cache = PromptCache(cache_size)
         self._batch = batch
         self._workers = workers
 
@@ -143,7 +165,7 @@ class Classifier:
         ]
         samples = _Samples(
             "text",
-            self.sentence,
+            len(texts),
             self._in_batches(self.sentence.encode_text, texts) if by_words else None,
             self._in_batches(self.encoder.encode_text, texts) if by_pictures else None,
             sum(counts[0]),
@@ -161,7 +183,7 @@ class Classifier:
         """Sort images: uint8 (n, side, side, 3), as the encoder's `fit` gave them. `label_pixels`: as in `classify_texts`."""
         started = time.perf_counter()
         vectors = self._encode_images(pixels)
-        samples = _Samples("image", self.encoder, vectors, vectors, len(pixels) * self.encoder.info.image_patches, [])
+        samples = _Samples("image", len(vectors), vectors, vectors, len(vectors) * self.encoder.info.image_patches, [])
         return self._answer(samples, labels, options, label_pixels or {}, started)
 
     def _answer(
@@ -172,15 +194,20 @@ class Classifier:
         label_pixels: Mapping[str, Pixels],
         started: float,
     ) -> Outcome:
-        reader = samples.reader
-        defaults = prompts.TEXT_TEMPLATES if samples.type == "text" else self.encoder.info.templates
-        templates = prompts.templates_for(defaults, options.templates, options.instruction)
-        log_odds, cosines = self._compare(samples, labels, templates, label_pixels)
+        reader = self._reader(samples.type)
+        meanings = [Meaning(label.texts) if options.literal else meaning(label) for label in labels]
+        prompted = {
+            text: self._prompts(samples.type, text, options) for each in meanings for text in (*each.things, *each.not_)
+        }
+        by_text, by_image = self._embed_texts(reader, prompted), self._embed_images(labels, label_pixels)
+        log_odds, cosines = self._weigh(samples, labels, meanings, options.multiple_labels, by_text, by_image)
         probabilities = scoring.sigmoid(log_odds) if options.multiple_labels else scoring.softmax(log_odds)
         ranked = scoring.rank(probabilities, cosines)
         threshold = self.calibration.threshold if options.threshold is None else options.threshold
+        none = {index for index, each in enumerate(meanings) if each.none}
         chosen = [
-            scoring.choose(row, multiple=options.multiple_labels, threshold=threshold, top_k=options.top_k) for row in ranked
+            scoring.choose(row, multiple=options.multiple_labels, threshold=threshold, top_k=options.top_k, none=none)
+            for row in ranked
         ]
         elapsed_ms = (time.perf_counter() - started) * 1000
 
@@ -193,43 +220,112 @@ class Classifier:
         return Outcome(
             chosen=chosen,
             ranked=ranked,
-            warnings=samples.warnings + _cut_prompts(reader, texts, templates),
+            warnings=samples.warnings
+            + _cut_prompts(reader, prompted)
+            + self._leaning(samples.type, labels, meanings, options.multiple_labels),
             input_tokens=samples.tokens + sum(counts) + sum(instruction) + patches,
             output_tokens=sum(names[choice.index] for row in chosen for choice in row),
             inference_ms=round(elapsed_ms),
         )
 
-    def _compare(
-        self, samples: _Samples, labels: Sequence[LabelClass], templates: Sequence[str], label_pixels: Mapping[str, Pixels]
+    def _weigh(
+        self,
+        samples: _Samples,
+        labels: Sequence[LabelClass],
+        meanings: Sequence[Meaning],
+        multiple: bool,
+        by_text: Mapping[str, Floats],
+        by_image: Mapping[str, Floats],
     ) -> tuple[Floats, Floats]:
-        """Compare all samples with all labels: (n, labels) log-odds and cosines, each the mean over a label's modalities."""
-        by_text = self._embed_texts(samples.reader, labels, templates)
-        by_image = self._embed_images(labels, label_pixels)
+        """Weigh all samples against all labels, as scoring.py says: (n, labels) log-odds and cosines.
 
-        odds_columns, cosine_columns = [], []
-        for label in labels:
-            sides: list[tuple[Floats, Pair]] = []
-            if samples.against_texts is not None and label.texts:
-                sides.append((samples.against_texts @ by_text[label.name], (samples.type, "text")))
-            if samples.against_images is not None and label.images:
-                sides.append((samples.against_images @ by_image[label.name], (samples.type, "image")))
-            odds_columns.append(scoring.pool([self.calibration.lines[pair].log_odds(cosines) for cosines, pair in sides]))
-            cosine_columns.append(np.mean([cosines for cosines, _ in sides], axis=0))
-        return np.stack(odds_columns, axis=1), np.stack(cosine_columns, axis=1)
+        Each is the mean over what describes a label: its words, its example images, and what it is not.
+        """
+        weights = self.calibration.multiple if multiple else self.calibration.single
 
-    def _embed_texts(self, reader: Encoder, labels: Sequence[LabelClass], templates: Sequence[str]) -> dict[str, Floats]:
-        """Embed each class's texts: name -> (dim,), the mean over its texts and the templates."""
-        prompted = [(template, text) for label in labels for text in label.texts for template in templates]
+        def by_words(texts: Sequence[str]) -> _Side:
+            return self._side(samples, weights, "text", _of_words(texts, by_text))
+
+        things: list[_Side | None] = []
+        for label, each in zip(labels, meanings, strict=True):
+            sides = [by_words(each.things)] if each.things else []
+            if label.images:
+                sides.append(self._side(samples, weights, "image", by_image[label.name]))
+            things.append(_pooled(sides) if sides else None)
+
+        def without(text: str) -> _Side:
+            """What a sample has for not being `text`: by the label for that, where there is one, with its example images."""
+            positive = next((k for k, it in enumerate(meanings) if any(same_thing(text, its) for its in it.things)), None)
+            side = things[positive] if positive is not None else None
+            odds = scoring.without((side or by_words([text])).log_odds, among_labels=side is not None, multiple=multiple)
+            return _Side(odds, -(side or by_words([text])).cosines)
+
+        columns = [
+            None if each.none else _pooled([*([thing] if thing else []), *(without(text) for text in each.not_)])
+            for thing, each in zip(things, meanings, strict=True)
+        ]
+        odds = [column.log_odds for column in columns if column]
+        none = _Side(scoring.none_of(odds, samples.count, multiple=multiple), np.zeros(samples.count, dtype=np.float32))
+        filled = [column or none for column in columns]
+        return np.stack([it.log_odds for it in filled], axis=1), np.stack([it.cosines for it in filled], axis=1)
+
+    def _side(self, samples: _Samples, weights: Mapping[Pair, Weights], of: Modality, label: Floats) -> _Side:
+        vectors = samples.against_texts if of == "text" else samples.against_images
+        assert vectors is not None
+        pair: Pair = (samples.type, of)
+        found = self.evidence(pair, vectors, label)
+        return _Side(weights[pair].log_odds(found), found.cosines)
+
+    def evidence(self, pair: Pair, samples: Floats, label: Floats) -> Evidence:
+        """Compare embedded samples, (n, dim), with one embedding, (dim,), of a label's words or of its example images."""
+        if pair == ("text", "text"):
+            texts = self.backgrounds.texts
+            return scoring.evidence(samples, label, texts, self.sentence.info.logit_scale, texts=texts)
+        return scoring.evidence(samples, label, self.backgrounds.photos, self.encoder.info.logit_scale)
+
+    def embed_words(self, samples: Modality, texts: Sequence[str]) -> Floats:
+        """Embed a label's texts as samples of a type meet them, in the default templates: (dim,)."""
+        prompted = {text: self._prompts(samples, text, Options()) for text in texts}
+        return _of_words(texts, self._embed_texts(self._reader(samples), prompted))
+
+    def _reader(self, samples: Modality) -> Encoder:
+        """What reads texts that samples of a type meet."""
+        return self.sentence if samples == "text" else self.encoder
+
+    def _prompts(self, samples: Modality, text: str, options: Options) -> tuple[str, ...]:
+        """What stands for a label's text where samples of a type meet it."""
+        of_texts = samples == "text"
+        return prompts.prompts_for(
+            text,
+            prompts.TEXT_TEMPLATES if of_texts else self.encoder.info.templates,
+            own=options.templates,
+            instruction=options.instruction,
+            meanings=glossary.texts_for(text) if of_texts and not options.literal else (),
+        )
+
+    def _embed_texts(self, reader: Encoder, prompted: Mapping[str, Sequence[str]]) -> dict[str, Floats]:
+        """Embed texts by their prompts: text -> (prompts, dim)."""
+        every = [prompt for of_text in prompted.values() for prompt in of_text]
         # However many: an encoder reads prompts of one length at a time, and bounds their tokens.
-        encode = partial(self._in_batches, reader.encode_text, batch=max(1, len(prompted)))
-        embedded = self._cache.embed(reader.info.revision, encode, prompted)
-        return {
-            label.name: scoring.unit_mean(
-                np.stack([embedded[(template, text)] for text in label.texts for template in templates])
-            )
-            for label in labels
-            if label.texts
+        encode = partial(self._in_batches, reader.encode_text, batch=max(1, len(every)))
+        embedded = self._cache.embed(reader.info.revision, encode, every)
+        return {text: np.stack([embedded[prompt] for prompt in of_text]) for text, of_text in prompted.items()}
+
+    def _leaning(
+        self, samples: Modality, labels: Sequence[LabelClass], meanings: Sequence[Meaning], multiple: bool
+    ) -> list[str]:
+        """Say where an answer compares what only a calibration makes comparable, and this model has none."""
+        pairs: set[Pair] = {(samples, "text") for label in labels if label.texts}
+        pairs |= {(samples, "image") for label in labels if label.images}
+        reasons = {
+            "multiple_labels": multiple,
+            "labels by words and by images": len(pairs) > 1,
+            "labels that say what something is not, or none of the others": any(it.not_ or it.none for it in meanings),
         }
+        if pairs <= self.calibration.measured or not any(reasons.values()):
+            return []
+        why = ", ".join(reason for reason, holds in reasons.items() if holds)
+        return [f"{self.encoder.info.model_id} isn't calibrated, so the scores lean on a general prior here ({why})"]
 
     def _embed_images(self, labels: Sequence[LabelClass], label_pixels: Mapping[str, Pixels]) -> dict[str, Floats]:
         """Embed each class's example images: name -> (dim,), the mean over them. A picture of two classes is encoded once."""
@@ -257,13 +353,12 @@ class Classifier:
             return np.concatenate(list(pool.map(encode, parts)))
 
 
-def _cut_prompts(reader: Encoder, texts: Sequence[str], templates: Sequence[str]) -> list[str]:
+def _cut_prompts(reader: Encoder, prompted: Mapping[str, Sequence[str]]) -> list[str]:
     """Say which labels' prompts, template and instruction included, are longer than the model reads."""
     limit, cut = reader.info.max_text_tokens, []
-    for text in texts:
+    for text, of_text in prompted.items():
         # No token is shorter than a byte, so most prompts needn't be counted; two tokens mark the start and the end.
-        rendered = [prompts.render(template, text) for template in templates]
-        long = [prompt for prompt in rendered if len(prompt.encode(errors="replace")) + 2 > limit]
+        long = [prompt for prompt in of_text if len(prompt.encode(errors="replace")) + 2 > limit]
         longest = max(reader.count_tokens(long), default=0)
         if longest > limit:
             cut.append(_cut(f"labels: the prompt of {text[:40]!r}", limit, longest))

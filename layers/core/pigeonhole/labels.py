@@ -1,10 +1,15 @@
-"""Labels merge by key: all entries of one name describe one class, by words, by example images or by both."""
+"""Labels merge by key: all entries of one name describe one class, by words, by example images or by both.
+
+What the words mean is read here, too: a thing, what a thing is not ("not a hotdog"), or none of the other labels ("other").
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
+
+from pigeonhole import label_kinds
 
 
 class LabelEntry(Protocol):
@@ -50,3 +55,34 @@ def merge(entries: Iterable[LabelEntry]) -> tuple[LabelClass, ...]:
             if entry.text:
                 of_class[0][entry.text] = None
     return tuple(LabelClass(name, tuple(texts[name]), tuple(images[name])) for name in texts)
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a class's texts mean: `things` that it is, things that it is `not_`, or that it is `none` of the other labels."""
+
+    things: tuple[str, ...]
+    not_: tuple[str, ...] = ()
+    none: bool = False
+
+
+def meaning(label: LabelClass) -> Meaning:
+    """Read a class's texts. "other" beside other descriptions of the same class says nothing more."""
+    readings = [label_kinds.read(text) for text in label.texts]
+    things = tuple(reading.text for reading in readings if reading.kind == "plain")
+    not_ = tuple(dict.fromkeys(reading.text for reading in readings if reading.kind == "negated"))
+    return Meaning(things, not_, none=not (things or not_ or label.images))
+
+
+def same_thing(one: str, other: str) -> bool:
+    """Whether two texts name one thing."""
+    return bare(one) == bare(other)
+
+
+def bare(text: str) -> str:
+    """A label without what makes no other thing of it: case, hyphens, a leading article, a plural's s, a full stop."""
+    words = text.casefold().replace("-", " ").replace("_", " ").split()
+    if len(words) > 1 and words[0] in ("a", "an", "the"):
+        words = words[1:]
+    bare = " ".join(words).rstrip(".!?")
+    return bare[:-1] if len(bare) > 3 and bare.endswith("s") and not bare.endswith("ss") else bare

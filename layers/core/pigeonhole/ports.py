@@ -65,6 +65,17 @@ class Encoder(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Backgrounds:
+    """Generic concepts against which labels are weighed (backgrounds.py), embedded once for a model.
+
+    `photos`: what photos show, in the space of the image-text encoder; `texts`: texts at large, in the sentence encoder's.
+    """
+
+    photos: Embeddings
+    texts: Embeddings
+
+
 class ClassifierClient(Protocol):
     """The way from functions/api to functions/classify."""
 

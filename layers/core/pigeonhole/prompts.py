@@ -1,25 +1,69 @@
 """Prompts: the texts that stand for a label in an encoder's space. Templates are data; `{}` is where the label goes.
 
 A label is rendered in every template and the embeddings are averaged (prompt ensembling, Radford et al. 2021, section 3.1.4).
+Which of the model's templates fit depends on the label's form: "a photo of a people" is no English.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import Literal
+
+Form = Literal["noun", "phrase", "name", "sentence"]
 
 # A text sample against a text label, in the sentence encoder. The bare label keeps labels that are sentences themselves intact.
-TEXT_TEMPLATES = ("{}", "This text is about {}.")
+TEXT_TEMPLATES = ("{}", "This text is about {}.", "The topic is {}.")
+
+_LONG = 8  # words from which a label is read as a sentence
+_STARTS_PHRASE = frozenset(
+    "a an the this that these those my our your his her its their some any many several two three four five one no people "
+    "someone somebody".split()
+)
+_VERBS = frozenset("is are was were am be has have had does do did can will would should isn't aren't".split())
+_IRREGULAR_PLURALS = frozenset("people men women children mice geese feet teeth sheep police".split())
+_ARTICLE = re.compile(r"\b(?:a|an|the) (?=\{\})", re.IGNORECASE)
 
 
-def templates_for(defaults: Sequence[str], own: Sequence[str] | None, instruction: str | None) -> tuple[str, ...]:
-    """Choose the templates of a request: the caller's own, else the defaults; an instruction adds a variant of each with it.
+def form(label: str) -> Form:
+    """What a label is, by its looks: one kind of thing, a phrase or plural that takes no article, a proper name, a sentence."""
+    words = label.split()
+    if label.rstrip().endswith((".", "!", "?")) or len(words) >= _LONG or (len(words) > 2 and _VERBS & {*label.lower().split()}):
+        return "sentence"
+    if any(word[1:] != word[1:].lower() for word in words) or any(word[:1].isupper() for word in words[1:]):
+        return "name"
+    last = words[-1].lower() if words else ""
+    plural = last in _IRREGULAR_PLURALS or (len(last) > 3 and last.endswith("s") and not last.endswith(("ss", "us", "is")))
+    gerund = bool(words) and len(words) > 1 and words[0].endswith("ing")
+    return "phrase" if plural or gerund or (words and words[0].lower() in _STARTS_PHRASE) else "noun"
 
-    The label goes where the first `{}` is, and an instruction comes after it, so braces in an instruction stay text.
+
+def fitting(templates: Sequence[str], label: str) -> tuple[str, ...]:
+    """Of a model's own templates those that fit a label's form: without articles, or for a sentence the bare one alone."""
+    kind = form(label)
+    if kind == "noun":
+        return tuple(templates)
+    if kind == "sentence" and "{}" in templates:
+        return ("{}",)
+    return tuple(dict.fromkeys(_ARTICLE.sub("", template) for template in templates))
+
+
+def prompts_for(
+    label: str,
+    defaults: Sequence[str],
+    *,
+    own: Sequence[str] | None = None,
+    instruction: str | None = None,
+    meanings: Sequence[str] = (),
+) -> tuple[str, ...]:
+    """Render a label: in the caller's own templates, or in the defaults that fit and beside its `meanings` in other words.
+
+    An instruction adds a variant of each template with it.
     """
-    base = tuple(own) if own else tuple(defaults)
-    if not instruction:
-        return base
-    return (*base, *(f"{template} ({instruction})" for template in base))
+    templates = tuple(own) if own else fitting(defaults, label)
+    rendered = [render(template, label) for template in templates]
+    with_context = [f"{prompt} ({instruction})" for prompt in rendered] if instruction else []
+    return tuple(dict.fromkeys([*rendered, *with_context, *(() if own else meanings)]))
 
 
 def render(template: str, label: str) -> str:

@@ -2,101 +2,59 @@
 
 Every formula works on one sample's row at a time, so an answer never depends on the other samples of a batch.
 
-*Calibration.* A cosine means different things for different pairs of sample and label type: two photos of one thing are
-two to three times as similar as a photo and its name. So each pair has a scale and a bias that turn a cosine into log-odds,
-log p(cos | it is the label) - log p(cos | it is not), at even prior odds (Platt scaling, Platt 1999, on balanced pairs).
-Log-odds of different pairs can be compared, and a softmax over them is the posterior for labels that exclude each other and
-are equally likely beforehand.
+*Log-odds.* What a sample has in common with a label is weighed against what it has in common with generic concepts, the
+background, as NegLabel does to tell what is none of the labels (Jiang et al. 2024, arXiv 2403.20078). So log-odds say how much
+likelier the label is than "something else": zero is the background itself.
+
+- A plain label stands at its log-odds o.
+- "none of these" stands at the background, 0: it is chosen when no label beats that.
+- "not X" stands at the background, too, where X is among the labels, so that with two labels p(not X) = 1 - p(X) exactly; else
+  at log p(not X) = -log(1 + exp(o)), which is close to the background for whatever isn't X.
+- For several labels at once, p(not X) = 1 - p(X), and p(none) = 1 - the highest p of the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from pigeonhole.ports import EncoderInfo
+from pigeonhole.calibration import Evidence, Floats
 
-Floats = npt.NDArray[np.float32]
-Modality = Literal["text", "image"]
-Pair = tuple[Modality, Modality]  # (sample type, label type)
-
-PAIRS: tuple[Pair, ...] = (("text", "text"), ("text", "image"), ("image", "text"), ("image", "image"))
-
-# The prior, for a pair that was never calibrated: the cosine at which "it is the label" and "it is not" are equally likely.
-# Softmax-trained CLIPs put a photo's own caption near 0.3 and another's near 0.15 (Radford et al. 2021, their released models);
-# two photos of one class near 0.8, of two classes near 0.5. Sentence encoders put related texts above a quarter.
-PRIOR_MIDPOINT = {"cross": 0.22, "photos": 0.65, "texts": 0.25}
-# Photo-to-photo cosines spread about five times as wide as photo-to-text ones, so they deserve a fifth of the scale.
-PRIOR_PHOTO_SPREAD = 5.0
-DEFAULT_THRESHOLD = 0.5
+# Of the background's concepts, the part nearest to a label that is left out when that label is weighed: they mean the same.
+NEAR_SHARE = 0.02
 
 
-@dataclass(frozen=True)
-class Line:
-    """log-odds = scale * cosine + bias."""
+def evidence(samples: Floats, label: Floats, background: Floats, scale: float, *, texts: Floats | None = None) -> Evidence:
+    """Compare embedded samples, (n, dim), with one label, (dim,), against background concepts, (m, dim).
 
-    scale: float
-    bias: float
-
-    def log_odds(self, cosines: Floats) -> Floats:
-        """Cosines of any shape -> natural log-odds of the same shape."""
-        return (self.scale * cosines + self.bias).astype(np.float32)
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """A line per pair of sample and label type, and the threshold for multiple labels.
-
-    `measured`: whether lines were fitted on data for this model; else all of them lean on the prior.
+    `scale`: the model's logit scale; `texts`: (k, dim) texts at large, by which the label's hubness is measured: its mean cosine
+    with them. Subtracting that is the same as centring the samples on those texts (hubness: Radovanović et al. 2010).
     """
-
-    lines: Mapping[Pair, Line]
-    measured: bool
-    threshold: float = DEFAULT_THRESHOLD
+    weight = background_weight(samples @ background.T, near(label, background), scale)
+    return Evidence(samples @ label, weight, 0.0 if texts is None else float((texts @ label).mean()))
 
 
-def prior(encoder: EncoderInfo, sentence: EncoderInfo) -> Calibration:
-    """Lines for a model without a calibration: its own logit scale, and its own bias or else the prior's midpoints."""
-    cross = Line(encoder.logit_scale, encoder.logit_bias)
-    if encoder.activation == "softmax":
-        cross = Line(encoder.logit_scale, -encoder.logit_scale * PRIOR_MIDPOINT["cross"])
-    photo_scale = encoder.logit_scale / PRIOR_PHOTO_SPREAD
-    lines: dict[Pair, Line] = {
-        ("text", "text"): Line(sentence.logit_scale, -sentence.logit_scale * PRIOR_MIDPOINT["texts"]),
-        ("text", "image"): cross,
-        ("image", "text"): cross,
-        ("image", "image"): Line(photo_scale, -photo_scale * PRIOR_MIDPOINT["photos"]),
-    }
-    return Calibration(lines, measured=False)
+def near(label: Floats, background: Floats) -> npt.NDArray[np.bool_]:
+    """(dim,) a label and (m, dim) background concepts -> bool (m,): the nearest NEAR_SHARE of them."""
+    left_out = np.zeros(len(background), dtype=bool)
+    count = round(NEAR_SHARE * len(background))
+    if count:
+        left_out[np.argsort(-(background @ label), kind="stable")[:count]] = True
+    return left_out
 
 
-def calibration_from(stored: Mapping[str, object] | None, encoder: EncoderInfo, sentence: EncoderInfo) -> Calibration:
-    """Read calibration.json's content; what it doesn't hold comes from the prior.
+def background_weight(cosines: Floats, left_out: npt.NDArray[np.bool_], scale: float) -> Floats:
+    """What the background weighs for each sample, in cosine units: log-sum-exp(scale * cosines) / scale.
 
-    Raises ValueError for a calibration that was made for another revision of the model.
+    `cosines`: (n, m) of samples with concepts; `left_out`: bool (m,); `scale`: the model's logit scale, > 0. Returns (n,).
+    The denominator of NegLabel's score (equation 4), of the concepts that aren't left out.
     """
-    base = prior(encoder, sentence)
-    if stored is None:
-        return base
-    if stored.get("revision") != encoder.revision:
-        made_for = stored.get("revision")
-        raise ValueError(
-            f"calibration.json was made for revision {made_for}, the model is {encoder.revision}: calibrate it again"
-        )
-    pairs = stored["pairs"]
-    if not isinstance(pairs, Mapping):
-        raise ValueError("calibration.json: `pairs` must be an object")
-    fitted: dict[Pair, Line] = {}
-    for pair in PAIRS:
-        line = pairs.get("-".join(pair))
-        if line is not None:
-            fitted[pair] = Line(float(line["scale"]), float(line["bias"]))
-    threshold = stored.get("threshold", DEFAULT_THRESHOLD)
-    return Calibration({**base.lines, **fitted}, measured=bool(fitted), threshold=float(threshold))  # type: ignore[arg-type]
+    scaled = scale * cosines[:, ~left_out].astype(np.float64)
+    highest = scaled.max(axis=1)
+    return np.asarray((highest + np.log(np.exp(scaled - highest[:, None]).sum(axis=1))) / scale, dtype=np.float32)
 
 
 def unit_mean(vectors: Floats) -> Floats:
@@ -113,6 +71,22 @@ def pool(log_odds: Sequence[Floats]) -> Floats:
     Embeddings of different modalities are never averaged: the mean would lie in the gap between them (Liang et al. 2022).
     """
     return np.asarray(np.mean(log_odds, axis=0, dtype=np.float32))
+
+
+def without(log_odds: Floats, *, among_labels: bool, multiple: bool) -> Floats:
+    """(n,) log-odds o of X -> those of "not X", as the module's docstring derives them. `among_labels`: whether X is."""
+    if multiple:
+        return -log_odds
+    if among_labels:
+        return np.zeros_like(log_odds)
+    return np.asarray(-np.logaddexp(0.0, log_odds.astype(np.float64)), dtype=np.float32)
+
+
+def none_of(log_odds: Sequence[Floats], count: int, *, multiple: bool) -> Floats:
+    """(n,) log-odds of each other label -> those of "none of these", (n,). `count`: n, should there be no other label."""
+    if not multiple or not log_odds:
+        return np.zeros(count, dtype=np.float32)
+    return np.asarray(-np.max(log_odds, axis=0), dtype=np.float32)
 
 
 def softmax(log_odds: Floats) -> Floats:
@@ -145,10 +119,15 @@ def rank(probabilities: Floats, similarities: Floats) -> list[list[Ranked]]:
     ]
 
 
-def choose(ranked: Sequence[Ranked], *, multiple: bool, threshold: float, top_k: int | None) -> list[Ranked]:
-    """Pick a sample's answer: the best label; with `multiple`, every one at or above `threshold`, and the best in any case."""
+def choose(
+    ranked: Sequence[Ranked], *, multiple: bool, threshold: float, top_k: int | None, none: Collection[int] = ()
+) -> list[Ranked]:
+    """Pick a sample's answer: the best label; with `multiple`, every one at or above `threshold`, best first.
+
+    `none`: indices of the labels that mean none of the others. They exclude the others: the best of them is the answer where no
+    other reaches the threshold. Where there is no such label, the best one is the answer in any case.
+    """
     if not multiple:
         return list(ranked[:1])
-    most = len(ranked) if top_k is None else top_k
-    chosen = [label for label in ranked if label.probability >= threshold][:most]
-    return chosen or list(ranked[:1])
+    chosen = [label for label in ranked if label.probability >= threshold and label.index not in none]
+    return chosen[:top_k] or [label for label in ranked if label.index in none][:1] or list(ranked[:1])

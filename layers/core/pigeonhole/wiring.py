@@ -98,16 +98,17 @@ def classify_services(settings: Settings) -> ClassifyServices:
     from pigeonhole.encoders import registry
     from pigeonhole.images import ImageLimits
     from pigeonhole.net import GuardedFetcher, NetRules
-    from pigeonhole.scoring import calibration_from
+    from pigeonhole.calibration import calibration_from
     from pigeonhole.sources import Sources
     from pigeonhole.use_cases.run_chunk import ChunkLimits, RunChunk
 
     model = registry.load(Path(settings.model_dir), threads=settings.threads)
-    calibration = calibration_from(model.calibration, model.encoder.info, model.sentence.info)
+    calibration = calibration_from(model.calibration, model.encoder.info)
     classifier = Classifier(
         model.encoder,
         model.sentence,
         calibration,
+        model.backgrounds,
         cache_size=settings.label_cache_size,
         batch=settings.encode_batch,
         workers=encode_workers(settings, os.environ),
@@ -129,7 +130,7 @@ def classify_services(settings: Settings) -> ClassifyServices:
     return ClassifyServices(
         limits=_limits(settings),
         run_chunk=RunChunk(Sources(GuardedFetcher(rules), blobs), classifier, limits),
-        describe=lambda: describe(model.encoder.info, model.sentence.info, calibrated=calibration.measured),
+        describe=lambda: describe(model.encoder.info, model.sentence.info, calibrated=("image", "text") in calibration.measured),
     )
 
 

@@ -6,6 +6,8 @@
     tokenizer.json           for text.onnx
     sentence.onnx            the sentence encoder, in the same form; absent where text.onnx is the same model
     sentence_tokenizer.json  likewise
+    background_photos.npy    float32 (concepts, dim): what photos show, in the space of image.onnx and text.onnx
+    background_texts.npy     float32 (texts, dim): texts at large, in the sentence encoder's
     calibration.json         optional, made for this revision
 
 Each file's size is checked whenever the folder is read, its SHA-256 when it is asked for: hashing 100 MB at every cold start
@@ -25,7 +27,9 @@ from pigeonhole.ports import EncoderInfo
 MANIFEST, CALIBRATION = "artifact.json", "calibration.json"
 IMAGE, TEXT, TOKENIZER = "image.onnx", "text.onnx", "tokenizer.json"
 SENTENCE, SENTENCE_TOKENIZER = "sentence.onnx", "sentence_tokenizer.json"
-FILES = frozenset({MANIFEST, CALIBRATION, IMAGE, TEXT, TOKENIZER, SENTENCE, SENTENCE_TOKENIZER})
+PHOTO_BACKGROUND, TEXT_BACKGROUND = "background_photos.npy", "background_texts.npy"
+ALWAYS = frozenset({IMAGE, TEXT, TOKENIZER, PHOTO_BACKGROUND, TEXT_BACKGROUND})
+FILES = frozenset({MANIFEST, CALIBRATION, *ALWAYS, SENTENCE, SENTENCE_TOKENIZER})
 
 Kind = Literal["clip", "siglip", "dual-encoder", "image-tower"]
 
@@ -153,7 +157,7 @@ def read(folder: Path, *, check_hashes: bool = False) -> Artifact:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise broken(folder, f"{MANIFEST}: {where + ': ' if where else ''}{first['msg']}") from None
-    if artifact.files.keys() != {IMAGE, TEXT, TOKENIZER, *artifact.sentence_files}:
+    if artifact.files.keys() != {*ALWAYS, *artifact.sentence_files}:
         raise broken(folder, f"{MANIFEST} lists other files than an artifact has")
     for name, facts in artifact.files.items():
         path = folder / name

@@ -17,7 +17,7 @@ import numpy as np
 import onnx  # noqa: F401 - torch.onnx.export needs it, and says so only when its work is done
 import torch
 
-from pigeonhole.encoders import artifact, checkpoint, registry, source, torch_encoder
+from pigeonhole.encoders import artifact, background_files, checkpoint, registry, source, torch_encoder
 from pigeonhole.encoders.artifact import IMAGE, SENTENCE, SENTENCE_TOKENIZER, TEXT, TOKENIZER, Artifact, ModelUnavailable
 from pigeonhole.encoders.checkpoint import Checkpoint
 from pigeonhole.encoders.graphs import ImageGraph, PaddedText, TextGraph
@@ -51,6 +51,7 @@ def export(found: Source, out: Path) -> Artifact:
         _export_image(model.image, model.facts.image.side, folder / IMAGE)
         _export_text(model.text, model.tokens, folder / TEXT)
         model.tokens.save(folder / TOKENIZER)
+        background_files.write(folder, background_files.embed(torch_encoder.encoder(model), torch_encoder.encoder(sentence)))
         one_text_model = model.text is sentence.text
         if not one_text_model:
             _export_text(sentence.text, sentence.tokens, folder / SENTENCE)

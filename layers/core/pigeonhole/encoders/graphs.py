@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch.nn.functional import normalize
+from torch.nn.functional import interpolate, normalize
 
 from pigeonhole.encoders.artifact import ImageSpec
 
@@ -42,14 +42,20 @@ class ImageFeatures(torch.nn.Module):
 
 
 class ProjectedVision(torch.nn.Module):
-    """The bundled model's image side (training/train.py's ImageTower): a transformers vision model and a projection."""
+    """The bundled model's image side (training/train.py's ImageTower): a transformers vision model and a projection.
 
-    def __init__(self, vision: Any, width: int, dim: int) -> None:
+    `reads_at`: the side in pixels to which pictures are enlarged first.
+    """
+
+    def __init__(self, vision: Any, width: int, dim: int, reads_at: int) -> None:
         super().__init__()
+        self.reads_at = reads_at
         self.vision = vision
         self.projection = torch.nn.Linear(width, dim, bias=False)
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
+        if values.shape[-1] != self.reads_at:
+            values = interpolate(values, size=(self.reads_at, self.reads_at), mode="bilinear")
         features: torch.Tensor = self.projection(self.vision(values).pooler_output.flatten(1))
         return features
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pigeonhole.encoders import artifact
-from pigeonhole.ports import Encoder
+from pigeonhole.ports import Backgrounds, Encoder
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class LoadedModel:
 
     encoder: Encoder
     sentence: Encoder
+    backgrounds: Backgrounds
     calibration: dict[str, Any] | None
 
 
@@ -70,11 +71,12 @@ def load(model_dir: Path, *, threads: int = 1) -> LoadedModel:
 
     Raises ModelUnavailable for a folder that is missing, incomplete or broken.
     """
-    from pigeonhole.encoders import onnx_encoder
+    from pigeonhole.encoders import background_files, onnx_encoder
 
     manifest = artifact.read(model_dir)
     encoder, sentence = onnx_encoder.load(model_dir, manifest, threads=threads)
-    return LoadedModel(encoder, sentence, read_calibration(model_dir))
+    backgrounds = background_files.read(model_dir, encoder.info.dim, sentence.info.dim)
+    return LoadedModel(encoder, sentence, backgrounds, read_calibration(model_dir))
 
 
 def read_calibration(folder: Path) -> dict[str, Any] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from pigeonhole.encoders import checkpoint, registry, source
+from pigeonhole.encoders import background_files, checkpoint, registry, source
 from pigeonhole.encoders.checkpoint import Checkpoint
 from pigeonhole.encoders.graphs import PaddedText
 from pigeonhole.encoders.registry import LoadedModel
@@ -23,7 +23,8 @@ def load(name: str, *, device: str = "cpu") -> LoadedModel:
     found = source.find(name)
     sentence = checkpoint.open_sentence()
     model = checkpoint.open_model(found, sentence)
-    return LoadedModel(encoder(model, device), encoder(sentence, device), registry.read_calibration(found.folder))
+    towers = encoder(model, device), encoder(sentence, device)
+    return LoadedModel(*towers, background_files.embed(*towers), registry.read_calibration(found.folder))
 
 
 def encoder(opened: Checkpoint, device: str = "cpu") -> TowerEncoder:

@@ -1,0 +1,262 @@
+"""Make a calibration: weights per pair of sample and label type, fitted on random episodes of labelled samples.
+
+*Single label.* An episode is a sample and 2 to 24 labels, by words, by one to three example images or by both, so that all of
+them compete fairly. In some there is "none of these", right or wrong, and in some a label meets its own negation; both stand at
+log-odds of zero (scoring.py), so the likelihood of all episodes together is that of one conditional logit.
+
+*Several labels.* A logistic regression per pair tells a sample's own labels from others, both weighted alike; half of the photos
+are collages of two. The threshold is the one with the best micro F1 over random sets of ten labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from pigeonhole import scoring
+from pigeonhole.calibration import PAIRS, Calibration, Modality, Pair, Weights, prior
+from pigeonhole.classifier import Classifier, Pixels
+from pigeonhole.ports import Encoder
+from pigeonhole_cli.quality.fitting import Floats, balanced_logistic, conditional_logit
+
+Bools = npt.NDArray[np.bool_]
+Vectors = npt.NDArray[np.float32]
+
+SEED = 7
+EPISODES = 6_000  # per data set
+LABELS = (2, 24)  # of an episode
+AGAINST_ITSELF, WITH_NONE, NONE_IS_RIGHT = 0.15, 0.3, 0.5  # parts of the episodes; of those with none, where that is right
+BY_WORDS_ALONE = 0.5  # part of the episodes
+BY_WORDS, BY_PICTURES = 0.4, 0.4  # parts of the labels in the others; what is left is described by both
+EXAMPLE_SETS, MAX_EXAMPLES = 3, 3  # of one class: how many sets of example images, of how many each
+ALIKE = 0.8  # cosine from which two names mean the same, so that neither is wrong where the other is right
+LABELS_AT_ONCE, LABEL_SETS = 10, 4_000  # for the threshold
+TERMS = 4  # cosine, background, hubness, bias: the features of one pair
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A data set's samples, embedded. `vectors`: (n, dim); `classes`: (n,), indices into `names`; `pixels`: of photos."""
+
+    type: Modality
+    vectors: Vectors
+    classes: npt.NDArray[np.int64]
+    names: tuple[str, ...]
+    pixels: Pixels | None = None
+
+    @property
+    def own(self) -> Bools:
+        """(n, classes): which class is a sample's."""
+        return np.asarray(np.arange(len(self.names)) == self.classes[:, None])
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Rows for one pair's logistic regression: features (rows, TERMS), and which are true."""
+
+    features: Floats
+    truth: Bools
+
+
+def calibrate(classifier: Classifier, data: Sequence[Labelled]) -> Calibration:
+    """Fit a calibration for the classifier's model on photos and texts; a pair without data keeps the prior.
+
+    Raises ValueError for a data set of fewer than two classes.
+    """
+    rng = np.random.default_rng(SEED)
+    base = prior(classifier.encoder.info)
+    single, multiple = dict(base.single), dict(base.multiple)
+    episodes: dict[Modality, list[_Episode]] = {"image": [], "text": []}
+    judged: dict[Pair, list[Judged]] = {}
+    several: list[tuple[Pair, Floats, Bools, Bools]] = []
+    for each in data:
+        if len(each.names) < 2:
+            raise ValueError(f"calibration needs samples of at least 2 classes, got {', '.join(each.names)}")
+        unlike = _unlike(classifier, each.names)
+        words = _against(classifier, (each.type, "text"), each.vectors, _word_labels(classifier, each))
+        pictures = []
+        if each.pixels is not None:
+            shown = [_examples(each, rng) for _ in range(EXAMPLE_SETS)]
+            pictures = [_hidden(_against(classifier, ("image", "image"), each.vectors, it.labels), it.rows) for it in shown]
+            named = _names_as_samples(classifier, each)
+            by_name = [_against(classifier, ("text", "image"), named, it.labels) for it in shown]
+            classes = np.arange(len(each.names))
+            episodes["text"] += [_draw(classes, unlike, None, by_name, rng) for _ in range(EPISODES // 4)]
+            judged.setdefault(("text", "image"), []).extend(_judge(it, np.eye(len(classes), dtype=bool), unlike) for it in by_name)
+            judged.setdefault(("image", "image"), []).extend(_judge(it, each.own, unlike) for it in pictures)
+            collages, true = _collages(classifier.encoder, each, rng)
+            both = _against(classifier, ("image", "text"), collages, _word_labels(classifier, each))
+            judged.setdefault(("image", "text"), []).append(_judge(both, true, unlike))
+            several.append((("image", "text"), both, true, unlike))
+        episodes[each.type] += [_draw(each.classes, unlike, words, pictures, rng) for _ in range(EPISODES)]
+        judged.setdefault((each.type, "text"), []).append(_judge(words, each.own, unlike))
+        several.append(((each.type, "text"), words, each.own, unlike))
+
+    for kind, drawn in episodes.items():
+        if drawn:
+            fitted = conditional_logit(*_stacked(drawn)).reshape(2, TERMS)
+            for of, weights in zip(("text", "image"), fitted, strict=True):
+                single[kind, of] = _weights(weights)  # type: ignore[index]
+    for pair, rows in judged.items():
+        features = np.concatenate([it.features for it in rows])
+        multiple[pair] = _weights(balanced_logistic(features, np.concatenate([it.truth for it in rows])))
+    measured = frozenset(judged) | base.measured
+    threshold = float(np.mean([_threshold(multiple[pair], *rest, rng) for pair, *rest in several if pair[0] == "image"] or [0.5]))
+    kept = {pair for pair in PAIRS if pair not in judged}
+    return Calibration(
+        single={pair: base.single[pair] if pair in kept else single[pair] for pair in PAIRS},
+        multiple=multiple,
+        threshold=round(threshold, 2),
+        measured=measured,
+    )
+
+
+@dataclass(frozen=True)
+class _Episode:
+    """Features (labels, 2 * TERMS), by words and by pictures, and the index of the right label."""
+
+    features: Floats
+    right: int
+
+
+def _draw(
+    classes: npt.NDArray[np.int64], unlike: Bools, words: Floats | None, pictures: Sequence[Floats], rng: np.random.Generator
+) -> _Episode:
+    """Draw a sample, of each class alike, and labels for it."""
+    row = int(rng.choice(np.flatnonzero(classes == rng.choice(np.unique(classes)))))
+    own = int(classes[row])
+    count = int(rng.integers(LABELS[0], LABELS[1] + 1))
+    others = rng.permutation(np.flatnonzero(unlike[own]))[: count - 1]
+    by_words_alone = words is not None and (not pictures or rng.random() < BY_WORDS_ALONE)
+
+    def side(index: int) -> Floats:
+        features = np.zeros((2, TERMS))
+        draw = rng.random()
+        shown = pictures[rng.integers(len(pictures))][row, index] if pictures else np.full(TERMS, np.nan)
+        if by_words_alone or (words is not None and (draw < BY_WORDS or np.isnan(shown).any())):
+            assert words is not None
+            features[0] = words[row, index]
+        elif words is None or draw < BY_WORDS + BY_PICTURES:
+            features[1] = np.nan_to_num(shown)
+        else:
+            features[0], features[1] = words[row, index] / 2, shown / 2  # as scoring.pool does
+        return features.ravel()
+
+    none, kind = np.zeros(2 * TERMS), rng.random()
+    if kind < AGAINST_ITSELF and len(others):
+        is_own = rng.random() < 0.5
+        return _Episode(np.stack([side(own if is_own else int(others[0])), none]), 0 if is_own else 1)
+    if kind < AGAINST_ITSELF + WITH_NONE and len(others):
+        if rng.random() < NONE_IS_RIGHT:
+            return _Episode(np.stack([none, *(side(int(index)) for index in others)]), 0)
+        return _Episode(np.stack([side(own), none, *(side(int(index)) for index in others)]), 0)
+    return _Episode(np.stack([side(own), *(side(int(index)) for index in others)]), 0)
+
+
+def _stacked(episodes: Sequence[_Episode]) -> tuple[Floats, Bools, npt.NDArray[np.int64]]:
+    most = max(len(it.features) for it in episodes)
+    features = np.zeros((len(episodes), most, 2 * TERMS))
+    present = np.zeros((len(episodes), most), dtype=bool)
+    for row, there, it in zip(features, present, episodes, strict=True):
+        row[: len(it.features)], there[: len(it.features)] = it.features, True
+    return features, present, np.array([it.right for it in episodes])
+
+
+def _weights(fitted: Floats) -> Weights:
+    cosine, background, hubness, bias = (round(float(value), 4) for value in fitted)
+    return Weights(cosine=cosine, bias=bias, background=background, hubness=hubness)
+
+
+def _against(classifier: Classifier, pair: Pair, vectors: Vectors, labels: Vectors) -> Floats:
+    """Compare (n, dim) samples with (classes, dim) labels: features (n, classes, TERMS)."""
+    columns = []
+    for label in labels:
+        found = classifier.evidence(pair, vectors, label)
+        ones = np.ones(len(vectors))
+        columns.append(np.stack([found.cosines, found.background, found.hubness * ones, ones], axis=1))
+    return np.stack(columns, axis=1).astype(np.float64)
+
+
+def _word_labels(classifier: Classifier, data: Labelled) -> Vectors:
+    return np.stack([classifier.embed_words(data.type, [name]) for name in data.names])
+
+
+def _names_as_samples(classifier: Classifier, data: Labelled) -> Vectors:
+    """Class names as text samples that meet example images."""
+    return classifier.encoder.encode_text([f"a photo of a {name}" for name in data.names])
+
+
+def _unlike(classifier: Classifier, names: Sequence[str]) -> Bools:
+    """(classes, classes): which name is wrong for which class."""
+    vectors = classifier.sentence.encode_text(names)
+    return np.asarray(vectors @ vectors.T < ALIKE) & ~np.eye(len(names), dtype=bool)
+
+
+@dataclass(frozen=True)
+class _Examples:
+    """One label per class by example images, (classes, dim), and the rows of `vectors` that those are, per class."""
+
+    labels: Vectors
+    rows: list[npt.NDArray[np.int64]]
+
+
+def _examples(data: Labelled, rng: np.random.Generator) -> _Examples:
+    rows = []
+    for index in range(len(data.names)):
+        own = rng.permutation(np.flatnonzero(data.classes == index))
+        rows.append(own[: min(int(rng.integers(1, MAX_EXAMPLES + 1)), max(1, len(own) - 1))])
+    return _Examples(np.stack([scoring.unit_mean(data.vectors[it]) for it in rows]), rows)
+
+
+def _hidden(features: Floats, rows: Sequence[npt.NDArray[np.int64]]) -> Floats:
+    """NaN where a sample would meet itself among the examples."""
+    for index, own in enumerate(rows):
+        features[own, index] = np.nan
+    return features
+
+
+def _judge(features: Floats, truth: Bools, unlike: Bools) -> Judged:
+    """(n, classes, TERMS) and bool (n, classes) -> rows: a sample's own classes, and those that are wrong for all of them."""
+    wrong = _wrong(truth, unlike)
+    there = ~np.isnan(features).any(axis=2)
+    return Judged(features[there & (truth | wrong)], truth[there & (truth | wrong)])
+
+
+def _wrong(truth: Bools, unlike: Bools) -> Bools:
+    """(n, classes): what is unlike each of a sample's own classes."""
+    return np.asarray((truth.astype(np.int64) @ ~unlike) == 0)
+
+
+def _collages(encoder: Encoder, data: Labelled, rng: np.random.Generator) -> tuple[Vectors, Bools]:
+    """Pairs of photos of two classes, side by side: embeddings (n, dim), and bool (n, classes), what they show."""
+    assert data.pixels is not None
+    first = np.arange(len(data.classes))
+    second = rng.permutation(first)
+    keep = data.classes[first] != data.classes[second]
+    fitted = [
+        encoder.fit(Image.fromarray(np.concatenate([data.pixels[one], data.pixels[two]], axis=1)))
+        for one, two in zip(first[keep], second[keep], strict=True)
+    ]
+    vectors = np.concatenate([encoder.encode_image(np.stack(fitted[start : start + 64])) for start in range(0, len(fitted), 64)])
+    return vectors, data.own[first[keep]] | data.own[second[keep]]
+
+
+def _threshold(weights: Weights, features: Floats, truth: Bools, unlike: Bools, rng: np.random.Generator) -> float:
+    """The probability from which on labels are taken with the best micro F1, over random sets with all of a sample's own."""
+    terms = np.array([weights.cosine, weights.background, weights.hubness, weights.bias])
+    probabilities = scoring.sigmoid((features @ terms).astype(np.float32))
+    wrong = _wrong(truth, unlike)
+    found, true = [], []
+    for row in rng.integers(0, len(truth), LABEL_SETS):
+        own = np.flatnonzero(truth[row])
+        others = rng.permutation(np.flatnonzero(wrong[row]))[: max(0, LABELS_AT_ONCE - len(own))]
+        found += [*probabilities[row, own], *probabilities[row, others]]
+        true += [True] * len(own) + [False] * len(others)
+    scores, truths = np.array(found), np.array(true)
+    candidates = np.arange(0.05, 0.96, 0.01)
+    f1 = [2 * (truths & (scores >= it)).sum() / (truths.sum() + (scores >= it).sum()) for it in candidates]
+    return float(candidates[int(np.argmax(f1))])

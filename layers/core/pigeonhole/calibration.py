@@ -1,0 +1,154 @@
+"""Calibration: what turns the cosines of a model into log-odds, fitted per pair of sample and label type, or a prior.
+
+A cosine means different things for different pairs: two photos of one thing are two to three times as similar as a photo and
+its name. So each pair has weights of its own, and their log-odds can be compared: log p(it is the label) - log p(it is
+something else), at even prior odds. There are two sets: one for labels that exclude each other, one for several labels at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from pigeonhole.ports import EncoderInfo
+
+Floats = npt.NDArray[np.float32]
+Modality = Literal["text", "image"]
+Pair = tuple[Modality, Modality]  # (sample type, label type)
+
+PAIRS: tuple[Pair, ...] = (("text", "text"), ("text", "image"), ("image", "text"), ("image", "image"))
+FORMAT = 2  # of calibration.json
+
+# The prior of several labels: the cosine at which "it is the label" and "it is not" are equally likely. Softmax-trained CLIPs
+# put a photo's own caption near 0.3 and another's near 0.15 (Radford et al. 2021, their released models); two photos of one
+# class near 0.8, of two classes near 0.5.
+MIDPOINT = {"cross": 0.22, "photos": 0.65}
+# Photo-to-photo cosines spread about five times as wide as photo-to-text ones, so they deserve a fifth of the scale.
+PHOTO_SPREAD = 5.0
+DEFAULT_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What n samples have in common with one label, all in cosine units (see scoring.py).
+
+    `cosines`: (n,); `background`: (n,), what generic concepts weigh for each sample; `hubness`: how close the label is to
+    texts at large, 0 where no texts are compared.
+    """
+
+    cosines: Floats
+    background: Floats
+    hubness: float = 0.0
+
+
+@dataclass(frozen=True)
+class Weights:
+    """log-odds = cosine * c + background * b + hubness * h + bias: a logistic regression's coefficients (Platt 1999)."""
+
+    cosine: float
+    bias: float
+    background: float = 0.0
+    hubness: float = 0.0
+
+    def log_odds(self, evidence: Evidence) -> Floats:
+        """Natural log-odds, (n,), that each sample is of the label."""
+        constant = self.hubness * evidence.hubness + self.bias
+        odds = self.cosine * evidence.cosines + self.background * evidence.background + constant
+        return np.asarray(odds, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """`single`: weights for labels that exclude each other; `multiple`: for several at once, chosen from `threshold` on.
+
+    `measured`: the pairs that were fitted on data for this model; the others lean on the prior.
+    """
+
+    single: Mapping[Pair, Weights]
+    multiple: Mapping[Pair, Weights]
+    threshold: float = DEFAULT_THRESHOLD
+    measured: frozenset[Pair] = frozenset()
+
+    def content(self, revision: str, measured_on: Sequence[str]) -> dict[str, Any]:
+        """The content of calibration.json: only what was measured."""
+        return {
+            "format": FORMAT,
+            "revision": revision,
+            **{
+                name: {"-".join(pair): asdict(table[pair]) for pair in PAIRS if pair in self.measured}
+                for name, table in (("single", self.single), ("multiple", self.multiple))
+            },
+            "threshold": self.threshold,
+            "measured_on": list(measured_on),
+        }
+
+
+# Fitted for all-MiniLM-L6-v2, which compares texts with text labels beside every model (docs/models.md has the data and the
+# command), so this pair never needs a calibration of its own.
+SENTENCE_SINGLE = Weights(cosine=20.0, bias=-5.0)
+SENTENCE_MULTIPLE = Weights(cosine=20.0, bias=-5.0)
+
+
+def prior(encoder: EncoderInfo) -> Calibration:
+    """Weights for a model without a calibration: its own logit scale, and its own bias or else the midpoints above.
+
+    One label: NegLabel's score, whether a label outweighs all background concepts together in the model's own softmax (Jiang et
+    al. 2024, arXiv 2403.20078, equation 4). Within one pair the softmax over labels is then the model's own.
+    """
+    scale = encoder.logit_scale
+    photos = Weights(scale / PHOTO_SPREAD, -scale / PHOTO_SPREAD * MIDPOINT["photos"])
+    against_background = Weights(scale, 0.0, background=-scale)
+    cross = Weights(scale, encoder.logit_bias if encoder.activation == "sigmoid" else -scale * MIDPOINT["cross"])
+    single: dict[Pair, Weights] = {
+        ("text", "text"): SENTENCE_SINGLE,
+        ("text", "image"): against_background,
+        ("image", "text"): against_background,
+        ("image", "image"): photos,
+    }
+    multiple: dict[Pair, Weights] = {
+        ("text", "text"): SENTENCE_MULTIPLE,
+        ("text", "image"): cross,
+        ("image", "text"): cross,
+        ("image", "image"): photos,
+    }
+    return Calibration(single, multiple, measured=frozenset({("text", "text")}))
+
+
+def calibration_from(stored: Mapping[str, Any] | None, encoder: EncoderInfo) -> Calibration:
+    """Read calibration.json's content; what it doesn't hold comes from the prior.
+
+    Raises ValueError for one of another format, or made for another revision of the model.
+    """
+    base = prior(encoder)
+    if stored is None:
+        return base
+    if stored.get("revision") != encoder.revision:
+        made_for = stored.get("revision")
+        raise ValueError(
+            f"calibration.json was made for revision {made_for}, the model is {encoder.revision}: calibrate it again"
+        )
+    if stored.get("format") != FORMAT:
+        raise ValueError(f"calibration.json is of format {stored.get('format', 1)}, not {FORMAT}: calibrate it again")
+    single, multiple = (_read(stored, name) for name in ("single", "multiple"))
+    if single.keys() != multiple.keys():
+        raise ValueError("calibration.json: `single` and `multiple` must hold the same pairs")
+    return Calibration(
+        {**base.single, **single},
+        {**base.multiple, **multiple},
+        threshold=float(stored.get("threshold", DEFAULT_THRESHOLD)),
+        measured=base.measured | single.keys(),
+    )
+
+
+def _read(stored: Mapping[str, Any], name: str) -> dict[Pair, Weights]:
+    table = stored.get(name)
+    if not isinstance(table, Mapping):
+        raise ValueError(f"calibration.json: `{name}` must be an object")
+    try:
+        return {pair: Weights(**table["-".join(pair)]) for pair in PAIRS if "-".join(pair) in table}
+    except TypeError:
+        raise ValueError(f"calibration.json: `{name}` must give each pair cosine, bias, background and hubness") from None

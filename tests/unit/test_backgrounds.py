@@ -1,0 +1,36 @@
+"""The backgrounds are many, short, clean and without repeats, so that no concept weighs more than another."""
+
+import pytest
+
+from pigeonhole.backgrounds import PHOTO_CONCEPTS, TEXTS
+from pigeonhole.label_kinds import read
+
+BOTH = pytest.mark.parametrize("entries", [PHOTO_CONCEPTS, TEXTS], ids=["photo concepts", "texts"])
+
+
+def test_there_are_enough_to_stand_for_everything_else() -> None:
+    assert 450 <= len(PHOTO_CONCEPTS) <= 600
+    assert 270 <= len(TEXTS) <= 350
+
+
+@BOTH
+def test_no_entry_comes_twice(entries: tuple[str, ...]) -> None:
+    folded = [entry.casefold().rstrip(".?!") for entry in entries]
+    assert sorted({entry for entry in folded if folded.count(entry) > 1}) == []
+
+
+@BOTH
+def test_entries_have_no_space_to_spare(entries: tuple[str, ...]) -> None:
+    assert [entry for entry in entries if not entry or entry != " ".join(entry.split())] == []
+
+
+def test_photo_concepts_are_named_in_few_words() -> None:
+    assert [concept for concept in PHOTO_CONCEPTS if len(concept.split()) > 4] == []
+
+
+def test_photo_concepts_say_what_there_is() -> None:
+    assert [concept for concept in PHOTO_CONCEPTS if read(concept).kind != "plain"] == []
+
+
+def test_texts_are_short_and_more_than_a_name() -> None:
+    assert [text for text in TEXTS if not 3 <= len(text.split()) <= 30] == []
