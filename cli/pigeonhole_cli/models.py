@@ -19,6 +19,7 @@ from rich.table import Table
 from pigeonhole.encoders import artifact, registry
 from pigeonhole.encoders.artifact import Artifact, ModelUnavailable
 from pigeonhole.encoders.prepare import prepare as prepare_model
+from pigeonhole.errors import SampleError
 
 app = typer.Typer(help="Make models ready to run, and list them.", no_args_is_help=True)
 
@@ -56,6 +57,39 @@ def export(
 ) -> None:
     """Make a model's artifact folder anew, for an image or another machine."""
     _make(model, folder, force=True)
+
+
+@app.command()
+def calibrate(
+    model: Annotated[str, typer.Argument(help="A prepared model's name, or an artifact folder.", show_default=False)],
+    data: Annotated[
+        list[Path],
+        typer.Argument(help="Labelled photos and texts that the model never saw, as for `pigeonhole eval`.", show_default=False),
+    ],
+    out: Annotated[Path | None, typer.Option(help="The folder for calibration.json, in place of the model's own.")] = None,
+    cache: Cache = DEFAULT_CACHE,
+) -> None:
+    """Fit what makes a model's scores probabilities: calibration.json. Photos and texts may be given together."""
+    # Here and not above, so that the other commands start without numpy's and Pillow's weight.
+    from pigeonhole_cli.quality import calibrating
+    from pigeonhole_cli.quality.data import DataError, read
+    from pigeonhole_cli.quality.run import open_classifier
+
+    folder = cached if (cached := cached_folder(model, cache)).is_dir() else Path(model)
+    try:
+        classifier = open_classifier(folder, workers=1, calibrated=False)
+        sets = [calibrating.labelled(classifier, read(path)) for path in data]
+        fitted = calibrating.calibrate(classifier, sets)
+        content = fitted.content(classifier.encoder.info.revision, [path.name for path in data])
+        target = (out or folder) / artifact.CALIBRATION
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    except (DataError, ModelUnavailable, SampleError) as error:
+        raise _failed(str(error)) from None
+    except OSError as error:
+        raise _failed(f"{error.filename} can't be written: {error.strerror or error}") from None
+    samples = sum(len(each.classes) for each in sets)
+    typer.echo(f"{model}: calibrated on {samples} samples of {', '.join(content['measured_on'])}: {target}")
 
 
 def _make(model: str, folder: Path, *, force: bool) -> None:

@@ -10,6 +10,7 @@ are collages of two. The threshold is the one with the best micro F1 over random
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,12 +22,15 @@ from pigeonhole import scoring
 from pigeonhole.calibration import PAIRS, Calibration, Modality, Pair, Weights, prior
 from pigeonhole.classifier import Classifier, Pixels
 from pigeonhole.ports import Encoder
+from pigeonhole_cli.quality.data import DataError, Item
 from pigeonhole_cli.quality.fitting import Floats, balanced_logistic, conditional_logit
+from pigeonhole_cli.quality.run import fit
 
 Bools = npt.NDArray[np.bool_]
 Vectors = npt.NDArray[np.float32]
 
 SEED = 7
+MOST = 6_000  # samples of a data set
 EPISODES = 6_000  # per data set
 LABELS = (2, 24)  # of an episode
 AGAINST_ITSELF, WITH_NONE, NONE_IS_RIGHT = 0.15, 0.3, 0.5  # parts of the episodes; of those with none, where that is right
@@ -62,11 +66,29 @@ class Judged:
     truth: Bools
 
 
-def calibrate(classifier: Classifier, data: Sequence[Labelled]) -> Calibration:
-    """Fit a calibration for the classifier's model on photos and texts; a pair without data keeps the prior.
+def labelled(classifier: Classifier, items: Sequence[Item]) -> Labelled:
+    """Embed samples of one type with one label each; more than MOST are drawn from at random.
 
-    Raises ValueError for a data set of fewer than two classes.
+    Raises DataError for others, SampleError for a picture that can't be read.
     """
+    if len(items) > MOST:
+        items = random.Random(SEED).sample(items, MOST)  # noqa: S311 - not a secret
+    names = tuple(sorted({name for item in items for name in item.truth}))
+    for item in items:
+        if len(item.truth) != 1 or item.type != items[0].type:
+            raise DataError(f"{item.where}: calibration needs samples of one type, with one label each")
+    if len(names) < 2:
+        raise DataError(f"{items[0].where}: calibration needs samples of 2 classes at least, here all are {names[0]!r}")
+    classes = np.array([names.index(item.truth[0]) for item in items])
+    if items[0].type == "text":
+        return Labelled("text", classifier.sentence.encode_text([item.value for item in items]), classes, names)
+    pixels = np.stack([fit(classifier.encoder, item.read()) for item in items])
+    vectors = [classifier.encoder.encode_image(pixels[start : start + 64]) for start in range(0, len(pixels), 64)]
+    return Labelled("image", np.concatenate(vectors), classes, names, pixels)
+
+
+def calibrate(classifier: Classifier, data: Sequence[Labelled]) -> Calibration:
+    """Fit a calibration for the classifier's model on photos and texts; a pair without data keeps the prior."""
     rng = np.random.default_rng(SEED)
     base = prior(classifier.encoder.info)
     single, multiple = dict(base.single), dict(base.multiple)
@@ -74,8 +96,6 @@ def calibrate(classifier: Classifier, data: Sequence[Labelled]) -> Calibration:
     judged: dict[Pair, list[Judged]] = {}
     several: list[tuple[Pair, Floats, Bools, Bools]] = []
     for each in data:
-        if len(each.names) < 2:
-            raise ValueError(f"calibration needs samples of at least 2 classes, got {', '.join(each.names)}")
         unlike = _unlike(classifier, each.names)
         words = _against(classifier, (each.type, "text"), each.vectors, _word_labels(classifier, each))
         pictures = []
@@ -173,16 +193,13 @@ def _weights(fitted: Floats) -> Weights:
 
 def _against(classifier: Classifier, pair: Pair, vectors: Vectors, labels: Vectors) -> Floats:
     """Compare (n, dim) samples with (classes, dim) labels: features (n, classes, TERMS)."""
-    columns = []
-    for label in labels:
-        found = classifier.evidence(pair, vectors, label)
-        ones = np.ones(len(vectors))
-        columns.append(np.stack([found.cosines, found.background, found.hubness * ones, ones], axis=1))
-    return np.stack(columns, axis=1).astype(np.float64)
+    found = classifier.evidence(pair, vectors, labels)
+    ones = np.ones_like(found.cosines)
+    return np.stack([found.cosines, found.background, found.hubness * ones, ones], axis=2).astype(np.float64)
 
 
 def _word_labels(classifier: Classifier, data: Labelled) -> Vectors:
-    return np.stack([classifier.embed_words(data.type, [name]) for name in data.names])
+    return classifier.embed_words(data.type, data.names)
 
 
 def _names_as_samples(classifier: Classifier, data: Labelled) -> Vectors:

@@ -8,6 +8,9 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from enum import Enum
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,15 +31,36 @@ from pigeonhole_cli.quality import metrics, report
 from pigeonhole_cli.quality.data import Columns, DataError, read
 from pigeonhole_cli.quality.report import Evaluation
 from pigeonhole_cli.quality.run import description, open_classifier, run
+from pigeonhole_cli.quality.suites import make, read_suite
 from pigeonhole_cli.quality.tasks import Task, limited, plain
 
 INTERRUPTED = 130  # 128 and SIGINT, as shells have it
 OUT = Path("build/eval")
 
+
+class Scoring(Enum):
+    """Ways to score that can be compared."""
+
+    CALIBRATED = "calibrated"
+    PRIOR = "prior"
+    LITERAL = "literal"
+
+
 Names = Annotated[str | None, typer.Option("--labels", help='The labels to choose from: "cat,dog,none of these".')]
 NamesFile = Annotated[Path | None, typer.Option("--labels-file", help="A file of them, one a line.")]
 Models = Annotated[
     list[str] | None, typer.Option("--model", help="A prepared model or an artifact folder. Repeatable: models are compared.")
+]
+Suites = Annotated[
+    Path | None, typer.Option("--suite", help="A suite's definition (benchmarks/quality): tasks made of the data's samples.")
+]
+Scorings = Annotated[
+    list[Scoring] | None,
+    typer.Option(
+        "--scoring",
+        help="calibrated: as the service scores; prior: without the model's calibration; literal: that, and labels such as "
+        '"not a cat" or "other" taken for things. Repeatable: they are compared.',
+    ),
 ]
 Templates = Annotated[
     list[str] | None, typer.Option("--template", help='A prompt with {} for the label: "a photo of a {}". Repeatable.')
@@ -50,7 +74,9 @@ def evaluate(
     ],
     labels: Names = None,
     labels_file: NamesFile = None,
+    suite: Suites = None,
     model: Models = None,
+    scoring: Scorings = None,
     multiple_labels: Annotated[bool, typer.Option("--multiple-labels", help="Any number of labels may be true.")] = False,
     threshold: Annotated[
         float | None, typer.Option(min=0, max=1, help="With --multiple-labels: the least probability of a chosen label.")
@@ -73,22 +99,36 @@ def evaluate(
     if any(each.count("{}") != 1 for each in template or ()):
         raise typer.BadParameter("a template has {} once, where the label goes", param_hint="--template")
     names = _names(labels, labels_file)
+    if suite and (names or multiple_labels):
+        raise typer.BadParameter("a suite has labels of its own, and says whether several may be true", param_hint="--suite")
     options = Options(threshold=threshold, instruction=instruction, templates=tuple(template) if template else None)
-    folder = out or OUT / (data.resolve().stem if data.is_file() else data.resolve().name)
+    folder = out or OUT / "-".join([suite.stem] * bool(suite) + [data.resolve().stem if data.is_file() else data.resolve().name])
     with _errors():
         if missing := report.missing_package():
             raise DataError(missing)
         # Models first: a name that isn't prepared is said before minutes go into reading data.
         found = _models(model or [registry.BUNDLED], cache)
         items = read(data, Columns(text_column, image_column, label_column))
-        tasks = [limited(task, limit, seed) for task in plain(items, data.stem, labels=names, multiple=multiple_labels)]
+        if suite:
+            made = make(read_suite(suite), items)
+        else:
+            made = plain(items, data.stem, labels=names, multiple=multiple_labels)
+        tasks = [limited(task, limit, seed) for task in made]
         evaluations, contents = [], []
-        for name, model_folder in found.items():
-            classifier = open_classifier(model_folder, workers=workers)
+        for (name, model_folder), how in product(found.items(), scoring or [Scoring.CALIBRATED]):
+            classifier = open_classifier(model_folder, workers=workers, calibrated=how is Scoring.CALIBRATED)
             evaluation = answer(
-                tasks, classifier, options, name=name, folder=model_folder, data=data, limit=limit, seed=seed, workers=workers
+                tasks,
+                classifier,
+                replace(options, literal=how is Scoring.LITERAL),
+                name=name if how is Scoring.CALIBRATED else f"{name}-{how.value}",
+                folder=model_folder,
+                data=data,
+                limit=limit,
+                seed=seed,
+                workers=workers,
             )
-            contents.append(report.write(folder / name, evaluation))
+            contents.append(report.write(folder / evaluation.name, evaluation))
             evaluations.append(evaluation)
     show(evaluations, contents, folder, as_json=as_json)
 

@@ -76,7 +76,11 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Estimates:
-    """`overall`: each metric's mean over the tasks that have it; `tasks`: each task's own, in their order."""
+    """`overall`: each metric's mean over the tasks that have it; `tasks`: each task's own, in their order.
+
+    The overall calibration error is that of all tasks' claims in the same bins: a task of few samples has one of its own by
+    chance alone.
+    """
 
     overall: Mapping[str, Estimate]
     tasks: tuple[Mapping[str, Estimate], ...]
@@ -86,25 +90,36 @@ def estimate(tasks: Sequence[Scored], *, resamples: int = RESAMPLES, seed: int =
     """Measure tasks, with percentile bootstrap intervals (Efron 1979; Efron & Tibshirani 1993, chapter 13).
 
     Items are drawn anew inside each task, so the overall interval says what other items would give, not what other tasks would.
+    A resample has fewer different items than the data, so with few per class its macro F1 leans low and its calibration error
+    high, and so do their intervals.
     """
-    values: dict[str, list[float]] = {}
-    drawn: dict[str, Floats] = {}
     of_tasks = []
+    points: list[dict[str, Floats]] = []
+    draws: list[dict[str, Floats]] = []
     for task, stream in zip(tasks, np.random.SeedSequence(seed).spawn(len(tasks)), strict=True):
         table = _Table.of(task)
-        point = {name: float(value[0]) for name, value in table.metrics(np.ones((1, table.items))).items()}
-        resampled = _resampled(table, resamples, np.random.default_rng(stream))
-        for name, value in point.items():
-            values.setdefault(name, []).append(value)
-            drawn[name] = drawn.get(name, 0.0) + resampled[name]
-        of_tasks.append({name: _estimate(value, resampled[name]) for name, value in point.items()})
-    overall = {name: _estimate(float(np.mean(each)), drawn[name] / len(each)) for name, each in values.items()}
+        points.append(table.metrics(np.ones((1, table.items))))
+        draws.append(_resampled(table, resamples, np.random.default_rng(stream)))
+        of_tasks.append({name: _estimate(points[-1][name], draws[-1][name]) for name in points[-1] if name in TITLES})
+    overall = {}
+    for name in TITLES:
+        of_name = [[each for each in found if name in each] for found in (points, draws)]
+        if of_name[0]:
+            overall[name] = _estimate(*(_over_tasks(name, each) for each in of_name))
     return Estimates(overall, tuple(of_tasks))
 
 
-def _estimate(value: float, drawn: Floats) -> Estimate:
+def _over_tasks(name: str, tasks: Sequence[Mapping[str, Floats]]) -> Floats:
+    """A metric of all tasks that have it together, (r,)."""
+    if name != "calibration_error":
+        return np.asarray(np.mean([each[name] for each in tasks], axis=0))
+    surplus, claims = (np.sum([each[part] for each in tasks], axis=0) for part in ("surplus", "claims"))
+    return np.asarray(np.abs(surplus).sum(axis=1) / claims)
+
+
+def _estimate(value: Floats, drawn: Floats) -> Estimate:
     low, high = np.percentile(drawn, LEVEL)
-    return Estimate(value, float(low), float(high))
+    return Estimate(float(value[0]), float(low), float(high))
 
 
 def _resampled(table: _Table, resamples: int, random: np.random.Generator) -> dict[str, Floats]:
@@ -178,7 +193,10 @@ class _Table:
         )
 
     def metrics(self, weights: Floats) -> dict[str, Floats]:
-        """Each metric, (r,), for weights (r, items) that sum to the number of items."""
+        """Each metric, (r,), for weights (r, items) that sum to the number of items.
+
+        And what the calibration error is made of: `surplus` (r, BINS) and `claims` (r,).
+        """
         truths, answers, hits = (groups.sums(weights) for groups in (self.truths, self.answers, self.hits))
         found = {"accuracy": weights @ self.right / self.items}
         if not self.multiple:
@@ -186,7 +204,9 @@ class _Table:
         found["macro_f1"] = _mean(_ratio(2 * hits, truths + answers), truths + answers > 0)
         if self.multiple:
             found["micro_f1"] = _ratio(2 * hits.sum(axis=1), truths.sum(axis=1) + answers.sum(axis=1))
-        found["calibration_error"] = np.abs(self.surplus.sums(weights)).sum(axis=1) / (self.items * self.pairs)
+        surplus, claims = self.surplus.sums(weights), self.items * self.pairs
+        found["calibration_error"] = np.abs(surplus).sum(axis=1) / claims
+        found |= {"surplus": surplus, "claims": np.full(len(weights), float(claims))}
         found["brier"] = weights @ self.squares / self.items
         return found
 

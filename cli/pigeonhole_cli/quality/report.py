@@ -42,7 +42,8 @@ DPI = 120
 MANY_CLASSES, FEW_CLASSES = 40, 12  # above: no names beside the confusion matrix; up to: numbers in its cells
 SHOWN_PAIRS, SHOWN_CLASSES, SHOWN_FAULTS = 15, 50, 20  # lines in report.md; results.json has all of them
 SHOWN_MISTAKES, MISTAKES_IN_A_ROW = 24, 6
-TILE, GAP, LINE = 176, 14, 18  # pixels of the sheet of mistakes
+TILE, GAP, LINE = 190, 14, 18  # pixels of the sheet of mistakes
+RIGHT, WRONG = "#117733", "#aa3311"
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ def results(evaluation: Evaluation) -> dict[str, Any]:
         "name": evaluation.name,
         "model": {
             "folder": evaluation.folder,
-            **evaluation.model.model_dump(exclude={"input_pixels", "max_text_tokens", "schema_version"}),
+            **evaluation.model.model_dump(exclude={"version", "input_pixels", "max_text_tokens"}),
         },
         "options": options,
         "data": {"path": evaluation.data, "limit": evaluation.limit, "seed": evaluation.seed},
@@ -250,7 +251,7 @@ def _reliability(evaluation: Evaluation) -> Figure:
     below.bar(middles, bins.counts / bins.counts.sum(), width * 0.92, color="0.6")
     below.set(xlabel="probability of the answer", ylabel="of all answers")
     for axes in (above, below):
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
         axes.spines[["top", "right"]].set_visible(False)
     below.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     return figure
@@ -303,7 +304,7 @@ def _sheet(wrong: Sequence[Mistake]) -> Image.Image:
     import matplotlib
 
     fonts = Path(matplotlib.get_data_path()) / "fonts/ttf"  # its DejaVu knows more scripts than Pillow's own font
-    plain, bold = (ImageFont.truetype(fonts / name, 13) for name in ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf"))
+    plain, bold = (ImageFont.truetype(fonts / name, 12) for name in ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf"))
     across = min(MISTAKES_IN_A_ROW, len(wrong))
     height = TILE + 2 * LINE + GAP
     rows = -(-len(wrong) // across)
@@ -313,10 +314,11 @@ def _sheet(wrong: Sequence[Mistake]) -> Image.Image:
         left, top = GAP + place % across * (TILE + GAP), GAP + place // across * height
         picture = ImageOps.contain(_picture(mistake.item), (TILE, TILE), Image.Resampling.LANCZOS)
         sheet.paste(picture, (left + (TILE - picture.width) // 2, top + TILE - picture.height))
-        sure = f" {mistake.probability:.0%}"
-        answer = _within("→ " + _names(mistake.answer), bold, TILE - bold.getlength(sure))
-        draw.text((left, top + TILE + 3), _within(_names(mistake.truth), plain, TILE), "#117733", plain)
-        draw.text((left, top + TILE + 3 + LINE), answer + sure, "#aa3311", bold)
+        sure = f"{mistake.probability:.0%}"
+        draw.rectangle((left + TILE - bold.getlength(sure) - 8, top, left + TILE, top + LINE), "white")
+        draw.text((left + TILE - 4, top + 1), sure, WRONG, bold, anchor="ra")
+        draw.text((left, top + TILE + 3), _within(_names(mistake.truth), plain, TILE), RIGHT, plain)
+        draw.text((left, top + TILE + 3 + LINE), _within("→ " + _names(mistake.answer), bold, TILE), WRONG, bold)
     return sheet
 
 
@@ -375,7 +377,8 @@ def _figures(evaluation: Evaluation) -> Iterator[str]:
     yield f"## Confusion\n\n![Each class's answers]({CONFUSION})\n"
     counts, labels = metrics.confusion(evaluation.scored[0]), evaluation.readable[0].task.labels
     wrong = counts - np.diag(np.diag(counts))
-    order = np.argsort(-wrong, axis=None, kind="stable")[:SHOWN_PAIRS]
+    share = wrong / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    order = np.argsort(-(wrong + share / 2), axis=None, kind="stable")[:SHOWN_PAIRS]  # by samples, then by their share
     pairs = [(row, column) for row, column in zip(*np.unravel_index(order, wrong.shape), strict=True) if wrong[row, column]]
     yield from _table(
         ("truth", "taken for", "samples", "of the class"),
@@ -384,15 +387,11 @@ def _figures(evaluation: Evaluation) -> Iterator[str]:
                 _cell(labels[row].name),
                 _cell(labels[column].name),
                 str(wrong[row, column]),
-                _share(wrong[row, column], counts[row]),
+                f"{100 * share[row, column]:.0f} %",
             )
             for row, column in pairs
         ],
     )
-
-
-def _share(part: int, of: metrics.Ints) -> str:
-    return f"{100 * part / of.sum():.0f} %"
 
 
 def _mistakes_of(wrong: Sequence[Mistake]) -> Iterator[str]:
@@ -400,7 +399,7 @@ def _mistakes_of(wrong: Sequence[Mistake]) -> Iterator[str]:
         return
     yield "## The surest mistakes\n"
     if any(mistake.item.type == "image" for mistake in wrong):
-        yield f"![Pictures with truth, answer and probability]({MISTAKES})\n"
+        yield f"Green: the truth. Red: the answer, and its probability.\n\n![The pictures]({MISTAKES})\n"
     if texts := [mistake for mistake in wrong if mistake.item.type == "text"]:
         yield from _table(
             ("text", "truth", "answer", "probability"),

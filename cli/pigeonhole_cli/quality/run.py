@@ -76,7 +76,7 @@ def run(
     Raises SampleError if the picture of a label can't be read.
     """
     options = replace(options, multiple_labels=task.multiple, top_k=None)
-    label_pixels = {value: _fit(classifier.encoder, data) for value, data in task.pictures.items()}
+    label_pixels = {value: fit(classifier.encoder, data) for value, data in task.pictures.items()}
     index_of = {label.name: index for index, label in enumerate(task.labels)}
     answered: list[int] = []
     chosen: list[tuple[int, ...]] = []
@@ -106,12 +106,16 @@ def _read(encoder: Encoder, item: Item) -> str | Pixels | ItemFault:
     if item.type == "text":
         return item.value
     try:
-        return _fit(encoder, item.read())
+        return fit(encoder, item.read())
     except SampleError as error:
         return ItemFault(0, item.where, error.code, error.message)
 
 
-def _fit(encoder: Encoder, data: bytes) -> Pixels:
+def fit(encoder: Encoder, data: bytes) -> Pixels:
+    """A picture's file -> the model's input.
+
+    Raises SampleError.
+    """
     return encoder.fit(open_image(data, IMAGES, side=encoder.info.image_side))
 
 
@@ -179,8 +183,10 @@ class Remembering:
         return np.stack([kept[key] for key in keys]) if keys else np.zeros((0, self.info.dim), dtype=np.float32)
 
 
-def open_classifier(folder: Path, *, workers: int) -> Classifier:
-    """Load an artifact folder behind a classifier as wiring.py makes it. `workers`: batches encoded side by side.
+def open_classifier(folder: Path, *, workers: int, calibrated: bool = True) -> Classifier:
+    """Load an artifact folder behind a classifier as wiring.py makes it.
+
+    `workers`: batches encoded side by side; `calibrated`: whether to use its calibration, or the prior.
 
     Raises ModelUnavailable for a folder that is broken or has a calibration of another model.
     """
@@ -190,7 +196,7 @@ def open_classifier(folder: Path, *, workers: int) -> Classifier:
 
     model = registry.load(folder)
     try:
-        calibration = calibration_from(model.calibration, model.encoder.info)
+        calibration = calibration_from(model.calibration if calibrated else None, model.encoder.info)
     except ValueError as error:
         raise ModelUnavailable(f"{folder}: {error}") from None
     encoder, sentence = Remembering(model.encoder), Remembering(model.sentence)

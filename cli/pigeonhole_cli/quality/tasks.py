@@ -66,7 +66,7 @@ def plain(items: Sequence[Item], name: str, *, labels: Sequence[str] | None = No
         choices = own or given or _of_truth(task, members)
         used[task] = used.get(task, 0) + 1
         unique = task if used[task] == 1 else f"{task} ({used[task]})"
-        made.append(Task(unique, tuple(_settled(item, choices) for item in members), choices, multiple))
+        made.append(Task(unique, _settled(members, choices), choices, multiple))
     return made
 
 
@@ -85,11 +85,14 @@ def _of_truth(task: str, items: Sequence[Item]) -> tuple[LabelClass, ...]:
     return tuple(map(by_words, names))
 
 
-def _settled(item: Item, labels: Sequence[LabelClass]) -> Item:
-    """Give an item of none of the labels to the one that means so."""
+def _settled(items: Sequence[Item], labels: Sequence[LabelClass]) -> tuple[Item, ...]:
+    """Give items of none of the labels to the one that means so, if there is one."""
     names = {label.name for label in labels}
-    known = tuple(name for name in item.truth if name in names)
     none = next((label.name for label in labels if meaning(label).none), None)
-    if len(known) == len(item.truth) or none is None:
-        return item
-    return replace(item, truth=known or (none,))
+    if none is None:
+        return tuple(items)
+    known = [tuple(name for name in item.truth if name in names) for item in items]
+    return tuple(
+        item if len(kept) == len(item.truth) else replace(item, truth=kept or (none,))
+        for item, kept in zip(items, known, strict=True)
+    )

@@ -34,15 +34,15 @@ DEFAULT_THRESHOLD = 0.5
 
 @dataclass(frozen=True)
 class Evidence:
-    """What n samples have in common with one label, all in cosine units (see scoring.py).
+    """What samples and labels have in common, all in cosine units (see scoring.py).
 
-    `cosines`: (n,); `background`: (n,), what generic concepts weigh for each sample; `hubness`: how close the label is to
-    texts at large, 0 where no texts are compared.
+    `cosines`: (n, labels); `background`: (n, labels), what generic concepts weigh for a sample; `hubness`: (labels,), how close a
+    label is to texts at large, 0 where no texts are compared.
     """
 
     cosines: Floats
     background: Floats
-    hubness: float = 0.0
+    hubness: Floats
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Weights:
     hubness: float = 0.0
 
     def log_odds(self, evidence: Evidence) -> Floats:
-        """Natural log-odds, (n,), that each sample is of the label."""
+        """Natural log-odds, (n, labels), that a sample is of a label."""
         constant = self.hubness * evidence.hubness + self.bias
         odds = self.cosine * evidence.cosines + self.background * evidence.background + constant
         return np.asarray(odds, dtype=np.float32)

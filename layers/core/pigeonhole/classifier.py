@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ from pigeonhole.ports import Backgrounds, Encoder
 from pigeonhole.scoring import Ranked
 
 Pixels = npt.NDArray[np.uint8]
+Key = TypeVar("Key")
 
 MAX_COUNTED_NAME = 512  # characters of a label's name that `output_tokens` counts
 
@@ -107,11 +108,6 @@ class _Side:
 
     log_odds: Floats
     cosines: Floats
-
-
-def _of_words(texts: Sequence[str], embedded: Mapping[str, Floats]) -> Floats:
-    """One embedding, (dim,), of all texts of a label in all their templates."""
-    return scoring.unit_mean(np.concatenate([embedded[text] for text in texts]))
 
 
 def _pooled(sides: Sequence[_Side]) -> _Side:
@@ -242,23 +238,24 @@ class Classifier:
         Each is the mean over what describes a label: its words, its example images, and what it is not.
         """
         weights = self.calibration.multiple if multiple else self.calibration.single
-
-        def by_words(texts: Sequence[str]) -> _Side:
-            return self._side(samples, weights, "text", _of_words(texts, by_text))
+        groups = dict.fromkeys([each.things for each in meanings if each.things] + [(it,) for each in meanings for it in each.not_])
+        words = {group: scoring.unit_mean(np.concatenate([by_text[text] for text in group])) for group in groups}
+        by_words = self._sides(samples, weights, "text", words)
+        by_pictures = self._sides(samples, weights, "image", by_image)
 
         things: list[_Side | None] = []
         for label, each in zip(labels, meanings, strict=True):
-            sides = [by_words(each.things)] if each.things else []
+            sides = [by_words[each.things]] if each.things else []
             if label.images:
-                sides.append(self._side(samples, weights, "image", by_image[label.name]))
+                sides.append(by_pictures[label.name])
             things.append(_pooled(sides) if sides else None)
 
         def without(text: str) -> _Side:
             """What a sample has for not being `text`: by the label for that, where there is one, with its example images."""
             positive = next((k for k, it in enumerate(meanings) if any(same_thing(text, its) for its in it.things)), None)
             side = things[positive] if positive is not None else None
-            odds = scoring.without((side or by_words([text])).log_odds, among_labels=side is not None, multiple=multiple)
-            return _Side(odds, -(side or by_words([text])).cosines)
+            odds = scoring.without((side or by_words[text,]).log_odds, among_labels=side is not None, multiple=multiple)
+            return _Side(odds, -(side or by_words[text,]).cosines)
 
         columns = [
             None if each.none else _pooled([*([thing] if thing else []), *(without(text) for text in each.not_)])
@@ -269,24 +266,31 @@ class Classifier:
         filled = [column or none for column in columns]
         return np.stack([it.log_odds for it in filled], axis=1), np.stack([it.cosines for it in filled], axis=1)
 
-    def _side(self, samples: _Samples, weights: Mapping[Pair, Weights], of: Modality, label: Floats) -> _Side:
+    def _sides(
+        self, samples: _Samples, weights: Mapping[Pair, Weights], of: Modality, labels: Mapping[Key, Floats]
+    ) -> dict[Key, _Side]:
+        """Weigh all samples against embeddings, (dim,) each, of labels' words or of their example images."""
+        if not labels:
+            return {}
         vectors = samples.against_texts if of == "text" else samples.against_images
         assert vectors is not None
         pair: Pair = (samples.type, of)
-        found = self.evidence(pair, vectors, label)
-        return _Side(weights[pair].log_odds(found), found.cosines)
+        found = self.evidence(pair, vectors, np.stack([*labels.values()]))
+        odds = weights[pair].log_odds(found)
+        return {key: _Side(odds[:, k], found.cosines[:, k]) for k, key in enumerate(labels)}
 
-    def evidence(self, pair: Pair, samples: Floats, label: Floats) -> Evidence:
-        """Compare embedded samples, (n, dim), with one embedding, (dim,), of a label's words or of its example images."""
+    def evidence(self, pair: Pair, samples: Floats, labels: Floats) -> Evidence:
+        """Compare embedded samples, (n, dim), with embeddings, (labels, dim), of words or of example images."""
         if pair == ("text", "text"):
             texts = self.backgrounds.texts
-            return scoring.evidence(samples, label, texts, self.sentence.info.logit_scale, texts=texts)
-        return scoring.evidence(samples, label, self.backgrounds.photos, self.encoder.info.logit_scale)
+            return scoring.evidence(samples, labels, texts, self.sentence.info.logit_scale, texts=texts)
+        return scoring.evidence(samples, labels, self.backgrounds.photos, self.encoder.info.logit_scale)
 
     def embed_words(self, samples: Modality, texts: Sequence[str]) -> Floats:
-        """Embed a label's texts as samples of a type meet them, in the default templates: (dim,)."""
+        """Embed labels, a text each, as samples of a type meet them in the default templates: (texts, dim)."""
         prompted = {text: self._prompts(samples, text, Options()) for text in texts}
-        return _of_words(texts, self._embed_texts(self._reader(samples), prompted))
+        embedded = self._embed_texts(self._reader(samples), prompted)
+        return np.stack([scoring.unit_mean(embedded[text]) for text in texts])
 
     def _reader(self, samples: Modality) -> Encoder:
         """What reads texts that samples of a type meet."""

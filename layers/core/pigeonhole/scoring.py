@@ -27,34 +27,38 @@ from pigeonhole.calibration import Evidence, Floats
 NEAR_SHARE = 0.02
 
 
-def evidence(samples: Floats, label: Floats, background: Floats, scale: float, *, texts: Floats | None = None) -> Evidence:
-    """Compare embedded samples, (n, dim), with one label, (dim,), against background concepts, (m, dim).
+def evidence(samples: Floats, labels: Floats, background: Floats, scale: float, *, texts: Floats | None = None) -> Evidence:
+    """Compare embedded samples, (n, dim), with labels, (labels, dim), against background concepts, (m, dim).
 
-    `scale`: the model's logit scale; `texts`: (k, dim) texts at large, by which the label's hubness is measured: its mean cosine
+    `scale`: the model's logit scale; `texts`: (k, dim) texts at large, by which a label's hubness is measured: its mean cosine
     with them. Subtracting that is the same as centring the samples on those texts (hubness: Radovanović et al. 2010).
     """
-    weight = background_weight(samples @ background.T, near(label, background), scale)
-    return Evidence(samples @ label, weight, 0.0 if texts is None else float((texts @ label).mean()))
+    return Evidence(
+        cosines=samples @ labels.T,
+        background=background_weight(samples @ background.T, near(labels, background), scale),
+        hubness=np.zeros(len(labels), dtype=np.float32) if texts is None else (labels @ texts.T).mean(axis=1),
+    )
 
 
-def near(label: Floats, background: Floats) -> npt.NDArray[np.bool_]:
-    """(dim,) a label and (m, dim) background concepts -> bool (m,): the nearest NEAR_SHARE of them."""
-    left_out = np.zeros(len(background), dtype=bool)
+def near(labels: Floats, background: Floats) -> npt.NDArray[np.bool_]:
+    """(labels, dim) and (m, dim) background concepts -> bool (labels, m): the nearest NEAR_SHARE of them to each label."""
     count = round(NEAR_SHARE * len(background))
-    if count:
-        left_out[np.argsort(-(background @ label), kind="stable")[:count]] = True
+    nearest = np.argsort(-(labels @ background.T), axis=1, kind="stable")[:, :count]
+    left_out = np.zeros((len(labels), len(background)), dtype=bool)
+    np.put_along_axis(left_out, nearest, values=True, axis=1)
     return left_out
 
 
 def background_weight(cosines: Floats, left_out: npt.NDArray[np.bool_], scale: float) -> Floats:
     """What the background weighs for each sample, in cosine units: log-sum-exp(scale * cosines) / scale.
 
-    `cosines`: (n, m) of samples with concepts; `left_out`: bool (m,); `scale`: the model's logit scale, > 0. Returns (n,).
-    The denominator of NegLabel's score (equation 4), of the concepts that aren't left out.
+    `cosines`: (n, m) of samples with concepts; `left_out`: bool (labels, m); `scale`: the model's logit scale, > 0.
+    Returns (n, labels): the denominator of NegLabel's score (equation 4), of the concepts that aren't left out.
     """
-    scaled = scale * cosines[:, ~left_out].astype(np.float64)
-    highest = scaled.max(axis=1)
-    return np.asarray((highest + np.log(np.exp(scaled - highest[:, None]).sum(axis=1))) / scale, dtype=np.float32)
+    scaled = scale * cosines.astype(np.float64)
+    highest = scaled.max(axis=1, keepdims=True)
+    sums = np.exp(scaled - highest) @ (~left_out).T.astype(np.float64)
+    return np.asarray((highest + np.log(np.maximum(sums, np.finfo(np.float64).tiny))) / scale, dtype=np.float32)
 
 
 def unit_mean(vectors: Floats) -> Floats:

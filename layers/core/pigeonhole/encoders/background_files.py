@@ -15,10 +15,11 @@ from pigeonhole.ports import Backgrounds, Encoder
 
 def embed(encoder: Encoder, sentence: Encoder) -> Backgrounds:
     """Embed the concepts as labels are, in the model's templates, and the texts as they are."""
-    rows = []
-    for concept in PHOTO_CONCEPTS:
-        rows.append(scoring.unit_mean(encoder.encode_text(prompts.prompts_for(concept, encoder.info.templates))))
-    return Backgrounds(photos=np.stack(rows), texts=sentence.encode_text(TEXTS))
+    prompted = [prompts.prompts_for(concept, encoder.info.templates) for concept in PHOTO_CONCEPTS]
+    vectors = encoder.encode_text([prompt for of_concept in prompted for prompt in of_concept])
+    ends = np.cumsum([len(of_concept) for of_concept in prompted])[:-1]
+    photos = np.stack([scoring.unit_mean(of_concept) for of_concept in np.split(vectors, ends)])
+    return Backgrounds(photos, texts=sentence.encode_text(TEXTS))
 
 
 def write(folder: Path, backgrounds: Backgrounds) -> None:

@@ -162,7 +162,7 @@ def test_the_interval_is_the_same_each_time_however_many_resamples_are_made_at_o
 
 
 def test_resampling_is_counting_items_anew() -> None:
-    # One item of class 1 among many: in resamples without it, class 0 alone counts, so that recall is never 0 for want of items.
+    # Where the one item of class 1 isn't drawn, class 0 alone counts: no recall is 0 for want of items.
     found = metrics.estimate([single([0] * 30 + [1], [0] * 31, labels=2)]).overall["balanced_accuracy"]
 
     assert (found.value, found.low, found.high) == (0.5, 0.5, 1.0)
@@ -196,3 +196,16 @@ def test_ten_thousand_items_take_a_few_seconds() -> None:
     metrics.estimate([task])
 
     assert time.process_time() - started < 10
+
+
+def test_the_overall_calibration_error_is_that_of_all_claims_together() -> None:
+    """A task of one sample is off by as much as its probability; a hundred of them needn't be."""
+    one = [
+        Scored(np.array([[right, not right]]), np.array([[True, False]]), np.array([[0.75, 0.25]], dtype=np.float32))
+        for right in [True, True, True, False] * 25
+    ]
+
+    found = metrics.estimate(one, resamples=10)
+
+    assert found.overall["calibration_error"].value == pytest.approx(0)
+    assert {round(task["calibration_error"].value, 2) for task in found.tasks} == {0.25, 0.75}
