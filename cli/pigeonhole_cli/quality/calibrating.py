@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pigeonhole import scoring
+from pigeonhole import label_kinds, scoring
 from pigeonhole.calibration import PAIRS, Calibration, Modality, Pair, Weights, prior
 from pigeonhole.classifier import Classifier, Pixels
 from pigeonhole.ports import Encoder
@@ -39,7 +39,10 @@ BY_WORDS, BY_PICTURES = 0.4, 0.4  # parts of the labels in the others; what is l
 EXAMPLE_SETS, MAX_EXAMPLES = 3, 3  # of one class: how many sets of example images, of how many each
 ALIKE = 0.8  # cosine from which two names mean the same, so that neither is wrong where the other is right
 LABELS_AT_ONCE, LABEL_SETS = 10, 4_000  # for the threshold
-TERMS = 4  # cosine, background, hubness, bias: the features of one pair
+TERMS = 3  # features of one pair: cosine, less the label's share of hubness; background; 1 for the bias
+# Of a label's hubness, the part that its cosines are lessened by. Chosen on halves of text data sets (docs/models.md), not fitted:
+# they have a hundred labels between them, too few to tell a hub from a label that is often right.
+HUBNESS_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,9 @@ def labelled(classifier: Classifier, items: Sequence[Item]) -> Labelled:
     for item in items:
         if len(item.truth) != 1 or item.type != items[0].type:
             raise DataError(f"{item.where}: calibration needs samples of one type, with one label each")
+    for item in items:
+        if label_kinds.read(item.truth[0]).kind != "plain":
+            raise DataError(f"{item.where}: the label {item.truth[0]!r} names no thing: calibrate on samples of what they are")
     if len(names) < 2:
         raise DataError(f"{items[0].where}: calibration needs samples of 2 classes at least, here all are {names[0]!r}")
     classes = np.array([names.index(item.truth[0]) for item in items])
@@ -187,15 +193,15 @@ def _stacked(episodes: Sequence[_Episode]) -> tuple[Floats, Bools, npt.NDArray[n
 
 
 def _weights(fitted: Floats) -> Weights:
-    cosine, background, hubness, bias = (round(float(value), 4) for value in fitted)
-    return Weights(cosine=cosine, bias=bias, background=background, hubness=hubness)
+    cosine, background, bias = (round(float(value), 4) for value in fitted)
+    return Weights(cosine=cosine, bias=bias, background=background, hubness=round(-HUBNESS_SHARE * cosine, 4))
 
 
 def _against(classifier: Classifier, pair: Pair, vectors: Vectors, labels: Vectors) -> Floats:
     """Compare (n, dim) samples with (classes, dim) labels: features (n, classes, TERMS)."""
     found = classifier.evidence(pair, vectors, labels)
-    ones = np.ones_like(found.cosines)
-    return np.stack([found.cosines, found.background, found.hubness * ones, ones], axis=2).astype(np.float64)
+    cosines = found.cosines - HUBNESS_SHARE * found.hubness
+    return np.stack([cosines, found.background, np.ones_like(cosines)], axis=2).astype(np.float64)
 
 
 def _word_labels(classifier: Classifier, data: Labelled) -> Vectors:
@@ -264,7 +270,7 @@ def _collages(encoder: Encoder, data: Labelled, rng: np.random.Generator) -> tup
 
 def _threshold(weights: Weights, features: Floats, truth: Bools, unlike: Bools, rng: np.random.Generator) -> float:
     """The probability from which on labels are taken with the best micro F1, over random sets with all of a sample's own."""
-    terms = np.array([weights.cosine, weights.background, weights.hubness, weights.bias])
+    terms = np.array([weights.cosine, weights.background, weights.bias])
     probabilities = scoring.sigmoid((features @ terms).astype(np.float32))
     wrong = _wrong(truth, unlike)
     found, true = [], []
