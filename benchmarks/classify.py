@@ -36,7 +36,7 @@ from pigeonhole.encoders.prepare import prepare
 from pigeonhole.encoders.registry import LoadedModel
 from pigeonhole.images import ImageLimits
 from pigeonhole.messages import ClassifyCommand, S3Grant
-from pigeonhole.scoring import prior
+from pigeonhole.calibration import prior
 from pigeonhole.sources import ByteBudget
 from pigeonhole.use_cases.run_chunk import ChunkLimits, RunChunk
 
@@ -178,8 +178,10 @@ class Contest:
         ]
 
     def _service(self, files: Sequence[bytes]) -> RunChunk:
-        calibration = prior(self.model.encoder.info, self.model.sentence.info)
-        classifier = Classifier(self.model.encoder, self.model.sentence, calibration, workers=self.cores)
+        model = self.model
+        classifier = Classifier(
+            model.encoder, model.sentence, prior(model.encoder.info), model.backgrounds, workers=self.cores
+        )
         return RunChunk(InMemory(files), classifier, ChunkLimits(ImageLimits(), decodes=self.cores))
 
 

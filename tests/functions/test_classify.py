@@ -15,6 +15,7 @@ from api_calls import Api, api_with_fakes
 from handlers import EVENT, load
 from PIL import Image
 
+from fake_model import fake_loaded_model
 from fakes import MODEL, LambdaContext, first_label
 from pigeonhole import wiring
 from pigeonhole.contract import RequestLimits
@@ -167,7 +168,7 @@ def photo(colour: str) -> str:
 @pytest.fixture
 def both(monkeypatch: pytest.MonkeyPatch, function: Function) -> Api:
     """functions/api in front of functions/classify, which runs the fake encoder on what it really reads and decodes."""
-    model = registry.LoadedModel(FakeEncoder(), FakeEncoder(model_id="fake-text"), calibration=None)
+    model = fake_loaded_model()
     monkeypatch.setattr(registry, "load", lambda folder, threads: model)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     wiring.classify_services.cache_clear()

@@ -1,19 +1,20 @@
 """The classifier: which encoder meets which pair, what is encoded how often, and answers that stand alone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Barrier
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pigeonhole.classifier import Classifier, LabelCache, Options, Outcome
+from fake_model import fake_backgrounds
+from pigeonhole.calibration import PAIRS, prior
+from pigeonhole.classifier import Classifier, Options, Outcome, PromptCache
 from pigeonhole.encoders.fake_encoder import COLOURS, FakeEncoder
 from pigeonhole.labels import LabelClass
-from pigeonhole.scoring import prior
 
 
 @dataclass
@@ -46,7 +47,7 @@ def picture(colour: str) -> np.ndarray:
 
 def make(encoder: object = None, sentence: object = None, **options: int) -> Classifier:
     encoder, sentence = encoder or FakeEncoder(), sentence or FakeEncoder(model_id="sentence")
-    return Classifier(encoder, sentence, prior(encoder.info, sentence.info), **options)  # type: ignore[arg-type,attr-defined]
+    return Classifier(encoder, sentence, prior(encoder.info), fake_backgrounds(), **options)  # type: ignore[arg-type,attr-defined]
 
 
 def best(outcome: Outcome, labels: Sequence[LabelClass]) -> list[list[str]]:
@@ -69,7 +70,7 @@ def test_a_text_meets_text_labels_in_the_sentence_encoder_and_image_labels_in_th
     encoder, sentence = Counting(), Counting(FakeEncoder(model_id="sentence"))
     labels = [*words("red"), LabelClass("sea", (), ("blue.png",))]
     make(encoder, sentence).classify_texts(["a red car"], labels, Options(), {"blue.png": picture("blue")})
-    assert sentence.texts == ["a red car", "red", "This text is about red."]
+    assert sentence.texts == ["a red car", "red", "This text is about red.", "The topic is red."]
     assert encoder.texts == ["a red car"]
     assert encoder.pictures == 1
 
@@ -84,10 +85,10 @@ def test_a_label_is_encoded_once_per_request_and_not_at_all_in_the_next() -> Non
     assert encoder.pictures == 2 * (3 + 1)
 
 
-def test_the_label_cache_forgets_the_least_recently_used() -> None:
-    cache, encoder = LabelCache(2), Counting()
+def test_the_prompt_cache_forgets_the_least_recently_used() -> None:
+    cache, encoder = PromptCache(2), Counting()
     for text in ("a", "b", "a", "c", "a", "b"):
-        cache.embed("revision", encoder.encode_text, [("{}", text)])
+        cache.embed("revision", encoder.encode_text, [text])
     assert encoder.texts == ["a", "b", "c", "b"]
 
 
@@ -137,7 +138,8 @@ def test_each_encoder_warns_by_its_own_count() -> None:
     encoder, sentence = FakeEncoder(max_text_tokens=3), FakeEncoder(model_id="sentence", max_text_tokens=50)
     labels = [*words("red"), LabelClass("sea", (), ("blue.png",))]
     outcome = make(encoder, sentence).classify_texts(["one two three four"], labels, Options(), {"blue.png": picture("blue")})
-    assert outcome.warnings == ["dataset.0.value: the model reads 3 tokens, the rest of 4 was cut"]
+    assert outcome.warnings[:-1] == ["dataset.0.value: the model reads 3 tokens, the rest of 4 was cut"]
+    assert "lean on a general prior" in outcome.warnings[-1]
 
 
 def test_tokens_count_what_was_submitted_even_if_cached() -> None:
@@ -196,7 +198,73 @@ def test_no_samples_no_answers() -> None:
     assert outcome.chosen == []
 
 
-VOCABULARY = ["red", "green", "blue", "dark red", "light blue", "sea", "grass", "rose"]
+def test_a_label_meets_its_negation() -> None:
+    labels = words("red", "not red")
+    outcome = make().classify_images([picture("red"), picture("blue")], labels, Options())
+    assert best(outcome, labels) == [["red"], ["not red"]]
+
+
+def test_a_negation_works_without_its_positive_and_for_texts() -> None:
+    labels = words("no cat", "cat food")
+    outcome = make().classify_texts(["a dog barks at night", "cat food"], labels, Options())
+    assert best(outcome, labels) == [["no cat"], ["cat food"]]
+
+
+def test_a_negation_takes_the_example_images_of_its_positive_into_account() -> None:
+    """The class "red" is shown to be blue, too, so a blue picture isn't "not red"."""
+    labels = [LabelClass("red", ("red",), ("blue.png",)), *words("not red")]
+    pictures = {"blue.png": picture("blue")}
+    with_words_alone = make().classify_images([picture("blue")], words("red", "not red"), Options())
+    with_examples = make().classify_images([picture("blue")], labels, Options(), pictures)
+    red = [next(each.probability for each in outcome.ranked[0] if each.index == 0) for outcome in (with_words_alone, with_examples)]
+    assert red[0] < 0.01
+    assert red[1] > 10 * red[0]
+
+
+@pytest.mark.parametrize("none", ["other", "none of these", "Something else"])
+def test_none_of_these_is_chosen_where_no_label_beats_the_background(none: str) -> None:
+    labels = words("red", "green", none)
+    outcome = make().classify_images([picture("red"), picture("blue")], labels, Options())
+    assert best(outcome, labels) == [["red"], [none]]
+
+
+def test_with_several_labels_none_of_these_stands_alone() -> None:
+    labels = words("red", "other")
+    outcome = make().classify_images([picture("red"), picture("blue")], labels, Options(multiple_labels=True, threshold=0.5))
+    assert best(outcome, labels) == [["red"], ["other"]]
+
+
+def test_literal_labels_are_what_they_say() -> None:
+    labels = words("red", "not red")
+    plain, literal = (make().classify_images([picture("red")], labels, Options(literal=it)) for it in (False, True))
+    assert [ranked.similarity > 0 for ranked in plain.ranked[0]] == [True, False]
+    assert [ranked.similarity > 0 for ranked in literal.ranked[0]] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("labels", "multiple", "why"),
+    [
+        (words("red", "green"), False, None),
+        (words("red", "green"), True, "multiple_labels"),
+        (words("red", "not red"), False, "what something is not"),
+        (words("red", "other"), False, "none of the others"),
+        ([*words("red"), LabelClass("sea", (), ("blue.png",))], False, "by words and by images"),
+    ],
+)
+def test_an_answer_that_leans_on_the_prior_says_so(labels: list[LabelClass], multiple: bool, why: str | None) -> None:
+    pictures = {"blue.png": picture("blue")}
+    outcome = make().classify_images([picture("red")], labels, Options(multiple_labels=multiple), pictures)
+    assert len(outcome.warnings) == (why is not None)
+    assert why is None or (why in outcome.warnings[0] and "fake isn't calibrated" in outcome.warnings[0])
+
+
+def test_a_calibrated_model_leans_on_nothing() -> None:
+    calibrated = replace(prior(FakeEncoder().info), measured=frozenset(PAIRS))
+    classifier = Classifier(FakeEncoder(), FakeEncoder(), calibrated, fake_backgrounds())
+    assert classifier.classify_images([picture("red")], words("red", "other"), Options(multiple_labels=True)).warnings == []
+
+
+VOCABULARY = ["red", "not red", "no sea", "other", "green", "blue", "dark red", "light blue", "sea", "grass", "rose"]
 PICTURES = {colour: picture(colour) for colour in COLOURS}
 
 
@@ -214,6 +282,7 @@ def some_labels(draw: st.DrawFn) -> list[LabelClass]:
 
 @pytest.mark.parametrize("kind", ["texts", "pictures"])
 @pytest.mark.parametrize("multiple", [False, True])
+@settings(deadline=None)  # speed is measured elsewhere, and a busy machine is no fault
 @given(data=st.data())
 def test_an_answer_is_the_same_alone_and_in_any_batch_and_whatever_the_labels_order(
     multiple: bool, kind: str, data: st.DataObject

@@ -1,25 +1,74 @@
-"""Templates are data: a label goes where `{}` is, and an instruction adds its context."""
+"""Prompts: a label goes where `{}` is, in the templates that fit its form, and an instruction adds its context."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pigeonhole.prompts import render, templates_for
+from pigeonhole.glossary import texts_for
+from pigeonhole.prompts import Form, form, prompts_for, render
+
+TEMPLATES = ("{}", "a photo of a {}", "a picture of the {}")
 
 
-def test_the_models_templates_are_used_unless_the_caller_has_own_ones() -> None:
-    assert templates_for(("a photo of a {}",), None, None) == ("a photo of a {}",)
-    assert templates_for(("a photo of a {}",), ("{} seen from above",), None) == ("{} seen from above",)
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        ("dog", "noun"),
+        ("Dog", "noun"),
+        ("golden retriever", "noun"),
+        ("cup of coffee", "noun"),
+        ("bus", "noun"),
+        ("glass", "noun"),
+        ("people", "phrase"),
+        ("dogs", "phrase"),
+        ("a dog", "phrase"),
+        ("two dogs on a sofa", "phrase"),
+        ("the sky at night", "phrase"),
+        ("playing football", "phrase"),
+        ("Eiffel Tower", "name"),
+        ("NASA", "name"),
+        ("iPhone", "name"),
+        ("Lake of Geneva", "name"),
+        ("The customer is angry.", "sentence"),
+        ("Is it red?", "sentence"),
+        ("someone is riding a horse", "sentence"),
+        ("a very long description of what could be seen on the photo", "sentence"),
+        ("", "noun"),
+    ],
+)
+def test_a_labels_form(label: str, expected: Form) -> None:
+    assert form(label) == expected
 
 
-def test_an_instruction_joins_the_plain_templates() -> None:
-    assert templates_for(("{}",), None, "tickets of a bank") == ("{}", "{} (tickets of a bank)")
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        ("dog", ("dog", "a photo of a dog", "a picture of the dog")),
+        ("people", ("people", "a photo of people", "a picture of people")),
+        ("a dog", ("a dog", "a photo of a dog", "a picture of a dog")),
+        ("Eiffel Tower", ("Eiffel Tower", "a photo of Eiffel Tower", "a picture of Eiffel Tower")),
+        ("It is a dog.", ("It is a dog.",)),
+    ],
+)
+def test_a_label_is_rendered_in_the_templates_that_fit(label: str, expected: tuple[str, ...]) -> None:
+    assert prompts_for(label, TEMPLATES) == expected
+
+
+def test_the_callers_own_templates_are_taken_as_they_are() -> None:
+    assert prompts_for("people", TEMPLATES, own=("a {} seen from above",), meanings=("men",)) == ("a people seen from above",)
+
+
+def test_an_instruction_joins_the_plain_prompts() -> None:
+    assert prompts_for("a", ("{}",), instruction="tickets of a bank") == ("a", "a (tickets of a bank)")
+
+
+def test_other_words_for_a_label_stand_beside_it() -> None:
+    assert prompts_for("positive", ("{}",), meanings=("I loved it.", "positive")) == ("positive", "I loved it.")
 
 
 def test_braces_in_a_label_or_an_instruction_stay_text() -> None:
     assert render("a photo of {}", "{} and {0}") == "a photo of {} and {0}"
-    plain, with_context = templates_for(("{}!",), None, "say {} or {x}")
-    assert render(with_context, "cat") == "cat! (say {} or {x})"
-    assert render(plain, "cat") == "cat!"
+    assert prompts_for("cat", ("{}!",), instruction="say {} or {x}") == ("cat!", "cat! (say {} or {x})")
 
 
 @given(st.text(), st.text().filter(lambda text: "{}" not in text), st.text())
@@ -27,3 +76,17 @@ def test_rendering_keeps_every_character(label: str, before: str, after: str) ->
     # A brace at the end of `before` would move where the first `{}` is.
     before = before.rstrip("{")
     assert render(f"{before}{{}}{after}", label) == f"{before}{label}{after}"
+
+
+@given(st.text(max_size=100))
+def test_any_label_has_a_prompt(label: str) -> None:
+    assert prompts_for(label, TEMPLATES)
+
+
+@pytest.mark.parametrize("label", ["positive", "Positive", "a positive", "POSITIVE."])
+def test_the_glossary_knows_a_label_however_it_is_written(label: str) -> None:
+    assert "I loved it" in texts_for(label)[0]
+
+
+def test_the_glossary_is_silent_about_other_labels() -> None:
+    assert texts_for("cat") == ()

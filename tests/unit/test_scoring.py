@@ -7,8 +7,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from pigeonhole import scoring
-from pigeonhole.encoders.fake_encoder import FakeEncoder
-from pigeonhole.scoring import Line
 
 log_odds = arrays.arrays(
     np.float32,
@@ -55,12 +53,6 @@ def test_sigmoid_and_softmax_survive_extremes() -> None:
     np.testing.assert_allclose(scoring.softmax(extreme), [[1, 0, 0]], atol=1e-6)
 
 
-def test_a_calibrated_pair_can_beat_a_higher_cosine() -> None:
-    photo_to_word, photo_to_photo = Line(100, -22), Line(20, -13)
-    # Photo to photo 0.6 is a poor match (below its midpoint of 0.65), photo to word 0.25 a good one.
-    assert photo_to_word.log_odds(np.float32([0.25])) > photo_to_photo.log_odds(np.float32([0.60]))
-
-
 def test_pooling_is_the_mean_of_the_modalities_that_are_there() -> None:
     words, pictures = np.float32([2.0, -1.0]), np.float32([4.0, 1.0])
     np.testing.assert_allclose(scoring.pool([words, pictures]), [3, 0])
@@ -91,24 +83,65 @@ def test_choosing(options: dict[str, object], expected: list[int]) -> None:
     assert [label.index for label in scoring.choose(ranked, **options)] == expected  # type: ignore[arg-type]
 
 
-def test_a_stored_calibration_replaces_the_prior_pair_by_pair() -> None:
-    info = FakeEncoder().info
-    stored = {"revision": info.revision, "pairs": {"image-text": {"scale": 40, "bias": -8}}, "threshold": 0.7}
-    calibration = scoring.calibration_from(stored, info, info)
-    assert calibration.measured
-    assert calibration.lines["image", "text"] == Line(40, -8)
-    assert calibration.lines["text", "text"] == scoring.prior(info, info).lines["text", "text"]
-    assert calibration.threshold == 0.7
+def test_none_of_these_gives_way_to_any_label_that_reaches_the_threshold_and_excludes_the_others() -> None:
+    row = scoring.rank(np.float32([[0.6, 0.7, 0.3]]), np.zeros((1, 3), np.float32))[0]
+    assert [it.index for it in scoring.choose(row, multiple=True, threshold=0.5, top_k=None, none={1})] == [0]
+    assert [it.index for it in scoring.choose(row, multiple=True, threshold=0.9, top_k=None, none={1})] == [1]
+    assert [it.index for it in scoring.choose(row, multiple=True, threshold=0.2, top_k=1, none={1})] == [0]
+    assert [it.index for it in scoring.choose(row, multiple=False, threshold=0.2, top_k=None, none={1})] == [1]
 
 
-def test_without_a_calibration_the_prior_says_so() -> None:
-    info = FakeEncoder().info
-    calibration = scoring.calibration_from(None, info, info)
-    assert not calibration.measured
-    assert set(calibration.lines) == set(scoring.PAIRS)
+odds_of_x = arrays.arrays(np.float32, st.integers(1, 6), elements=st.floats(-60, 60, width=32))
 
 
-def test_a_calibration_of_another_revision_is_refused() -> None:
-    info = FakeEncoder().info
-    with pytest.raises(ValueError, match="made for revision other"):
-        scoring.calibration_from({"revision": "other", "pairs": {}}, info, info)
+@given(odds_of_x)
+def test_a_label_and_its_negation_share_the_probability_of_two(odds: scoring.Floats) -> None:
+    against = scoring.without(odds, among_labels=True, multiple=False)
+    probabilities = scoring.softmax(np.stack([odds, against], axis=1))
+    np.testing.assert_allclose(probabilities[:, 0], scoring.sigmoid(odds), atol=1e-6)
+
+
+@given(odds_of_x)
+def test_a_negation_alone_is_near_the_background_unless_it_is_wrong(odds: scoring.Floats) -> None:
+    alone = scoring.without(odds, among_labels=False, multiple=False)
+    assert (alone <= 0).all()
+    np.testing.assert_allclose(alone[odds < -10], 0, atol=1e-4)
+    np.testing.assert_allclose(alone[odds > 20], -odds[odds > 20], rtol=1e-5)
+
+
+@given(odds_of_x)
+def test_with_several_labels_a_negation_is_the_complement(odds: scoring.Floats) -> None:
+    against = scoring.without(odds, among_labels=False, multiple=True)
+    np.testing.assert_allclose(scoring.sigmoid(against), 1 - scoring.sigmoid(odds), atol=1e-6)
+
+
+def test_none_of_these_is_the_background_or_with_several_labels_what_the_best_one_leaves() -> None:
+    columns = [np.float32([3, -2]), np.float32([-1, -4])]
+    np.testing.assert_array_equal(scoring.none_of(columns, 2, multiple=False), [0, 0])
+    np.testing.assert_array_equal(scoring.none_of(columns, 2, multiple=True), [-3, 2])
+    np.testing.assert_array_equal(scoring.none_of([], 2, multiple=True), [0, 0])
+
+
+def test_the_background_is_the_log_sum_of_what_is_not_left_out() -> None:
+    cosines = np.float32([[0.1, 0.3, 0.2], [0.0, 0.0, 0.0]])
+    left_out = np.array([[False, True, False], [False, False, False]])
+    found = scoring.background_weight(cosines, left_out, 10.0)
+    np.testing.assert_allclose(found[0], [np.log(np.e**1 + np.e**2) / 10, np.log(np.e**1 + np.e**3 + np.e**2) / 10], atol=1e-6)
+    np.testing.assert_allclose(found[1], [np.log(2) / 10, np.log(3) / 10], atol=1e-6)
+
+
+def test_concepts_near_a_label_are_left_out_for_that_label_alone() -> None:
+    concepts = np.eye(100, dtype=np.float32)
+    labels = np.float32([concepts[3], concepts[7]])
+    left_out = scoring.near(labels, concepts)
+    assert left_out[:, [3, 7]].tolist() == [[True, False], [False, True]]
+    assert left_out.sum(axis=1).tolist() == [2, 2]  # 2 % of 100
+
+
+def test_evidence_holds_cosines_background_and_for_texts_hubness() -> None:
+    rows = np.eye(60, dtype=np.float32)
+    found = scoring.evidence(rows[:3], rows[:2], rows, 20.0, texts=rows[:4])
+    np.testing.assert_array_equal(found.cosines, rows[:3] @ rows[:2].T)
+    assert found.background.shape == (3, 2)
+    np.testing.assert_allclose(found.hubness, [0.25, 0.25])
+    assert scoring.evidence(rows[:3], rows[:2], rows, 20.0).hubness.tolist() == [0, 0]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fake_model import fake_loaded_model
 from fakes import error_reply
 from lambda_server import LambdaServer
 from pigeonhole import wiring
@@ -79,7 +80,7 @@ def fake_model(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
     def load(folder: Path, *, threads: int) -> registry.LoadedModel:
         loaded.append(folder)
-        return registry.LoadedModel(FakeEncoder(), FakeEncoder(model_id="fake-text"), calibration=None)
+        return fake_loaded_model()
 
     monkeypatch.setattr(registry, "load", load)
     return loaded

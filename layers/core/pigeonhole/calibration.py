@@ -136,10 +136,13 @@ def calibration_from(stored: Mapping[str, Any] | None, encoder: EncoderInfo) -> 
     single, multiple = (_read(stored, name) for name in ("single", "multiple"))
     if single.keys() != multiple.keys():
         raise ValueError("calibration.json: `single` and `multiple` must hold the same pairs")
+    threshold = stored.get("threshold", DEFAULT_THRESHOLD)
+    if not _is_number(threshold) or not 0 <= threshold <= 1:
+        raise ValueError("calibration.json: `threshold` must be a number from 0 to 1")
     return Calibration(
         {**base.single, **single},
         {**base.multiple, **multiple},
-        threshold=float(stored.get("threshold", DEFAULT_THRESHOLD)),
+        threshold=float(threshold),
         measured=base.measured | single.keys(),
     )
 
@@ -148,7 +151,17 @@ def _read(stored: Mapping[str, Any], name: str) -> dict[Pair, Weights]:
     table = stored.get(name)
     if not isinstance(table, Mapping):
         raise ValueError(f"calibration.json: `{name}` must be an object")
-    try:
-        return {pair: Weights(**table["-".join(pair)]) for pair in PAIRS if "-".join(pair) in table}
-    except TypeError:
-        raise ValueError(f"calibration.json: `{name}` must give each pair cosine, bias, background and hubness") from None
+    found: dict[Pair, Weights] = {}
+    for pair in PAIRS:
+        if (weights := table.get("-".join(pair))) is not None:
+            try:
+                found[pair] = Weights(**weights)
+            except TypeError:
+                weights = None
+            if weights is None or not all(map(_is_number, weights.values())):
+                raise ValueError(f"calibration.json: `{name}` must give each pair cosine, bias, background and hubness")
+    return found
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -39,11 +39,11 @@ def form(label: str) -> Form:
 
 
 def fitting(templates: Sequence[str], label: str) -> tuple[str, ...]:
-    """Of a model's own templates those that fit a label's form: without articles, or for a sentence the bare one alone."""
+    """Of a model's own templates those that fit a label's form: without articles; a sentence stands for itself."""
     kind = form(label)
     if kind == "noun":
         return tuple(templates)
-    if kind == "sentence" and "{}" in templates:
+    if kind == "sentence":
         return ("{}",)
     return tuple(dict.fromkeys(_ARTICLE.sub("", template) for template in templates))
 

@@ -37,7 +37,7 @@ def test_an_export_lists_each_file_with_its_size_and_hash(folder: Path, tmp_path
     made = export.export(source.find(str(folder)), tmp_path / "new")
 
     assert artifact.read(tmp_path / "new", check_hashes=True) == made
-    assert set(made.files) == {"image.onnx", "text.onnx", "tokenizer.json"}
+    assert set(made.files) == {"image.onnx", "text.onnx", "tokenizer.json", "background_photos.npy", "background_texts.npy"}
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o755
 
 

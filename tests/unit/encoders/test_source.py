@@ -87,7 +87,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_bundled_model_may_be_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(source, "bundled_folder", lambda: tmp_path / "models" / "tiny")
+    monkeypatch.setattr(source, "repository_folder", lambda _: tmp_path / "models" / "tiny")
 
     with pytest.raises(ModelUnavailable, match="the bundled model isn't at"):
         source.find("tiny")

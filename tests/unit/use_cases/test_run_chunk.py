@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 import pytest
 from PIL import Image
 
+from fake_model import fake_backgrounds
+from pigeonhole.calibration import prior
 from pigeonhole.classifier import Classifier
 from pigeonhole.contract import ClassificationRequest
 from pigeonhole.encoders.fake_encoder import COLOURS, FakeEncoder
 from pigeonhole.errors import ForbiddenUrl, UnfetchableUrl, UnreadableImage
 from pigeonhole.images import ImageLimits
 from pigeonhole.messages import ClassifyCommand, S3Grant
-from pigeonhole.scoring import prior
 from pigeonhole.sources import ByteBudget
 from pigeonhole.use_cases.run_chunk import ChunkLimits, RunChunk
 
@@ -62,7 +63,7 @@ class Web:
 def service(web: Web, **limits: int) -> RunChunk:
     encoder, sentence = FakeEncoder(), FakeEncoder(model_id="sentence")
     image = ImageLimits(max_bytes=1_000_000, max_pixels=1_000_000)
-    return RunChunk(web, Classifier(encoder, sentence, prior(encoder.info, sentence.info)), ChunkLimits(image, **limits))
+    return RunChunk(web, Classifier(encoder, sentence, prior(encoder.info), fake_backgrounds()), ChunkLimits(image, **limits))
 
 
 def command(dataset: list[tuple[str, str]], labels: list[dict[str, str]], **options: object) -> ClassifyCommand:

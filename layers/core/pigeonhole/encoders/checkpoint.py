@@ -20,8 +20,17 @@ from pigeonhole.encoders.source import Source
 from pigeonhole.encoders.tokens import TextTokens
 
 IMAGE_TOWER = "pigeonhole-image-tower"
-# The prompts that each family is used with: Radford et al. 2021, the SigLIP model cards, training/text_targets.py.
-CLIP_TEMPLATES = ("a photo of a {}.",)
+# The prompts that each family is used with. CLIP's are the seven that do slightly better than all eighty of Radford et al. 2021
+# (their Prompt_Engineering_for_ImageNet.ipynb); the others are those of the SigLIP model cards and of training/text_targets.py.
+CLIP_TEMPLATES = (
+    "itap of a {}.",
+    "a bad photo of the {}.",
+    "a origami {}.",
+    "a photo of the large {}.",
+    "a {} in a video game.",
+    "art of the {}.",
+    "a photo of the small {}.",
+)
 SIGLIP_TEMPLATES = ("this is a photo of {}.",)
 TOWER_TEMPLATES = ("{}", "a photo of a {}", "a picture of the {}")
 # sentence-transformers' MultipleNegativesRankingLoss, with which all-MiniLM-L6-v2 was trained.

@@ -66,7 +66,7 @@ def export(found: Source, out: Path) -> Artifact:
             files={path.name: artifact.facts_of(path) for path in sorted(folder.iterdir())},
         )
         artifact.write(folder, made)
-        registry.copy_calibration(found.folder, folder, model.facts.revision)
+        registry.copy_calibration(found.calibrations, folder, model.facts.revision)
         _hold_to_torch(folder, (model, sentence))
     return made
 

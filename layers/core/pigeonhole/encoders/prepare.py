@@ -40,11 +40,15 @@ def _ready(name: str, out: Path) -> Artifact | None:
     if made.reading != source.READING:
         return None
     if asked := source.hub_id(name):
-        return made if (made.encoder.model_id, made.hub_revision) == asked else None
+        if (made.encoder.model_id, made.hub_revision) != asked:
+            return None
+        if name in registry.PRESETS:
+            registry.copy_calibration((registry.repository_folder(name),), out, made.encoder.revision)
+        return made
     found = source.find(name)
     if (made.encoder.model_id, made.encoder.revision) != (found.model_id, found.revision()):
         return None
-    registry.copy_calibration(found.folder, out, made.encoder.revision)
+    registry.copy_calibration(found.calibrations, out, made.encoder.revision)
     return made
 
 

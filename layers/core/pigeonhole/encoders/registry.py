@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,9 +52,9 @@ PRESETS = {
 BUNDLED = "tiny"
 
 
-def bundled_folder() -> Path:
-    """Where the bundled model lies: models/tiny of the repository that this package runs from."""
-    return Path(__file__).resolve().parents[4] / "models" / BUNDLED
+def repository_folder(preset: str) -> Path:
+    """What the repository that this package runs from has of a preset: the bundled model, calibrations of others."""
+    return Path(__file__).resolve().parents[4] / "models" / preset
 
 
 @dataclass(frozen=True)
@@ -96,13 +97,15 @@ def read_calibration(folder: Path) -> dict[str, Any] | None:
     return content
 
 
-def copy_calibration(origin: Path, folder: Path, revision: str) -> None:
-    """Copy calibration.json from a model's own folder into its artifact folder, if it was made for `revision`.
+def copy_calibration(origins: Sequence[Path], folder: Path, revision: str) -> None:
+    """Copy calibration.json into an artifact folder from the first of `origins` that has one for `revision`.
 
     One for another revision would be refused by whoever reads it: none is better, and `models list` says that there is none.
     """
-    calibration = read_calibration(origin)
-    if calibration is not None and calibration.get("revision") == revision:
-        partial = folder / f"{artifact.CALIBRATION}.partial"
-        partial.write_bytes((origin / artifact.CALIBRATION).read_bytes())
-        partial.replace(folder / artifact.CALIBRATION)
+    for origin in origins:
+        calibration = read_calibration(origin)
+        if calibration is not None and calibration.get("revision") == revision:
+            partial = folder / f"{artifact.CALIBRATION}.partial"
+            partial.write_bytes((origin / artifact.CALIBRATION).read_bytes())
+            partial.replace(folder / artifact.CALIBRATION)
+            return

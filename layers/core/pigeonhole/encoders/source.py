@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pigeonhole.encoders.artifact import ModelUnavailable
-from pigeonhole.encoders.registry import BUNDLED, PRESETS, bundled_folder
+from pigeonhole.encoders.registry import BUNDLED, PRESETS, repository_folder
 
 # Part of every revision: raise it when a change of this package changes embeddings.
 READING = 2
@@ -30,12 +30,21 @@ _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 @dataclass(frozen=True)
 class Source:
-    """A model's files. `hub_revision`: what was asked of the hub, None for a local folder."""
+    """A model's files. `hub_revision`: what was asked of the hub, None for a local folder.
+
+    `calibrated_in`: a folder that may hold a calibration of the model beside the model's own, None where there is none.
+    """
 
     folder: Path
     model_id: str
     hub_revision: str | None
     licence: str
+    calibrated_in: Path | None = None
+
+    @property
+    def calibrations(self) -> tuple[Path, ...]:
+        """The folders in which to look for calibration.json, in this order."""
+        return (self.folder, self.calibrated_in) if self.calibrated_in else (self.folder,)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -84,12 +93,13 @@ def find(name: str) -> Source:
     """
     preset = PRESETS.get(name)
     if name == BUNDLED and preset:
-        folder = bundled_folder()
+        folder = repository_folder(BUNDLED)
         if not folder.is_dir():
             raise ModelUnavailable(f"the bundled model isn't at {folder}: give the folder that holds it instead of {name!r}")
         return Source(folder, name, None, preset.licence)
     if preset and preset.revision:
-        return Source(_download(preset.source, preset.revision), preset.source, preset.revision, preset.licence)
+        folder = _download(preset.source, preset.revision)
+        return Source(folder, preset.source, preset.revision, preset.licence, repository_folder(preset.name))
     if name and Path(name).is_dir():
         folder = Path(name).resolve()
         return Source(folder, folder.name, None, _licence(folder))

@@ -1,0 +1,88 @@
+"""Calibration: what calibration.json may hold, and the prior in place of what it doesn't."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pigeonhole.calibration import PAIRS, Calibration, Evidence, Weights, calibration_from, prior
+from pigeonhole.encoders.fake_encoder import FakeEncoder
+
+INFO = FakeEncoder().info
+PHOTOS = ("image", "text")
+
+
+def measured() -> Calibration:
+    weights = {pair: Weights(40.0, -8.0, background=-30.0) for pair in PAIRS}
+    return Calibration(weights, weights, threshold=0.7, measured=frozenset({PHOTOS}))
+
+
+def test_what_is_written_is_read_again() -> None:
+    stored = json.loads(json.dumps(measured().content(INFO.revision, ["photos.parquet"])))
+
+    found = calibration_from(stored, INFO)
+
+    assert found.single[PHOTOS] == found.multiple[PHOTOS] == Weights(40.0, -8.0, background=-30.0)
+    assert found.threshold == 0.7
+    assert PHOTOS in found.measured
+
+
+def test_a_pair_that_was_not_measured_keeps_the_prior() -> None:
+    found = calibration_from(measured().content(INFO.revision, []), INFO)
+
+    assert found.single["image", "image"] == prior(INFO).single["image", "image"]
+    assert ("image", "image") not in found.measured
+
+
+def test_without_a_calibration_only_texts_against_texts_are_measured() -> None:
+    found = calibration_from(None, INFO)
+
+    assert found.measured == {("text", "text")}
+    assert set(found.single) == set(found.multiple) == set(PAIRS)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"revision": "other"}, "made for revision other"),
+        ({"format": 1}, "format 1, not 2"),
+        ({"format": None}, "format None"),
+        ({"single": []}, "`single` must be an object"),
+        ({"single": {"image-text": {"slope": 1}}}, "cosine, bias, background and hubness"),
+        ({"single": {"image-text": {"cosine": "1", "bias": 0}}}, "cosine, bias, background and hubness"),
+        ({"multiple": {}}, "the same pairs"),
+        ({"threshold": 2}, "threshold"),
+    ],
+)
+def test_a_calibration_that_cannot_be_used_says_why(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        calibration_from(measured().content(INFO.revision, []) | change, INFO)
+
+
+def test_log_odds_are_a_weighted_sum() -> None:
+    evidence = Evidence(np.float32([[0.5, 0.1]]), np.float32([[0.3, 0.2]]), np.float32([0.0, 0.1]))
+
+    odds = Weights(cosine=10, bias=1, background=-5, hubness=2).log_odds(evidence)
+
+    np.testing.assert_allclose(odds, [[5 + 1 - 1.5, 1 + 1 - 1 + 0.2]], atol=1e-6)
+
+
+def test_the_prior_of_one_label_is_whether_it_outweighs_the_background() -> None:
+    """NegLabel's score: with equal cosines a label is as likely as everything else."""
+    weights = prior(INFO).single[PHOTOS]
+    even = Evidence(np.float32([[0.3]]), np.float32([[0.3]]), np.float32([0]))
+    assert weights.log_odds(even) == pytest.approx(0)
+
+
+def test_the_prior_of_several_labels_takes_a_sigmoid_models_own_bias() -> None:
+    siglip = replace(INFO, activation="sigmoid", logit_scale=112.0, logit_bias=-16.5)
+    assert prior(siglip).multiple[PHOTOS] == Weights(112.0, -16.5)
+
+
+def test_a_calibrated_pair_can_beat_a_higher_cosine() -> None:
+    """Photo to photo 0.6 is a poor match where their midpoint is 0.65, photo to word 0.25 a good one where it is 0.22."""
+    nothing = np.float32([[0]])
+    words = Weights(100, -22).log_odds(Evidence(np.float32([[0.25]]), nothing, nothing[0]))
+    photos = Weights(20, -13).log_odds(Evidence(np.float32([[0.60]]), nothing, nothing[0]))
+    assert words > photos
