@@ -29,6 +29,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPTokenizer, pipeline
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 from packaged_photos import PHOTOS
+from pigeonhole.calibration import prior
 from pigeonhole.classifier import Classifier
 from pigeonhole.contract import ClassificationRequest
 from pigeonhole.encoders import checkpoint, registry
@@ -36,7 +37,6 @@ from pigeonhole.encoders.prepare import prepare
 from pigeonhole.encoders.registry import LoadedModel
 from pigeonhole.images import ImageLimits
 from pigeonhole.messages import ClassifyCommand, S3Grant
-from pigeonhole.calibration import prior
 from pigeonhole.sources import ByteBudget
 from pigeonhole.use_cases.run_chunk import ChunkLimits, RunChunk
 
@@ -179,9 +179,7 @@ class Contest:
 
     def _service(self, files: Sequence[bytes]) -> RunChunk:
         model = self.model
-        classifier = Classifier(
-            model.encoder, model.sentence, prior(model.encoder.info), model.backgrounds, workers=self.cores
-        )
+        classifier = Classifier(model.encoder, model.sentence, prior(model.encoder.info), model.backgrounds, workers=self.cores)
         return RunChunk(InMemory(files), classifier, ChunkLimits(ImageLimits(), decodes=self.cores))
 
 

@@ -2,10 +2,10 @@
 
     python training/held_out.py --data SHARDS --work build/training --out build/held-out
 
-Two folders: `calibrate/` to calibrate and choose on, `report/` to report, each with half of the photos of every class by a fixed
-seed; near-duplicates lie in one half. `photos.parquet` is the held-out tenth of train-photos, `val-tiny-imagenet.parquet` the
-validation set. Beside them, for the model that was trained with --leave-out and saw none of these: `left-out.parquet`, the photos
-of the left-out classes, and `hotdogs.parquet`, all hotdogs and the held-out photos.
+Two folders: `calibrate/` to calibrate and choose on, `report/` to report, each with half of the photos of every class by a
+fixed seed; near-duplicates lie in one half. `photos.parquet` is the held-out tenth of train-photos, `val-tiny-imagenet.parquet`
+the validation set. Beside them, for a model that was trained with --leave-out and saw none of these: `left-out.parquet`, the
+photos of the left-out classes, and `hotdogs.parquet`, all hotdogs and the held-out photos to report on.
 """
 
 from __future__ import annotations

@@ -175,7 +175,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder for the decoded cache and the checkpoint")
     parser.add_argument("--out", type=Path, required=True, help="where the model goes")
     parser.add_argument("--start", type=Path, help="folder of a model whose weights to start from")
-    parser.add_argument("--leave-out", action="store_true", help=f"train without every {LEFT_OUT_EVERY}th class and the hotdogs")
+    parser.add_argument(
+        "--leave-out", action="store_true", help=f"train without every {LEFT_OUT_EVERY}th class and the hotdogs"
+    )
     parser.add_argument("--minutes", type=float, default=240)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--seed", type=int, default=0)

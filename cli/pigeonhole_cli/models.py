@@ -64,7 +64,9 @@ def calibrate(
     model: Annotated[str, typer.Argument(help="A prepared model's name, or an artifact folder.", show_default=False)],
     data: Annotated[
         list[Path],
-        typer.Argument(help="Labelled photos and texts that the model never saw, as for `pigeonhole eval`.", show_default=False),
+        typer.Argument(
+            help="Labelled photos and texts that the model never saw, as for `pigeonhole eval`.", show_default=False
+        ),
     ],
     out: Annotated[Path | None, typer.Option(help="The folder for calibration.json, in place of the model's own.")] = None,
     cache: Cache = DEFAULT_CACHE,

@@ -20,7 +20,7 @@ from fakes import MODEL, LambdaContext, first_label
 from pigeonhole import wiring
 from pigeonhole.contract import RequestLimits
 from pigeonhole.encoders import registry
-from pigeonhole.encoders.fake_encoder import COLOURS, FakeEncoder
+from pigeonhole.encoders.fake_encoder import COLOURS
 from pigeonhole.errors import Fault, UnreadableImage
 from pigeonhole.messages import ChunkResult, ClassifyCommand, ClassifyReply, DescribeCommand
 from pigeonhole.observability import observer

@@ -216,7 +216,9 @@ def test_a_negation_takes_the_example_images_of_its_positive_into_account() -> N
     pictures = {"blue.png": picture("blue")}
     with_words_alone = make().classify_images([picture("blue")], words("red", "not red"), Options())
     with_examples = make().classify_images([picture("blue")], labels, Options(), pictures)
-    red = [next(each.probability for each in outcome.ranked[0] if each.index == 0) for outcome in (with_words_alone, with_examples)]
+    red = [
+        next(each.probability for each in outcome.ranked[0] if each.index == 0) for outcome in (with_words_alone, with_examples)
+    ]
     assert red[0] < 0.01
     assert red[1] > 10 * red[0]
 

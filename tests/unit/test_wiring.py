@@ -13,7 +13,6 @@ from lambda_server import LambdaServer
 from pigeonhole import wiring
 from pigeonhole.encoders import registry
 from pigeonhole.encoders.artifact import ModelUnavailable
-from pigeonhole.encoders.fake_encoder import FakeEncoder
 from pigeonhole.errors import ForbiddenUrl, InvalidRequest, NotFound, PigeonholeError, TimedOut
 from pigeonhole.messages import COMMAND, ClassifyCommand
 from pigeonhole.settings import Settings

@@ -4,8 +4,8 @@
 them compete fairly. In some there is "none of these", right or wrong, and in some a label meets its own negation; both stand at
 log-odds of zero (scoring.py), so the likelihood of all episodes together is that of one conditional logit.
 
-*Several labels.* A logistic regression per pair tells a sample's own labels from others, both weighted alike; half of the photos
-are collages of two. The threshold is the one with the best micro F1 over random sets of ten labels.
+*Several labels.* A logistic regression per pair tells a sample's own labels from others, both weighted alike, on photos of one
+thing and on collages of two. The threshold is the one with the best micro F1 over random sets of ten labels.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from PIL import Image
 from pigeonhole import label_kinds, scoring
 from pigeonhole.calibration import PAIRS, Calibration, Modality, Pair, Weights, prior
 from pigeonhole.classifier import Classifier, Pixels
-from pigeonhole.ports import Encoder
+from pigeonhole.use_cases.run_chunk import views_of
 from pigeonhole_cli.quality.data import DataError, Item
 from pigeonhole_cli.quality.fitting import Floats, balanced_logistic, conditional_logit
 from pigeonhole_cli.quality.run import fit
@@ -38,10 +38,11 @@ BY_WORDS_ALONE = 0.5  # part of the episodes
 BY_WORDS, BY_PICTURES = 0.4, 0.4  # parts of the labels in the others; what is left is described by both
 EXAMPLE_SETS, MAX_EXAMPLES = 3, 3  # of one class: how many sets of example images, of how many each
 ALIKE = 0.8  # cosine from which two names mean the same, so that neither is wrong where the other is right
+COLLAGES = 1_000  # of a data set, at most
 LABELS_AT_ONCE, LABEL_SETS = 10, 4_000  # for the threshold
 TERMS = 3  # features of one pair: cosine, less the label's share of hubness; background; 1 for the bias
-# Of a label's hubness, the part that its cosines are lessened by. Chosen on halves of text data sets (docs/models.md), not fitted:
-# they have a hundred labels between them, too few to tell a hub from a label that is often right.
+# Of a label's hubness, the part that its cosines are lessened by. Chosen on text data sets (docs/models.md), not fitted: they
+# have a hundred labels between them, too few to tell a hub from a label that is often right.
 HUBNESS_SHARE = 0.5
 
 
@@ -100,7 +101,7 @@ def calibrate(classifier: Classifier, data: Sequence[Labelled]) -> Calibration:
     single, multiple = dict(base.single), dict(base.multiple)
     episodes: dict[Modality, list[_Episode]] = {"image": [], "text": []}
     judged: dict[Pair, list[Judged]] = {}
-    several: list[tuple[Pair, Floats, Bools, Bools]] = []
+    for_threshold: list[tuple[Pair, Floats, Bools, Bools]] = []
     for each in data:
         unlike = _unlike(classifier, each.names)
         words = _against(classifier, (each.type, "text"), each.vectors, _word_labels(classifier, each))
@@ -112,15 +113,16 @@ def calibrate(classifier: Classifier, data: Sequence[Labelled]) -> Calibration:
             by_name = [_against(classifier, ("text", "image"), named, it.labels) for it in shown]
             classes = np.arange(len(each.names))
             episodes["text"] += [_draw(classes, unlike, None, by_name, rng) for _ in range(EPISODES // 4)]
-            judged.setdefault(("text", "image"), []).extend(_judge(it, np.eye(len(classes), dtype=bool), unlike) for it in by_name)
+            judged.setdefault(("text", "image"), []).extend(
+                _judge(it, np.eye(len(classes), dtype=bool), unlike) for it in by_name
+            )
             judged.setdefault(("image", "image"), []).extend(_judge(it, each.own, unlike) for it in pictures)
-            collages, true = _collages(classifier.encoder, each, rng)
-            both = _against(classifier, ("image", "text"), collages, _word_labels(classifier, each))
+            both, true = _collages(classifier, each, each.pixels, rng)
             judged.setdefault(("image", "text"), []).append(_judge(both, true, unlike))
-            several.append((("image", "text"), both, true, unlike))
+            for_threshold.append((("image", "text"), both, true, unlike))
         episodes[each.type] += [_draw(each.classes, unlike, words, pictures, rng) for _ in range(EPISODES)]
         judged.setdefault((each.type, "text"), []).append(_judge(words, each.own, unlike))
-        several.append(((each.type, "text"), words, each.own, unlike))
+        for_threshold.append(((each.type, "text"), words, each.own, unlike))
 
     for kind, drawn in episodes.items():
         if drawn:
@@ -131,12 +133,16 @@ def calibrate(classifier: Classifier, data: Sequence[Labelled]) -> Calibration:
         features = np.concatenate([it.features for it in rows])
         multiple[pair] = _weights(balanced_logistic(features, np.concatenate([it.truth for it in rows])))
     measured = frozenset(judged) | base.measured
-    threshold = float(np.mean([_threshold(multiple[pair], *rest, rng) for pair, *rest in several if pair[0] == "image"] or [0.5]))
+    thresholds = [
+        _threshold(multiple[pair], features, truth, unlike, rng)
+        for pair, features, truth, unlike in for_threshold
+        if pair[0] == "image" or not episodes["image"]
+    ]
     kept = {pair for pair in PAIRS if pair not in judged}
     return Calibration(
         single={pair: base.single[pair] if pair in kept else single[pair] for pair in PAIRS},
         multiple=multiple,
-        threshold=round(threshold, 2),
+        threshold=round(float(np.mean(thresholds)), 2),
         measured=measured,
     )
 
@@ -162,9 +168,8 @@ def _draw(
     def side(index: int) -> Floats:
         features = np.zeros((2, TERMS))
         draw = rng.random()
-        shown = pictures[rng.integers(len(pictures))][row, index] if pictures else np.full(TERMS, np.nan)
-        if by_words_alone or (words is not None and (draw < BY_WORDS or np.isnan(shown).any())):
-            assert words is not None
+        shown = pictures[int(rng.integers(len(pictures)))][row, index] if pictures else np.full(TERMS, np.nan)
+        if words is not None and (by_words_alone or draw < BY_WORDS or np.isnan(shown).any()):
             features[0] = words[row, index]
         elif words is None or draw < BY_WORDS + BY_PICTURES:
             features[1] = np.nan_to_num(shown)
@@ -254,18 +259,25 @@ def _wrong(truth: Bools, unlike: Bools) -> Bools:
     return np.asarray((truth.astype(np.int64) @ ~unlike) == 0)
 
 
-def _collages(encoder: Encoder, data: Labelled, rng: np.random.Generator) -> tuple[Vectors, Bools]:
-    """Pairs of photos of two classes, side by side: embeddings (n, dim), and bool (n, classes), what they show."""
-    assert data.pixels is not None
-    first = np.arange(len(data.classes))
-    second = rng.permutation(first)
-    keep = data.classes[first] != data.classes[second]
-    fitted = [
-        encoder.fit(Image.fromarray(np.concatenate([data.pixels[one], data.pixels[two]], axis=1)))
-        for one, two in zip(first[keep], second[keep], strict=True)
-    ]
-    vectors = np.concatenate([encoder.encode_image(np.stack(fitted[start : start + 64])) for start in range(0, len(fitted), 64)])
-    return vectors, data.own[first[keep]] | data.own[second[keep]]
+def _collages(classifier: Classifier, data: Labelled, pixels: Pixels, rng: np.random.Generator) -> tuple[Floats, Bools]:
+    """Pairs of photos of two classes, side by side: features by words (n, classes, TERMS), and what they show (n, classes).
+
+    Each class is compared with the view that is likest to it, as the classifier does it.
+    """
+    first = rng.permutation(len(data.classes))[:COLLAGES]
+    second = rng.permutation(len(data.classes))[:COLLAGES]
+    pairs = [(one, two) for one, two in zip(first, second, strict=True) if data.classes[one] != data.classes[two]]
+    encoder, words = classifier.encoder, _word_labels(classifier, data)
+    rows = []
+    for one, two in pairs:
+        collage = Image.fromarray(np.concatenate([pixels[one], pixels[two]], axis=1))
+        views = _against(
+            classifier, ("image", "text"), encoder.encode_image(views_of(encoder, collage, every_part=True)), words
+        )
+        likest = (views[..., 0] - views[..., 1]).argmax(axis=0)
+        rows.append(np.take_along_axis(views, likest[None, :, None], axis=0)[0])
+    shown = np.array(pairs)
+    return np.stack(rows), data.own[shown[:, 0]] | data.own[shown[:, 1]]
 
 
 def _threshold(weights: Weights, features: Floats, truth: Bools, unlike: Bools, rng: np.random.Generator) -> float:

@@ -102,18 +102,17 @@ def evaluate(
     if suite and (names or multiple_labels):
         raise typer.BadParameter("a suite has labels of its own, and says whether several may be true", param_hint="--suite")
     options = Options(threshold=threshold, instruction=instruction, templates=tuple(template) if template else None)
-    folder = out or OUT / "-".join([suite.stem] * bool(suite) + [data.resolve().stem if data.is_file() else data.resolve().name])
+    folder = out or OUT / "-".join(
+        [suite.stem] * bool(suite) + [data.resolve().stem if data.is_file() else data.resolve().name]
+    )
     with _errors():
         if missing := report.missing_package():
             raise DataError(missing)
         # Models first: a name that isn't prepared is said before minutes go into reading data.
         found = _models(model or [registry.BUNDLED], cache)
         items = read(data, Columns(text_column, image_column, label_column))
-        if suite:
-            made = make(read_suite(suite), items)
-        else:
-            made = plain(items, data.stem, labels=names, multiple=multiple_labels)
-        tasks = [limited(task, limit, seed) for task in made]
+        asked = make(read_suite(suite), items) if suite else plain(items, data.stem, labels=names, multiple=multiple_labels)
+        tasks = [limited(task, limit, seed) for task in asked]
         evaluations, contents = [], []
         for (name, model_folder), how in product(found.items(), scoring or [Scoring.CALIBRATED]):
             classifier = open_classifier(model_folder, workers=workers, calibrated=how is Scoring.CALIBRATED)

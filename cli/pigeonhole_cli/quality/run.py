@@ -24,6 +24,7 @@ from pigeonhole.images import ImageLimits, open_image
 from pigeonhole.messages import ModelDescription
 from pigeonhole.ports import Encoder, EncoderInfo
 from pigeonhole.use_cases.describe_model import describe
+from pigeonhole.use_cases.run_chunk import views_of
 from pigeonhole_cli.quality.data import Item
 from pigeonhole_cli.quality.tasks import Task
 
@@ -86,7 +87,7 @@ def run(
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
         for start in range(0, len(task.items), CHUNK):
             chunk = task.items[start : start + CHUNK]
-            read = list(pool.map(lambda item: _read(classifier.encoder, item), chunk))
+            read = list(pool.map(lambda item: _read(classifier.encoder, item, every_part=task.multiple), chunk))
             good = [index for index, value in enumerate(read) if not isinstance(value, ItemFault)]
             faults += [replace(value, index=start + i) for i, value in enumerate(read) if isinstance(value, ItemFault)]
             if good:
@@ -101,12 +102,12 @@ def run(
     return Answers(task, tuple(answered), truth, tuple(chosen), np.concatenate([none, *rows]), tuple(faults), tuple(warnings))
 
 
-def _read(encoder: Encoder, item: Item) -> str | Pixels | ItemFault:
-    """What the classifier takes of an item: its text, or its picture as the model's input."""
+def _read(encoder: Encoder, item: Item, *, every_part: bool) -> str | Pixels | ItemFault:
+    """What the classifier takes of an item: its text, or its picture's views."""
     if item.type == "text":
         return item.value
     try:
-        return fit(encoder, item.read())
+        return views_of(encoder, _open(encoder, item.read()), every_part=every_part)
     except SampleError as error:
         return ItemFault(0, item.where, error.code, error.message)
 
@@ -116,7 +117,11 @@ def fit(encoder: Encoder, data: bytes) -> Pixels:
 
     Raises SampleError.
     """
-    return encoder.fit(open_image(data, IMAGES, side=encoder.info.image_side))
+    return encoder.fit(_open(encoder, data))
+
+
+def _open(encoder: Encoder, data: bytes) -> Image.Image:
+    return open_image(data, IMAGES, side=encoder.info.image_side)
 
 
 def _classify(

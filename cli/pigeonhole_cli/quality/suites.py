@@ -33,9 +33,9 @@ COLLAGE_SIDE = 224  # pixels of each photo in a collage
 class Suite:
     """A suite's definition.
 
-    `ask`: which maker; `tasks`: label sets, or classes for "negation", at most; `labels`: of each set; `items`: of each task, at
-    most; `examples`: example images of each label that is described by them, 0 for words alone; `only`: take these classes for
-    "negation"; `folds`: into how many parts those are split, each a task of its own.
+    `ask`: which maker; `tasks`: label sets, or classes for "negation", at most; `labels`: of each set; `items`: of each task,
+    at most; `examples`: example images of each label that is described by them, 0 for words alone; `only`: the classes for
+    "negation"; `folds`: into how many parts their samples are split, each a task of its own.
     """
 
     ask: str
@@ -124,7 +124,9 @@ def _mixed(suite: Suite, by_class: Mapping[str, list[Item]], rng: random.Random)
     tasks = []
     for number in range(suite.tasks):
         names = _some(sorted(usable), suite.labels, rng)
-        labels, rest, pictures = [], {}, {}
+        labels: list[LabelClass] = []
+        rest: dict[str, list[Item]] = {}
+        pictures: dict[str, bytes] = {}
         for position, name in enumerate(names):
             shuffled = _some(usable[name], len(usable[name]), rng)
             examples, rest[name] = shuffled[:reserved], shuffled[reserved:]

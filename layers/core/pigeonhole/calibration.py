@@ -36,8 +36,8 @@ DEFAULT_THRESHOLD = 0.5
 class Evidence:
     """What samples and labels have in common, all in cosine units (see scoring.py).
 
-    `cosines`: (n, labels); `background`: (n, labels), what generic concepts weigh for a sample; `hubness`: (labels,), how close a
-    label is to texts at large, 0 where no texts are compared.
+    `cosines`: (n, labels); `background`: (n, labels), what generic concepts weigh for a sample; `hubness`: (labels,), how close
+    a label is to texts at large, 0 where no texts are compared.
     """
 
     cosines: Floats

@@ -92,12 +92,14 @@ class PromptCache:
 
 @dataclass(frozen=True)
 class _Samples:
-    """Embedded samples of one type. `against_texts`, `against_images`: (n, dim), None where no label is of that type."""
+    """Embedded samples of one type. `against`: (views, dim), as they meet labels of a type; of those types alone that occur.
+
+    `starts`: (count,), where each sample's views begin; a text has one, a picture may have several.
+    """
 
     type: Modality
-    count: int
-    against_texts: Floats | None
-    against_images: Floats | None
+    starts: npt.NDArray[np.intp]
+    against: Mapping[Modality, Floats]
     tokens: int
     warnings: list[str]
 
@@ -150,20 +152,22 @@ class Classifier:
     ) -> Outcome:
         """Sort texts. `label_pixels`: each image label's value -> uint8 (side, side, 3), as the encoder's `fit` gave it."""
         started = time.perf_counter()
-        by_words, by_pictures = any(label.texts for label in labels), any(label.images for label in labels)
-        readers = [self.sentence] * by_words + [self.encoder] * by_pictures
-        counts = [reader.count_tokens(texts) for reader in readers]
+        readers: dict[Modality, Encoder] = {}
+        if any(label.texts for label in labels):
+            readers["text"] = self.sentence
+        if any(label.images for label in labels):
+            readers["image"] = self.encoder
+        counts = [reader.count_tokens(texts) for reader in readers.values()]
         cut = [
             _cut(f"dataset.{index}.value", reader.info.max_text_tokens, count)
-            for reader, of_reader in zip(readers, counts, strict=True)
+            for reader, of_reader in zip(readers.values(), counts, strict=True)
             for index, count in enumerate(of_reader)
             if count > reader.info.max_text_tokens
         ]
         samples = _Samples(
             "text",
-            len(texts),
-            self._in_batches(self.sentence.encode_text, texts) if by_words else None,
-            self._in_batches(self.encoder.encode_text, texts) if by_pictures else None,
+            np.arange(len(texts)),
+            {of: self._in_batches(reader.encode_text, texts) for of, reader in readers.items()},
             sum(counts[0]),
             cut,
         )
@@ -176,10 +180,17 @@ class Classifier:
         options: Options,
         label_pixels: Mapping[str, Pixels] | None = None,
     ) -> Outcome:
-        """Sort images: uint8 (n, side, side, 3), as the encoder's `fit` gave them. `label_pixels`: as in `classify_texts`."""
+        """Sort images: uint8 (side, side, 3) each, as the encoder's `fit` gave them. `label_pixels`: as in `classify_texts`.
+
+        An image may also be several views, uint8 (views, side, side, 3): it shows what any of them shows.
+        """
         started = time.perf_counter()
-        vectors = self._encode_images(pixels)
-        samples = _Samples("image", len(vectors), vectors, vectors, len(vectors) * self.encoder.info.image_patches, [])
+        views = [picture if picture.ndim == 4 else picture[None] for picture in pixels]
+        vectors = self._encode_images([view for picture in views for view in picture])
+        starts = np.cumsum([0, *map(len, views)])[:-1]
+        samples = _Samples(
+            "image", starts, {"text": vectors, "image": vectors}, len(vectors) * self.encoder.info.image_patches, []
+        )
         return self._answer(samples, labels, options, label_pixels or {}, started)
 
     def _answer(
@@ -238,7 +249,9 @@ class Classifier:
         Each is the mean over what describes a label: its words, its example images, and what it is not.
         """
         weights = self.calibration.multiple if multiple else self.calibration.single
-        groups = dict.fromkeys([each.things for each in meanings if each.things] + [(it,) for each in meanings for it in each.not_])
+        groups = dict.fromkeys(
+            [each.things for each in meanings if each.things] + [(it,) for each in meanings for it in each.not_]
+        )
         words = {group: scoring.unit_mean(np.concatenate([by_text[text] for text in group])) for group in groups}
         by_words = self._sides(samples, weights, "text", words)
         by_pictures = self._sides(samples, weights, "image", by_image)
@@ -262,7 +275,8 @@ class Classifier:
             for thing, each in zip(things, meanings, strict=True)
         ]
         odds = [column.log_odds for column in columns if column]
-        none = _Side(scoring.none_of(odds, samples.count, multiple=multiple), np.zeros(samples.count, dtype=np.float32))
+        count = len(samples.starts)
+        none = _Side(scoring.none_of(odds, count, multiple=multiple), np.zeros(count, dtype=np.float32))
         filled = [column or none for column in columns]
         return np.stack([it.log_odds for it in filled], axis=1), np.stack([it.cosines for it in filled], axis=1)
 
@@ -270,14 +284,16 @@ class Classifier:
         self, samples: _Samples, weights: Mapping[Pair, Weights], of: Modality, labels: Mapping[Key, Floats]
     ) -> dict[Key, _Side]:
         """Weigh all samples against embeddings, (dim,) each, of labels' words or of their example images."""
-        if not labels:
-            return {}
-        vectors = samples.against_texts if of == "text" else samples.against_images
-        assert vectors is not None
+        if not labels or not len(samples.starts):
+            nothing = np.zeros(len(samples.starts), dtype=np.float32)
+            return dict.fromkeys(labels, _Side(nothing, nothing))
+        vectors = samples.against[of]
         pair: Pair = (samples.type, of)
         found = self.evidence(pair, vectors, np.stack([*labels.values()]))
-        odds = weights[pair].log_odds(found)
-        return {key: _Side(odds[:, k], found.cosines[:, k]) for k, key in enumerate(labels)}
+        odds, cosines = (
+            np.maximum.reduceat(each, samples.starts, axis=0) for each in (weights[pair].log_odds(found), found.cosines)
+        )
+        return {key: _Side(odds[:, k], cosines[:, k]) for k, key in enumerate(labels)}
 
     def evidence(self, pair: Pair, samples: Floats, labels: Floats) -> Evidence:
         """Compare embedded samples, (n, dim), with embeddings, (labels, dim), of words or of example images."""

@@ -119,10 +119,14 @@ class ClassificationRequest(_Input):
         description="1 to 32 samples, all of one type.", json_schema_extra={"minItems": 1, "maxItems": DOCUMENTED.max_samples}
     )
     labels: list[Label] = Field(
-        description="At most 24 entries, at least 2 distinct after merging by key.",
+        description="At most 24 entries, at least 2 distinct after merging by key. A text such as `not a cat` or `other` is "
+        "read for what it means: the complement of `cat`, none of the other labels.",
         json_schema_extra={"minItems": DOCUMENTED.min_labels, "maxItems": DOCUMENTED.max_labels},
     )
-    multiple_labels: StrictBool = Field(False, description="Answer with an array of labels per sample, best first.")
+    multiple_labels: StrictBool = Field(
+        False,
+        description="Answer with an array of labels per sample, best first, never empty. `none of these` stands alone in it.",
+    )
     instruction: Text | None = Field(
         None, validation_alias=AliasChoices("instruction", "task"), description="Context for the text prompts. Alias: `task`."
     )
@@ -187,7 +191,10 @@ class ClassificationRequest(_Input):
 
 
 class LabelScore(Model):
-    """A label's standing for one sample. `probability`: 0..1, calibrated; `similarity`: cosine, -1..1."""
+    """A label's standing for one sample. `probability`: 0..1, calibrated; `similarity`: cosine, -1..1.
+
+    The similarity of "not X" is that of X with its sign turned; that of "none of these" is 0.
+    """
 
     label: str
     probability: float

@@ -1,7 +1,7 @@
 """What common one-word labels for texts mean, in other words: "positive" of a review is not what it is of a test.
 
-A sentence encoder puts "positive" near blood tests and numbers. So some labels that callers give texts are embedded together with
-texts that say or show what is meant (a verbaliser, as of Schick & Schütze 2021 and Hu et al. 2022, KPT, with sentences for
+A sentence encoder puts "positive" near blood tests and numbers. So some labels that callers give texts are embedded together
+with texts that say or show what is meant (a verbaliser, as of Schick & Schütze 2021 and Hu et al. 2022, KPT, with sentences for
 words). It holds words for texts at large, none of a single trade. docs/models.md has what it brings.
 """
 

@@ -17,18 +17,70 @@ TEXT_TEMPLATES = ("{}", "This text is about {}.", "The topic is {}.")
 
 _LONG = 8  # words from which a label is read as a sentence
 _STARTS_PHRASE = frozenset(
-    "a an the this that these those my our your his her its their some any many several two three four five one no people "
-    "someone somebody".split()
+    [
+        "a",
+        "an",
+        "the",
+        "this",
+        "that",
+        "these",
+        "those",
+        "my",
+        "our",
+        "your",
+        "his",
+        "her",
+        "its",
+        "their",
+        "some",
+        "any",
+        "many",
+        "several",
+        "two",
+        "three",
+        "four",
+        "five",
+        "one",
+        "no",
+        "people",
+        "someone",
+        "somebody",
+    ]
 )
-_VERBS = frozenset("is are was were am be has have had does do did can will would should isn't aren't".split())
-_IRREGULAR_PLURALS = frozenset("people men women children mice geese feet teeth sheep police".split())
+_VERBS = frozenset(
+    [
+        "is",
+        "are",
+        "was",
+        "were",
+        "am",
+        "be",
+        "has",
+        "have",
+        "had",
+        "does",
+        "do",
+        "did",
+        "can",
+        "will",
+        "would",
+        "should",
+        "isn't",
+        "aren't",
+    ]
+)
+_IRREGULAR_PLURALS = frozenset(["people", "men", "women", "children", "mice", "geese", "feet", "teeth", "sheep", "police"])
 _ARTICLE = re.compile(r"\b(?:a|an|the) (?=\{\})", re.IGNORECASE)
 
 
 def form(label: str) -> Form:
     """What a label is, by its looks: one kind of thing, a phrase or plural that takes no article, a proper name, a sentence."""
     words = label.split()
-    if label.rstrip().endswith((".", "!", "?")) or len(words) >= _LONG or (len(words) > 2 and _VERBS & {*label.lower().split()}):
+    if (
+        label.rstrip().endswith((".", "!", "?"))
+        or len(words) >= _LONG
+        or (len(words) > 2 and _VERBS & {*label.lower().split()})
+    ):
         return "sentence"
     if any(word[1:] != word[1:].lower() for word in words) or any(word[:1].isupper() for word in words[1:]):
         return "name"

@@ -94,11 +94,11 @@ def classify_services(settings: Settings) -> ClassifyServices:
     from boto3.session import Session
 
     from pigeonhole.aws.s3 import S3BlobStore
+    from pigeonhole.calibration import calibration_from
     from pigeonhole.classifier import Classifier
     from pigeonhole.encoders import registry
     from pigeonhole.images import ImageLimits
     from pigeonhole.net import GuardedFetcher, NetRules
-    from pigeonhole.calibration import calibration_from
     from pigeonhole.sources import Sources
     from pigeonhole.use_cases.run_chunk import ChunkLimits, RunChunk
 
@@ -130,7 +130,9 @@ def classify_services(settings: Settings) -> ClassifyServices:
     return ClassifyServices(
         limits=_limits(settings),
         run_chunk=RunChunk(Sources(GuardedFetcher(rules), blobs), classifier, limits),
-        describe=lambda: describe(model.encoder.info, model.sentence.info, calibrated=("image", "text") in calibration.measured),
+        describe=lambda: describe(
+            model.encoder.info, model.sentence.info, calibrated=("image", "text") in calibration.measured
+        ),
     )
 
 

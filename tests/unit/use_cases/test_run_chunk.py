@@ -90,6 +90,30 @@ def test_texts_and_mixed_labels() -> None:
     assert result.scores is None
 
 
+def side_by_side(*colours: str) -> bytes:
+    file = io.BytesIO()
+    canvas = Image.new("RGB", (40 * len(colours), 40))
+    for position, colour in enumerate(colours):
+        canvas.paste(COLOURS[colour], (40 * position, 0, 40 * position + 40, 40))
+    canvas.save(file, "PNG")
+    return file.getvalue()
+
+
+def test_several_labels_are_found_from_end_to_end_of_a_long_picture() -> None:
+    web = Web({"wide": side_by_side("red", "blue", "green")})
+    labels = [{"type": "text", "value": colour} for colour in ("red", "green", "blue", "yellow")]
+    asked = command([("image", "wide")], labels, multiple_labels=True, threshold=0.9, scores=True)
+    result = service(web)(asked)
+    assert result.predictions[0] is not None
+    assert set(result.predictions[0]) == {"red", "green", "blue"}
+
+
+def test_a_single_label_is_that_of_the_models_own_crop() -> None:
+    web = Web({"wide": side_by_side("red", "blue", "green")})
+    labels = [{"type": "text", "value": colour} for colour in ("red", "green", "blue", "yellow")]
+    assert service(web)(command([("image", "wide")], labels)).predictions == [["blue"]]
+
+
 def test_each_address_is_read_once_with_the_tenants_grants() -> None:
     web = Web({"a": png("red"), "b": png("green")})
     labels = [{"key": "one", "type": "image", "value": "a"}, {"key": "two", "type": "image", "value": "b"}]

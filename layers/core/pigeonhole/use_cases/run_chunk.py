@@ -14,13 +14,15 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from pigeonhole.classifier import Classifier, Options, Outcome
 from pigeonhole.contract import ClassificationRequest, LabelScore, SampleFault
 from pigeonhole.errors import Fault, SampleError
-from pigeonhole.images import ImageLimits, open_image
+from pigeonhole.images import ImageLimits, open_image, squares
 from pigeonhole.labels import LabelClass, merge
 from pigeonhole.messages import ChunkResult, ClassifyCommand, S3Grant
+from pigeonhole.ports import Encoder
 from pigeonhole.scoring import Ranked
 from pigeonhole.sources import ByteBudget
 
@@ -47,6 +49,14 @@ class ChunkLimits:
     decodes: int = 2
 
 
+def views_of(encoder: Encoder, image: Image.Image, *, every_part: bool) -> Pixels:
+    """What the model is shown of a picture, uint8 (views, side, side, 3): its own crop first.
+
+    `every_part`: where several labels may be true, squares from end to end of a long picture, too.
+    """
+    return np.stack([encoder.fit(image), *map(encoder.fit, squares(image) if every_part else [])])
+
+
 class RunChunk:
     """The service behind functions/classify."""
 
@@ -64,7 +74,7 @@ class RunChunk:
         labels = merge(request.labels)
         values = [sample.value for sample in request.dataset if sample.type == "image"]
         label_values = [label.value for label in request.labels if label.type == "image"]
-        pictures = self._load([*label_values, *values], command.grants)
+        pictures = self._load([*label_values, *values], command.grants, every_part=request.multiple_labels)
 
         _raise_first(
             ("labels", i, pictures.get(label.value)) for i, label in enumerate(request.labels) if label.type == "image"
@@ -97,12 +107,13 @@ class RunChunk:
             templates=tuple(request.prompt_templates) if request.prompt_templates else None,
         )
         values = [request.dataset[i].value for i in readable]
+        examples = {label.value: pixels[label.value][0] for label in request.labels if label.type == "image"}
         if request.dataset[0].type == "text":
-            return self._classifier.classify_texts(values, labels, options, pixels)
-        return self._classifier.classify_images([pixels[value] for value in values], labels, options, pixels)
+            return self._classifier.classify_texts(values, labels, options, examples)
+        return self._classifier.classify_images([pixels[value] for value in values], labels, options, examples)
 
-    def _load(self, values: Sequence[str], grants: Sequence[S3Grant]) -> dict[str, Pixels | SampleError]:
-        """Fetch and decode each distinct value once: the model's input pixels, or why there are none."""
+    def _load(self, values: Sequence[str], grants: Sequence[S3Grant], *, every_part: bool) -> dict[str, Pixels | SampleError]:
+        """Fetch and decode each distinct value once: its views, or why there are none."""
         distinct = list(dict.fromkeys(values))
         if not distinct:
             return {}
@@ -121,12 +132,12 @@ class RunChunk:
                 if isinstance(data, SampleError):
                     pictures[value] = data
                 else:
-                    decodes[value] = decoding.submit(_or_error, partial(self._decode, data))
+                    decodes[value] = decoding.submit(_or_error, partial(self._decode, data, every_part))
         return pictures | {value: decode.result() for value, decode in decodes.items()}
 
-    def _decode(self, data: bytes) -> Pixels:
+    def _decode(self, data: bytes, every_part: bool) -> Pixels:
         encoder = self._classifier.encoder
-        return encoder.fit(open_image(data, self._limits.image, side=encoder.info.image_side))
+        return views_of(encoder, open_image(data, self._limits.image, side=encoder.info.image_side), every_part=every_part)
 
 
 def _or_error(run: Callable[[], T]) -> T | SampleError:

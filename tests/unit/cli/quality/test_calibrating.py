@@ -25,6 +25,7 @@ from pigeonhole.encoders.fake_encoder import FakeEncoder
 from pigeonhole.errors import SampleError
 from pigeonhole.labels import LabelClass
 from pigeonhole.ports import Backgrounds, EncoderInfo
+from pigeonhole.use_cases.run_chunk import views_of
 from pigeonhole_cli.quality import calibrating
 from pigeonhole_cli.quality.calibrating import Labelled, calibrate, labelled
 from pigeonhole_cli.quality.data import DataError, Item, by_words
@@ -100,7 +101,9 @@ def page(index: int, number: int) -> str:
 
 
 def photo(index: int, number: int, *truth: str) -> Item:
-    return Item("image", f"{index}/{number}.png", truth or (f"thing {index}",), f"photos/{index}/{number}.png", png(index, number))
+    return Item(
+        "image", f"{index}/{number}.png", truth or (f"thing {index}",), f"photos/{index}/{number}.png", png(index, number)
+    )
 
 
 def text(value: str, *truth: str) -> Item:
@@ -119,7 +122,7 @@ def texts(classes: Sequence[int] = TRAINED, each: int = 12) -> list[Item]:
 def _quickly() -> object:
     """Fewer episodes than for a model that is kept."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(calibrating, "EPISODES", 1_500)
+        patch.setattr(calibrating, "EPISODES", 800)
         patch.setattr(calibrating, "LABEL_SETS", 500)
         yield
 
@@ -150,7 +153,7 @@ class Found:
         return float(sum(abs((self.sure - self.right)[bins == each].sum()) for each in range(10)) / len(self.sure))
 
 
-def ask(calibration: Calibration, kind: str, none: bool = False, count: int = 60) -> Found:
+def ask(calibration: Calibration, kind: str, none: bool = False, count: int = 50) -> Found:
     """Put fresh samples to label sets of which every other class is described by photos; None is right half of the time."""
     rng, model = np.random.default_rng(1), classifier(calibration)
     answers = []
@@ -214,9 +217,10 @@ def test_several_labels_are_told_from_others_at_even_odds(fitted: Calibration) -
     model = classifier(fitted)
     labels = [by_words(f"thing {index}") for index in FRESH]
     pairs = [(one, two) for one, two in zip(FRESH, FRESH[1:], strict=False)]
-    collages = [np.array([[[one, 7, 0], [two, 7, 0]]] * 2, dtype=np.uint8) for one, two in pairs]
+    collages = [Image.fromarray(np.concatenate([pixels(one, 7), pixels(two, 8)], axis=1)) for one, two in pairs]
+    views = [views_of(model.encoder, collage, every_part=True) for collage in collages]
 
-    outcome = model.classify_images(collages, labels, Options(multiple_labels=True))
+    outcome = model.classify_images(views, labels, Options(multiple_labels=True))
 
     probabilities = np.zeros((len(pairs), len(labels)))
     for row, ranked in zip(probabilities, outcome.ranked, strict=True):
@@ -249,19 +253,14 @@ def test_a_higher_cosine_never_speaks_against_a_label_and_a_hub_is_held_back(fit
             assert weights.hubness == pytest.approx(-calibrating.HUBNESS_SHARE * weights.cosine, abs=1e-3)
 
 
-def test_the_same_data_give_the_same_calibration(data: dict[str, Labelled], fitted: Calibration) -> None:
-    assert calibrate(classifier(), [data["photos"], data["texts"]]) == fitted
+def test_the_same_data_give_the_same_calibration_and_another_seed_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    def found() -> Calibration:
+        return calibrate(classifier(), [labelled(classifier(), photos(range(4), each=6))])
 
-
-def test_another_seed_gives_nearly_the_same(data: dict[str, Labelled], fitted: Calibration, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, again = found(), found()
     monkeypatch.setattr(calibrating, "SEED", 8)
 
-    found = calibrate(classifier(), [data["photos"], data["texts"]])
-
-    assert found != fitted
-    for pair in PAIRS:
-        assert found.single[pair].cosine == pytest.approx(fitted.single[pair].cosine, rel=0.2)
-        assert found.multiple[pair].cosine == pytest.approx(fitted.multiple[pair].cosine, rel=0.2)
+    assert first == again != found()
 
 
 def test_a_file_of_it_reads_back_as_it_was(fitted: Calibration) -> None:
@@ -275,8 +274,8 @@ def test_a_file_of_it_reads_back_as_it_was(fitted: Calibration) -> None:
     [
         pytest.param([*photos(range(6)), photo(7, 0)], id="a class of a single photo"),
         pytest.param([*photos(range(2), each=40), *photos(range(2, 8), each=2)], id="classes of very different sizes"),
-        pytest.param(photos(range(2), each=3), id="as few as can be"),
-        pytest.param(texts(range(2), each=2), id="as few texts as can be"),
+        pytest.param(photos(range(2), each=8), id="two classes"),
+        pytest.param(texts(range(2), each=2), id="two texts of two classes"),
     ],
 )
 def test_uneven_and_small_data_give_finite_weights(items: list[Item]) -> None:
@@ -286,9 +285,20 @@ def test_uneven_and_small_data_give_finite_weights(items: list[Item]) -> None:
         assert np.isfinite([weights.cosine, weights.bias, weights.background, weights.hubness]).all()
 
 
+def test_of_a_few_photos_it_may_be_that_no_two_make_a_collage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which is up to the seed. Then photos of one thing have to do."""
+    monkeypatch.setattr(calibrating, "EPISODES", 20)
+    monkeypatch.setattr(calibrating, "LABEL_SETS", 20)
+    few = labelled(classifier(), photos(range(2), each=2))
+
+    for seed in range(20):
+        monkeypatch.setattr(calibrating, "SEED", seed)
+        assert calibrate(classifier(), [few]).multiple["image", "text"].cosine > 0
+
+
 def test_two_names_for_one_thing_are_not_taken_for_each_others_mistakes() -> None:
     """Every other photo's class goes by another name, which this world's encoder takes for the same."""
-    once = photos(range(4), each=20)
+    once = photos(range(4), each=16)
     twice = [replace(item, truth=(f"picture of {item.truth[0]}",)) if n % 2 else item for n, item in enumerate(once)]
 
     clean, found = (calibrate(classifier(), [labelled(classifier(), items)]) for items in (once, twice))

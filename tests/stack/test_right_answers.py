@@ -1,0 +1,104 @@
+"""What plain CLIP gets wrong, asked of the deployed stack: negation, "other", words beside photos, several labels, texts."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from deployment import Deployment, image, request, text
+from PIL import Image
+
+
+def inline(data: bytes) -> dict[str, Any]:
+    return image("data:image/png;base64," + base64.b64encode(data).decode())
+
+
+def predictions(deployed: Deployment, *asked: Any, **more: Any) -> list[Any]:
+    answer = deployed.classify(request(*asked, **more))
+    assert answer.status_code == 200, answer.text
+    assert "warnings" not in answer.json(), "the bundled model is calibrated"
+    return list(answer.json()["predictions"])
+
+
+@pytest.mark.parametrize("negation", ["not a cat", "no cat", "isn't a cat", "non-cat"])
+def test_a_cat_is_a_cat_and_other_photos_are_not(deployed: Deployment, photos: dict[str, bytes], negation: str) -> None:
+    told = predictions(deployed, [inline(data) for data in photos.values()], [text("cat"), text(negation)])
+
+    assert told == ["cat" if name == "cat" else negation for name in photos]
+
+
+def test_a_negation_needs_no_positive_beside_it(deployed: Deployment, photos: dict[str, bytes]) -> None:
+    labels = [text("not a cat"), text("rocket")]
+
+    told = predictions(deployed, [inline(photos["rocket"]), inline(photos["flower"])], labels)
+
+    assert told == ["rocket", "not a cat"]
+
+
+@pytest.mark.parametrize("none", ["other", "none of these"])
+def test_what_no_label_fits_is_other(deployed: Deployment, photos: dict[str, bytes], none: str) -> None:
+    labels = [text("cat"), text("motorcycle"), text(none)]
+
+    told = predictions(deployed, [inline(photos[name]) for name in ("cat", "motorcycle", "flower", "temple")], labels)
+
+    assert told == ["cat", "motorcycle", none, none]
+
+
+def test_an_example_image_doesnt_win_over_words_by_being_an_image(deployed: Deployment, photos: dict[str, bytes]) -> None:
+    """Two photos are two to three times as similar as a photo and its name, whatever they show."""
+    labels = [text("cat"), text("rocket"), text("motorcycle"), inline(photos["temple"]) | {"key": "building"}]
+
+    told = predictions(deployed, [inline(photos[name]) for name in ("cat", "rocket", "motorcycle", "temple")], labels)
+
+    assert told == ["cat", "rocket", "motorcycle", "building"]
+
+
+def test_several_labels_are_found_in_one_photo(deployed: Deployment, photos: dict[str, bytes]) -> None:
+    """A softmax would have them share one probability, so that at most one passed a threshold of a half."""
+    cat, motorcycle = (Image.open(io.BytesIO(photos[name])).convert("RGB").resize((128, 128)) for name in ("cat", "motorcycle"))
+    stream = io.BytesIO()
+    Image.fromarray(np.concatenate([np.asarray(cat), np.asarray(motorcycle)], axis=1)).save(stream, "PNG")
+    labels = [text(name) for name in ("cat", "motorcycle", "flower", "temple", "rocket")]
+
+    told = predictions(deployed, [inline(stream.getvalue()), inline(photos["flower"])], labels, multiple_labels=True)
+
+    assert sorted(told[0]) == ["cat", "motorcycle"]
+    assert told[1] == ["flower"]
+
+
+def test_with_several_labels_none_stands_alone(deployed: Deployment, photos: dict[str, bytes]) -> None:
+    labels = [text("cat"), text("motorcycle"), text("none of these")]
+
+    told = predictions(deployed, [inline(photos["cat"]), inline(photos["flower"])], labels, multiple_labels=True)
+
+    assert told == [["cat"], ["none of these"]]
+
+
+def test_a_label_for_texts_means_what_callers_mean_by_it(deployed: Deployment) -> None:
+    """By the word alone, "positive" is near medical tests and "negative" near numbers."""
+    texts = {
+        "The battery died after two days.": "negative",
+        "I could eat here every day.": "positive",
+        "What a waste of two hours.": "negative",
+        "Setup took a minute and it just works.": "positive",
+    }
+
+    told = predictions(deployed, [text(words) for words in texts], [text("positive"), text("negative")])
+
+    assert dict(zip(texts, told, strict=True)) == texts
+
+
+def test_a_text_may_be_spam_or_not(deployed: Deployment) -> None:
+    texts = {
+        "Congratulations! You have won a free holiday, click here to claim your prize.": "spam",
+        "Can we move our meeting to three o'clock?": "not spam",
+        "Earn $5000 a week from home, no experience needed!!!": "spam",
+        "I have attached the minutes of yesterday's call.": "not spam",
+    }
+
+    told = predictions(deployed, [text(words) for words in texts], [text("spam"), text("not spam")])
+
+    assert dict(zip(texts, told, strict=True)) == texts
