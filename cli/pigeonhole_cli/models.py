@@ -91,6 +91,8 @@ def calibrate(
     except OSError as error:
         raise _failed(f"{error.filename} can't be written: {error.strerror or error}") from None
     samples = sum(len(each.classes) for each in sets)
+    if samples < calibrating.FEW:
+        typer.echo(f"warning: {samples} samples are few; below {calibrating.FEW} the prior may well be better", err=True)
     typer.echo(f"{model}: calibrated on {samples} samples of {', '.join(content['measured_on'])}: {target}")
 
 

@@ -31,6 +31,7 @@ Vectors = npt.NDArray[np.float32]
 
 SEED = 7
 MOST = 6_000  # samples of a data set
+FEW = 300  # samples in all, below which a calibration is likely worse than the prior
 EPISODES = 6_000  # per data set
 LABELS = (2, 24)  # of an episode
 AGAINST_ITSELF, WITH_NONE, NONE_IS_RIGHT = 0.15, 0.3, 0.5  # parts of the episodes; of those with none, where that is right
@@ -264,9 +265,9 @@ def _collages(classifier: Classifier, data: Labelled, pixels: Pixels, rng: np.ra
 
     Each class is compared with the view that is likest to it, as the classifier does it.
     """
-    first = rng.permutation(len(data.classes))[:COLLAGES]
-    second = rng.permutation(len(data.classes))[:COLLAGES]
-    pairs = [(one, two) for one, two in zip(first, second, strict=True) if data.classes[one] != data.classes[two]]
+    pairs = []
+    for one in rng.permutation(len(data.classes))[:COLLAGES]:
+        pairs.append((one, rng.choice(np.flatnonzero(data.classes != data.classes[one]))))
     encoder, words = classifier.encoder, _word_labels(classifier, data)
     rows = []
     for one, two in pairs:

@@ -19,11 +19,11 @@ from pigeonhole_cli.models import app
 from pigeonhole_cli.quality import calibrating, data, run
 
 ENCODER = FakeEncoder(dim=32)
-OPENED: list[tuple[Path, bool]] = []  # the folders, and whether with their own calibration
+opened: list[tuple[Path, bool]] = []  # the folders, and whether with their own calibration
 
 
 def open_fake(folder: Path, *, workers: int, calibrated: bool = True) -> Classifier:
-    OPENED.append((folder, calibrated))
+    opened.append((folder, calibrated))
     if not folder.is_dir():
         raise ModelUnavailable(f"{folder} is no artifact folder")
     generic = ENCODER.encode_text(["thing", "place", "person", "idea"])
@@ -37,7 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(calibrating, "EPISODES", 60)
     monkeypatch.setattr(calibrating, "LABEL_SETS", 60)
     monkeypatch.setenv("PIGEONHOLE_CACHE", str(tmp_path / "cache"))
-    OPENED.clear()
+    opened.clear()
     (tmp_path / "cache" / "models" / "fake").mkdir(parents=True)
     rng = np.random.default_rng(0)
     for name, colour in COLOURS.items():
@@ -90,7 +90,7 @@ def test_an_earlier_calibration_is_replaced_and_has_no_say(folder: Path) -> None
     assert typed("fake", folder / "photos").exit_code == 0
 
     assert made(folder).read_bytes() == first
-    assert {calibrated for _, calibrated in OPENED} == {False}
+    assert {calibrated for _, calibrated in opened} == {False}
 
 
 def test_a_model_may_be_a_folder_and_gets_the_file_there(folder: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_model_may_be_a_folder_and_gets_the_file_there(folder: Path) -> None:
 
     assert typed(folder / "mine", folder / "photos").exit_code == 0
 
-    assert OPENED == [(folder / "mine", False)]
+    assert opened == [(folder / "mine", False)]
     assert (folder / "mine" / CALIBRATION).is_file()
     assert not made(folder).exists()
 

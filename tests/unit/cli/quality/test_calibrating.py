@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -216,7 +217,7 @@ def test_several_labels_are_told_from_others_at_even_odds(fitted: Calibration) -
     """Of photos of two things, too."""
     model = classifier(fitted)
     labels = [by_words(f"thing {index}") for index in FRESH]
-    pairs = [(one, two) for one, two in zip(FRESH, FRESH[1:], strict=False)]
+    pairs = list(pairwise(FRESH))
     collages = [Image.fromarray(np.concatenate([pixels(one, 7), pixels(two, 8)], axis=1)) for one, two in pairs]
     views = [views_of(model.encoder, collage, every_part=True) for collage in collages]
 
@@ -324,7 +325,7 @@ def test_names_that_all_mean_the_same_are_refused(monkeypatch: pytest.MonkeyPatc
         ([text("a page", "thing 1")], ["texts.csv, line 6", "2 classes", "'thing 1'"]),
         ([photo(1, 0), text("a page", "thing 2")], ["texts.csv, line 6", "one type"]),
         ([photo(1, 0), photo(2, 0, "thing 1", "thing 2")], ["photos/2/0.png", "one label each"]),
-        ([photo(1, 0), photo(2, 0)] + [replace(photo(3, 0), truth=())], ["photos/3/0.png", "one label each"]),
+        ([photo(1, 0), photo(2, 0), replace(photo(3, 0), truth=())], ["photos/3/0.png", "one label each"]),
         ([photo(1, 0), photo(2, 0, "not spam")], ["photos/2/0.png", "'not spam'"]),
         ([photo(1, 0), photo(2, 0, "other")], ["photos/2/0.png", "'other'"]),
         ([text("a page", "none of these"), text("two pages", "thing 2")], ["texts.csv, line 6", "'none of these'"]),

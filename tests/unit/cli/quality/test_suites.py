@@ -129,7 +129,7 @@ def test_folds_are_disjoint_and_cover_the_class(own: int, folds: int) -> None:
 
     assert len({task.name for task in tasks}) == len(tasks) == folds
     parts = [[place for place in places(task.items) if place.startswith("hotdog")] for task in tasks]
-    assert sorted(sum(parts, [])) == sorted(places(items[:own]))
+    assert sorted(place for part in parts for place in part) == sorted(places(items[:own]))
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
     for task, part in zip(tasks, parts, strict=True):
         assert len(task.items) == 2 * len(part), "as many others"
