@@ -28,7 +28,7 @@ from transformers import ResNetConfig
 
 from data import PhotoSet, augment, class_weights, graft, load, mix, split_held_out, without
 from muon import Muon
-from text_targets import TextTargets, same_in
+from text_targets import Texts, TextTargets, same_in
 from tower import READS_AT, SIDE, ImageTower, embed_photos, normalise, save, sentence_embedder, weights_of
 
 SHARES = (0.72, 0.23, 0.05)  # of a batch: Tiny ImageNet, photos, CIFAR-10
@@ -205,7 +205,7 @@ def main() -> None:
     chances = [class_weights(source, 0.5 if source is photos else 0.0) for source in sources]
     batches = Batches(sources, chances, TextTargets(embed, [source.names for source in sources]))
     # What is checked along the way: all classes that are trained, or those that are left out.
-    asked = TextTargets(embed, [validation.names]).classes.mean()
+    asked = Texts(embed, list(validation.names)).mean()
     fifth = validation.take(np.arange(0, len(validation), 1 if args.leave_out else 5))
 
     torch.manual_seed(args.seed)

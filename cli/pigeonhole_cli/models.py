@@ -85,7 +85,9 @@ def calibrate(
         content = fitted.content(classifier.encoder.info.revision, [path.name for path in data])
         target = (out or folder) / artifact.CALIBRATION
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        partial = target.with_suffix(".partial")
+        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        partial.replace(target)
     except (DataError, ModelUnavailable, SampleError) as error:
         raise _failed(str(error)) from None
     except OSError as error:

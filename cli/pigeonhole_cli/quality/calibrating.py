@@ -21,6 +21,7 @@ from PIL import Image
 from pigeonhole import label_kinds, scoring
 from pigeonhole.calibration import PAIRS, Calibration, Modality, Pair, Weights, prior
 from pigeonhole.classifier import Classifier, Pixels
+from pigeonhole.errors import SampleError
 from pigeonhole.use_cases.run_chunk import views_of
 from pigeonhole_cli.quality.data import DataError, Item
 from pigeonhole_cli.quality.fitting import Floats, balanced_logistic, conditional_logit
@@ -74,7 +75,7 @@ class Judged:
 def labelled(classifier: Classifier, items: Sequence[Item]) -> Labelled:
     """Embed samples of one type with one label each; more than MOST are drawn from at random.
 
-    Raises DataError for others, SampleError for a picture that can't be read.
+    Raises DataError for others, and for a picture that can't be read.
     """
     if len(items) > MOST:
         items = random.Random(SEED).sample(items, MOST)  # noqa: S311 - not a secret
@@ -90,21 +91,34 @@ def labelled(classifier: Classifier, items: Sequence[Item]) -> Labelled:
     classes = np.array([names.index(item.truth[0]) for item in items])
     if items[0].type == "text":
         return Labelled("text", classifier.sentence.encode_text([item.value for item in items]), classes, names)
-    pixels = np.stack([fit(classifier.encoder, item.read()) for item in items])
+    pixels = np.stack([_fitted(classifier, item) for item in items])
     vectors = [classifier.encoder.encode_image(pixels[start : start + 64]) for start in range(0, len(pixels), 64)]
     return Labelled("image", np.concatenate(vectors), classes, names, pixels)
 
 
+def _fitted(classifier: Classifier, item: Item) -> Pixels:
+    try:
+        return fit(classifier.encoder, item.read())
+    except SampleError as error:
+        raise DataError(f"{item.where}: {error}") from None
+
+
 def calibrate(classifier: Classifier, data: Sequence[Labelled]) -> Calibration:
-    """Fit a calibration for the classifier's model on photos and texts; a pair without data keeps the prior."""
+    """Fit a calibration for the classifier's model on photos and texts; a pair without data keeps the prior.
+
+    Raises DataError for a data set whose classes all mean the same.
+    """
     rng = np.random.default_rng(SEED)
     base = prior(classifier.encoder.info)
     single, multiple = dict(base.single), dict(base.multiple)
     episodes: dict[Modality, list[_Episode]] = {"image": [], "text": []}
     judged: dict[Pair, list[Judged]] = {}
+    measured: set[Pair] = set()
     for_threshold: list[tuple[Pair, Floats, Bools, Bools]] = []
     for each in data:
         unlike = _unlike(classifier, each.names)
+        if not unlike.any():
+            raise DataError(f"calibration needs classes that differ, and these mean the same: {', '.join(each.names)}")
         words = _against(classifier, (each.type, "text"), each.vectors, _word_labels(classifier, each))
         pictures = []
         if each.pixels is not None:
@@ -129,22 +143,24 @@ def calibrate(classifier: Classifier, data: Sequence[Labelled]) -> Calibration:
         if drawn:
             fitted = conditional_logit(*_stacked(drawn)).reshape(2, TERMS)
             for of, weights in zip(("text", "image"), fitted, strict=True):
-                single[kind, of] = _weights(weights)  # type: ignore[index]
+                single[kind, of] = _weights((kind, of), weights)  # type: ignore[index]
     for pair, rows in judged.items():
-        features = np.concatenate([it.features for it in rows])
-        multiple[pair] = _weights(balanced_logistic(features, np.concatenate([it.truth for it in rows])))
-    measured = frozenset(judged) | base.measured
+        truth = np.concatenate([it.truth for it in rows])
+        if truth.any() and not truth.all():
+            multiple[pair] = _weights(pair, balanced_logistic(np.concatenate([it.features for it in rows]), truth))
+            measured.add(pair)
     thresholds = [
         _threshold(multiple[pair], features, truth, unlike, rng)
         for pair, features, truth, unlike in for_threshold
         if pair[0] == "image" or not episodes["image"]
     ]
-    kept = {pair for pair in PAIRS if pair not in judged}
+    # A pair of which there was too little, such as one photo per class, is not half measured.
+    kept = {pair for pair in PAIRS if pair not in measured}
     return Calibration(
         single={pair: base.single[pair] if pair in kept else single[pair] for pair in PAIRS},
         multiple=multiple,
         threshold=round(float(np.mean(thresholds)), 2),
-        measured=measured,
+        measured=frozenset(measured) | base.measured,
     )
 
 
@@ -198,9 +214,10 @@ def _stacked(episodes: Sequence[_Episode]) -> tuple[Floats, Bools, npt.NDArray[n
     return features, present, np.array([it.right for it in episodes])
 
 
-def _weights(fitted: Floats) -> Weights:
+def _weights(pair: Pair, fitted: Floats) -> Weights:
     cosine, background, bias = (round(float(value), 4) for value in fitted)
-    return Weights(cosine=cosine, bias=bias, background=background, hubness=round(-HUBNESS_SHARE * cosine, 4))
+    hubness = round(-HUBNESS_SHARE * cosine, 4) if pair == ("text", "text") else 0.0
+    return Weights(cosine=cosine, bias=bias, background=background, hubness=hubness)
 
 
 def _against(classifier: Classifier, pair: Pair, vectors: Vectors, labels: Vectors) -> Floats:

@@ -27,6 +27,7 @@ from pigeonhole_cli.quality.tasks import Task
 T = TypeVar("T")
 NONE = "none of these"
 COLLAGE_SIDE = 224  # pixels of each photo in a collage
+LEAST = {"labels": 2, "items": 2, "examples": 0}  # other settings: 1
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,12 @@ def read_suite(path: Path) -> Suite:
         if name not in known:
             raise DataError(f"{path}: there is no setting {name!r}; there are {', '.join(known)}")
         wanted = {"ask": str, "only": list}.get(name, int)
-        if not isinstance(value, wanted) or isinstance(value, bool) or (wanted is int and value < 0):
-            raise DataError(f"{path}: {name} must be {'a list of texts' if wanted is list else wanted.__name__}, 0 or more")
+        least = LEAST.get(name, 1)
+        if not isinstance(value, wanted) or isinstance(value, bool) or (wanted is int and name != "seed" and value < least):
+            what = {str: "a text", list: "a list of texts"}.get(wanted, f"a whole number, {least} or more")
+            raise DataError(f"{path}: {name} must be {what}")
+        if wanted is list and not all(isinstance(each, str) for each in value):
+            raise DataError(f"{path}: {name} must be a list of texts")
     if content.get("ask") not in ASKS:
         raise DataError(f"{path}: `ask` must be one of {', '.join(ASKS)}")
     return Suite(**{**content, "only": tuple(content.get("only", ()))})
@@ -81,6 +86,10 @@ def make(suite: Suite, items: Sequence[Item]) -> list[Task]:
         by_class.setdefault(item.truth[0], []).append(item)
     if len(by_class) < 2:
         raise DataError("a suite needs samples of at least 2 classes")
+    if suite.ask == "none-of-these" and len(by_class) <= suite.labels:
+        raise DataError(f"{suite.labels} labels and none of these need {suite.labels + 1} classes, there are {len(by_class)}")
+    if (suite.ask == "collages" or suite.examples) and any(item.type == "text" for item in items):
+        raise DataError("collages and example images are made of photos, and there are texts")
     return ASKS[suite.ask](suite, by_class, random.Random(suite.seed))  # noqa: S311 - not a secret
 
 
@@ -121,6 +130,10 @@ def _mixed(suite: Suite, by_class: Mapping[str, list[Item]], rng: random.Random)
     """
     reserved = max(1, suite.examples or 2)
     usable = {name: own for name, own in by_class.items() if len(own) > reserved}
+    if len(usable) < 2:
+        raise DataError(
+            f"with {reserved} example images each, 2 classes need more samples than that, and {len(usable)} have them"
+        )
     tasks = []
     for number in range(suite.tasks):
         names = _some(sorted(usable), suite.labels, rng)
