@@ -102,9 +102,8 @@ def evaluate(
     if suite and (names or multiple_labels):
         raise typer.BadParameter("a suite has labels of its own, and says whether several may be true", param_hint="--suite")
     options = Options(threshold=threshold, instruction=instruction, templates=tuple(template) if template else None)
-    folder = out or OUT / "-".join(
-        [suite.stem] * bool(suite) + [data.resolve().stem if data.is_file() else data.resolve().name]
-    )
+    name = data.resolve().stem if data.is_file() else data.resolve().name
+    folder = out or OUT / (f"{suite.stem}-{name}" if suite else name)
     with _errors():
         if missing := report.missing_package():
             raise DataError(missing)
@@ -114,13 +113,13 @@ def evaluate(
         asked = make(read_suite(suite), items) if suite else plain(items, data.stem, labels=names, multiple=multiple_labels)
         tasks = [limited(task, limit, seed) for task in asked]
         evaluations, contents = [], []
-        for (name, model_folder), how in product(found.items(), scoring or [Scoring.CALIBRATED]):
+        for (model_name, model_folder), how in product(found.items(), scoring or [Scoring.CALIBRATED]):
             classifier = open_classifier(model_folder, workers=workers, calibrated=how is Scoring.CALIBRATED)
             evaluation = answer(
                 tasks,
                 classifier,
                 replace(options, literal=how is Scoring.LITERAL),
-                name=name if how is Scoring.CALIBRATED else f"{name}-{how.value}",
+                name=model_name if how is Scoring.CALIBRATED else f"{model_name}-{how.value}",
                 folder=model_folder,
                 data=data,
                 limit=limit,

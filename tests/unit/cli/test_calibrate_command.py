@@ -69,7 +69,8 @@ def test_photos_and_texts_together_make_a_calibration_of_all_pairs(folder: Path)
     assert stored["revision"] == ENCODER.info.revision
     assert read.single["image", "text"] != prior(ENCODER.info).single["image", "text"]
     assert made(folder).read_text().endswith("}\n")
-    assert ran.output == f"fake: calibrated on 56 samples of photos, texts.csv: {made(folder)}\n"
+    assert ran.stdout == f"fake: calibrated on 56 samples of photos, texts.csv: {made(folder)}\n"
+    assert "56 samples are few" in ran.stderr
 
 
 def test_photos_alone_leave_texts_among_themselves_to_the_prior(folder: Path) -> None:

@@ -12,7 +12,7 @@ from pigeonhole.encoders import artifact, source
 from pigeonhole.encoders.artifact import Artifact, FileFacts, ImageSpec, ModelFacts, ModelUnavailable, TextSpec
 from pigeonhole_cli.models import app
 
-FILES = ("image.onnx", "text.onnx", "tokenizer.json")
+FILES = sorted(artifact.ALWAYS)
 
 
 def run(*arguments: str | Path) -> Result:
@@ -65,7 +65,7 @@ def test_a_prepared_model_is_found_in_the_cache_and_its_standing_said(cache: Pat
 
     assert ran.exit_code == 0
     assert f"clip-b32: already prepared at {cache / 'models' / 'clip-b32'}" in ran.output
-    assert "revision 0123456789abcdef, not calibrated, 3 MB, licence MIT" in ran.output
+    assert "revision 0123456789abcdef, not calibrated, 5 MB, licence MIT" in ran.output
 
 
 def test_a_hugging_face_id_gets_a_folder_of_its_own(cache: Path) -> None:
@@ -139,7 +139,7 @@ def test_the_list_names_presets_and_what_is_prepared(cache: Path) -> None:
         "prepared": True,
         "revision": "0123456789abcdef",
         "calibrated": False,
-        "megabytes": 3,
+        "megabytes": 5,
         "fault": None,
     }
     assert by_name["mine"]["calibrated"]
@@ -152,7 +152,7 @@ def test_the_table_holds_the_same(cache: Path, monkeypatch: pytest.MonkeyPatch) 
     output = run("list").output
 
     row = next(line for line in output.splitlines() if " mine " in line)
-    assert [cell.strip() for cell in row.split("│")[1:7]] == ["mine", "yes", "0123456789abcdef", "no", "3", "MIT"]
+    assert [cell.strip() for cell in row.split("│")[1:7]] == ["mine", "yes", "0123456789abcdef", "no", "5", "MIT"]
     assert "siglip2-b16" in output
 
 
