@@ -142,8 +142,9 @@ def calibrate(classifier: Classifier, data: Sequence[Labelled]) -> Calibration:
     for kind, drawn in episodes.items():
         if drawn:
             fitted = conditional_logit(*_stacked(drawn)).reshape(2, TERMS)
-            for of, weights in zip(("text", "image"), fitted, strict=True):
-                single[kind, of] = _weights((kind, of), weights)  # type: ignore[index]
+            sides: tuple[Pair, Pair] = ((kind, "text"), (kind, "image"))
+            for pair, weights in zip(sides, fitted, strict=True):
+                single[pair] = _weights(pair, weights)
     for pair, rows in judged.items():
         truth = np.concatenate([it.truth for it in rows])
         if truth.any() and not truth.all():

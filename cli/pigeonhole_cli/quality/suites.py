@@ -27,7 +27,7 @@ from pigeonhole_cli.quality.tasks import Task
 T = TypeVar("T")
 NONE = "none of these"
 COLLAGE_SIDE = 224  # pixels of each photo in a collage
-LEAST = {"labels": 2, "items": 2, "examples": 0}  # other settings: 1
+LEAST = {"labels": 2, "items": 2, "examples": 0, "seed": 0}  # other numbers: 1
 
 
 @dataclass(frozen=True)
@@ -58,20 +58,27 @@ def read_suite(path: Path) -> Suite:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DataError(f"{path} is no suite: {error}") from None
-    known = {field.name: field.type for field in fields(Suite)}
+    known = [field.name for field in fields(Suite)]
     for name, value in content.items():
         if name not in known:
             raise DataError(f"{path}: there is no setting {name!r}; there are {', '.join(known)}")
-        wanted = {"ask": str, "only": list}.get(name, int)
-        least = LEAST.get(name, 1)
-        if not isinstance(value, wanted) or isinstance(value, bool) or (wanted is int and name != "seed" and value < least):
-            what = {str: "a text", list: "a list of texts"}.get(wanted, f"a whole number, {least} or more")
-            raise DataError(f"{path}: {name} must be {what}")
-        if wanted is list and not all(isinstance(each, str) for each in value):
-            raise DataError(f"{path}: {name} must be a list of texts")
+        if fault := _fault(name, value):
+            raise DataError(f"{path}: {name} must be {fault}")
     if content.get("ask") not in ASKS:
         raise DataError(f"{path}: `ask` must be one of {', '.join(ASKS)}")
     return Suite(**{**content, "only": tuple(content.get("only", ()))})
+
+
+def _fault(name: str, value: object) -> str | None:
+    """What a setting must be, where it isn't that."""
+    if name == "ask":
+        return None if isinstance(value, str) else "a text"
+    if name == "only":
+        good = isinstance(value, list) and all(isinstance(each, str) for each in value)
+        return None if good else "a list of texts"
+    least = LEAST.get(name, 1)
+    good = isinstance(value, int) and not isinstance(value, bool) and value >= least
+    return None if good else f"a whole number, {least} or more"
 
 
 def make(suite: Suite, items: Sequence[Item]) -> list[Task]:
