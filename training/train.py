@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,8 +105,8 @@ class Learner:
         tower.reads_at = READS_AT
         return tower.eval()
 
-    def save(self, path: Path) -> None:
-        """Write a checkpoint, whole or not at all."""
+    def save(self, path: Path, run: dict[str, Any]) -> None:
+        """Write a checkpoint, whole or not at all. `run`: what tells this run from others."""
         partial = path.with_suffix(".partial")
         state: dict[str, Any] = {
             "tower": self.tower.state_dict(),
@@ -114,12 +115,16 @@ class Learner:
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "elapsed": self.elapsed,
             "seen": self.seen,
+            "run": run,
         }
         torch.save(state, partial)
         partial.rename(path)
 
-    def resume(self, path: Path) -> None:
+    def resume(self, path: Path, run: dict[str, Any]) -> None:
+        """Go on from a checkpoint. Exits where it is of another run, which would be passed off as this one."""
         state = torch.load(path, weights_only=True)
+        if state["run"] != run:
+            sys.exit(f"{path} is of another run, {state['run']}, not {run}: remove it, or give another --work")
         self.tower.load_state_dict(state["tower"])
         self.average.load_state_dict(state["average"])
         for optimiser, stored in zip(self.optimisers, state["optimisers"], strict=True):
@@ -208,12 +213,15 @@ def main() -> None:
     asked = Texts(embed, list(validation.names)).mean()
     fifth = validation.take(np.arange(0, len(validation), 1 if args.leave_out else 5))
 
+    run = {"start": str(args.start) if args.start else None, "left_out": list(left_out), "seed": args.seed}
+    if args.start and json.loads((args.start / "training.json").read_bytes()).get("left_out", []) != run["left_out"]:
+        sys.exit(f"{args.start} was trained on other classes than this run: what is left out has to be the same")
     torch.manual_seed(args.seed)
     config = ResNetConfig(embedding_size=32, hidden_sizes=[64, 128, 320], depths=[1, 2, 2], layer_type="basic")
     learner = Learner.new(config, device, args.start)
     checkpoint = args.work / "checkpoint.pt"
     if checkpoint.exists():
-        learner.resume(checkpoint)
+        learner.resume(checkpoint, run)
         console.print(f"resumed at {learner.elapsed / 60:.1f} min, {learner.seen} photos")
     rng = np.random.default_rng([args.seed, learner.seen])  # after a stop new draws, not the first ones again
     torch.manual_seed(args.seed + learner.seen)
@@ -242,7 +250,7 @@ def main() -> None:
                 console.print(f"{told} (mean {mean:.3f})  scale {scale:.1f}  {learner.seen / learner.elapsed:.0f} photos/s")
             if learner.elapsed > next_check:
                 next_check = learner.elapsed + CHECK_EVERY
-                learner.save(checkpoint)
+                learner.save(checkpoint, run)
                 top1, _ = accuracy(embed_photos(learner.averaged(), fifth, device), fifth, asked)
                 console.print(f"{minutes:6.1f} min  top-1 over {len(fifth.names)} classes of val-tiny-imagenet: {top1:.4f}")
 
@@ -255,6 +263,7 @@ def main() -> None:
         "validation_top1": round(accuracy(embed_photos(learner.averaged(), validation, device), validation, asked)[0], 4),
     }
     save(learner.averaged(), float(learner.log_scale.detach().exp()), config, args.out, facts)
+    checkpoint.unlink(missing_ok=True)  # of a run that is over
     console.print_json(data=facts)
 
 

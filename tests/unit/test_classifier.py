@@ -305,3 +305,23 @@ def test_an_answer_is_the_same_alone_and_in_any_batch_and_whatever_the_labels_or
         assert probabilities([sample], labels[::-1]) == [pytest.approx(expected, abs=1e-5)]
         if not multiple:
             assert sum(expected.values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_negation_beats_none_of_these_where_it_holds() -> None:
+    """Both are near the background, but "other" says that "not red" is wrong, too."""
+    for labels in (words("green", "not red", "other"), words("red", "not red", "other")):
+        outcome = make().classify_images([picture("blue")], labels, Options())
+        assert best(outcome, labels) == [["not red"]]
+
+
+def test_all_that_a_label_says_it_is_not_has_to_hold() -> None:
+    labels = [*words("yellow"), LabelClass("neither", ("not red", "not green"), ())]
+    outcome = make().classify_images([picture("red"), picture("blue")], labels, Options(multiple_labels=True, threshold=0.0))
+    wrong, right = (next(each.probability for each in row if each.index == 1) for row in outcome.ranked)
+    assert wrong < 0.1 < 0.9 < right
+
+
+def test_a_negation_finds_its_class_by_name_and_by_example_images_alone() -> None:
+    labels = [LabelClass("red", (), ("red.png",)), *words("not red")]
+    outcome = make().classify_images([picture("red"), picture("blue")], labels, Options(), {"red.png": picture("red")})
+    assert best(outcome, labels) == [["red"], ["not red"]]

@@ -1,10 +1,11 @@
 """Labels merge by key: one class per name, in order, without repeats."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pigeonhole.contract import Label
-from pigeonhole.labels import LabelClass, label_name, merge
+from pigeonhole.labels import LabelClass, Meaning, label_name, meaning, merge, same_thing
 
 entries = st.builds(
     Label,
@@ -58,3 +59,34 @@ def test_every_entry_is_found_in_the_class_of_its_name(labels: list[Label]) -> N
     assert list(merged) == list(dict.fromkeys(label.name for label in labels))
     for label in labels:
         assert label.value in (merged[label.name].texts if label.type == "text" else merged[label.name].images)
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        (LabelClass("cat", ("cat", "a tabby"), ()), Meaning(("cat", "a tabby"))),
+        (LabelClass("rest", ("not a cat", "no cat"), ()), Meaning((), ("cat",))),
+        (LabelClass("other", ("other",), ()), Meaning((), (), none=True)),
+        (LabelClass("other", ("other",), ("a.jpg",)), Meaning(())),
+        (LabelClass("other", ("other", "a dog"), ()), Meaning(("a dog",))),
+        (LabelClass("a.jpg", (), ("a.jpg",)), Meaning(())),
+    ],
+)
+def test_what_a_class_means(label: LabelClass, expected: Meaning) -> None:
+    assert meaning(label) == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("hotdog", "a hotdog", True),
+        ("Hot dog", "hotdogs", True),
+        ("cats", "Cat.", True),
+        ("news", "new", False),
+        ("goods", "good", False),
+        ("glass", "glas", False),
+        ("cat", "dog", False),
+    ],
+)
+def test_which_texts_name_one_thing(one: str, other: str, same: bool) -> None:
+    assert same_thing(one, other) is same

@@ -19,6 +19,7 @@ TEMPLATES = ("{}", "a photo of a {}", "a picture of the {}")
         ("cup of coffee", "noun"),
         ("bus", "noun"),
         ("glass", "noun"),
+        ("can of soup", "noun"),
         ("people", "phrase"),
         ("dogs", "phrase"),
         ("a dog", "phrase"),

@@ -117,9 +117,14 @@ def test_with_several_labels_a_negation_is_the_complement(odds: scoring.Floats) 
 
 def test_none_of_these_is_the_background_or_with_several_labels_what_the_best_one_leaves() -> None:
     columns = [np.float32([3, -2]), np.float32([-1, -4])]
-    np.testing.assert_array_equal(scoring.none_of(columns, 2, multiple=False), [0, 0])
-    np.testing.assert_array_equal(scoring.none_of(columns, 2, multiple=True), [-3, 2])
-    np.testing.assert_array_equal(scoring.none_of([], 2, multiple=True), [0, 0])
+    np.testing.assert_array_equal(scoring.none_of(columns, [], 2, multiple=False), [0, 0])
+    np.testing.assert_array_equal(scoring.none_of(columns, [], 2, multiple=True), [-3, 2])
+    np.testing.assert_array_equal(scoring.none_of([], [], 2, multiple=True), [0, 0])
+
+
+def test_beside_a_negation_none_of_these_says_that_it_is_wrong() -> None:
+    found = scoring.none_of([], [np.float32([9, -9]), np.float32([20, 20])], 2, multiple=False)
+    np.testing.assert_allclose(found, [0, -9], atol=1e-3)
 
 
 def test_the_background_is_the_log_sum_of_what_is_not_left_out() -> None:

@@ -97,7 +97,7 @@ def prior(encoder: EncoderInfo) -> Calibration:
     """Weights for a model without a calibration: its own logit scale, and its own bias or else the midpoints above.
 
     One label: NegLabel's score, whether a label outweighs all background concepts together in the model's own softmax (Jiang et
-    al. 2024, arXiv 2403.20078, equation 4). Within one pair the softmax over labels is then the model's own.
+    al. 2024, arXiv 2403.20078, equation 4).
     """
     scale = encoder.logit_scale
     photos = Weights(scale / PHOTO_SPREAD, -scale / PHOTO_SPREAD * MIDPOINT["photos"])

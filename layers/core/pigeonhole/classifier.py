@@ -117,6 +117,11 @@ def _pooled(sides: Sequence[_Side]) -> _Side:
     return _Side(scoring.pool([side.log_odds for side in sides]), scoring.pool([side.cosines for side in sides]))
 
 
+def _least(sides: Sequence[_Side]) -> _Side:
+    """Of what a label says that it is not all has to hold, so the least likely counts."""
+    return _Side(np.min([side.log_odds for side in sides], axis=0), np.min([side.cosines for side in sides], axis=0))
+
+
 class Classifier:
     """Sorts texts or images into labels. Safe to call from several threads.
 
@@ -189,7 +194,7 @@ class Classifier:
         vectors = self._encode_images([view for picture in views for view in picture])
         starts = np.cumsum([0, *map(len, views)])[:-1]
         samples = _Samples(
-            "image", starts, {"text": vectors, "image": vectors}, len(vectors) * self.encoder.info.image_patches, []
+            "image", starts, {"text": vectors, "image": vectors}, len(views) * self.encoder.info.image_patches, []
         )
         return self._answer(samples, labels, options, label_pixels or {}, started)
 
@@ -246,7 +251,7 @@ class Classifier:
     ) -> tuple[Floats, Floats]:
         """Weigh all samples against all labels, as scoring.py says: (n, labels) log-odds and cosines.
 
-        Each is the mean over what describes a label: its words, its example images, and what it is not.
+        Each is the mean over what describes a label: its words, its example images, and all that it is not.
         """
         weights = self.calibration.multiple if multiple else self.calibration.single
         groups = dict.fromkeys(
@@ -263,20 +268,30 @@ class Classifier:
                 sides.append(by_pictures[label.name])
             things.append(_pooled(sides) if sides else None)
 
-        def without(text: str) -> _Side:
-            """What a sample has for not being `text`: by the label for that, where there is one, with its example images."""
-            positive = next((k for k, it in enumerate(meanings) if any(same_thing(text, its) for its in it.things)), None)
-            side = things[positive] if positive is not None else None
-            odds = scoring.without((side or by_words[text,]).log_odds, among_labels=side is not None, multiple=multiple)
-            return _Side(odds, -(side or by_words[text,]).cosines)
+        def thing_named(text: str) -> _Side | None:
+            """The label for what another one says it is not, with its example images; None where there is no such label."""
+            for label, each, thing in zip(labels, meanings, things, strict=True):
+                if thing and any(same_thing(text, name) for name in (label.name, *each.things)):
+                    return thing
+            return None
 
-        columns = [
-            None if each.none else _pooled([*([thing] if thing else []), *(without(text) for text in each.not_)])
-            for thing, each in zip(things, meanings, strict=True)
-        ]
-        odds = [column.log_odds for column in columns if column]
+        columns: list[_Side | None] = []
+        negated: list[Floats] = []
+        for thing, each in zip(things, meanings, strict=True):
+            sides = [thing] if thing else []
+            if each.not_:
+                without = []
+                for text in each.not_:
+                    positive = thing_named(text)
+                    side = positive or by_words[text,]
+                    negated.append(side.log_odds)
+                    odds = scoring.without(side.log_odds, among_labels=positive is not None, multiple=multiple)
+                    without.append(_Side(odds, -side.cosines))
+                sides.append(_least(without))
+            columns.append(_pooled(sides) if sides else None)
         count = len(samples.starts)
-        none = _Side(scoring.none_of(odds, count, multiple=multiple), np.zeros(count, dtype=np.float32))
+        standing = scoring.none_of([it.log_odds for it in columns if it], negated, count, multiple=multiple)
+        none = _Side(standing, np.zeros(count, dtype=np.float32))
         filled = [column or none for column in columns]
         return np.stack([it.log_odds for it in filled], axis=1), np.stack([it.cosines for it in filled], axis=1)
 

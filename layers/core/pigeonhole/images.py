@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -158,16 +159,15 @@ def _silence_pillow() -> None:
         warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
-def squares(image: Image.Image) -> list[Image.Image]:
+def squares(image: Image.Image) -> Iterator[Image.Image]:
     """Cut a long picture into squares side by side, evenly spaced from end to end; of one that isn't long there are none.
 
-    A picture counts as long from 1.6 : 1 on, and gives MAX_SQUARES at most. For questions about everything that it shows: a
+    A picture counts as long from 2 : 1 on, and gives MAX_SQUARES at most. For questions about everything that it shows: a
     model's centre crop loses what stands at its ends.
     """
     long, short = max(image.size), min(image.size)
-    count = min(MAX_SQUARES, int(long / short + 0.4))
-    if count < 2:
-        return []
-    starts = [round(position * (long - short) / (count - 1)) for position in range(count)]
-    wide = image.width > image.height
-    return [image.crop((start, 0, start + short, short) if wide else (0, start, short, start + short)) for start in starts]
+    count = min(MAX_SQUARES, long // short)
+    for position in range(count if count > 1 else 0):
+        start = round(position * (long - short) / (count - 1))
+        wide = image.width > image.height
+        yield image.crop((start, 0, start + short, short) if wide else (0, start, short, start + short))

@@ -74,9 +74,12 @@ def meaning(label: LabelClass) -> Meaning:
     return Meaning(things, not_, none=not (things or not_ or label.images))
 
 
+_NO_PLURALS = frozenset({"news", "goods", "lens", "species", "series", "physics", "politics", "economics", "mathematics"})
+
+
 def same_thing(one: str, other: str) -> bool:
-    """Whether two texts name one thing."""
-    return bare(one) == bare(other)
+    """Whether two texts name one thing. "hot dog" is a "hotdog"."""
+    return bare(one).replace(" ", "") == bare(other).replace(" ", "")
 
 
 def bare(text: str) -> str:
@@ -85,4 +88,4 @@ def bare(text: str) -> str:
     if len(words) > 1 and words[0] in ("a", "an", "the"):
         words = words[1:]
     bare = " ".join(words).rstrip(".!?")
-    return bare[:-1] if len(bare) > 3 and bare.endswith("s") and not bare.endswith("ss") else bare
+    return bare[:-1] if bare[-1:] == "s" and len(bare) > 3 and bare[-2:] != "ss" and bare not in _NO_PLURALS else bare

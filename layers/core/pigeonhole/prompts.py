@@ -16,78 +16,28 @@ Form = Literal["noun", "phrase", "name", "sentence"]
 TEXT_TEMPLATES = ("{}", "This text is about {}.", "The topic is {}.")
 
 _LONG = 8  # words from which a label is read as a sentence
-_STARTS_PHRASE = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "this",
-        "that",
-        "these",
-        "those",
-        "my",
-        "our",
-        "your",
-        "his",
-        "her",
-        "its",
-        "their",
-        "some",
-        "any",
-        "many",
-        "several",
-        "two",
-        "three",
-        "four",
-        "five",
-        "one",
-        "no",
-        "people",
-        "someone",
-        "somebody",
-    ]
+_STARTS_PHRASE = re.compile(
+    r"(?:an?|the|this|that|these|those|my|our|your|his|her|its|their|some|any|many|several|two|three|four|five|one|no|people"
+    r"|someone|somebody)(?!\S)",
+    re.IGNORECASE,
 )
-_VERBS = frozenset(
-    [
-        "is",
-        "are",
-        "was",
-        "were",
-        "am",
-        "be",
-        "has",
-        "have",
-        "had",
-        "does",
-        "do",
-        "did",
-        "can",
-        "will",
-        "would",
-        "should",
-        "isn't",
-        "aren't",
-    ]
+_VERB = re.compile(r"(?<!\S)(?:is|are|was|were|am|be|has|have|had|does|do|did|isn't|aren't)(?!\S)", re.IGNORECASE)
+_PLURAL = re.compile(
+    r"(?<!\S)(?:people|men|women|children|mice|geese|feet|teeth|sheep|police|\w{2,}(?<!s)(?<!u)(?<!i)s)$", re.IGNORECASE
 )
-_IRREGULAR_PLURALS = frozenset(["people", "men", "women", "children", "mice", "geese", "feet", "teeth", "sheep", "police"])
 _ARTICLE = re.compile(r"\b(?:a|an|the) (?=\{\})", re.IGNORECASE)
 
 
 def form(label: str) -> Form:
     """What a label is, by its looks: one kind of thing, a phrase or plural that takes no article, a proper name, a sentence."""
     words = label.split()
-    if (
-        label.rstrip().endswith((".", "!", "?"))
-        or len(words) >= _LONG
-        or (len(words) > 2 and _VERBS & {*label.lower().split()})
-    ):
+    if label.rstrip().endswith((".", "!", "?")) or len(words) >= _LONG or (len(words) > 2 and _VERB.search(label)):
         return "sentence"
     if any(word[1:] != word[1:].lower() for word in words) or any(word[:1].isupper() for word in words[1:]):
         return "name"
-    last = words[-1].lower() if words else ""
-    plural = last in _IRREGULAR_PLURALS or (len(last) > 3 and last.endswith("s") and not last.endswith(("ss", "us", "is")))
-    gerund = bool(words) and len(words) > 1 and words[0].endswith("ing")
-    return "phrase" if plural or gerund or (words and words[0].lower() in _STARTS_PHRASE) else "noun"
+    stripped = label.strip()
+    gerund = len(words) > 1 and words[0].endswith("ing")
+    return "phrase" if gerund or _PLURAL.search(stripped) or _STARTS_PHRASE.match(stripped) else "noun"
 
 
 def fitting(templates: Sequence[str], label: str) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ background, as NegLabel does to tell what is none of the labels (Jiang et al. 20
 likelier the label is than "something else": zero is the background itself.
 
 - A plain label stands at its log-odds o.
-- "none of these" stands at the background, 0: it is chosen when no label beats that.
+- "none of these" stands at the background, 0: it is chosen when no label beats that. Beside "not X" it says that this is wrong,
+  too, and stands at log p(X), which is below.
 - "not X" stands at the background, too, where X is among the labels, so that with two labels p(not X) = 1 - p(X) exactly; else
   at log p(not X) = -log(1 + exp(o)), which is close to the background for whatever isn't X.
 - For several labels at once, p(not X) = 1 - p(X), and p(none) = 1 - the highest p of the others.
@@ -86,11 +87,17 @@ def without(log_odds: Floats, *, among_labels: bool, multiple: bool) -> Floats:
     return np.asarray(-np.logaddexp(0.0, log_odds.astype(np.float64)), dtype=np.float32)
 
 
-def none_of(log_odds: Sequence[Floats], count: int, *, multiple: bool) -> Floats:
-    """(n,) log-odds of each other label -> those of "none of these", (n,). `count`: n, should there be no other label."""
-    if not multiple or not log_odds:
-        return np.zeros(count, dtype=np.float32)
-    return np.asarray(-np.max(log_odds, axis=0), dtype=np.float32)
+def none_of(log_odds: Sequence[Floats], negated: Sequence[Floats], count: int, *, multiple: bool) -> Floats:
+    """Log-odds of "none of these", (n,), from those of each other label and of each thing that a label says it is not.
+
+    `count`: n, should there be no other label.
+    """
+    if multiple and log_odds:
+        return np.asarray(-np.max(log_odds, axis=0), dtype=np.float32)
+    standing = np.zeros(count, dtype=np.float64)
+    for odds in negated:
+        standing = np.minimum(standing, -np.logaddexp(0.0, -odds.astype(np.float64)))
+    return standing.astype(np.float32)
 
 
 def softmax(log_odds: Floats) -> Floats:

@@ -130,6 +130,16 @@ def test_a_calibration_made_later_reaches_a_prepared_model(model: Path, prepared
     assert registry.load(prepared).calibration == {"revision": revision, "threshold": 0.4}
 
 
+def test_a_calibration_of_the_users_own_stays(model: Path, prepared: Path) -> None:
+    revision = artifact.read(prepared).encoder.revision
+    own = {"revision": revision, "threshold": 0.7}
+    (prepared / "calibration.json").write_text(json.dumps(own))
+    (model / "calibration.json").write_text(json.dumps({"revision": revision, "threshold": 0.4}))
+
+    assert not prepare(str(model), prepared)[1]
+    assert registry.load(prepared).calibration == own
+
+
 def test_two_that_prepare_at_once_do_the_work_once(model: Path, tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         outcomes = list(pool.map(lambda _: prepare(str(model), tmp_path / "cache" / "model")[1], range(2)))

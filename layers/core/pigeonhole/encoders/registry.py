@@ -101,7 +101,10 @@ def copy_calibration(origins: Sequence[Path], folder: Path, revision: str) -> No
     """Copy calibration.json into an artifact folder from the first of `origins` that has one for `revision`.
 
     One for another revision would be refused by whoever reads it: none is better, and `models list` says that there is none.
+    One that the folder has for this revision stays: it may be its user's own (`pigeonhole models calibrate`).
     """
+    if (read_calibration(folder) or {}).get("revision") == revision:
+        return
     for origin in origins:
         calibration = read_calibration(origin)
         if calibration is not None and calibration.get("revision") == revision:

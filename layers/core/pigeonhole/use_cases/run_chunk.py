@@ -52,9 +52,9 @@ class ChunkLimits:
 def views_of(encoder: Encoder, image: Image.Image, *, every_part: bool) -> Pixels:
     """What the model is shown of a picture, uint8 (views, side, side, 3): its own crop first.
 
-    `every_part`: where several labels may be true, squares from end to end of a long picture, too.
+    `every_part`: where several labels may be true, the squares of a long picture, too; one is cut out at a time.
     """
-    return np.stack([encoder.fit(image), *map(encoder.fit, squares(image) if every_part else [])])
+    return np.stack([encoder.fit(image), *(map(encoder.fit, squares(image)) if every_part else ())])
 
 
 class RunChunk:
