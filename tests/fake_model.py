@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cache
+
+import numpy as np
 
 from pigeonhole.encoders import background_files
 from pigeonhole.encoders.fake_encoder import FakeEncoder
@@ -19,3 +23,23 @@ def fake_backgrounds() -> Backgrounds:
 def fake_loaded_model() -> LoadedModel:
     """A model that was never calibrated."""
     return LoadedModel(FakeEncoder(), FakeEncoder(model_id="fake-text"), fake_backgrounds(), calibration=None)
+
+
+@dataclass
+class Counting:
+    """An encoder that notes what it was asked to encode."""
+
+    inner: FakeEncoder = field(default_factory=FakeEncoder)
+    texts: list[str] = field(default_factory=list)
+    pictures: int = 0
+
+    def __post_init__(self) -> None:
+        self.info, self.fit, self.count_tokens = self.inner.info, self.inner.fit, self.inner.count_tokens
+
+    def encode_text(self, texts: Sequence[str]) -> np.ndarray:
+        self.texts.extend(texts)
+        return self.inner.encode_text(texts)
+
+    def encode_image(self, pixels: np.ndarray) -> np.ndarray:
+        self.pictures += len(pixels)
+        return self.inner.encode_image(pixels)

@@ -72,7 +72,7 @@ def calibrate(
     cache: Cache = DEFAULT_CACHE,
 ) -> None:
     """Fit what makes a model's scores probabilities: calibration.json. Photos and texts may be given together."""
-    # Here and not above, so that the other commands start without numpy's and Pillow's weight.
+    # Here and not above: preparing and listing models need none of it.
     from pigeonhole_cli.quality import calibrating
     from pigeonhole_cli.quality.data import DataError, read
     from pigeonhole_cli.quality.run import open_classifier

@@ -10,31 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fake_model import fake_backgrounds
+from fake_model import Counting, fake_backgrounds
 from pigeonhole.calibration import PAIRS, prior
 from pigeonhole.classifier import Classifier, Options, Outcome, PromptCache
 from pigeonhole.encoders.fake_encoder import COLOURS, FakeEncoder
 from pigeonhole.labels import LabelClass
-
-
-@dataclass
-class Counting:
-    """An encoder that notes what it was asked to encode."""
-
-    inner: FakeEncoder = field(default_factory=FakeEncoder)
-    texts: list[str] = field(default_factory=list)
-    pictures: int = 0
-
-    def __post_init__(self) -> None:
-        self.info, self.fit, self.count_tokens = self.inner.info, self.inner.fit, self.inner.count_tokens
-
-    def encode_text(self, texts: Sequence[str]) -> np.ndarray:
-        self.texts.extend(texts)
-        return self.inner.encode_text(texts)
-
-    def encode_image(self, pixels: np.ndarray) -> np.ndarray:
-        self.pictures += len(pixels)
-        return self.inner.encode_image(pixels)
 
 
 def words(*names: str) -> list[LabelClass]:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from pigeonhole import label_kinds, scoring
-from pigeonhole.calibration import PAIRS, Calibration, Modality, Pair, Weights, prior
+from pigeonhole.calibration import Calibration, Modality, Pair, Weights, prior
 from pigeonhole.classifier import Classifier, Pixels
 from pigeonhole.errors import SampleError
 from pigeonhole.use_cases.run_chunk import views_of
@@ -119,7 +119,8 @@ def calibrate(classifier: Classifier, data: Sequence[Labelled]) -> Calibration:
         unlike = _unlike(classifier, each.names)
         if not unlike.any():
             raise DataError(f"calibration needs classes that differ, and these mean the same: {', '.join(each.names)}")
-        words = _against(classifier, (each.type, "text"), each.vectors, _word_labels(classifier, each))
+        names = classifier.embed_words(each.type, each.names)
+        words = _against(classifier, (each.type, "text"), each.vectors, names)
         pictures = []
         if each.pixels is not None:
             shown = [_examples(each, rng) for _ in range(EXAMPLE_SETS)]
@@ -132,33 +133,33 @@ def calibrate(classifier: Classifier, data: Sequence[Labelled]) -> Calibration:
                 _judge(it, np.eye(len(classes), dtype=bool), unlike) for it in by_name
             )
             judged.setdefault(("image", "image"), []).extend(_judge(it, each.own, unlike) for it in pictures)
-            both, true = _collages(classifier, each, each.pixels, rng)
+            both, true = _collages(classifier, each, each.pixels, names, rng)
             judged.setdefault(("image", "text"), []).append(_judge(both, true, unlike))
             for_threshold.append((("image", "text"), both, true, unlike))
         episodes[each.type] += [_draw(each.classes, unlike, words, pictures, rng) for _ in range(EPISODES)]
         judged.setdefault((each.type, "text"), []).append(_judge(words, each.own, unlike))
         for_threshold.append(((each.type, "text"), words, each.own, unlike))
 
-    for kind, drawn in episodes.items():
-        if drawn:
-            fitted = conditional_logit(*_stacked(drawn)).reshape(2, TERMS)
-            sides: tuple[Pair, Pair] = ((kind, "text"), (kind, "image"))
-            for pair, weights in zip(sides, fitted, strict=True):
-                single[pair] = _weights(pair, weights)
     for pair, rows in judged.items():
         truth = np.concatenate([it.truth for it in rows])
         if truth.any() and not truth.all():
             multiple[pair] = _weights(pair, balanced_logistic(np.concatenate([it.features for it in rows]), truth))
             measured.add(pair)
+    for kind, drawn in episodes.items():
+        if drawn:
+            fitted = conditional_logit(*_stacked(drawn)).reshape(2, TERMS)
+            sides: tuple[Pair, Pair] = ((kind, "text"), (kind, "image"))
+            for pair, weights in zip(sides, fitted, strict=True):
+                # A pair of which there was too little, such as one photo per class, is not half measured.
+                if pair in measured:
+                    single[pair] = _weights(pair, weights)
     thresholds = [
         _threshold(multiple[pair], features, truth, unlike, rng)
         for pair, features, truth, unlike in for_threshold
         if pair[0] == "image" or not episodes["image"]
     ]
-    # A pair of which there was too little, such as one photo per class, is not half measured.
-    kept = {pair for pair in PAIRS if pair not in measured}
     return Calibration(
-        single={pair: base.single[pair] if pair in kept else single[pair] for pair in PAIRS},
+        single=single,
         multiple=multiple,
         threshold=round(float(np.mean(thresholds)), 2),
         measured=frozenset(measured) | base.measured,
@@ -228,10 +229,6 @@ def _against(classifier: Classifier, pair: Pair, vectors: Vectors, labels: Vecto
     return np.stack([cosines, found.background, np.ones_like(cosines)], axis=2).astype(np.float64)
 
 
-def _word_labels(classifier: Classifier, data: Labelled) -> Vectors:
-    return classifier.embed_words(data.type, data.names)
-
-
 def _names_as_samples(classifier: Classifier, data: Labelled) -> Vectors:
     """Class names as text samples that meet example images."""
     return classifier.encoder.encode_text([f"a photo of a {name}" for name in data.names])
@@ -278,20 +275,23 @@ def _wrong(truth: Bools, unlike: Bools) -> Bools:
     return np.asarray((truth.astype(np.int64) @ ~unlike) == 0)
 
 
-def _collages(classifier: Classifier, data: Labelled, pixels: Pixels, rng: np.random.Generator) -> tuple[Floats, Bools]:
+def _collages(
+    classifier: Classifier, data: Labelled, pixels: Pixels, names: Vectors, rng: np.random.Generator
+) -> tuple[Floats, Bools]:
     """Pairs of photos of two classes, side by side: features by words (n, classes, TERMS), and what they show (n, classes).
 
-    Each class is compared with the view that is likest to it, as the classifier does it.
+    `names`: (classes, dim). Each class is compared with the view that is likest to it, by its cosine less the background: the
+    classifier takes the highest log-odds, which need the weights that are fitted here.
     """
     pairs = []
     for one in rng.permutation(len(data.classes))[:COLLAGES]:
         pairs.append((one, rng.choice(np.flatnonzero(data.classes != data.classes[one]))))
-    encoder, words = classifier.encoder, _word_labels(classifier, data)
+    encoder = classifier.encoder
     rows = []
     for one, two in pairs:
         collage = Image.fromarray(np.concatenate([pixels[one], pixels[two]], axis=1))
         views = _against(
-            classifier, ("image", "text"), encoder.encode_image(views_of(encoder, collage, every_part=True)), words
+            classifier, ("image", "text"), encoder.encode_image(views_of(encoder, collage, every_part=True)), names
         )
         likest = (views[..., 0] - views[..., 1]).argmax(axis=0)
         rows.append(np.take_along_axis(views, likest[None, :, None], axis=0)[0])

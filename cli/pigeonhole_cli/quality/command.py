@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from enum import Enum
-from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,7 +29,7 @@ from pigeonhole_cli.models import DEFAULT_CACHE, Cache, cached_folder
 from pigeonhole_cli.quality import metrics, report
 from pigeonhole_cli.quality.data import Columns, DataError, read
 from pigeonhole_cli.quality.report import Evaluation
-from pigeonhole_cli.quality.run import description, open_classifier, run
+from pigeonhole_cli.quality.run import description, on_prior, open_classifier, run
 from pigeonhole_cli.quality.suites import make, read_suite
 from pigeonhole_cli.quality.tasks import Task, limited, plain
 
@@ -113,21 +112,24 @@ def evaluate(
         asked = make(read_suite(suite), items) if suite else plain(items, data.stem, labels=names, multiple=multiple_labels)
         tasks = [limited(task, limit, seed) for task in asked]
         evaluations, contents = [], []
-        for (model_name, model_folder), how in product(found.items(), scoring or [Scoring.CALIBRATED]):
-            classifier = open_classifier(model_folder, workers=workers, calibrated=how is Scoring.CALIBRATED)
-            evaluation = answer(
-                tasks,
-                classifier,
-                replace(options, literal=how is Scoring.LITERAL),
-                name=model_name if how is Scoring.CALIBRATED else f"{model_name}-{how.value}",
-                folder=model_folder,
-                data=data,
-                limit=limit,
-                seed=seed,
-                workers=workers,
-            )
-            contents.append(report.write(folder / evaluation.name, evaluation))
-            evaluations.append(evaluation)
+        ways = scoring or [Scoring.CALIBRATED]
+        for model_name, model_folder in found.items():
+            # Once for all ways to score: samples and labels are encoded for the first of them alone.
+            opened = open_classifier(model_folder, workers=workers, calibrated=Scoring.CALIBRATED in ways)
+            for how in ways:
+                evaluation = answer(
+                    tasks,
+                    opened if how is Scoring.CALIBRATED else on_prior(opened),
+                    replace(options, literal=how is Scoring.LITERAL),
+                    name=model_name if how is Scoring.CALIBRATED else f"{model_name}-{how.value}",
+                    folder=model_folder,
+                    data=data,
+                    limit=limit,
+                    seed=seed,
+                    workers=workers,
+                )
+                contents.append(report.write(folder / evaluation.name, evaluation))
+                evaluations.append(evaluation)
     show(evaluations, contents, folder, as_json=as_json)
 
 

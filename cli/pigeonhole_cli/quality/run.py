@@ -5,6 +5,7 @@ Of pictures, one chunk is decoded at a time. What can't be read is kept as a fau
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -18,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from pigeonhole.calibration import prior
 from pigeonhole.classifier import Classifier, Options, Outcome
 from pigeonhole.errors import SampleError
 from pigeonhole.images import ImageLimits, open_image
@@ -210,5 +212,12 @@ def open_classifier(folder: Path, *, workers: int, calibrated: bool = True) -> C
 
 def description(classifier: Classifier) -> ModelDescription:
     """Say what a classifier runs."""
-    calibrated = ("image", "text") in classifier.calibration.measured
+    calibrated = classifier.calibration.of_photos
     return describe(classifier.encoder.info, classifier.sentence.info, calibrated=calibrated)
+
+
+def on_prior(classifier: Classifier) -> Classifier:
+    """The same classifier without its model's calibration; what either of them encodes, both remember."""
+    other = copy.copy(classifier)
+    other.calibration = prior(classifier.encoder.info)
+    return other

@@ -73,6 +73,11 @@ class Calibration:
     threshold: float = DEFAULT_THRESHOLD
     measured: frozenset[Pair] = frozenset()
 
+    @property
+    def of_photos(self) -> bool:
+        """Whether photos against words were measured: what "calibrated" means of a model."""
+        return ("image", "text") in self.measured
+
     def content(self, revision: str, measured_on: Sequence[str]) -> dict[str, Any]:
         """The content of calibration.json: only what was measured."""
         return {

@@ -84,7 +84,7 @@ def without(log_odds: Floats, *, among_labels: bool, multiple: bool) -> Floats:
         return -log_odds
     if among_labels:
         return np.zeros_like(log_odds)
-    return np.asarray(-np.logaddexp(0.0, log_odds.astype(np.float64)), dtype=np.float32)
+    return log_sigmoid(-log_odds)
 
 
 def none_of(log_odds: Sequence[Floats], negated: Sequence[Floats], count: int, *, multiple: bool) -> Floats:
@@ -94,10 +94,7 @@ def none_of(log_odds: Sequence[Floats], negated: Sequence[Floats], count: int, *
     """
     if multiple and log_odds:
         return np.asarray(-np.max(log_odds, axis=0), dtype=np.float32)
-    standing = np.zeros(count, dtype=np.float64)
-    for odds in negated:
-        standing = np.minimum(standing, -np.logaddexp(0.0, -odds.astype(np.float64)))
-    return standing.astype(np.float32)
+    return np.asarray(np.min([np.zeros(count, dtype=np.float32), *(log_sigmoid(odds) for odds in negated)], axis=0))
 
 
 def softmax(log_odds: Floats) -> Floats:
@@ -110,6 +107,11 @@ def softmax(log_odds: Floats) -> Floats:
 def sigmoid(log_odds: Floats) -> Floats:
     """Log-odds of any shape -> independent probabilities in 0..1."""
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * log_odds.astype(np.float64))), dtype=np.float32)
+
+
+def log_sigmoid(log_odds: Floats) -> Floats:
+    """Log-odds o of any shape -> log p = -log(1 + exp(-o))."""
+    return np.asarray(-np.logaddexp(0.0, -log_odds.astype(np.float64)), dtype=np.float32)
 
 
 @dataclass(frozen=True)

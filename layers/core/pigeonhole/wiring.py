@@ -130,9 +130,7 @@ def classify_services(settings: Settings) -> ClassifyServices:
     return ClassifyServices(
         limits=_limits(settings),
         run_chunk=RunChunk(Sources(GuardedFetcher(rules), blobs), classifier, limits),
-        describe=lambda: describe(
-            model.encoder.info, model.sentence.info, calibrated=("image", "text") in calibration.measured
-        ),
+        describe=lambda: describe(model.encoder.info, model.sentence.info, calibrated=calibration.of_photos),
     )
 
 

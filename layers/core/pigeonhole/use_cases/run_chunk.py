@@ -6,7 +6,7 @@ stays in memory is the encoded bytes on their way, within the request's budget, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
@@ -74,7 +74,7 @@ class RunChunk:
         labels = merge(request.labels)
         values = [sample.value for sample in request.dataset if sample.type == "image"]
         label_values = [label.value for label in request.labels if label.type == "image"]
-        pictures = self._load([*label_values, *values], command.grants, every_part=request.multiple_labels)
+        pictures = self._load([*label_values, *values], command.grants, in_parts=values if request.multiple_labels else ())
 
         _raise_first(
             ("labels", i, pictures.get(label.value)) for i, label in enumerate(request.labels) if label.type == "image"
@@ -112,8 +112,10 @@ class RunChunk:
             return self._classifier.classify_texts(values, labels, options, examples)
         return self._classifier.classify_images([pixels[value] for value in values], labels, options, examples)
 
-    def _load(self, values: Sequence[str], grants: Sequence[S3Grant], *, every_part: bool) -> dict[str, Pixels | SampleError]:
-        """Fetch and decode each distinct value once: its views, or why there are none."""
+    def _load(
+        self, values: Sequence[str], grants: Sequence[S3Grant], *, in_parts: Collection[str]
+    ) -> dict[str, Pixels | SampleError]:
+        """Fetch and decode each distinct value once: its views, or why there are none. `in_parts`: those to see all of."""
         distinct = list(dict.fromkeys(values))
         if not distinct:
             return {}
@@ -132,7 +134,7 @@ class RunChunk:
                 if isinstance(data, SampleError):
                     pictures[value] = data
                 else:
-                    decodes[value] = decoding.submit(_or_error, partial(self._decode, data, every_part))
+                    decodes[value] = decoding.submit(_or_error, partial(self._decode, data, value in in_parts))
         return pictures | {value: decode.result() for value, decode in decodes.items()}
 
     def _decode(self, data: bytes, every_part: bool) -> Pixels:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fake_model import Counting
 from pigeonhole.calibration import prior
 from pigeonhole.classifier import Classifier, Options
 from pigeonhole.encoders.fake_encoder import COLOURS, FakeEncoder
@@ -22,26 +22,6 @@ from pigeonhole_cli.quality.run import Remembering, description, run
 from pigeonhole_cli.quality.tasks import Task
 
 NOTHING_MUCH = ("thing", "place", "person", "idea")
-
-
-@dataclass
-class Counting:
-    """An encoder that notes what it was asked to encode."""
-
-    inner: FakeEncoder = field(default_factory=FakeEncoder)
-    texts: list[str] = field(default_factory=list)
-    pictures: int = 0
-
-    def __post_init__(self) -> None:
-        self.info, self.fit, self.count_tokens = self.inner.info, self.inner.fit, self.inner.count_tokens
-
-    def encode_text(self, texts: Sequence[str]) -> np.ndarray:
-        self.texts.extend(texts)
-        return self.inner.encode_text(texts)
-
-    def encode_image(self, pixels: np.ndarray) -> np.ndarray:
-        self.pictures += len(pixels)
-        return self.inner.encode_image(pixels)
 
 
 def classifier(encoder: object = None) -> Classifier:
