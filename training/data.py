@@ -5,7 +5,7 @@ Every shard has `image` (encoded bytes), `label` (English words, synonyms separa
 
 *Sources show.* Half of train-photos, all its cats, dogs, flowers and fruit among them, are 30 pixels wide, CIFAR-10's are 32,
 all others 64 or more; and every pagoda lies askew between black corners. A tower learns that first: what is sharp is no flower,
-what is upright no pagoda. So half of the sharp photos are blurred here, half of the blurred ones get another photo's fine
+what is upright no pagoda. So a third of the sharp photos are blurred here, half of the blurred ones get another photo's fine
 detail, and those that lie askew are turned.
 """
 
@@ -28,10 +28,12 @@ FIELDS = "pixels-labels-detail-askew"  # of a cached shard, and part of its name
 HELD_OUT_SEED = 20240607
 HELD_OUT_SHARE = 0.1
 NEAR_BITS = 8  # of 64 in which the perceptual hashes of near-duplicates may differ
-BLURRED, GRAFTED = 0.5, 0.5  # parts of the sharp photos, and of the blurred ones
+BLURRED, GRAFTED = 0.35, 0.5  # parts of the sharp photos, and of the blurred ones
 LEAST_DETAIL = 24  # pixels that a blurred photo is left with
 SHARP = 64  # pixels from which a photo counts as sharp
 STRETCH = 1.25  # of a cut's width against its height, at most
+# Of the photos with pixels to spare, the part that is turned, and by how many degrees at most; those that lie askew always are.
+TURNED, TURN, TURN_ASKEW = 0.5, 20, 60
 
 # file stem -> stored side in pixels: each near its shards' native size, so that the cache neither invents nor loses detail.
 SHARDS = {
@@ -149,11 +151,12 @@ def class_weights(photos: PhotoSet, power: float) -> npt.NDArray[np.float64]:
 
 
 def augment(photos: PhotoSet, side: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cut squares that are whole photos or nearly so, blur half of the sharp ones, flip half, change the colours of half.
+    """Cut squares that are whole photos or nearly so, blur some of the sharp ones, flip half, change the colours of half.
 
     Returns float32 (n, 3, side, side) in 0..1, and bool (n,): which are blurred, because they came so or were made so. A cut
     that stays sharp is scaled down or not at all: its edge is between `side` and the stored one, as far as 0.6 of that. A
-    blurred one's is from 0.5 of it. Both may stand out by a sixteenth, where the photo is mirrored.
+    blurred one's is from 0.5 of it. Both may stand out by a sixteenth, where the photo is mirrored. Of photos that are stored
+    larger than SHARP, some are turned a little.
     """
     n, stored = len(photos), photos.pixels.shape[1]
     reach = stored // 16
@@ -167,10 +170,12 @@ def augment(photos: PhotoSet, side: int, rng: np.random.Generator) -> tuple[torc
     sizes = edges[:, None] * np.stack([stretch, 1 / stretch], axis=1)
     sizes = np.minimum(np.rint(sizes).astype(np.int64), stored)
     corners = rng.integers(0, stored + 2 * reach - sizes + 1)
+    angles = np.where(photos.askew, TURN_ASKEW, TURN) * rng.uniform(-1, 1, n)
+    turned = photos.askew | ((stored > SHARP) & (rng.random(n) < TURNED))
     details = rng.integers(LEAST_DETAIL, side, n)
     cuts = np.empty((n, side, side, 3), dtype=np.uint8)
     for index, (photo, (height, width), (y, x)) in enumerate(zip(padded, sizes, corners, strict=True)):
-        cut = Image.fromarray(_upright(photo, rng) if photos.askew[index] else photo[y : y + height, x : x + width])
+        cut = Image.fromarray(_turned(photo, angles[index], rng) if turned[index] else photo[y : y + height, x : x + width])
         if blurred[index]:
             cut = cut.resize((details[index], details[index]), Image.Resampling.BICUBIC)
         cuts[index] = _resized(cut, side)
@@ -205,23 +210,25 @@ def graft(batch: torch.Tensor, blurred: torch.Tensor, rng: np.random.Generator) 
     return batch
 
 
-def mix(batch: torch.Tensor, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, float]:
-    """Put a rectangle of another photo over each (CutMix, Yun et al. 2019): the batch, the others' rows, the share that stays.
+def mix(batch: torch.Tensor, rows: slice, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, float]:
+    """Put a rectangle of another photo over each of `rows` (CutMix, Yun et al. 2019): the batch, the others, the share that stays.
 
-    Float32 (n, 3, side, side); all photos get the same rectangle, whose share of the picture is uniform in 0..1.
+    Float32 (n, 3, side, side); all of `rows` get the same rectangle, whose share of the picture is uniform in 0..1. The others
+    are rows of the batch, int64 (n,); a photo that stays as it is has itself there.
     """
     side = batch.shape[-1]
     edge = round(side * math.sqrt(rng.random()))
     y, x = rng.integers(0, side - edge + 1, 2)
-    others = torch.from_numpy(rng.permutation(len(batch)))
+    others = torch.arange(len(batch))
+    others[rows] = torch.from_numpy(rng.permutation(others[rows].numpy()))
     mixed = batch.clone()
     mixed[:, :, y : y + edge, x : x + edge] = batch[others, :, y : y + edge, x : x + edge]
     return mixed, others, 1 - (edge / side) ** 2
 
 
-def _upright(photo: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Turn a photo by up to 60 degrees, and cut its middle, in which no corner shows when it stands upright."""
-    turned = np.asarray(Image.fromarray(photo).rotate(rng.uniform(-60, 60), Image.Resampling.BICUBIC))
+def _turned(photo: npt.NDArray[np.uint8], angle: float, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """Turn a photo by `angle` degrees, and cut its middle, in which no corner shows when it stands upright."""
+    turned = np.asarray(Image.fromarray(photo).rotate(angle, Image.Resampling.BICUBIC))
     edge = rng.integers(round(0.6 * len(photo)), round(0.75 * len(photo)))
     start = (len(photo) - edge) // 2
     return turned[start : start + edge, start : start + edge]

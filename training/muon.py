@@ -16,14 +16,21 @@ STEPS = 5
 
 @torch.no_grad()
 def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
-    """(rows, columns) -> about the nearest matrix with orthonormal rows, or columns where there are fewer of those."""
+    """(rows, columns) -> about the nearest matrix with orthonormal rows, or columns where there are fewer of those.
+
+    Each step multiplies by a polynomial of the Gram matrix, and these commute: so they are multiplied with each other, which is
+    small, and with the matrix once.
+    """
     a, b, c = NEWTON_SCHULZ
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix
     x = x / (x.norm() + 1e-7)
+    gram = x @ x.T
+    product = identity = torch.eye(len(x), dtype=x.dtype, device=x.device)
     for _ in range(STEPS):
-        gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        step = a * identity + b * gram + c * gram @ gram
+        product, gram = step @ product, step @ gram @ step
+    x = product @ x
     return x.T if tall else x
 
 

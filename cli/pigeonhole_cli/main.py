@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import typer
+from typer.core import TyperGroup
 
 from pigeonhole_cli import keys, local, models
-from pigeonhole_cli.quality.command import evaluate
+
+
+class Group(TyperGroup):
+    """Loads `eval` when it is asked for: with numpy and the classifier it would cost every command a third of a second."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:
+        """All commands, by name."""
+        return list(dict.fromkeys([*super().list_commands(ctx), "eval"]))
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> typer.core.TyperCommand | TyperGroup | None:
+        """The command of that name; None where there is none."""
+        if cmd_name == "eval" and cmd_name not in self.commands:
+            from pigeonhole_cli.quality.command import evaluate
+
+            alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+            alone.command("eval")(evaluate)
+            self.add_command(typer.main.get_command(alone), "eval")
+        return super().get_command(ctx, cmd_name)
+
 
 app = typer.Typer(
+    cls=Group,
     help="Sort text and images into labels that the caller names.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
 )
 app.command("up")(local.up)
-app.command("eval")(evaluate)
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")

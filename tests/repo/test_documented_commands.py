@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import typer
+from typer.core import TyperGroup
 
 import pages
 from pigeonhole_cli.main import app
@@ -44,9 +45,10 @@ def is_understood(words: list[str]) -> bool:
 
 
 def _disarm(command: Any) -> None:
-    for inner in getattr(command, "commands", {}).values():
-        _disarm(inner)
-    if not hasattr(command, "commands"):
+    if isinstance(command, TyperGroup):
+        for name in command.list_commands(None):  # type: ignore[arg-type]
+            _disarm(command.get_command(None, name))  # type: ignore[arg-type]
+    else:
         command.callback = lambda **_: None
 
 

@@ -15,7 +15,7 @@ PHOTOS = ("image", "text")
 
 def measured() -> Calibration:
     weights = {pair: Weights(40.0, -8.0, background=-30.0) for pair in PAIRS}
-    return Calibration(weights, weights, threshold=0.7, measured=frozenset({PHOTOS}))
+    return Calibration(weights, weights, thresholds={"text": 0.6, "image": 0.7}, measured=frozenset({PHOTOS}))
 
 
 def test_what_is_written_is_read_again() -> None:
@@ -24,7 +24,7 @@ def test_what_is_written_is_read_again() -> None:
     found = calibration_from(stored, INFO)
 
     assert found.single[PHOTOS] == found.multiple[PHOTOS] == Weights(40.0, -8.0, background=-30.0)
-    assert found.threshold == 0.7
+    assert found.thresholds["image"] == 0.7
     assert PHOTOS in found.measured
 
 
@@ -33,6 +33,7 @@ def test_a_pair_that_was_not_measured_keeps_the_prior() -> None:
 
     assert found.single["image", "image"] == prior(INFO).single["image", "image"]
     assert ("image", "image") not in found.measured
+    assert found.thresholds["text"] == prior(INFO).thresholds["text"], "no texts were measured"
 
 
 def test_without_a_calibration_only_texts_against_texts_are_measured() -> None:
@@ -46,13 +47,14 @@ def test_without_a_calibration_only_texts_against_texts_are_measured() -> None:
     ("change", "message"),
     [
         ({"revision": "other"}, "made for revision other"),
-        ({"format": 1}, "format 1, not 2"),
+        ({"format": 1}, "format 1, not 3"),
         ({"format": None}, "format None"),
         ({"single": []}, "`single` must be an object"),
         ({"single": {"image-text": {"slope": 1}}}, "cosine, bias, background and hubness"),
         ({"single": {"image-text": {"cosine": "1", "bias": 0}}}, "cosine, bias, background and hubness"),
         ({"multiple": {}}, "the same pairs"),
-        ({"threshold": 2}, "threshold"),
+        ({"thresholds": {"image": 2}}, "thresholds"),
+        ({"thresholds": 0.5}, "thresholds"),
     ],
 )
 def test_a_calibration_that_cannot_be_used_says_why(change: dict[str, object], message: str) -> None:

@@ -87,6 +87,19 @@ def test_multiple_labels_come_best_first_and_never_empty() -> None:
     assert len(alone.chosen[0]) == 1
 
 
+def test_texts_and_photos_have_a_threshold_of_their_own() -> None:
+    """A probability of several labels at once means another thing for each: their weights were fitted apart."""
+    labels = words("red", "green")
+    for lenient, counts in (("text", (2, 1)), ("image", (1, 2))):
+        classifier = make()
+        thresholds = {"text": 1.0, "image": 1.0, lenient: 0.0}
+        classifier.calibration = replace(classifier.calibration, thresholds=thresholds)
+        options = Options(multiple_labels=True)
+        of_texts = classifier.classify_texts(["red"], labels, options)
+        of_photos = classifier.classify_images([picture("red")], labels, options)
+        assert (len(of_texts.chosen[0]), len(of_photos.chosen[0])) == counts
+
+
 def test_own_templates_and_an_instruction_change_the_prompts() -> None:
     sentence = Counting()
     make(None, sentence).classify_texts(["x"], words("a", "b"), Options(templates=("say {}",), instruction="letters"))

@@ -5,7 +5,7 @@ them compete fairly. In some there is "none of these", right or wrong, and in so
 log-odds of zero (scoring.py), so the likelihood of all episodes together is that of one conditional logit.
 
 *Several labels.* A logistic regression per pair tells a sample's own labels from others, both weighted alike, on photos of one
-thing and on collages of two. The threshold is the one with the best micro F1 over random sets of ten labels.
+thing and on collages of two. The threshold of a sample type is the one with the best micro F1 over random sets of ten labels.
 """
 
 from __future__ import annotations
@@ -153,17 +153,11 @@ def calibrate(classifier: Classifier, data: Sequence[Labelled]) -> Calibration:
                 # A pair of which there was too little, such as one photo per class, is not half measured.
                 if pair in measured:
                     single[pair] = _weights(pair, weights)
-    thresholds = [
-        _threshold(multiple[pair], features, truth, unlike, rng)
-        for pair, features, truth, unlike in for_threshold
-        if pair[0] == "image" or not episodes["image"]
-    ]
-    return Calibration(
-        single=single,
-        multiple=multiple,
-        threshold=round(float(np.mean(thresholds)), 2),
-        measured=frozenset(measured) | base.measured,
-    )
+    best: dict[Modality, list[float]] = {}
+    for pair, features, truth, unlike in for_threshold:
+        best.setdefault(pair[0], []).append(_threshold(multiple[pair], features, truth, unlike, rng))
+    thresholds = dict(base.thresholds) | {kind: round(float(np.mean(found)), 2) for kind, found in best.items()}
+    return Calibration(single, multiple, thresholds, measured=frozenset(measured))
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from pigeonhole.errors import SampleError
 from pigeonhole_cli.models import DEFAULT_CACHE, Cache, cached_folder
 from pigeonhole_cli.quality import metrics, report
 from pigeonhole_cli.quality.data import Columns, DataError, read
-from pigeonhole_cli.quality.report import Evaluation
+from pigeonhole_cli.quality.evaluation import Evaluation, shown
 from pigeonhole_cli.quality.run import description, on_prior, open_classifier, run
 from pigeonhole_cli.quality.suites import make, read_suite
 from pigeonhole_cli.quality.tasks import Task, limited, plain
@@ -184,7 +184,7 @@ def show(evaluations: Sequence[Evaluation], contents: Sequence[dict[str, Any]], 
     for name, title in metrics.TITLES.items():
         found = [each.estimates.overall.get(name) for each in evaluations]
         if any(found):
-            table.add_row(title, *(report.shown(name, estimate) if estimate else "" for estimate in found))
+            table.add_row(title, *(shown(name, estimate) if estimate else "" for estimate in found))
     table.add_row("samples", *(f"{each.counts['answered']:,}" for each in evaluations), end_section=True)
     if any(each.counts["faults"] for each in evaluations):
         table.add_row("could not be read", *(f"{each.counts['faults']:,}" for each in evaluations))

@@ -21,7 +21,7 @@ Modality = Literal["text", "image"]
 Pair = tuple[Modality, Modality]  # (sample type, label type)
 
 PAIRS: tuple[Pair, ...] = (("text", "text"), ("text", "image"), ("image", "text"), ("image", "image"))
-FORMAT = 2  # of calibration.json
+FORMAT = 3  # of calibration.json
 
 # The prior of several labels: the cosine at which "it is the label" and "it is not" are equally likely. Softmax-trained CLIPs
 # put a photo's own caption near 0.3 and another's near 0.15 (Radford et al. 2021, their released models); two photos of one
@@ -63,14 +63,15 @@ class Weights:
 
 @dataclass(frozen=True)
 class Calibration:
-    """`single`: weights for labels that exclude each other; `multiple`: for several at once, chosen from `threshold` on.
+    """`single`: weights for labels that exclude each other; `multiple`: for several at once.
 
-    `measured`: the pairs that were fitted on data for this model; the others lean on the prior.
+    `thresholds`: the probability from which on each of several labels is chosen, per type of sample; `measured`: the pairs that
+    were fitted on data; the others lean on the prior.
     """
 
     single: Mapping[Pair, Weights]
     multiple: Mapping[Pair, Weights]
-    threshold: float = DEFAULT_THRESHOLD
+    thresholds: Mapping[Modality, float]
     measured: frozenset[Pair] = frozenset()
 
     @property
@@ -87,7 +88,7 @@ class Calibration:
                 name: {"-".join(pair): asdict(table[pair]) for pair in PAIRS if pair in self.measured}
                 for name, table in (("single", self.single), ("multiple", self.multiple))
             },
-            "threshold": self.threshold,
+            "thresholds": {kind: value for kind, value in self.thresholds.items() if (kind, "text") in self.measured},
             "measured_on": list(measured_on),
         }
 
@@ -96,6 +97,7 @@ class Calibration:
 # command), so this pair never needs a calibration of its own.
 SENTENCE_SINGLE = Weights(cosine=17.2, bias=3.12, background=-14.6, hubness=-8.6)
 SENTENCE_MULTIPLE = Weights(cosine=9.72, bias=4.75, background=-14.3, hubness=-4.86)
+SENTENCE_THRESHOLD = 0.5
 
 
 def prior(encoder: EncoderInfo) -> Calibration:
@@ -120,7 +122,8 @@ def prior(encoder: EncoderInfo) -> Calibration:
         ("image", "text"): cross,
         ("image", "image"): photos,
     }
-    return Calibration(single, multiple, measured=frozenset({("text", "text")}))
+    thresholds: dict[Modality, float] = {"text": SENTENCE_THRESHOLD, "image": DEFAULT_THRESHOLD}
+    return Calibration(single, multiple, thresholds, measured=frozenset({("text", "text")}))
 
 
 def calibration_from(stored: Mapping[str, Any] | None, encoder: EncoderInfo) -> Calibration:
@@ -141,13 +144,13 @@ def calibration_from(stored: Mapping[str, Any] | None, encoder: EncoderInfo) -> 
     single, multiple = (_read(stored, name) for name in ("single", "multiple"))
     if single.keys() != multiple.keys():
         raise ValueError("calibration.json: `single` and `multiple` must hold the same pairs")
-    threshold = stored.get("threshold", DEFAULT_THRESHOLD)
-    if not _is_number(threshold) or not 0 <= threshold <= 1:
-        raise ValueError("calibration.json: `threshold` must be a number from 0 to 1")
+    thresholds = stored.get("thresholds", {})
+    if not isinstance(thresholds, Mapping) or not all(_is_probability(each) for each in thresholds.values()):
+        raise ValueError("calibration.json: `thresholds` must give types of samples a number from 0 to 1")
     return Calibration(
         {**base.single, **single},
         {**base.multiple, **multiple},
-        threshold=float(threshold),
+        {kind: float(thresholds.get(kind, value)) for kind, value in base.thresholds.items()},
         measured=base.measured | single.keys(),
     )
 
@@ -166,6 +169,10 @@ def _read(stored: Mapping[str, Any], name: str) -> dict[Pair, Weights]:
             if weights is None or not all(map(_is_number, weights.values())):
                 raise ValueError(f"calibration.json: `{name}` must give each pair cosine, bias, background and hubness")
     return found
+
+
+def _is_probability(value: Any) -> bool:
+    return _is_number(value) and 0 <= value <= 1
 
 
 def _is_number(value: object) -> bool:

@@ -215,7 +215,7 @@ class Classifier:
         log_odds, cosines = self._weigh(samples, labels, meanings, options.multiple_labels, by_text, by_image)
         probabilities = scoring.sigmoid(log_odds) if options.multiple_labels else scoring.softmax(log_odds)
         ranked = scoring.rank(probabilities, cosines)
-        threshold = self.calibration.threshold if options.threshold is None else options.threshold
+        threshold = self.calibration.thresholds[samples.type] if options.threshold is None else options.threshold
         none = {index for index, each in enumerate(meanings) if each.none}
         chosen = [
             scoring.choose(row, multiple=options.multiple_labels, threshold=threshold, top_k=options.top_k, none=none)

@@ -23,13 +23,13 @@ def fineness(batch: torch.Tensor) -> torch.Tensor:
     return (batch[..., 1:] - batch[..., :-1]).abs().mean(dim=(1, 2, 3))
 
 
-def test_half_of_the_sharp_photos_are_blurred_and_the_others_stay_sharp() -> None:
+def test_a_third_of_the_sharp_photos_are_blurred_and_the_others_stay_sharp() -> None:
     batch, blurred = augment(photos(64), SIDE, np.random.default_rng(0))
 
     assert batch.shape == (200, 3, SIDE, SIDE)
     assert float(batch.min()) >= 0
     assert float(batch.max()) <= 1
-    assert 70 < int(blurred.sum()) < 130
+    assert 45 < int(blurred.sum()) < 95
     assert float(fineness(batch[blurred]).mean()) < 0.6 * float(fineness(batch[~blurred]).mean())
 
 
@@ -47,7 +47,7 @@ def test_at_the_stored_side_a_sharp_photo_is_cut_and_never_resampled() -> None:
 
     levels = batch[~blurred] * 255
     untouched = (levels - levels.round()).abs().flatten(1).amax(dim=1) < 1e-3
-    assert 20 < int(untouched.sum()) < 80, "half of them have their own colours, too"
+    assert 30 < int(untouched.sum()) < 100, "half of them have their own colours, too"
     assert torch.allclose(fineness(batch[~blurred][untouched]), fineness(plain(whole.pixels, 64)).mean(), rtol=0.1)
 
 
@@ -59,7 +59,7 @@ def test_blurred_photos_get_fine_detail_of_others_and_sharp_ones_stay() -> None:
 
     changed = (after != before).flatten(1).any(dim=1)
     assert not bool(changed[~blurred].any())
-    assert 20 < int(changed[blurred].sum()) < 80
+    assert 0.25 < float(changed[blurred].float().mean()) < 0.75
     assert float(fineness(after[changed]).mean()) > float(fineness(before[changed]).mean())
     small = (LEAST_DETAIL // 2, LEAST_DETAIL // 2)
     coarse = [torch.nn.functional.interpolate(it[changed], size=small, mode="area") for it in (before, after)]
@@ -84,6 +84,18 @@ def test_a_photo_between_black_corners_is_found_and_turned() -> None:
     batch, _ = augment(askew, SIDE, np.random.default_rng(0))
 
     assert int(((batch < 0.05).float().mean(dim=(1, 2, 3)) < 0.01).sum()) > 5, "some stand upright, without black corners"
+
+
+def test_of_photos_with_pixels_to_spare_some_are_turned_a_little() -> None:
+    """Their classes are small: an upright line in all photos of one must not be what tells it."""
+    stripes = np.zeros((60, 112, 112, 3), dtype=np.uint8)
+    stripes[:, :, 48:64] = 255
+    upright = PhotoSet(stripes, np.zeros(60, np.int64), np.full(60, 112), np.zeros(60, bool), ("a",))
+    batch, _ = augment(upright, SIDE, np.random.default_rng(0))
+
+    across = (batch.mean(dim=1).amax(dim=1) - batch.mean(dim=1).amin(dim=1)).amax(dim=1)  # within one column of pixels
+    turned = float((across > 0.3).float().mean())
+    assert 0.25 < turned < 0.75
 
 
 def test_what_is_not_augmented_is_only_resized() -> None:

@@ -1,17 +1,19 @@
-"""training/train.py: a stopped run goes on, and another run's checkpoint isn't taken for it."""
+"""training/train.py: a stopped run goes on, another run's checkpoint isn't taken for it, and what is due follows the clock."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from transformers import ResNetConfig
 
-from train import Learner
+from train import FROM_A_MODEL, FROM_SCRATCH, WARM_UP, Learner, Schedule
 
 CONFIG = ResNetConfig(embedding_size=8, hidden_sizes=[8, 8, 8], depths=[1, 1, 1], layer_type="basic")
 RUN = {"start": None, "left_out": [], "seed": 0}
+SCHEDULES = pytest.mark.parametrize("schedule", [FROM_SCRATCH, FROM_A_MODEL], ids=["from scratch", "from a model"])
 
 
 def learner() -> Learner:
@@ -43,3 +45,31 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(SystemExit, match="is of another run"):
         learner().resume(tmp_path / "checkpoint.pt", RUN | {"left_out": ["hotdog"]})
+
+
+@pytest.mark.parametrize(
+    ("progress", "due"), [(0.0, 0.0), (WARM_UP / 2, 0.25), (WARM_UP, 0.5), ((1 + WARM_UP) / 2, 0.25), (1.0, 0.0)]
+)
+def test_the_learning_rate_warms_up_and_falls_straight_to_zero(progress: float, due: float) -> None:
+    assert Schedule(0.5, ((1.0, 64, 64),)).rate(progress) == pytest.approx(due)
+
+
+@SCHEDULES
+def test_the_learning_rate_never_exceeds_its_peak(schedule: Schedule) -> None:
+    rates = [schedule.rate(progress) for progress in np.linspace(0, 1, 1_001)]
+
+    assert min(rates) >= 0
+    assert max(rates) <= schedule.peak <= 1
+
+
+@SCHEDULES
+def test_photos_get_larger_and_each_phase_ends_where_it_says(schedule: Schedule) -> None:
+    starts = [0.0, *(until for until, _, _ in schedule.phases[:-1])]
+
+    for start, (until, side, reads_at) in zip(starts, schedule.phases, strict=True):
+        assert schedule.phase(start) == schedule.phase((start + until) / 2) == (side, reads_at)
+    sizes = [schedule.phase(progress) for progress in np.linspace(0, 1, 1_001)]
+    assert sizes == sorted(sizes)
+    assert all(side <= reads_at for side, reads_at in sizes)
+    assert sizes[-1] == schedule.phases[-1][1:], "at the end, too, and should the clock run over"
+    assert schedule.phase(1.01) == schedule.phases[-1][1:]

@@ -15,7 +15,7 @@ from test_run import Counting, classifier, png
 from typer.testing import CliRunner, Result
 
 from pigeonhole.classifier import Classifier
-from pigeonhole_cli.quality import command, report, run
+from pigeonhole_cli.quality import command, pictures, report, run
 
 app = typer.Typer()
 app.command()(command.evaluate)
@@ -69,9 +69,9 @@ def drawing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
 @pytest.fixture
 def bench(drawing: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """Without charts, whose drawing takes longer than all the rest; for the tests that don't look at them."""
-    for chart in ("_reliability", "_confusion"):
-        monkeypatch.setattr(report, chart, lambda evaluation: None)
-    monkeypatch.setattr(report, "_save", lambda figure, path: path.write_bytes(b"a chart"))
+    for chart in ("reliability", "confusion"):
+        monkeypatch.setattr(pictures, chart, lambda evaluation: None)
+    monkeypatch.setattr(pictures, "save", lambda figure, path: path.write_bytes(b"a chart"))
     return drawing
 
 
@@ -332,7 +332,7 @@ def test_ctrl_c_while_a_report_is_written_leaves_the_earlier_one(bench: Bench, m
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(report, "_sheet", stop)
+    monkeypatch.setattr(pictures, "sheet", stop)
     bench.run(exit_code=130)
 
     assert {path: path.read_bytes() for path in (bench.out / "one").iterdir()} == before
