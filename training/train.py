@@ -227,7 +227,8 @@ def main() -> None:
     fifth = validation.take(np.arange(0, len(validation), 1 if args.leave_out else 5))
 
     run = {"start": str(args.start) if args.start else None, "left_out": list(left_out), "seed": args.seed}
-    if args.start and json.loads((args.start / "training.json").read_bytes()).get("left_out", []) != run["left_out"]:
+    started_from = json.loads((args.start / "training.json").read_bytes()) if args.start else None
+    if started_from and started_from.get("left_out", []) != run["left_out"]:
         sys.exit(f"{args.start} was trained on other classes than this run: what is left out has to be the same")
     torch.manual_seed(args.seed)
     config = ResNetConfig(embedding_size=32, hidden_sizes=[64, 128, 320], depths=[1, 2, 2], layer_type="basic")
@@ -274,6 +275,7 @@ def main() -> None:
         "device": device,
         "threads": args.threads,
         "left_out": list(left_out),
+        "started_from": started_from,
         "validation_top1": round(accuracy(embed_photos(learner.averaged(), validation, device), validation, asked)[0], 4),
     }
     save(learner.averaged(), float(learner.log_scale.detach().exp()), config, args.out, facts)
