@@ -211,7 +211,7 @@ def graft(batch: torch.Tensor, blurred: torch.Tensor, rng: np.random.Generator) 
 
 
 def mix(batch: torch.Tensor, rows: slice, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, float]:
-    """Put a rectangle of another photo over each of `rows` (CutMix, Yun et al. 2019): the batch, the others, the share that stays.
+    """Put a rectangle of another photo over each of `rows` (CutMix, Yun et al. 2019): the batch, the others, what share stays.
 
     Float32 (n, 3, side, side); all of `rows` get the same rectangle, whose share of the picture is uniform in 0..1. The others
     are rows of the batch, int64 (n,); a photo that stays as it is has itself there.

@@ -81,7 +81,7 @@ class TextTargets:
         self.no_negative_word = self.covered | torch.from_numpy(may_show(names, words))
 
     def loss(self, vectors: torch.Tensor, classes: torch.Tensor, scale: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-        """Cross-entropies of unit `vectors` (n, dim) with the texts of their `classes` (n,): two thirds for names, one for words.
+        """Cross-entropies of unit `vectors` (n, dim) with the texts of their `classes` (n,): names count two thirds, words one.
 
         Of the words that are right, one is asked for at a time; a photo that no word covers counts for its class alone.
         """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 from typer.core import TyperGroup
 
@@ -9,13 +11,16 @@ from pigeonhole_cli import keys, local, models
 
 
 class Group(TyperGroup):
-    """Loads `eval` when it is asked for: with numpy and the classifier it would cost every command a third of a second."""
+    """Loads `eval` when it is asked for: with numpy and the classifier it would cost every command a third of a second.
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:
+    Typer's contexts and commands are of click or of its own copy of it, by version.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
         """All commands, by name."""
         return list(dict.fromkeys([*super().list_commands(ctx), "eval"]))
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> typer.core.TyperCommand | TyperGroup | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of that name; None where there is none."""
         if cmd_name == "eval" and cmd_name not in self.commands:
             from pigeonhole_cli.quality.command import evaluate

@@ -46,8 +46,8 @@ def is_understood(words: list[str]) -> bool:
 
 def _disarm(command: Any) -> None:
     if isinstance(command, TyperGroup):
-        for name in command.list_commands(None):  # type: ignore[arg-type]
-            _disarm(command.get_command(None, name))  # type: ignore[arg-type]
+        for name in command.list_commands(None):
+            _disarm(command.get_command(None, name))
     else:
         command.callback = lambda **_: None
 

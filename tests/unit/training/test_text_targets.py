@@ -31,9 +31,7 @@ def test_a_class_that_a_photo_may_show_is_not_its_negative(targets: TextTargets)
 
 
 def test_the_classifiers_background_is_a_negative_but_for_what_is_near_a_class_or_its_words(targets: TextTargets) -> None:
-    tabby, kimono = (
-        {PHOTO_CONCEPTS[k] for k in targets.no_negative[index, 6:].nonzero()[:, 0].tolist()} for index in (0, 1)
-    )
+    tabby, kimono = ({PHOTO_CONCEPTS[k] for k in targets.no_negative[index, 6:].nonzero()[:, 0].tolist()} for index in (0, 1))
 
     assert "cat" in tabby, "the word that covers it"
     assert "cat" not in kimono
