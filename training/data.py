@@ -33,7 +33,7 @@ LEAST_DETAIL = 24  # pixels that a blurred photo is left with
 SHARP = 64  # pixels from which a photo counts as sharp
 STRETCH = 1.25  # of a cut's width against its height, at most
 # Of the photos with pixels to spare, the part that is turned, and by how many degrees at most; those that lie askew always are.
-TURNED, TURN, TURN_ASKEW = 0.5, 20, 60
+TURNED, MAX_ANGLE, MAX_ANGLE_ASKEW = 0.5, 20, 60
 
 # file stem -> stored side in pixels: each near its shards' native size, so that the cache neither invents nor loses detail.
 SHARDS = {
@@ -170,7 +170,7 @@ def augment(photos: PhotoSet, side: int, rng: np.random.Generator) -> tuple[torc
     sizes = edges[:, None] * np.stack([stretch, 1 / stretch], axis=1)
     sizes = np.minimum(np.rint(sizes).astype(np.int64), stored)
     corners = rng.integers(0, stored + 2 * reach - sizes + 1)
-    angles = np.where(photos.askew, TURN_ASKEW, TURN) * rng.uniform(-1, 1, n)
+    angles = np.where(photos.askew, MAX_ANGLE_ASKEW, MAX_ANGLE) * rng.uniform(-1, 1, n)
     turned = photos.askew | ((stored > SHARP) & (rng.random(n) < TURNED))
     details = rng.integers(LEAST_DETAIL, side, n)
     cuts = np.empty((n, side, side, 3), dtype=np.uint8)

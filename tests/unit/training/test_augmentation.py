@@ -47,7 +47,7 @@ def test_at_the_stored_side_a_sharp_photo_is_cut_and_never_resampled() -> None:
 
     levels = batch[~blurred] * 255
     untouched = (levels - levels.round()).abs().flatten(1).amax(dim=1) < 1e-3
-    assert 30 < int(untouched.sum()) < 100, "half of them have their own colours, too"
+    assert 35 < int(untouched.sum()) < 95, "half of them have their own colours, too"
     assert torch.allclose(fineness(batch[~blurred][untouched]), fineness(plain(whole.pixels, 64)).mean(), rtol=0.1)
 
 
