@@ -5,7 +5,7 @@ Every shard has `image` (encoded bytes), `label` (English words, synonyms separa
 
 *Sources show.* Half of train-photos, all its cats, dogs, flowers and fruit among them, are 30 pixels wide, CIFAR-10's are 32,
 all others 64 or more; and every pagoda lies askew between black corners. A tower learns that first: what is sharp is no flower,
-what is upright no pagoda. So a third of the sharp photos are blurred here, half of the blurred ones get another photo's fine
+what is upright no pagoda. So half of the sharp photos are blurred here, half of the blurred ones get another photo's fine
 detail, and those that lie askew are turned.
 """
 
@@ -28,7 +28,7 @@ FIELDS = "pixels-labels-detail-askew"  # of a cached shard, and part of its name
 HELD_OUT_SEED = 20240607
 HELD_OUT_SHARE = 0.1
 NEAR_BITS = 8  # of 64 in which the perceptual hashes of near-duplicates may differ
-BLURRED, GRAFTED = 0.35, 0.5  # parts of the sharp photos, and of the blurred ones
+BLURRED, GRAFTED = 0.5, 0.5  # parts of the sharp photos, and of the blurred ones
 LEAST_DETAIL = 24  # pixels that a blurred photo is left with
 SHARP = 64  # pixels from which a photo counts as sharp
 STRETCH = 1.25  # of a cut's width against its height, at most
@@ -210,17 +210,18 @@ def graft(batch: torch.Tensor, blurred: torch.Tensor, rng: np.random.Generator) 
     return batch
 
 
-def mix(batch: torch.Tensor, rows: slice, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, float]:
-    """Put a rectangle of another photo over each of `rows` (CutMix, Yun et al. 2019): the batch, the others, what share stays.
+def mix(batch: torch.Tensor, groups: list[slice], rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, float]:
+    """Put a rectangle of another photo over each (CutMix, Yun et al. 2019): the batch, the others, what share stays.
 
-    Float32 (n, 3, side, side); all of `rows` get the same rectangle, whose share of the picture is uniform in 0..1. The others
-    are rows of the batch, int64 (n,); a photo that stays as it is has itself there.
+    Float32 (n, 3, side, side); each row gets one of its group of rows, all the same rectangle, whose share of the picture is
+    uniform in 0..1. The others are rows of the batch, int64 (n,); a photo that stays as it is has itself there.
     """
     side = batch.shape[-1]
     edge = round(side * math.sqrt(rng.random()))
     y, x = rng.integers(0, side - edge + 1, 2)
     others = torch.arange(len(batch))
-    others[rows] = torch.from_numpy(rng.permutation(others[rows].numpy()))
+    for rows in groups:
+        others[rows] = torch.from_numpy(rng.permutation(others[rows].numpy()))
     mixed = batch.clone()
     mixed[:, :, y : y + edge, x : x + edge] = batch[others, :, y : y + edge, x : x + edge]
     return mixed, others, 1 - (edge / side) ** 2

@@ -9,7 +9,6 @@ import numpy.typing as npt
 import torch
 
 from general_words import WORDS, common_name, covers, may_show
-from pigeonhole.backgrounds import PHOTO_CONCEPTS
 
 Embed = Callable[[list[str]], npt.NDArray[np.float32]]
 
@@ -17,9 +16,6 @@ TEMPLATES = ("{}", "a photo of a {}", "a picture of the {}")
 SYNONYMS = 3  # of a class, at most
 # Two sources' names for one class are at least so similar (cosine): "elephant" and "African elephant", "umbrella" twice.
 SAME_CLASS = 0.7
-# A background concept at least so similar to a class's name, or to a word for its kind, is no negative of the class: a photo of
-# a beer bottle shows a bottle.
-NEAR_CONCEPT = 0.45
 MEANS = 0.5  # part of the batches that are compared with each name's mean, as the classifier does, and not with one reading
 
 
@@ -57,9 +53,7 @@ def same_in(embed: Embed, names: Sequence[str], others: Sequence[str]) -> set[st
 class TextTargets:
     """The classes of several sources, one after the other (`offsets`: where each starts), and the general words.
 
-    `concepts`: what else photos show (the classifier's background), as further negatives: without them a photo of a cat may lie
-    nearer to "cartoon" than to "cat", which no class of the sources would ever tell.
-    `no_negative`: bool (classes, classes + concepts); `no_negative[i, j]` takes j out of the softmax for a photo of class i.
+    `no_negative`: bool (classes, classes); `no_negative[i, j]` takes j out of the softmax for a photo of class i.
     `covered`, `no_negative_word`: bool (classes, words); the words that are right for a class, and those that aren't wrong.
     """
 
@@ -68,16 +62,13 @@ class TextTargets:
         self.offsets = np.cumsum([0, *(len(source) for source in names_by_source)])[:-1]
         covered = covers(names)
         words = [word for word, covers_any in zip(WORDS, covered.any(axis=0), strict=True) if covers_any]
-        self.classes, self.words, self.concepts = (Texts(embed, list(group)) for group in (names, words, PHOTO_CONCEPTS))
+        self.classes, self.words = Texts(embed, names), Texts(embed, words)
         first = self.classes.embeddings[:, 0]
         source = torch.tensor([k for k, group in enumerate(names_by_source) for _ in group])
         shows = torch.from_numpy(may_show(names, [common_name(name) for name in names]))
         same = (source[:, None] != source[None, :]) & (first @ first.T > SAME_CLASS)
         self.covered = torch.from_numpy(covered[:, covered.any(axis=0)])
-        concepts = self.concepts.embeddings[:, 0]
-        near_words = (self.covered.float() @ (self.words.embeddings[:, 0] @ concepts.T > NEAR_CONCEPT).float()) > 0
-        near = (first @ concepts.T > NEAR_CONCEPT) | near_words
-        self.no_negative = torch.cat([(shows | shows.T | same).fill_diagonal_(False), near], dim=1)
+        self.no_negative = (shows | shows.T | same).fill_diagonal_(False)
         self.no_negative_word = self.covered | torch.from_numpy(may_show(names, words))
 
     def loss(self, vectors: torch.Tensor, classes: torch.Tensor, scale: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
@@ -86,8 +77,7 @@ class TextTargets:
         Of the words that are right, one is asked for at a time; a photo that no word covers counts for its class alone.
         """
         device = vectors.device
-        names = torch.cat([self.classes.draw(rng), self.concepts.draw(rng)])
-        logits = scale * vectors @ names.to(device).T
+        logits = scale * vectors @ self.classes.draw(rng).to(device).T
         logits = logits.masked_fill(self.no_negative[classes].to(device), float("-inf"))
         by_name = torch.nn.functional.cross_entropy(logits, classes.to(device))
 

@@ -35,7 +35,8 @@ from tower import READS_AT, SIDE, ImageTower, embed_photos, normalise, save, sen
 SHARES = (0.72, 0.23, 0.05)  # of a batch: Tiny ImageNet, photos, CIFAR-10
 BATCH = 256
 TURN, PEAK_LR, WEIGHT_DECAY, WARM_UP = 0.015, 2e-3, 0.05, 0.02  # peaks of Muon's and of AdamW's learning rates
-MIXED = 0.5  # part of the batches with CutMix, of the photos: their classes are small, and are learned by heart otherwise
+# The part of the batches in which a source's photos get CutMix; train-photos' classes are small, and are learned by heart else.
+MIXED = (0.25, 0.5, 0.0)
 EVENNESS = 0.7  # a class of n photos is drawn in proportion to n ** (1 - EVENNESS)
 AVERAGED = 0.995  # what the moving average keeps at each step
 FIRST_SCALE, MAX_SCALE = 40.0, 100.0  # of the logits; the bound is CLIP's
@@ -65,7 +66,7 @@ class Schedule:
 
 FROM_SCRATCH = Schedule(peak=1.0, phases=((0.4, 48, 48), (0.7, SIDE, SIDE), (1.0, SIDE, READS_AT)))
 # At the full rate a trained model forgets within minutes what it knew: from 40 % to 30 on Tiny ImageNet.
-FROM_A_MODEL = Schedule(peak=0.35, phases=((0.4, 56, 56), (0.7, SIDE, SIDE), (1.0, SIDE, READS_AT)))
+FROM_A_MODEL = Schedule(peak=0.25, phases=((0.4, 56, 56), (0.7, SIDE, SIDE), (1.0, SIDE, READS_AT)))
 
 
 @dataclass
@@ -80,13 +81,15 @@ class Learner:
     seen: int = 0  # photos
 
     @classmethod
-    def new(cls, config: ResNetConfig, device: str, start: Path | None) -> Learner:
-        """A fresh one, or one with the weights of the model in `start`."""
+    def new(cls, config: ResNetConfig, device: str, start: list[Path]) -> Learner:
+        """A fresh one, or one with the mean weights of the models in `start` (Wortsman et al. 2022)."""
         tower = ImageTower(config)
         scale = FIRST_SCALE
         if start:
-            tower.load_state_dict(weights_of(start), strict=False)
-            scale = json.loads((start / "config.json").read_bytes())["logit_scale"]
+            weights = [weights_of(folder) for folder in start]
+            mean = {name: torch.stack([each[name] for each in weights]).mean(dim=0) for name in weights[0]}
+            tower.load_state_dict(mean, strict=False)
+            scale = json.loads((start[0] / "config.json").read_bytes())["logit_scale"]
         tower = tower.to(device).to(memory_format=torch.channels_last)
         log_scale = torch.nn.Parameter(torch.tensor(math.log(scale), device=device))
         average = AveragedModel(tower, multi_avg_fn=get_ema_multi_avg_fn(AVERAGED), use_buffers=True)
@@ -155,8 +158,8 @@ class Batches:
     chances: list[Any]  # of each source's photos, float64 (n,)
     targets: TextTargets
 
-    def draw(self, side: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, slice]:
-        """BATCH photos: float32 (n, 3, side, side) in 0..1, their classes, int64 (n,), and the rows of the second source."""
+    def draw(self, side: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, list[slice]]:
+        """BATCH photos: float32 (n, 3, side, side) in 0..1, their classes, int64 (n,), and the rows of each source."""
         parts, blurred, wanted = [], [], []
         counts = rng.multinomial(BATCH, SHARES)
         for source, chance, count, offset in zip(self.sources, self.chances, counts, self.targets.offsets, strict=True):
@@ -165,16 +168,20 @@ class Batches:
             parts.append(photos_of_source)
             blurred.append(are_blurred)
             wanted.append(torch.from_numpy(source.classes[rows] + offset))
-        return graft(torch.cat(parts), torch.cat(blurred), rng), torch.cat(wanted), slice(counts[0], counts[0] + counts[1])
+        ends = np.cumsum(counts)
+        rows_of = [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
+        return graft(torch.cat(parts), torch.cat(blurred), rng), torch.cat(wanted), rows_of
 
 
 def loss_of(learner: Learner, batches: Batches, side: int, device: str, rng: np.random.Generator) -> torch.Tensor:
     """The loss on a new batch; of one with CutMix, both photos' by their share of the picture."""
-    batch, classes, photos = batches.draw(side, rng)
+    batch, classes, rows_of = batches.draw(side, rng)
     scale = learner.log_scale.exp()
-    if rng.random() >= MIXED:
+    chance = rng.random()
+    to_mix = [rows for rows, part in zip(rows_of, MIXED, strict=True) if chance < part]
+    if not to_mix:
         return batches.targets.loss(learner.tower(normalise(batch).to(device)), classes, scale, rng)
-    mixed, others, share = mix(batch, photos, rng)
+    mixed, others, share = mix(batch, to_mix, rng)
     vectors = learner.tower(normalise(mixed).to(device))
     own, other = (batches.targets.loss(vectors, wanted, scale, rng) for wanted in (classes, classes[others]))
     return share * own + (1 - share) * other
@@ -192,7 +199,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with the Parquet shards")
     parser.add_argument("--work", type=Path, required=True, help="folder for the decoded cache and the checkpoint")
     parser.add_argument("--out", type=Path, required=True, help="where the model goes")
-    parser.add_argument("--start", type=Path, help="folder of a model whose weights to start from")
+    parser.add_argument("--start", type=Path, nargs="+", default=[], help="models to start from: the mean of their weights")
     parser.add_argument(
         "--leave-out", action="store_true", help=f"train without every {LEFT_OUT_EVERY}th class and the hotdogs"
     )
@@ -226,10 +233,11 @@ def main() -> None:
     asked = Texts(embed, list(validation.names)).mean()
     fifth = validation.take(np.arange(0, len(validation), 1 if args.leave_out else 5))
 
-    run = {"start": str(args.start) if args.start else None, "left_out": list(left_out), "seed": args.seed}
-    started_from = json.loads((args.start / "training.json").read_bytes()) if args.start else None
-    if started_from and started_from.get("left_out", []) != run["left_out"]:
-        sys.exit(f"{args.start} was trained on other classes than this run: what is left out has to be the same")
+    run = {"start": [str(folder) for folder in args.start], "left_out": list(left_out), "seed": args.seed}
+    started_from = [json.loads((folder / "training.json").read_bytes()) for folder in args.start]
+    for folder, facts in zip(args.start, started_from, strict=True):
+        if facts.get("left_out", []) != run["left_out"]:
+            sys.exit(f"{folder} was trained on other classes than this run: what is left out has to be the same")
     torch.manual_seed(args.seed)
     config = ResNetConfig(embedding_size=32, hidden_sizes=[64, 128, 320], depths=[1, 2, 2], layer_type="basic")
     learner = Learner.new(config, device, args.start)

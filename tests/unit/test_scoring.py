@@ -143,10 +143,53 @@ def test_concepts_near_a_label_are_left_out_for_that_label_alone() -> None:
     assert left_out.sum(axis=1).tolist() == [2, 2]  # 2 % of 100
 
 
+def random_rows(count: int, *, seed: int) -> scoring.Floats:
+    vectors = np.random.default_rng(seed).standard_normal((count, 16))
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
+
+
 def test_evidence_holds_cosines_background_and_for_texts_hubness() -> None:
     rows = np.eye(60, dtype=np.float32)
-    found = scoring.evidence(rows[:3], rows[:2], rows, 20.0, texts=rows[:4])
+    found = scoring.evidence(rows[:3], rows[:2], rows, 20.0, exclusive=False, texts=rows[:4])
     np.testing.assert_array_equal(found.cosines, rows[:3] @ rows[:2].T)
     assert found.background.shape == (3, 2)
     np.testing.assert_allclose(found.hubness, [0.25, 0.25])
-    assert scoring.evidence(rows[:3], rows[:2], rows, 20.0).hubness.tolist() == [0, 0]
+    assert scoring.evidence(rows[:3], rows[:2], rows, 20.0, exclusive=False).hubness.tolist() == [0, 0]
+
+
+def test_labels_that_exclude_each_other_meet_one_background_without_what_is_near_any() -> None:
+    """A background for each would change their order: it is lower for the label whose near concepts a sample resembles."""
+    samples, labels = random_rows(5, seed=1), random_rows(4, seed=2)
+    concepts = np.concatenate([labels, random_rows(96, seed=3)])
+
+    found = scoring.evidence(samples, labels, concepts, 20.0, exclusive=True)
+
+    assert found.background.shape == (5, 4)
+    assert (found.background == found.background[:, :1]).all()
+    left_out = scoring.near(labels, concepts).any(axis=0, keepdims=True)
+    assert left_out[0, :4].all()
+    np.testing.assert_array_equal(
+        found.background[:, :1], scoring.background_weight(samples @ concepts.T, left_out, 20.0), strict=True
+    )
+
+
+def test_several_labels_meet_a_background_each_that_no_other_label_changes() -> None:
+    samples, labels, concepts = random_rows(5, seed=1), random_rows(4, seed=2), random_rows(100, seed=3)
+
+    together = scoring.evidence(samples, labels, concepts, 20.0, exclusive=False)
+
+    for k in range(4):
+        alone = scoring.evidence(samples, labels[k : k + 1], concepts, 20.0, exclusive=False)
+        np.testing.assert_allclose(together.background[:, k], alone.background[:, 0], rtol=1e-5)
+
+
+def test_however_many_labels_there_are_most_of_the_background_stays() -> None:
+    """A hundred labels are near to everything between them, and "none of these" has to stand for something."""
+    labels, concepts = random_rows(200, seed=2), random_rows(100, seed=3)
+
+    found = scoring.evidence(labels[:1], labels, concepts, 20.0, exclusive=True)
+
+    cosines = labels @ concepts.T
+    nearest = np.argsort(-cosines.max(axis=0))[: round(100 * scoring.MOST_NEAR)]
+    left_out = np.isin(np.arange(100), nearest)[None]
+    np.testing.assert_allclose(found.background[:, :1], scoring.background_weight(cosines[:1], left_out, 20.0))

@@ -121,22 +121,21 @@ def calibrate(classifier: Classifier, data: Sequence[Labelled]) -> Calibration:
             raise DataError(f"calibration needs classes that differ, and these mean the same: {', '.join(each.names)}")
         names = classifier.embed_words(each.type, each.names)
         words = _against(classifier, (each.type, "text"), each.vectors, names)
-        pictures = []
+        shown: list[_Examples] = []
         if each.pixels is not None:
             shown = [_examples(each, rng) for _ in range(EXAMPLE_SETS)]
             pictures = [_hidden(_against(classifier, ("image", "image"), each.vectors, it.labels), it.rows) for it in shown]
-            named = _names_as_samples(classifier, each)
-            by_name = [_against(classifier, ("text", "image"), named, it.labels) for it in shown]
-            classes = np.arange(len(each.names))
-            episodes["text"] += [_draw(classes, unlike, None, by_name, rng) for _ in range(EPISODES // 4)]
-            judged.setdefault(("text", "image"), []).extend(
-                _judge(it, np.eye(len(classes), dtype=bool), unlike) for it in by_name
-            )
+            named = _named(classifier, each)
+            by_name = [_against(classifier, ("text", "image"), named.vectors, it.labels) for it in shown]
+            as_texts = _Drawing(classifier, named, unlike, None, shown)
+            episodes["text"] += [as_texts.draw(rng) for _ in range(EPISODES // 4)]
+            judged.setdefault(("text", "image"), []).extend(_judge(it, named.own, unlike) for it in by_name)
             judged.setdefault(("image", "image"), []).extend(_judge(it, each.own, unlike) for it in pictures)
             both, true = _collages(classifier, each, each.pixels, names, rng)
             judged.setdefault(("image", "text"), []).append(_judge(both, true, unlike))
             for_threshold.append((("image", "text"), both, true, unlike))
-        episodes[each.type] += [_draw(each.classes, unlike, words, pictures, rng) for _ in range(EPISODES)]
+        drawing = _Drawing(classifier, each, unlike, names, shown)
+        episodes[each.type] += [drawing.draw(rng) for _ in range(EPISODES)]
         judged.setdefault((each.type, "text"), []).append(_judge(words, each.own, unlike))
         for_threshold.append(((each.type, "text"), words, each.own, unlike))
 
@@ -168,37 +167,58 @@ class _Episode:
     right: int
 
 
-def _draw(
-    classes: npt.NDArray[np.int64], unlike: Bools, words: Floats | None, pictures: Sequence[Floats], rng: np.random.Generator
-) -> _Episode:
-    """Draw a sample, of each class alike, and labels for it."""
-    row = int(rng.choice(np.flatnonzero(classes == rng.choice(np.unique(classes)))))
-    own = int(classes[row])
-    count = int(rng.integers(LABELS[0], LABELS[1] + 1))
-    others = rng.permutation(np.flatnonzero(unlike[own]))[: count - 1]
-    by_words_alone = words is not None and (not pictures or rng.random() < BY_WORDS_ALONE)
+@dataclass(frozen=True)
+class _Drawing:
+    """Draws episodes from a data set. `names`: (classes, dim), its classes by words, or None; `shown`: by example images."""
 
-    def side(index: int) -> Floats:
-        features = np.zeros((2, TERMS))
-        draw = rng.random()
-        shown = pictures[int(rng.integers(len(pictures)))][row, index] if pictures else np.full(TERMS, np.nan)
-        if words is not None and (by_words_alone or draw < BY_WORDS or np.isnan(shown).any()):
-            features[0] = words[row, index]
-        elif words is None or draw < BY_WORDS + BY_PICTURES:
-            features[1] = np.nan_to_num(shown)
-        else:
-            features[0], features[1] = words[row, index] / 2, shown / 2  # as scoring.pool does
-        return features.ravel()
+    classifier: Classifier
+    data: Labelled
+    unlike: Bools
+    names: Vectors | None
+    shown: Sequence[_Examples]
 
-    none, kind = np.zeros(2 * TERMS), rng.random()
-    if kind < AGAINST_ITSELF and len(others):
-        is_own = rng.random() < 0.5
-        return _Episode(np.stack([side(own if is_own else int(others[0])), none]), 0 if is_own else 1)
-    if kind < AGAINST_ITSELF + WITH_NONE and len(others):
-        if rng.random() < NONE_IS_RIGHT:
-            return _Episode(np.stack([none, *(side(int(index)) for index in others)]), 0)
-        return _Episode(np.stack([side(own), none, *(side(int(index)) for index in others)]), 0)
-    return _Episode(np.stack([side(own), *(side(int(index)) for index in others)]), 0)
+    def draw(self, rng: np.random.Generator) -> _Episode:
+        """Draw a sample, of each class alike, and labels for it."""
+        classes = self.data.classes
+        row = int(rng.choice(np.flatnonzero(classes == rng.choice(np.unique(classes)))))
+        own = int(classes[row])
+        count = int(rng.integers(LABELS[0], LABELS[1] + 1))
+        others = [int(index) for index in rng.permutation(np.flatnonzero(self.unlike[own]))[: count - 1]]
+        none, kind = np.zeros((1, 2 * TERMS)), rng.random()
+        if kind < AGAINST_ITSELF and others:
+            is_own = rng.random() < 0.5
+            return _Episode(np.concatenate([self._sides(row, [own if is_own else others[0]], rng), none]), 0 if is_own else 1)
+        if kind < AGAINST_ITSELF + WITH_NONE and others:
+            if rng.random() < NONE_IS_RIGHT:
+                return _Episode(np.concatenate([none, self._sides(row, others, rng)]), 0)
+            return _Episode(np.concatenate([self._sides(row, [own, *others], rng), none]), 0)
+        return _Episode(self._sides(row, [own, *others], rng), 0)
+
+    def _sides(self, row: int, labels: Sequence[int], rng: np.random.Generator) -> Floats:
+        """Describe labels by words, by example images or by both, and compare a sample with them: (labels, 2 * TERMS)."""
+        by_words_alone = self.names is not None and (not self.shown or rng.random() < BY_WORDS_ALONE)
+        features = np.zeros((len(labels), 2, TERMS))
+        worded, pictured = [], []
+        for place, index in enumerate(labels):
+            draw = rng.random()
+            examples = self.shown[int(rng.integers(len(self.shown)))] if self.shown else None
+            # A sample isn't compared with itself.
+            usable = examples is not None and not (self.data.type == "image" and row in examples.rows[index])
+            if self.names is not None and (by_words_alone or draw < BY_WORDS or not usable):
+                worded.append((place, self.names[index], 1.0))
+            elif examples is not None:
+                both = self.names is not None and draw >= BY_WORDS + BY_PICTURES
+                pictured.append((place, examples.labels[index], 0.5 if both else 1.0))
+                if self.names is not None and both:
+                    worded.append((place, self.names[index], 0.5))  # as scoring.pool does
+        sample = self.data.vectors[row : row + 1]
+        for side, (kind, found) in enumerate((("text", worded), ("image", pictured))):
+            if found:
+                places, vectors, shares = zip(*found, strict=True)
+                pair: Pair = (self.data.type, kind)
+                compared = _against(self.classifier, pair, sample, np.stack(vectors), exclusive=True)[0]
+                features[list(places), side] = compared * np.array(shares)[:, None]
+        return features.reshape(len(labels), 2 * TERMS)
 
 
 def _stacked(episodes: Sequence[_Episode]) -> tuple[Floats, Bools, npt.NDArray[np.int64]]:
@@ -216,16 +236,17 @@ def _weights(pair: Pair, fitted: Floats) -> Weights:
     return Weights(cosine=cosine, bias=bias, background=background, hubness=hubness)
 
 
-def _against(classifier: Classifier, pair: Pair, vectors: Vectors, labels: Vectors) -> Floats:
+def _against(classifier: Classifier, pair: Pair, vectors: Vectors, labels: Vectors, *, exclusive: bool = False) -> Floats:
     """Compare (n, dim) samples with (classes, dim) labels: features (n, classes, TERMS)."""
-    found = classifier.evidence(pair, vectors, labels)
+    found = classifier.evidence(pair, vectors, labels, exclusive=exclusive)
     cosines = found.cosines - HUBNESS_SHARE * found.hubness
     return np.stack([cosines, found.background, np.ones_like(cosines)], axis=2).astype(np.float64)
 
 
-def _names_as_samples(classifier: Classifier, data: Labelled) -> Vectors:
+def _named(classifier: Classifier, data: Labelled) -> Labelled:
     """Class names as text samples that meet example images."""
-    return classifier.encoder.encode_text([f"a photo of a {name}" for name in data.names])
+    vectors = classifier.encoder.encode_text([f"a photo of a {name}" for name in data.names])
+    return Labelled("text", vectors, np.arange(len(data.names)), data.names)
 
 
 def _unlike(classifier: Classifier, names: Sequence[str]) -> Bools:

@@ -19,11 +19,12 @@ import numpy as np
 import numpy.typing as npt
 from cachetools import LRUCache
 
-from pigeonhole import glossary, prompts, scoring
+from pigeonhole import glossary, prompts, scoring, weighing
 from pigeonhole.calibration import Calibration, Evidence, Floats, Modality, Pair, Weights
-from pigeonhole.labels import LabelClass, Meaning, meaning, same_thing
+from pigeonhole.labels import LabelClass, Meaning, meaning
 from pigeonhole.ports import Backgrounds, Encoder
 from pigeonhole.scoring import Ranked
+from pigeonhole.weighing import Side
 
 Pixels = npt.NDArray[np.uint8]
 Key = TypeVar("Key")
@@ -102,24 +103,6 @@ class _Samples:
     against: Mapping[Modality, Floats]
     tokens: int
     warnings: list[str]
-
-
-@dataclass(frozen=True)
-class _Side:
-    """What all samples have in common with one label, or with one side of it: (n,) log-odds and cosines."""
-
-    log_odds: Floats
-    cosines: Floats
-
-
-def _pooled(sides: Sequence[_Side]) -> _Side:
-    """The mean of a label's sides."""
-    return _Side(scoring.pool([side.log_odds for side in sides]), scoring.pool([side.cosines for side in sides]))
-
-
-def _least(sides: Sequence[_Side]) -> _Side:
-    """Of what a label says that it is not all has to hold, so the least likely counts."""
-    return _Side(np.min([side.log_odds for side in sides], axis=0), np.min([side.cosines for side in sides], axis=0))
 
 
 class Classifier:
@@ -249,73 +232,46 @@ class Classifier:
         by_text: Mapping[str, Floats],
         by_image: Mapping[str, Floats],
     ) -> tuple[Floats, Floats]:
-        """Weigh all samples against all labels, as scoring.py says: (n, labels) log-odds and cosines.
-
-        Each is the mean over what describes a label: its words, its example images, and all that it is not.
-        """
+        """Weigh all samples against all labels: (n, labels) log-odds and cosines."""
         weights = self.calibration.multiple if multiple else self.calibration.single
-        groups = dict.fromkeys(
-            [each.things for each in meanings if each.things] + [(it,) for each in meanings for it in each.not_]
-        )
-        words = {group: scoring.unit_mean(np.concatenate([by_text[text] for text in group])) for group in groups}
-        by_words = self._sides(samples, weights, "text", words)
-        by_pictures = self._sides(samples, weights, "image", by_image)
-
-        things: list[_Side | None] = []
-        for label, each in zip(labels, meanings, strict=True):
-            sides = [by_words[each.things]] if each.things else []
-            if label.images:
-                sides.append(by_pictures[label.name])
-            things.append(_pooled(sides) if sides else None)
-
-        def thing_named(text: str) -> _Side | None:
-            """The label for what another one says it is not, with its example images; None where there is no such label."""
-            for label, each, thing in zip(labels, meanings, things, strict=True):
-                if thing and any(same_thing(text, name) for name in (label.name, *each.things)):
-                    return thing
-            return None
-
-        columns: list[_Side | None] = []
-        negated: list[Floats] = []
-        for thing, each in zip(things, meanings, strict=True):
-            sides = [thing] if thing else []
-            if each.not_:
-                without = []
-                for text in each.not_:
-                    positive = thing_named(text)
-                    side = positive or by_words[text,]
-                    negated.append(side.log_odds)
-                    odds = scoring.without(side.log_odds, among_labels=positive is not None, multiple=multiple)
-                    without.append(_Side(odds, -side.cosines))
-                sides.append(_least(without))
-            columns.append(_pooled(sides) if sides else None)
-        count = len(samples.starts)
-        standing = scoring.none_of([it.log_odds for it in columns if it], negated, count, multiple=multiple)
-        none = _Side(standing, np.zeros(count, dtype=np.float32))
-        filled = [column or none for column in columns]
-        return np.stack([it.log_odds for it in filled], axis=1), np.stack([it.cosines for it in filled], axis=1)
+        words = {
+            group: scoring.unit_mean(np.concatenate([by_text[text] for text in group])) for group in weighing.groups(meanings)
+        }
+        by_words = self._sides(samples, weights, "text", words, exclusive=not multiple)
+        by_pictures = self._sides(samples, weights, "image", by_image, exclusive=not multiple)
+        return weighing.weigh(labels, meanings, by_words, by_pictures, len(samples.starts), multiple=multiple)
 
     def _sides(
-        self, samples: _Samples, weights: Mapping[Pair, Weights], of: Modality, labels: Mapping[Key, Floats]
-    ) -> dict[Key, _Side]:
+        self,
+        samples: _Samples,
+        weights: Mapping[Pair, Weights],
+        of: Modality,
+        labels: Mapping[Key, Floats],
+        *,
+        exclusive: bool,
+    ) -> dict[Key, Side]:
         """Weigh all samples against embeddings, (dim,) each, of labels' words or of their example images."""
         if not labels or not len(samples.starts):
             nothing = np.zeros(len(samples.starts), dtype=np.float32)
-            return dict.fromkeys(labels, _Side(nothing, nothing))
+            return dict.fromkeys(labels, Side(nothing, nothing))
         vectors = samples.against[of]
         pair: Pair = (samples.type, of)
-        found = self.evidence(pair, vectors, np.stack([*labels.values()]))
+        found = self.evidence(pair, vectors, np.stack([*labels.values()]), exclusive=exclusive)
         odds, cosines = (
             np.maximum.reduceat(each, samples.starts, axis=0) for each in (weights[pair].log_odds(found), found.cosines)
         )
-        return {key: _Side(odds[:, k], cosines[:, k]) for k, key in enumerate(labels)}
+        return {key: Side(odds[:, k], cosines[:, k]) for k, key in enumerate(labels)}
 
-    def evidence(self, pair: Pair, samples: Floats, labels: Floats) -> Evidence:
-        """Compare embedded samples, (n, dim), with embeddings, (labels, dim), of words or of example images."""
+    def evidence(self, pair: Pair, samples: Floats, labels: Floats, *, exclusive: bool) -> Evidence:
+        """Compare embedded samples, (n, dim), with embeddings, (labels, dim), of words or of example images.
+
+        `exclusive`: whether the labels exclude each other.
+        """
         if pair == ("text", "text"):
             texts = self.backgrounds.texts
-            return scoring.evidence(samples, labels, texts, self.sentence.info.logit_scale, texts=texts)
-        return scoring.evidence(samples, labels, self.backgrounds.photos, self.encoder.info.logit_scale)
+            scale = self.sentence.info.logit_scale
+            return scoring.evidence(samples, labels, texts, scale, exclusive=exclusive, texts=texts)
+        return scoring.evidence(samples, labels, self.backgrounds.photos, self.encoder.info.logit_scale, exclusive=exclusive)
 
     def embed_words(self, samples: Modality, texts: Sequence[str]) -> Floats:
         """Embed labels, a text each, as samples of a type meet them in the default templates: (texts, dim)."""

@@ -26,17 +26,26 @@ from pigeonhole.calibration import Evidence, Floats
 
 # Of the background's concepts, the part nearest to a label that is left out when that label is weighed: they mean the same.
 NEAR_SHARE = 0.02
+MOST_NEAR = 0.3  # of the concepts that are left out for all of a request's labels, at most: a hundred labels would leave none
 
 
-def evidence(samples: Floats, labels: Floats, background: Floats, scale: float, *, texts: Floats | None = None) -> Evidence:
+def evidence(
+    samples: Floats, labels: Floats, background: Floats, scale: float, *, exclusive: bool, texts: Floats | None = None
+) -> Evidence:
     """Compare embedded samples, (n, dim), with labels, (labels, dim), against background concepts, (m, dim).
 
-    `scale`: the model's logit scale; `texts`: (k, dim) texts at large, by which a label's hubness is measured: its mean cosine
-    with them. Subtracting that is the same as centring the samples on those texts (hubness: Radovanović et al. 2010).
+    `scale`: the model's logit scale; `exclusive`: whether the labels exclude each other. Then all meet one background, which
+    leaves their order to the cosines; else each meets its own, which leaves it the same whatever stands beside it.
+    `texts`: (k, dim) texts at large, by which a label's hubness is measured: its mean cosine with them. Subtracting that is the
+    same as centring the samples on those texts (hubness: Radovanović et al. 2010).
     """
+    left_out = near(labels, background)
+    if exclusive:
+        left_out = _near_any(left_out, labels @ background.T)
+    weight = background_weight(samples @ background.T, left_out, scale)
     return Evidence(
         cosines=samples @ labels.T,
-        background=background_weight(samples @ background.T, near(labels, background), scale),
+        background=np.broadcast_to(weight, (len(samples), len(labels))),
         hubness=np.zeros(len(labels), dtype=np.float32) if texts is None else (labels @ texts.T).mean(axis=1),
     )
 
@@ -47,6 +56,15 @@ def near(labels: Floats, background: Floats) -> npt.NDArray[np.bool_]:
     nearest = np.argsort(-(labels @ background.T), axis=1, kind="stable")[:, :count]
     left_out = np.zeros((len(labels), len(background)), dtype=bool)
     np.put_along_axis(left_out, nearest, values=True, axis=1)
+    return left_out
+
+
+def _near_any(near_each: npt.NDArray[np.bool_], cosines: Floats) -> npt.NDArray[np.bool_]:
+    """Bool (labels, m) and their cosines -> bool (1, m): what is near any label, but MOST_NEAR of the concepts at most."""
+    nearness = np.where(near_each, cosines, -np.inf).max(axis=0)
+    count = min(int(np.isfinite(nearness).sum()), round(MOST_NEAR * len(nearness)))
+    left_out = np.zeros((1, len(nearness)), dtype=bool)
+    left_out[0, np.argsort(-nearness, kind="stable")[:count]] = True
     return left_out
 
 

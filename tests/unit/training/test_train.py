@@ -9,15 +9,16 @@ import pytest
 import torch
 from transformers import ResNetConfig
 
+from tower import ImageTower, save, weights_of
 from train import FROM_A_MODEL, FROM_SCRATCH, WARM_UP, Learner, Schedule
 
 CONFIG = ResNetConfig(embedding_size=8, hidden_sizes=[8, 8, 8], depths=[1, 1, 1], layer_type="basic")
-RUN = {"start": None, "left_out": [], "seed": 0}
+RUN = {"start": [], "left_out": [], "seed": 0}
 SCHEDULES = pytest.mark.parametrize("schedule", [FROM_SCRATCH, FROM_A_MODEL], ids=["from scratch", "from a model"])
 
 
 def learner() -> Learner:
-    return Learner.new(CONFIG, "cpu", None)
+    return Learner.new(CONFIG, "cpu", [])
 
 
 def one_step(of: Learner) -> None:
@@ -45,6 +46,19 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(SystemExit, match="is of another run"):
         learner().resume(tmp_path / "checkpoint.pt", RUN | {"left_out": ["hotdog"]})
+
+
+def test_a_run_from_several_models_starts_from_the_mean_of_their_weights(tmp_path: Path) -> None:
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder, scale in zip(folders, (30.0, 50.0), strict=True):
+        save(ImageTower(CONFIG), scale, CONFIG, folder, {})
+
+    started = Learner.new(CONFIG, "cpu", folders)
+
+    one, two = map(weights_of, folders)
+    for name, value in one.items():
+        torch.testing.assert_close(started.tower.state_dict()[name], (value + two[name]) / 2)
+    assert float(started.log_scale.detach().exp()) == pytest.approx(30.0), "the first one's"
 
 
 @pytest.mark.parametrize(
