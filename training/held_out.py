@@ -5,7 +5,8 @@
 Two folders: `calibrate/` to calibrate and choose on, `report/` to report, each with half of the photos of every class by a
 fixed seed; near-duplicates lie in one half. `photos.parquet` is the held-out tenth of train-photos, `val-tiny-imagenet.parquet`
 the validation set. Beside them, for a model that was trained with --leave-out and saw none of these: `left-out.parquet`, the
-photos of the left-out classes, and `hotdogs.parquet`, all hotdogs and the held-out photos to report on.
+photos of the left-out classes, and `hotdogs.parquet`, all hotdogs and the held-out photos to report on; `calibrate-seen/` is
+`calibrate/` without either.
 """
 
 from __future__ import annotations
@@ -70,15 +71,17 @@ def main() -> None:
         table = pq.read_table(args.data / f"{stem}.parquet")
         names = np.array([common_name(photos.names[index]) for index in photos.classes])
         held_out = np.flatnonzero(held_out_rows(photos)) if stem == "train-photos" else np.arange(len(photos))
-        report = report_half(photos.take(held_out))
-        for half, rows in (("calibrate", held_out[~report]), ("report", held_out[report])):
-            write(table, rows, args.out / half / f"{stem.removeprefix('train-')}.parquet")
+        to_report = report_half(photos.take(held_out))
+        calibrate, report = held_out[~to_report], held_out[to_report]
         if stem == "train-photos":
-            hotdogs = np.flatnonzero(np.isin(names, LEFT_OUT_TOO))
-            write(table, np.union1d(hotdogs, held_out[report]), args.out / "hotdogs.parquet")
+            left_out = np.flatnonzero(np.isin(names, LEFT_OUT_TOO))
+            write(table, np.union1d(left_out, report), args.out / "hotdogs.parquet")
         else:
-            left_out = [common_name(name) for name in photos.names[::LEFT_OUT_EVERY]]
-            write(table, np.flatnonzero(np.isin(names, left_out)), args.out / "left-out.parquet")
+            left_out = np.flatnonzero(np.isin(names, [common_name(name) for name in photos.names[::LEFT_OUT_EVERY]]))
+            write(table, left_out, args.out / "left-out.parquet")
+        seen = np.setdiff1d(calibrate, left_out)
+        for folder, rows in (("calibrate", calibrate), ("calibrate-seen", seen), ("report", report)):
+            write(table, rows, args.out / folder / f"{stem.removeprefix('train-')}.parquet")
 
 
 if __name__ == "__main__":

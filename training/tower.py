@@ -14,8 +14,10 @@ from data import PhotoSet, plain
 from text_targets import Embed
 
 SIDE = 64  # of what it is given
-# It enlarges that before its first convolution: the stem halves a photo twice, and what it has halved 64 pixels to is small.
-READS_AT = 80
+# It enlarges that before its first convolution: the stem halves a photo twice, and what it has halved 64 pixels to is small. At
+# the end it reads at a larger side than it was trained at, since things in the cuts of training are larger than in whole photos
+# (Touvron et al. 2019, "Fixing the train-test resolution discrepancy").
+TRAINED_AT, READS_AT = 80, 96
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 TEXT_DIM = 384
 
@@ -23,7 +25,8 @@ TEXT_DIM = 384
 class ImageTower(torch.nn.Module):
     """A transformers ResNet and a projection: normalised pixels (n, 3, h, w) -> unit embeddings (n, TEXT_DIM).
 
-    `reads_at`: the side in pixels to which photos are enlarged first.
+    `reads_at`: the side in pixels to which photos are enlarged first. In evaluation mode a photo's embedding is the mean of its
+    own and its mirror image's.
     """
 
     def __init__(self, config: ResNetConfig, reads_at: int = READS_AT) -> None:
@@ -35,6 +38,11 @@ class ImageTower(torch.nn.Module):
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         if pixels.shape[-1] != self.reads_at:
             pixels = torch.nn.functional.interpolate(pixels, size=(self.reads_at, self.reads_at), mode="bilinear")
+        if self.training:
+            return self._embed(pixels)
+        return torch.nn.functional.normalize(self._embed(pixels) + self._embed(pixels.flip(-1)), dim=-1)
+
+    def _embed(self, pixels: torch.Tensor) -> torch.Tensor:
         features = self.vision(pixels).pooler_output.flatten(1)
         return torch.nn.functional.normalize(self.projection(features), dim=-1)
 
@@ -82,6 +90,7 @@ def save(tower: ImageTower, scale: float, config: ResNetConfig, out: Path, facts
         "projection_dim": TEXT_DIM,
         "logit_scale": round(scale, 4),
         "reads_at": READS_AT,
+        "mirrored": True,
         "vision_config": vision,
     }
     processor = {

@@ -30,7 +30,7 @@ from transformers import ResNetConfig
 from data import PhotoSet, augment, class_weights, graft, load, mix, split_held_out, without
 from muon import Muon
 from text_targets import Texts, TextTargets, same_in
-from tower import READS_AT, SIDE, ImageTower, embed_photos, normalise, save, sentence_embedder, weights_of
+from tower import READS_AT, SIDE, TRAINED_AT, ImageTower, embed_photos, normalise, save, sentence_embedder, weights_of
 
 SHARES = (0.72, 0.23, 0.05)  # of a batch: Tiny ImageNet, photos, CIFAR-10
 BATCH = 256
@@ -64,9 +64,9 @@ class Schedule:
         return next((side, reads_at) for until, side, reads_at in self.phases if progress < until or until == 1.0)
 
 
-FROM_SCRATCH = Schedule(peak=1.0, phases=((0.4, 48, 48), (0.7, SIDE, SIDE), (1.0, SIDE, READS_AT)))
+FROM_SCRATCH = Schedule(peak=1.0, phases=((0.4, 48, 48), (0.7, SIDE, SIDE), (1.0, SIDE, TRAINED_AT)))
 # At the full rate a trained model forgets within minutes what it knew: from 40 % to 30 on Tiny ImageNet.
-FROM_A_MODEL = Schedule(peak=0.25, phases=((0.4, 56, 56), (0.7, SIDE, SIDE), (1.0, SIDE, READS_AT)))
+FROM_A_MODEL = Schedule(peak=0.25, phases=((0.4, 56, 56), (0.7, SIDE, SIDE), (1.0, SIDE, TRAINED_AT)))
 
 
 @dataclass

@@ -198,25 +198,24 @@ class _Drawing:
         """Describe labels by words, by example images or by both, and compare a sample with them: (labels, 2 * TERMS)."""
         by_words_alone = self.names is not None and (not self.shown or rng.random() < BY_WORDS_ALONE)
         features = np.zeros((len(labels), 2, TERMS))
-        worded, pictured = [], []
+        described: dict[Modality, list[tuple[int, Vectors, float]]] = {"text": [], "image": []}  # place, embedding, share
         for place, index in enumerate(labels):
             draw = rng.random()
             examples = self.shown[int(rng.integers(len(self.shown)))] if self.shown else None
             # A sample isn't compared with itself.
             usable = examples is not None and not (self.data.type == "image" and row in examples.rows[index])
             if self.names is not None and (by_words_alone or draw < BY_WORDS or not usable):
-                worded.append((place, self.names[index], 1.0))
+                described["text"].append((place, self.names[index], 1.0))
             elif examples is not None:
                 both = self.names is not None and draw >= BY_WORDS + BY_PICTURES
-                pictured.append((place, examples.labels[index], 0.5 if both else 1.0))
+                described["image"].append((place, examples.labels[index], 0.5 if both else 1.0))
                 if self.names is not None and both:
-                    worded.append((place, self.names[index], 0.5))  # as scoring.pool does
+                    described["text"].append((place, self.names[index], 0.5))  # as scoring.pool does
         sample = self.data.vectors[row : row + 1]
-        for side, (kind, found) in enumerate((("text", worded), ("image", pictured))):
+        for side, (kind, found) in enumerate(described.items()):
             if found:
                 places, vectors, shares = zip(*found, strict=True)
-                pair: Pair = (self.data.type, kind)
-                compared = _against(self.classifier, pair, sample, np.stack(vectors), exclusive=True)[0]
+                compared = _against(self.classifier, (self.data.type, kind), sample, np.stack(vectors), exclusive=True)[0]
                 features[list(places), side] = compared * np.array(shares)[:, None]
         return features.reshape(len(labels), 2 * TERMS)
 

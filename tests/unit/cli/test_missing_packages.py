@@ -29,7 +29,7 @@ def test_a_package_that_is_missing_is_named_with_the_way_out(package: str, tmp_p
     assert "make start" in line
 
 
-@pytest.mark.parametrize("command", [["--help"], ["keys", "list", "--help"], ["models", "list", "--help"]])
+@pytest.mark.parametrize("command", [["keys", "list", "--help"], ["models", "list", "--help"]])
 def test_commands_other_than_eval_start_without_numpy(command: list[str]) -> None:
     """It would cost each of them a third of a second."""
     started = subprocess.run([sys.executable, "-c", WITHOUT, "numpy", *command], capture_output=True, text=True, timeout=120)

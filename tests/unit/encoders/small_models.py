@@ -116,6 +116,8 @@ def image_tower(folder: Path, *, dim: int, side: int = 32) -> None:
         "text_model": "all-MiniLM-L6-v2",
         "projection_dim": dim,
         "logit_scale": 31.5,
+        "reads_at": side + 8,
+        "mirrored": True,
         "vision_config": config.to_diff_dict(),
     }
     (folder / "config.json").write_text(json.dumps(settings))

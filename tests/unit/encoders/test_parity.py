@@ -98,6 +98,14 @@ def test_an_answer_is_the_same_alone_and_in_company(
         np.testing.assert_allclose(model.encoder.encode_image(images), alone, atol=1e-5)
 
 
+def test_the_bundled_kind_embeds_a_picture_and_its_mirror_image_alike(
+    in_onnx: dict[str, LoadedModel], crops: dict[str, npt.NDArray[np.uint8]]
+) -> None:
+    encoder, pictures = in_onnx["image-tower"].encoder, crops["image-tower"]
+
+    np.testing.assert_allclose(encoder.encode_image(pictures[:, :, ::-1]), encoder.encode_image(pictures), atol=1e-5)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_texts_and_no_pictures_give_no_rows(kind: str, in_onnx: dict[str, LoadedModel]) -> None:
     encoder = in_onnx[kind].encoder

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from data import LEAST_DETAIL, PhotoSet, augment, graft, has_black_corners, mix, plain, split_held_out
+from data import LEAST_DETAIL, PhotoSet, augment, graft, has_black_corners, plain, split_held_out
 
 SIDE = 48
 
@@ -113,20 +113,3 @@ def test_a_tenth_of_each_class_is_held_out_the_same_each_time() -> None:
     assert np.bincount(held_out.classes).tolist() == [5, 5, 5, 5]
     assert len(training) == 180
     assert np.array_equal(split_held_out(whole)[1].pixels, held_out.pixels)
-
-
-def test_mixed_photos_hold_a_rectangle_of_one_of_their_group() -> None:
-    """Each photo here is of one colour, its number."""
-    batch = torch.arange(12.0).view(12, 1, 1, 1).expand(12, 3, 16, 16)
-
-    mixed, others, share = mix(batch, [slice(0, 5), slice(5, 10)], np.random.default_rng(3))
-
-    assert 0 < share < 1
-    assert sorted(others.tolist()) == list(range(12))
-    assert {int(k) // 5 for k in others[:5]} == {0}
-    assert {int(k) // 5 for k in others[5:10]} == {1}
-    assert others[10:].tolist() == [10, 11]
-    for number, other in enumerate(others.tolist()):
-        own = (mixed[number, 0] == number).float().mean()
-        assert float(own) == (1.0 if other == number else share)
-        assert set(mixed[number].unique().tolist()) == {float(number), float(other)}

@@ -236,7 +236,7 @@ def test_each_pixel_of_a_mixed_photo_is_of_one_of_the_two_at_its_place() -> None
     before = batch.clone()
 
     for seed in range(10):
-        mixed, others, share = mix(batch, slice(1, 6), np.random.default_rng(seed))
+        mixed, others, share = mix(batch, [slice(1, 6)], np.random.default_rng(seed))
 
         assert sorted(others.tolist()) == list(range(7))
         assert others.tolist()[:1] + others.tolist()[6:] == [0, 6], "the other rows keep to themselves"
@@ -252,10 +252,18 @@ def test_each_pixel_of_a_mixed_photo_is_of_one_of_the_two_at_its_place() -> None
         assert float(height * width) == pytest.approx((1 - share) * SIDE**2, abs=1e-3)
 
 
+def test_photos_are_mixed_with_those_of_their_own_source() -> None:
+    """Thirty-pixel cats in sharp photos would tell the sources apart again."""
+    for seed in range(10):
+        _, others, _ = mix(torch.rand(9, 3, SIDE, SIDE), [slice(0, 4), slice(4, 8)], np.random.default_rng(seed))
+
+        assert [sorted(others[rows].tolist()) for rows in (slice(0, 4), slice(4, 8))] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+
+
 def test_shares_lie_evenly_between_none_and_all() -> None:
     batch = torch.zeros(1, 1, SIDE, SIDE)
 
-    shares = np.array([mix(batch, slice(0, 1), np.random.default_rng(seed))[2] for seed in range(200)])
+    shares = np.array([mix(batch, [slice(0, 1)], np.random.default_rng(seed))[2] for seed in range(200)])
 
     assert 0 <= shares.min() < 0.05
     assert 0.95 < shares.max() <= 1
@@ -266,7 +274,7 @@ def test_a_mixed_label_is_worth_what_is_to_be_seen_of_it() -> None:
     """Photos of one colour each: their mean is the shares' mean."""
     batch = torch.arange(5.0).view(5, 1, 1, 1).expand(5, 3, SIDE, SIDE)
 
-    mixed, others, share = mix(batch, slice(0, 5), np.random.default_rng(3))
+    mixed, others, share = mix(batch, [slice(0, 5)], np.random.default_rng(3))
 
     expected = share * torch.arange(5.0) + (1 - share) * others.float()
     assert torch.allclose(mixed.mean(dim=(1, 2, 3)), expected, atol=1e-4)

@@ -9,7 +9,8 @@ import pytest
 import torch
 from transformers import ResNetConfig
 
-from tower import ImageTower, save, weights_of
+from pigeonhole.encoders.graphs import ProjectedVision
+from tower import TEXT_DIM, ImageTower, save, weights_of
 from train import FROM_A_MODEL, FROM_SCRATCH, WARM_UP, Learner, Schedule
 
 CONFIG = ResNetConfig(embedding_size=8, hidden_sizes=[8, 8, 8], depths=[1, 1, 1], layer_type="basic")
@@ -46,6 +47,16 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(SystemExit, match="is of another run"):
         learner().resume(tmp_path / "checkpoint.pt", RUN | {"left_out": ["hotdog"]})
+
+
+def test_what_is_measured_in_training_is_what_the_service_embeds() -> None:
+    tower = ImageTower(CONFIG, reads_at=40).eval()
+    graph = ProjectedVision(tower.vision, CONFIG.hidden_sizes[-1], TEXT_DIM, 40, mirrored=True)
+    graph.projection = tower.projection
+    pictures = torch.rand(3, 3, 32, 32)
+
+    with torch.inference_mode():
+        torch.testing.assert_close(torch.nn.functional.normalize(graph(pictures), dim=-1), tower(pictures))
 
 
 def test_a_run_from_several_models_starts_from_the_mean_of_their_weights(tmp_path: Path) -> None:

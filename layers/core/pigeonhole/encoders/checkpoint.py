@@ -136,7 +136,8 @@ def _open_tower(found: Source, config: dict[str, Any], sentence: Checkpoint) -> 
         vision = AutoModel.from_config(vision_config)  # type: ignore[no-untyped-call]
     weights = {name: value.float() for path in found.weights() for name, value in load_file(path).items()}
     dim, width = weights["projection.weight"].shape
-    tower = ProjectedVision(vision, width, dim, int(config.get("reads_at", spec.side)))
+    reads_at, mirrored = int(config.get("reads_at", spec.side)), bool(config.get("mirrored", False))
+    tower = ProjectedVision(vision, width, dim, reads_at, mirrored=mirrored)
     missing, unexpected = tower.load_state_dict(weights, strict=False)
     # How many batches a batch norm has seen is only of use in training, and not stored.
     if unexpected or any("num_batches_tracked" not in name for name in missing) or dim != sentence.facts.dim:

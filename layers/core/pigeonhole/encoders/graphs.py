@@ -44,18 +44,25 @@ class ImageFeatures(torch.nn.Module):
 class ProjectedVision(torch.nn.Module):
     """The bundled model's image side (training/train.py's ImageTower): a transformers vision model and a projection.
 
-    `reads_at`: the side in pixels to which pictures are enlarged first.
+    `reads_at`: the side in pixels to which pictures are enlarged first; `mirrored`: whether a picture's embedding is the mean
+    of its own and its mirror image's, which costs twice the time.
     """
 
-    def __init__(self, vision: Any, width: int, dim: int, reads_at: int) -> None:
+    def __init__(self, vision: Any, width: int, dim: int, reads_at: int, *, mirrored: bool) -> None:
         super().__init__()
-        self.reads_at = reads_at
+        self.reads_at, self.mirrored = reads_at, mirrored
         self.vision = vision
         self.projection = torch.nn.Linear(width, dim, bias=False)
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         if values.shape[-1] != self.reads_at:
             values = interpolate(values, size=(self.reads_at, self.reads_at), mode="bilinear")
+        features = self._features(values)
+        if self.mirrored:
+            features = normalize(features, dim=-1) + normalize(self._features(values.flip(-1)), dim=-1)
+        return features
+
+    def _features(self, values: torch.Tensor) -> torch.Tensor:
         features: torch.Tensor = self.projection(self.vision(values).pooler_output.flatten(1))
         return features
 
