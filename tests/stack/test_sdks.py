@@ -82,7 +82,7 @@ def test_texts_get_the_right_labels(client: Client, topic: str) -> None:
 
 
 @pytest.mark.parametrize("sent", ["by address", "inline"])
-def test_at_least_five_of_seven_photos_get_the_right_labels(
+def test_at_least_six_of_seven_photos_get_the_right_labels(
     client: Client, photos: dict[str, bytes], web: Web, sent: str
 ) -> None:
     server = web({f"/{index}": data for index, data in enumerate(photos.values())})
@@ -93,7 +93,7 @@ def test_at_least_five_of_seven_photos_get_the_right_labels(
     check_shape(answer, len(photos))
     told = dict(zip(photos, answer["predictions"], strict=True))
     # By chance, one of the seven; models/tiny/README.md says which ones come out.
-    assert sum(label == prediction for label, prediction in told.items()) >= 5, told
+    assert sum(label == prediction for label, prediction in told.items()) >= 6, told
 
 
 def test_example_images_are_labels(client: Client, photos: dict[str, bytes], web: Web) -> None:
