@@ -104,6 +104,20 @@ def test_a_label_for_texts_means_what_callers_mean_by_it(deployed: Deployment) -
     assert dict(zip(texts, told, strict=True)) == texts
 
 
+def test_a_text_that_isnt_positive_is_negative(deployed: Deployment) -> None:
+    """Against texts at large, any review is far from "positive"."""
+    texts = {
+        "The battery died after two days.": "not positive",
+        "I could eat here every day.": "positive",
+        "What a waste of two hours.": "not positive",
+        "Setup took a minute and it just works.": "positive",
+    }
+
+    told = predictions(deployed, [text(words) for words in texts], [text("positive"), text("not positive")])
+
+    assert dict(zip(texts, told, strict=True)) == texts
+
+
 def test_a_text_may_be_spam_or_not(deployed: Deployment) -> None:
     texts = {
         "Congratulations! You have won a free holiday, click here to claim your prize.": "spam",

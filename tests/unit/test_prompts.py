@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pigeonhole.glossary import texts_for
+from pigeonhole.glossary import opposed, texts_for
+from pigeonhole.labels import Meaning
 from pigeonhole.prompts import Form, form, prompts_for, render
 
 TEMPLATES = ("{}", "a photo of a {}", "a picture of the {}")
@@ -91,3 +92,14 @@ def test_the_glossary_knows_a_label_however_it_is_written(label: str) -> None:
 
 def test_the_glossary_is_silent_about_other_labels() -> None:
     assert texts_for("cat") == ()
+
+
+@pytest.mark.parametrize(
+    ("negated", "opposite"), [("positive", "negative"), ("Negative", "positive"), ("satisfied", "dissatisfied")]
+)
+def test_what_is_not_the_one_of_two_opposites_is_the_other(negated: str, opposite: str) -> None:
+    assert opposed(Meaning((), not_=(negated,))) == Meaning((opposite,))
+
+
+def test_what_has_no_opposite_stays_negated() -> None:
+    assert opposed(Meaning(("urgent",), not_=("spam", "good"))) == Meaning(("urgent", "bad"), not_=("spam",))

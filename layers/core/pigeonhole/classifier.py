@@ -191,6 +191,8 @@ class Classifier:
     ) -> Outcome:
         reader = self._reader(samples.type)
         meanings = [Meaning(label.texts) if options.literal else meaning(label) for label in labels]
+        if samples.type == "text" and not options.multiple_labels:
+            meanings = [glossary.opposed(each) for each in meanings]
         prompted = {
             text: self._prompts(samples.type, text, options) for each in meanings for text in (*each.things, *each.not_)
         }

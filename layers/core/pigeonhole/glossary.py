@@ -7,7 +7,9 @@ words). It holds words for texts at large, none of a single trade. docs/models.m
 
 from __future__ import annotations
 
-from pigeonhole.labels import bare
+from dataclasses import replace
+
+from pigeonhole.labels import Meaning, bare
 
 _GLOSSARY = {
     # Sentiment
@@ -110,9 +112,25 @@ _GLOSSARY = {
     "goodbye": ("Bye, see you later.",),
     "thanks": ("Thank you very much.",),
 }
+# A text that isn't positive isn't just any text: it is negative. Only pairs of which a judgement is one or the other: what
+# isn't spam may be anything, and who isn't happy may be angry or afraid.
+_OPPOSITES = (
+    ("positive", "negative"),
+    ("good", "bad"),
+    ("favourable", "unfavourable"),
+    ("satisfied", "dissatisfied"),
+)
 _TEXTS = {bare(label): texts for label, texts in _GLOSSARY.items()}
+_OPPOSITE_OF = {bare(one): other for pair in _OPPOSITES for one, other in (pair, pair[::-1])}
 
 
 def texts_for(label: str) -> tuple[str, ...]:
     """What a label means in other words; nothing for a label that isn't listed. Case, article and plural don't matter."""
     return _TEXTS.get(bare(label), ())
+
+
+def opposed(meaning: Meaning) -> Meaning:
+    """Read what a label for texts is not as its opposite, where there is one: "not positive" as "negative"."""
+    opposites = tuple(_OPPOSITE_OF[bare(text)] for text in meaning.not_ if bare(text) in _OPPOSITE_OF)
+    not_ = tuple(text for text in meaning.not_ if bare(text) not in _OPPOSITE_OF)
+    return replace(meaning, things=meaning.things + opposites, not_=not_)
