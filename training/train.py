@@ -82,7 +82,7 @@ class Learner:
 
     @classmethod
     def new(cls, config: ResNetConfig, device: str, start: list[Path]) -> Learner:
-        """A fresh one, or one with the mean weights of the models in `start` (Wortsman et al. 2022)."""
+        """A fresh one, or one with the models' mean weights (Wortsman et al. 2022) and the first one's temperature."""
         tower = ImageTower(config)
         scale = FIRST_SCALE
         if start:

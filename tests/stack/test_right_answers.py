@@ -90,42 +90,34 @@ def test_with_several_labels_none_stands_alone(deployed: Deployment, photos: dic
     assert told == [["temple"], ["none of these"]]
 
 
-def test_a_label_for_texts_means_what_callers_mean_by_it(deployed: Deployment) -> None:
-    """By the word alone, "positive" is near medical tests and "negative" near numbers."""
-    texts = {
-        "The battery died after two days.": "negative",
-        "I could eat here every day.": "positive",
-        "What a waste of two hours.": "negative",
-        "Setup took a minute and it just works.": "positive",
-    }
-
-    told = predictions(deployed, [text(words) for words in texts], [text("positive"), text("negative")])
+def answers_as_expected(deployed: Deployment, texts: dict[str, str]) -> None:
+    """`texts`: each text's right label; all of those are asked for."""
+    told = predictions(deployed, [text(words) for words in texts], [text(label) for label in dict.fromkeys(texts.values())])
 
     assert dict(zip(texts, told, strict=True)) == texts
 
 
-def test_a_text_that_isnt_positive_is_negative(deployed: Deployment) -> None:
-    """Against texts at large, any review is far from "positive"."""
-    texts = {
-        "The battery died after two days.": "not positive",
-        "I could eat here every day.": "positive",
-        "What a waste of two hours.": "not positive",
-        "Setup took a minute and it just works.": "positive",
-    }
-
-    told = predictions(deployed, [text(words) for words in texts], [text("positive"), text("not positive")])
-
-    assert dict(zip(texts, told, strict=True)) == texts
+@pytest.mark.parametrize("other", ["negative", "not positive"])
+def test_a_label_for_texts_means_what_callers_mean_by_it(deployed: Deployment, other: str) -> None:
+    """By the word alone, "positive" is near medical tests; against texts at large, any review is far from it."""
+    answers_as_expected(
+        deployed,
+        {
+            "The battery died after two days.": other,
+            "I could eat here every day.": "positive",
+            "What a waste of two hours.": other,
+            "Setup took a minute and it just works.": "positive",
+        },
+    )
 
 
 def test_a_text_may_be_spam_or_not(deployed: Deployment) -> None:
-    texts = {
-        "Congratulations! You have won a free holiday, click here to claim your prize.": "spam",
-        "Can we move our meeting to three o'clock?": "not spam",
-        "Limited offer: cheap loans without a credit check, apply now!": "spam",
-        "I have attached the minutes of yesterday's call.": "not spam",
-    }
-
-    told = predictions(deployed, [text(words) for words in texts], [text("spam"), text("not spam")])
-
-    assert dict(zip(texts, told, strict=True)) == texts
+    answers_as_expected(
+        deployed,
+        {
+            "Congratulations! You have won a free holiday, click here to claim your prize.": "spam",
+            "Can we move our meeting to three o'clock?": "not spam",
+            "Limited offer: cheap loans without a credit check, apply now!": "spam",
+            "I have attached the minutes of yesterday's call.": "not spam",
+        },
+    )

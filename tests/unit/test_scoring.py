@@ -138,7 +138,7 @@ def test_the_background_is_the_log_sum_of_what_is_not_left_out() -> None:
 def test_concepts_near_a_label_are_left_out_for_that_label_alone() -> None:
     concepts = np.eye(100, dtype=np.float32)
     labels = np.float32([concepts[3], concepts[7]])
-    left_out = scoring.near(labels, concepts)
+    left_out = scoring.near(labels @ concepts.T)
     assert left_out[:, [3, 7]].tolist() == [[True, False], [False, True]]
     assert left_out.sum(axis=1).tolist() == [2, 2]  # 2 % of 100
 
@@ -166,7 +166,7 @@ def test_labels_that_exclude_each_other_meet_one_background_without_what_is_near
 
     assert found.background.shape == (5, 4)
     assert (found.background == found.background[:, :1]).all()
-    left_out = scoring.near(labels, concepts).any(axis=0, keepdims=True)
+    left_out = scoring.near(labels @ concepts.T).any(axis=0, keepdims=True)
     assert left_out[0, :4].all()
     np.testing.assert_array_equal(
         found.background[:, :1], scoring.background_weight(samples @ concepts.T, left_out, 20.0), strict=True

@@ -39,9 +39,8 @@ def evidence(
     `texts`: (k, dim) texts at large, by which a label's hubness is measured: its mean cosine with them. Subtracting that is the
     same as centring the samples on those texts (hubness: Radovanović et al. 2010).
     """
-    left_out = near(labels, background)
-    if exclusive:
-        left_out = _near_any(left_out, labels @ background.T)
+    nearness = labels @ background.T
+    left_out = near_any(nearness) if exclusive else near(nearness)
     weight = background_weight(samples @ background.T, left_out, scale)
     return Evidence(
         cosines=samples @ labels.T,
@@ -50,18 +49,18 @@ def evidence(
     )
 
 
-def near(labels: Floats, background: Floats) -> npt.NDArray[np.bool_]:
-    """(labels, dim) and (m, dim) background concepts -> bool (labels, m): the nearest NEAR_SHARE of them to each label."""
-    count = round(NEAR_SHARE * len(background))
-    nearest = np.argsort(-(labels @ background.T), axis=1, kind="stable")[:, :count]
-    left_out = np.zeros((len(labels), len(background)), dtype=bool)
+def near(cosines: Floats) -> npt.NDArray[np.bool_]:
+    """Cosines of labels with background concepts, (labels, m) -> bool (labels, m): the nearest NEAR_SHARE to each label."""
+    count = round(NEAR_SHARE * cosines.shape[1])
+    nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :count]
+    left_out = np.zeros(cosines.shape, dtype=bool)
     np.put_along_axis(left_out, nearest, values=True, axis=1)
     return left_out
 
 
-def _near_any(near_each: npt.NDArray[np.bool_], cosines: Floats) -> npt.NDArray[np.bool_]:
-    """Bool (labels, m) and their cosines -> bool (1, m): what is near any label, but MOST_NEAR of the concepts at most."""
-    nearness = np.where(near_each, cosines, -np.inf).max(axis=0)
+def near_any(cosines: Floats) -> npt.NDArray[np.bool_]:
+    """Cosines of labels with background concepts, (labels, m) -> bool (1, m): what is near any label, MOST_NEAR at most."""
+    nearness = np.where(near(cosines), cosines, -np.inf).max(axis=0)
     count = min(int(np.isfinite(nearness).sum()), round(MOST_NEAR * len(nearness)))
     left_out = np.zeros((1, len(nearness)), dtype=bool)
     left_out[0, np.argsort(-nearness, kind="stable")[:count]] = True
