@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from threading import Lock
 
 from pigeonhole.errors import Overloaded, TooLarge, UnfetchableUrl
-from pigeonhole.messages import ChunkResult, ClassifyCommand, ClassifyReply, DescribeCommand, ErrorReply, ModelDescription
+from pigeonhole.jobs import MAY_FOLLOW, Claim, Job, Part, Span, Status
+from pigeonhole.messages import (
+    ChunkMessage,
+    ChunkResult,
+    ClassifyCommand,
+    ClassifyReply,
+    DescribeCommand,
+    ErrorReply,
+    ModelDescription,
+)
+from pigeonhole.ports import Page
 from pigeonhole.tenants import ApiKeyRecord, Tenant
 
 MODEL = ModelDescription(
@@ -154,3 +165,102 @@ class FakeBlobStore:
         if on_bytes is not None:
             on_bytes(len(data))
         return data
+
+
+@dataclass
+class FakeJobStore:
+    """A ports.JobStore in memory. `before`: runs before each write, to fail or to let another writer be faster."""
+
+    jobs: dict[tuple[str, str], Job] = field(default_factory=dict)
+    of_jobs: dict[tuple[str, str], dict[int, Part]] = field(default_factory=dict)
+    claims: dict[tuple[str, str], Claim] = field(default_factory=dict)
+    before: Callable[[], None] = lambda: None
+    writes: int = 0
+    _lock: Lock = field(default_factory=Lock)
+
+    def create(self, job: Job, claim: Claim | None) -> bool:
+        self.before()
+        with self._lock:
+            known = self.claims.get((claim.tenant_id, claim.key_hash)) if claim else None
+            if (job.tenant_id, job.id) in self.jobs or (known and known.expires_at > job.created_at):
+                return False
+            self.writes += 1
+            self.jobs[job.tenant_id, job.id] = job
+            if claim:
+                self.claims[claim.tenant_id, claim.key_hash] = claim
+            return True
+
+    def claim(self, tenant_id: str, key_hash: str) -> Claim | None:
+        return self.claims.get((tenant_id, key_hash))
+
+    def get(self, tenant_id: str, job_id: str) -> Job | None:
+        return self.jobs.get((tenant_id, job_id))
+
+    def save(self, job: Job, part: Part | None = None) -> bool:
+        self.before()
+        with self._lock:
+            parts = self.of_jobs.setdefault((job.tenant_id, job.id), {})
+            known = self.jobs.get((job.tenant_id, job.id))
+            if known is None or known.version != job.version - 1 or (part and part.span.start in parts):
+                return False
+            if known.status not in {job.status, *MAY_FOLLOW[job.status]}:
+                return False
+            self.writes += 1
+            self.jobs[job.tenant_id, job.id] = job
+            if part:
+                parts[part.span.start] = part
+            return True
+
+    def done(self, tenant_id: str, job_id: str, within: Span) -> list[Span]:
+        return [part.span for part in self.parts(tenant_id, job_id) if within.start <= part.span.start < within.stop]
+
+    def parts(self, tenant_id: str, job_id: str) -> list[Part]:
+        return [part for _, part in sorted(self.of_jobs.get((tenant_id, job_id), {}).items())]
+
+    def page(self, tenant_id: str, status: Status | None, limit: int, start: str | None) -> Page:
+        found = [
+            job
+            for job in sorted(self.jobs.values(), key=lambda job: job.id, reverse=True)
+            if job.tenant_id == tenant_id and status in (None, job.status) and (start is None or job.id < start)
+        ]
+        return Page(found[:limit], next=found[limit - 1].id if len(found) > limit else None)
+
+    def due(self, now: float, limit: int) -> list[Job]:
+        due = [(job.due_at, job) for job in self.jobs.values() if job.due_at is not None and job.due_at <= now]
+        return [job for _, job in sorted(due, key=lambda pair: pair[0])][:limit]
+
+
+@dataclass
+class FakeObjectStore:
+    """A ports.ObjectStore over a dict by key. `before`: runs before each call, to fail."""
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+    before: Callable[[], None] = lambda: None
+
+    def put(self, key: str, data: bytes, content_type: str) -> None:
+        self.before()
+        self.objects[key] = data
+
+    def get(self, key: str) -> bytes | None:
+        self.before()
+        return self.objects.get(key)
+
+    def link(self, key: str, seconds: int) -> str:
+        return f"https://objects.example/{key}?seconds={seconds}"
+
+
+@dataclass
+class FakeChunkQueue:
+    """A ports.ChunkQueue that keeps what was sent. `before`: runs before each message, to fail in the midst of many."""
+
+    sent: list[ChunkMessage] = field(default_factory=list)
+    put_off: list[tuple[str, int]] = field(default_factory=list)
+    before: Callable[[], None] = lambda: None
+
+    def send(self, messages: Sequence[ChunkMessage]) -> None:
+        for message in messages:
+            self.before()
+            self.sent.append(message)
+
+    def retry_in(self, receipt: str, seconds: int) -> None:
+        self.put_off.append((receipt, seconds))

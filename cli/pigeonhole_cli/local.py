@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STACK = "pigeonhole"
 DATA = Path(".pigeonhole")
 TENANT, KEY = "local", "up"
+WORKERS = 2  # at a time, each with a model of its own; the least that the template takes
 WARM_UP_S = 60.0
 
 CURL = """\
@@ -81,20 +82,21 @@ def model_folder(model: str, cache: Path) -> Path:
 
 def local_settings(folder: Path) -> dict[str, dict[str, str]]:
     """What only the local stack sets: the model's folder, and that images may come by http:// and from this machine."""
-    return {
-        "ClassifyFunction": {
-            "PIGEONHOLE_MODEL_DIR": str(folder),
-            "PIGEONHOLE_ALLOW_HTTP": "true",
-            "PIGEONHOLE_ALLOW_LOOPBACK": "true",
-        }
+    of_model = {
+        "PIGEONHOLE_MODEL_DIR": str(folder),
+        "PIGEONHOLE_ALLOW_HTTP": "true",
+        "PIGEONHOLE_ALLOW_LOOPBACK": "true",
     }
+    return {"ClassifyFunction": of_model, "WorkerFunction": of_model}
 
 
 def bring_up(process: LocalProcess, folder: Path) -> str:
     """Deploy the template, open the API's port, load the model, and give an API key: the last start's if it still works."""
     concurrency = min(4, max(2, os.cpu_count() or 1))
     with LocalStack(process.aws_url, STACK, ROOT) as stack:
-        outputs = stack.deploy(classify_concurrency=concurrency, settings=local_settings(folder))
+        outputs = stack.deploy(
+            classify_concurrency=concurrency, settings=local_settings(folder), parameters={"WorkerConcurrency": str(WORKERS)}
+        )
         process.route_to(outputs["ApiId"], outputs["StageName"])
         key = _key_of(stack, outputs)
         _warm_up(process, stack, key)

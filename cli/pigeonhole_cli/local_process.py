@@ -18,7 +18,7 @@ from typing import IO
 HOST = "127.0.0.1"
 REGION = "us-east-1"
 ROOT_CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-SERVICES = "apigateway,cloudformation,dynamodb,iam,lambda,logs,monitoring,s3,sts"
+SERVICES = "apigateway,cloudformation,dynamodb,events,iam,lambda,logs,monitoring,s3,sqs,sts"
 START_S, STOP_S, LOCK_S = 60.0, 20.0, 5.0
 
 

@@ -25,12 +25,13 @@ class Place:
     """What the edits need to know of this machine.
 
     `store`: puts a zip (name, bytes) where the stack finds it and gives the bucket. `settings`: the variables that the local
-    stack sets, by the function's logical id.
+    stack sets, by the function's logical id. `parameters`: the template's, where they aren't its defaults.
     """
 
     root: Path
     store: Callable[[str, bytes], str]
     settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,14 @@ def gateway_responses(template: Template) -> Iterator[tuple[str, str, dict[str, 
 
 
 def command_of(dockerfile: Path) -> str:
-    """Give the handler that the image's CMD names (`handler.handler`).
+    """Give the handler that the image's CMD names (`functions.classify.handler.handler`).
 
     Raises ValueError if the last CMD isn't a list of one word.
     """
     commands = [line[4:].strip() for line in dockerfile.read_text().splitlines() if line.startswith("CMD ")]
     words = json.loads(commands[-1]) if commands else None
     if not (isinstance(words, list) and len(words) == 1 and isinstance(words[0], str)):
-        raise ValueError(f'{dockerfile}: the last CMD must name the handler, as CMD ["handler.handler"]')
+        raise ValueError(f'{dockerfile}: the last CMD must name the handler, as CMD ["functions.classify.handler.handler"]')
     return words[0]
 
 
@@ -101,9 +102,12 @@ def _images_become_zips(template: Template, place: Place) -> None:
         if properties.get("PackageType") != "Image":
             continue
         metadata = function.pop("Metadata")
-        dockerfile = place.root / metadata["DockerContext"] / metadata["Dockerfile"]
-        code = dockerfile.parent.relative_to(place.root).as_posix()
-        properties.update(PackageType="Zip", Runtime=runtime, Handler=command_of(dockerfile), CodeUri=code, Layers=layers)
+        own = properties.pop("ImageConfig", {}).get("Command")
+        command = own[0] if own else command_of(place.root / metadata["DockerContext"] / metadata["Dockerfile"])
+        *folder, module, name = command.split(".")
+        properties.update(
+            PackageType="Zip", Runtime=runtime, Handler=f"{module}.{name}", CodeUri="/".join(folder), Layers=layers
+        )
 
 
 def _sources_are_the_build(template: Template, place: Place) -> None:
@@ -121,8 +125,9 @@ def _sources_are_the_build(template: Template, place: Place) -> None:
 def _any_becomes_verbs(template: Template, place: Place) -> None:
     for _, function in _of_type(template, FUNCTION):
         events = function["Properties"].get("Events", {})
-        said = {(event["Properties"]["Path"], event["Properties"]["Method"]) for event in events.values()}
-        for name, event in list(events.items()):
+        routes = {name: event for name, event in events.items() if event["Type"] == "Api"}
+        said = {(event["Properties"]["Path"], event["Properties"]["Method"]) for event in routes.values()}
+        for name, event in routes.items():
             properties = event["Properties"]
             if properties["Method"] == "ANY":
                 del events[name]
@@ -148,6 +153,25 @@ def _replaced(node: Any, old: object, new: object) -> Any:
     return [_replaced(value, old, new) for value in node] if isinstance(node, list) else node
 
 
+def _concurrency_is_a_number(template: Template, place: Place) -> None:
+    for _, function in _of_type(template, FUNCTION):
+        for event in function["Properties"].get("Events", {}).values():
+            scaling = event["Properties"].get("ScalingConfig", {})
+            for name, value in scaling.items():
+                parameter = value["Ref"]
+                scaling[name] = int(place.parameters.get(parameter, template["Parameters"][parameter]["Default"]))
+
+
+def _batches_may_be_sent(template: Template, place: Place) -> None:
+    for _, role in _of_type(template, "AWS::IAM::Role"):
+        role["Properties"] = _replaced(role["Properties"], "sqs:SendMessage", "sqs:SendMessageBatch")
+
+
+def _http_is_let_in(template: Template, place: Place) -> None:
+    for name, _ in list(_of_type(template, "AWS::S3::BucketPolicy")):
+        del template["Resources"][name]
+
+
 def _settings_are_local(template: Template, place: Place) -> None:
     for name, function in _of_type(template, FUNCTION):
         environment = function["Properties"].setdefault("Environment", {}).setdefault("Variables", {})
@@ -157,7 +181,7 @@ def _settings_are_local(template: Template, place: Place) -> None:
 REWRITES = (
     Rewrite(
         "image functions run as zip functions",
-        "images need Docker; the handler is the Dockerfile's CMD, the shared package comes as the layer",
+        "images need Docker; the handler is the image's command, the shared package comes as the layer",
         _images_become_zips,
     ),
     Rewrite(
@@ -170,6 +194,18 @@ REWRITES = (
         "few classify runs at a time, the next one gets 503",
         "each has a process and a model of its own in this machine's memory; ministack ignores the template's own limit",
     ),
+    Rewrite(
+        "the concurrency of a queue's function is written out",
+        "ministack takes a parameter's value for a text there, and then reads no queue",
+        _concurrency_is_a_number,
+    ),
+    Rewrite(
+        "who may send a message to a queue may send several at once",
+        "on AWS it is one permission, ministack asks for another",
+        _batches_may_be_sent,
+    ),
+    Rewrite("queues have the same addresses at each start, whatever the port", "ministack looks for them by their addresses"),
+    Rewrite("buckets are reached by http://", "ministack has no TLS; the policy that refuses http is left out", _http_is_let_in),
     Rewrite("functions are invoked without an alias", "ministack would forget that limit", _aliases_go),
     Rewrite(
         "functions get local settings: the model's folder, http:// and loopback addresses for images, no traces",

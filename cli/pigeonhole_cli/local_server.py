@@ -86,6 +86,10 @@ async def serve(aws_fd: int, api_fd: int, route_file: Path) -> None:
     from hypercorn.asyncio import serve as hypercorn_serve
     from hypercorn.config import Config
     from ministack.app import app
+    from ministack.services import sqs
+
+    # A queue is kept by its address, which would have the port of the start that made it: queues would be lost at another's.
+    sqs.DEFAULT_PORT, sqs._CANONICAL_NETLOC = "80", f"{sqs.DEFAULT_HOST}:80"
 
     ended, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

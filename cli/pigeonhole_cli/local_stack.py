@@ -66,7 +66,7 @@ class LocalStack:
         """
         template = read_template(self.root / "template.yaml")
         responses = list(gateway_responses(template))
-        rewrite(template, Place(self.root, self._store, settings))
+        rewrite(template, Place(self.root, self._store, settings, parameters or {}))
         arguments = {
             "StackName": self.name,
             "TemplateBody": json.dumps(template),

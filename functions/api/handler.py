@@ -10,12 +10,16 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 
 from pigeonhole import docs_page, http_api, openapi, wiring
+from pigeonhole.contract_jobs import Preference
 from pigeonhole.contract_service import HealthResponse, ModelsResponse
 from pigeonhole.errors import InternalError, PigeonholeError
 from pigeonhole.http_api import Answer, Call
+from pigeonhole.jobs import Job
 from pigeonhole.observability import observed, observer, places_of
 from pigeonhole.rates import RateState
+from pigeonhole.routes import route_of
 from pigeonhole.tenants import Tenant
+from pigeonhole.use_cases.read_job import page_of
 
 app = APIGatewayRestResolver()
 
@@ -48,15 +52,56 @@ def respond(answer: Answer) -> Response:
     return Response(answer.status, answer.content_type, answer.body, dict(answer.headers))
 
 
+def accepted(job: Job, wanted: Preference) -> Response:
+    if job.queued_at is None:  # the sweep will queue it
+        observer("api").count("unqueued_jobs")
+        observer("api").logger.warning("a job was taken and could not be queued", job_id=job.id)
+    return respond(http_api.accepted(services().read_job.shown(job, exchange().call.log_id), wanted))
+
+
 @app.post("/v1/classification")
 def classification() -> Response:
     now, own = exchange(), services()
-    tenant = now.authenticate()
-    answer = own.classify_now(now.call.json(own.limits.max_body_bytes), tenant=tenant, log_id=now.call.log_id)
+    tenant, wanted = now.authenticate(), now.call.preference()
+    body, key = now.call.json(own.limits.max_body_bytes), now.call.idempotency_key()
+    answer = own.classify(body, tenant=tenant, log_id=now.call.log_id, wanted=wanted, key=key)
+    if isinstance(answer, Job):
+        return accepted(answer, wanted)
     seen = observer("api")
     seen.count("samples", len(answer.predictions))
     seen.milliseconds("inference_ms", answer.usage.inference_time_tokens)
     return respond(http_api.success(answer))
+
+
+@app.post("/v1/classification/jobs")
+def submit_job() -> Response:
+    now, own = exchange(), services()
+    tenant, wanted = now.authenticate(), now.call.preference()
+    body, key = now.call.json(own.limits.max_body_bytes), now.call.idempotency_key()
+    return accepted(own.submit_job(body, tenant=tenant, log_id=now.call.log_id, key=key), wanted)
+
+
+@app.get("/v1/classification/jobs")
+def list_jobs() -> Response:
+    now, own = exchange(), services()
+    tenant, call = now.authenticate(), now.call
+    page = own.list_jobs(tenant.id, call.status(), call.number("limit", 20, least=1, most=100), call.cursor())
+    return respond(http_api.success(page_of(page, call.log_id)))
+
+
+@app.get("/v1/classification/jobs/<job_id>")
+def read_job(job_id: str) -> Response:
+    now, own = exchange(), services()
+    tenant, call = now.authenticate(), now.call
+    job = own.read_job(tenant.id, job_id, call.number("wait", 0, most=own.max_wait_s))
+    return respond(http_api.shown_job(own.read_job.shown(job, call.log_id), job.version, call))
+
+
+@app.delete("/v1/classification/jobs/<job_id>")
+def cancel_job(job_id: str) -> Response:
+    now, own = exchange(), services()
+    job = own.cancel(now.authenticate(), job_id)
+    return respond(http_api.success(own.read_job.shown(job, now.call.log_id)))
 
 
 @app.get("/v1/account")
@@ -140,7 +185,7 @@ def _record(now: Exchange, rate: RateState, status: int, seconds: float) -> None
     if now.tenant and not rate.is_counted:
         seen.count("uncounted_requests")
     tenant = now.tenant.id if now.tenant else None
-    route = now.call.path if http_api.methods_at(now.call.path) else "unknown"
+    route = route_of(now.call.path) or "unknown"
     seen.logger.info(
         "answered", method=now.call.method, route=route, status=status, code=now.code, tenant=tenant, ms=round(seconds * 1000)
     )

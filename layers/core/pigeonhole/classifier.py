@@ -52,6 +52,7 @@ class Outcome:
     """What a call found. `chosen`, `ranked`: per sample, best first, indices into the call's labels.
 
     `input_tokens`: text tokens and image patches of samples, labels and instruction, whether or not a cache had them;
+    `label_tokens`: those of labels and instruction;
     `output_tokens`: text tokens of the chosen labels' names; `inference_ms`: wall-clock milliseconds, loading excluded.
     """
 
@@ -59,6 +60,7 @@ class Outcome:
     ranked: list[list[Ranked]]
     warnings: list[str]
     input_tokens: int
+    label_tokens: int
     output_tokens: int
     inference_ms: int
 
@@ -137,8 +139,13 @@ class Classifier:
         labels: Sequence[LabelClass],
         options: Options,
         label_pixels: Mapping[str, Pixels] | None = None,
+        *,
+        first: int = 0,
     ) -> Outcome:
-        """Sort texts. `label_pixels`: each image label's value -> uint8 (side, side, 3), as the encoder's `fit` gave it."""
+        """Sort texts. `label_pixels`: each image label's value -> uint8 (side, side, 3), as the encoder's `fit` gave it.
+
+        `first`: the number from which warnings count the texts.
+        """
         started = time.perf_counter()
         readers: dict[Modality, Encoder] = {}
         if any(label.texts for label in labels):
@@ -149,7 +156,7 @@ class Classifier:
         cut = [
             _cut(f"dataset.{index}.value", reader.info.max_text_tokens, count)
             for reader, of_reader in zip(readers.values(), counts, strict=True)
-            for index, count in enumerate(of_reader)
+            for index, count in enumerate(of_reader, first)
             if count > reader.info.max_text_tokens
         ]
         samples = _Samples(
@@ -212,6 +219,7 @@ class Classifier:
         counts = reader.count_tokens(texts)
         instruction = reader.count_tokens([options.instruction]) if options.instruction else [0]
         patches = sum(len(label.images) for label in labels) * self.encoder.info.image_patches
+        label_tokens = sum(counts) + sum(instruction) + patches
         # An image label without a key is named by its value, which may be a data: URL of megabytes: its start is enough here.
         names = reader.count_tokens([label.name[:MAX_COUNTED_NAME] for label in labels])
         return Outcome(
@@ -220,7 +228,8 @@ class Classifier:
             warnings=samples.warnings
             + _cut_prompts(reader, prompted)
             + self._leaning(samples.type, labels, meanings, options.multiple_labels),
-            input_tokens=samples.tokens + sum(counts) + sum(instruction) + patches,
+            input_tokens=samples.tokens + label_tokens,
+            label_tokens=label_tokens,
             output_tokens=sum(names[choice.index] for row in chosen for choice in row),
             inference_ms=round(elapsed_ms),
         )

@@ -6,8 +6,9 @@ documented ones. Every fault of a body is reported at once, each with its path.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AliasChoices,
@@ -246,16 +247,29 @@ class ErrorResponse(Model):
     error: ErrorBody
 
 
+Request = TypeVar("Request", bound=ClassificationRequest)
+
+# Fields that the contract has and this deployment hasn't; ignored, they would mislead.
+_NO_LABEL_SETS = Fault("label_set", "this deployment has no saved label sets: send `labels`")
+
+
 def parse_request(body: object, limits: RequestLimits) -> ClassificationRequest:
     """Validate a decoded JSON body.
 
     Raises InvalidRequest with every fault found, each with its path.
     """
-    faults: tuple[Fault, ...] = ()
-    if isinstance(body, dict) and body.get("label_set") is not None:
-        faults = (Fault("label_set", "this deployment has no saved label sets: send `labels`"),)
+    return parse_as(ClassificationRequest, body, limits)
+
+
+def parse_as(model: type[Request], body: object, limits: RequestLimits, *, lacking: Sequence[Fault] = ()) -> Request:
+    """Validate a decoded JSON body as `model`. `lacking`: a fault for each field that isn't there yet.
+
+    Raises InvalidRequest with every fault found, each with its path.
+    """
+    given = {name for name, value in body.items() if value is not None} if isinstance(body, dict) else set()
+    faults = tuple(fault for fault in (_NO_LABEL_SETS, *lacking) if fault.path in given)
     try:
-        request = ClassificationRequest.model_validate(body, context=limits)
+        request = model.model_validate(body, context=limits)
     except ValidationError as error:
         raise invalid_request(faults + faults_of(error)) from None
     if faults:

@@ -12,6 +12,8 @@
     ├── Forbidden             403 forbidden
     ├── NotFound              404 not_found
     ├── MethodNotAllowed      405 method_not_allowed
+    ├── JobFinished           409 job_finished
+    ├── IdempotencyMismatch   422 idempotency_mismatch
     ├── RateLimited           429 rate_limited
     ├── InternalError         500 internal_error       nothing internal in the message
     ├── Overloaded            503 overloaded
@@ -91,6 +93,14 @@ class NotFound(PigeonholeError):
 
 class MethodNotAllowed(PigeonholeError):
     code, status = "method_not_allowed", 405
+
+
+class JobFinished(PigeonholeError):
+    code, status = "job_finished", 409
+
+
+class IdempotencyMismatch(PigeonholeError):
+    code, status = "idempotency_mismatch", 422
 
 
 class RateLimited(PigeonholeError):

@@ -7,25 +7,29 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, NoReturn
 
 from pydantic import BaseModel
 
 from pigeonhole.contract import ErrorBody, ErrorResponse
+from pigeonhole.contract_jobs import JOBS, JobResponse, Preference
 from pigeonhole.errors import InvalidRequest, MethodNotAllowed, NotFound, PigeonholeError, TooLarge
+from pigeonhole.jobs import IdempotencyKey, Status
 from pigeonhole.rates import RateState
 from pigeonhole.routes import methods_at
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
+MAX_IDEMPOTENCY_KEY = 255  # characters
 MAX_ANSWER_BYTES = 5_000_000  # Lambda takes 6 MB with the envelope, in which every quote is escaped
 
 REQUEST_HEADERS = (
     "Accept",
     "Content-Type",
     "Idempotency-Key",
+    "If-None-Match",
     "Prefer",
     "x-api-key",
     "x-jigsaw-no-request-log",
@@ -33,6 +37,9 @@ REQUEST_HEADERS = (
 )
 EXPOSED_HEADERS = (
     "Allow",
+    "ETag",
+    "Location",
+    "Preference-Applied",
     "Retry-After",
     "x-jigsaw-rate-limit-limit",
     "x-jigsaw-rate-limit-remaining",
@@ -88,6 +95,45 @@ class Call:
             raise InvalidRequest(f"{name}: must be true or false")
         return value == "true"
 
+    def number(self, name: str, default: int, *, least: int = 0, most: float) -> int:
+        """Read a whole number of a query: `default` where it is absent, `most` where it is above that.
+
+        Raises InvalidRequest for what isn't a whole number or is below `least`.
+        """
+        value = self.query.get(name, str(default))
+        if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) < least:
+            raise InvalidRequest(f"{name}: must be a whole number from {least} to {int(most)}")
+        return min(int(value), int(most))
+
+    def status(self) -> Status | None:
+        """Read the query's `status`. Raises InvalidRequest for one that no job has."""
+        value = self.query.get("status")
+        if value is not None and value not in list(Status):
+            raise InvalidRequest(f"status: must be one of {', '.join(Status)}")
+        return None if value is None else Status(value)
+
+    def cursor(self) -> str | None:
+        """Read the query's `cursor`. Raises InvalidRequest for what no page gave."""
+        value = self.query.get("cursor")
+        if value is not None and not re.fullmatch(r"[0-9a-f]{32}", value):
+            raise InvalidRequest("cursor: must be what the page before gave")
+        return value
+
+    def preference(self) -> Preference:
+        """Read Prefer (RFC 7240): what isn't understood in it is ignored, as the RFC has it."""
+        wanted = [choice.strip().lower() for choice in self.headers.get("prefer", "").split(",")]
+        waits = [found[1] for choice in wanted if (found := re.fullmatch(r'wait\s*=\s*"?([0-9]{1,9})"?', choice))]
+        return Preference("respond-async" in wanted, float(waits[0]) if waits else None)
+
+    def idempotency_key(self) -> IdempotencyKey | None:
+        """Read Idempotency-Key, with the body that it stands for. Raises InvalidRequest for one that is too long."""
+        value = self.headers.get("idempotency-key")
+        if not value:
+            return None
+        if len(value) > MAX_IDEMPOTENCY_KEY:
+            raise InvalidRequest(f"Idempotency-Key: has at most {MAX_IDEMPOTENCY_KEY} characters, got {len(value)}")
+        return IdempotencyKey(value, self._bytes())
+
     def json(self, max_bytes: int) -> object:
         """Decode the body, whatever its Content-Type says.
 
@@ -139,6 +185,23 @@ def success(model: BaseModel) -> Answer:
     if len(body.encode("utf-8")) > MAX_ANSWER_BYTES:
         raise TooLarge("the answer would be too large: give image labels a short `key`")
     return Answer(200, body)
+
+
+def accepted(job: JobResponse, wanted: Preference) -> Answer:
+    """Answer 202 with a job that hasn't ended."""
+    applied = ["respond-async"] if wanted.respond_async else []
+    headers = {"Location": f"{JOBS}/{job.job.id}", "Retry-After": "1", "Preference-Applied": ", ".join(applied)}
+    return replace(success(job), status=202, headers={name: value for name, value in headers.items() if value})
+
+
+def shown_job(job: JobResponse, version: int, call: Call) -> Answer:
+    """Answer with a job, or 304 if the caller has seen it as it is. An address that stops working has no ETag."""
+    headers = {} if job.job.finished_at else {"Retry-After": "1"}
+    if job.results_url is None:
+        headers["ETag"] = f'"{version}"'
+    if headers.get("ETag") in [tag.strip().removeprefix("W/") for tag in call.headers.get("if-none-match", "").split(",")]:
+        return Answer(304, "", headers=headers)
+    return replace(success(job), headers=headers)
 
 
 def failure(error: PigeonholeError, call: Call) -> Answer:

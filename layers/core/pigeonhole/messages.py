@@ -1,14 +1,15 @@
-"""What crosses an invocation or, later, a queue: versioned, validated on receipt.
+"""What crosses an invocation or a queue, and what jobs keep as objects: versioned, validated on receipt.
 
 functions/api sends a `ClassifyCommand` to functions/classify and gets a `ClassifyReply`; `DescribeCommand` asks the same
 function what it runs (deep health, GET /v1/models). A reply carries either a result or an error from errors.py, by its code.
+`ChunkMessage` goes to functions/worker by the queue; it finds its samples in a `JobInput` and leaves `PartResults`.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from pigeonhole.contract import ClassificationRequest, LabelScore, SampleFault
 
@@ -30,12 +31,16 @@ class S3Grant(BaseModel):
 
 
 class ClassifyCommand(_Message):
-    """Classify one request's samples. `grants`: what the tenant may name by s3://."""
+    """Classify one request's samples. `grants`: what the tenant may name by s3://.
+
+    `first`: which of the samples that the caller sent the first one is; errors and warnings count from there.
+    """
 
     kind: Literal["classify"] = "classify"
     log_id: str
     tenant_id: str
     grants: tuple[S3Grant, ...] = ()
+    first: Annotated[int, Field(ge=0)] = 0
     request: ClassificationRequest
 
 
@@ -53,8 +58,8 @@ COMMAND: TypeAdapter[ClassifyCommand | DescribeCommand] = TypeAdapter(Command, c
 class ChunkResult(_Message):
     """What became of each sample, in order. `predictions`: best first, null where `errors` says why.
 
-    `input_tokens`: text tokens and image patches submitted; `output_tokens`: text tokens of the predictions; `inference_ms`:
-    milliseconds from decoded input to scores.
+    `input_tokens`: text tokens and image patches submitted, `label_tokens` of them for labels and instruction;
+    `output_tokens`: text tokens of the predictions; `inference_ms`: milliseconds from decoded input to scores.
     """
 
     predictions: list[list[str] | None]
@@ -62,6 +67,7 @@ class ChunkResult(_Message):
     errors: list[SampleFault] = []
     warnings: list[str] = []
     input_tokens: int
+    label_tokens: int = 0
     output_tokens: int
     inference_ms: int
 
@@ -93,4 +99,36 @@ class ClassifyReply(_Message):
 
     result: ChunkResult | None = None
     model: ModelDescription | None = None
+    error: ErrorReply | None = None
+
+
+class ChunkMessage(_Message):
+    """Work on a span of a job's samples. Ids only: the samples lie in the object that `input_key` (results.py) names."""
+
+    kind: Literal["chunk"] = "chunk"
+    tenant_id: Annotated[str, Field(min_length=1)]
+    job_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    start: Annotated[int, Field(ge=0)]
+    stop: Annotated[int, Field(ge=1)]
+
+    @model_validator(mode="after")
+    def _is_not_empty(self) -> ChunkMessage:
+        if self.start >= self.stop:
+            raise ValueError("stop must be above start")
+        return self
+
+
+class JobInput(_Message):
+    """What a job works on, kept as an object for its workers. `grants`: what the tenant might name by s3:// when it asked."""
+
+    kind: Literal["job_input"] = "job_input"
+    log_id: str
+    grants: tuple[S3Grant, ...] = ()
+    request: ClassificationRequest
+
+
+class PartResults(_Message):
+    """A part's results: of its samples one by one, or the one error of them all."""
+
+    result: ChunkResult | None = None
     error: ErrorReply | None = None

@@ -11,9 +11,10 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from pigeonhole import __version__
-from pigeonhole.contract import ErrorResponse
+from pigeonhole.contract import ClassificationResponse, ErrorResponse
+from pigeonhole.contract_jobs import JOBS
 from pigeonhole.errors import BY_CODE
-from pigeonhole.routes import OPERATIONS, Operation
+from pigeonhole.routes import OPERATIONS, Operation, Parameter
 
 Json = dict[str, Any]
 
@@ -104,7 +105,8 @@ def as_json() -> str:
 
 def _schemas() -> Json:
     bodies = [(operation.body, "validation") for operation in OPERATIONS if operation.body]
-    answers = [(operation.answer, "serialization") for operation in OPERATIONS if not isinstance(operation.answer, str)]
+    given = [model for operation in OPERATIONS for model in (operation.answer, operation.accepted)]
+    answers = [(model, "serialization") for model in given if model is not None and not isinstance(model, str)]
     models: Any = [*bodies, *answers, (ErrorResponse, "serialization")]
     _, definitions = models_json_schema(models, ref_template="#/components/schemas/{model}")
     return dict(definitions["$defs"])
@@ -118,24 +120,47 @@ def _paths() -> Json:
 
 
 def _operation(operation: Operation) -> Json:
-    tag = "Classification" if operation.body else "Service"
-    described: Json = {"operationId": operation.id, "tags": [tag], "summary": operation.summary}
+    described: Json = {"operationId": operation.id, "tags": [_tag(operation)], "summary": operation.summary}
     if operation.is_open:
-        described["security"] = [{}, {"apiKey": []}] if operation.flags else [{}]
-    if operation.flags:
-        described["parameters"] = [
-            {"name": name, "in": "query", "description": text, "schema": {"type": "boolean", "default": False}}
-            for name, text in operation.flags
-        ]
+        described["security"] = [{}, {"apiKey": []}] if operation.parameters else [{}]
+    if operation.parameters:
+        described["parameters"] = [_parameter(parameter) for parameter in operation.parameters]
     if operation.body:
         examples = {"texts": {"value": EXAMPLE_REQUEST}, "images": {"value": EXAMPLE_IMAGE_REQUEST}}
         described["requestBody"] = {"required": True, "content": _content(operation.body, examples)}
-    examples = {"texts": {"value": EXAMPLE_ANSWER}} if operation.body else {}
-    described["responses"] = {
-        "200": {"description": "OK", "headers": _rate_headers(), "content": _content(operation.answer, examples)},
-        **_errors(operation.errors),
-    }
+    described["responses"] = {**_answers(operation), **_errors(operation.errors)}
     return described
+
+
+def _tag(operation: Operation) -> str:
+    if operation.path.startswith(JOBS):
+        return "Jobs"
+    return "Classification" if operation.body else "Service"
+
+
+def _parameter(parameter: Parameter) -> Json:
+    needed = {"required": True} if parameter.place == "path" else {}
+    described = {"in": parameter.place, "description": parameter.description, "schema": parameter.schema}
+    return {"name": parameter.name, **described, **needed}
+
+
+def _answers(operation: Operation) -> Json:
+    """The responses that are no errors, by status."""
+    examples = {"texts": {"value": EXAMPLE_ANSWER}} if operation.answer is ClassificationResponse else {}
+    answers: Json = {str(operation.status): _answer(operation.status, operation.answer, examples)}
+    if operation.accepted:
+        answers["202"] = _answer(202, operation.accepted, {})
+    if operation.may_be_unchanged:
+        answers["304"] = {"description": "Not Modified", "headers": _rate_headers()}
+    return answers
+
+
+def _answer(status: int, model: type[BaseModel] | str, examples: Json) -> Json:
+    headers: Json = _rate_headers()
+    if status == 202:
+        headers["Location"] = {"description": "Where the job is.", "schema": {"type": "string"}}
+        headers["Retry-After"] = {"description": "Seconds to wait before asking.", "schema": {"type": "integer"}}
+    return {"description": HTTPStatus(status).phrase, "headers": headers, "content": _content(model, examples)}
 
 
 def _content(model: type[BaseModel] | str, examples: Json) -> Json:

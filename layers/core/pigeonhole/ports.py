@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from pigeonhole.messages import ClassifyCommand, ClassifyReply, DescribeCommand
+from pigeonhole.jobs import Claim, Job, Part, Span, Status
+from pigeonhole.messages import ChunkMessage, ClassifyCommand, ClassifyReply, DescribeCommand
 from pigeonhole.tenants import ApiKeyRecord, Tenant
 
 if TYPE_CHECKING:  # functions/api has neither numpy nor Pillow
@@ -150,4 +151,81 @@ class RateCounter(Protocol):
 
     def count(self, tenant_id: str, window: str, expires_at: int) -> int:
         """Add one to a tenant's count in a window and give the sum. The count may be forgotten from `expires_at` on."""
+        ...
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some jobs of a list, newest first. `next`: where the next page begins, None at the end."""
+
+    jobs: list[Job]
+    next: str | None
+
+
+class JobStore(Protocol):
+    """Jobs, their parts and the Idempotency-Keys that stand for them. All reads see what was written before.
+
+    Every method raises Overloaded where trying again may help.
+    """
+
+    def create(self, job: Job, claim: Claim | None) -> bool:
+        """Keep a new job and, with it, the claim on its Idempotency-Key: both or neither.
+
+        False, and nothing is kept, if there is such a claim already that hasn't expired by the job's `created_at`.
+        """
+        ...
+
+    def claim(self, tenant_id: str, key_hash: str) -> Claim | None:
+        """Find a claim; an expired one may still be found."""
+        ...
+
+    def get(self, tenant_id: str, job_id: str) -> Job | None: ...
+
+    def save(self, job: Job, part: Part | None = None) -> bool:
+        """Write a job over the version before it and, with it, a part: both or neither.
+
+        False, and nothing is written, if the stored job is of another version or a part begins at the same sample.
+        """
+        ...
+
+    def done(self, tenant_id: str, job_id: str, within: Span) -> list[Span]:
+        """The spans of the parts that begin in `within`, in order."""
+        ...
+
+    def parts(self, tenant_id: str, job_id: str) -> list[Part]:
+        """All parts of a job, in order."""
+        ...
+
+    def page(self, tenant_id: str, status: Status | None, limit: int, start: str | None) -> Page:
+        """At most `limit` jobs of a tenant, newest first, of one status if it is given. `start`: an earlier page's `next`."""
+        ...
+
+    def due(self, now: float, limit: int) -> list[Job]:
+        """At most `limit` jobs of all tenants whose `due_at` has come, the longest due first."""
+        ...
+
+
+class ObjectStore(Protocol):
+    """The deployment's own objects: what jobs work on, and results that are too large for an item. Raise Overloaded."""
+
+    def put(self, key: str, data: bytes, content_type: str) -> None: ...
+
+    def get(self, key: str) -> bytes | None:
+        """An object's bytes, None if there is none."""
+        ...
+
+    def link(self, key: str, seconds: int) -> str:
+        """An address from which anybody may read the object for so long."""
+        ...
+
+
+class ChunkQueue(Protocol):
+    """The way from whoever has work to functions/worker. A message may come more than once, and in any order."""
+
+    def send(self, messages: Sequence[ChunkMessage]) -> None:
+        """Raises Overloaded if one of them may not have been taken."""
+        ...
+
+    def retry_in(self, receipt: str, seconds: int) -> None:
+        """Let a message that is being worked on come again in `seconds` instead of when its visibility ends."""
         ...

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from pigeonhole.contract import ClassificationRequest, ClassificationResponse
+from pigeonhole.contract_jobs import JOBS, JobRequest, JobResponse, JobsResponse
 from pigeonhole.contract_service import AccountResponse, HealthResponse, ModelsResponse
+from pigeonhole.jobs import Status
 
 OF_CLASSIFIER = ("internal_error", "overloaded", "timed_out")
 OF_KEY = ("invalid_api_key", "forbidden", "rate_limited")
@@ -16,10 +19,45 @@ OF_BODY = ("invalid_request", "unreadable_image", "unfetchable_url", "forbidden_
 
 
 @dataclass(frozen=True)
-class Operation:
-    """One method at one path. `is_open`: needs no key; `answer`: a model, or a media type; `errors`: codes of errors.py."""
+class Parameter:
+    """One parameter beside the body. `schema`: JSON Schema's."""
 
-    method: Literal["GET", "POST"]
+    place: Literal["path", "query", "header"]
+    name: str
+    description: str
+    schema: dict[str, Any]
+
+
+FLAG = {"type": "boolean", "default": False}
+IDEMPOTENCY_KEY = Parameter(
+    "header",
+    "Idempotency-Key",
+    "For 24 hours the same key with the same body gives the same job; with another body, 422.",
+    {"type": "string", "maxLength": 255},
+)
+PREFER = Parameter(
+    "header",
+    "Prefer",
+    "`respond-async`: answer 202 with a job. `wait=20`: wait so many seconds for the answer first, 24 at most.",
+    {"type": "string"},
+)
+JOB_ID = Parameter("path", "job_id", "The job's id.", {"type": "string"})
+WAIT = Parameter(
+    "query",
+    "wait",
+    "Seconds to wait for the job's end before answering, 24 at most.",
+    {"type": "integer", "default": 0, "minimum": 0},
+)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method at one path. `is_open`: needs no key; `answer`: a model, or a media type; `errors`: codes of errors.py.
+
+    `status`: of the answer; `accepted`: what a 202 holds where there may be one beside it; `may_be_unchanged`: or a 304.
+    """
+
+    method: Literal["GET", "POST", "DELETE"]
     path: str
     id: str
     summary: str
@@ -27,7 +65,10 @@ class Operation:
     errors: tuple[str, ...]
     body: type[BaseModel] | None = None
     is_open: bool = False
-    flags: tuple[tuple[str, str], ...] = ()  # boolean query parameters: name, description
+    parameters: tuple[Parameter, ...] = ()
+    status: Literal[200, 202] = 200
+    accepted: type[BaseModel] | None = None
+    may_be_unchanged: bool = False
 
 
 OPERATIONS = (
@@ -37,8 +78,57 @@ OPERATIONS = (
         id="classify",
         summary="Sort texts or images into the labels that you name.",
         answer=ClassificationResponse,
-        errors=OF_BODY + OF_KEY + OF_CLASSIFIER,
+        errors=(*OF_BODY, *OF_KEY, "job_finished", "idempotency_mismatch", *OF_CLASSIFIER),
         body=ClassificationRequest,
+        parameters=(PREFER, IDEMPOTENCY_KEY),
+        accepted=JobResponse,
+    ),
+    Operation(
+        method="POST",
+        path=JOBS,
+        id="submitJob",
+        summary="Hand over up to 10,000 samples, and ask for the results later.",
+        answer=JobResponse,
+        errors=("invalid_request", "too_large", *OF_KEY, "not_found", "idempotency_mismatch", "internal_error", "overloaded"),
+        body=JobRequest,
+        parameters=(IDEMPOTENCY_KEY,),
+        status=202,
+    ),
+    Operation(
+        method="GET",
+        path=JOBS,
+        id="listJobs",
+        summary="Your jobs, newest first.",
+        answer=JobsResponse,
+        errors=("invalid_request", *OF_KEY, "internal_error", "overloaded"),
+        parameters=(
+            Parameter("query", "limit", "Jobs per page.", {"type": "integer", "default": 20, "minimum": 1, "maximum": 100}),
+            Parameter("query", "cursor", "Where the page begins: `cursor` of the page before.", {"type": "string"}),
+            Parameter("query", "status", "Only jobs in this state.", {"type": "string", "enum": [str(it) for it in Status]}),
+        ),
+    ),
+    Operation(
+        method="GET",
+        path=f"{JOBS}/{{job_id}}",
+        id="readJob",
+        summary="A job and, once it has ended, its results.",
+        answer=JobResponse,
+        errors=("invalid_request", *OF_KEY, "not_found", "internal_error", "overloaded"),
+        parameters=(
+            JOB_ID,
+            WAIT,
+            Parameter("header", "If-None-Match", "The ETag of the answer that you have: 304 if nothing changed.", {"type": "string"}),
+        ),
+        may_be_unchanged=True,
+    ),
+    Operation(
+        method="DELETE",
+        path=f"{JOBS}/{{job_id}}",
+        id="cancelJob",
+        summary="Cancel a job.",
+        answer=JobResponse,
+        errors=(*OF_KEY, "not_found", "job_finished", "internal_error", "overloaded"),
+        parameters=(JOB_ID,),
     ),
     Operation(
         method="GET",
@@ -64,7 +154,7 @@ OPERATIONS = (
         answer=HealthResponse,
         errors=("invalid_request", *OF_KEY, *OF_CLASSIFIER),
         is_open=True,
-        flags=(("deep", "Ask the classifier, too. Needs a key."),),
+        parameters=(Parameter("query", "deep", "Ask the classifier, too. Needs a key.", FLAG),),
     ),
     Operation(
         method="GET",
@@ -87,6 +177,13 @@ OPERATIONS = (
 )
 
 
+def route_of(path: str) -> str | None:
+    """The path of the operations at `path`, as OPERATIONS have it; None for an unknown one."""
+    paths = dict.fromkeys(operation.path for operation in OPERATIONS)
+    return next((known for known in paths if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", known), path)), None)
+
+
 def methods_at(path: str) -> tuple[str, ...]:
     """The methods that a path answers, OPTIONS aside; none for an unknown path."""
-    return tuple(operation.method for operation in OPERATIONS if operation.path == path)
+    route = route_of(path)
+    return tuple(operation.method for operation in OPERATIONS if operation.path == route)

@@ -10,7 +10,16 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 PREFIX = "PIGEONHOLE_"
-AT_LEAST_ONE = ("fetch_workers", "decode_workers", "threads", "encode_batch", "encode_workers")
+AT_LEAST_ONE = (
+    "fetch_workers",
+    "decode_workers",
+    "threads",
+    "encode_batch",
+    "encode_workers",
+    "text_chunk",
+    "image_chunk",
+    "job_days",
+)
 
 
 @dataclass(frozen=True)
@@ -20,6 +29,8 @@ class Settings:
     # where things are
     table_name: str = ""
     classify_function: str = ""
+    job_bucket: str = ""
+    job_queue: str = ""  # the URL of the queue of chunks
     model_dir: str = "/opt/model"
     # one request
     max_samples: int = 32
@@ -29,6 +40,17 @@ class Settings:
     max_instruction_chars: int = 2_000
     max_body_bytes: int = 4_000_000
     invoke_timeout_s: float = 24.0
+    # jobs
+    max_job_samples: int = 10_000
+    text_chunk: int = 500  # samples per message
+    image_chunk: int = 64
+    job_days: int = 7  # how long a job and its results are kept
+    stuck_s: int = 3_600  # a job that stands still for so long is queued again
+    max_wait_s: float = 24.0  # the longest wait for a job's end
+    direct_text_ms: int = 50  # estimated per sample; what takes longer in all than direct_ms goes through the queue
+    direct_image_ms: int = 500
+    direct_ms: int = 20_000
+    worker_stop_s: float = 30.0  # before a worker's time is up, the last samples are begun
     # callers' images
     allow_http: bool = False
     allow_loopback: bool = False  # the local stack only: the template never sets it

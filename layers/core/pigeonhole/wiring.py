@@ -8,27 +8,39 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pigeonhole.contract import RequestLimits
-from pigeonhole.messages import ChunkResult, ClassifyCommand, ModelDescription
+from pigeonhole.messages import ModelDescription
+from pigeonhole.ports import ChunkQueue, JobStore, ObjectStore
 from pigeonhole.rates import Quota, RateMeter
 from pigeonhole.settings import Settings
 from pigeonhole.use_cases.authenticate import Authenticate
+from pigeonhole.use_cases.cancel import Cancel
+from pigeonhole.use_cases.classify import Classify, DirectRules
 from pigeonhole.use_cases.classify_now import ClassifyNow
 from pigeonhole.use_cases.describe_model import DescribeModel, describe
+from pigeonhole.use_cases.fail_dead import FailDead
 from pigeonhole.use_cases.manage_keys import ManageKeys
 from pigeonhole.use_cases.read_account import ReadAccount
+from pigeonhole.use_cases.read_job import ListJobs, ReadJob
+from pigeonhole.use_cases.submit import JobRules, Submit, SubmitJob
+from pigeonhole.use_cases.sweep import Sweep
+from pigeonhole.use_cases.write_part import WritePart
 
 if TYPE_CHECKING:
     from boto3.session import Session
 
+    from pigeonhole.use_cases.process_chunk import ProcessChunk
+    from pigeonhole.use_cases.run_chunk import RunChunk
+
 CONNECT_TIMEOUT_S = 2.0
 LOOKUP_TIMEOUT_S, LOOKUP_ATTEMPTS = 0.5, 2
 MB_PER_CORE = 1_769  # of a Lambda function's memory
+JOB_TIMEOUT_S, JOB_ATTEMPTS = 5.0, 3  # of calls to the table, the bucket and the queue of jobs
 LOCAL_REGION = "us-east-1"
 
 
@@ -43,9 +55,14 @@ class ApiServices:
     """What functions/api calls."""
 
     limits: RequestLimits
+    max_wait_s: float
     authenticate: Authenticate
     rates: RateMeter
-    classify_now: ClassifyNow
+    classify: Classify
+    submit_job: SubmitJob
+    read_job: ReadJob
+    list_jobs: ListJobs
+    cancel: Cancel
     describe_model: DescribeModel
     read_account: ReadAccount
 
@@ -66,13 +83,45 @@ def api_services(settings: Settings) -> ApiServices:
     # One attempt: a repeated invocation would infer twice.
     lambdas = _client(session, "lambda", timeout_s=settings.invoke_timeout_s, attempts=1)
     classifier = LambdaClassifier(lambdas, settings.classify_function)
+    jobs = _job_adapters(session, settings)
+    submit = Submit(jobs.store, jobs.objects, jobs.queue, _job_rules(settings))
+    read_job = ReadJob(jobs.store, jobs.objects)
     return ApiServices(
         limits=limits,
+        max_wait_s=settings.max_wait_s,
         authenticate=Authenticate(store),
         rates=RateMeter(DynamoRateCounter(hasty, settings.table_name), quota),
-        classify_now=ClassifyNow(classifier, limits),
+        classify=Classify(ClassifyNow(classifier), submit, read_job, limits, _direct_rules(settings)),
+        submit_job=SubmitJob(submit, replace(limits, max_samples=settings.max_job_samples)),
+        read_job=read_job,
+        list_jobs=ListJobs(jobs.store),
+        cancel=Cancel(jobs.store),
         describe_model=DescribeModel(classifier),
         read_account=ReadAccount(settings, limits, quota),
+    )
+
+
+@dataclass(frozen=True)
+class JobAdapters:
+    """What stands behind every service that works on jobs."""
+
+    store: JobStore
+    objects: ObjectStore
+    queue: ChunkQueue
+
+
+def _job_adapters(session: Session, settings: Settings) -> JobAdapters:
+    from pigeonhole.aws.dynamodb_jobs import DynamoJobStore
+    from pigeonhole.aws.s3 import S3ObjectStore
+    from pigeonhole.aws.sqs import SqsChunkQueue
+
+    def client(service: str) -> Any:
+        return _client(session, service, timeout_s=JOB_TIMEOUT_S, attempts=JOB_ATTEMPTS)
+
+    return JobAdapters(
+        DynamoJobStore(client("dynamodb"), settings.table_name),
+        S3ObjectStore(client("s3"), settings.job_bucket),
+        SqsChunkQueue(client("sqs"), settings.job_queue),
     )
 
 
@@ -81,7 +130,7 @@ class ClassifyServices:
     """What functions/classify calls."""
 
     limits: RequestLimits
-    run_chunk: Callable[[ClassifyCommand], ChunkResult]
+    run_chunk: RunChunk
     describe: Callable[[], ModelDescription]
 
 
@@ -91,8 +140,6 @@ def classify_services(settings: Settings) -> ClassifyServices:
 
     Raises ModelUnavailable for a model folder that is missing or broken.
     """
-    from boto3.session import Session
-
     from pigeonhole.aws.s3 import S3BlobStore
     from pigeonhole.calibration import calibration_from
     from pigeonhole.classifier import Classifier
@@ -119,10 +166,13 @@ def classify_services(settings: Settings) -> ClassifyServices:
         timeout_s=settings.fetch_timeout_s,
         max_redirects=settings.max_redirects,
     )
+    from boto3.session import Session
+
     s3 = _client(Session(), "s3", timeout_s=settings.fetch_timeout_s, attempts=2, connections=settings.fetch_workers)
     blobs = S3BlobStore(s3)
     limits = ChunkLimits(
         image=ImageLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_megapixels * 1_000_000),
+        samples=settings.max_samples,
         request_bytes=settings.max_request_bytes,
         fetches=settings.fetch_workers,
         decodes=settings.decode_workers,
@@ -132,6 +182,47 @@ def classify_services(settings: Settings) -> ClassifyServices:
         run_chunk=RunChunk(Sources(GuardedFetcher(rules), blobs), classifier, limits),
         describe=lambda: describe(model.encoder.info, model.sentence.info, calibrated=calibration.of_photos),
     )
+
+
+@dataclass(frozen=True)
+class WorkerServices:
+    """What functions/worker calls. `queue`: for messages that are to come again soon."""
+
+    process_chunk: ProcessChunk
+    queue: ChunkQueue
+
+
+@cache
+def worker_services(settings: Settings) -> WorkerServices:
+    """Load the model and build functions/worker's services. Raises ModelUnavailable as `classify_services`."""
+    from boto3.session import Session
+
+    from pigeonhole.use_cases.process_chunk import ProcessChunk
+
+    of_classify, jobs = classify_services(settings), _job_adapters(Session(), settings)
+    write = WritePart(jobs.store, jobs.objects)
+    run, limits = of_classify.run_chunk, of_classify.limits
+    return WorkerServices(
+        ProcessChunk(jobs.store, jobs.objects, jobs.queue, run, write, limits, settings.worker_stop_s), jobs.queue
+    )
+
+
+@cache
+def fail_dead(settings: Settings) -> FailDead:
+    """Build functions/dead_letters' service."""
+    from boto3.session import Session
+
+    jobs = _job_adapters(Session(), settings)
+    return FailDead(WritePart(jobs.store, jobs.objects))
+
+
+@cache
+def sweep(settings: Settings) -> Sweep:
+    """Build functions/sweep's service."""
+    from boto3.session import Session
+
+    jobs = _job_adapters(Session(), settings)
+    return Sweep(jobs.store, jobs.queue, _job_rules(settings))
 
 
 def encode_workers(settings: Settings, environ: Mapping[str, str]) -> int:
@@ -188,6 +279,24 @@ def _limits(settings: Settings) -> RequestLimits:
         max_label_chars=settings.max_label_chars,
         max_instruction_chars=settings.max_instruction_chars,
         max_body_bytes=settings.max_body_bytes,
+    )
+
+
+def _job_rules(settings: Settings) -> JobRules:
+    return JobRules(
+        text_chunk=settings.text_chunk,
+        image_chunk=settings.image_chunk,
+        keep_s=settings.job_days * 24 * 3600,
+        stuck_s=settings.stuck_s,
+    )
+
+
+def _direct_rules(settings: Settings) -> DirectRules:
+    return DirectRules(
+        text_ms=settings.direct_text_ms,
+        image_ms=settings.direct_image_ms,
+        most_ms=settings.direct_ms,
+        wait_s=settings.max_wait_s,
     )
 
 

@@ -32,11 +32,12 @@ _BUSY = {
     "ServiceUnavailable",
     "ThrottlingException",
     "TransactionConflictException",
+    "TransactionInProgressException",
 }
 _OVERTAKEN = {"ConditionalCheckFailed", "TransactionConflict"}
 
 
-def _call(operation: Callable[..., Item], **arguments: Any) -> Item:
+def call(operation: Callable[..., Item], **arguments: Any) -> Item:
     """Run a DynamoDB call. Raises Overloaded where trying again may help; anything else is a fault of ours and passes."""
     try:
         return operation(**arguments)
@@ -78,7 +79,7 @@ class DynamoTenantStore:
             "ConsistentRead": True,
         }
         while True:
-            page = _call(self._client.query, **query)
+            page = call(self._client.query, **query)
             found += [_key_of(item) for item in page["Items"]]
             if "LastEvaluatedKey" not in page:
                 return sorted(found, key=lambda key: (key.created_at, key.key_id))
@@ -109,7 +110,7 @@ class DynamoTenantStore:
 
     def _remove_tenant_of(self, key: ApiKeyRecord) -> None:
         with suppress(self._client.exceptions.ConditionalCheckFailedException):  # there is none, or a later key relies on it
-            _call(
+            call(
                 self._client.delete_item,
                 TableName=self._table,
                 Key=_by_tenant(key.tenant_id),
@@ -119,12 +120,12 @@ class DynamoTenantStore:
 
     def _get(self, address: Item) -> Item | None:
         # Consistent, so that a new key is found at once. An ended one may work for a minute: authenticate.py remembers it.
-        answer = _call(self._client.get_item, TableName=self._table, Key=address, ConsistentRead=True)
+        answer = call(self._client.get_item, TableName=self._table, Key=address, ConsistentRead=True)
         item: Item | None = answer.get("Item")
         return item
 
     def _transact(self, writes: list[Item]) -> None:
-        _call(self._client.transact_write_items, TransactItems=writes)
+        call(self._client.transact_write_items, TransactItems=writes)
 
 
 class DynamoRateCounter:
@@ -135,7 +136,7 @@ class DynamoRateCounter:
         self._table = table
 
     def count(self, tenant_id: str, window: str, expires_at: int) -> int:
-        answer = _call(
+        answer = call(
             self._client.update_item,
             TableName=self._table,
             Key={"pk": {"S": f"RATE#{tenant_id}"}, "sk": {"S": window}},

@@ -1,4 +1,4 @@
-"""Objects in S3: the adapter behind ports.BlobStore."""
+"""Objects in S3: callers' (ports.BlobStore), and the deployment's own (ports.ObjectStore)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pigeonhole.errors import TooLarge, UnfetchableUrl
+from pigeonhole.errors import Overloaded, TooLarge, UnfetchableUrl
 
 CHUNK_BYTES = 256 * 1024
 
@@ -38,6 +38,42 @@ class S3BlobStore:
                 "the s3:// object can't be read; check its bucket and key, and that this service may read it"
             ) from error
         return body.getvalue()
+
+
+class S3ObjectStore:
+    """The ObjectStore of a deployment: one bucket, with the client that it is given."""
+
+    def __init__(self, client: Any, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def put(self, key: str, data: bytes, content_type: str) -> None:
+        try:
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type)
+        except (ClientError, BotoCoreError) as error:
+            raise _busy() from error
+
+    def get(self, key: str) -> bytes | None:
+        try:
+            with closing(self._client.get_object(Bucket=self._bucket, Key=key)["Body"]) as stream:
+                data: bytes = stream.read()
+                return data
+        except ClientError as error:
+            # A role that may not list a bucket is told 403 where there is nothing.
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (403, 404):
+                return None
+            raise _busy() from error
+        except BotoCoreError as error:
+            raise _busy() from error
+
+    def link(self, key: str, seconds: int) -> str:
+        place = {"Bucket": self._bucket, "Key": key}
+        address: str = self._client.generate_presigned_url("get_object", Params=place, ExpiresIn=seconds)
+        return address
+
+
+def _busy() -> Overloaded:
+    return Overloaded("The service is busy. Try again.")
 
 
 def _hold(count: int, max_bytes: int) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from pigeonhole.contract import RequestLimits
 from pigeonhole.contract_service import AccountResponse, Limits, TenantInfo
 from pigeonhole.messages import S3Grant
 from pigeonhole.rates import Quota, RateState
 from pigeonhole.settings import Settings
 from pigeonhole.tenants import Tenant
+from pigeonhole.times import iso
 
 
 class ReadAccount:
@@ -24,7 +23,7 @@ class ReadAccount:
         """Describe `tenant`, whose standing in the quota's period is `rate`."""
         return AccountResponse(
             log_id=log_id,
-            tenant=TenantInfo(id=tenant.id, created_at=_iso(tenant.created_at)),
+            tenant=TenantInfo(id=tenant.id, created_at=iso(tenant.created_at)),
             limits=Limits(
                 max_samples=self._limits.max_samples,
                 max_labels=self._limits.max_labels,
@@ -45,7 +44,3 @@ class ReadAccount:
 
 def _address(grant: S3Grant) -> str:
     return f"s3://{grant.bucket}/{grant.prefix}"
-
-
-def _iso(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")

@@ -27,6 +27,7 @@ from pigeonhole.scoring import Ranked
 from pigeonhole.sources import ByteBudget
 
 Pixels = npt.NDArray[np.uint8]
+Pictures = dict[str, Pixels | SampleError]  # by value: views, or why there are none
 T = TypeVar("T")
 
 
@@ -38,12 +39,14 @@ class Reader(Protocol):
 
 @dataclass(frozen=True)
 class ChunkLimits:
-    """`request_bytes`: all images of a request together; `fetches`, `decodes`: how many at a time.
+    """`samples`: how many are worked on at a time; `request_bytes`: all images of those, and of the labels, together;
+    `fetches`, `decodes`: how many at a time.
 
     With as many fetches as a request has samples and labels, slow hosts cost one time-out and not one after another.
     """
 
     image: ImageLimits
+    samples: int = 32
     request_bytes: int = 256_000_000
     fetches: int = 56
     decodes: int = 2
@@ -58,24 +61,39 @@ def views_of(encoder: Encoder, image: Image.Image, *, every_part: bool) -> Pixel
 
 
 class RunChunk:
-    """The service behind functions/classify."""
+    """The service behind functions/classify, and of each chunk in functions/worker."""
 
     def __init__(self, sources: Reader, classifier: Classifier, limits: ChunkLimits) -> None:
         self._sources = sources
         self._classifier = classifier
         self._limits = limits
 
-    def __call__(self, command: ClassifyCommand) -> ChunkResult:
-        """Answer a command.
+    def __call__(self, command: ClassifyCommand, *, goes_on: Callable[[], bool] = lambda: True) -> ChunkResult:
+        """Answer a command. `goes_on`: asked before each further group of samples; once it says no, the rest is left undone.
 
         Raises the SampleError of a label's image; of a sample's too, unless the request says `on_error: "null"`.
         """
-        request = command.request
-        labels = merge(request.labels)
-        values = [sample.value for sample in request.dataset if sample.type == "image"]
-        label_values = [label.value for label in request.labels if label.type == "image"]
-        pictures = self._load([*label_values, *values], command.grants, in_parts=values if request.multiple_labels else ())
+        request, labels = command.request, merge(command.request.labels)
+        examples = [label.value for label in request.labels if label.type == "image"]
+        pictures: Pictures = {}
+        groups: list[ChunkResult] = []
+        for first in range(0, len(request.dataset), self._limits.samples):
+            if first and not goes_on():
+                break
+            samples = request.dataset[first : first + self._limits.samples]
+            values = [sample.value for sample in samples if sample.type == "image"]
+            in_parts = values if request.multiple_labels else ()
+            wanted = values if first else [*examples, *values]
+            kept = {value: pictures[value] for value in examples if first}
+            pictures = kept | self._load(wanted, command.grants, in_parts=in_parts)
+            part = request.model_copy(update={"dataset": samples})
+            groups.append(self._run(part, labels, pictures, command.first + first))
+        return joined(groups)
 
+    def _run(
+        self, request: ClassificationRequest, labels: Sequence[LabelClass], pictures: Pictures, first: int
+    ) -> ChunkResult:
+        """Answer for one group of samples, of which `first` is the first one that the caller sent."""
         _raise_first(
             ("labels", i, pictures.get(label.value)) for i, label in enumerate(request.labels) if label.type == "image"
         )
@@ -89,8 +107,8 @@ class RunChunk:
 
         readable = [i for i in range(len(request.dataset)) if i not in faults]
         pixels = {value: picture for value, picture in pictures.items() if not isinstance(picture, SampleError)}
-        outcome = self._classify(request, readable, labels, pixels)
-        return _result(request, labels, readable, faults, outcome)
+        outcome = self._classify(request, readable, labels, pixels, first)
+        return _result(request, labels, readable, faults, outcome, first)
 
     def _classify(
         self,
@@ -98,6 +116,7 @@ class RunChunk:
         readable: Sequence[int],
         labels: Sequence[LabelClass],
         pixels: dict[str, Pixels],
+        first: int,
     ) -> Outcome:
         options = Options(
             multiple_labels=request.multiple_labels,
@@ -109,19 +128,19 @@ class RunChunk:
         values = [request.dataset[i].value for i in readable]
         examples = {label.value: pixels[label.value][0] for label in request.labels if label.type == "image"}
         if request.dataset[0].type == "text":
-            return self._classifier.classify_texts(values, labels, options, examples)
+            return self._classifier.classify_texts(values, labels, options, examples, first=first)
         return self._classifier.classify_images([pixels[value] for value in values], labels, options, examples)
 
     def _load(
         self, values: Sequence[str], grants: Sequence[S3Grant], *, in_parts: Collection[str]
-    ) -> dict[str, Pixels | SampleError]:
+    ) -> Pictures:
         """Fetch and decode each distinct value once: its views, or why there are none. `in_parts`: those to see all of."""
         distinct = list(dict.fromkeys(values))
         if not distinct:
             return {}
         budget = ByteBudget(total=self._limits.request_bytes, per_item=self._limits.image.max_bytes)
         limits = self._limits
-        pictures: dict[str, Pixels | SampleError] = {}
+        pictures: Pictures = {}
         decodes: dict[str, Future[Pixels | SampleError]] = {}
         with (
             ThreadPoolExecutor(min(limits.fetches, len(distinct)), thread_name_prefix="fetch") as fetching,
@@ -164,6 +183,7 @@ def _result(
     readable: Sequence[int],
     faults: dict[int, SampleError],
     outcome: Outcome,
+    first: int,
 ) -> ChunkResult:
     """Put the outcome of the readable samples back in the request's order."""
     count = len(request.dataset)
@@ -175,11 +195,30 @@ def _result(
     return ChunkResult(
         predictions=predictions,
         scores=scores if request.scores else None,
-        errors=[SampleFault(index=i, code=fault.code, message=fault.message) for i, fault in faults.items()],
+        errors=[SampleFault(index=first + i, code=fault.code, message=fault.message) for i, fault in faults.items()],
         warnings=outcome.warnings,
         input_tokens=outcome.input_tokens,
+        label_tokens=outcome.label_tokens,
         output_tokens=outcome.output_tokens,
         inference_ms=outcome.inference_ms,
+    )
+
+
+def joined(groups: Sequence[ChunkResult]) -> ChunkResult:
+    """One result of several groups that follow each other. Labels and instruction, which each reads anew, count once."""
+    if len(groups) == 1:
+        return groups[0]
+    scores = [row for group in groups for row in group.scores or ()]
+    label_tokens = groups[0].label_tokens
+    return ChunkResult(
+        predictions=[row for group in groups for row in group.predictions],
+        scores=scores or None,
+        errors=[fault for group in groups for fault in group.errors],
+        warnings=list(dict.fromkeys(warning for group in groups for warning in group.warnings)),
+        input_tokens=label_tokens + sum(group.input_tokens - label_tokens for group in groups),
+        label_tokens=label_tokens,
+        output_tokens=sum(group.output_tokens for group in groups),
+        inference_ms=sum(group.inference_ms for group in groups),
     )
 
 

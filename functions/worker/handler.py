@@ -1,0 +1,59 @@
+"""Work on chunks of jobs that the queue brings: the classify image, with this handler as its command."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from pydantic import ValidationError
+
+# As in functions/classify: a broken image fails while it starts, the weights load at the first call.
+import pigeonhole.encoders.onnx_encoder
+import pigeonhole.use_cases.process_chunk
+import pigeonhole.use_cases.run_chunk  # noqa: F401
+from pigeonhole import wiring
+from pigeonhole.messages import ChunkMessage
+from pigeonhole.observability import observed, observer, places_of
+
+RETRY_S = 10  # after the first try; longer after each further one
+
+
+def services() -> wiring.WorkerServices:
+    return wiring.worker_services(wiring.settings())
+
+
+@observed("worker", log_id_path="Records[0].messageId")
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    # Not raised if all fail: a batch that raised would come again whole, without the pauses below.
+    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+
+    def work(record: SQSRecord) -> None:
+        _work(record, lambda: context.get_remaining_time_in_millis() / 1000)
+
+    answer: dict[str, Any] = process_partial_response(event, work, processor, context)  # type: ignore[assignment]
+    return answer
+
+
+def _work(record: SQSRecord, time_left_s: Any) -> None:
+    seen = observer("worker")
+    seen.count("messages")
+    try:
+        message = ChunkMessage.model_validate_json(record.body)
+    except ValidationError:
+        # No retry would mend it, and it names no job that could be told.
+        seen.failed("bad_message")
+        seen.logger.error("a message that can't be read is dropped", message_id=record.message_id)
+        return
+    try:
+        part = services().process_chunk(message, time_left_s)
+    except Exception as error:  # its message may quote a sample, which no log may hold
+        seen.failed("chunk_failed")
+        seen.logger.error("a chunk could not be done", job_id=message.job_id, start=message.start, trace=places_of(error))
+        tries = int(record.attributes.approximate_receive_count or 1)
+        services().queue.retry_in(record.receipt_handle, RETRY_S * 2 ** (tries - 1))
+        raise
+    if part:
+        seen.count("samples", len(part.span))
+        seen.count("failed_samples", part.failed)
+    seen.logger.info("worked", job_id=message.job_id, start=message.start, stop=message.stop, samples=len(part.span) if part else 0)

@@ -1,0 +1,271 @@
+"""Jobs, their parts and Idempotency-Keys in the one table.
+
+    pk                          sk                holds
+    JOBS#<tenant id>            <job id>          a job; ids sort by time
+    PARTS#<tenant id>#<job id>  <first sample>    what became of a span of its samples, six digits
+    CLAIMS#<tenant id>          <key's SHA-256>   the job that an Idempotency-Key stands for
+
+    index        hash key                    range key   has
+    by-status    <tenant id>#<status>        sk          every job
+    agenda       JOBS                        due_at      the jobs that something is left to do for
+
+Both indexes hold keys alone, so a job that only progresses changes neither; the jobs are then read from the table.
+`expires_at`: when the table may forget an item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from pigeonhole.aws.dynamodb import Item, call
+from pigeonhole.jobs import MAY_FOLLOW, Claim, Job, Part, Span, Status
+from pigeonhole.ports import Page
+
+BY_STATUS, AGENDA = "by-status", "agenda"
+BATCH = 100  # keys of one BatchGetItem
+_TAKEN = "ConditionalCheckFailed"
+_BUSY = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+
+
+class DynamoJobStore:
+    """The JobStore of a deployment. `client`: a boto3 DynamoDB client."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def create(self, job: Job, claim: Claim | None) -> bool:
+        puts: list[Item] = [{"Item": _item_of(job), "ConditionExpression": "attribute_not_exists(pk)"}]
+        if claim:
+            puts.append(
+                {
+                    "Item": _item_of_claim(claim),
+                    "ConditionExpression": "attribute_not_exists(pk) OR expires_at <= :now",
+                    "ExpressionAttributeValues": {":now": {"N": str(int(job.created_at))}},
+                }
+            )
+        return self._write(puts)
+
+    def claim(self, tenant_id: str, key_hash: str) -> Claim | None:
+        item = self._get(_at_claim(tenant_id, key_hash))
+        return _claim_of(item) if item else None
+
+    def get(self, tenant_id: str, job_id: str) -> Job | None:
+        item = self._get(_at(tenant_id, job_id))
+        return _job_of(item) if item else None
+
+    def save(self, job: Job, part: Part | None = None) -> bool:
+        # The version alone would do; the state is named so that no writer, whatever it read, can write an illegal one.
+        before = {job.status, *MAY_FOLLOW[job.status]}
+        states = {f":s{number}": {"S": status} for number, status in enumerate(sorted(before))}
+        puts: list[Item] = [
+            {
+                "Item": _item_of(job),
+                "ConditionExpression": f"version = :version AND #status IN ({', '.join(states)})",
+                "ExpressionAttributeNames": {"#status": "status"},
+                "ExpressionAttributeValues": {":version": {"N": str(job.version - 1)}, **states},
+            }
+        ]
+        if part:
+            puts.append({"Item": _item_of_part(job, part), "ConditionExpression": "attribute_not_exists(pk)"})
+        return self._write(puts)
+
+    def done(self, tenant_id: str, job_id: str, within: Span) -> list[Span]:
+        found = self._query(
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
+            ExpressionAttributeValues={
+                ":pk": {"S": _parts_of(tenant_id, job_id)},
+                ":first": {"S": _place(within.start)},
+                ":last": {"S": _place(within.stop - 1)},
+            },
+            ProjectionExpression="sk, stop",
+        )
+        return [_span_of(item) for item in found]
+
+    def parts(self, tenant_id: str, job_id: str) -> list[Part]:
+        found = self._query(
+            KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": _parts_of(tenant_id, job_id)}}
+        )
+        return [_part_of(item) for item in found]
+
+    def page(self, tenant_id: str, status: Status | None, limit: int, start: str | None) -> Page:
+        of_status = status is not None
+        pk = f"{tenant_id}#{status}" if of_status else f"JOBS#{tenant_id}"
+        hash_key = "tenant_status" if of_status else "pk"
+        query: Item = {
+            "KeyConditionExpression": f"{hash_key} = :pk" + (" AND sk < :start" if start else ""),
+            "ExpressionAttributeValues": {":pk": {"S": pk}, **({":start": {"S": start}} if start else {})},
+            "ScanIndexForward": False,
+            "Limit": limit + 1,
+        }
+        if of_status:
+            found = call(self._client.query, TableName=self._table, IndexName=BY_STATUS, **query)["Items"]
+            jobs = self._jobs(found[:limit])
+        else:
+            found = call(self._client.query, TableName=self._table, ConsistentRead=True, **query)["Items"]
+            jobs = [_job_of(item) for item in found[:limit]]
+        return Page(jobs, next=found[limit - 1]["sk"]["S"] if len(found) > limit else None)
+
+    def due(self, now: float, limit: int) -> list[Job]:
+        found = call(
+            self._client.query,
+            TableName=self._table,
+            IndexName=AGENDA,
+            KeyConditionExpression="agenda = :jobs AND due_at <= :now",
+            ExpressionAttributeValues={":jobs": {"S": "JOBS"}, ":now": {"N": repr(now)}},
+            Limit=limit,
+        )
+        return self._jobs(found["Items"])
+
+    def _jobs(self, keys: Sequence[Item]) -> list[Job]:
+        """Read the jobs that an index named, in its order; one that has gone meanwhile is left out."""
+        found: dict[str, Item] = {}
+        wanted = [{"pk": key["pk"], "sk": key["sk"]} for key in keys]
+        while wanted:
+            request = {self._table: {"Keys": wanted[:BATCH], "ConsistentRead": True}}
+            answer = call(self._client.batch_get_item, RequestItems=request)
+            found |= {item["sk"]["S"]: item for item in answer["Responses"].get(self._table, [])}
+            left = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+            wanted = left + wanted[BATCH:]
+        return [_job_of(found[key["sk"]["S"]]) for key in keys if key["sk"]["S"] in found]
+
+    def _query(self, **query: Any) -> list[Item]:
+        """All that a query of the table finds, over its pages."""
+        found: list[Item] = []
+        while True:
+            page = call(self._client.query, TableName=self._table, ConsistentRead=True, **query)
+            found += page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return found
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def _get(self, key: Item) -> Item | None:
+        item: Item | None = call(self._client.get_item, TableName=self._table, Key=key, ConsistentRead=True).get("Item")
+        return item
+
+    def _write(self, puts: Sequence[Item]) -> bool:
+        """Put all items or none; False if a condition didn't hold, or another transaction was writing one of them.
+
+        boto3's token makes a repeated try one transaction: an answer that was lost isn't taken for a lost race.
+        """
+        writes = [{"Put": {"TableName": self._table, **put}} for put in puts]
+        try:
+            call(self._client.transact_write_items, TransactItems=writes)
+        except ClientError as error:
+            reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", ())}
+            if reasons & {_TAKEN, *_BUSY}:
+                return False
+            raise
+        return True
+
+
+def _at(tenant_id: str, job_id: str) -> Item:
+    return {"pk": {"S": f"JOBS#{tenant_id}"}, "sk": {"S": job_id}}
+
+
+def _at_claim(tenant_id: str, key_hash: str) -> Item:
+    return {"pk": {"S": f"CLAIMS#{tenant_id}"}, "sk": {"S": key_hash}}
+
+
+def _parts_of(tenant_id: str, job_id: str) -> str:
+    return f"PARTS#{tenant_id}#{job_id}"
+
+
+def _place(sample: int) -> str:
+    return f"{sample:06d}"
+
+
+def _number(value: float) -> Item:
+    return {"N": repr(value)}
+
+
+_TIMES = ("queued_at", "started_at", "finished_at", "due_at")  # those that a job may lack
+
+
+def _item_of(job: Job) -> Item:
+    item = {
+        **_at(job.tenant_id, job.id),
+        "tenant_status": {"S": f"{job.tenant_id}#{job.status}"},
+        "tenant_id": {"S": job.tenant_id},
+        "status": {"S": job.status},
+        "total": _number(job.total),
+        "chunk_size": _number(job.chunk_size),
+        "multiple_labels": {"BOOL": job.multiple_labels},
+        "created_at": _number(job.created_at),
+        "updated_at": _number(job.updated_at),
+        "expires_at": _number(job.expires_at),
+        "succeeded": _number(job.succeeded),
+        "failed": _number(job.failed),
+        "version": _number(job.version),
+    }
+    if job.due_at is not None:
+        item["agenda"] = {"S": "JOBS"}
+    return item | {name: _number(value) for name in _TIMES if (value := getattr(job, name)) is not None}
+
+
+def _job_of(item: Item) -> Job:
+    times = {name: float(item[name]["N"]) for name in _TIMES if name in item}
+    return Job(
+        tenant_id=item["tenant_id"]["S"],
+        id=item["sk"]["S"],
+        status=Status(item["status"]["S"]),
+        total=int(item["total"]["N"]),
+        chunk_size=int(item["chunk_size"]["N"]),
+        multiple_labels=item["multiple_labels"]["BOOL"],
+        created_at=float(item["created_at"]["N"]),
+        updated_at=float(item["updated_at"]["N"]),
+        expires_at=int(item["expires_at"]["N"]),
+        succeeded=int(item["succeeded"]["N"]),
+        failed=int(item["failed"]["N"]),
+        version=int(item["version"]["N"]),
+        **{"due_at": None, **times},  # type: ignore[arg-type]
+    )
+
+
+def _item_of_part(job: Job, part: Part) -> Item:
+    item: Item = {
+        "pk": {"S": _parts_of(job.tenant_id, job.id)},
+        "sk": {"S": _place(part.span.start)},
+        "stop": _number(part.span.stop),
+        "succeeded": _number(part.succeeded),
+        "failed": _number(part.failed),
+        "expires_at": _number(job.expires_at),
+    }
+    return item | ({"object_key": {"S": part.key}} if part.key is not None else {"data": {"B": part.data}})
+
+
+def _part_of(item: Item) -> Part:
+    return Part(
+        span=_span_of(item),
+        succeeded=int(item["succeeded"]["N"]),
+        failed=int(item["failed"]["N"]),
+        data=bytes(item["data"]["B"]) if "data" in item else None,
+        key=item["object_key"]["S"] if "object_key" in item else None,
+    )
+
+
+def _span_of(item: Item) -> Span:
+    return Span(int(item["sk"]["S"]), int(item["stop"]["N"]))
+
+
+def _item_of_claim(claim: Claim) -> Item:
+    return {
+        **_at_claim(claim.tenant_id, claim.key_hash),
+        "tenant_id": {"S": claim.tenant_id},
+        "body_hash": {"S": claim.body_hash},
+        "job_id": {"S": claim.job_id},
+        "expires_at": _number(claim.expires_at),
+    }
+
+
+def _claim_of(item: Item) -> Claim:
+    return Claim(
+        tenant_id=item["tenant_id"]["S"],
+        key_hash=item["sk"]["S"],
+        body_hash=item["body_hash"]["S"],
+        job_id=item["job_id"]["S"],
+        expires_at=int(item["expires_at"]["N"]),
+    )

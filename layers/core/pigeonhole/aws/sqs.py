@@ -1,0 +1,44 @@
+"""The queue of chunks in SQS: the adapter behind ports.ChunkQueue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pigeonhole.errors import Overloaded
+from pigeonhole.messages import ChunkMessage
+
+BATCH = 10  # messages of one SendMessageBatch
+
+
+class SqsChunkQueue:
+    """The ChunkQueue of a deployment. `client`: a boto3 SQS client; `url`: the queue's."""
+
+    def __init__(self, client: Any, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def send(self, messages: Sequence[ChunkMessage]) -> None:
+        for first in range(0, len(messages), BATCH):
+            entries = [
+                {"Id": str(number), "MessageBody": message.model_dump_json()}
+                for number, message in enumerate(messages[first : first + BATCH])
+            ]
+            try:
+                refused = self._client.send_message_batch(QueueUrl=self._url, Entries=entries).get("Failed")
+            except (ClientError, BotoCoreError) as error:
+                raise _busy() from error
+            if refused:
+                raise _busy()
+
+    def retry_in(self, receipt: str, seconds: int) -> None:
+        try:
+            self._client.change_message_visibility(QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=seconds)
+        except (ClientError, BotoCoreError) as error:
+            raise _busy() from error
+
+
+def _busy() -> Overloaded:
+    return Overloaded("The service is busy. Try again.")

@@ -1,0 +1,196 @@
+"""Asynchronous jobs: their states, which may follow which, and how their samples get done part by part. Pure.
+
+    queued ──> processing ──> succeeded | failed
+       └───────────┴────────> canceled
+
+A job's samples are cut into chunks of `chunk_size`, a message each. Whoever works on a message writes a **part**: what became of
+the samples from `start` to `stop`. A worker that runs out of time writes a shorter part and sends the rest on, so the parts of a
+chunk form a chain: each begins at the chunk's first sample or where another ended, and no two begin at the same sample. Who is
+about to write goes along the chain first (`rest_of`), so no sample is ever done twice, however often a message comes.
+
+Every change makes a new Job of the next `version`; a store writes it over the version before, or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    """`succeeded`: at least one sample has a result; `failed`: none has; `canceled`: nobody wants them any more."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+MAY_FOLLOW: Mapping[Status, frozenset[Status]] = {
+    Status.QUEUED: frozenset(),
+    Status.PROCESSING: frozenset({Status.QUEUED}),
+    Status.SUCCEEDED: frozenset({Status.PROCESSING}),
+    Status.FAILED: frozenset({Status.PROCESSING}),
+    Status.CANCELED: frozenset({Status.QUEUED, Status.PROCESSING}),
+}
+ENDED = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELED})
+
+
+class IllegalTransition(Exception):
+    """A change of state that MAY_FOLLOW doesn't have: a fault of ours."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Samples `start` to `stop`, the latter not among them."""
+
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return max(0, self.stop - self.start)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What became of a span of a job's samples. `succeeded` and `failed` add up to its length.
+
+    `data`: the packed results (results.py), or `key`: the object that holds them, being too large for an item.
+    """
+
+    span: Span
+    succeeded: int
+    failed: int
+    data: bytes | None = None
+    key: str | None = None
+
+    def __post_init__(self) -> None:
+        if not len(self.span) or self.succeeded + self.failed != len(self.span):
+            raise ValueError(f"{self.succeeded} and {self.failed} samples are not those of {self.span}")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job. Times are seconds since 1970, UTC.
+
+    `chunk_size`: samples per message; `queued_at`: when all its messages had been sent; `due_at`: when the sweep looks at it
+    next, None once nothing is left to do; `expires_at`: when the table may forget it.
+    """
+
+    tenant_id: str
+    id: str
+    total: int
+    chunk_size: int
+    multiple_labels: bool
+    created_at: float
+    updated_at: float
+    expires_at: int
+    due_at: float | None
+    status: Status = Status.QUEUED
+    queued_at: float | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    succeeded: int = 0
+    failed: int = 0
+    version: int = 1
+
+    @property
+    def has_ended(self) -> bool:
+        return self.status in ENDED
+
+    @property
+    def done(self) -> int:
+        """Samples that have a result or an error."""
+        return self.succeeded + self.failed
+
+    def chunks(self) -> list[Span]:
+        """The spans that the job was cut into, in order."""
+        return [
+            Span(start, min(start + self.chunk_size, self.total)) for start in range(0, self.total, self.chunk_size)
+        ]
+
+    def queued(self, now: float, due_at: float) -> Job:
+        """All messages have been sent."""
+        return self._changed(now, queued_at=now, due_at=due_at)
+
+    def looked_after(self, due_at: float | None) -> Job:
+        """The sweep has looked at it and does so again at `due_at`. That is no change of the job itself."""
+        return replace(self, due_at=due_at, version=self.version + 1)
+
+    def started(self, now: float) -> Job:
+        """A worker has begun. Raises IllegalTransition unless it is queued."""
+        return self._changed(now, Status.PROCESSING, started_at=now)
+
+    def with_part(self, part: Part, now: float) -> Job:
+        """Count a part; the one that completes the job ends it. Raises IllegalTransition unless it is being processed."""
+        if self.status is not Status.PROCESSING or self.done + len(part.span) > self.total:
+            raise IllegalTransition(f"a part of {len(part.span)} samples, {self.done} of {self.total} done, {self.status}")
+        succeeded, failed = self.succeeded + part.succeeded, self.failed + part.failed
+        counted: dict[str, Any] = {"succeeded": succeeded, "failed": failed}
+        if succeeded + failed < self.total:
+            return self._changed(now, **counted)
+        return self._changed(now, Status.SUCCEEDED if succeeded else Status.FAILED, finished_at=now, due_at=None, **counted)
+
+    def canceled(self, now: float) -> Job:
+        """Nobody wants it any more. Raises IllegalTransition if it has ended."""
+        return self._changed(now, Status.CANCELED, finished_at=now, due_at=None)
+
+    def _changed(self, now: float, status: Status | None = None, **fields: Any) -> Job:
+        if status is not None and self.status not in MAY_FOLLOW[status]:
+            raise IllegalTransition(f"{self.status} can't become {status}")
+        return replace(self, status=status or self.status, updated_at=now, version=self.version + 1, **fields)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An Idempotency-Key and the job that it stands for. `key_hash`, `body_hash`: SHA-256, 64 hex digits."""
+
+    tenant_id: str
+    key_hash: str
+    body_hash: str
+    job_id: str
+    expires_at: int
+
+
+CLAIM_S = 24 * 3600
+
+
+@dataclass(frozen=True)
+class IdempotencyKey:
+    """The header's value, and the request's body as it came."""
+
+    value: str
+    body: bytes
+
+    def claim_on(self, job: Job) -> Claim:
+        expires_at = int(job.created_at) + CLAIM_S
+        return Claim(job.tenant_id, self.key_hash, hashlib.sha256(self.body).hexdigest(), job.id, expires_at)
+
+    @property
+    def key_hash(self) -> str:
+        return hashlib.sha256(self.value.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def new_id(now: float) -> str:
+    """Make a job's id, 32 hex digits that sort by time: milliseconds since 1970, then 80 random bits."""
+    return f"{int(now * 1000):012x}{secrets.token_hex(10)}"
+
+
+def rest_of(span: Span, done: Iterable[Span]) -> Span:
+    """What is left of a message's span (it may be empty): the part from where the chain of `done` parts that begins there ends."""
+    stops = {each.start: each.stop for each in done}
+    start = span.start
+    while start in stops and start < span.stop:
+        start = stops[start]
+    return Span(min(start, span.stop), span.stop)
+
+
+def open_spans(job: Job, done: Iterable[Span]) -> list[Span]:
+    """What is left of each chunk, empty ones left out."""
+    known = list(done)
+    return [rest for chunk in job.chunks() if len(rest := rest_of(chunk, known))]

@@ -1,0 +1,44 @@
+"""Change a stored job: read it, make the next version, write it unless another was faster, and try again if one was."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pigeonhole.errors import Overloaded
+from pigeonhole.jobs import Job, Part
+from pigeonhole.ports import JobStore
+
+TRIES = 12
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 1.0
+
+Change = Job | tuple[Job, Part] | None
+
+
+@dataclass(frozen=True)
+class ChangeJob:
+    """Applies changes to jobs. Every try is conditional on what it read, so a lost race changes nothing.
+
+    Pauses are random up to a bound that doubles ("full jitter"), so that workers that met once don't meet again.
+    """
+
+    store: JobStore
+    sleep: Callable[[float], None] = field(default=time.sleep)
+
+    def __call__(self, tenant_id: str, job_id: str, how: Callable[[Job], Change]) -> Job | None:
+        """Give the job as it is then. `how`: the next version, with a part if there is one; None to leave it as it is.
+
+        None if there is no such job. Raises Overloaded if others were faster each time, and what `how` raises.
+        """
+        for attempt in range(TRIES):
+            job = self.store.get(tenant_id, job_id)
+            change = how(job) if job else None
+            if change is None:
+                return job
+            after, part = change if isinstance(change, tuple) else (change, None)
+            if self.store.save(after, part):
+                return after
+            self.sleep(random.uniform(0, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt)))  # noqa: S311 - no secret
+        raise Overloaded("The job is being changed by others. Try again.")

@@ -1,0 +1,90 @@
+"""Work on one message of a job: classify what is left of its span, write the results down, send on what there was no time for.
+
+A message may come twice, to two workers at once, or after its job was canceled. Nothing is done for a span that is done; of two
+who wrote at once one is too late, and leaves out what the other has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from pydantic import ValidationError
+
+from pigeonhole.contract import RequestLimits
+from pigeonhole.errors import SampleError
+from pigeonhole.jobs import Job, Part, Span
+from pigeonhole.messages import ChunkMessage, ChunkResult, ClassifyCommand, ErrorReply, JobInput, PartResults
+from pigeonhole.ports import ChunkQueue, JobStore, ObjectStore
+from pigeonhole.results import as_reply, input_key
+from pigeonhole.use_cases.submit import queue_spans
+from pigeonhole.use_cases.write_part import WritePart
+
+INPUT_GONE = ErrorReply(code="internal_error", message="The job's samples are no longer kept. Send them again.")
+
+
+class Runner(Protocol):
+    """run_chunk.RunChunk."""
+
+    def __call__(self, command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult: ...
+
+
+@dataclass(frozen=True)
+class ProcessChunk:
+    """The service behind functions/worker. `stop_s`: seconds before the function's end from which on no samples are begun."""
+
+    store: JobStore
+    objects: ObjectStore
+    queue: ChunkQueue
+    run: Runner
+    write: WritePart
+    limits: RequestLimits
+    stop_s: float = 30.0
+
+    def __call__(self, message: ChunkMessage, time_left_s: Callable[[], float]) -> Part | None:
+        """Do a message's work; the part that was written, None if there was nothing to do.
+
+        Raises Overloaded where trying again may help, and whatever is a fault of ours.
+        """
+        begun = self.write.begin(message)
+        if begun is None:
+            return None
+        job, span = begun
+        results = self._classify(job, span, lambda: time_left_s() > self.stop_s and self._is_wanted(job))
+        done = len(results.result.predictions) if results.result else len(span)
+        part = self.write(job, Span(span.start, span.start + done), results)
+        rest = Span(span.start + done, span.stop)
+        if part and len(rest):
+            queue_spans(self.queue, job, [rest])
+        return part
+
+    def _is_wanted(self, job: Job) -> bool:
+        now = self.store.get(job.tenant_id, job.id)
+        return now is not None and not now.has_ended
+
+    def _classify(self, job: Job, span: Span, goes_on: Callable[[], bool]) -> PartResults:
+        """What becomes of a span, or of as much of it as there was time for. An error that no retry would mend is a result."""
+        command = self._command(job, span)
+        if command is None:
+            return PartResults(error=INPUT_GONE)
+        try:
+            return PartResults(result=self.run(command, goes_on=goes_on))
+        except SampleError as error:  # a label's picture, without which no sample can be sorted
+            return PartResults(error=as_reply(error))
+
+    def _command(self, job: Job, span: Span) -> ClassifyCommand | None:
+        data = self.objects.get(input_key(job.tenant_id, job.id))
+        limits = replace(self.limits, max_samples=max(job.total, self.limits.max_samples))
+        try:
+            kept = JobInput.model_validate_json(data or b"", context=limits)
+        except ValidationError:
+            return None
+        samples = kept.request.dataset[span.start : span.stop]
+        return ClassifyCommand(
+            log_id=kept.log_id,
+            tenant_id=job.tenant_id,
+            grants=kept.grants,
+            first=span.start,
+            request=kept.request.model_copy(update={"dataset": samples, "on_error": "null"}),
+        )

@@ -1,0 +1,111 @@
+"""Read a tenant's jobs: one, with its results once it has ended, or a page of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pigeonhole.contract_jobs import JobInfo, JobResponse, JobsResponse, Progress
+from pigeonhole.errors import InternalError, NotFound
+from pigeonhole.jobs import Job, Part, Span, Status
+from pigeonhole.messages import PartResults
+from pigeonhole.ports import JobStore, ObjectStore, Page
+from pigeonhole.results import collect, prediction, unpack, whole_key
+from pigeonhole.times import iso
+
+NO_SUCH_JOB = "There is no such job. GET /v1/classification/jobs lists yours; one is kept until its expires_at."
+FIRST_LOOK_S, LONGEST_PAUSE_S = 0.1, 1.0
+MAX_RESULT_BYTES = 4_000_000  # in an answer; Lambda takes 6 MB with its envelope
+LINK_S = 3_600
+
+
+@dataclass(frozen=True)
+class ReadJob:
+    """The service behind `GET /v1/classification/jobs/{id}`, and behind every request that waits for its job."""
+
+    store: JobStore
+    objects: ObjectStore
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+
+    def __call__(self, tenant_id: str, job_id: str, wait_s: float = 0) -> Job:
+        """Give a job, if it hasn't ended after waiting for that up to `wait_s` seconds.
+
+        Raises NotFound if the tenant has none of that id, or its time is over.
+        """
+        until, pause = self.clock() + wait_s, FIRST_LOOK_S
+        while True:
+            job = self.store.get(tenant_id, job_id)
+            now = self.clock()
+            if job is None or job.expires_at <= now:
+                raise NotFound(NO_SUCH_JOB)
+            if job.has_ended or now >= until:
+                return job
+            self.sleep(min(pause, until - now))
+            pause = min(LONGEST_PAUSE_S, pause * 1.5)
+
+    def parts(self, job: Job) -> list[tuple[Span, PartResults]]:
+        """Read all that has become of a job's samples, in order."""
+        return [(part.span, unpack(self._data_of(part))) for part in self.store.parts(job.tenant_id, job.id)]
+
+    def shown(self, job: Job, log_id: str) -> JobResponse:
+        """A job as its caller sees it; where it has results that are too large for an answer, with the address of an object."""
+        info = info_of(job)
+        if job.status not in (Status.SUCCEEDED, Status.FAILED):
+            return JobResponse(log_id=log_id, job=info)
+        found = collect(job.total, self.parts(job))
+        whole = JobResponse(
+            log_id=log_id,
+            job=info,
+            predictions=[prediction(chosen, multiple=job.multiple_labels) for chosen in found.predictions],
+            scores=found.scores if found.has_scores else None,
+            errors=found.errors,
+            warnings=found.warnings or None,
+            _usage=found.usage,
+        )
+        data = whole.model_dump_json(by_alias=True, exclude_none=True).encode()
+        if len(data) <= MAX_RESULT_BYTES:
+            return whole
+        key = whole_key(job.tenant_id, job.id)
+        self.objects.put(key, data, "application/json")
+        return JobResponse(log_id=log_id, job=info, results_url=self.objects.link(key, LINK_S))
+
+    def _data_of(self, part: Part) -> bytes:
+        data = part.data if part.key is None else self.objects.get(part.key)
+        if data is None:
+            raise InternalError() from LookupError("a part's object is gone before its job")
+        return data
+
+
+@dataclass(frozen=True)
+class ListJobs:
+    """The service behind `GET /v1/classification/jobs`."""
+
+    store: JobStore
+    clock: Callable[[], float] = time.time
+
+    def __call__(self, tenant_id: str, status: Status | None, limit: int, cursor: str | None) -> Page:
+        """A page of a tenant's jobs, newest first. `cursor`: the `next` of the page before."""
+        page = self.store.page(tenant_id, status, limit, cursor)
+        live = [job for job in page.jobs if job.expires_at > self.clock()]
+        # All jobs live equally long, so nothing younger follows one whose time is over.
+        return page if len(live) == len(page.jobs) else Page(live, next=None)
+
+
+def info_of(job: Job) -> JobInfo:
+    """A job without its results."""
+    return JobInfo(
+        id=job.id,
+        status=job.status,
+        created_at=iso(job.created_at),
+        started_at=None if job.started_at is None else iso(job.started_at),
+        finished_at=None if job.finished_at is None else iso(job.finished_at),
+        expires_at=iso(job.expires_at),
+        progress=Progress(total=job.total, succeeded=job.succeeded, failed=job.failed),
+    )
+
+
+def page_of(page: Page, log_id: str) -> JobsResponse:
+    """A page as its caller sees it."""
+    return JobsResponse(log_id=log_id, jobs=[info_of(job) for job in page.jobs], cursor=page.next)

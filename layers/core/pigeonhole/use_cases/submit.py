@@ -1,0 +1,135 @@
+"""Take a job: keep what it works on, write it down, queue its chunks. Once it is written down it is never lost.
+
+    object in S3  ->  job (and its Idempotency-Key's claim)  ->  messages  ->  job: queued
+
+What stops before the job is written leaves an object that its lifecycle removes; what stops after it is finished by the sweep.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pigeonhole.contract import ClassificationRequest, RequestLimits, parse_as
+from pigeonhole.contract_jobs import LACKING, JobRequest
+from pigeonhole.errors import IdempotencyMismatch, NotFound, Overloaded
+from pigeonhole.jobs import Claim, IdempotencyKey, Job, Span, new_id
+from pigeonhole.messages import ChunkMessage, JobInput
+from pigeonhole.ports import ChunkQueue, JobStore, ObjectStore
+from pigeonhole.results import input_key
+from pigeonhole.tenants import Tenant
+from pigeonhole.use_cases.change_job import ChangeJob
+
+QUEUE_GRACE_S = 60  # a job that isn't queued after so long was left by a crash
+
+
+@dataclass(frozen=True)
+class JobRules:
+    """`text_chunk`, `image_chunk`: samples per message; `keep_s`: how long a job is kept; `stuck_s`: how long one may stand
+    still before the sweep queues what is left of it again."""
+
+    text_chunk: int = 500
+    image_chunk: int = 64
+    keep_s: int = 7 * 24 * 3600
+    stuck_s: int = 3_600
+
+    def chunk_size(self, request: ClassificationRequest) -> int:
+        return self.text_chunk if request.dataset[0].type == "text" else self.image_chunk
+
+
+class Submit:
+    """The service behind every way to a job."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        objects: ObjectStore,
+        queue: ChunkQueue,
+        rules: JobRules,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._change = ChangeJob(store)
+        self._objects = objects
+        self._queue = queue
+        self._rules = rules
+        self._clock = clock
+
+    def __call__(
+        self, request: ClassificationRequest, *, tenant: Tenant, log_id: str, key: IdempotencyKey | None = None
+    ) -> Job:
+        """Take a job, or give the one that `key` stands for.
+
+        Raises IdempotencyMismatch if `key` came with another body, Overloaded if the job could not be written down.
+        """
+        now = self._clock()
+        job = self._new_job(request, tenant, now)
+        claim = key.claim_on(job) if key else None
+        earlier = self._earlier(claim, now)
+        if earlier:
+            return earlier
+        kept = JobInput(log_id=log_id, grants=tenant.grants, request=request)
+        data = kept.model_dump_json(exclude_none=True).encode()
+        self._objects.put(input_key(tenant.id, job.id), data, "application/json")
+        if not self._store.create(job, claim):
+            winner = self._earlier(claim, now)
+            if winner is None:
+                raise Overloaded("Another request with this Idempotency-Key is being taken. Try again.")
+            return winner
+        return self._queue_all(job)
+
+    def _new_job(self, request: ClassificationRequest, tenant: Tenant, now: float) -> Job:
+        return Job(
+            tenant_id=tenant.id,
+            id=new_id(now),
+            total=len(request.dataset),
+            chunk_size=self._rules.chunk_size(request),
+            multiple_labels=request.multiple_labels,
+            created_at=now,
+            updated_at=now,
+            expires_at=int(now) + self._rules.keep_s,
+            due_at=now + QUEUE_GRACE_S,
+        )
+
+    def _earlier(self, claim: Claim | None, now: float) -> Job | None:
+        """The job that a key stands for already."""
+        known = self._store.claim(claim.tenant_id, claim.key_hash) if claim else None
+        if claim is None or known is None or known.expires_at <= now:
+            return None
+        if known.body_hash != claim.body_hash:
+            raise IdempotencyMismatch("This Idempotency-Key came with another body before. Use a new key for a new request.")
+        job = self._store.get(known.tenant_id, known.job_id)
+        if job is None:
+            raise NotFound("The job of this Idempotency-Key is no longer kept. Use a new key.")
+        return job
+
+    def _queue_all(self, job: Job) -> Job:
+        try:
+            queue_spans(self._queue, job, job.chunks())
+            return self._change(job.tenant_id, job.id, self._mark) or job
+        except Overloaded:
+            return job  # it is written down: the sweep queues it
+
+    def _mark(self, job: Job) -> Job | None:
+        now = self._clock()
+        return None if job.has_ended else job.queued(now, due_at=now + self._rules.stuck_s)
+
+
+def queue_spans(queue: ChunkQueue, job: Job, spans: list[Span]) -> None:
+    """Send a message for each span. Raises Overloaded if one may not have been taken."""
+    queue.send([ChunkMessage(tenant_id=job.tenant_id, job_id=job.id, start=each.start, stop=each.stop) for each in spans])
+
+
+@dataclass(frozen=True)
+class SubmitJob:
+    """The service behind `POST /v1/classification/jobs`."""
+
+    submit: Submit
+    limits: RequestLimits
+
+    def __call__(self, body: object, *, tenant: Tenant, log_id: str, key: IdempotencyKey | None = None) -> Job:
+        """Take what a decoded JSON body holds as a job. Raises InvalidRequest with every fault of it, and what Submit raises."""
+        request = parse_as(JobRequest, body, self.limits, lacking=LACKING)
+        return self.submit(request, tenant=tenant, log_id=log_id, key=key)

@@ -1,0 +1,254 @@
+"""ports.JobStore: the fake and DynamoDB's adapter behave alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
+from moto_aws import REGION, TABLE, in_moto, table
+
+from fakes import FakeJobStore
+from jobs_made import ID, job, job_id, part
+from pigeonhole.aws.dynamodb_jobs import DynamoJobStore
+from pigeonhole.errors import Overloaded
+from pigeonhole.jobs import Claim, Job, Span, Status
+from pigeonhole.ports import JobStore
+
+CLAIM = Claim("acme", key_hash="k" * 64, body_hash="b" * 64, job_id=ID, expires_at=90_000)
+NOW = 2_000.25
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[JobStore]:
+    if request.param == "fake":
+        yield FakeJobStore()
+        return
+    with in_moto(monkeypatch):
+        yield DynamoJobStore(table(), TABLE)
+
+
+def kept(store: JobStore, **changes: Any) -> Job:
+    """A job that the store has, in its first version."""
+    made = job(**changes)
+    assert store.create(made, None)
+    return made
+
+
+def processing(store: JobStore) -> Job:
+    started = kept(store).started(NOW)
+    assert store.save(started)
+    return started
+
+
+def test_an_empty_store_finds_nothing(store: JobStore) -> None:
+    assert (store.get("acme", ID), store.claim("acme", "k"), store.parts("acme", ID)) == (None, None, [])
+    assert store.page("acme", None, 10, None).jobs == []
+    assert store.due(1e12, 10) == []
+
+
+def test_a_job_is_read_as_it_was_written(store: JobStore) -> None:
+    first = kept(store)
+    assert store.get("acme", ID) == first
+
+    for following in (first.queued(NOW, due_at=3_000.125), ended := first.queued(NOW, 3_000.125).started(NOW)):
+        assert store.save(following)
+        assert store.get("acme", ID) == following
+    last = ended.with_part(part(0, 10, failed=2), NOW + 1)
+    assert store.save(last, part(0, 10, failed=2))
+    assert store.get("acme", ID) == last
+
+
+def test_a_tenant_has_no_job_of_another(store: JobStore) -> None:
+    kept(store)
+
+    assert store.get("zeta", ID) is None
+    assert store.page("zeta", None, 10, None).jobs == []
+
+
+def test_a_job_is_made_once(store: JobStore) -> None:
+    first = kept(store)
+
+    assert not store.create(job(total=3), None)
+    assert store.get("acme", ID) == first
+
+
+def test_a_claim_is_kept_with_its_job(store: JobStore) -> None:
+    assert store.create(job(), CLAIM)
+
+    assert store.claim("acme", CLAIM.key_hash) == CLAIM
+    assert store.claim("zeta", CLAIM.key_hash) is None
+
+
+def test_who_claims_a_key_too_late_gets_no_job(store: JobStore) -> None:
+    store.create(job(), CLAIM)
+    late = job(id=job_id(5))
+
+    assert not store.create(late, replace(CLAIM, job_id=late.id))
+    assert (store.get("acme", late.id), store.claim("acme", CLAIM.key_hash)) == (None, CLAIM)
+
+
+def test_an_expired_claim_gives_way(store: JobStore) -> None:
+    store.create(job(), CLAIM)
+    late = job(id=job_id(5), created_at=float(CLAIM.expires_at))
+
+    assert store.create(late, replace(CLAIM, job_id=late.id))
+    found = store.claim("acme", CLAIM.key_hash)
+    assert found is not None
+    assert found.job_id == late.id
+
+
+def test_of_two_who_change_a_version_one_is_too_late(store: JobStore) -> None:
+    first = kept(store)
+
+    assert store.save(first.started(NOW))
+    assert not store.save(first.canceled(NOW))
+    assert store.get("acme", ID) == first.started(NOW)
+
+
+def test_a_job_that_is_gone_is_not_written_again(store: JobStore) -> None:
+    assert not store.save(job().started(NOW))
+    assert store.get("acme", ID) is None
+
+
+def test_a_state_that_may_not_follow_is_not_written_even_by_a_forger(store: JobStore) -> None:
+    ended = processing(store).canceled(NOW)
+    assert store.save(ended)
+
+    assert not store.save(replace(ended, status=Status.SUCCEEDED, version=ended.version + 1))
+    assert not store.save(replace(ended, status=Status.QUEUED, version=ended.version + 1))
+
+
+def test_a_part_and_its_count_are_written_together_or_not_at_all(store: JobStore) -> None:
+    begun = processing(store)
+    after = begun.with_part(part(0, 4), NOW)
+    assert store.save(after, part(0, 4))
+
+    assert not store.save(begun.with_part(part(4, 8), NOW), part(4, 8))  # of an older version
+    assert not store.save(after.with_part(part(0, 2), NOW), part(0, 2))  # begins where another does
+    assert store.parts("acme", ID) == [part(0, 4)]
+    assert store.get("acme", ID) == after
+
+
+def test_parts_come_in_order_and_as_they_were_written(store: JobStore) -> None:
+    parts = [part(8, 10, failed=2), part(0, 4, data=bytes(range(256))), part(4, 8, data=None, key="results/x")]
+    now = processing(store)
+    for each in parts:
+        now = now.with_part(each, NOW)
+        assert store.save(now, each)
+
+    assert store.parts("acme", ID) == [parts[1], parts[2], parts[0]]
+    assert store.done("acme", ID, Span(0, 8)) == [Span(0, 4), Span(4, 8)]
+    assert store.done("acme", ID, Span(5, 9)) == [Span(8, 10)]
+    assert store.parts("acme", job_id(1)) == []
+
+
+def test_a_list_has_the_newest_first_and_goes_on_where_a_page_ended(store: JobStore) -> None:
+    made = [kept(store, id=job_id(number)) for number in range(5)]
+
+    first = store.page("acme", None, 2, None)
+    second = store.page("acme", None, 2, first.next)
+    third = store.page("acme", None, 2, second.next)
+
+    assert [first.jobs, second.jobs, third.jobs] == [[made[4], made[3]], [made[2], made[1]], [made[0]]]
+    assert third.next is None
+
+
+def test_a_page_that_ends_with_the_list_has_no_next(store: JobStore) -> None:
+    kept(store)
+
+    assert store.page("acme", None, 1, None).next is None
+
+
+def test_a_list_of_one_state_has_full_pages(store: JobStore) -> None:
+    for number in range(6):
+        made = kept(store, id=job_id(number))
+        if number % 2:
+            store.save(made.started(NOW))
+
+    first = store.page("acme", Status.PROCESSING, 2, None)
+    second = store.page("acme", Status.PROCESSING, 2, first.next)
+
+    assert [it.id for it in first.jobs + second.jobs] == [job_id(5), job_id(3), job_id(1)]
+    assert all(it.status is Status.PROCESSING for it in first.jobs)
+    assert (len(first.jobs), second.next) == (2, None)
+
+
+def test_due_are_the_jobs_whose_time_has_come_longest_first(store: JobStore) -> None:
+    late = kept(store, id=job_id(1), tenant_id="zeta", due_at=60.5)
+    early = kept(store, id=job_id(2), due_at=9.25)
+    kept(store, id=job_id(3), due_at=60.75)
+    kept(store, id=job_id(4), due_at=None)
+
+    assert store.due(60.5, 10) == [early, late]
+    assert store.due(60.5, 1) == [early]
+
+
+def test_a_job_that_nothing_is_left_to_do_for_is_not_due(store: JobStore) -> None:
+    store.save(processing(store).canceled(NOW))
+
+    assert store.due(1e12, 10) == []
+
+
+def test_many_parts_are_read_over_several_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    with in_moto(monkeypatch):
+        store = DynamoJobStore(table(), TABLE)
+        now = job(total=20, chunk_size=1).started(NOW)
+        store.create(replace(now, version=1), None)
+        now = replace(now, version=1)
+        parts = [part(number, number + 1, data=bytes(200_000)) for number in range(20)]  # a page ends at 1 MB
+        for each in parts:
+            now = now.with_part(each, NOW)
+            assert store.save(now, each)
+
+        assert store.parts("acme", ID) == parts
+
+
+def test_more_jobs_of_a_state_than_one_call_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    with in_moto(monkeypatch):
+        store = DynamoJobStore(table(), TABLE)
+        for number in range(105):
+            kept(store, id=job_id(number))
+
+        assert len(store.page("acme", Status.QUEUED, 105, None).jobs) == 105
+
+
+def _stubbed() -> Any:
+    return boto3.client("dynamodb", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x")
+
+
+@pytest.mark.parametrize("reason", ["TransactionConflict", "ConditionalCheckFailed", "ThrottlingError"])
+def test_a_transaction_that_another_prevented_is_a_lost_race(reason: str) -> None:
+    client = _stubbed()
+    with Stubber(client) as stub:
+        stub.add_client_error(
+            "transact_write_items",
+            "TransactionCanceledException",
+            modeled_fields={"CancellationReasons": [{"Code": reason}, {"Code": "None"}]},
+        )
+        assert not DynamoJobStore(client, TABLE).save(job().started(NOW))
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "InternalServerError", "TransactionInProgressException"])
+def test_a_busy_table_is_an_overload(code: str) -> None:
+    client = _stubbed()
+    with Stubber(client) as stub:
+        stub.add_client_error("transact_write_items", code)
+        with pytest.raises(Overloaded):
+            DynamoJobStore(client, TABLE).save(job().started(NOW))
+
+
+def test_a_transaction_that_is_wrong_is_a_fault_of_ours() -> None:
+    client = _stubbed()
+    with Stubber(client) as stub:
+        stub.add_client_error(
+            "transact_write_items",
+            "TransactionCanceledException",
+            modeled_fields={"CancellationReasons": [{"Code": "ValidationError"}]},
+        )
+        with pytest.raises(ClientError):
+            DynamoJobStore(client, TABLE).save(job().started(NOW))

@@ -1,0 +1,141 @@
+"""A job's states and its samples, part by part."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs_made import job, part
+from pigeonhole.jobs import ENDED, MAY_FOLLOW, IllegalTransition, Job, Part, Span, Status, new_id, open_spans, rest_of
+
+NOW = 2_000.0
+
+
+def in_state(status: Status) -> Job:
+    started = job().started(NOW)
+    ways = {
+        Status.QUEUED: lambda: job(),
+        Status.PROCESSING: lambda: started,
+        Status.SUCCEEDED: lambda: started.with_part(part(0, 10), NOW),
+        Status.FAILED: lambda: started.with_part(part(0, 10, failed=10), NOW),
+        Status.CANCELED: lambda: started.canceled(NOW),
+    }
+    return ways[status]()
+
+
+@pytest.mark.parametrize("status", Status)
+def test_each_state_is_reached(status: Status) -> None:
+    reached = in_state(status)
+
+    assert reached.status is status
+    assert reached.has_ended is (status in ENDED)
+    assert (reached.finished_at == NOW) is (status in ENDED)
+
+
+@pytest.mark.parametrize("status", Status)
+def test_what_may_not_follow_raises(status: Status) -> None:
+    before = in_state(status)
+    steps = {
+        Status.PROCESSING: lambda: before.started(NOW),
+        Status.SUCCEEDED: lambda: before.with_part(part(0, 10), NOW),
+        Status.FAILED: lambda: before.with_part(part(0, 10, failed=10), NOW),
+        Status.CANCELED: lambda: before.canceled(NOW),
+    }
+    for after, step in steps.items():
+        if status in MAY_FOLLOW[after]:
+            assert step().status is after
+        else:
+            with pytest.raises(IllegalTransition):
+                step()
+
+
+def test_an_end_is_final() -> None:
+    assert all(not (MAY_FOLLOW[status] & ENDED) for status in Status)
+
+
+def test_parts_are_counted_and_the_last_one_ends_the_job() -> None:
+    begun = job().started(NOW).with_part(part(0, 4, failed=1), NOW)
+    assert (begun.status, begun.succeeded, begun.failed, begun.finished_at) == (Status.PROCESSING, 3, 1, None)
+
+    ended = begun.with_part(part(4, 10, failed=6), NOW + 1)
+    assert (ended.status, ended.succeeded, ended.failed, ended.finished_at) == (Status.SUCCEEDED, 3, 7, NOW + 1)
+
+
+def test_more_samples_than_there_are_cannot_be_counted() -> None:
+    with pytest.raises(IllegalTransition):
+        job().started(NOW).with_part(part(0, 8), NOW).with_part(part(0, 8), NOW)
+
+
+def test_every_change_is_a_new_version() -> None:
+    versions = [it.version for it in (job(), job().queued(NOW, 1.0), job().looked_after(1.0), job().started(NOW))]
+
+    assert versions == [1, 2, 2, 2]
+
+
+def test_nothing_is_left_to_look_after_once_a_job_has_ended() -> None:
+    assert {in_state(status).due_at for status in ENDED} == {None}
+    assert in_state(Status.PROCESSING).due_at is not None
+
+
+@pytest.mark.parametrize(("succeeded", "failed"), [(3, 0), (4, 1), (5, -2)])
+def test_a_part_counts_its_samples(succeeded: int, failed: int) -> None:
+    with pytest.raises(ValueError, match="samples"):
+        Part(Span(0, 4), succeeded, failed, data=b"")
+
+
+def test_chunks_cover_the_samples_in_order() -> None:
+    assert job(total=10, chunk_size=4).chunks() == [Span(0, 4), Span(4, 8), Span(8, 10)]
+    assert job(total=4, chunk_size=500).chunks() == [Span(0, 4)]
+
+
+def test_the_rest_of_a_span_begins_where_the_chain_of_parts_ends() -> None:
+    assert rest_of(Span(4, 8), []) == Span(4, 8)
+    assert rest_of(Span(4, 8), [Span(4, 6)]) == Span(6, 8)
+    assert len(rest_of(Span(4, 8), [Span(4, 6), Span(6, 8)])) == 0
+    assert rest_of(Span(4, 8), [Span(0, 4), Span(8, 10)]) == Span(4, 8)
+
+
+def test_a_message_for_less_than_a_part_has_nothing_left() -> None:
+    assert len(rest_of(Span(4, 6), [Span(4, 8)])) == 0
+
+
+def test_open_spans_are_what_is_left_of_each_chunk() -> None:
+    assert open_spans(job(), [Span(0, 4), Span(4, 5)]) == [Span(5, 8), Span(8, 10)]
+
+
+@given(st.data())
+def test_whatever_order_messages_come_in_no_sample_is_done_twice_and_none_is_left(data: st.DataObject) -> None:
+    """Workers take messages (again and again, some at once), write parts as long as they have time for and send the rest on."""
+    now = job(total=data.draw(st.integers(1, 12)), chunk_size=data.draw(st.integers(1, 5)))
+    messages, done = now.chunks(), dict[int, Span]()
+    while messages:
+        message = data.draw(st.sampled_from(messages))
+        if data.draw(st.booleans(), label="comes again"):
+            messages.append(message)
+        messages.remove(message)
+        rest = rest_of(message, done.values())
+        if not len(rest):
+            continue
+        written = Span(rest.start, data.draw(st.integers(rest.start + 1, rest.stop)))
+        late = rest_of(written, done.values())  # another may have written since; here nobody has
+        assert late == written
+        assert written.start not in done
+        done[written.start] = written
+        if written.stop < rest.stop:
+            messages.append(Span(written.stop, rest.stop))
+        if len(messages) > 50:
+            messages = list(dict.fromkeys(messages))
+    in_order = sorted(done.values(), key=lambda span: span.start)
+    assert [in_order[0].start, in_order[-1].stop] == [0, now.total]
+    assert all(one.stop == other.start for one, other in pairwise(in_order))
+
+
+def test_ids_sort_by_time_and_differ() -> None:
+    early, late = new_id(1_000.0), new_id(1_000.001)
+
+    assert early < late
+    assert len({new_id(1_000.0) for _ in range(100)}) == 100
+    assert (len(early), set(early) <= set("0123456789abcdef")) == (32, True)
