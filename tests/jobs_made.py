@@ -1,12 +1,24 @@
-"""Jobs, parts and messages for tests."""
+"""Jobs, parts and messages for tests, and the services that work on jobs over fakes."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
+from fakes import FakeChunkQueue, FakeJobStore, FakeObjectStore
+from pigeonhole.contract import ClassificationRequest, RequestLimits, SampleFault
 from pigeonhole.jobs import Job, Part, Span
-from pigeonhole.messages import ChunkMessage
+from pigeonhole.messages import ChunkMessage, ChunkResult, ClassifyCommand
+from pigeonhole.tenants import Tenant
+from pigeonhole.use_cases.cancel import Cancel
+from pigeonhole.use_cases.fail_dead import FailDead
+from pigeonhole.use_cases.process_chunk import ProcessChunk
+from pigeonhole.use_cases.read_job import ListJobs, ReadJob
+from pigeonhole.use_cases.submit import JobRules, Submit
+from pigeonhole.use_cases.sweep import Sweep
+from pigeonhole.use_cases.write_part import WritePart
 
 ID = f"{1_000_000:012x}" + "0" * 20
 JOB = Job(
@@ -38,3 +50,104 @@ def part(start: int, stop: int, *, failed: int = 0, data: bytes | None = b"resul
 
 def message(start: int = 0, stop: int = 4, **changes: Any) -> ChunkMessage:
     return ChunkMessage.model_validate({"tenant_id": "acme", "job_id": ID, "start": start, "stop": stop} | changes)
+
+
+ACME, ZETA = Tenant("acme", created_at=0), Tenant("zeta", created_at=0)
+BAD = "unreadable"  # a sample of this value has an error in place of a result
+
+
+def request(count: int, **more: Any) -> ClassificationRequest:
+    """As many texts as wanted, each its own number, to be sorted into even and odd."""
+    body = {
+        "dataset": [{"type": "text", "value": str(number)} for number in range(count)],
+        "labels": [{"type": "text", "value": "even"}, {"type": "text", "value": "odd"}],
+    }
+    return ClassificationRequest.model_validate(body | more, context=RequestLimits(max_samples=10_000))
+
+
+def even_or_odd(command: ClassifyCommand, *, goes_on: Callable[[], bool] = lambda: True) -> ChunkResult:
+    """What RunChunk does, two samples at a time: a number is sorted, BAD is an error."""
+    predictions: list[list[str] | None] = []
+    errors = []
+    for place, sample in enumerate(command.request.dataset):
+        if place and place % 2 == 0 and not goes_on():
+            break
+        bad = sample.value == BAD
+        predictions.append(None if bad else [("even", "odd")[int(sample.value) % 2]])
+        if bad:
+            errors.append(SampleFault(index=command.first + place, code="unreadable_image", message="it is bad"))
+    count = len(predictions)
+    return ChunkResult(
+        predictions=predictions, errors=errors, input_tokens=10 + count, label_tokens=10, output_tokens=count, inference_ms=1
+    )
+
+
+@dataclass
+class Jobs:
+    """Every service that works on jobs, over fakes. `now`: what their clock says; sleeping moves it on."""
+
+    store: Any = field(default_factory=FakeJobStore)
+    objects: Any = field(default_factory=FakeObjectStore)
+    queue: Any = field(default_factory=FakeChunkQueue)
+    run: Callable[..., ChunkResult] = even_or_odd
+    rules: JobRules = field(default_factory=lambda: JobRules(text_chunk=4, image_chunk=2, keep_s=1_000, stuck_s=300))
+    now: float = 1_000.0
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    @cached_property
+    def submit(self) -> Submit:
+        return Submit(self.store, self.objects, self.queue, self.rules, clock=self.clock, sleep=self.sleep)
+
+    @cached_property
+    def read(self) -> ReadJob:
+        return ReadJob(self.store, self.objects, self.clock, self.sleep)
+
+    @cached_property
+    def list(self) -> ListJobs:
+        return ListJobs(self.store, self.clock)
+
+    @cached_property
+    def cancel(self) -> Cancel:
+        return Cancel(self.store, clock=self.clock, sleep=self.sleep)
+
+    @cached_property
+    def write(self) -> WritePart:
+        return WritePart(self.store, self.objects, self.clock, self.sleep)
+
+    @property
+    def process(self) -> ProcessChunk:
+        return ProcessChunk(self.store, self.objects, self.queue, self.run, self.write, RequestLimits(), stop_s=30)
+
+    @cached_property
+    def fail_dead(self) -> FailDead:
+        return FailDead(self.write)
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        return Sweep(self.store, self.queue, self.rules, self.clock, self.sleep)
+
+    def submitted(self, count: int, *, tenant: Tenant = ACME, **more: Any) -> Job:
+        return self.submit(request(count, **more), tenant=tenant, log_id="log-1")
+
+    def take(self) -> ChunkMessage:
+        """The next message, as the queue would give it."""
+        message: ChunkMessage = self.queue.sent.pop(0)
+        return message
+
+    def work(self, *, time_left_s: float = 100.0) -> None:
+        """Work on messages until there are none."""
+        for _ in range(1_000):
+            if not self.queue.sent:
+                return
+            self.process(self.take(), lambda: time_left_s)
+        raise AssertionError("the messages never end")
+
+    def job(self, of: Job) -> Job:
+        found: Job | None = self.store.get(of.tenant_id, of.id)
+        assert found is not None
+        return found

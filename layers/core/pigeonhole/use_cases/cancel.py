@@ -16,8 +16,14 @@ from pigeonhole.use_cases.read_job import NO_SUCH_JOB
 class Cancel:
     """The service behind `DELETE /v1/classification/jobs/{id}`."""
 
-    def __init__(self, store: JobStore, *, clock: Callable[[], float] = time.time) -> None:
-        self._change = ChangeJob(store)
+    def __init__(
+        self,
+        store: JobStore,
+        *,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._change = ChangeJob(store, sleep)
         self._clock = clock
 
     def __call__(self, tenant: Tenant, job_id: str) -> Job:

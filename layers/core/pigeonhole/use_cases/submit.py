@@ -49,9 +49,10 @@ class Submit:
         rules: JobRules,
         *,
         clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store = store
-        self._change = ChangeJob(store)
+        self._change = ChangeJob(store, sleep)
         self._objects = objects
         self._queue = queue
         self._rules = rules

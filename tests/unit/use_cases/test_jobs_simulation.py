@@ -1,0 +1,228 @@
+"""Jobs under any order of deliveries, crashes and retries that hypothesis thinks of: nothing is lost, nothing counts twice.
+
+Every call to a port may be the last thing that its process does (before it, or after it, when the caller doesn't learn that it
+was done), may be refused as too busy, or may come after another worker's whole work, between this one's reading and its writing.
+Messages come in any order, again, to two workers at once, too late or never.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from fakes import FakeChunkQueue, FakeJobStore, FakeObjectStore
+from jobs_made import ACME, BAD, Jobs, even_or_odd, request
+from pigeonhole.errors import JobFinished, NotFound, Overloaded
+from pigeonhole.jobs import ENDED, IdempotencyKey, Job, Status
+from pigeonhole.messages import ChunkMessage, ChunkResult, ClassifyCommand
+
+HISTORIES = 1_000
+RECEIVES = 3  # the template's maxReceiveCount
+
+
+class Crash(Exception):
+    """The process that made the call is gone."""
+
+
+class Fate:
+    """What happens to a process at one of its calls to a port. `other`: what another does in between."""
+
+    def __init__(self, other: Callable[[], None]) -> None:
+        self.other = other
+        self.at, self.how, self.calls = 0, "", 0
+
+    def set(self, at: int, how: str) -> None:
+        self.at, self.how, self.calls = at, how, 0
+
+
+class Faulty:
+    """A port some of whose calls end as `fate` says."""
+
+    def __init__(self, port: Any, fate: Fate) -> None:
+        self._port, self._fate = port, fate
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._port, name)
+        return self._faulty(found) if callable(found) else found
+
+    def _faulty(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def method(*arguments: Any, **named: Any) -> Any:
+            self._fate.calls += 1
+            if self._fate.calls != self._fate.at:
+                return call(*arguments, **named)
+            if self._fate.how == "overtaken":
+                self._fate.other()
+                return call(*arguments, **named)
+            if self._fate.how == "busy":
+                raise Overloaded("busy")
+            if self._fate.how == "after":
+                call(*arguments, **named)
+            raise Crash
+
+        return method
+
+
+FATES = st.tuples(st.integers(0, 9), st.sampled_from(["before", "after", "busy", "overtaken"]))  # 0: nothing happens
+
+
+class Histories(RuleBasedStateMachine):
+    """One history: jobs are sent, messages are worked on, things go wrong."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fate = Fate(self.overtake)
+        self.store, self.queue = FakeJobStore(), FakeChunkQueue()
+        self.jobs = Jobs(Faulty(self.store, self.fate), Faulty(FakeObjectStore(), self.fate), Faulty(self.queue, self.fate))
+        self.jobs.run = self.run
+        self.inside: list[int] = []  # the message that another worker does meanwhile
+        self.received: dict[int, int] = {}
+        self.dead: list[ChunkMessage] = []
+        self.ended: dict[str, Job] = {}
+        self.bad: dict[str, set[int]] = {}
+
+    @initialize()
+    def begin(self) -> None:
+        self.fate.set(0, "")
+
+    def run(self, command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
+        if self.inside:
+            self.overtake()
+        return even_or_odd(command, goes_on=goes_on)
+
+    def overtake(self) -> None:
+        if self.queue.sent:
+            place = (self.inside.pop() if self.inside else 0) % len(self.queue.sent)
+            self.jobs.process(self.queue.sent[place], lambda: 100)
+
+    def survive(self, step: Callable[[], Any], fate: tuple[int, str] = (0, "")) -> Any:
+        """Run what a process does; what it gives, or the error that ended it."""
+        self.fate.set(*fate)
+        try:
+            return step()
+        except (Crash, Overloaded) as error:
+            return error
+        finally:
+            self.fate.set(0, "")
+
+    @rule(count=st.integers(1, 9), bad=st.sets(st.integers(0, 8), max_size=2), key=st.sampled_from([None, "a", "b"]), fate=FATES)
+    def submit(self, count: int, bad: set[int], key: str | None, fate: tuple[int, str]) -> None:
+        dataset = [{"type": "text", "value": BAD if place in bad else str(place)} for place in range(count)]
+        asked = request(1, dataset=dataset)
+        claim = IdempotencyKey(key, b"the same") if key else None
+        known = set(self.store.jobs)
+
+        def send() -> Any:
+            return self.jobs.submit(asked, tenant=ACME, log_id="l", key=claim)
+
+        told = self.survive(send, fate)
+        made = set(self.store.jobs) - known
+        assert len(made) <= 1
+        for _, job_id in made:
+            self.bad[job_id] = {place for place in bad if place < count}
+        if isinstance(told, Job):
+            assert (ACME.id, told.id) in self.store.jobs, "who is given a job can ask for it"
+
+    @precondition(lambda self: self.queue.sent)
+    @rule(
+        place=st.integers(0, 99),
+        fate=FATES,
+        time_left_s=st.sampled_from([10, 100]),
+        inside=st.one_of(st.none(), st.integers(0, 99)),
+        stays=st.booleans(),
+    )
+    def work(self, place: int, fate: tuple[int, str], time_left_s: int, inside: int | None, stays: bool) -> None:
+        message = self.queue.sent[place % len(self.queue.sent)]
+        self.inside = [] if inside is None else [inside]
+        failed = isinstance(self.survive(lambda: self.jobs.process(message, lambda: time_left_s), fate), Exception)
+        count = self.received[id(message)] = self.received.get(id(message), 0) + 1
+        if failed and count >= RECEIVES:
+            self.dead.append(message)
+        if (failed and count >= RECEIVES) or (not failed and not stays):
+            self.delete(message)
+
+    @precondition(lambda self: self.dead)
+    @rule(place=st.integers(0, 99), fate=FATES)
+    def bury(self, place: int, fate: tuple[int, str]) -> None:
+        message = self.dead[place % len(self.dead)]
+        if not isinstance(self.survive(lambda: self.jobs.fail_dead(message), fate), Exception):
+            self.dead.remove(message)
+
+    @precondition(lambda self: self.queue.sent)
+    @rule(place=st.integers(0, 99))
+    def lose(self, place: int) -> None:
+        self.delete(self.queue.sent[place % len(self.queue.sent)])
+
+    def delete(self, message: ChunkMessage) -> None:
+        """Take this very message, of several that are alike, off the queue."""
+        self.queue.sent[:] = [other for other in self.queue.sent if other is not message]
+        self.received.pop(id(message), None)
+
+    @precondition(lambda self: self.store.jobs)
+    @rule(place=st.integers(0, 99), fate=FATES)
+    def cancel(self, place: int, fate: tuple[int, str]) -> None:
+        _, job_id = list(self.store.jobs)[place % len(self.store.jobs)]
+        try:
+            self.survive(lambda: self.jobs.cancel(ACME, job_id), fate)
+        except (JobFinished, NotFound):
+            assert self.store.jobs[ACME.id, job_id].has_ended
+
+    @rule(seconds=st.sampled_from([0, 60, 300]), fate=FATES)
+    def sweep(self, seconds: int, fate: tuple[int, str]) -> None:
+        if self.jobs.now + seconds < 1_700:  # jobs are kept for 1,000 s
+            self.jobs.now += seconds
+        self.survive(self.jobs.sweep, fate)
+
+    @invariant()
+    def counters_match_and_ends_are_final(self) -> None:
+        for job in self.store.jobs.values():
+            parts = self.store.parts(job.tenant_id, job.id)
+            assert job.succeeded == sum(part.succeeded for part in parts)
+            assert job.failed == sum(part.failed for part in parts)
+            samples = [place for part in parts for place in range(part.span.start, part.span.stop)]
+            assert len(samples) == len(set(samples)) == job.done <= job.total
+            if job.status in (Status.SUCCEEDED, Status.FAILED):
+                assert job.done == job.total
+            if job.id in self.ended:
+                before = self.ended[job.id]
+                assert (job.status, job.done, job.finished_at) == (before.status, before.done, before.finished_at)
+            if job.has_ended:
+                self.ended.setdefault(job.id, job)
+
+    def teardown(self) -> None:
+        """Once nothing goes wrong any more, every job ends, and every sample has exactly one result or one error."""
+        self.inside = []
+        for _ in range(4):
+            while self.queue.sent or self.dead:
+                for message in list(self.queue.sent):
+                    self.jobs.process(message, lambda: 100)
+                    self.delete(message)
+                while self.dead:
+                    self.jobs.fail_dead(self.dead.pop())
+            self.jobs.now += self.jobs.rules.stuck_s
+            self.jobs.sweep()
+        for job in self.store.jobs.values():
+            assert job.status in ENDED
+            assert job.due_at is None or self.jobs.sweep() is not None
+            if job.status is not Status.CANCELED:
+                self.results_are_right(job)
+
+    def results_are_right(self, job: Job) -> None:
+        answer = self.jobs.read.shown(job, "l")
+        assert answer.predictions is not None
+        assert answer.errors is not None
+        faulty = [fault.index for fault in answer.errors]
+        assert len(faulty) == len(set(faulty)) == job.failed
+        for place, prediction in enumerate(answer.predictions):
+            assert (prediction is None) == (place in faulty)
+            assert prediction in (None, ("even", "odd")[place % 2])
+        assert self.bad[job.id] <= set(faulty)
+
+
+Histories.TestCase.settings = settings(
+    max_examples=HISTORIES, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestHistories = Histories.TestCase

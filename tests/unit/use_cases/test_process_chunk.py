@@ -1,0 +1,249 @@
+"""A worker's message: done once, however often it comes; what fails, what is left, what others have done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from jobs_made import ACME, BAD, Jobs, even_or_odd, message
+from pigeonhole.errors import Overloaded, UnreadableImage
+from pigeonhole.jobs import Part, Span, Status
+from pigeonhole.messages import ChunkResult, ClassifyCommand
+from pigeonhole.results import input_key
+from pigeonhole.use_cases.write_part import INLINE_BYTES
+
+
+def predictions(jobs: Jobs, of: Any) -> list[Any]:
+    answer = jobs.read.shown(jobs.job(of), "l")
+    assert answer.predictions is not None
+    return answer.predictions
+
+
+EVEN_ODD = ["even", "odd"] * 5
+
+
+def test_the_last_of_a_jobs_messages_ends_it() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(10)
+
+    jobs.process(jobs.take(), lambda: 100)
+    assert (jobs.job(job).status, jobs.job(job).done) == (Status.PROCESSING, 4)
+    jobs.work()
+
+    ended = jobs.job(job)
+    assert (ended.status, ended.succeeded, ended.failed, ended.finished_at) == (Status.SUCCEEDED, 10, 0, 1_000.0)
+    assert predictions(jobs, job) == EVEN_ODD
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 1, 0, 2, 0], [0, 0, 0, 1, 1, 1, 2, 2, 2]])
+def test_messages_may_come_in_any_order_and_again(order: list[int]) -> None:
+    jobs = Jobs()
+    job = jobs.submitted(10)
+    messages = [jobs.take() for _ in range(3)]
+
+    for number in order:
+        jobs.process(messages[number], lambda: 100)
+
+    ended = jobs.job(job)
+    assert (ended.status, ended.succeeded, ended.failed) == (Status.SUCCEEDED, 10, 0)
+    assert predictions(jobs, job) == EVEN_ODD
+    assert [part.span for part in jobs.store.parts("acme", job.id)] == job.chunks()
+
+
+def test_a_bad_sample_costs_the_others_nothing() -> None:
+    jobs = Jobs()
+    dataset = [{"type": "text", "value": value} for value in ("0", BAD, "2", "3", "4", BAD)]
+    job = jobs.submitted(0, dataset=dataset, on_error="fail")
+    jobs.work()
+
+    answer = jobs.read.shown(jobs.job(job), "l")
+    assert answer.predictions == ["even", None, "even", "odd", "even", None]
+    assert answer.errors is not None
+    assert [(fault.index, fault.code) for fault in answer.errors] == [(1, "unreadable_image"), (5, "unreadable_image")]
+    assert (answer.job.status, answer.job.progress.succeeded, answer.job.progress.failed) == (Status.SUCCEEDED, 4, 2)
+
+
+def test_a_job_without_any_result_failed() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(0, dataset=[{"type": "text", "value": BAD}] * 6)
+    jobs.work()
+
+    assert jobs.job(job).status is Status.FAILED
+    assert predictions(jobs, job) == [None] * 6
+
+
+def test_a_label_that_cannot_be_read_fails_every_sample_and_is_not_tried_again() -> None:
+    def run(command: ClassifyCommand, **_: Any) -> ChunkResult:
+        raise UnreadableImage("labels.0.value: truncated")
+
+    jobs = Jobs(run=run)
+    job = jobs.submitted(6)
+    jobs.work()
+
+    answer = jobs.read.shown(jobs.job(job), "l")
+    assert answer.job.status is Status.FAILED
+    assert answer.errors is not None
+    assert [fault.index for fault in answer.errors] == list(range(6))
+    assert {(fault.code, fault.message) for fault in answer.errors} == {("unreadable_image", "labels.0.value: truncated")}
+
+
+@pytest.mark.parametrize("left", [None, b"", b"{}", b"no json"])
+def test_samples_that_are_gone_fail_and_are_not_tried_again(left: bytes | None) -> None:
+    jobs = Jobs()
+    job = jobs.submitted(4)
+    del jobs.objects.objects[input_key("acme", job.id)]
+    if left is not None:
+        jobs.objects.objects[input_key("acme", job.id)] = left
+    jobs.work()
+
+    answer = jobs.read.shown(jobs.job(job), "l")
+    assert answer.job.status is Status.FAILED
+    assert answer.errors is not None
+    assert "no longer kept" in answer.errors[0].message
+
+
+def test_a_worker_that_runs_out_of_time_saves_what_it_has_and_sends_on_the_rest() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(4)
+
+    part = jobs.process(jobs.take(), lambda: 29)
+
+    assert part is not None
+    assert part.span == Span(0, 2)
+    assert jobs.job(job).done == 2
+    assert [(it.start, it.stop) for it in jobs.queue.sent] == [(2, 4)]
+    jobs.work(time_left_s=29)
+    assert jobs.job(job).status is Status.SUCCEEDED
+    assert predictions(jobs, job) == EVEN_ODD[:4]
+
+
+def test_a_worker_stops_once_its_job_is_canceled_and_writes_nothing() -> None:
+    jobs = Jobs()
+    begun: list[int] = []
+
+    def run(command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
+        jobs.cancel(ACME, job.id)
+        result = even_or_odd(command, goes_on=goes_on)
+        begun.append(len(result.predictions))
+        return result
+
+    jobs.run = run
+    job = jobs.submitted(4)
+    assert jobs.process(jobs.take(), lambda: 100) is None
+
+    assert (begun, jobs.store.parts("acme", job.id), jobs.queue.sent) == ([2], [], [])
+    assert (jobs.job(job).status, jobs.job(job).done) == (Status.CANCELED, 0)
+
+
+def test_a_message_of_a_job_that_has_ended_is_dropped() -> None:
+    jobs = Jobs(run=lambda *_, **__: pytest.fail("nothing is to be classified"))
+    job = jobs.submitted(4)
+    jobs.cancel(ACME, job.id)
+
+    assert jobs.process(jobs.take(), lambda: 100) is None
+
+
+def test_a_message_of_no_job_or_beyond_its_samples_is_dropped() -> None:
+    jobs = Jobs(run=lambda *_, **__: pytest.fail("nothing is to be classified"))
+    job = jobs.submitted(4)
+
+    assert jobs.process(message(), lambda: 100) is None
+    assert jobs.process(message(job_id=job.id, start=0, stop=5), lambda: 100) is None
+    assert jobs.process(message(job_id=job.id, tenant_id="zeta"), lambda: 100) is None
+
+
+def test_of_two_workers_on_one_chunk_one_is_too_late() -> None:
+    jobs, late = Jobs(), list[Part | None]()
+    job = jobs.submitted(4)
+    chunk = jobs.take()
+
+    def run(command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
+        if not late:
+            late.append(None)
+            late[0] = Jobs.process.fget(jobs)(chunk, lambda: 100)  # type: ignore[attr-defined]
+        return even_or_odd(command, goes_on=goes_on)
+
+    jobs.run = run
+    assert jobs.process(chunk, lambda: 100) is None
+    assert late[0] is not None
+    assert (jobs.job(job).succeeded, len(jobs.store.parts("acme", job.id))) == (4, 1)
+
+
+def test_who_is_late_for_a_part_writes_what_the_other_left() -> None:
+    jobs, first = Jobs(), list[Part | None]()
+    job = jobs.submitted(4)
+    chunk = jobs.take()
+
+    def run(command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
+        if not first:
+            first.append(None)
+            first[0] = Jobs.process.fget(jobs)(chunk, lambda: 10)  # type: ignore[attr-defined]
+        return even_or_odd(command, goes_on=goes_on)
+
+    jobs.run = run
+    part = jobs.process(chunk, lambda: 100)
+
+    assert first[0] is not None
+    assert part is not None
+    assert (first[0].span, part.span) == (Span(0, 2), Span(2, 4))
+    assert predictions(jobs, job) == EVEN_ODD[:4]
+    jobs.work()  # the rest that the first one sent on
+    assert jobs.job(job).succeeded == 4
+
+
+def test_a_lost_race_is_run_again() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(8)
+    first, second = jobs.take(), jobs.take()
+    races = iter([False, True])  # not where it begins the job, but where it writes its part
+
+    def other_is_faster() -> None:
+        if next(races, False):
+            jobs.process(second, lambda: 100)
+
+    jobs.store.before = other_is_faster
+    part = jobs.process(first, lambda: 100)
+
+    assert part is not None
+    assert (part.span, jobs.job(job).status, jobs.job(job).succeeded) == (Span(0, 4), Status.SUCCEEDED, 8)
+
+
+def test_who_loses_every_race_gives_the_message_back() -> None:
+    jobs = Jobs()
+    jobs.submitted(4)
+    chunk = jobs.take()
+    real = jobs.store.save
+    jobs.store.save = lambda job, part=None: part is None and real(job)  # type: ignore[method-assign]
+
+    with pytest.raises(Overloaded):
+        jobs.process(chunk, lambda: 100)
+
+
+def test_results_that_are_too_large_for_an_item_become_an_object() -> None:
+    def run(command: ClassifyCommand, **_: Any) -> ChunkResult:
+        # Nothing that could be packed into less.
+        labels = [[f"{pow(7, 40 * index + place, 2**61 - 1):x}" for place in range(20_000)] for index in range(4)]
+        return ChunkResult(predictions=labels, input_tokens=1, output_tokens=1, inference_ms=1)
+
+    jobs = Jobs(run=run)
+    job = jobs.submitted(4, multiple_labels=True)
+    jobs.work()
+
+    (part,) = jobs.store.parts("acme", job.id)
+    assert (part.data, part.key is not None) == (None, True)
+    assert len(jobs.objects.objects[str(part.key)]) > INLINE_BYTES
+    found = jobs.read.parts(jobs.job(job))
+    assert found[0][1].result is not None
+    assert len(found[0][1].result.predictions[3] or ()) == 20_000
+
+
+def test_labels_count_once_in_the_usage_of_a_job_of_many_chunks() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(10)
+    jobs.work()
+
+    usage = jobs.read.shown(jobs.job(job), "l").usage
+    assert usage is not None
+    assert (usage.input_tokens, usage.output_tokens, usage.inference_time_tokens, usage.total_tokens) == (20, 10, 3, 33)

@@ -1,0 +1,173 @@
+"""A job is taken once and never lost: what is kept, what is queued, and what an Idempotency-Key stands for."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from jobs_made import ACME, ZETA, Jobs, request
+from pigeonhole.contract import RequestLimits
+from pigeonhole.errors import IdempotencyMismatch, InvalidRequest, NotFound, Overloaded
+from pigeonhole.jobs import IdempotencyKey, Job, Status
+from pigeonhole.messages import JobInput, S3Grant
+from pigeonhole.results import input_key
+from pigeonhole.tenants import Tenant
+from pigeonhole.use_cases.submit import SubmitJob
+
+KEY = IdempotencyKey("key-1", b"body")
+
+
+def overloaded() -> None:
+    raise Overloaded("busy")
+
+
+def test_a_job_is_written_queued_and_its_samples_are_kept() -> None:
+    jobs = Jobs()
+    grant = S3Grant(bucket="photos", prefix="acme/")
+
+    job = jobs.submit(request(10), tenant=Tenant("acme", created_at=0, grants=(grant,)), log_id="log-1")
+
+    assert (job.status, job.total, job.chunk_size, job.expires_at) == (Status.QUEUED, 10, 4, 2_000)
+    assert jobs.job(job) == job
+    assert [(it.start, it.stop) for it in jobs.queue.sent] == [(0, 4), (4, 8), (8, 10)]
+    kept = JobInput.model_validate_json(jobs.objects.objects[input_key("acme", job.id)], context=RequestLimits(max_samples=10))
+    assert (kept.request, kept.grants, kept.log_id) == (request(10), (grant,), "log-1")
+
+
+def test_images_are_cut_into_chunks_of_their_own_size() -> None:
+    jobs = Jobs()
+    images = [{"type": "image", "value": f"https://example.com/{number}.png"} for number in range(3)]
+
+    assert jobs.submitted(0, dataset=images).chunk_size == 2
+    assert len(jobs.queue.sent) == 2
+
+
+def test_a_message_holds_no_sample() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(1)
+
+    assert jobs.take().model_dump() == {
+        "version": 1,
+        "kind": "chunk",
+        "tenant_id": "acme",
+        "job_id": job.id,
+        "start": 0,
+        "stop": 1,
+    }
+
+
+def test_a_job_that_cannot_be_queued_is_taken_all_the_same() -> None:
+    jobs = Jobs()
+    jobs.queue.before = overloaded
+
+    job = jobs.submitted(10)
+
+    assert (jobs.job(job), job.queued_at) == (job, None)
+    assert job.due_at == 1_060.0, "the sweep looks at it soon"
+
+
+@pytest.mark.parametrize("broken", ["objects", "store"])
+def test_a_job_that_cannot_be_kept_is_refused(broken: str) -> None:
+    jobs = Jobs()
+    getattr(jobs, broken).before = overloaded
+
+    with pytest.raises(Overloaded):
+        jobs.submitted(10)
+    assert (jobs.store.jobs, jobs.queue.sent) == ({}, [])
+
+
+def test_a_worker_that_is_faster_than_the_queueing_is_not_overwritten() -> None:
+    jobs = Jobs()
+    seen = []
+
+    def work_at_once() -> None:
+        if not seen:
+            seen.append(True)
+            (job,) = jobs.store.jobs.values()
+            assert jobs.store.save(job.started(jobs.now))
+
+    jobs.queue.before = work_at_once
+    job = jobs.submitted(4)
+
+    assert (job.status, job.queued_at) == (Status.PROCESSING, 1_000.0)
+
+
+def test_a_key_and_its_body_give_the_same_job() -> None:
+    jobs = Jobs()
+    first = jobs.submit(request(4), tenant=ACME, log_id="l", key=KEY)
+    jobs.work()
+    jobs.now += 24 * 3600 - 1
+
+    again = jobs.submit(request(4), tenant=ACME, log_id="l", key=KEY)
+
+    assert (again.id, again.status) == (first.id, Status.SUCCEEDED)
+    assert (len(jobs.store.jobs), jobs.queue.sent) == (1, [])
+
+
+def test_a_key_with_another_body_is_refused() -> None:
+    jobs = Jobs()
+    jobs.submit(request(4), tenant=ACME, log_id="l", key=KEY)
+
+    with pytest.raises(IdempotencyMismatch):
+        jobs.submit(request(4), tenant=ACME, log_id="l", key=IdempotencyKey("key-1", b"other"))
+
+
+def test_after_a_day_a_key_stands_for_a_new_job() -> None:
+    jobs = Jobs()
+    first = jobs.submit(request(4), tenant=ACME, log_id="l", key=KEY)
+    jobs.now += 24 * 3600
+
+    assert jobs.submit(request(4), tenant=ACME, log_id="l", key=IdempotencyKey("key-1", b"other")).id != first.id
+
+
+def test_a_key_is_its_tenants() -> None:
+    jobs = Jobs()
+    first = jobs.submit(request(4), tenant=ACME, log_id="l", key=KEY)
+
+    assert jobs.submit(request(4), tenant=ZETA, log_id="l", key=KEY).id != first.id
+
+
+def test_a_key_whose_job_is_gone_says_so() -> None:
+    jobs = Jobs()
+    jobs.submit(request(4), tenant=ACME, log_id="l", key=KEY)
+    jobs.store.jobs.clear()
+
+    with pytest.raises(NotFound, match="Use a new key"):
+        jobs.submit(request(4), tenant=ACME, log_id="l", key=KEY)
+
+
+def test_senders_that_race_get_one_job() -> None:
+    jobs, found, start = Jobs(), list[Job](), threading.Barrier(20)
+
+    def send() -> None:
+        start.wait()
+        found.append(jobs.submit(request(10), tenant=ACME, log_id="l", key=KEY))
+
+    threads = [threading.Thread(target=send) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(found) == 20
+    assert len({job.id for job in found}) == len(jobs.store.jobs) == 1
+    assert len(jobs.queue.sent) == 3
+
+
+def test_the_body_of_a_job_is_held_to_the_limits_of_jobs() -> None:
+    jobs = Jobs()
+    submit = SubmitJob(jobs.submit, RequestLimits(max_samples=5))
+    body = request(5).model_dump(exclude_none=True)
+
+    assert submit(body, tenant=ACME, log_id="l").total == 5
+    with pytest.raises(InvalidRequest, match="1 to 5 samples"):
+        submit(request(6).model_dump(exclude_none=True), tenant=ACME, log_id="l")
+
+
+@pytest.mark.parametrize("field", ["input", "webhook_url", "label_set"])
+def test_what_a_job_cannot_have_yet_is_refused_and_not_ignored(field: str) -> None:
+    body = request(2).model_dump(exclude_none=True) | {field: "x"}
+
+    with pytest.raises(InvalidRequest, match=field):
+        SubmitJob(Jobs().submit, RequestLimits())(body, tenant=ACME, log_id="l")
