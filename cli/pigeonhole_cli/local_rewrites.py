@@ -205,7 +205,9 @@ REWRITES = (
         _batches_may_be_sent,
     ),
     Rewrite("queues have the same addresses at each start, whatever the port", "ministack looks for them by their addresses"),
-    Rewrite("buckets are reached by http://", "ministack has no TLS; the policy that refuses http is left out", _http_is_let_in),
+    Rewrite(
+        "buckets are reached by http://", "ministack has no TLS; the policy that refuses http is left out", _http_is_let_in
+    ),
     Rewrite("functions are invoked without an alias", "ministack would forget that limit", _aliases_go),
     Rewrite(
         "functions get local settings: the model's folder, http:// and loopback addresses for images, no traces",

@@ -56,4 +56,6 @@ def _work(record: SQSRecord, time_left_s: Any) -> None:
     if part:
         seen.count("samples", len(part.span))
         seen.count("failed_samples", part.failed)
-    seen.logger.info("worked", job_id=message.job_id, start=message.start, stop=message.stop, samples=len(part.span) if part else 0)
+    seen.logger.info(
+        "worked", job_id=message.job_id, start=message.start, stop=message.stop, samples=len(part.span) if part else 0
+    )

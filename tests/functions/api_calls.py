@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import ModuleType
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 from handlers import KEY, event, load
 
 from fakes import FakeClassifierClient, FakeRateCounter, FakeTenantStore, LambdaContext
+from jobs_made import Jobs
 from pigeonhole.contract import RequestLimits
 from pigeonhole.messages import S3Grant
 from pigeonhole.observability import observer
@@ -20,9 +21,11 @@ from pigeonhole.rates import Quota, RateMeter
 from pigeonhole.settings import Settings
 from pigeonhole.tenants import ApiKeyRecord, Tenant, hash_of
 from pigeonhole.use_cases.authenticate import Authenticate
+from pigeonhole.use_cases.classify import Classify, DirectRules
 from pigeonhole.use_cases.classify_now import ClassifyNow
 from pigeonhole.use_cases.describe_model import DescribeModel
 from pigeonhole.use_cases.read_account import ReadAccount
+from pigeonhole.use_cases.submit import SubmitJob
 from pigeonhole.wiring import ApiServices
 
 TENANT = Tenant("acme", created_at=1_700_000_000, grants=(S3Grant(bucket="photos", prefix="acme/"),))
@@ -54,6 +57,7 @@ class Api:
     classifier: Any = field(default_factory=FakeClassifierClient)
     store: FakeTenantStore = field(default_factory=FakeTenantStore)
     counter: FakeRateCounter = field(default_factory=FakeRateCounter)
+    jobs: Jobs = field(default_factory=Jobs)
     log: io.StringIO = field(default_factory=io.StringIO)
 
     def __post_init__(self) -> None:
@@ -62,11 +66,17 @@ class Api:
     @cached_property
     def services(self) -> ApiServices:
         limits, quota = RequestLimits(), Quota.of(SETTINGS.quota_limit, SETTINGS.quota_period)
+        directly, rules = ClassifyNow(self.classifier), DirectRules(wait_s=24.0)
         return ApiServices(
             limits=limits,
+            max_wait_s=rules.wait_s,
             authenticate=Authenticate(self.store),
             rates=RateMeter(self.counter, quota, wait_s=5),
-            classify_now=ClassifyNow(self.classifier, limits),
+            classify=Classify(directly, self.jobs.submit, self.jobs.read, limits, rules),
+            submit_job=SubmitJob(self.jobs.submit, replace(limits, max_samples=SETTINGS.max_job_samples)),
+            read_job=self.jobs.read,
+            list_jobs=self.jobs.list,
+            cancel=self.jobs.cancel,
             describe_model=DescribeModel(self.classifier),
             read_account=ReadAccount(SETTINGS, limits, quota),
         )

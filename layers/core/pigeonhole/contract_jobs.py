@@ -59,13 +59,14 @@ class JobResponse(Model):
     success: Literal[True] = True
     log_id: str
     job: JobInfo
-    predictions: list[str | list[str] | None] | None = Field(None, description="null where `errors` says why.")
+    predictions: list[str | list[str] | None] | None = Field(default=None, description="null where `errors` says why.")
     scores: list[list[LabelScore] | None] | None = None
     errors: list[SampleFault] | None = None
     warnings: list[str] | None = None
-    usage: Usage | None = Field(None, alias="_usage")
+    usage: Usage | None = Field(default=None, alias="_usage")
     results_url: str | None = Field(
-        None, description="Where these fields are instead, as JSON, if they are larger than 4 MB; readable for an hour."
+        default=None,
+        description="Where these fields are instead, as JSON, if they are larger than 4 MB; readable for up to an hour.",
     )
 
 
@@ -75,7 +76,7 @@ class JobsResponse(Model):
     success: Literal[True] = True
     log_id: str
     jobs: list[JobInfo]
-    cursor: str | None = Field(None, description="Send it as `cursor` for the next page; absent at the end.")
+    cursor: str | None = Field(default=None, description="Send it as `cursor` for the next page; absent at the end.")
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
     queued ──> processing ──> succeeded | failed
        └───────────┴────────> canceled
 
-A job's samples are cut into chunks of `chunk_size`, a message each. Whoever works on a message writes a **part**: what became of
-the samples from `start` to `stop`. A worker that runs out of time writes a shorter part and sends the rest on, so the parts of a
-chunk form a chain: each begins at the chunk's first sample or where another ended, and no two begin at the same sample. Who is
-about to write goes along the chain first (`rest_of`), so no sample is ever done twice, however often a message comes.
+A job's samples are cut into chunks of `chunk_size`, a message each. Whoever works on a message writes a **part**: what
+became of the samples from `start` to `stop`. A worker that runs out of time writes a shorter part and sends the rest on, so
+the parts of a chunk form a chain: each begins at the chunk's first sample or where another ended, and no two begin at the same
+sample. Who is about to write goes along the chain first (`rest_of`), so no sample is ever counted twice, however often a
+message comes.
 
 Every change makes a new Job of the next `version`; a store writes it over the version before, or not at all.
 """
@@ -110,9 +111,7 @@ class Job:
 
     def chunks(self) -> list[Span]:
         """The spans that the job was cut into, in order."""
-        return [
-            Span(start, min(start + self.chunk_size, self.total)) for start in range(0, self.total, self.chunk_size)
-        ]
+        return [Span(start, min(start + self.chunk_size, self.total)) for start in range(0, self.total, self.chunk_size)]
 
     def queued(self, now: float, due_at: float) -> Job:
         """All messages have been sent."""
@@ -182,7 +181,7 @@ def new_id(now: float) -> str:
 
 
 def rest_of(span: Span, done: Iterable[Span]) -> Span:
-    """What is left of a message's span (it may be empty): the part from where the chain of `done` parts that begins there ends."""
+    """What is left of a message's span: from where the chain of `done` parts that begins there ends. It may be empty."""
     stops = {each.start: each.stop for each in done}
     start = span.start
     while start in stops and start < span.stop:

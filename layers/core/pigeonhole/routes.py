@@ -117,7 +117,9 @@ OPERATIONS = (
         parameters=(
             JOB_ID,
             WAIT,
-            Parameter("header", "If-None-Match", "The ETag of the answer that you have: 304 if nothing changed.", {"type": "string"}),
+            Parameter(
+                "header", "If-None-Match", "The ETag of the answer that you have: 304 if nothing changed.", {"type": "string"}
+            ),
         ),
         may_be_unchanged=True,
     ),

@@ -115,12 +115,13 @@ def _job_adapters(session: Session, settings: Settings) -> JobAdapters:
     from pigeonhole.aws.s3 import S3ObjectStore
     from pigeonhole.aws.sqs import SqsChunkQueue
 
-    def client(service: str) -> Any:
-        return _client(session, service, timeout_s=JOB_TIMEOUT_S, attempts=JOB_ATTEMPTS)
+    def client(service: str, **more: Any) -> Any:
+        return _client(session, service, timeout_s=JOB_TIMEOUT_S, attempts=JOB_ATTEMPTS, **more)
 
     return JobAdapters(
         DynamoJobStore(client("dynamodb"), settings.table_name),
-        S3ObjectStore(client("s3"), settings.job_bucket),
+        # The signature of links: boto3's default is an older one, which newer regions and encrypted buckets refuse.
+        S3ObjectStore(client("s3", signature_version="s3v4"), settings.job_bucket),
         SqsChunkQueue(client("sqs"), settings.job_queue),
     )
 
@@ -300,7 +301,7 @@ def _direct_rules(settings: Settings) -> DirectRules:
     )
 
 
-def _client(session: Session, service: str, *, timeout_s: float, attempts: int, connections: int = 10) -> Any:
+def _client(session: Session, service: str, *, timeout_s: float, attempts: int, connections: int = 10, **more: Any) -> Any:
     """A boto3 client that waits `timeout_s` for an answer, tries `attempts` times in all and keeps so many connections."""
     from botocore.config import Config
 
@@ -310,5 +311,6 @@ def _client(session: Session, service: str, *, timeout_s: float, attempts: int, 
         retries={"total_max_attempts": attempts, "mode": "standard"},
         tcp_keepalive=True,
         max_pool_connections=connections,
+        **more,
     )
     return session.client(service, config=config)

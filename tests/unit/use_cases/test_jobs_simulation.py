@@ -1,8 +1,8 @@
 """Jobs under any order of deliveries, crashes and retries that hypothesis thinks of: nothing is lost, nothing counts twice.
 
-Every call to a port may be the last thing that its process does (before it, or after it, when the caller doesn't learn that it
-was done), may be refused as too busy, or may come after another worker's whole work, between this one's reading and its writing.
-Messages come in any order, again, to two workers at once, too late or never.
+Every call to a port may be the last thing that its process does (before it, or after it, when the caller doesn't learn that
+it was done), may be refused as too busy, or may come after another worker's whole work, between reading and writing. Messages
+come in any order, again, to two workers at once, too late or never.
 """
 
 from __future__ import annotations
@@ -108,7 +108,9 @@ class Histories(RuleBasedStateMachine):
         finally:
             self.fate.set(0, "")
 
-    @rule(count=st.integers(1, 9), bad=st.sets(st.integers(0, 8), max_size=2), key=st.sampled_from([None, "a", "b"]), fate=FATES)
+    @rule(
+        count=st.integers(1, 9), bad=st.sets(st.integers(0, 8), max_size=2), key=st.sampled_from([None, "a", "b"]), fate=FATES
+    )
     def submit(self, count: int, bad: set[int], key: str | None, fate: tuple[int, str]) -> None:
         dataset = [{"type": "text", "value": BAD if place in bad else str(place)} for place in range(count)]
         asked = request(1, dataset=dataset)

@@ -221,7 +221,7 @@ def _job_of(item: Item) -> Job:
         succeeded=int(item["succeeded"]["N"]),
         failed=int(item["failed"]["N"]),
         version=int(item["version"]["N"]),
-        **{"due_at": None, **times},  # type: ignore[arg-type]
+        **{"due_at": None, **times},
     )
 
 

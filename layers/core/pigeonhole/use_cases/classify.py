@@ -1,7 +1,7 @@
 """Answer `POST /v1/classification` the way that fits: directly, by the queue and waiting, or with a job to ask about.
 
-A request that asks for nothing is never answered with a job. If it is too large for the direct way it goes through the queue, and
-its caller sees nothing of that unless the time runs out.
+A request that asks for nothing is never answered with a job. If it is too large for the direct way it goes through the queue,
+and its caller sees nothing of that unless the time runs out.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from pigeonhole.use_cases.write_part import WritePart
 
 GAVE_UP = ErrorReply(
     code="internal_error",
-    message="The sample could not be classified: its workers ended without an answer, each time. Send it again, or fewer at a time.",
+    message="The sample could not be classified: its workers ended without an answer, each time. Send it again.",
 )
 
 

@@ -90,9 +90,7 @@ class RunChunk:
             groups.append(self._run(part, labels, pictures, command.first + first))
         return joined(groups)
 
-    def _run(
-        self, request: ClassificationRequest, labels: Sequence[LabelClass], pictures: Pictures, first: int
-    ) -> ChunkResult:
+    def _run(self, request: ClassificationRequest, labels: Sequence[LabelClass], pictures: Pictures, first: int) -> ChunkResult:
         """Answer for one group of samples, of which `first` is the first one that the caller sent."""
         _raise_first(
             ("labels", i, pictures.get(label.value)) for i, label in enumerate(request.labels) if label.type == "image"
@@ -131,9 +129,7 @@ class RunChunk:
             return self._classifier.classify_texts(values, labels, options, examples, first=first)
         return self._classifier.classify_images([pixels[value] for value in values], labels, options, examples)
 
-    def _load(
-        self, values: Sequence[str], grants: Sequence[S3Grant], *, in_parts: Collection[str]
-    ) -> Pictures:
+    def _load(self, values: Sequence[str], grants: Sequence[S3Grant], *, in_parts: Collection[str]) -> Pictures:
         """Fetch and decode each distinct value once: its views, or why there are none. `in_parts`: those to see all of."""
         distinct = list(dict.fromkeys(values))
         if not distinct:

@@ -131,6 +131,6 @@ class SubmitJob:
     limits: RequestLimits
 
     def __call__(self, body: object, *, tenant: Tenant, log_id: str, key: IdempotencyKey | None = None) -> Job:
-        """Take what a decoded JSON body holds as a job. Raises InvalidRequest with every fault of it, and what Submit raises."""
+        """Take what a decoded JSON body holds as a job. Raises InvalidRequest with every fault, and what Submit raises."""
         request = parse_as(JobRequest, body, self.limits, lacking=LACKING)
         return self.submit(request, tenant=tenant, log_id=log_id, key=key)

@@ -1,0 +1,90 @@
+"""ports.ChunkQueue: what SQS's adapter sends is what was given to it, and a message that wasn't taken is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from moto_aws import REGION, in_moto
+
+from fakes import FakeChunkQueue
+from jobs_made import message
+from pigeonhole.aws.sqs import SqsChunkQueue
+from pigeonhole.errors import Overloaded
+from pigeonhole.messages import ChunkMessage
+from pigeonhole.ports import ChunkQueue
+
+
+class Queue:
+    """A queue, and what came out of it."""
+
+    def __init__(self, port: ChunkQueue, client: Any = None, url: str = "") -> None:
+        self.port, self._client, self._url = port, client, url
+
+    def received(self) -> list[ChunkMessage]:
+        if isinstance(self.port, FakeChunkQueue):
+            return self.port.sent
+        found: list[ChunkMessage] = []
+        while page := self._client.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages"):
+            found += [ChunkMessage.model_validate_json(each["Body"]) for each in page]
+        return found
+
+
+@pytest.fixture(params=["fake", "sqs"])
+def queue(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
+    if request.param == "fake":
+        yield Queue(FakeChunkQueue())
+        return
+    with in_moto(monkeypatch):
+        client = boto3.client("sqs", region_name=REGION)
+        url = client.create_queue(QueueName="chunks")["QueueUrl"]
+        yield Queue(SqsChunkQueue(client, url), client, url)
+
+
+@pytest.mark.parametrize("count", [0, 1, 10, 25])
+def test_every_message_is_sent(queue: Queue, count: int) -> None:
+    sent = [message(start, start + 1) for start in range(count)]
+
+    queue.port.send(sent)
+
+    assert sorted(queue.received(), key=lambda it: it.start) == sent
+
+
+def test_a_message_comes_again_after_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    with in_moto(monkeypatch):
+        client = boto3.client("sqs", region_name=REGION)
+        url = client.create_queue(QueueName="chunks", Attributes={"VisibilityTimeout": "3600"})["QueueUrl"]
+        queue = SqsChunkQueue(client, url)
+        queue.send([message()])
+        (first,) = client.receive_message(QueueUrl=url)["Messages"]
+        assert "Messages" not in client.receive_message(QueueUrl=url)
+
+        queue.retry_in(first["ReceiptHandle"], 0)
+
+        assert client.receive_message(QueueUrl=url)["Messages"][0]["Body"] == first["Body"]
+
+
+def _stubbed() -> Any:
+    return boto3.client("sqs", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x")
+
+
+def test_a_message_that_was_not_taken_is_an_overload() -> None:
+    client = _stubbed()
+    refused = {"Successful": [], "Failed": [{"Id": "0", "SenderFault": False, "Code": "InternalError"}]}
+    with Stubber(client) as stub:
+        stub.add_response("send_message_batch", refused)
+        with pytest.raises(Overloaded):
+            SqsChunkQueue(client, "https://sqs.example/queue").send([message()])
+
+
+@pytest.mark.parametrize("call", ["send_message_batch", "change_message_visibility"])
+def test_a_busy_queue_is_an_overload(call: str) -> None:
+    client = _stubbed()
+    with Stubber(client) as stub:
+        stub.add_client_error(call, "ServiceUnavailable", http_status_code=503)
+        queue = SqsChunkQueue(client, "https://sqs.example/queue")
+        with pytest.raises(Overloaded):
+            queue.send([message()]) if call == "send_message_batch" else queue.retry_in("receipt", 1)

@@ -1,0 +1,68 @@
+"""ports.ObjectStore: the fake and S3's adapter behave alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.stub import Stubber
+from moto_aws import REGION, in_moto
+
+from fakes import FakeObjectStore
+from pigeonhole.aws.s3 import S3ObjectStore
+from pigeonhole.errors import Overloaded
+from pigeonhole.ports import ObjectStore
+
+
+@pytest.fixture(params=["fake", "s3"])
+def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
+    if request.param == "fake":
+        yield FakeObjectStore()
+        return
+    with in_moto(monkeypatch):
+        client = boto3.client("s3", region_name=REGION, config=Config(signature_version="s3v4"))  # as wiring makes it
+        client.create_bucket(Bucket="jobs", CreateBucketConfiguration={"LocationConstraint": REGION})
+        yield S3ObjectStore(client, "jobs")
+
+
+def test_an_object_is_read_as_it_was_put_last(store: ObjectStore) -> None:
+    store.put("inputs/acme/1.json", b"first", "application/json")
+    store.put("inputs/acme/1.json", bytes(range(256)), "application/json")
+
+    assert store.get("inputs/acme/1.json") == bytes(range(256))
+
+
+def test_there_is_none_where_nothing_was_put(store: ObjectStore) -> None:
+    assert store.get("inputs/acme/1.json") is None
+
+
+def test_a_link_names_the_object_and_how_long_it_may_be_read(store: ObjectStore) -> None:
+    link = store.link("results/acme/1.json", 60)
+
+    assert link.startswith("https://")
+    assert "results/acme/1.json" in link
+    assert "=60" in link
+
+
+def _client() -> object:
+    return boto3.client("s3", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x")
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_where_a_role_may_not_list_nothing_is_told_as_denied(status: int) -> None:
+    client = _client()
+    with Stubber(client) as stub:
+        stub.add_client_error("get_object", "AccessDenied", http_status_code=status)
+        assert S3ObjectStore(client, "jobs").get("inputs/acme/1.json") is None
+
+
+@pytest.mark.parametrize(("call", "status"), [("get_object", 500), ("get_object", 503), ("put_object", 503)])
+def test_a_busy_bucket_is_an_overload(call: str, status: int) -> None:
+    client = _client()
+    with Stubber(client) as stub:
+        stub.add_client_error(call, "SlowDown", http_status_code=status)
+        store = S3ObjectStore(client, "jobs")
+        with pytest.raises(Overloaded):
+            store.get("a") if call == "get_object" else store.put("a", b"", "application/json")

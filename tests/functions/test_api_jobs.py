@@ -1,0 +1,185 @@
+"""functions/api answers calls about jobs as the contract says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from api_calls import Api, api_with_fakes
+
+from jobs_made import ZETA, request
+from pigeonhole.errors import Overloaded
+
+JOBS = "/v1/classification/jobs"
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Api:
+    return api_with_fakes(monkeypatch)
+
+
+def body(count: int) -> dict[str, Any]:
+    return request(count).model_dump(exclude_none=True)
+
+
+def submitted(api: Api, count: int = 10, **headers: str) -> str:
+    """Submit a job, and give its path."""
+    answer = api.call("POST", JOBS, body=body(count), **headers)
+    assert answer.status == 202, answer.text
+    return answer.headers["location"]
+
+
+def test_a_job_is_taken_with_202_and_where_to_ask_for_it(api: Api) -> None:
+    answer = api.call("POST", JOBS, body=body(100))
+
+    assert answer.status == 202
+    job = answer.json["job"]
+    assert answer.headers["location"] == f"{JOBS}/{job['id']}"
+    assert answer.headers["retry-after"] == "1"
+    assert "preference-applied" not in answer.headers
+    assert (job["status"], job["progress"]) == ("queued", {"total": 100, "succeeded": 0, "failed": 0})
+    assert set(answer.json) == {"success", "log_id", "job"}
+
+
+def test_a_job_is_read_until_it_has_results(api: Api) -> None:
+    path = submitted(api)
+    before = api.call("GET", path)
+    api.jobs.work()
+    after = api.call("GET", path)
+
+    assert (before.status, before.json["job"]["status"], before.headers["retry-after"]) == (200, "queued", "1")
+    assert after.json["predictions"] == ["even", "odd"] * 5
+    assert after.json["errors"] == []
+    assert after.json["_usage"]["total_tokens"] == 33
+    assert "retry-after" not in after.headers
+
+
+def test_what_has_not_changed_is_not_sent_again(api: Api) -> None:
+    path = submitted(api)
+    tag = api.call("GET", path).headers["etag"]
+
+    same = api.call("GET", path, if_none_match=f'"other", W/{tag}')
+    assert (same.status, same.text, same.headers["etag"]) == (304, "", tag)
+    api.jobs.work()
+    assert api.call("GET", path, if_none_match=tag).status == 200
+
+
+def test_a_long_poll_waits(api: Api) -> None:
+    path = submitted(api)
+    api.call("GET", f"{path}?wait=20")
+    assert api.jobs.now == 1_020.0
+
+    api.call("GET", f"{path}?wait=600")
+    assert api.jobs.now == 1_044.0, "24 s at most"
+
+
+@pytest.mark.parametrize(
+    "query", ["wait=-1", "wait=x", "wait=1.5", "wait=", "wait=99999999999"], ids=["below", "word", "part", "none", "long"]
+)
+def test_a_wait_that_is_no_number_of_seconds_is_400(api: Api, query: str) -> None:
+    answer = api.call("GET", f"{submitted(api)}?{query}")
+
+    assert (answer.status, answer.code) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=x", "status=done", "cursor=x", "cursor=" + "g" * 32])
+def test_a_list_refuses_what_it_does_not_know(api: Api, query: str) -> None:
+    assert api.call("GET", f"{JOBS}?{query}").status == 400
+
+
+def test_jobs_are_listed_newest_first_page_by_page(api: Api) -> None:
+    paths = []
+    for _ in range(3):
+        api.jobs.now += 1
+        paths.append(submitted(api, 1))
+    api.jobs.work()
+    api.jobs.now += 1
+    paths.append(submitted(api, 1))
+
+    first = api.call("GET", f"{JOBS}?limit=3")
+    assert [f"{JOBS}/{job['id']}" for job in first.json["jobs"]] == [paths[3], paths[2], paths[1]]
+    second = api.call("GET", f"{JOBS}?limit=3&cursor={first.json['cursor']}")
+    assert [f"{JOBS}/{job['id']}" for job in second.json["jobs"]] == [paths[0]]
+    assert "cursor" not in second.json
+    queued = api.call("GET", f"{JOBS}?status=queued")
+    assert [f"{JOBS}/{job['id']}" for job in queued.json["jobs"]] == [paths[3]]
+    assert "predictions" not in first.json["jobs"][0]
+
+
+def test_a_job_is_canceled_once(api: Api) -> None:
+    path = submitted(api)
+
+    canceled = api.call("DELETE", path)
+    assert (canceled.status, canceled.json["job"]["status"]) == (200, "canceled")
+    again = api.call("DELETE", path)
+    assert (again.status, again.code) == (409, "job_finished")
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_anothers_job_and_none_are_told_alike(api: Api, method: str) -> None:
+    of_another = api.jobs.submitted(4, tenant=ZETA)
+
+    theirs, none = (api.call(method, f"{JOBS}/{job_id}") for job_id in (of_another.id, "0" * 32))
+
+    assert (theirs.status, theirs.code) == (404, "not_found")
+    assert theirs.text == none.text
+    counted = "x-jigsaw-rate-limit-remaining"
+    assert theirs.headers | {counted: ""} == none.headers | {counted: ""}
+
+
+@pytest.mark.parametrize("path", [f"{JOBS}/x", f"{JOBS}/..%2F..", f"{JOBS}/{'a' * 500}"])
+def test_an_id_that_no_job_has_is_404(api: Api, path: str) -> None:
+    assert api.call("GET", path).status == 404
+
+
+@pytest.mark.parametrize(("path", "allowed"), [(JOBS, "POST, GET, OPTIONS"), (f"{JOBS}/{'0' * 32}", "GET, DELETE, OPTIONS")])
+def test_another_method_is_405_and_names_those_there_are(api: Api, path: str, allowed: str) -> None:
+    answer = api.call("PATCH", path)
+
+    assert (answer.status, answer.headers["allow"]) == (405, allowed)
+
+
+def test_an_idempotency_key_gives_the_same_job(api: Api) -> None:
+    path = submitted(api, idempotency_key="k")
+
+    assert submitted(api, idempotency_key="k") == path
+    other = api.call("POST", JOBS, body=body(3), idempotency_key="k")
+    assert (other.status, other.code) == (422, "idempotency_mismatch")
+    api.jobs.work()
+    done = api.call("POST", JOBS, body=body(10), idempotency_key="k")
+    assert (done.status, done.json["predictions"]) == (200, ["even", "odd"] * 5)
+
+
+def test_an_idempotency_key_may_be_so_long_and_no_longer(api: Api) -> None:
+    assert api.call("POST", JOBS, body=body(1), idempotency_key="k" * 255).status == 202
+    assert api.call("POST", JOBS, body=body(1), idempotency_key="k" * 256).status == 400
+
+
+@pytest.mark.parametrize("prefer", ["respond-async", "Respond-Async, wait=0", "foo, respond-async;x=1, respond-async"])
+def test_classification_gives_a_job_to_who_prefers_one(api: Api, prefer: str) -> None:
+    answer = api.call("POST", "/v1/classification", body=body(2), prefer=prefer)
+
+    assert (answer.status, answer.headers["preference-applied"]) == (202, "respond-async")
+    assert answer.headers["location"].startswith(JOBS)
+
+
+def test_classification_waits_for_who_prefers_that(api: Api) -> None:
+    answer = api.call("POST", "/v1/classification", body=body(2), prefer="wait=5")
+
+    assert (answer.status, api.jobs.now) == (202, 1_005.0)
+
+
+def test_a_job_that_could_not_be_queued_is_taken_and_counted(api: Api) -> None:
+    def busy() -> None:
+        raise Overloaded("busy")
+
+    api.jobs.queue.before = busy
+    assert api.call("POST", JOBS, body=body(2)).status == 202
+    assert "could not be queued" in api.log.getvalue()
+
+
+def test_the_log_names_the_route_and_no_job(api: Api) -> None:
+    path = submitted(api)
+    api.call("GET", path)
+
+    assert '"route":"/v1/classification/jobs/{job_id}"' in api.log.getvalue()

@@ -1,0 +1,161 @@
+"""functions/worker, dead_letters and sweep: their events, what they answer, and that no message is raised away."""
+
+from __future__ import annotations
+
+import io
+import json
+from types import ModuleType
+from typing import Any
+
+import pytest
+from handlers import ROOT, load
+
+from fakes import LambdaContext
+from jobs_made import Jobs
+from pigeonhole import wiring
+from pigeonhole.errors import Overloaded
+from pigeonhole.jobs import Job, Status
+from pigeonhole.messages import ChunkMessage
+from pigeonhole.observability import observer
+
+
+class Context(LambdaContext):
+    """A Lambda context with time left."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 100_000
+
+
+def sample(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((ROOT / "events" / name).read_text("utf-8"))
+    return found
+
+
+def event(name: str, *messages: ChunkMessage | str) -> dict[str, Any]:
+    """The sample event with other messages in it."""
+    (record,) = sample(name)["Records"]
+    bodies = [each if isinstance(each, str) else each.model_dump_json() for each in messages]
+    return {"Records": [record | {"messageId": str(number), "body": body} for number, body in enumerate(bodies)]}
+
+
+@pytest.fixture
+def jobs() -> Jobs:
+    return Jobs()
+
+
+@pytest.fixture
+def worker(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    module = load("worker")
+    monkeypatch.setattr(module, "services", lambda: wiring.WorkerServices(jobs.process, jobs.queue))
+    return module
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    stream = io.StringIO()
+    for service in ("worker", "dead_letters"):
+        monkeypatch.setattr(observer(service).logger.registered_handler, "stream", stream)
+    return stream
+
+
+def failed(answer: dict[str, Any]) -> list[str]:
+    return [item["itemIdentifier"] for item in answer["batchItemFailures"]]
+
+
+def ended(jobs: Jobs, job: Job) -> tuple[Status, int, int]:
+    now = jobs.job(job)
+    return now.status, now.succeeded, now.failed
+
+
+def test_the_sample_message_is_one_that_the_service_sends() -> None:
+    for name in ("sqs-chunk.json", "sqs-dead-letter.json"):
+        (record,) = sample(name)["Records"]
+        assert ChunkMessage.model_validate_json(record["body"]).model_dump_json() == record["body"]
+
+
+def test_a_worker_does_what_its_messages_say(jobs: Jobs, worker: ModuleType) -> None:
+    job = jobs.submitted(10)
+
+    answer = worker.handler(event("sqs-chunk.json", *jobs.queue.sent), Context())
+
+    assert failed(answer) == []
+    assert ended(jobs, job) == (Status.SUCCEEDED, 10, 0)
+
+
+def test_a_message_that_may_succeed_later_comes_again_soon_and_holds_up_no_other(
+    jobs: Jobs, worker: ModuleType, log: io.StringIO
+) -> None:
+    job = jobs.submitted(8)
+    first, second = jobs.queue.sent
+    real = jobs.run
+
+    def run(command: Any, **more: Any) -> Any:
+        if command.first == 0:
+            raise RuntimeError("the sample says: secret")
+        return real(command, **more)
+
+    jobs.run = run
+    worker.services = lambda: wiring.WorkerServices(jobs.process, jobs.queue)
+
+    answer = worker.handler(event("sqs-chunk.json", first, second), Context())
+
+    assert failed(answer) == ["0"]
+    assert jobs.job(job).succeeded == 4
+    (put_off,) = jobs.queue.put_off
+    assert put_off[1] == worker.RETRY_S
+    assert "RuntimeError" in log.getvalue()
+    assert "secret" not in log.getvalue()
+
+
+def test_a_batch_of_which_all_fails_is_answered_and_not_raised(jobs: Jobs, worker: ModuleType) -> None:
+    jobs.submitted(8)
+
+    def busy() -> None:
+        raise Overloaded("busy")
+
+    jobs.store.before = busy
+
+    assert failed(worker.handler(event("sqs-chunk.json", *jobs.queue.sent), Context())) == ["0", "1"]
+
+
+@pytest.mark.parametrize("body", ["", "{}", "no json", '{"version": 2}', '{"version":1,"kind":"chunk","tenant_id":"acme"}'])
+@pytest.mark.parametrize(("function", "name"), [("worker", "sqs-chunk.json"), ("dead_letters", "sqs-dead-letter.json")])
+def test_a_message_that_cannot_be_read_is_dropped_and_logged_without_its_text(
+    function: str, name: str, body: str, log: io.StringIO
+) -> None:
+    answer = load(function).handler(event(name, body), Context())
+
+    assert failed(answer) == []
+    assert "can't be read" in log.getvalue()
+    assert not body or body not in log.getvalue()
+
+
+def test_dead_letters_end_their_job(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = load("dead_letters")
+    monkeypatch.setattr(wiring, "fail_dead", lambda settings: jobs.fail_dead)
+    job = jobs.submitted(8)
+
+    answer = module.handler(event("sqs-dead-letter.json", *jobs.queue.sent), Context())
+
+    assert failed(answer) == []
+    assert ended(jobs, job) == (Status.FAILED, 0, 8)
+
+
+def test_a_dead_letter_that_cannot_be_dealt_with_stays(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = load("dead_letters")
+    monkeypatch.setattr(wiring, "fail_dead", lambda settings: jobs.fail_dead)
+    jobs.submitted(4)
+
+    def busy() -> None:
+        raise Overloaded("busy")
+
+    jobs.store.before = busy
+    assert failed(module.handler(event("sqs-dead-letter.json", *jobs.queue.sent), Context())) == ["0"]
+
+
+def test_the_sweep_says_what_it_did(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wiring, "sweep", lambda settings: jobs.sweep)
+    jobs.submitted(4)
+    jobs.now += jobs.rules.stuck_s
+
+    assert load("sweep").handler(sample("schedule-sweep.json"), Context()) == {"due": 1, "queued": 1}
