@@ -7,6 +7,7 @@ Runtime API server stands for Lambda.
 from __future__ import annotations
 
 import base64
+import json
 import os
 import re
 import subprocess
@@ -26,6 +27,7 @@ from pigeonhole import wiring
 from pigeonhole.encoders.prepare import prepare
 from pigeonhole.messages import ChunkResult, ClassifyCommand, ClassifyReply
 from pigeonhole.settings import Settings
+from pigeonhole_cli.local_stack import read_template
 from pigeonhole_cli.models import DEFAULT_CACHE, cached_folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -197,6 +199,19 @@ def test_torch_is_not_in_the_image(environment: Path) -> None:
     assert "No module named 'torch'" in tried.stderr
 
 
+def test_the_workers_command_starts_in_the_same_image_and_answers_for_each_message(image: Image, environment: Path) -> None:
+    worker = read_template(ROOT / "template.yaml")["Resources"]["WorkerFunction"]
+    assert worker["Metadata"]["Dockerfile"] == "functions/classify/Dockerfile"
+    as_worker = replace(image, command=[*image.command[:-1], *worker["Properties"]["ImageConfig"]["Command"]])
+    sample = json.loads((ROOT / "events/sqs-chunk.json").read_text())
+    sample["Records"][0]["body"] = "no chunk"
+
+    with started(as_worker, environment) as runtime:
+        answer = runtime.api.invoke(sample)
+
+    assert (answer.kind, answer.body) == ("response", {"batchItemFailures": []}), runtime.log()
+
+
 def init_error_of(image: Image, environment: Path) -> str:
     """Start an image that can't start: what it tells Lambda, once it has ended with a status that isn't 0."""
     with started(image, environment) as runtime:
@@ -208,18 +223,18 @@ def init_error_of(image: Image, environment: Path) -> str:
 
 
 def test_a_handler_that_imports_what_is_not_there_is_an_init_error(image: Image, environment: Path) -> None:
-    handler = image.folder / "handler.py"
+    handler = image.folder / "functions/classify/handler.py"
     handler.write_text(handler.read_text() + "\nimport not_there\n")
 
     assert init_error_of(image, environment) == (
-        "Runtime.ImportModuleError: Unable to import module 'handler': No module named 'not_there'"
+        "Runtime.ImportModuleError: Unable to import module 'functions.classify.handler': No module named 'not_there'"
     )
 
 
 def test_a_module_that_was_not_copied_is_an_init_error(image: Image, environment: Path) -> None:
     (image.folder / "pigeonhole/scoring.py").unlink()
 
-    assert "Unable to import module 'handler': cannot import name 'scoring'" in init_error_of(image, environment)
+    assert "Unable to import module 'functions.classify.handler': cannot import name 'scoring'" in init_error_of(image, environment)
 
 
 @pytest.mark.parametrize("name", sorted(set(required()) - {"awslambdaric"}))
@@ -230,6 +245,6 @@ def test_a_requirement_that_is_missing_is_an_init_error(name: str, image: Image,
 
 
 def test_a_command_that_names_no_handler_is_an_init_error(image: Image, environment: Path) -> None:
-    misspelt = replace(image, command=[*image.command[:-1], "handler.handel"])
+    misspelt = replace(image, command=[*image.command[:-1], "functions.classify.handler.handel"])
 
     assert "Runtime.HandlerNotFound" in init_error_of(misspelt, environment)

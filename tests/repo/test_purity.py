@@ -267,7 +267,7 @@ def test_importing_the_package_opens_no_connection() -> None:
     assert ran.returncode == 0, ran.stderr
 
 
-@pytest.mark.parametrize("function", ["api", "classify"])
+@pytest.mark.parametrize("function", ["api", "classify", "worker", "dead_letters", "sweep"])
 def test_importing_a_handler_opens_no_connection(function: str) -> None:
     ran = import_watched(["handler"], ROOT / "functions" / function, ROOT / "layers/core")
 

@@ -14,6 +14,7 @@ from samtranslator.translator.transform import transform
 
 from pigeonhole.contract import ErrorResponse
 from pigeonhole.errors import BY_CODE
+from pigeonhole.results import INPUTS, RESULTS
 from pigeonhole.settings import PREFIX, Settings
 from pigeonhole.use_cases.authenticate import REFUSAL
 from pigeonhole.wiring import CONNECT_TIMEOUT_S, LOOKUP_ATTEMPTS, LOOKUP_TIMEOUT_S, MB_PER_CORE
@@ -24,7 +25,7 @@ TEMPLATE = read_template(ROOT / "template.yaml")
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 API = RESOURCES["Api"]["Properties"]
 FUNCTIONS = {name: item["Properties"] for name, item in RESOURCES.items() if item["Type"] == "AWS::Serverless::Function"}
-EVENTS = {name: event["Properties"] for function in FUNCTIONS.values() for name, event in function.get("Events", {}).items()}
+EVENTS = {name: event["Properties"] for name, event in FUNCTIONS["ApiFunction"]["Events"].items()}
 
 
 def environment(function: str) -> dict[str, Any]:
@@ -181,8 +182,11 @@ def test_a_change_of_any_property_publishes_a_version_of_classify(monkeypatch: p
 def version_of_classify(**changes: Any) -> tuple[str, dict[str, Any]]:
     """The name and the resource that SAM makes of the template, as built, with changed properties of the function."""
     template = read_template(ROOT / "template.yaml")
-    for built, name in (("ClassifyFunction", "ImageUri"), ("ApiFunction", "CodeUri"), ("CoreLayer", "ContentUri")):
-        template["Resources"][built]["Properties"][name] = "s3://bucket/built"
+    names = {"AWS::Serverless::LayerVersion": "ContentUri", "AWS::Serverless::Function": "CodeUri"}
+    for resource in template["Resources"].values():
+        if resource["Type"] in names:
+            is_image = resource["Properties"].get("PackageType") == "Image"
+            resource["Properties"]["ImageUri" if is_image else names[resource["Type"]]] = "s3://bucket/built"
     template["Resources"]["ClassifyFunction"]["Properties"] |= changes
     made = transform(template, {}, ManagedPolicyLoader(None))
     (version,) = [(name, item) for name, item in made["Resources"].items() if item["Type"] == "AWS::Lambda::Version"]
@@ -202,6 +206,56 @@ def test_the_classify_functions_memory_holds_the_largest_request() -> None:
     needed = decoded + limits.max_request_bytes + model_bytes
 
     assert needed <= TEMPLATE["Parameters"]["ClassifyMemory"]["Default"] * 2**20
+
+
+# ---------------------------------------------------------------------------------------------------------------- jobs
+
+
+def default_of(value: Any) -> float:
+    return float(TEMPLATE["Parameters"][value["Ref"]]["Default"] if isinstance(value, dict) else value)
+
+
+@pytest.mark.parametrize(("function", "queue"), [("WorkerFunction", "ChunkQueue"), ("DeadLettersFunction", "DeadLetterQueue")])
+def test_a_message_stays_with_its_function_six_times_as_long_as_it_may_run(function: str, queue: str) -> None:
+    visible_after = default_of(RESOURCES[queue]["Properties"]["VisibilityTimeout"])
+
+    assert visible_after >= 6 * default_of(FUNCTIONS[function]["Timeout"])
+
+
+def test_a_message_is_tried_three_times_and_failures_are_told_one_by_one() -> None:
+    chunks = FUNCTIONS["WorkerFunction"]["Events"]["Chunks"]["Properties"]
+
+    assert RESOURCES["ChunkQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"] == 3
+    assert chunks["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert chunks["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "WorkerConcurrency"}}
+    assert TEMPLATE["Parameters"]["WorkerConcurrency"]["MinValue"] == 2, "SQS's least"
+
+
+def test_a_worker_has_time_for_samples_before_it_stops_taking_more() -> None:
+    assert TEMPLATE["Parameters"]["WorkerTimeout"]["MinValue"] > Settings().worker_stop_s
+
+
+def test_a_job_is_called_stuck_only_after_all_tries_of_a_message() -> None:
+    assert Settings().stuck_s > 3 * TEMPLATE["Parameters"]["ChunkVisibility"]["Default"]
+
+
+def test_what_jobs_leave_is_kept_as_long_as_the_jobs() -> None:
+    rules = RESOURCES["JobBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+
+    assert {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules} == dict.fromkeys((INPUTS, RESULTS), {"Ref": "JobDays"})
+    assert environment("ApiFunction")["PIGEONHOLE_JOB_DAYS"] == {"Ref": "JobDays"}
+    assert Settings().job_days == TEMPLATE["Parameters"]["JobDays"]["Default"]
+    assert RESOURCES["Table"]["Properties"]["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+
+
+def test_the_job_bucket_is_closed_and_encrypted() -> None:
+    bucket = RESOURCES["JobBucket"]["Properties"]
+    (denied,) = RESOURCES["JobBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert (denied["Effect"], denied["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+    assert all(RESOURCES[queue]["Properties"]["SqsManagedSseEnabled"] for queue in ("ChunkQueue", "DeadLetterQueue"))
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

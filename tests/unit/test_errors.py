@@ -21,6 +21,8 @@ TABLE = [
     ("forbidden", 403, False, None),
     ("not_found", 404, False, None),
     ("method_not_allowed", 405, False, None),
+    ("job_finished", 409, False, None),
+    ("idempotency_mismatch", 422, False, None),
     ("rate_limited", 429, True, 1),
     ("internal_error", 500, True, None),
     ("overloaded", 503, True, 2),

@@ -12,6 +12,7 @@ from fakes import error_reply
 from lambda_server import LambdaServer
 from pigeonhole import wiring
 from pigeonhole.encoders import registry
+from pigeonhole.contract_jobs import Preference
 from pigeonhole.encoders.artifact import ModelUnavailable
 from pigeonhole.errors import ForbiddenUrl, InvalidRequest, NotFound, PigeonholeError, TimedOut
 from pigeonhole.messages import COMMAND, ClassifyCommand
@@ -34,7 +35,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> None:
 def classify(server: LambdaServer, monkeypatch: pytest.MonkeyPatch, **settings: object) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", server.url)
     services = wiring.api_services(Settings(table_name="t", classify_function="f", **settings))  # type: ignore[arg-type]
-    services.classify_now(BODY, tenant=TENANT, log_id="l")
+    services.classify(BODY, tenant=TENANT, log_id="l", wanted=Preference())
 
 
 def test_a_classification_is_never_asked_for_twice(monkeypatch: pytest.MonkeyPatch) -> None:

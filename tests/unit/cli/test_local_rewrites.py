@@ -6,6 +6,7 @@ import copy
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -137,9 +138,39 @@ def test_policies_and_parameters_stay_as_they_are(template: dict[str, Any], plac
     rewrite(template, place)
 
     assert template["Parameters"] == before["Parameters"]
-    assert template["Resources"]["ClassifyRole"] == before["Resources"]["ClassifyRole"]
-    assert template["Resources"]["UsagePlan"] == before["Resources"]["UsagePlan"]
-    assert set(template["Resources"]) == set(before["Resources"])
+    for kept in ("ClassifyRole", "DeadLettersRole", "UsagePlan", "ChunkQueue", "JobBucket", "Table"):
+        assert template["Resources"][kept] == before["Resources"][kept]
+    assert set(before["Resources"]) - set(template["Resources"]) == {"JobBucketPolicy"}
+
+
+def test_an_image_function_with_a_command_of_its_own_becomes_that_functions_sources(
+    template: dict[str, Any], place: Place, stored: dict[str, bytes]
+) -> None:
+    rewrite(template, place)
+
+    worker = functions(template)["WorkerFunction"]
+    assert (worker["PackageType"], worker["Handler"]) == ("Zip", "handler.handler")
+    assert "ImageConfig" not in worker
+    with zipfile.ZipFile(io.BytesIO(stored[worker["CodeUri"]["Key"]])) as opened:
+        assert opened.read("handler.py") == (ROOT / "functions/worker/handler.py").read_bytes()
+
+
+@pytest.mark.parametrize(("given", "number"), [({}, 10), ({"WorkerConcurrency": "3"}, 3)])
+def test_the_concurrency_of_workers_is_a_number(
+    template: dict[str, Any], place: Place, given: dict[str, str], number: int
+) -> None:
+    rewrite(template, replace(place, parameters=given))
+
+    assert functions(template)["WorkerFunction"]["Events"]["Chunks"]["Properties"]["ScalingConfig"] == {
+        "MaximumConcurrency": number
+    }
+
+
+def test_who_may_send_a_message_may_send_a_batch_and_nothing_else(template: dict[str, Any], place: Place) -> None:
+    before = json.dumps(template["Resources"]["SweepRole"])
+    rewrite(template, place)
+
+    assert json.dumps(template["Resources"]["SweepRole"]) == before.replace("sqs:SendMessage", "sqs:SendMessageBatch")
 
 
 def test_gateway_responses_are_read_from_the_template(template: dict[str, Any]) -> None:
