@@ -20,6 +20,7 @@ SIDE = 64  # of what it is given
 TRAINED_AT, READS_AT = 80, 96
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 TEXT_DIM = 384
+ANCHORS = ("anchors", "anchors_mean")  # what anchors.py adds to the weights
 
 
 class ImageTower(torch.nn.Module):
@@ -70,8 +71,9 @@ def embed_photos(tower: ImageTower, photos: PhotoSet, device: str) -> torch.Tens
 
 
 def weights_of(folder: Path) -> dict[str, torch.Tensor]:
-    """The state of a saved tower, but for the batch norms' counters: float32 tensors by name."""
-    return {name: value.float() for name, value in load_file(folder / "model.safetensors").items()}
+    """The state of a saved tower, but for the batch norms' counters and the anchors: float32 tensors by name."""
+    stored = load_file(folder / "model.safetensors")
+    return {name: value.float() for name, value in stored.items() if name not in ANCHORS}
 
 
 def save(tower: ImageTower, scale: float, config: ResNetConfig, out: Path, facts: dict[str, object]) -> None:

@@ -27,6 +27,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import ResNetConfig
 
+from anchors import Anchors
 from data import PhotoSet, augment, class_weights, graft, load, mix, split_held_out, without
 from muon import Muon
 from text_targets import Texts, TextTargets, same_in
@@ -277,6 +278,9 @@ def main() -> None:
                 top1, _ = accuracy(embed_photos(learner.averaged(), fifth, device), fifth, asked)
                 console.print(f"{minutes:6.1f} min  top-1 over {len(fifth.names)} classes of val-tiny-imagenet: {top1:.4f}")
 
+    tower = learner.averaged()
+    anchors = Anchors.for_tower(tower, batches.targets.classes.mean(), sources, device)
+    vectors = embed_photos(tower, validation, device)
     facts = {
         "minutes": args.minutes,
         "photos_seen": learner.seen,
@@ -284,9 +288,10 @@ def main() -> None:
         "threads": args.threads,
         "left_out": list(left_out),
         "started_from": started_from,
-        "validation_top1": round(accuracy(embed_photos(learner.averaged(), validation, device), validation, asked)[0], 4),
+        "validation_top1": round(accuracy(anchors(vectors), validation, asked)[0], 4),
     }
-    save(learner.averaged(), float(learner.log_scale.detach().exp()), config, args.out, facts)
+    save(tower, float(learner.log_scale.detach().exp()), config, args.out, facts)
+    anchors.add_to(args.out)
     checkpoint.unlink(missing_ok=True)  # of a run that is over
     console.print_json(data=facts)
 

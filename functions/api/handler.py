@@ -10,7 +10,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 
 from pigeonhole import docs_page, http_api, openapi, wiring
-from pigeonhole.contract_jobs import Preference
+from pigeonhole.contract_jobs import JobResponse, Preference
 from pigeonhole.contract_service import HealthResponse, ModelsResponse
 from pigeonhole.errors import InternalError, PigeonholeError
 from pigeonhole.http_api import Answer, Call
@@ -19,7 +19,7 @@ from pigeonhole.observability import observed, observer, places_of
 from pigeonhole.rates import RateState
 from pigeonhole.routes import route_of
 from pigeonhole.tenants import Tenant
-from pigeonhole.use_cases.read_job import page_of
+from pigeonhole.use_cases.read_job import info_of, page_of
 
 app = APIGatewayRestResolver()
 
@@ -56,7 +56,7 @@ def accepted(job: Job, wanted: Preference) -> Response:
     if job.queued_at is None:  # the sweep will queue it
         observer("api").count("unqueued_jobs")
         observer("api").logger.warning("a job was taken and could not be queued", job_id=job.id)
-    return respond(http_api.accepted(services().read_job.shown(job, exchange().call.log_id), wanted))
+    return respond(http_api.accepted(JobResponse(log_id=exchange().call.log_id, job=info_of(job)), wanted))
 
 
 @app.post("/v1/classification")

@@ -233,8 +233,9 @@ def test_a_handler_that_imports_what_is_not_there_is_an_init_error(image: Image,
 
 def test_a_module_that_was_not_copied_is_an_init_error(image: Image, environment: Path) -> None:
     (image.folder / "pigeonhole/scoring.py").unlink()
+    told = init_error_of(image, environment)
 
-    assert "Unable to import module 'functions.classify.handler': cannot import name 'scoring'" in init_error_of(image, environment)
+    assert "Unable to import module 'functions.classify.handler': cannot import name 'scoring'" in told
 
 
 @pytest.mark.parametrize("name", sorted(set(required()) - {"awslambdaric"}))

@@ -242,7 +242,9 @@ def test_a_job_is_called_stuck_only_after_all_tries_of_a_message() -> None:
 def test_what_jobs_leave_is_kept_as_long_as_the_jobs() -> None:
     rules = RESOURCES["JobBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
 
-    assert {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules} == dict.fromkeys((INPUTS, RESULTS), {"Ref": "JobDays"})
+    assert {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules} == {
+        kind: {"Ref": "JobDays"} for kind in (INPUTS, RESULTS)
+    }
     assert environment("ApiFunction")["PIGEONHOLE_JOB_DAYS"] == {"Ref": "JobDays"}
     assert Settings().job_days == TEMPLATE["Parameters"]["JobDays"]["Default"]
     assert RESOURCES["Table"]["Properties"]["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}

@@ -10,12 +10,17 @@ from typing import Any
 
 import httpx
 import pytest
-from deployment import Deployment, error_of, image, request, text
+from deployment import BUCKET, PREFIX, Deployment, error_of, image, request, text
 
 from pigeonhole.contract_jobs import JOBS, JobResponse
 from pigeonhole_cli.local import manage_keys
 
 PATIENCE_S = 240
+NAMES = [
+    f"{kind} {thing}"
+    for kind in ("happy", "angry", "sad", "calm")
+    for thing in ("mail", "call", "note", "song", "talk", "tale")
+]
 WORDS = ("I love it", "terrible", "the match ended two to one", "shares fell", "a new phone", "the minister resigned")
 
 
@@ -57,6 +62,21 @@ def probabilities(row: Sequence[dict[str, Any]]) -> dict[str, float]:
     return {score["label"]: score["probability"] for score in row}
 
 
+def of_itself(deployed: Deployment, job_id: str, **changes: dict[str, str]) -> str:
+    """Leave what a crash leaves: a record and its samples as of `job_id`, which has ended, without any of what came later."""
+    table, name = deployed.stack.client("dynamodb"), deployed.outputs["TableName"]
+    storage, bucket = deployed.stack.client("s3"), deployed.outputs["JobBucketName"]
+    orphan = job_id[:-1] + ("0" if job_id[-1] != "0" else "1")
+    key = {"pk": {"S": "JOBS#tests"}, "sk": {"S": job_id}}
+    item = table.get_item(TableName=name, Key=key, ConsistentRead=True)["Item"]
+    later = ("finished_at", "started_at", "queued_at")
+    first = {"sk": {"S": orphan}, "succeeded": {"N": "0"}, "failed": {"N": "0"}, "version": {"N": "1"}}
+    samples = storage.get_object(Bucket=bucket, Key=f"inputs/tests/{job_id}.json")["Body"].read()
+    storage.put_object(Bucket=bucket, Key=f"inputs/tests/{orphan}.json", Body=samples)
+    table.put_item(TableName=name, Item={at: item[at] for at in item if at not in later} | first | changes)
+    return orphan
+
+
 def alike(job: JobResponse, predictions: Sequence[Any], scores: Sequence[dict[str, float]]) -> None:
     assert job.predictions == list(predictions)
     assert job.scores is not None
@@ -65,8 +85,8 @@ def alike(job: JobResponse, predictions: Sequence[Any], scores: Sequence[dict[st
         assert probabilities([score.model_dump() for score in found]) == pytest.approx(wanted, abs=1e-4)
 
 
-@pytest.mark.parametrize("count", [1_000])
-def test_a_thousand_texts_have_the_results_of_the_synchronous_path(deployed: Deployment, count: int) -> None:
+def test_a_thousand_texts_have_the_results_of_the_synchronous_path(deployed: Deployment) -> None:
+    count = 1_000
     dataset = [text(f"{WORDS[number % len(WORDS)]}, number {number}") for number in range(count)]
     labels = [text(name) for name in ("positive", "negative", "sport", "business")]
 
@@ -89,7 +109,7 @@ def test_two_hundred_photos_have_the_results_of_the_synchronous_path(
     files = list(photos.values())
     with_names = {f"/{number}": files[number % len(files)] for number in range(199)}
     server = web(with_names)
-    dataset = [image(f"{server.url}{path}") for path in (*with_names, "/missing")]
+    dataset = [image(server.url(path)) for path in (*with_names, "/missing")]
     labels = [text(name) for name in photos]
 
     job = ended(deployed, submit(deployed, request(dataset, labels, scores=True)).job.id)
@@ -104,6 +124,27 @@ def test_two_hundred_photos_have_the_results_of_the_synchronous_path(
     everywhere = {"predictions": job.predictions[:199], "scores": (job.scores or [])[:199]}
     repeated = [number % len(files) for number in range(199)]
     alike(job.model_copy(update=everywhere), [predictions[it] for it in repeated], [scores[it] for it in repeated])
+
+
+def test_a_worker_near_its_time_out_saves_what_it_has_and_sends_on_the_rest(deploy: Any) -> None:
+    # The first group of samples is always done, and then there is less time left than the worker wants to have.
+    hurried = deploy("hurried", settings={"WorkerFunction": {"PIGEONHOLE_WORKER_STOP_S": "1000"}})
+    count = 100
+
+    job = ended(hurried, submit(hurried, request([text(f"{WORDS[number % 2]} {number}") for number in range(count)])).job.id)
+
+    assert job.predictions == ["positive", "negative"] * (count // 2)
+    parts = hurried.stack.client("dynamodb").query(
+        TableName=hurried.outputs["TableName"],
+        KeyConditionExpression="pk = :parts",
+        ExpressionAttributeValues={":parts": {"S": f"PARTS#tests#{job.job.id}"}},
+    )["Items"]
+    assert [(part["sk"]["S"], part["stop"]["N"]) for part in parts] == [
+        ("000000", "32"),
+        ("000032", "64"),
+        ("000064", "96"),
+        ("000096", "100"),
+    ]
 
 
 def test_a_large_request_is_answered_as_if_it_were_small(deploy: Any) -> None:
@@ -136,7 +177,8 @@ def test_what_has_not_changed_is_not_sent_again(deployed: Deployment) -> None:
 
 
 def test_canceling_stops_the_work(deployed: Deployment) -> None:
-    dataset = [text(f"{WORDS[number % 6]} " * 60) for number in range(6_000)]
+    count = 6_000
+    dataset = [text(f"{WORDS[number % 6]} " * 30) for number in range(count)]
     job = submit(deployed, request(dataset)).job
     until = time.monotonic() + PATIENCE_S
     while deployed.call("GET", f"{JOBS}/{job.id}").json()["job"]["status"] == "queued":
@@ -147,7 +189,7 @@ def test_canceling_stops_the_work(deployed: Deployment) -> None:
 
     assert (canceled.status_code, canceled.json()["job"]["status"]) == (200, "canceled")
     done = canceled.json()["job"]["progress"]["succeeded"]
-    assert done < 6_000
+    assert done < count
     error_of(deployed.call("DELETE", f"{JOBS}/{job.id}"), "job_finished")
     # What is submitted now is done before the canceled job could have been.
     assert ended(deployed, submit(deployed, request([text("I love it")])).job.id).predictions == ["positive"]
@@ -165,9 +207,10 @@ def test_twenty_senders_of_one_idempotency_key_make_one_job(deployed: Deployment
     with ThreadPoolExecutor(20) as senders:
         answers = list(senders.map(send, range(20)))
 
-    assert {answer.status_code for answer in answers} <= {200, 202}, [answer.text for answer in answers]
+    assert {answer.status_code for answer in answers} == {202}, [answer.text for answer in answers]
     assert len({answer.json()["job"]["id"] for answer in answers}) == 1
-    error_of(deployed.call("POST", JOBS, request([text("x")]), headers={"Idempotency-Key": "twenty"}), "idempotency_mismatch")
+    other = deployed.call("POST", JOBS, request([text("x")]), headers={"Idempotency-Key": "twenty"})
+    error_of(other, "idempotency_mismatch")
 
 
 def test_tenants_with_two_keys_each_see_their_own(deployed: Deployment) -> None:
@@ -203,44 +246,73 @@ def test_jobs_are_listed_by_state_page_by_page(deployed: Deployment) -> None:
     assert deployed.call("GET", f"{JOBS}?status=failed", key=key).json()["jobs"] == []
 
 
-def test_results_that_are_too_large_for_an_answer_are_behind_a_link(deployed: Deployment) -> None:
-    names = [f"{word} {'x' * 400}" for word in ("good", "bad")]
-    labels = [
-        text(
-            "positive",
-        )
-        | {"key": names[0]},
-        text("negative") | {"key": names[1]},
-    ]
-    dataset = [text(f"I love it {number}") for number in range(5_000)]
+def test_results_that_are_too_large_for_an_item_or_an_answer_are_objects(deployed: Deployment) -> None:
+    labels = [text(name) for name in NAMES]
+    dataset = [text(f"I love it {number}") for number in range(3_200)]
 
     job = ended(deployed, submit(deployed, request(dataset, labels, scores=True)).job.id)
 
+    assert (job.job.status, job.job.progress.succeeded) == ("succeeded", 3_200)
     assert job.predictions is None
     assert job.results_url is not None
     kept = JobResponse.model_validate(httpx.get(job.results_url, timeout=60).json())
     assert kept.predictions is not None
-    assert len(kept.predictions) == 5_000
-    assert set(kept.predictions) <= set(names)
+    assert (len(kept.predictions), set(kept.predictions) <= set(NAMES)) == (3_200, True)
+    listed = deployed.stack.client("s3").list_objects_v2(
+        Bucket=deployed.outputs["JobBucketName"], Prefix=f"results/tests/{job.job.id}/"
+    )
+    assert len(listed["Contents"]) > 1, "parts beside the whole"
+
+
+def test_an_image_of_the_tenants_bucket_is_read_by_a_worker(deployed: Deployment, photos: dict[str, bytes]) -> None:
+    deployed.stack.client("s3").put_object(Bucket=BUCKET, Key=PREFIX + "job.png", Body=photos["cat"])
+    dataset = [image(f"s3://{BUCKET}/{PREFIX}job.png"), image(f"s3://{BUCKET}/others/job.png")]
+
+    job = ended(deployed, submit(deployed, request(dataset, [text("cat"), text("temple")])).job.id)
+
+    assert job.predictions == ["cat", None]
+    assert job.errors is not None
+    assert [(fault.index, fault.code) for fault in job.errors] == [(1, "forbidden_url")]
+
+
+def test_a_chunk_that_fails_comes_again_soon(deployed: Deployment) -> None:
+    """A record that nobody can read stands for whatever fails in a worker; once it is mended the job goes on."""
+    table, name = deployed.stack.client("dynamodb"), deployed.outputs["TableName"]
+    job = submit(deployed, request([text("I love it")])).job
+    ended(deployed, job.id)
+    orphan = of_itself(deployed, job.id, status={"S": "nonsense"})
+    message = {"version": 1, "kind": "chunk", "tenant_id": "tests", "job_id": orphan, "start": 0, "stop": 1}
+    deployed.stack.client("sqs").send_message(
+        QueueUrl=deployed.stack.resources()["ChunkQueue"], MessageBody=json.dumps(message)
+    )
+
+    until = time.monotonic() + PATIENCE_S
+    logs, group = deployed.stack.client("logs"), deployed.stack.resources()["WorkerLogs"]
+    while not logs.filter_log_events(logGroupName=group, filterPattern=f'"{orphan}"')["events"]:
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    key = {"pk": {"S": "JOBS#tests"}, "sk": {"S": orphan}}
+    table.update_item(
+        TableName=name,
+        Key=key,
+        UpdateExpression="SET #status = :processing",
+        ExpressionAttributeNames={"#status": "status"},
+        ExpressionAttributeValues={":processing": {"S": "processing"}},
+    )
+
+    assert ended(deployed, orphan).predictions == ["positive"]
 
 
 def test_a_message_that_no_worker_can_do_ends_its_job(deployed: Deployment) -> None:
     """A chunk whose worker dies each time: here its message is put where the third death would have put it."""
     job = submit(deployed, request([text(f"number {number}") for number in range(3)])).job
-    done = ended(deployed, job.id)
-    assert done.job.status == "succeeded"
-    resources = deployed.stack.resources()
-    sqs, table = deployed.stack.client("sqs"), deployed.stack.client("dynamodb")
-    orphan = job.id[:-1] + ("0" if job.id[-1] != "0" else "1")
-    item = table.get_item(
-        TableName=deployed.outputs["TableName"], Key={"pk": {"S": "JOBS#tests"}, "sk": {"S": job.id}}, ConsistentRead=True
-    )["Item"]
-    started = item | {"sk": {"S": orphan}, "status": {"S": "processing"}, "succeeded": {"N": "0"}, "version": {"N": "1"}}
-    started.pop("finished_at")
-    table.put_item(TableName=deployed.outputs["TableName"], Item=started)
+    ended(deployed, job.id)
+    orphan = of_itself(deployed, job.id, status={"S": "processing"})
     message = {"version": 1, "kind": "chunk", "tenant_id": "tests", "job_id": orphan, "start": 0, "stop": 3}
 
-    sqs.send_message(QueueUrl=resources["DeadLetterQueue"], MessageBody=json.dumps(message))
+    deployed.stack.client("sqs").send_message(
+        QueueUrl=deployed.stack.resources()["DeadLetterQueue"], MessageBody=json.dumps(message)
+    )
 
     failed = ended(deployed, orphan)
     assert (failed.job.status, failed.job.progress.failed) == ("failed", 3)
@@ -249,31 +321,13 @@ def test_a_message_that_no_worker_can_do_ends_its_job(deployed: Deployment) -> N
 
 
 def test_a_job_that_was_never_queued_is_queued_by_the_sweep(deployed: Deployment) -> None:
-    table, name = deployed.stack.client("dynamodb"), deployed.outputs["TableName"]
-    bucket = deployed.stack.client("s3")
     job = submit(deployed, request([text("I love it")])).job
     ended(deployed, job.id)
-    orphan = job.id[:-1] + ("0" if job.id[-1] != "0" else "1")
-    item = table.get_item(TableName=name, Key={"pk": {"S": "JOBS#tests"}, "sk": {"S": job.id}}, ConsistentRead=True)["Item"]
-    left = {key: item[key] for key in item if key not in ("finished_at", "started_at", "queued_at")}
-    left |= {
-        "sk": {"S": orphan},
-        "status": {"S": "queued"},
-        "tenant_status": {"S": "tests#queued"},
-        "succeeded": {"N": "0"},
-        "version": {"N": "1"},
-        "agenda": {"S": "JOBS"},
-        "due_at": {"N": "1"},
-    }
-    source = {"Bucket": deployed.outputs["JobBucketName"], "Key": f"inputs/tests/{job.id}.json"}
-    bucket.put_object(
-        Bucket=source["Bucket"], Key=f"inputs/tests/{orphan}.json", Body=bucket.get_object(**source)["Body"].read()
-    )
-    table.put_item(TableName=name, Item=left)
+    orphan = of_itself(deployed, job.id, status={"S": "queued"}, agenda={"S": "JOBS"}, due_at={"N": "1"})
 
     answer = deployed.stack.client("lambda").invoke(
         FunctionName=deployed.stack.resources()["SweepFunction"], Payload=b'{"id": "sweep"}'
     )
 
-    assert json.loads(answer["Payload"].read()) == {"due": 1, "queued": 1}
+    assert json.loads(answer["Payload"].read())["queued"] >= 1
     assert ended(deployed, orphan).predictions == ["positive"]

@@ -11,8 +11,8 @@ from fake_model import fake_loaded_model
 from fakes import error_reply
 from lambda_server import LambdaServer
 from pigeonhole import wiring
-from pigeonhole.encoders import registry
 from pigeonhole.contract_jobs import Preference
+from pigeonhole.encoders import registry
 from pigeonhole.encoders.artifact import ModelUnavailable
 from pigeonhole.errors import ForbiddenUrl, InvalidRequest, NotFound, PigeonholeError, TimedOut
 from pigeonhole.messages import COMMAND, ClassifyCommand

@@ -188,9 +188,7 @@ def success(model: BaseModel) -> Answer:
 
 
 def accepted(job: JobResponse, wanted: Preference) -> Answer:
-    """Answer 202 with a job; 200 if it has ended, as one may have that an Idempotency-Key stands for."""
-    if job.job.finished_at:
-        return success(job)
+    """Answer 202 with a job, however far it is."""
     applied = ["respond-async"] if wanted.respond_async else []
     headers = {"Location": f"{JOBS}/{job.job.id}", "Retry-After": "1", "Preference-Applied": ", ".join(applied)}
     return replace(success(job), status=202, headers={name: value for name, value in headers.items() if value})

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import ResNetConfig
 
-from pigeonhole.encoders.graphs import ProjectedVision
+from anchors import SHARPNESS, WEIGHT, Anchors
+from pigeonhole.encoders.graphs import AnchorSpec, ProjectedVision
 from tower import TEXT_DIM, ImageTower, save, weights_of
 from train import FROM_A_MODEL, FROM_SCRATCH, WARM_UP, Learner, Schedule
 
@@ -51,12 +54,51 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
 
 def test_what_is_measured_in_training_is_what_the_service_embeds() -> None:
     tower = ImageTower(CONFIG, reads_at=40).eval()
-    graph = ProjectedVision(tower.vision, CONFIG.hidden_sizes[-1], TEXT_DIM, 40, mirrored=True)
-    graph.projection = tower.projection
+    texts = torch.nn.functional.normalize(torch.rand(7, TEXT_DIM) - 0.3, dim=1)
     pictures = torch.rand(3, 3, 32, 32)
-
     with torch.inference_mode():
-        torch.testing.assert_close(torch.nn.functional.normalize(graph(pictures), dim=-1), tower(pictures))
+        anchors = Anchors.of(texts, tower(torch.rand(20, 3, 32, 32)))
+        measured = anchors(tower(pictures))
+
+    graph = ProjectedVision(
+        tower.vision,
+        CONFIG.hidden_sizes[-1],
+        TEXT_DIM,
+        40,
+        mirrored=True,
+        anchors=AnchorSpec(len(texts), sharpness=SHARPNESS, weight=WEIGHT),
+    )
+    graph.projection, graph.anchors, graph.anchors_mean = tower.projection, anchors.texts, anchors.mean
+    with torch.inference_mode():
+        torch.testing.assert_close(torch.nn.functional.normalize(graph(pictures), dim=-1), measured)
+
+
+def test_a_photo_is_drawn_towards_what_it_looks_like_and_photos_at_large_to_nothing() -> None:
+    texts = torch.nn.functional.normalize(torch.eye(3, TEXT_DIM) + 0.2, dim=1)
+    vectors = torch.nn.functional.normalize(torch.eye(3, TEXT_DIM) + 0.1 * torch.eye(3, TEXT_DIM).roll(1, 0), dim=1)
+    anchors = Anchors.of(texts, vectors)
+
+    drawn = anchors(vectors)
+
+    assert ((drawn @ texts.T).diagonal() > (vectors @ texts.T).diagonal() - 0.2).all()
+    margin = (drawn @ texts.T).sort(dim=1).values.diff(dim=1)[:, -1]
+    assert (margin > (vectors @ texts.T).sort(dim=1).values.diff(dim=1)[:, -1]).all()
+    torch.testing.assert_close(anchors.drawn_to(vectors).mean(dim=0), anchors.mean)
+
+
+def test_anchors_are_kept_with_the_model_and_left_out_where_training_goes_on(tmp_path: Path) -> None:
+    save(ImageTower(CONFIG), 30.0, CONFIG, tmp_path, {})
+    before = weights_of(tmp_path)
+    texts = torch.nn.functional.normalize(torch.rand(7, TEXT_DIM), dim=1)
+
+    for anchors in (Anchors.of(texts[:3], texts), Anchors.of(texts, texts)):  # the second in place of the first
+        anchors.add_to(tmp_path)
+
+    stored = load_file(tmp_path / "model.safetensors")
+    torch.testing.assert_close(stored["anchors"].float(), texts, atol=1e-3, rtol=0)
+    torch.testing.assert_close(stored["anchors_mean"].float(), anchors.mean, atol=1e-3, rtol=0)
+    assert json.loads((tmp_path / "config.json").read_bytes())["anchors"] == {"sharpness": SHARPNESS, "weight": WEIGHT}
+    assert weights_of(tmp_path).keys() == before.keys()
 
 
 def test_a_run_from_several_models_starts_from_the_mean_of_their_weights(tmp_path: Path) -> None:

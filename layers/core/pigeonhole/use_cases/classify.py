@@ -59,7 +59,9 @@ class Classify:
             return self.directly(request, tenant=tenant, log_id=log_id)
         job = self.submit(request, tenant=tenant, log_id=log_id, key=key)
         wait_s = self.rules.wait_s if is_plain else min(wanted.wait_s or 0, self.rules.wait_s)
-        job = self.read(tenant.id, job.id, wait_s) if wait_s else job
+        if not wait_s:
+            return job
+        job = self.read(tenant.id, job.id, wait_s)
         if job.has_ended:
             return self._answer(request, job, log_id)
         if is_plain:
