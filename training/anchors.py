@@ -4,10 +4,11 @@
 
 An image tower that has learned 300 classes puts a photo of a panda near the words "brown bear" and "badger", and those lie near
 "red panda", but the photo itself lies in no particular direction of the text space. So the trained classes' texts, weighed by a
-softmax over the photo's cosines with them, are added to it (ConSE: Norouzi et al. 2014, arXiv 1312.5650), less what is so added
-to photos at large, which otherwise favours words that are close to everything:
+softmax over the photo's cosines with them, are added to it (ConSE: Norouzi et al. 2014, arXiv 1312.5650), less what photos at
+large have in common, which otherwise favours words that are close to everything:
 
-    embedding = unit(v + WEIGHT * (unit(softmax(SHARPNESS * v @ anchors.T) @ anchors) - mean))
+    drawn_to(v) = unit(softmax(SHARPNESS * v @ anchors.T) @ anchors)
+    embedding = unit(v + drawn_to(v) - shift),    shift = mean of drawn_to(v) + OWN * v over photos of the training set
 
 train.py does this at the end of a run; the command adds it to a model that was trained before, or anew.
 """
@@ -29,21 +30,22 @@ from text_targets import Texts, same_in
 from tower import ANCHORS, ImageTower, embed_photos, sentence_embedder, weights_of
 
 # Chosen on half of the left-out classes' photos (the ablation) and the halves to calibrate on.
-SHARPNESS, WEIGHT = 40.0, 0.75
-PHOTOS = 3_000  # of the training set, over which `mean` is taken
+SHARPNESS, OWN = 40.0, 0.5
+PHOTOS = 3_000  # of the training set, over which `shift` is taken
 
 
 @dataclass(frozen=True)
 class Anchors:
-    """`texts`: the trained classes' unit embeddings, float32 (classes, dim); `mean`: (dim,), to where photos at large go."""
+    """`texts`: the trained classes' unit embeddings, float32 (classes, dim); `shift`: (dim,), what is taken off."""
 
     texts: torch.Tensor
-    mean: torch.Tensor
+    shift: torch.Tensor
 
     @classmethod
     def of(cls, texts: torch.Tensor, vectors: torch.Tensor) -> Anchors:
         """Those for a tower that gives `vectors`, unit rows (n, dim), for photos at large."""
-        return cls(texts, cls(texts, torch.zeros(texts.shape[1])).drawn_to(vectors).mean(dim=0))
+        drawn = cls(texts, torch.zeros(texts.shape[1])).drawn_to(vectors)
+        return cls(texts, (drawn + OWN * vectors).mean(dim=0))
 
     def drawn_to(self, vectors: torch.Tensor) -> torch.Tensor:
         """The mean of the classes that unit `vectors` (n, dim) look like: unit rows."""
@@ -52,7 +54,7 @@ class Anchors:
 
     def __call__(self, vectors: torch.Tensor) -> torch.Tensor:
         """Unit `vectors` (n, dim) as the finished model has them: unit rows."""
-        return torch.nn.functional.normalize(vectors + WEIGHT * (self.drawn_to(vectors) - self.mean), dim=1)
+        return torch.nn.functional.normalize(vectors + self.drawn_to(vectors) - self.shift, dim=1)
 
     @classmethod
     def for_tower(cls, tower: ImageTower, texts: torch.Tensor, sources: tuple[PhotoSet, ...], device: str) -> Anchors:
@@ -70,10 +72,10 @@ class Anchors:
         """Write them into a saved model, in place of those it has."""
         path = folder / "model.safetensors"
         weights = load_file(path)
-        stored = dict(zip(ANCHORS, (self.texts.half().contiguous(), self.mean.half().contiguous()), strict=True))
+        stored = dict(zip(ANCHORS, (self.texts.half().contiguous(), self.shift.half().contiguous()), strict=True))
         save_file(weights | stored, path, metadata={"format": "pt"})
         config = json.loads((folder / "config.json").read_bytes())
-        config["anchors"] = {"sharpness": SHARPNESS, "weight": WEIGHT}
+        config["anchors_sharpness"] = SHARPNESS
         (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
 
 
@@ -97,7 +99,7 @@ def main() -> None:
     tower.load_state_dict(weights_of(args.model), strict=False)
     anchors = Anchors.for_tower(tower, texts, sources, "cpu")
     anchors.add_to(args.model)
-    print(f"{args.model}: {len(texts)} anchors, at large photos are drawn by {float(anchors.mean.norm()):.2f}")
+    print(f"{args.model}: {len(texts)} anchors")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ SIDE = 64  # of what it is given
 TRAINED_AT, READS_AT = 80, 96
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 TEXT_DIM = 384
-ANCHORS = ("anchors", "anchors_mean")  # what anchors.py adds to the weights
+ANCHORS = ("anchors", "anchors_shift")  # what anchors.py adds to the weights
 
 
 class ImageTower(torch.nn.Module):

@@ -74,6 +74,7 @@ def calls(deployed: Deployment, deployments: dict[str, Deployment], record: Path
 def named_as_in_template(deployment: Deployment) -> Callable[[str], str]:
     """What gives an ARN with the names that the template has for a stack's resources."""
     names = {re.split("[:/]", made)[-1]: logical for logical, made in deployment.stack.resources().items()}
+    names = {made: logical for made, logical in names.items() if len(made) > 4}  # the layer's is its version
     known = re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))))
     return lambda arn: known.sub(lambda found: names[found[0]], arn)
 

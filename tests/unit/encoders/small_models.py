@@ -111,7 +111,7 @@ def image_tower(folder: Path, *, dim: int, side: int = 32) -> None:
             torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
     weights = {name: value.half() for name, value in tower.state_dict().items() if "num_batches" not in name}
     anchors = torch.nn.functional.normalize(torch.rand(5, dim), dim=1)
-    weights |= {"anchors": anchors.half(), "anchors_mean": anchors.mean(dim=0).half()}
+    weights |= {"anchors": anchors.half(), "anchors_shift": anchors.mean(dim=0).half()}
     save_file(weights, folder / "model.safetensors")
     settings = {
         "model_type": "pigeonhole-image-tower",
@@ -120,7 +120,7 @@ def image_tower(folder: Path, *, dim: int, side: int = 32) -> None:
         "logit_scale": 31.5,
         "reads_at": side + 8,
         "mirrored": True,
-        "anchors": {"sharpness": 40.0, "weight": 0.75},
+        "anchors_sharpness": 40.0,
         "vision_config": config.to_diff_dict(),
     }
     (folder / "config.json").write_text(json.dumps(settings))

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file
 from transformers import ResNetConfig
 
-from anchors import SHARPNESS, WEIGHT, Anchors
-from pigeonhole.encoders.graphs import AnchorSpec, ProjectedVision
+from anchors import OWN, SHARPNESS, Anchors
+from pigeonhole.encoders.graphs import ProjectedVision
 from tower import TEXT_DIM, ImageTower, save, weights_of
 from train import FROM_A_MODEL, FROM_SCRATCH, WARM_UP, Learner, Schedule
 
@@ -66,9 +66,10 @@ def test_what_is_measured_in_training_is_what_the_service_embeds() -> None:
         TEXT_DIM,
         40,
         mirrored=True,
-        anchors=AnchorSpec(len(texts), sharpness=SHARPNESS, weight=WEIGHT),
+        anchors=len(texts),
+        sharpness=SHARPNESS,
     )
-    graph.projection, graph.anchors, graph.anchors_mean = tower.projection, anchors.texts, anchors.mean
+    graph.projection, graph.anchors, graph.anchors_shift = tower.projection, anchors.texts, anchors.shift
     with torch.inference_mode():
         torch.testing.assert_close(torch.nn.functional.normalize(graph(pictures), dim=-1), measured)
 
@@ -83,7 +84,7 @@ def test_a_photo_is_drawn_towards_what_it_looks_like_and_photos_at_large_to_noth
     assert ((drawn @ texts.T).diagonal() > (vectors @ texts.T).diagonal() - 0.2).all()
     margin = (drawn @ texts.T).sort(dim=1).values.diff(dim=1)[:, -1]
     assert (margin > (vectors @ texts.T).sort(dim=1).values.diff(dim=1)[:, -1]).all()
-    torch.testing.assert_close(anchors.drawn_to(vectors).mean(dim=0), anchors.mean)
+    torch.testing.assert_close((anchors.drawn_to(vectors) + OWN * vectors).mean(dim=0), anchors.shift)
 
 
 def test_anchors_are_kept_with_the_model_and_left_out_where_training_goes_on(tmp_path: Path) -> None:
@@ -96,8 +97,8 @@ def test_anchors_are_kept_with_the_model_and_left_out_where_training_goes_on(tmp
 
     stored = load_file(tmp_path / "model.safetensors")
     torch.testing.assert_close(stored["anchors"].float(), texts, atol=1e-3, rtol=0)
-    torch.testing.assert_close(stored["anchors_mean"].float(), anchors.mean, atol=1e-3, rtol=0)
-    assert json.loads((tmp_path / "config.json").read_bytes())["anchors"] == {"sharpness": SHARPNESS, "weight": WEIGHT}
+    torch.testing.assert_close(stored["anchors_shift"].float(), anchors.shift, atol=1e-3, rtol=0)
+    assert json.loads((tmp_path / "config.json").read_bytes())["anchors_sharpness"] == SHARPNESS
     assert weights_of(tmp_path).keys() == before.keys()
 
 

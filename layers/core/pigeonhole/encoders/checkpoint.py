@@ -16,7 +16,6 @@ from transformers.utils import logging
 from pigeonhole.encoders import preprocess, source, tokenizer_source
 from pigeonhole.encoders.artifact import ImageSpec, Kind, ModelFacts, ModelUnavailable
 from pigeonhole.encoders.graphs import (
-    AnchorSpec,
     ImageFeatures,
     ImageGraph,
     MaskedText,
@@ -146,8 +145,8 @@ def _open_tower(found: Source, config: dict[str, Any], sentence: Checkpoint) -> 
     weights = {name: value.float() for path in found.weights() for name, value in load_file(path).items()}
     dim, width = weights["projection.weight"].shape
     reads_at, mirrored = int(config.get("reads_at", spec.side)), bool(config.get("mirrored", False))
-    anchors = AnchorSpec(len(weights["anchors"]), **config["anchors"]) if "anchors" in config else None
-    tower = ProjectedVision(vision, width, dim, reads_at, mirrored=mirrored, anchors=anchors)
+    anchors, sharpness = len(weights.get("anchors", ())), float(config.get("anchors_sharpness", 1.0))
+    tower = ProjectedVision(vision, width, dim, reads_at, mirrored=mirrored, anchors=anchors, sharpness=sharpness)
     missing, unexpected = tower.load_state_dict(weights, strict=False)
     # How many batches a batch norm has seen is only of use in training, and not stored.
     if unexpected or any("num_batches_tracked" not in name for name in missing) or dim != sentence.facts.dim:

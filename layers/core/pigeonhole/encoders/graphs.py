@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -42,35 +41,26 @@ class ImageFeatures(torch.nn.Module):
         return features
 
 
-@dataclass(frozen=True)
-class AnchorSpec:
-    """How many texts there are to be drawn towards, how sharply the nearest are preferred, and how far it goes."""
-
-    count: int
-    sharpness: float
-    weight: float
-
-
 class ProjectedVision(torch.nn.Module):
     """The bundled model's image side (training/train.py's ImageTower): a transformers vision model and a projection.
 
     `reads_at`: the side in pixels to which pictures are enlarged first; `mirrored`: whether a picture's embedding is the mean
-    of its own and its mirror image's, which costs twice the time; `anchors`: texts that its embedding is then drawn towards.
+    of its own and its mirror image's, which costs twice the time; `anchors`: how many texts its embedding is then drawn
+    towards, by a softmax over `sharpness` times the cosines with them.
     """
 
-    anchors: torch.Tensor
-    anchors_mean: torch.Tensor
+    anchors: torch.Tensor | None
+    anchors_shift: torch.Tensor
 
     def __init__(
-        self, vision: Any, width: int, dim: int, reads_at: int, *, mirrored: bool, anchors: AnchorSpec | None = None
+        self, vision: Any, width: int, dim: int, reads_at: int, *, mirrored: bool, anchors: int = 0, sharpness: float = 1.0
     ) -> None:
         super().__init__()
-        self.reads_at, self.mirrored, self._spec = reads_at, mirrored, anchors
+        self.reads_at, self.mirrored, self.sharpness = reads_at, mirrored, sharpness
         self.vision = vision
         self.projection = torch.nn.Linear(width, dim, bias=False)
-        if anchors:
-            self.register_buffer("anchors", torch.zeros(anchors.count, dim))
-            self.register_buffer("anchors_mean", torch.zeros(dim))
+        self.register_buffer("anchors", torch.zeros(anchors, dim) if anchors else None)
+        self.register_buffer("anchors_shift", torch.zeros(dim) if anchors else None)
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         if values.shape[-1] != self.reads_at:
@@ -78,12 +68,12 @@ class ProjectedVision(torch.nn.Module):
         features = self._features(values)
         if self.mirrored:
             features = normalize(features, dim=-1) + normalize(self._features(values.flip(-1)), dim=-1)
-        return self._drawn(normalize(features, dim=-1), self._spec) if self._spec else features
+        return features if self.anchors is None else self._drawn(normalize(features, dim=-1), self.anchors)
 
-    def _drawn(self, vectors: torch.Tensor, spec: AnchorSpec) -> torch.Tensor:
+    def _drawn(self, vectors: torch.Tensor, anchors: torch.Tensor) -> torch.Tensor:
         """Draw unit embeddings towards the texts of what they look like: training/anchors.py has the formula and its source."""
-        shares = (spec.sharpness * vectors @ self.anchors.T).softmax(dim=-1)
-        return vectors + spec.weight * (normalize(shares @ self.anchors, dim=-1) - self.anchors_mean)
+        shares = (self.sharpness * vectors @ anchors.T).softmax(dim=-1)
+        return vectors + normalize(shares @ anchors, dim=-1) - self.anchors_shift
 
     def _features(self, values: torch.Tensor) -> torch.Tensor:
         features: torch.Tensor = self.projection(self.vision(values).pooler_output.flatten(1))
