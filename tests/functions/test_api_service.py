@@ -67,6 +67,7 @@ def test_the_account_is_the_callers_with_its_limits_and_where_its_images_may_lie
         "tenant": {"id": "acme", "created_at": "2023-11-14T22:13:20Z"},
         "limits": {
             "max_samples": 32,
+            "max_job_samples": 10_000,
             "max_labels": 24,
             "max_text_chars": 8000,
             "max_label_chars": 512,

@@ -52,6 +52,15 @@ def test_the_curl_command(variables: dict[str, str]) -> None:
     assert answer["predictions"] == ["positive", "negative"]
 
 
+def test_the_job_commands(variables: dict[str, str]) -> None:
+    told, read = run(["bash", "-e"], variables, pages.marked(README, "jobs").code), json.JSONDecoder()
+    submitted, end = read.raw_decode(told)
+    listed, _ = read.raw_decode(told[end:].lstrip())
+
+    assert submitted["job"]["progress"] == {"total": 2, "succeeded": 0, "failed": 0}
+    assert [job["id"] for job in listed["jobs"]] == [submitted["job"]["id"]]
+
+
 def test_the_python_program(variables: dict[str, str]) -> None:
     program = pages.marked(README, "python").code
 

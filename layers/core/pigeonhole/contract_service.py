@@ -50,6 +50,7 @@ class Limits(Model):
     """How much one request may hold, and how many requests a period."""
 
     max_samples: int
+    max_job_samples: int
     max_labels: int
     max_text_chars: int
     max_label_chars: int

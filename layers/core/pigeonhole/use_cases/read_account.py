@@ -26,6 +26,7 @@ class ReadAccount:
             tenant=TenantInfo(id=tenant.id, created_at=iso(tenant.created_at)),
             limits=Limits(
                 max_samples=self._limits.max_samples,
+                max_job_samples=self._settings.max_job_samples,
                 max_labels=self._limits.max_labels,
                 max_text_chars=self._limits.max_text_chars,
                 max_label_chars=self._limits.max_label_chars,
