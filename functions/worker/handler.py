@@ -16,7 +16,7 @@ from pigeonhole import wiring
 from pigeonhole.messages import ChunkMessage
 from pigeonhole.observability import observed, observer, places_of
 
-RETRY_S = 10  # after the first try; longer after each further one
+RETRY_S = 30  # after the first try, and four times as long after each further one: an outage passes, a message has three tries
 
 
 def services() -> wiring.WorkerServices:
@@ -51,7 +51,7 @@ def _work(record: SQSRecord, time_left_s: Any) -> None:
         seen.failed("chunk_failed")
         seen.logger.error("a chunk could not be done", job_id=message.job_id, start=message.start, trace=places_of(error))
         tries = int(record.attributes.approximate_receive_count or 1)
-        services().queue.retry_in(record.receipt_handle, RETRY_S * 2 ** (tries - 1))
+        services().queue.retry_in(record.receipt_handle, RETRY_S * 4 ** (tries - 1))
         raise
     if part:
         seen.count("samples", len(part.span))

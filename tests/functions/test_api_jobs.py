@@ -127,9 +127,12 @@ def test_anothers_job_and_none_are_told_alike(api: Api, method: str) -> None:
     assert theirs.headers | {counted: ""} == none.headers | {counted: ""}
 
 
-@pytest.mark.parametrize("path", [f"{JOBS}/x", f"{JOBS}/..%2F..", f"{JOBS}/{'a' * 500}"])
-def test_an_id_that_no_job_has_is_404(api: Api, path: str) -> None:
-    assert api.call("GET", path).status == 404
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+@pytest.mark.parametrize("job_id", ["x", "..%2F..", "a" * 2_000, "A" * 32])
+def test_an_id_that_no_job_can_have_is_404_without_asking_the_table(api: Api, method: str, job_id: str) -> None:
+    api.jobs.store.get = lambda *_: pytest.fail("a key of 2,000 bytes is an error of DynamoDB's")
+
+    assert api.call(method, f"{JOBS}/{job_id}").status == 404
 
 
 @pytest.mark.parametrize(("path", "allowed"), [(JOBS, "POST, GET, OPTIONS"), (f"{JOBS}/{'0' * 32}", "GET, DELETE, OPTIONS")])

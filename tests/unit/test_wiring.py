@@ -70,6 +70,16 @@ def test_a_period_that_no_usage_plan_has_is_refused() -> None:
         wiring.api_services(Settings(quota_period="YEAR"))
 
 
+def test_links_are_signed_for_the_buckets_own_region() -> None:
+    """The host of all regions answers with a redirect, which such a signature does not cover."""
+    objects = wiring.api_services(Settings(table_name="t", job_bucket="jobs")).read_job.objects
+
+    link = objects.link("results/acme/1.json", 60)
+
+    assert link.startswith("https://jobs.s3.eu-west-1.amazonaws.com/results/acme/1.json?")
+    assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in link
+
+
 def test_services_are_built_once() -> None:
     assert wiring.api_services(Settings(table_name="t")) is wiring.api_services(Settings(table_name="t"))
 

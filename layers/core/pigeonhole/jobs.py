@@ -15,6 +15,7 @@ Every change makes a new Job of the next `version`; a store writes it over the v
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -178,6 +179,11 @@ class IdempotencyKey:
 def new_id(now: float) -> str:
     """Make a job's id, 32 hex digits that sort by time: milliseconds since 1970, then 80 random bits."""
     return f"{int(now * 1000):012x}{secrets.token_hex(10)}"
+
+
+def is_id(text: str) -> bool:
+    """Whether a job could have that id."""
+    return re.fullmatch(r"[0-9a-f]{32}", text) is not None
 
 
 def rest_of(span: Span, done: Iterable[Span]) -> Span:

@@ -121,7 +121,8 @@ def _job_adapters(session: Session, settings: Settings) -> JobAdapters:
     return JobAdapters(
         DynamoJobStore(client("dynamodb"), settings.table_name),
         # The signature of links: boto3's default is an older one, which newer regions and encrypted buckets refuse.
-        S3ObjectStore(client("s3", signature_version="s3v4"), settings.job_bucket),
+        # And their host: by default the one of all regions, which redirects where the signature doesn't hold.
+        S3ObjectStore(client("s3", signature_version="s3v4", s3={"addressing_style": "virtual"}), settings.job_bucket),
         SqsChunkQueue(client("sqs"), settings.job_queue),
     )
 

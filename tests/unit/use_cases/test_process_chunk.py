@@ -119,6 +119,33 @@ def test_a_worker_that_runs_out_of_time_saves_what_it_has_and_sends_on_the_rest(
     assert predictions(jobs, job) == EVEN_ODD[:4]
 
 
+def test_a_group_is_begun_only_if_there_is_time_for_one_like_the_last() -> None:
+    jobs = Jobs()
+    jobs.submitted(4)
+    left = iter([120.0, 40.0])  # the first two samples took 80 s: two more would not end in 40
+
+    part = jobs.process(jobs.take(), lambda: next(left))
+
+    assert part is not None
+    assert part.span == Span(0, 2)
+
+
+def test_asking_whether_a_job_is_wanted_costs_nothing_that_is_done() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(4)
+    real, asked = jobs.store.get, iter([False, True])
+
+    def get(tenant_id: str, job_id: str) -> Any:
+        if next(asked, False):
+            raise Overloaded("busy")
+        return real(tenant_id, job_id)
+
+    jobs.store.get = get
+    jobs.process(jobs.take(), lambda: 100)
+
+    assert jobs.job(job).succeeded == 4
+
+
 def test_a_worker_stops_once_its_job_is_canceled_and_writes_nothing() -> None:
     jobs = Jobs()
     begun: list[int] = []

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from pigeonhole.errors import JobFinished, NotFound
-from pigeonhole.jobs import Job
+from pigeonhole.jobs import Job, is_id
 from pigeonhole.ports import JobStore
 from pigeonhole.tenants import Tenant
 from pigeonhole.use_cases.change_job import ChangeJob
@@ -28,7 +28,7 @@ class Cancel:
 
     def __call__(self, tenant: Tenant, job_id: str) -> Job:
         """Cancel a job. Raises NotFound if the tenant has none of that id, JobFinished if it has ended."""
-        job = self._change(tenant.id, job_id, self._cancel)
+        job = self._change(tenant.id, job_id, self._cancel) if is_id(job_id) else None
         if job is None or job.expires_at <= self._clock():
             raise NotFound(NO_SUCH_JOB)
         return job

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pigeonhole.contract import ClassificationRequest, ClassificationResponse, RequestLimits, parse_request
 from pigeonhole.contract_jobs import JOBS, Preference
-from pigeonhole.errors import Fault, JobFinished, TimedOut, from_code
+from pigeonhole.errors import Fault, JobFinished, Overloaded, TimedOut, from_code
 from pigeonhole.jobs import IdempotencyKey, Job, Status
 from pigeonhole.results import Collected, as_error, collect
 from pigeonhole.tenants import Tenant
@@ -53,6 +53,7 @@ class Classify:
         Raises InvalidRequest with every fault of the body, what the direct way and Submit raise, and TimedOut, naming the job,
         if a request that went through the queue isn't done in time.
         """
+        started = self.read.clock()
         request = parse_request(body, self.limits)
         is_plain = not wanted.respond_async and wanted.wait_s is None
         if is_plain and self.rules.fits(request):
@@ -61,9 +62,12 @@ class Classify:
         wait_s = self.rules.wait_s if is_plain else min(wanted.wait_s or 0, self.rules.wait_s)
         if not wait_s:
             return job
-        job = self.read(tenant.id, job.id, wait_s)
-        if job.has_ended:
-            return self._answer(request, job, log_id)
+        try:
+            job = self.read(tenant.id, job.id, max(0, started + wait_s - self.read.clock()))
+            if job.has_ended:
+                return self._answer(request, job, log_id)
+        except Overloaded:  # the job is taken: whoever asked must not send it again
+            pass
         if is_plain:
             raise _too_late(job)
         return job

@@ -13,7 +13,7 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from pigeonhole.contract import RequestLimits
-from pigeonhole.errors import SampleError
+from pigeonhole.errors import Overloaded, SampleError
 from pigeonhole.jobs import Job, Part, Span
 from pigeonhole.messages import ChunkMessage, ChunkResult, ClassifyCommand, ErrorReply, JobInput, PartResults
 from pigeonhole.ports import ChunkQueue, JobStore, ObjectStore
@@ -21,6 +21,7 @@ from pigeonhole.results import as_reply, input_key
 from pigeonhole.use_cases.submit import queue_spans
 from pigeonhole.use_cases.write_part import WritePart
 
+MARGIN = 1.5  # a group of samples is begun if there is time for one that takes so many times as long as the last
 INPUT_GONE = ErrorReply(code="internal_error", message="The job's samples are no longer kept. Send them again.")
 
 
@@ -32,7 +33,9 @@ class Runner(Protocol):
 
 @dataclass(frozen=True)
 class ProcessChunk:
-    """The service behind functions/worker. `stop_s`: seconds before the function's end from which on no samples are begun."""
+    """The service behind functions/worker. `stop_s`: seconds before the function's end from which on no samples are begun;
+    earlier if the last group took longer than that.
+    """
 
     store: JobStore
     objects: ObjectStore
@@ -51,7 +54,15 @@ class ProcessChunk:
         if begun is None:
             return None
         job, span = begun
-        results = self._classify(job, span, lambda: time_left_s() > self.stop_s and self._is_wanted(job))
+        left_s = time_left_s()
+
+        def goes_on() -> bool:
+            nonlocal left_s
+            before_s, left_s = left_s, time_left_s()
+            last_took_s = before_s - left_s
+            return left_s > max(self.stop_s, MARGIN * last_took_s) and self._is_wanted(job)
+
+        results = self._classify(job, span, goes_on)
         done = len(results.result.predictions) if results.result else len(span)
         part = self.write(job, Span(span.start, span.start + done), results)
         rest = Span(span.start + done, span.stop)
@@ -60,7 +71,10 @@ class ProcessChunk:
         return part
 
     def _is_wanted(self, job: Job) -> bool:
-        now = self.store.get(job.tenant_id, job.id)
+        try:
+            now = self.store.get(job.tenant_id, job.id)
+        except Overloaded:  # nothing that is done already may be lost by asking
+            return True
         return now is not None and not now.has_ended
 
     def _classify(self, job: Job, span: Span, goes_on: Callable[[], bool]) -> PartResults:

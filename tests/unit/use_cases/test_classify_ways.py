@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from fakes import FakeClassifierClient
 from jobs_made import ACME, BAD, Jobs, request
 from pigeonhole.contract import ClassificationResponse, RequestLimits
 from pigeonhole.contract_jobs import Preference
-from pigeonhole.errors import Fault, InvalidRequest, JobFinished, TimedOut, UnreadableImage
+from pigeonhole.errors import Fault, InvalidRequest, JobFinished, Overloaded, TimedOut, UnreadableImage
 from pigeonhole.jobs import Job, Status
 from pigeonhole.messages import ChunkResult, ClassifyCommand
 from pigeonhole.use_cases.classify import Classify, DirectRules
@@ -152,6 +153,40 @@ def test_a_job_that_is_canceled_while_its_caller_waits_says_so() -> None:
     way.jobs.run = run
     with pytest.raises(JobFinished):
         way(2, Preference(wait_s=5))
+
+
+@pytest.mark.parametrize("wanted", [PLAIN, Preference(wait_s=5)])
+def test_a_table_that_is_busy_while_its_caller_waits_loses_no_job(wanted: Preference) -> None:
+    way = Way(rules=THROUGH_THE_QUEUE, idle=True)
+    reads = iter([True])
+
+    def busy(seconds: float) -> None:
+        if next(reads, False):
+            raise Overloaded("busy")
+
+    way.jobs.sleep = busy  # type: ignore[method-assign]
+    way.jobs.__dict__.pop("read", None)
+    way.classify = replace(way.classify, read=way.jobs.read)
+
+    if wanted is PLAIN:
+        with pytest.raises(TimedOut, match="still being worked on as job"):
+            way(10, wanted)
+    else:
+        assert isinstance(way(10, wanted), Job)
+    assert len(way.jobs.store.jobs) == 1
+
+
+def test_the_time_that_taking_the_job_takes_is_the_callers(monkeypatch: pytest.MonkeyPatch) -> None:
+    way = Way(rules=THROUGH_THE_QUEUE, idle=True)
+
+    def slow() -> None:
+        way.jobs.now += 2
+
+    way.jobs.objects.before = slow
+    with pytest.raises(TimedOut):
+        way(10)
+
+    assert way.jobs.now == 1_024.0
 
 
 def test_a_faulty_body_goes_no_way() -> None:
