@@ -12,8 +12,9 @@ import pigeonhole.encoders.onnx_encoder
 import pigeonhole.use_cases.run_chunk  # noqa: F401
 from pigeonhole import wiring
 from pigeonhole.errors import InternalError, PigeonholeError
-from pigeonhole.messages import COMMAND, ClassifyReply, DescribeCommand, ErrorReply
+from pigeonhole.messages import COMMAND, ClassifyReply, DescribeCommand
 from pigeonhole.observability import observed, observer, places_of
+from pigeonhole.results import as_reply
 
 
 def services() -> wiring.ClassifyServices:
@@ -51,8 +52,7 @@ def _run(event: dict[str, Any], own: wiring.ClassifyServices) -> ClassifyReply:
 
 
 def _error(error: PigeonholeError) -> ClassifyReply:
-    details = [{"path": fault.path, "message": fault.message} for fault in error.details]
-    return ClassifyReply(error=ErrorReply(code=error.code, message=error.message, details=details))
+    return ClassifyReply(error=as_reply(error))
 
 
 def _record(reply: ClassifyReply) -> None:

@@ -74,17 +74,13 @@ class Collected:
 
     @property
     def usage(self) -> Usage:
-        return usage_of(self.input_tokens, self.output_tokens, self.inference_ms)
-
-
-def usage_of(input_tokens: int, output_tokens: int, inference_ms: int) -> Usage:
-    """The contract's `_usage`."""
-    return Usage(
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
-        inference_time_tokens=inference_ms,
-        total_tokens=input_tokens + output_tokens + inference_ms,
-    )
+        """The contract's `_usage`."""
+        return Usage(
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            inference_time_tokens=self.inference_ms,
+            total_tokens=self.input_tokens + self.output_tokens + self.inference_ms,
+        )
 
 
 def collect(total: int, parts: Sequence[tuple[Span, PartResults]]) -> Collected:
