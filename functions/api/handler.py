@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
@@ -70,7 +70,7 @@ def classification() -> Response:
     seen = observer("api")
     seen.count("samples", len(answer.predictions))
     seen.milliseconds("inference_ms", answer.usage.inference_time_tokens)
-    return respond(http_api.success(answer))
+    return respond(replace(http_api.success(answer), headers=http_api.applied(wanted)))
 
 
 @app.post("/v1/classification/jobs")
@@ -78,7 +78,11 @@ def submit_job() -> Response:
     now, own = exchange(), services()
     tenant, wanted = now.authenticate(), now.call.preference()
     body, key = now.call.json(own.limits.max_body_bytes), now.call.idempotency_key()
-    return accepted(own.submit_job(body, tenant=tenant, log_id=now.call.log_id, key=key), wanted)
+    job = own.submit_job(body, tenant=tenant, log_id=now.call.log_id, wanted=wanted, key=key)
+    if wanted.wait_s and job.has_ended:
+        answer = http_api.shown_job(own.read_job.shown(job, now.call.log_id), job.version)
+        return respond(replace(answer, headers=answer.headers | http_api.applied(wanted)))
+    return accepted(job, wanted)
 
 
 @app.get("/v1/classification/jobs")
@@ -94,7 +98,8 @@ def read_job(job_id: str) -> Response:
     now, own = exchange(), services()
     tenant, call = now.authenticate(), now.call
     job = own.read_job(tenant.id, job_id, call.number("wait", 0, most=own.max_wait_s))
-    return respond(http_api.shown_job(own.read_job.shown(job, call.log_id), job.version, call))
+    known = http_api.unchanged(job.version, call)
+    return respond(known or http_api.shown_job(own.read_job.shown(job, call.log_id), job.version))
 
 
 @app.delete("/v1/classification/jobs/<job_id>")

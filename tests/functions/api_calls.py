@@ -73,7 +73,9 @@ class Api:
             authenticate=Authenticate(self.store),
             rates=RateMeter(self.counter, quota, wait_s=5),
             classify=Classify(directly, self.jobs.submit, self.jobs.read, limits, rules),
-            submit_job=SubmitJob(self.jobs.submit, replace(limits, max_samples=SETTINGS.max_job_samples)),
+            submit_job=SubmitJob(
+                self.jobs.submit, self.jobs.read, replace(limits, max_samples=SETTINGS.max_job_samples), rules.wait_s
+            ),
             read_job=self.jobs.read,
             list_jobs=self.jobs.list,
             cancel=self.jobs.cancel,

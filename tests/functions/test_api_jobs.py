@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from api_calls import Api, api_with_fakes
 
-from jobs_made import ZETA, request
+from jobs_made import ZETA, even_or_odd, request
 from pigeonhole.errors import Overloaded
 
 JOBS = "/v1/classification/jobs"
@@ -39,6 +39,18 @@ def test_a_job_is_taken_with_202_and_where_to_ask_for_it(api: Api) -> None:
     assert "preference-applied" not in answer.headers
     assert (job["status"], job["progress"]) == ("queued", {"total": 100, "succeeded": 0, "failed": 0})
     assert set(answer.json) == {"success", "log_id", "job"}
+
+
+def test_who_submits_a_job_may_wait_for_its_end(api: Api) -> None:
+    late = api.call("POST", JOBS, body=body(100), prefer="wait=600")
+    assert (late.status, late.headers["preference-applied"], api.jobs.now) == (202, "wait=600", 1_024.0)
+
+    api.jobs.run = even_or_odd
+    real = api.jobs.queue.send
+    api.jobs.queue.send = lambda messages: (real(messages), api.jobs.work())
+    in_time = api.call("POST", JOBS, body=body(4), prefer="respond-async, wait=5")
+    assert (in_time.status, in_time.json["predictions"]) == (200, ["even", "odd"] * 2)
+    assert in_time.headers["preference-applied"] == "respond-async, wait=5"
 
 
 def test_a_job_is_read_until_it_has_results(api: Api) -> None:
@@ -162,7 +174,8 @@ def test_an_idempotency_key_may_be_so_long_and_no_longer(api: Api) -> None:
 def test_classification_gives_a_job_to_who_prefers_one(api: Api, prefer: str) -> None:
     answer = api.call("POST", "/v1/classification", body=body(2), prefer=prefer)
 
-    assert (answer.status, answer.headers["preference-applied"]) == (202, "respond-async")
+    assert answer.status == 202
+    assert answer.headers["preference-applied"].startswith("respond-async")
     assert answer.headers["location"].startswith(JOBS)
 
 

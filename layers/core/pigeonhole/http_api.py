@@ -187,21 +187,33 @@ def success(model: BaseModel) -> Answer:
     return Answer(200, body)
 
 
+def applied(wanted: Preference) -> dict[str, str]:
+    """The header that says which preferences were heeded."""
+    names = ["respond-async"] if wanted.respond_async else []
+    names += [] if wanted.wait_s is None else [f"wait={wanted.wait_s:.0f}"]
+    return {"Preference-Applied": ", ".join(names)} if names else {}
+
+
 def accepted(job: JobResponse, wanted: Preference) -> Answer:
     """Answer 202 with a job, however far it is."""
-    applied = ["respond-async"] if wanted.respond_async else []
-    headers = {"Location": f"{JOBS}/{job.job.id}", "Retry-After": "1", "Preference-Applied": ", ".join(applied)}
-    return replace(success(job), status=202, headers={name: value for name, value in headers.items() if value})
+    headers = {"Location": f"{JOBS}/{job.job.id}", "Retry-After": "1", **applied(wanted)}
+    return replace(success(job), status=202, headers=headers)
 
 
-def shown_job(job: JobResponse, version: int, call: Call) -> Answer:
-    """Answer with a job, or 304 if the caller has seen it as it is. An address that stops working has no ETag."""
+def unchanged(version: int, call: Call) -> Answer | None:
+    """Answer 304 if the caller has seen a job in this version."""
+    known = [tag.strip().removeprefix("W/") for tag in call.headers.get("if-none-match", "").split(",")]
+    return Answer(304, "", headers={"ETag": _tag(version)}) if _tag(version) in known else None
+
+
+def shown_job(job: JobResponse, version: int) -> Answer:
+    """Answer with a job. One with an address that stops working has no ETag, so it is never unchanged."""
     headers = {} if job.job.finished_at else {"Retry-After": "1"}
-    if job.results_url is None:
-        headers["ETag"] = f'"{version}"'
-    if headers.get("ETag") in [tag.strip().removeprefix("W/") for tag in call.headers.get("if-none-match", "").split(",")]:
-        return Answer(304, "", headers=headers)
-    return replace(success(job), headers=headers)
+    return replace(success(job), headers=headers if job.results_url else {**headers, "ETag": _tag(version)})
+
+
+def _tag(version: int) -> str:
+    return f'"{version}"'
 
 
 def failure(error: PigeonholeError, call: Call) -> Answer:

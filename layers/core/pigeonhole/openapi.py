@@ -147,7 +147,7 @@ def _parameter(parameter: Parameter) -> Json:
 def _answers(operation: Operation) -> Json:
     """The responses that are no errors, by status."""
     examples = {"texts": {"value": EXAMPLE_ANSWER}} if operation.answer is ClassificationResponse else {}
-    answers: Json = {str(operation.status): _answer(operation.status, operation.answer, examples)}
+    answers: Json = {"200": _answer(200, operation.answer, examples)}
     if operation.accepted:
         answers["202"] = _answer(202, operation.accepted, {})
     if operation.may_be_unchanged:

@@ -54,7 +54,7 @@ WAIT = Parameter(
 class Operation:
     """One method at one path. `is_open`: needs no key; `answer`: a model, or a media type; `errors`: codes of errors.py.
 
-    `status`: of the answer; `accepted`: what a 202 holds where there may be one beside it; `may_be_unchanged`: or a 304.
+    `accepted`: what a 202 holds where there may be one beside it; `may_be_unchanged`: or a 304.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -66,7 +66,6 @@ class Operation:
     body: type[BaseModel] | None = None
     is_open: bool = False
     parameters: tuple[Parameter, ...] = ()
-    status: Literal[200, 202] = 200
     accepted: type[BaseModel] | None = None
     may_be_unchanged: bool = False
 
@@ -91,8 +90,8 @@ OPERATIONS = (
         answer=JobResponse,
         errors=("invalid_request", "too_large", *OF_KEY, "not_found", "idempotency_mismatch", "internal_error", "overloaded"),
         body=JobRequest,
-        parameters=(IDEMPOTENCY_KEY,),
-        status=202,
+        parameters=(PREFER, IDEMPOTENCY_KEY),
+        accepted=JobResponse,
     ),
     Operation(
         method="GET",

@@ -92,7 +92,7 @@ def api_services(settings: Settings) -> ApiServices:
         authenticate=Authenticate(store),
         rates=RateMeter(DynamoRateCounter(hasty, settings.table_name), quota),
         classify=Classify(ClassifyNow(classifier), submit, read_job, limits, _direct_rules(settings)),
-        submit_job=SubmitJob(submit, replace(limits, max_samples=settings.max_job_samples)),
+        submit_job=SubmitJob(submit, read_job, replace(limits, max_samples=settings.max_job_samples), settings.max_wait_s),
         read_job=read_job,
         list_jobs=ListJobs(jobs.store),
         cancel=Cancel(jobs.store),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jobs_made import ACME, BAD, Jobs, even_or_odd, message
-from pigeonhole.errors import Overloaded, UnreadableImage
+from pigeonhole.errors import Overloaded, UnfetchableUrl, UnreadableImage
 from pigeonhole.jobs import Part, Span, Status
 from pigeonhole.messages import ChunkResult, ClassifyCommand
 from pigeonhole.results import input_key
@@ -87,6 +87,22 @@ def test_a_label_that_cannot_be_read_fails_every_sample_and_is_not_tried_again()
     assert answer.errors is not None
     assert [fault.index for fault in answer.errors] == list(range(6))
     assert {(fault.code, fault.message) for fault in answer.errors} == {("unreadable_image", "labels.0.value: truncated")}
+
+
+@pytest.mark.parametrize(("failures", "status"), [(1, Status.SUCCEEDED), (2, Status.FAILED)])
+def test_a_label_whose_host_does_not_answer_is_fetched_once_more(failures: int, status: Status) -> None:
+    left = iter([True] * failures)
+
+    def run(command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
+        if next(left, False):
+            raise UnfetchableUrl("labels.0.value: no answer in time")
+        return even_or_odd(command, goes_on=goes_on)
+
+    jobs = Jobs(run=run)
+    job = jobs.submitted(2)
+    jobs.work()
+
+    assert jobs.job(job).status is status
 
 
 @pytest.mark.parametrize("left", [None, b"", b"{}", b"no json"])

@@ -8,6 +8,7 @@ import pytest
 
 from jobs_made import ACME, ZETA, Jobs, request
 from pigeonhole.contract import RequestLimits
+from pigeonhole.contract_jobs import Preference
 from pigeonhole.errors import IdempotencyMismatch, InvalidRequest, NotFound, Overloaded
 from pigeonhole.jobs import IdempotencyKey, Job, Status
 from pigeonhole.messages import JobInput, S3Grant
@@ -157,17 +158,19 @@ def test_senders_that_race_get_one_job() -> None:
 
 def test_the_body_of_a_job_is_held_to_the_limits_of_jobs() -> None:
     jobs = Jobs()
-    submit = SubmitJob(jobs.submit, RequestLimits(max_samples=5))
+    submit = SubmitJob(jobs.submit, jobs.read, RequestLimits(max_samples=5))
     body = request(5).model_dump(exclude_none=True)
 
-    assert submit(body, tenant=ACME, log_id="l").total == 5
+    assert submit(body, tenant=ACME, log_id="l", wanted=Preference()).total == 5
     with pytest.raises(InvalidRequest, match="1 to 5 samples"):
-        submit(request(6).model_dump(exclude_none=True), tenant=ACME, log_id="l")
+        submit(request(6).model_dump(exclude_none=True), tenant=ACME, log_id="l", wanted=Preference())
 
 
 @pytest.mark.parametrize("field", ["input", "webhook_url", "label_set"])
 def test_what_a_job_cannot_have_yet_is_refused_and_not_ignored(field: str) -> None:
     body = request(2).model_dump(exclude_none=True) | {field: "x"}
 
+    jobs = Jobs()
     with pytest.raises(InvalidRequest, match=field):
-        SubmitJob(Jobs().submit, RequestLimits())(body, tenant=ACME, log_id="l")
+        SubmitJob(jobs.submit, jobs.read, RequestLimits())(body, tenant=ACME, log_id="l", wanted=Preference())
+    assert jobs.store.jobs == {}

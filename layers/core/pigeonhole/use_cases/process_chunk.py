@@ -82,10 +82,14 @@ class ProcessChunk:
         command = self._command(job, span)
         if command is None:
             return PartResults(error=INPUT_GONE)
-        try:
-            return PartResults(result=self.run(command, goes_on=goes_on))
-        except SampleError as error:  # a label's picture, without which no sample can be sorted
-            return PartResults(error=as_reply(error))
+        tried = False
+        while True:
+            try:
+                return PartResults(result=self.run(command, goes_on=goes_on))
+            except SampleError as error:  # a label's picture, without which no sample can be sorted
+                if tried or not error.retryable or not goes_on():
+                    return PartResults(error=as_reply(error))
+            tried = True
 
     def _command(self, job: Job, span: Span) -> ClassifyCommand | None:
         data = self.objects.get(input_key(job.tenant_id, job.id))

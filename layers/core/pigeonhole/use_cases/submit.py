@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pigeonhole.contract import ClassificationRequest, RequestLimits, parse_as
-from pigeonhole.contract_jobs import LACKING, JobRequest
+from pigeonhole.contract_jobs import LACKING, JobRequest, Preference
 from pigeonhole.errors import IdempotencyMismatch, NotFound, Overloaded
 from pigeonhole.jobs import Claim, IdempotencyKey, Job, Span, new_id
 from pigeonhole.messages import ChunkMessage, JobInput
@@ -20,6 +20,7 @@ from pigeonhole.ports import ChunkQueue, JobStore, ObjectStore
 from pigeonhole.results import input_key
 from pigeonhole.tenants import Tenant
 from pigeonhole.use_cases.change_job import ChangeJob
+from pigeonhole.use_cases.read_job import ReadJob
 
 QUEUE_GRACE_S = 60  # a job that isn't queued after so long was left by a crash
 
@@ -128,9 +129,22 @@ class SubmitJob:
     """The service behind `POST /v1/classification/jobs`."""
 
     submit: Submit
+    read: ReadJob
     limits: RequestLimits
+    wait_s: float = 24.0
 
-    def __call__(self, body: object, *, tenant: Tenant, log_id: str, key: IdempotencyKey | None = None) -> Job:
-        """Take what a decoded JSON body holds as a job. Raises InvalidRequest with every fault, and what Submit raises."""
+    def __call__(
+        self, body: object, *, tenant: Tenant, log_id: str, wanted: Preference, key: IdempotencyKey | None = None
+    ) -> Job:
+        """Take what a decoded JSON body holds as a job, and wait for its end if that is preferred, `wait_s` at most.
+
+        Raises InvalidRequest with every fault, and what Submit raises.
+        """
         request = parse_as(JobRequest, body, self.limits, lacking=LACKING)
-        return self.submit(request, tenant=tenant, log_id=log_id, key=key)
+        job = self.submit(request, tenant=tenant, log_id=log_id, key=key)
+        if not wanted.wait_s:
+            return job
+        try:
+            return self.read(tenant.id, job.id, min(wanted.wait_s, self.wait_s))
+        except Overloaded:  # the job is taken: whoever asked must not send it again
+            return job
