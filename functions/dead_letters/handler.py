@@ -4,30 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-from pydantic import ValidationError
 
 from pigeonhole import wiring
-from pigeonhole.messages import ChunkMessage
+from pigeonhole.aws.sqs_events import chunk_of, each_record
 from pigeonhole.observability import observed, observer, places_of
 
 
 @observed("dead_letters", log_id_path="Records[0].messageId")
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-    answer: dict[str, Any] = process_partial_response(event, _fail, processor, context)  # type: ignore[assignment]
-    return answer
+    return each_record(event, context, _fail)
 
 
 def _fail(record: SQSRecord) -> None:
     seen = observer("dead_letters")
     seen.count("messages")
-    try:
-        message = ChunkMessage.model_validate_json(record.body)
-    except ValidationError:
-        seen.failed("bad_message")
-        seen.logger.error("a message that can't be read is dropped", message_id=record.message_id)
+    message = chunk_of(record, seen)
+    if message is None:
         return
     try:
         part = wiring.fail_dead(wiring.settings())(message)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-from pydantic import ValidationError
 
 # As in functions/classify: a broken image fails while it starts, the weights load at the first call.
 import pigeonhole.encoders.onnx_encoder
 import pigeonhole.use_cases.process_chunk
 import pigeonhole.use_cases.run_chunk  # noqa: F401
 from pigeonhole import wiring
-from pigeonhole.messages import ChunkMessage
+from pigeonhole.aws.sqs_events import chunk_of, each_record
 from pigeonhole.observability import observed, observer, places_of
 
 RETRY_S = 30  # after the first try, and four times as long after each further one: an outage passes, a message has three tries
@@ -25,25 +24,14 @@ def services() -> wiring.WorkerServices:
 
 @observed("worker", log_id_path="Records[0].messageId")
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    # Not raised if all fail: a batch that raised would come again whole, without the pauses below.
-    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-
-    def work(record: SQSRecord) -> None:
-        _work(record, lambda: context.get_remaining_time_in_millis() / 1000)
-
-    answer: dict[str, Any] = process_partial_response(event, work, processor, context)  # type: ignore[assignment]
-    return answer
+    return each_record(event, context, lambda record: _work(record, lambda: context.get_remaining_time_in_millis() / 1000))
 
 
-def _work(record: SQSRecord, time_left_s: Any) -> None:
+def _work(record: SQSRecord, time_left_s: Callable[[], float]) -> None:
     seen = observer("worker")
     seen.count("messages")
-    try:
-        message = ChunkMessage.model_validate_json(record.body)
-    except ValidationError:
-        # No retry would mend it, and it names no job that could be told.
-        seen.failed("bad_message")
-        seen.logger.error("a message that can't be read is dropped", message_id=record.message_id)
+    message = chunk_of(record, seen)
+    if message is None:
         return
     try:
         part = services().process_chunk(message, time_left_s)

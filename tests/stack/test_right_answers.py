@@ -38,6 +38,19 @@ def test_the_cat_is_a_cat_and_nothing_else_is(deployed: Deployment, photos: dict
     assert told == ["cat" if name == "cat" else "not a cat" for name in photos]
 
 
+def test_of_all_photos_the_cat_is_likeliest_to_be_one(deployed: Deployment, photos: dict[str, bytes]) -> None:
+    labels = [text("cat"), text("not a cat")]
+
+    answer = deployed.classify(request([inline(data) for data in photos.values()], labels, scores=True)).json()
+
+    found = {
+        name: next(each["probability"] for each in ranked if each["label"] == "cat")
+        for name, ranked in zip(photos, answer["scores"], strict=True)
+    }
+    assert max(found, key=found.__getitem__) == "cat", found
+    assert found["cat"] > 2 * max(each for name, each in found.items() if name != "cat")
+
+
 def test_a_negation_needs_no_positive_beside_it(deployed: Deployment, photos: dict[str, bytes]) -> None:
     labels = [text("not a cat"), text("rocket")]
 

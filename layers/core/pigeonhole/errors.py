@@ -119,6 +119,9 @@ class InternalError(PigeonholeError):
 class Overloaded(PigeonholeError):
     code, status, retryable, retry_after_s = "overloaded", 503, True, 2
 
+    def __init__(self, message: str = "The service is busy. Try again.", details: tuple[Fault, ...] = ()) -> None:
+        super().__init__(message, details)
+
 
 class TimedOut(PigeonholeError):
     code, status, retryable = "timed_out", 504, True

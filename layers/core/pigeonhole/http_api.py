@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from pigeonhole.contract import ErrorBody, ErrorResponse
 from pigeonhole.contract_jobs import JOBS, JobResponse, Preference
 from pigeonhole.errors import InvalidRequest, MethodNotAllowed, NotFound, PigeonholeError, TooLarge
-from pigeonhole.jobs import IdempotencyKey, Status
+from pigeonhole.jobs import IdempotencyKey, Status, is_id
 from pigeonhole.rates import RateState
 from pigeonhole.routes import methods_at
 
@@ -115,7 +115,7 @@ class Call:
     def cursor(self) -> str | None:
         """Read the query's `cursor`. Raises InvalidRequest for what no page gave."""
         value = self.query.get("cursor")
-        if value is not None and not re.fullmatch(r"[0-9a-f]{32}", value):
+        if value is not None and not is_id(value):
             raise InvalidRequest("cursor: must be what the page before gave")
         return value
 

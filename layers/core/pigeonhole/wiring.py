@@ -142,6 +142,8 @@ def classify_services(settings: Settings) -> ClassifyServices:
 
     Raises ModelUnavailable for a model folder that is missing or broken.
     """
+    from boto3.session import Session
+
     from pigeonhole.aws.s3 import S3BlobStore
     from pigeonhole.calibration import calibration_from
     from pigeonhole.classifier import Classifier
@@ -168,8 +170,6 @@ def classify_services(settings: Settings) -> ClassifyServices:
         timeout_s=settings.fetch_timeout_s,
         max_redirects=settings.max_redirects,
     )
-    from boto3.session import Session
-
     s3 = _client(Session(), "s3", timeout_s=settings.fetch_timeout_s, attempts=2, connections=settings.fetch_workers)
     blobs = S3BlobStore(s3)
     limits = ChunkLimits(

@@ -43,10 +43,27 @@ def call(operation: Callable[..., Item], **arguments: Any) -> Item:
         return operation(**arguments)
     except ClientError as error:
         if error.response["Error"]["Code"] in _BUSY:
-            raise Overloaded("The service is busy. Try again.") from error
+            raise Overloaded() from error
         raise
     except (BotoConnectionError, HTTPClientError) as error:
-        raise Overloaded("The service is busy. Try again.") from error
+        raise Overloaded() from error
+
+
+def get_item(client: Any, table: str, key: Item) -> Item | None:
+    """Read an item as it was written last."""
+    item: Item | None = call(client.get_item, TableName=table, Key=key, ConsistentRead=True).get("Item")
+    return item
+
+
+def query_all(client: Any, table: str, **query: Any) -> list[Item]:
+    """All that a query of the table finds, over its pages, as it was written last."""
+    found: list[Item] = []
+    while True:
+        page = call(client.query, TableName=table, ConsistentRead=True, **query)
+        found += page["Items"]
+        if "LastEvaluatedKey" not in page:
+            return found
+        query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
 
 class DynamoTenantStore:
@@ -71,19 +88,13 @@ class DynamoTenantStore:
         return _key_of(item) if item else None
 
     def keys(self) -> list[ApiKeyRecord]:
-        found: list[ApiKeyRecord] = []
-        query: Item = {
-            "TableName": self._table,
-            "KeyConditionExpression": "pk = :keys",
-            "ExpressionAttributeValues": {":keys": {"S": "KEYS"}},
-            "ConsistentRead": True,
-        }
-        while True:
-            page = call(self._client.query, **query)
-            found += [_key_of(item) for item in page["Items"]]
-            if "LastEvaluatedKey" not in page:
-                return sorted(found, key=lambda key: (key.created_at, key.key_id))
-            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        found = query_all(
+            self._client,
+            self._table,
+            KeyConditionExpression="pk = :keys",
+            ExpressionAttributeValues={":keys": {"S": "KEYS"}},
+        )
+        return sorted(map(_key_of, found), key=lambda key: (key.created_at, key.key_id))
 
     def add(self, key: ApiKeyRecord, tenant: Tenant, *, known: Tenant | None) -> None:
         item = {**_item_of_tenant(tenant), "newest_key": {"S": key.key_id}}
@@ -120,9 +131,7 @@ class DynamoTenantStore:
 
     def _get(self, address: Item) -> Item | None:
         # Consistent, so that a new key is found at once. An ended one may work for a minute: authenticate.py remembers it.
-        answer = call(self._client.get_item, TableName=self._table, Key=address, ConsistentRead=True)
-        item: Item | None = answer.get("Item")
-        return item
+        return get_item(self._client, self._table, address)
 
     def _transact(self, writes: list[Item]) -> None:
         call(self._client.transact_write_items, TransactItems=writes)

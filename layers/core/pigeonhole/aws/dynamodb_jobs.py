@@ -20,7 +20,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from pigeonhole.aws.dynamodb import Item, call
+from pigeonhole.aws.dynamodb import Item, call, get_item, query_all
 from pigeonhole.jobs import MAY_FOLLOW, Claim, Job, Part, Span, Status
 from pigeonhole.ports import Page
 
@@ -50,11 +50,11 @@ class DynamoJobStore:
         return self._write(puts)
 
     def claim(self, tenant_id: str, key_hash: str) -> Claim | None:
-        item = self._get(_at_claim(tenant_id, key_hash))
+        item = get_item(self._client, self._table, _at_claim(tenant_id, key_hash))
         return _claim_of(item) if item else None
 
     def get(self, tenant_id: str, job_id: str) -> Job | None:
-        item = self._get(_at(tenant_id, job_id))
+        item = get_item(self._client, self._table, _at(tenant_id, job_id))
         return _job_of(item) if item else None
 
     def save(self, job: Job, part: Part | None = None) -> bool:
@@ -74,7 +74,9 @@ class DynamoJobStore:
         return self._write(puts)
 
     def done(self, tenant_id: str, job_id: str, within: Span) -> list[Span]:
-        found = self._query(
+        found = query_all(
+            self._client,
+            self._table,
             KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
             ExpressionAttributeValues={
                 ":pk": {"S": _parts_of(tenant_id, job_id)},
@@ -86,8 +88,11 @@ class DynamoJobStore:
         return [_span_of(item) for item in found]
 
     def parts(self, tenant_id: str, job_id: str) -> list[Part]:
-        found = self._query(
-            KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": _parts_of(tenant_id, job_id)}}
+        found = query_all(
+            self._client,
+            self._table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": _parts_of(tenant_id, job_id)}},
         )
         return [_part_of(item) for item in found]
 
@@ -131,20 +136,6 @@ class DynamoJobStore:
             left = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
             wanted = left + wanted[BATCH:]
         return [_job_of(found[key["sk"]["S"]]) for key in keys if key["sk"]["S"] in found]
-
-    def _query(self, **query: Any) -> list[Item]:
-        """All that a query of the table finds, over its pages."""
-        found: list[Item] = []
-        while True:
-            page = call(self._client.query, TableName=self._table, ConsistentRead=True, **query)
-            found += page["Items"]
-            if "LastEvaluatedKey" not in page:
-                return found
-            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
-
-    def _get(self, key: Item) -> Item | None:
-        item: Item | None = call(self._client.get_item, TableName=self._table, Key=key, ConsistentRead=True).get("Item")
-        return item
 
     def _write(self, puts: Sequence[Item]) -> bool:
         """Put all items or none; False if a condition didn't hold, or another transaction was writing one of them.

@@ -51,7 +51,7 @@ class S3ObjectStore:
         try:
             self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type)
         except (ClientError, BotoCoreError) as error:
-            raise _busy() from error
+            raise Overloaded() from error
 
     def get(self, key: str) -> bytes | None:
         try:
@@ -62,18 +62,14 @@ class S3ObjectStore:
             # A role that may not list a bucket is told 403 where there is nothing.
             if error.response["ResponseMetadata"]["HTTPStatusCode"] in (403, 404):
                 return None
-            raise _busy() from error
+            raise Overloaded() from error
         except BotoCoreError as error:
-            raise _busy() from error
+            raise Overloaded() from error
 
     def link(self, key: str, seconds: int) -> str:
         place = {"Bucket": self._bucket, "Key": key}
         address: str = self._client.generate_presigned_url("get_object", Params=place, ExpiresIn=seconds)
         return address
-
-
-def _busy() -> Overloaded:
-    return Overloaded("The service is busy. Try again.")
 
 
 def _hold(count: int, max_bytes: int) -> None:

@@ -29,16 +29,12 @@ class SqsChunkQueue:
             try:
                 refused = self._client.send_message_batch(QueueUrl=self._url, Entries=entries).get("Failed")
             except (ClientError, BotoCoreError) as error:
-                raise _busy() from error
+                raise Overloaded() from error
             if refused:
-                raise _busy()
+                raise Overloaded()
 
     def retry_in(self, receipt: str, seconds: int) -> None:
         try:
             self._client.change_message_visibility(QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=seconds)
         except (ClientError, BotoCoreError) as error:
-            raise _busy() from error
-
-
-def _busy() -> Overloaded:
-    return Overloaded("The service is busy. Try again.")
+            raise Overloaded() from error

@@ -77,9 +77,9 @@ class Classify:
         if job.status is Status.CANCELED:
             raise JobFinished("The job of this request was canceled.")
         parts = self.read.parts(job)
-        for results in parts:
-            if results[1].error:
-                raise as_error(results[1].error)
+        for _, results in parts:
+            if results.error:
+                raise as_error(results.error)
         found = collect(job.total, parts)
         if request.on_error == "fail" and found.errors:
             raise _first_of(found)

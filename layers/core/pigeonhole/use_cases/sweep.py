@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pigeonhole.errors import Overloaded
-from pigeonhole.jobs import Job, open_spans
+from pigeonhole.jobs import Job, Span, open_spans
 from pigeonhole.ports import ChunkQueue, JobStore
 from pigeonhole.use_cases.change_job import ChangeJob
 from pigeonhole.use_cases.submit import JobRules, queue_spans
@@ -40,15 +40,16 @@ class Sweep:
 
     def _look_after(self, job: Job) -> bool:
         """Queue what is left of a job that stands still; whether it did."""
-        stands_still = job.queued_at is None or self.clock() >= job.updated_at + self.rules.stuck_s
+        late = job.queued_at is None or self.clock() >= job.updated_at + self.rules.stuck_s
+        stands_still = late and not job.has_ended
         try:
-            if stands_still and not job.has_ended:
-                done = [part.span for part in self.store.parts(job.tenant_id, job.id)]
+            if stands_still:
+                done = self.store.done(job.tenant_id, job.id, Span(0, job.total))
                 queue_spans(self.queue, job, open_spans(job, done))
             ChangeJob(self.store, self.sleep)(job.tenant_id, job.id, self._note)
         except Overloaded:
             return False
-        return stands_still and not job.has_ended
+        return stands_still
 
     def _note(self, job: Job) -> Job:
         now = self.clock()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pigeonhole.jobs import Job, Part, Span, Status, rest_of
 from pigeonhole.messages import ChunkMessage, PartResults
@@ -62,10 +62,10 @@ class WritePart:
     def _packed(self, job: Job, span: Span, results: PartResults) -> Part:
         counted, data = part_of(span, results), pack(results)
         if len(data) <= INLINE_BYTES:
-            return Part(span, counted.succeeded, counted.failed, data=data)
+            return replace(counted, data=data)
         key = part_key(job.tenant_id, job.id, span)
         self.objects.put(key, data, "application/gzip")
-        return Part(span, counted.succeeded, counted.failed, key=key)
+        return replace(counted, key=key)
 
 
 def _without_first(results: PartResults, first: int, count: int) -> PartResults:
