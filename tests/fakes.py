@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
 from pigeonhole.errors import Overloaded, TooLarge, UnfetchableUrl
-from pigeonhole.jobs import MAY_FOLLOW, Claim, Job, Part, Span, Status
+from pigeonhole.jobs import MAY_FOLLOW, Announcement, Claim, Job, Part, Span, Status
 from pigeonhole.messages import (
     ChunkMessage,
     ChunkResult,
@@ -15,10 +15,13 @@ from pigeonhole.messages import (
     ClassifyReply,
     DescribeCommand,
     ErrorReply,
+    JobEnded,
     ModelDescription,
+    WebhookMessage,
 )
 from pigeonhole.ports import Page
 from pigeonhole.tenants import ApiKeyRecord, Tenant
+from pigeonhole.webhooks import Secret
 
 MODEL = ModelDescription(
     model_id="fake",
@@ -169,13 +172,17 @@ class FakeBlobStore:
 
 @dataclass
 class FakeJobStore:
-    """A ports.JobStore in memory. `before`: runs before each write, to fail or to let another writer be faster."""
+    """A ports.JobStore in memory. `before`: runs before each write, to fail or to let another writer be faster.
+
+    `stream`: (tenant, job) of each end that waits to be told, as the table's stream brings them to functions/notify.
+    """
 
     jobs: dict[tuple[str, str], Job] = field(default_factory=dict)
     of_jobs: dict[tuple[str, str], dict[int, Part]] = field(default_factory=dict)
     claims: dict[tuple[str, str], Claim] = field(default_factory=dict)
     before: Callable[[], None] = lambda: None
     writes: int = 0
+    stream: list[tuple[str, str]] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
 
     def create(self, job: Job, claim: Claim | None) -> bool:
@@ -209,6 +216,8 @@ class FakeJobStore:
             self.jobs[job.tenant_id, job.id] = job
             if part:
                 parts[part.span.start] = part
+            if job.announcement is Announcement.WAITING:
+                self.stream.append((job.tenant_id, job.id))
             return True
 
     def done(self, tenant_id: str, job_id: str, within: Span) -> list[Span]:
@@ -264,3 +273,58 @@ class FakeChunkQueue:
 
     def retry_in(self, receipt: str, seconds: int) -> None:
         self.put_off.append((receipt, seconds))
+
+
+@dataclass
+class FakeWebhookQueue:
+    """A ports.WebhookQueue that keeps what was sent. `before`: runs before each message, to fail."""
+
+    sent: list[WebhookMessage] = field(default_factory=list)
+    before: Callable[[], None] = lambda: None
+
+    def send(self, messages: Sequence[WebhookMessage]) -> None:
+        for message in messages:
+            self.before()
+            self.sent.append(message)
+
+
+@dataclass
+class FakeEventBus:
+    """A ports.EventBus that keeps what was put. `before`: runs before each event, to fail."""
+
+    events: list[JobEnded] = field(default_factory=list)
+    before: Callable[[], None] = lambda: None
+
+    def put(self, event: JobEnded) -> None:
+        self.before()
+        self.events.append(event)
+
+
+@dataclass
+class FakeSecretStore:
+    """A ports.SecretStore in memory."""
+
+    kept: dict[str, tuple[Secret, ...]] = field(default_factory=dict)
+
+    def secrets(self, tenant_id: str) -> tuple[Secret, ...]:
+        return self.kept.get(tenant_id, ())
+
+    def replace_secrets(self, tenant_id: str, secrets: Sequence[Secret], known: Sequence[Secret]) -> None:
+        if self.secrets(tenant_id) != tuple(known):
+            raise Overloaded("Another secret was being made at the same time. Try again.")
+        self.kept[tenant_id] = tuple(secrets)
+
+
+@dataclass
+class FakePoster:
+    """A ports.Poster that answers with the next of `answers`, a status or an error, and with 200 once there are no more."""
+
+    answers: list[int | Exception] = field(default_factory=list)
+    posted: list[tuple[str, bytes, dict[str, str]]] = field(default_factory=list)
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+        self.posted.append((url, body, dict(headers)))
+        answer = self.answers.pop(0) if self.answers else 200
+        if isinstance(answer, Exception):
+            raise answer
+        return answer

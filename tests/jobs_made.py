@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from fakes import FakeChunkQueue, FakeJobStore, FakeObjectStore
+from fakes import (
+    FakeChunkQueue,
+    FakeEventBus,
+    FakeJobStore,
+    FakeObjectStore,
+    FakePoster,
+    FakeSecretStore,
+    FakeWebhookQueue,
+)
 from pigeonhole.contract import ClassificationRequest, RequestLimits, SampleFault
 from pigeonhole.jobs import Job, Part, Span
 from pigeonhole.messages import ChunkMessage, ChunkResult, ClassifyCommand
 from pigeonhole.tenants import Tenant
+from pigeonhole.use_cases.announce import Announce
 from pigeonhole.use_cases.cancel import Cancel
+from pigeonhole.use_cases.deliver_webhook import DeliverWebhook
 from pigeonhole.use_cases.fail_dead import FailDead
 from pigeonhole.use_cases.process_chunk import ProcessChunk
 from pigeonhole.use_cases.read_job import ListJobs, ReadJob
 from pigeonhole.use_cases.submit import JobRules, Submit
 from pigeonhole.use_cases.sweep import Sweep
 from pigeonhole.use_cases.write_part import WritePart
+from pigeonhole.webhooks import Secret
 
 ID = f"{1_000_000:012x}" + "0" * 20
 JOB = Job(
@@ -52,6 +64,8 @@ def message(start: int = 0, stop: int = 4, **changes: Any) -> ChunkMessage:
     return ChunkMessage.model_validate({"tenant_id": "acme", "job_id": ID, "start": start, "stop": stop} | changes)
 
 
+SECRET = Secret("whsec_" + base64.b64encode(b"0" * 32).decode(), created_at=0)
+HOOK = "https://acme.example.com/hook"
 ACME, ZETA = Tenant("acme", created_at=0), Tenant("zeta", created_at=0)
 BAD = "unreadable"  # a sample of this value has an error in place of a result
 
@@ -89,6 +103,10 @@ class Jobs:
     store: Any = field(default_factory=FakeJobStore)
     objects: Any = field(default_factory=FakeObjectStore)
     queue: Any = field(default_factory=FakeChunkQueue)
+    webhooks: Any = field(default_factory=FakeWebhookQueue)
+    bus: Any = field(default_factory=FakeEventBus)
+    secrets: Any = field(default_factory=lambda: FakeSecretStore({"acme": (SECRET,)}))
+    poster: Any = field(default_factory=FakePoster)
     run: Callable[..., ChunkResult] = even_or_odd
     rules: JobRules = field(default_factory=lambda: JobRules(text_chunk=4, image_chunk=2, keep_s=1_000, stuck_s=300))
     now: float = 1_000.0
@@ -101,7 +119,7 @@ class Jobs:
 
     @cached_property
     def submit(self) -> Submit:
-        return Submit(self.store, self.objects, self.queue, self.rules, clock=self.clock, sleep=self.sleep)
+        return Submit(self.store, self.objects, self.queue, self.secrets, self.rules, clock=self.clock, sleep=self.sleep)
 
     @cached_property
     def read(self) -> ReadJob:
@@ -129,10 +147,23 @@ class Jobs:
 
     @cached_property
     def sweep(self) -> Sweep:
-        return Sweep(self.store, self.queue, self.rules, self.clock, self.sleep)
+        return Sweep(self.store, self.queue, self.webhooks, self.rules, self.clock, self.sleep)
 
-    def submitted(self, count: int, *, tenant: Tenant = ACME, **more: Any) -> Job:
-        return self.submit(request(count, **more), tenant=tenant, log_id="log-1")
+    @cached_property
+    def announce(self) -> Announce:
+        return Announce(self.store, self.bus, self.webhooks, self.clock, self.sleep)
+
+    @cached_property
+    def deliver(self) -> DeliverWebhook:
+        return DeliverWebhook(self.store, self.secrets, self.poster, self.clock, self.sleep)
+
+    def submitted(self, count: int, *, tenant: Tenant = ACME, webhook_url: str | None = None, **more: Any) -> Job:
+        return self.submit(request(count, **more), tenant=tenant, log_id="log-1", webhook_url=webhook_url)
+
+    def notify(self) -> None:
+        """Tell the ends that the stream has brought."""
+        while self.store.stream:
+            self.announce(*self.store.stream.pop(0))
 
     def take(self) -> ChunkMessage:
         """The next message, as the queue would give it."""

@@ -81,13 +81,15 @@ def model_folder(model: str, cache: Path) -> Path:
 
 
 def local_settings(folder: Path) -> dict[str, dict[str, str]]:
-    """What only the local stack sets: the model's folder, and that images may come by http:// and from this machine."""
-    of_model = {
-        "PIGEONHOLE_MODEL_DIR": str(folder),
-        "PIGEONHOLE_ALLOW_HTTP": "true",
-        "PIGEONHOLE_ALLOW_LOOPBACK": "true",
+    """What only the local stack sets: the model's folder, and that addresses may be http:// and this machine's."""
+    of_addresses = {"PIGEONHOLE_ALLOW_HTTP": "true", "PIGEONHOLE_ALLOW_LOOPBACK": "true"}
+    of_model = {"PIGEONHOLE_MODEL_DIR": str(folder), **of_addresses}
+    return {
+        "ClassifyFunction": of_model,
+        "WorkerFunction": of_model,
+        "ApiFunction": of_addresses,
+        "WebhooksFunction": of_addresses,
     }
-    return {"ClassifyFunction": of_model, "WorkerFunction": of_model}
 
 
 def bring_up(process: LocalProcess, folder: Path) -> str:

@@ -210,8 +210,8 @@ REWRITES = (
     ),
     Rewrite("functions are invoked without an alias", "ministack would forget that limit", _aliases_go),
     Rewrite(
-        "functions get local settings: the model's folder, http:// and loopback addresses for images, no traces",
-        "the model isn't in an image, your photos are on this machine, and no X-Ray daemon is",
+        "functions get local settings: the model's folder, http:// and loopback addresses for images and webhooks, no traces",
+        "the model isn't in an image, your photos and receivers are on this machine, and no X-Ray daemon is",
         _settings_are_local,
     ),
     Rewrite("GatewayResponses are put on the deployed API, which is then deployed again", "ministack ignores the property"),

@@ -116,6 +116,13 @@ def account() -> Response:
     return respond(http_api.success(services().read_account(tenant, now.rate(), now.call.log_id)))
 
 
+@app.post("/v1/account/webhook-secret")
+def make_webhook_secret() -> Response:
+    now = exchange()
+    tenant = now.authenticate()
+    return respond(http_api.success(services().rotate_webhook_secret(tenant, now.call.log_id)))
+
+
 @app.get("/v1/models")
 def models() -> Response:
     now = exchange()

@@ -7,19 +7,20 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from pigeonhole import wiring
-from pigeonhole.aws.sqs_events import chunk_of, each_record
+from pigeonhole.aws.records import each_message, message_of
+from pigeonhole.messages import ChunkMessage
 from pigeonhole.observability import observed, observer, places_of
 
 
 @observed("dead_letters", log_id_path="Records[0].messageId")
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    return each_record(event, context, _fail)
+    return each_message(event, context, _fail)
 
 
 def _fail(record: SQSRecord) -> None:
     seen = observer("dead_letters")
     seen.count("messages")
-    message = chunk_of(record, seen)
+    message = message_of(record, ChunkMessage, seen)
     if message is None:
         return
     try:

@@ -1,7 +1,8 @@
-"""Mend, on a schedule, what a crash between two services left of jobs."""
+"""Mend, on a schedule, what a crash between two services left of jobs, and ask for the webhooks that are due."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from pigeonhole import wiring
@@ -14,5 +15,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     seen = observer("sweep")
     seen.count("due_jobs", swept.due)
     seen.count("queued_again", swept.queued)
-    seen.logger.info("swept", due=swept.due, queued=swept.queued)
-    return {"due": swept.due, "queued": swept.queued}
+    seen.count("announced_again", swept.announced)
+    seen.logger.info("swept", **asdict(swept))
+    return asdict(swept)

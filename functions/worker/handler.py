@@ -12,7 +12,8 @@ import pigeonhole.encoders.onnx_encoder
 import pigeonhole.use_cases.process_chunk
 import pigeonhole.use_cases.run_chunk  # noqa: F401
 from pigeonhole import wiring
-from pigeonhole.aws.sqs_events import chunk_of, each_record
+from pigeonhole.aws.records import each_message, message_of
+from pigeonhole.messages import ChunkMessage
 from pigeonhole.observability import observed, observer, places_of
 
 RETRY_S = 30  # after the first try, and four times as long after each further one: an outage passes, a message has three tries
@@ -24,13 +25,13 @@ def services() -> wiring.WorkerServices:
 
 @observed("worker", log_id_path="Records[0].messageId")
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    return each_record(event, context, lambda record: _work(record, lambda: context.get_remaining_time_in_millis() / 1000))
+    return each_message(event, context, lambda record: _work(record, lambda: context.get_remaining_time_in_millis() / 1000))
 
 
 def _work(record: SQSRecord, time_left_s: Callable[[], float]) -> None:
     seen = observer("worker")
     seen.count("messages")
-    message = chunk_of(record, seen)
+    message = message_of(record, ChunkMessage, seen)
     if message is None:
         return
     try:

@@ -1,4 +1,4 @@
-"""ports.ChunkQueue: what SQS's adapter sends is what was given to it, and a message that wasn't taken is told."""
+"""ports.ChunkQueue and WebhookQueue: what SQS's adapter sends is what it was given, and a message that wasn't taken is told."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 from botocore.stub import Stubber
 from moto_aws import REGION, in_moto
 
-from fakes import FakeChunkQueue
-from jobs_made import message
-from pigeonhole.aws.sqs import SqsChunkQueue
+from fakes import FakeChunkQueue, FakeWebhookQueue
+from jobs_made import ID, message
+from pigeonhole.aws.sqs import SqsQueue
 from pigeonhole.errors import Overloaded
-from pigeonhole.messages import ChunkMessage
-from pigeonhole.ports import ChunkQueue
+from pigeonhole.messages import ChunkMessage, WebhookMessage
+from pigeonhole.ports import ChunkQueue, WebhookQueue
 
 
 class Queue:
@@ -41,7 +41,7 @@ def queue(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     with in_moto(monkeypatch):
         client = boto3.client("sqs", region_name=REGION)
         url = client.create_queue(QueueName="chunks")["QueueUrl"]
-        yield Queue(SqsChunkQueue(client, url), client, url)
+        yield Queue(SqsQueue(client, url), client, url)
 
 
 @pytest.mark.parametrize("count", [0, 1, 10, 25])
@@ -57,7 +57,7 @@ def test_a_message_comes_again_after_so_long(monkeypatch: pytest.MonkeyPatch) ->
     with in_moto(monkeypatch):
         client = boto3.client("sqs", region_name=REGION)
         url = client.create_queue(QueueName="chunks", Attributes={"VisibilityTimeout": "3600"})["QueueUrl"]
-        queue = SqsChunkQueue(client, url)
+        queue = SqsQueue(client, url)
         queue.send([message()])
         (first,) = client.receive_message(QueueUrl=url)["Messages"]
         assert "Messages" not in client.receive_message(QueueUrl=url)
@@ -77,7 +77,7 @@ def test_a_message_that_was_not_taken_is_an_overload() -> None:
     with Stubber(client) as stub:
         stub.add_response("send_message_batch", refused)
         with pytest.raises(Overloaded):
-            SqsChunkQueue(client, "https://sqs.example/queue").send([message()])
+            SqsQueue(client, "https://sqs.example/queue").send([message()])
 
 
 @pytest.mark.parametrize("call", ["send_message_batch", "change_message_visibility"])
@@ -85,6 +85,23 @@ def test_a_busy_queue_is_an_overload(call: str) -> None:
     client = _stubbed()
     with Stubber(client) as stub:
         stub.add_client_error(call, "ServiceUnavailable", http_status_code=503)
-        queue = SqsChunkQueue(client, "https://sqs.example/queue")
+        queue = SqsQueue(client, "https://sqs.example/queue")
         with pytest.raises(Overloaded):
             queue.send([message()]) if call == "send_message_batch" else queue.retry_in("receipt", 1)
+
+
+@pytest.mark.parametrize("kind", ["fake", "sqs"])
+def test_a_webhooks_try_is_asked_for(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = WebhookMessage(tenant_id="acme", job_id=ID, attempt=3)
+    with in_moto(monkeypatch):
+        client = boto3.client("sqs", region_name=REGION)
+        url = client.create_queue(QueueName="webhooks")["QueueUrl"]
+        queue: WebhookQueue = FakeWebhookQueue() if kind == "fake" else SqsQueue(client, url)
+
+        queue.send([asked])
+
+        if isinstance(queue, FakeWebhookQueue):
+            assert queue.sent == [asked]
+        else:
+            (received,) = client.receive_message(QueueUrl=url)["Messages"]
+            assert WebhookMessage.model_validate_json(received["Body"]) == asked

@@ -18,6 +18,7 @@ from pigeonhole.aws.dynamodb_jobs import DynamoJobStore
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs import Claim, Job, Span, Status
 from pigeonhole.ports import JobStore
+from pigeonhole.webhooks import Webhook
 
 CLAIM = Claim("acme", key_hash="k" * 64, body_hash="b" * 64, job_id=ID, expires_at=90_000)
 NOW = 2_000.25
@@ -189,9 +190,29 @@ def test_due_are_the_jobs_whose_time_has_come_longest_first(store: JobStore) -> 
 
 
 def test_a_job_that_nothing_is_left_to_do_for_is_not_due(store: JobStore) -> None:
-    store.save(processing(store).canceled(NOW))
+    end = processing(store).canceled(NOW)
+    store.save(end)
+    assert store.due(1e12, 10) == [end]
+    store.save(end := end.taken_up(NOW))
+    store.save(end.announced(NOW))
 
     assert store.due(1e12, 10) == []
+
+
+def test_a_jobs_webhook_and_its_tries_are_read_as_they_were_written(store: JobStore) -> None:
+    now = kept(store, webhook=Webhook("https://acme.example.com/hook?a=b"))
+    assert store.get("acme", ID) == now
+    now = now.canceled(NOW)
+    store.save(now)
+
+    for status, error in ((None, "no connection"), (500, None), (204, None)):
+        assert now.webhook
+        now = now.with_webhook(now.webhook.begun(NOW), due_at=NOW + 60)
+        assert store.save(now)
+        assert now.webhook
+        now = now.with_webhook(now.webhook.tried(status, error), due_at=NOW + 30.5)
+        assert store.save(now)
+        assert store.get("acme", ID) == now
 
 
 def test_many_parts_are_read_over_several_pages(monkeypatch: pytest.MonkeyPatch) -> None:

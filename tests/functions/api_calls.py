@@ -26,6 +26,7 @@ from pigeonhole.use_cases.classify_now import ClassifyNow
 from pigeonhole.use_cases.describe_model import DescribeModel
 from pigeonhole.use_cases.read_account import ReadAccount
 from pigeonhole.use_cases.submit import SubmitJob
+from pigeonhole.use_cases.webhook_secrets import RotateWebhookSecret
 from pigeonhole.wiring import ApiServices
 
 TENANT = Tenant("acme", created_at=1_700_000_000, grants=(S3Grant(bucket="photos", prefix="acme/"),))
@@ -79,8 +80,9 @@ class Api:
             read_job=self.jobs.read,
             list_jobs=self.jobs.list,
             cancel=self.jobs.cancel,
+            rotate_webhook_secret=RotateWebhookSecret(self.jobs.secrets),
             describe_model=DescribeModel(self.classifier),
-            read_account=ReadAccount(SETTINGS, limits, quota),
+            read_account=ReadAccount(SETTINGS, limits, quota, self.jobs.secrets),
         )
 
     def send(self, raw: dict[str, Any]) -> Answer:

@@ -81,7 +81,23 @@ def test_the_account_is_the_callers_with_its_limits_and_where_its_images_may_lie
             "requests_reset": int(answer.headers["x-jigsaw-rate-limit-reset"]),
         },
         "s3_prefixes": ["s3://photos/acme/"],
+        "webhook_secret": {"created_at": "1970-01-01T00:00:00Z"},
     }
+
+
+def test_a_webhook_secret_is_told_once_and_the_account_says_that_there_is_one(api: Api) -> None:
+    api.jobs.secrets.kept.clear()
+    assert "webhook_secret" not in api.call("GET", "/v1/account").json
+
+    first = api.call("POST", "/v1/account/webhook-secret")
+    second = api.call("POST", "/v1/account/webhook-secret")
+
+    assert set(first.json) == {"success", "log_id", "webhook_secret"}
+    assert re.fullmatch(r"whsec_[A-Za-z0-9+/]{43}=", first.json["webhook_secret"])
+    assert second.json["webhook_secret"] != first.json["webhook_secret"]
+    shown = api.call("GET", "/v1/account")
+    assert shown.json["webhook_secret"]["old_valid_until"] == second.json["old_valid_until"]
+    assert "whsec_" not in shown.text + api.log.getvalue()
 
 
 def test_the_docs_page_holds_all_that_it_needs(api: Api) -> None:

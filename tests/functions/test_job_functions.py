@@ -1,4 +1,4 @@
-"""functions/worker, dead_letters and sweep: their events, what they answer, and that no message is raised away."""
+"""The functions behind jobs: their events, what they answer, and that no message is raised away."""
 
 from __future__ import annotations
 
@@ -11,12 +11,19 @@ import pytest
 from handlers import ROOT, load
 
 from fakes import LambdaContext
-from jobs_made import Jobs
+from jobs_made import HOOK, Jobs
 from pigeonhole import wiring
+from pigeonhole.aws.dynamodb_jobs import _item_of, _job_of
+from pigeonhole.aws.events import JOB_ENDED, SOURCE
 from pigeonhole.errors import Overloaded
-from pigeonhole.jobs import Job, Status
-from pigeonhole.messages import ChunkMessage
+from pigeonhole.jobs import Announcement, Job, Status
+from pigeonhole.messages import ChunkMessage, JobEnded, WebhookMessage
 from pigeonhole.observability import observer
+from pigeonhole.use_cases.announce import event_of
+from pigeonhole.use_cases.deliver_webhook import body_of
+from pigeonhole_cli.local_stack import read_template
+
+TEMPLATE = read_template(ROOT / "template.yaml")
 
 
 class Context(LambdaContext):
@@ -31,7 +38,7 @@ def sample(name: str) -> dict[str, Any]:
     return found
 
 
-def event(name: str, *messages: ChunkMessage | str) -> dict[str, Any]:
+def event(name: str, *messages: ChunkMessage | WebhookMessage | str) -> dict[str, Any]:
     """The sample event with other messages in it."""
     (record,) = sample(name)["Records"]
     bodies = [each if isinstance(each, str) else each.model_dump_json() for each in messages]
@@ -53,7 +60,7 @@ def worker(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     stream = io.StringIO()
-    for service in ("worker", "dead_letters"):
+    for service in ("worker", "dead_letters", "notify", "webhooks"):
         monkeypatch.setattr(observer(service).logger.registered_handler, "stream", stream)
     return stream
 
@@ -68,9 +75,13 @@ def ended(jobs: Jobs, job: Job) -> tuple[Status, int, int]:
 
 
 def test_the_sample_message_is_one_that_the_service_sends() -> None:
-    for name in ("sqs-chunk.json", "sqs-dead-letter.json"):
+    for name, kind in (
+        ("sqs-chunk.json", ChunkMessage),
+        ("sqs-dead-letter.json", ChunkMessage),
+        ("sqs-webhook.json", WebhookMessage),
+    ):
         (record,) = sample(name)["Records"]
-        assert ChunkMessage.model_validate_json(record["body"]).model_dump_json() == record["body"]
+        assert json.loads(kind.model_validate_json(record["body"]).model_dump_json()) == json.loads(record["body"])
 
 
 def test_a_worker_does_what_its_messages_say(jobs: Jobs, worker: ModuleType) -> None:
@@ -119,7 +130,10 @@ def test_a_batch_of_which_all_fails_is_answered_and_not_raised(jobs: Jobs, worke
 
 
 @pytest.mark.parametrize("body", ["", "{}", "no json", '{"version": 2}', '{"version":1,"kind":"chunk","tenant_id":"acme"}'])
-@pytest.mark.parametrize(("function", "name"), [("worker", "sqs-chunk.json"), ("dead_letters", "sqs-dead-letter.json")])
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [("worker", "sqs-chunk.json"), ("dead_letters", "sqs-dead-letter.json"), ("webhooks", "sqs-webhook.json")],
+)
 def test_a_message_that_cannot_be_read_is_dropped_and_logged_without_its_text(
     function: str, name: str, body: str, log: io.StringIO
 ) -> None:
@@ -158,4 +172,114 @@ def test_the_sweep_says_what_it_did(jobs: Jobs, monkeypatch: pytest.MonkeyPatch)
     jobs.submitted(4)
     jobs.now += jobs.rules.stuck_s
 
-    assert load("sweep").handler(sample("schedule-sweep.json"), Context()) == {"due": 1, "queued": 1}
+    assert load("sweep").handler(sample("schedule-sweep.json"), Context()) == {
+        "due": 1,
+        "queued": 1,
+        "announced": 0,
+        "webhooks": 0,
+    }
+
+
+# --------------------------------------------------------------------------------------------------- what follows an end
+
+
+def of_stream(*jobs: Job) -> dict[str, Any]:
+    """The sample of the table's stream with other jobs in it."""
+    (record,) = sample("stream-ended-job.json")["Records"]
+    keys = [{"pk": {"S": f"JOBS#{job.tenant_id}"}, "sk": {"S": job.id}} for job in jobs]
+    return {
+        "Records": [
+            record | {"dynamodb": record["dynamodb"] | {"Keys": key, "SequenceNumber": str(number)}}
+            for number, key in enumerate(keys)
+        ]
+    }
+
+
+@pytest.fixture
+def notify(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.setattr(wiring, "announce", lambda settings: jobs.announce)
+    return load("notify")
+
+
+@pytest.fixture
+def webhooks(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.setattr(wiring, "deliver_webhook", lambda settings: jobs.deliver)
+    return load("webhooks")
+
+
+def test_the_streams_sample_is_a_record_of_a_job_as_the_table_has_it() -> None:
+    (record,) = sample("stream-ended-job.json")["Records"]
+    item = record["dynamodb"]["NewImage"]
+
+    assert _item_of(_job_of(item)) == item
+    assert record["dynamodb"]["Keys"] == {"pk": item["pk"], "sk": item["sk"]}
+    ends = TEMPLATE["Resources"]["NotifyFunction"]["Properties"]["Events"]["Ends"]["Properties"]
+    (pattern,) = ends["FilterCriteria"]["Filters"]
+    assert json.loads(pattern["Pattern"]) == {"dynamodb": {"NewImage": {"announcement": {"S": [item["announcement"]["S"]]}}}}
+    assert Announcement(item["announcement"]["S"]) is Announcement.WAITING
+
+
+def test_the_samples_of_what_is_sent_are_of_one_job_and_in_form() -> None:
+    (record,) = sample("stream-ended-job.json")["Records"]
+    job = _job_of(record["dynamodb"]["NewImage"])
+    on_bus = sample("bus-job-ended.json")
+
+    assert JobEnded.model_validate(on_bus["detail"]) == event_of(job)
+    assert (on_bus["source"], on_bus["detail-type"]) == (SOURCE, JOB_ENDED)
+    assert json.loads(body_of(job)) == sample("webhook-job-ended.json")
+
+
+def test_ends_that_the_stream_brings_are_told(jobs: Jobs, notify: ModuleType) -> None:
+    ends = [jobs.submitted(4), jobs.submitted(4)]
+    jobs.work()
+
+    answer = notify.handler(of_stream(*ends), Context())
+
+    assert failed(answer) == []
+    assert [event.job_id for event in jobs.bus.events] == [job.id for job in ends]
+
+
+def test_an_end_that_could_not_be_told_is_named(jobs: Jobs, notify: ModuleType, log: io.StringIO) -> None:
+    ends = [jobs.submitted(4), jobs.submitted(4)]
+    jobs.work()
+    calls = iter([True])
+
+    def busy_once() -> None:
+        if next(calls, False):
+            raise Overloaded("busy")
+
+    jobs.bus.before = busy_once
+
+    assert failed(notify.handler(of_stream(*ends), Context())) == ["0"]
+    assert [event.job_id for event in jobs.bus.events] == [ends[1].id]
+    assert "could not be told" in log.getvalue()
+
+
+def test_a_webhook_is_posted_and_its_address_is_in_no_log(jobs: Jobs, webhooks: ModuleType, log: io.StringIO) -> None:
+    jobs.submitted(4, webhook_url=HOOK)
+    jobs.work()
+    jobs.notify()
+    (message,) = jobs.webhooks.sent
+
+    answer = webhooks.handler(event("sqs-webhook.json", message), Context())
+
+    assert failed(answer) == []
+    assert [url for url, _, _ in jobs.poster.posted] == [HOOK]
+    assert '"answer":200' in log.getvalue()
+    assert "acme.example.com" not in log.getvalue()
+
+
+def test_a_try_that_could_not_be_made_comes_again(jobs: Jobs, webhooks: ModuleType, log: io.StringIO) -> None:
+    jobs.submitted(4, webhook_url=HOOK)
+    jobs.work()
+    jobs.notify()
+    (message,) = jobs.webhooks.sent
+
+    def busy() -> None:
+        raise Overloaded("busy")
+
+    jobs.store.before = busy
+
+    assert failed(webhooks.handler(event("sqs-webhook.json", message), Context())) == ["0"]
+    assert "could not be tried" in log.getvalue()
+    assert jobs.poster.posted == []

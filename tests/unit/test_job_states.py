@@ -9,7 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs_made import job, part
-from pigeonhole.jobs import ENDED, MAY_FOLLOW, IllegalTransition, Job, Part, Span, Status, new_id, open_spans, rest_of
+from pigeonhole.jobs import (
+    ENDED,
+    LEASE_S,
+    MAY_FOLLOW,
+    Announcement,
+    IllegalTransition,
+    Job,
+    Part,
+    Span,
+    Status,
+    new_id,
+    open_spans,
+    rest_of,
+)
+from pigeonhole.webhooks import Webhook
 
 NOW = 2_000.0
 
@@ -75,9 +89,37 @@ def test_every_change_is_a_new_version() -> None:
     assert versions == [1, 2, 2, 2]
 
 
-def test_nothing_is_left_to_look_after_once_a_job_has_ended() -> None:
-    assert {in_state(status).due_at for status in ENDED} == {None}
-    assert in_state(Status.PROCESSING).due_at is not None
+def test_an_end_waits_to_be_told_and_the_sweep_sees_to_it() -> None:
+    for status in ENDED:
+        end = in_state(status)
+        assert end.announcement is Announcement.WAITING
+        assert end.due_at is not None
+        assert end.finished_at is not None
+        assert end.due_at == end.finished_at + LEASE_S
+    assert in_state(Status.PROCESSING).announcement is None
+
+
+def test_nothing_is_left_to_look_after_once_an_end_is_told() -> None:
+    told = in_state(Status.CANCELED).taken_up(NOW).announced(NOW)
+
+    assert (told.announcement, told.due_at) == (Announcement.MADE, None)
+
+
+@pytest.mark.parametrize("status", set(Status) - ENDED)
+def test_what_has_not_ended_has_no_end_to_tell(status: Status) -> None:
+    for change in (Job.to_be_announced, Job.taken_up, Job.announced):
+        with pytest.raises(IllegalTransition):
+            change(in_state(status), NOW)
+    with pytest.raises(IllegalTransition):
+        in_state(status).with_webhook(Webhook("https://example.com"), None)
+
+
+def test_an_end_is_taken_up_once() -> None:
+    taken = in_state(Status.FAILED).taken_up(NOW)
+
+    with pytest.raises(IllegalTransition):
+        taken.taken_up(NOW)
+    assert taken.to_be_announced(NOW).taken_up(NOW).announcement is Announcement.TAKEN_UP
 
 
 @pytest.mark.parametrize(("succeeded", "failed"), [(3, 0), (4, 1), (5, -2)])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hostile_urls import HOSTILE, HOSTILE_ANSWERS, HOSTILE_REDIRECTS
 from loopback import LoopbackServer, RoutingBackend, SpyBackend, SpyResolver, redirect, respond
 from pigeonhole.errors import ForbiddenUrl, UnfetchableUrl
-from pigeonhole.net import GuardedFetcher, NetRules, check_url
+from pigeonhole.net import GuardedClient, NetRules, check_url
 
 PUBLIC = "93.184.216.34"
 MB = 1_000_000
@@ -24,7 +24,7 @@ LOCAL = NetRules(allow_http=True, allow_loopback=True, timeout_s=5)
 STRICT = NetRules(allow_http=True, timeout_s=5)  # for the tests that need no TLS
 
 
-def fetch(fetcher: GuardedFetcher, url: str, max_bytes: int = MB) -> bytes:
+def fetch(fetcher: GuardedClient, url: str, max_bytes: int = MB) -> bytes:
     return fetcher.fetch(url, max_bytes=max_bytes)
 
 
@@ -45,7 +45,7 @@ def test_a_hostile_url_is_refused_before_any_name_or_socket(url: str, tls_contex
     resolver, backend = SpyResolver([PUBLIC]), SpyBackend()
 
     with pytest.raises(ForbiddenUrl):
-        fetch(GuardedFetcher(NetRules(), resolve=resolver, backend=backend, ssl_context=tls_context), url)
+        fetch(GuardedClient(NetRules(), resolve=resolver, backend=backend, ssl_context=tls_context), url)
 
     assert backend.connected == []
     assert resolver.asked == []
@@ -58,7 +58,7 @@ def test_a_name_at_an_address_that_is_not_public_is_refused_before_any_socket(
 ) -> None:
     for answer in ([address, *others], [*others, address]):
         backend = SpyBackend()
-        fetcher = GuardedFetcher(NetRules(), resolve=SpyResolver(answer), backend=backend, ssl_context=tls_context)
+        fetcher = GuardedClient(NetRules(), resolve=SpyResolver(answer), backend=backend, ssl_context=tls_context)
 
         with pytest.raises(ForbiddenUrl) as refused:
             fetch(fetcher, "https://images.example.com/cat.jpg")
@@ -107,7 +107,7 @@ def test_loopback_passes_only_where_it_is_allowed(url: str) -> None:
     for rules, outcome in ((LOCAL, UnfetchableUrl), (STRICT, ForbiddenUrl)):
         backend = SpyBackend()
         with pytest.raises(outcome):
-            fetch(GuardedFetcher(rules, resolve=resolver, backend=backend), url)
+            fetch(GuardedClient(rules, resolve=resolver, backend=backend), url)
         assert bool(backend.connected) is (rules is LOCAL)
 
 
@@ -116,7 +116,7 @@ def test_an_allowed_loopback_allows_nothing_else(url: str) -> None:
     backend = SpyBackend()
 
     with pytest.raises(ForbiddenUrl):
-        fetch(GuardedFetcher(LOCAL, resolve=SpyResolver([PUBLIC]), backend=backend), url)
+        fetch(GuardedClient(LOCAL, resolve=SpyResolver([PUBLIC]), backend=backend), url)
 
     assert backend.connected == []
 
@@ -128,7 +128,7 @@ def test_a_name_that_changes_its_address_after_the_check_gets_no_second_look() -
     resolver, backend = SpyResolver([PUBLIC], ["127.0.0.1"]), SpyBackend()
 
     with pytest.raises(UnfetchableUrl):
-        fetch(GuardedFetcher(NetRules(), resolve=resolver, backend=backend), "https://rebind.example.com/")
+        fetch(GuardedClient(NetRules(), resolve=resolver, backend=backend), "https://rebind.example.com/")
 
     assert resolver.asked == [("rebind.example.com", 443)]
     assert backend.connected == [(PUBLIC, 443)]
@@ -145,7 +145,7 @@ def test_the_bytes_come_from_the_server_at_the_checked_address(monkeypatch: pyte
     with checked, rebound:
         resolver = SpyResolver(["127.0.0.1"], ["127.0.0.2"])
 
-        assert fetch(GuardedFetcher(LOCAL, resolve=resolver), f"http://rebind.localhost:{checked.port}/") == b"checked"
+        assert fetch(GuardedClient(LOCAL, resolve=resolver), f"http://rebind.localhost:{checked.port}/") == b"checked"
 
     assert rebound.heads == []
     assert set(names) <= {"127.0.0.1", "127.0.0.2"}, "below the check, the name is never looked up again"
@@ -156,7 +156,7 @@ def test_a_name_is_looked_up_again_for_each_redirect() -> None:
         resolver, backend = SpyResolver([PUBLIC], ["10.0.0.7"]), RoutingBackend(server)
 
         with pytest.raises(ForbiddenUrl, match="redirect") as refused:
-            fetch(GuardedFetcher(STRICT, resolve=resolver, backend=backend), "http://images.example.com/1")
+            fetch(GuardedClient(STRICT, resolve=resolver, backend=backend), "http://images.example.com/1")
 
         assert backend.connected == [(PUBLIC, 80)]
         assert "10.0.0.7" not in refused.value.message
@@ -165,7 +165,7 @@ def test_a_name_is_looked_up_again_for_each_redirect() -> None:
 def test_a_dead_address_leaves_time_for_the_next() -> None:
     with LoopbackServer(respond(b"cat")) as server:
         backend = RoutingBackend(server, dead=["2606:4700::1"])
-        fetcher = GuardedFetcher(STRICT, resolve=SpyResolver(["2606:4700::1", PUBLIC]), backend=backend)
+        fetcher = GuardedClient(STRICT, resolve=SpyResolver(["2606:4700::1", PUBLIC]), backend=backend)
 
         assert fetch(fetcher, "http://example.com/") == b"cat"
         assert backend.connected == [("2606:4700::1", 80), (PUBLIC, 80)]
@@ -174,12 +174,12 @@ def test_a_dead_address_leaves_time_for_the_next() -> None:
 # --- redirects -------------------------------------------------------------------------------------------------------------
 
 
-def public_site(*answers) -> tuple[LoopbackServer, RoutingBackend, GuardedFetcher]:
+def public_site(*answers) -> tuple[LoopbackServer, RoutingBackend, GuardedClient]:
     """A server for every public name, giving `answers` in turn and the last for ever."""
     turn = itertools.chain(answers, itertools.repeat(answers[-1]))
     server = LoopbackServer(lambda connection, head: next(turn)(connection, head))
     backend = RoutingBackend(server)
-    return server, backend, GuardedFetcher(STRICT, resolve=SpyResolver([PUBLIC]), backend=backend)
+    return server, backend, GuardedClient(STRICT, resolve=SpyResolver([PUBLIC]), backend=backend)
 
 
 @pytest.mark.parametrize("location", [*HOSTILE_REDIRECTS, "/" + "a" * 9_000])

@@ -16,21 +16,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopback import Answer, LoopbackServer, SpyBackend, SpyResolver, respond
-from pigeonhole.errors import PigeonholeError, TooLarge, UnfetchableUrl
-from pigeonhole.net import GuardedFetcher, NetRules
+from pigeonhole.errors import ForbiddenUrl, PigeonholeError, TooLarge, UnfetchableUrl
+from pigeonhole.net import GuardedClient, NetRules
+from receiver import Receiver
 
 PUBLIC = "93.184.216.34"
 MB = 1_000_000
 LOCAL = NetRules(allow_http=True, allow_loopback=True, timeout_s=5)
 
 
-def fetch(fetcher: GuardedFetcher, url: str, max_bytes: int = MB) -> bytes:
+def fetch(fetcher: GuardedClient, url: str, max_bytes: int = MB) -> bytes:
     return fetcher.fetch(url, max_bytes=max_bytes)
 
 
 def answer_of(answer: Answer, max_bytes: int = MB) -> bytes:
     with LoopbackServer(answer) as server:
-        return fetch(GuardedFetcher(LOCAL), server.url("/cat.jpg"), max_bytes)
+        return fetch(GuardedClient(LOCAL), server.url("/cat.jpg"), max_bytes)
 
 
 def test_the_request_is_plain_and_names_us(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -41,7 +42,7 @@ def test_the_request_is_plain_and_names_us(monkeypatch: pytest.MonkeyPatch, tmp_
         netrc.write_text("machine 127.0.0.1 login me password secret")
         monkeypatch.setenv("NETRC", str(netrc))
 
-        assert fetch(GuardedFetcher(LOCAL), server.url("/a?b=c#d")) == b"cat"
+        assert fetch(GuardedClient(LOCAL), server.url("/a?b=c#d")) == b"cat"
 
     assert proxy.heads == []
     lines = server.heads[0].strip().split("\r\n")
@@ -112,7 +113,7 @@ def test_an_endless_body_is_cut_at_the_limit(start: bytes, chunk: bytes) -> None
 def test_an_announced_size_beyond_the_limit_is_refused_without_reading() -> None:
     read: list[int] = []
     with LoopbackServer(respond(b"x" * 50_000, length=2_000_000)) as server, pytest.raises(TooLarge):
-        GuardedFetcher(LOCAL).fetch(server.url(), max_bytes=MB, on_bytes=read.append)
+        GuardedClient(LOCAL).fetch(server.url(), max_bytes=MB, on_bytes=read.append)
 
     assert read == []
 
@@ -157,10 +158,10 @@ def test_a_content_length_that_is_no_number_is_no_answer(length: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def answering() -> Callable[[list[bytes]], GuardedFetcher]:
+def answering() -> Callable[[list[bytes]], GuardedClient]:
     """Build a fetcher whose every connection reads these bytes."""
     context = httpx.create_ssl_context(trust_env=False)
-    return lambda parts: GuardedFetcher(
+    return lambda parts: GuardedClient(
         LOCAL, resolve=SpyResolver([PUBLIC]), backend=httpcore.MockBackend(parts), ssl_context=context
     )
 
@@ -172,7 +173,7 @@ def answering() -> Callable[[list[bytes]], GuardedFetcher]:
     ),
 )
 def test_whatever_a_server_sends_ends_in_bytes_or_one_of_our_errors(
-    answering: Callable[[list[bytes]], GuardedFetcher], start: bytes, parts: list[bytes]
+    answering: Callable[[list[bytes]], GuardedClient], start: bytes, parts: list[bytes]
 ) -> None:
     with suppress(PigeonholeError):
         assert len(fetch(answering([start, *parts] if start else parts), "http://example.com/", max_bytes=50)) <= 50
@@ -183,7 +184,7 @@ def test_a_closed_port_is_unfetchable() -> None:
         port = listener.getsockname()[1]
 
     with pytest.raises(UnfetchableUrl, match="no connection"):
-        fetch(GuardedFetcher(LOCAL), f"http://127.0.0.1:{port}/")
+        fetch(GuardedClient(LOCAL), f"http://127.0.0.1:{port}/")
 
 
 def test_a_server_that_hangs_up_is_unfetchable() -> None:
@@ -196,7 +197,7 @@ def test_a_name_that_nobody_has_is_unfetchable() -> None:
         raise socket.gaierror(socket.EAI_NONAME, "unknown")
 
     with pytest.raises(UnfetchableUrl, match="doesn't resolve"):
-        fetch(GuardedFetcher(NetRules(), resolve=resolve, backend=SpyBackend()), "https://nobody.example.com/")
+        fetch(GuardedClient(NetRules(), resolve=resolve, backend=SpyBackend()), "https://nobody.example.com/")
 
 
 def test_bytes_are_told_as_they_come_and_the_listener_may_end_the_fetch() -> None:
@@ -208,7 +209,7 @@ def test_bytes_are_told_as_they_come_and_the_listener_may_end_the_fetch() -> Non
             raise TooLarge("enough")
 
     with LoopbackServer(respond(b"x" * 900_000)) as server, pytest.raises(TooLarge, match="enough"):
-        GuardedFetcher(LOCAL).fetch(server.url(), max_bytes=MB, on_bytes=listen)
+        GuardedClient(LOCAL).fetch(server.url(), max_bytes=MB, on_bytes=listen)
 
     assert sum(told) < 400_000
 
@@ -219,7 +220,75 @@ def test_sixteen_threads_share_a_fetcher() -> None:
         respond(path * 1_000)(connection, head)
 
     with LoopbackServer(echo) as server, ThreadPoolExecutor(16) as pool:
-        fetcher = GuardedFetcher(LOCAL)
+        fetcher = GuardedClient(LOCAL)
         paths = [f"/{n}" for n in range(64)]
 
         assert list(pool.map(lambda path: fetch(fetcher, server.url(path)), paths)) == [path.encode() * 1_000 for path in paths]
+
+
+# ---------------------------------------------------------------------------------------------------------------- posts
+
+
+def test_a_post_sends_its_body_and_headers_and_gives_the_status() -> None:
+    with Receiver() as receiver:
+        status = GuardedClient(LOCAL).post(receiver.url("/hook?a=b"), "bödy".encode(), {"webhook-id": "job_1"})
+
+    (posted,) = receiver.posted
+    assert status == 204
+    assert (posted.path, posted.body) == ("/hook?a=b", "bödy".encode())
+    assert posted.headers == {
+        "host": receiver.url("").removeprefix("http://"),
+        "user-agent": "Pigeonhole/0.1.0",
+        "connection": "close",
+        "webhook-id": "job_1",
+        "content-length": "5",
+    }
+
+
+@pytest.mark.parametrize("status", [301, 307, 400, 410, 500, 503])
+def test_any_answer_to_a_post_is_its_status_and_no_redirect_is_followed(status: int) -> None:
+    with Receiver(status) as receiver:
+        assert GuardedClient(LOCAL).post(receiver.url(), b"body", {}) == status
+
+    assert len(receiver.posted) == 1
+
+
+def test_the_body_of_an_answer_to_a_post_is_not_read() -> None:
+    sent: list[int] = []
+    with LoopbackServer(flood(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 10_000, sent)) as server:
+        assert GuardedClient(LOCAL).post(server.url(), b"body", {}) == 200
+
+    assert sum(sent) < 10 * MB, "what is in the sockets' buffers, and no more"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://example.com/", "https://user@example.com/", "https://10.0.0.1/", "https://example.com:8443/"]
+)
+def test_a_post_keeps_the_rules_of_a_fetch(url: str) -> None:
+    spy = SpyBackend()
+
+    with pytest.raises(ForbiddenUrl):
+        GuardedClient(NetRules(), resolve=SpyResolver([PUBLIC]), backend=spy).post(url, b"body", {})
+    assert spy.connected == []
+
+
+def test_a_name_that_leads_inside_is_not_posted_to() -> None:
+    spy = SpyBackend()
+
+    with pytest.raises(ForbiddenUrl):
+        GuardedClient(NetRules(), resolve=SpyResolver(["169.254.169.254"]), backend=spy).post("https://a.example.com", b"", {})
+    assert spy.connected == []
+
+
+def test_a_receiver_that_says_nothing_is_left_in_time() -> None:
+    rules = NetRules(allow_http=True, allow_loopback=True, timeout_s=0.3)
+    with LoopbackServer(respond(), mute=True) as server, pytest.raises(UnfetchableUrl, match=r"within 0\.3 s"):
+        GuardedClient(rules).post(server.url(), b"body", {})
+
+
+def test_a_receiver_that_is_down_is_named_so() -> None:
+    with Receiver() as receiver:
+        url = receiver.url()
+
+    with pytest.raises(UnfetchableUrl, match="no connection"):
+        GuardedClient(LOCAL).post(url, b"body", {})

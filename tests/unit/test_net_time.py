@@ -12,20 +12,20 @@ import pytest
 
 from loopback import Answer, LoopbackServer, SpyBackend, redirect, respond
 from pigeonhole.errors import UnfetchableUrl
-from pigeonhole.net import GuardedFetcher, NetRules
+from pigeonhole.net import GuardedClient, NetRules
 
 PUBLIC = "93.184.216.34"
 MB = 1_000_000
 BRIEF = NetRules(allow_http=True, allow_loopback=True, timeout_s=0.5)
 
 
-def fetch(fetcher: GuardedFetcher, url: str) -> bytes:
+def fetch(fetcher: GuardedClient, url: str) -> bytes:
     return fetcher.fetch(url, max_bytes=MB)
 
 
 def brief_answer_of(answer: Answer) -> bytes:
     with LoopbackServer(answer) as server:
-        return fetch(GuardedFetcher(BRIEF), server.url("/cat.jpg"))
+        return fetch(GuardedClient(BRIEF), server.url("/cat.jpg"))
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_redirects_share_the_time_of_one_fetch() -> None:
 @pytest.mark.usefixtures("promptly")
 def test_a_server_that_never_shakes_hands_ends_with_the_time() -> None:
     with LoopbackServer(respond(), mute=True) as server, pytest.raises(UnfetchableUrl, match="within"):
-        fetch(GuardedFetcher(BRIEF), f"https://127.0.0.1:{server.port}/")
+        fetch(GuardedClient(BRIEF), f"https://127.0.0.1:{server.port}/")
 
 
 @pytest.mark.usefixtures("promptly")
@@ -90,7 +90,7 @@ def test_a_slow_resolver_ends_with_the_time() -> None:
     backend = SpyBackend()
     try:
         with pytest.raises(UnfetchableUrl, match="within"):
-            fetch(GuardedFetcher(BRIEF, resolve=resolve, backend=backend), "http://example.com/")
+            fetch(GuardedClient(BRIEF, resolve=resolve, backend=backend), "http://example.com/")
     finally:
         release.set()
     assert backend.connected == []

@@ -11,14 +11,14 @@ import pytest
 
 from loopback import LoopbackServer, RoutingBackend, SpyResolver, certificate, respond
 from pigeonhole.errors import UnfetchableUrl
-from pigeonhole.net import GuardedFetcher, NetRules
+from pigeonhole.net import GuardedClient, NetRules
 
 PUBLIC = "93.184.216.34"
 MB = 1_000_000
 LOCAL = NetRules(allow_http=True, allow_loopback=True, timeout_s=5)
 
 
-def fetch(fetcher: GuardedFetcher, url: str, max_bytes: int = MB) -> bytes:
+def fetch(fetcher: GuardedClient, url: str, max_bytes: int = MB) -> bytes:
     return fetcher.fetch(url, max_bytes=max_bytes)
 
 
@@ -41,8 +41,8 @@ def site(authority: Path) -> Iterator[tuple[LoopbackServer, list[str | None]]]:
         yield server, asked
 
 
-def https_fetcher(server: LoopbackServer, trusted: ssl.SSLContext | None) -> GuardedFetcher:
-    return GuardedFetcher(
+def https_fetcher(server: LoopbackServer, trusted: ssl.SSLContext | None) -> GuardedClient:
+    return GuardedClient(
         NetRules(timeout_s=5), resolve=SpyResolver([PUBLIC]), backend=RoutingBackend(server), ssl_context=trusted
     )
 
@@ -72,7 +72,7 @@ def test_a_certificate_of_nobody_known_is_refused_whatever_the_environment_says(
 
 def test_a_server_without_tls_is_unfetchable_by_https() -> None:
     with LoopbackServer(respond(b"cat")) as server, pytest.raises(UnfetchableUrl):
-        fetch(GuardedFetcher(NetRules(allow_loopback=True, timeout_s=0.5)), f"https://127.0.0.1:{server.port}/")
+        fetch(GuardedClient(NetRules(allow_loopback=True, timeout_s=0.5)), f"https://127.0.0.1:{server.port}/")
 
 
 def test_many_threads_shake_hands_with_one_context(site: tuple[LoopbackServer, list[str | None]], authority: Path) -> None:

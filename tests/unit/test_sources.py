@@ -16,14 +16,14 @@ from fakes import FakeBlobStore
 from loopback import LoopbackServer, respond
 from pigeonhole.errors import ForbiddenUrl, SampleError, TooLarge, UnfetchableUrl, UnreadableImage
 from pigeonhole.messages import S3Grant
-from pigeonhole.net import GuardedFetcher, NetRules, OnBytes
+from pigeonhole.net import GuardedClient, NetRules, OnBytes
 from pigeonhole.sources import ByteBudget, Sources
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 GRANTS = (S3Grant(bucket="photos", prefix="acme/"), S3Grant(bucket="uploads", prefix="t/acme/in/"))
 
 
-class SpyFetcher(GuardedFetcher):
+class SpyFetcher(GuardedClient):
     """Gives `body` for every URL and notes what was asked."""
 
     def __init__(self, body: bytes = b"") -> None:
@@ -65,7 +65,7 @@ def test_a_web_address_goes_to_the_guarded_fetcher_as_it_is(doors: Doors, url: s
 
 def test_http_is_the_fetchers_to_refuse() -> None:
     with pytest.raises(ForbiddenUrl):
-        Sources(GuardedFetcher(NetRules()), None).read("http://example.com/", grants=(), budget=ByteBudget(10, 10))
+        Sources(GuardedClient(NetRules()), None).read("http://example.com/", grants=(), budget=ByteBudget(10, 10))
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_one_image_may_not_exceed_its_own_limit(doors: Doors) -> None:
 
 
 def test_a_download_stops_when_the_request_has_had_enough() -> None:
-    fetcher = GuardedFetcher(NetRules(allow_http=True, allow_loopback=True))
+    fetcher = GuardedClient(NetRules(allow_http=True, allow_loopback=True))
     with LoopbackServer(respond(b"x" * 900_000)) as server, pytest.raises(TooLarge, match="together"):
         Sources(fetcher, None).read(server.url(), grants=(), budget=ByteBudget(total=100_000, per_item=1_000_000))
 

@@ -32,7 +32,10 @@ from pigeonhole.validation import counted, faults_of, invalid_request, within
 
 @dataclass(frozen=True)
 class RequestLimits:
-    """How much one request may hold. Characters are Unicode code points."""
+    """How much one request may hold. Characters are Unicode code points.
+
+    `local_webhooks`: a webhook's address may be this machine's, and http://.
+    """
 
     max_samples: int = 32
     max_labels: int = 24
@@ -42,12 +45,13 @@ class RequestLimits:
     max_instruction_chars: int = 2_000
     max_templates: int = 16
     max_body_bytes: int = 4_000_000
+    local_webhooks: bool = False
 
 
 DOCUMENTED = RequestLimits()
 
 
-def _limits(info: ValidationInfo) -> RequestLimits:
+def limits_of(info: ValidationInfo) -> RequestLimits:
     return info.context if isinstance(info.context, RequestLimits) else DOCUMENTED
 
 
@@ -79,7 +83,7 @@ class Sample(_Input):
     @field_validator("value", mode="after")
     @classmethod
     def _text_within_limit(cls, value: str, info: ValidationInfo) -> str:
-        return within(value, _limits(info).max_text_chars, "a text") if info.data.get("type") == "text" else value
+        return within(value, limits_of(info).max_text_chars, "a text") if info.data.get("type") == "text" else value
 
 
 class Label(_Input):
@@ -95,17 +99,17 @@ class Label(_Input):
     @field_validator("value", mode="after")
     @classmethod
     def _value_within_limit(cls, value: str, info: ValidationInfo) -> str:
-        return within(value, _limits(info).max_label_chars, "a label's text") if info.data.get("type") == "text" else value
+        return within(value, limits_of(info).max_label_chars, "a label's text") if info.data.get("type") == "text" else value
 
     @field_validator("text", mode="after")
     @classmethod
     def _text_within_limit(cls, text: str | None, info: ValidationInfo) -> str | None:
-        return within(text, _limits(info).max_label_chars, "a label's text") if text else None
+        return within(text, limits_of(info).max_label_chars, "a label's text") if text else None
 
     @field_validator("key", mode="after")
     @classmethod
     def _key_within_limit(cls, key: str | int | float | None, info: ValidationInfo) -> str | int | float | None:
-        return within(key, _limits(info).max_label_chars, "a key") if isinstance(key, str) else key
+        return within(key, limits_of(info).max_label_chars, "a key") if isinstance(key, str) else key
 
     @property
     def name(self) -> str:
@@ -149,17 +153,17 @@ class ClassificationRequest(_Input):
     @field_validator("dataset", mode="before")
     @classmethod
     def _count_samples(cls, dataset: Any, info: ValidationInfo) -> Any:
-        return counted(dataset, 1, _limits(info).max_samples, "samples")
+        return counted(dataset, 1, limits_of(info).max_samples, "samples")
 
     @field_validator("labels", mode="before")
     @classmethod
     def _count_labels(cls, labels: Any, info: ValidationInfo) -> Any:
-        return counted(labels, 0, _limits(info).max_labels, "labels")
+        return counted(labels, 0, limits_of(info).max_labels, "labels")
 
     @field_validator("prompt_templates", mode="before")
     @classmethod
     def _count_templates(cls, templates: Any, info: ValidationInfo) -> Any:
-        return counted([templates] if isinstance(templates, str) else templates, 1, _limits(info).max_templates, "templates")
+        return counted([templates] if isinstance(templates, str) else templates, 1, limits_of(info).max_templates, "templates")
 
     @field_validator("dataset", mode="after")
     @classmethod
@@ -171,7 +175,7 @@ class ClassificationRequest(_Input):
     @field_validator("labels", mode="after")
     @classmethod
     def _enough_distinct(cls, labels: list[Label], info: ValidationInfo) -> list[Label]:
-        least, distinct = _limits(info).min_labels, len({label.name for label in labels})
+        least, distinct = limits_of(info).min_labels, len({label.name for label in labels})
         if distinct < least:
             raise ValueError(f"at least {least} distinct labels are needed, got {distinct}")
         return labels
@@ -179,7 +183,7 @@ class ClassificationRequest(_Input):
     @field_validator("instruction", mode="after")
     @classmethod
     def _instruction_within_limit(cls, instruction: str | None, info: ValidationInfo) -> str | None:
-        return within(instruction, _limits(info).max_instruction_chars, "an instruction") if instruction else None
+        return within(instruction, limits_of(info).max_instruction_chars, "an instruction") if instruction else None
 
     @field_validator("prompt_templates", mode="after")
     @classmethod
@@ -187,7 +191,7 @@ class ClassificationRequest(_Input):
         for template in templates or ():
             if template.count("{}") != 1:
                 raise ValueError(f"each template needs {{}} once, where the label goes: {template[:80]!r}")
-            within(template, _limits(info).max_label_chars, "a template")
+            within(template, limits_of(info).max_label_chars, "a template")
         return templates
 
 

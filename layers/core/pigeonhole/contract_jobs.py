@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
-from pigeonhole.contract import ClassificationRequest, LabelScore, Model, Sample, SampleFault, Usage
+from pigeonhole.addresses import Address, check_host, is_loopback, is_public, parse
+from pigeonhole.contract import ClassificationRequest, LabelScore, Model, Sample, SampleFault, Text, Usage, limits_of
 from pigeonhole.errors import Fault
 from pigeonhole.jobs import Status
+from pigeonhole.validation import within
+from pigeonhole.webhooks import DeliveryStatus
 
 JOBS = "/v1/classification/jobs"
 MAX_JOB_SAMPLES = 10_000  # the default of the setting max_job_samples
+
+
+MAX_WEBHOOK_URL = 2_000  # characters
 
 
 class JobRequest(ClassificationRequest):
@@ -21,16 +29,56 @@ class JobRequest(ClassificationRequest):
     A sample that can't be read never costs the others theirs: `on_error` is `null`, whatever it says.
     """
 
+    webhook_url: Text | None = Field(
+        None,
+        description="An https:// address that is told the job's end by a signed POST (standard-webhooks), tried for a day. "
+        "Needs a secret: POST /v1/account/webhook-secret.",
+    )
+
     dataset: list[Sample] = Field(
         description="1 to 10,000 samples, all of one type.", json_schema_extra={"minItems": 1, "maxItems": MAX_JOB_SAMPLES}
     )
 
+    @field_validator("webhook_url", mode="after")
+    @classmethod
+    def _may_be_told(cls, url: str | None, info: ValidationInfo) -> str | None:
+        return None if url is None else check_webhook_url(url, is_local=limits_of(info).local_webhooks)
+
+
+def check_webhook_url(url: str, *, is_local: bool) -> str:
+    """Hold an address to what can be said without the network; net.py holds it to all its rules at each try.
+
+    `is_local`: http:// and this machine's addresses are allowed. Raises ValueError with what to mend.
+    """
+    within(url, MAX_WEBHOOK_URL, "an address")
+    if not re.fullmatch(r"[!-~]+", url) or "\\" in url:
+        raise ValueError("must be printable ASCII without spaces and backslashes; write others as %xx")
+    try:
+        parts, port = urlsplit(url), urlsplit(url).port
+    except ValueError:
+        raise ValueError("is malformed: a host or port that is none") from None
+    if parts.scheme != "https" and not (is_local and parts.scheme == "http"):
+        raise ValueError("must begin with https://")
+    if parts.username is not None:
+        raise ValueError("must hold no user name or password; deliveries are signed")
+    if not (port in (None, 443) or is_local):
+        raise ValueError("must have no port, or 443")
+    host = check_host((parts.hostname or "").lower(), allow_loopback=is_local)
+    address = _address(host)
+    if address and not (is_public(address) or (is_local and is_loopback(address))):
+        raise ValueError("its host is not on the public internet; use one that is")
+    return url
+
+
+def _address(host: str) -> Address | None:
+    try:
+        return parse(host)
+    except ValueError:
+        return None
+
 
 # What the contract has of jobs and this deployment hasn't; ignored, it would mislead.
-LACKING = (
-    Fault("input", "this deployment has no bulk jobs: send `dataset`"),
-    Fault("webhook_url", "this deployment sends no webhooks: ask for the job, with ?wait=20 if you like"),
-)
+LACKING = (Fault("input", "this deployment has no bulk jobs: send `dataset`"),)
 
 
 class Progress(Model):
@@ -39,6 +87,23 @@ class Progress(Model):
     total: int
     succeeded: int
     failed: int
+
+
+class WebhookTry(Model):
+    """One try to tell the job's end. `status`: the answer's, absent if there was none; `error`: why there was none."""
+
+    at: str
+    status: int | None = None
+    error: str | None = None
+
+
+class WebhookInfo(Model):
+    """How telling the job's end goes. `next_at`: when it is tried again, or for the first time, at the earliest."""
+
+    url: str
+    status: DeliveryStatus
+    attempts: list[WebhookTry]
+    next_at: str | None = None
 
 
 class JobInfo(Model):
@@ -51,6 +116,15 @@ class JobInfo(Model):
     finished_at: str | None = None
     expires_at: str
     progress: Progress
+    webhook: WebhookInfo | None = None
+
+
+class WebhookBody(Model):
+    """What is posted to a job's `webhook_url` at its end. The results are to be asked for."""
+
+    type: Literal["job.succeeded", "job.failed", "job.canceled"]
+    timestamp: str
+    data: JobInfo
 
 
 class JobResponse(Model):

@@ -64,6 +64,22 @@ class Limits(Model):
     requests_reset: int = Field(description="When the period ends: milliseconds since 1970, UTC.")
 
 
+class SecretInfo(Model):
+    """A webhook secret, without its value. ISO 8601, UTC; `old_valid_until`: until when the one before signs, too."""
+
+    created_at: str
+    old_valid_until: str | None = None
+
+
+class WebhookSecretResponse(Model):
+    """A new webhook secret, told this once. `old_valid_until`: until when deliveries are signed with the old one, too."""
+
+    success: Literal[True] = True
+    log_id: str
+    webhook_secret: str
+    old_valid_until: str | None = None
+
+
 class AccountResponse(Model):
     """The caller's tenant, its limits, and where on S3 its images may lie."""
 
@@ -72,3 +88,4 @@ class AccountResponse(Model):
     tenant: TenantInfo
     limits: Limits
     s3_prefixes: list[str] = Field(description="Every `s3://bucket/prefix/` that the tenant's requests may name.")
+    webhook_secret: SecretInfo | None = Field(default=None, description="Absent if the tenant never made one.")

@@ -9,6 +9,9 @@ the parts of a chunk form a chain: each begins at the chunk's first sample or wh
 sample. Who is about to write goes along the chain first (`rest_of`), so no sample is ever counted twice, however often a
 message comes.
 
+What follows an end is told in the same record: an `Announcement` that is waited for, taken up and made, and then a webhook's
+tries. `due_at` is when the sweep sees to whatever is next, should nobody have done it by then.
+
 Every change makes a new Job of the next `version`; a store writes it over the version before, or not at all.
 """
 
@@ -21,6 +24,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
+
+from pigeonhole.webhooks import DeliveryStatus, Webhook
 
 
 class Status(StrEnum):
@@ -41,6 +46,17 @@ MAY_FOLLOW: Mapping[Status, frozenset[Status]] = {
     Status.CANCELED: frozenset({Status.QUEUED, Status.PROCESSING}),
 }
 ENDED = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELED})
+
+
+class Announcement(StrEnum):
+    """How far the telling of a job's end is. Whoever takes up one that waits has `LEASE_S` until it waits again."""
+
+    WAITING = "waiting"
+    TAKEN_UP = "taken_up"
+    MADE = "made"
+
+
+LEASE_S = 60  # for what takes seconds: an announcement, a webhook's try
 
 
 class IllegalTransition(Exception):
@@ -81,7 +97,7 @@ class Job:
     """One job. Times are seconds since 1970, UTC.
 
     `chunk_size`: samples per message; `queued_at`: when all its messages had been sent; `due_at`: when the sweep looks at it
-    next, None once nothing is left to do; `expires_at`: when the table may forget it.
+    next, None once nothing is left to do; `expires_at`: when the table may forget it; `announcement`: None until it ends.
     """
 
     tenant_id: str
@@ -99,6 +115,8 @@ class Job:
     finished_at: float | None = None
     succeeded: int = 0
     failed: int = 0
+    announcement: Announcement | None = None
+    webhook: Webhook | None = None
     version: int = 1
 
     @property
@@ -109,6 +127,10 @@ class Job:
     def done(self) -> int:
         """Samples that have a result or an error."""
         return self.succeeded + self.failed
+
+    def is_due(self, now: float) -> bool:
+        """Whether the sweep has something to do for it."""
+        return self.due_at is not None and self.due_at <= now
 
     def chunks(self) -> list[Span]:
         """The spans that the job was cut into, in order."""
@@ -122,6 +144,33 @@ class Job:
         """The sweep has looked at it and does so again at `due_at`. That is no change of the job itself."""
         return replace(self, due_at=due_at, version=self.version + 1)
 
+    def to_be_announced(self, now: float) -> Job:
+        """Its end waits to be told, once more if who had taken that up was lost."""
+        self._must_have_ended()
+        return replace(self.looked_after(now + LEASE_S), announcement=Announcement.WAITING)
+
+    def taken_up(self, now: float) -> Job:
+        """Somebody is telling its end. Raises IllegalTransition unless that is waited for."""
+        if self.announcement is not Announcement.WAITING:
+            raise IllegalTransition(f"an announcement that is {self.announcement} can't be taken up")
+        return replace(self.looked_after(now + LEASE_S), announcement=Announcement.TAKEN_UP)
+
+    def announced(self, now: float) -> Job:
+        """Its end has been told, its webhook aside, whose first try is on its way."""
+        self._must_have_ended()
+        pending = self.webhook is not None and self.webhook.status is DeliveryStatus.PENDING
+        return replace(self.looked_after(now + LEASE_S if pending else None), announcement=Announcement.MADE)
+
+    def awaits_try(self, number: int) -> bool:
+        """Whether the webhook's try of that number (from 1) is the next thing to do."""
+        hook = self.webhook
+        return hook is not None and hook.status is DeliveryStatus.PENDING and len(hook.attempts) == number - 1
+
+    def with_webhook(self, webhook: Webhook, due_at: float | None) -> Job:
+        """A try has begun or ended, and `due_at` is when the next one is due."""
+        self._must_have_ended()
+        return replace(self.looked_after(due_at), webhook=webhook)
+
     def started(self, now: float) -> Job:
         """A worker has begun. Raises IllegalTransition unless it is queued."""
         return self._changed(now, Status.PROCESSING, started_at=now)
@@ -134,11 +183,18 @@ class Job:
         counted: dict[str, Any] = {"succeeded": succeeded, "failed": failed}
         if succeeded + failed < self.total:
             return self._changed(now, **counted)
-        return self._changed(now, Status.SUCCEEDED if succeeded else Status.FAILED, finished_at=now, due_at=None, **counted)
+        return self._ended(now, Status.SUCCEEDED if succeeded else Status.FAILED, **counted)
 
     def canceled(self, now: float) -> Job:
         """Nobody wants it any more. Raises IllegalTransition if it has ended."""
-        return self._changed(now, Status.CANCELED, finished_at=now, due_at=None)
+        return self._ended(now, Status.CANCELED)
+
+    def _ended(self, now: float, status: Status, **counted: int) -> Job:
+        return self._changed(now, status, finished_at=now, due_at=now + LEASE_S, announcement=Announcement.WAITING, **counted)
+
+    def _must_have_ended(self) -> None:
+        if not self.has_ended:
+            raise IllegalTransition(f"a job that is {self.status} has no end to tell")
 
     def _changed(self, now: float, status: Status | None = None, **fields: Any) -> Job:
         if status is not None and self.status not in MAY_FOLLOW[status]:

@@ -2,7 +2,8 @@
 
 functions/api sends a `ClassifyCommand` to functions/classify and gets a `ClassifyReply`; `DescribeCommand` asks the same
 function what it runs (deep health, GET /v1/models). A reply carries either a result or an error from errors.py, by its code.
-`ChunkMessage` goes to functions/worker by the queue; it finds its samples in a `JobInput` and leaves `PartResults`.
+`ChunkMessage` goes to functions/worker by the queue; it finds its samples in a `JobInput` and leaves `PartResults`. When a job
+has ended, functions/notify sends a `JobEnded` to the event bus and a `WebhookMessage` to functions/webhooks.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from pigeonhole.contract import ClassificationRequest, LabelScore, SampleFault
+from pigeonhole.jobs import Status
 
 VERSION: Final = 1
 
@@ -102,12 +104,15 @@ class ClassifyReply(_Message):
     error: ErrorReply | None = None
 
 
-class ChunkMessage(_Message):
+class _JobMessage(_Message):
+    tenant_id: Annotated[str, Field(min_length=1)]
+    job_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+
+
+class ChunkMessage(_JobMessage):
     """Work on a span of a job's samples. Ids only: the samples lie in the object that `input_key` (results.py) names."""
 
     kind: Literal["chunk"] = "chunk"
-    tenant_id: Annotated[str, Field(min_length=1)]
-    job_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     start: Annotated[int, Field(ge=0)]
     stop: Annotated[int, Field(ge=1)]
 
@@ -132,3 +137,25 @@ class PartResults(_Message):
 
     result: ChunkResult | None = None
     error: ErrorReply | None = None
+
+
+class WebhookMessage(_JobMessage):
+    """Make a job's webhook's try of number `attempt`, from 1."""
+
+    kind: Literal["webhook"] = "webhook"
+    attempt: Annotated[int, Field(ge=1)]
+
+
+class JobEnded(_JobMessage):
+    """The event of a job's end, for whoever has a rule on the bus. Counts are samples; times are ISO 8601, UTC.
+
+    It may come twice, if its sender was lost at the wrong moment: `job_id` tells.
+    """
+
+    kind: Literal["job_ended"] = "job_ended"
+    status: Status
+    total: int
+    succeeded: int
+    failed: int
+    created_at: str
+    finished_at: str

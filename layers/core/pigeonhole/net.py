@@ -15,6 +15,8 @@
     encoding    none: we ask for plain bytes, so that a byte counted is a byte held                         UnfetchableUrl
     size        counted as it streams; an announced size beyond the limit ends the fetch before the body    TooLarge
 
+A post (a webhook's) keeps the same rules, with one answer, whatever its status: no redirect is followed, and no body is read.
+
 Nothing is taken from the environment (no proxy, no netrc, no certificate file); no cookie and no credential is sent; a
 Content-Type is never looked at. A message never holds an address that the caller didn't send.
 """
@@ -26,7 +28,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -45,12 +48,9 @@ Clock = Callable[[], float]
 MAX_URL_CHARS = 8_192
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 DEFAULT_PORTS = {"http": 80, "https": 443}
-HEADERS = (
-    (b"User-Agent", f"Pigeonhole/{__version__}".encode()),
-    (b"Accept", b"image/*, */*;q=0.5"),
-    (b"Accept-Encoding", b"identity"),
-    (b"Connection", b"close"),
-)
+Headers = list[tuple[bytes, bytes]]
+HEADERS: Headers = [(b"User-Agent", f"Pigeonhole/{__version__}".encode()), (b"Connection", b"close")]
+OF_IMAGES: Headers = [(b"Accept", b"image/*, */*;q=0.5"), (b"Accept-Encoding", b"identity")]
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ def check_url(url: str, rules: NetRules, *, base: httpx.URL | None = None) -> ht
     return parsed.copy_with(host=host, fragment=None)
 
 
-class GuardedFetcher:
-    """Fetches callers' URLs by the rules. Keeps nothing between fetches: safe to use from several threads.
+class GuardedClient:
+    """Fetches callers' URLs, and posts to them, by the rules. Keeps nothing between fetches: safe to use from several threads.
 
     `resolve`: (host, port) to addresses; `backend`: opens TCP connections; `ssl_context`: whom to trust, default certifi's.
     """
@@ -124,8 +124,7 @@ class GuardedFetcher:
 
         Raises ForbiddenUrl, UnfetchableUrl or TooLarge.
         """
-        left = partial(_seconds_left, time.monotonic() + self._rules.timeout_s)
-        try:
+        with self._in_time() as left:
             target = None
             for _ in range(self._rules.max_redirects + 1):
                 redirected = target is not None
@@ -138,13 +137,31 @@ class GuardedFetcher:
                 if isinstance(answer, bytes):
                     return answer
                 url = answer
+        raise UnfetchableUrl(f"the URL redirects more than {self._rules.max_redirects} times; use the one that it ends at")
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+        """Send `body` and give the answer's status. See ports.Poster.
+
+        Raises ForbiddenUrl or UnfetchableUrl.
+        """
+        with self._in_time() as left:
+            target = check_url(url, self._rules)
+            sent = [(name.encode(), value.encode()) for name, value in headers.items()]
+            sent.append((b"Content-Length", str(len(body)).encode()))
+            with self._exchange("POST", target, self._checked_addresses(target, left), left, sent, body) as answer:
+                return answer.status
+
+    @contextmanager
+    def _in_time(self) -> Iterator[Clock]:
+        """Give what says how much time is left, and tell what goes wrong on the way in the caller's words."""
+        try:
+            yield partial(_seconds_left, time.monotonic() + self._rules.timeout_s)
         except httpcore.TimeoutException:
             raise UnfetchableUrl(
                 f"the URL gave no whole answer within {self._rules.timeout_s:g} s; use a faster server"
             ) from None
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             raise UnfetchableUrl(_what_broke(error)) from None
-        raise UnfetchableUrl(f"the URL redirects more than {self._rules.max_redirects} times; use the one that it ends at")
 
     def _checked_addresses(self, target: httpx.URL, left: Clock) -> list[Address]:
         """Resolve once, and hold every address to the rules: one that isn't allowed condemns the name."""
@@ -157,7 +174,7 @@ class GuardedFetcher:
             if self._rules.allow_loopback and is_loopback(address):
                 continue
             if not is_public(address):
-                raise ForbiddenUrl("the URL's host is not on the public internet; use one that is or send the image itself")
+                raise ForbiddenUrl("the URL's host is not on the public internet; use one that is")
             if port not in self._rules.ports:
                 raise _bad_port(self._rules)
         return addresses
@@ -183,16 +200,7 @@ class GuardedFetcher:
 
     def _get(self, target: httpx.URL, addresses: Sequence[Address], left: Clock, meter: _Meter) -> bytes | str:
         """Make one request. Gives the body, or the URL that a redirect leads to."""
-        url = httpcore.URL(scheme=target.raw_scheme, host=target.raw_host, port=target.port, target=target.raw_path)
-        connection = httpcore.HTTPConnection(
-            url.origin,
-            network_backend=_CheckedBackend(addresses, self._backend, self._tls, left),
-            # httpcore alters the context that it is given, which isn't safe while another thread shakes hands with it: this one
-            # is thrown away, and _TimedStream.start_tls uses ours.
-            ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-        )
-        headers = [(b"Host", target.netloc), *HEADERS]
-        with connection, connection.stream("GET", url, headers=headers) as answer:
+        with self._exchange("GET", target, addresses, left, OF_IMAGES) as answer:
             fields = {name.lower(): value for name, value in answer.headers}
             if answer.status in REDIRECTS and b"location" in fields:
                 return fields[b"location"].decode("utf-8", "replace")
@@ -204,6 +212,29 @@ class GuardedFetcher:
             for chunk in answer.iter_stream():
                 meter.add(chunk)
         return meter.body.getvalue()
+
+    @contextmanager
+    def _exchange(
+        self,
+        method: str,
+        target: httpx.URL,
+        addresses: Sequence[Address],
+        left: Clock,
+        headers: Headers,
+        body: bytes | None = None,
+    ) -> Iterator[httpcore.Response]:
+        """Make one request, and close its connection when the answer has been used."""
+        url = httpcore.URL(scheme=target.raw_scheme, host=target.raw_host, port=target.port, target=target.raw_path)
+        connection = httpcore.HTTPConnection(
+            url.origin,
+            network_backend=_CheckedBackend(addresses, self._backend, self._tls, left),
+            # httpcore alters the context that it is given, which isn't safe while another thread shakes hands with it: this one
+            # is thrown away, and _TimedStream.start_tls uses ours.
+            ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+        )
+        sent = [(b"Host", target.netloc), *HEADERS, *headers]
+        with connection, connection.stream(method, url, headers=sent, content=body) as answer:
+            yield answer
 
 
 def _port(url: httpx.URL) -> int:
@@ -219,7 +250,7 @@ def _what_broke(error: Exception) -> str:
         return "the URL's certificate is not valid for its host; use a server whose certificate is"
     if isinstance(error, httpcore.ConnectError):
         return "no connection could be made to the URL's server; check that it is up and speaks TLS 1.2 or later"
-    return "the URL's server broke off or sent what is not HTTP; try again or send the image itself"
+    return "the URL's server broke off or sent what is not HTTP; see that it works and try again"
 
 
 def _seconds_left(ends: float) -> float:

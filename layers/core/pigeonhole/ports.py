@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from pigeonhole.jobs import Claim, Job, Part, Span, Status
-from pigeonhole.messages import ChunkMessage, ClassifyCommand, ClassifyReply, DescribeCommand
+from pigeonhole.messages import ChunkMessage, ClassifyCommand, ClassifyReply, DescribeCommand, JobEnded, WebhookMessage
 from pigeonhole.tenants import ApiKeyRecord, Tenant
+from pigeonhole.webhooks import Secret
 
 if TYPE_CHECKING:  # functions/api has neither numpy nor Pillow
     import numpy as np
@@ -228,4 +229,43 @@ class ChunkQueue(Protocol):
 
     def retry_in(self, receipt: str, seconds: int) -> None:
         """Let a message that is being worked on come again in `seconds` instead of when its visibility ends."""
+        ...
+
+
+class WebhookQueue(Protocol):
+    """The way to functions/webhooks. A message may come more than once, or never: the sweep sends it again."""
+
+    def send(self, messages: Sequence[WebhookMessage]) -> None:
+        """Raises Overloaded if one of them may not have been taken."""
+        ...
+
+
+class EventBus(Protocol):
+    """Where a deployment tells whoever listens what has happened."""
+
+    def put(self, event: JobEnded) -> None:
+        """Raises Overloaded if it may not have been taken."""
+        ...
+
+
+class SecretStore(Protocol):
+    """Tenants' webhook secrets, the newest first. Raises Overloaded where trying again may help."""
+
+    def secrets(self, tenant_id: str) -> tuple[Secret, ...]:
+        """Those that are kept, ended ones too; none if the tenant never made one."""
+        ...
+
+    def replace_secrets(self, tenant_id: str, secrets: Sequence[Secret], known: Sequence[Secret]) -> None:
+        """Keep `secrets` in place of `known`. Raises Overloaded, and keeps nothing, if others are kept than `known`."""
+        ...
+
+
+class Poster(Protocol):
+    """Posts to addresses that callers named."""
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+        """Send a body and give the answer's status; what else is in the answer isn't read, and no redirect is followed.
+
+        Raises ForbiddenUrl for an address that isn't allowed, UnfetchableUrl if there is no answer.
+        """
         ...

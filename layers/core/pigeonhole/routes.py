@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from pigeonhole.contract import ClassificationRequest, ClassificationResponse
 from pigeonhole.contract_jobs import JOBS, JobRequest, JobResponse, JobsResponse
-from pigeonhole.contract_service import AccountResponse, HealthResponse, ModelsResponse
+from pigeonhole.contract_service import AccountResponse, HealthResponse, ModelsResponse, WebhookSecretResponse
 from pigeonhole.jobs import Status
 
 OF_CLASSIFIER = ("internal_error", "overloaded", "timed_out")
@@ -137,6 +137,14 @@ OPERATIONS = (
         id="readAccount",
         summary="Your tenant, its limits, and where on S3 its images may lie.",
         answer=AccountResponse,
+        errors=(*OF_KEY, "internal_error", "overloaded"),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/account/webhook-secret",
+        id="makeWebhookSecret",
+        summary="A new secret that your webhooks are signed with; the old one signs for another day beside it.",
+        answer=WebhookSecretResponse,
         errors=(*OF_KEY, "internal_error", "overloaded"),
     ),
     Operation(

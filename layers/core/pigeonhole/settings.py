@@ -31,6 +31,8 @@ class Settings:
     classify_function: str = ""
     job_bucket: str = ""
     job_queue: str = ""  # the URL of the queue of chunks
+    webhook_queue: str = ""
+    event_bus: str = "default"
     model_dir: str = "/opt/model"
     # one request
     max_samples: int = 32
@@ -51,7 +53,8 @@ class Settings:
     direct_image_ms: int = 500
     direct_ms: int = 20_000
     worker_stop_s: float = 30.0  # before a worker's time is up, the last samples are begun
-    # callers' images
+    webhook_timeout_s: float = 10.0  # of one try
+    # callers' addresses
     allow_http: bool = False
     allow_loopback: bool = False  # the local stack only: the template never sets it
     max_image_bytes: int = 20_000_000

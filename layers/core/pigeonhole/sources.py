@@ -20,7 +20,7 @@ from urllib.parse import unquote_to_bytes
 
 from pigeonhole.errors import ForbiddenUrl, TooLarge, UnreadableImage
 from pigeonhole.messages import S3Grant
-from pigeonhole.net import GuardedFetcher
+from pigeonhole.net import GuardedClient
 from pigeonhole.ports import BlobStore
 
 ACCEPTED = "an https:// URL, a data:image/…;base64,… URL or s3://bucket/key"
@@ -59,7 +59,7 @@ class ByteBudget:
 class Sources:
     """Reads values. `blobs`: None where the deployment reads no S3. Safe to use from several threads."""
 
-    def __init__(self, fetcher: GuardedFetcher, blobs: BlobStore | None) -> None:
+    def __init__(self, fetcher: GuardedClient, blobs: BlobStore | None) -> None:
         self._fetcher = fetcher
         self._blobs = blobs
 

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from pigeonhole.contract import RequestLimits
 from pigeonhole.messages import ModelDescription
-from pigeonhole.ports import ChunkQueue, JobStore, ObjectStore
+from pigeonhole.ports import ChunkQueue, JobStore, ObjectStore, WebhookQueue
 from pigeonhole.rates import Quota, RateMeter
 from pigeonhole.settings import Settings
+from pigeonhole.use_cases.announce import Announce
 from pigeonhole.use_cases.authenticate import Authenticate
 from pigeonhole.use_cases.cancel import Cancel
 from pigeonhole.use_cases.classify import Classify, DirectRules
 from pigeonhole.use_cases.classify_now import ClassifyNow
+from pigeonhole.use_cases.deliver_webhook import DeliverWebhook
 from pigeonhole.use_cases.describe_model import DescribeModel, describe
 from pigeonhole.use_cases.fail_dead import FailDead
 from pigeonhole.use_cases.manage_keys import ManageKeys
@@ -29,11 +31,13 @@ from pigeonhole.use_cases.read_account import ReadAccount
 from pigeonhole.use_cases.read_job import ListJobs, ReadJob
 from pigeonhole.use_cases.submit import JobRules, Submit, SubmitJob
 from pigeonhole.use_cases.sweep import Sweep
+from pigeonhole.use_cases.webhook_secrets import RotateWebhookSecret
 from pigeonhole.use_cases.write_part import WritePart
 
 if TYPE_CHECKING:
     from boto3.session import Session
 
+    from pigeonhole.net import NetRules
     from pigeonhole.use_cases.process_chunk import ProcessChunk
     from pigeonhole.use_cases.run_chunk import RunChunk
 
@@ -63,6 +67,7 @@ class ApiServices:
     read_job: ReadJob
     list_jobs: ListJobs
     cancel: Cancel
+    rotate_webhook_secret: RotateWebhookSecret
     describe_model: DescribeModel
     read_account: ReadAccount
 
@@ -72,7 +77,7 @@ def api_services(settings: Settings) -> ApiServices:
     """Build functions/api's services."""
     from boto3.session import Session
 
-    from pigeonhole.aws.dynamodb import DynamoRateCounter, DynamoTenantStore
+    from pigeonhole.aws.dynamodb import DynamoRateCounter, DynamoSecretStore, DynamoTenantStore
     from pigeonhole.aws.lambda_invoke import LambdaClassifier
 
     session, limits = Session(), _limits(settings)
@@ -83,8 +88,8 @@ def api_services(settings: Settings) -> ApiServices:
     # One attempt: a repeated invocation would infer twice.
     lambdas = _client(session, "lambda", timeout_s=settings.invoke_timeout_s, attempts=1)
     classifier = LambdaClassifier(lambdas, settings.classify_function)
-    jobs = _job_adapters(session, settings)
-    submit = Submit(jobs.store, jobs.objects, jobs.queue, _job_rules(settings))
+    jobs, secrets = _job_adapters(session, settings), DynamoSecretStore(lookups, settings.table_name)
+    submit = Submit(jobs.store, jobs.objects, jobs.queue, secrets, _job_rules(settings))
     read_job = ReadJob(jobs.store, jobs.objects)
     return ApiServices(
         limits=limits,
@@ -96,8 +101,9 @@ def api_services(settings: Settings) -> ApiServices:
         read_job=read_job,
         list_jobs=ListJobs(jobs.store),
         cancel=Cancel(jobs.store),
+        rotate_webhook_secret=RotateWebhookSecret(secrets),
         describe_model=DescribeModel(classifier),
-        read_account=ReadAccount(settings, limits, quota),
+        read_account=ReadAccount(settings, limits, quota, secrets),
     )
 
 
@@ -108,12 +114,13 @@ class JobAdapters:
     store: JobStore
     objects: ObjectStore
     queue: ChunkQueue
+    webhooks: WebhookQueue
 
 
 def _job_adapters(session: Session, settings: Settings) -> JobAdapters:
     from pigeonhole.aws.dynamodb_jobs import DynamoJobStore
     from pigeonhole.aws.s3 import S3ObjectStore
-    from pigeonhole.aws.sqs import SqsChunkQueue
+    from pigeonhole.aws.sqs import SqsQueue
 
     def client(service: str, **more: Any) -> Any:
         return _client(session, service, timeout_s=JOB_TIMEOUT_S, attempts=JOB_ATTEMPTS, **more)
@@ -123,7 +130,8 @@ def _job_adapters(session: Session, settings: Settings) -> JobAdapters:
         # The signature of links: boto3's default is an older one, which newer regions and encrypted buckets refuse.
         # And their host: by default the one of all regions, which redirects where the signature doesn't hold.
         S3ObjectStore(client("s3", signature_version="s3v4", s3={"addressing_style": "virtual"}), settings.job_bucket),
-        SqsChunkQueue(client("sqs"), settings.job_queue),
+        SqsQueue(client("sqs"), settings.job_queue),
+        SqsQueue(client("sqs"), settings.webhook_queue),
     )
 
 
@@ -149,7 +157,7 @@ def classify_services(settings: Settings) -> ClassifyServices:
     from pigeonhole.classifier import Classifier
     from pigeonhole.encoders import registry
     from pigeonhole.images import ImageLimits
-    from pigeonhole.net import GuardedFetcher, NetRules
+    from pigeonhole.net import GuardedClient
     from pigeonhole.sources import Sources
     from pigeonhole.use_cases.run_chunk import ChunkLimits, RunChunk
 
@@ -164,12 +172,6 @@ def classify_services(settings: Settings) -> ClassifyServices:
         batch=settings.encode_batch,
         workers=encode_workers(settings, os.environ),
     )
-    rules = NetRules(
-        allow_http=settings.allow_http,
-        allow_loopback=settings.allow_loopback,
-        timeout_s=settings.fetch_timeout_s,
-        max_redirects=settings.max_redirects,
-    )
     s3 = _client(Session(), "s3", timeout_s=settings.fetch_timeout_s, attempts=2, connections=settings.fetch_workers)
     blobs = S3BlobStore(s3)
     limits = ChunkLimits(
@@ -181,7 +183,9 @@ def classify_services(settings: Settings) -> ClassifyServices:
     )
     return ClassifyServices(
         limits=_limits(settings),
-        run_chunk=RunChunk(Sources(GuardedFetcher(rules), blobs), classifier, limits),
+        run_chunk=RunChunk(
+            Sources(GuardedClient(_net_rules(settings, timeout_s=settings.fetch_timeout_s)), blobs), classifier, limits
+        ),
         describe=lambda: describe(model.encoder.info, model.sentence.info, calibrated=calibration.of_photos),
     )
 
@@ -224,7 +228,35 @@ def sweep(settings: Settings) -> Sweep:
     from boto3.session import Session
 
     jobs = _job_adapters(Session(), settings)
-    return Sweep(jobs.store, jobs.queue, _job_rules(settings))
+    return Sweep(jobs.store, jobs.queue, jobs.webhooks, _job_rules(settings))
+
+
+@cache
+def announce(settings: Settings) -> Announce:
+    """Build functions/notify's service."""
+    from boto3.session import Session
+
+    from pigeonhole.aws.events import EventBridgeBus
+
+    session = Session()
+    jobs = _job_adapters(session, settings)
+    events = _client(session, "events", timeout_s=JOB_TIMEOUT_S, attempts=JOB_ATTEMPTS)
+    return Announce(jobs.store, EventBridgeBus(events, settings.event_bus), jobs.webhooks)
+
+
+@cache
+def deliver_webhook(settings: Settings) -> DeliverWebhook:
+    """Build functions/webhooks' service."""
+    from boto3.session import Session
+
+    from pigeonhole.aws.dynamodb import DynamoSecretStore
+    from pigeonhole.net import GuardedClient
+
+    session = Session()
+    jobs = _job_adapters(session, settings)
+    table = _client(session, "dynamodb", timeout_s=JOB_TIMEOUT_S, attempts=JOB_ATTEMPTS)
+    client = GuardedClient(_net_rules(settings, timeout_s=settings.webhook_timeout_s))
+    return DeliverWebhook(jobs.store, DynamoSecretStore(table, settings.table_name), client)
 
 
 def encode_workers(settings: Settings, environ: Mapping[str, str]) -> int:
@@ -281,6 +313,18 @@ def _limits(settings: Settings) -> RequestLimits:
         max_label_chars=settings.max_label_chars,
         max_instruction_chars=settings.max_instruction_chars,
         max_body_bytes=settings.max_body_bytes,
+        local_webhooks=settings.allow_loopback,
+    )
+
+
+def _net_rules(settings: Settings, *, timeout_s: float) -> NetRules:
+    from pigeonhole.net import NetRules
+
+    return NetRules(
+        allow_http=settings.allow_http,
+        allow_loopback=settings.allow_loopback,
+        timeout_s=timeout_s,
+        max_redirects=settings.max_redirects,
     )
 
 

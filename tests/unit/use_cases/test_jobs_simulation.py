@@ -1,5 +1,8 @@
 """Jobs under any order of deliveries, crashes and retries that hypothesis thinks of: nothing is lost, nothing counts twice.
 
+Ends are told the same way: each exactly once, unless whoever told it was lost before it had noted that; and each webhook is
+delivered, each of its tries being made at most once.
+
 Every call to a port may be the last thing that its process does (before it, or after it, when the caller doesn't learn that
 it was done), may be refused as too busy, or may come after another worker's whole work, between reading and writing. Messages
 come in any order, again, to two workers at once, too late or never.
@@ -7,6 +10,7 @@ come in any order, again, to two workers at once, too late or never.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -14,11 +18,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from fakes import FakeChunkQueue, FakeJobStore, FakeObjectStore
-from jobs_made import ACME, BAD, Jobs, even_or_odd, request
-from pigeonhole.errors import JobFinished, NotFound, Overloaded
+from fakes import FakeChunkQueue, FakeEventBus, FakeJobStore, FakeObjectStore, FakePoster, FakeWebhookQueue
+from jobs_made import ACME, BAD, HOOK, Jobs, even_or_odd, request
+from pigeonhole.errors import JobFinished, NotFound, Overloaded, UnfetchableUrl
 from pigeonhole.jobs import ENDED, IdempotencyKey, Job, Status
 from pigeonhole.messages import ChunkMessage, ChunkResult, ClassifyCommand
+from pigeonhole.webhooks import DeliveryStatus
 
 HISTORIES = 1_000
 RECEIVES = 3  # the template's maxReceiveCount
@@ -76,13 +81,22 @@ class Histories(RuleBasedStateMachine):
         super().__init__()
         self.fate = Fate(self.overtake)
         self.store, self.queue = FakeJobStore(), FakeChunkQueue()
-        self.jobs = Jobs(Faulty(self.store, self.fate), Faulty(FakeObjectStore(), self.fate), Faulty(self.queue, self.fate))
+        self.bus, self.webhooks, self.poster = FakeEventBus(), FakeWebhookQueue(), FakePoster()
+        self.jobs = Jobs(
+            Faulty(self.store, self.fate),
+            Faulty(FakeObjectStore(), self.fate),
+            Faulty(self.queue, self.fate),
+            Faulty(self.webhooks, self.fate),
+            Faulty(self.bus, self.fate),
+            poster=Faulty(self.poster, self.fate),
+        )
         self.jobs.run = self.run
         self.inside: list[int] = []  # the message that another worker does meanwhile
         self.received: dict[int, int] = {}
         self.dead: list[ChunkMessage] = []
         self.ended: dict[str, Job] = {}
         self.bad: dict[str, set[int]] = {}
+        self.tellers_lost: Counter[str] = Counter()
 
     @initialize()
     def begin(self) -> None:
@@ -94,9 +108,30 @@ class Histories(RuleBasedStateMachine):
         return even_or_odd(command, goes_on=goes_on)
 
     def overtake(self) -> None:
+        self.telling()
         if self.queue.sent:
             place = (self.inside.pop() if self.inside else 0) % len(self.queue.sent)
             self.jobs.process(self.queue.sent[place], lambda: 100)
+
+    def telling(self) -> None:
+        """What other functions do meanwhile with the ends and tries that wait."""
+        for record in list(self.store.stream):
+            self.tell(record)
+        for message in list(self.webhooks.sent):
+            self.jobs.deliver(message)
+
+    def tell(self, record: tuple[str, str]) -> None:
+        """Tell an end, and note it if the teller is lost after the event is out."""
+        before = self.events_of(record[1])
+        try:
+            self.jobs.announce(*record)
+        except (Crash, Overloaded):
+            if self.events_of(record[1]) > before:
+                self.tellers_lost[record[1]] += 1
+            raise
+
+    def events_of(self, job_id: str) -> int:
+        return sum(event.job_id == job_id for event in self.bus.events)
 
     def survive(self, step: Callable[[], Any], fate: tuple[int, str] = (0, "")) -> Any:
         """Run what a process does; what it gives, or the error that ended it."""
@@ -109,16 +144,20 @@ class Histories(RuleBasedStateMachine):
             self.fate.set(0, "")
 
     @rule(
-        count=st.integers(1, 9), bad=st.sets(st.integers(0, 8), max_size=2), key=st.sampled_from([None, "a", "b"]), fate=FATES
+        count=st.integers(1, 9),
+        bad=st.sets(st.integers(0, 8), max_size=2),
+        key=st.sampled_from([None, "a", "b"]),
+        hook=st.sampled_from([None, HOOK]),
+        fate=FATES,
     )
-    def submit(self, count: int, bad: set[int], key: str | None, fate: tuple[int, str]) -> None:
+    def submit(self, count: int, bad: set[int], key: str | None, hook: str | None, fate: tuple[int, str]) -> None:
         dataset = [{"type": "text", "value": BAD if place in bad else str(place)} for place in range(count)]
         asked = request(1, dataset=dataset)
         claim = IdempotencyKey(key, b"the same") if key else None
         known = set(self.store.jobs)
 
         def send() -> Any:
-            return self.jobs.submit(asked, tenant=ACME, log_id="l", key=claim)
+            return self.jobs.submit(asked, tenant=ACME, log_id="l", key=claim, webhook_url=hook)
 
         told = self.survive(send, fate)
         made = set(self.store.jobs) - known
@@ -178,6 +217,37 @@ class Histories(RuleBasedStateMachine):
             self.jobs.now += seconds
         self.survive(self.jobs.sweep, fate)
 
+    @precondition(lambda self: self.store.stream)
+    @rule(place=st.integers(0, 99), fate=FATES, stays=st.booleans())
+    def notify(self, place: int, fate: tuple[int, str], stays: bool) -> None:
+        record = self.store.stream[place % len(self.store.stream)]
+        self.survive(lambda: self.tell(record), fate)
+        if not stays:  # a record that failed comes again, and at last is dropped
+            self.store.stream.remove(record)
+
+    @precondition(lambda self: self.webhooks.sent)
+    @rule(place=st.integers(0, 99), fate=FATES, stays=st.booleans(), answer=st.sampled_from([204, 500, UnfetchableUrl("no")]))
+    def deliver(self, place: int, fate: tuple[int, str], stays: bool, answer: int | Exception) -> None:
+        message = self.webhooks.sent[place % len(self.webhooks.sent)]
+        self.poster.answers = [answer]
+        self.survive(lambda: self.jobs.deliver(message), fate)
+        if not stays:
+            self.webhooks.sent.remove(message)
+
+    @invariant()
+    def an_end_is_told_once_unless_its_teller_was_lost(self) -> None:
+        told = Counter(event.job_id for event in self.bus.events)
+        for job_id, count in told.items():
+            assert count <= 1 + self.tellers_lost[job_id]
+            job = self.store.jobs[ACME.id, job_id]
+            assert [event.status for event in self.bus.events if event.job_id == job_id] == [job.status] * count
+
+    @invariant()
+    def a_try_is_made_at_most_once(self) -> None:
+        posts = Counter(headers["webhook-id"] for _, _, headers in self.poster.posted)
+        for job in self.store.jobs.values():
+            assert posts[f"job_{job.id}"] <= (len(job.webhook.attempts) if job.webhook else 0)
+
     @invariant()
     def counters_match_and_ends_are_final(self) -> None:
         for job in self.store.jobs.values():
@@ -206,9 +276,23 @@ class Histories(RuleBasedStateMachine):
                     self.jobs.fail_dead(self.dead.pop())
             self.jobs.now += self.jobs.rules.stuck_s
             self.jobs.sweep()
+        self.poster.answers = []
+        for _ in range(100):
+            if all(job.due_at is None for job in self.store.jobs.values()):
+                break
+            self.telling()
+            self.store.stream.clear()
+            self.webhooks.sent.clear()
+            self.jobs.now += 60
+            self.jobs.sweep()
+        told = Counter(event.job_id for event in self.bus.events)
+        self.an_end_is_told_once_unless_its_teller_was_lost()
+        self.a_try_is_made_at_most_once()
         for job in self.store.jobs.values():
             assert job.status in ENDED
-            assert job.due_at is None or self.jobs.sweep() is not None
+            assert job.due_at is None, "nothing is left to do"
+            assert told[job.id] >= 1
+            assert job.webhook is None or job.webhook.status is DeliveryStatus.DELIVERED
             if job.status is not Status.CANCELED:
                 self.results_are_right(job)
 

@@ -6,15 +6,16 @@ import threading
 
 import pytest
 
-from jobs_made import ACME, ZETA, Jobs, request
+from jobs_made import ACME, HOOK, ZETA, Jobs, request
 from pigeonhole.contract import RequestLimits
-from pigeonhole.contract_jobs import Preference
+from pigeonhole.contract_jobs import MAX_WEBHOOK_URL, Preference
 from pigeonhole.errors import IdempotencyMismatch, InvalidRequest, NotFound, Overloaded
 from pigeonhole.jobs import IdempotencyKey, Job, Status
 from pigeonhole.messages import JobInput, S3Grant
 from pigeonhole.results import input_key
 from pigeonhole.tenants import Tenant
 from pigeonhole.use_cases.submit import SubmitJob
+from pigeonhole.webhooks import Webhook
 
 KEY = IdempotencyKey("key-1", b"body")
 
@@ -166,7 +167,7 @@ def test_the_body_of_a_job_is_held_to_the_limits_of_jobs() -> None:
         submit(request(6).model_dump(exclude_none=True), tenant=ACME, log_id="l", wanted=Preference())
 
 
-@pytest.mark.parametrize("field", ["input", "webhook_url", "label_set"])
+@pytest.mark.parametrize("field", ["input", "label_set"])
 def test_what_a_job_cannot_have_yet_is_refused_and_not_ignored(field: str) -> None:
     body = request(2).model_dump(exclude_none=True) | {field: "x"}
 
@@ -174,3 +175,69 @@ def test_what_a_job_cannot_have_yet_is_refused_and_not_ignored(field: str) -> No
     with pytest.raises(InvalidRequest, match=field):
         SubmitJob(jobs.submit, jobs.read, RequestLimits())(body, tenant=ACME, log_id="l", wanted=Preference())
     assert jobs.store.jobs == {}
+
+
+def submit_body(jobs: Jobs, **more: object) -> Job:
+    body = request(2).model_dump(exclude_none=True) | more
+    return SubmitJob(jobs.submit, jobs.read, RequestLimits())(body, tenant=ACME, log_id="l", wanted=Preference())
+
+
+def test_a_jobs_webhook_is_kept_with_it_and_not_with_its_samples() -> None:
+    jobs = Jobs()
+
+    job = submit_body(jobs, webhook_url=HOOK)
+
+    assert job.webhook == Webhook(HOOK)
+    assert HOOK.encode() not in jobs.objects.objects[input_key("acme", job.id)]
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("", "printable ASCII"),
+        ("http://acme.example.com/hook", "must begin with https://"),
+        ("ftp://acme.example.com/hook", "must begin with https://"),
+        ("https://me:secret@acme.example.com/hook", "user name or password"),
+        ("https://acme.example.com:8443/hook", "port"),
+        ("https://acme.example.com:99999/hook", "malformed"),
+        ("https://[::1/hook", "malformed"),
+        ("https:///hook", "not a host name"),
+        ("https://localhost/hook", "not a public name"),
+        ("https://intranet/hook", "not a public name"),
+        ("https://127.0.0.1/hook", "not on the public internet"),
+        ("https://169.254.169.254/latest/meta-data", "not on the public internet"),
+        ("https://[fd00:ec2::254]/", "not on the public internet"),
+        ("https://0x7f.1/", "its host is a number"),
+        ("https://acme.example.com/a hook", "printable ASCII"),
+        ("https://acme.example.com/h\u00f6\u00f6k", "printable ASCII"),
+        ("https://acme.example.com\\@evil.example.com/", "backslash"),
+        ("https://acme.example.com/" + "x" * MAX_WEBHOOK_URL, "at most 2000 characters"),
+    ],
+)
+def test_a_webhook_that_could_never_be_told_is_refused_at_once(url: str, said: str) -> None:
+    jobs = Jobs()
+
+    with pytest.raises(InvalidRequest) as refused:
+        submit_body(jobs, webhook_url=url)
+
+    assert [fault.path for fault in refused.value.details] == ["webhook_url"]
+    assert said in refused.value.message
+    assert jobs.store.jobs == {}
+
+
+def test_a_webhooks_fault_is_told_with_all_others() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        submit_body(Jobs(), webhook_url="http://x", labels=[])
+
+    assert {fault.path for fault in refused.value.details} == {"webhook_url", "labels"}
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000/hook", "http://localhost/hook", "https://127.0.0.1/"])
+def test_the_local_stack_takes_this_machines_addresses(url: str) -> None:
+    jobs = Jobs()
+    submit = SubmitJob(jobs.submit, jobs.read, RequestLimits(local_webhooks=True))
+    body = request(2).model_dump(exclude_none=True) | {"webhook_url": url}
+
+    assert submit(body, tenant=ACME, log_id="l", wanted=Preference()).webhook == Webhook(url)
+    with pytest.raises(InvalidRequest):
+        submit(body | {"webhook_url": "http://10.0.0.1/"}, tenant=ACME, log_id="l", wanted=Preference())

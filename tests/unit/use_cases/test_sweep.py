@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from jobs_made import ACME, Jobs, message
 from pigeonhole.errors import Overloaded
-from pigeonhole.jobs import Span, Status
-from pigeonhole.use_cases.sweep import Swept
+from pigeonhole.jobs import LEASE_S, Announcement, Span, Status
+from pigeonhole.use_cases.sweep import AT_ONCE, FOR_S, Swept
 
 
 def crash() -> None:
@@ -79,16 +79,64 @@ def test_one_job_that_cannot_be_looked_after_holds_up_no_other() -> None:
     assert jobs.sweep() == Swept(due=1, queued=1)
 
 
-def test_a_job_that_ended_meanwhile_is_taken_off_the_agenda() -> None:
+def test_a_job_that_an_index_names_too_late_is_left_alone() -> None:
     jobs = Jobs()
     job = jobs.submitted(4)
     jobs.now += jobs.rules.stuck_s
-    due = jobs.store.due(jobs.now, 10)
     jobs.work()
-    jobs.store.due = lambda now, limit: due  # type: ignore[method-assign]  # what an index that lags would say
+    jobs.store.due = lambda now, limit: [jobs.job(job)]  # type: ignore[method-assign]  # what an index that lags would say
 
+    assert jobs.sweep() == Swept(due=0)
+    assert jobs.queue.sent == []
+
+
+def test_a_job_that_ends_while_it_is_looked_at_is_left_to_who_tells_its_end() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(4)
+    jobs.now += jobs.rules.stuck_s
+    real = jobs.queue.send
+
+    def send(messages: object) -> None:
+        jobs.queue.send = real
+        jobs.work()
+
+    jobs.queue.send = send  # type: ignore[method-assign]
     jobs.sweep()
-    assert (jobs.job(job).due_at, jobs.job(job).status) == (None, Status.SUCCEEDED)
+
+    assert jobs.job(job).announcement is Announcement.WAITING
+    assert jobs.job(job).due_at == jobs.now + LEASE_S
+
+
+def test_more_jobs_than_are_read_at_once_are_all_looked_after() -> None:
+    jobs = Jobs()
+    for _ in range(AT_ONCE + 5):
+        never_queued(jobs, 1)
+    jobs.now += 60
+
+    assert jobs.sweep() == Swept(due=AT_ONCE + 5, queued=AT_ONCE + 5)
+
+
+def test_a_sweep_ends_when_its_time_is_up() -> None:
+    jobs = Jobs()
+    for _ in range(3 * AT_ONCE):
+        never_queued(jobs, 1)
+    jobs.now += 60
+
+    def slowly() -> None:
+        jobs.now += FOR_S / AT_ONCE
+
+    jobs.queue.before = slowly
+    assert jobs.sweep().due == AT_ONCE
+
+
+def test_jobs_that_cannot_be_looked_after_do_not_keep_the_sweep_going() -> None:
+    jobs = Jobs()
+    for _ in range(AT_ONCE):
+        never_queued(jobs, 1)
+    jobs.now += 60
+    jobs.queue.before = crash
+
+    assert jobs.sweep() == Swept(due=AT_ONCE)
 
 
 def test_a_dead_message_fails_what_is_left_of_its_samples_and_the_job_ends() -> None:

@@ -1,7 +1,8 @@
-"""Tenants, keys and request counters in the one table.
+"""Tenants, their keys and secrets, and request counters in the one table.
 
     pk                sk          holds
     TENANT#<id>       TENANT      the tenant; `newest_key`: the id of the key that was added last
+    TENANT#<id>       SECRETS     its webhook secrets, the newest first
     KEY#<sha256>      KEY         a key's record: found by a request
     KEYS              <key id>    the same record: found and listed by the command line
     RATE#<tenant id>  <window>    a count of requests; `expires_at`: when the table may forget it
@@ -11,7 +12,7 @@ A key's two items are written in one transaction, always.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -21,6 +22,7 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 from pigeonhole.errors import Overloaded
 from pigeonhole.messages import S3Grant
 from pigeonhole.tenants import ApiKeyRecord, Tenant
+from pigeonhole.webhooks import Secret
 
 Item = dict[str, Any]
 
@@ -137,6 +139,30 @@ class DynamoTenantStore:
         call(self._client.transact_write_items, TransactItems=writes)
 
 
+class DynamoSecretStore:
+    """The SecretStore of a deployment. `client`: a boto3 DynamoDB client."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def secrets(self, tenant_id: str) -> tuple[Secret, ...]:
+        item = get_item(self._client, self._table, _by_secrets(tenant_id))
+        return tuple(_secret_of(each["M"]) for each in item["secrets"]["L"]) if item else ()
+
+    def replace_secrets(self, tenant_id: str, secrets: Sequence[Secret], known: Sequence[Secret]) -> None:
+        item = {**_by_secrets(tenant_id), "tenant_id": {"S": tenant_id}, "secrets": _list_of_secrets(secrets)}
+        condition = (
+            {"ConditionExpression": "secrets = :known", "ExpressionAttributeValues": {":known": _list_of_secrets(known)}}
+            if known
+            else {"ConditionExpression": "attribute_not_exists(pk)"}
+        )
+        try:
+            call(self._client.put_item, TableName=self._table, Item=item, **condition)
+        except self._client.exceptions.ConditionalCheckFailedException as error:
+            raise Overloaded("Another secret was being made at the same time. Try again.") from error
+
+
 class DynamoRateCounter:
     """The RateCounter of a deployment. `client`: one of its own, with tight timeouts and no retries."""
 
@@ -166,6 +192,27 @@ def _by_id(key_id: str) -> Item:
 
 def _by_tenant(tenant_id: str) -> Item:
     return {"pk": {"S": f"TENANT#{tenant_id}"}, "sk": {"S": "TENANT"}}
+
+
+def _by_secrets(tenant_id: str) -> Item:
+    return {"pk": {"S": f"TENANT#{tenant_id}"}, "sk": {"S": "SECRETS"}}
+
+
+def _list_of_secrets(secrets: Sequence[Secret]) -> Item:
+    return {"L": [{"M": _map_of_secret(secret)} for secret in secrets]}
+
+
+def _map_of_secret(secret: Secret) -> Item:
+    found = {"value": {"S": secret.value}, "created_at": {"N": str(secret.created_at)}}
+    return found if secret.ends_at is None else found | {"ends_at": {"N": str(secret.ends_at)}}
+
+
+def _secret_of(found: Item) -> Secret:
+    return Secret(
+        value=found["value"]["S"],
+        created_at=int(found["created_at"]["N"]),
+        ends_at=int(found["ends_at"]["N"]) if "ends_at" in found else None,
+    )
 
 
 def _addresses(key: ApiKeyRecord) -> tuple[Item, Item]:

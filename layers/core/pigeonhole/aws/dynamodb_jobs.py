@@ -10,7 +10,7 @@
     agenda       JOBS                        due_at      the jobs that something is left to do for
 
 Both indexes hold keys alone, so a job that only progresses changes neither; the jobs are then read from the table.
-`expires_at`: when the table may forget an item.
+`expires_at`: when the table may forget an item. `announcement`: what the table's stream is filtered by (functions/notify).
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from pigeonhole.aws.dynamodb import Item, call, get_item, query_all
-from pigeonhole.jobs import MAY_FOLLOW, Claim, Job, Part, Span, Status
+from pigeonhole.jobs import MAY_FOLLOW, Announcement, Claim, Job, Part, Span, Status
 from pigeonhole.ports import Page
+from pigeonhole.webhooks import Attempt, DeliveryStatus, Webhook
 
 BY_STATUS, AGENDA = "by-status", "agenda"
 BATCH = 100  # keys of one BatchGetItem
@@ -194,6 +195,10 @@ def _item_of(job: Job) -> Item:
     }
     if job.due_at is not None:
         item["agenda"] = {"S": "JOBS"}
+    if job.announcement:
+        item["announcement"] = {"S": job.announcement}
+    if job.webhook:
+        item["webhook"] = _map_of_webhook(job.webhook)
     return item | {name: _number(value) for name in _TIMES if (value := getattr(job, name)) is not None}
 
 
@@ -212,7 +217,36 @@ def _job_of(item: Item) -> Job:
         succeeded=int(item["succeeded"]["N"]),
         failed=int(item["failed"]["N"]),
         version=int(item["version"]["N"]),
+        announcement=Announcement(item["announcement"]["S"]) if "announcement" in item else None,
+        webhook=_webhook_of(item["webhook"]["M"]) if "webhook" in item else None,
         **{"due_at": None, **times},
+    )
+
+
+def _map_of_webhook(webhook: Webhook) -> Item:
+    tries = [_map_of_attempt(attempt) for attempt in webhook.attempts]
+    return {"M": {"url": {"S": webhook.url}, "status": {"S": webhook.status}, "attempts": {"L": tries}}}
+
+
+def _map_of_attempt(attempt: Attempt) -> Item:
+    found: Item = {"at": _number(attempt.at)}
+    if attempt.status is not None:
+        found["status"] = _number(attempt.status)
+    if attempt.error is not None:
+        found["error"] = {"S": attempt.error}
+    return {"M": found}
+
+
+def _webhook_of(found: Item) -> Webhook:
+    attempts = tuple(_attempt_of(each["M"]) for each in found["attempts"]["L"])
+    return Webhook(found["url"]["S"], DeliveryStatus(found["status"]["S"]), attempts)
+
+
+def _attempt_of(found: Item) -> Attempt:
+    return Attempt(
+        at=float(found["at"]["N"]),
+        status=int(found["status"]["N"]) if "status" in found else None,
+        error=found["error"]["S"] if "error" in found else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""The queue of chunks in SQS: the adapter behind ports.ChunkQueue."""
+"""Queues in SQS: the adapter behind ports.ChunkQueue and ports.WebhookQueue."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pigeonhole.errors import Overloaded
-from pigeonhole.messages import ChunkMessage
+from pigeonhole.messages import ChunkMessage, WebhookMessage
 
 BATCH = 10  # messages of one SendMessageBatch
 
 
-class SqsChunkQueue:
-    """The ChunkQueue of a deployment. `client`: a boto3 SQS client; `url`: the queue's."""
+class SqsQueue:
+    """One queue of a deployment. `client`: a boto3 SQS client; `url`: the queue's."""
 
     def __init__(self, client: Any, url: str) -> None:
         self._client = client
         self._url = url
 
-    def send(self, messages: Sequence[ChunkMessage]) -> None:
+    def send(self, messages: Sequence[ChunkMessage | WebhookMessage]) -> None:
         for first in range(0, len(messages), BATCH):
             entries = [
                 {"Id": str(number), "MessageBody": message.model_dump_json()}

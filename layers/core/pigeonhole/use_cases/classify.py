@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pigeonhole.contract import ClassificationRequest, ClassificationResponse, RequestLimits, parse_request
-from pigeonhole.contract_jobs import JOBS, Preference
+from pigeonhole.contract import ClassificationRequest, ClassificationResponse, RequestLimits, parse_as, parse_request
+from pigeonhole.contract_jobs import JOBS, LACKING, JobRequest, Preference
 from pigeonhole.errors import Fault, JobFinished, Overloaded, TimedOut, from_code
 from pigeonhole.jobs import IdempotencyKey, Job, Status
 from pigeonhole.results import Collected, as_error, collect
@@ -54,11 +54,12 @@ class Classify:
         if a request that went through the queue isn't done in time.
         """
         started = self.read.clock()
-        request = parse_request(body, self.limits)
         is_plain = not wanted.respond_async and wanted.wait_s is None
+        request = parse_request(body, self.limits) if is_plain else parse_as(JobRequest, body, self.limits, lacking=LACKING)
         if is_plain and self.rules.fits(request):
             return self.directly(request, tenant=tenant, log_id=log_id)
-        job = self.submit(request, tenant=tenant, log_id=log_id, key=key)
+        webhook_url = request.webhook_url if isinstance(request, JobRequest) else None
+        job = self.submit(request, tenant=tenant, log_id=log_id, key=key, webhook_url=webhook_url)
         wait_s = self.rules.wait_s if is_plain else min(wanted.wait_s or 0, self.rules.wait_s)
         if not wait_s:
             return job

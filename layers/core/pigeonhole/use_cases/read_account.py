@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from pigeonhole.contract import RequestLimits
-from pigeonhole.contract_service import AccountResponse, Limits, TenantInfo
+from pigeonhole.contract_service import AccountResponse, Limits, SecretInfo, TenantInfo
 from pigeonhole.messages import S3Grant
+from pigeonhole.ports import SecretStore
 from pigeonhole.rates import Quota, RateState
 from pigeonhole.settings import Settings
 from pigeonhole.tenants import Tenant
 from pigeonhole.times import iso
+from pigeonhole.webhooks import old_valid_until
 
 
 class ReadAccount:
     """The service behind `GET /v1/account`."""
 
-    def __init__(self, settings: Settings, limits: RequestLimits, quota: Quota) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        limits: RequestLimits,
+        quota: Quota,
+        secrets: SecretStore,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._secrets = secrets
+        self._clock = clock
         self._settings = settings
         self._limits = limits
         self._quota = quota
@@ -40,7 +54,15 @@ class ReadAccount:
                 requests_reset=rate.reset_ms,
             ),
             s3_prefixes=[_address(grant) for grant in tenant.grants],
+            webhook_secret=self._secret_of(tenant),
         )
+
+    def _secret_of(self, tenant: Tenant) -> SecretInfo | None:
+        secrets = self._secrets.secrets(tenant.id)
+        if not secrets:
+            return None
+        until = old_valid_until(secrets, self._clock())
+        return SecretInfo(created_at=iso(secrets[0].created_at), old_valid_until=None if until is None else iso(until))
 
 
 def _address(grant: S3Grant) -> str:

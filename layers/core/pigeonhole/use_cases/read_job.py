@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pigeonhole.contract_jobs import JobInfo, JobResponse, JobsResponse, Progress
+from pigeonhole.contract_jobs import JobInfo, JobResponse, JobsResponse, Progress, WebhookInfo, WebhookTry
 from pigeonhole.errors import InternalError, NotFound
 from pigeonhole.jobs import Job, Part, Span, Status, is_id
 from pigeonhole.messages import PartResults
 from pigeonhole.ports import JobStore, ObjectStore, Page
 from pigeonhole.results import collect, prediction, unpack, whole_key
 from pigeonhole.times import iso
+from pigeonhole.webhooks import DeliveryStatus
 
 NO_SUCH_JOB = "There is no such job. GET /v1/classification/jobs lists yours; one is kept until its expires_at."
 FIRST_LOOK_S, LONGEST_PAUSE_S = 0.1, 1.0
@@ -102,7 +103,17 @@ def info_of(job: Job) -> JobInfo:
         finished_at=None if job.finished_at is None else iso(job.finished_at),
         expires_at=iso(job.expires_at),
         progress=Progress(total=job.total, succeeded=job.succeeded, failed=job.failed),
+        webhook=_webhook_of(job),
     )
+
+
+def _webhook_of(job: Job) -> WebhookInfo | None:
+    hook = job.webhook
+    if hook is None:
+        return None
+    tries = [WebhookTry(at=iso(it.at), status=it.status, error=it.error) for it in hook.attempts]
+    waits = job.has_ended and hook.status is DeliveryStatus.PENDING and job.due_at is not None
+    return WebhookInfo(url=hook.url, status=hook.status, attempts=tries, next_at=iso(job.due_at or 0) if waits else None)
 
 
 def page_of(page: Page, log_id: str) -> JobsResponse:

@@ -13,16 +13,19 @@ from dataclasses import dataclass
 
 from pigeonhole.contract import ClassificationRequest, RequestLimits, parse_as
 from pigeonhole.contract_jobs import LACKING, JobRequest, Preference
-from pigeonhole.errors import IdempotencyMismatch, NotFound, Overloaded
+from pigeonhole.errors import Fault, IdempotencyMismatch, NotFound, Overloaded
 from pigeonhole.jobs import Claim, IdempotencyKey, Job, Span, new_id
 from pigeonhole.messages import ChunkMessage, JobInput
-from pigeonhole.ports import ChunkQueue, JobStore, ObjectStore
+from pigeonhole.ports import ChunkQueue, JobStore, ObjectStore, SecretStore
 from pigeonhole.results import input_key
 from pigeonhole.tenants import Tenant
 from pigeonhole.use_cases.change_job import ChangeJob
 from pigeonhole.use_cases.read_job import ReadJob
+from pigeonhole.validation import invalid_request
+from pigeonhole.webhooks import Webhook
 
 QUEUE_GRACE_S = 60  # a job that isn't queued after so long was left by a crash
+NO_SECRET = Fault("webhook_url", "needs a secret to sign with: make one by POST /v1/account/webhook-secret first")
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Submit:
         store: JobStore,
         objects: ObjectStore,
         queue: ChunkQueue,
+        secrets: SecretStore,
         rules: JobRules,
         *,
         clock: Callable[[], float] = time.time,
@@ -56,22 +60,32 @@ class Submit:
         self._change = ChangeJob(store, sleep)
         self._objects = objects
         self._queue = queue
+        self._secrets = secrets
         self._rules = rules
         self._clock = clock
 
     def __call__(
-        self, request: ClassificationRequest, *, tenant: Tenant, log_id: str, key: IdempotencyKey | None = None
+        self,
+        request: ClassificationRequest,
+        *,
+        tenant: Tenant,
+        log_id: str,
+        key: IdempotencyKey | None = None,
+        webhook_url: str | None = None,
     ) -> Job:
-        """Take a job, or give the one that `key` stands for.
+        """Take a job, or give the one that `key` stands for. `webhook_url`: is told its end.
 
-        Raises IdempotencyMismatch if `key` came with another body, Overloaded if the job could not be written down.
+        Raises IdempotencyMismatch if `key` came with another body, InvalidRequest if there is no secret to sign what the
+        webhook is told, Overloaded if the job could not be written down.
         """
         now = self._clock()
-        job = self._new_job(request, tenant, now)
+        job = self._new_job(request, tenant, now, Webhook(webhook_url) if webhook_url else None)
         claim = key.claim_on(job) if key else None
         earlier = self._earlier(claim, now)
         if earlier:
             return earlier
+        if webhook_url and not self._secrets.secrets(tenant.id):
+            raise invalid_request((NO_SECRET,))
         kept = JobInput(log_id=log_id, grants=tenant.grants, request=request)
         data = kept.model_dump_json(exclude_none=True).encode()
         self._objects.put(input_key(tenant.id, job.id), data, "application/json")
@@ -82,7 +96,7 @@ class Submit:
             return winner
         return self._queue_all(job)
 
-    def _new_job(self, request: ClassificationRequest, tenant: Tenant, now: float) -> Job:
+    def _new_job(self, request: ClassificationRequest, tenant: Tenant, now: float, webhook: Webhook | None) -> Job:
         return Job(
             tenant_id=tenant.id,
             id=new_id(now),
@@ -93,6 +107,7 @@ class Submit:
             updated_at=now,
             expires_at=int(now) + self._rules.keep_s,
             due_at=now + QUEUE_GRACE_S,
+            webhook=webhook,
         )
 
     def _earlier(self, claim: Claim | None, now: float) -> Job | None:
@@ -141,7 +156,7 @@ class SubmitJob:
         Raises InvalidRequest with every fault, and what Submit raises.
         """
         request = parse_as(JobRequest, body, self.limits, lacking=LACKING)
-        job = self.submit(request, tenant=tenant, log_id=log_id, key=key)
+        job = self.submit(request, tenant=tenant, log_id=log_id, key=key, webhook_url=request.webhook_url)
         if not wanted.wait_s:
             return job
         try:

@@ -1,0 +1,30 @@
+"""Tell the ends of jobs that the table's stream brings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
+
+from pigeonhole import wiring
+from pigeonhole.aws.records import each_change, job_of
+from pigeonhole.observability import observed, observer, places_of
+
+
+@observed("notify", log_id_path="Records[0].eventID")
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    return each_change(event, context, _tell)
+
+
+def _tell(record: DynamoDBRecord) -> None:
+    seen = observer("notify")
+    tenant_id, job_id = job_of(record)
+    try:
+        job = wiring.announce(wiring.settings())(tenant_id, job_id)
+    except Exception as error:
+        seen.failed("announcement_failed")
+        seen.logger.error("a job's end could not be told", job_id=job_id, trace=places_of(error))
+        raise
+    if job:
+        seen.count("ended_jobs")
+        seen.logger.info("told", job_id=job_id, status=job.status, webhook=job.webhook is not None)

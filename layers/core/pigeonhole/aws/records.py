@@ -1,0 +1,51 @@
+"""What queues and the table's stream bring to a function: records, each of which fails by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from pydantic import BaseModel, ValidationError
+
+from pigeonhole.observability import Observer
+
+Message = TypeVar("Message", bound=BaseModel)
+
+
+def each_message(event: dict[str, Any], context: Any, work: Callable[[SQSRecord], None]) -> dict[str, Any]:
+    """Run `work` on each record of a queue; the answer names those for which it raised, and they come again."""
+    return _each(event, context, work, EventType.SQS)
+
+
+def each_change(event: dict[str, Any], context: Any, work: Callable[[DynamoDBRecord], None]) -> dict[str, Any]:
+    """Run `work` on each record of the stream, in order; from the first for which it raised, they come again."""
+    return _each(event, context, work, EventType.DynamoDBStreams)
+
+
+def _each(event: dict[str, Any], context: Any, work: Callable[[Any], None], kind: EventType) -> dict[str, Any]:
+    # It isn't raised if all fail: the batch would come again whole, without the pauses that `work` may have asked for.
+    processor = BatchProcessor(event_type=kind, raise_on_entire_batch_failure=False)
+    answer: dict[str, Any] = process_partial_response(event, work, processor, context)  # type: ignore[assignment]
+    return answer
+
+
+def message_of(record: SQSRecord, kind: type[Message], seen: Observer) -> Message | None:
+    """Read a record's message; None, and a line in the log without its text, for one that can't be read.
+
+    No retry would mend that, and it names no job that could be told.
+    """
+    try:
+        return kind.model_validate_json(record.body)
+    except ValidationError:
+        seen.failed("bad_message")
+        seen.logger.error("a message that can't be read is dropped", message_id=record.message_id)
+        return None
+
+
+def job_of(record: DynamoDBRecord) -> tuple[str, str]:
+    """A job's tenant and id, by the keys that dynamodb_jobs.py gives it."""
+    keys = (record.dynamodb.keys if record.dynamodb else None) or {}
+    return str(keys["pk"]).removeprefix("JOBS#"), str(keys["sk"])

@@ -1,0 +1,72 @@
+"""Tell a job's end: an event on the bus, and a first try of its webhook.
+
+The table's stream brings each end, and the sweep lets it bring those again that nobody told. Who takes an end up writes
+that down first, over the version that waits: of two, one is too late and tells nothing. If it is lost before it has
+written that all is told, the end waits again after `LEASE_S`, so an event may come twice, and never not at all.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pigeonhole.jobs import Announcement, Job
+from pigeonhole.messages import JobEnded, WebhookMessage
+from pigeonhole.ports import EventBus, JobStore, WebhookQueue
+from pigeonhole.times import iso
+from pigeonhole.use_cases.change_job import ChangeJob
+
+
+@dataclass(frozen=True)
+class Announce:
+    """The service behind functions/notify."""
+
+    store: JobStore
+    bus: EventBus
+    webhooks: WebhookQueue
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+
+    def __call__(self, tenant_id: str, job_id: str) -> Job | None:
+        """Tell the end of a job that waits for it; the job, None if there is nothing to tell.
+
+        Raises Overloaded where it could not be told now.
+        """
+        job = self._take_up(tenant_id, job_id)
+        if job is None:
+            return None
+        self.bus.put(event_of(job))
+        job = ChangeJob(self.store, self.sleep)(tenant_id, job_id, self._note) or job
+        if job.awaits_try(1):  # should this be lost, the sweep asks for that try
+            self.webhooks.send([WebhookMessage(tenant_id=tenant_id, job_id=job_id, attempt=1)])
+        return job
+
+    def _take_up(self, tenant_id: str, job_id: str) -> Job | None:
+        taken: Job | None = None
+
+        def take(job: Job) -> Job | None:
+            nonlocal taken
+            taken = job.taken_up(self.clock()) if job.announcement is Announcement.WAITING else None
+            return taken
+
+        ChangeJob(self.store, self.sleep)(tenant_id, job_id, take)
+        return taken
+
+    def _note(self, job: Job) -> Job | None:
+        return job.announced(self.clock()) if job.announcement is Announcement.TAKEN_UP else None
+
+
+def event_of(job: Job) -> JobEnded:
+    """The event of a job's end."""
+    assert job.finished_at is not None  # noqa: S101 - it has ended
+    return JobEnded(
+        tenant_id=job.tenant_id,
+        job_id=job.id,
+        status=job.status,
+        total=job.total,
+        succeeded=job.succeeded,
+        failed=job.failed,
+        created_at=iso(job.created_at),
+        finished_at=iso(job.finished_at),
+    )

@@ -1,0 +1,125 @@
+"""Webhooks: signed so that the field's own library verifies them, tried for a day, under secrets that overlap."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+
+import pytest
+from standardwebhooks import Webhook as Verifier
+from standardwebhooks.webhooks import WebhookVerificationError
+
+from pigeonhole.webhooks import (
+    GIVE_UP_S,
+    LONGEST_PAUSE_S,
+    MAX_SECRETS,
+    OLD_SECRET_S,
+    DeliveryStatus,
+    Secret,
+    Webhook,
+    old_valid_until,
+    rotated,
+    signature_headers,
+)
+
+BODY = json.dumps({"type": "job.succeeded", "ünï": "cödé"}, ensure_ascii=False).encode()
+NOW = 1_000_000.0
+
+
+def verified(secret: Secret, body: bytes, headers: dict[str, str]) -> bool:
+    try:
+        Verifier(secret.value).verify(body, headers)
+    except WebhookVerificationError:
+        return False
+    return True
+
+
+def test_a_delivery_is_verified_by_the_standards_own_library() -> None:
+    (secret,) = rotated((), time.time())
+    headers = signature_headers(BODY, "job_1", [secret], time.time())
+
+    assert verified(secret, BODY, headers)
+    assert not verified(secret, BODY + b" ", headers)
+    assert not verified(secret, BODY, headers | {"webhook-id": "job_2"})
+    assert not verified(secret, BODY, headers | {"webhook-timestamp": str(int(time.time()) + 1)})
+    assert not verified(rotated((), time.time())[0], BODY, headers)
+
+
+def test_after_a_rotation_deliveries_are_signed_with_both_secrets() -> None:
+    first = rotated((), time.time())
+    both = rotated(first, time.time())
+    headers = signature_headers(BODY, "job_1", both, time.time())
+
+    assert all(verified(secret, BODY, headers) for secret in both)
+    assert both[1].value == first[0].value != both[0].value
+
+
+def test_a_replaced_secret_signs_for_a_day() -> None:
+    new, old = rotated(rotated((), NOW), NOW + 100)
+
+    assert new.signs(NOW + 10 * OLD_SECRET_S)
+    assert old.signs(NOW + 100 + OLD_SECRET_S - 1)
+    assert not old.signs(NOW + 100 + OLD_SECRET_S)
+    assert old_valid_until((new, old), NOW + 100) == NOW + 100 + OLD_SECRET_S
+    assert old_valid_until((new, old), NOW + 100 + OLD_SECRET_S) is None
+
+
+def test_a_second_rotation_doesnt_lengthen_the_first_secrets_day() -> None:
+    first = rotated((), NOW)
+    third = rotated(rotated(first, NOW), NOW + 1_000)
+
+    assert [secret.ends_at for secret in third] == [None, NOW + 1_000 + OLD_SECRET_S, NOW + OLD_SECRET_S]
+    assert len(rotated(third, NOW + 2 * OLD_SECRET_S)) == 2, "ended ones are forgotten"
+
+
+def test_no_more_secrets_are_kept_than_a_header_should_hold() -> None:
+    kept: tuple[Secret, ...] = ()
+    for second in range(MAX_SECRETS + 5):
+        kept = rotated(kept, NOW + second)
+
+    assert len(kept) == MAX_SECRETS
+    assert kept[0].ends_at is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (200, DeliveryStatus.DELIVERED),
+        (204, DeliveryStatus.DELIVERED),
+        (299, DeliveryStatus.DELIVERED),
+        (410, DeliveryStatus.GONE),
+        (302, DeliveryStatus.PENDING),
+        (400, DeliveryStatus.PENDING),
+        (404, DeliveryStatus.PENDING),
+        (500, DeliveryStatus.PENDING),
+        (None, DeliveryStatus.PENDING),
+    ],
+)
+def test_what_an_answer_means(answer: int | None, status: DeliveryStatus) -> None:
+    hook = Webhook("https://example.com").begun(NOW).tried(answer, None if answer else "no connection")
+
+    assert hook.status is status
+    assert (hook.attempts[0].at, hook.attempts[0].status) == (NOW, answer)
+
+
+def test_a_try_whose_outcome_nobody_noted_says_so() -> None:
+    assert Webhook("https://example.com").begun(NOW).attempts[0].error == "no outcome was noted"
+
+
+def test_pauses_double_up_to_four_hours_and_the_tries_end_after_a_day() -> None:
+    hook, now, pauses = Webhook("https://example.com"), NOW, []
+    for _ in range(100):
+        hook = hook.begun(now).tried(500, None)
+        next_at = hook.next_at(now)
+        if next_at is None:
+            break
+        pauses.append(next_at - now)
+        now = next_at
+
+    assert pauses[:6] == [30, 60, 120, 240, 480, 960]
+    assert max(pauses) == LONGEST_PAUSE_S
+    assert GIVE_UP_S - LONGEST_PAUSE_S < now - NOW <= GIVE_UP_S
+    assert not hook.is_over(now)
+    assert hook.is_over(NOW + GIVE_UP_S + 1)
+    assert not replace(hook, attempts=()).is_over(NOW * 10), "it was never tried"
