@@ -155,7 +155,7 @@ class Jobs:
 
     @cached_property
     def deliver(self) -> DeliverWebhook:
-        return DeliverWebhook(self.store, self.secrets, self.poster, self.clock, self.sleep)
+        return DeliverWebhook(self.store, self.secrets, self.poster, clock=self.clock, sleep=self.sleep)
 
     def submitted(self, count: int, *, tenant: Tenant = ACME, webhook_url: str | None = None, **more: Any) -> Job:
         return self.submit(request(count, **more), tenant=tenant, log_id="log-1", webhook_url=webhook_url)

@@ -26,7 +26,12 @@ ROOT = Path(__file__).resolve().parents[2]
 STACK = "pigeonhole"
 DATA = Path(".pigeonhole")
 TENANT, KEY = "local", "up"
-WORKERS = 2  # at a time, each with a model of its own; the least that the template takes
+PARAMETERS = {
+    "WorkerConcurrency": "2",  # each has a model of its own; the least that the template takes
+    # What was in a worker's hands at Ctrl-C comes again when this has passed, and nobody wants to wait twelve minutes.
+    "WorkerTimeout": "60",
+    "ChunkVisibility": "60",
+}
 WARM_UP_S = 60.0
 
 CURL = """\
@@ -96,9 +101,7 @@ def bring_up(process: LocalProcess, folder: Path) -> str:
     """Deploy the template, open the API's port, load the model, and give an API key: the last start's if it still works."""
     concurrency = min(4, max(2, os.cpu_count() or 1))
     with LocalStack(process.aws_url, STACK, ROOT) as stack:
-        outputs = stack.deploy(
-            classify_concurrency=concurrency, settings=local_settings(folder), parameters={"WorkerConcurrency": str(WORKERS)}
-        )
+        outputs = stack.deploy(classify_concurrency=concurrency, settings=local_settings(folder), parameters=PARAMETERS)
         process.route_to(outputs["ApiId"], outputs["StageName"])
         key = _key_of(stack, outputs)
         _warm_up(process, stack, key)

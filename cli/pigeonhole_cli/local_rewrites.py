@@ -206,6 +206,10 @@ REWRITES = (
     ),
     Rewrite("queues have the same addresses at each start, whatever the port", "ministack looks for them by their addresses"),
     Rewrite(
+        "the table's stream begins anew at each start",
+        "ministack keeps how far it was read, and not what is in it; ends of jobs that it lost are told after the sweep",
+    ),
+    Rewrite(
         "buckets are reached by http://", "ministack has no TLS; the policy that refuses http is left out", _http_is_let_in
     ),
     Rewrite("functions are invoked without an alias", "ministack would forget that limit", _aliases_go),

@@ -86,10 +86,16 @@ async def serve(aws_fd: int, api_fd: int, route_file: Path) -> None:
     from hypercorn.asyncio import serve as hypercorn_serve
     from hypercorn.config import Config
     from ministack.app import app
-    from ministack.services import sqs
+    from ministack.services import lambda_svc, sqs
 
     # A queue is kept by its address, which would have the port of the start that made it: queues would be lost at another's.
     sqs.DEFAULT_PORT, sqs._CANONICAL_NETLOC = "80", f"{sqs.DEFAULT_HOST}:80"
+
+    # How far a stream was read is kept, and what is in it is not: what comes next would be taken for read already.
+    restore = lambda_svc._restore_esm_positions
+    lambda_svc._restore_esm_positions = lambda store, kept: (
+        None if store is lambda_svc._dynamodb_stream_positions else restore(store, kept)
+    )
 
     ended, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from clients import install_javascript
 from deployment import BUCKET, PREFIX, Deploy, Deployment
+from job_calls import Ends
 
 from loopback import Answer, LoopbackServer, respond
 from pigeonhole.encoders.prepare import prepare
@@ -109,6 +110,12 @@ def deployed(server: LocalProcess, deploy: Deploy, opened: ExitStack) -> Deploym
     keys = manage_keys(main.stack, main.outputs)
     main.key = keys.create("tests", "granted", [S3Grant(bucket=BUCKET, prefix=PREFIX)]).value
     return main
+
+
+@pytest.fixture(scope="session")
+def ends(server: LocalProcess, opened: ExitStack) -> Ends:
+    """The events of the ends of all stacks' jobs."""
+    return Ends(opened.enter_context(LocalStack(server.aws_url, "none", ROOT)))
 
 
 @pytest.fixture(scope="session")

@@ -11,39 +11,17 @@ from typing import Any
 import httpx
 import pytest
 from deployment import BUCKET, PREFIX, Deployment, error_of, image, request, text
+from job_calls import PATIENCE_S, ended, of_itself, submit, sweep
 
 from pigeonhole.contract_jobs import JOBS, JobResponse
 from pigeonhole_cli.local import manage_keys
 
-PATIENCE_S = 240
 NAMES = [
     f"{kind} {thing}"
     for kind in ("happy", "angry", "sad", "calm")
     for thing in ("mail", "call", "note", "song", "talk", "tale")
 ]
 WORDS = ("I love it", "terrible", "the match ended two to one", "shares fell", "a new phone", "the minister resigned")
-
-
-def submit(deployed: Deployment, body: Any, *, key: str = "", **headers: str) -> JobResponse:
-    sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    answer = deployed.call("POST", JOBS, body, key=key, headers=sent)
-    assert answer.status_code == 202, answer.text
-    job = JobResponse.model_validate(answer.json())
-    assert answer.headers["location"] == f"{JOBS}/{job.job.id}"
-    return job
-
-
-def ended(deployed: Deployment, job_id: str, *, key: str = "") -> JobResponse:
-    """Poll a job until it has ended."""
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        answer = deployed.call("GET", f"{JOBS}/{job_id}?wait=20", key=key)
-        assert answer.status_code == 200, answer.text
-        job = JobResponse.model_validate(answer.json())
-        if job.job.finished_at:
-            return job
-        assert int(answer.headers["retry-after"]) >= 1
-    raise AssertionError(f"the job has not ended: {answer.text}")
 
 
 def directly(deployed: Deployment, dataset: Sequence[dict[str, Any]], **more: Any) -> tuple[list[Any], list[dict[str, float]]]:
@@ -60,21 +38,6 @@ def directly(deployed: Deployment, dataset: Sequence[dict[str, Any]], **more: An
 
 def probabilities(row: Sequence[dict[str, Any]]) -> dict[str, float]:
     return {score["label"]: score["probability"] for score in row}
-
-
-def of_itself(deployed: Deployment, job_id: str, **changes: dict[str, str]) -> str:
-    """Leave what a crash leaves: a record and its samples as of `job_id`, which has ended, without any of what came later."""
-    table, name = deployed.stack.client("dynamodb"), deployed.outputs["TableName"]
-    storage, bucket = deployed.stack.client("s3"), deployed.outputs["JobBucketName"]
-    orphan = job_id[:-1] + ("0" if job_id[-1] != "0" else "1")
-    key = {"pk": {"S": "JOBS#tests"}, "sk": {"S": job_id}}
-    item = table.get_item(TableName=name, Key=key, ConsistentRead=True)["Item"]
-    later = ("finished_at", "started_at", "queued_at")
-    first = {"sk": {"S": orphan}, "succeeded": {"N": "0"}, "failed": {"N": "0"}, "version": {"N": "1"}}
-    samples = storage.get_object(Bucket=bucket, Key=f"inputs/tests/{job_id}.json")["Body"].read()
-    storage.put_object(Bucket=bucket, Key=f"inputs/tests/{orphan}.json", Body=samples)
-    table.put_item(TableName=name, Item={at: item[at] for at in item if at not in later} | first | changes)
-    return orphan
 
 
 def alike(job: JobResponse, predictions: Sequence[Any], scores: Sequence[dict[str, float]]) -> None:
@@ -325,9 +288,5 @@ def test_a_job_that_was_never_queued_is_queued_by_the_sweep(deployed: Deployment
     ended(deployed, job.id)
     orphan = of_itself(deployed, job.id, status={"S": "queued"}, agenda={"S": "JOBS"}, due_at={"N": "1"})
 
-    answer = deployed.stack.client("lambda").invoke(
-        FunctionName=deployed.stack.resources()["SweepFunction"], Payload=b'{"id": "sweep"}'
-    )
-
-    assert json.loads(answer["Payload"].read())["queued"] >= 1
+    assert sweep(deployed)["queued"] >= 1
     assert ended(deployed, orphan).predictions == ["positive"]

@@ -16,13 +16,20 @@ from pathlib import Path
 import pytest
 from deployment import BUCKET, PREFIX, Deployment, image, request, text
 
-FUNCTIONS = {f"{name}Function": f"{name}Role" for name in ("Api", "Classify", "Worker", "DeadLetters", "Sweep")}
+NAMES = ("Api", "Classify", "Worker", "DeadLetters", "Sweep", "Notify", "Webhooks")
+FUNCTIONS = {f"{name}Function": f"{name}Role" for name in NAMES}
 
 # Granted to Lambda itself, which writes a function's logs and traces under the function's role: no code of ours calls them.
 LAMBDAS_OWN = {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"}
-# And what reads a queue for a function; ministack does that without asking.
+# And what reads a queue or a stream for a function; ministack does that without asking.
 QUEUES_OWN = {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
-READ_QUEUES = {"WorkerFunction", "DeadLettersFunction"}
+STREAMS_OWN = {f"dynamodb:{call}" for call in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")}
+READ_FOR = {
+    "WorkerFunction": QUEUES_OWN,
+    "DeadLettersFunction": QUEUES_OWN,
+    "WebhooksFunction": QUEUES_OWN,
+    "NotifyFunction": STREAMS_OWN,
+}
 
 
 @dataclass(frozen=True)
@@ -112,7 +119,7 @@ def test_no_granted_action_is_unused(deployed: Deployment, calls: list[Call], fu
 
     unused = [grant for grant in grants(deployed, function) if not any(grant.covers(call) for call in own)]
 
-    assert {grant.action for grant in unused} == LAMBDAS_OWN | (QUEUES_OWN if function in READ_QUEUES else set())
+    assert {grant.action for grant in unused} == LAMBDAS_OWN | READ_FOR.get(function, set())
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -138,4 +145,8 @@ def test_the_functions_call_what_they_are_said_to(calls: list[Call]) -> None:
         *(("DeadLettersFunction", f"dynamodb:{call}") for call in ("GetItem", "PutItem", "Query")),
         *(("SweepFunction", f"dynamodb:{call}") for call in ("BatchGetItem", "GetItem", "PutItem", "Query")),
         ("SweepFunction", "sqs:SendMessageBatch"),
+        *(("NotifyFunction", f"dynamodb:{call}") for call in ("GetItem", "PutItem")),
+        ("NotifyFunction", "events:PutEvents"),
+        ("NotifyFunction", "sqs:SendMessageBatch"),
+        *(("WebhooksFunction", f"dynamodb:{call}") for call in ("GetItem", "PutItem")),
     }

@@ -111,7 +111,7 @@ def test_pauses_double_up_to_four_hours_and_the_tries_end_after_a_day() -> None:
     hook, now, pauses = Webhook("https://example.com"), NOW, []
     for _ in range(100):
         hook = hook.begun(now).tried(500, None)
-        next_at = hook.next_at(now)
+        next_at = hook.next_at(now, 30)
         if next_at is None:
             break
         pauses.append(next_at - now)

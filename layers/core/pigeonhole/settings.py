@@ -19,6 +19,7 @@ AT_LEAST_ONE = (
     "text_chunk",
     "image_chunk",
     "job_days",
+    "webhook_pause_s",
 )
 
 
@@ -54,6 +55,7 @@ class Settings:
     direct_ms: int = 20_000
     worker_stop_s: float = 30.0  # before a worker's time is up, the last samples are begun
     webhook_timeout_s: float = 10.0  # of one try
+    webhook_pause_s: int = 30  # after the first try; each further one is twice as long, four hours at most
     # callers' addresses
     allow_http: bool = False
     allow_loopback: bool = False  # the local stack only: the template never sets it

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 30, 4 * 3600
+LONGEST_PAUSE_S = 4 * 3600
 GIVE_UP_S = 24 * 3600  # after the first try
 SECRET_PREFIX = "whsec_"  # noqa: S105 - what every secret begins with
 SECRET_BYTES = 32
@@ -63,9 +63,9 @@ class Webhook:
     def given_up(self) -> Webhook:
         return replace(self, status=DeliveryStatus.GIVEN_UP)
 
-    def next_at(self, now: float) -> float | None:
-        """When to try again (seconds since 1970); None if the day is over."""
-        next_at = now + min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (len(self.attempts) - 1))
+    def next_at(self, now: float, first_pause_s: float) -> float | None:
+        """When to try again (seconds since 1970), later after each try; None if the day is over."""
+        next_at = now + min(LONGEST_PAUSE_S, first_pause_s * 2 ** (len(self.attempts) - 1))
         return None if self.is_over(next_at) else next_at
 
     def is_over(self, now: float) -> bool:

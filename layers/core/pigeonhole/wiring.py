@@ -256,7 +256,7 @@ def deliver_webhook(settings: Settings) -> DeliverWebhook:
     jobs = _job_adapters(session, settings)
     table = _client(session, "dynamodb", timeout_s=JOB_TIMEOUT_S, attempts=JOB_ATTEMPTS)
     client = GuardedClient(_net_rules(settings, timeout_s=settings.webhook_timeout_s))
-    return DeliverWebhook(jobs.store, DynamoSecretStore(table, settings.table_name), client)
+    return DeliverWebhook(jobs.store, DynamoSecretStore(table, settings.table_name), client, settings.webhook_pause_s)
 
 
 def encode_workers(settings: Settings, environ: Mapping[str, str]) -> int:

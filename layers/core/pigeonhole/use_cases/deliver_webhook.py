@@ -19,11 +19,12 @@ from pigeonhole.webhooks import DeliveryStatus, Webhook, signature_headers
 
 @dataclass(frozen=True)
 class DeliverWebhook:
-    """The service behind functions/webhooks."""
+    """The service behind functions/webhooks. `first_pause_s`: between the first try and the second."""
 
     store: JobStore
     secrets: SecretStore
     poster: Poster
+    first_pause_s: float = 30
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 
@@ -75,7 +76,7 @@ class DeliverWebhook:
         hook = hook.tried(status, error)
         if hook.status is not DeliveryStatus.PENDING:
             return job.with_webhook(hook, due_at=None)
-        next_at = hook.next_at(self.clock())
+        next_at = hook.next_at(self.clock(), self.first_pause_s)
         return job.with_webhook(hook if next_at else hook.given_up(), due_at=next_at)
 
 
