@@ -145,3 +145,19 @@ def test_a_first_try_that_was_lost_is_asked_for_by_the_sweep() -> None:
 
     assert [it.attempt for it in jobs.webhooks.sent] == [1]
     assert len(jobs.bus.events) == 1
+
+
+def test_an_end_that_is_out_is_not_told_again_because_the_table_was_busy() -> None:
+    jobs = Jobs()
+    job = ended(jobs)
+    tries = iter([None, busy, busy, busy])
+
+    def busy_after_the_event() -> None:
+        if trouble := next(tries, None):
+            trouble()
+
+    jobs.store.before = busy_after_the_event
+    jobs.notify()
+
+    assert jobs.job(job).due_at is None
+    assert len(jobs.bus.events) == 1

@@ -37,7 +37,7 @@ class Announce:
         if job is None:
             return None
         self.bus.put(event_of(job))
-        job = ChangeJob(self.store, self.sleep)(tenant_id, job_id, self._note) or job
+        job = ChangeJob(self.store, self.sleep, insists=True)(tenant_id, job_id, self._note) or job
         if job.awaits_try(1):  # should this be lost, the sweep asks for that try
             self.webhooks.send([WebhookMessage(tenant_id=tenant_id, job_id=job_id, attempt=1)])
         return job

@@ -22,10 +22,12 @@ class ChangeJob:
     """Applies changes to jobs. Every try is conditional on what it read, so a lost race changes nothing.
 
     Pauses are random up to a bound that doubles ("full jitter"), so that workers that met once don't meet again.
+    `insists`: tries again where the table is busy, too: for what has been told outside already, and would be told twice.
     """
 
     store: JobStore
     sleep: Callable[[float], None] = field(default=time.sleep)
+    insists: bool = False
 
     def __call__(self, tenant_id: str, job_id: str, how: Callable[[Job], Change]) -> Job | None:
         """Give the job as it is then. `how`: the next version, with a part if there is one; None to leave it as it is.
@@ -33,12 +35,16 @@ class ChangeJob:
         None if there is no such job. Raises Overloaded if others were faster each time, and what `how` raises.
         """
         for attempt in range(TRIES):
-            job = self.store.get(tenant_id, job_id)
-            change = how(job) if job else None
-            if change is None:
-                return job
-            after, part = change if isinstance(change, tuple) else (change, None)
-            if self.store.save(after, part):
-                return after
+            try:
+                job = self.store.get(tenant_id, job_id)
+                change = how(job) if job else None
+                if change is None:
+                    return job
+                after, part = change if isinstance(change, tuple) else (change, None)
+                if self.store.save(after, part):
+                    return after
+            except Overloaded:
+                if not self.insists:
+                    raise
             self.sleep(random.uniform(0, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt)))  # noqa: S311 - no secret
         raise Overloaded("The job is being changed by others. Try again.")

@@ -37,11 +37,10 @@ class DeliverWebhook:
         if job is None or job.webhook is None:
             return None
         status, error = self._post(job, job.webhook.url)
-        after = self._change(message, lambda job: self._with_outcome(job, message.attempt, status, error))
+        after = ChangeJob(self.store, self.sleep, insists=True)(
+            job.tenant_id, job.id, lambda job: self._with_outcome(job, message.attempt, status, error)
+        )
         return after.webhook if after else None
-
-    def _change(self, message: WebhookMessage, how: Callable[[Job], Job | None]) -> Job | None:
-        return ChangeJob(self.store, self.sleep)(message.tenant_id, message.job_id, how)
 
     def _begin(self, message: WebhookMessage) -> Job | None:
         begun: Job | None = None
@@ -54,7 +53,7 @@ class DeliverWebhook:
                 begun = job.with_webhook(job.webhook.begun(now), due_at=now + LEASE_S)
             return begun
 
-        self._change(message, begin)
+        ChangeJob(self.store, self.sleep)(message.tenant_id, message.job_id, begin)
         return begun
 
     def _post(self, job: Job, url: str) -> tuple[int | None, str | None]:
