@@ -21,14 +21,14 @@ ALL_THERE := import importlib.util, sys; sys.exit(not all(map(importlib.util.fin
 $(shell test -x $(BIN)/python || rm -f $(VENV)/pyvenv.cfg)
 
 .DEFAULT_GOAL := help
-.PHONY: help start test lint format openapi sam-build clean
+.PHONY: help start test lint format documents sam-build clean
 
 help:
 	@echo "make start    run Pigeonhole here: PORT=$(PORT) AWS_PORT=$(AWS_PORT) MODEL=$(MODEL)"
 	@echo "make test     run every test"
 	@echo "make lint     ruff, mypy, cfn-lint, sam validate"
 	@echo "make format   rewrite the sources as ruff wants them"
-	@echo "make openapi  write docs/openapi.json anew"
+	@echo "make documents  write docs/openapi.json and docs/messages.json anew"
 	@echo "make clean    forget the local stack's data; the environments and the models stay"
 
 start: $(VENV)/.for-start
@@ -51,8 +51,9 @@ format: $(TOOLS)/.installed
 	$(TOOLS)/bin/ruff check --fix-only
 	$(TOOLS)/bin/ruff format
 
-openapi: $(VENV)/.for-start
+documents: $(VENV)/.for-start
 	$(BIN)/python -m pigeonhole_cli.openapi > docs/openapi.json
+	$(BIN)/python -m pigeonhole_cli.schemas > docs/messages.json
 
 # What runs without Docker of `sam build`: the zip function with its layer, for the Python of .venv.
 sam-build: $(TOOLS)/.installed $(VENV)/.for-start

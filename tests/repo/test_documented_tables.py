@@ -10,10 +10,12 @@ import pytest
 import pages
 from pigeonhole.encoders.artifact import FILES
 from pigeonhole.encoders.registry import PRESETS
+from pigeonhole_cli import schemas as schemas_of
 from pigeonhole_cli.local_stack import read_template
 
 ROOT = Path(__file__).resolve().parents[2]
 OPERATIONS = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+MESSAGES = (ROOT / "docs/messages.md").read_text(encoding="utf-8")
 MODELS = (ROOT / "docs/models.md").read_text(encoding="utf-8")
 METRIC = re.compile(r"""\.(?:count|milliseconds)\("(\w+)""")
 
@@ -26,7 +28,7 @@ def test_the_parameters_are_those_of_the_template() -> None:
     }
 
 
-@pytest.mark.parametrize("function", ["api", "classify", "worker", "dead_letters", "sweep"])
+@pytest.mark.parametrize("function", ["api", "classify", "worker", "dead_letters", "sweep", "notify", "webhooks"])
 def test_the_metrics_are_those_of_the_functions(function: str) -> None:
     rows = pages.table_after(OPERATIONS, "What to watch")
     told = {row["metric"].strip("`") for row in rows if function in row["service"].split(", ")}
@@ -49,3 +51,13 @@ def test_the_files_are_those_of_an_artifact() -> None:
     told = {name for row in pages.table_after(MODELS, "The artifact folder") for name in re.findall(r"`([\w.]+)`", row["file"])}
 
     assert told == FILES
+
+
+def test_every_sample_event_is_told_and_every_message_has_its_schema() -> None:
+    rows = pages.table_after(MESSAGES, "Messages, events and webhooks")
+    samples = {row["sample"].rpartition("/")[2].rstrip(")") for row in rows}
+    schemas = {name for row in rows for name in re.findall(r"`(\w+)`", row["schema"])}
+
+    assert samples == {path.name for path in (ROOT / "events").iterdir()}
+    assert schemas == {model.__name__ for model in schemas_of.SENT}
+    assert (ROOT / "docs/messages.json").read_text("utf-8") == schemas_of.as_json(), "it has drifted: make documents"
