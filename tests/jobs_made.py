@@ -15,6 +15,7 @@ from fakes import (
     FakeObjectStore,
     FakePoster,
     FakeSecretStore,
+    FakeTenantStore,
     FakeWebhookQueue,
 )
 from pigeonhole.contract import ClassificationRequest, RequestLimits, SampleFault
@@ -107,6 +108,7 @@ class Jobs:
     bus: Any = field(default_factory=FakeEventBus)
     secrets: Any = field(default_factory=lambda: FakeSecretStore({"acme": (SECRET,)}))
     poster: Any = field(default_factory=FakePoster)
+    tenants: Any = field(default_factory=lambda: FakeTenantStore({"acme": ACME}))
     run: Callable[..., ChunkResult] = even_or_odd
     rules: JobRules = field(default_factory=lambda: JobRules(text_chunk=4, image_chunk=2, keep_s=1_000, stuck_s=300))
     now: float = 1_000.0
@@ -139,7 +141,9 @@ class Jobs:
 
     @property
     def process(self) -> ProcessChunk:
-        return ProcessChunk(self.store, self.objects, self.queue, self.run, self.write, RequestLimits(), stop_s=30)
+        return ProcessChunk(
+            self.store, self.tenants, self.objects, self.queue, self.run, self.write, self.read, RequestLimits(), stop_s=30
+        )
 
     @cached_property
     def fail_dead(self) -> FailDead:

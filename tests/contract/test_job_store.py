@@ -194,7 +194,9 @@ def test_a_job_that_nothing_is_left_to_do_for_is_not_due(store: JobStore) -> Non
     store.save(end)
     assert store.due(1e12, 10) == [end]
     store.save(end := end.taken_up(NOW))
-    store.save(end.announced(NOW))
+    store.save(end := end.announced(NOW))
+    store.save(end := end.with_whole())
+    assert store.get("acme", ID) == end
 
     assert store.due(1e12, 10) == []
 

@@ -112,6 +112,8 @@ def test_what_has_not_ended_has_no_end_to_tell(status: Status) -> None:
             change(in_state(status), NOW)
     with pytest.raises(IllegalTransition):
         in_state(status).with_webhook(Webhook("https://example.com"), None)
+    with pytest.raises(IllegalTransition):
+        in_state(status).with_whole()
 
 
 def test_an_end_is_taken_up_once() -> None:

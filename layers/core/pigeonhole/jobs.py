@@ -97,7 +97,8 @@ class Job:
     """One job. Times are seconds since 1970, UTC.
 
     `chunk_size`: samples per message; `queued_at`: when all its messages had been sent; `due_at`: when the sweep looks at it
-    next, None once nothing is left to do; `expires_at`: when the table may forget it; `announcement`: None until it ends.
+    next, None once nothing is left to do; `expires_at`: when the table may forget it; `announcement`: None until it ends;
+    `has_whole`: its answer, being too large for one of the API's, lies whole in an object.
     """
 
     tenant_id: str
@@ -115,6 +116,7 @@ class Job:
     finished_at: float | None = None
     succeeded: int = 0
     failed: int = 0
+    has_whole: bool = False
     announcement: Announcement | None = None
     webhook: Webhook | None = None
     version: int = 1
@@ -143,6 +145,11 @@ class Job:
     def looked_after(self, due_at: float | None) -> Job:
         """The sweep has looked at it and does so again at `due_at`. That is no change of the job itself."""
         return replace(self, due_at=due_at, version=self.version + 1)
+
+    def with_whole(self) -> Job:
+        """Its answer has been put together and kept."""
+        self._must_have_ended()
+        return replace(self, has_whole=True, version=self.version + 1)
 
     def to_be_announced(self, now: float) -> Job:
         """Its end waits to be told, once more if who had taken that up was lost."""

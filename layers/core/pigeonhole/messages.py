@@ -124,11 +124,10 @@ class ChunkMessage(_JobMessage):
 
 
 class JobInput(_Message):
-    """What a job works on, kept as an object for its workers. `grants`: what the tenant might name by s3:// when it asked."""
+    """What a job works on, kept as an object for its workers."""
 
     kind: Literal["job_input"] = "job_input"
     log_id: str
-    grants: tuple[S3Grant, ...] = ()
     request: ClassificationRequest
 
 

@@ -203,14 +203,23 @@ def worker_services(settings: Settings) -> WorkerServices:
     """Load the model and build functions/worker's services. Raises ModelUnavailable as `classify_services`."""
     from boto3.session import Session
 
+    from pigeonhole.aws.dynamodb import DynamoTenantStore
     from pigeonhole.use_cases.process_chunk import ProcessChunk
 
-    of_classify, jobs = classify_services(settings), _job_adapters(Session(), settings)
-    write = WritePart(jobs.store, jobs.objects)
-    run, limits = of_classify.run_chunk, of_classify.limits
-    return WorkerServices(
-        ProcessChunk(jobs.store, jobs.objects, jobs.queue, run, write, limits, settings.worker_stop_s), jobs.queue
+    of_classify, session = classify_services(settings), Session()
+    jobs = _job_adapters(session, settings)
+    process = ProcessChunk(
+        jobs.store,
+        DynamoTenantStore(_client(session, "dynamodb", timeout_s=JOB_TIMEOUT_S, attempts=JOB_ATTEMPTS), settings.table_name),
+        jobs.objects,
+        jobs.queue,
+        of_classify.run_chunk,
+        WritePart(jobs.store, jobs.objects),
+        ReadJob(jobs.store, jobs.objects),
+        of_classify.limits,
+        settings.worker_stop_s,
     )
+    return WorkerServices(process, jobs.queue)
 
 
 @cache

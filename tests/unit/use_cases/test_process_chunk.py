@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from jobs_made import ACME, BAD, Jobs, even_or_odd, message
+from pigeonhole.contract_jobs import JobResponse
 from pigeonhole.errors import Overloaded, UnfetchableUrl, UnreadableImage
 from pigeonhole.jobs import Part, Span, Status
-from pigeonhole.messages import ChunkResult, ClassifyCommand
-from pigeonhole.results import input_key
+from pigeonhole.messages import ChunkResult, ClassifyCommand, S3Grant
+from pigeonhole.results import input_key, whole_key
 from pigeonhole.use_cases.write_part import INLINE_BYTES
 
 
@@ -105,8 +107,11 @@ def test_a_label_whose_host_does_not_answer_is_fetched_once_more(failures: int, 
     assert jobs.job(job).status is status
 
 
-@pytest.mark.parametrize("left", [None, b"", b"{}", b"no json"])
-def test_samples_that_are_gone_fail_and_are_not_tried_again(left: bytes | None) -> None:
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [(None, "no longer kept"), (b"", "another version"), (b"{}", "another version"), (b"no json", "another version")],
+)
+def test_samples_that_are_gone_or_unreadable_fail_and_are_not_tried_again(left: bytes | None, said: str) -> None:
     jobs = Jobs()
     job = jobs.submitted(4)
     del jobs.objects.objects[input_key("acme", job.id)]
@@ -117,7 +122,7 @@ def test_samples_that_are_gone_fail_and_are_not_tried_again(left: bytes | None) 
     answer = jobs.read.shown(jobs.job(job), "l")
     assert answer.job.status is Status.FAILED
     assert answer.errors is not None
-    assert "no longer kept" in answer.errors[0].message
+    assert said in answer.errors[0].message
 
 
 def test_a_worker_that_runs_out_of_time_saves_what_it_has_and_sends_on_the_rest() -> None:
@@ -290,3 +295,57 @@ def test_labels_count_once_in_the_usage_of_a_job_of_many_chunks() -> None:
     usage = jobs.read.shown(jobs.job(job), "l").usage
     assert usage is not None
     assert (usage.input_tokens, usage.output_tokens, usage.inference_time_tokens, usage.total_tokens) == (20, 10, 3, 33)
+
+
+def test_a_grant_that_was_taken_back_holds_for_queued_jobs_too() -> None:
+    jobs = Jobs()
+    granted: list[tuple[S3Grant, ...]] = []
+
+    def run(command: ClassifyCommand, **more: Any) -> ChunkResult:
+        granted.append(command.grants)
+        return even_or_odd(command, **more)
+
+    jobs.run = run
+    grant = S3Grant(bucket="photos", prefix="acme/")
+    jobs.tenants.tenants["acme"] = replace(ACME, grants=(grant,))
+    jobs.submitted(8)
+    jobs.process(jobs.take(), lambda: 100)
+    jobs.tenants.tenants["acme"] = ACME
+    jobs.process(jobs.take(), lambda: 100)
+
+    assert granted == [(grant,), ()]
+
+
+def test_a_large_answer_is_put_together_once_by_the_worker_that_ends_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pigeonhole.use_cases.read_job.MAX_RESULT_BYTES", 100)
+    jobs = Jobs()
+    job = jobs.submitted(10)
+    jobs.work()
+    (whole,) = [key for key in jobs.objects.objects if key == whole_key("acme", job.id)]
+    before = jobs.objects.objects[whole]
+    jobs.store.of_jobs.clear()  # nothing is read anew
+    puts = len(jobs.objects.objects)
+
+    first, second = (jobs.read.shown(jobs.job(job), "l") for _ in range(2))
+
+    assert first.results_url == second.results_url is not None
+    assert (jobs.objects.objects[whole], len(jobs.objects.objects)) == (before, puts)
+    assert JobResponse.model_validate_json(before).predictions == EVEN_ODD
+
+
+def test_an_answer_that_the_worker_could_not_put_together_is_by_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pigeonhole.use_cases.read_job.MAX_RESULT_BYTES", 100)
+    jobs = Jobs()
+    job = jobs.submitted(4)
+    real = jobs.objects.put
+
+    def busy(*_: object) -> None:
+        raise Overloaded("busy")
+
+    jobs.objects.put = busy
+    jobs.work()
+    jobs.objects.put = real
+
+    assert (jobs.job(job).status, jobs.job(job).has_whole) == (Status.SUCCEEDED, False)
+    assert jobs.read.shown(jobs.job(job), "l").results_url
+    assert jobs.job(job).has_whole

@@ -11,9 +11,8 @@ from pigeonhole.contract import RequestLimits
 from pigeonhole.contract_jobs import MAX_WEBHOOK_URL, Preference
 from pigeonhole.errors import IdempotencyMismatch, InvalidRequest, NotFound, Overloaded
 from pigeonhole.jobs import IdempotencyKey, Job, Status
-from pigeonhole.messages import JobInput, S3Grant
+from pigeonhole.messages import JobInput
 from pigeonhole.results import input_key
-from pigeonhole.tenants import Tenant
 from pigeonhole.use_cases.submit import SubmitJob
 from pigeonhole.webhooks import Webhook
 
@@ -26,15 +25,14 @@ def overloaded() -> None:
 
 def test_a_job_is_written_queued_and_its_samples_are_kept() -> None:
     jobs = Jobs()
-    grant = S3Grant(bucket="photos", prefix="acme/")
 
-    job = jobs.submit(request(10), tenant=Tenant("acme", created_at=0, grants=(grant,)), log_id="log-1")
+    job = jobs.submit(request(10), tenant=ACME, log_id="log-1")
 
     assert (job.status, job.total, job.chunk_size, job.expires_at) == (Status.QUEUED, 10, 4, 2_000)
     assert jobs.job(job) == job
     assert [(it.start, it.stop) for it in jobs.queue.sent] == [(0, 4), (4, 8), (8, 10)]
     kept = JobInput.model_validate_json(jobs.objects.objects[input_key("acme", job.id)], context=RequestLimits(max_samples=10))
-    assert (kept.request, kept.grants, kept.log_id) == (request(10), (grant,), "log-1")
+    assert (kept.request, kept.log_id) == (request(10), "log-1")
 
 
 def test_images_are_cut_into_chunks_of_their_own_size() -> None:

@@ -195,6 +195,8 @@ def _item_of(job: Job) -> Item:
     }
     if job.due_at is not None:
         item["agenda"] = {"S": "JOBS"}
+    if job.has_whole:
+        item["has_whole"] = {"BOOL": True}
     if job.announcement:
         item["announcement"] = {"S": job.announcement}
     if job.webhook:
@@ -217,6 +219,7 @@ def _job_of(item: Item) -> Job:
         succeeded=int(item["succeeded"]["N"]),
         failed=int(item["failed"]["N"]),
         version=int(item["version"]["N"]),
+        has_whole="has_whole" in item,
         announcement=Announcement(item["announcement"]["S"]) if "announcement" in item else None,
         webhook=_webhook_of(item["webhook"]["M"]) if "webhook" in item else None,
         **{"due_at": None, **times},

@@ -7,6 +7,7 @@ and its caller sees nothing of that unless the time runs out.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pigeonhole.contract import ClassificationRequest, ClassificationResponse, RequestLimits, parse_as, parse_request
@@ -63,12 +64,10 @@ class Classify:
         wait_s = self.rules.wait_s if is_plain else min(wanted.wait_s or 0, self.rules.wait_s)
         if not wait_s:
             return job
-        try:
-            job = self.read(tenant.id, job.id, max(0, started + wait_s - self.read.clock()))
-            if job.has_ended:
+        job = self.read.as_it_ends(job, max(0, started + wait_s - self.read.clock()))
+        if job.has_ended:
+            with suppress(Overloaded):  # the job is taken: whoever asked must not send it again
                 return self._answer(request, job, log_id)
-        except Overloaded:  # the job is taken: whoever asked must not send it again
-            pass
         if is_plain:
             raise _too_late(job)
         return job

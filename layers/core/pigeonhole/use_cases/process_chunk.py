@@ -7,22 +7,28 @@ who wrote at once one is too late, and leaves out what the other has.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pydantic import ValidationError
 
 from pigeonhole.contract import RequestLimits
-from pigeonhole.errors import Overloaded, SampleError
+from pigeonhole.errors import Overloaded, PigeonholeError, SampleError
 from pigeonhole.jobs import Job, Part, Span
 from pigeonhole.messages import ChunkMessage, ChunkResult, ClassifyCommand, ErrorReply, JobInput, PartResults
-from pigeonhole.ports import ChunkQueue, JobStore, ObjectStore
+from pigeonhole.ports import ChunkQueue, JobStore, ObjectStore, TenantStore
 from pigeonhole.results import as_reply, input_key
+from pigeonhole.use_cases.read_job import ReadJob
 from pigeonhole.use_cases.submit import queue_spans
 from pigeonhole.use_cases.write_part import WritePart
 
 MARGIN = 1.5  # a group of samples is begun if there is time for one that takes so many times as long as the last
 INPUT_GONE = ErrorReply(code="internal_error", message="The job's samples are no longer kept. Send them again.")
+INPUT_UNREADABLE = ErrorReply(
+    code="internal_error",
+    message="The job's samples were kept by another version of the service, or under other limits. Send them again.",
+)
 
 
 class Runner(Protocol):
@@ -38,10 +44,12 @@ class ProcessChunk:
     """
 
     store: JobStore
+    tenants: TenantStore
     objects: ObjectStore
     queue: ChunkQueue
     run: Runner
     write: WritePart
+    read: ReadJob
     limits: RequestLimits
     stop_s: float = 30.0
 
@@ -68,7 +76,15 @@ class ProcessChunk:
         rest = Span(span.start + done, span.stop)
         if part and len(rest):
             queue_spans(self.queue, job, [rest])
+        self._keep_whole(job)
         return part
+
+    def _keep_whole(self, job: Job) -> None:
+        """Put a large answer together here, where there is the memory for it, if that was the job's end."""
+        with suppress(PigeonholeError):  # whoever asks for the job does it then
+            now = self.store.get(job.tenant_id, job.id)
+            if now and now.has_ended:
+                self.read.shown(now, log_id=job.id)
 
     def _is_wanted(self, job: Job) -> bool:
         try:
@@ -80,8 +96,8 @@ class ProcessChunk:
     def _classify(self, job: Job, span: Span, goes_on: Callable[[], bool]) -> PartResults:
         """What becomes of a span, or of as much of it as there was time for. An error that no retry would mend is a result."""
         command = self._command(job, span)
-        if command is None:
-            return PartResults(error=INPUT_GONE)
+        if isinstance(command, ErrorReply):
+            return PartResults(error=command)
         tried = False
         while True:
             try:
@@ -91,18 +107,22 @@ class ProcessChunk:
                     return PartResults(error=as_reply(error))
             tried = True
 
-    def _command(self, job: Job, span: Span) -> ClassifyCommand | None:
+    def _command(self, job: Job, span: Span) -> ClassifyCommand | ErrorReply:
+        """What is to be classified, or why that can't be known; no retry would mend it."""
         data = self.objects.get(input_key(job.tenant_id, job.id))
-        limits = replace(self.limits, max_samples=max(job.total, self.limits.max_samples))
+        if data is None:
+            return INPUT_GONE
         try:
-            kept = JobInput.model_validate_json(data or b"", context=limits)
+            limits = replace(self.limits, max_samples=max(job.total, self.limits.max_samples))
+            kept = JobInput.model_validate_json(data, context=limits)
         except ValidationError:
-            return None
+            return INPUT_UNREADABLE
+        tenant = self.tenants.tenant(job.tenant_id)  # and its grants as they are now: one that was taken back holds at once
         samples = kept.request.dataset[span.start : span.stop]
         return ClassifyCommand(
             log_id=kept.log_id,
             tenant_id=job.tenant_id,
-            grants=kept.grants,
+            grants=tenant.grants if tenant else (),
             first=span.start,
             request=kept.request.model_copy(update={"dataset": samples, "on_error": "null"}),
         )

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pigeonhole.contract_jobs import JobInfo, JobResponse, JobsResponse, Progress, WebhookInfo, WebhookTry
-from pigeonhole.errors import InternalError, NotFound
+from pigeonhole.errors import InternalError, NotFound, Overloaded
 from pigeonhole.jobs import Job, Part, Span, Status, is_id
 from pigeonhole.messages import PartResults
 from pigeonhole.ports import JobStore, ObjectStore, Page
 from pigeonhole.results import collect, prediction, unpack, whole_key
 from pigeonhole.times import iso
+from pigeonhole.use_cases.change_job import ChangeJob
 from pigeonhole.webhooks import DeliveryStatus
 
 NO_SUCH_JOB = "There is no such job. GET /v1/classification/jobs lists yours; one is kept until its expires_at."
@@ -46,15 +47,28 @@ class ReadJob:
             self.sleep(min(pause, until - now))
             pause = min(LONGEST_PAUSE_S, pause * 1.5)
 
+    def as_it_ends(self, job: Job, wait_s: float) -> Job:
+        """A job after waiting for its end; as it was if the table is too busy to say, since it is taken and who asked for it
+        must not send it again."""
+        try:
+            return self(job.tenant_id, job.id, wait_s)
+        except Overloaded:
+            return job
+
     def parts(self, job: Job) -> list[tuple[Span, PartResults]]:
         """Read all that has become of a job's samples, in order."""
         return [(part.span, unpack(self._data_of(part))) for part in self.store.parts(job.tenant_id, job.id)]
 
     def shown(self, job: Job, log_id: str) -> JobResponse:
-        """A job as its caller sees it; where it has results that are too large for an answer, with the address of an object."""
+        """A job as its caller sees it; where it has results that are too large for an answer, with the address of an object.
+
+        Who shows such a job first puts the object there: the worker that ends it, or whoever asks before that.
+        """
         info = info_of(job)
         if job.status not in (Status.SUCCEEDED, Status.FAILED):
             return JobResponse(log_id=log_id, job=info)
+        if job.has_whole:
+            return self._linked(job, log_id)
         found = collect(job.total, self.parts(job))
         whole = JobResponse(
             log_id=log_id,
@@ -68,9 +82,13 @@ class ReadJob:
         data = whole.model_dump_json(by_alias=True, exclude_none=True).encode()
         if len(data) <= MAX_RESULT_BYTES:
             return whole
-        key = whole_key(job.tenant_id, job.id)
-        self.objects.put(key, data, "application/json")
-        return JobResponse(log_id=log_id, job=info, results_url=self.objects.link(key, LINK_S))
+        self.objects.put(whole_key(job.tenant_id, job.id), data, "application/json")
+        ChangeJob(self.store, self.sleep)(job.tenant_id, job.id, lambda now: None if now.has_whole else now.with_whole())
+        return self._linked(job, log_id)
+
+    def _linked(self, job: Job, log_id: str) -> JobResponse:
+        address = self.objects.link(whole_key(job.tenant_id, job.id), LINK_S)
+        return JobResponse(log_id=log_id, job=info_of(job), results_url=address)
 
     def _data_of(self, part: Part) -> bytes:
         data = part.data if part.key is None else self.objects.get(part.key)

@@ -86,7 +86,7 @@ class Submit:
             return earlier
         if webhook_url and not self._secrets.secrets(tenant.id):
             raise invalid_request((NO_SECRET,))
-        kept = JobInput(log_id=log_id, grants=tenant.grants, request=request)
+        kept = JobInput(log_id=log_id, request=request)
         data = kept.model_dump_json(exclude_none=True).encode()
         self._objects.put(input_key(tenant.id, job.id), data, "application/json")
         if not self._store.create(job, claim):
@@ -157,9 +157,4 @@ class SubmitJob:
         """
         request = parse_as(JobRequest, body, self.limits, lacking=LACKING)
         job = self.submit(request, tenant=tenant, log_id=log_id, key=key, webhook_url=request.webhook_url)
-        if not wanted.wait_s:
-            return job
-        try:
-            return self.read(tenant.id, job.id, min(wanted.wait_s, self.wait_s))
-        except Overloaded:  # the job is taken: whoever asked must not send it again
-            return job
+        return self.read.as_it_ends(job, min(wanted.wait_s, self.wait_s)) if wanted.wait_s else job
