@@ -200,6 +200,10 @@ REWRITES = (
         _concurrency_is_a_number,
     ),
     Rewrite(
+        "a chunk whose worker is gone is given to another after a minute, and workers run no longer than that",
+        "what was in their hands at Ctrl-C is waited for at the next start, and nobody wants to wait twelve minutes",
+    ),
+    Rewrite(
         "who may send a message to a queue may send several at once",
         "on AWS it is one permission, ministack asks for another",
         _batches_may_be_sent,
