@@ -14,6 +14,7 @@ from samtranslator.translator.transform import transform
 
 from pigeonhole.contract import ErrorResponse
 from pigeonhole.errors import BY_CODE
+from pigeonhole.jobs import LEASE_S, Announcement
 from pigeonhole.results import INPUTS, RESULTS
 from pigeonhole.settings import PREFIX, Settings
 from pigeonhole.use_cases.authenticate import REFUSAL
@@ -215,7 +216,10 @@ def default_of(value: Any) -> float:
     return float(TEMPLATE["Parameters"][value["Ref"]]["Default"] if isinstance(value, dict) else value)
 
 
-@pytest.mark.parametrize(("function", "queue"), [("WorkerFunction", "ChunkQueue"), ("DeadLettersFunction", "DeadLetterQueue")])
+@pytest.mark.parametrize(
+    ("function", "queue"),
+    [("WorkerFunction", "ChunkQueue"), ("DeadLettersFunction", "DeadLetterQueue"), ("WebhooksFunction", "WebhookQueue")],
+)
 def test_a_message_stays_with_its_function_six_times_as_long_as_it_may_run(function: str, queue: str) -> None:
     visible_after = default_of(RESOURCES[queue]["Properties"]["VisibilityTimeout"])
 
@@ -257,7 +261,9 @@ def test_the_job_bucket_is_closed_and_encrypted() -> None:
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
     assert bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert (denied["Effect"], denied["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
-    assert all(RESOURCES[queue]["Properties"]["SqsManagedSseEnabled"] for queue in ("ChunkQueue", "DeadLetterQueue"))
+    assert all(
+        RESOURCES[queue]["Properties"]["SqsManagedSseEnabled"] for queue in ("ChunkQueue", "DeadLetterQueue", "WebhookQueue")
+    )
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -318,3 +324,30 @@ def test_the_layer_and_the_image_install_what_the_project_says() -> None:
     assert layer == core
     assert {name: range_ for name, range_ in image.items() if name != "awslambdaric"} == core | onnx
     assert "awslambdaric" in image
+    for path in (ROOT / "functions").glob("*/requirements.txt"):
+        assert pinned(path.read_text().splitlines()).items() <= (core | onnx | {"awslambdaric": image["awslambdaric"]}).items()
+
+
+def test_what_posts_to_callers_servers_has_what_it_posts_with() -> None:
+    webhooks = FUNCTIONS["WebhooksFunction"]
+
+    assert "httpx" in pinned((ROOT / webhooks["CodeUri"] / "requirements.txt").read_text().splitlines())
+    assert webhooks["Layers"] == [{"Ref": "CoreLayer"}]
+
+
+# ------------------------------------------------------------------------------------------------- what follows an end
+
+
+def test_the_ends_of_jobs_are_all_that_the_stream_brings() -> None:
+    ends = FUNCTIONS["NotifyFunction"]["Events"]["Ends"]["Properties"]
+    (pattern,) = ends["FilterCriteria"]["Filters"]
+
+    assert RESOURCES["Table"]["Properties"]["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
+    assert json.loads(pattern["Pattern"]) == {"dynamodb": {"NewImage": {"announcement": {"S": [Announcement.WAITING]}}}}
+    assert ends["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert ends["MaximumRetryAttempts"] >= 1, "a record that fails must not hold up the others until it is a day old"
+
+
+def test_a_webhooks_try_ends_before_it_is_taken_for_lost() -> None:
+    assert Settings().webhook_timeout_s < FUNCTIONS["WebhooksFunction"]["Timeout"] < LEASE_S
+    assert FUNCTIONS["NotifyFunction"]["Timeout"] <= LEASE_S

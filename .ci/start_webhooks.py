@@ -1,0 +1,26 @@
+"""Start functions/webhooks from what `sam build` made, with all that it posts by. Run by .ci/sam_build."""
+
+import os
+import types
+
+os.environ.update(
+    AWS_DEFAULT_REGION="us-east-1",
+    AWS_ACCESS_KEY_ID="none",
+    AWS_SECRET_ACCESS_KEY="none",
+    POWERTOOLS_TRACE_DISABLED="true",
+    PIGEONHOLE_TABLE_NAME="table",
+)
+import handler
+
+from pigeonhole import wiring
+
+wiring.deliver_webhook(wiring.settings())
+context = types.SimpleNamespace(
+    function_name="webhooks",
+    memory_limit_in_mb=256,
+    invoked_function_arn="arn:aws:lambda:us-east-1:111122223333:function:webhooks",
+    aws_request_id="r",
+)
+answer = handler.handler({"Records": [{"messageId": "m", "body": "no message", "eventSource": "aws:sqs"}]}, context)
+assert answer == {"batchItemFailures": []}, answer
+print("functions/webhooks starts from the build")
