@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from fakes import FakeChunkQueue, FakeJobStore, FakeObjectStore
+from fakes import FakeChunkQueue, FakeJobStore, FakeObjectStore, FakeTenantStore
 from pigeonhole.contract import ClassificationRequest, RequestLimits, SampleFault
 from pigeonhole.jobs import Job, Part, Span
 from pigeonhole.messages import ChunkMessage, ChunkResult, ClassifyCommand
@@ -16,6 +16,7 @@ from pigeonhole.use_cases.cancel import Cancel
 from pigeonhole.use_cases.fail_dead import FailDead
 from pigeonhole.use_cases.process_chunk import ProcessChunk
 from pigeonhole.use_cases.read_job import ListJobs, ReadJob
+from pigeonhole.use_cases.redrive import Redrive
 from pigeonhole.use_cases.submit import JobRules, Submit
 from pigeonhole.use_cases.sweep import Sweep
 from pigeonhole.use_cases.write_part import WritePart
@@ -126,6 +127,11 @@ class Jobs:
     @cached_property
     def fail_dead(self) -> FailDead:
         return FailDead(self.write)
+
+    @cached_property
+    def redrive(self) -> Redrive:
+        tenants = FakeTenantStore({ACME.id: ACME, ZETA.id: ZETA})
+        return Redrive(tenants, self.store, self.objects, self.queue, self.clock, self.sleep)
 
     @cached_property
     def sweep(self) -> Sweep:
