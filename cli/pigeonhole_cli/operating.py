@@ -24,4 +24,6 @@ def errors() -> Iterator[None]:
     except (PigeonholeError, BotoCoreError, ClientError, ValueError) as error:
         for line in (f"error: {error}", *getattr(error, "__notes__", ())):
             say(line)
+        if isinstance(error, PigeonholeError) and isinstance(error.__cause__, (BotoCoreError, ClientError)):
+            say(f"  {error.__cause__}")  # whose message is for callers: an operator may be lacking a permission
         raise typer.Exit(1) from None

@@ -88,9 +88,7 @@ class Redrive:
         parts = ReadJob(self.store, self.objects, self.clock, self.sleep).parts(job)
         samples = [index for span, part in parts if part.gave_up for index in range(span.start, span.stop)]
         if not samples:
-            raise CannotRedrive(
-                "nothing in the job was given up: every sample has a result, or an error that a retry won't mend"
-            )
+            raise CannotRedrive("nothing in the job was given up: every sample has a result, or an error of its own")
         return samples
 
     def _input(self, job: Job) -> JobInput:
