@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from deployment import BUCKET, PREFIX, Deployment, error_of, image, request, text
+from deployment import BUCKET, PREFIX, Deployment, error_of, image, of_itself, request, text
 
 from pigeonhole.contract_jobs import JOBS, JobResponse
 from pigeonhole_cli.local import manage_keys
@@ -60,21 +60,6 @@ def directly(deployed: Deployment, dataset: Sequence[dict[str, Any]], **more: An
 
 def probabilities(row: Sequence[dict[str, Any]]) -> dict[str, float]:
     return {score["label"]: score["probability"] for score in row}
-
-
-def of_itself(deployed: Deployment, job_id: str, **changes: dict[str, str]) -> str:
-    """Leave what a crash leaves: a record and its samples as of `job_id`, which has ended, without any of what came later."""
-    table, name = deployed.stack.client("dynamodb"), deployed.outputs["TableName"]
-    storage, bucket = deployed.stack.client("s3"), deployed.outputs["JobBucketName"]
-    orphan = job_id[:-1] + ("0" if job_id[-1] != "0" else "1")
-    key = {"pk": {"S": "JOBS#tests"}, "sk": {"S": job_id}}
-    item = table.get_item(TableName=name, Key=key, ConsistentRead=True)["Item"]
-    later = ("finished_at", "started_at", "queued_at")
-    first = {"sk": {"S": orphan}, "succeeded": {"N": "0"}, "failed": {"N": "0"}, "version": {"N": "1"}}
-    samples = storage.get_object(Bucket=bucket, Key=f"inputs/tests/{job_id}.json")["Body"].read()
-    storage.put_object(Bucket=bucket, Key=f"inputs/tests/{orphan}.json", Body=samples)
-    table.put_item(TableName=name, Item={at: item[at] for at in item if at not in later} | first | changes)
-    return orphan
 
 
 def alike(job: JobResponse, predictions: Sequence[Any], scores: Sequence[dict[str, float]]) -> None:
