@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pigeonhole.errors import PigeonholeError
+from pigeonhole.errors import Overloaded, PigeonholeError
 from pigeonhole_cli.output import say
 
 StackName = Annotated[str, typer.Option(help="The deployed stack.")]
@@ -24,6 +24,6 @@ def errors() -> Iterator[None]:
     except (PigeonholeError, BotoCoreError, ClientError, ValueError) as error:
         for line in (f"error: {error}", *getattr(error, "__notes__", ())):
             say(line)
-        if isinstance(error, PigeonholeError) and isinstance(error.__cause__, (BotoCoreError, ClientError)):
+        if isinstance(error, Overloaded) and isinstance(error.__cause__, (BotoCoreError, ClientError)):
             say(f"  {error.__cause__}")  # whose message is for callers: an operator may be lacking a permission
         raise typer.Exit(1) from None

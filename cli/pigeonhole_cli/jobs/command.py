@@ -78,7 +78,10 @@ def submit(
             say(f"Job {job.id} has {shown.samples(job.progress.total)}.")
             _finish(api, job.id, as_json=as_json)
         say(f"Its results: pigeonhole jobs wait {job.id}")
-        _print(told) if as_json else typer.echo(job.id)
+        if as_json:
+            _print(told)
+        else:
+            typer.echo(job.id)
 
 
 @app.command(epilog=shown.EXIT_CODES)

@@ -9,7 +9,7 @@ from botocore.exceptions import NoCredentialsError
 from typer.testing import CliRunner, Result
 
 from jobs_made import Jobs
-from pigeonhole.errors import Overloaded
+from pigeonhole.errors import NotFound, Overloaded
 from pigeonhole.jobs import Job, new_id
 from pigeonhole.use_cases.redrive import Redrive
 from pigeonhole_cli.jobs import redrive
@@ -107,6 +107,15 @@ def test_what_aws_said_is_told_to_an_operator(stack: Stack, monkeypatch: pytest.
     assert stack.run("acme", new_id(0), exit_code=1).stderr == (
         "error: The service is busy. Try again.\n  Unable to locate credentials\n"
     )
+
+
+def test_what_aws_said_is_left_out_where_we_say_it_ourselves(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> Redrive:
+        raise NotFound("there is no stack 'x'") from NoCredentialsError()
+
+    monkeypatch.setattr(redrive, "services", fail)
+
+    assert stack.run("acme", new_id(0), exit_code=1).stderr == "error: there is no stack 'x'\n"
 
 
 def test_the_stack_and_where_it_is_may_be_named(stack: Stack) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from fakes import FakeTenantStore
 from jobs_made import ACME, BAD, Jobs, request
 from pigeonhole.contract import RequestLimits
-from pigeonhole.errors import NotFound
+from pigeonhole.errors import NotFound, UnreadableImage
 from pigeonhole.jobs import Job, Span, Status, new_id
-from pigeonhole.messages import JobInput, S3Grant
+from pigeonhole.messages import ChunkResult, ClassifyCommand, JobInput, S3Grant
 from pigeonhole.results import input_key
 from pigeonhole.use_cases.redrive import CannotRedrive, Redrive
 
@@ -55,6 +56,16 @@ def test_an_error_that_a_retry_would_not_mend_is_left_alone() -> None:
     made = jobs.redrive("acme", old.id)
 
     assert made.samples == [4, 5, 6, 7]
+
+
+def test_a_chunk_with_an_error_of_its_own_is_left_alone() -> None:
+    def no_picture(command: ClassifyCommand, **_: Any) -> ChunkResult:
+        raise UnreadableImage("a label's picture is cut off")
+
+    jobs = Jobs(run=no_picture)
+    old = died(jobs, 8, (4,))
+
+    assert jobs.redrive("acme", old.id).samples == [4, 5, 6, 7]
 
 
 def test_what_another_has_written_of_a_dead_chunk_is_left_alone() -> None:
