@@ -1,12 +1,11 @@
 """Start functions/webhooks from what `sam build` made, with all that it posts by. Run by .ci/sam_build."""
 
 import os
+import sys
 import types
 
 os.environ.update(
     AWS_DEFAULT_REGION="us-east-1",
-    AWS_ACCESS_KEY_ID="none",
-    AWS_SECRET_ACCESS_KEY="none",
     POWERTOOLS_TRACE_DISABLED="true",
     PIGEONHOLE_TABLE_NAME="table",
 )
@@ -22,5 +21,6 @@ context = types.SimpleNamespace(
     aws_request_id="r",
 )
 answer = handler.handler({"Records": [{"messageId": "m", "body": "no message", "eventSource": "aws:sqs"}]}, context)
-assert answer == {"batchItemFailures": []}, answer
+if answer != {"batchItemFailures": []}:
+    sys.exit(f"functions/webhooks answers {answer}")
 print("functions/webhooks starts from the build")

@@ -28,6 +28,7 @@ from pigeonhole.use_cases.deliver_webhook import DeliverWebhook
 from pigeonhole.use_cases.fail_dead import FailDead
 from pigeonhole.use_cases.process_chunk import ProcessChunk
 from pigeonhole.use_cases.read_job import ListJobs, ReadJob
+from pigeonhole.use_cases.redrive import Redrive
 from pigeonhole.use_cases.submit import JobRules, Submit
 from pigeonhole.use_cases.sweep import Sweep
 from pigeonhole.use_cases.write_part import WritePart
@@ -148,6 +149,11 @@ class Jobs:
     @cached_property
     def fail_dead(self) -> FailDead:
         return FailDead(self.write)
+
+    @cached_property
+    def redrive(self) -> Redrive:
+        tenants = FakeTenantStore({ACME.id: ACME, ZETA.id: ZETA})
+        return Redrive(tenants, self.store, self.objects, self.queue, self.secrets, self.clock, self.sleep)
 
     @cached_property
     def sweep(self) -> Sweep:

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 
 from pigeonhole import wiring
-from pigeonhole.errors import PigeonholeError
 from pigeonhole.messages import S3Grant
 from pigeonhole.tenants import ApiKeyRecord
 from pigeonhole.use_cases.manage_keys import ManageKeys, NewKey
+from pigeonhole_cli.operating import EndpointUrl, StackName, errors
+from pigeonhole_cli.output import say, table
 
 app = typer.Typer(help="Make, list, replace and end API keys.", no_args_is_help=True)
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
-StackName = Annotated[str, typer.Option(help="The deployed stack.")]
-EndpointUrl = Annotated[str | None, typer.Option(help="Where AWS is, for the local stack; by default AWS itself.")]
 KeyId = Annotated[str, typer.Argument(help="As `pigeonhole keys list` shows it.", show_default=False)]
 
 
@@ -44,19 +40,19 @@ def create(
 ) -> None:
     """Make a key for a tenant and print it, this once."""
     grants = [_grant(address) for address in grant or ()]
-    with _errors():
+    with errors():
         _show(services(stack_name, endpoint_url).create(tenant, name, grants))
 
 
 @app.command("list")
 def list_keys(stack_name: StackName = "pigeonhole", endpoint_url: EndpointUrl = None) -> None:
     """List all keys, ended ones too. Their values are kept nowhere."""
-    with _errors():
+    with errors():
         found = services(stack_name, endpoint_url).list_keys()
     now = time.time()
     rows = [("KEY ID", "TENANT", "NAME", "CREATED", "STATUS")]
     rows += [(key.key_id, key.tenant_id, key.name, _date(key.created_at), _status(key, now)) for key in found]
-    for line in _table(rows):
+    for line in table(rows):
         typer.echo(line)
 
 
@@ -69,46 +65,31 @@ def rotate(
 ) -> None:
     """Make a key like another one, print it, and end the other: at once, or after a time of grace."""
     grace_s = _seconds(grace)
-    with _errors():
+    with errors():
         made, end_old = services(stack_name, endpoint_url).rotate(key_id, grace_s)
         _show(made)
         try:
             old = end_old()
         except BaseException:
-            _say(f"The new key works, but the old one still does, too. End it: pigeonhole keys revoke {key_id}")
+            say(f"The new key works, but the old one still does, too. End it: pigeonhole keys revoke {key_id}")
             raise
     if grace_s:
-        _say(f"The old key {key_id} is valid until {_date(old.ends_at or 0)}, then refused; `keys revoke` ends it sooner.")
+        say(f"The old key {key_id} is valid until {_date(old.ends_at or 0)}, then refused; `keys revoke` ends it sooner.")
     else:
-        _say(f"The old key {key_id} is revoked; within a minute it is refused everywhere.")
+        say(f"The old key {key_id} is revoked; within a minute it is refused everywhere.")
 
 
 @app.command()
 def revoke(key_id: KeyId, stack_name: StackName = "pigeonhole", endpoint_url: EndpointUrl = None) -> None:
     """End a key now. Safe to repeat."""
-    with _errors():
+    with errors():
         services(stack_name, endpoint_url).revoke(key_id)
-    _say(f"Key {key_id} is revoked; within a minute it is refused everywhere.")
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    """Tell what went wrong in one line and leave with 1."""
-    try:
-        yield
-    except (PigeonholeError, BotoCoreError, ClientError, ValueError) as error:
-        for line in (f"error: {error}", *getattr(error, "__notes__", ())):
-            _say(line)
-        raise typer.Exit(1) from None
+    say(f"Key {key_id} is revoked; within a minute it is refused everywhere.")
 
 
 def _show(made: NewKey) -> None:
-    _say(f"Key {made.record.key_id} of tenant {made.record.tenant_id}. It is shown this once; a few seconds until it works:")
+    say(f"Key {made.record.key_id} of tenant {made.record.tenant_id}. It is shown this once; a few seconds until it works:")
     typer.echo(made.value)
-
-
-def _say(line: str) -> None:
-    typer.echo(line, err=True)
 
 
 def _grant(address: str) -> S3Grant:
@@ -134,9 +115,3 @@ def _status(key: ApiKeyRecord, now: float) -> str:
 
 def _date(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

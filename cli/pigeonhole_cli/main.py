@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from pigeonhole_cli import keys, local, models
+from pigeonhole_cli.jobs import command as jobs
 
 
 class Group(TyperGroup):
@@ -37,7 +38,9 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
+    pretty_exceptions_show_locals=False,  # earlier versions of Typer show them, and one of them may be a key
 )
 app.command("up")(local.up)
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")

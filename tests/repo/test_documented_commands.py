@@ -60,7 +60,14 @@ def test_a_documented_call_is_understood(document: str, words: list[str]) -> Non
 def test_there_are_calls_to_understand() -> None:
     said = {tuple(words[:2]) for _, words in CALLS}
 
-    assert {("keys", "create"), ("keys", "list"), ("keys", "rotate"), ("keys", "revoke"), ("models", "export")} <= said
+    assert {
+        ("keys", "create"),
+        ("keys", "list"),
+        ("keys", "rotate"),
+        ("keys", "revoke"),
+        ("models", "export"),
+        ("jobs", "redrive"),
+    } <= said
 
 
 @pytest.mark.parametrize("line", ["keys make acme", "keys create", "keys rotate id --graze 1h", "models export tiny", "down"])

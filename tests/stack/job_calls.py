@@ -39,17 +39,17 @@ def ended(deployed: Deployment, job_id: str, *, key: str = "") -> JobResponse:
     raise AssertionError(f"the job has not ended: {answer.text}")
 
 
-def of_itself(deployed: Deployment, job_id: str, **changes: dict[str, str]) -> str:
+def of_itself(deployed: Deployment, job_id: str, *, tenant: str = "tests", **changes: dict[str, str]) -> str:
     """Leave what a crash leaves: a record and its samples as of `job_id`, which has ended, without any of what came later."""
     table, name = deployed.stack.client("dynamodb"), deployed.outputs["TableName"]
     storage, bucket = deployed.stack.client("s3"), deployed.outputs["JobBucketName"]
     orphan = job_id[:-1] + ("0" if job_id[-1] != "0" else "1")
-    key = {"pk": {"S": "JOBS#tests"}, "sk": {"S": job_id}}
+    key = {"pk": {"S": f"JOBS#{tenant}"}, "sk": {"S": job_id}}
     item = table.get_item(TableName=name, Key=key, ConsistentRead=True)["Item"]
     later = ("finished_at", "started_at", "queued_at", "announcement")
     first = {"sk": {"S": orphan}, "succeeded": {"N": "0"}, "failed": {"N": "0"}, "version": {"N": "1"}}
-    samples = storage.get_object(Bucket=bucket, Key=f"inputs/tests/{job_id}.json")["Body"].read()
-    storage.put_object(Bucket=bucket, Key=f"inputs/tests/{orphan}.json", Body=samples)
+    samples = storage.get_object(Bucket=bucket, Key=f"inputs/{tenant}/{job_id}.json")["Body"].read()
+    storage.put_object(Bucket=bucket, Key=f"inputs/{tenant}/{orphan}.json", Body=samples)
     table.put_item(TableName=name, Item={at: item[at] for at in item if at not in later} | first | changes)
     return orphan
 

@@ -36,10 +36,16 @@ def local_aws(deployed: Deployment) -> dict[str, str]:
     return said | {"AWS_ENDPOINT_URL": deployed.stack.aws_url}
 
 
-def run(command: list[str], environment: dict[str, str], stdin: str = "") -> str:
+def run(command: list[str], environment: dict[str, str], stdin: str = "", *, cwd: Path | None = None) -> str:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        command, env=os.environ | environment | {"PATH": path}, input=stdin, capture_output=True, text=True, timeout=120
+        command,
+        env=os.environ | environment | {"PATH": path},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=cwd,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -59,6 +65,22 @@ def test_the_job_commands(variables: dict[str, str]) -> None:
 
     assert submitted["job"]["progress"] == {"total": 2, "succeeded": 0, "failed": 0}
     assert [job["id"] for job in listed["jobs"]] == [submitted["job"]["id"]]
+
+
+def test_the_commands_of_jobs(variables: dict[str, str], photos: dict[str, bytes], tmp_path: Path) -> None:
+    lines = pages.marked(README, "job commands").code.splitlines()
+    submit_photos, submit_texts, wait, listing, cancel = [line.split("#")[0].split() for line in lines]
+    (tmp_path / "photos").mkdir()
+    for name in ("temple", "cat"):
+        (tmp_path / "photos" / f"{name}.png").write_bytes(photos[name])
+    (tmp_path / "reviews.txt").write_text("I love it\nterrible\n")
+
+    assert run(submit_photos, variables, cwd=tmp_path) == "0\tcat\n1\ttemple\n"
+    job_id = run(submit_texts, variables, cwd=tmp_path).strip()
+    assert run([word.replace("JOB_ID", job_id) for word in wait], variables) == "0\tpositive\n1\tnegative\n"
+    assert job_id in run(listing, variables)
+    with pytest.raises(AssertionError, match="has ended already"):
+        run([word.replace("JOB_ID", job_id) for word in cancel], variables)
 
 
 def test_the_python_program(variables: dict[str, str]) -> None:

@@ -140,5 +140,8 @@ def test_a_stack_of_another_template_is_told_from_ours() -> None:
     body = b"""<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>x</StackName><Outputs><member>
         <OutputKey>TableName</OutputKey><OutputValue>t</OutputValue></member></Outputs></member></Stacks></DescribeStacksResult>
         </DescribeStacksResponse>"""
-    with LambdaServer(body=body) as server, pytest.raises(NotFound, match="no output UsagePlanId"):
-        wiring.key_services("x", server.url)
+    with LambdaServer(body=body) as server:
+        with pytest.raises(NotFound, match="no output UsagePlanId"):
+            wiring.key_services("x", server.url)
+        with pytest.raises(NotFound, match="no output JobBucketName or ChunkQueueUrl"):
+            wiring.redrive_services("x", server.url)

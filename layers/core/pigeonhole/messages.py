@@ -132,10 +132,12 @@ class JobInput(_Message):
 
 
 class PartResults(_Message):
-    """A part's results: of its samples one by one, or the one error of them all."""
+    """A part's results: of its samples one by one, or the one error of them all. `gave_up`: no worker could do them."""
 
     result: ChunkResult | None = None
     error: ErrorReply | None = None
+    # Beside the error, whose code others share and whose words may change while a part is kept.
+    gave_up: Literal[True] | None = None
 
 
 class WebhookMessage(_JobMessage):

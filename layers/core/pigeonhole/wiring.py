@@ -29,6 +29,7 @@ from pigeonhole.use_cases.fail_dead import FailDead
 from pigeonhole.use_cases.manage_keys import ManageKeys
 from pigeonhole.use_cases.read_account import ReadAccount
 from pigeonhole.use_cases.read_job import ListJobs, ReadJob
+from pigeonhole.use_cases.redrive import Redrive
 from pigeonhole.use_cases.submit import JobRules, Submit, SubmitJob
 from pigeonhole.use_cases.sweep import Sweep
 from pigeonhole.use_cases.webhook_secrets import RotateWebhookSecret
@@ -117,13 +118,13 @@ class JobAdapters:
     webhooks: WebhookQueue
 
 
-def _job_adapters(session: Session, settings: Settings) -> JobAdapters:
+def _job_adapters(session: Session, settings: Settings, endpoint_url: str | None = None) -> JobAdapters:
     from pigeonhole.aws.dynamodb_jobs import DynamoJobStore
     from pigeonhole.aws.s3 import S3ObjectStore
     from pigeonhole.aws.sqs import SqsQueue
 
     def client(service: str, **more: Any) -> Any:
-        return _client(session, service, timeout_s=JOB_TIMEOUT_S, attempts=JOB_ATTEMPTS, **more)
+        return _client(session, service, endpoint_url=endpoint_url, timeout_s=JOB_TIMEOUT_S, attempts=JOB_ATTEMPTS, **more)
 
     return JobAdapters(
         DynamoJobStore(client("dynamodb"), settings.table_name),
@@ -291,6 +292,21 @@ def key_services(stack_name: str, endpoint_url: str | None = None) -> ManageKeys
     )
 
 
+def redrive_services(stack_name: str, endpoint_url: str | None = None) -> Redrive:
+    """Build what `pigeonhole jobs redrive` calls. `endpoint_url` and what is raised: as of `key_services`."""
+    from pigeonhole.aws.cloudformation import stack_outputs
+    from pigeonhole.aws.dynamodb import DynamoSecretStore, DynamoTenantStore
+
+    session = _operator_session(local=endpoint_url is not None)
+    needed = ("TableName", "JobBucketName", "ChunkQueueUrl")
+    outputs = stack_outputs(session.client("cloudformation", endpoint_url=endpoint_url), stack_name, *needed)
+    table, bucket, queue = (outputs[name] for name in needed)
+    jobs = _job_adapters(session, Settings(table_name=table, job_bucket=bucket, job_queue=queue), endpoint_url)
+    client = session.client("dynamodb", endpoint_url=endpoint_url)
+    tenants, secrets = DynamoTenantStore(client, table), DynamoSecretStore(client, table)
+    return Redrive(tenants, jobs.store, jobs.objects, jobs.queue, secrets)
+
+
 def _operator_session(*, local: bool) -> Session:
     """The session of whoever types a command. The local stack takes any credentials; who has none needn't make some up."""
     from boto3.session import Session
@@ -355,7 +371,16 @@ def _direct_rules(settings: Settings) -> DirectRules:
     )
 
 
-def _client(session: Session, service: str, *, timeout_s: float, attempts: int, connections: int = 10, **more: Any) -> Any:
+def _client(
+    session: Session,
+    service: str,
+    *,
+    timeout_s: float,
+    attempts: int,
+    connections: int = 10,
+    endpoint_url: str | None = None,
+    **more: Any,
+) -> Any:
     """A boto3 client that waits `timeout_s` for an answer, tries `attempts` times in all and keeps so many connections."""
     from botocore.config import Config
 
@@ -367,4 +392,4 @@ def _client(session: Session, service: str, *, timeout_s: float, attempts: int, 
         max_pool_connections=connections,
         **more,
     )
-    return session.client(service, config=config)
+    return session.client(service, endpoint_url=endpoint_url, config=config)

@@ -28,4 +28,4 @@ class FailDead:
         begun = self.write.begin(message)
         if begun is None:
             return None
-        return self.write(*begun, PartResults(error=GAVE_UP))
+        return self.write(*begun, PartResults(error=GAVE_UP, gave_up=True))

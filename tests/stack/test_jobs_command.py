@@ -1,0 +1,137 @@
+"""`pigeonhole jobs` as its user runs it, against the deployed stack."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from deployment import Deployment
+from job_calls import of_itself
+
+from pigeonhole_cli.local import manage_keys
+from pigeonhole_cli.local_process import REGION
+
+PIGEONHOLE = Path(sys.executable).parent / "pigeonhole"
+
+
+class Shell:
+    """Runs `pigeonhole jobs` in a folder, with a key of a tenant of its own and an operator's way to the stack's AWS."""
+
+    def __init__(self, deployed: Deployment, tenant: str, folder: Path) -> None:
+        self.deployed, self.tenant, self.folder = deployed, tenant, folder
+        self._environment = {
+            "JIGSAWSTACK_API_URL": deployed.url,
+            "JIGSAWSTACK_API_KEY": manage_keys(deployed.stack, deployed.outputs).create(tenant, "shell").value,
+            "AWS_ENDPOINT_URL": deployed.stack.aws_url,
+            "AWS_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        }
+
+    def __call__(self, *arguments: str, exit_code: int = 0, stdin: str = "") -> str:
+        """Run a command and give its standard output."""
+        done = subprocess.run(
+            [PIGEONHOLE, "jobs", *arguments],
+            env=os.environ | self._environment,
+            cwd=self.folder,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+        assert done.returncode == exit_code, done.stderr
+        self.stderr = done.stderr
+        return done.stdout
+
+    def die(self, job_id: str, start: int, stop: int) -> None:
+        """Put the message of a chunk where the third death of its worker would have put it."""
+        message = {"version": 1, "kind": "chunk", "tenant_id": self.tenant, "job_id": job_id, "start": start, "stop": stop}
+        queue = self.deployed.stack.resources()["DeadLetterQueue"]
+        self.deployed.stack.client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(message))
+
+
+@pytest.fixture
+def shell(deployed: Deployment, tmp_path: Path, request: pytest.FixtureRequest) -> Shell:
+    tenant = request.node.name.removeprefix("test_").replace("_", "-")[:60].rstrip("-")
+    return Shell(deployed, tenant, tmp_path)
+
+
+def test_texts_are_sorted_while_one_waits(shell: Shell) -> None:
+    printed = shell(
+        "submit", "--texts", "-", "--label", "positive", "--label", "negative", "--wait", stdin="I love it\n\nterrible\n"
+    )
+
+    assert printed == "0\tpositive\n1\tnegative\n"
+
+
+def test_photos_are_sorted_and_one_that_cannot_be_read_shows_in_the_exit_code(shell: Shell, photos: dict[str, bytes]) -> None:
+    folder = shell.folder / "photos"
+    folder.mkdir()
+    for name in ("cat", "temple"):
+        (folder / f"{name}.png").write_bytes(photos[name])
+    labels = ("--label", "cat", "--label", "temple")
+
+    assert shell("submit", "photos", *labels, "--wait") == "0\tcat\n1\ttemple\n"
+    assert "1\tphotos/temple.png\n" in shell.stderr
+
+    (folder / "broken.png").write_bytes(photos["cat"][:100])
+    job_id = shell("submit", "photos", *labels).strip()
+    first, *rest = shell("wait", job_id, exit_code=4).splitlines()
+    assert first.startswith("0\t\tunreadable_image: ")
+    assert rest == ["1\tcat", "2\ttemple"]
+    assert "3: 2 with a result, 1 with an error" in shell("status", job_id, exit_code=4)
+    whole = json.loads(shell("wait", job_id, "--json", exit_code=4))
+    assert whole["predictions"] == [None, "cat", "temple"]
+
+
+def test_jobs_are_listed_and_canceled(shell: Shell) -> None:
+    (shell.folder / "many.txt").write_text("".join(f"{'I love it and it is new ' * 20}{number}\n" for number in range(3_000)))
+    texts = ("submit", "--texts", "many.txt", "--label", "positive", "--label", "negative", "--idempotency-key", "many")
+    job_id = shell(*texts).strip()
+
+    assert shell(*texts).strip() == job_id, "the same key and samples"
+    shell("cancel", job_id)
+    assert f"Job {job_id} was canceled" in shell.stderr
+    (row,) = shell("list", "--status", "canceled").splitlines()[1:]
+    assert row.split()[:3] == [job_id, "canceled", "3000"]
+    assert shell("list", "--status", "succeeded").splitlines()[1:] == []
+    assert shell("wait", job_id, exit_code=3) == ""
+    shell("cancel", job_id, exit_code=1)
+    assert "error: The job has ended already" in shell.stderr
+
+
+def test_results_too_large_for_an_answer_are_printed(shell: Shell) -> None:
+    body = {
+        "dataset": [{"type": "text", "value": f"I love it {number}"} for number in range(400)],
+        "labels": [{"type": "text", "value": f"{'long ' * 90}{number}"} for number in range(24)],
+        "scores": True,
+    }
+    (shell.folder / "body.json").write_text(json.dumps(body))
+
+    job_id = shell("submit", "--body", "body.json").strip()
+    lines = shell("wait", job_id).splitlines()
+
+    assert "results_url" in json.loads(shell("status", job_id, "--json"))
+    assert [line.split("\tlong ")[0] for line in lines] == [str(number) for number in range(400)]
+
+
+def test_what_no_worker_could_do_is_redriven_once(shell: Shell, deployed: Deployment) -> None:
+    texts = ("submit", "--texts", "-", "--label", "positive", "--label", "negative", "--wait", "--json")
+    ended = json.loads(shell(*texts, stdin="I love it\nterrible\nwonderful\n"))
+    dead = of_itself(deployed, ended["job"]["id"], tenant=shell.tenant, status={"S": "processing"})
+    shell.die(dead, 0, 3)
+    shell("wait", dead, exit_code=3)
+
+    made = json.loads(shell("redrive", shell.tenant, dead, "--json"))
+
+    assert made["samples"] == [0, 1, 2]
+    assert "0-2 -> 0-2" in shell.stderr
+    assert shell("wait", made["job"]) == "0\tpositive\n1\tnegative\n2\tpositive\n"
+    assert shell("redrive", shell.tenant, dead).strip() == made["job"]
+    shell("wait", dead, exit_code=3)
+    shell("redrive", shell.tenant, made["job"], exit_code=1)
+    assert "nothing in the job was given up" in shell.stderr
