@@ -14,6 +14,7 @@ from clients import install_javascript
 from deployment import BUCKET, PREFIX, Deploy, Deployment
 from job_calls import Ends
 
+import recording_server
 from loopback import Answer, LoopbackServer, respond
 from pigeonhole.encoders.prepare import prepare
 from pigeonhole.messages import S3Grant
@@ -48,7 +49,7 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, record: Path) -> Iterator[LocalProcess]:
     sockets = open_port(0, ""), open_port(0, "")
-    environment = {"PYTHONPATH": str(Path(__file__).parent), "RECORD": str(record)}
+    environment = {"PYTHONPATH": str(Path(recording_server.__file__).parent), "RECORD": str(record)}
     with LocalProcess(tmp_path_factory.mktemp("data"), *sockets, module="recording_server", environment=environment) as process:
         yield process
 

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from fakes import FakeTenantStore
 from jobs_made import ACME, BAD, Jobs, request
 from pigeonhole.contract import RequestLimits
 from pigeonhole.errors import NotFound, UnreadableImage
 from pigeonhole.jobs import Job, Span, Status, new_id
-from pigeonhole.messages import ChunkResult, ClassifyCommand, JobInput, S3Grant
+from pigeonhole.messages import ChunkResult, ClassifyCommand, JobInput
 from pigeonhole.results import input_key
-from pigeonhole.use_cases.redrive import CannotRedrive, Redrive
+from pigeonhole.use_cases.redrive import CannotRedrive
 
 
 def died(jobs: Jobs, count: int, dead: tuple[int, ...], **more: object) -> Job:
@@ -140,18 +139,6 @@ def test_two_jobs_are_redriven_as_two() -> None:
     one, two = died(jobs, 4, (0,)), died(jobs, 4, (0,))
 
     assert jobs.redrive("acme", one.id).job.id != jobs.redrive("acme", two.id).job.id
-
-
-def test_the_samples_are_read_with_what_the_tenant_is_granted_now() -> None:
-    jobs = Jobs()
-    old = died(jobs, 4, (0,))
-    grant = S3Grant(bucket="photos", prefix="acme/")
-    tenants = FakeTenantStore({"acme": replace(ACME, grants=(grant,))})
-
-    made = Redrive(tenants, jobs.store, jobs.objects, jobs.queue, jobs.secrets, jobs.clock, jobs.sleep)("acme", old.id)
-
-    assert kept(jobs, old).grants == ()
-    assert kept(jobs, made.job).grants == (grant,)
 
 
 def test_samples_above_the_default_limits_are_taken_as_they_were_taken_before() -> None:

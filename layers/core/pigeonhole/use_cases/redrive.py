@@ -72,7 +72,6 @@ class Redrive:
         return Redriven(job, samples)
 
     def _tenant(self, tenant_id: str) -> Tenant:
-        """The tenant as it is now: what it may no longer name on S3 is not read for it."""
         tenant = self.tenants.tenant(tenant_id)
         if tenant is None:
             raise NotFound(f"there is no tenant {tenant_id!r}; `pigeonhole keys list` shows those there are")

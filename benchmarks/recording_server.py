@@ -1,0 +1,117 @@
+"""The local stack's server, which also notes what is asked of the emulated AWS, a line of JSON each.
+
+`RECORD` is the file of ministack's decisions: who, what, on what, and whether it may. `UNITS`, where it is set, is that of the
+calls to DynamoDB: who, which operation, and the request units that AWS bills for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+READS = ("GetItem", "BatchGetItem", "Query")
+WRITES = ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems")
+READ_BYTES, WRITE_BYTES = 4096, 1024  # of one request unit
+
+
+def note_in(path: Path, line: Mapping[str, Any]) -> None:
+    with path.open("a") as lines:
+        lines.write(json.dumps(line) + "\n")
+
+
+def record(path: Path) -> None:
+    """Note every decision of ministack's IAM evaluator from now on."""
+    from ministack.core import iam_evaluator
+
+    decide = iam_evaluator.enforce
+    check = iam_evaluator.check_credentials
+
+    def note(access_key: str, action: str, resource: str, allowed: bool) -> None:
+        known = iam_evaluator.resolve_credential(access_key)
+        principal = getattr(known, "principal_arn", "")
+        note_in(path, {"principal": principal, "action": action, "resource": resource, "allowed": allowed})
+
+    def enforce(access_key: str, action: str, service: str, region: str, resource_arn: str = "*", **context: Any) -> Any:
+        denied = decide(access_key, action, service, region, resource_arn, **context)
+        note(access_key, action, resource_arn, denied is None)
+        return denied
+
+    def check_credentials(access_key: str, service: str | None = None) -> Any:
+        failure = check(access_key, service)
+        note(access_key, f"{service}:(unknown to ministack)", "*", failure is None)
+        return failure
+
+    iam_evaluator.enforce = enforce
+    iam_evaluator.check_credentials = check_credentials
+
+
+def record_units(path: Path) -> None:
+    """Note the request units of every call to DynamoDB from now on."""
+    from ministack.core import iam_evaluator
+    from ministack.core.router import extract_access_key_id
+    from ministack.services import dynamodb
+
+    handle = dynamodb.handle_request
+
+    async def handle_request(method: str, target: str, headers: dict[str, str], body: bytes, query: Any) -> Any:
+        operation = headers.get("x-amz-target", "").rpartition(".")[2]
+        if operation not in (*READS, *WRITES):
+            return await handle(method, target, headers, body, query)
+        asked = json.loads(body) | {"ReturnConsumedCapacity": "TOTAL"}
+        status, more, content = await handle(method, target, headers, json.dumps(asked).encode(), query)
+        known = iam_evaluator.resolve_credential(extract_access_key_id(headers, query))
+        line = {"principal": getattr(known, "principal_arn", ""), "operation": operation, "read": 0.0, "write": 0.0}
+        if operation in READS:
+            line["read"] = read_units(asked, json.loads(content), dynamodb._item_size_bytes)
+        else:
+            line["write"] = write_units(asked, json.loads(content), dynamodb._item_size_bytes)
+        note_in(path, line)
+        return status, more, content
+
+    dynamodb.handle_request = handle_request
+
+
+def read_units(asked: Mapping[str, Any], answer: Mapping[str, Any], size: Callable[[Any], int]) -> float:
+    """Read units of a call, by the items of its answer; ministack counts one for each call, however much it reads.
+
+    What is left out of the answer by a projection is billed, too, and not seen here: our only projection is of parts that
+    are there before a worker writes one, which is rare.
+    """
+    if "RequestItems" in asked:  # a unit at least for each key, and each item is rounded up by itself
+        return sum(
+            max(len(wanted["Keys"]), sum(_rounded(size(item), READ_BYTES) for item in answer["Responses"].get(table, ())))
+            * (1.0 if wanted.get("ConsistentRead") else 0.5)
+            for table, wanted in asked["RequestItems"].items()
+        )
+    items = answer.get("Items", [answer.get("Item", {})])
+    return _rounded(sum(map(size, items)), READ_BYTES) * (1.0 if asked.get("ConsistentRead") else 0.5)
+
+
+def write_units(asked: Mapping[str, Any], answer: Mapping[str, Any], size: Callable[[Any], int]) -> float:
+    """Write units of a call, indexes included, as ministack counts them; a transaction that was refused costs what it put."""
+    consumed = answer.get("ConsumedCapacity")
+    if consumed is not None:
+        return float(sum(each["CapacityUnits"] for each in (consumed if isinstance(consumed, list) else [consumed])))
+    puts = [item["Put"]["Item"] for item in asked.get("TransactItems", ()) if "Put" in item]
+    return sum(2.0 * _rounded(size(put), WRITE_BYTES) for put in puts) if puts else 1.0
+
+
+def _rounded(count: int, unit: int) -> int:
+    return max(1, math.ceil(count / unit))
+
+
+if __name__ == "__main__":
+    del os.environ["PYTHONPATH"]  # how this module was found; the functions need not see it
+    record(Path(os.environ.pop("RECORD")))
+    if "UNITS" in os.environ:
+        record_units(Path(os.environ.pop("UNITS")))
+
+    from pigeonhole_cli.local_server import serve
+
+    asyncio.run(serve(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])))

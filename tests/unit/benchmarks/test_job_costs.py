@@ -1,0 +1,102 @@
+"""benchmarks/job_costs.py: what was counted, for 1,000 samples, at list prices; benchmarks/jobs.py's table beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import job_costs
+import jobs
+from job_stack import Invocation, JobRun
+
+
+def call(function: str, action: str) -> dict[str, Any]:
+    return {"function": f"{function}Function", "action": action}
+
+
+def run(calls: list[dict[str, Any]] | None = None, **more: Any) -> JobRun:
+    """A job of 500 samples in 8 chunks, done in 20 s."""
+    given = {"units": [], "invocations": [], **more}
+    return JobRun(predictions=[], first_s=3.0, took_s=20.0, chunks=8, calls=calls or [], **given)
+
+
+def found(*runs: JobRun, samples: int = 500) -> dict[str, job_costs.Cost]:
+    return {cost.what: cost for cost in job_costs.costs(runs, samples)}
+
+
+def test_calls_are_counted_by_function_for_a_thousand_samples() -> None:
+    calls = [call("Api", "s3:PutObject"), *[call("Worker", "dynamodb:PutItem")] * 16, call("Api", "dynamodb:UpdateItem")]
+
+    costs = found(run(calls), run(calls), samples=1_000)
+
+    assert costs["DynamoDB: items written"].by == {"Worker": 32, "Api": 2}
+    assert costs["S3: objects written"].by == {"Api": 2}
+    assert costs["S3: objects written"].dollars == pytest.approx(2 * 5.00 / 1e6)
+    assert "EventBridge: sent" not in costs, "what nobody did has no line"
+
+
+def test_the_table_is_paid_for_by_units_and_not_by_calls() -> None:
+    units = [{"function": "WorkerFunction", "read": 0.5, "write": 0.0}, {"function": "ApiFunction", "read": 0.0, "write": 6.0}]
+
+    costs = found(run([call("Api", "dynamodb:PutItem")], units=units))
+
+    assert (costs["DynamoDB: items written"].billed, costs["DynamoDB: items written"].unit) == (12.0, "write units")
+    assert costs["DynamoDB: items written"].dollars == pytest.approx(12 * 0.625 / 1e6)
+    assert costs["DynamoDB: reads"].dollars == pytest.approx(1 * 0.125 / 1e6)
+
+
+def test_a_message_is_received_and_deleted_though_nobody_asked() -> None:
+    assert found(run())["SQS: received and deleted"].by == {"Lambda": 32}
+
+
+def test_functions_are_paid_for_by_run_and_by_gigabyte_second() -> None:
+    worker, api = Invocation("WorkerFunction", 3.0, 4096), Invocation("ApiFunction", 2.0, 512)
+
+    costs = found(run(invocations=[worker, worker, api]))
+
+    assert costs["Lambda: runs"].by == {"Worker": 4, "Api": 2}
+    spent = costs["Lambda: memory and time, at this machine's speed"]
+    assert spent.by == {"Worker": 48.0, "Api": 2.0}
+    assert spent.dollars == pytest.approx(50 * 0.0000133334)
+
+
+def test_the_sweep_is_no_jobs() -> None:
+    sweep = Invocation("SweepFunction", 1.0, 256)
+    units = [{"function": "SweepFunction", "read": 1.0, "write": 0.0}]
+
+    costs = found(run([call("Sweep", "dynamodb:Query")], units=units, invocations=[sweep]))
+
+    assert costs["DynamoDB: reads"].billed == 0
+    assert costs["Lambda: runs"].billed == 0
+
+
+def test_a_call_without_a_price_is_no_call_for_nothing() -> None:
+    with pytest.raises(KeyError, match="sns:Publish"):
+        found(run([call("Worker", "sns:Publish")]))
+
+
+def test_every_kind_of_call_has_a_price() -> None:
+    paid_otherwise = {job_costs.WRITTEN, job_costs.READ}
+
+    assert set(job_costs.KINDS.values()) == paid_otherwise | set(job_costs.PAID_PER_CALL)
+    assert set(job_costs.PAID_PER_CALL.values()) <= set(job_costs.PRICES)
+
+
+def test_the_table_of_costs_ends_with_their_sum() -> None:
+    calls = [call("Api", "s3:PutObject"), *[call("Worker", "s3:GetObject")] * 8]
+
+    lines = job_costs.table(job_costs.costs([run(calls)], 500)).splitlines()
+
+    assert "| S3: objects read | 16 | Worker 16 | 16 GET requests | 0.000006 |" in lines
+    assert lines[-1] == "| all of it |  |  |  | 0.000029 |"
+    assert len({line.count("|") for line in lines}) == 1
+
+
+def test_the_table_of_speeds_gives_the_ratio_of_each_round() -> None:
+    workers = [Invocation("WorkerFunction", 38.0, 4096), Invocation("ApiFunction", 20.0, 512)]
+
+    lines = jobs.table([jobs.Result(500, 2, [18.0, 19.0, 40.0], [run(invocations=workers)] * 3)]).splitlines()
+
+    assert lines[-1] == "| 500 | 2 | 26.3 | 25.0 | 0.95 | 95% | 3.0 |"
+    assert len({line.count("|") for line in lines}) == 1
