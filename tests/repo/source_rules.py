@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 PACKAGE = "layers/core/pigeonhole/"
+WIRING = PACKAGE + "wiring/"
 CLI = "cli/pigeonhole_cli/"
 
 AWS = frozenset({"boto3", "botocore", "aws_lambda_powertools", "aws_xray_sdk"})
@@ -79,10 +80,10 @@ def foreign_imports(module: Module, names: frozenset[str], *, at_import_time: bo
 
 
 def aws_outside_its_rooms(module: Module) -> list[str]:
-    """boto3, botocore and Powertools belong to aws/, observability.py, wiring.py, handlers; boto3 to the command line, too."""
+    """boto3, botocore and Powertools belong to aws/, observability.py, wiring/, handlers; boto3 to the command line, too."""
     if module.path.startswith(PACKAGE + "aws/") or module.is_handler:
         return []
-    if module.path in (PACKAGE + "observability.py", PACKAGE + "wiring.py"):
+    if module.path == PACKAGE + "observability.py" or module.path.startswith(WIRING):
         return []
     return foreign_imports(module, AWS - {"boto3", "botocore"} if module.path.startswith(CLI) else AWS)
 
@@ -101,7 +102,7 @@ def connections_outside_net(module: Module) -> list[str]:
 
 def environment_outside_wiring(module: Module) -> list[str]:
     """The environment is read by wiring, handlers and the command line; everything else is given what it needs."""
-    if module.path == PACKAGE + "wiring.py" or module.path.startswith(CLI) or module.is_handler:
+    if module.path.startswith((WIRING, CLI)) or module.is_handler:
         return []
     return [module.line(node, f"reads the environment ({what})") for node, what in _environment_reads(ast.walk(module.tree))]
 

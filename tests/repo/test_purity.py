@@ -69,7 +69,7 @@ def test_an_aws_library_outside_its_rooms_is_found(path: str, source: str) -> No
     ("path", "source"),
     [
         ("layers/core/pigeonhole/aws/s3.py", "import boto3"),
-        ("layers/core/pigeonhole/wiring.py", "import boto3"),
+        ("layers/core/pigeonhole/wiring/clients.py", "import boto3"),
         ("layers/core/pigeonhole/observability.py", "from aws_lambda_powertools import Logger"),
         ("functions/api/handler.py", "from aws_lambda_powertools.event_handler import APIGatewayRestResolver"),
         ("cli/pigeonhole_cli/keys.py", "import boto3"),
@@ -108,7 +108,7 @@ def test_the_environment_is_read_by_wiring_handlers_and_the_command_line_only() 
 )
 def test_an_environment_read_elsewhere_is_found(source: str) -> None:
     assert len(rules.environment_outside_wiring(planted("layers/core/pigeonhole/settings.py", source))) == 1
-    for path in ("layers/core/pigeonhole/wiring.py", "functions/api/handler.py", "cli/pigeonhole_cli/local.py"):
+    for path in ("layers/core/pigeonhole/wiring/__init__.py", "functions/api/handler.py", "cli/pigeonhole_cli/local.py"):
         assert rules.environment_outside_wiring(planted(path, source)) == []
 
 

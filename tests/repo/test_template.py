@@ -18,7 +18,9 @@ from pigeonhole.jobs import LEASE_S, Announcement
 from pigeonhole.results import INPUTS, RESULTS
 from pigeonhole.settings import PREFIX, Settings
 from pigeonhole.use_cases.authenticate import REFUSAL
-from pigeonhole.wiring import CONNECT_TIMEOUT_S, LOOKUP_ATTEMPTS, LOOKUP_TIMEOUT_S, MB_PER_CORE
+from pigeonhole.wiring.api import LOOKUP_ATTEMPTS, LOOKUP_TIMEOUT_S
+from pigeonhole.wiring.classifier import MB_PER_CORE
+from pigeonhole.wiring.clients import CONNECT_TIMEOUT_S
 from pigeonhole_cli.local_stack import read_template
 
 ROOT = Path(__file__).resolve().parents[2]

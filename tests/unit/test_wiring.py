@@ -18,6 +18,7 @@ from pigeonhole.errors import ForbiddenUrl, InvalidRequest, NotFound, Pigeonhole
 from pigeonhole.messages import COMMAND, ClassifyCommand
 from pigeonhole.settings import Settings
 from pigeonhole.tenants import Tenant
+from pigeonhole.wiring.classifier import encode_workers
 
 BODY = {"dataset": [{"type": "text", "value": "x"}], "labels": [{"type": "text", "value": name} for name in "ab"]}
 TENANT = Tenant("acme", created_at=0)
@@ -121,7 +122,7 @@ def test_the_classifier_holds_callers_urls_to_the_settings(fake_model: list[Path
 def test_no_more_workers_encode_than_the_functions_memory_has_cores(memory_mb: str | None, workers: int) -> None:
     environ = {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": memory_mb} if memory_mb else {}
 
-    assert wiring.encode_workers(Settings(), environ) == workers
+    assert encode_workers(Settings(), environ) == workers
 
 
 def test_a_model_folder_that_is_missing_is_told(tmp_path: Path) -> None:

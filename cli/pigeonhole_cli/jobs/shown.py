@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pigeonhole.contract_jobs import JobInfo, JobResponse
+from pigeonhole.contract_jobs import JobInfo, JobResponse, WebhookInfo
 from pigeonhole.jobs import ENDED, Status
 from pigeonhole_cli.output import table
 
@@ -46,8 +46,19 @@ def facts(job: JobInfo) -> Iterator[str]:
             ("started", date(job.started_at)),
             ("finished", date(job.finished_at)),
             ("kept until", date(job.expires_at)),
+            *([("webhook", _told(job.webhook))] if job.webhook else []),
         ]
     )
+
+
+def _told(webhook: WebhookInfo) -> str:
+    """How telling a job's end went, the last try's outcome with it."""
+    if not webhook.attempts:
+        return webhook.status
+    last = webhook.attempts[-1]
+    outcome = last.error or f"HTTP {last.status}"
+    again = f"; tried again at {date(webhook.next_at)}" if webhook.next_at else ""
+    return one_line(f"{webhook.status}, try {len(webhook.attempts)} at {date(last.at)}: {outcome}{again}")
 
 
 def results(answer: JobResponse) -> Iterator[str]:

@@ -191,7 +191,7 @@ class Remembering:
 
 
 def open_classifier(folder: Path, *, workers: int, calibrated: bool = True) -> Classifier:
-    """Load an artifact folder behind a classifier as wiring.py makes it.
+    """Load an artifact folder behind a classifier as wiring makes it.
 
     `workers`: batches encoded side by side; `calibrated`: whether to use its calibration, or the prior.
 

@@ -202,3 +202,29 @@ def test_a_job_that_is_not_there_is_told(api: JobApi, command: str) -> None:
     api.says(Answer(refusal("not_found", "There is no such job."), 404))
 
     assert api.run(command, ID, exit_code=1).stderr == "error: There is no such job.\n"
+
+
+@pytest.mark.parametrize(
+    ("webhook", "said"),
+    [
+        ({"status": "pending", "attempts": []}, "webhook     pending"),
+        (
+            {"status": "delivered", "attempts": [{"at": "2026-05-04T10:21:00Z", "status": 204}]},
+            "webhook     delivered, try 1 at 2026-05-04 10:21 UTC: HTTP 204",
+        ),
+        (
+            {
+                "status": "pending",
+                "attempts": [{"at": "2026-05-04T10:21:00Z", "error": "no\nconnection"}],
+                "next_at": "2026-05-04T10:22:00Z",
+            },
+            r"webhook     pending, try 1 at 2026-05-04 10:21 UTC: no\nconnection; tried again at 2026-05-04 10:22 UTC",
+        ),
+    ],
+)
+def test_status_says_how_the_webhook_goes(api: JobApi, webhook: dict[str, Any], said: str) -> None:
+    answer = told()
+    answer["job"]["webhook"] = {"url": "https://acme.example.com/hook", **webhook}
+    api.says(answer)
+
+    assert api.run("status", ID).stdout.splitlines()[-1] == said

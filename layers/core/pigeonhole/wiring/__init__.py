@@ -1,0 +1,39 @@
+"""The composition root: settings to adapters to services. The only place that reads the environment and knows the adapters.
+
+Each function's services are made at its first call and kept for the life of the process; each imports only what it needs, so
+that functions/api does without numpy, Pillow, httpx and a model engine.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+
+from pigeonhole.settings import Settings
+from pigeonhole.wiring.api import ApiServices, api_services, swagger_assets
+from pigeonhole.wiring.classifier import ClassifyServices, classify_services
+from pigeonhole.wiring.jobs import WorkerServices, announce, deliver_webhook, fail_dead, sweep, worker_services
+from pigeonhole.wiring.operating import key_services, redrive_services
+
+__all__ = [
+    "ApiServices",
+    "ClassifyServices",
+    "WorkerServices",
+    "announce",
+    "api_services",
+    "classify_services",
+    "deliver_webhook",
+    "fail_dead",
+    "key_services",
+    "redrive_services",
+    "settings",
+    "swagger_assets",
+    "sweep",
+    "worker_services",
+]
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process. Raises ValueError, naming the variable, for one that can't be read."""
+    return Settings.read(os.environ)

@@ -1,0 +1,92 @@
+"""The services of functions/api."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+from pigeonhole.contract import RequestLimits
+from pigeonhole.rates import Quota, RateMeter
+from pigeonhole.settings import Settings
+from pigeonhole.use_cases.authenticate import Authenticate
+from pigeonhole.use_cases.cancel import Cancel
+from pigeonhole.use_cases.classify import Classify, DirectRules
+from pigeonhole.use_cases.classify_now import ClassifyNow
+from pigeonhole.use_cases.describe_model import DescribeModel
+from pigeonhole.use_cases.read_account import ReadAccount
+from pigeonhole.use_cases.read_job import ListJobs, ReadJob
+from pigeonhole.use_cases.submit import Submit, SubmitJob
+from pigeonhole.use_cases.webhook_secrets import RotateWebhookSecret
+from pigeonhole.wiring.clients import aws_client, job_rules, request_limits
+from pigeonhole.wiring.jobs import job_adapters
+
+LOOKUP_TIMEOUT_S, LOOKUP_ATTEMPTS = 0.5, 2
+
+
+@dataclass(frozen=True)
+class ApiServices:
+    """What functions/api calls."""
+
+    limits: RequestLimits
+    max_wait_s: float
+    authenticate: Authenticate
+    rates: RateMeter
+    classify: Classify
+    submit_job: SubmitJob
+    read_job: ReadJob
+    list_jobs: ListJobs
+    cancel: Cancel
+    rotate_webhook_secret: RotateWebhookSecret
+    describe_model: DescribeModel
+    read_account: ReadAccount
+
+
+@cache
+def api_services(settings: Settings) -> ApiServices:
+    """Build functions/api's services."""
+    from boto3.session import Session
+
+    from pigeonhole.aws.dynamodb import DynamoRateCounter, DynamoTenantStore
+    from pigeonhole.aws.lambda_invoke import LambdaClassifier
+
+    session, limits = Session(), request_limits(settings)
+    quota = Quota.of(settings.quota_limit, settings.quota_period)
+    lookups = aws_client(session, "dynamodb", timeout_s=LOOKUP_TIMEOUT_S, attempts=LOOKUP_ATTEMPTS)
+    store = DynamoTenantStore(lookups, settings.table_name)
+    hasty = aws_client(session, "dynamodb", timeout_s=settings.rate_counter_timeout_s, attempts=1)
+    # One attempt: a repeated invocation would infer twice.
+    lambdas = aws_client(session, "lambda", timeout_s=settings.invoke_timeout_s, attempts=1)
+    classifier = LambdaClassifier(lambdas, settings.classify_function)
+    jobs = job_adapters(session, settings)
+    submit = Submit(jobs.store, jobs.objects, jobs.queue, jobs.secrets, job_rules(settings))
+    read_job = ReadJob(jobs.store, jobs.objects)
+    rules = DirectRules(
+        text_ms=settings.direct_text_ms,
+        image_ms=settings.direct_image_ms,
+        most_ms=settings.direct_ms,
+        wait_s=settings.max_wait_s,
+    )
+    return ApiServices(
+        limits=limits,
+        max_wait_s=settings.max_wait_s,
+        authenticate=Authenticate(store),
+        rates=RateMeter(DynamoRateCounter(hasty, settings.table_name), quota),
+        classify=Classify(ClassifyNow(classifier), submit, read_job, limits, rules),
+        submit_job=SubmitJob(submit, read_job, replace(limits, max_samples=settings.max_job_samples), settings.max_wait_s),
+        read_job=read_job,
+        list_jobs=ListJobs(jobs.store),
+        cancel=Cancel(jobs.store),
+        rotate_webhook_secret=RotateWebhookSecret(jobs.secrets),
+        describe_model=DescribeModel(classifier),
+        read_account=ReadAccount(settings, limits, quota, jobs.secrets),
+    )
+
+
+@cache
+def swagger_assets() -> tuple[str, str]:
+    """Swagger UI's script and style, from the package that ships them."""
+    from importlib.resources import files
+
+    folder = files("aws_lambda_powertools.event_handler.openapi.swagger_ui")
+    script, style = ((folder / name).read_text("utf-8") for name in ("swagger-ui-bundle.min.js", "swagger-ui.min.css"))
+    return script, style

@@ -1,0 +1,82 @@
+"""What classifies: the model and its calibration, behind the services of functions/classify and functions/worker."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pigeonhole.contract import RequestLimits
+from pigeonhole.messages import ModelDescription
+from pigeonhole.settings import Settings
+from pigeonhole.use_cases.describe_model import describe
+from pigeonhole.wiring.clients import aws_client, net_rules, request_limits
+
+if TYPE_CHECKING:
+    from pigeonhole.use_cases.run_chunk import RunChunk
+
+MB_PER_CORE = 1_769  # of a Lambda function's memory
+
+
+@dataclass(frozen=True)
+class ClassifyServices:
+    """What functions/classify calls."""
+
+    limits: RequestLimits
+    run_chunk: RunChunk
+    describe: Callable[[], ModelDescription]
+
+
+@cache
+def classify_services(settings: Settings) -> ClassifyServices:
+    """Load the model and build functions/classify's services.
+
+    Raises ModelUnavailable for a model folder that is missing or broken.
+    """
+    from boto3.session import Session
+
+    from pigeonhole.aws.s3 import S3BlobStore
+    from pigeonhole.calibration import calibration_from
+    from pigeonhole.classifier import Classifier
+    from pigeonhole.encoders import registry
+    from pigeonhole.images import ImageLimits
+    from pigeonhole.net import GuardedClient
+    from pigeonhole.sources import Sources
+    from pigeonhole.use_cases.run_chunk import ChunkLimits, RunChunk
+
+    model = registry.load(Path(settings.model_dir), threads=settings.threads)
+    calibration = calibration_from(model.calibration, model.encoder.info)
+    classifier = Classifier(
+        model.encoder,
+        model.sentence,
+        calibration,
+        model.backgrounds,
+        cache_size=settings.label_cache_size,
+        batch=settings.encode_batch,
+        workers=encode_workers(settings, os.environ),
+    )
+    s3 = aws_client(Session(), "s3", timeout_s=settings.fetch_timeout_s, attempts=2, connections=settings.fetch_workers)
+    blobs = S3BlobStore(s3)
+    limits = ChunkLimits(
+        image=ImageLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_megapixels * 1_000_000),
+        samples=settings.max_samples,
+        request_bytes=settings.max_request_bytes,
+        fetches=settings.fetch_workers,
+        decodes=settings.decode_workers,
+    )
+    return ClassifyServices(
+        limits=request_limits(settings),
+        run_chunk=RunChunk(
+            Sources(GuardedClient(net_rules(settings, timeout_s=settings.fetch_timeout_s)), blobs), classifier, limits
+        ),
+        describe=lambda: describe(model.encoder.info, model.sentence.info, calibrated=calibration.of_photos),
+    )
+
+
+def encode_workers(settings: Settings, environ: Mapping[str, str]) -> int:
+    """The setting, but no more than the function's memory has cores; anywhere but on Lambda the setting."""
+    memory_mb = int(environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 0))
+    return min(settings.encode_workers, max(1, memory_mb // MB_PER_CORE)) if memory_mb else settings.encode_workers

@@ -1,0 +1,72 @@
+"""AWS clients with the timeouts and tries of what they are for; and the rules of parts of the package, from the settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pigeonhole.contract import RequestLimits
+from pigeonhole.settings import Settings
+from pigeonhole.use_cases.submit import JobRules
+
+if TYPE_CHECKING:
+    from boto3.session import Session
+
+    from pigeonhole.net import NetRules
+
+CONNECT_TIMEOUT_S = 2.0
+
+
+def aws_client(
+    session: Session,
+    service: str,
+    *,
+    timeout_s: float,
+    attempts: int,
+    connections: int = 10,
+    endpoint_url: str | None = None,
+    **more: Any,
+) -> Any:
+    """A boto3 client that waits `timeout_s` for an answer, tries `attempts` times in all and keeps so many connections."""
+    from botocore.config import Config
+
+    config = Config(
+        connect_timeout=min(CONNECT_TIMEOUT_S, timeout_s),
+        read_timeout=timeout_s,
+        retries={"total_max_attempts": attempts, "mode": "standard"},
+        tcp_keepalive=True,
+        max_pool_connections=connections,
+        **more,
+    )
+    return session.client(service, endpoint_url=endpoint_url, config=config)
+
+
+def request_limits(settings: Settings) -> RequestLimits:
+    return RequestLimits(
+        max_samples=settings.max_samples,
+        max_labels=settings.max_labels,
+        max_text_chars=settings.max_text_chars,
+        max_label_chars=settings.max_label_chars,
+        max_instruction_chars=settings.max_instruction_chars,
+        max_body_bytes=settings.max_body_bytes,
+        local_webhooks=settings.allow_loopback,
+    )
+
+
+def net_rules(settings: Settings, *, timeout_s: float) -> NetRules:
+    from pigeonhole.net import NetRules
+
+    return NetRules(
+        allow_http=settings.allow_http,
+        allow_loopback=settings.allow_loopback,
+        timeout_s=timeout_s,
+        max_redirects=settings.max_redirects,
+    )
+
+
+def job_rules(settings: Settings) -> JobRules:
+    return JobRules(
+        text_chunk=settings.text_chunk,
+        image_chunk=settings.image_chunk,
+        keep_s=settings.job_days * 24 * 3600,
+        stuck_s=settings.stuck_s,
+    )

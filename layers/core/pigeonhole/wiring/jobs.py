@@ -1,0 +1,132 @@
+"""What works on jobs: the adapters behind it all, and the services of the functions that queues, table and clock start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+from pigeonhole.ports import ChunkQueue, JobStore, ObjectStore, SecretStore, TenantStore, WebhookQueue
+from pigeonhole.settings import Settings
+from pigeonhole.use_cases.announce import Announce
+from pigeonhole.use_cases.deliver_webhook import DeliverWebhook
+from pigeonhole.use_cases.fail_dead import FailDead
+from pigeonhole.use_cases.read_job import ReadJob
+from pigeonhole.use_cases.sweep import Sweep
+from pigeonhole.use_cases.write_part import WritePart
+from pigeonhole.wiring.classifier import classify_services
+from pigeonhole.wiring.clients import aws_client, job_rules, net_rules
+
+if TYPE_CHECKING:
+    from boto3.session import Session
+
+    from pigeonhole.use_cases.process_chunk import ProcessChunk
+
+JOB_TIMEOUT_S, JOB_ATTEMPTS = 5.0, 3  # of calls to the table, the bucket and the queues of jobs
+
+
+@dataclass(frozen=True)
+class JobAdapters:
+    """What stands behind the services that work on jobs."""
+
+    store: JobStore
+    tenants: TenantStore
+    secrets: SecretStore
+    objects: ObjectStore
+    queue: ChunkQueue
+    webhooks: WebhookQueue
+
+
+def job_adapters(session: Session, settings: Settings, endpoint_url: str | None = None) -> JobAdapters:
+    """Build them. `endpoint_url`: where AWS is, None for AWS itself."""
+    from pigeonhole.aws.dynamodb import DynamoSecretStore, DynamoTenantStore
+    from pigeonhole.aws.dynamodb_jobs import DynamoJobStore
+    from pigeonhole.aws.s3 import S3ObjectStore
+    from pigeonhole.aws.sqs import SqsQueue
+
+    made = partial(aws_client, session, endpoint_url=endpoint_url, timeout_s=JOB_TIMEOUT_S, attempts=JOB_ATTEMPTS)
+    # The signature of links: boto3's default is an older one, which newer regions and encrypted buckets refuse.
+    # And their host: by default the one of all regions, which redirects where the signature doesn't hold.
+    bucket = made("s3", signature_version="s3v4", s3={"addressing_style": "virtual"})
+    table, queues = made("dynamodb"), made("sqs")
+    return JobAdapters(
+        DynamoJobStore(table, settings.table_name),
+        DynamoTenantStore(table, settings.table_name),
+        DynamoSecretStore(table, settings.table_name),
+        S3ObjectStore(bucket, settings.job_bucket),
+        SqsQueue(queues, settings.job_queue),
+        SqsQueue(queues, settings.webhook_queue),
+    )
+
+
+@dataclass(frozen=True)
+class WorkerServices:
+    """What functions/worker calls. `queue`: for messages that are to come again soon."""
+
+    process_chunk: ProcessChunk
+    queue: ChunkQueue
+
+
+@cache
+def worker_services(settings: Settings) -> WorkerServices:
+    """Load the model and build functions/worker's services. Raises ModelUnavailable as `classify_services`."""
+    from boto3.session import Session
+
+    from pigeonhole.use_cases.process_chunk import ProcessChunk
+
+    of_classify, jobs = classify_services(settings), job_adapters(Session(), settings)
+    process = ProcessChunk(
+        jobs.store,
+        jobs.tenants,
+        jobs.objects,
+        jobs.queue,
+        of_classify.run_chunk,
+        WritePart(jobs.store, jobs.objects),
+        ReadJob(jobs.store, jobs.objects),
+        of_classify.limits,
+        settings.worker_stop_s,
+    )
+    return WorkerServices(process, jobs.queue)
+
+
+@cache
+def fail_dead(settings: Settings) -> FailDead:
+    """Build functions/dead_letters' service."""
+    from boto3.session import Session
+
+    jobs = job_adapters(Session(), settings)
+    return FailDead(WritePart(jobs.store, jobs.objects))
+
+
+@cache
+def sweep(settings: Settings) -> Sweep:
+    """Build functions/sweep's service."""
+    from boto3.session import Session
+
+    jobs = job_adapters(Session(), settings)
+    return Sweep(jobs.store, jobs.queue, jobs.webhooks, job_rules(settings))
+
+
+@cache
+def announce(settings: Settings) -> Announce:
+    """Build functions/notify's service."""
+    from boto3.session import Session
+
+    from pigeonhole.aws.events import EventBridgeBus
+
+    session = Session()
+    jobs = job_adapters(session, settings)
+    events = aws_client(session, "events", timeout_s=JOB_TIMEOUT_S, attempts=JOB_ATTEMPTS)
+    return Announce(jobs.store, EventBridgeBus(events, settings.event_bus), jobs.webhooks)
+
+
+@cache
+def deliver_webhook(settings: Settings) -> DeliverWebhook:
+    """Build functions/webhooks' service."""
+    from boto3.session import Session
+
+    from pigeonhole.net import GuardedClient
+
+    jobs = job_adapters(Session(), settings)
+    poster = GuardedClient(net_rules(settings, timeout_s=settings.webhook_timeout_s))
+    return DeliverWebhook(jobs.store, jobs.secrets, poster, settings.webhook_pause_s)
