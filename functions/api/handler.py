@@ -80,7 +80,7 @@ def submit_job() -> Response:
     body, key = now.call.json(own.limits.max_body_bytes), now.call.idempotency_key()
     job = own.submit_job(body, tenant=tenant, log_id=now.call.log_id, wanted=wanted, key=key)
     if wanted.wait_s and job.has_ended:
-        answer = http_api.shown_job(own.read_job.shown(job, now.call.log_id), job.version)
+        answer = http_api.shown_job(own.read_job.shown(job, now.call.log_id))
         return respond(replace(answer, headers=answer.headers | http_api.applied(wanted)))
     return accepted(job, wanted)
 
@@ -98,8 +98,8 @@ def read_job(job_id: str) -> Response:
     now, own = exchange(), services()
     tenant, call = now.authenticate(), now.call
     job = own.read_job(tenant.id, job_id, call.number("wait", 0, most=own.max_wait_s))
-    known = http_api.unchanged(job.version, call)
-    return respond(known or http_api.shown_job(own.read_job.shown(job, call.log_id), job.version))
+    known = http_api.unchanged(info_of(job), call)
+    return respond(known or http_api.shown_job(own.read_job.shown(job, call.log_id)))
 
 
 @app.delete("/v1/classification/jobs/<job_id>")

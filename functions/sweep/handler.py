@@ -6,15 +6,21 @@ from dataclasses import asdict
 from typing import Any
 
 from pigeonhole import wiring
-from pigeonhole.observability import observed, observer
+from pigeonhole.observability import observed, observer, places_of
 
 
 @observed("sweep", log_id_path="id")
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    swept = wiring.sweep(wiring.settings())()
     seen = observer("sweep")
+
+    def failed(job_id: str, error: Exception | None) -> None:
+        seen.failed("job_not_swept")
+        seen.logger.error("a job could not be looked after", job_id=job_id, trace=places_of(error))
+
+    swept = wiring.sweep(wiring.settings())(failed)
     seen.count("due_jobs", swept.due)
     seen.count("queued_again", swept.queued)
     seen.count("announced_again", swept.announced)
+    seen.count("given_up", swept.given_up)
     seen.logger.info("swept", **asdict(swept))
     return asdict(swept)

@@ -17,11 +17,12 @@ from jobs_made import ID, job, job_id, part
 from pigeonhole.aws.dynamodb_jobs import DynamoJobStore
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs import Claim, Job, Span, Status
-from pigeonhole.ports import JobStore
+from pigeonhole.ports import Due, JobStore
 from pigeonhole.webhooks import Webhook
 
 CLAIM = Claim("acme", key_hash="k" * 64, body_hash="b" * 64, job_id=ID, expires_at=90_000)
 NOW = 2_000.25
+NOTHING = Due([], [], None)
 
 
 @pytest.fixture(params=["fake", "dynamodb"])
@@ -49,7 +50,7 @@ def processing(store: JobStore) -> Job:
 def test_an_empty_store_finds_nothing(store: JobStore) -> None:
     assert (store.get("acme", ID), store.claim("acme", "k"), store.parts("acme", ID)) == (None, None, [])
     assert store.page("acme", None, 10, None).jobs == []
-    assert store.due(1e12, 10) == []
+    assert store.due(1e12, 10) == NOTHING
 
 
 def test_a_job_is_read_as_it_was_written(store: JobStore) -> None:
@@ -185,20 +186,24 @@ def test_due_are_the_jobs_whose_time_has_come_longest_first(store: JobStore) -> 
     kept(store, id=job_id(3), due_at=60.75)
     kept(store, id=job_id(4), due_at=None)
 
-    assert store.due(60.5, 10) == [early, late]
-    assert store.due(60.5, 1) == [early]
+    assert store.due(60.5, 10) == Due([early, late], [], None)
+    first = store.due(60.5, 1)
+    second = store.due(60.5, 1, first.next)
+    assert (first.jobs, second.jobs) == ([early], [late])
+    assert first.next is not None
+    assert second.next is None or store.due(60.5, 1, second.next) == NOTHING
 
 
 def test_a_job_that_nothing_is_left_to_do_for_is_not_due(store: JobStore) -> None:
     end = processing(store).canceled(NOW)
     store.save(end)
-    assert store.due(1e12, 10) == [end]
+    assert store.due(1e12, 10).jobs == [end]
     store.save(end := end.taken_up(NOW))
-    store.save(end := end.announced(NOW))
+    store.save(end := end.announced())
     store.save(end := end.with_whole())
     assert store.get("acme", ID) == end
 
-    assert store.due(1e12, 10) == []
+    assert store.due(1e12, 10) == NOTHING
 
 
 def test_a_jobs_webhook_and_its_tries_are_read_as_they_were_written(store: JobStore) -> None:
@@ -209,10 +214,10 @@ def test_a_jobs_webhook_and_its_tries_are_read_as_they_were_written(store: JobSt
 
     for status, error in ((None, "no connection"), (500, None), (204, None)):
         assert now.webhook
-        now = now.with_webhook(now.webhook.begun(NOW), due_at=NOW + 60)
+        now = now.with_webhook(now.webhook.begun(NOW, 60, 30.5))
         assert store.save(now)
         assert now.webhook
-        now = now.with_webhook(now.webhook.tried(status, error), due_at=NOW + 30.5)
+        now = now.with_webhook(now.webhook.tried(NOW, 30.5, status, error))
         assert store.save(now)
         assert store.get("acme", ID) == now
 
@@ -275,3 +280,20 @@ def test_a_transaction_that_is_wrong_is_a_fault_of_ours() -> None:
         )
         with pytest.raises(ClientError):
             DynamoJobStore(client, TABLE).save(job().started(NOW))
+
+
+def test_a_record_that_is_none_of_a_job_is_named_beside_those_that_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    with in_moto(monkeypatch):
+        client = table()
+        store = DynamoJobStore(client, TABLE)
+        good, bad = kept(store), job(id=job_id(7))
+        store.create(bad, None)
+        client.update_item(
+            TableName=TABLE,
+            Key={"pk": {"S": "JOBS#acme"}, "sk": {"S": bad.id}},
+            UpdateExpression="SET #status = :nonsense",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues={":nonsense": {"S": "nonsense"}},
+        )
+
+        assert store.due(1e12, 10) == Due([good], [bad.id], None)

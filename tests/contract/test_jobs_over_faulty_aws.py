@@ -17,7 +17,7 @@ from botocore.awsrequest import AWSRequest, AWSResponse
 from botocore.config import Config
 from moto_aws import REGION, TABLE, in_moto, table
 
-from jobs_made import ACME, BAD, Jobs, request
+from jobs_made import ACME, BAD, HOOK, Jobs, request
 from pigeonhole.aws.dynamodb_jobs import DynamoJobStore
 from pigeonhole.aws.s3 import S3ObjectStore
 from pigeonhole.aws.sqs import SqsQueue
@@ -25,6 +25,7 @@ from pigeonhole.errors import Overloaded
 from pigeonhole.jobs import Job
 from pigeonhole.messages import ChunkMessage
 from pigeonhole.ports import Page
+from pigeonhole.webhooks import DeliveryStatus
 
 BUCKET, COUNT, JOBS = "jobs", 14, 4
 SERVED = {"dynamodb", "s3", "sqs"}
@@ -125,15 +126,18 @@ def test_jobs_end_whole_and_are_told_once(fault: tuple[str, int, Any], monkeypat
         dataset = [{"type": "text", "value": BAD if number == 5 else str(number)} for number in range(COUNT)]
 
         def send() -> Job:
-            return jobs.submit(request(1, dataset=dataset), tenant=ACME, log_id="l")
+            return jobs.submit(request(1, dataset=dataset), tenant=ACME, log_id="l", webhook_url=HOOK)
 
         made = [until_it_works(send) for _ in range(JOBS)]
         calm = DynamoJobStore(client("dynamodb", None), TABLE)
-        for _ in range(200):
+        for _ in range(500):
             work(jobs, queues, url)
             while store.stream:
                 with suppress(Overloaded):
                     jobs.announce(*store.stream.pop())
+            while jobs.webhooks.sent:
+                with suppress(Overloaded):
+                    jobs.deliver(jobs.webhooks.sent.pop())
             if all((job := calm.get(ACME.id, each.id)) and job.has_ended and job.due_at is None for each in made):
                 break
             jobs.now += 60
@@ -179,3 +183,6 @@ def whole(store: DynamoJobStore, jobs: Jobs, made: Job) -> None:
     assert answer.predictions == [None if number == 5 else ("even", "odd")[number % 2] for number in range(COUNT)]
     assert [fault.index for fault in answer.errors or ()] == [5]
     assert len([event for event in jobs.bus.events if event.job_id == made.id]) == 1
+    assert job.webhook is not None
+    assert job.webhook.status is DeliveryStatus.DELIVERED
+    assert len([headers for _, _, headers in jobs.poster.posted if headers["webhook-id"] == f"job_{made.id}"]) == 1

@@ -53,3 +53,12 @@ def test_of_two_who_make_a_secret_at_once_one_is_told_to_try_again(store: Secret
         with pytest.raises(Overloaded):
             store.replace_secrets(tenant, mine, known)
         assert store.secrets(tenant) == theirs
+
+
+def test_who_writes_the_same_again_has_written_it(store: SecretStore) -> None:
+    """As boto3 does where the first answer was lost."""
+    mine = rotated((), 1_000)
+    store.replace_secrets("acme", mine, ())
+
+    store.replace_secrets("acme", mine, ())
+    assert store.secrets("acme") == mine

@@ -60,7 +60,7 @@ def worker(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     stream = io.StringIO()
-    for service in ("worker", "dead_letters", "notify", "webhooks"):
+    for service in ("worker", "dead_letters", "sweep", "notify", "webhooks"):
         monkeypatch.setattr(observer(service).logger.registered_handler, "stream", stream)
     return stream
 
@@ -177,10 +177,30 @@ def test_the_sweep_says_what_it_did(jobs: Jobs, monkeypatch: pytest.MonkeyPatch)
         "queued": 1,
         "announced": 0,
         "webhooks": 0,
+        "given_up": 0,
+        "failed": 0,
     }
 
 
 # --------------------------------------------------------------------------------------------------- what follows an end
+
+
+def test_a_job_that_the_sweep_cannot_look_after_is_in_the_log(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
+) -> None:
+    monkeypatch.setattr(wiring, "sweep", lambda settings: jobs.sweep)
+    job = jobs.submitted(4)
+    jobs.now += jobs.rules.stuck_s
+
+    def fails() -> None:
+        raise RuntimeError("a secret")
+
+    jobs.queue.before = fails
+
+    assert load("sweep").handler(sample("schedule-sweep.json"), Context())["failed"] == 1
+    assert job.id in log.getvalue()
+    assert "RuntimeError" in log.getvalue()
+    assert "a secret" not in log.getvalue()
 
 
 def of_stream(*jobs: Job) -> dict[str, Any]:

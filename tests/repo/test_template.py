@@ -340,6 +340,23 @@ def test_what_posts_to_callers_servers_has_what_it_posts_with() -> None:
 # ------------------------------------------------------------------------------------------------- what follows an end
 
 
+@pytest.mark.parametrize(
+    ("role", "kinds"),
+    [
+        ("WorkerRole", {"JOBS#*", "PARTS#*", "TENANT#*"}),
+        ("DeadLettersRole", {"JOBS#*", "PARTS#*"}),
+        ("SweepRole", {"JOBS#*", "PARTS#*"}),
+        ("NotifyRole", {"JOBS#*"}),
+        ("WebhooksRole", {"JOBS#*", "SECRETS#*"}),
+    ],
+)
+def test_a_function_behind_a_queue_reads_its_own_kinds_of_items(role: str, kinds: set[str]) -> None:
+    """The local stack doesn't look at conditions: webhook secrets are for functions/webhooks and api alone."""
+    (of_table,) = [it for it in statements(role) if it["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}]
+
+    assert set(of_table["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]) == kinds
+
+
 def test_the_ends_of_jobs_are_all_that_the_stream_brings() -> None:
     ends = FUNCTIONS["NotifyFunction"]["Events"]["Ends"]["Properties"]
     (pattern,) = ends["FilterCriteria"]["Filters"]

@@ -46,7 +46,7 @@ def of_itself(deployed: Deployment, job_id: str, *, tenant: str = "tests", **cha
     orphan = job_id[:-1] + ("0" if job_id[-1] != "0" else "1")
     key = {"pk": {"S": f"JOBS#{tenant}"}, "sk": {"S": job_id}}
     item = table.get_item(TableName=name, Key=key, ConsistentRead=True)["Item"]
-    later = ("finished_at", "started_at", "queued_at", "announcement")
+    later = ("finished_at", "started_at", "queued_at", "announcement", "announce_at")
     first = {"sk": {"S": orphan}, "succeeded": {"N": "0"}, "failed": {"N": "0"}, "version": {"N": "1"}}
     samples = storage.get_object(Bucket=bucket, Key=f"inputs/{tenant}/{job_id}.json")["Body"].read()
     storage.put_object(Bucket=bucket, Key=f"inputs/{tenant}/{orphan}.json", Body=samples)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -12,6 +13,7 @@ from jobs_made import job, part
 from pigeonhole.jobs import (
     ENDED,
     LEASE_S,
+    LONGEST_S,
     MAY_FOLLOW,
     Announcement,
     IllegalTransition,
@@ -23,7 +25,7 @@ from pigeonhole.jobs import (
     open_spans,
     rest_of,
 )
-from pigeonhole.webhooks import Webhook
+from pigeonhole.webhooks import DeliveryStatus, Webhook
 
 NOW = 2_000.0
 
@@ -100,20 +102,24 @@ def test_an_end_waits_to_be_told_and_the_sweep_sees_to_it() -> None:
 
 
 def test_nothing_is_left_to_look_after_once_an_end_is_told() -> None:
-    told = in_state(Status.CANCELED).taken_up(NOW).announced(NOW)
+    told = in_state(Status.CANCELED).taken_up(NOW).announced()
 
     assert (told.announcement, told.due_at) == (Announcement.MADE, None)
 
 
 @pytest.mark.parametrize("status", set(Status) - ENDED)
 def test_what_has_not_ended_has_no_end_to_tell(status: Status) -> None:
-    for change in (Job.to_be_announced, Job.taken_up, Job.announced):
+    job = in_state(status)
+    for change in (
+        lambda: job.to_be_announced(NOW),
+        lambda: job.taken_up(NOW),
+        job.announced,
+        job.with_whole,
+        lambda: job.with_webhook(Webhook("https://example.com")),
+    ):
         with pytest.raises(IllegalTransition):
-            change(in_state(status), NOW)
-    with pytest.raises(IllegalTransition):
-        in_state(status).with_webhook(Webhook("https://example.com"), None)
-    with pytest.raises(IllegalTransition):
-        in_state(status).with_whole()
+            change()
+    assert not replace(job, webhook=Webhook("https://example.com")).awaits_try(1)
 
 
 def test_an_end_is_taken_up_once() -> None:
@@ -183,3 +189,29 @@ def test_ids_sort_by_time_and_differ() -> None:
     assert early < late
     assert len({new_id(1_000.0) for _ in range(100)}) == 100
     assert (len(early), set(early) <= set("0123456789abcdef")) == (32, True)
+
+
+def test_an_ended_job_is_due_when_its_announcement_or_its_webhook_is() -> None:
+    hook = Webhook("https://example.com")
+    end = replace(in_state(Status.PROCESSING), webhook=hook).canceled(NOW)
+    assert end.due_at == NOW + LEASE_S
+
+    told = end.taken_up(NOW).announced()
+    assert told.due_at == NOW + LEASE_S, "its webhook's first try"
+    tried = told.with_webhook(replace(hook, due_at=NOW + 30))
+    assert tried.due_at == NOW + 30
+    assert tried.with_webhook(replace(hook, status=DeliveryStatus.DELIVERED)).due_at is None
+    assert end.with_webhook(replace(hook, status=DeliveryStatus.DELIVERED)).due_at == NOW + LEASE_S, "nobody has told it yet"
+
+
+def test_what_nobody_does_is_asked_for_after_as_long_as_it_has_waited() -> None:
+    end = in_state(Status.CANCELED)
+
+    assert [end.again_at(NOW + waited) - NOW - waited for waited in (0, 60, 120, 240, 3_600, 80_000)] == [
+        LEASE_S,
+        60,
+        120,
+        240,
+        3_600,
+        LONGEST_S,
+    ]

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopback import Answer, LoopbackServer, SpyBackend, SpyResolver, respond
+from pigeonhole import __version__
 from pigeonhole.errors import ForbiddenUrl, PigeonholeError, TooLarge, UnfetchableUrl
 from pigeonhole.net import GuardedClient, NetRules
 from receiver import Receiver
@@ -238,7 +239,7 @@ def test_a_post_sends_its_body_and_headers_and_gives_the_status() -> None:
     assert (posted.path, posted.body) == ("/hook?a=b", "bödy".encode())
     assert posted.headers == {
         "host": receiver.url("").removeprefix("http://"),
-        "user-agent": "Pigeonhole/0.1.0",
+        "user-agent": f"Pigeonhole/{__version__}",
         "connection": "close",
         "webhook-id": "job_1",
         "content-length": "5",

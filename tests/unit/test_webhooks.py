@@ -10,11 +10,13 @@ import pytest
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
 
+from pigeonhole.errors import RateLimited
 from pigeonhole.webhooks import (
     GIVE_UP_S,
     LONGEST_PAUSE_S,
     MAX_SECRETS,
     OLD_SECRET_S,
+    Attempt,
     DeliveryStatus,
     Secret,
     Webhook,
@@ -73,13 +75,15 @@ def test_a_second_rotation_doesnt_lengthen_the_first_secrets_day() -> None:
     assert len(rotated(third, NOW + 2 * OLD_SECRET_S)) == 2, "ended ones are forgotten"
 
 
-def test_no_more_secrets_are_kept_than_a_header_should_hold() -> None:
+def test_no_more_secrets_are_made_than_a_header_should_hold() -> None:
     kept: tuple[Secret, ...] = ()
-    for second in range(MAX_SECRETS + 5):
+    for second in range(MAX_SECRETS):
         kept = rotated(kept, NOW + second)
 
+    with pytest.raises(RateLimited, match="10 secrets sign already"):
+        rotated(kept, NOW + MAX_SECRETS)
     assert len(kept) == MAX_SECRETS
-    assert kept[0].ends_at is None
+    assert len(rotated(kept, NOW + OLD_SECRET_S + 1)) == MAX_SECRETS, "the first one's day is over"
 
 
 @pytest.mark.parametrize(
@@ -97,29 +101,58 @@ def test_no_more_secrets_are_kept_than_a_header_should_hold() -> None:
     ],
 )
 def test_what_an_answer_means(answer: int | None, status: DeliveryStatus) -> None:
-    hook = Webhook("https://example.com").begun(NOW).tried(answer, None if answer else "no connection")
+    hook = begun(Webhook("https://example.com"), NOW).tried(NOW, 30, answer, None if answer else "no connection")
 
     assert hook.status is status
     assert (hook.attempts[0].at, hook.attempts[0].status) == (NOW, answer)
+    assert (hook.due_at is None) == (status is not DeliveryStatus.PENDING)
 
 
-def test_a_try_whose_outcome_nobody_noted_says_so() -> None:
-    assert Webhook("https://example.com").begun(NOW).attempts[0].error == "no outcome was noted"
+def begun(hook: Webhook, now: float) -> Webhook:
+    return hook.begun(now, 60, 30)
+
+
+def test_a_try_whose_outcome_nobody_notes_is_followed_by_others_ever_more_slowly() -> None:
+    hook, now, pauses = Webhook("https://example.com"), NOW, []
+    for _ in range(100):
+        hook = begun(hook, now)
+        if hook.due_at is None:
+            break
+        pauses.append(hook.due_at - now)
+        now = hook.due_at
+
+    assert pauses[:5] == [60, 60, 120, 240, 480]
+    assert hook.status is DeliveryStatus.GIVEN_UP
+    assert len(hook.attempts) < 20
+
+
+def test_the_last_try_may_still_be_a_delivery() -> None:
+    last = begun(replace(Webhook("https://example.com"), attempts=(Attempt(NOW, 500),)), NOW + GIVE_UP_S)
+    assert last.status is DeliveryStatus.GIVEN_UP
+
+    assert last.tried(NOW + GIVE_UP_S + 1, 30, 204, None).status is DeliveryStatus.DELIVERED
+    assert last.tried(NOW + GIVE_UP_S + 1, 30, 500, None).status is DeliveryStatus.GIVEN_UP
 
 
 def test_pauses_double_up_to_four_hours_and_the_tries_end_after_a_day() -> None:
     hook, now, pauses = Webhook("https://example.com"), NOW, []
     for _ in range(100):
-        hook = hook.begun(now).tried(500, None)
-        next_at = hook.next_at(now, 30)
-        if next_at is None:
+        hook = begun(hook, now).tried(now, 30, 500, None)
+        if hook.due_at is None:
             break
-        pauses.append(next_at - now)
-        now = next_at
+        pauses.append(hook.due_at - now)
+        now = hook.due_at
 
     assert pauses[:6] == [30, 60, 120, 240, 480, 960]
     assert max(pauses) == LONGEST_PAUSE_S
     assert GIVE_UP_S - LONGEST_PAUSE_S < now - NOW <= GIVE_UP_S
-    assert not hook.is_over(now)
-    assert hook.is_over(NOW + GIVE_UP_S + 1)
-    assert not replace(hook, attempts=()).is_over(NOW * 10), "it was never tried"
+    assert hook.status is DeliveryStatus.GIVEN_UP
+
+
+@pytest.mark.parametrize("attempts", [(), (Attempt(NOW, 500),)])
+def test_who_is_asked_for_a_try_and_does_none_for_a_day_is_asked_no_more(attempts: tuple[Attempt, ...]) -> None:
+    hook = replace(Webhook("https://example.com"), attempts=attempts)
+
+    assert hook.asked(NOW + GIVE_UP_S, NOW + GIVE_UP_S + 60, since=NOW).due_at == NOW + GIVE_UP_S + 60
+    over = hook.asked(NOW + GIVE_UP_S + 1, NOW + GIVE_UP_S + 60, since=NOW)
+    assert (over.status, over.due_at) == (DeliveryStatus.GIVEN_UP, None)

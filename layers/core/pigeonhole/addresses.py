@@ -94,3 +94,25 @@ def check_host(host: str, *, allow_loopback: bool) -> str:
     if len(labels) == 1 or f".{host}".endswith(tuple(f".{zone}" for zone in PRIVATE_ZONES)):
         raise ValueError("its host is not a public name; use a full one, such as images.example.com")
     return host
+
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+PORTS = frozenset(DEFAULT_PORTS.values())
+
+
+def check_place(scheme: str, *, has_user: bool, host: str, port: int | None, allow_http: bool, allow_loopback: bool) -> str:
+    """Hold a URL's parts to the rules that need no network, and give its host as `check_host` does. `port`: None if not named.
+
+    Raises ValueError with what to mend.
+    """
+    if scheme not in (DEFAULT_PORTS if allow_http else ("https",)):
+        raise ValueError("its scheme is not allowed; use https://")
+    if has_user:
+        raise ValueError("it holds a user name or password; use one that needs neither")
+    host = check_host(host, allow_loopback=allow_loopback)
+    if port is not None and port not in PORTS and not (allow_loopback and 0 < port < 65_536):
+        raise ValueError(BAD_PORT)
+    return host
+
+
+BAD_PORT = f"its port is not allowed; use {' or '.join(map(str, sorted(PORTS)))}"

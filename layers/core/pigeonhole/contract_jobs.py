@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from pigeonhole.addresses import Address, check_host, is_loopback, is_public, parse
-from pigeonhole.contract import ClassificationRequest, LabelScore, Model, Sample, SampleFault, Text, Usage, limits_of
+from pigeonhole.addresses import Address, check_place, is_loopback, is_public, parse
+from pigeonhole.contract import ClassificationRequest, LabelScore, Model, Sample, SampleFault, Usage, Value, limits_of
 from pigeonhole.errors import Fault
 from pigeonhole.jobs import Status
 from pigeonhole.validation import within
@@ -29,7 +29,7 @@ class JobRequest(ClassificationRequest):
     A sample that can't be read never costs the others theirs: `on_error` is `null`, whatever it says.
     """
 
-    webhook_url: Text | None = Field(
+    webhook_url: Value | None = Field(
         None,
         description="An https:// address that is told the job's end by a signed POST (standard-webhooks), tried for a day. "
         "Needs a secret: POST /v1/account/webhook-secret.",
@@ -54,16 +54,14 @@ def check_webhook_url(url: str, *, is_local: bool) -> str:
     if not re.fullmatch(r"[!-~]+", url) or "\\" in url:
         raise ValueError("must be printable ASCII without spaces and backslashes; write others as %xx")
     try:
-        parts, port = urlsplit(url), urlsplit(url).port
+        parts = urlsplit(url)
+        host, port = (parts.hostname or "").lower(), parts.port
     except ValueError:
         raise ValueError("is malformed: a host or port that is none") from None
-    if parts.scheme != "https" and not (is_local and parts.scheme == "http"):
-        raise ValueError("must begin with https://")
-    if parts.username is not None:
-        raise ValueError("must hold no user name or password; deliveries are signed")
-    if not (port in (None, 443) or is_local):
-        raise ValueError("must have no port, or 443")
-    host = check_host((parts.hostname or "").lower(), allow_loopback=is_local)
+    has_user = parts.username is not None
+    if "[" in parts.netloc and ":" not in host:
+        raise ValueError("is malformed: only an IPv6 address has brackets")
+    host = check_place(parts.scheme, has_user=has_user, host=host, port=port, allow_http=is_local, allow_loopback=is_local)
     address = _address(host)
     if address and not (is_public(address) or (is_local and is_loopback(address))):
         raise ValueError("its host is not on the public internet; use one that is")
@@ -90,7 +88,8 @@ class Progress(Model):
 
 
 class WebhookTry(Model):
-    """One try to tell the job's end. `status`: the answer's, absent if there was none; `error`: why there was none."""
+    """One try to tell the job's end. `status`: the answer's; `error`: why there was none. With neither it is under way, or was
+    lost before its outcome was noted."""
 
     at: str
     status: int | None = None

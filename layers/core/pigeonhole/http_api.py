@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from typing import Any, NoReturn
 from pydantic import BaseModel
 
 from pigeonhole.contract import ErrorBody, ErrorResponse
-from pigeonhole.contract_jobs import JOBS, JobResponse, Preference
+from pigeonhole.contract_jobs import JOBS, JobInfo, JobResponse, Preference
 from pigeonhole.errors import InvalidRequest, MethodNotAllowed, NotFound, PigeonholeError, TooLarge
 from pigeonhole.jobs import IdempotencyKey, Status, is_id
 from pigeonhole.rates import RateState
@@ -200,20 +201,21 @@ def accepted(job: JobResponse, wanted: Preference) -> Answer:
     return replace(success(job), status=202, headers=headers)
 
 
-def unchanged(version: int, call: Call) -> Answer | None:
-    """Answer 304 if the caller has seen a job in this version."""
+def unchanged(job: JobInfo, call: Call) -> Answer | None:
+    """Answer 304 if the caller has seen a job as it is."""
     known = [tag.strip().removeprefix("W/") for tag in call.headers.get("if-none-match", "").split(",")]
-    return Answer(304, "", headers={"ETag": _tag(version)}) if _tag(version) in known else None
+    return Answer(304, "", headers={"ETag": _tag(job)}) if _tag(job) in known else None
 
 
-def shown_job(job: JobResponse, version: int) -> Answer:
+def shown_job(job: JobResponse) -> Answer:
     """Answer with a job. One with an address that stops working has no ETag, so it is never unchanged."""
     headers = {} if job.job.finished_at else {"Retry-After": "1"}
-    return replace(success(job), headers=headers if job.results_url else {**headers, "ETag": _tag(version)})
+    return replace(success(job), headers=headers if job.results_url else {**headers, "ETag": _tag(job.job)})
 
 
-def _tag(version: int) -> str:
-    return f'"{version}"'
+def _tag(job: JobInfo) -> str:
+    """An ETag: of what is shown of a job, which its results follow from. Its record has changes that don't show."""
+    return f'"{hashlib.sha256(job.model_dump_json().encode()).hexdigest()[:16]}"'
 
 
 def failure(error: PigeonholeError, call: Call) -> Answer:

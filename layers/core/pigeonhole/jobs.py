@@ -9,8 +9,8 @@ the parts of a chunk form a chain: each begins at the chunk's first sample or wh
 sample. Who is about to write goes along the chain first (`rest_of`), so no sample is ever counted twice, however often a
 message comes.
 
-What follows an end is told in the same record: an `Announcement` that is waited for, taken up and made, and then a webhook's
-tries. `due_at` is when the sweep sees to whatever is next, should nobody have done it by then.
+What follows an end is told in the same record: an `Announcement` that is waited for, taken up and made, and beside it a
+webhook's tries. Each says when the sweep is to see to it, should nobody have done it by then; `due_at` is the earlier one.
 
 Every change makes a new Job of the next `version`; a store writes it over the version before, or not at all.
 """
@@ -49,7 +49,7 @@ ENDED = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELED})
 
 
 class Announcement(StrEnum):
-    """How far the telling of a job's end is. Whoever takes up one that waits has `LEASE_S` until it waits again."""
+    """How far the telling of a job's end is. Whoever takes up one that waits has `LEASE_S` at least until it waits again."""
 
     WAITING = "waiting"
     TAKEN_UP = "taken_up"
@@ -57,6 +57,7 @@ class Announcement(StrEnum):
 
 
 LEASE_S = 60  # for what takes seconds: an announcement, a webhook's try
+LONGEST_S = 3_600  # between two requests to do what nobody does
 
 
 class IllegalTransition(Exception):
@@ -98,6 +99,7 @@ class Job:
 
     `chunk_size`: samples per message; `queued_at`: when all its messages had been sent; `due_at`: when the sweep looks at it
     next, None once nothing is left to do; `expires_at`: when the table may forget it; `announcement`: None until it ends;
+    `announce_at`: when it waits again, None once it is made;
     `has_whole`: its answer, being too large for one of the API's, lies whole in an object.
     """
 
@@ -118,6 +120,7 @@ class Job:
     failed: int = 0
     has_whole: bool = False
     announcement: Announcement | None = None
+    announce_at: float | None = None
     webhook: Webhook | None = None
     version: int = 1
 
@@ -142,41 +145,54 @@ class Job:
         """All messages have been sent."""
         return self._changed(now, queued_at=now, due_at=due_at)
 
-    def looked_after(self, due_at: float | None) -> Job:
+    def looked_after(self, due_at: float) -> Job:
         """The sweep has looked at it and does so again at `due_at`. That is no change of the job itself."""
         return replace(self, due_at=due_at, version=self.version + 1)
 
     def with_whole(self) -> Job:
         """Its answer has been put together and kept."""
-        self._must_have_ended()
-        return replace(self, has_whole=True, version=self.version + 1)
+        return self._after_its_end(has_whole=True)
 
     def to_be_announced(self, now: float) -> Job:
         """Its end waits to be told, once more if who had taken that up was lost."""
-        self._must_have_ended()
-        return replace(self.looked_after(now + LEASE_S), announcement=Announcement.WAITING)
+        return self._after_its_end(announcement=Announcement.WAITING, announce_at=self.again_at(now))
 
     def taken_up(self, now: float) -> Job:
         """Somebody is telling its end. Raises IllegalTransition unless that is waited for."""
         if self.announcement is not Announcement.WAITING:
             raise IllegalTransition(f"an announcement that is {self.announcement} can't be taken up")
-        return replace(self.looked_after(now + LEASE_S), announcement=Announcement.TAKEN_UP)
+        return self._after_its_end(announcement=Announcement.TAKEN_UP, announce_at=self.again_at(now))
 
-    def announced(self, now: float) -> Job:
-        """Its end has been told, its webhook aside, whose first try is on its way."""
-        self._must_have_ended()
-        pending = self.webhook is not None and self.webhook.status is DeliveryStatus.PENDING
-        return replace(self.looked_after(now + LEASE_S if pending else None), announcement=Announcement.MADE)
+    def announced(self) -> Job:
+        """Its end has been told. What its webhook has to do with it is the webhook's."""
+        return self._after_its_end(announcement=Announcement.MADE, announce_at=None)
+
+    def awaits_telling(self, now: float) -> bool:
+        """Whether its end has waited for so long that it was overlooked, or whoever took it up was lost."""
+        return self.announce_at is not None and self.announce_at <= now
 
     def awaits_try(self, number: int) -> bool:
-        """Whether the webhook's try of that number (from 1) is the next thing to do."""
+        """Whether the webhook's try of that number (from 1) is the next thing to do for it."""
         hook = self.webhook
-        return hook is not None and hook.status is DeliveryStatus.PENDING and len(hook.attempts) == number - 1
+        return bool(self.has_ended and hook and hook.status is DeliveryStatus.PENDING and len(hook.attempts) == number - 1)
 
-    def with_webhook(self, webhook: Webhook, due_at: float | None) -> Job:
-        """A try has begun or ended, and `due_at` is when the next one is due."""
-        self._must_have_ended()
-        return replace(self.looked_after(due_at), webhook=webhook)
+    def with_webhook(self, webhook: Webhook) -> Job:
+        """A try has been asked for, has begun or has ended."""
+        return self._after_its_end(webhook=webhook)
+
+    def again_at(self, now: float) -> float:
+        """When to ask again for what follows its end: after as long as that has been waited for already, within bounds.
+
+        So the pauses double, without a count of them.
+        """
+        return now + min(LONGEST_S, max(LEASE_S, now - (self.finished_at or now)))
+
+    def _after_its_end(self, **fields: Any) -> Job:
+        if not self.has_ended:
+            raise IllegalTransition(f"a job that is {self.status} has no end yet")
+        after = replace(self, version=self.version + 1, **fields)
+        of_webhook = after.webhook.due_at if after.webhook else None
+        return replace(after, due_at=min((at for at in (after.announce_at, of_webhook) if at is not None), default=None))
 
     def started(self, now: float) -> Job:
         """A worker has begun. Raises IllegalTransition unless it is queued."""
@@ -197,11 +213,17 @@ class Job:
         return self._ended(now, Status.CANCELED)
 
     def _ended(self, now: float, status: Status, **counted: int) -> Job:
-        return self._changed(now, status, finished_at=now, due_at=now + LEASE_S, announcement=Announcement.WAITING, **counted)
-
-    def _must_have_ended(self) -> None:
-        if not self.has_ended:
-            raise IllegalTransition(f"a job that is {self.status} has no end to tell")
+        due_at = now + LEASE_S
+        return self._changed(
+            now,
+            status,
+            finished_at=now,
+            due_at=due_at,
+            announcement=Announcement.WAITING,
+            announce_at=due_at,
+            webhook=replace(self.webhook, due_at=due_at) if self.webhook else None,
+            **counted,
+        )
 
     def _changed(self, now: float, status: Status | None = None, **fields: Any) -> Job:
         if status is not None and self.status not in MAY_FOLLOW[status]:

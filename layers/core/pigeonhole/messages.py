@@ -20,7 +20,9 @@ VERSION: Final = 1
 
 class _Message(BaseModel):
     # An error's text never quotes the input: samples and labels stay out of the log.
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, json_schema_serialization_defaults_required=True
+    )
     version: Literal[1] = VERSION
 
 
@@ -126,6 +128,8 @@ class ChunkMessage(_JobMessage):
 class JobInput(_Message):
     """What a job works on, kept as an object for its workers."""
 
+    # Kept for days: a field that another version of ours knows is no reason to lose a job.
+    model_config = ConfigDict(extra="ignore")
     kind: Literal["job_input"] = "job_input"
     log_id: str
     request: ClassificationRequest
@@ -150,7 +154,7 @@ class WebhookMessage(_JobMessage):
 class JobEnded(_JobMessage):
     """The event of a job's end, for whoever has a rule on the bus. Counts are samples; times are ISO 8601, UTC.
 
-    It may come twice, if its sender was lost at the wrong moment: `job_id` tells.
+    It may come twice, if whoever sent it was lost or learned nothing of its being taken: `job_id` tells.
     """
 
     kind: Literal["job_ended"] = "job_ended"

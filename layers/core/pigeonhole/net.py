@@ -38,7 +38,7 @@ import httpcore
 import httpx
 
 from pigeonhole import __version__
-from pigeonhole.addresses import Address, check_host, is_loopback, is_public, parse
+from pigeonhole.addresses import BAD_PORT, DEFAULT_PORTS, PORTS, Address, check_place, is_loopback, is_public, parse
 from pigeonhole.errors import ForbiddenUrl, TooLarge, UnfetchableUrl
 
 Resolve = Callable[[str, int], Sequence[str]]
@@ -47,7 +47,6 @@ Clock = Callable[[], float]
 
 MAX_URL_CHARS = 8_192
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-DEFAULT_PORTS = {"http": 80, "https": 443}
 Headers = list[tuple[bytes, bytes]]
 HEADERS: Headers = [(b"User-Agent", f"Pigeonhole/{__version__}".encode()), (b"Connection", b"close")]
 OF_IMAGES: Headers = [(b"Accept", b"image/*, */*;q=0.5"), (b"Accept-Encoding", b"identity")]
@@ -61,7 +60,6 @@ class NetRules:
     allow_loopback: bool = False
     timeout_s: float = 10.0
     max_redirects: int = 3
-    ports: frozenset[int] = frozenset({80, 443})
 
 
 def system_resolve(host: str, port: int) -> list[str]:
@@ -83,17 +81,17 @@ def check_url(url: str, rules: NetRules, *, base: httpx.URL | None = None) -> ht
         parsed = base.join(url) if base else httpx.URL(url)
     except (httpx.InvalidURL, ValueError):
         raise ForbiddenUrl("the URL is malformed: a control character, or a host or port that is none") from None
-    if parsed.scheme not in (DEFAULT_PORTS if rules.allow_http else ("https",)):
-        raise ForbiddenUrl("the URL's scheme is not allowed; use https://")
-    if parsed.userinfo:
-        raise ForbiddenUrl("the URL holds a user name or password; use one that needs neither")
     try:
-        host = check_host(parsed.raw_host.decode("ascii"), allow_loopback=rules.allow_loopback)
+        host = check_place(
+            parsed.scheme,
+            has_user=bool(parsed.userinfo),
+            host=parsed.raw_host.decode("ascii"),
+            port=parsed.port,
+            allow_http=rules.allow_http,
+            allow_loopback=rules.allow_loopback,
+        )
     except ValueError as error:
         raise ForbiddenUrl(f"the URL is not allowed: {error}") from None
-    port = _port(parsed)
-    if port not in rules.ports and not (rules.allow_loopback and 0 < port < 65_536):
-        raise _bad_port(rules)
     return parsed.copy_with(host=host, fragment=None)
 
 
@@ -175,8 +173,8 @@ class GuardedClient:
                 continue
             if not is_public(address):
                 raise ForbiddenUrl("the URL's host is not on the public internet; use one that is")
-            if port not in self._rules.ports:
-                raise _bad_port(self._rules)
+            if port not in PORTS:
+                raise ForbiddenUrl(f"the URL is not allowed: {BAD_PORT}")
         return addresses
 
     def _resolve_within(self, host: str, port: int, left: Clock) -> Sequence[str]:
@@ -239,10 +237,6 @@ class GuardedClient:
 
 def _port(url: httpx.URL) -> int:
     return DEFAULT_PORTS[url.scheme] if url.port is None else url.port
-
-
-def _bad_port(rules: NetRules) -> ForbiddenUrl:
-    return ForbiddenUrl(f"the URL's port is not allowed; use {' or '.join(map(str, sorted(rules.ports)))}")
 
 
 def _what_broke(error: Exception) -> str:

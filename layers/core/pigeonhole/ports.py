@@ -163,6 +163,16 @@ class Page:
     next: str | None
 
 
+@dataclass(frozen=True)
+class Due:
+    """Some jobs that are due. `unreadable`: the keys of those of which the store can't make a job; `next`: where the next page
+    begins, None at the end."""
+
+    jobs: list[Job]
+    unreadable: list[str]
+    next: object | None
+
+
 class JobStore(Protocol):
     """Jobs, their parts and the Idempotency-Keys that stand for them. All reads see what was written before.
 
@@ -201,8 +211,8 @@ class JobStore(Protocol):
         """At most `limit` jobs of a tenant, newest first, of one status if it is given. `start`: an earlier page's `next`."""
         ...
 
-    def due(self, now: float, limit: int) -> list[Job]:
-        """At most `limit` jobs of all tenants whose `due_at` has come, the longest due first."""
+    def due(self, now: float, limit: int, start: object | None = None) -> Due:
+        """At most `limit` jobs of all tenants whose `due_at` has come, the longest due first. `start`: a page's `next`."""
         ...
 
 

@@ -38,7 +38,8 @@ IDEMPOTENCY_KEY = Parameter(
 PREFER = Parameter(
     "header",
     "Prefer",
-    "`respond-async`: answer 202 with a job. `wait=20`: wait so many seconds for the answer first, 24 at most.",
+    "`respond-async`: answer 202 with a job. `wait=20`: wait so many seconds for the answer first, 24 at most. "
+    "With either, the body may have a job's `webhook_url`.",
     {"type": "string"},
 )
 JOB_ID = Parameter("path", "job_id", "The job's id.", {"type": "string"})

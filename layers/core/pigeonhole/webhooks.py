@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from pigeonhole.errors import RateLimited
+
 LONGEST_PAUSE_S = 4 * 3600
 GIVE_UP_S = 24 * 3600  # after the first try
 SECRET_PREFIX = "whsec_"  # noqa: S105 - what every secret begins with
@@ -36,7 +38,10 @@ class DeliveryStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try. `at`: seconds since 1970, UTC; `status`: the answer's, None if there was none, and then `error` says why."""
+    """One try. `at`: seconds since 1970, UTC; `status`: the answer's; `error`: why there was none.
+
+    With neither it is under way, or whoever made it was lost.
+    """
 
     at: float
     status: int | None = None
@@ -45,38 +50,41 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Webhook:
-    """Whom a job's end is told, and how that went. `attempts`: all tries, the first one first."""
+    """Whom a job's end is told, and how that went. `attempts`: all tries, the first one first; `due_at`: of the next one."""
 
     url: str
     status: DeliveryStatus = DeliveryStatus.PENDING
     attempts: tuple[Attempt, ...] = ()
+    due_at: float | None = None
 
-    def begun(self, now: float) -> Webhook:
-        """One try more. Until its outcome is known it looks like one whose sender was lost."""
-        return replace(self, attempts=(*self.attempts, Attempt(now, error="no outcome was noted")))
+    def begun(self, now: float, lease_s: float, first_pause_s: float) -> Webhook:
+        """One try more, and when the next is due should its outcome never be noted: after `lease_s` at least."""
+        return replace(self, attempts=(*self.attempts, Attempt(now)))._again(now, lease_s, first_pause_s)
 
-    def tried(self, status: int | None, error: str | None) -> Webhook:
-        """The last try's outcome: delivered, gone, or to be tried again."""
-        known = (*self.attempts[:-1], replace(self.attempts[-1], status=status, error=error))
-        return replace(self, attempts=known, status=_status_after(status))
+    def tried(self, now: float, first_pause_s: float, status: int | None, error: str | None) -> Webhook:
+        """The last try's outcome: delivered, gone, to be tried again or given up."""
+        known = replace(self, attempts=(*self.attempts[:-1], replace(self.attempts[-1], status=status, error=error)))
+        if status is not None and 200 <= status < 300:
+            return replace(known, status=DeliveryStatus.DELIVERED, due_at=None)
+        if status == 410:
+            return replace(known, status=DeliveryStatus.GONE, due_at=None)
+        return known._again(now, 0, first_pause_s)
 
-    def given_up(self) -> Webhook:
-        return replace(self, status=DeliveryStatus.GIVEN_UP)
+    def asked(self, now: float, due_at: float, since: float) -> Webhook:
+        """Somebody is to make the next try, and is asked again at `due_at`; given up a day after the first one, or after
+        `since` if there has been none."""
+        since = self.attempts[0].at if self.attempts else since
+        return replace(self, due_at=due_at) if now <= since + GIVE_UP_S else self._given_up()
 
-    def next_at(self, now: float, first_pause_s: float) -> float | None:
-        """When to try again (seconds since 1970), later after each try; None if the day is over."""
-        next_at = now + min(LONGEST_PAUSE_S, first_pause_s * 2 ** (len(self.attempts) - 1))
-        return None if self.is_over(next_at) else next_at
+    def _again(self, now: float, least_s: float, first_pause_s: float) -> Webhook:
+        pause_s = min(LONGEST_PAUSE_S, first_pause_s * 2 ** (len(self.attempts) - 1))
+        due_at = now + max(least_s, pause_s)
+        if due_at > self.attempts[0].at + GIVE_UP_S:
+            return self._given_up()
+        return replace(self, status=DeliveryStatus.PENDING, due_at=due_at)
 
-    def is_over(self, now: float) -> bool:
-        """Whether the day of the tries has passed."""
-        return bool(self.attempts) and now > self.attempts[0].at + GIVE_UP_S
-
-
-def _status_after(status: int | None) -> DeliveryStatus:
-    if status is not None and 200 <= status < 300:
-        return DeliveryStatus.DELIVERED
-    return DeliveryStatus.GONE if status == 410 else DeliveryStatus.PENDING
+    def _given_up(self) -> Webhook:
+        return replace(self, status=DeliveryStatus.GIVEN_UP, due_at=None)
 
 
 @dataclass(frozen=True)
@@ -92,10 +100,17 @@ class Secret:
 
 
 def rotated(known: Sequence[Secret], now: float) -> tuple[Secret, ...]:
-    """A new secret before those that still sign: the one that was the newest does for a day."""
+    """A new secret before those that still sign: the one that was the newest does for a day.
+
+    Raises RateLimited if there are `MAX_SECRETS` already: each of them signs for the day that it was promised.
+    """
     new = Secret(SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode(), int(now))
     old = [replace(it, ends_at=int(now) + OLD_SECRET_S) if it.ends_at is None else it for it in known if it.signs(now)]
-    return (new, *old)[:MAX_SECRETS]
+    if len(old) >= MAX_SECRETS:
+        raise RateLimited(
+            f"{MAX_SECRETS} secrets sign already, each until a day after it was replaced. Make the next one later."
+        )
+    return (new, *old)
 
 
 def old_valid_until(known: Sequence[Secret], now: float) -> int | None:

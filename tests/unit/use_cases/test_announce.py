@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 from jobs_made import ACME, HOOK, Jobs
 from pigeonhole.errors import Overloaded
-from pigeonhole.jobs import LEASE_S, Announcement, Job
+from pigeonhole.jobs import LEASE_S, LONGEST_S, Announcement, Job
 from pigeonhole.messages import JobEnded
 from pigeonhole.use_cases.sweep import Swept
 
@@ -129,15 +131,14 @@ def test_a_webhooks_first_try_is_asked_for() -> None:
     jobs.notify()
 
     assert [(it.job_id, it.attempt) for it in jobs.webhooks.sent] == [(job.id, 1)]
-    assert jobs.job(job).due_at == jobs.now + LEASE_S
+    assert jobs.job(job).due_at == jobs.now + LEASE_S, "should the message be lost"
 
 
 def test_a_first_try_that_was_lost_is_asked_for_by_the_sweep() -> None:
     jobs = Jobs()
     ended(jobs, webhook_url=HOOK)
     jobs.webhooks.before = busy
-    with pytest.raises(Overloaded):
-        jobs.notify()
+    jobs.notify()
     jobs.webhooks.before = lambda: None
 
     jobs.now += LEASE_S
@@ -145,6 +146,31 @@ def test_a_first_try_that_was_lost_is_asked_for_by_the_sweep() -> None:
 
     assert [it.attempt for it in jobs.webhooks.sent] == [1]
     assert len(jobs.bus.events) == 1
+
+
+def test_a_bus_that_refuses_for_a_day_holds_up_no_webhook_and_is_asked_ever_less_often() -> None:
+    jobs = Jobs()
+    job = ended(jobs, webhook_url=HOOK)
+    jobs.bus.before = busy
+    started, asked = jobs.now, 0
+    while jobs.now < started + 24 * 3600:
+        while jobs.store.stream:
+            with suppress(Overloaded):
+                jobs.announce(*jobs.store.stream.pop())
+        while jobs.webhooks.sent:
+            jobs.deliver(jobs.webhooks.sent.pop())
+        jobs.now += 60
+        asked += jobs.sweep().announced
+
+    assert [url for url, _, _ in jobs.poster.posted] == [HOOK]
+    assert 20 < asked < 40
+    assert jobs.job(job).announcement is not Announcement.MADE
+    jobs.bus.before = lambda: None
+    jobs.now += LONGEST_S
+    jobs.sweep()
+    jobs.notify()
+    assert len(jobs.bus.events) == 1
+    assert jobs.job(job).due_at is None
 
 
 def test_an_end_that_is_out_is_not_told_again_because_the_table_was_busy() -> None:

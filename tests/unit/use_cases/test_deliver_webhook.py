@@ -8,7 +8,7 @@ import pytest
 
 from jobs_made import HOOK, Jobs
 from pigeonhole.errors import ForbiddenUrl, InvalidRequest, Overloaded, UnfetchableUrl
-from pigeonhole.jobs import LEASE_S, Job
+from pigeonhole.jobs import LEASE_S, LONGEST_S, Job
 from pigeonhole.messages import WebhookMessage
 from pigeonhole.use_cases.sweep import Swept
 from pigeonhole.webhooks import GIVE_UP_S, DeliveryStatus, Webhook, signature_headers
@@ -138,7 +138,7 @@ def test_a_try_whose_sender_was_lost_is_followed_by_another() -> None:
     assert jobs.sweep() == Swept(due=1, webhooks=1)
     deliver(jobs)
 
-    assert [it.error for it in hook(jobs, job).attempts] == ["no outcome was noted", None]
+    assert [(it.status, it.error) for it in hook(jobs, job).attempts] == [(None, None), (200, None)]
     assert hook(jobs, job).status is DeliveryStatus.DELIVERED
 
 
@@ -161,26 +161,65 @@ def test_a_try_that_ends_after_another_began_changes_nothing() -> None:
     assert [it.status for it in hook(jobs, job).attempts] == [None, 200]
 
 
-def test_what_the_sweep_asked_for_and_nobody_did_is_asked_for_again() -> None:
-    jobs, _ = told()
+def test_what_the_sweep_asked_for_and_nobody_did_is_asked_for_again_ever_less_often_for_a_day() -> None:
+    jobs, job = told()
     jobs.webhooks.sent.clear()
-    for _ in range(3):
-        jobs.now += LEASE_S
-        assert jobs.sweep() == Swept(due=1, webhooks=1)
+    started, asked = jobs.now, 0
+    while jobs.job(job).due_at is not None:
+        jobs.now += 60
+        asked += jobs.sweep().webhooks
 
-    assert [it.attempt for it in jobs.webhooks.sent] == [1, 1, 1]
+    assert 20 < asked < 40
+    assert {it.attempt for it in jobs.webhooks.sent} == {1}
+    assert GIVE_UP_S < jobs.now - started < GIVE_UP_S + 2 * LONGEST_S
+    assert hook(jobs, job).status is DeliveryStatus.GIVEN_UP
+
+
+def test_a_message_of_a_try_that_was_asked_for_twice_is_one_try() -> None:
+    jobs, _ = told()
+    jobs.now += LEASE_S
+    assert jobs.sweep() == Swept(due=1, webhooks=1)
+    assert [it.attempt for it in jobs.webhooks.sent] == [1, 1]
+
     deliver(jobs)
+
     assert len(jobs.poster.posted) == 1
 
 
-def test_tries_that_nobody_noted_end_with_the_day() -> None:
-    jobs, job = told(500)
-    deliver(jobs)
-    jobs.now += GIVE_UP_S + 60
+def test_a_post_that_kills_its_sender_each_time_is_made_a_few_times_a_day() -> None:
+    jobs, job = told()
 
-    assert jobs.sweep() == Swept(due=1, webhooks=1)
+    def dies(*_: object) -> int:
+        raise RuntimeError("the process is gone")
 
-    assert (hook(jobs, job).status, jobs.webhooks.sent) == (DeliveryStatus.GIVEN_UP, [])
+    jobs.poster.post = dies
+    started = jobs.now
+    while jobs.job(job).due_at is not None:
+        while jobs.webhooks.sent:
+            with pytest.raises(RuntimeError):
+                jobs.deliver(jobs.webhooks.sent.pop())
+        jobs.now += 60
+        jobs.sweep()
+
+    assert hook(jobs, job).status is DeliveryStatus.GIVEN_UP
+    assert 10 < len(hook(jobs, job).attempts) < 20
+    assert jobs.now - started < GIVE_UP_S + 120
+
+
+def test_secrets_that_cannot_be_read_cost_no_try() -> None:
+    jobs, job = told()
+    (message,) = jobs.webhooks.sent
+    real = jobs.secrets.secrets
+
+    def busy(tenant_id: str) -> None:
+        raise Overloaded("busy")
+
+    jobs.secrets.secrets = busy
+    with pytest.raises(Overloaded):
+        jobs.deliver(message)
+    jobs.secrets.secrets = real
+
+    assert hook(jobs, job).attempts == ()
 
 
 def test_nothing_is_posted_unsigned() -> None:

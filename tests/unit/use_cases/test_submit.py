@@ -192,9 +192,9 @@ def test_a_jobs_webhook_is_kept_with_it_and_not_with_its_samples() -> None:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("", "printable ASCII"),
-        ("http://acme.example.com/hook", "must begin with https://"),
-        ("ftp://acme.example.com/hook", "must begin with https://"),
+        ("", "must not be empty"),
+        ("http://acme.example.com/hook", "its scheme is not allowed; use https://"),
+        ("ftp://acme.example.com/hook", "its scheme is not allowed; use https://"),
         ("https://me:secret@acme.example.com/hook", "user name or password"),
         ("https://acme.example.com:8443/hook", "port"),
         ("https://acme.example.com:99999/hook", "malformed"),
@@ -206,6 +206,7 @@ def test_a_jobs_webhook_is_kept_with_it_and_not_with_its_samples() -> None:
         ("https://169.254.169.254/latest/meta-data", "not on the public internet"),
         ("https://[fd00:ec2::254]/", "not on the public internet"),
         ("https://0x7f.1/", "its host is a number"),
+        ("https://[v1.x]/", "only an IPv6 address has brackets"),
         ("https://acme.example.com/a hook", "printable ASCII"),
         ("https://acme.example.com/h\u00f6\u00f6k", "printable ASCII"),
         ("https://acme.example.com\\@evil.example.com/", "backslash"),

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pytest
+
 from jobs_made import ACME, Jobs, message
 from pigeonhole.errors import Overloaded
-from pigeonhole.jobs import LEASE_S, Announcement, Span, Status
+from pigeonhole.jobs import LEASE_S, Announcement, Job, Span, Status
+from pigeonhole.messages import ChunkMessage
+from pigeonhole.ports import Due
 from pigeonhole.use_cases.sweep import AT_ONCE, FOR_S, Swept
 
 
@@ -12,7 +18,7 @@ def crash() -> None:
     raise Overloaded("gone")
 
 
-def never_queued(jobs: Jobs, count: int = 10) -> object:
+def never_queued(jobs: Jobs, count: int = 10) -> Job:
     jobs.queue.before = crash
     job = jobs.submitted(count)
     jobs.queue.before = lambda: None
@@ -75,7 +81,7 @@ def test_one_job_that_cannot_be_looked_after_holds_up_no_other() -> None:
             crash()
 
     jobs.queue.before = fail_once
-    assert jobs.sweep() == Swept(due=2, queued=1)
+    assert jobs.sweep() == Swept(due=2, queued=1, failed=1)
     assert jobs.sweep() == Swept(due=1, queued=1)
 
 
@@ -84,10 +90,12 @@ def test_a_job_that_an_index_names_too_late_is_left_alone() -> None:
     job = jobs.submitted(4)
     jobs.now += jobs.rules.stuck_s
     jobs.work()
-    jobs.store.due = lambda now, limit: [jobs.job(job)]  # type: ignore[method-assign]  # what an index that lags would say
+    # what an index that lags would say
+    jobs.store.due = lambda now, limit, start: Due([jobs.job(job)], [], None)  # type: ignore[method-assign]
+    before = jobs.job(job)
 
-    assert jobs.sweep() == Swept(due=0)
-    assert jobs.queue.sent == []
+    assert jobs.sweep() == Swept(due=1)
+    assert (jobs.queue.sent, jobs.job(job)) == ([], before)
 
 
 def test_a_job_that_ends_while_it_is_looked_at_is_left_to_who_tells_its_end() -> None:
@@ -129,14 +137,37 @@ def test_a_sweep_ends_when_its_time_is_up() -> None:
     assert jobs.sweep().due == AT_ONCE
 
 
-def test_jobs_that_cannot_be_looked_after_do_not_keep_the_sweep_going() -> None:
+@pytest.mark.parametrize("trouble", [Overloaded("busy"), RuntimeError("a fault of ours"), ValueError("a record")])
+def test_jobs_that_cannot_be_looked_after_hold_up_no_other_and_are_told(trouble: Exception) -> None:
     jobs = Jobs()
-    for _ in range(AT_ONCE):
-        never_queued(jobs, 1)
+    bad = [never_queued(jobs, 1) for _ in range(AT_ONCE + 1)]
+    good = never_queued(jobs, 2)
     jobs.now += 60
-    jobs.queue.before = crash
+    real = jobs.queue.send
+    told: list[tuple[str, Exception | None]] = []
 
-    assert jobs.sweep() == Swept(due=AT_ONCE)
+    def send(messages: Sequence[ChunkMessage]) -> None:
+        if messages[0].job_id != good.id:
+            raise trouble
+        real(messages)
+
+    jobs.queue.send = send  # type: ignore[method-assign]
+
+    assert jobs.sweep(lambda job_id, error: told.append((job_id, error))) == Swept(
+        due=AT_ONCE + 2, queued=1, failed=AT_ONCE + 1
+    )
+    assert {job_id for job_id, _ in told} == {job.id for job in bad}
+    assert {error for _, error in told} == {trouble}
+    assert jobs.job(good).queued_at is not None
+
+
+def test_a_record_that_cannot_be_read_is_told() -> None:
+    jobs = Jobs()
+    jobs.store.due = lambda now, limit, start: Due([], ["bad"], None)  # type: ignore[method-assign]
+    told: list[tuple[str, Exception | None]] = []
+
+    assert jobs.sweep(lambda job_id, error: told.append((job_id, error))) == Swept(due=1, failed=1)
+    assert told == [("bad", None)]
 
 
 def test_a_dead_message_fails_what_is_left_of_its_samples_and_the_job_ends() -> None:

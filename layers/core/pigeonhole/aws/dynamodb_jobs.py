@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 
 from pigeonhole.aws.dynamodb import Item, call, get_item, query_all
 from pigeonhole.jobs import MAY_FOLLOW, Announcement, Claim, Job, Part, Span, Status
-from pigeonhole.ports import Page
+from pigeonhole.ports import Due, Page
 from pigeonhole.webhooks import Attempt, DeliveryStatus, Webhook
 
 BY_STATUS, AGENDA = "by-status", "agenda"
@@ -109,13 +109,13 @@ class DynamoJobStore:
         }
         if of_status:
             found = call(self._client.query, TableName=self._table, IndexName=BY_STATUS, **query)["Items"]
-            jobs = self._jobs(found[:limit])
+            jobs = [_job_of(item) for item in self._items(found[:limit])]
         else:
             found = call(self._client.query, TableName=self._table, ConsistentRead=True, **query)["Items"]
             jobs = [_job_of(item) for item in found[:limit]]
         return Page(jobs, next=found[limit - 1]["sk"]["S"] if len(found) > limit else None)
 
-    def due(self, now: float, limit: int) -> list[Job]:
+    def due(self, now: float, limit: int, start: object | None = None) -> Due:
         found = call(
             self._client.query,
             TableName=self._table,
@@ -123,11 +123,18 @@ class DynamoJobStore:
             KeyConditionExpression="agenda = :jobs AND due_at <= :now",
             ExpressionAttributeValues={":jobs": {"S": "JOBS"}, ":now": {"N": repr(now)}},
             Limit=limit,
+            **({"ExclusiveStartKey": start} if start else {}),
         )
-        return self._jobs(found["Items"])
+        jobs, unreadable = [], []
+        for item in self._items(found["Items"]):
+            try:
+                jobs.append(_job_of(item))
+            except (KeyError, ValueError):
+                unreadable.append(item["sk"]["S"])
+        return Due(jobs, unreadable, found.get("LastEvaluatedKey"))
 
-    def _jobs(self, keys: Sequence[Item]) -> list[Job]:
-        """Read the jobs that an index named, in its order; one that has gone meanwhile is left out."""
+    def _items(self, keys: Sequence[Item]) -> list[Item]:
+        """Read the jobs' items that an index named, in its order; one that has gone meanwhile is left out."""
         found: dict[str, Item] = {}
         wanted = [{"pk": key["pk"], "sk": key["sk"]} for key in keys]
         while wanted:
@@ -136,7 +143,7 @@ class DynamoJobStore:
             found |= {item["sk"]["S"]: item for item in answer["Responses"].get(self._table, [])}
             left = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
             wanted = left + wanted[BATCH:]
-        return [_job_of(found[key["sk"]["S"]]) for key in keys if key["sk"]["S"] in found]
+        return [found[key["sk"]["S"]] for key in keys if key["sk"]["S"] in found]
 
     def _write(self, puts: Sequence[Item]) -> bool:
         """Put all items or none; False if a condition didn't hold, or another transaction was writing one of them.
@@ -174,7 +181,7 @@ def _number(value: float) -> Item:
     return {"N": repr(value)}
 
 
-_TIMES = ("queued_at", "started_at", "finished_at", "due_at")  # those that a job may lack
+_TIMES = ("queued_at", "started_at", "finished_at", "due_at", "announce_at")  # those that a job may lack
 
 
 def _item_of(job: Job) -> Item:
@@ -228,7 +235,10 @@ def _job_of(item: Item) -> Job:
 
 def _map_of_webhook(webhook: Webhook) -> Item:
     tries = [_map_of_attempt(attempt) for attempt in webhook.attempts]
-    return {"M": {"url": {"S": webhook.url}, "status": {"S": webhook.status}, "attempts": {"L": tries}}}
+    found: Item = {"url": {"S": webhook.url}, "status": {"S": webhook.status}, "attempts": {"L": tries}}
+    if webhook.due_at is not None:
+        found["due_at"] = _number(webhook.due_at)
+    return {"M": found}
 
 
 def _map_of_attempt(attempt: Attempt) -> Item:
@@ -242,7 +252,8 @@ def _map_of_attempt(attempt: Attempt) -> Item:
 
 def _webhook_of(found: Item) -> Webhook:
     attempts = tuple(_attempt_of(each["M"]) for each in found["attempts"]["L"])
-    return Webhook(found["url"]["S"], DeliveryStatus(found["status"]["S"]), attempts)
+    due_at = float(found["due_at"]["N"]) if "due_at" in found else None
+    return Webhook(found["url"]["S"], DeliveryStatus(found["status"]["S"]), attempts, due_at)
 
 
 def _attempt_of(found: Item) -> Attempt:

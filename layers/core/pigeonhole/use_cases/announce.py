@@ -1,16 +1,18 @@
-"""Tell a job's end: an event on the bus, and a first try of its webhook.
+"""Tell a job's end: an event on the bus, and ask for the first try of its webhook.
 
 The table's stream brings each end, and the sweep lets it bring those again that nobody told. Who takes an end up writes
 that down first, over the version that waits: of two, one is too late and tells nothing. If it is lost before it has
-written that all is told, the end waits again after `LEASE_S`, so an event may come twice, and never not at all.
+written that all is told, the end waits again, so an event may come twice, and never not at all.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
+from pigeonhole.errors import Overloaded
 from pigeonhole.jobs import Announcement, Job
 from pigeonhole.messages import JobEnded, WebhookMessage
 from pigeonhole.ports import EventBus, JobStore, WebhookQueue
@@ -33,28 +35,21 @@ class Announce:
 
         Raises Overloaded where it could not be told now.
         """
-        job = self._take_up(tenant_id, job_id)
+        change = ChangeJob(self.store, self.sleep)
+        job = change.write(tenant_id, job_id, self._take_up)
         if job is None:
             return None
+        if job.awaits_try(1):
+            with suppress(Overloaded):  # the sweep asks for that try, and no event waits for it
+                self.webhooks.send([WebhookMessage(tenant_id=tenant_id, job_id=job_id, attempt=1)])
         self.bus.put(event_of(job))
-        job = ChangeJob(self.store, self.sleep, insists=True)(tenant_id, job_id, self._note) or job
-        if job.awaits_try(1):  # should this be lost, the sweep asks for that try
-            self.webhooks.send([WebhookMessage(tenant_id=tenant_id, job_id=job_id, attempt=1)])
-        return job
+        return replace(change, insists=True)(tenant_id, job_id, self._note)
 
-    def _take_up(self, tenant_id: str, job_id: str) -> Job | None:
-        taken: Job | None = None
-
-        def take(job: Job) -> Job | None:
-            nonlocal taken
-            taken = job.taken_up(self.clock()) if job.announcement is Announcement.WAITING else None
-            return taken
-
-        ChangeJob(self.store, self.sleep)(tenant_id, job_id, take)
-        return taken
+    def _take_up(self, job: Job) -> Job | None:
+        return job.taken_up(self.clock()) if job.announcement is Announcement.WAITING else None
 
     def _note(self, job: Job) -> Job | None:
-        return job.announced(self.clock()) if job.announcement is Announcement.TAKEN_UP else None
+        return job.announced() if job.announcement is Announcement.TAKEN_UP else None
 
 
 def event_of(job: Job) -> JobEnded:

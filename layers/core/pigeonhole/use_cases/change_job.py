@@ -34,15 +34,23 @@ class ChangeJob:
 
         None if there is no such job. Raises Overloaded if others were faster each time, and what `how` raises.
         """
+        return self._change(tenant_id, job_id, how)[0]
+
+    def write(self, tenant_id: str, job_id: str, how: Callable[[Job], Change]) -> Job | None:
+        """The same, but give the version that was written here, None if there was nothing to write."""
+        job, was_written = self._change(tenant_id, job_id, how)
+        return job if was_written else None
+
+    def _change(self, tenant_id: str, job_id: str, how: Callable[[Job], Change]) -> tuple[Job | None, bool]:
         for attempt in range(TRIES):
             try:
                 job = self.store.get(tenant_id, job_id)
                 change = how(job) if job else None
                 if change is None:
-                    return job
+                    return job, False
                 after, part = change if isinstance(change, tuple) else (change, None)
                 if self.store.save(after, part):
-                    return after
+                    return after, True
             except Overloaded:
                 if not self.insists:
                     raise

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from pigeonhole.contract import ClassificationRequest, ClassificationResponse, RequestLimits, parse_as, parse_request
-from pigeonhole.contract_jobs import JOBS, LACKING, JobRequest, Preference
+from pigeonhole.contract_jobs import JOBS, JobRequest, Preference
 from pigeonhole.errors import Fault, JobFinished, Overloaded, TimedOut, from_code
 from pigeonhole.jobs import IdempotencyKey, Job, Status
 from pigeonhole.results import Collected, as_error, collect
@@ -56,7 +56,7 @@ class Classify:
         """
         started = self.read.clock()
         is_plain = not wanted.respond_async and wanted.wait_s is None
-        request = parse_request(body, self.limits) if is_plain else parse_as(JobRequest, body, self.limits, lacking=LACKING)
+        request = parse_request(body, self.limits) if is_plain else parse_as(JobRequest, body, self.limits)
         if is_plain and self.rules.fits(request):
             return self.directly(request, tenant=tenant, log_id=log_id)
         webhook_url = request.webhook_url if isinstance(request, JobRequest) else None

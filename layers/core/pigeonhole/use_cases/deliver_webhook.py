@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from pigeonhole.contract_jobs import WebhookBody
 from pigeonhole.errors import SampleError
@@ -14,7 +14,7 @@ from pigeonhole.ports import JobStore, Poster, SecretStore
 from pigeonhole.times import iso
 from pigeonhole.use_cases.change_job import ChangeJob
 from pigeonhole.use_cases.read_job import info_of
-from pigeonhole.webhooks import DeliveryStatus, Webhook, signature_headers
+from pigeonhole.webhooks import Secret, Webhook, signature_headers
 
 
 @dataclass(frozen=True)
@@ -33,36 +33,29 @@ class DeliverWebhook:
 
         Raises Overloaded where trying again may help. A try that has begun isn't made again by that.
         """
-        job = self._begin(message)
+        change = ChangeJob(self.store, self.sleep)
+        secrets = self.secrets.secrets(message.tenant_id)  # before: a try that has begun is not to fail by this
+        job = change.write(message.tenant_id, message.job_id, lambda job: self._begun(job, message.attempt))
         if job is None or job.webhook is None:
             return None
-        status, error = self._post(job, job.webhook.url)
-        after = ChangeJob(self.store, self.sleep, insists=True)(
+        status, error = self._post(job, job.webhook.url, secrets)
+        after = replace(change, insists=True)(
             job.tenant_id, job.id, lambda job: self._with_outcome(job, message.attempt, status, error)
         )
         return after.webhook if after else None
 
-    def _begin(self, message: WebhookMessage) -> Job | None:
-        begun: Job | None = None
+    def _begun(self, job: Job, number: int) -> Job | None:
+        if not job.webhook or not job.awaits_try(number):
+            return None
+        return job.with_webhook(job.webhook.begun(self.clock(), LEASE_S, self.first_pause_s))
 
-        def begin(job: Job) -> Job | None:
-            nonlocal begun
-            begun = None
-            if job.webhook and job.has_ended and job.awaits_try(message.attempt):
-                now = self.clock()
-                begun = job.with_webhook(job.webhook.begun(now), due_at=now + LEASE_S)
-            return begun
-
-        ChangeJob(self.store, self.sleep)(message.tenant_id, message.job_id, begin)
-        return begun
-
-    def _post(self, job: Job, url: str) -> tuple[int | None, str | None]:
+    def _post(self, job: Job, url: str, secrets: Sequence[Secret]) -> tuple[int | None, str | None]:
         """The answer's status, or why there was none."""
         body, now = body_of(job), self.clock()
-        secrets = [secret for secret in self.secrets.secrets(job.tenant_id) if secret.signs(now)]
-        if not secrets:
+        signing = [secret for secret in secrets if secret.signs(now)]
+        if not signing:
             return None, "there is no secret to sign with; make one by POST /v1/account/webhook-secret"
-        headers = {"content-type": "application/json", **signature_headers(body, f"job_{job.id}", secrets, now)}
+        headers = {"content-type": "application/json", **signature_headers(body, f"job_{job.id}", signing, now)}
         try:
             return self.poster.post(url, body, headers), None
         except SampleError as error:
@@ -72,11 +65,7 @@ class DeliverWebhook:
         hook = job.webhook
         if hook is None or len(hook.attempts) != number:  # this one took so long that another was begun
             return None
-        hook = hook.tried(status, error)
-        if hook.status is not DeliveryStatus.PENDING:
-            return job.with_webhook(hook, due_at=None)
-        next_at = hook.next_at(self.clock(), self.first_pause_s)
-        return job.with_webhook(hook if next_at else hook.given_up(), due_at=next_at)
+        return job.with_webhook(hook.tried(self.clock(), self.first_pause_s, status, error))
 
 
 def body_of(job: Job) -> bytes:

@@ -28,4 +28,5 @@ class FailDead:
         begun = self.write.begin(message)
         if begun is None:
             return None
-        return self.write(*begun, PartResults(error=GAVE_UP, gave_up=True))
+        written = self.write(*begun, PartResults(error=GAVE_UP, gave_up=True))
+        return written[1] if written else None

@@ -72,19 +72,17 @@ class ProcessChunk:
 
         results = self._classify(job, span, goes_on)
         done = len(results.result.predictions) if results.result else len(span)
-        part = self.write(job, Span(span.start, span.start + done), results)
+        written = self.write(job, Span(span.start, span.start + done), results)
+        if written is None:
+            return None
+        job, part = written
         rest = Span(span.start + done, span.stop)
-        if part and len(rest):
+        if len(rest):
             queue_spans(self.queue, job, [rest])
-        self._keep_whole(job)
+        if job.has_ended:
+            with suppress(PigeonholeError):  # a large answer is put together here, where there is the memory, or by who asks
+                self.read.shown(job, log_id=job.id)
         return part
-
-    def _keep_whole(self, job: Job) -> None:
-        """Put a large answer together here, where there is the memory for it, if that was the job's end."""
-        with suppress(PigeonholeError):  # whoever asks for the job does it then
-            now = self.store.get(job.tenant_id, job.id)
-            if now and now.has_ended:
-                self.read.shown(now, log_id=job.id)
 
     def _is_wanted(self, job: Job) -> bool:
         try:

@@ -14,7 +14,6 @@ from pigeonhole.ports import JobStore, ObjectStore, Page
 from pigeonhole.results import collect, prediction, unpack, whole_key
 from pigeonhole.times import iso
 from pigeonhole.use_cases.change_job import ChangeJob
-from pigeonhole.webhooks import DeliveryStatus
 
 NO_SUCH_JOB = "There is no such job. GET /v1/classification/jobs lists yours; one is kept until its expires_at."
 FIRST_LOOK_S, LONGEST_PAUSE_S = 0.1, 1.0
@@ -79,10 +78,10 @@ class ReadJob:
             warnings=found.warnings or None,
             _usage=found.usage,
         )
-        data = whole.model_dump_json(by_alias=True, exclude_none=True).encode()
-        if len(data) <= MAX_RESULT_BYTES:
+        if len(_as_json(whole)) <= MAX_RESULT_BYTES:
             return whole
-        self.objects.put(whole_key(job.tenant_id, job.id), data, "application/json")
+        kept = whole.model_copy(update={"job": info.model_copy(update={"webhook": None})})  # whose log goes on
+        self.objects.put(whole_key(job.tenant_id, job.id), _as_json(kept), "application/json")
         ChangeJob(self.store, self.sleep)(job.tenant_id, job.id, lambda now: None if now.has_whole else now.with_whole())
         return self._linked(job, log_id)
 
@@ -111,6 +110,10 @@ class ListJobs:
         return Page([job for job in page.jobs if job.expires_at > self.clock()], page.next)
 
 
+def _as_json(answer: JobResponse) -> bytes:
+    return answer.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
 def info_of(job: Job) -> JobInfo:
     """A job without its results."""
     return JobInfo(
@@ -130,8 +133,9 @@ def _webhook_of(job: Job) -> WebhookInfo | None:
     if hook is None:
         return None
     tries = [WebhookTry(at=iso(it.at), status=it.status, error=it.error) for it in hook.attempts]
-    waits = job.has_ended and hook.status is DeliveryStatus.PENDING and job.due_at is not None
-    return WebhookInfo(url=hook.url, status=hook.status, attempts=tries, next_at=iso(job.due_at or 0) if waits else None)
+    return WebhookInfo(
+        url=hook.url, status=hook.status, attempts=tries, next_at=None if hook.due_at is None else iso(hook.due_at)
+    )
 
 
 def page_of(page: Page, log_id: str) -> JobsResponse:

@@ -14,25 +14,30 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pigeonhole.errors import Overloaded
-from pigeonhole.jobs import LEASE_S, Announcement, Job, Span, open_spans
+from pigeonhole.jobs import Job, Span, open_spans
 from pigeonhole.messages import WebhookMessage
 from pigeonhole.ports import ChunkQueue, JobStore, WebhookQueue
 from pigeonhole.use_cases.change_job import ChangeJob
 from pigeonhole.use_cases.submit import JobRules, queue_spans
+from pigeonhole.webhooks import Webhook
 
 AT_ONCE = 100  # jobs read in one go
 FOR_S = 40  # goes begin for so long; what is left is due the next time
 
+Failed = Callable[[str, Exception | None], None]
+
 
 @dataclass(frozen=True)
 class Swept:
-    """How many jobs were due, and of how many what was left was queued again, the end was still to be told, a webhook was."""
+    """How many jobs were due; of how many what was left was queued again, the end was let wait again, a webhook's try was asked
+    for, a webhook was given up; and how many could not be looked after."""
 
     due: int
     queued: int = 0
     announced: int = 0
     webhooks: int = 0
+    given_up: int = 0
+    failed: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,59 +51,71 @@ class Sweep:
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 
-    def __call__(self) -> Swept:
-        """Look after the jobs that are due. One that can't be looked after now stays due; the others aren't held up by it."""
-        until, due, done = self.clock() + FOR_S, 0, Counter[str]()
+    def __call__(self, failed: Failed = lambda job_id, error: None) -> Swept:
+        """Look after the jobs that are due. One that can't be looked after stays due and holds up no other.
+
+        `failed`: is told the id of each such job, and why, if it isn't the record itself that can't be read.
+        """
+        now, until = self.clock(), self.clock() + FOR_S
+        due, done, start = 0, Counter[str](), None
         while self.clock() < until:
-            jobs = [job for job in self.store.due(self.clock(), AT_ONCE) if job.is_due(self.clock())]
-            seen_to = [what for job in jobs if (what := self._look_after(job))]
-            due += len(jobs)
-            done.update(seen_to)
-            if len(jobs) < AT_ONCE or not seen_to:
+            page = self.store.due(now, AT_ONCE, start)
+            due += len(page.jobs) + len(page.unreadable)
+            for job_id in page.unreadable:
+                done["failed"] += 1
+                failed(job_id, None)
+            for job in page.jobs:
+                try:
+                    done.update(self._look_after(job))
+                except Exception as error:  # whatever it is, the others' turn comes
+                    done["failed"] += 1
+                    failed(job.id, error)
+            start = page.next
+            if start is None:
                 break
-        return Swept(due, done["queued"], done["announced"], done["webhooks"])
+        return Swept(due, **done)
 
-    def _look_after(self, job: Job) -> str | None:
+    def _look_after(self, job: Job) -> list[str]:
         """See to what a job needs; what that was, as Swept has it."""
-        try:
-            if not job.has_ended:
-                return self._queue(job)
-            if job.announcement is not Announcement.MADE:
-                self._change(job, lambda job: job.to_be_announced(self.clock()))
-                return "announced"
-            self._send_webhook(job)
-            return "webhooks"
-        except Overloaded:
-            return None
+        now = self.clock()
+        if not job.is_due(now):  # the index lags
+            return []
+        if not job.has_ended:
+            return self._queue(job)
+        seen_to = []
+        if job.awaits_telling(now):
+            self._change(job, lambda job: job.to_be_announced(now) if job.awaits_telling(now) else None)
+            seen_to.append("announced")
+        if job.webhook and job.webhook.due_at is not None and job.webhook.due_at <= now:
+            seen_to.append(self._ask_for_try(job, job.webhook))
+        return seen_to
 
-    def _queue(self, job: Job) -> str | None:
+    def _queue(self, job: Job) -> list[str]:
         """Queue what is left of a job that stands still."""
         stands_still = job.queued_at is None or self.clock() >= job.updated_at + self.rules.stuck_s
         if stands_still:
             done = self.store.done(job.tenant_id, job.id, Span(0, job.total))
             queue_spans(self.queue, job, open_spans(job, done))
         self._change(job, self._note)
-        return "queued" if stands_still else "looked at"
+        return ["queued"] if stands_still else []
 
     def _note(self, job: Job) -> Job | None:
         now = self.clock()
-        if job.has_ended:
+        if job.has_ended or not job.is_due(now):  # somebody else has seen to it
             return None
         if job.queued_at is None:
             return job.queued(now, due_at=now + self.rules.stuck_s)
         return job.looked_after(due_at=now + self.rules.stuck_s)
 
-    def _send_webhook(self, job: Job) -> None:
-        hook = job.webhook
-        number = len(hook.attempts) + 1 if hook else 0
-        if hook is None or not job.awaits_try(number):
-            self._change(job, lambda job: job.looked_after(None))
-        elif hook.is_over(self.clock()):
-            self._change(job, lambda job: job.with_webhook(hook.given_up(), due_at=None))
-        else:
+    def _ask_for_try(self, job: Job, hook: Webhook) -> str:
+        now = self.clock()
+        after = hook.asked(now, job.again_at(now), since=job.finished_at or now)
+        if after.due_at is not None:
+            number = len(hook.attempts) + 1
             self.webhooks.send([WebhookMessage(tenant_id=job.tenant_id, job_id=job.id, attempt=number)])
-            self._change(job, lambda job: job.looked_after(self.clock() + LEASE_S))
+        # Unless a try has begun meanwhile, which knows better when the next one is due.
+        self._change(job, lambda job: job.with_webhook(after) if job.webhook == hook else None)
+        return "webhooks" if after.due_at is not None else "given_up"
 
     def _change(self, seen: Job, how: Callable[[Job], Job | None]) -> None:
-        """Change a job unless it isn't due any more: somebody else has seen to it."""
-        ChangeJob(self.store, self.sleep)(seen.tenant_id, seen.id, lambda job: how(job) if job.is_due(self.clock()) else None)
+        ChangeJob(self.store, self.sleep)(seen.tenant_id, seen.id, how)

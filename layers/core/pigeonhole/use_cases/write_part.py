@@ -37,8 +37,8 @@ class WritePart:
         rest = self._rest(job, Span(message.start, message.stop))
         return (job, rest) if len(rest) else None
 
-    def __call__(self, job: Job, span: Span, results: PartResults) -> Part | None:
-        """Write a part, less what others have written of its span; None if nothing is left or the job has ended."""
+    def __call__(self, job: Job, span: Span, results: PartResults) -> tuple[Job, Part] | None:
+        """Write a part, less what others have written of its span; the job with it, None if nothing is left or it has ended."""
         packed: dict[Span, Part] = {}
         written: Part | None = None
 
@@ -53,8 +53,8 @@ class WritePart:
             written = packed[rest]
             return now.with_part(written, self.clock()), written
 
-        ChangeJob(self.store, self.sleep)(job.tenant_id, job.id, add)
-        return written
+        after = ChangeJob(self.store, self.sleep).write(job.tenant_id, job.id, add)
+        return (after, written) if after and written else None
 
     def _rest(self, job: Job, span: Span) -> Span:
         return rest_of(span, self.store.done(job.tenant_id, job.id, span))

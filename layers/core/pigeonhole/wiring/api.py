@@ -18,7 +18,7 @@ from pigeonhole.use_cases.read_job import ListJobs, ReadJob
 from pigeonhole.use_cases.submit import Submit, SubmitJob
 from pigeonhole.use_cases.webhook_secrets import RotateWebhookSecret
 from pigeonhole.wiring.clients import aws_client, job_rules, request_limits
-from pigeonhole.wiring.jobs import job_adapters
+from pigeonhole.wiring.jobs import JobAdapters
 
 LOOKUP_TIMEOUT_S, LOOKUP_ATTEMPTS = 0.5, 2
 
@@ -57,7 +57,7 @@ def api_services(settings: Settings) -> ApiServices:
     # One attempt: a repeated invocation would infer twice.
     lambdas = aws_client(session, "lambda", timeout_s=settings.invoke_timeout_s, attempts=1)
     classifier = LambdaClassifier(lambdas, settings.classify_function)
-    jobs = job_adapters(session, settings)
+    jobs = JobAdapters(session, settings)
     submit = Submit(jobs.store, jobs.objects, jobs.queue, jobs.secrets, job_rules(settings))
     read_job = ReadJob(jobs.store, jobs.objects)
     rules = DirectRules(

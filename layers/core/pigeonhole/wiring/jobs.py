@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, partial
-from typing import TYPE_CHECKING
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
 
-from pigeonhole.ports import ChunkQueue, JobStore, ObjectStore, SecretStore, TenantStore, WebhookQueue
+from pigeonhole.ports import ChunkQueue, EventBus, JobStore, ObjectStore, SecretStore, TenantStore, WebhookQueue
 from pigeonhole.settings import Settings
 from pigeonhole.use_cases.announce import Announce
 from pigeonhole.use_cases.deliver_webhook import DeliverWebhook
@@ -20,6 +20,7 @@ from pigeonhole.wiring.clients import aws_client, job_rules, net_rules
 if TYPE_CHECKING:
     from boto3.session import Session
 
+    from pigeonhole.aws.sqs import SqsQueue
     from pigeonhole.use_cases.process_chunk import ProcessChunk
 
 JOB_TIMEOUT_S, JOB_ATTEMPTS = 5.0, 3  # of calls to the table, the bucket and the queues of jobs
@@ -27,36 +28,66 @@ JOB_TIMEOUT_S, JOB_ATTEMPTS = 5.0, 3  # of calls to the table, the bucket and th
 
 @dataclass(frozen=True)
 class JobAdapters:
-    """What stands behind the services that work on jobs."""
+    """What stands behind the services that work on jobs, each made when it is wanted. `endpoint_url`: None for AWS itself."""
 
-    store: JobStore
-    tenants: TenantStore
-    secrets: SecretStore
-    objects: ObjectStore
-    queue: ChunkQueue
-    webhooks: WebhookQueue
+    session: Session
+    settings: Settings
+    endpoint_url: str | None = None
 
+    @cached_property
+    def store(self) -> JobStore:
+        from pigeonhole.aws.dynamodb_jobs import DynamoJobStore
 
-def job_adapters(session: Session, settings: Settings, endpoint_url: str | None = None) -> JobAdapters:
-    """Build them. `endpoint_url`: where AWS is, None for AWS itself."""
-    from pigeonhole.aws.dynamodb import DynamoSecretStore, DynamoTenantStore
-    from pigeonhole.aws.dynamodb_jobs import DynamoJobStore
-    from pigeonhole.aws.s3 import S3ObjectStore
-    from pigeonhole.aws.sqs import SqsQueue
+        return DynamoJobStore(self._table, self.settings.table_name)
 
-    made = partial(aws_client, session, endpoint_url=endpoint_url, timeout_s=JOB_TIMEOUT_S, attempts=JOB_ATTEMPTS)
-    # The signature of links: boto3's default is an older one, which newer regions and encrypted buckets refuse.
-    # And their host: by default the one of all regions, which redirects where the signature doesn't hold.
-    bucket = made("s3", signature_version="s3v4", s3={"addressing_style": "virtual"})
-    table, queues = made("dynamodb"), made("sqs")
-    return JobAdapters(
-        DynamoJobStore(table, settings.table_name),
-        DynamoTenantStore(table, settings.table_name),
-        DynamoSecretStore(table, settings.table_name),
-        S3ObjectStore(bucket, settings.job_bucket),
-        SqsQueue(queues, settings.job_queue),
-        SqsQueue(queues, settings.webhook_queue),
-    )
+    @cached_property
+    def tenants(self) -> TenantStore:
+        from pigeonhole.aws.dynamodb import DynamoTenantStore
+
+        return DynamoTenantStore(self._table, self.settings.table_name)
+
+    @cached_property
+    def secrets(self) -> SecretStore:
+        from pigeonhole.aws.dynamodb import DynamoSecretStore
+
+        return DynamoSecretStore(self._table, self.settings.table_name)
+
+    @cached_property
+    def objects(self) -> ObjectStore:
+        from pigeonhole.aws.s3 import S3ObjectStore
+
+        # The signature of links: boto3's default is an older one, which newer regions and encrypted buckets refuse.
+        # And their host: by default the one of all regions, which redirects where the signature doesn't hold.
+        bucket = self._client("s3", signature_version="s3v4", s3={"addressing_style": "virtual"})
+        return S3ObjectStore(bucket, self.settings.job_bucket)
+
+    @cached_property
+    def queue(self) -> ChunkQueue:
+        return self._queue(self.settings.job_queue)
+
+    @cached_property
+    def webhooks(self) -> WebhookQueue:
+        return self._queue(self.settings.webhook_queue)
+
+    @cached_property
+    def bus(self) -> EventBus:
+        from pigeonhole.aws.events import EventBridgeBus
+
+        return EventBridgeBus(self._client("events"), self.settings.event_bus)
+
+    @cached_property
+    def _table(self) -> Any:
+        return self._client("dynamodb")
+
+    def _queue(self, url: str) -> SqsQueue:
+        from pigeonhole.aws.sqs import SqsQueue
+
+        return SqsQueue(self._client("sqs"), url)
+
+    def _client(self, service: str, **more: Any) -> Any:
+        return aws_client(
+            self.session, service, endpoint_url=self.endpoint_url, timeout_s=JOB_TIMEOUT_S, attempts=JOB_ATTEMPTS, **more
+        )
 
 
 @dataclass(frozen=True)
@@ -74,7 +105,7 @@ def worker_services(settings: Settings) -> WorkerServices:
 
     from pigeonhole.use_cases.process_chunk import ProcessChunk
 
-    of_classify, jobs = classify_services(settings), job_adapters(Session(), settings)
+    of_classify, jobs = classify_services(settings), JobAdapters(Session(), settings)
     process = ProcessChunk(
         jobs.store,
         jobs.tenants,
@@ -94,7 +125,7 @@ def fail_dead(settings: Settings) -> FailDead:
     """Build functions/dead_letters' service."""
     from boto3.session import Session
 
-    jobs = job_adapters(Session(), settings)
+    jobs = JobAdapters(Session(), settings)
     return FailDead(WritePart(jobs.store, jobs.objects))
 
 
@@ -103,7 +134,7 @@ def sweep(settings: Settings) -> Sweep:
     """Build functions/sweep's service."""
     from boto3.session import Session
 
-    jobs = job_adapters(Session(), settings)
+    jobs = JobAdapters(Session(), settings)
     return Sweep(jobs.store, jobs.queue, jobs.webhooks, job_rules(settings))
 
 
@@ -112,12 +143,8 @@ def announce(settings: Settings) -> Announce:
     """Build functions/notify's service."""
     from boto3.session import Session
 
-    from pigeonhole.aws.events import EventBridgeBus
-
-    session = Session()
-    jobs = job_adapters(session, settings)
-    events = aws_client(session, "events", timeout_s=JOB_TIMEOUT_S, attempts=JOB_ATTEMPTS)
-    return Announce(jobs.store, EventBridgeBus(events, settings.event_bus), jobs.webhooks)
+    jobs = JobAdapters(Session(), settings)
+    return Announce(jobs.store, jobs.bus, jobs.webhooks)
 
 
 @cache
@@ -127,6 +154,6 @@ def deliver_webhook(settings: Settings) -> DeliverWebhook:
 
     from pigeonhole.net import GuardedClient
 
-    jobs = job_adapters(Session(), settings)
+    jobs = JobAdapters(Session(), settings)
     poster = GuardedClient(net_rules(settings, timeout_s=settings.webhook_timeout_s))
     return DeliverWebhook(jobs.store, jobs.secrets, poster, settings.webhook_pause_s)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pigeonhole.settings import Settings
 from pigeonhole.use_cases.manage_keys import ManageKeys
 from pigeonhole.use_cases.redrive import Redrive
-from pigeonhole.wiring.jobs import job_adapters
+from pigeonhole.wiring.jobs import JobAdapters
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -41,7 +41,7 @@ def redrive_services(stack_name: str, endpoint_url: str | None = None) -> Redriv
     needed = ("TableName", "JobBucketName", "ChunkQueueUrl")
     outputs = stack_outputs(session.client("cloudformation", endpoint_url=endpoint_url), stack_name, *needed)
     table, bucket, queue = (outputs[name] for name in needed)
-    jobs = job_adapters(session, Settings(table_name=table, job_bucket=bucket, job_queue=queue), endpoint_url)
+    jobs = JobAdapters(session, Settings(table_name=table, job_bucket=bucket, job_queue=queue), endpoint_url)
     return Redrive(jobs.tenants, jobs.store, jobs.objects, jobs.queue, jobs.secrets)
 
 
