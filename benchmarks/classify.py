@@ -38,7 +38,8 @@ from pigeonhole.encoders.registry import LoadedModel
 from pigeonhole.images import ImageLimits
 from pigeonhole.messages import ClassifyCommand, S3Grant
 from pigeonhole.sources import ByteBudget
-from pigeonhole.use_cases.run_chunk import ChunkLimits, RunChunk
+from pigeonhole.use_cases.chunk_limits import ChunkLimits
+from pigeonhole.use_cases.run_chunk import RunChunk
 
 LABELS = (
     *("cat", "dog", "horse", "bird", "cow", "sheep", "elephant", "bear", "cup of coffee", "motorcycle", "person", "rocket"),

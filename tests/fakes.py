@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
 from pigeonhole.errors import Overloaded, TooLarge, UnfetchableUrl
 from pigeonhole.jobs import MAY_FOLLOW, Announcement, Claim, Job, Part, Span, Status
+from pigeonhole.label_sets import LabelSet, kept_key
 from pigeonhole.messages import (
+    AnyCommand,
     ChunkMessage,
     ChunkResult,
     ClassifyCommand,
@@ -16,10 +19,11 @@ from pigeonhole.messages import (
     DescribeCommand,
     ErrorReply,
     JobEnded,
+    KeepImagesCommand,
     ModelDescription,
     WebhookMessage,
 )
-from pigeonhole.ports import Due, Page
+from pigeonhole.ports import Due, Page, SetsPage
 from pigeonhole.tenants import ApiKeyRecord, Tenant
 from pigeonhole.webhooks import Secret
 
@@ -50,9 +54,9 @@ class FakeClassifierClient:
     """A ports.ClassifierClient that answers each sample with the request's first label, or as `reply` says."""
 
     reply: ClassifyReply | Exception | None = None
-    commands: list[ClassifyCommand | DescribeCommand] = field(default_factory=list)
+    commands: list[AnyCommand] = field(default_factory=list)
 
-    def call(self, command: ClassifyCommand | DescribeCommand) -> ClassifyReply:
+    def call(self, command: AnyCommand) -> ClassifyReply:
         self.commands.append(command)
         if isinstance(self.reply, Exception):
             raise self.reply
@@ -60,7 +64,14 @@ class FakeClassifierClient:
             return self.reply
         if isinstance(command, DescribeCommand):
             return ClassifyReply(model=MODEL)
+        if isinstance(command, KeepImagesCommand):
+            return ClassifyReply(kept=[kept_address(command, value) for value in command.values])
         return ClassifyReply(result=first_label(command))
+
+
+def kept_address(command: KeepImagesCommand, value: str) -> str:
+    digest = hashlib.sha256(value.encode()).hexdigest()
+    return f"s3://jobs/{kept_key(command.tenant_id, command.label_set, digest)}"
 
 
 def first_label(command: ClassifyCommand) -> ChunkResult:
@@ -244,9 +255,10 @@ class FakeJobStore:
 
 @dataclass
 class FakeObjectStore:
-    """A ports.ObjectStore over a dict by key. `before`: runs before each call, to fail."""
+    """A ports.ObjectStore over a dict by key. `before`: runs before each call, to fail; `discarded`: what was let go of."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
+    discarded: list[str] = field(default_factory=list)
     before: Callable[[], None] = lambda: None
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
@@ -259,6 +271,14 @@ class FakeObjectStore:
 
     def link(self, key: str, seconds: int) -> str:
         return f"https://objects.example/{key}?seconds={seconds}"
+
+    def discard(self, key: str) -> None:
+        self.before()
+        self.discarded.append(key)
+
+    def reclaim(self, key: str) -> None:
+        self.before()
+        self.discarded = [each for each in self.discarded if each != key]
 
 
 @dataclass
@@ -331,3 +351,53 @@ class FakePoster:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+
+@dataclass
+class FakeLabelSetStore:
+    """A ports.LabelSetStore in memory. `before`: runs before each write, to fail or to let another be faster."""
+
+    sets: dict[tuple[str, str], LabelSet] = field(default_factory=dict)
+    gone: dict[tuple[str, str], int] = field(default_factory=dict)
+    before: Callable[[], None] = lambda: None
+
+    def get(self, tenant_id: str, name: str) -> LabelSet | None:
+        return self.sets.get((tenant_id, name))
+
+    def last_version(self, tenant_id: str, name: str) -> int:
+        return self.gone.get((tenant_id, name), 0)
+
+    def save(self, label_set: LabelSet, known: int | None) -> bool:
+        self.before()
+        key = (label_set.tenant_id, label_set.name)
+        there = self.sets.get(key)
+        if (there.version if there else None) != known:
+            return there == label_set
+        self.sets[key] = label_set
+        return True
+
+    def remove(self, label_set: LabelSet) -> bool:
+        self.before()
+        key = (label_set.tenant_id, label_set.name)
+        there = self.sets.get(key)
+        if there is None or there.version != label_set.version:
+            return False
+        self.gone[key] = label_set.version
+        del self.sets[key]
+        return True
+
+    def page(self, tenant_id: str, limit: int, start: str | None) -> SetsPage:
+        names = sorted(name for owner, name in self.sets if owner == tenant_id and (start is None or name > start))
+        found = [self.sets[tenant_id, name] for name in names[:limit]]
+        return SetsPage(found, next=names[limit - 1] if len(names) > limit else None)
+
+
+@dataclass
+class FakeUploadForms:
+    """A ports.UploadForms whose forms nobody takes. `asked`: what forms were asked for."""
+
+    asked: list[tuple[str, str, int, int, int]] = field(default_factory=list)
+
+    def form(self, key: str, content_type: str, least: int, most: int, seconds: int) -> tuple[str, dict[str, str]]:
+        self.asked.append((key, content_type, least, most, seconds))
+        return "https://uploads.example", {"key": key, "Content-Type": content_type}

@@ -10,8 +10,10 @@ from typing import Any
 
 from fakes import (
     FakeChunkQueue,
+    FakeClassifierClient,
     FakeEventBus,
     FakeJobStore,
+    FakeLabelSetStore,
     FakeObjectStore,
     FakePoster,
     FakeSecretStore,
@@ -26,6 +28,7 @@ from pigeonhole.use_cases.announce import Announce
 from pigeonhole.use_cases.cancel import Cancel
 from pigeonhole.use_cases.deliver_webhook import DeliverWebhook
 from pigeonhole.use_cases.fail_dead import FailDead
+from pigeonhole.use_cases.label_sets import LabelSets
 from pigeonhole.use_cases.process_chunk import ProcessChunk
 from pigeonhole.use_cases.read_job import ListJobs, ReadJob
 from pigeonhole.use_cases.redrive import Redrive
@@ -109,6 +112,8 @@ class Jobs:
     bus: Any = field(default_factory=FakeEventBus)
     secrets: Any = field(default_factory=lambda: FakeSecretStore({"acme": (SECRET,)}))
     poster: Any = field(default_factory=FakePoster)
+    label_sets: Any = field(default_factory=FakeLabelSetStore)
+    classifier: Any = field(default_factory=FakeClassifierClient)
     tenants: Any = field(default_factory=lambda: FakeTenantStore({"acme": ACME}))
     run: Callable[..., ChunkResult] = even_or_odd
     rules: JobRules = field(default_factory=lambda: JobRules(text_chunk=4, image_chunk=2, keep_s=1_000, stuck_s=300))
@@ -123,6 +128,10 @@ class Jobs:
     @cached_property
     def submit(self) -> Submit:
         return Submit(self.store, self.objects, self.queue, self.secrets, self.rules, clock=self.clock, sleep=self.sleep)
+
+    @cached_property
+    def sets(self) -> LabelSets:
+        return LabelSets(self.label_sets, self.objects, self.classifier, RequestLimits(), "jobs", self.clock)
 
     @cached_property
     def read(self) -> ReadJob:

@@ -11,7 +11,9 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 
 from pigeonhole import docs_page, http_api, openapi, wiring
 from pigeonhole.contract_jobs import JobResponse, Preference
+from pigeonhole.contract_label_sets import RemovedResponse
 from pigeonhole.contract_service import HealthResponse, ModelsResponse
+from pigeonhole.contract_uploads import UploadResponse
 from pigeonhole.errors import InternalError, PigeonholeError
 from pigeonhole.http_api import Answer, Call
 from pigeonhole.jobs import Job
@@ -19,6 +21,7 @@ from pigeonhole.observability import observed, observer, places_of
 from pigeonhole.rates import RateState
 from pigeonhole.routes import route_of
 from pigeonhole.tenants import Tenant
+from pigeonhole.use_cases.label_sets import set_of, sets_of
 from pigeonhole.use_cases.read_job import info_of, page_of
 
 app = APIGatewayRestResolver()
@@ -107,6 +110,45 @@ def cancel_job(job_id: str) -> Response:
     now, own = exchange(), services()
     job = own.cancel(now.authenticate(), job_id)
     return respond(http_api.success(own.read_job.shown(job, now.call.log_id)))
+
+
+@app.post("/v1/uploads")
+def make_upload() -> Response:
+    now, own = exchange(), services()
+    tenant = now.authenticate()
+    made = own.make_upload(now.call.json(own.limits.max_body_bytes), tenant)
+    return respond(http_api.success(UploadResponse(log_id=now.call.log_id, upload=made)))
+
+
+@app.put("/v1/label-sets/<name>")
+def put_label_set(name: str) -> Response:
+    now, own = exchange(), services()
+    tenant, call = now.authenticate(), now.call
+    body, precondition = call.json(own.limits.max_body_bytes), call.precondition()
+    made = own.label_sets.put(body, name, tenant=tenant, log_id=call.log_id, precondition=precondition)
+    return respond(http_api.shown_set(set_of(made, call.log_id), made))
+
+
+@app.get("/v1/label-sets")
+def list_label_sets() -> Response:
+    now, own = exchange(), services()
+    tenant, call = now.authenticate(), now.call
+    page = own.label_sets.page(tenant, call.number("limit", 20, least=1, most=100), call.set_cursor())
+    return respond(http_api.success(sets_of(page, call.log_id)))
+
+
+@app.get("/v1/label-sets/<name>")
+def read_label_set(name: str) -> Response:
+    now, own = exchange(), services()
+    found = own.label_sets.get(now.authenticate(), name)
+    return respond(http_api.shown_set(set_of(found, now.call.log_id), found))
+
+
+@app.delete("/v1/label-sets/<name>")
+def remove_label_set(name: str) -> Response:
+    now, own = exchange(), services()
+    own.label_sets.remove(now.authenticate(), name, now.call.precondition())
+    return respond(http_api.success(RemovedResponse(log_id=now.call.log_id)))
 
 
 @app.get("/v1/account")

@@ -1,4 +1,4 @@
-"""Run one command of functions/api: classify samples, or tell what model is loaded."""
+"""Run one command of functions/api: classify samples, keep a label set's images, or tell what model is loaded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pigeonhole.encoders.onnx_encoder
 import pigeonhole.use_cases.run_chunk  # noqa: F401
 from pigeonhole import wiring
 from pigeonhole.errors import InternalError, PigeonholeError
-from pigeonhole.messages import COMMAND, ClassifyReply, DescribeCommand
+from pigeonhole.messages import COMMAND, ClassifyReply, DescribeCommand, KeepImagesCommand
 from pigeonhole.observability import observed, observer, places_of
 from pigeonhole.results import as_reply
 
@@ -48,6 +48,8 @@ def _run(event: dict[str, Any], own: wiring.ClassifyServices) -> ClassifyReply:
     command = COMMAND.validate_python(event, context=own.limits)
     if isinstance(command, DescribeCommand):
         return ClassifyReply(model=own.describe())
+    if isinstance(command, KeepImagesCommand):
+        return ClassifyReply(kept=own.keep_images(command))
     return ClassifyReply(result=own.run_chunk(command))
 
 

@@ -15,6 +15,7 @@ from moto_aws import REGION, TABLE, in_moto, table
 from fakes import FakeJobStore
 from jobs_made import ID, job, job_id, part
 from pigeonhole.aws.dynamodb_jobs import DynamoJobStore
+from pigeonhole.contract import LabelSetRef
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs import Claim, Job, Span, Status
 from pigeonhole.ports import Due, JobStore
@@ -54,7 +55,7 @@ def test_an_empty_store_finds_nothing(store: JobStore) -> None:
 
 
 def test_a_job_is_read_as_it_was_written(store: JobStore) -> None:
-    first = kept(store)
+    first = kept(store, label_set=LabelSetRef(name="pets", version=3))
     assert store.get("acme", ID) == first
 
     for following in (first.queued(NOW, due_at=3_000.125), ended := first.queued(NOW, 3_000.125).started(NOW)):

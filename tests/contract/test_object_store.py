@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import boto3
 import pytest
 from botocore.config import Config
 from botocore.stub import Stubber
-from moto_aws import REGION, in_moto
+from moto_aws import REGION, ROOT, in_moto
 
 from fakes import FakeObjectStore
 from pigeonhole.aws.s3 import S3ObjectStore
 from pigeonhole.errors import Overloaded
 from pigeonhole.ports import ObjectStore
+from pigeonhole_cli.local_stack import read_template
+
+TEMPLATE = read_template(ROOT / "template.yaml")
 
 
 @pytest.fixture(params=["fake", "s3"])
@@ -66,3 +70,48 @@ def test_a_busy_bucket_is_an_overload(call: str, status: int) -> None:
         store = S3ObjectStore(client, "jobs")
         with pytest.raises(Overloaded):
             store.get("a") if call == "get_object" else store.put("a", b"", "application/json")
+
+
+def test_what_is_discarded_is_marked_for_the_lifecycle_until_it_is_reclaimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with in_moto(monkeypatch):
+        client = boto3.client("s3", region_name=REGION)
+        client.create_bucket(Bucket="jobs", CreateBucketConfiguration={"LocationConstraint": REGION})
+        store, key = S3ObjectStore(client, "jobs"), "label-sets/acme/pets/1"
+        store.put(key, b"image", "application/octet-stream")
+        (rule,) = [
+            rule
+            for rule in TEMPLATE["Resources"]["JobBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+            if "TagFilters" in rule
+        ]
+
+        put_at = client.head_object(Bucket="jobs", Key=key)["LastModified"]
+        time.sleep(1.1)  # S3 tells whole seconds
+        store.discard(key)
+        assert client.head_object(Bucket="jobs", Key=key)["LastModified"] > put_at, "the rule counts from now on"
+        assert store.get(key) == b"image"
+        assert client.get_object_tagging(Bucket="jobs", Key=key)["TagSet"] == rule["TagFilters"]
+        assert key.startswith(rule["Prefix"])
+        store.reclaim(key)
+        assert client.get_object_tagging(Bucket="jobs", Key=key)["TagSet"] == []
+
+
+def test_what_is_not_there_is_discarded_without_a_fault(store: ObjectStore) -> None:
+    store.discard("label-sets/acme/pets/none")
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_what_is_not_there_is_reclaimed_without_a_fault(status: int) -> None:
+    client = _client()
+    with Stubber(client) as stub:
+        stub.add_client_error("delete_object_tagging", "NoSuchKey", http_status_code=status)
+        S3ObjectStore(client, "jobs").reclaim("label-sets/acme/pets/none")
+
+
+@pytest.mark.parametrize("call", ["copy_object", "delete_object_tagging"])
+def test_a_bucket_that_is_too_busy_to_mark_is_an_overload(call: str) -> None:
+    client = _client()
+    with Stubber(client) as stub:
+        stub.add_client_error(call, "SlowDown", http_status_code=503)
+        store = S3ObjectStore(client, "jobs")
+        with pytest.raises(Overloaded):
+            store.discard("a") if call == "copy_object" else store.reclaim("a")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from handlers import KEY, event, load
 
-from fakes import FakeClassifierClient, FakeRateCounter, FakeTenantStore, LambdaContext
+from fakes import FakeClassifierClient, FakeRateCounter, FakeTenantStore, FakeUploadForms, LambdaContext
 from jobs_made import Jobs
 from pigeonhole.contract import RequestLimits
 from pigeonhole.messages import S3Grant
@@ -24,8 +24,10 @@ from pigeonhole.use_cases.authenticate import Authenticate
 from pigeonhole.use_cases.classify import Classify, DirectRules
 from pigeonhole.use_cases.classify_now import ClassifyNow
 from pigeonhole.use_cases.describe_model import DescribeModel
+from pigeonhole.use_cases.label_sets import LabelSets
 from pigeonhole.use_cases.read_account import ReadAccount
 from pigeonhole.use_cases.submit import SubmitJob
+from pigeonhole.use_cases.upload import MakeUpload
 from pigeonhole.use_cases.webhook_secrets import RotateWebhookSecret
 from pigeonhole.wiring import ApiServices
 
@@ -65,6 +67,10 @@ class Api:
         self.store.add(ApiKeyRecord("id1", hash_of(KEY), "acme", "laptop", created_at=0), TENANT, known=None)
 
     @cached_property
+    def sets(self) -> LabelSets:
+        return replace(self.jobs.sets, classifier=self.classifier)
+
+    @cached_property
     def services(self) -> ApiServices:
         limits, quota = RequestLimits(), Quota.of(SETTINGS.quota_limit, SETTINGS.quota_period)
         directly, rules = ClassifyNow(self.classifier), DirectRules(wait_s=24.0)
@@ -73,13 +79,15 @@ class Api:
             max_wait_s=rules.wait_s,
             authenticate=Authenticate(self.store),
             rates=RateMeter(self.counter, quota, wait_s=5),
-            classify=Classify(directly, self.jobs.submit, self.jobs.read, limits, rules),
+            classify=Classify(directly, self.jobs.submit, self.jobs.read, self.sets, limits, rules),
             submit_job=SubmitJob(
-                self.jobs.submit, self.jobs.read, replace(limits, max_samples=SETTINGS.max_job_samples), rules.wait_s
+                self.jobs.submit, self.jobs.read, self.sets, replace(limits, max_samples=SETTINGS.max_job_samples), rules.wait_s
             ),
             read_job=self.jobs.read,
             list_jobs=self.jobs.list,
             cancel=self.jobs.cancel,
+            label_sets=self.sets,
+            make_upload=MakeUpload(FakeUploadForms(), limits, "uploads"),
             rotate_webhook_secret=RotateWebhookSecret(self.jobs.secrets),
             describe_model=DescribeModel(self.classifier),
             read_account=ReadAccount(SETTINGS, limits, quota, self.jobs.secrets),

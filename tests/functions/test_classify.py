@@ -16,7 +16,7 @@ from handlers import EVENT, load
 from PIL import Image
 
 from fake_model import fake_loaded_model
-from fakes import MODEL, LambdaContext, first_label
+from fakes import MODEL, LambdaContext, first_label, kept_address
 from pigeonhole import wiring
 from pigeonhole.contract import RequestLimits
 from pigeonhole.encoders import registry
@@ -39,7 +39,12 @@ class Function:
 
     def __init__(self, module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
         self.log = io.StringIO()
-        self.services = wiring.ClassifyServices(limits=RequestLimits(), run_chunk=first_label, describe=lambda: MODEL)
+        self.services = wiring.ClassifyServices(
+            limits=RequestLimits(),
+            run_chunk=first_label,
+            keep_images=lambda command: [kept_address(command, value) for value in command.values],
+            describe=lambda: MODEL,
+        )
         self.module = module
         monkeypatch.setattr(module, "services", lambda: self.services)
         monkeypatch.setattr(observer("classify").logger.registered_handler, "stream", self.log)

@@ -71,7 +71,8 @@ def test_the_models_of_the_contract_are_the_schemas() -> None:
         "$ref": "#/components/schemas/ClassificationRequest"
     }
     assert set(schemas["ClassificationRequest"]["properties"]) == set(ClassificationRequest.model_fields)
-    assert schemas["ClassificationRequest"]["required"] == ["dataset", "labels"]
+    assert schemas["ClassificationRequest"]["required"] == ["dataset"]
+    assert schemas["ClassificationRequest"]["anyOf"] == [{"required": ["labels"]}, {"required": ["label_set"]}]
     assert "_usage" in schemas["ClassificationResponse"]["properties"]
     assert post["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith("/ClassificationResponse")
 

@@ -67,6 +67,7 @@ def test_there_are_calls_to_understand() -> None:
         ("keys", "revoke"),
         ("models", "export"),
         ("jobs", "redrive"),
+        ("labels", "put"),
     } <= said
 
 

@@ -15,6 +15,7 @@ from samtranslator.translator.transform import transform
 from pigeonhole.contract import ErrorResponse
 from pigeonhole.errors import BY_CODE
 from pigeonhole.jobs import LEASE_S, Announcement
+from pigeonhole.label_sets import EMBEDDED, KEPT
 from pigeonhole.results import INPUTS, RESULTS
 from pigeonhole.settings import PREFIX, Settings
 from pigeonhole.use_cases.authenticate import REFUSAL
@@ -249,8 +250,9 @@ def test_what_jobs_leave_is_kept_as_long_as_the_jobs() -> None:
     rules = RESOURCES["JobBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
 
     assert {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules} == {
-        kind: {"Ref": "JobDays"} for kind in (INPUTS, RESULTS)
+        kind: {"Ref": "JobDays"} for kind in (INPUTS, RESULTS, EMBEDDED, KEPT)
     }
+    assert [rule["Prefix"] for rule in rules if "TagFilters" in rule] == [KEPT], "what a set still has stays"
     assert environment("ApiFunction")["PIGEONHOLE_JOB_DAYS"] == {"Ref": "JobDays"}
     assert Settings().job_days == TEMPLATE["Parameters"]["JobDays"]["Default"]
     assert RESOURCES["Table"]["Properties"]["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}

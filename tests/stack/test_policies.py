@@ -32,6 +32,9 @@ READ_FOR = {
 }
 
 
+API_ASKS = ("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
+
+
 @dataclass(frozen=True)
 class Call:
     """One decision of ministack's IAM on a call by a function's role. `stack`: the name of the function's own.
@@ -131,12 +134,15 @@ def test_no_grant_is_wider_than_it_must_be(deployed: Deployment, function: str) 
 
 def test_the_functions_call_what_they_are_said_to(calls: list[Call]) -> None:
     assert {(call.function, call.action) for call in calls} == {
-        *(("ApiFunction", f"dynamodb:{call}") for call in ("BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem")),
+        *(("ApiFunction", f"dynamodb:{call}") for call in API_ASKS),
         ("ApiFunction", "lambda:InvokeFunction"),
         ("ApiFunction", "s3:GetObject"),
         ("ApiFunction", "s3:PutObject"),
+        ("ApiFunction", "s3:PutObjectTagging"),
+        ("ApiFunction", "s3:DeleteObjectTagging"),
         ("ApiFunction", "sqs:SendMessageBatch"),
         ("ClassifyFunction", "s3:GetObject"),
+        ("ClassifyFunction", "s3:PutObject"),
         *(("WorkerFunction", f"dynamodb:{call}") for call in ("GetItem", "PutItem", "Query")),
         ("WorkerFunction", "s3:GetObject"),
         ("WorkerFunction", "s3:PutObject"),

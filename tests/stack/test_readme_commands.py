@@ -67,6 +67,15 @@ def test_the_job_commands(variables: dict[str, str]) -> None:
     assert [job["id"] for job in listed["jobs"]] == [submitted["job"]["id"]]
 
 
+def test_the_curl_of_label_sets(variables: dict[str, str]) -> None:
+    told, read = run(["bash", "-e"], variables, pages.marked(README, "label sets").code), json.JSONDecoder()
+    put, end = read.raw_decode(told)
+    answer, _ = read.raw_decode(told[end:].lstrip())
+
+    assert put["label_set"]["name"] == "moods"
+    assert (answer["predictions"], answer["label_set"]["name"]) == (["positive"], "moods")
+
+
 def test_the_commands_of_jobs(variables: dict[str, str], photos: dict[str, bytes], tmp_path: Path) -> None:
     lines = pages.marked(README, "job commands").code.splitlines()
     submit_photos, submit_texts, wait, listing, cancel = [line.split("#")[0].split() for line in lines]
@@ -81,6 +90,23 @@ def test_the_commands_of_jobs(variables: dict[str, str], photos: dict[str, bytes
     assert job_id in run(listing, variables)
     with pytest.raises(AssertionError, match="has ended already"):
         run([word.replace("JOB_ID", job_id) for word in cancel], variables)
+
+
+def test_the_commands_of_label_sets(variables: dict[str, str], photos: dict[str, bytes], tmp_path: Path) -> None:
+    put, get, listing, submit, remove = [
+        line.split("#")[0].split() for line in pages.marked(README, "labels").code.splitlines()
+    ]
+    (tmp_path / "photos").mkdir()
+    for name in ("temple", "cat"):
+        (tmp_path / "photos" / f"{name}.png").write_bytes(photos[name])
+    (tmp_path / "rocket.jpg").write_bytes(photos["rocket"])
+
+    assert run(put, variables, cwd=tmp_path) == "sights version 1\n"
+    assert "rocket  image  s3://" in run(get, variables)
+    assert "sights" in run(listing, variables)
+    assert run(submit, variables, cwd=tmp_path) == "0\tcat\n1\ttemple\n"
+    run(remove, variables)
+    assert "sights" not in run(listing, variables)
 
 
 def test_the_python_program(variables: dict[str, str]) -> None:

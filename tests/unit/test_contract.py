@@ -247,8 +247,17 @@ def test_half_of_a_surrogate_pair_is_refused(changes: dict[str, Any], path: str)
     assert "surrogate" in faults(body(**changes))[path]
 
 
-def test_a_label_set_is_refused_and_told_what_to_send_instead() -> None:
-    told = {"label_set": "this deployment has no saved label sets: send `labels`"}
+@pytest.mark.parametrize("name", ["", "Pets", "-pets", "pets-", "a/b", "x" * 65, "pets\n", 5])
+def test_what_cannot_be_a_label_sets_name_is_told(name: object) -> None:
+    found = faults(body(label_set=name))
 
-    assert faults(body(label_set="news")) == told
-    assert faults({"dataset": [TEXT], "label_set": "news"}) == told | {"labels": "is required"}
+    assert list(found) == ["label_set"]
+
+
+@pytest.mark.parametrize("name", ["p", "pets", "pets-2", "my_pets", "x" * 64])
+def test_the_name_of_a_label_set_is_taken(name: str) -> None:
+    assert parse(body(label_set=name)).label_set == name
+
+
+def test_labels_are_needed_where_no_set_has_given_them() -> None:
+    assert faults({"dataset": [TEXT], "label_set": "news"}) == {"labels": "is required"}

@@ -22,6 +22,7 @@ TABLE = [
     ("not_found", 404, False, None),
     ("method_not_allowed", 405, False, None),
     ("job_finished", 409, False, None),
+    ("precondition_failed", 412, False, None),
     ("idempotency_mismatch", 422, False, None),
     ("rate_limited", 429, True, 1),
     ("internal_error", 500, True, None),

@@ -10,7 +10,7 @@ from pigeonhole.contract import RequestLimits
 from pigeonhole.images import ImageLimits
 from pigeonhole.net import NetRules
 from pigeonhole.settings import AT_LEAST_ONE, Settings
-from pigeonhole.use_cases.run_chunk import ChunkLimits
+from pigeonhole.use_cases.chunk_limits import ChunkLimits
 
 # variable, default, a text for it, what that text means
 TABLE = [
@@ -19,6 +19,7 @@ TABLE = [
     ("PIGEONHOLE_JOB_BUCKET", "", "pigeonhole-jobs", "pigeonhole-jobs"),
     ("PIGEONHOLE_JOB_QUEUE", "", "https://sqs.example/1/q", "https://sqs.example/1/q"),
     ("PIGEONHOLE_WEBHOOK_QUEUE", "", "https://sqs.example/1/w", "https://sqs.example/1/w"),
+    ("PIGEONHOLE_UPLOAD_BUCKET", "", "uploads", "uploads"),
     ("PIGEONHOLE_EVENT_BUS", "default", "jobs", "jobs"),
     ("PIGEONHOLE_MODEL_DIR", "/opt/model", "/tmp/model", "/tmp/model"),
     ("PIGEONHOLE_MAX_SAMPLES", 32, "8", 8),
@@ -40,6 +41,8 @@ TABLE = [
     ("PIGEONHOLE_WORKER_STOP_S", 30.0, "1.5", 1.5),
     ("PIGEONHOLE_WEBHOOK_TIMEOUT_S", 10.0, "2", 2.0),
     ("PIGEONHOLE_WEBHOOK_PAUSE_S", 30, "1", 1),
+    ("PIGEONHOLE_UPLOAD_FORM_S", 900, "60", 60),
+    ("PIGEONHOLE_UPLOAD_DAYS", 7, "1", 1),
     ("PIGEONHOLE_ALLOW_HTTP", False, "true", True),
     ("PIGEONHOLE_ALLOW_LOOPBACK", False, "True", True),
     ("PIGEONHOLE_MAX_IMAGE_BYTES", 20_000_000, "1", 1),
@@ -128,6 +131,7 @@ def test_the_defaults_of_the_parts_are_the_settings_own() -> None:
     assert limits.max_label_chars == ours.max_label_chars
     assert limits.max_instruction_chars == ours.max_instruction_chars
     assert limits.max_body_bytes == ours.max_body_bytes
+    assert limits.max_upload_bytes == ours.max_image_bytes
     assert (chunk.request_bytes, chunk.fetches, chunk.decodes) == (
         ours.max_request_bytes,
         ours.fetch_workers,

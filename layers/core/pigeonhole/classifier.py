@@ -138,11 +138,12 @@ class Classifier:
         texts: Sequence[str],
         labels: Sequence[LabelClass],
         options: Options,
-        label_pixels: Mapping[str, Pixels] | None = None,
+        examples: Mapping[str, Pixels | Floats] | None = None,
         *,
         first: int = 0,
     ) -> Outcome:
-        """Sort texts. `label_pixels`: each image label's value -> uint8 (side, side, 3), as the encoder's `fit` gave it.
+        """Sort texts. `examples`: each image label's value -> uint8 (side, side, 3), as the encoder's `fit` gave it, or its
+        embedding, float32 (dim,).
 
         `first`: the number from which warnings count the texts.
         """
@@ -166,16 +167,16 @@ class Classifier:
             sum(counts[0]),
             cut,
         )
-        return self._answer(samples, labels, options, label_pixels or {}, started)
+        return self._answer(samples, labels, options, examples or {}, started)
 
     def classify_images(
         self,
         pixels: Pixels | Sequence[Pixels],
         labels: Sequence[LabelClass],
         options: Options,
-        label_pixels: Mapping[str, Pixels] | None = None,
+        examples: Mapping[str, Pixels | Floats] | None = None,
     ) -> Outcome:
-        """Sort images: uint8 (side, side, 3) each, as the encoder's `fit` gave them. `label_pixels`: as in `classify_texts`.
+        """Sort images: uint8 (side, side, 3) each, as the encoder's `fit` gave them. `examples`: as in `classify_texts`.
 
         An image may also be several views, uint8 (views, side, side, 3): it shows what any of them shows.
         """
@@ -186,14 +187,14 @@ class Classifier:
         samples = _Samples(
             "image", starts, {"text": vectors, "image": vectors}, len(views) * self.encoder.info.image_patches, []
         )
-        return self._answer(samples, labels, options, label_pixels or {}, started)
+        return self._answer(samples, labels, options, examples or {}, started)
 
     def _answer(
         self,
         samples: _Samples,
         labels: Sequence[LabelClass],
         options: Options,
-        label_pixels: Mapping[str, Pixels],
+        examples: Mapping[str, Pixels | Floats],
         started: float,
     ) -> Outcome:
         reader = self._reader(samples.type)
@@ -203,7 +204,7 @@ class Classifier:
         prompted = {
             text: self._prompts(samples.type, text, options) for each in meanings for text in (*each.things, *each.not_)
         }
-        by_text, by_image = self._embed_texts(reader, prompted), self._embed_images(labels, label_pixels)
+        by_text, by_image = self._embed_texts(reader, prompted), self._embed_images(labels, examples)
         log_odds, cosines = self._weigh(samples, labels, meanings, options.multiple_labels, by_text, by_image)
         probabilities = scoring.sigmoid(log_odds) if options.multiple_labels else scoring.softmax(log_odds)
         ranked = scoring.rank(probabilities, cosines)
@@ -329,10 +330,12 @@ class Classifier:
         why = ", ".join(reason for reason, holds in reasons.items() if holds)
         return [f"{self.encoder.info.model_id} isn't calibrated, so the scores lean on a general prior here ({why})"]
 
-    def _embed_images(self, labels: Sequence[LabelClass], label_pixels: Mapping[str, Pixels]) -> dict[str, Floats]:
+    def _embed_images(self, labels: Sequence[LabelClass], examples: Mapping[str, Pixels | Floats]) -> dict[str, Floats]:
         """Embed each class's example images: name -> (dim,), the mean over them. A picture of two classes is encoded once."""
-        values = list(dict.fromkeys(value for label in labels for value in label.images))
-        vectors = dict(zip(values, self._encode_images([label_pixels[value] for value in values]), strict=True))
+        shown = {value: examples[value] for label in labels for value in label.images}
+        vectors = {value: np.asarray(example, np.float32) for value, example in shown.items() if example.ndim == 1}
+        pixels = {value: np.asarray(example, np.uint8) for value, example in shown.items() if example.ndim > 1}
+        vectors |= dict(zip(pixels, self._encode_images([*pixels.values()]), strict=True))
         return {
             label.name: scoring.unit_mean(np.stack([vectors[value] for value in label.images]))
             for label in labels

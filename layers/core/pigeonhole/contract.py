@@ -6,13 +6,16 @@ documented ones. Every fault of a body is reported at once, each with its path.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StrictBool,
@@ -45,6 +48,7 @@ class RequestLimits:
     max_instruction_chars: int = 2_000
     max_templates: int = 16
     max_body_bytes: int = 4_000_000
+    max_upload_bytes: int = 20_000_000
     local_webhooks: bool = False
 
 
@@ -61,7 +65,9 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
 
-class _Input(Model):
+class Input(Model):
+    """Base of what callers send: null is as good as absent."""
+
     @model_validator(mode="before")
     @classmethod
     def _null_is_absent(cls, fields: Any) -> Any:
@@ -74,7 +80,7 @@ Text = Annotated[StrictStr, Field(min_length=0)]
 Value = Annotated[StrictStr, Field(min_length=1)]
 
 
-class Sample(_Input):
+class Sample(Input):
     """One thing to classify: a text, or an image by https URL, data: URL or s3:// address."""
 
     type: Literal["text", "image"]
@@ -86,7 +92,7 @@ class Sample(_Input):
         return within(value, limits_of(info).max_text_chars, "a text") if info.data.get("type") == "text" else value
 
 
-class Label(_Input):
+class Label(Input):
     """One description of a class, by words or by an example image. Entries with one `key` describe one class."""
 
     key: Text | StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)] | None = Field(
@@ -117,82 +123,128 @@ class Label(_Input):
         return label_name(self.key, self.value)
 
 
-class ClassificationRequest(_Input):
-    """The body of `POST /v1/classification`. Unknown fields are ignored; null is as good as absent."""
+# Lists are counted before their items are looked at: a hostile million of them would make a million faults.
 
-    dataset: list[Sample] = Field(
-        description="1 to 32 samples, all of one type.", json_schema_extra={"minItems": 1, "maxItems": DOCUMENTED.max_samples}
-    )
-    labels: list[Label] = Field(
+
+def _count_samples(dataset: Any, info: ValidationInfo) -> Any:
+    return counted(dataset, 1, limits_of(info).max_samples, "samples")
+
+
+def _count_labels(labels: Any, info: ValidationInfo) -> Any:
+    return counted(labels, 0, limits_of(info).max_labels, "labels")
+
+
+def _count_templates(templates: Any, info: ValidationInfo) -> Any:
+    return counted([templates] if isinstance(templates, str) else templates, 1, limits_of(info).max_templates, "templates")
+
+
+def _one_type(dataset: list[Sample]) -> list[Sample]:
+    if len({sample.type for sample in dataset}) > 1:
+        raise ValueError("the samples must be all texts or all images; send two requests for a mix")
+    return dataset
+
+
+def _enough_distinct(labels: list[Label], info: ValidationInfo) -> list[Label]:
+    least, distinct = limits_of(info).min_labels, len({label.name for label in labels})
+    if distinct < least:
+        raise ValueError(f"at least {least} distinct labels are needed, got {distinct}")
+    return labels
+
+
+def _instruction_within_limit(instruction: str | None, info: ValidationInfo) -> str | None:
+    return within(instruction, limits_of(info).max_instruction_chars, "an instruction") if instruction else None
+
+
+def _templates_within_limits(templates: list[str] | None, info: ValidationInfo) -> list[str] | None:
+    for template in templates or ():
+        if template.count("{}") != 1:
+            raise ValueError(f"each template needs {{}} once, where the label goes: {template[:80]!r}")
+        within(template, limits_of(info).max_label_chars, "a template")
+    return templates
+
+
+def _labels_or_set(schema: dict[str, Any]) -> None:
+    """A request has `labels`, or the name of a set that has them."""
+    schema["required"] = [name for name in schema["required"] if name != "labels"]
+    schema["anyOf"] = [{"required": ["labels"]}, {"required": ["label_set"]}]
+
+
+def check_set_name(name: str) -> str:
+    """Give a label set's name back. Raises ValueError for what can't be one: it is part of addresses and of objects' keys."""
+    if not re.fullmatch(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?", name):
+        raise ValueError("must be 1 to 64 lower-case letters, digits, - and _, with a letter or digit at each end")
+    return name
+
+
+Samples = Annotated[list[Sample], BeforeValidator(_count_samples), AfterValidator(_one_type)]
+# What a request and a label set have in common.
+Labels = Annotated[
+    list[Label],
+    BeforeValidator(_count_labels),
+    AfterValidator(_enough_distinct),
+    Field(
         description="At most 24 entries, at least 2 distinct after merging by key. A text such as `not a cat` or `other` is "
         "read for what it means: the complement of `cat`, none of the other labels.",
         json_schema_extra={"minItems": DOCUMENTED.min_labels, "maxItems": DOCUMENTED.max_labels},
-    )
-    multiple_labels: StrictBool = Field(
-        False,
-        description="Answer with an array of labels per sample, best first, never empty. `none of these` stands alone in it.",
-    )
-    instruction: Text | None = Field(
-        None, validation_alias=AliasChoices("instruction", "task"), description="Context for the text prompts. Alias: `task`."
-    )
-    scores: StrictBool = Field(False, description="Add each label's probability and similarity.")
-    threshold: Annotated[float, Field(ge=0, le=1, strict=True, allow_inf_nan=False)] | None = Field(
-        None, description="With `multiple_labels`: the least probability of a label that is returned."
-    )
-    top_k: Annotated[StrictInt, Field(ge=1)] | None = Field(None, description="At most so many labels per sample.")
-    prompt_templates: list[Text] | None = Field(
-        None,
+    ),
+]
+MultipleLabels = Annotated[
+    StrictBool,
+    Field(
+        description="Answer with an array of labels per sample, best first, never empty. `none of these` stands alone in it."
+    ),
+]
+Instruction = Annotated[
+    Text | None,
+    AfterValidator(_instruction_within_limit),
+    Field(validation_alias=AliasChoices("instruction", "task"), description="Context for the text prompts. Alias: `task`."),
+]
+Threshold = Annotated[
+    Annotated[float, Field(ge=0, le=1, strict=True, allow_inf_nan=False)] | None,
+    Field(description="With `multiple_labels`: the least probability of a label that is returned."),
+]
+TopK = Annotated[Annotated[StrictInt, Field(ge=1)] | None, Field(description="At most so many labels per sample.")]
+Templates = Annotated[
+    list[Text] | None,
+    BeforeValidator(_count_templates),
+    AfterValidator(_templates_within_limits),
+    Field(
         validation_alias=AliasChoices("prompt_templates", "prompt_template"),
         description="Prompts, `{}` where the label goes, in place of the model's own. Alias: `prompt_template`, one string.",
+    ),
+]
+SetName = Annotated[StrictStr, AfterValidator(check_set_name)]
+
+
+class LabelSetRef(Model):
+    """The label set that an answer was made with. `version` goes up by one at each change."""
+
+    name: str
+    version: int
+
+
+class ClassificationRequest(Input):
+    """The body of `POST /v1/classification`. Unknown fields are ignored; null is as good as absent."""
+
+    model_config = ConfigDict(json_schema_extra=_labels_or_set)
+
+    dataset: Samples = Field(
+        description="1 to 32 samples, all of one type.", json_schema_extra={"minItems": 1, "maxItems": DOCUMENTED.max_samples}
     )
+    labels: Labels
+    label_set: SetName | None = Field(
+        None,
+        description="The name of a saved label set, in place of `labels`. Its options hold where the request has none.",
+    )
+    multiple_labels: MultipleLabels = False
+    instruction: Instruction = None
+    scores: StrictBool = Field(False, description="Add each label's probability and similarity.")
+    threshold: Threshold = None
+    top_k: TopK = None
+    prompt_templates: Templates = None
     on_error: Literal["fail", "null"] = Field(
         "fail", description="`null`: a sample that can't be read gives null and an entry in `errors`."
     )
-
-    # Lists are counted before their items are looked at: a hostile million of them would make a million faults.
-    @field_validator("dataset", mode="before")
-    @classmethod
-    def _count_samples(cls, dataset: Any, info: ValidationInfo) -> Any:
-        return counted(dataset, 1, limits_of(info).max_samples, "samples")
-
-    @field_validator("labels", mode="before")
-    @classmethod
-    def _count_labels(cls, labels: Any, info: ValidationInfo) -> Any:
-        return counted(labels, 0, limits_of(info).max_labels, "labels")
-
-    @field_validator("prompt_templates", mode="before")
-    @classmethod
-    def _count_templates(cls, templates: Any, info: ValidationInfo) -> Any:
-        return counted([templates] if isinstance(templates, str) else templates, 1, limits_of(info).max_templates, "templates")
-
-    @field_validator("dataset", mode="after")
-    @classmethod
-    def _one_type(cls, dataset: list[Sample]) -> list[Sample]:
-        if len({sample.type for sample in dataset}) > 1:
-            raise ValueError("the samples must be all texts or all images; send two requests for a mix")
-        return dataset
-
-    @field_validator("labels", mode="after")
-    @classmethod
-    def _enough_distinct(cls, labels: list[Label], info: ValidationInfo) -> list[Label]:
-        least, distinct = limits_of(info).min_labels, len({label.name for label in labels})
-        if distinct < least:
-            raise ValueError(f"at least {least} distinct labels are needed, got {distinct}")
-        return labels
-
-    @field_validator("instruction", mode="after")
-    @classmethod
-    def _instruction_within_limit(cls, instruction: str | None, info: ValidationInfo) -> str | None:
-        return within(instruction, limits_of(info).max_instruction_chars, "an instruction") if instruction else None
-
-    @field_validator("prompt_templates", mode="after")
-    @classmethod
-    def _templates_within_limits(cls, templates: list[str] | None, info: ValidationInfo) -> list[str] | None:
-        for template in templates or ():
-            if template.count("{}") != 1:
-                raise ValueError(f"each template needs {{}} once, where the label goes: {template[:80]!r}")
-            within(template, limits_of(info).max_label_chars, "a template")
-        return templates
 
 
 class LabelScore(Model):
@@ -232,6 +284,7 @@ class ClassificationResponse(Model):
     scores: list[list[LabelScore] | None] | None = None
     errors: list[SampleFault] | None = None
     warnings: list[str] | None = None
+    label_set: LabelSetRef | None = None
     usage: Usage = Field(alias="_usage")
 
 
@@ -253,9 +306,6 @@ class ErrorResponse(Model):
 
 Request = TypeVar("Request", bound=ClassificationRequest)
 
-# Fields that the contract has and this deployment hasn't; ignored, they would mislead.
-_NO_LABEL_SETS = Fault("label_set", "this deployment has no saved label sets: send `labels`")
-
 
 def parse_request(body: object, limits: RequestLimits) -> ClassificationRequest:
     """Validate a decoded JSON body.
@@ -265,17 +315,28 @@ def parse_request(body: object, limits: RequestLimits) -> ClassificationRequest:
     return parse_as(ClassificationRequest, body, limits)
 
 
-def parse_as(model: type[Request], body: object, limits: RequestLimits, *, lacking: Sequence[Fault] = ()) -> Request:
-    """Validate a decoded JSON body as `model`. `lacking`: a fault for each field that isn't there yet.
+def parse_as(
+    model: type[Request],
+    body: object,
+    limits: RequestLimits,
+    *,
+    lacking: Sequence[Fault] = (),
+    faults: tuple[Fault, ...] = (),
+) -> Request:
+    """Validate a decoded JSON body as `model`. `lacking`: a fault for each field that isn't there yet; `faults`: those that are
+    known already.
 
     Raises InvalidRequest with every fault found, each with its path.
     """
     given = {name for name, value in body.items() if value is not None} if isinstance(body, dict) else set()
-    faults = tuple(fault for fault in (_NO_LABEL_SETS, *lacking) if fault.path in given)
+    faults += tuple(fault for fault in lacking if fault.path in given)
     try:
         request = model.model_validate(body, context=limits)
     except ValidationError as error:
-        raise invalid_request(faults + faults_of(error)) from None
+        found = faults + faults_of(error)
+        if any(fault.path == "label_set" for fault in found):  # the labels are missing because the set is
+            found = tuple(fault for fault in found if fault != Fault("labels", "is required"))
+        raise invalid_request(found) from None
     if faults:
         raise invalid_request(faults)
     return request

@@ -10,7 +10,17 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationInfo, field_validator
 
 from pigeonhole.addresses import Address, check_place, is_loopback, is_public, parse
-from pigeonhole.contract import ClassificationRequest, LabelScore, Model, Sample, SampleFault, Usage, Value, limits_of
+from pigeonhole.contract import (
+    ClassificationRequest,
+    LabelScore,
+    LabelSetRef,
+    Model,
+    SampleFault,
+    Samples,
+    Usage,
+    Value,
+    limits_of,
+)
 from pigeonhole.errors import Fault
 from pigeonhole.jobs import Status
 from pigeonhole.validation import within
@@ -35,7 +45,7 @@ class JobRequest(ClassificationRequest):
         "Needs a secret: POST /v1/account/webhook-secret.",
     )
 
-    dataset: list[Sample] = Field(
+    dataset: Samples = Field(
         description="1 to 10,000 samples, all of one type.", json_schema_extra={"minItems": 1, "maxItems": MAX_JOB_SAMPLES}
     )
 
@@ -115,6 +125,7 @@ class JobInfo(Model):
     finished_at: str | None = None
     expires_at: str
     progress: Progress
+    label_set: LabelSetRef | None = None
     webhook: WebhookInfo | None = None
 
 

@@ -88,4 +88,5 @@ class AccountResponse(Model):
     tenant: TenantInfo
     limits: Limits
     s3_prefixes: list[str] = Field(description="Every `s3://bucket/prefix/` that the tenant's requests may name.")
+    upload_prefix: str | None = Field(default=None, description="Where the tenant's uploads lie: POST /v1/uploads.")
     webhook_secret: SecretInfo | None = Field(default=None, description="Absent if the tenant never made one.")

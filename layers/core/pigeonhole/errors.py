@@ -13,6 +13,7 @@
     ├── NotFound              404 not_found
     ├── MethodNotAllowed      405 method_not_allowed
     ├── JobFinished           409 job_finished
+    ├── PreconditionFailed    412 precondition_failed  If-Match or If-None-Match doesn't hold
     ├── IdempotencyMismatch   422 idempotency_mismatch
     ├── RateLimited           429 rate_limited
     ├── InternalError         500 internal_error       nothing internal in the message
@@ -25,8 +26,9 @@ the caller did not send.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,10 @@ class JobFinished(PigeonholeError):
     code, status = "job_finished", 409
 
 
+class PreconditionFailed(PigeonholeError):
+    code, status = "precondition_failed", 412
+
+
 class IdempotencyMismatch(PigeonholeError):
     code, status = "idempotency_mismatch", 422
 
@@ -125,6 +131,25 @@ class Overloaded(PigeonholeError):
 
 class TimedOut(PigeonholeError):
     code, status, retryable = "timed_out", 504, True
+
+
+T = TypeVar("T")
+
+
+def or_error(run: Callable[[], T]) -> T | SampleError:
+    """Give what `run` gives, or its SampleError without the traceback, whose frames would keep a whole picture in memory."""
+    try:
+        return run()
+    except SampleError as error:
+        return type(error)(error.message, error.details)
+
+
+def raise_first(found: Iterable[tuple[str, object]]) -> None:
+    """Raise the first SampleError among (path in the body, what came of it), with all of them as its details."""
+    errors = [(path, it) for path, it in found if isinstance(it, SampleError)]
+    if errors:
+        path, first = errors[0]
+        raise type(first)(f"{path}: {first.message}", tuple(Fault(where, error.message) for where, error in errors))
 
 
 def _leaves(base: type[PigeonholeError]) -> list[type[PigeonholeError]]:

@@ -14,10 +14,12 @@ from typing import Any, NoReturn
 
 from pydantic import BaseModel
 
-from pigeonhole.contract import ErrorBody, ErrorResponse
+from pigeonhole.contract import ErrorBody, ErrorResponse, check_set_name
 from pigeonhole.contract_jobs import JOBS, JobInfo, JobResponse, Preference
+from pigeonhole.contract_label_sets import LabelSetResponse
 from pigeonhole.errors import InvalidRequest, MethodNotAllowed, NotFound, PigeonholeError, TooLarge
 from pigeonhole.jobs import IdempotencyKey, Status, is_id
+from pigeonhole.label_sets import LabelSet, Precondition, etag_of
 from pigeonhole.rates import RateState
 from pigeonhole.routes import methods_at
 
@@ -30,6 +32,7 @@ REQUEST_HEADERS = (
     "Accept",
     "Content-Type",
     "Idempotency-Key",
+    "If-Match",
     "If-None-Match",
     "Prefer",
     "x-api-key",
@@ -119,6 +122,25 @@ class Call:
         if value is not None and not is_id(value):
             raise InvalidRequest("cursor: must be what the page before gave")
         return value
+
+    def set_cursor(self) -> str | None:
+        """Read the query's `cursor` of a list of label sets. Raises InvalidRequest for what no page gave."""
+        value = self.query.get("cursor")
+        try:
+            return None if value is None else check_set_name(value)
+        except ValueError:
+            raise InvalidRequest("cursor: must be what the page before gave") from None
+
+    def precondition(self) -> Precondition:
+        """Read If-Match and If-None-Match (RFC 9110) of a change. Some clients and proxies make our tags weak; they count.
+
+        Raises InvalidRequest for an If-None-Match other than `*`.
+        """
+        match, none_match = self.headers.get("if-match"), self.headers.get("if-none-match")
+        if none_match is not None and none_match.strip() != "*":
+            raise InvalidRequest("If-None-Match: can only be * here; send If-Match with the ETag that you have")
+        tags = None if match is None else frozenset(tag.strip().removeprefix("W/") for tag in match.split(","))
+        return Precondition(tags, is_new=none_match is not None)
 
     def preference(self) -> Preference:
         """Read Prefer (RFC 7240): what isn't understood in it is ignored, as the RFC has it."""
@@ -216,6 +238,11 @@ def shown_job(job: JobResponse) -> Answer:
 def _tag(job: JobInfo) -> str:
     """An ETag: of what is shown of a job, which its results follow from. Its record has changes that don't show."""
     return f'"{hashlib.sha256(job.model_dump_json().encode()).hexdigest()[:16]}"'
+
+
+def shown_set(answer: LabelSetResponse, label_set: LabelSet) -> Answer:
+    """Answer with a label set, and the ETag of its version."""
+    return replace(success(answer), headers={"ETag": etag_of(label_set)})
 
 
 def failure(error: PigeonholeError, call: Call) -> Answer:

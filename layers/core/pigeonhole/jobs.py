@@ -25,6 +25,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from pigeonhole.contract import LabelSetRef
 from pigeonhole.webhooks import DeliveryStatus, Webhook
 
 
@@ -118,6 +119,7 @@ class Job:
     finished_at: float | None = None
     succeeded: int = 0
     failed: int = 0
+    label_set: LabelSetRef | None = None
     has_whole: bool = False
     announcement: Announcement | None = None
     announce_at: float | None = None
@@ -254,7 +256,11 @@ class IdempotencyKey:
 
     def claim_on(self, job: Job) -> Claim:
         expires_at = int(job.created_at) + CLAIM_S
-        return Claim(job.tenant_id, self.key_hash, hashlib.sha256(self.body).hexdigest(), job.id, expires_at)
+        return Claim(job.tenant_id, self.key_hash, self.body_hash, job.id, expires_at)
+
+    @property
+    def body_hash(self) -> str:
+        return hashlib.sha256(self.body).hexdigest()
 
     @property
     def key_hash(self) -> str:

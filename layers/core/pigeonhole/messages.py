@@ -55,8 +55,21 @@ class DescribeCommand(_Message):
     log_id: str
 
 
-Command = Annotated[ClassifyCommand | DescribeCommand, Field(discriminator="kind")]
-COMMAND: TypeAdapter[ClassifyCommand | DescribeCommand] = TypeAdapter(Command, config=ConfigDict(hide_input_in_errors=True))
+class KeepImagesCommand(_Message):
+    """Fetch the images of a label set, see that they can be read, and keep them. `paths`: where each is in the body."""
+
+    kind: Literal["keep_images"] = "keep_images"
+    log_id: str
+    tenant_id: str
+    label_set: str
+    grants: tuple[S3Grant, ...] = ()
+    values: Annotated[list[str], Field(min_length=1)]
+    paths: list[str]
+
+
+AnyCommand = ClassifyCommand | DescribeCommand | KeepImagesCommand
+Command = Annotated[AnyCommand, Field(discriminator="kind")]
+COMMAND: TypeAdapter[AnyCommand] = TypeAdapter(Command, config=ConfigDict(hide_input_in_errors=True))
 
 
 class ChunkResult(_Message):
@@ -99,10 +112,14 @@ class ErrorReply(BaseModel):
 
 
 class ClassifyReply(_Message):
-    """The classify function's answer: exactly one of `result`, `model` and `error`."""
+    """The classify function's answer: exactly one of `result`, `model`, `kept` and `error`.
+
+    `kept`: the address of each image that was to be kept, in order.
+    """
 
     result: ChunkResult | None = None
     model: ModelDescription | None = None
+    kept: list[str] | None = None
     error: ErrorReply | None = None
 
 

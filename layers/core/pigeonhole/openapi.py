@@ -13,6 +13,8 @@ from pydantic.json_schema import models_json_schema
 from pigeonhole import __version__
 from pigeonhole.contract import ClassificationResponse, ErrorResponse
 from pigeonhole.contract_jobs import JOBS
+from pigeonhole.contract_label_sets import LABEL_SETS, LabelSetRequest
+from pigeonhole.contract_uploads import UPLOADS, UploadRequest
 from pigeonhole.errors import BY_CODE
 from pigeonhole.routes import OPERATIONS, Operation, Parameter
 
@@ -126,15 +128,28 @@ def _operation(operation: Operation) -> Json:
     if operation.parameters:
         described["parameters"] = [_parameter(parameter) for parameter in operation.parameters]
     if operation.body:
-        examples = {"texts": {"value": EXAMPLE_REQUEST}, "images": {"value": EXAMPLE_IMAGE_REQUEST}}
+        examples = _examples_of(operation.body)
         described["requestBody"] = {"required": True, "content": _content(operation.body, examples)}
     described["responses"] = {**_answers(operation), **_errors(operation.errors)}
     return described
 
 
+def _examples_of(body: type[BaseModel]) -> Json:
+    found = {"texts": EXAMPLE_REQUEST, "images": EXAMPLE_IMAGE_REQUEST}
+    if body is UploadRequest:
+        found = {"images": {"content_type": "image/jpeg", "size": 8_431_200, "filename": "shelf 7.jpg"}}
+    if body is LabelSetRequest:
+        found = {"images": {"labels": EXAMPLE_IMAGE_REQUEST["labels"], "multiple_labels": False}}
+    return {name: {"value": example} for name, example in found.items()}
+
+
 def _tag(operation: Operation) -> str:
     if operation.path.startswith(JOBS):
         return "Jobs"
+    if operation.path.startswith(LABEL_SETS):
+        return "Label sets"
+    if operation.path == UPLOADS:
+        return "Uploads"
     return "Classification" if operation.body else "Service"
 
 
@@ -148,6 +163,8 @@ def _answers(operation: Operation) -> Json:
     """The responses that are no errors, by status."""
     examples = {"texts": {"value": EXAMPLE_ANSWER}} if operation.answer is ClassificationResponse else {}
     answers: Json = {"200": _answer(200, operation.answer, examples)}
+    if operation.has_etag:
+        answers["200"]["headers"]["ETag"] = {"description": "Of what is shown.", "schema": {"type": "string"}}
     if operation.accepted:
         answers["202"] = _answer(202, operation.accepted, {})
     if operation.may_be_unchanged:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from pigeonhole.jobs import Claim, Job, Part, Span, Status
-from pigeonhole.messages import ChunkMessage, ClassifyCommand, ClassifyReply, DescribeCommand, JobEnded, WebhookMessage
+from pigeonhole.label_sets import LabelSet
+from pigeonhole.messages import AnyCommand, ChunkMessage, ClassifyReply, JobEnded, WebhookMessage
 from pigeonhole.tenants import ApiKeyRecord, Tenant
 from pigeonhole.webhooks import Secret
 
@@ -81,7 +82,7 @@ class Backgrounds:
 class ClassifierClient(Protocol):
     """The way from functions/api to functions/classify."""
 
-    def call(self, command: ClassifyCommand | DescribeCommand) -> ClassifyReply:
+    def call(self, command: AnyCommand) -> ClassifyReply:
         """Invoke once, never retried.
 
         Raises TimedOut (no answer in time), Overloaded (throttled), InternalError (the function failed).
@@ -229,6 +230,14 @@ class ObjectStore(Protocol):
         """An address from which anybody may read the object for so long."""
         ...
 
+    def discard(self, key: str) -> None:
+        """Let an object be removed once no job can want it any more; one that isn't there is no fault."""
+        ...
+
+    def reclaim(self, key: str) -> None:
+        """Keep an object after all that was discarded; one that isn't there is no fault."""
+        ...
+
 
 class ChunkQueue(Protocol):
     """The way from whoever has work to functions/worker. A message may come more than once, and in any order."""
@@ -278,4 +287,42 @@ class Poster(Protocol):
 
         Raises ForbiddenUrl for an address that isn't allowed, UnfetchableUrl if there is no answer.
         """
+        ...
+
+
+@dataclass(frozen=True)
+class SetsPage:
+    """Some label sets of a list, by name. `next`: where the next page begins, None at the end."""
+
+    sets: list[LabelSet]
+    next: str | None
+
+
+class LabelSetStore(Protocol):
+    """Tenants' label sets. All reads see what was written before. Raises Overloaded where trying again may help."""
+
+    def get(self, tenant_id: str, name: str) -> LabelSet | None: ...
+
+    def last_version(self, tenant_id: str, name: str) -> int:
+        """The version that a set of that name had when it was removed, 0 if there never was one."""
+        ...
+
+    def save(self, label_set: LabelSet, known: int | None) -> bool:
+        """Write a set over its version `known`; None: there must be none yet. False, and nothing written, if that isn't so."""
+        ...
+
+    def remove(self, label_set: LabelSet) -> bool:
+        """Remove a set in the version that it is given in. False, and it stays, if it has another."""
+        ...
+
+    def page(self, tenant_id: str, limit: int, start: str | None) -> SetsPage:
+        """At most `limit` sets of a tenant, by name. `start`: an earlier page's `next`."""
+        ...
+
+
+class UploadForms(Protocol):
+    """The way for callers' files into the upload bucket, past this service."""
+
+    def form(self, key: str, content_type: str, least: int, most: int, seconds: int) -> tuple[str, dict[str, str]]:
+        """The address and the fields of a form that takes one object: of that key and type, with `least` to `most` bytes."""
         ...

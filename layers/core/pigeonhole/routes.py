@@ -10,7 +10,15 @@ from pydantic import BaseModel
 
 from pigeonhole.contract import ClassificationRequest, ClassificationResponse
 from pigeonhole.contract_jobs import JOBS, JobRequest, JobResponse, JobsResponse
+from pigeonhole.contract_label_sets import (
+    LABEL_SETS,
+    LabelSetRequest,
+    LabelSetResponse,
+    LabelSetsResponse,
+    RemovedResponse,
+)
 from pigeonhole.contract_service import AccountResponse, HealthResponse, ModelsResponse, WebhookSecretResponse
+from pigeonhole.contract_uploads import UPLOADS, UploadRequest, UploadResponse
 from pigeonhole.jobs import Status
 
 OF_CLASSIFIER = ("internal_error", "overloaded", "timed_out")
@@ -43,6 +51,13 @@ PREFER = Parameter(
     {"type": "string"},
 )
 JOB_ID = Parameter("path", "job_id", "The job's id.", {"type": "string"})
+SET_NAME = Parameter(
+    "path", "name", "The set's name: up to 64 lower-case letters, digits, `-` and `_`.", {"type": "string", "maxLength": 64}
+)
+IF_MATCH = Parameter(
+    "header", "If-Match", "The set's ETag as you read it: 412 if it has been changed since.", {"type": "string"}
+)
+IF_NONE_MATCH = Parameter("header", "If-None-Match", "`*`: 412 if there is a set of this name already.", {"type": "string"})
 WAIT = Parameter(
     "query",
     "wait",
@@ -55,10 +70,10 @@ WAIT = Parameter(
 class Operation:
     """One method at one path. `is_open`: needs no key; `answer`: a model, or a media type; `errors`: codes of errors.py.
 
-    `accepted`: what a 202 holds where there may be one beside it; `may_be_unchanged`: or a 304.
+    `accepted`: what a 202 holds where there may be one beside it; `may_be_unchanged`: or a 304; `has_etag`: the answer has one.
     """
 
-    method: Literal["GET", "POST", "DELETE"]
+    method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     id: str
     summary: str
@@ -69,6 +84,7 @@ class Operation:
     parameters: tuple[Parameter, ...] = ()
     accepted: type[BaseModel] | None = None
     may_be_unchanged: bool = False
+    has_etag: bool = False
 
 
 OPERATIONS = (
@@ -122,6 +138,7 @@ OPERATIONS = (
             ),
         ),
         may_be_unchanged=True,
+        has_etag=True,
     ),
     Operation(
         method="DELETE",
@@ -131,6 +148,57 @@ OPERATIONS = (
         answer=JobResponse,
         errors=(*OF_KEY, "not_found", "job_finished", "internal_error", "overloaded"),
         parameters=(JOB_ID,),
+    ),
+    Operation(
+        method="POST",
+        path=UPLOADS,
+        id="makeUpload",
+        summary="A form to send a large image by, which requests then name by its s3:// address.",
+        answer=UploadResponse,
+        errors=("invalid_request", "too_large", *OF_KEY, "internal_error", "overloaded"),
+        body=UploadRequest,
+    ),
+    Operation(
+        method="PUT",
+        path=f"{LABEL_SETS}/{{name}}",
+        id="putLabelSet",
+        summary="Keep labels and options under a name; images of labels are fetched now, and kept.",
+        answer=LabelSetResponse,
+        errors=(*OF_BODY, *OF_KEY, "precondition_failed", *OF_CLASSIFIER),
+        body=LabelSetRequest,
+        parameters=(SET_NAME, IF_MATCH, IF_NONE_MATCH),
+        has_etag=True,
+    ),
+    Operation(
+        method="GET",
+        path=LABEL_SETS,
+        id="listLabelSets",
+        summary="Your label sets, by name.",
+        answer=LabelSetsResponse,
+        errors=("invalid_request", *OF_KEY, "internal_error", "overloaded"),
+        parameters=(
+            Parameter("query", "limit", "Sets per page.", {"type": "integer", "default": 20, "minimum": 1, "maximum": 100}),
+            Parameter("query", "cursor", "Where the page begins: `cursor` of the page before.", {"type": "string"}),
+        ),
+    ),
+    Operation(
+        method="GET",
+        path=f"{LABEL_SETS}/{{name}}",
+        id="readLabelSet",
+        summary="A label set.",
+        answer=LabelSetResponse,
+        errors=(*OF_KEY, "not_found", "internal_error", "overloaded"),
+        parameters=(SET_NAME,),
+        has_etag=True,
+    ),
+    Operation(
+        method="DELETE",
+        path=f"{LABEL_SETS}/{{name}}",
+        id="removeLabelSet",
+        summary="Forget a label set. Jobs that it is part of go on.",
+        answer=RemovedResponse,
+        errors=(*OF_KEY, "not_found", "precondition_failed", "internal_error", "overloaded"),
+        parameters=(SET_NAME, IF_MATCH),
     ),
     Operation(
         method="GET",

@@ -20,6 +20,8 @@ AT_LEAST_ONE = (
     "image_chunk",
     "job_days",
     "webhook_pause_s",
+    "upload_form_s",
+    "upload_days",
 )
 
 
@@ -33,6 +35,7 @@ class Settings:
     job_bucket: str = ""
     job_queue: str = ""  # the URL of the queue of chunks
     webhook_queue: str = ""
+    upload_bucket: str = ""
     event_bus: str = "default"
     model_dir: str = "/opt/model"
     # one request
@@ -56,6 +59,9 @@ class Settings:
     worker_stop_s: float = 30.0  # before a worker's time is up, the last samples are begun
     webhook_timeout_s: float = 10.0  # of one try
     webhook_pause_s: int = 30  # after the first try; each further one is twice as long, four hours at most
+    # uploads
+    upload_form_s: int = 900  # how long a form is taken
+    upload_days: int = 7  # how long an upload is kept
     # callers' addresses
     allow_http: bool = False
     allow_loopback: bool = False  # the local stack only: the template never sets it

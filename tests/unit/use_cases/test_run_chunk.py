@@ -19,7 +19,8 @@ from pigeonhole.errors import ForbiddenUrl, UnfetchableUrl, UnreadableImage
 from pigeonhole.images import ImageLimits
 from pigeonhole.messages import ClassifyCommand, S3Grant
 from pigeonhole.sources import ByteBudget
-from pigeonhole.use_cases.run_chunk import ChunkLimits, RunChunk
+from pigeonhole.use_cases.chunk_limits import ChunkLimits
+from pigeonhole.use_cases.run_chunk import RunChunk
 
 GRANTS = (S3Grant(bucket="uploads", prefix="incoming/acme/"),)
 

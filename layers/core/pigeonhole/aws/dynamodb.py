@@ -36,7 +36,7 @@ _BUSY = {
     "TransactionConflictException",
     "TransactionInProgressException",
 }
-_OVERTAKEN = {"ConditionalCheckFailed", "TransactionConflict"}
+OVERTAKEN = {"ConditionalCheckFailed", "TransactionConflict"}
 
 
 def call(operation: Callable[..., Item], **arguments: Any) -> Item:
@@ -104,7 +104,7 @@ class DynamoTenantStore:
         try:
             self._transact([{"Put": {"TableName": self._table, **put}} for put in puts])
         except ClientError as error:
-            if {reason.get("Code") for reason in error.response.get("CancellationReasons", ())} & _OVERTAKEN:
+            if {reason.get("Code") for reason in error.response.get("CancellationReasons", ())} & OVERTAKEN:
                 raise Overloaded(f"Tenant {tenant.id} was changed by another command meanwhile. Try again.") from error
             raise
 

@@ -21,6 +21,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from pigeonhole.aws.dynamodb import Item, call, get_item, query_all
+from pigeonhole.contract import LabelSetRef
 from pigeonhole.jobs import MAY_FOLLOW, Announcement, Claim, Job, Part, Span, Status
 from pigeonhole.ports import Due, Page
 from pigeonhole.webhooks import Attempt, DeliveryStatus, Webhook
@@ -202,6 +203,9 @@ def _item_of(job: Job) -> Item:
     }
     if job.due_at is not None:
         item["agenda"] = {"S": "JOBS"}
+    if job.label_set:
+        named = {"name": {"S": job.label_set.name}, "version": _number(job.label_set.version)}
+        item["label_set"] = {"M": named}
     if job.has_whole:
         item["has_whole"] = {"BOOL": True}
     if job.announcement:
@@ -226,11 +230,16 @@ def _job_of(item: Item) -> Job:
         succeeded=int(item["succeeded"]["N"]),
         failed=int(item["failed"]["N"]),
         version=int(item["version"]["N"]),
+        label_set=_ref_of(item["label_set"]["M"]) if "label_set" in item else None,
         has_whole="has_whole" in item,
         announcement=Announcement(item["announcement"]["S"]) if "announcement" in item else None,
         webhook=_webhook_of(item["webhook"]["M"]) if "webhook" in item else None,
         **{"due_at": None, **times},
     )
+
+
+def _ref_of(found: Item) -> LabelSetRef:
+    return LabelSetRef(name=found["name"]["S"], version=int(found["version"]["N"]))
 
 
 def _map_of_webhook(webhook: Webhook) -> Item:

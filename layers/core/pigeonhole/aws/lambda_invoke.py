@@ -10,7 +10,7 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 from pydantic import ValidationError
 
 from pigeonhole.errors import InternalError, Overloaded, PigeonholeError, TimedOut, TooLarge
-from pigeonhole.messages import ClassifyCommand, ClassifyReply, DescribeCommand
+from pigeonhole.messages import AnyCommand, ClassifyReply
 
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024  # Lambda's, for a synchronous invocation and for its answer
 
@@ -36,7 +36,7 @@ class LambdaClassifier:
         self._client = client
         self._function = function
 
-    def call(self, command: ClassifyCommand | DescribeCommand) -> ClassifyReply:
+    def call(self, command: AnyCommand) -> ClassifyReply:
         payload = command.model_dump_json(exclude_none=True).encode("utf-8")
         if len(payload) > MAX_PAYLOAD_BYTES:
             raise TooLarge("the request is too large: give large images by URL instead of as data: URLs")

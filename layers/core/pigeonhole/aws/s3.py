@@ -1,4 +1,4 @@
-"""Objects in S3: callers' (ports.BlobStore), and the deployment's own (ports.ObjectStore)."""
+"""Objects in S3: callers' (ports.BlobStore, UploadForms), and the deployment's own (ports.ObjectStore)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Callable
 from contextlib import closing
 from io import BytesIO
 from typing import Any
+from urllib.parse import urlencode
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pigeonhole.errors import Overloaded, TooLarge, UnfetchableUrl
 
 CHUNK_BYTES = 256 * 1024
+UNUSED = "pigeonhole:unused"  # a tag
 
 
 class S3BlobStore:
@@ -70,6 +72,50 @@ class S3ObjectStore:
         place = {"Bucket": self._bucket, "Key": key}
         address: str = self._client.generate_presigned_url("get_object", Params=place, ExpiresIn=seconds)
         return address
+
+    def discard(self, key: str) -> None:
+        # A lifecycle rule removes what is so tagged, by its age. So it is copied onto itself, which makes it new: a job that
+        # was sent before may still read it for as long as a job is kept.
+        place = {"Bucket": self._bucket, "Key": key}
+        self._mark(
+            self._client.copy_object,
+            Key=key,
+            CopySource=place,
+            TaggingDirective="REPLACE",
+            Tagging=urlencode({UNUSED: "true"}),
+            MetadataDirective="REPLACE",  # a copy onto itself has to change something besides
+        )
+
+    def reclaim(self, key: str) -> None:
+        self._mark(self._client.delete_object_tagging, Key=key)
+
+    def _mark(self, operation: Callable[..., Any], **arguments: Any) -> None:
+        try:
+            operation(Bucket=self._bucket, **arguments)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] not in (403, 404):  # as in `get`
+                raise Overloaded() from error
+        except BotoCoreError as error:
+            raise Overloaded() from error
+
+
+class S3UploadForms:
+    """The UploadForms of a deployment: forms that are signed here and taken by S3."""
+
+    def __init__(self, client: Any, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def form(self, key: str, content_type: str, least: int, most: int, seconds: int) -> tuple[str, dict[str, str]]:
+        fixed = {"Content-Type": content_type}
+        made = self._client.generate_presigned_post(
+            Bucket=self._bucket,
+            Key=key,
+            Fields=dict(fixed),
+            Conditions=[fixed, ["content-length-range", least, most]],
+            ExpiresIn=seconds,
+        )
+        return made["url"], made["fields"]
 
 
 def _hold(count: int, max_bytes: int) -> None:

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from pigeonhole.contract import ClassificationRequest, ClassificationResponse, RequestLimits, parse_as, parse_request
+from pigeonhole.contract import ClassificationRequest, ClassificationResponse, RequestLimits, parse_as
 from pigeonhole.contract_jobs import JOBS, JobRequest, Preference
 from pigeonhole.errors import Fault, JobFinished, Overloaded, TimedOut, from_code
 from pigeonhole.jobs import IdempotencyKey, Job, Status
 from pigeonhole.results import Collected, as_error, collect
 from pigeonhole.tenants import Tenant
 from pigeonhole.use_cases.classify_now import ClassifyNow, shaped
+from pigeonhole.use_cases.label_sets import LabelSets
 from pigeonhole.use_cases.read_job import ReadJob
 from pigeonhole.use_cases.submit import Submit
 
@@ -43,6 +44,7 @@ class Classify:
     directly: ClassifyNow
     submit: Submit
     read: ReadJob
+    sets: LabelSets
     limits: RequestLimits
     rules: DirectRules
 
@@ -56,12 +58,16 @@ class Classify:
         """
         started = self.read.clock()
         is_plain = not wanted.respond_async and wanted.wait_s is None
-        request = parse_request(body, self.limits) if is_plain else parse_as(JobRequest, body, self.limits)
-        if is_plain and self.rules.fits(request):
-            return self.directly(request, tenant=tenant, log_id=log_id)
-        webhook_url = request.webhook_url if isinstance(request, JobRequest) else None
-        job = self.submit(request, tenant=tenant, log_id=log_id, key=key, webhook_url=webhook_url)
         wait_s = self.rules.wait_s if is_plain else min(wanted.wait_s or 0, self.rules.wait_s)
+        applied = self.sets.applied(body, tenant)
+        if applied.fault and not is_plain and (earlier := self.submit.earlier(tenant, key)):
+            return earlier  # its set has gone since; it hasn't
+        kind = ClassificationRequest if is_plain else JobRequest
+        request = parse_as(kind, applied.body, self.limits, faults=applied.faults)
+        if is_plain and self.rules.fits(request):
+            return self.directly(request, tenant=tenant, log_id=log_id).model_copy(update={"label_set": applied.used})
+        webhook_url = request.webhook_url if isinstance(request, JobRequest) else None
+        job = self.submit(request, tenant=tenant, log_id=log_id, key=key, webhook_url=webhook_url, label_set=applied.used)
         if not wait_s:
             return job
         job = self.read.as_it_ends(job, max(0, started + wait_s - self.read.clock()))
@@ -83,7 +89,7 @@ class Classify:
         found = collect(job.total, parts)
         if request.on_error == "fail" and found.errors:
             raise _first_of(found)
-        return shaped(request, found, log_id)
+        return shaped(request, found, log_id).model_copy(update={"label_set": job.label_set})
 
 
 def _first_of(found: Collected) -> Exception:

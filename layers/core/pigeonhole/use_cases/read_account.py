@@ -13,6 +13,7 @@ from pigeonhole.rates import Quota, RateState
 from pigeonhole.settings import Settings
 from pigeonhole.tenants import Tenant
 from pigeonhole.times import iso
+from pigeonhole.uploads import grant_of
 from pigeonhole.webhooks import old_valid_until
 
 
@@ -35,6 +36,8 @@ class ReadAccount:
 
     def __call__(self, tenant: Tenant, rate: RateState, log_id: str) -> AccountResponse:
         """Describe `tenant`, whose standing in the quota's period is `rate`."""
+        bucket = self._settings.upload_bucket
+        uploads = grant_of(tenant.id, bucket) if bucket else None
         return AccountResponse(
             log_id=log_id,
             tenant=TenantInfo(id=tenant.id, created_at=iso(tenant.created_at)),
@@ -53,7 +56,8 @@ class ReadAccount:
                 requests_remaining=rate.remaining,
                 requests_reset=rate.reset_ms,
             ),
-            s3_prefixes=[_address(grant) for grant in tenant.grants],
+            s3_prefixes=[_address(grant) for grant in (*tenant.grants, *([uploads] if uploads else []))],
+            upload_prefix=_address(uploads) if uploads else None,
             webhook_secret=self._secret_of(tenant),
         )
 

@@ -124,6 +124,7 @@ def info_of(job: Job) -> JobInfo:
         finished_at=None if job.finished_at is None else iso(job.finished_at),
         expires_at=iso(job.expires_at),
         progress=Progress(total=job.total, succeeded=job.succeeded, failed=job.failed),
+        label_set=job.label_set,
         webhook=_webhook_of(job),
     )
 

@@ -68,7 +68,8 @@ class Redrive:
         submit = Submit(self.store, self.objects, self.queue, self.secrets, rules, clock=self.clock, sleep=self.sleep)
         # No header may hold a line break, so no caller's own key can be this one.
         key = IdempotencyKey(f"redrive\n{old.id}", body=b"")
-        job = submit(kept.request.model_copy(update={"dataset": dataset}), tenant=tenant, log_id=kept.log_id, key=key)
+        request = kept.request.model_copy(update={"dataset": dataset})
+        job = submit(request, tenant=tenant, log_id=kept.log_id, key=key, label_set=old.label_set)
         return Redriven(job, samples)
 
     def _tenant(self, tenant_id: str) -> Tenant:

@@ -6,50 +6,36 @@ stays in memory is the encoded bytes on their way, within the request's budget, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from pigeonhole.calibration import Floats
 from pigeonhole.classifier import Classifier, Options, Outcome
 from pigeonhole.contract import ClassificationRequest, LabelScore, SampleFault
-from pigeonhole.errors import Fault, SampleError
-from pigeonhole.images import ImageLimits, open_image, squares
+from pigeonhole.errors import SampleError, or_error, raise_first
+from pigeonhole.images import open_image, squares
 from pigeonhole.labels import LabelClass, merge
 from pigeonhole.messages import ChunkResult, ClassifyCommand, S3Grant
 from pigeonhole.ports import Encoder
 from pigeonhole.scoring import Ranked
 from pigeonhole.sources import ByteBudget
+from pigeonhole.use_cases.chunk_limits import ChunkLimits
+from pigeonhole.use_cases.keep_images import KeptImages
 
 Pixels = npt.NDArray[np.uint8]
 Pictures = dict[str, Pixels | SampleError]  # by value: views, or why there are none
-T = TypeVar("T")
 
 
 class Reader(Protocol):
     """Values to bytes: sources.Sources."""
 
     def read(self, value: str, *, grants: Sequence[S3Grant], budget: ByteBudget) -> bytes: ...
-
-
-@dataclass(frozen=True)
-class ChunkLimits:
-    """`samples`: how many are worked on at a time; `request_bytes`: all images of those, and of the labels, together;
-    `fetches`, `decodes`: how many at a time.
-
-    With as many fetches as a request has samples and labels, slow hosts cost one time-out and not one after another.
-    """
-
-    image: ImageLimits
-    samples: int = 32
-    request_bytes: int = 256_000_000
-    fetches: int = 56
-    decodes: int = 2
 
 
 def views_of(encoder: Encoder, image: Image.Image, *, every_part: bool) -> Pixels:
@@ -61,12 +47,24 @@ def views_of(encoder: Encoder, image: Image.Image, *, every_part: bool) -> Pixel
 
 
 class RunChunk:
-    """The service behind functions/classify, and of each chunk in functions/worker."""
+    """The service behind functions/classify, and of each chunk in functions/worker.
 
-    def __init__(self, sources: Reader, classifier: Classifier, limits: ChunkLimits) -> None:
+    `kept`: the images of label sets; `own_places`: where on S3 a tenant may point without a grant.
+    """
+
+    def __init__(
+        self,
+        sources: Reader,
+        classifier: Classifier,
+        limits: ChunkLimits,
+        kept: KeptImages | None = None,
+        own_places: Callable[[str], Sequence[S3Grant]] = lambda tenant_id: (),
+    ) -> None:
         self._sources = sources
         self._classifier = classifier
         self._limits = limits
+        self._kept = kept
+        self._own_places = own_places
 
     def __call__(self, command: ClassifyCommand, *, goes_on: Callable[[], bool] = lambda: True) -> ChunkResult:
         """Answer a command. `goes_on`: asked before each further group of samples; once it says no, the rest is left undone.
@@ -76,6 +74,8 @@ class RunChunk:
         request, labels = command.request, merge(command.request.labels)
         examples = [label.value for label in request.labels if label.type == "image"]
         pictures: Pictures = {}
+        grants = (*command.grants, *self._own_places(command.tenant_id))
+        embedded = self._embedded(examples, command)
         groups: list[ChunkResult] = []
         for first in range(0, len(request.dataset), self._limits.samples):
             if first and not goes_on():
@@ -83,17 +83,40 @@ class RunChunk:
             samples = request.dataset[first : first + self._limits.samples]
             values = [sample.value for sample in samples if sample.type == "image"]
             in_parts = values if request.multiple_labels else ()
-            wanted = values if first else [*examples, *values]
-            kept = {value: pictures[value] for value in examples if first}
-            pictures = kept | self._load(wanted, command.grants, in_parts=in_parts)
+            wanted = values if first else [*(value for value in examples if value not in embedded), *values]
+            kept = {value: pictures[value] for value in examples if first and value not in embedded}
+            pictures = kept | self._load(wanted, grants, in_parts=in_parts)
+            embedded |= self._newly_embedded(set(examples) - set(embedded), pictures, command)
             part = request.model_copy(update={"dataset": samples})
-            groups.append(self._run(part, labels, pictures, command.first + first))
+            groups.append(self._run(part, labels, pictures, embedded, command.first + first))
         return joined(groups)
 
-    def _run(self, request: ClassificationRequest, labels: Sequence[LabelClass], pictures: Pictures, first: int) -> ChunkResult:
+    def _embedded(self, examples: Sequence[str], command: ClassifyCommand) -> dict[str, Floats]:
+        """The kept images among the labels' that the model has looked at before: they needn't be fetched."""
+        kept = self._kept
+        return kept.embeddings({it for it in examples if kept.is_kept(it, command.tenant_id)}) if kept else {}
+
+    def _newly_embedded(self, examples: Collection[str], pictures: Pictures, command: ClassifyCommand) -> dict[str, Floats]:
+        """Kept images that were loaded because this model hadn't looked at them: now it has."""
+        kept = self._kept
+        if kept is None:
+            return {}
+        new = {value: pictures[value] for value in examples if kept.is_kept(value, command.tenant_id)}
+        return kept.embed({value: picture[0] for value, picture in new.items() if not isinstance(picture, SampleError)})
+
+    def _run(
+        self,
+        request: ClassificationRequest,
+        labels: Sequence[LabelClass],
+        pictures: Pictures,
+        embedded: Mapping[str, Floats],
+        first: int,
+    ) -> ChunkResult:
         """Answer for one group of samples, of which `first` is the first one that the caller sent."""
-        _raise_first(
-            ("labels", i, pictures.get(label.value)) for i, label in enumerate(request.labels) if label.type == "image"
+        raise_first(
+            (f"labels.{i}.value", pictures.get(label.value))
+            for i, label in enumerate(request.labels)
+            if label.type == "image" and label.value not in embedded
         )
         faults = {
             i: picture
@@ -101,11 +124,11 @@ class RunChunk:
             if sample.type == "image" and isinstance(picture := pictures[sample.value], SampleError)
         }
         if request.on_error == "fail":
-            _raise_first(("dataset", i, fault) for i, fault in faults.items())
+            raise_first((f"dataset.{i}.value", fault) for i, fault in faults.items())
 
         readable = [i for i in range(len(request.dataset)) if i not in faults]
         pixels = {value: picture for value, picture in pictures.items() if not isinstance(picture, SampleError)}
-        outcome = self._classify(request, readable, labels, pixels, first)
+        outcome = self._classify(request, readable, labels, pixels, embedded, first)
         return _result(request, labels, readable, faults, outcome, first)
 
     def _classify(
@@ -114,6 +137,7 @@ class RunChunk:
         readable: Sequence[int],
         labels: Sequence[LabelClass],
         pixels: dict[str, Pixels],
+        embedded: Mapping[str, Floats],
         first: int,
     ) -> Outcome:
         options = Options(
@@ -124,7 +148,8 @@ class RunChunk:
             templates=tuple(request.prompt_templates) if request.prompt_templates else None,
         )
         values = [request.dataset[i].value for i in readable]
-        examples = {label.value: pixels[label.value][0] for label in request.labels if label.type == "image"}
+        shown = [label.value for label in request.labels if label.type == "image"]
+        examples = {value: embedded[value] if value in embedded else pixels[value][0] for value in shown}
         if request.dataset[0].type == "text":
             return self._classifier.classify_texts(values, labels, options, examples, first=first)
         return self._classifier.classify_images([pixels[value] for value in values], labels, options, examples)
@@ -143,34 +168,18 @@ class RunChunk:
             ThreadPoolExecutor(limits.decodes, thread_name_prefix="decode") as decoding,
         ):
             read_one = partial(self._sources.read, grants=grants, budget=budget)
-            reads = {fetching.submit(_or_error, partial(read_one, value)): value for value in distinct}
+            reads = {fetching.submit(or_error, partial(read_one, value)): value for value in distinct}
             for read in as_completed(list(reads)):
                 value, data = reads.pop(read), read.result()
                 if isinstance(data, SampleError):
                     pictures[value] = data
                 else:
-                    decodes[value] = decoding.submit(_or_error, partial(self._decode, data, value in in_parts))
+                    decodes[value] = decoding.submit(or_error, partial(self._decode, data, value in in_parts))
         return pictures | {value: decode.result() for value, decode in decodes.items()}
 
     def _decode(self, data: bytes, every_part: bool) -> Pixels:
         encoder = self._classifier.encoder
         return views_of(encoder, open_image(data, self._limits.image, side=encoder.info.image_side), every_part=every_part)
-
-
-def _or_error(run: Callable[[], T]) -> T | SampleError:
-    """Give what `run` gives, or its SampleError without the traceback, whose frames would keep a whole picture in memory."""
-    try:
-        return run()
-    except SampleError as error:
-        return type(error)(error.message, error.details)
-
-
-def _raise_first(found: Iterable[tuple[str, int, object]]) -> None:
-    """Raise the first error among (list name, index, picture or error), with all of them as its details."""
-    errors = [(f"{part}.{index}.value", error) for part, index, error in found if isinstance(error, SampleError)]
-    if errors:
-        path, first = errors[0]
-        raise type(first)(f"{path}: {first.message}", tuple(Fault(where, error.message) for where, error in errors))
 
 
 def _result(

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from pigeonhole.contract import ClassificationRequest, RequestLimits, parse_as
+from pigeonhole.contract import ClassificationRequest, LabelSetRef, RequestLimits, parse_as
 from pigeonhole.contract_jobs import LACKING, JobRequest, Preference
 from pigeonhole.errors import Fault, IdempotencyMismatch, NotFound, Overloaded
-from pigeonhole.jobs import Claim, IdempotencyKey, Job, Span, new_id
+from pigeonhole.jobs import IdempotencyKey, Job, Span, new_id
 from pigeonhole.messages import ChunkMessage, JobInput
 from pigeonhole.ports import ChunkQueue, JobStore, ObjectStore, SecretStore
 from pigeonhole.results import input_key
 from pigeonhole.tenants import Tenant
 from pigeonhole.use_cases.change_job import ChangeJob
+from pigeonhole.use_cases.label_sets import LabelSets
 from pigeonhole.use_cases.read_job import ReadJob
 from pigeonhole.validation import invalid_request
 from pigeonhole.webhooks import Webhook
@@ -72,17 +73,19 @@ class Submit:
         log_id: str,
         key: IdempotencyKey | None = None,
         webhook_url: str | None = None,
+        label_set: LabelSetRef | None = None,
     ) -> Job:
-        """Take a job, or give the one that `key` stands for. `webhook_url`: is told its end.
+        """Take a job, or give the one that `key` stands for. `webhook_url`: is told its end; `label_set`: its labels' own.
 
         Raises IdempotencyMismatch if `key` came with another body, InvalidRequest if there is no secret to sign what the
         webhook is told, Overloaded if the job could not be written down.
         """
         now = self._clock()
-        job = self._new_job(request, tenant, now, Webhook(webhook_url) if webhook_url else None)
+        job = replace(
+            self._new_job(request, tenant, now), webhook=Webhook(webhook_url) if webhook_url else None, label_set=label_set
+        )
         claim = key.claim_on(job) if key else None
-        earlier = self._earlier(claim, now)
-        if earlier:
+        if earlier := self.earlier(tenant, key):
             return earlier
         if webhook_url and not self._secrets.secrets(tenant.id):
             raise invalid_request((NO_SECRET,))
@@ -90,13 +93,13 @@ class Submit:
         data = kept.model_dump_json(exclude_none=True).encode()
         self._objects.put(input_key(tenant.id, job.id), data, "application/json")
         if not self._store.create(job, claim):
-            winner = self._earlier(claim, now)
+            winner = self.earlier(tenant, key)
             if winner is None:
                 raise Overloaded("Another request with this Idempotency-Key is being taken. Try again.")
             return winner
         return self._queue_all(job)
 
-    def _new_job(self, request: ClassificationRequest, tenant: Tenant, now: float, webhook: Webhook | None) -> Job:
+    def _new_job(self, request: ClassificationRequest, tenant: Tenant, now: float) -> Job:
         return Job(
             tenant_id=tenant.id,
             id=new_id(now),
@@ -107,15 +110,17 @@ class Submit:
             updated_at=now,
             expires_at=int(now) + self._rules.keep_s,
             due_at=now + QUEUE_GRACE_S,
-            webhook=webhook,
         )
 
-    def _earlier(self, claim: Claim | None, now: float) -> Job | None:
-        """The job that a key stands for already."""
-        known = self._store.claim(claim.tenant_id, claim.key_hash) if claim else None
-        if claim is None or known is None or known.expires_at <= now:
+    def earlier(self, tenant: Tenant, key: IdempotencyKey | None) -> Job | None:
+        """The job that a key stands for already.
+
+        Raises IdempotencyMismatch if the key came with another body, NotFound if its job is no longer kept.
+        """
+        known = self._store.claim(tenant.id, key.key_hash) if key else None
+        if key is None or known is None or known.expires_at <= self._clock():
             return None
-        if known.body_hash != claim.body_hash:
+        if known.body_hash != key.body_hash:
             raise IdempotencyMismatch("This Idempotency-Key came with another body before. Use a new key for a new request.")
         job = self._store.get(known.tenant_id, known.job_id)
         if job is None:
@@ -145,6 +150,7 @@ class SubmitJob:
 
     submit: Submit
     read: ReadJob
+    sets: LabelSets
     limits: RequestLimits
     wait_s: float = 24.0
 
@@ -155,6 +161,13 @@ class SubmitJob:
 
         Raises InvalidRequest with every fault, and what Submit raises.
         """
-        request = parse_as(JobRequest, body, self.limits, lacking=LACKING)
-        job = self.submit(request, tenant=tenant, log_id=log_id, key=key, webhook_url=request.webhook_url)
+        job = self._taken(body, tenant, log_id, key)
         return self.read.as_it_ends(job, min(wanted.wait_s, self.wait_s)) if wanted.wait_s else job
+
+    def _taken(self, body: object, tenant: Tenant, log_id: str, key: IdempotencyKey | None) -> Job:
+        applied = self.sets.applied(body, tenant)
+        if applied.fault and (earlier := self.submit.earlier(tenant, key)):
+            return earlier  # its set has gone since; it hasn't
+        request = parse_as(JobRequest, applied.body, self.limits, lacking=LACKING, faults=applied.faults)
+        url = request.webhook_url
+        return self.submit(request, tenant=tenant, log_id=log_id, key=key, webhook_url=url, label_set=applied.used)

@@ -13,9 +13,11 @@ from pigeonhole.use_cases.cancel import Cancel
 from pigeonhole.use_cases.classify import Classify, DirectRules
 from pigeonhole.use_cases.classify_now import ClassifyNow
 from pigeonhole.use_cases.describe_model import DescribeModel
+from pigeonhole.use_cases.label_sets import LabelSets
 from pigeonhole.use_cases.read_account import ReadAccount
 from pigeonhole.use_cases.read_job import ListJobs, ReadJob
 from pigeonhole.use_cases.submit import Submit, SubmitJob
+from pigeonhole.use_cases.upload import MakeUpload
 from pigeonhole.use_cases.webhook_secrets import RotateWebhookSecret
 from pigeonhole.wiring.clients import aws_client, job_rules, request_limits
 from pigeonhole.wiring.jobs import JobAdapters
@@ -36,6 +38,8 @@ class ApiServices:
     read_job: ReadJob
     list_jobs: ListJobs
     cancel: Cancel
+    label_sets: LabelSets
+    make_upload: MakeUpload
     rotate_webhook_secret: RotateWebhookSecret
     describe_model: DescribeModel
     read_account: ReadAccount
@@ -60,22 +64,28 @@ def api_services(settings: Settings) -> ApiServices:
     jobs = JobAdapters(session, settings)
     submit = Submit(jobs.store, jobs.objects, jobs.queue, jobs.secrets, job_rules(settings))
     read_job = ReadJob(jobs.store, jobs.objects)
+    sets = LabelSets(jobs.label_sets, jobs.objects, classifier, limits, settings.job_bucket)
     rules = DirectRules(
         text_ms=settings.direct_text_ms,
         image_ms=settings.direct_image_ms,
         most_ms=settings.direct_ms,
         wait_s=settings.max_wait_s,
     )
+    of_jobs = replace(limits, max_samples=settings.max_job_samples)
     return ApiServices(
         limits=limits,
         max_wait_s=settings.max_wait_s,
         authenticate=Authenticate(store),
         rates=RateMeter(DynamoRateCounter(hasty, settings.table_name), quota),
-        classify=Classify(ClassifyNow(classifier), submit, read_job, limits, rules),
-        submit_job=SubmitJob(submit, read_job, replace(limits, max_samples=settings.max_job_samples), settings.max_wait_s),
+        classify=Classify(ClassifyNow(classifier), submit, read_job, sets, limits, rules),
+        submit_job=SubmitJob(submit, read_job, sets, of_jobs, settings.max_wait_s),
         read_job=read_job,
         list_jobs=ListJobs(jobs.store),
         cancel=Cancel(jobs.store),
+        label_sets=sets,
+        make_upload=MakeUpload(
+            jobs.uploads, limits, settings.upload_bucket, settings.upload_form_s, settings.upload_days * 24 * 3600
+        ),
         rotate_webhook_secret=RotateWebhookSecret(jobs.secrets),
         describe_model=DescribeModel(classifier),
         read_account=ReadAccount(settings, limits, quota, jobs.secrets),

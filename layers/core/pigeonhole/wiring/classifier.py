@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pigeonhole import label_sets, uploads
 from pigeonhole.contract import RequestLimits
-from pigeonhole.messages import ModelDescription
+from pigeonhole.messages import KeepImagesCommand, ModelDescription, S3Grant
 from pigeonhole.settings import Settings
 from pigeonhole.use_cases.describe_model import describe
 from pigeonhole.wiring.clients import aws_client, net_rules, request_limits
@@ -27,6 +28,7 @@ class ClassifyServices:
 
     limits: RequestLimits
     run_chunk: RunChunk
+    keep_images: Callable[[KeepImagesCommand], list[str]]
     describe: Callable[[], ModelDescription]
 
 
@@ -38,14 +40,16 @@ def classify_services(settings: Settings) -> ClassifyServices:
     """
     from boto3.session import Session
 
-    from pigeonhole.aws.s3 import S3BlobStore
+    from pigeonhole.aws.s3 import S3BlobStore, S3ObjectStore
     from pigeonhole.calibration import calibration_from
     from pigeonhole.classifier import Classifier
     from pigeonhole.encoders import registry
-    from pigeonhole.images import ImageLimits
+    from pigeonhole.images import ImageLimits, open_image
     from pigeonhole.net import GuardedClient
     from pigeonhole.sources import Sources
-    from pigeonhole.use_cases.run_chunk import ChunkLimits, RunChunk
+    from pigeonhole.use_cases.chunk_limits import ChunkLimits
+    from pigeonhole.use_cases.keep_images import KeptImages
+    from pigeonhole.use_cases.run_chunk import RunChunk
 
     model = registry.load(Path(settings.model_dir), threads=settings.threads)
     calibration = calibration_from(model.calibration, model.encoder.info)
@@ -59,7 +63,8 @@ def classify_services(settings: Settings) -> ClassifyServices:
         workers=encode_workers(settings, os.environ),
     )
     s3 = aws_client(Session(), "s3", timeout_s=settings.fetch_timeout_s, attempts=2, connections=settings.fetch_workers)
-    blobs = S3BlobStore(s3)
+    client = GuardedClient(net_rules(settings, timeout_s=settings.fetch_timeout_s))
+    sources = Sources(client, S3BlobStore(s3))
     limits = ChunkLimits(
         image=ImageLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_megapixels * 1_000_000),
         samples=settings.max_samples,
@@ -67,13 +72,29 @@ def classify_services(settings: Settings) -> ClassifyServices:
         fetches=settings.fetch_workers,
         decodes=settings.decode_workers,
     )
+    own_places = partial(places_of, settings)
+    side = model.encoder.info.image_side
+    kept = KeptImages(
+        objects=S3ObjectStore(s3, settings.job_bucket),
+        bucket=settings.job_bucket,
+        sources=sources,
+        encoder=model.encoder,
+        decode=lambda data: model.encoder.fit(open_image(data, limits.image, side=side)),
+        own_places=own_places,
+        limits=limits,
+    )
     return ClassifyServices(
         limits=request_limits(settings),
-        run_chunk=RunChunk(
-            Sources(GuardedClient(net_rules(settings, timeout_s=settings.fetch_timeout_s)), blobs), classifier, limits
-        ),
+        run_chunk=RunChunk(sources, classifier, limits, kept if settings.job_bucket else None, own_places),
+        keep_images=kept.keep,
         describe=lambda: describe(model.encoder.info, model.sentence.info, calibrated=calibration.of_photos),
     )
+
+
+def places_of(settings: Settings, tenant_id: str) -> list[S3Grant]:
+    """Where on S3 a tenant may point without a grant: the images of its label sets, and its uploads."""
+    places = ((label_sets, settings.job_bucket), (uploads, settings.upload_bucket))
+    return [kind.grant_of(tenant_id, bucket) for kind, bucket in places if bucket]
 
 
 def encode_workers(settings: Settings, environ: Mapping[str, str]) -> int:

@@ -48,6 +48,7 @@ def request_limits(settings: Settings) -> RequestLimits:
         max_label_chars=settings.max_label_chars,
         max_instruction_chars=settings.max_instruction_chars,
         max_body_bytes=settings.max_body_bytes,
+        max_upload_bytes=settings.max_image_bytes,
         local_webhooks=settings.allow_loopback,
     )
 

@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
-from pigeonhole.ports import ChunkQueue, EventBus, JobStore, ObjectStore, SecretStore, TenantStore, WebhookQueue
+from pigeonhole.ports import (
+    ChunkQueue,
+    EventBus,
+    JobStore,
+    LabelSetStore,
+    ObjectStore,
+    SecretStore,
+    TenantStore,
+    UploadForms,
+    WebhookQueue,
+)
 from pigeonhole.settings import Settings
 from pigeonhole.use_cases.announce import Announce
 from pigeonhole.use_cases.deliver_webhook import DeliverWebhook
@@ -53,13 +63,22 @@ class JobAdapters:
         return DynamoSecretStore(self._table, self.settings.table_name)
 
     @cached_property
+    def label_sets(self) -> LabelSetStore:
+        from pigeonhole.aws.dynamodb_label_sets import DynamoLabelSetStore
+
+        return DynamoLabelSetStore(self._table, self.settings.table_name)
+
+    @cached_property
     def objects(self) -> ObjectStore:
         from pigeonhole.aws.s3 import S3ObjectStore
 
-        # The signature of links: boto3's default is an older one, which newer regions and encrypted buckets refuse.
-        # And their host: by default the one of all regions, which redirects where the signature doesn't hold.
-        bucket = self._client("s3", signature_version="s3v4", s3={"addressing_style": "virtual"})
-        return S3ObjectStore(bucket, self.settings.job_bucket)
+        return S3ObjectStore(self._buckets, self.settings.job_bucket)
+
+    @cached_property
+    def uploads(self) -> UploadForms:
+        from pigeonhole.aws.s3 import S3UploadForms
+
+        return S3UploadForms(self._buckets, self.settings.upload_bucket)
 
     @cached_property
     def queue(self) -> ChunkQueue:
@@ -74,6 +93,12 @@ class JobAdapters:
         from pigeonhole.aws.events import EventBridgeBus
 
         return EventBridgeBus(self._client("events"), self.settings.event_bus)
+
+    @cached_property
+    def _buckets(self) -> Any:
+        # The signature of links: boto3's default is an older one, which newer regions and encrypted buckets refuse.
+        # And their host: by default the one of all regions, which redirects where the signature doesn't hold.
+        return self._client("s3", signature_version="s3v4", s3={"addressing_style": "virtual"})
 
     @cached_property
     def _table(self) -> Any:

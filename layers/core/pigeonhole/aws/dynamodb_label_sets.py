@@ -1,0 +1,111 @@
+"""Label sets in the one table.
+
+pk                     sk      holds
+LABELSETS#<tenant id>  <name>  a label set; `options`: JSON
+GONESETS#<tenant id>   <name>  the version that a removed one had, so that a new one of that name goes on from there
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from pigeonhole.aws.dynamodb import OVERTAKEN, Item, call, get_item
+from pigeonhole.label_sets import LabelSet
+from pigeonhole.ports import SetsPage
+
+
+class DynamoLabelSetStore:
+    """The LabelSetStore of a deployment. `client`: a boto3 DynamoDB client."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def get(self, tenant_id: str, name: str) -> LabelSet | None:
+        item = get_item(self._client, self._table, _at(tenant_id, name))
+        return _set_of(item) if item else None
+
+    def last_version(self, tenant_id: str, name: str) -> int:
+        item = get_item(self._client, self._table, _gone(tenant_id, name))
+        return int(item["version"]["N"]) if item else 0
+
+    def save(self, label_set: LabelSet, known: int | None) -> bool:
+        put = {"TableName": self._table, "Item": _item_of(label_set), **_still(known)}
+        try:
+            call(self._client.put_item, **put)
+        except self._client.exceptions.ConditionalCheckFailedException:
+            # boto3 repeats a call whose answer was lost: then it is this very set that stands in the way.
+            return self.get(label_set.tenant_id, label_set.name) == label_set
+        return True
+
+    def remove(self, label_set: LabelSet) -> bool:
+        key = _at(label_set.tenant_id, label_set.name)
+        gone = {**_gone(label_set.tenant_id, label_set.name), "version": {"N": str(label_set.version)}}
+        writes = [
+            {"Delete": {"TableName": self._table, "Key": key, **_still(label_set.version)}},
+            {"Put": {"TableName": self._table, "Item": gone}},
+        ]
+        try:
+            call(self._client.transact_write_items, TransactItems=writes)
+        except ClientError as error:
+            if {reason.get("Code") for reason in error.response.get("CancellationReasons", ())} & OVERTAKEN:
+                return False
+            raise
+        return True
+
+    def page(self, tenant_id: str, limit: int, start: str | None) -> SetsPage:
+        found = call(
+            self._client.query,
+            TableName=self._table,
+            ConsistentRead=True,
+            KeyConditionExpression="pk = :pk" + (" AND sk > :start" if start else ""),
+            ExpressionAttributeValues={
+                ":pk": {"S": f"LABELSETS#{tenant_id}"},
+                **({":start": {"S": start}} if start else {}),
+            },
+            Limit=limit + 1,
+        )
+        # A page of the table ends at 1 MB, too, before `limit` if the sets are large.
+        items = found["Items"][:limit]
+        more = len(found["Items"]) > limit or "LastEvaluatedKey" in found
+        return SetsPage([_set_of(item) for item in items], items[-1]["sk"]["S"] if more and items else None)
+
+
+def _at(tenant_id: str, name: str) -> Item:
+    return {"pk": {"S": f"LABELSETS#{tenant_id}"}, "sk": {"S": name}}
+
+
+def _gone(tenant_id: str, name: str) -> Item:
+    return {"pk": {"S": f"GONESETS#{tenant_id}"}, "sk": {"S": name}}
+
+
+def _still(version: int | None) -> Item:
+    """The condition that a set is in that version, or isn't there."""
+    if version is None:
+        return {"ConditionExpression": "attribute_not_exists(pk)"}
+    return {"ConditionExpression": "version = :known", "ExpressionAttributeValues": {":known": {"N": str(version)}}}
+
+
+def _item_of(label_set: LabelSet) -> Item:
+    return {
+        **_at(label_set.tenant_id, label_set.name),
+        "tenant_id": {"S": label_set.tenant_id},
+        "version": {"N": str(label_set.version)},
+        "created_at": {"N": repr(label_set.created_at)},
+        "updated_at": {"N": repr(label_set.updated_at)},
+        "options": {"S": json.dumps(label_set.options, ensure_ascii=False)},
+    }
+
+
+def _set_of(item: Item) -> LabelSet:
+    return LabelSet(
+        tenant_id=item["tenant_id"]["S"],
+        name=item["sk"]["S"],
+        version=int(item["version"]["N"]),
+        created_at=float(item["created_at"]["N"]),
+        updated_at=float(item["updated_at"]["N"]),
+        options=json.loads(item["options"]["S"]),
+    )

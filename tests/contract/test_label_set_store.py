@@ -1,0 +1,105 @@
+"""ports.LabelSetStore: the fake and DynamoDB's adapter behave alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from moto_aws import TABLE, in_moto, table
+
+from fakes import FakeLabelSetStore
+from pigeonhole.aws.dynamodb_label_sets import DynamoLabelSetStore
+from pigeonhole.label_sets import LabelSet
+from pigeonhole.ports import LabelSetStore, SetsPage
+
+LABELS = [
+    {"type": "text", "value": "größer", "key": 1.5},
+    {"type": "image", "value": "s3://jobs/label-sets/acme/pets/1", "key": "x"},
+]
+PETS = LabelSet("acme", "pets", 1, created_at=1_000.5, updated_at=1_000.5, options={"labels": LABELS, "threshold": 0.25})
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[LabelSetStore]:
+    if request.param == "fake":
+        yield FakeLabelSetStore()
+        return
+    with in_moto(monkeypatch):
+        yield DynamoLabelSetStore(table(), TABLE)
+
+
+def test_an_empty_store_finds_nothing(store: LabelSetStore) -> None:
+    assert store.get("acme", "pets") is None
+    assert store.last_version("acme", "pets") == 0
+    assert store.page("acme", 10, None) == SetsPage([], None)
+
+
+def test_a_set_is_read_as_it_was_written(store: LabelSetStore) -> None:
+    assert store.save(PETS, None)
+    assert store.get("acme", "pets") == PETS
+    second = replace(PETS, version=2, updated_at=2_000.25, options={"labels": LABELS[:1]})
+    assert store.save(second, 1)
+    assert store.get("acme", "pets") == second
+
+
+def test_a_tenant_has_no_set_of_another(store: LabelSetStore) -> None:
+    store.save(PETS, None)
+
+    assert store.get("zeta", "pets") is None
+    assert store.page("zeta", 10, None).sets == []
+
+
+def test_a_set_that_was_changed_meanwhile_is_not_written_over(store: LabelSetStore) -> None:
+    store.save(PETS, None)
+
+    assert not store.save(replace(PETS, options={"labels": []}), None), "there is one already"
+    assert not store.save(replace(PETS, version=3), 2), "it has another version"
+    assert store.get("acme", "pets") == PETS
+
+
+def test_who_writes_the_same_again_has_written_it(store: LabelSetStore) -> None:
+    """As boto3 does where the first answer was lost."""
+    store.save(PETS, None)
+
+    assert store.save(PETS, None)
+
+
+def test_a_removed_set_leaves_its_version(store: LabelSetStore) -> None:
+    store.save(PETS, None)
+
+    assert not store.remove(replace(PETS, version=2))
+    assert store.get("acme", "pets") == PETS
+    assert store.remove(PETS)
+    assert store.get("acme", "pets") is None
+    assert store.last_version("acme", "pets") == 1
+    assert store.page("acme", 10, None).sets == []
+    assert not store.remove(PETS)
+
+
+def test_sets_are_listed_by_name_page_by_page(store: LabelSetStore) -> None:
+    names = ["a", "b", "c-1", "d_2", "e"]
+    for name in reversed(names):
+        store.save(replace(PETS, name=name), None)
+
+    first = store.page("acme", 2, None)
+    second = store.page("acme", 3, first.next)
+
+    assert [each.name for each in first.sets + second.sets] == names
+    assert (first.next, second.next) == ("b", None)
+
+
+def test_large_sets_are_listed_over_several_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    with in_moto(monkeypatch):
+        store = DynamoLabelSetStore(table(), TABLE)
+        for number in range(8):
+            store.save(replace(PETS, name=f"n{number}", options={"labels": [], "instruction": "x" * 300_000}), None)
+
+        found, start = [], None
+        for _ in range(8):
+            page = store.page("acme", 5, start)
+            found += [each.name for each in page.sets]
+            start = page.next
+            if start is None:
+                break
+        assert found == [f"n{number}" for number in range(8)]

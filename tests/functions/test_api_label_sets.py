@@ -1,0 +1,113 @@
+"""functions/api answers calls about label sets and uploads as the contract says, and requests that name a set."""
+
+from __future__ import annotations
+
+import pytest
+from api_calls import Api, api_with_fakes
+
+SETS = "/v1/label-sets"
+PETS = {"labels": [{"type": "text", "value": "cat"}, {"type": "text", "value": "dog"}], "threshold": 0.5}
+DATASET = [{"type": "text", "value": "meow"}]
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Api:
+    return api_with_fakes(monkeypatch)
+
+
+def put(api: Api, name: str = "pets", **headers: str) -> None:
+    answer = api.call("PUT", f"{SETS}/{name}", body=PETS, **headers)
+    assert answer.status == 200, answer.text
+
+
+def test_a_set_is_put_read_listed_and_removed(api: Api) -> None:
+    made = api.call("PUT", f"{SETS}/pets", body=PETS)
+    put(api, "animals")
+
+    assert (made.status, made.headers["etag"]) == (200, '"1"')
+    assert made.json["label_set"] == {
+        "name": "pets",
+        "version": 1,
+        "created_at": "1970-01-01T00:16:40Z",
+        "updated_at": "1970-01-01T00:16:40Z",
+        "multiple_labels": False,
+        **PETS,
+    }
+    read = api.call("GET", f"{SETS}/pets")
+    assert (read.json["label_set"], read.headers["etag"]) == (made.json["label_set"], '"1"')
+    first = api.call("GET", f"{SETS}?limit=1").json
+    second = api.call("GET", f"{SETS}?limit=1&cursor={first['cursor']}").json
+    assert [each["name"] for each in first["label_sets"] + second["label_sets"]] == ["animals", "pets"]
+    assert "cursor" not in second
+    assert api.call("DELETE", f"{SETS}/pets").json == {"success": True, "log_id": read.json["log_id"]}
+    assert api.call("GET", f"{SETS}/pets").json["error"]["code"] == "not_found"
+
+
+def test_conditions_are_held_to(api: Api) -> None:
+    put(api, if_none_match="*")
+
+    for method, headers in (
+        ("PUT", {"if_none_match": "*"}),
+        ("PUT", {"if_match": '"7"'}),
+        ("DELETE", {"if_match": '"7", "8"'}),
+    ):
+        answer = api.call(method, f"{SETS}/pets", body=PETS, **headers)
+        assert (answer.status, answer.json["error"]["code"]) == (412, "precondition_failed")
+    odd = api.call("PUT", f"{SETS}/pets", body=PETS, if_none_match='"1"')
+    assert (odd.status, odd.json["error"]["code"]) == (400, "invalid_request")
+    put(api, if_match='"7", W/"1"')
+    assert api.call("DELETE", f"{SETS}/pets", if_match="*").status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [
+        ("PUT", f"{SETS}/Not a name", "invalid_request"),
+        ("GET", f"{SETS}/Not-a-name", "not_found"),
+        ("GET", f"{SETS}?cursor=No!", "invalid_request"),
+        ("GET", f"{SETS}?limit=0", "invalid_request"),
+        ("POST", SETS, "method_not_allowed"),
+        ("POST", f"{SETS}/pets", "method_not_allowed"),
+        ("GET", f"{SETS}/pets/more", "not_found"),
+    ],
+)
+def test_what_cannot_be_is_told(api: Api, method: str, path: str, code: str) -> None:
+    answer = api.call(method, path, body=PETS if method == "PUT" else None)
+
+    assert answer.json["error"]["code"] == code, answer.text
+
+
+def test_a_request_that_names_a_set_says_which_version_answered(api: Api) -> None:
+    put(api)
+    put(api)
+
+    answer = api.call("POST", "/v1/classification", body={"dataset": DATASET, "label_set": "pets"})
+
+    assert answer.json["predictions"] == ["cat"]
+    assert answer.json["label_set"] == {"name": "pets", "version": 2}
+    plain = api.call("POST", "/v1/classification", body={"dataset": DATASET, "labels": PETS["labels"]})
+    assert "label_set" not in plain.json
+
+
+def test_a_job_that_names_a_set_says_so(api: Api) -> None:
+    put(api)
+
+    for path, headers in (("/v1/classification/jobs", {}), ("/v1/classification", {"prefer": "respond-async"})):
+        answer = api.call("POST", path, body={"dataset": DATASET, "label_set": "pets"}, **headers)
+        assert (answer.status, answer.json["job"]["label_set"]) == (202, {"name": "pets", "version": 1})
+
+
+def test_a_set_that_is_not_there_is_a_fault_of_the_request(api: Api) -> None:
+    answer = api.call("POST", "/v1/classification", body={"dataset": DATASET, "label_set": "pets"})
+
+    assert answer.status == 400
+    assert [fault["path"] for fault in answer.json["error"]["details"]] == ["label_set"]
+
+
+def test_an_upload_gets_a_form(api: Api) -> None:
+    answer = api.call("POST", "/v1/uploads", body={"content_type": "image/png"})
+
+    assert answer.status == 200
+    assert set(answer.json["upload"]) == {"url", "fields", "s3_uri", "max_bytes", "expires_at", "kept_until"}
+    assert answer.json["upload"]["s3_uri"] == f"s3://uploads/{answer.json['upload']['fields']['key']}"
+    assert api.call("POST", "/v1/uploads", body={}).json["error"]["code"] == "invalid_request"

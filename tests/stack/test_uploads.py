@@ -1,0 +1,86 @@
+"""Uploads on the deployed stack: sent to S3 by a form, named by s3://, the tenant's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from deployment import Deployment, error_of, image, request, text
+from job_calls import ended, submit
+
+from pigeonhole_cli.local import manage_keys
+
+UPLOADS = "/v1/uploads"
+THINGS = [text("cat"), text("rocket"), text("temple")]
+
+
+def form(deployed: Deployment, key: str = "", **body: Any) -> dict[str, Any]:
+    answer = deployed.call("POST", UPLOADS, {"content_type": "image/png", **body}, key=key)
+    assert answer.status_code == 200, answer.text
+    made: dict[str, Any] = answer.json()["upload"]
+    return made
+
+
+def send(made: dict[str, Any], data: bytes, **changes: str) -> httpx.Response:
+    return httpx.post(made["url"], data=made["fields"] | changes, files={"file": ("file", data)}, timeout=60)
+
+
+def test_an_upload_is_classified_by_its_address(deployed: Deployment, photos: dict[str, bytes]) -> None:
+    made = form(deployed, size=len(photos["cat"]), filename="my cat.png")
+    sent = send(made, photos["cat"])
+    assert sent.status_code == 204, sent.text
+    assert made["s3_uri"].endswith("-my-cat.png")
+
+    body = request([image(made["s3_uri"])], THINGS)
+
+    assert deployed.classify(body).json()["predictions"] == ["cat"]
+    assert ended(deployed, submit(deployed, body).job.id).predictions == ["cat"]
+    account = deployed.call("GET", "/v1/account").json()
+    assert made["s3_uri"].startswith(account["upload_prefix"])
+    assert account["upload_prefix"] in account["s3_prefixes"]
+
+
+def test_an_upload_may_be_the_image_of_a_label_set(deployed: Deployment, photos: dict[str, bytes]) -> None:
+    made = form(deployed)
+    assert send(made, photos["rocket"]).status_code == 204
+
+    labels = [image(made["s3_uri"], key="rocket"), text("temple")]
+    answer = deployed.call("PUT", "/v1/label-sets/uploaded", {"labels": labels})
+
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize(
+    ("size", "changes"),
+    [
+        (None, {"key": "uploads/others/x.png"}),
+        (None, {"key": "inputs/x.png"}),
+        (None, {"Content-Type": "text/html"}),
+        (7, {}),
+    ],
+)
+def test_a_form_takes_what_it_was_made_for_alone(
+    deployed: Deployment, photos: dict[str, bytes], size: int | None, changes: dict[str, str]
+) -> None:
+    made = form(deployed, **({"size": size} if size else {}))
+
+    assert send(made, photos["cat"], **changes).status_code in (400, 403)
+    listed = deployed.stack.client("s3").list_objects_v2(Bucket=deployed.outputs["UploadBucketName"])
+    keys = [each["Key"] for each in listed.get("Contents", ())]
+    assert not {changes.get("key"), made["fields"]["key"]} & set(keys)
+
+
+def test_another_tenants_upload_is_refused(deployed: Deployment, photos: dict[str, bytes]) -> None:
+    theirs = manage_keys(deployed.stack, deployed.outputs).create("uploaders", "one").value
+    made = form(deployed, theirs)
+    assert send(made, photos["cat"]).status_code == 204
+
+    error_of(deployed.classify(request([image(made["s3_uri"])], THINGS)), "forbidden_url")
+    body = request([image(made["s3_uri"])], THINGS)
+    assert deployed.call("POST", "/v1/classification", body, key=theirs).json()["predictions"] == ["cat"]
+
+
+def test_what_is_no_image_is_told_before_it_is_sent(deployed: Deployment) -> None:
+    for body in ({"content_type": "text/html"}, {"content_type": "image/png", "size": 10**9}, {}):
+        error_of(deployed.call("POST", UPLOADS, body), "invalid_request")
