@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from pigeonhole_cli import keys, local, models
 from pigeonhole_cli.jobs import command as jobs
+from pigeonhole_cli.labels import command as labels
 
 
 class Group(TyperGroup):
@@ -43,4 +44,5 @@ app = typer.Typer(
 app.command("up")(local.up)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(keys.app, name="keys")
+app.add_typer(labels.app, name="labels")
 app.add_typer(models.app, name="models")

@@ -1,4 +1,4 @@
-"""What several commands print: lines to standard error, and tables."""
+"""What several commands print: lines to standard error, tables, times, texts of others."""
 
 from __future__ import annotations
 
@@ -17,3 +17,13 @@ def table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def date(moment: str | None) -> str:
+    """A time of the API's, to the minute."""
+    return f"{moment[:10]} {moment[11:16]} UTC" if moment else "-"
+
+
+def one_line(text: str) -> str:
+    """A text without what would break its line or steer a terminal; such characters are written as Python does."""
+    return "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text)

@@ -3,49 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from deployment import Deployment
 from job_calls import of_itself
-
-from pigeonhole_cli.local import manage_keys
-from pigeonhole_cli.local_process import REGION
-
-PIGEONHOLE = Path(sys.executable).parent / "pigeonhole"
+from shell import Shell, tenant_of
 
 
-class Shell:
-    """Runs `pigeonhole jobs` in a folder, with a key of a tenant of its own and an operator's way to the stack's AWS."""
-
-    def __init__(self, deployed: Deployment, tenant: str, folder: Path) -> None:
-        self.deployed, self.tenant, self.folder = deployed, tenant, folder
-        self._environment = {
-            "JIGSAWSTACK_API_URL": deployed.url,
-            "JIGSAWSTACK_API_KEY": manage_keys(deployed.stack, deployed.outputs).create(tenant, "shell").value,
-            "AWS_ENDPOINT_URL": deployed.stack.aws_url,
-            "AWS_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-        }
+class JobShell(Shell):
+    """Runs `pigeonhole jobs`."""
 
     def __call__(self, *arguments: str, exit_code: int = 0, stdin: str = "") -> str:
-        """Run a command and give its standard output."""
-        done = subprocess.run(
-            [PIGEONHOLE, "jobs", *arguments],
-            env=os.environ | self._environment,
-            cwd=self.folder,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=240,
-        )
-        assert done.returncode == exit_code, done.stderr
-        self.stderr = done.stderr
-        return done.stdout
+        return super().__call__("jobs", *arguments, exit_code=exit_code, stdin=stdin)
 
     def die(self, job_id: str, start: int, stop: int) -> None:
         """Put the message of a chunk where the third death of its worker would have put it."""
@@ -55,12 +25,11 @@ class Shell:
 
 
 @pytest.fixture
-def shell(deployed: Deployment, tmp_path: Path, request: pytest.FixtureRequest) -> Shell:
-    tenant = request.node.name.removeprefix("test_").replace("_", "-")[:60].rstrip("-")
-    return Shell(deployed, tenant, tmp_path)
+def shell(deployed: Deployment, tmp_path: Path, request: pytest.FixtureRequest) -> JobShell:
+    return JobShell(deployed, tenant_of(request), tmp_path)
 
 
-def test_texts_are_sorted_while_one_waits(shell: Shell) -> None:
+def test_texts_are_sorted_while_one_waits(shell: JobShell) -> None:
     printed = shell(
         "submit", "--texts", "-", "--label", "positive", "--label", "negative", "--wait", stdin="I love it\n\nterrible\n"
     )
@@ -68,7 +37,9 @@ def test_texts_are_sorted_while_one_waits(shell: Shell) -> None:
     assert printed == "0\tpositive\n1\tnegative\n"
 
 
-def test_photos_are_sorted_and_one_that_cannot_be_read_shows_in_the_exit_code(shell: Shell, photos: dict[str, bytes]) -> None:
+def test_photos_are_sorted_and_one_that_cannot_be_read_shows_in_the_exit_code(
+    shell: JobShell, photos: dict[str, bytes]
+) -> None:
     folder = shell.folder / "photos"
     folder.mkdir()
     for name in ("cat", "temple"):
@@ -88,7 +59,7 @@ def test_photos_are_sorted_and_one_that_cannot_be_read_shows_in_the_exit_code(sh
     assert whole["predictions"] == [None, "cat", "temple"]
 
 
-def test_jobs_are_listed_and_canceled(shell: Shell) -> None:
+def test_jobs_are_listed_and_canceled(shell: JobShell) -> None:
     (shell.folder / "many.txt").write_text("".join(f"{'I love it and it is new ' * 20}{number}\n" for number in range(3_000)))
     texts = ("submit", "--texts", "many.txt", "--label", "positive", "--label", "negative", "--idempotency-key", "many")
     job_id = shell(*texts).strip()
@@ -104,7 +75,7 @@ def test_jobs_are_listed_and_canceled(shell: Shell) -> None:
     assert "error: The job has ended already" in shell.stderr
 
 
-def test_results_too_large_for_an_answer_are_printed(shell: Shell) -> None:
+def test_results_too_large_for_an_answer_are_printed(shell: JobShell) -> None:
     body = {
         "dataset": [{"type": "text", "value": f"I love it {number}"} for number in range(400)],
         "labels": [{"type": "text", "value": f"{'long ' * 90}{number}"} for number in range(24)],
@@ -119,7 +90,7 @@ def test_results_too_large_for_an_answer_are_printed(shell: Shell) -> None:
     assert [line.split("\tlong ")[0] for line in lines] == [str(number) for number in range(400)]
 
 
-def test_what_no_worker_could_do_is_redriven_once(shell: Shell, deployed: Deployment) -> None:
+def test_what_no_worker_could_do_is_redriven_once(shell: JobShell, deployed: Deployment) -> None:
     texts = ("submit", "--texts", "-", "--label", "positive", "--label", "negative", "--wait", "--json")
     ended = json.loads(shell(*texts, stdin="I love it\nterrible\nwonderful\n"))
     dead = of_itself(deployed, ended["job"]["id"], tenant=shell.tenant, status={"S": "processing"})

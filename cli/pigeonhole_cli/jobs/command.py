@@ -3,8 +3,6 @@ to standard error."""
 
 from __future__ import annotations
 
-import json
-import re
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,25 +12,19 @@ import typer
 
 from pigeonhole.contract_jobs import JobInfo
 from pigeonhole.jobs import Status, is_id
+from pigeonhole_cli.api import ApiError
+from pigeonhole_cli.calling import Json, Key, Url, calling, header, print_json, set_name
 from pigeonhole_cli.jobs import samples as named
 from pigeonhole_cli.jobs import shown
-from pigeonhole_cli.jobs.api import ApiError, JobsApi, Told, open_api
+from pigeonhole_cli.jobs.api import JobsApi, JobTold
 from pigeonhole_cli.jobs.redrive import redrive
 from pigeonhole_cli.jobs.waiting import wait_for
-from pigeonhole_cli.output import say
+from pigeonhole_cli.output import one_line, say
 
 app = typer.Typer(help="Hand over samples as jobs, wait for their results, list and cancel them.", no_args_is_help=True)
 
 
 JobId = Annotated[str, typer.Argument(help="As `submit` printed it, or `list` shows it.", show_default=False)]
-Url = Annotated[str | None, typer.Option(envvar="JIGSAWSTACK_API_URL", help="The API's address, its stage included.")]
-Key = Annotated[
-    str | None,
-    typer.Option(
-        envvar="JIGSAWSTACK_API_KEY", help="An API key; better by its variable, which others on the machine don't see."
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")]
 
 
 @app.command(epilog=shown.EXIT_CODES)
@@ -46,6 +38,9 @@ def submit(
     ] = None,
     body: Annotated[str | None, typer.Option(help="In place of all else: a file with a whole request as JSON, or -.")] = None,
     label: Annotated[list[str] | None, typer.Option(help="A label to choose from. Repeat it: at least two.")] = None,
+    label_set: Annotated[
+        str | None, typer.Option(help="In place of labels: a set of them that `pigeonhole labels put` has saved.")
+    ] = None,
     multiple: Annotated[bool, typer.Option("--multiple", help="Every label that fits, not just the best.")] = False,
     scores: Annotated[bool, typer.Option("--scores", help="Each label's score, too, for `--json` to show.")] = False,
     webhook_url: Annotated[str | None, typer.Option(help="An https:// address that is told of the job's end.")] = None,
@@ -60,26 +55,33 @@ def submit(
     """Hand samples over as a job and print its id."""
     if [bool(samples), texts is not None, body is not None].count(True) != 1:
         raise typer.BadParameter("name samples in one way: image files and addresses, or --texts, or --body")
-    options = {"multiple_labels": multiple, "scores": scores, "webhook_url": webhook_url}
+    options = {
+        "label_set": set_name(label_set, "--label-set") if label_set is not None else None,
+        "multiple_labels": multiple,
+        "scores": scores,
+        "webhook_url": webhook_url,
+    }
     if body is not None and (label or any(options.values())):
         raise typer.BadParameter("--body is the whole request: its labels and options are in it")
-    if body is None and len(set(label or ())) < 2:
+    if label and label_set is not None:
+        raise typer.BadParameter("--label-set stands in place of --label: its labels are saved")
+    if body is None and label_set is None and len(set(label or ())) < 2:
         raise typer.BadParameter("give at least two different labels: --label cat --label dog", param_hint="--label")
-    once = _header(idempotency_key, "--idempotency-key") if idempotency_key else str(uuid.uuid4())
-    with _api(url, key) as api:
+    once = header(idempotency_key, "--idempotency-key") if idempotency_key else str(uuid.uuid4())
+    with _opened(url, key) as jobs:
         if body is not None:
             data = named.whole_body(body)
         else:
             dataset = named.texts(texts) if texts is not None else _images(samples or ())
             data = named.body(dataset, label or (), **options)
-        told = _submitted(api, data, once)
+        told = _submitted(jobs, data, once)
         job = told.answer.job
         if wait:
             say(f"Job {job.id} has {shown.samples(job.progress.total)}.")
-            _finish(api, job.id, as_json=as_json)
+            _finish(jobs, job.id, as_json=as_json)
         say(f"Its results: pigeonhole jobs wait {job.id}")
         if as_json:
-            _print(told)
+            print_json(told.raw)
         else:
             typer.echo(job.id)
 
@@ -91,17 +93,17 @@ def wait(job_id: JobId, as_json: Json = False, url: Url = None, key: Key = None)
     A line per sample: its number (from 0, in the order they were sent in), a tab, and its labels; where it has an error,
     no labels, a second tab and the error.
     """
-    with _api(url, key) as api:
-        _finish(api, _id(job_id), as_json=as_json)
+    with _opened(url, key) as jobs:
+        _finish(jobs, _id(job_id), as_json=as_json)
 
 
 @app.command(epilog=shown.EXIT_CODES)
 def status(job_id: JobId, as_json: Json = False, url: Url = None, key: Key = None) -> None:
     """Show how far a job is."""
-    with _api(url, key) as api:
-        told = api.read(_id(job_id))
+    with _opened(url, key) as jobs:
+        told = jobs.read(_id(job_id))
     if as_json:
-        _print(told)
+        print_json(told.raw)
     else:
         typer.echo("\n".join(shown.facts(told.answer.job)))
     raise typer.Exit(shown.exit_code(told.answer.job))
@@ -118,15 +120,15 @@ def list_jobs(
     """List jobs, newest first."""
     found: list[JobInfo] = []
     cursor = None
-    with _api(url, key) as api:
+    with _opened(url, key) as jobs:
         while len(found) < limit:
-            page = api.page(status, limit - len(found), cursor)
+            page = jobs.page(status, limit - len(found), cursor)
             found += page.jobs
             cursor = page.cursor
             if cursor is None:
                 break
     if as_json:
-        typer.echo(json.dumps([job.model_dump(mode="json", exclude_none=True) for job in found], indent=2))
+        print_json([job.model_dump(mode="json", exclude_none=True) for job in found])
     else:
         typer.echo("\n".join(shown.overview(found)))
 
@@ -134,11 +136,11 @@ def list_jobs(
 @app.command()
 def cancel(job_id: JobId, as_json: Json = False, url: Url = None, key: Key = None) -> None:
     """Cancel a job that hasn't ended. What is done of it is lost, too."""
-    with _api(url, key) as api:
-        told = api.cancel(_id(job_id))
+    with _opened(url, key) as jobs:
+        told = jobs.cancel(_id(job_id))
     say(shown.summary(told.answer.job))
     if as_json:
-        _print(told)
+        print_json(told.raw)
 
 
 app.command()(redrive)
@@ -148,14 +150,14 @@ def _images(given: Sequence[str]) -> list[dict[str, str]]:
     found = named.files(given)
     if len(found) != len(given):  # a folder, whose order isn't on the command line
         for number, file in enumerate(found):
-            say(f"{number}\t{shown.one_line(str(file))}")
+            say(f"{number}\t{one_line(str(file))}")
     return named.images(found)
 
 
-def _submitted(api: JobsApi, data: bytes, once: str) -> Told:
+def _submitted(jobs: JobsApi, data: bytes, once: str) -> JobTold:
     again = f"The job may have been taken all the same: the same command with --idempotency-key {once} gives it."
     try:
-        return api.submit(data, once)
+        return jobs.submit(data, once)
     except KeyboardInterrupt:
         say(f"Interrupted. {again}")
         raise typer.Exit(shown.INTERRUPTED) from None
@@ -165,10 +167,10 @@ def _submitted(api: JobsApi, data: bytes, once: str) -> Told:
         raise
 
 
-def _finish(api: JobsApi, job_id: str, *, as_json: bool) -> None:
+def _finish(jobs: JobsApi, job_id: str, *, as_json: bool) -> None:
     """Wait for a job's end, print its results and leave."""
     try:
-        told = wait_for(api, job_id)
+        told = wait_for(jobs, job_id)
     except KeyboardInterrupt:
         say("Interrupted; the job goes on.")
         say(f"  Wait again:  pigeonhole jobs wait {job_id}")
@@ -176,36 +178,19 @@ def _finish(api: JobsApi, job_id: str, *, as_json: bool) -> None:
         raise typer.Exit(shown.INTERRUPTED) from None
     job, lines = told.answer.job, list(shown.results(told.answer))
     if as_json:
-        _print(told)
+        print_json(told.raw)
     elif lines:
         typer.echo("\n".join(lines))
     for warning in told.answer.warnings or ():
-        say(f"warning: {shown.one_line(warning)}")
+        say(f"warning: {one_line(warning)}")
     say(shown.summary(job))
     raise typer.Exit(shown.exit_code(job))
 
 
-def _print(told: Told) -> None:
-    typer.echo(json.dumps(told.raw, indent=2, ensure_ascii=False))
-
-
 @contextmanager
-def _api(url: str | None, key: str | None) -> Iterator[JobsApi]:
-    """Open the way to the API. What fails there, and what can't be sent, is told in a line and ends the command with 1."""
-    if not url or not re.match(r"https?://[^/]", url):
-        say("error: where is the API? Set JIGSAWSTACK_API_URL, or give --url https://…")
-        raise typer.Exit(shown.WRONG_CALL)
-    if not key:
-        say("error: an API key is needed. Set JIGSAWSTACK_API_KEY, or give --key; `pigeonhole keys create` makes one.")
-        raise typer.Exit(shown.WRONG_CALL)
-    try:
-        with open_api(url.rstrip("/"), _header(key.strip(), "--key")) as api:
-            yield api
-    except (ApiError, named.InputError) as error:
-        say(f"error: {shown.one_line(str(error))}")
-        for detail in getattr(error, "details", ()):
-            say(f"  {shown.one_line(detail)}")
-        raise typer.Exit(1) from None
+def _opened(url: str | None, key: str | None) -> Iterator[JobsApi]:
+    with calling(url, key) as api:
+        yield JobsApi(api)
 
 
 def _id(value: str) -> str:
@@ -213,11 +198,4 @@ def _id(value: str) -> str:
         raise typer.BadParameter(
             f"{value!r} is no job's id: 32 hex digits, as `pigeonhole jobs list` shows them", param_hint="JOB_ID"
         )
-    return value
-
-
-def _header(value: str, hint: str) -> str:
-    """Give a header's value back. What it holds is not told: it may be a key."""
-    if not re.fullmatch(r"[!-~]{1,255}", value):
-        raise typer.BadParameter("has 1 to 255 letters, digits and signs of ASCII, no spaces", param_hint=hint)
     return value

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from pigeonhole.contract_jobs import JobInfo, JobResponse, WebhookInfo
 from pigeonhole.jobs import ENDED, Status
-from pigeonhole_cli.output import table
+from pigeonhole_cli.output import date, one_line, table
 
-WRONG_CALL, NO_RESULT, SOME_ERRORS, INTERRUPTED = 2, 3, 4, 130
+NO_RESULT, SOME_ERRORS, INTERRUPTED = 3, 4, 130
 EXIT_CODES = """\b
 Exit codes:
   0    all well
@@ -46,6 +46,7 @@ def facts(job: JobInfo) -> Iterator[str]:
             ("started", date(job.started_at)),
             ("finished", date(job.finished_at)),
             ("kept until", date(job.expires_at)),
+            *([("label set", f"{job.label_set.name} version {job.label_set.version}")] if job.label_set else []),
             *([("webhook", _told(job.webhook))] if job.webhook else []),
         ]
     )
@@ -78,16 +79,6 @@ def overview(jobs: Sequence[JobInfo]) -> Iterator[str]:
         numbers = (counts.total, counts.succeeded + counts.failed, counts.failed)
         rows.append((job.id, job.status, *map(str, numbers), date(job.created_at)))
     return table(rows)
-
-
-def date(moment: str | None) -> str:
-    """A time of the API's, to the minute."""
-    return f"{moment[:10]} {moment[11:16]} UTC" if moment else "-"
-
-
-def one_line(text: str) -> str:
-    """A text without what would break its line or steer a terminal; such characters are written as Python does."""
-    return "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text)
 
 
 def _is(status: Status) -> str:

@@ -9,27 +9,27 @@ from contextlib import contextmanager
 
 from pigeonhole.contract_jobs import JobInfo
 from pigeonhole.jobs import ENDED
-from pigeonhole_cli.jobs.api import JobsApi, Told
+from pigeonhole_cli.jobs.api import JobsApi, JobTold
 
 LONG_POLL_S = 20
 LIVE_S = 2  # an answer comes at a job's end or when its time is up, and a bar that stands still for 20 s tells nothing
 SHORTEST_S = 1.0  # between two questions, where something on the way doesn't wait
 
 
-def wait_for(api: JobsApi, job_id: str) -> Told:
+def wait_for(jobs: JobsApi, job_id: str) -> JobTold:
     """The job once it has ended, its results with it, however large. Raises ApiError."""
     is_watched = sys.stderr.isatty()
     wait_s = LIVE_S if is_watched else LONG_POLL_S
     with _bar() if is_watched else _nothing() as show:
-        told = api.read(job_id)
+        told = jobs.read(job_id)
         while told.answer.job.status not in ENDED:
             show(told.answer.job)
             began = time.monotonic()
-            told = api.read(job_id, wait_s)
+            told = jobs.read(job_id, wait_s)
             if told.answer.job.status not in ENDED and time.monotonic() - began < SHORTEST_S:
-                api.sleep(SHORTEST_S)
+                jobs.api.sleep(SHORTEST_S)
         show(told.answer.job)
-        return api.whole(told)
+        return jobs.whole(told)
 
 
 @contextmanager

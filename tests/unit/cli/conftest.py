@@ -6,9 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 from job_api import JobApi
+from label_api import LabelApi
 
 
 @pytest.fixture
 def api() -> Iterator[JobApi]:
     with JobApi() as running:
+        yield running
+
+
+@pytest.fixture
+def label_api() -> Iterator[LabelApi]:
+    with LabelApi() as running:
         yield running

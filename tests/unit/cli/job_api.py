@@ -1,22 +1,17 @@
-"""The HTTP API of jobs on a loopback port, answering as told, and the command line in front of it."""
+"""Answers about jobs, `pigeonhole jobs` in front of what gives them, and the way to them without a server."""
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
-from typer.testing import CliRunner, Result
+from api_server import KEY, ApiServer
 
+from pigeonhole_cli.api import Api
 from pigeonhole_cli.jobs.api import JobsApi
-from pigeonhole_cli.main import app
 
 ID = "01a219df7f8bc9f193c4adc27767f7bd"
-KEY = "pghSesame"
 
 
 def job(status: str = "succeeded", total: int = 2, succeeded: int = 2, failed: int = 0, id: str = ID) -> dict[str, Any]:
@@ -32,97 +27,8 @@ def told(status: str = "succeeded", *, predictions: Sequence[Any] | None = None,
     return {"success": True, "log_id": "log-1", "job": job(status, **of_job), **found, **more}
 
 
-def refusal(code: str, message: str, *details: tuple[str, str]) -> dict[str, Any]:
-    error: dict[str, Any] = {"code": code}
-    if details:
-        error["details"] = [{"path": path, "message": fault} for path, fault in details]
-    return {"success": False, "message": message, "log_id": "log-1", "error": error}
-
-
-@dataclass
-class Answer:
-    """One answer. `body`: JSON, or text as it is; None hangs until the test ends."""
-
-    body: Any
-    status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass
-class Request:
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-class JobApi:
-    """Gives `answers` in turn, the last of them for ever; `requests`: what came. A context manager."""
-
-    def __init__(self) -> None:
-        self.answers: list[Answer] = []
-        self.requests: list[Request] = []
-        self._came, self._ended = threading.Semaphore(0), threading.Event()
-
-    def __enter__(self) -> JobApi:
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def answer(self) -> None:
-                outer._answer(self)
-
-            do_GET = do_POST = do_DELETE = answer
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {"JIGSAWSTACK_API_URL": f"{self.url}/prod/", "JIGSAWSTACK_API_KEY": KEY}
-
-    def says(self, *answers: Any) -> None:
-        """Set the answers; what is no Answer is the body of a 200."""
-        self.answers = [each if isinstance(each, Answer) else Answer(each) for each in answers]
-
-    def wait_for_request(self) -> None:
-        assert self._came.acquire(timeout=60)
-
-    def run(self, *arguments: str, exit_code: int = 0, input: str | bytes | None = None, **environment: str) -> Result:
-        """Run `pigeonhole jobs`; the key is in nothing that it prints."""
-        result = CliRunner().invoke(app, ["jobs", *arguments], input=input, env=self.environment | environment)
-        assert result.exit_code == exit_code, result.output + repr(result.exception)
-        assert KEY not in result.output
-        return result
-
-    def _answer(self, http: BaseHTTPRequestHandler) -> None:
-        body = http.rfile.read(int(http.headers.get("Content-Length") or 0))
-        self.requests.append(Request(http.command, http.path, dict(http.headers.items()), body))
-        told = self.answers[min(len(self.requests), len(self.answers)) - 1]
-        self._came.release()
-        if told.body is None:
-            self._ended.wait(60)
-            return
-        data = (told.body if isinstance(told.body, str) else json.dumps(told.body)).encode()
-        http.send_response(told.status)
-        for name, value in {"Content-Length": str(len(data)), **told.headers}.items():
-            http.send_header(name, value)
-        http.end_headers()
-        http.wfile.write(data)
+class JobApi(ApiServer):
+    command = "jobs"
 
 
 class Way:
@@ -131,7 +37,8 @@ class Way:
     def __init__(self, *answers: Any) -> None:
         self.left, self.sent, self.pauses = list(answers), 0, list[float]()
         transport = httpx.MockTransport(self._answer)
-        self.api = JobsApi("https://api.example/prod", KEY, httpx.Client(transport=transport), self.pauses.append)
+        api = Api("https://api.example/prod", KEY, httpx.Client(transport=transport), self.pauses.append)
+        self.api = JobsApi(api)
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         self.sent += 1

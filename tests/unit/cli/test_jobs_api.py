@@ -7,9 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
-from job_api import ID, Answer, JobApi, Way, refusal, told
+from api_server import Answer, refusal
+from job_api import ID, JobApi, Way, told
 
-from pigeonhole_cli.jobs.api import ApiError
+from pigeonhole_cli.api import ApiError
 from pigeonhole_cli.main import app
 
 BUSY = refusal("overloaded", "Busy.")

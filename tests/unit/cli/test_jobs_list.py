@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from job_api import ID, Answer, JobApi, job, refusal, told
+from api_server import Answer, refusal
+from job_api import ID, JobApi, job, told
 
 
 def page(*numbers: int, cursor: str | None = None) -> dict[str, Any]:

@@ -8,7 +8,8 @@ import re
 from pathlib import Path
 
 import pytest
-from job_api import ID, KEY, Answer, JobApi, refusal, told
+from api_server import KEY, Answer, refusal
+from job_api import ID, JobApi, told
 
 LABELS = ("--label", "cat", "--label", "dog")
 
@@ -91,6 +92,27 @@ def test_a_whole_body_is_sent_byte_for_byte(api: JobApi, files: Path, way: str) 
     assert api.requests[0].body == body
 
 
+def test_a_label_set_stands_in_place_of_labels(api: JobApi, files: Path) -> None:
+    api.says(told("queued"))
+
+    api.run("submit", "--texts", "-", "--label-set", "pets", input="one\n")
+
+    assert api.requests[0].json() == {"dataset": [{"type": "text", "value": "one"}], "label_set": "pets"}
+
+
+@pytest.mark.parametrize("beside", [("photos", *LABELS), ("--body", "-"), ("photos", "--label", "cat")])
+def test_a_label_set_stands_beside_no_labels(api: JobApi, files: Path, beside: tuple[str, ...]) -> None:
+    api.run("submit", *beside, "--label-set", "pets", input="{}", exit_code=2)
+
+    assert api.requests == []
+
+
+@pytest.mark.parametrize("name", ["", "Pets", "a b"])
+def test_what_is_no_label_sets_name_is_not_sent(api: JobApi, files: Path, name: str) -> None:
+    assert "lower-case letters" in api.run("submit", "photos", "--label-set", name, exit_code=2).stderr
+    assert api.requests == []
+
+
 def test_options_are_sent(api: JobApi, files: Path) -> None:
     api.says(told("queued"))
 
@@ -116,7 +138,7 @@ def test_each_command_has_an_idempotency_key_of_its_own_unless_it_is_given(api: 
 
 
 def test_a_try_that_was_lost_is_made_again_with_the_same_key(api: JobApi, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pigeonhole_cli.jobs.api.FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("pigeonhole_cli.api.FIRST_PAUSE_S", 0.01)
     api.says(Answer(refusal("overloaded", "Busy."), 503), Answer("<html>", 502), told("queued"))
 
     assert api.run("submit", "photos", *LABELS).stdout == f"{ID}\n"
@@ -128,7 +150,7 @@ def test_a_try_that_was_lost_is_made_again_with_the_same_key(api: JobApi, files:
 def test_who_does_not_know_whether_a_job_was_taken_is_told_how_to_find_out(
     api: JobApi, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pigeonhole_cli.jobs.api.FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("pigeonhole_cli.api.FIRST_PAUSE_S", 0.01)
     api.says(Answer(refusal("internal_error", "Something went wrong."), 500))
 
     result = api.run("submit", "photos", *LABELS, exit_code=1)

@@ -11,7 +11,8 @@ import sys
 from typing import Any
 
 import pytest
-from job_api import ID, KEY, Answer, JobApi, Way, refusal, told
+from api_server import KEY, Answer, refusal
+from job_api import ID, JobApi, Way, told
 
 from pigeonhole_cli.jobs.waiting import wait_for
 
@@ -228,3 +229,11 @@ def test_status_says_how_the_webhook_goes(api: JobApi, webhook: dict[str, Any], 
     api.says(answer)
 
     assert api.run("status", ID).stdout.splitlines()[-1] == said
+
+
+def test_status_says_which_label_set_a_job_has(api: JobApi) -> None:
+    answer = told()
+    answer["job"]["label_set"] = {"name": "pets", "version": 3}
+    api.says(answer)
+
+    assert api.run("status", ID).stdout.splitlines()[-1] == "label set   pets version 3"

@@ -140,7 +140,7 @@ def test_policies_and_parameters_stay_as_they_are(template: dict[str, Any], plac
     assert template["Parameters"] == before["Parameters"]
     for kept in ("ClassifyRole", "DeadLettersRole", "UsagePlan", "ChunkQueue", "JobBucket", "Table"):
         assert template["Resources"][kept] == before["Resources"][kept]
-    assert set(before["Resources"]) - set(template["Resources"]) == {"JobBucketPolicy"}
+    assert set(before["Resources"]) - set(template["Resources"]) == {"JobBucketPolicy", "UploadBucketPolicy"}
 
 
 def test_an_image_function_with_a_command_of_its_own_becomes_that_functions_sources(

@@ -1,0 +1,114 @@
+"""The HTTP API on a loopback port, answering as told, and the command line in front of it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar, Self
+
+from typer.testing import CliRunner, Result
+
+from pigeonhole_cli.main import app
+
+KEY = "pghSesame"
+
+
+def refusal(code: str, message: str, *details: tuple[str, str]) -> dict[str, Any]:
+    error: dict[str, Any] = {"code": code}
+    if details:
+        error["details"] = [{"path": path, "message": fault} for path, fault in details]
+    return {"success": False, "message": message, "log_id": "log-1", "error": error}
+
+
+@dataclass
+class Answer:
+    """One answer. `body`: JSON, or text as it is; None hangs until the test ends."""
+
+    body: Any
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Request:
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class ApiServer:
+    """Gives `answers` in turn, the last of them for ever; `requests`: what came. A context manager.
+
+    `command`: the part of `pigeonhole` that is run.
+    """
+
+    command: ClassVar[str]
+
+    def __init__(self) -> None:
+        self.answers: list[Answer] = []
+        self.requests: list[Request] = []
+        self._came, self._ended = threading.Semaphore(0), threading.Event()
+
+    def __enter__(self) -> Self:
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def answer(self) -> None:
+                outer._answer(self)
+
+            do_GET = do_POST = do_PUT = do_DELETE = answer
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"JIGSAWSTACK_API_URL": f"{self.url}/prod/", "JIGSAWSTACK_API_KEY": KEY}
+
+    def says(self, *answers: Any) -> None:
+        """Set the answers; what is no Answer is the body of a 200."""
+        self.answers = [each if isinstance(each, Answer) else Answer(each) for each in answers]
+
+    def wait_for_request(self) -> None:
+        assert self._came.acquire(timeout=60)
+
+    def run(self, *arguments: str, exit_code: int = 0, input: str | bytes | None = None, **environment: str) -> Result:
+        """Run the part's command; the key is in nothing that it prints."""
+        result = CliRunner().invoke(app, [self.command, *arguments], input=input, env=self.environment | environment)
+        assert result.exit_code == exit_code, result.output + repr(result.exception)
+        assert KEY not in result.output
+        return result
+
+    def _answer(self, http: BaseHTTPRequestHandler) -> None:
+        body = http.rfile.read(int(http.headers.get("Content-Length") or 0))
+        self.requests.append(Request(http.command, http.path, dict(http.headers.items()), body))
+        told = self.answers[min(len(self.requests), len(self.answers)) - 1]
+        self._came.release()
+        if told.body is None:
+            self._ended.wait(60)
+            return
+        data = (told.body if isinstance(told.body, str) else json.dumps(told.body)).encode()
+        http.send_response(told.status)
+        for name, value in {"Content-Length": str(len(data)), **told.headers}.items():
+            http.send_header(name, value)
+        http.end_headers()
+        http.wfile.write(data)
