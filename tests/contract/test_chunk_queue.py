@@ -103,5 +103,6 @@ def test_a_webhooks_try_is_asked_for(kind: str, monkeypatch: pytest.MonkeyPatch)
         if isinstance(queue, FakeWebhookQueue):
             assert queue.sent == [asked]
         else:
-            (received,) = client.receive_message(QueueUrl=url)["Messages"]
+            (received,) = client.receive_message(QueueUrl=url, AttributeNames=["MessageGroupId"])["Messages"]
+            assert received["Attributes"] == {"MessageGroupId": "acme"}, "a fair queue knows its tenants by that"
             assert WebhookMessage.model_validate_json(received["Body"]) == asked

@@ -14,7 +14,10 @@ BATCH = 10  # messages of one SendMessageBatch
 
 
 class SqsQueue:
-    """One queue of a deployment. `client`: a boto3 SQS client; `url`: the queue's."""
+    """One queue of a deployment. `client`: a boto3 SQS client; `url`: the queue's.
+
+    Messages are grouped by tenant, which makes a standard queue a fair one: a tenant with many waiting doesn't hold up others.
+    """
 
     def __init__(self, client: Any, url: str) -> None:
         self._client = client
@@ -23,7 +26,7 @@ class SqsQueue:
     def send(self, messages: Sequence[ChunkMessage | WebhookMessage]) -> None:
         for first in range(0, len(messages), BATCH):
             entries = [
-                {"Id": str(number), "MessageBody": message.model_dump_json()}
+                {"Id": str(number), "MessageBody": message.model_dump_json(), "MessageGroupId": message.tenant_id}
                 for number, message in enumerate(messages[first : first + BATCH])
             ]
             try:
