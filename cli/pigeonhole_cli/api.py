@@ -74,7 +74,7 @@ class Api:
     def ask(self, method: str, address: str, *, tries: int = TRIES, **sent: Any) -> httpx.Response:
         """Send a request without the key and give its answer; one that may be better next time is the last of `tries`.
 
-        `sent`: what httpx calls `content`, `params` and `headers`.
+        `sent`: what httpx calls `content`, `json`, `data`, `files`, `params`, `headers` and `timeout`.
         """
         import httpx
 

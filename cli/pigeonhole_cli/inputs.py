@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import typer
@@ -13,6 +13,7 @@ import typer
 from pigeonhole.contract import DOCUMENTED
 
 STDIN = "-"
+ROOM_BYTES = 100_000  # of a request for what isn't an image: labels, and a hundred bytes beside each
 # By its name alone, which decides what a folder gives; what a file is, the API tells by its bytes.
 MEDIA_TYPES = {
     ".avif": "image/avif",
@@ -37,21 +38,28 @@ def is_address(named: str) -> bool:
     return bool(_ADDRESS.match(named))
 
 
-def image_values(found: Sequence[Path | str], *, hint: str, way_out: str) -> list[str]:
+def image_values(
+    found: Sequence[Path | str], *, hint: str, way_out: str, upload: Callable[[Sequence[Path]], list[str]] | None = None
+) -> list[str]:
     """The values of images: files inline, addresses as they are.
+
+    `upload`: gives files addresses, where they are too large together to be sent inline; without it that is an error.
 
     Raises InputError for files that can't be read, with `hint`, or are too large together, with `way_out`.
     """
-    values: list[str] = []
-    size = 0
-    for path in found:
-        if isinstance(path, Path):
-            size += _size(path, hint) * 4 // 3  # in base64
-            _hold(size, way_out)  # before a folder of gigabytes is read
-            values.append(_inline(path))
-        else:
-            values.append(path)
-    return values
+    files = [path for path in found if isinstance(path, Path)]
+    inline_size = sum(_size(path, hint) for path in files) * 4 // 3  # in base64; before a folder of gigabytes is read
+    if upload is not None and inline_size > DOCUMENTED.max_body_bytes - ROOM_BYTES:
+        values = iter(upload(files))
+    else:
+        _hold(inline_size, way_out)
+        values = map(_inline, files)
+    return [next(values) if isinstance(path, Path) else path for path in found]
+
+
+def media_type(path: Path) -> str:
+    """What an image file claims to be, by its name."""
+    return MEDIA_TYPES.get(path.suffix.lower(), "application/octet-stream")
 
 
 def json_object(file: str, is_none: str) -> bytes:
@@ -111,4 +119,4 @@ def _inline(path: Path) -> str:
         data = base64.b64encode(path.read_bytes()).decode()
     except OSError as error:
         raise InputError(f"{path} can't be read: {error.strerror}.") from None
-    return f"data:{MEDIA_TYPES.get(path.suffix.lower(), 'application/octet-stream')};base64,{data}"
+    return f"data:{media_type(path)};base64,{data}"

@@ -59,6 +59,20 @@ def test_photos_are_sorted_and_one_that_cannot_be_read_shows_in_the_exit_code(
     assert whole["predictions"] == [None, "cat", "temple"]
 
 
+def test_photos_that_are_too_large_together_for_a_request_are_uploaded(shell: JobShell, photos: dict[str, bytes]) -> None:
+    folder = shell.folder / "photos"
+    folder.mkdir()
+    names = ["cat", "rocket"] * 15
+    for number, name in enumerate(names):
+        (folder / f"{number:02d} ü&{name}.png").write_bytes(photos[name])
+    assert sum(file.stat().st_size for file in folder.iterdir()) > 4_000_000
+
+    printed = shell("submit", "photos", "--label", "cat", "--label", "rocket", "--wait")
+
+    assert printed.splitlines() == [f"{number}\t{name}" for number, name in enumerate(names)]
+    assert "Uploading 30 images" in shell.stderr
+
+
 def test_jobs_are_listed_and_canceled(shell: JobShell) -> None:
     (shell.folder / "many.txt").write_text("".join(f"{'I love it and it is new ' * 20}{number}\n" for number in range(3_000)))
     texts = ("submit", "--texts", "many.txt", "--label", "positive", "--label", "negative", "--idempotency-key", "many")

@@ -12,7 +12,7 @@ import typer
 
 from pigeonhole.contract_jobs import JobInfo
 from pigeonhole.jobs import Status, is_id
-from pigeonhole_cli.api import ApiError
+from pigeonhole_cli.api import Api, ApiError
 from pigeonhole_cli.calling import Json, Key, Url, calling, header, print_json, set_name
 from pigeonhole_cli.jobs import samples as named
 from pigeonhole_cli.jobs import shown
@@ -20,6 +20,7 @@ from pigeonhole_cli.jobs.api import JobsApi, JobTold
 from pigeonhole_cli.jobs.redrive import redrive
 from pigeonhole_cli.jobs.waiting import wait_for
 from pigeonhole_cli.output import one_line, say
+from pigeonhole_cli.uploading import upload_with
 
 app = typer.Typer(help="Hand over samples as jobs, wait for their results, list and cancel them.", no_args_is_help=True)
 
@@ -72,7 +73,7 @@ def submit(
         if body is not None:
             data = named.whole_body(body)
         else:
-            dataset = named.texts(texts) if texts is not None else _images(samples or ())
+            dataset = named.texts(texts) if texts is not None else _images(samples or (), jobs.api)
             data = named.body(dataset, label or (), **options)
         told = _submitted(jobs, data, once)
         job = told.answer.job
@@ -146,16 +147,18 @@ def cancel(job_id: JobId, as_json: Json = False, url: Url = None, key: Key = Non
 app.command()(redrive)
 
 
-def _images(given: Sequence[str]) -> list[dict[str, str]]:
+def _images(given: Sequence[str], api: Api) -> list[dict[str, str]]:
     found = named.files(given)
     if len(found) != len(given):  # a folder, whose order isn't on the command line
         for number, file in enumerate(found):
             say(f"{number}\t{one_line(str(file))}")
-    return named.images(found)
+    return named.images(found, upload_with(api))
 
 
 def _submitted(jobs: JobsApi, data: bytes, once: str) -> JobTold:
-    again = f"The job may have been taken all the same: the same command with --idempotency-key {once} gives it."
+    # Files that were uploaded have other addresses the next time, so the same command would send another body.
+    way = "`pigeonhole jobs list` shows it" if b'"s3://' in data else f"the same command with --idempotency-key {once} gives it"
+    again = f"The job may have been taken all the same: {way}."
     try:
         return jobs.submit(data, once)
     except KeyboardInterrupt:

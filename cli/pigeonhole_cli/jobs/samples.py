@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,13 @@ def files(named: Sequence[str]) -> list[Path | str]:
     return [each for it in named for each in ([it] if is_address(it) else _opened(Path(it)))]
 
 
-def images(found: Sequence[Path | str]) -> list[dict[str, str]]:
-    """Samples of image files and of addresses. Raises InputError for files that can't be read or are too large together."""
-    return [{"type": "image", "value": value} for value in image_values(found, hint=HINT, way_out=_way_out(images=True))]
+def images(found: Sequence[Path | str], upload: Callable[[Sequence[Path]], list[str]]) -> list[dict[str, str]]:
+    """Samples of image files and of addresses. `upload`: for files that are too large together.
+
+    Raises InputError for files that can't be read.
+    """
+    values = image_values(found, hint=HINT, way_out=_way_out(images=True), upload=upload)
+    return [{"type": "image", "value": value} for value in values]
 
 
 def texts(file: str) -> list[dict[str, str]]:

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from api_server import KEY, Answer, refusal
@@ -238,15 +239,78 @@ def test_a_body_that_is_no_request_is_told(api: JobApi, body: str, why: str) -> 
     assert api.requests == []
 
 
-def test_images_that_are_too_large_together_are_told_before_they_are_read(api: JobApi, files: Path) -> None:
+def form(api: JobApi, name: str) -> dict[str, Any]:
+    upload = {
+        "url": f"{api.url}/bucket",
+        "fields": {"key": f"uploads/acme/{name}", "policy": "signed"},
+        "s3_uri": f"s3://bucket/uploads/acme/{name}",
+        "max_bytes": 1,
+        "expires_at": "2026-05-04T10:35:30Z",
+        "kept_until": "2026-05-11T10:20:30Z",
+    }
+    return {"success": True, "log_id": "log-1", "upload": upload}
+
+
+def test_images_that_are_too_large_together_are_uploaded_first(
+    api: JobApi, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pigeonhole_cli.uploading.AT_ONCE", 1)  # the answers come in turn
+    for name in ("a.png", "b.jpg"):
+        (files / name).write_bytes(name.encode() * 500_000)
+    taken = Answer("", status=204)
+    api.says(form(api, "a"), taken, form(api, "b"), taken, told("queued"))
+
+    result = api.run("submit", "a.png", "https://example.com/c.png", "b.jpg", *LABELS)
+
+    assert "Uploading 2 images" in result.stderr
+    asked, first, _, second, job = api.requests
+    assert (asked.path, asked.json()) == (
+        "/prod/v1/uploads",
+        {"content_type": "image/png", "size": 2_500_000, "filename": "a.png"},
+    )
+    for sent, name in ((first, b"a.png"), (second, b"b.jpg")):
+        assert (sent.method, sent.path) == ("POST", "/bucket")
+        assert b"signed" in sent.body
+        assert name * 500_000 in sent.body
+        assert KEY not in str(sent.headers)
+    assert [sample["value"] for sample in job.json()["dataset"]] == [
+        "s3://bucket/uploads/acme/a",
+        "https://example.com/c.png",
+        "s3://bucket/uploads/acme/b",
+    ]
+
+
+def test_a_file_that_is_too_large_is_told_before_it_is_read(api: JobApi, files: Path) -> None:
     with (files / "photos" / "huge.png").open("wb") as file:
         file.truncate(1 << 40)  # a hole: reading it would end this process
+    message = "size: at most 20000000 bytes are taken"
+    api.says(Answer(refusal("invalid_request", message, ("size", message)), status=400))
 
-    stderr = api.run("submit", "photos", *LABELS, exit_code=1).stderr
+    stderr = api.run("submit", "photos/huge.png", *LABELS, exit_code=1).stderr
 
-    assert "error: the request is larger than the 4 MB that are taken." in stderr
-    assert "s3://" in stderr
-    assert api.requests == []
+    assert f"error: photos/huge.png: {message}" in stderr
+    assert {request.path for request in api.requests} == {"/prod/v1/uploads"}
+
+
+def test_a_bucket_that_does_not_take_a_file_is_told(api: JobApi, files: Path) -> None:
+    (files / "a.png").write_bytes(b"x" * 4_000_000)
+    api.says(form(api, "a"), Answer("<Error/>", status=403))
+
+    stderr = api.run("submit", "a.png", *LABELS, exit_code=1).stderr
+
+    assert "a.png: S3 did not take it (HTTP 403)" in stderr
+    assert len(api.requests) == 2
+
+
+def test_a_job_of_uploads_whose_answer_was_lost_is_to_be_looked_for(api: JobApi, files: Path) -> None:
+    (files / "a.png").write_bytes(b"x" * 4_000_000)
+    lost = Answer(refusal("internal_error", "Oops."), status=500)
+    api.says(form(api, "a"), Answer("", status=204), lost)
+
+    stderr = api.run("submit", "a.png", *LABELS, exit_code=1).stderr
+
+    assert "`pigeonhole jobs list` shows it" in stderr
+    assert "--idempotency-key" not in stderr
 
 
 @pytest.mark.parametrize("option", ["--texts", "--body"])
