@@ -51,6 +51,7 @@ def api_services(settings: Settings) -> ApiServices:
     from boto3.session import Session
 
     from pigeonhole.aws.dynamodb import DynamoRateCounter, DynamoTenantStore
+    from pigeonhole.aws.dynamodb_label_sets import DynamoLabelSetStore
     from pigeonhole.aws.lambda_invoke import LambdaClassifier
 
     session, limits = Session(), request_limits(settings)
@@ -64,7 +65,9 @@ def api_services(settings: Settings) -> ApiServices:
     jobs = JobAdapters(session, settings)
     submit = Submit(jobs.store, jobs.objects, jobs.queue, jobs.secrets, job_rules(settings))
     read_job = ReadJob(jobs.store, jobs.objects)
-    sets = LabelSets(jobs.label_sets, jobs.objects, classifier, limits, settings.job_bucket)
+    # Looked up on the way of a request, as its tenant is: no longer than that may take.
+    kept_sets = DynamoLabelSetStore(lookups, settings.table_name)
+    sets = LabelSets(kept_sets, jobs.objects, classifier, limits, settings.job_bucket)
     rules = DirectRules(
         text_ms=settings.direct_text_ms,
         image_ms=settings.direct_image_ms,

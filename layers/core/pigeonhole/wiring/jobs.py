@@ -10,7 +10,6 @@ from pigeonhole.ports import (
     ChunkQueue,
     EventBus,
     JobStore,
-    LabelSetStore,
     ObjectStore,
     SecretStore,
     TenantStore,
@@ -61,12 +60,6 @@ class JobAdapters:
         from pigeonhole.aws.dynamodb import DynamoSecretStore
 
         return DynamoSecretStore(self._table, self.settings.table_name)
-
-    @cached_property
-    def label_sets(self) -> LabelSetStore:
-        from pigeonhole.aws.dynamodb_label_sets import DynamoLabelSetStore
-
-        return DynamoLabelSetStore(self._table, self.settings.table_name)
 
     @cached_property
     def objects(self) -> ObjectStore:
