@@ -32,7 +32,7 @@ class LabelSet:
 
     def images(self) -> list[str]:
         """The values of its image labels."""
-        return [label["value"] for label in self.options["labels"] if label["type"] == "image"]
+        return images_of(self.options)
 
     def applied_to(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """A request's body with the set's options, where it has none of its own."""
@@ -54,6 +54,11 @@ class Precondition:
             raise PreconditionFailed("There is a label set of this name already. Send If-Match with its ETag to replace it.")
         if self.match is not None and (known is None or not {"*", etag_of(known)} & self.match):
             raise PreconditionFailed("The label set isn't as it was when you read it. Read it again, and change that.")
+
+
+def images_of(options: Mapping[str, Any]) -> list[str]:
+    """The values of the image labels of a set's options."""
+    return [label["value"] for label in options["labels"] if label["type"] == "image"]
 
 
 def etag_of(label_set: LabelSet) -> str:

@@ -209,6 +209,27 @@ def test_a_set_that_others_change_all_the_time_is_told_as_busy() -> None:
         put(jobs)
 
 
+@pytest.mark.parametrize("trouble", ["overtaken", "busy"])
+def test_images_of_a_put_that_failed_are_let_go_of_but_for_those_that_the_set_has(trouble: str) -> None:
+    jobs = Jobs()
+    (cat,) = put(jobs, {"labels": [CAT, {"type": "text", "value": "bird"}]}).images()
+
+    def overtaken() -> None:
+        jobs.label_sets.before = lambda: None
+        put(jobs, {"labels": [CAT, {"type": "text", "value": "fish"}]})
+
+    def busy() -> None:
+        raise Overloaded("busy")
+
+    jobs.label_sets.before = overtaken if trouble == "overtaken" else busy
+    with pytest.raises((PreconditionFailed, Overloaded)):
+        put(jobs, {"labels": [CAT, DOG]}, precondition=Precondition(frozenset({'"1"'})))
+
+    kept = jobs.classifier.commands[-1 if trouble == "busy" else 1]
+    assert jobs.objects.discarded == [kept_address(kept, DOG["value"]).removeprefix("s3://jobs/")]
+    assert jobs.sets.get(ACME, "pets").images() == [cat]
+
+
 def test_a_change_that_is_made_is_told_so_though_the_bucket_is_busy() -> None:
     jobs = Jobs()
     put(jobs, {"labels": [CAT, DOG]})

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from pigeonhole.contract import Label, LabelSetRef, RequestLimits, check_set_name
 from pigeonhole.contract_label_sets import LabelSetInfo, LabelSetRequest, LabelSetResponse, LabelSetsResponse
-from pigeonhole.errors import Fault, NotFound, Overloaded, TooLarge
-from pigeonhole.label_sets import LabelSet, Precondition
+from pigeonhole.errors import Fault, NotFound, Overloaded, PigeonholeError, TooLarge
+from pigeonhole.label_sets import LabelSet, Precondition, images_of
 from pigeonhole.messages import KeepImagesCommand
 from pigeonhole.ports import ClassifierClient, LabelSetStore, ObjectStore, SetsPage
 from pigeonhole.tenants import Tenant
@@ -64,12 +64,25 @@ class LabelSets:
         _hold(options)
         self._known(tenant, name, precondition)
         self._keep_images(asked.labels, options["labels"], name, tenant, log_id)
+        try:
+            known, made = self._save(options, name, tenant, precondition)
+        except PigeonholeError:  # its images are kept, and no set has them
+            self._let_go(images_of(options), name, tenant)
+            raise
+        self._let_go(known.images() if known else (), name, tenant)
+        return made
+
+    def _save(
+        self, options: Mapping[str, Any], name: str, tenant: Tenant, precondition: Precondition
+    ) -> tuple[LabelSet | None, LabelSet]:
+        """Write the next version; the one before it, and it."""
         for _ in range(TRIES):
             known = self._known(tenant, name, precondition)
-            made = self._next(known, tenant, name, options)
+            version = 1 + (known.version if known else self.store.last_version(tenant.id, name))
+            now = self.clock()
+            made = LabelSet(tenant.id, name, version, known.created_at if known else now, now, options)
             if self.store.save(made, known.version if known else None):
-                self._let_go(known, name, tenant)
-                return made
+                return known, made
         raise Overloaded("The label set is being changed by others. Try again.")
 
     def _known(self, tenant: Tenant, name: str, precondition: Precondition) -> LabelSet | None:
@@ -77,17 +90,6 @@ class LabelSets:
         known = self.store.get(tenant.id, name)
         precondition.check(known)
         return known
-
-    def _next(self, known: LabelSet | None, tenant: Tenant, name: str, options: Mapping[str, Any]) -> LabelSet:
-        now = self.clock()
-        return LabelSet(
-            tenant_id=tenant.id,
-            name=name,
-            version=1 + (known.version if known else self.store.last_version(tenant.id, name)),
-            created_at=known.created_at if known else now,
-            updated_at=now,
-            options=options,
-        )
 
     def get(self, tenant: Tenant, name: str) -> LabelSet:
         """Raises NotFound."""
@@ -108,7 +110,7 @@ class LabelSets:
             known = self.get(tenant, name)
             precondition.check(known)
             if self.store.remove(known):
-                return self._let_go(known, name, tenant)
+                return self._let_go(known.images(), name, tenant)
         raise Overloaded("The label set is being changed by others. Try again.")
 
     def applied(self, body: object, tenant: Tenant) -> Applied:
@@ -156,16 +158,15 @@ class LabelSets:
         for i, address in zip(places, reply.kept, strict=True):
             kept[i] |= {"value": address, "key": labels[i].name}
 
-    def _let_go(self, known: LabelSet | None, name: str, tenant: Tenant) -> None:
-        """Let go of a former version's images that the set has no more, and hold on to those it has.
+    def _let_go(self, former: Sequence[str], name: str, tenant: Tenant) -> None:
+        """Let go of those of some images that the set doesn't have, and hold on to those it has.
 
         Of two changes at once one may let go of what the other wants. Each looks at the set after its own change, so whoever is
         later holds on to it. The change itself is made: a bucket that is too busy to be told doesn't undo it.
         """
-        former = set(known.images() if known else ())
         with suppress(Overloaded):
             now = self.store.get(tenant.id, name)
-            for address in former - set(now.images() if now else ()):
+            for address in set(former) - set(now.images() if now else ()):
                 self.objects.discard(self._key(address))
         for _ in range(TRIES):
             with suppress(Overloaded):
