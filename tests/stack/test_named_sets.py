@@ -100,6 +100,19 @@ def test_images_of_labels_are_kept_when_their_links_die(
     assert (again["version"], again["labels"]) == (2, made["labels"])
 
 
+def test_a_kept_image_that_no_model_has_looked_at_is_looked_at(deployed: Deployment, photos: dict[str, bytes]) -> None:
+    """As a new model finds them: here one that was put beside the service."""
+    storage, bucket, key = deployed.stack.client("s3"), deployed.outputs["JobBucketName"], "label-sets/tests/by-hand/1"
+    storage.put_object(Bucket=bucket, Key=key, Body=photos["cat"])
+    sample = image("data:image/png;base64," + base64.b64encode(photos["cat"]).decode())
+
+    answer = deployed.classify(request([sample], [image(f"s3://{bucket}/{key}", key="cat"), text("rocket")]))
+
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["predictions"] == ["cat"]
+    assert any(made.startswith("embeddings/tests/by-hand/1.") for made in embeddings(deployed))
+
+
 def test_a_set_with_an_image_that_cannot_be_read_is_refused(
     deployed: Deployment, web: Any, photos: dict[str, bytes], key: str
 ) -> None:

@@ -32,6 +32,8 @@ READ_FOR = {
 }
 
 
+# What AWS asks for and ministack doesn't: a copy that sets tags.
+ASKED_ON_AWS = {"ApiFunction": {"s3:PutObjectTagging"}}
 API_ASKS = ("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
 
 
@@ -122,7 +124,7 @@ def test_no_granted_action_is_unused(deployed: Deployment, calls: list[Call], fu
 
     unused = [grant for grant in grants(deployed, function) if not any(grant.covers(call) for call in own)]
 
-    assert {grant.action for grant in unused} == LAMBDAS_OWN | READ_FOR.get(function, set())
+    assert {grant.action for grant in unused} == LAMBDAS_OWN | READ_FOR.get(function, set()) | ASKED_ON_AWS.get(function, set())
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -138,7 +140,6 @@ def test_the_functions_call_what_they_are_said_to(calls: list[Call]) -> None:
         ("ApiFunction", "lambda:InvokeFunction"),
         ("ApiFunction", "s3:GetObject"),
         ("ApiFunction", "s3:PutObject"),
-        ("ApiFunction", "s3:PutObjectTagging"),
         ("ApiFunction", "s3:DeleteObjectTagging"),
         ("ApiFunction", "sqs:SendMessageBatch"),
         ("ClassifyFunction", "s3:GetObject"),
