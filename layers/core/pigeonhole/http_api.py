@@ -132,14 +132,14 @@ class Call:
             raise InvalidRequest("cursor: must be what the page before gave") from None
 
     def precondition(self) -> Precondition:
-        """Read If-Match and If-None-Match (RFC 9110) of a change. Some clients and proxies make our tags weak; they count.
+        """Read If-Match and If-None-Match (RFC 9110) of a change.
 
         Raises InvalidRequest for an If-None-Match other than `*`.
         """
         match, none_match = self.headers.get("if-match"), self.headers.get("if-none-match")
         if none_match is not None and none_match.strip() != "*":
             raise InvalidRequest("If-None-Match: can only be * here; send If-Match with the ETag that you have")
-        tags = None if match is None else frozenset(tag.strip().removeprefix("W/") for tag in match.split(","))
+        tags = None if match is None else _tags(match)
         return Precondition(tags, is_new=none_match is not None)
 
     def preference(self) -> Preference:
@@ -225,14 +225,19 @@ def accepted(job: JobResponse, wanted: Preference) -> Answer:
 
 def unchanged(job: JobInfo, call: Call) -> Answer | None:
     """Answer 304 if the caller has seen a job as it is."""
-    known = [tag.strip().removeprefix("W/") for tag in call.headers.get("if-none-match", "").split(",")]
-    return Answer(304, "", headers={"ETag": _tag(job)}) if _tag(job) in known else None
+    tag = _tag(job)
+    return Answer(304, "", headers={"ETag": tag}) if tag in _tags(call.headers.get("if-none-match", "")) else None
 
 
 def shown_job(job: JobResponse) -> Answer:
     """Answer with a job. One with an address that stops working has no ETag, so it is never unchanged."""
     headers = {} if job.job.finished_at else {"Retry-After": "1"}
     return replace(success(job), headers=headers if job.results_url else {**headers, "ETag": _tag(job.job)})
+
+
+def _tags(header: str) -> frozenset[str]:
+    """The ETags that If-Match or If-None-Match lists. Some clients and proxies make our tags weak; they count."""
+    return frozenset(tag.strip().removeprefix("W/") for tag in header.split(","))
 
 
 def _tag(job: JobInfo) -> str:

@@ -100,8 +100,8 @@ class Job:
 
     `chunk_size`: samples per message; `queued_at`: when all its messages had been sent; `due_at`: when the sweep looks at it
     next, None once nothing is left to do; `expires_at`: when the table may forget it; `announcement`: None until it ends;
-    `announce_at`: when it waits again, None once it is made;
-    `has_whole`: its answer, being too large for one of the API's, lies whole in an object.
+    `announce_at`: when it waits again, None once it is made; `has_whole`: its
+    answer, being too large for one of the API's, lies whole in an object.
     """
 
     tenant_id: str

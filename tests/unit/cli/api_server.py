@@ -6,12 +6,13 @@ import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any, ClassVar
 
 from typer.testing import CliRunner, Result
 
 from pigeonhole_cli.main import app
+from told_server import ToldServer
 
 KEY = "pghSesame"
 
@@ -43,7 +44,7 @@ class Request:
         return json.loads(self.body)
 
 
-class ApiServer:
+class ApiServer(ToldServer):
     """Gives `answers` in turn, the last of them for ever; `requests`: what came. A context manager.
 
     `command`: the part of `pigeonhole` that is run.
@@ -54,31 +55,7 @@ class ApiServer:
     def __init__(self) -> None:
         self.answers: list[Answer] = []
         self.requests: list[Request] = []
-        self._came, self._ended = threading.Semaphore(0), threading.Event()
-
-    def __enter__(self) -> Self:
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def answer(self) -> None:
-                outer._answer(self)
-
-            do_GET = do_POST = do_PUT = do_DELETE = answer
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._came = threading.Semaphore(0)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -98,13 +75,13 @@ class ApiServer:
         assert KEY not in result.output
         return result
 
-    def _answer(self, http: BaseHTTPRequestHandler) -> None:
+    def answer(self, http: BaseHTTPRequestHandler) -> None:
         body = http.rfile.read(int(http.headers.get("Content-Length") or 0))
         self.requests.append(Request(http.command, http.path, dict(http.headers.items()), body))
         told = self.answers[min(len(self.requests), len(self.answers)) - 1]
         self._came.release()
         if told.body is None:
-            self._ended.wait(60)
+            self.ended.wait(60)
             return
         data = (told.body if isinstance(told.body, str) else json.dumps(told.body)).encode()
         http.send_response(told.status)
