@@ -51,6 +51,11 @@ def call(operation: Callable[..., Item], **arguments: Any) -> Item:
         raise Overloaded() from error
 
 
+def why_canceled(error: ClientError) -> set[str]:
+    """The codes of what kept a transaction's items from being written; none if it wasn't canceled by that."""
+    return {str(reason.get("Code")) for reason in error.response.get("CancellationReasons", ())}
+
+
 def get_item(client: Any, table: str, key: Item) -> Item | None:
     """Read an item as it was written last."""
     item: Item | None = call(client.get_item, TableName=table, Key=key, ConsistentRead=True).get("Item")
@@ -104,7 +109,7 @@ class DynamoTenantStore:
         try:
             self._transact([{"Put": {"TableName": self._table, **put}} for put in puts])
         except ClientError as error:
-            if {reason.get("Code") for reason in error.response.get("CancellationReasons", ())} & OVERTAKEN:
+            if why_canceled(error) & OVERTAKEN:
                 raise Overloaded(f"Tenant {tenant.id} was changed by another command meanwhile. Try again.") from error
             raise
 

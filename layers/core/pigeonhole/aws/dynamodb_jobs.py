@@ -20,7 +20,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from pigeonhole.aws.dynamodb import Item, call, get_item, query_all
+from pigeonhole.aws.dynamodb import Item, call, get_item, query_all, why_canceled
 from pigeonhole.contract import LabelSetRef
 from pigeonhole.jobs import MAY_FOLLOW, Announcement, Claim, Job, Part, Span, Status
 from pigeonhole.ports import Due, Page
@@ -155,8 +155,7 @@ class DynamoJobStore:
         try:
             call(self._client.transact_write_items, TransactItems=writes)
         except ClientError as error:
-            reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", ())}
-            if reasons & {_TAKEN, *_BUSY}:
+            if why_canceled(error) & {_TAKEN, *_BUSY}:
                 return False
             raise
         return True

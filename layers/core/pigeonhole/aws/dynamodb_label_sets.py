@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from pigeonhole.aws.dynamodb import OVERTAKEN, Item, call, get_item
+from pigeonhole.aws.dynamodb import OVERTAKEN, Item, call, get_item, why_canceled
 from pigeonhole.label_sets import LabelSet
 from pigeonhole.ports import SetsPage
 
@@ -51,7 +51,7 @@ class DynamoLabelSetStore:
         try:
             call(self._client.transact_write_items, TransactItems=writes)
         except ClientError as error:
-            if {reason.get("Code") for reason in error.response.get("CancellationReasons", ())} & OVERTAKEN:
+            if why_canceled(error) & OVERTAKEN:
                 return False
             raise
         return True

@@ -101,12 +101,12 @@ class KeptImages:
 
     def _read(self, value: str) -> Floats | None:
         data = None
-        with suppress(Overloaded):
+        with suppress(Overloaded):  # then the image is embedded again
             data = self.objects.get(self._embedding_key(value))
         return None if data is None else np.frombuffer(data, dtype="<f4")
 
     def _write(self, value: str, vector: Floats) -> None:
-        with suppress(Overloaded):
+        with suppress(Overloaded):  # then whoever needs it next embeds the image again
             self.objects.put(self._embedding_key(value), vector.astype("<f4").tobytes(), "application/octet-stream")
 
     def _embedding_key(self, value: str) -> str:
