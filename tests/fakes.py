@@ -246,11 +246,15 @@ class FakeJobStore:
         return Page(found[:limit], next=found[limit - 1].id if len(found) > limit else None)
 
     def due(self, now: float, limit: int, start: object | None = None) -> Due:
-        due = sorted((job.due_at, job.id) for job in self.jobs.values() if job.due_at is not None and job.due_at <= now)
-        rest = [key for key in due if start is None or key > start]
-        by_id = {job.id: job for job in self.jobs.values()}
-        jobs = [by_id[job_id] for _, job_id in rest[:limit]]
-        return Due(jobs, unreadable=[], next=rest[limit - 1] if len(rest) > limit else None)
+        # of those due at once, the one made first: by their ids, which are random, a history would not happen twice alike
+        due = sorted(
+            (job.due_at, place, job)
+            for place, job in enumerate(self.jobs.values())
+            if job.due_at is not None and job.due_at <= now
+        )
+        rest = [each for each in due if start is None or each[:2] > start]
+        jobs = [job for _, _, job in rest[:limit]]
+        return Due(jobs, unreadable=[], next=rest[limit - 1][:2] if len(rest) > limit else None)
 
 
 @dataclass
