@@ -25,6 +25,7 @@ from pigeonhole.jobs import Job, Part, Span
 from pigeonhole.messages import ChunkMessage, ChunkResult, ClassifyCommand
 from pigeonhole.tenants import Tenant
 from pigeonhole.use_cases.announce import Announce
+from pigeonhole.use_cases.apply_label_set import ApplyLabelSet
 from pigeonhole.use_cases.cancel import Cancel
 from pigeonhole.use_cases.deliver_webhook import DeliverWebhook
 from pigeonhole.use_cases.fail_dead import FailDead
@@ -132,6 +133,10 @@ class Jobs:
     @cached_property
     def sets(self) -> LabelSets:
         return LabelSets(self.label_sets, self.objects, self.classifier, RequestLimits(), "jobs", self.clock)
+
+    @cached_property
+    def apply(self) -> ApplyLabelSet:
+        return ApplyLabelSet(self.label_sets)
 
     @cached_property
     def read(self) -> ReadJob:

@@ -79,9 +79,13 @@ class Api:
             max_wait_s=rules.wait_s,
             authenticate=Authenticate(self.store),
             rates=RateMeter(self.counter, quota, wait_s=5),
-            classify=Classify(directly, self.jobs.submit, self.jobs.read, self.sets, limits, rules),
+            classify=Classify(directly, self.jobs.submit, self.jobs.read, self.jobs.apply, limits, rules),
             submit_job=SubmitJob(
-                self.jobs.submit, self.jobs.read, self.sets, replace(limits, max_samples=SETTINGS.max_job_samples), rules.wait_s
+                self.jobs.submit,
+                self.jobs.read,
+                self.jobs.apply,
+                replace(limits, max_samples=SETTINGS.max_job_samples),
+                rules.wait_s,
             ),
             read_job=self.jobs.read,
             list_jobs=self.jobs.list,

@@ -176,6 +176,14 @@ def check_set_name(name: str) -> str:
     return name
 
 
+def is_set_name(name: str) -> bool:
+    """Whether a label set could be called that."""
+    try:
+        return bool(check_set_name(name))
+    except ValueError:
+        return False
+
+
 Samples = Annotated[list[Sample], BeforeValidator(_count_samples), AfterValidator(_one_type)]
 # What a request and a label set have in common.
 Labels = Annotated[

@@ -35,7 +35,7 @@ class Way:
 
         self.jobs.sleep = sleep  # type: ignore[method-assign]
         self.classify = Classify(
-            ClassifyNow(self.client), self.jobs.submit, self.jobs.read, self.jobs.sets, RequestLimits(), rules or DirectRules()
+            ClassifyNow(self.client), self.jobs.submit, self.jobs.read, self.jobs.apply, RequestLimits(), rules or DirectRules()
         )
 
     def __call__(self, count: int, wanted: Preference = PLAIN, **more: Any) -> ClassificationResponse | Job:

@@ -15,7 +15,8 @@ from pigeonhole.errors import InvalidRequest, NotFound, Overloaded, Precondition
 from pigeonhole.jobs import IdempotencyKey
 from pigeonhole.label_sets import Precondition, etag_of
 from pigeonhole.messages import ClassifyReply, ErrorReply, KeepImagesCommand
-from pigeonhole.use_cases.label_sets import Applied, info_of
+from pigeonhole.use_cases.apply_label_set import Applied
+from pigeonhole.use_cases.label_sets import info_of
 from pigeonhole.use_cases.submit import SubmitJob
 
 CAT = {"type": "image", "value": "https://example.com/cat.jpg", "text": "a cat"}
@@ -86,7 +87,7 @@ def test_what_a_set_may_hold_is_what_a_request_with_it_may() -> None:
     """Whatever is put can be used, and put again as it is read."""
     jobs = Jobs()
     made = put(jobs, {"labels": [CAT | {"value": "https://example.com/" + "x" * 490}, DOG]})
-    body = jobs.sets.applied({"dataset": DATASET, "label_set": "pets"}, ACME).body
+    body = jobs.apply({"dataset": DATASET, "label_set": "pets"}, ACME).body
 
     assert parse_request(body, RequestLimits()).labels[0].key == "https://example.com/" + "x" * 490
     again = put(jobs, info_of(made).model_dump(exclude_none=True))
@@ -268,7 +269,7 @@ def test_a_request_gets_the_sets_labels_and_options_and_its_own_prevail() -> Non
     put(jobs, WORDS | {"threshold": 0.5, "multiple_labels": True, "instruction": "numbers", "prompt_templates": ["a {}"]})
     own = {"threshold": 0.75, "task": "own", "prompt_template": "b {}"}
 
-    applied = jobs.sets.applied({"dataset": DATASET, "label_set": "pets", "multiple_labels": None, **own}, ACME)
+    applied = jobs.apply({"dataset": DATASET, "label_set": "pets", "multiple_labels": None, **own}, ACME)
 
     assert (applied.used, applied.fault) == (LabelSetRef(name="pets", version=1), None)
     assert applied.body == WORDS | own | {"dataset": DATASET, "label_set": "pets", "multiple_labels": True}
@@ -285,7 +286,7 @@ def test_a_request_gets_the_sets_labels_and_options_and_its_own_prevail() -> Non
 def test_a_set_that_cannot_be_used_is_told_with_all_other_faults(more: dict[str, Any], said: str) -> None:
     jobs = Jobs()
     put(jobs)
-    submit = SubmitJob(jobs.submit, jobs.read, jobs.sets, RequestLimits())
+    submit = SubmitJob(jobs.submit, jobs.read, jobs.apply, RequestLimits())
 
     body = {"dataset": [], "label_set": "pets", "threshold": 3, **more}
     with pytest.raises(InvalidRequest) as refused:
@@ -296,13 +297,13 @@ def test_a_set_that_cannot_be_used_is_told_with_all_other_faults(more: dict[str,
 
 @pytest.mark.parametrize("body", [None, [], "x", {}, {"label_set": None}, {"label_set": 5}, {"label_set": "No Name"}])
 def test_what_names_no_set_is_left_to_validation(body: object) -> None:
-    assert Jobs().sets.applied(body, ACME) == Applied(body)
+    assert Jobs().apply(body, ACME) == Applied(body)
 
 
 def test_a_job_says_which_version_of_the_set_it_was_made_with() -> None:
     jobs = Jobs()
     put(jobs)
-    submit = SubmitJob(jobs.submit, jobs.read, jobs.sets, RequestLimits())
+    submit = SubmitJob(jobs.submit, jobs.read, jobs.apply, RequestLimits())
 
     job = submit({"dataset": DATASET, "label_set": "pets"}, tenant=ACME, log_id="l", wanted=Preference())
     put(jobs)  # a new version, which the job isn't changed by
@@ -315,7 +316,7 @@ def test_a_job_says_which_version_of_the_set_it_was_made_with() -> None:
 def test_a_job_that_was_taken_is_given_again_though_its_set_has_gone() -> None:
     jobs = Jobs()
     put(jobs)
-    submit = SubmitJob(jobs.submit, jobs.read, jobs.sets, RequestLimits())
+    submit = SubmitJob(jobs.submit, jobs.read, jobs.apply, RequestLimits())
     body, key = {"dataset": DATASET, "label_set": "pets"}, IdempotencyKey("k", b"body")
 
     first = submit(body, tenant=ACME, log_id="l", wanted=Preference(), key=key)
@@ -329,7 +330,7 @@ def test_a_job_that_was_taken_is_given_again_though_its_set_has_gone() -> None:
 def test_a_redriven_job_is_of_the_same_version_of_the_set() -> None:
     jobs = Jobs()
     put(jobs)
-    submit = SubmitJob(jobs.submit, jobs.read, jobs.sets, RequestLimits())
+    submit = SubmitJob(jobs.submit, jobs.read, jobs.apply, RequestLimits())
     job = submit({"dataset": DATASET, "label_set": "pets"}, tenant=ACME, log_id="l", wanted=Preference())
     jobs.fail_dead(jobs.take())
 

@@ -157,7 +157,7 @@ def test_senders_that_race_get_one_job() -> None:
 
 def test_the_body_of_a_job_is_held_to_the_limits_of_jobs() -> None:
     jobs = Jobs()
-    submit = SubmitJob(jobs.submit, jobs.read, jobs.sets, RequestLimits(max_samples=5))
+    submit = SubmitJob(jobs.submit, jobs.read, jobs.apply, RequestLimits(max_samples=5))
     body = request(5).model_dump(exclude_none=True)
 
     assert submit(body, tenant=ACME, log_id="l", wanted=Preference()).total == 5
@@ -171,13 +171,13 @@ def test_what_a_job_cannot_have_yet_is_refused_and_not_ignored(field: str) -> No
 
     jobs = Jobs()
     with pytest.raises(InvalidRequest, match=field):
-        SubmitJob(jobs.submit, jobs.read, jobs.sets, RequestLimits())(body, tenant=ACME, log_id="l", wanted=Preference())
+        SubmitJob(jobs.submit, jobs.read, jobs.apply, RequestLimits())(body, tenant=ACME, log_id="l", wanted=Preference())
     assert jobs.store.jobs == {}
 
 
 def submit_body(jobs: Jobs, **more: object) -> Job:
     body = request(2).model_dump(exclude_none=True) | more
-    return SubmitJob(jobs.submit, jobs.read, jobs.sets, RequestLimits())(body, tenant=ACME, log_id="l", wanted=Preference())
+    return SubmitJob(jobs.submit, jobs.read, jobs.apply, RequestLimits())(body, tenant=ACME, log_id="l", wanted=Preference())
 
 
 def test_a_jobs_webhook_is_kept_with_it_and_not_with_its_samples() -> None:
@@ -234,7 +234,7 @@ def test_a_webhooks_fault_is_told_with_all_others() -> None:
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8000/hook", "http://localhost/hook", "https://127.0.0.1/"])
 def test_the_local_stack_takes_this_machines_addresses(url: str) -> None:
     jobs = Jobs()
-    submit = SubmitJob(jobs.submit, jobs.read, jobs.sets, RequestLimits(local_webhooks=True))
+    submit = SubmitJob(jobs.submit, jobs.read, jobs.apply, RequestLimits(local_webhooks=True))
     body = request(2).model_dump(exclude_none=True) | {"webhook_url": url}
 
     assert submit(body, tenant=ACME, log_id="l", wanted=Preference()).webhook == Webhook(url)

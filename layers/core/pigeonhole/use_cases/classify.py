@@ -16,8 +16,8 @@ from pigeonhole.errors import Fault, JobFinished, Overloaded, TimedOut, from_cod
 from pigeonhole.jobs import IdempotencyKey, Job, Status
 from pigeonhole.results import Collected, as_error, collect
 from pigeonhole.tenants import Tenant
+from pigeonhole.use_cases.apply_label_set import ApplyLabelSet
 from pigeonhole.use_cases.classify_now import ClassifyNow, shaped
-from pigeonhole.use_cases.label_sets import LabelSets
 from pigeonhole.use_cases.read_job import ReadJob
 from pigeonhole.use_cases.submit import Submit
 
@@ -44,7 +44,7 @@ class Classify:
     directly: ClassifyNow
     submit: Submit
     read: ReadJob
-    sets: LabelSets
+    apply: ApplyLabelSet
     limits: RequestLimits
     rules: DirectRules
 
@@ -59,7 +59,7 @@ class Classify:
         started = self.read.clock()
         is_plain = not wanted.respond_async and wanted.wait_s is None
         wait_s = self.rules.wait_s if is_plain else min(wanted.wait_s or 0, self.rules.wait_s)
-        applied = self.sets.applied(body, tenant)
+        applied = self.apply(body, tenant)
         if applied.fault and not is_plain and (earlier := self.submit.earlier(tenant, key)):
             return earlier  # its set has gone since; it hasn't
         kind = ClassificationRequest if is_plain else JobRequest

@@ -1,4 +1,4 @@
-"""A tenant's label sets: kept, read, listed, removed, and put into requests that name them."""
+"""A tenant's label sets: kept, read, listed and removed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pigeonhole.contract import Label, LabelSetRef, RequestLimits, check_set_name
+from pigeonhole.contract import Label, RequestLimits, check_set_name, is_set_name
 from pigeonhole.contract_label_sets import LabelSetInfo, LabelSetRequest, LabelSetResponse, LabelSetsResponse
 from pigeonhole.errors import Fault, NotFound, Overloaded, PigeonholeError, TooLarge
 from pigeonhole.label_sets import LabelSet, Precondition, images_of
@@ -30,21 +30,8 @@ NO_SUCH_SET = "There is no label set of this name. GET /v1/label-sets lists your
 
 
 @dataclass(frozen=True)
-class Applied:
-    """A request's body with a set in it, and which one that was; or why there is none, to be told with all other faults."""
-
-    body: object
-    used: LabelSetRef | None = None
-    fault: Fault | None = None
-
-    @property
-    def faults(self) -> tuple[Fault, ...]:
-        return (self.fault,) if self.fault else ()
-
-
-@dataclass(frozen=True)
 class LabelSets:
-    """The service behind `/v1/label-sets`, and behind every request that names a set. `bucket`: of the kept images."""
+    """The service behind `/v1/label-sets`. `bucket`: of the kept images."""
 
     store: LabelSetStore
     objects: ObjectStore
@@ -93,7 +80,7 @@ class LabelSets:
 
     def get(self, tenant: Tenant, name: str) -> LabelSet:
         """Raises NotFound."""
-        found = self.store.get(tenant.id, name) if _is_name(name) else None
+        found = self.store.get(tenant.id, name) if is_set_name(name) else None
         if found is None:
             raise NotFound(NO_SUCH_SET)
         return found
@@ -112,18 +99,6 @@ class LabelSets:
             if self.store.remove(known):
                 return self._let_go(known.images(), name, tenant)
         raise Overloaded("The label set is being changed by others. Try again.")
-
-    def applied(self, body: object, tenant: Tenant) -> Applied:
-        """A request's body with the labels and options of the set that it names."""
-        name = body.get("label_set") if isinstance(body, Mapping) else None
-        if not isinstance(body, Mapping) or not isinstance(name, str) or not _is_name(name):
-            return Applied(body)  # what is wrong there, validation says
-        if body.get("labels") is not None:
-            return Applied(body, fault=Fault("label_set", "stands in place of `labels`, not beside them: send one of the two"))
-        found = self.store.get(tenant.id, name)
-        if found is None:
-            return Applied(body, fault=Fault("label_set", f"there is none called {name!r}; GET /v1/label-sets lists yours"))
-        return Applied(found.applied_to(body), LabelSetRef(name=name, version=found.version))
 
     def _parsed(self, body: object, name: str) -> LabelSetRequest:
         faults: tuple[Fault, ...] = ()
@@ -208,10 +183,3 @@ def _hold(options: Mapping[str, Any]) -> None:
     size = len(json.dumps({**options, "labels": labels}, ensure_ascii=False).encode("utf-8", "replace"))
     if size > MAX_SET_BYTES:
         raise TooLarge(f"the label set has {size} bytes and {MAX_SET_BYTES} are taken: shorten its texts and templates")
-
-
-def _is_name(name: str) -> bool:
-    try:
-        return bool(check_set_name(name))
-    except ValueError:
-        return False

@@ -19,8 +19,8 @@ from pigeonhole.messages import ChunkMessage, JobInput
 from pigeonhole.ports import ChunkQueue, JobStore, ObjectStore, SecretStore
 from pigeonhole.results import input_key
 from pigeonhole.tenants import Tenant
+from pigeonhole.use_cases.apply_label_set import ApplyLabelSet
 from pigeonhole.use_cases.change_job import ChangeJob
-from pigeonhole.use_cases.label_sets import LabelSets
 from pigeonhole.use_cases.read_job import ReadJob
 from pigeonhole.validation import invalid_request
 from pigeonhole.webhooks import Webhook
@@ -150,7 +150,7 @@ class SubmitJob:
 
     submit: Submit
     read: ReadJob
-    sets: LabelSets
+    apply: ApplyLabelSet
     limits: RequestLimits
     wait_s: float = 24.0
 
@@ -165,7 +165,7 @@ class SubmitJob:
         return self.read.as_it_ends(job, min(wanted.wait_s, self.wait_s)) if wanted.wait_s else job
 
     def _taken(self, body: object, tenant: Tenant, log_id: str, key: IdempotencyKey | None) -> Job:
-        applied = self.sets.applied(body, tenant)
+        applied = self.apply(body, tenant)
         if applied.fault and (earlier := self.submit.earlier(tenant, key)):
             return earlier  # its set has gone since; it hasn't
         request = parse_as(JobRequest, applied.body, self.limits, lacking=LACKING, faults=applied.faults)

@@ -8,6 +8,7 @@ from functools import cache
 from pigeonhole.contract import RequestLimits
 from pigeonhole.rates import Quota, RateMeter
 from pigeonhole.settings import Settings
+from pigeonhole.use_cases.apply_label_set import ApplyLabelSet
 from pigeonhole.use_cases.authenticate import Authenticate
 from pigeonhole.use_cases.cancel import Cancel
 from pigeonhole.use_cases.classify import Classify, DirectRules
@@ -67,7 +68,7 @@ def api_services(settings: Settings) -> ApiServices:
     read_job = ReadJob(jobs.store, jobs.objects)
     # Looked up on the way of a request, as its tenant is: no longer than that may take.
     kept_sets = DynamoLabelSetStore(lookups, settings.table_name)
-    sets = LabelSets(kept_sets, jobs.objects, classifier, limits, settings.job_bucket)
+    apply = ApplyLabelSet(kept_sets)
     rules = DirectRules(
         text_ms=settings.direct_text_ms,
         image_ms=settings.direct_image_ms,
@@ -80,12 +81,12 @@ def api_services(settings: Settings) -> ApiServices:
         max_wait_s=settings.max_wait_s,
         authenticate=Authenticate(store),
         rates=RateMeter(DynamoRateCounter(hasty, settings.table_name), quota),
-        classify=Classify(ClassifyNow(classifier), submit, read_job, sets, limits, rules),
-        submit_job=SubmitJob(submit, read_job, sets, of_jobs, settings.max_wait_s),
+        classify=Classify(ClassifyNow(classifier), submit, read_job, apply, limits, rules),
+        submit_job=SubmitJob(submit, read_job, apply, of_jobs, settings.max_wait_s),
         read_job=read_job,
         list_jobs=ListJobs(jobs.store),
         cancel=Cancel(jobs.store),
-        label_sets=sets,
+        label_sets=LabelSets(kept_sets, jobs.objects, classifier, limits, settings.job_bucket),
         make_upload=MakeUpload(
             jobs.uploads, limits, settings.upload_bucket, settings.upload_form_s, settings.upload_days * 24 * 3600
         ),
