@@ -17,7 +17,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,7 +127,9 @@ class InMemory:
 
     files: Sequence[bytes]
 
-    def read(self, value: str, *, grants: Sequence[S3Grant], budget: ByteBudget) -> bytes:
+    def read(
+        self, value: str, *, grants: Sequence[S3Grant], budget: ByteBudget, versions: Mapping[str, str] | None = None
+    ) -> bytes:
         return self.files[int(value)]
 
 

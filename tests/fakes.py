@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 
 from pigeonhole.errors import Overloaded, TooLarge, UnfetchableUrl
+from pigeonhole.incoming import MAX_TAGS, ObjectResult
 from pigeonhole.jobs import MAY_FOLLOW, Announcement, Claim, Job, Part, Span, Status
 from pigeonhole.label_sets import LabelSet, kept_key
 from pigeonhole.messages import (
     AnyCommand,
+    AnyEvent,
     ChunkMessage,
     ChunkResult,
     ClassifyCommand,
@@ -21,9 +23,10 @@ from pigeonhole.messages import (
     JobEnded,
     KeepImagesCommand,
     ModelDescription,
+    UploadClassified,
     WebhookMessage,
 )
-from pigeonhole.ports import Due, Page, SetsPage
+from pigeonhole.ports import Due, Page, ResultsPage, SetsPage
 from pigeonhole.tenants import ApiKeyRecord, Tenant
 from pigeonhole.webhooks import Secret
 
@@ -164,16 +167,26 @@ class FakeRateCounter:
 
 @dataclass
 class FakeBlobStore:
-    """A ports.BlobStore over a dict by (bucket, key). `asked`: what was read, or tried."""
+    """A ports.BlobStore over a dict by (bucket, key). `versions`: older ones, by their ids, too; `asked`: what was read, or
+    tried."""
 
     objects: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    versions: dict[tuple[str, str, str], bytes] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
 
-    def read(self, bucket: str, key: str, max_bytes: int, *, on_bytes: Callable[[int], None] | None = None) -> bytes:
+    def read(
+        self,
+        bucket: str,
+        key: str,
+        max_bytes: int,
+        *,
+        version_id: str | None = None,
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> bytes:
         self.asked.append((bucket, key))
-        if (bucket, key) not in self.objects:
+        data = self.versions.get((bucket, key, version_id)) if version_id else self.objects.get((bucket, key))
+        if data is None:
             raise UnfetchableUrl("no such object")
-        data = self.objects[bucket, key]
         if len(data) > max_bytes:
             raise TooLarge("too large")
         if on_bytes is not None:
@@ -259,9 +272,11 @@ class FakeJobStore:
 
 @dataclass
 class FakeObjectStore:
-    """A ports.ObjectStore over a dict by key. `before`: runs before each call, to fail; `discarded`: what was let go of."""
+    """A ports.ObjectStore over a dict by key. `versions`: older ones, by key and id; `before`: runs before each call, to fail;
+    `discarded`: what was let go of."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
+    versions: dict[tuple[str, str], bytes] = field(default_factory=dict)
     discarded: list[str] = field(default_factory=list)
     before: Callable[[], None] = lambda: None
 
@@ -269,9 +284,9 @@ class FakeObjectStore:
         self.before()
         self.objects[key] = data
 
-    def get(self, key: str) -> bytes | None:
+    def get(self, key: str, version_id: str | None = None) -> bytes | None:
         self.before()
-        return self.objects.get(key)
+        return self.versions.get((key, version_id)) if version_id else self.objects.get(key)
 
     def link(self, key: str, seconds: int) -> str:
         return f"https://objects.example/{key}?seconds={seconds}"
@@ -319,12 +334,22 @@ class FakeWebhookQueue:
 class FakeEventBus:
     """A ports.EventBus that keeps what was put. `before`: runs before each event, to fail."""
 
-    events: list[JobEnded] = field(default_factory=list)
+    put_on: list[AnyEvent] = field(default_factory=list)
     before: Callable[[], None] = lambda: None
 
-    def put(self, event: JobEnded) -> None:
-        self.before()
-        self.events.append(event)
+    @property
+    def events(self) -> list[JobEnded]:
+        """The ends of jobs."""
+        return [event for event in self.put_on if isinstance(event, JobEnded)]
+
+    @property
+    def uploads(self) -> list[UploadClassified]:
+        return [event for event in self.put_on if isinstance(event, UploadClassified)]
+
+    def put(self, events: Sequence[AnyEvent]) -> None:
+        for event in events:
+            self.before()
+            self.put_on.append(event)
 
 
 @dataclass
@@ -394,6 +419,63 @@ class FakeLabelSetStore:
         names = sorted(name for owner, name in self.sets if owner == tenant_id and (start is None or name > start))
         found = [self.sets[tenant_id, name] for name in names[:limit]]
         return SetsPage(found, next=names[limit - 1] if len(names) > limit else None)
+
+
+@dataclass
+class FakeObjectTags:
+    """A ports.ObjectTags over a dict by key and version; what isn't in it is gone. `before`: runs before each call."""
+
+    tags: dict[tuple[str, str | None], dict[str, str]] = field(default_factory=dict)
+    before: Callable[[], None] = lambda: None
+
+    def add(self, key: str, version_id: str | None, tags: Mapping[str, str]) -> bool:
+        self.before()
+        known = self.tags.get((key, version_id))
+        if known is None or len(known | dict(tags)) > MAX_TAGS:
+            return False
+        known.update(tags)
+        return True
+
+
+@dataclass
+class FakeResultStore:
+    """A ports.ResultStore in memory. `before`: runs before each write, to fail."""
+
+    results: dict[tuple[str, str], ObjectResult] = field(default_factory=dict)
+    before: Callable[[], None] = lambda: None
+    _lock: Lock = field(default_factory=Lock)
+
+    def save(self, result: ObjectResult) -> bool:
+        self.before()
+        with self._lock:
+            at = (result.tenant_id, result.key)
+            if not result.may_replace(self.results.get(at)):
+                return False
+            self.results[at] = result
+            return True
+
+    def get(self, tenant_id: str, key: str) -> ObjectResult | None:
+        return self.results.get((tenant_id, key))
+
+    def sequencers(self, tenant_id: str, keys: Sequence[str]) -> dict[str, str]:
+        found = {key: self.results[tenant_id, key] for key in keys if (tenant_id, key) in self.results}
+        return {key: result.sequencer for key, result in found.items() if result.told.job_id}
+
+    def page(self, tenant_id: str, prefix: str, limit: int, start: str | None) -> ResultsPage:
+        found = sorted(self._under(tenant_id, prefix), key=lambda result: result.key.encode())
+        rest = [result for result in found if start is None or result.key.encode() > start.encode()]
+        return ResultsPage(rest[:limit], next=rest[limit - 1].key if len(rest) > limit else None)
+
+    def newest(self, tenant_id: str, prefix: str, since: float, until: float, limit: int, start: str | None) -> ResultsPage:
+        found = sorted(self._under(tenant_id, prefix), key=lambda result: (result.at, result.key), reverse=True)
+        rest = [result for result in found if since <= result.at <= until]
+        if start is not None:
+            at, _, key = start.partition(" ")
+            rest = [result for result in rest if (result.at, result.key) < (float(at), key)]
+        return ResultsPage(rest[:limit], next=f"{rest[limit - 1].at!r} {rest[limit - 1].key}" if len(rest) > limit else None)
+
+    def _under(self, tenant_id: str, prefix: str) -> list[ObjectResult]:
+        return [result for (owner, key), result in self.results.items() if owner == tenant_id and key.startswith(prefix)]
 
 
 @dataclass

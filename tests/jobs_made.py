@@ -15,7 +15,9 @@ from fakes import (
     FakeJobStore,
     FakeLabelSetStore,
     FakeObjectStore,
+    FakeObjectTags,
     FakePoster,
+    FakeResultStore,
     FakeSecretStore,
     FakeTenantStore,
     FakeWebhookQueue,
@@ -29,8 +31,10 @@ from pigeonhole.use_cases.apply_label_set import ApplyLabelSet
 from pigeonhole.use_cases.cancel import Cancel
 from pigeonhole.use_cases.deliver_webhook import DeliverWebhook
 from pigeonhole.use_cases.fail_dead import FailDead
+from pigeonhole.use_cases.ingest import Ingest
 from pigeonhole.use_cases.label_sets import LabelSets
 from pigeonhole.use_cases.process_chunk import ProcessChunk
+from pigeonhole.use_cases.publish import PublishJob, PublishResults
 from pigeonhole.use_cases.read_job import ListJobs, ReadJob
 from pigeonhole.use_cases.redrive import Redrive
 from pigeonhole.use_cases.submit import JobRules, Submit
@@ -115,6 +119,9 @@ class Jobs:
     poster: Any = field(default_factory=FakePoster)
     label_sets: Any = field(default_factory=FakeLabelSetStore)
     classifier: Any = field(default_factory=FakeClassifierClient)
+    uploaded: Any = field(default_factory=FakeObjectStore)  # the upload bucket, and its results
+    tags: Any = field(default_factory=FakeObjectTags)
+    results: Any = field(default_factory=FakeResultStore)
     tenants: Any = field(default_factory=lambda: FakeTenantStore({"acme": ACME}))
     run: Callable[..., ChunkResult] = even_or_odd
     rules: JobRules = field(default_factory=lambda: JobRules(text_chunk=4, image_chunk=2, keep_s=1_000, stuck_s=300))
@@ -175,7 +182,27 @@ class Jobs:
 
     @cached_property
     def announce(self) -> Announce:
-        return Announce(self.store, self.bus, self.webhooks, self.clock, self.sleep)
+        publish = PublishJob(self.read, self.objects, self.publish)
+        return Announce(self.store, self.bus, self.webhooks, publish, self.clock, self.sleep)
+
+    @cached_property
+    def publish(self) -> PublishResults:
+        return PublishResults(self.results, self.uploaded, self.tags, self.bus, "uploads")
+
+    @cached_property
+    def ingest(self) -> Ingest:
+        return Ingest(
+            self.tenants,
+            self.apply,
+            self.submit,
+            self.uploaded,
+            self.results,
+            self.publish,
+            RequestLimits(max_samples=10_000),
+            "uploads",
+            keep_s=1_000,
+            clock=self.clock,
+        )
 
     @cached_property
     def deliver(self) -> DeliverWebhook:

@@ -23,6 +23,7 @@ from pigeonhole.routes import route_of
 from pigeonhole.tenants import Tenant
 from pigeonhole.use_cases.label_sets import set_of, sets_of
 from pigeonhole.use_cases.read_job import info_of, page_of
+from pigeonhole.use_cases.read_results import results_of
 
 app = APIGatewayRestResolver()
 
@@ -118,6 +119,14 @@ def make_upload() -> Response:
     tenant = now.authenticate()
     made = own.make_upload(now.call.json(own.limits.max_body_bytes), tenant)
     return respond(http_api.success(UploadResponse(log_id=now.call.log_id, upload=made)))
+
+
+@app.get("/v1/results")
+def read_results() -> Response:
+    now, own = exchange(), services()
+    tenant, call = now.authenticate(), now.call
+    page = own.read_results(tenant.id, call.results_wanted())
+    return respond(http_api.shown_results(results_of(page, call.log_id), page.next))
 
 
 @app.put("/v1/label-sets/<name>")

@@ -20,11 +20,16 @@ def _tell(record: DynamoDBRecord) -> None:
     seen = observer("notify")
     tenant_id, job_id = job_of(record)
     try:
-        job = wiring.announce(wiring.settings())(tenant_id, job_id)
+        told = wiring.announce(wiring.settings())(tenant_id, job_id)
     except Exception as error:
         seen.failed("announcement_failed")
         seen.logger.error("a job's end could not be told", job_id=job_id, trace=places_of(error))
         raise
-    if job:
-        seen.count("ended_jobs")
-        seen.logger.info("told", job_id=job_id, status=job.status, webhook=job.webhook is not None)
+    if told is None:
+        return
+    job, results = told
+    seen.count("ended_jobs")
+    seen.count("results", results.told)
+    seen.count("failed_results", results.failed)
+    seen.count("untagged_uploads", results.untagged)
+    seen.logger.info("told", job_id=job_id, status=job.status, webhook=job.webhook is not None, results=results.told)

@@ -26,6 +26,7 @@ from pigeonhole.use_cases.classify_now import ClassifyNow
 from pigeonhole.use_cases.describe_model import DescribeModel
 from pigeonhole.use_cases.label_sets import LabelSets
 from pigeonhole.use_cases.read_account import ReadAccount
+from pigeonhole.use_cases.read_results import ReadResults
 from pigeonhole.use_cases.submit import SubmitJob
 from pigeonhole.use_cases.upload import MakeUpload
 from pigeonhole.use_cases.webhook_secrets import RotateWebhookSecret
@@ -91,7 +92,8 @@ class Api:
             list_jobs=self.jobs.list,
             cancel=self.jobs.cancel,
             label_sets=self.sets,
-            make_upload=MakeUpload(FakeUploadForms(), limits, "uploads"),
+            make_upload=MakeUpload(FakeUploadForms(), self.jobs.label_sets, limits, "uploads"),
+            read_results=ReadResults(self.jobs.results, "uploads", self.jobs.clock),
             rotate_webhook_secret=RotateWebhookSecret(self.jobs.secrets),
             describe_model=DescribeModel(self.classifier),
             read_account=ReadAccount(SETTINGS, limits, quota, self.jobs.secrets),

@@ -7,8 +7,9 @@ documented ones. Every fault of a body is reported at once, each with its path.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
@@ -53,6 +54,8 @@ class RequestLimits:
 
 
 DOCUMENTED = RequestLimits()
+# Of what is kept: it was held to the deployment's limits when it came.
+UNLIMITED = RequestLimits(**{each.name: sys.maxsize for each in fields(RequestLimits) if each.name.startswith("max_")})  # type: ignore[arg-type]
 
 
 def limits_of(info: ValidationInfo) -> RequestLimits:

@@ -89,4 +89,7 @@ class AccountResponse(Model):
     limits: Limits
     s3_prefixes: list[str] = Field(description="Every `s3://bucket/prefix/` that the tenant's requests may name.")
     upload_prefix: str | None = Field(default=None, description="Where the tenant's uploads lie: POST /v1/uploads.")
+    incoming_prefix: str | None = Field(
+        default=None, description="What is put below it, under a label set's name and a slash, is classified by that set."
+    )
     webhook_secret: SecretInfo | None = Field(default=None, description="Absent if the tenant never made one.")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field, StrictInt, ValidationInfo, field_validator
+from pydantic import Field, StrictInt, ValidationInfo, field_validator, model_validator
 
-from pigeonhole.contract import Input, Model, Text, limits_of
+from pigeonhole.contract import Input, Model, RequestLimits, SetName, Text, limits_of
 from pigeonhole.validation import within
 
 UPLOADS = "/v1/uploads"
@@ -14,21 +14,38 @@ MAX_FILENAME = 200  # characters
 ImageType = Literal[
     "image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/tiff", "image/avif", "application/octet-stream"
 ]
+TextType = Literal["text/plain", "application/jsonl"]
+
+
+def most_bytes(content_type: str, limits: RequestLimits) -> int:
+    """How large a file of that type may be."""
+    return limits.max_body_bytes if content_type in get_args(TextType) else limits.max_upload_bytes
 
 
 class UploadRequest(Input):
     """The body of `POST /v1/uploads`: what is going to be sent."""
 
-    content_type: ImageType = Field(description="The form takes a file of this type alone.")
+    content_type: ImageType | TextType = Field(
+        description="The form takes a file of this type alone; one of texts needs a `label_set`."
+    )
+    label_set: SetName | None = Field(
+        None, description="The file is classified by this saved label set as soon as it is there: GET /v1/results."
+    )
     size: Annotated[StrictInt, Field(ge=1)] | None = Field(
         None, description="Its bytes: the form takes exactly so many. Without it any number, up to `max_bytes` of the answer."
     )
     filename: Text | None = Field(None, description="Becomes the end of the object's key, to be recognised by.")
 
+    @model_validator(mode="after")
+    def _texts_are_classified(self) -> UploadRequest:
+        if self.content_type in get_args(TextType) and self.label_set is None:
+            raise ValueError("a file of texts needs a label_set, which it is classified by; only images are named in requests")
+        return self
+
     @field_validator("size", mode="after")
     @classmethod
     def _is_taken(cls, size: int | None, info: ValidationInfo) -> int | None:
-        most = limits_of(info).max_upload_bytes
+        most = most_bytes(info.data.get("content_type", ""), limits_of(info))
         if size is not None and size > most:
             raise ValueError(f"at most {most} bytes are taken")
         return size
@@ -45,6 +62,7 @@ class Upload(Model):
     url: str
     fields: dict[str, str]
     s3_uri: str = Field(description="What a request or job then names as an image's `value`.")
+    key: str = Field(description="Its part after the bucket, which GET /v1/results takes.")
     max_bytes: int
     expires_at: str = Field(description="Until when the form is taken. ISO 8601, UTC.")
     kept_until: str = Field(description="Until when, at least, the file is kept.")

@@ -17,11 +17,13 @@ from pydantic import BaseModel
 from pigeonhole.contract import ErrorBody, ErrorResponse, check_set_name
 from pigeonhole.contract_jobs import JOBS, JobInfo, JobResponse, Preference
 from pigeonhole.contract_label_sets import LabelSetResponse
+from pigeonhole.contract_results import ResultsWanted, UploadResultsResponse
 from pigeonhole.errors import InvalidRequest, MethodNotAllowed, NotFound, PigeonholeError, TooLarge
 from pigeonhole.jobs import IdempotencyKey, Status, is_id
 from pigeonhole.label_sets import LabelSet, Precondition, etag_of
 from pigeonhole.rates import RateState
 from pigeonhole.routes import methods_at
+from pigeonhole.times import seconds_of
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -131,6 +133,37 @@ class Call:
         except ValueError:
             raise InvalidRequest("cursor: must be what the page before gave") from None
 
+    def results_wanted(self) -> ResultsWanted:
+        """Read the query of a list of results.
+
+        Raises InvalidRequest for a time that isn't ISO 8601, a cursor that no page gave, and a key beside other choices.
+        """
+        key, others = self.query.get("key"), [name for name in ("prefix", "since", "until", "cursor") if name in self.query]
+        if key is not None and others:
+            raise InvalidRequest(f"{others[0]}: is not wanted beside key, which names one object")
+        return ResultsWanted(
+            key=key,
+            prefix=self.query.get("prefix", ""),
+            since=self._moment("since"),
+            until=self._moment("until"),
+            limit=self.number("limit", 20, least=1, most=100),
+            cursor=self._packed_cursor(),
+        )
+
+    def _moment(self, name: str) -> float | None:
+        value = self.query.get(name)
+        try:
+            return None if value is None else seconds_of(value)
+        except ValueError:
+            raise InvalidRequest(f"{name}: must be a time in ISO 8601, such as 2026-11-27T08:00:00Z") from None
+
+    def _packed_cursor(self) -> str | None:
+        value = self.query.get("cursor")
+        try:
+            return None if value is None else base64.b64decode(value + "=" * (-len(value) % 4), b"-_", validate=True).decode()
+        except ValueError:  # binascii.Error and UnicodeDecodeError, too
+            raise InvalidRequest("cursor: must be what the page before gave") from None
+
     def precondition(self) -> Precondition:
         """Read If-Match and If-None-Match (RFC 9110) of a change.
 
@@ -208,6 +241,12 @@ def success(model: BaseModel) -> Answer:
     if len(body.encode("utf-8")) > MAX_ANSWER_BYTES:
         raise TooLarge("the answer would be too large: give image labels a short `key`")
     return Answer(200, body)
+
+
+def shown_results(answer: UploadResultsResponse, following: str | None) -> Answer:
+    """Answer with results. `following`: where the next page begins, which any text may say; it is packed for an address."""
+    packed = None if following is None else base64.urlsafe_b64encode(following.encode()).decode().rstrip("=")
+    return success(answer.model_copy(update={"cursor": packed}))
 
 
 def applied(wanted: Preference) -> dict[str, str]:

@@ -101,7 +101,8 @@ class Job:
     `chunk_size`: samples per message; `queued_at`: when all its messages had been sent; `due_at`: when the sweep looks at it
     next, None once nothing is left to do; `expires_at`: when the table may forget it; `announcement`: None until it ends;
     `announce_at`: when it waits again, None once it is made; `has_whole`: its
-    answer, being too large for one of the API's, lies whole in an object.
+    answer, being too large for one of the API's, lies whole in an object; `has_objects`: its samples came in uploaded files,
+    each of which gets a result of its own.
     """
 
     tenant_id: str
@@ -121,6 +122,7 @@ class Job:
     failed: int = 0
     label_set: LabelSetRef | None = None
     has_whole: bool = False
+    has_objects: bool = False
     announcement: Announcement | None = None
     announce_at: float | None = None
     webhook: Webhook | None = None

@@ -3,7 +3,8 @@
 functions/api sends a `ClassifyCommand` to functions/classify and gets a `ClassifyReply`; `DescribeCommand` asks the same
 function what it runs (deep health, GET /v1/models). A reply carries either a result or an error from errors.py, by its code.
 `ChunkMessage` goes to functions/worker by the queue; it finds its samples in a `JobInput` and leaves `PartResults`. When a job
-has ended, functions/notify sends a `JobEnded` to the event bus and a `WebhookMessage` to functions/webhooks.
+has ended, functions/notify sends a `JobEnded` to the event bus and a `WebhookMessage` to functions/webhooks; of a job of
+uploaded objects an `UploadClassified` for each of them, too.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class S3Grant(BaseModel):
 
 
 class ClassifyCommand(_Message):
-    """Classify one request's samples. `grants`: what the tenant may name by s3://.
+    """Classify one request's samples. `grants`: what the tenant may name by s3://; `versions`: which version of an object is
+    meant by an s3:// value, where that isn't the newest.
 
     `first`: which of the samples that the caller sent the first one is; errors and warnings count from there.
     """
@@ -44,6 +46,7 @@ class ClassifyCommand(_Message):
     log_id: str
     tenant_id: str
     grants: tuple[S3Grant, ...] = ()
+    versions: dict[str, str] = {}
     first: Annotated[int, Field(ge=0)] = 0
     request: ClassificationRequest
 
@@ -142,14 +145,28 @@ class ChunkMessage(_JobMessage):
         return self
 
 
+class UploadedObject(BaseModel):
+    """A file in the upload bucket, as S3's notification told it. `sequencer`: hex digits, by which S3 orders what happened to a
+    key; `samples`: how many of a job's samples are its; `is_lines`: they are its lines."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+    key: Annotated[str, Field(min_length=1)]
+    version_id: str | None = None
+    sequencer: Annotated[str, Field(pattern=r"^[0-9A-Fa-f]{1,64}$")]
+    size: Annotated[int, Field(ge=0)]
+    samples: Annotated[int, Field(ge=1)] = 1
+    is_lines: bool = False
+
+
 class JobInput(_Message):
-    """What a job works on, kept as an object for its workers."""
+    """What a job works on, kept as an object for its workers. `objects`: the files that its samples came in, in their order."""
 
     # Kept for days: a field that another version of ours knows is no reason to lose a job.
     model_config = ConfigDict(extra="ignore")
     kind: Literal["job_input"] = "job_input"
     log_id: str
     request: ClassificationRequest
+    objects: tuple[UploadedObject, ...] = ()
 
 
 class PartResults(_Message):
@@ -181,3 +198,30 @@ class JobEnded(_JobMessage):
     failed: int
     created_at: str
     finished_at: str
+
+
+class UploadClassified(_Message):
+    """The event of an uploaded object's result, for whoever has a rule on the bus. `labels`: the best first, none where `error`
+    says why or where the object is a .jsonl file; `score`: the best one's probability; `results_key`: the object of `bucket`
+    that says all.
+
+    It may come twice, if whoever sent it was lost or learned nothing of its being taken: `key`, `version_id` and `job_id` tell.
+    """
+
+    kind: Literal["upload_classified"] = "upload_classified"
+    tenant_id: str
+    bucket: str
+    key: str
+    version_id: str | None
+    label_set: str
+    label_set_version: int | None
+    job_id: str | None
+    status: Literal["succeeded", "failed"]
+    labels: list[str]
+    score: float | None
+    error: str | None
+    results_key: str
+    classified_at: str
+
+
+AnyEvent = JobEnded | UploadClassified

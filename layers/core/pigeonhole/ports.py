@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from pigeonhole.incoming import ObjectResult
 from pigeonhole.jobs import Claim, Job, Part, Span, Status
 from pigeonhole.label_sets import LabelSet
-from pigeonhole.messages import AnyCommand, ChunkMessage, ClassifyReply, JobEnded, WebhookMessage
+from pigeonhole.messages import AnyCommand, AnyEvent, ChunkMessage, ClassifyReply, WebhookMessage
 from pigeonhole.tenants import ApiKeyRecord, Tenant
 from pigeonhole.webhooks import Secret
 
@@ -93,8 +94,18 @@ class ClassifierClient(Protocol):
 class BlobStore(Protocol):
     """Objects in S3 that a caller names. The check against the tenant's grants is done by sources.py, before."""
 
-    def read(self, bucket: str, key: str, max_bytes: int, *, on_bytes: Callable[[int], None] | None = None) -> bytes:
-        """Get an object. `on_bytes`: is told how many bytes came, as they come, and may end the reading by raising.
+    def read(
+        self,
+        bucket: str,
+        key: str,
+        max_bytes: int,
+        *,
+        version_id: str | None = None,
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> bytes:
+        """Get an object, the newest version of it unless another is named.
+
+        `on_bytes`: is told how many bytes came, as they come, and may end the reading by raising.
 
         Raises UnfetchableUrl (absent, or not ours to read) or TooLarge (more than `max_bytes`, nothing more is read).
         """
@@ -222,8 +233,8 @@ class ObjectStore(Protocol):
 
     def put(self, key: str, data: bytes, content_type: str) -> None: ...
 
-    def get(self, key: str) -> bytes | None:
-        """An object's bytes, None if there is none."""
+    def get(self, key: str, version_id: str | None = None) -> bytes | None:
+        """An object's bytes, None if there is none: the newest version's, or those of the one that is named."""
         ...
 
     def link(self, key: str, seconds: int) -> str:
@@ -262,8 +273,8 @@ class WebhookQueue(Protocol):
 class EventBus(Protocol):
     """Where a deployment tells whoever listens what has happened."""
 
-    def put(self, event: JobEnded) -> None:
-        """Raises Overloaded if it may not have been taken."""
+    def put(self, events: Sequence[AnyEvent]) -> None:
+        """Raises Overloaded if one of them may not have been taken."""
         ...
 
 
@@ -325,4 +336,45 @@ class UploadForms(Protocol):
 
     def form(self, key: str, content_type: str, least: int, most: int, seconds: int) -> tuple[str, dict[str, str]]:
         """The address and the fields of a form that takes one object: of that key and type, with `least` to `most` bytes."""
+        ...
+
+
+class ObjectTags(Protocol):
+    """The tags of objects in the upload bucket."""
+
+    def add(self, key: str, version_id: str | None, tags: Mapping[str, str]) -> bool:
+        """Give a version of an object `tags` beside those that it has; of the same name, in their place.
+
+        False, and its tags stay as they are, if there is no room for them or the object is gone. Raises Overloaded.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class ResultsPage:
+    """Some results of a list. `next`: where the next page begins, None at the end."""
+
+    results: list[ObjectResult]
+    next: str | None
+
+
+class ResultStore(Protocol):
+    """What became of tenants' uploaded objects, one result for each. Raises Overloaded where trying again may help."""
+
+    def save(self, result: ObjectResult) -> bool:
+        """Keep a result in place of the one before it. False, and nothing is written, unless it `may_replace` that one."""
+        ...
+
+    def get(self, tenant_id: str, key: str) -> ObjectResult | None: ...
+
+    def sequencers(self, tenant_id: str, keys: Sequence[str]) -> dict[str, str]:
+        """Which upload of each object has a result that a job gave, by its sequencer; objects without one are left out."""
+        ...
+
+    def page(self, tenant_id: str, prefix: str, limit: int, start: str | None) -> ResultsPage:
+        """At most `limit` results of objects whose keys begin with `prefix`, by key. `start`: an earlier page's `next`."""
+        ...
+
+    def newest(self, tenant_id: str, prefix: str, since: float, until: float, limit: int, start: str | None) -> ResultsPage:
+        """The same, newest first, of those that were written from `since` to `until`. Some pages have fewer than `limit`."""
         ...

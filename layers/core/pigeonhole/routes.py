@@ -17,6 +17,7 @@ from pigeonhole.contract_label_sets import (
     LabelSetsResponse,
     RemovedResponse,
 )
+from pigeonhole.contract_results import UPLOAD_RESULTS, UploadResultsResponse
 from pigeonhole.contract_service import AccountResponse, HealthResponse, ModelsResponse, WebhookSecretResponse
 from pigeonhole.contract_uploads import UPLOADS, UploadRequest, UploadResponse
 from pigeonhole.jobs import Status
@@ -153,10 +154,31 @@ OPERATIONS = (
         method="POST",
         path=UPLOADS,
         id="makeUpload",
-        summary="A form to send a large image by, which requests then name by its s3:// address.",
+        summary="A form to send a file by: an image for requests to name, or what is to be classified by a label set.",
         answer=UploadResponse,
         errors=("invalid_request", "too_large", *OF_KEY, "internal_error", "overloaded"),
         body=UploadRequest,
+    ),
+    Operation(
+        method="GET",
+        path=UPLOAD_RESULTS,
+        id="readResults",
+        summary="What became of the files that you dropped to be classified: of one, or of many, the newest first.",
+        answer=UploadResultsResponse,
+        errors=("invalid_request", *OF_KEY, "not_found", "internal_error", "overloaded"),
+        parameters=(
+            Parameter("query", "key", "One object's key or s3:// address: 404 while it has no result.", {"type": "string"}),
+            Parameter("query", "prefix", "Only keys that begin so; by itself, in the order of keys.", {"type": "string"}),
+            Parameter("query", "since", "Only results from then on: ISO 8601.", {"type": "string", "format": "date-time"}),
+            Parameter("query", "until", "Only results up to then.", {"type": "string", "format": "date-time"}),
+            Parameter(
+                "query",
+                "limit",
+                "Results per page; some pages have fewer.",
+                {"type": "integer", "default": 20, "minimum": 1, "maximum": 100},
+            ),
+            Parameter("query", "cursor", "Where the page begins: `cursor` of the page before.", {"type": "string"}),
+        ),
     ),
     Operation(
         method="PUT",

@@ -62,6 +62,7 @@ class Settings:
     # uploads
     upload_form_s: int = 900  # how long a form is taken
     upload_days: int = 7  # how long an upload is kept
+    tag_uploads: bool = True  # with their labels and scores
     # callers' addresses
     allow_http: bool = False
     allow_loopback: bool = False  # the local stack only: the template never sets it

@@ -15,7 +15,7 @@ from __future__ import annotations
 import binascii
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import unquote_to_bytes
 
 from pigeonhole.errors import ForbiddenUrl, TooLarge, UnreadableImage
@@ -63,8 +63,11 @@ class Sources:
         self._fetcher = fetcher
         self._blobs = blobs
 
-    def read(self, value: str, *, grants: Sequence[S3Grant], budget: ByteBudget) -> bytes:
-        """Get the bytes that `value` names or holds. `grants`: what the tenant may name by s3://.
+    def read(
+        self, value: str, *, grants: Sequence[S3Grant], budget: ByteBudget, versions: Mapping[str, str] | None = None
+    ) -> bytes:
+        """Get the bytes that `value` names or holds. `grants`: what the tenant may name by s3://; `versions`: which version of
+        its object an s3:// value means, where that isn't the newest.
 
         Raises ForbiddenUrl (not allowed, whatever is there), UnfetchableUrl (not to be had), UnreadableImage (a malformed data:
         URL) or TooLarge.
@@ -75,15 +78,15 @@ class Sources:
             case "data":
                 return _decode(value, budget)
             case "s3":
-                return self._read_blob(value, grants, budget)
+                return self._read_blob(value, grants, budget, (versions or {}).get(value))
         raise ForbiddenUrl(f"an image's value is {ACCEPTED}")
 
-    def _read_blob(self, value: str, grants: Sequence[S3Grant], budget: ByteBudget) -> bytes:
+    def _read_blob(self, value: str, grants: Sequence[S3Grant], budget: ByteBudget, version_id: str | None) -> bytes:
         bucket, key = _bucket_and_key(value)
         granted = any(bucket == grant.bucket and key.startswith(grant.prefix) for grant in grants)
         if self._blobs is None or not granted:
             raise ForbiddenUrl("the s3:// address is under no prefix that is granted to you; GET /v1/account names yours")
-        return self._blobs.read(bucket, key, budget.per_item, on_bytes=budget.spend)
+        return self._blobs.read(bucket, key, budget.per_item, version_id=version_id, on_bytes=budget.spend)
 
 
 def _bucket_and_key(value: str) -> tuple[str, str]:

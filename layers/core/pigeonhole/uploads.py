@@ -15,7 +15,11 @@ def grant_of(tenant_id: str, bucket: str) -> S3Grant:
     return S3Grant(bucket=bucket, prefix=f"{UPLOADS}{tenant_id}/")
 
 
-def new_key(tenant_id: str, filename: str | None, now: float) -> str:
-    """The key of a new upload, which nobody can guess. The file's name is its end: its letters, digits, `-`, `_` and dots."""
+def new_key(prefix: str, filename: str | None, now: float, ending: str = "") -> str:
+    """The key of a new upload, which nobody can guess. The file's name is its end: its letters, digits, `-`, `_` and dots.
+
+    `prefix`: where it lies, with a slash at its end; `ending`: is added unless the name has it.
+    """
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", filename or "").strip("-.")[-100:]
-    return f"{UPLOADS}{tenant_id}/{new_id(now)}" + (f"-{plain}" if plain else "")
+    key = f"{prefix}{new_id(now)}" + (f"-{plain}" if plain else "")
+    return key if key.lower().endswith(ending) else key + ending

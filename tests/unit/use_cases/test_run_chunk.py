@@ -4,7 +4,7 @@ import gc
 import io
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -43,7 +43,9 @@ class Web:
     most_at_once: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def read(self, value: str, *, grants: Sequence[S3Grant], budget: ByteBudget) -> bytes:
+    def read(
+        self, value: str, *, grants: Sequence[S3Grant], budget: ByteBudget, versions: Mapping[str, str] | None = None
+    ) -> bytes:
         with self.lock:
             self.reads.append(value)
             self.grants.append(grants)
@@ -188,7 +190,9 @@ def test_a_whole_request_is_fetched_at_once() -> None:
     together = threading.Barrier(32 + 22)
 
     class Meeting(Web):
-        def read(self, value: str, *, grants: Sequence[S3Grant], budget: ByteBudget) -> bytes:
+        def read(
+            self, value: str, *, grants: Sequence[S3Grant], budget: ByteBudget, versions: Mapping[str, str] | None = None
+        ) -> bytes:
             together.wait(timeout=20)
             return super().read(value, grants=grants, budget=budget)
 

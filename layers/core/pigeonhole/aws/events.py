@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pigeonhole.errors import Overloaded
-from pigeonhole.messages import JobEnded
+from pigeonhole.messages import AnyEvent, JobEnded, UploadClassified
 
-SOURCE, JOB_ENDED = "pigeonhole", "Job Ended"
+SOURCE, JOB_ENDED, UPLOAD_CLASSIFIED = "pigeonhole", "Job Ended", "Upload Classified"
+TYPES = {JobEnded: JOB_ENDED, UploadClassified: UPLOAD_CLASSIFIED}
+BATCH, BATCH_BYTES = 10, 200_000  # of one PutEvents, which takes 256 KB with all that is around the events
 
 
 class EventBridgeBus:
@@ -19,11 +22,29 @@ class EventBridgeBus:
         self._client = client
         self._bus = bus
 
-    def put(self, event: JobEnded) -> None:
-        entry = {"EventBusName": self._bus, "Source": SOURCE, "DetailType": JOB_ENDED, "Detail": event.model_dump_json()}
-        try:
-            refused = self._client.put_events(Entries=[entry])["FailedEntryCount"]
-        except (ClientError, BotoCoreError) as error:
-            raise Overloaded() from error
-        if refused:
-            raise Overloaded()
+    def put(self, events: Sequence[AnyEvent]) -> None:
+        for entries in _batches([self._entry(event) for event in events]):
+            try:
+                refused = self._client.put_events(Entries=entries)["FailedEntryCount"]
+            except (ClientError, BotoCoreError) as error:
+                raise Overloaded() from error
+            if refused:
+                raise Overloaded()
+
+    def _entry(self, event: AnyEvent) -> dict[str, str]:
+        kind, detail = TYPES[type(event)], event.model_dump_json()
+        return {"EventBusName": self._bus, "Source": SOURCE, "DetailType": kind, "Detail": detail}
+
+
+def _batches(entries: Sequence[dict[str, str]]) -> Iterator[list[dict[str, str]]]:
+    batch: list[dict[str, str]] = []
+    size = 0
+    for entry in entries:
+        more = len(entry["Detail"].encode())
+        if batch and (len(batch) == BATCH or size + more > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(entry)
+        size += more
+    if batch:
+        yield batch

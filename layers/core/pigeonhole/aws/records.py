@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
+from urllib.parse import unquote_plus
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from pydantic import BaseModel, ValidationError
 
+from pigeonhole.messages import UploadedObject
 from pigeonhole.observability import Observer
 
 Message = TypeVar("Message", bound=BaseModel)
@@ -23,6 +26,12 @@ def each_message(event: dict[str, Any], context: Any, work: Callable[[SQSRecord]
 def each_change(event: dict[str, Any], context: Any, work: Callable[[DynamoDBRecord], None]) -> dict[str, Any]:
     """Run `work` on each record of the stream, in order; from the first for which it raised, they come again."""
     return _each(event, context, work, EventType.DynamoDBStreams)
+
+
+def all_messages(event: dict[str, Any], work: Callable[[Sequence[SQSRecord]], Collection[str]]) -> dict[str, Any]:
+    """Run `work` on the records of a queue together; the answer names those whose ids it gives, and they come again."""
+    failed = work([SQSRecord(record) for record in event["Records"]])
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
 def _each(event: dict[str, Any], context: Any, work: Callable[[Any], None], kind: EventType) -> dict[str, Any]:
@@ -49,3 +58,28 @@ def job_of(record: DynamoDBRecord) -> tuple[str, str]:
     """A job's tenant and id, by the keys that dynamodb_jobs.py gives it."""
     keys = (record.dynamodb.keys if record.dynamodb else None) or {}
     return str(keys["pk"]).removeprefix("JOBS#"), str(keys["sk"])
+
+
+def uploads_of(record: SQSRecord, bucket: str, seen: Observer) -> list[UploadedObject]:
+    """The new objects that a notification of S3 tells; none, and a line in the log without its text, if it can't be read.
+
+    S3 tests each queue with a message of its own when its notifications are set up; that tells none.
+    """
+    try:
+        notified = json.loads(record.body)
+        if notified.get("Event") == "s3:TestEvent":
+            return []
+        return [_upload_of(each["s3"], bucket) for each in notified["Records"]]
+    except (ValueError, KeyError, TypeError, AttributeError):  # ValidationError, too
+        seen.failed("bad_message")
+        seen.logger.error("a notification that can't be read is dropped", message_id=record.message_id)
+        return []
+
+
+def _upload_of(told: dict[str, Any], bucket: str) -> UploadedObject:
+    if told["bucket"]["name"] != bucket:
+        raise ValueError("another bucket's")
+    it = told["object"]
+    # As in a form: a plus is a space, and a plus in the key is %2B.
+    key = unquote_plus(it["key"], errors="strict")
+    return UploadedObject(key=key, version_id=it.get("versionId"), sequencer=it["sequencer"], size=it["size"])

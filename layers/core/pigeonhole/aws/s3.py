@@ -1,8 +1,8 @@
-"""Objects in S3: callers' (ports.BlobStore, UploadForms), and the deployment's own (ports.ObjectStore)."""
+"""Objects in S3: callers' (ports.BlobStore, UploadForms, ObjectTags), and the deployment's own (ports.ObjectStore)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from io import BytesIO
 from typing import Any
@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pigeonhole.errors import Overloaded, TooLarge, UnfetchableUrl
+from pigeonhole.incoming import MAX_TAGS
 
 CHUNK_BYTES = 256 * 1024
 UNUSED = "pigeonhole:unused"  # a tag
@@ -22,11 +23,19 @@ class S3BlobStore:
     def __init__(self, client: Any) -> None:
         self._client = client
 
-    def read(self, bucket: str, key: str, max_bytes: int, *, on_bytes: Callable[[int], None] | None = None) -> bytes:
+    def read(
+        self,
+        bucket: str,
+        key: str,
+        max_bytes: int,
+        *,
+        version_id: str | None = None,
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> bytes:
         """Get an object. See ports.BlobStore."""
         body = BytesIO()
         try:
-            answer = self._client.get_object(Bucket=bucket, Key=key)
+            answer = self._client.get_object(Bucket=bucket, Key=key, **_version(version_id))
             with closing(answer["Body"]) as stream:
                 _hold(answer["ContentLength"], max_bytes)
                 for chunk in stream.iter_chunks(CHUNK_BYTES):
@@ -55,9 +64,10 @@ class S3ObjectStore:
         except (ClientError, BotoCoreError) as error:
             raise Overloaded() from error
 
-    def get(self, key: str) -> bytes | None:
+    def get(self, key: str, version_id: str | None = None) -> bytes | None:
         try:
-            with closing(self._client.get_object(Bucket=self._bucket, Key=key)["Body"]) as stream:
+            answer = self._client.get_object(Bucket=self._bucket, Key=key, **_version(version_id))
+            with closing(answer["Body"]) as stream:
                 data: bytes = stream.read()
                 return data
         except ClientError as error:
@@ -116,6 +126,38 @@ class S3UploadForms:
             ExpiresIn=seconds,
         )
         return made["url"], made["fields"]
+
+
+class S3ObjectTags:
+    """The ObjectTags of a deployment. S3 replaces all tags of an object at once, so those it has are read first; what others
+    change in between is lost."""
+
+    def __init__(self, client: Any, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def add(self, key: str, version_id: str | None, tags: Mapping[str, str]) -> bool:
+        place = {"Bucket": self._bucket, "Key": key, **_version(version_id)}
+        try:
+            before = {tag["Key"]: tag["Value"] for tag in self._client.get_object_tagging(**place)["TagSet"]}
+            after = before | dict(tags)
+            if len(after) > MAX_TAGS:
+                return False
+            if after != before:
+                tagged = [{"Key": name, "Value": value} for name, value in after.items()]
+                self._client.put_object_tagging(**place, Tagging={"TagSet": tagged})
+        except ClientError as error:
+            # 403: as in S3ObjectStore; 404 and 405: it is gone, or a mark that it was deleted lies in its place
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (403, 404, 405):
+                return False
+            raise Overloaded() from error
+        except BotoCoreError as error:
+            raise Overloaded() from error
+        return True
+
+
+def _version(version_id: str | None) -> dict[str, str]:
+    return {"VersionId": version_id} if version_id else {}
 
 
 def _hold(count: int, max_bytes: int) -> None:

@@ -1,4 +1,4 @@
-"""Tell a job's end: an event on the bus, and ask for the first try of its webhook.
+"""Tell a job's end: the results of the uploads it is made of, an event on the bus, and ask for the first try of its webhook.
 
 The table's stream brings each end, and the sweep lets it bring those again that nobody told. Who takes an end up writes
 that down first, over the version that waits: of two, one is too late and tells nothing. If it is lost before it has
@@ -18,20 +18,22 @@ from pigeonhole.messages import JobEnded, WebhookMessage
 from pigeonhole.ports import EventBus, JobStore, WebhookQueue
 from pigeonhole.times import iso
 from pigeonhole.use_cases.change_job import ChangeJob
+from pigeonhole.use_cases.publish import Published
 
 
 @dataclass(frozen=True)
 class Announce:
-    """The service behind functions/notify."""
+    """The service behind functions/notify. `publish`: tells the results of a job's uploaded objects."""
 
     store: JobStore
     bus: EventBus
     webhooks: WebhookQueue
+    publish: Callable[[Job], Published]
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 
-    def __call__(self, tenant_id: str, job_id: str) -> Job | None:
-        """Tell the end of a job that waits for it; the job, None if there is nothing to tell.
+    def __call__(self, tenant_id: str, job_id: str) -> tuple[Job, Published] | None:
+        """Tell the end of a job that waits for it; the job and what was told of its uploads, None if there is nothing to tell.
 
         Raises Overloaded where it could not be told now.
         """
@@ -42,8 +44,10 @@ class Announce:
         if job.awaits_try(1):
             with suppress(Overloaded):  # the sweep asks for that try, and no event waits for it
                 self.webhooks.send([WebhookMessage(tenant_id=tenant_id, job_id=job_id, attempt=1)])
-        self.bus.put(event_of(job))
-        return replace(change, insists=True)(tenant_id, job_id, self._note)
+        published = self.publish(job) if job.has_objects else Published()
+        self.bus.put([event_of(job)])
+        after = replace(change, insists=True)(tenant_id, job_id, self._note)
+        return (after or job), published
 
     def _take_up(self, job: Job) -> Job | None:
         return job.taken_up(self.clock()) if job.announcement is Announcement.WAITING else None

@@ -6,17 +6,17 @@ who wrote at once one is too late, and leaves out what the other has.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pydantic import ValidationError
 
-from pigeonhole.contract import RequestLimits
+from pigeonhole.contract import RequestLimits, Sample
 from pigeonhole.errors import Overloaded, PigeonholeError, SampleError
 from pigeonhole.jobs import Job, Part, Span
-from pigeonhole.messages import ChunkMessage, ChunkResult, ClassifyCommand, ErrorReply, JobInput, PartResults
+from pigeonhole.messages import ChunkMessage, ChunkResult, ClassifyCommand, ErrorReply, JobInput, PartResults, UploadedObject
 from pigeonhole.ports import ChunkQueue, JobStore, ObjectStore, TenantStore
 from pigeonhole.results import as_reply, input_key
 from pigeonhole.use_cases.read_job import ReadJob
@@ -121,6 +121,16 @@ class ProcessChunk:
             log_id=kept.log_id,
             tenant_id=job.tenant_id,
             grants=tenant.grants if tenant else (),
+            versions=versions_of(samples, kept.objects[span.start : span.stop]),
             first=span.start,
             request=kept.request.model_copy(update={"dataset": samples, "on_error": "null"}),
         )
+
+
+def versions_of(samples: Sequence[Sample], objects: Sequence[UploadedObject]) -> dict[str, str]:
+    """Which version of its object each image means: the one that was uploaded, whatever lies there now.
+
+    Of images one object each; where all the samples are lines of one object, it isn't they that have a version.
+    """
+    pairs = zip(samples, objects, strict=False)
+    return {sample.value: it.version_id for sample, it in pairs if it.version_id and sample.value.endswith(f"/{it.key}")}

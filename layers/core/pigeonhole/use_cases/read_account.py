@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from pigeonhole.contract import RequestLimits
 from pigeonhole.contract_service import AccountResponse, Limits, SecretInfo, TenantInfo
+from pigeonhole.incoming import grant_of as incoming_of
 from pigeonhole.messages import S3Grant
 from pigeonhole.ports import SecretStore
 from pigeonhole.rates import Quota, RateState
@@ -37,7 +38,8 @@ class ReadAccount:
     def __call__(self, tenant: Tenant, rate: RateState, log_id: str) -> AccountResponse:
         """Describe `tenant`, whose standing in the quota's period is `rate`."""
         bucket = self._settings.upload_bucket
-        uploads = grant_of(tenant.id, bucket) if bucket else None
+        uploads = _address(grant_of(tenant.id, bucket)) if bucket else None
+        incoming = _address(incoming_of(tenant.id, bucket)) if bucket else None
         return AccountResponse(
             log_id=log_id,
             tenant=TenantInfo(id=tenant.id, created_at=iso(tenant.created_at)),
@@ -56,8 +58,9 @@ class ReadAccount:
                 requests_remaining=rate.remaining,
                 requests_reset=rate.reset_ms,
             ),
-            s3_prefixes=[_address(grant) for grant in (*tenant.grants, *([uploads] if uploads else []))],
-            upload_prefix=_address(uploads) if uploads else None,
+            s3_prefixes=[*map(_address, tenant.grants), *filter(None, (uploads, incoming))],
+            upload_prefix=uploads,
+            incoming_prefix=incoming,
             webhook_secret=self._secret_of(tenant),
         )
 

@@ -5,15 +5,13 @@ the old job's parts: which samples are dead  ->  its kept input: those samples, 
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from pigeonhole.contract import RequestLimits
+from pigeonhole.contract import UNLIMITED
 from pigeonhole.errors import NotFound
 from pigeonhole.jobs import IdempotencyKey, Job, Status, is_id
 from pigeonhole.messages import JobInput
@@ -24,10 +22,6 @@ from pigeonhole.use_cases.read_job import ReadJob
 from pigeonhole.use_cases.submit import JobRules, Submit
 
 CUT = 8  # chunks become so many times smaller, so that a sample that kills its worker takes fewer others with it each time
-
-# What is kept was held to the deployment's limits when it came, which an operator's shell doesn't know.
-_MOST: dict[str, Any] = {each.name: sys.maxsize for each in fields(RequestLimits) if each.name.startswith("max_")}
-UNLIMITED = RequestLimits(**_MOST)
 
 
 class CannotRedrive(ValueError):
@@ -69,7 +63,8 @@ class Redrive:
         # No header may hold a line break, so no caller's own key can be this one.
         key = IdempotencyKey(f"redrive\n{old.id}", body=b"")
         request = kept.request.model_copy(update={"dataset": dataset})
-        job = submit(request, tenant=tenant, log_id=kept.log_id, key=key, label_set=old.label_set)
+        objects = [kept.objects[index] for index in samples] if len(kept.objects) == old.total else ()
+        job = submit(request, tenant=tenant, log_id=kept.log_id, key=key, label_set=old.label_set, objects=objects)
         return Redriven(job, samples)
 
     def _tenant(self, tenant_id: str) -> Tenant:

@@ -35,7 +35,9 @@ Pictures = dict[str, Pixels | SampleError]  # by value: views, or why there are 
 class Reader(Protocol):
     """Values to bytes: sources.Sources."""
 
-    def read(self, value: str, *, grants: Sequence[S3Grant], budget: ByteBudget) -> bytes: ...
+    def read(
+        self, value: str, *, grants: Sequence[S3Grant], budget: ByteBudget, versions: Mapping[str, str] | None = None
+    ) -> bytes: ...
 
 
 def views_of(encoder: Encoder, image: Image.Image, *, every_part: bool) -> Pixels:
@@ -85,7 +87,7 @@ class RunChunk:
             in_parts = values if request.multiple_labels else ()
             wanted = values if first else [*(value for value in examples if value not in embedded), *values]
             kept = {value: pictures[value] for value in examples if first and value not in embedded}
-            pictures = kept | self._load(wanted, grants, in_parts=in_parts)
+            pictures = kept | self._load(wanted, grants, command.versions, in_parts=in_parts)
             embedded |= self._newly_embedded(set(examples) - set(embedded), pictures, command)
             part = request.model_copy(update={"dataset": samples})
             groups.append(self._run(part, labels, pictures, embedded, command.first + first))
@@ -154,7 +156,9 @@ class RunChunk:
             return self._classifier.classify_texts(values, labels, options, examples, first=first)
         return self._classifier.classify_images([pixels[value] for value in values], labels, options, examples)
 
-    def _load(self, values: Sequence[str], grants: Sequence[S3Grant], *, in_parts: Collection[str]) -> Pictures:
+    def _load(
+        self, values: Sequence[str], grants: Sequence[S3Grant], versions: Mapping[str, str], *, in_parts: Collection[str]
+    ) -> Pictures:
         """Fetch and decode each distinct value once: its views, or why there are none. `in_parts`: those to see all of."""
         distinct = list(dict.fromkeys(values))
         if not distinct:
@@ -167,7 +171,7 @@ class RunChunk:
             ThreadPoolExecutor(min(limits.fetches, len(distinct)), thread_name_prefix="fetch") as fetching,
             ThreadPoolExecutor(limits.decodes, thread_name_prefix="decode") as decoding,
         ):
-            read_one = partial(self._sources.read, grants=grants, budget=budget)
+            read_one = partial(self._sources.read, grants=grants, budget=budget, versions=versions)
             reads = {fetching.submit(or_error, partial(read_one, value)): value for value in distinct}
             for read in as_completed(list(reads)):
                 value, data = reads.pop(read), read.result()

@@ -8,14 +8,14 @@ What stops before the job is written leaves an object that its lifecycle removes
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pigeonhole.contract import ClassificationRequest, LabelSetRef, RequestLimits, parse_as
 from pigeonhole.contract_jobs import LACKING, JobRequest, Preference
 from pigeonhole.errors import Fault, IdempotencyMismatch, NotFound, Overloaded
 from pigeonhole.jobs import IdempotencyKey, Job, Span, new_id
-from pigeonhole.messages import ChunkMessage, JobInput
+from pigeonhole.messages import ChunkMessage, JobInput, UploadedObject
 from pigeonhole.ports import ChunkQueue, JobStore, ObjectStore, SecretStore
 from pigeonhole.results import input_key
 from pigeonhole.tenants import Tenant
@@ -74,22 +74,27 @@ class Submit:
         key: IdempotencyKey | None = None,
         webhook_url: str | None = None,
         label_set: LabelSetRef | None = None,
+        objects: Sequence[UploadedObject] = (),
     ) -> Job:
-        """Take a job, or give the one that `key` stands for. `webhook_url`: is told its end; `label_set`: its labels' own.
+        """Take a job, or give the one that `key` stands for. `webhook_url`: is told its end; `label_set`: its labels' own;
+        `objects`: the files that its samples came in, where they did.
 
         Raises IdempotencyMismatch if `key` came with another body, InvalidRequest if there is no secret to sign what the
         webhook is told, Overloaded if the job could not be written down.
         """
         now = self._clock()
         job = replace(
-            self._new_job(request, tenant, now), webhook=Webhook(webhook_url) if webhook_url else None, label_set=label_set
+            self._new_job(request, tenant, now),
+            webhook=Webhook(webhook_url) if webhook_url else None,
+            label_set=label_set,
+            has_objects=bool(objects),
         )
         claim = key.claim_on(job) if key else None
         if earlier := self.earlier(tenant, key):
             return earlier
         if webhook_url and not self._secrets.secrets(tenant.id):
             raise invalid_request((NO_SECRET,))
-        kept = JobInput(log_id=log_id, request=request)
+        kept = JobInput(log_id=log_id, request=request, objects=tuple(objects))
         data = kept.model_dump_json(exclude_none=True).encode()
         self._objects.put(input_key(tenant.id, job.id), data, "application/json")
         if not self._store.create(job, claim):

@@ -1,4 +1,4 @@
-"""Give a form by which a caller sends a file to its own prefix of the upload bucket, and no other file to no other place."""
+"""Give a form by which a caller sends a file to its own prefixes of the upload bucket, and no other file to no other place."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from pigeonhole.contract import RequestLimits
-from pigeonhole.contract_uploads import Upload, UploadRequest
-from pigeonhole.ports import UploadForms
+from pigeonhole.contract_uploads import Upload, UploadRequest, most_bytes
+from pigeonhole.incoming import Kind, kind_of
+from pigeonhole.incoming import grant_of as incoming_of
+from pigeonhole.ports import LabelSetStore, UploadForms
 from pigeonhole.tenants import Tenant
 from pigeonhole.times import iso
-from pigeonhole.uploads import new_key
+from pigeonhole.uploads import grant_of, new_key
+from pigeonhole.use_cases.apply_label_set import no_such_set
 from pigeonhole.validation import faults_of, invalid_request
+
+ENDINGS = {"text/plain": ".txt", "application/jsonl": ".jsonl"}  # by which a file is read that is to be classified
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,7 @@ class MakeUpload:
     """The service behind `POST /v1/uploads`. `form_s`: how long a form is taken; `keep_s`: how long an upload is kept."""
 
     forms: UploadForms
+    sets: LabelSetStore
     limits: RequestLimits
     bucket: str
     form_s: int = 900
@@ -29,19 +35,31 @@ class MakeUpload:
     clock: Callable[[], float] = time.time
 
     def __call__(self, body: object, tenant: Tenant) -> Upload:
-        """Make a form. Raises InvalidRequest with every fault."""
+        """Make a form. Raises InvalidRequest with every fault, Overloaded."""
         try:
             asked = UploadRequest.model_validate(body, context=self.limits)
         except ValidationError as error:
             raise invalid_request(faults_of(error)) from None
-        now, most = self.clock(), self.limits.max_upload_bytes
-        key = new_key(tenant.id, asked.filename, now)
+        now, most = self.clock(), most_bytes(asked.content_type, self.limits)
+        key = self._key(asked, tenant, now)
         url, fields = self.forms.form(key, asked.content_type, asked.size or 1, asked.size or most, self.form_s)
         return Upload(
             url=url,
             fields=fields,
             s3_uri=f"s3://{self.bucket}/{key}",
+            key=key,
             max_bytes=asked.size or most,
             expires_at=iso(int(now) + self.form_s),
             kept_until=iso(int(now) + self.keep_s),
         )
+
+    def _key(self, asked: UploadRequest, tenant: Tenant, now: float) -> str:
+        if asked.label_set is None:
+            return new_key(grant_of(tenant.id, self.bucket).prefix, asked.filename, now)
+        if self.sets.get(tenant.id, asked.label_set) is None:
+            raise invalid_request((no_such_set(asked.label_set),))
+        prefix = f"{incoming_of(tenant.id, self.bucket).prefix}{asked.label_set}/"
+        key = new_key(prefix, asked.filename, now, ENDINGS.get(asked.content_type, ""))
+        if asked.content_type not in ENDINGS and kind_of(key) is not Kind.IMAGE:  # an image whose name ends like a text's
+            key += ".image"
+        return key

@@ -12,7 +12,7 @@ from functools import cache
 from pigeonhole.settings import Settings
 from pigeonhole.wiring.api import ApiServices, api_services, swagger_assets
 from pigeonhole.wiring.classifier import ClassifyServices, classify_services
-from pigeonhole.wiring.jobs import WorkerServices, announce, deliver_webhook, fail_dead, sweep, worker_services
+from pigeonhole.wiring.jobs import WorkerServices, announce, deliver_webhook, fail_dead, ingest, sweep, worker_services
 from pigeonhole.wiring.operating import key_services, redrive_services
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "classify_services",
     "deliver_webhook",
     "fail_dead",
+    "ingest",
     "key_services",
     "redrive_services",
     "settings",

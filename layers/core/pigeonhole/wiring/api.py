@@ -17,6 +17,7 @@ from pigeonhole.use_cases.describe_model import DescribeModel
 from pigeonhole.use_cases.label_sets import LabelSets
 from pigeonhole.use_cases.read_account import ReadAccount
 from pigeonhole.use_cases.read_job import ListJobs, ReadJob
+from pigeonhole.use_cases.read_results import ReadResults
 from pigeonhole.use_cases.submit import Submit, SubmitJob
 from pigeonhole.use_cases.upload import MakeUpload
 from pigeonhole.use_cases.webhook_secrets import RotateWebhookSecret
@@ -40,6 +41,7 @@ class ApiServices:
     list_jobs: ListJobs
     cancel: Cancel
     label_sets: LabelSets
+    read_results: ReadResults
     make_upload: MakeUpload
     rotate_webhook_secret: RotateWebhookSecret
     describe_model: DescribeModel
@@ -88,8 +90,9 @@ def api_services(settings: Settings) -> ApiServices:
         cancel=Cancel(jobs.store),
         label_sets=LabelSets(kept_sets, jobs.objects, classifier, limits, settings.job_bucket),
         make_upload=MakeUpload(
-            jobs.uploads, limits, settings.upload_bucket, settings.upload_form_s, settings.upload_days * 24 * 3600
+            jobs.uploads, kept_sets, limits, settings.upload_bucket, settings.upload_form_s, settings.upload_days * 24 * 3600
         ),
+        read_results=ReadResults(jobs.results, settings.upload_bucket),
         rotate_webhook_secret=RotateWebhookSecret(jobs.secrets),
         describe_model=DescribeModel(classifier),
         read_account=ReadAccount(settings, limits, quota, jobs.secrets),

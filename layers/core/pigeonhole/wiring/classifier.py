@@ -9,7 +9,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pigeonhole import label_sets, uploads
+from pigeonhole import incoming, label_sets, uploads
 from pigeonhole.contract import RequestLimits
 from pigeonhole.messages import KeepImagesCommand, ModelDescription, S3Grant
 from pigeonhole.settings import Settings
@@ -92,8 +92,8 @@ def classify_services(settings: Settings) -> ClassifyServices:
 
 
 def places_of(settings: Settings, tenant_id: str) -> list[S3Grant]:
-    """Where on S3 a tenant may point without a grant: the images of its label sets, and its uploads."""
-    places = ((label_sets, settings.job_bucket), (uploads, settings.upload_bucket))
+    """Where on S3 a tenant may point without a grant: the images of its label sets, its uploads and what it dropped."""
+    places = ((label_sets, settings.job_bucket), (uploads, settings.upload_bucket), (incoming, settings.upload_bucket))
     return [kind.grant_of(tenant_id, bucket) for kind, bucket in places if bucket]
 
 

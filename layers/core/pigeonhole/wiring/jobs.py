@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,10 @@ from pigeonhole.ports import (
     ChunkQueue,
     EventBus,
     JobStore,
+    LabelSetStore,
     ObjectStore,
+    ObjectTags,
+    ResultStore,
     SecretStore,
     TenantStore,
     UploadForms,
@@ -18,13 +21,17 @@ from pigeonhole.ports import (
 )
 from pigeonhole.settings import Settings
 from pigeonhole.use_cases.announce import Announce
+from pigeonhole.use_cases.apply_label_set import ApplyLabelSet
 from pigeonhole.use_cases.deliver_webhook import DeliverWebhook
 from pigeonhole.use_cases.fail_dead import FailDead
+from pigeonhole.use_cases.ingest import Ingest
+from pigeonhole.use_cases.publish import PublishJob, PublishResults
 from pigeonhole.use_cases.read_job import ReadJob
+from pigeonhole.use_cases.submit import Submit
 from pigeonhole.use_cases.sweep import Sweep
 from pigeonhole.use_cases.write_part import WritePart
 from pigeonhole.wiring.classifier import classify_services
-from pigeonhole.wiring.clients import aws_client, job_rules, net_rules
+from pigeonhole.wiring.clients import aws_client, job_rules, net_rules, request_limits
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -32,6 +39,7 @@ if TYPE_CHECKING:
     from pigeonhole.aws.sqs import SqsQueue
     from pigeonhole.use_cases.process_chunk import ProcessChunk
 
+CONNECTIONS = 16  # as many as publish.py and ingest.py have at once
 JOB_TIMEOUT_S, JOB_ATTEMPTS = 5.0, 3  # of calls to the table, the bucket and the queues of jobs
 
 
@@ -66,6 +74,36 @@ class JobAdapters:
         from pigeonhole.aws.s3 import S3ObjectStore
 
         return S3ObjectStore(self._buckets, self.settings.job_bucket)
+
+    @cached_property
+    def label_sets(self) -> LabelSetStore:
+        from pigeonhole.aws.dynamodb_label_sets import DynamoLabelSetStore
+
+        return DynamoLabelSetStore(self._table, self.settings.table_name)
+
+    @cached_property
+    def results(self) -> ResultStore:
+        from pigeonhole.aws.dynamodb_results import DynamoResultStore
+
+        return DynamoResultStore(self._table, self.settings.table_name)
+
+    @cached_property
+    def uploaded(self) -> ObjectStore:
+        from pigeonhole.aws.s3 import S3ObjectStore
+
+        return S3ObjectStore(self._buckets, self.settings.upload_bucket)
+
+    @cached_property
+    def tags(self) -> ObjectTags:
+        from pigeonhole.aws.s3 import S3ObjectTags
+
+        return S3ObjectTags(self._buckets, self.settings.upload_bucket)
+
+    @property
+    def publish(self) -> PublishResults:
+        """What tells results of uploads."""
+        tags = self.tags if self.settings.tag_uploads else None
+        return PublishResults(self.results, self.uploaded, tags, self.bus, self.settings.upload_bucket)
 
     @cached_property
     def uploads(self) -> UploadForms:
@@ -104,7 +142,13 @@ class JobAdapters:
 
     def _client(self, service: str, **more: Any) -> Any:
         return aws_client(
-            self.session, service, endpoint_url=self.endpoint_url, timeout_s=JOB_TIMEOUT_S, attempts=JOB_ATTEMPTS, **more
+            self.session,
+            service,
+            endpoint_url=self.endpoint_url,
+            timeout_s=JOB_TIMEOUT_S,
+            attempts=JOB_ATTEMPTS,
+            connections=CONNECTIONS,
+            **more,
         )
 
 
@@ -162,7 +206,27 @@ def announce(settings: Settings) -> Announce:
     from boto3.session import Session
 
     jobs = JobAdapters(Session(), settings)
-    return Announce(jobs.store, jobs.bus, jobs.webhooks)
+    publish = PublishJob(ReadJob(jobs.store, jobs.objects), jobs.objects, jobs.publish)
+    return Announce(jobs.store, jobs.bus, jobs.webhooks, publish)
+
+
+@cache
+def ingest(settings: Settings) -> Ingest:
+    """Build functions/ingest's service."""
+    from boto3.session import Session
+
+    jobs = JobAdapters(Session(), settings)
+    return Ingest(
+        jobs.tenants,
+        ApplyLabelSet(jobs.label_sets),
+        Submit(jobs.store, jobs.objects, jobs.queue, jobs.secrets, job_rules(settings)),
+        jobs.uploaded,
+        jobs.results,
+        jobs.publish,
+        replace(request_limits(settings), max_samples=settings.max_job_samples),
+        settings.upload_bucket,
+        settings.job_days * 24 * 3600,
+    )
 
 
 @cache

@@ -1,0 +1,154 @@
+"""Results of uploaded objects in the one table.
+
+pk                   sk          holds
+OBJECTS#<tenant id>  <its key>   what became of the object that was uploaded last; `told`: JSON
+
+index     hash key              range key   has
+by-time   timeline: the tenant  at          every result, whole
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pigeonhole.aws.dynamodb import Item, call, get_item
+from pigeonhole.contract_results import UploadResult
+from pigeonhole.incoming import ObjectResult
+from pigeonhole.ports import ResultsPage
+
+BY_TIME = "by-time"
+BATCH = 100  # keys of one BatchGetItem
+LOOKS = 10  # pages of the index that are looked through for one of ours
+
+# ObjectResult.may_replace, where the table can see it.
+_MAY_REPLACE = (
+    "attribute_not_exists(pk) OR sequencer < :sequencer OR (sequencer = :sequencer AND (job_id = :job OR #status = :failed))"
+)
+
+
+class DynamoResultStore:
+    """The ResultStore of a deployment. `client`: a boto3 DynamoDB client."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def save(self, result: ObjectResult) -> bool:
+        item = _item_of(result)
+        try:
+            call(
+                self._client.put_item,
+                TableName=self._table,
+                Item=item,
+                ConditionExpression=_MAY_REPLACE,
+                ExpressionAttributeNames={"#status": "status"},
+                ExpressionAttributeValues={
+                    ":sequencer": item["sequencer"],
+                    ":job": item["job_id"],
+                    ":failed": {"S": "failed"},
+                },
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def get(self, tenant_id: str, key: str) -> ObjectResult | None:
+        item = get_item(self._client, self._table, _at(tenant_id, key))
+        return _result_of(item) if item else None
+
+    def sequencers(self, tenant_id: str, keys: Sequence[str]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        wanted = [_at(tenant_id, key) for key in dict.fromkeys(keys)]
+        while wanted:
+            asked = {"Keys": wanted[:BATCH], "ConsistentRead": True, "ProjectionExpression": "sk, sequencer, job_id"}
+            answer = call(self._client.batch_get_item, RequestItems={self._table: asked})
+            items = answer["Responses"].get(self._table, [])
+            found |= {item["sk"]["S"]: item["sequencer"]["S"] for item in items if item["job_id"]["S"]}
+            left = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+            wanted = left + wanted[BATCH:]
+        return found
+
+    def page(self, tenant_id: str, prefix: str, limit: int, start: str | None) -> ResultsPage:
+        found = call(
+            self._client.query,
+            TableName=self._table,
+            ConsistentRead=True,
+            KeyConditionExpression="pk = :pk" + (" AND begins_with(sk, :prefix)" if prefix else ""),
+            ExpressionAttributeValues={":pk": {"S": f"OBJECTS#{tenant_id}"}, **_prefix(prefix)},
+            Limit=limit + 1,
+            **({"ExclusiveStartKey": _at(tenant_id, start)} if start else {}),
+        )
+        results = [_result_of(item) for item in found["Items"][:limit]]
+        # A page of the table ends at 1 MB, too.
+        more = len(found["Items"]) > limit or "LastEvaluatedKey" in found
+        return ResultsPage(results, results[-1].key if more and results else None)
+
+    def newest(self, tenant_id: str, prefix: str, since: float, until: float, limit: int, start: str | None) -> ResultsPage:
+        query: Item = {
+            "IndexName": BY_TIME,
+            "KeyConditionExpression": "timeline = :tenant AND #at BETWEEN :since AND :until",
+            "ExpressionAttributeNames": {"#at": "at"},
+            "ExpressionAttributeValues": {
+                ":tenant": {"S": tenant_id},
+                ":since": _number(since),
+                ":until": _number(until),
+                **_prefix(prefix),
+            },
+            "ScanIndexForward": False,
+            **({"FilterExpression": "begins_with(sk, :prefix)"} if prefix else {}),
+            **({"ExclusiveStartKey": _in_index(tenant_id, start)} if start else {}),
+        }
+        items: list[Item] = []
+        for _ in range(LOOKS):
+            # As many as are wanted and not more: what is read beyond the page would be passed over by the next one.
+            page = call(self._client.query, TableName=self._table, Limit=limit - len(items), **query)
+            items += page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return ResultsPage([_result_of(item) for item in items], None)
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+            if len(items) >= limit:
+                break
+        at, key = query["ExclusiveStartKey"]["at"]["N"], query["ExclusiveStartKey"]["sk"]["S"]
+        return ResultsPage([_result_of(item) for item in items], f"{at} {key}")
+
+
+def _at(tenant_id: str, key: str) -> Item:
+    return {"pk": {"S": f"OBJECTS#{tenant_id}"}, "sk": {"S": key}}
+
+
+def _in_index(tenant_id: str, start: str) -> Item:
+    at, _, key = start.partition(" ")
+    return {**_at(tenant_id, key), "timeline": {"S": tenant_id}, "at": {"N": at}}
+
+
+def _prefix(prefix: str) -> Item:
+    return {":prefix": {"S": prefix}} if prefix else {}  # an empty one is none to the table
+
+
+def _number(value: float) -> Item:
+    return {"N": repr(value)}
+
+
+def _item_of(result: ObjectResult) -> Item:
+    return {
+        **_at(result.tenant_id, result.key),
+        "tenant_id": {"S": result.tenant_id},
+        "timeline": {"S": result.tenant_id},
+        "at": _number(result.at),
+        "sequencer": {"S": result.sequencer},
+        "job_id": {"S": result.told.job_id or ""},
+        "status": {"S": result.told.status},
+        "expires_at": _number(result.expires_at),
+        "told": {"S": result.told.model_dump_json(exclude_none=True)},
+    }
+
+
+def _result_of(item: Item) -> ObjectResult:
+    return ObjectResult(
+        tenant_id=item["tenant_id"]["S"],
+        sequencer=item["sequencer"]["S"],
+        at=float(item["at"]["N"]),
+        expires_at=int(item["expires_at"]["N"]),
+        told=UploadResult.model_validate_json(item["told"]["S"]),
+    )

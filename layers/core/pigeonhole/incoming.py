@@ -1,0 +1,132 @@
+"""Files that are dropped into the upload bucket to be classified: where they lie, what they are, what becomes of them. Pure.
+
+incoming/TENANT/LABEL_SET/…        what is dropped there is classified by that tenant's label set
+results/TENANT/LABEL_SET/….json    what became of it
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pigeonhole.contract_results import UploadResult
+from pigeonhole.messages import S3Grant
+
+INCOMING, RESULTS = "incoming/", "results/"  # prefixes of the upload bucket
+MAX_KEY_BYTES = 1024  # S3's
+SEQUENCER_DIGITS = 64  # more than S3 gives
+LABEL_TAG, SCORE_TAG = "pigeonhole:label", "pigeonhole:score"
+MAX_TAG = 256  # of a tag's value: UTF-16 code units
+MAX_TAGS = 10  # of an object
+_TAG_SIGNS = frozenset("+-._:@ ")  # S3 also takes `=`, which begins an escape here, and `/`, which parts several labels
+
+
+class Kind(StrEnum):
+    """How a file is read, by its name. An image is whatever isn't named as text: what it is, its bytes tell."""
+
+    IMAGE = "image"
+    TEXT = "text"
+    LINES = "lines"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Whose file it is, and which label set it is for. `label_set` may be a name that no set can have."""
+
+    tenant_id: str
+    label_set: str
+
+
+def place_of(key: str) -> Place | None:
+    """Where a key lies; None for one that is no file of a tenant's label set, such as the folders that S3's console makes."""
+    parts = key.split("/", 3)
+    if len(parts) < 4 or parts[0] + "/" != INCOMING or not all(parts[1:]) or key.endswith("/"):
+        return None
+    return Place(parts[1], parts[2])
+
+
+def kind_of(key: str) -> Kind:
+    """How the file of that key is read."""
+    name = key.lower()
+    return Kind.TEXT if name.endswith(".txt") else Kind.LINES if name.endswith(".jsonl") else Kind.IMAGE
+
+
+def grant_of(tenant_id: str, bucket: str) -> S3Grant:
+    """Where a tenant drops files, and what its requests may name of the bucket."""
+    return S3Grant(bucket=bucket, prefix=f"{INCOMING}{tenant_id}/")
+
+
+def result_key(key: str) -> str:
+    """The object that says what became of the file of that key."""
+    made = f"{RESULTS}{key.removeprefix(INCOMING)}.json"
+    if len(made.encode()) <= MAX_KEY_BYTES:
+        return made
+    place, digest = place_of(key), hashlib.sha256(key.encode()).hexdigest()
+    return f"{RESULTS}{place.tenant_id}/{place.label_set}/{digest}.json" if place else f"{RESULTS}{digest}.json"
+
+
+def in_order(sequencer: str) -> str:
+    """S3's sequencer so that texts compare as it wants: hex digits, padded on the left. Only of one key do they compare."""
+    return sequencer.upper().rjust(SEQUENCER_DIGITS, "0")
+
+
+@dataclass(frozen=True)
+class ObjectResult:
+    """What became of one object. `sequencer`: as `in_order` gives it; `at`: seconds since 1970, UTC; `expires_at`: when the
+    table may forget it.
+
+    One of a later upload takes the place of one that came before, whichever is known first.
+    """
+
+    tenant_id: str
+    sequencer: str
+    at: float
+    expires_at: int
+    told: UploadResult
+
+    @property
+    def key(self) -> str:
+        return self.told.key
+
+    def may_replace(self, known: ObjectResult | None) -> bool:
+        """Whether it is of a later upload than `known`; or of the same one, and that very result once more or a better one."""
+        if known is None or known.sequencer < self.sequencer:
+            return True
+        is_again = known.told.job_id == self.told.job_id or known.told.status == "failed"
+        return known.sequencer == self.sequencer and is_again
+
+
+def tags_of(told: UploadResult) -> dict[str, str]:
+    """The tags that a classified object gets: its labels, the best first, and the best one's score; none if it has no label."""
+    if told.prediction is None:
+        return {}
+    labels = [told.prediction] if isinstance(told.prediction, str) else told.prediction
+    scores = {score.label: score.probability for score in told.scores or ()}
+    tags = {LABEL_TAG: tag_value(labels)}
+    if labels[0] in scores:
+        tags[SCORE_TAG] = f"{scores[labels[0]]:.4f}"
+    return tags
+
+
+def tag_value(labels: Sequence[str]) -> str:
+    """Labels as the value of a tag, parted by slashes. Of a sign that no tag may have its UTF-8 bytes are written as =XX."""
+    found = ""
+    for number, label in enumerate(labels):
+        for piece in (["/"] if number else []) + [_in_tag(sign) for sign in label]:
+            if _units(found + piece) > MAX_TAG:
+                return found
+            found += piece
+    return found
+
+
+def _in_tag(sign: str) -> str:
+    if unicodedata.category(sign)[0] in "LN" or sign in _TAG_SIGNS:
+        return sign
+    return "".join(f"={byte:02X}" for byte in sign.encode("utf-8", "surrogatepass"))
+
+
+def _units(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
