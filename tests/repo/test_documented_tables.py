@@ -28,7 +28,7 @@ def test_the_parameters_are_those_of_the_template() -> None:
     }
 
 
-@pytest.mark.parametrize("function", ["api", "classify", "worker", "dead_letters", "sweep", "notify", "webhooks"])
+@pytest.mark.parametrize("function", ["api", "classify", "worker", "dead_letters", "sweep", "notify", "webhooks", "ingest"])
 def test_the_metrics_are_those_of_the_functions(function: str) -> None:
     rows = pages.table_after(OPERATIONS, "What to watch")
     told = {row["metric"].strip("`") for row in rows if function in row["service"].split(", ")}

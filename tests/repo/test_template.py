@@ -12,12 +12,15 @@ import pytest
 from samtranslator.public.translator import ManagedPolicyLoader
 from samtranslator.translator.transform import transform
 
+from pigeonhole import incoming
 from pigeonhole.contract import ErrorResponse
 from pigeonhole.errors import BY_CODE
+from pigeonhole.incoming import INCOMING, result_key
 from pigeonhole.jobs import LEASE_S, Announcement
 from pigeonhole.label_sets import EMBEDDED, KEPT
 from pigeonhole.results import INPUTS, RESULTS
 from pigeonhole.settings import PREFIX, Settings
+from pigeonhole.uploads import UPLOADS
 from pigeonhole.use_cases.authenticate import REFUSAL
 from pigeonhole.wiring.api import LOOKUP_ATTEMPTS, LOOKUP_TIMEOUT_S
 from pigeonhole.wiring.classifier import MB_PER_CORE
@@ -221,12 +224,18 @@ def default_of(value: Any) -> float:
 
 @pytest.mark.parametrize(
     ("function", "queue"),
-    [("WorkerFunction", "ChunkQueue"), ("DeadLettersFunction", "DeadLetterQueue"), ("WebhooksFunction", "WebhookQueue")],
+    [
+        ("WorkerFunction", "ChunkQueue"),
+        ("DeadLettersFunction", "DeadLetterQueue"),
+        ("WebhooksFunction", "WebhookQueue"),
+        ("IngestFunction", "IngestQueue"),
+    ],
 )
 def test_a_message_stays_with_its_function_six_times_as_long_as_it_may_run(function: str, queue: str) -> None:
     visible_after = default_of(RESOURCES[queue]["Properties"]["VisibilityTimeout"])
+    gathered_s = TEMPLATE["Parameters"]["IngestWindow"]["MaxValue"] if queue == "IngestQueue" else 0
 
-    assert visible_after >= 6 * default_of(FUNCTIONS[function]["Timeout"])
+    assert visible_after >= 6 * default_of(FUNCTIONS[function]["Timeout"]) + gathered_s
 
 
 def test_a_message_is_tried_three_times_and_failures_are_told_one_by_one() -> None:
@@ -265,9 +274,7 @@ def test_the_job_bucket_is_closed_and_encrypted() -> None:
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
     assert bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert (denied["Effect"], denied["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
-    assert all(
-        RESOURCES[queue]["Properties"]["SqsManagedSseEnabled"] for queue in ("ChunkQueue", "DeadLetterQueue", "WebhookQueue")
-    )
+    assert all(item["Properties"]["SqsManagedSseEnabled"] for item in RESOURCES.values() if item["Type"] == "AWS::SQS::Queue")
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -348,15 +355,16 @@ def test_what_posts_to_callers_servers_has_what_it_posts_with() -> None:
         ("WorkerRole", {"JOBS#*", "PARTS#*", "TENANT#*"}),
         ("DeadLettersRole", {"JOBS#*", "PARTS#*"}),
         ("SweepRole", {"JOBS#*", "PARTS#*"}),
-        ("NotifyRole", {"JOBS#*"}),
+        ("NotifyRole", {"JOBS#*", "OBJECTS#*", "PARTS#*"}),
+        ("IngestRole", {"CLAIMS#*", "JOBS#*", "LABELSETS#*", "OBJECTS#*", "TENANT#*"}),
         ("WebhooksRole", {"JOBS#*", "SECRETS#*"}),
     ],
 )
 def test_a_function_behind_a_queue_reads_its_own_kinds_of_items(role: str, kinds: set[str]) -> None:
     """The local stack doesn't look at conditions: webhook secrets are for functions/webhooks and api alone."""
-    (of_table,) = [it for it in statements(role) if it["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}]
+    of_table = [it for it in statements(role) if it["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}]
 
-    assert set(of_table["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]) == kinds
+    assert {kind for it in of_table for kind in it["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]} == kinds
 
 
 def test_the_ends_of_jobs_are_all_that_the_stream_brings() -> None:
@@ -372,3 +380,58 @@ def test_the_ends_of_jobs_are_all_that_the_stream_brings() -> None:
 def test_a_webhooks_try_ends_before_it_is_taken_for_lost() -> None:
     assert Settings().webhook_timeout_s < FUNCTIONS["WebhooksFunction"]["Timeout"] < LEASE_S
     assert FUNCTIONS["NotifyFunction"]["Timeout"] <= LEASE_S
+
+
+# -------------------------------------------------------------------------------------------------------- dropped files
+
+
+def test_what_is_dropped_starts_ingest_and_no_result_does() -> None:
+    bucket = RESOURCES["UploadBucket"]["Properties"]
+    (notified,) = bucket["NotificationConfiguration"]["QueueConfigurations"]
+    (rule,) = notified["Filter"]["S3Key"]["Rules"]
+
+    assert (notified["Event"], notified["Queue"]) == ("s3:ObjectCreated:*", {"Fn::GetAtt": ["IngestQueue", "Arn"]})
+    assert rule == {"Name": "prefix", "Value": INCOMING}
+    assert not any(
+        result_key(key).startswith(INCOMING) for key in ("incoming/acme/pets/a.png", "incoming/acme/pets/" + "x" * 1_000)
+    )
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}, "what was uploaded is read, not what lies there later"
+
+
+def test_uploads_and_their_results_go_in_time() -> None:
+    rules = {rule["Prefix"]: rule for rule in RESOURCES["UploadBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]}
+
+    assert rules[UPLOADS]["ExpirationInDays"] == rules[INCOMING]["ExpirationInDays"] == {"Ref": "UploadDays"}
+    assert rules[incoming.RESULTS]["ExpirationInDays"] == {"Ref": "JobDays"}
+    assert all("NoncurrentVersionExpiration" in rules[kind] for kind in (UPLOADS, INCOMING, incoming.RESULTS))
+    assert Settings().upload_days == TEMPLATE["Parameters"]["UploadDays"]["Default"]
+
+
+def test_only_s3_of_this_account_may_tell_of_uploads() -> None:
+    (allowed,) = RESOURCES["IngestQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+
+    assert (allowed["Effect"], allowed["Principal"], allowed["Action"]) == (
+        "Allow",
+        {"Service": "s3.amazonaws.com"},
+        "sqs:SendMessage",
+    )
+    assert allowed["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+def test_uploads_are_gathered_and_fail_one_by_one() -> None:
+    dropped = FUNCTIONS["IngestFunction"]["Events"]["Dropped"]["Properties"]
+
+    assert dropped["BatchSize"] > 10, "or a thousand files would be a hundred jobs"
+    assert dropped["MaximumBatchingWindowInSeconds"] == {"Ref": "IngestWindow"}
+    assert dropped["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert RESOURCES["IngestQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"] == 5
+
+
+def test_who_tells_results_tells_one_job_at_a_time() -> None:
+    """One job may have as many files as a batch; each takes four calls, sixteen at a time."""
+    ends = FUNCTIONS["NotifyFunction"]["Events"]["Ends"]["Properties"]
+
+    assert ends["BatchSize"] == 1
+    assert ends["ParallelizationFactor"] > 1, "or one tenant's files would hold up all others' ends"
+    assert environment("NotifyFunction")["PIGEONHOLE_TAG_UPLOADS"] == {"Ref": "TagUploads"}
+    assert str(Settings().tag_uploads).lower() == TEMPLATE["Parameters"]["TagUploads"]["Default"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 from deployment import Deployment
@@ -62,31 +63,51 @@ def sweep(deployed: Deployment) -> dict[str, int]:
     return swept
 
 
+def processes_of(function: str) -> list[int]:
+    """The ids of the processes that run a function, by its name."""
+    wanted = b"AWS_LAMBDA_FUNCTION_NAME=" + function.encode()
+    return [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit() and wanted in _environment(each)]
+
+
+def _environment(process: Path) -> list[bytes]:
+    try:
+        return (process / "environ").read_bytes().split(b"\0")
+    except OSError:  # it has ended meanwhile, or is another's
+        return []
+
+
 class Ends:
     """The events of all jobs' ends since it was made, by a rule on the default bus whose target is a queue."""
 
     def __init__(self, stack: LocalStack) -> None:
-        self._queues, events = stack.client("sqs"), stack.client("events")
-        self._url = self._queues.create_queue(QueueName="ends-of-jobs")["QueueUrl"]
-        wanted = self._queues.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
-        events.put_rule(Name="ends-of-jobs", EventPattern=json.dumps({"source": [SOURCE], "detail-type": [JOB_ENDED]}))
-        events.put_targets(Rule="ends-of-jobs", Targets=[{"Id": "queue", "Arn": wanted["Attributes"]["QueueArn"]}])
-        self._found: list[JobEnded] = []
+        self._events = Heard(stack, "ends-of-jobs", JOB_ENDED)
 
     def of(self, job_id: str) -> list[JobEnded]:
         """All events of a job's end, waited for until one has come and no other follows."""
         until = time.monotonic() + PATIENCE_S / 4
         while time.monotonic() < until:
-            self._drain()
-            if any(event.job_id == job_id for event in self._found):
+            if any(event["job_id"] == job_id for event in self._events.so_far()):
                 time.sleep(QUIET_S)
-                self._drain()
                 break
             time.sleep(0.1)
-        return [event for event in self._found if event.job_id == job_id]
+        return [JobEnded.model_validate(event) for event in self._events.so_far() if event["job_id"] == job_id]
 
-    def _drain(self) -> None:
+
+class Heard:
+    """What the default bus has told of one type since it was made, to a rule whose target is a queue. `name`: of both."""
+
+    def __init__(self, stack: LocalStack, name: str, detail_type: str) -> None:
+        self._queues, events = stack.client("sqs"), stack.client("events")
+        self._url = self._queues.create_queue(QueueName=name)["QueueUrl"]
+        wanted = self._queues.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
+        events.put_rule(Name=name, EventPattern=json.dumps({"source": [SOURCE], "detail-type": [detail_type]}))
+        events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": wanted["Attributes"]["QueueArn"]}])
+        self._found: list[dict[str, Any]] = []
+
+    def so_far(self) -> list[dict[str, Any]]:
+        """The details of all events that have come."""
         while messages := self._queues.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
-                self._found.append(JobEnded.model_validate(json.loads(message["Body"])["detail"]))
+                self._found.append(json.loads(message["Body"])["detail"])
                 self._queues.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+        return self._found

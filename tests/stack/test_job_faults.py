@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from deployment import Deployment, image, request, text
-from job_calls import PATIENCE_S, Ends, ended, of_itself, submit, sweep
+from job_calls import PATIENCE_S, Ends, ended, of_itself, processes_of, submit, sweep
 
 from loopback import respond
 from pigeonhole.contract_jobs import JOBS, JobResponse
@@ -38,22 +38,15 @@ def hasty(deploy: Any) -> Deployment:
 @pytest.fixture(scope="module")
 def kill_workers(hasty: Deployment) -> Callable[[], int]:
     """Kill whatever works for the stack, as by SIGKILL or too little memory; how many that were."""
-    name = hasty.stack.resources()["WorkerFunction"].encode()
+    name = hasty.stack.resources()["WorkerFunction"]
 
     def kill() -> int:
-        found = [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit() and is_worker(each, name)]
+        found = processes_of(name)
         for pid in found:
             os.kill(pid, signal.SIGKILL)
         return len(found)
 
     return kill
-
-
-def is_worker(process: Path, function: bytes) -> bool:
-    try:
-        return b"AWS_LAMBDA_FUNCTION_NAME=" + function in (process / "environ").read_bytes().split(b"\0")
-    except OSError:  # it has ended meanwhile, or is another's
-        return False
 
 
 @pytest.fixture

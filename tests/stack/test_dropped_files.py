@@ -1,0 +1,243 @@
+"""Files dropped into the deployed stack's bucket: each gets one result, in the table, as JSON, as tags and as an event."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from boto3.s3.transfer import TransferConfig
+from deployment import Deployment, error_of, image, request, text
+from dropping import Drops
+from job_calls import Heard
+from PIL import Image
+
+from pigeonhole.aws.events import UPLOAD_CLASSIFIED
+from pigeonhole.incoming import LABEL_TAG, SCORE_TAG, result_key
+from pigeonhole_cli.local import manage_keys
+
+UPLOADS, RESULTS = "/v1/uploads", "/v1/results"
+THINGS = ("cat", "cup of coffee", "motorcycle", "person", "rocket", "flower", "temple")
+NASTY = (
+    "a cat.png",
+    "a+b plus++.png",
+    "100%.png",
+    "%41%2F%00.png",
+    "grün 猫 🐈.png",
+    "what?#&=;,@:$!'()*~.png",
+    'quote" and \\ backslash.png',
+    "sub/folder//double/../dots.png",
+    ".hidden",
+    "no-suffix",
+    "UPPER.PNG",
+    " leading and trailing ",
+    "x" * 900 + ".png",
+    "a\ttab.png",  # and no line break: ministack's policies don't match one
+)
+
+
+@pytest.fixture(scope="module")
+def drops(deployed: Deployment) -> Drops:
+    answer = deployed.call("PUT", "/v1/label-sets/things", {"labels": [text(thing) for thing in THINGS]})
+    assert answer.status_code == 200, answer.text
+    return Drops(deployed, Heard(deployed.stack, "dropped-files", UPLOAD_CLASSIFIED), "things")
+
+
+def generated(number: int) -> bytes:
+    """A small picture that no other number has."""
+    target = io.BytesIO()
+    Image.new("RGB", (40 + number % 7, 40), (number % 256, 255 - number % 256, number * 7 % 256)).save(target, "PNG")
+    return target.getvalue()
+
+
+def form(deployed: Deployment, key: str = "", **body: Any) -> dict[str, Any]:
+    answer = deployed.call("POST", UPLOADS, {"content_type": "image/png", "label_set": "things", **body}, key=key)
+    assert answer.status_code == 200, answer.text
+    made: dict[str, Any] = answer.json()["upload"]
+    return made
+
+
+def send(made: dict[str, Any], data: bytes, **changes: str) -> httpx.Response:
+    return httpx.post(made["url"], data=made["fields"] | changes, files={"file": ("file", data)}, timeout=60)
+
+
+def test_three_hundred_photos_come_every_way_and_each_has_one_result(drops: Drops, photos: dict[str, bytes]) -> None:
+    by_put = photos | {f"put-{n}": generated(n) for n in range(86)}
+    sent: dict[str, str | None] = {}  # by key: the label that it shows
+    for name, data in by_put.items():
+        sent[drops.put(f"ways/{name}.png", data, colour="red", owner="me")] = name if name in photos else None
+    for number, name in enumerate(NASTY):
+        sent[drops.put(name, generated(1_000 + number))] = None
+    by_form = photos | {f"form-{n}": generated(200 + n) for n in range(86)}
+    for name, data in by_form.items():
+        made = form(drops.deployed, size=len(data), filename=f"{name}.png")
+        assert send(made, data).status_code == 204
+        sent[made["key"]] = name if name in photos else None
+    by_parts = photos | {f"parts-{n}": generated(400 + n) for n in range(93)}
+    in_parts = TransferConfig(multipart_threshold=1)
+    for name, data in by_parts.items():
+        key = f"{drops.prefix}parts/{name}.png"
+        drops.storage.upload_fileobj(io.BytesIO(data), drops.bucket, key, Config=in_parts)
+        sent[key] = name if name in photos else None
+    assert len(sent) == 300
+
+    found = drops.results(sent)
+
+    assert {key: result.error for key, result in found.items() if result.status != "succeeded"} == {}
+    assert {key: found[key].prediction for key, label in sent.items() if label} == {key: it for key, it in sent.items() if it}
+    for key, result in found.items():
+        assert result.scores is not None
+        expected = {LABEL_TAG: result.prediction, SCORE_TAG: f"{result.scores[0].probability:.4f}"}
+        other = {"colour": "red", "owner": "me"} if "/ways/" in key else {}
+        assert drops.tags(key) == other | expected
+        assert (result.label_set.name, result.label_set.version) == ("things", 1) if result.label_set else False
+        stored = json.loads(drops.storage.get_object(Bucket=drops.bucket, Key=result_key(key))["Body"].read())
+        assert (stored["prediction"], len(stored["scores"])) == (result.prediction, len(THINGS))
+        assert result.results_uri == f"s3://{drops.bucket}/{result_key(key)}"
+    drops.told(next(iter(sent)))  # and time for others to come twice
+    assert drops.told_of(sent) == dict.fromkeys(sent, 1)
+
+
+def test_results_are_listed_by_key_and_by_time(drops: Drops) -> None:
+    before = datetime.now(UTC)
+    keys = [drops.put(f"listed/{name}.png", generated(2_000 + number)) for number, name in enumerate("cab")]
+    drops.results(keys)
+    listed = drops.prefix + "listed/"
+
+    assert [result.key for result in drops.every(prefix=listed, limit="1")] == sorted(keys)
+    since = before.isoformat().replace("+00:00", "Z")
+    newest = list(drops.every(prefix=listed, since=since, limit="2"))
+    assert {result.key for result in newest} == set(keys)
+    assert [result.classified_at for result in newest] == sorted((it.classified_at for it in newest), reverse=True)
+    long_ago = (before - timedelta(days=2)).isoformat()
+    assert list(drops.every(prefix=listed, since=long_ago, until=(before - timedelta(days=1)).isoformat())) == []
+
+
+def test_texts_and_lines_are_classified(drops: Drops, deployed: Deployment) -> None:
+    moods = [text("positive"), text("negative")]
+    assert deployed.call("PUT", "/v1/label-sets/moods", {"labels": moods}).status_code == 200
+    of_moods = drops.of("moods")
+    lines = [{"type": "text", "value": "I love it, it works perfectly!"}, {"type": "text", "value": "Terrible. It broke."}]
+    one = of_moods.put("review.txt", b"I love this product, it is wonderful!\n")
+    many = of_moods.put("reviews.jsonl", "\n".join(json.dumps(line) for line in lines).encode())
+    made = form(deployed, label_set="moods", content_type="text/plain", filename="note")
+    assert send(made, b"This is the worst experience I have ever had.").status_code == 204
+
+    assert of_moods.result(one).prediction == "positive"
+    assert of_moods.result(made["key"]).prediction == "negative"
+    result = of_moods.result(many)
+    assert result.samples is not None
+    assert (result.status, result.samples.succeeded, result.prediction) == ("succeeded", 2, None)
+    stored = json.loads(drops.storage.get_object(Bucket=drops.bucket, Key=result_key(many))["Body"].read())
+    assert stored["predictions"] == ["positive", "negative"]
+    assert LABEL_TAG not in of_moods.tags(many)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "code"),
+    [
+        ("paper.pdf", b"%PDF-1.7 and so on", "unsupported_media"),
+        ("broken.png", generated(1)[:60], "unreadable_image"),
+        ("empty.png", b"", "unsupported_media"),
+        ("large.png", b"x" * 20_000_001, "too_large"),
+        ("latin.txt", "süß".encode("latin-1"), "unsupported_media"),
+        ("long.txt", b"x" * 8_001, "invalid_request"),
+        ("bad.jsonl", b'{"type": "text", "value": "a"}\nno json', "invalid_request"),
+    ],
+)
+def test_what_cannot_be_classified_has_a_result_that_says_why(drops: Drops, name: str, data: bytes, code: str) -> None:
+    key = drops.put(name, data, keep="this")
+
+    result = drops.result(key)
+
+    assert result.status == "failed"
+    assert result.error is not None
+    assert (result.error.code, result.prediction) == (code, None)
+    assert len(result.error.message) > 10
+    assert drops.tags(key) == {"keep": "this"}
+    (event,) = drops.told(key)
+    assert (event.status, event.error, event.labels) == ("failed", code, [])
+    stored = json.loads(drops.storage.get_object(Bucket=drops.bucket, Key=result_key(key))["Body"].read())
+    assert stored["error"]["code"] == code
+
+
+def test_an_unknown_label_set_is_reported(drops: Drops, deployed: Deployment, photos: dict[str, bytes]) -> None:
+    nowhere = drops.of("nowhere")
+    key = nowhere.put("cat.png", photos["cat"])
+
+    result = nowhere.result(key)
+
+    assert result.error is not None
+    assert result.error.code == "not_found"
+    assert "PUT /v1/label-sets/nowhere" in result.error.message
+    (event,) = nowhere.told(key)
+    assert (event.label_set, event.label_set_version, event.error) == ("nowhere", None, "not_found")
+
+    # Once the set is there, the file has only to be uploaded again.
+    assert deployed.call("PUT", "/v1/label-sets/nowhere", {"labels": [text("cat"), text("temple")]}).status_code == 200
+    place = {"Bucket": drops.bucket, "Key": key}
+    again = drops.storage.copy_object(**place, CopySource=place, MetadataDirective="REPLACE")
+    assert nowhere.result(key, again["VersionId"]).prediction == "cat"
+    assert [event.labels for event in nowhere.told(key, times=2)] == [[], ["cat"]]
+
+
+def test_a_tenant_reaches_no_others_files(drops: Drops, deployed: Deployment, photos: dict[str, bytes]) -> None:
+    theirs = manage_keys(deployed.stack, deployed.outputs).create("droppers", "one").value
+    refused = deployed.call("POST", UPLOADS, {"content_type": "image/png", "label_set": "things"}, key=theirs)
+    error_of(refused, "invalid_request")  # the set is not theirs
+    assert deployed.call("PUT", "/v1/label-sets/things", {"labels": [text("a"), text("b")]}, key=theirs).status_code == 200
+    made = form(deployed, theirs)
+    assert made["key"].startswith("incoming/droppers/things/")
+
+    # A form for one place is taken at no other.
+    for key in (drops.prefix + "theirs.png", "incoming/droppers/other/x.png", "results/tests/things/x.json", "uploads/tests/x"):
+        assert send(made, photos["cat"], key=key).status_code in (400, 403)
+    # A file of ours can't be named, in a request, a job or a label set.
+    ours = drops.put("ours.png", photos["cat"])
+    drops.result(ours)
+    address = f"s3://{drops.bucket}/{ours}"
+    body = request([image(address)], [text("cat"), text("temple")])
+    error_of(deployed.call("POST", "/v1/classification", body, key=theirs), "forbidden_url")
+    labels = {"labels": [image(address, key="x"), text("y")]}
+    error_of(deployed.call("PUT", "/v1/label-sets/stolen", labels, key=theirs), "forbidden_url")
+    # Nor its result read, by key, by address or in a list.
+    for key in (ours, address):
+        answer = deployed.http.get(deployed.url + RESULTS, params={"key": key}, headers={"x-api-key": theirs})
+        error_of(answer, "not_found")
+    for query in ({}, {"prefix": drops.prefix}, {"prefix": "incoming/"}):
+        answer = deployed.http.get(deployed.url + RESULTS, params=query, headers={"x-api-key": theirs})
+        assert answer.json()["results"] == []
+    # And a line of theirs that names it is an error, and no door.
+    lines = [{"type": "image", "value": address}, {"type": "image", "value": f"s3://{drops.bucket}/{made['key']}"}]
+    in_lines = form(deployed, theirs, content_type="application/jsonl")
+    assert send(made, photos["cat"]).status_code == 204
+    assert send(in_lines, "\n".join(map(json.dumps, lines)).encode()).status_code == 204
+    told = drops.told(in_lines["key"])
+    assert [event.tenant_id for event in told] == ["droppers"]
+    stored = json.loads(drops.storage.get_object(Bucket=drops.bucket, Key=told[0].results_key)["Body"].read())
+    assert [fault["index"] for fault in stored["errors"]] == [0]
+    assert stored["errors"][0]["code"] == "forbidden_url"
+
+
+@pytest.mark.parametrize("label_set", ["../tests/things", "things/../..", "THINGS", "a/b", ""])
+def test_a_form_is_for_a_label_set_that_there_can_be(drops: Drops, label_set: str) -> None:
+    answer = drops.deployed.call("POST", UPLOADS, {"content_type": "image/png", "label_set": label_set})
+
+    assert error_of(answer, "invalid_request").error.details
+
+
+@pytest.mark.parametrize(
+    "query", ["since=yesterday", "until=5", "cursor=!!", "cursor=YQ", "limit=0", "key=a&prefix=b", "since=2030-01-01"]
+)
+def test_a_query_that_says_nothing_is_refused(deployed: Deployment, query: str) -> None:
+    error_of(deployed.call("GET", f"{RESULTS}?{query}"), "invalid_request")
+
+
+def test_the_account_says_where_to_drop_files(drops: Drops, deployed: Deployment) -> None:
+    account = deployed.call("GET", "/v1/account").json()
+
+    assert account["incoming_prefix"] == f"s3://{drops.bucket}/incoming/tests/"
+    assert account["incoming_prefix"] in account["s3_prefixes"]

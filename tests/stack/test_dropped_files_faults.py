@@ -1,0 +1,161 @@
+"""Dropped files while things go wrong: overwritten, deleted, told of again, out of order; ingest killed in mid-batch."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from typing import Any
+
+import pytest
+from deployment import Deployment, text
+from dropping import Drops
+from job_calls import PATIENCE_S, Heard, processes_of
+
+from pigeonhole.aws.events import UPLOAD_CLASSIFIED
+from pigeonhole.incoming import LABEL_TAG
+
+VISIBLE_AFTER_S = 5
+KILLS = 3  # fewer than a message is given out
+
+
+@pytest.fixture(scope="module")
+def drops(deploy: Any) -> Drops:
+    """A stack of its own, whose notifications may be held up, and come again after seconds if ingest is lost."""
+    deployed: Deployment = deploy("dropping", parameters={"WorkerConcurrency": "2"})
+    deployed.stack.client("sqs").set_queue_attributes(
+        QueueUrl=deployed.stack.resources()["IngestQueue"], Attributes={"VisibilityTimeout": str(VISIBLE_AFTER_S)}
+    )
+    labels = [text(thing) for thing in ("cat", "rocket", "temple")]
+    assert deployed.call("PUT", "/v1/label-sets/things", {"labels": labels}).status_code == 200
+    return Drops(deployed, Heard(deployed.stack, "dropping", UPLOAD_CLASSIFIED), "things")
+
+
+def versions(drops: Drops, key: str) -> list[str]:
+    """The ids of a file's versions, the newest first."""
+    listed = drops.storage.list_object_versions(Bucket=drops.bucket, Prefix=key)["Versions"]
+    return [each["VersionId"] for each in listed]
+
+
+def test_a_file_that_is_overwritten_has_the_newer_ones_result(drops: Drops, photos: dict[str, bytes]) -> None:
+    key = drops.put("over.png", photos["cat"])
+    drops.put("over.png", photos["rocket"])
+
+    newest, oldest = versions(drops, key)
+
+    assert drops.result(key, newest).prediction == "rocket"
+    assert drops.tags(key)[LABEL_TAG] == "rocket"
+    assert drops.tags(key, oldest).get(LABEL_TAG) in (None, "cat"), "it has its own label, if one at all"
+
+
+def test_an_older_upload_that_is_told_of_later_changes_nothing(drops: Drops, photos: dict[str, bytes]) -> None:
+    with drops.paused():
+        key = drops.put("late.png", photos["cat"])
+        drops.put("late.png", photos["rocket"])
+        both = {json.loads(it["Body"])["Records"][0]["s3"]["object"]["versionId"]: it for it in drops.waiting(2)}
+    newest, oldest = versions(drops, key)
+
+    drops.notify(both[newest])
+    assert drops.result(key, newest).prediction == "rocket"
+    drops.notify(both[oldest])
+
+    (event,) = drops.told(key)
+    assert (event.version_id, event.labels) == (newest, ["rocket"])
+    assert drops.result(key).version_id == newest
+
+
+def test_a_file_is_classified_as_it_was_dropped(drops: Drops, photos: dict[str, bytes]) -> None:
+    """Also where it has been deleted since, or what lies there now was never told of."""
+    with drops.paused():
+        gone, over = drops.put("gone.png", photos["cat"]), drops.put("silent.png", photos["temple"])
+        told = drops.waiting(2)
+        drops.storage.delete_object(Bucket=drops.bucket, Key=gone)
+        drops.put("silent.png", photos["rocket"])
+        drops.waiting(1)
+    for message in told:
+        drops.notify(message)
+
+    assert drops.result(gone).prediction == "cat"
+    assert drops.result(over).prediction == "temple"
+    assert versions(drops, over)[1] == drops.result(over).version_id
+
+
+def test_a_file_whose_version_is_gone_has_a_result_that_says_so(drops: Drops, photos: dict[str, bytes]) -> None:
+    with drops.paused():
+        keys = [drops.put("erased.png", photos["cat"]), drops.put("erased.txt", b"a text")]
+        for key in keys:
+            drops.storage.delete_object(Bucket=drops.bucket, Key=key, VersionId=versions(drops, key)[0])
+
+    for key in keys:
+        result = drops.result(key)
+        assert result.error is not None
+        assert result.error.code == "unfetchable_url"
+
+
+def test_a_notification_that_comes_three_times_gives_one_result(drops: Drops, photos: dict[str, bytes]) -> None:
+    with drops.paused():
+        key = drops.put("thrice.png", photos["temple"])
+        (told,) = drops.waiting(1)
+        for _ in range(2):
+            drops.notify(told)
+    drops.notify(told)
+    first = drops.result(key)
+
+    drops.notify(told)
+
+    (event,) = drops.told(key)
+    assert (event.labels, event.job_id) == (["temple"], first.job_id)
+    assert drops.result(key) == first
+
+
+def test_files_that_come_together_are_one_job(drops: Drops, photos: dict[str, bytes]) -> None:
+    with drops.paused():
+        keys = [drops.put(f"together-{number}.png", photos["cat"]) for number in range(8)]
+        time.sleep(1)  # the last notification is there
+    found = drops.results(keys)
+
+    assert len({result.job_id for result in found.values()}) == 1
+
+
+def test_what_nobody_can_read_holds_up_no_other(drops: Drops, photos: dict[str, bytes]) -> None:
+    for body in ("no json", "{}", '{"Records": [{"s3": {}}]}', '{"Event": "s3:TestEvent"}'):
+        drops.notify({"Body": body})
+    drops.storage.put_object(Bucket=drops.bucket, Key="incoming/nobody/things/x.png", Body=b"x")
+    drops.storage.put_object(Bucket=drops.bucket, Key="incoming/tests/", Body=b"")
+
+    assert drops.result(drops.put("after.png", photos["cat"])).prediction == "cat"
+    assert left_in(drops, "IngestDeadLetterQueue") == 0
+
+
+def test_ingest_that_is_killed_in_mid_batch_loses_no_file(drops: Drops, photos: dict[str, bytes]) -> None:
+    with drops.paused():
+        keys = [drops.put(f"killed-{number}.txt", f"a cat, number {number}".encode()) for number in range(60)]
+    killed = kill_while_working(drops)
+
+    found = drops.results(keys)
+
+    assert killed == KILLS
+    assert {result.status for result in found.values()} == {"succeeded"}
+    assert left_in(drops, "IngestDeadLetterQueue") == 0
+    drops.told(keys[0])  # and time for others to come twice
+    assert drops.told_of(keys) == dict.fromkeys(keys, 1)
+
+
+def kill_while_working(drops: Drops) -> int:
+    """Kill functions/ingest while it has notifications in hand, as by SIGKILL or too little memory; how often that was."""
+    function, killed = drops.deployed.stack.resources()["IngestFunction"], 0
+    until = time.monotonic() + PATIENCE_S
+    while killed < KILLS and time.monotonic() < until:
+        working = processes_of(function) if left_in(drops, "IngestQueue", "ApproximateNumberOfMessagesNotVisible") else []
+        for process in working[:1]:
+            os.kill(process, signal.SIGKILL)
+            killed += 1
+        time.sleep(0.02)
+    return killed
+
+
+def left_in(drops: Drops, queue: str, which: str = "ApproximateNumberOfMessages") -> int:
+    url = drops.deployed.stack.resources()[queue]
+    attributes = drops.deployed.stack.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=[which])
+    return int(attributes["Attributes"][which])
