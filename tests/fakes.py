@@ -400,10 +400,14 @@ class FakeLabelSetStore:
         self.before()
         key = (label_set.tenant_id, label_set.name)
         there = self.sets.get(key)
-        if (there.version if there else None) != known:
+        follows = known is not None or self.gone.get(key, 0) == label_set.version - 1
+        if (there.version if there else None) != known or not follows:
             return there == label_set
         self.sets[key] = label_set
         return True
+
+    def count(self, tenant_id: str, most: int) -> int:
+        return min(most, sum(owner == tenant_id for owner, _ in self.sets))
 
     def remove(self, label_set: LabelSet) -> bool:
         self.before()

@@ -77,6 +77,25 @@ def test_a_removed_set_leaves_its_version(store: LabelSetStore) -> None:
     assert not store.remove(PETS)
 
 
+def test_a_version_is_given_once_whatever_others_do_meanwhile(store: LabelSetStore) -> None:
+    """Between choosing a version and writing it, another may have made a set of that name and removed it."""
+    store.save(PETS, None)
+    store.remove(PETS)
+
+    assert not store.save(replace(PETS, updated_at=2_000.5), None), "version 1 was another's"
+    assert not store.save(replace(PETS, version=3), None)
+    assert store.save(replace(PETS, version=2), None)
+    assert store.last_version("acme", "pets") == 1
+
+
+def test_sets_are_counted_up_to_what_matters(store: LabelSetStore) -> None:
+    for number in range(5):
+        store.save(replace(PETS, name=f"n{number}"), None)
+
+    assert [store.count("acme", most) for most in (1, 4, 5, 6, 100)] == [1, 4, 5, 5, 5]
+    assert store.count("zeta", 10) == 0
+
+
 def test_sets_are_listed_by_name_page_by_page(store: LabelSetStore) -> None:
     names = ["a", "b", "c-1", "d_2", "e"]
     for name in reversed(names):
@@ -95,6 +114,7 @@ def test_large_sets_are_listed_over_several_pages(monkeypatch: pytest.MonkeyPatc
         for number in range(8):
             store.save(replace(PETS, name=f"n{number}", options={"labels": [], "instruction": "x" * 300_000}), None)
 
+        assert store.count("acme", 100) == 8
         found, start = [], None
         for _ in range(8):
             page = store.page("acme", 5, start)

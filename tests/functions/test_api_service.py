@@ -75,6 +75,7 @@ def test_the_account_is_the_callers_with_its_limits_and_where_its_images_may_lie
             "max_image_bytes": 20000000,
             "max_image_megapixels": 50,
             "max_request_image_bytes": 256000000,
+            "max_label_sets": 1000,
             "requests": 100,
             "requests_period": "MONTH",
             "requests_remaining": 99,

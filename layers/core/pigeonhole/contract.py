@@ -36,7 +36,7 @@ from pigeonhole.validation import counted, faults_of, invalid_request, within
 
 @dataclass(frozen=True)
 class RequestLimits:
-    """How much one request may hold. Characters are Unicode code points.
+    """How much one request may hold, and how many label sets a tenant. Characters are Unicode code points.
 
     `local_webhooks`: a webhook's address may be this machine's, and http://.
     """
@@ -50,6 +50,7 @@ class RequestLimits:
     max_templates: int = 16
     max_body_bytes: int = 4_000_000
     max_upload_bytes: int = 20_000_000
+    max_label_sets: int = 1_000
     local_webhooks: bool = False
 
 

@@ -47,7 +47,7 @@ class TenantInfo(Model):
 
 
 class Limits(Model):
-    """How much one request may hold, and how many requests a period."""
+    """How much one request may hold, how many label sets are kept, and how many requests a period has."""
 
     max_samples: int
     max_job_samples: int
@@ -58,6 +58,7 @@ class Limits(Model):
     max_image_bytes: int
     max_image_megapixels: int
     max_request_image_bytes: int
+    max_label_sets: int
     requests: int
     requests_period: Literal["DAY", "WEEK", "MONTH"]
     requests_remaining: int = Field(description="Best effort; the usage plan enforces.")

@@ -61,11 +61,10 @@ def grant_of(tenant_id: str, bucket: str) -> S3Grant:
 
 def result_key(key: str) -> str:
     """The object that says what became of the file of that key."""
-    made = f"{RESULTS}{key.removeprefix(INCOMING)}.json"
-    if len(made.encode()) <= MAX_KEY_BYTES:
-        return made
     place, digest = place_of(key), hashlib.sha256(key.encode()).hexdigest()
-    return f"{RESULTS}{place.tenant_id}/{place.label_set}/{digest}.json" if place else f"{RESULTS}{digest}.json"
+    shorter = [f"{place.tenant_id}/{place.label_set}/{digest}", f"{place.tenant_id}/{digest}"] if place else []
+    made = (f"{RESULTS}{name}.json" for name in (key.removeprefix(INCOMING), *shorter, digest))
+    return next(each for each in made if len(each.encode()) <= MAX_KEY_BYTES)  # a folder may be as long as a key
 
 
 def in_order(sequencer: str) -> str:

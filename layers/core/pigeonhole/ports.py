@@ -319,7 +319,14 @@ class LabelSetStore(Protocol):
         ...
 
     def save(self, label_set: LabelSet, known: int | None) -> bool:
-        """Write a set over its version `known`; None: there must be none yet. False, and nothing written, if that isn't so."""
+        """Write a set over its version `known`. None: there must be none, and its version follow on the last there was.
+
+        False, and nothing written, if that isn't so.
+        """
+        ...
+
+    def count(self, tenant_id: str, most: int) -> int:
+        """How many sets a tenant has; `most` if there are more."""
         ...
 
     def remove(self, label_set: LabelSet) -> bool:

@@ -45,6 +45,7 @@ class Settings:
     max_label_chars: int = 512
     max_instruction_chars: int = 2_000
     max_body_bytes: int = 4_000_000
+    max_label_sets: int = 1_000  # of a tenant
     invoke_timeout_s: float = 24.0
     # jobs
     max_job_samples: int = 10_000

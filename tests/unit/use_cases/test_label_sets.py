@@ -108,6 +108,21 @@ def test_a_set_that_is_too_large_for_the_table_is_refused_before_an_image_is_kep
     assert jobs.classifier.commands == []
 
 
+def test_a_tenant_keeps_so_many_sets_and_no_more() -> None:
+    jobs = Jobs()
+    few = replace(jobs.sets, limits=RequestLimits(max_label_sets=2))
+    for name in ("a", "b"):
+        few.put(WORDS, name, tenant=ACME, log_id="l")
+
+    with pytest.raises(TooLarge, match="2 label sets"):
+        few.put({"labels": [CAT, DOG]}, "c", tenant=ACME, log_id="l")
+    assert jobs.classifier.commands == [], "no image was kept for it"
+    assert few.put(WORDS, "a", tenant=ACME, log_id="l").version == 2, "those there are may be changed"
+    assert few.put(WORDS, "c", tenant=ZETA, log_id="l").version == 1, "another tenant has its own"
+    few.remove(ACME, "b")
+    assert few.put(WORDS, "c", tenant=ACME, log_id="l").version == 1
+
+
 def test_images_are_kept_and_named_as_before() -> None:
     jobs = Jobs()
 

@@ -33,13 +33,12 @@ class DynamoLabelSetStore:
         return int(item["version"]["N"]) if item else 0
 
     def save(self, label_set: LabelSet, known: int | None) -> bool:
-        put = {"TableName": self._table, "Item": _item_of(label_set), **_still(known)}
-        try:
-            call(self._client.put_item, **put)
-        except self._client.exceptions.ConditionalCheckFailedException:
-            # boto3 repeats a call whose answer was lost: then it is this very set that stands in the way.
-            return self.get(label_set.tenant_id, label_set.name) == label_set
-        return True
+        writes: list[Item] = [{"Put": {"TableName": self._table, "Item": _item_of(label_set), **_still(known)}}]
+        if known is None:  # nor has one been made and removed since its version was chosen
+            gone = {"Key": _gone(label_set.tenant_id, label_set.name), **_still(label_set.version - 1 or None)}
+            writes.append({"ConditionCheck": {"TableName": self._table, **gone}})
+        # Who was told nothing of its writing writes again: then it is this very set that stands in the way.
+        return self._write(writes) or self.get(label_set.tenant_id, label_set.name) == label_set
 
     def remove(self, label_set: LabelSet) -> bool:
         key = _at(label_set.tenant_id, label_set.name)
@@ -48,6 +47,28 @@ class DynamoLabelSetStore:
             {"Delete": {"TableName": self._table, "Key": key, **_still(label_set.version)}},
             {"Put": {"TableName": self._table, "Item": gone}},
         ]
+        return self._write(writes)
+
+    def count(self, tenant_id: str, most: int) -> int:
+        found, start = 0, None
+        while found < most:
+            page = call(
+                self._client.query,
+                TableName=self._table,
+                Select="COUNT",
+                KeyConditionExpression="pk = :pk",
+                ExpressionAttributeValues={":pk": {"S": f"LABELSETS#{tenant_id}"}},
+                Limit=most - found,
+                **({"ExclusiveStartKey": start} if start else {}),
+            )
+            found += page["Count"]
+            start = page.get("LastEvaluatedKey")
+            if start is None:
+                break
+        return found
+
+    def _write(self, writes: list[Item]) -> bool:
+        """Make all changes or none. boto3's token makes a repeated try one transaction."""
         try:
             call(self._client.transact_write_items, TransactItems=writes)
         except ClientError as error:

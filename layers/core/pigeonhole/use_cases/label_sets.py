@@ -43,13 +43,14 @@ class LabelSets:
     def put(self, body: object, name: str, *, tenant: Tenant, log_id: str, precondition: Precondition = ANY_STATE) -> LabelSet:
         """Keep labels and options under a name, in a new version; every image of theirs is fetched and kept first.
 
-        Raises InvalidRequest with every fault, TooLarge, the SampleError of an image that can't be had, PreconditionFailed and
-        Overloaded.
+        Raises InvalidRequest with every fault, TooLarge (the set, or how many there are), the SampleError of an image that can't
+        be had, PreconditionFailed and Overloaded.
         """
         asked = self._parsed(body, name)
         options = asked.model_dump(mode="json", exclude_none=True)
         _hold(options)
-        self._known(tenant, name, precondition)
+        if self._known(tenant, name, precondition) is None:
+            self._hold_number(tenant)
         self._keep_images(asked.labels, options["labels"], name, tenant, log_id)
         try:
             known, made = self._save(options, name, tenant, precondition)
@@ -58,6 +59,12 @@ class LabelSets:
             raise
         self._let_go(known.images() if known else (), name, tenant)
         return made
+
+    def _hold_number(self, tenant: Tenant) -> None:
+        """Raises TooLarge for one set too many. Of several that are made at once a few more may be taken."""
+        most = self.limits.max_label_sets
+        if self.store.count(tenant.id, most) >= most:
+            raise TooLarge(f"you have {most} label sets, and no more are kept: remove one first, or change one")
 
     def _save(
         self, options: Mapping[str, Any], name: str, tenant: Tenant, precondition: Precondition

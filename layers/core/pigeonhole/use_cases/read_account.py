@@ -53,6 +53,7 @@ class ReadAccount:
                 max_image_bytes=self._settings.max_image_bytes,
                 max_image_megapixels=self._settings.max_image_megapixels,
                 max_request_image_bytes=self._settings.max_request_bytes,
+                max_label_sets=self._limits.max_label_sets,
                 requests=rate.limit,
                 requests_period=self._quota.period,
                 requests_remaining=rate.remaining,

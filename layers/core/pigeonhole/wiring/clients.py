@@ -49,6 +49,7 @@ def request_limits(settings: Settings) -> RequestLimits:
         max_instruction_chars=settings.max_instruction_chars,
         max_body_bytes=settings.max_body_bytes,
         max_upload_bytes=settings.max_image_bytes,
+        max_label_sets=settings.max_label_sets,
         local_webhooks=settings.allow_loopback,
     )
 
