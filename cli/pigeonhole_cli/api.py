@@ -30,16 +30,23 @@ Shape = TypeVar("Shape", bound=BaseModel)
 class ApiError(Exception):
     """A request that failed. The message is one line that says how to mend it; `details`: a line for each single fault.
 
-    `code`: the error's, of errors.py, where Pigeonhole answered; `may_be_done`: nobody knows whether what was asked for has
-    been done.
+    `code`: the error's, of errors.py, where Pigeonhole answered; `paths`: where in the body it found faults; `may_be_done`:
+    nobody knows whether what was asked for has been done.
     """
 
     def __init__(
-        self, message: str, details: tuple[str, ...] = (), *, code: str | None = None, may_be_done: bool = False
+        self,
+        message: str,
+        details: tuple[str, ...] = (),
+        *,
+        code: str | None = None,
+        paths: tuple[str, ...] = (),
+        may_be_done: bool = False,
     ) -> None:
         super().__init__(message)
         self.details = details
         self.code = code
+        self.paths = paths
         self.may_be_done = may_be_done
 
 
@@ -135,7 +142,8 @@ def open_api(url: str, key: str) -> Iterator[Api]:
 
 def _refused(answer: httpx.Response, told: ErrorResponse) -> ApiError:
     message, code = told.message, told.error.code
-    details = tuple(f"{fault.get('path') or 'body'}: {fault.get('message', '')}" for fault in told.error.details or ())
+    faults = [(fault.get("path") or "body", fault.get("message", "")) for fault in told.error.details or ()]
+    details, paths = tuple(f"{path}: {fault}" for path, fault in faults), tuple(path for path, _ in faults)
     if answer.status_code == 401:
         message += " Give it as --key or JIGSAWSTACK_API_KEY; `pigeonhole keys create` makes one."
     elif answer.status_code in WORTH_A_RETRY:
@@ -143,7 +151,7 @@ def _refused(answer: httpx.Response, told: ErrorResponse) -> ApiError:
         message += f" It may be tried again in {wait_s:.0f} s." if wait_s > LONGEST_PAUSE_S else ""
         message += f" ({code}, log_id {told.log_id})"
     several = tuple(detail for detail in details if detail != told.message)
-    return ApiError(message, several, code=code, may_be_done=answer.status_code >= 500)
+    return ApiError(message, several, code=code, paths=paths, may_be_done=answer.status_code >= 500)
 
 
 def _unreached(error: httpx.RequestError, address: str) -> ApiError:

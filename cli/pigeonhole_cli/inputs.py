@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import typer
@@ -60,6 +60,22 @@ def image_values(
 def media_type(path: Path) -> str:
     """What an image file claims to be, by its name."""
     return MEDIA_TYPES.get(path.suffix.lower(), "application/octet-stream")
+
+
+def opened(path: Path, suffixes: Collection[str], what: str) -> list[Path]:
+    """The files of a folder whose names end in one of `suffixes`, by name; what is no folder, as it is.
+
+    Raises InputError for a folder that can't be read or has none. `what`: what files of these names are.
+    """
+    if not path.is_dir():
+        return [path]
+    try:
+        named = sorted(it for it in path.iterdir() if it.suffix.lower() in suffixes and not it.name.startswith("."))
+    except OSError as error:
+        raise InputError(f"{path} can't be read: {error.strerror}.") from None
+    if not named:
+        raise InputError(f"{path} has no {what} ({', '.join(suffixes)}). Folders in it are not looked into.")
+    return named
 
 
 def json_object(file: str, is_none: str) -> bytes:

@@ -10,6 +10,8 @@ from typer.core import TyperGroup
 from pigeonhole_cli import keys, local, models
 from pigeonhole_cli.jobs import command as jobs
 from pigeonhole_cli.labels import command as labels
+from pigeonhole_cli.uploads import command as uploads
+from pigeonhole_cli.uploads.shown import EXIT_CODES
 
 
 class Group(TyperGroup):
@@ -42,6 +44,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,  # earlier versions of Typer show them, and one of them may be a key
 )
 app.command("up")(local.up)
+app.command("upload", epilog=EXIT_CODES)(uploads.upload)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(keys.app, name="keys")
 app.add_typer(labels.app, name="labels")

@@ -8,9 +8,9 @@ import sys
 from pydantic.json_schema import models_json_schema
 
 from pigeonhole.contract_jobs import WebhookBody
-from pigeonhole.messages import ChunkMessage, JobEnded, WebhookMessage
+from pigeonhole.messages import ChunkMessage, JobEnded, UploadClassified, WebhookMessage
 
-SENT = (ChunkMessage, WebhookMessage, JobEnded, WebhookBody)
+SENT = (ChunkMessage, WebhookMessage, JobEnded, UploadClassified, WebhookBody)
 
 
 def as_json() -> str:

@@ -41,9 +41,9 @@ NASTY = (
 
 @pytest.fixture(scope="module")
 def drops(deployed: Deployment) -> Drops:
-    answer = deployed.call("PUT", "/v1/label-sets/things", {"labels": [text(thing) for thing in THINGS]})
+    answer = deployed.call("PUT", "/v1/label-sets/shown", {"labels": [text(thing) for thing in THINGS]})
     assert answer.status_code == 200, answer.text
-    return Drops(deployed, Heard(deployed.stack, "dropped-files", UPLOAD_CLASSIFIED), "things")
+    return Drops(deployed, Heard(deployed.stack, "dropped-files", UPLOAD_CLASSIFIED), "shown")
 
 
 def generated(number: int) -> bytes:
@@ -54,7 +54,7 @@ def generated(number: int) -> bytes:
 
 
 def form(deployed: Deployment, key: str = "", **body: Any) -> dict[str, Any]:
-    answer = deployed.call("POST", UPLOADS, {"content_type": "image/png", "label_set": "things", **body}, key=key)
+    answer = deployed.call("POST", UPLOADS, {"content_type": "image/png", "label_set": "shown", **body}, key=key)
     assert answer.status_code == 200, answer.text
     made: dict[str, Any] = answer.json()["upload"]
     return made
@@ -93,7 +93,7 @@ def test_three_hundred_photos_come_every_way_and_each_has_one_result(drops: Drop
         expected = {LABEL_TAG: result.prediction, SCORE_TAG: f"{result.scores[0].probability:.4f}"}
         other = {"colour": "red", "owner": "me"} if "/ways/" in key else {}
         assert drops.tags(key) == other | expected
-        assert (result.label_set.name, result.label_set.version) == ("things", 1) if result.label_set else False
+        assert (result.label_set.name, result.label_set.version) == ("shown", 1) if result.label_set else False
         stored = json.loads(drops.storage.get_object(Bucket=drops.bucket, Key=result_key(key))["Body"].read())
         assert (stored["prediction"], len(stored["scores"])) == (result.prediction, len(THINGS))
         assert result.results_uri == f"s3://{drops.bucket}/{result_key(key)}"
@@ -134,6 +134,25 @@ def test_texts_and_lines_are_classified(drops: Drops, deployed: Deployment) -> N
     stored = json.loads(drops.storage.get_object(Bucket=drops.bucket, Key=result_key(many))["Body"].read())
     assert stored["predictions"] == ["positive", "negative"]
     assert LABEL_TAG not in of_moods.tags(many)
+
+
+def test_a_file_of_many_lines_is_a_job_of_its_own(drops: Drops, deployed: Deployment) -> None:
+    """Whose results are too large for the table: they lie in objects."""
+    topics = [f"topic {number} and all that it is about" for number in range(24)]
+    assert deployed.call("PUT", "/v1/label-sets/topics", {"labels": list(map(text, topics))}).status_code == 200
+    lines = [json.dumps({"type": "text", "value": f"line {number} of a long file"}) for number in range(600)]
+
+    result = drops.of("topics").result(drops.of("topics").put("many.jsonl", "\n".join(lines).encode()))
+
+    assert result.samples is not None
+    assert (result.samples.total, result.samples.succeeded) == (600, 600)
+    stored = json.loads(drops.storage.get_object(Bucket=drops.bucket, Key=result_key(result.key))["Body"].read())
+    assert len(stored["predictions"]) == 600
+    assert set(stored["predictions"]) <= set(topics)
+    of_job = deployed.stack.client("s3").list_objects_v2(
+        Bucket=deployed.outputs["JobBucketName"], Prefix=f"results/tests/{result.job_id}/"
+    )
+    assert of_job["KeyCount"] >= 1
 
 
 @pytest.mark.parametrize(
@@ -186,14 +205,14 @@ def test_an_unknown_label_set_is_reported(drops: Drops, deployed: Deployment, ph
 
 def test_a_tenant_reaches_no_others_files(drops: Drops, deployed: Deployment, photos: dict[str, bytes]) -> None:
     theirs = manage_keys(deployed.stack, deployed.outputs).create("droppers", "one").value
-    refused = deployed.call("POST", UPLOADS, {"content_type": "image/png", "label_set": "things"}, key=theirs)
+    refused = deployed.call("POST", UPLOADS, {"content_type": "image/png", "label_set": "shown"}, key=theirs)
     error_of(refused, "invalid_request")  # the set is not theirs
-    assert deployed.call("PUT", "/v1/label-sets/things", {"labels": [text("a"), text("b")]}, key=theirs).status_code == 200
+    assert deployed.call("PUT", "/v1/label-sets/shown", {"labels": [text("a"), text("b")]}, key=theirs).status_code == 200
     made = form(deployed, theirs)
-    assert made["key"].startswith("incoming/droppers/things/")
+    assert made["key"].startswith("incoming/droppers/shown/")
 
     # A form for one place is taken at no other.
-    for key in (drops.prefix + "theirs.png", "incoming/droppers/other/x.png", "results/tests/things/x.json", "uploads/tests/x"):
+    for key in (drops.prefix + "theirs.png", "incoming/droppers/other/x.png", "results/tests/shown/x.json", "uploads/tests/x"):
         assert send(made, photos["cat"], key=key).status_code in (400, 403)
     # A file of ours can't be named, in a request, a job or a label set.
     ours = drops.put("ours.png", photos["cat"])
@@ -222,7 +241,7 @@ def test_a_tenant_reaches_no_others_files(drops: Drops, deployed: Deployment, ph
     assert stored["errors"][0]["code"] == "forbidden_url"
 
 
-@pytest.mark.parametrize("label_set", ["../tests/things", "things/../..", "THINGS", "a/b", ""])
+@pytest.mark.parametrize("label_set", ["../tests/shown", "shown/../..", "THINGS", "a/b", ""])
 def test_a_form_is_for_a_label_set_that_there_can_be(drops: Drops, label_set: str) -> None:
     answer = drops.deployed.call("POST", UPLOADS, {"content_type": "image/png", "label_set": label_set})
 

@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -126,6 +128,42 @@ def test_what_nobody_can_read_holds_up_no_other(drops: Drops, photos: dict[str, 
 
     assert drops.result(drops.put("after.png", photos["cat"])).prediction == "cat"
     assert left_in(drops, "IngestDeadLetterQueue") == 0
+
+
+def test_a_file_that_cannot_be_taken_now_comes_again_soon(drops: Drops, photos: dict[str, bytes]) -> None:
+    with without_job_bucket(drops):
+        key = drops.put("outage.png", photos["cat"])
+        wait_for(lambda: '"again":1' in logged(drops))
+
+    assert drops.result(key).prediction == "cat"
+    assert drops.told_of([key]) == {key: 1}
+
+
+@contextmanager
+def without_job_bucket(drops: Drops) -> Iterator[None]:
+    """Let functions/ingest find no bucket to put jobs into meanwhile."""
+    functions, name = drops.deployed.stack.client("lambda"), drops.deployed.stack.resources()["IngestFunction"]
+    variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    broken = variables | {"PIGEONHOLE_JOB_BUCKET": "there-is-none"}
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": broken})
+    try:
+        yield
+    finally:
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while not what():
+        assert time.monotonic() < until
+        time.sleep(0.2)
+
+
+def logged(drops: Drops) -> str:
+    """All that functions/ingest has logged."""
+    pages = drops.deployed.stack.client("logs").get_paginator("filter_log_events")
+    found = pages.paginate(logGroupName=drops.deployed.stack.resources()["IngestLogs"])
+    return "\n".join(event["message"] for page in found for event in page["events"])
 
 
 def test_ingest_that_is_killed_in_mid_batch_loses_no_file(drops: Drops, photos: dict[str, bytes]) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from deployment import BUCKET, PREFIX, Deployment, image, request, text
 
-NAMES = ("Api", "Classify", "Worker", "DeadLetters", "Sweep", "Notify", "Webhooks")
+NAMES = ("Api", "Classify", "Worker", "DeadLetters", "Sweep", "Notify", "Webhooks", "Ingest")
 FUNCTIONS = {f"{name}Function": f"{name}Role" for name in NAMES}
 
 # Granted to Lambda itself, which writes a function's logs and traces under the function's role: no code of ours calls them.
@@ -29,12 +29,14 @@ READ_FOR = {
     "DeadLettersFunction": QUEUES_OWN,
     "WebhooksFunction": QUEUES_OWN,
     "NotifyFunction": STREAMS_OWN,
+    "IngestFunction": QUEUES_OWN,
 }
 
 
 # What AWS asks for and ministack doesn't: a copy that sets tags.
 ASKED_ON_AWS = {"ApiFunction": {"s3:PutObjectTagging"}}
-API_ASKS = ("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
+OF_TAGS = ("Get", "Put")
+API_ASKS = ("BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
 
 
 @dataclass(frozen=True)
@@ -146,14 +148,25 @@ def test_the_functions_call_what_they_are_said_to(calls: list[Call]) -> None:
         ("ClassifyFunction", "s3:PutObject"),
         *(("WorkerFunction", f"dynamodb:{call}") for call in ("GetItem", "PutItem", "Query")),
         ("WorkerFunction", "s3:GetObject"),
+        ("WorkerFunction", "s3:GetObjectVersion"),
         ("WorkerFunction", "s3:PutObject"),
         ("WorkerFunction", "sqs:ChangeMessageVisibility"),
         ("WorkerFunction", "sqs:SendMessageBatch"),
         *(("DeadLettersFunction", f"dynamodb:{call}") for call in ("GetItem", "PutItem", "Query")),
         *(("SweepFunction", f"dynamodb:{call}") for call in ("BatchGetItem", "GetItem", "PutItem", "Query")),
         ("SweepFunction", "sqs:SendMessageBatch"),
-        *(("NotifyFunction", f"dynamodb:{call}") for call in ("GetItem", "PutItem")),
+        *(("NotifyFunction", f"dynamodb:{call}") for call in ("GetItem", "PutItem", "Query")),
+        *(
+            ("NotifyFunction", f"s3:{call}")
+            for call in ("GetObject", "PutObject", *(f"{it}ObjectVersionTagging" for it in OF_TAGS))
+        ),
         ("NotifyFunction", "events:PutEvents"),
         ("NotifyFunction", "sqs:SendMessageBatch"),
+        *(("IngestFunction", f"dynamodb:{call}") for call in ("BatchGetItem", "GetItem", "PutItem")),
+        ("IngestFunction", "s3:GetObjectVersion"),
+        ("IngestFunction", "s3:PutObject"),
+        ("IngestFunction", "events:PutEvents"),
+        ("IngestFunction", "sqs:ChangeMessageVisibility"),
+        ("IngestFunction", "sqs:SendMessageBatch"),
         *(("WebhooksFunction", f"dynamodb:{call}") for call in ("GetItem", "PutItem")),
     }

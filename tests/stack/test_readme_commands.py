@@ -109,6 +109,24 @@ def test_the_commands_of_label_sets(variables: dict[str, str], photos: dict[str,
     assert "sights" not in run(listing, variables)
 
 
+def test_the_commands_of_uploads(variables: dict[str, str], photos: dict[str, bytes], tmp_path: Path) -> None:
+    put, watch, send = [line.split("#")[0].split() for line in pages.marked(README, "upload").code.splitlines()]
+    (tmp_path / "photos").mkdir()
+    for name in ("temple", "cat"):
+        (tmp_path / "photos" / f"{name}.png").write_bytes(photos[name])
+
+    run(put, variables)
+    table = run(watch, variables, cwd=tmp_path).splitlines()
+    assert [line.split()[:2] for line in table] == [
+        ["FILE", "LABEL"],
+        ["photos/cat.png", "cat"],
+        ["photos/temple.png", "temple"],
+    ]
+    keys = [line.split("\t")[1] for line in run(send, variables, cwd=tmp_path).splitlines()]
+    assert [key.rpartition("-")[2] for key in keys] == ["cat.png", "temple.png"]
+    assert all(key.startswith("incoming/tests/things/") for key in keys)
+
+
 def test_the_python_program(variables: dict[str, str]) -> None:
     program = pages.marked(README, "python").code
 

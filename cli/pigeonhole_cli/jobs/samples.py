@@ -6,7 +6,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pigeonhole_cli.inputs import MEDIA_TYPES, InputError, encoded, held, image_values, is_address, json_object, name, read
+from pigeonhole_cli.inputs import (
+    MEDIA_TYPES,
+    InputError,
+    encoded,
+    held,
+    image_values,
+    is_address,
+    json_object,
+    name,
+    opened,
+    read,
+)
 
 HINT = "Samples are image files; for texts use --texts."
 
@@ -16,7 +27,7 @@ def files(named: Sequence[str]) -> list[Path | str]:
 
     Raises InputError for a folder that can't be read or has no image.
     """
-    return [each for it in named for each in ([it] if is_address(it) else _opened(Path(it)))]
+    return [each for it in named for each in ([it] if is_address(it) else opened(Path(it), MEDIA_TYPES, "image files"))]
 
 
 def images(found: Sequence[Path | str], upload: Callable[[Sequence[Path]], list[str]]) -> list[dict[str, str]]:
@@ -56,15 +67,3 @@ def body(dataset: Sequence[dict[str, str]], labels: Sequence[str], **options: An
 def _way_out(*, images: bool) -> str:
     way_out = "name large images by https:// or s3://" if images else "`split -l 5000` cuts a file of texts"
     return f"Submit fewer at a time; {way_out}."
-
-
-def _opened(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return [folder]
-    try:
-        named = sorted(it for it in folder.iterdir() if it.suffix.lower() in MEDIA_TYPES and not it.name.startswith("."))
-    except OSError as error:
-        raise InputError(f"{folder} can't be read: {error.strerror}.") from None
-    if not named:
-        raise InputError(f"{folder} has no image files ({', '.join(MEDIA_TYPES)}). Folders in it are not looked into.")
-    return named

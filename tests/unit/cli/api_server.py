@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -75,10 +79,21 @@ class ApiServer(ToldServer):
         assert KEY not in result.output
         return result
 
+    def start(self, *arguments: str, stderr: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
+        """Run the part's command in a process of its own, which an interrupt reaches whatever this one does with them."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "pigeonhole_cli", self.command, *arguments],
+            env=os.environ | self.environment | {"TERM": "xterm"},
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # type: ignore[arg-type, return-value]
+        )
+
     def answer(self, http: BaseHTTPRequestHandler) -> None:
         body = http.rfile.read(int(http.headers.get("Content-Length") or 0))
-        self.requests.append(Request(http.command, http.path, dict(http.headers.items()), body))
-        told = self.answers[min(len(self.requests), len(self.answers)) - 1]
+        request = Request(http.command, http.path, dict(http.headers.items()), body)
+        self.requests.append(request)
+        told = self.told(request)
         self._came.release()
         if told.body is None:
             self.ended.wait(60)
@@ -89,3 +104,19 @@ class ApiServer(ToldServer):
             http.send_header(name, value)
         http.end_headers()
         http.wfile.write(data)
+
+    def told(self, request: Request) -> Answer:
+        """The answer to a request, which is among `requests` already."""
+        return self.answers[min(len(self.requests), len(self.answers)) - 1]
+
+
+def seen_on(terminal: int) -> str:
+    """All that was written to the other end of a pseudo-terminal, until it was closed."""
+    found = b""
+    try:
+        while more := os.read(terminal, 65_536):
+            found += more
+    except OSError:  # how Linux tells that the other end is closed
+        pass
+    os.close(terminal)
+    return found.decode()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from job_api import JobApi
 from label_api import LabelApi
+from upload_api import UploadApi
 
 
 @pytest.fixture
@@ -18,4 +19,10 @@ def api() -> Iterator[JobApi]:
 @pytest.fixture
 def label_api() -> Iterator[LabelApi]:
     with LabelApi() as running:
+        yield running
+
+
+@pytest.fixture
+def upload_api() -> Iterator[UploadApi]:
+    with UploadApi() as running:
         yield running

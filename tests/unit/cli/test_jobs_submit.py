@@ -244,6 +244,7 @@ def form(api: JobApi, name: str) -> dict[str, Any]:
         "url": f"{api.url}/bucket",
         "fields": {"key": f"uploads/acme/{name}", "policy": "signed"},
         "s3_uri": f"s3://bucket/uploads/acme/{name}",
+        "key": f"uploads/acme/{name}",
         "max_bytes": 1,
         "expires_at": "2026-05-04T10:35:30Z",
         "kept_until": "2026-05-11T10:20:30Z",

@@ -6,28 +6,15 @@ import json
 import os
 import pty
 import signal
-import subprocess
-import sys
 from typing import Any
 
 import pytest
-from api_server import KEY, Answer, refusal
+from api_server import KEY, Answer, refusal, seen_on
 from job_api import ID, JobApi, Way, told
 
 from pigeonhole_cli.jobs.waiting import wait_for
 
 ERRORS = [{"index": 1, "code": "unreadable_image", "message": "cut off"}]
-
-
-def start(api: JobApi, *arguments: str, stderr: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
-    """Run `pigeonhole jobs` in a process of its own, which an interrupt reaches whatever this one's shell does with them."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "pigeonhole_cli", "jobs", *arguments],
-        env=os.environ | api.environment | {"TERM": "xterm"},
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # type: ignore[arg-type, return-value]
-    )
 
 
 def test_a_job_is_waited_for_by_long_polls(api: JobApi, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,10 +125,10 @@ def test_a_bar_lives_where_somebody_looks_and_goes_at_the_end(api: JobApi) -> No
     api.says(half, half, told(predictions=list("abcd"), total=4, succeeded=4))
     ours, theirs = pty.openpty()
 
-    process = start(api, "wait", ID, stderr=theirs)
+    process = api.start("wait", ID, stderr=theirs)
     os.close(theirs)
     stdout, _ = process.communicate(timeout=60)
-    seen = _all_of(ours)
+    seen = seen_on(ours)
 
     assert process.returncode == 0
     assert stdout == b"0\ta\n1\tb\n2\tc\n3\td\n", "the bar is on standard error alone"
@@ -152,21 +139,10 @@ def test_a_bar_lives_where_somebody_looks_and_goes_at_the_end(api: JobApi) -> No
     assert "\x1b[2K" in seen.rsplit("4/4", 1)[1], "its line is cleared"
 
 
-def _all_of(terminal: int) -> str:
-    found = b""
-    try:
-        while more := os.read(terminal, 65_536):
-            found += more
-    except OSError:  # how Linux tells that the other end is closed
-        pass
-    os.close(terminal)
-    return found.decode()
-
-
 def test_an_interrupt_leaves_the_job_alone_and_tells_how_to_go_on(api: JobApi) -> None:
     api.says(told("processing"), Answer(None))
 
-    process = start(api, "wait", ID)
+    process = api.start("wait", ID)
     for _ in range(2):
         api.wait_for_request()
     process.send_signal(signal.SIGINT)
@@ -182,7 +158,7 @@ def test_an_interrupt_leaves_the_job_alone_and_tells_how_to_go_on(api: JobApi) -
 def test_an_interrupt_before_a_job_is_known_tells_how_to_find_it(api: JobApi) -> None:
     api.says(Answer(None))
 
-    process = start(api, "submit", "https://example.com/a.jpg", "--label", "a", "--label", "b")
+    process = api.start("submit", "https://example.com/a.jpg", "--label", "a", "--label", "b")
     api.wait_for_request()
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)

@@ -30,7 +30,7 @@ def test_a_package_that_is_missing_is_named_with_the_way_out(package: str, tmp_p
 
 
 @pytest.mark.parametrize("package", ["numpy", "httpx"])
-@pytest.mark.parametrize("command", ["keys", "models", "jobs", "labels"])
+@pytest.mark.parametrize("command", ["keys", "models", "jobs", "labels", "upload"])
 def test_commands_start_without_what_few_of_them_need(command: str, package: str) -> None:
     """Either would cost each of them a quarter of a second or more."""
     call = [sys.executable, "-c", WITHOUT, package, command, "list", "--help"]

@@ -1,0 +1,1 @@
+"""`pigeonhole upload`."""
