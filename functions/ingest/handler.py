@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from pigeonhole import wiring
 from pigeonhole.aws.records import all_messages, uploads_of
+from pigeonhole.errors import Overloaded
 from pigeonhole.observability import observed, observer, places_of
+
+RETRY_S = 30  # after the first try, and four times as long after each further one: a message has five
+
+
+def services() -> wiring.IngestServices:
+    return wiring.ingest_services(wiring.settings())
 
 
 @observed("ingest", log_id_path="Records[0].messageId")
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    return all_messages(event, _take)
+    return all_messages(event, lambda records: _take(records, lambda: context.get_remaining_time_in_millis() / 1000))
 
 
-def _take(records: Sequence[SQSRecord]) -> list[str]:
+def _take(records: Sequence[SQSRecord], time_left_s: Callable[[], float]) -> list[str]:
     """Take a batch of notifications; the ids of those that are to come again."""
-    seen, settings = observer("ingest"), wiring.settings()
-
-    def failed(tenant_id: str, error: Exception) -> None:
+    seen, own = observer("ingest"), services()
+    told = [(record, uploads_of(record, own.ingest.bucket, seen)) for record in records]
+    uploads = [upload for _, each in told for upload in each]
+    done = own.ingest(uploads, records[0].message_id, time_left_s)
+    for tenant_id, error in done.errors:
         seen.failed("upload_failed")
         seen.logger.error("uploads could not be taken", tenant=tenant_id, trace=places_of(error))
-
-    told = {record.message_id: uploads_of(record, settings.upload_bucket, seen) for record in records}
-    uploads = [upload for each in told.values() for upload in each]
-    done = wiring.ingest(settings)(uploads, log_id=records[0].message_id, failed=failed)
     seen.count("uploads", len(uploads))
     seen.count("samples", done.samples)
     seen.count("refused_uploads", done.refused)
     seen.count("stray_uploads", done.strays)
+    again = [record for record, each in told if done.left.intersection(each)]
     seen.logger.info(
         "taken",
         uploads=len(uploads),
@@ -40,6 +47,10 @@ def _take(records: Sequence[SQSRecord]) -> list[str]:
         refused=done.refused,
         known=done.known,
         strays=done.strays,
-        left=len(done.left),
+        again=len(again),
     )
-    return [message_id for message_id, each in told.items() if done.left.intersection(each)]
+    with suppress(Overloaded):  # then they come again when their visibility ends
+        for record in again:
+            tries = int(record.attributes.approximate_receive_count or 1)
+            own.queue.retry_in(record.receipt_handle, RETRY_S * 4 ** (tries - 1))
+    return [record.message_id for record in again]

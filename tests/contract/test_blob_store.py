@@ -47,6 +47,38 @@ def test_a_key_is_taken_byte_for_byte(store: BlobStore, key: str) -> None:
     assert store.read("photos", key, 1_000) == key.encode()
 
 
+@pytest.fixture(params=["fake", "s3"])
+def versions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[BlobStore, list[str]]]:
+    """A store, and the ids of an object's versions: `first`, `second`, and no more of it, since it was deleted."""
+    if request.param == "fake":
+        yield (
+            FakeBlobStore(versions={("photos", "acme/cat.jpg", "1"): b"first", ("photos", "acme/cat.jpg", "2"): b"second"}),
+            ["1", "2"],
+        )
+        return
+    with in_moto(monkeypatch):
+        client = boto3.client("s3", region_name=REGION)
+        client.create_bucket(Bucket="photos", CreateBucketConfiguration={"LocationConstraint": REGION})
+        client.put_bucket_versioning(Bucket="photos", VersioningConfiguration={"Status": "Enabled"})
+        put = [client.put_object(Bucket="photos", Key="acme/cat.jpg", Body=data) for data in (b"first", b"second")]
+        client.delete_object(Bucket="photos", Key="acme/cat.jpg")
+        yield S3BlobStore(client), [each["VersionId"] for each in put]
+
+
+def test_a_version_is_read_though_the_object_was_written_over_and_deleted(versions: tuple[BlobStore, list[str]]) -> None:
+    store, ids = versions
+
+    found = [store.read("photos", "acme/cat.jpg", 1_000, version_id=each) for each in ids]
+
+    assert found == [b"first", b"second"]
+    with pytest.raises(UnfetchableUrl):
+        store.read("photos", "acme/cat.jpg", 1_000)
+    with pytest.raises(UnfetchableUrl):
+        store.read("photos", "acme/dog.jpg", 1_000, version_id=ids[0])
+    with pytest.raises(TooLarge):
+        store.read("photos", "acme/cat.jpg", 5, version_id=ids[1])
+
+
 def test_an_object_above_the_limit_is_too_large(store: BlobStore) -> None:
     with pytest.raises(TooLarge):
         store.read("photos", "acme/cat.jpg", len(PHOTO) - 1)

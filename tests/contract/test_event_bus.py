@@ -13,26 +13,45 @@ from moto_aws import REGION, in_moto
 
 from fakes import FakeEventBus
 from jobs_made import job
-from pigeonhole.aws.events import JOB_ENDED, SOURCE, EventBridgeBus
+from pigeonhole.aws.events import BATCH, BATCH_BYTES, JOB_ENDED, SOURCE, UPLOAD_CLASSIFIED, EventBridgeBus
 from pigeonhole.errors import Overloaded
-from pigeonhole.messages import JobEnded
+from pigeonhole.messages import AnyEvent, JobEnded, UploadClassified
 from pigeonhole.ports import EventBus
 from pigeonhole.use_cases.announce import event_of
 
 EVENT = event_of(job().canceled(2_000.25))
+UPLOAD = UploadClassified(
+    tenant_id="acme",
+    bucket="uploads",
+    key="incoming/acme/pets/猫.jpg",
+    version_id="v1",
+    label_set="pets",
+    label_set_version=3,
+    job_id=EVENT.job_id,
+    status="succeeded",
+    labels=["cat"],
+    score=0.9731,
+    error=None,
+    results_key="results/acme/pets/猫.jpg.json",
+    classified_at="1970-01-01T00:16:40Z",
+)
+KINDS: dict[str, type[AnyEvent]] = {JOB_ENDED: JobEnded, UPLOAD_CLASSIFIED: UploadClassified}
 
 
 class Bus:
-    """A bus with a rule for its events, and what the rule's target was given."""
+    """A bus with a rule for each kind of its events, and what the rules' target was given."""
 
     def __init__(self, port: EventBus, client: Any = None, url: str = "") -> None:
         self.port, self._client, self._url = port, client, url
 
-    def received(self) -> list[JobEnded]:
+    def received(self) -> list[AnyEvent]:
         if isinstance(self.port, FakeEventBus):
-            return self.port.events
-        page = self._client.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages", ())
-        return [JobEnded.model_validate(json.loads(each["Body"])["detail"]) for each in page]
+            return self.port.put_on
+        found: list[AnyEvent] = []
+        while page := self._client.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages"):
+            told = [json.loads(each["Body"]) for each in page]
+            found += [KINDS[each["detail-type"]].model_validate(each["detail"]) for each in told]
+        return found
 
 
 @pytest.fixture(params=["fake", "eventbridge"])
@@ -45,16 +64,32 @@ def bus(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
         url = queues.create_queue(QueueName="target")["QueueUrl"]
         arn = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         events.create_event_bus(Name="jobs")
-        pattern = json.dumps({"source": [SOURCE], "detail-type": [JOB_ENDED], "detail": {"status": ["canceled"]}})
-        events.put_rule(Name="ends", EventBusName="jobs", EventPattern=pattern)
-        events.put_targets(Rule="ends", EventBusName="jobs", Targets=[{"Id": "1", "Arn": arn}])
+        for name, kind, status in (("ends", JOB_ENDED, "canceled"), ("uploads", UPLOAD_CLASSIFIED, "succeeded")):
+            pattern = json.dumps({"source": [SOURCE], "detail-type": [kind], "detail": {"status": [status]}})
+            events.put_rule(Name=name, EventBusName="jobs", EventPattern=pattern)
+            events.put_targets(Rule=name, EventBusName="jobs", Targets=[{"Id": "1", "Arn": arn}])
         yield Bus(EventBridgeBus(events, "jobs"), queues, url)
 
 
 def test_an_event_comes_to_who_has_a_rule_for_it(bus: Bus) -> None:
-    bus.port.put(EVENT)
+    bus.port.put([EVENT])
 
     assert bus.received() == [EVENT]
+
+
+def test_each_kind_of_event_comes_under_its_own_name(bus: Bus) -> None:
+    bus.port.put([UPLOAD, EVENT])
+
+    assert bus.received() == [UPLOAD, EVENT]
+
+
+def test_any_number_of_events_comes_and_none_is_no_fault(bus: Bus) -> None:
+    many = [UPLOAD.model_copy(update={"key": str(number)}) for number in range(2 * BATCH + 3)]
+
+    bus.port.put([])
+    bus.port.put(many)
+
+    assert bus.received() == many
 
 
 def stubbed() -> Any:
@@ -66,7 +101,7 @@ def test_an_event_that_was_not_taken_is_an_overload() -> None:
     with Stubber(client) as stub:
         stub.add_response("put_events", {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure"}]})
         with pytest.raises(Overloaded):
-            EventBridgeBus(client, "jobs").put(EVENT)
+            EventBridgeBus(client, "jobs").put([EVENT])
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "InternalException"])
@@ -75,4 +110,34 @@ def test_a_busy_bus_is_an_overload(code: str) -> None:
     with Stubber(client) as stub:
         stub.add_client_error("put_events", code, http_status_code=400)
         with pytest.raises(Overloaded):
-            EventBridgeBus(client, "jobs").put(EVENT)
+            EventBridgeBus(client, "jobs").put([EVENT])
+
+
+class Spy:
+    """An EventBridge client that takes whatever EventBridge would. `refuses`: the number of a call, from 0, that it doesn't."""
+
+    def __init__(self, refuses: int | None = None) -> None:
+        self.calls: list[list[dict[str, str]]] = []
+        self._refuses = refuses
+
+    def put_events(self, Entries: list[dict[str, str]]) -> dict[str, int]:
+        assert len(Entries) <= 10
+        assert sum(len("".join(entry.values()).encode()) for entry in Entries) <= 256 * 1024
+        self.calls.append(Entries)
+        return {"FailedEntryCount": int(len(self.calls) - 1 == self._refuses)}
+
+
+def test_large_events_come_in_several_calls() -> None:
+    spy, large = Spy(), [UPLOAD.model_copy(update={"labels": ["猫" * (BATCH_BYTES // 9)]}) for _ in range(7)]
+
+    EventBridgeBus(spy, "jobs").put([EVENT, *large, EVENT])
+
+    assert [len(entries) for entries in spy.calls] == [3, 2, 2, 2]
+    sent = [entry["DetailType"] for entries in spy.calls for entry in entries]
+    assert sent == [JOB_ENDED, *[UPLOAD_CLASSIFIED] * 7, JOB_ENDED]
+
+
+@pytest.mark.parametrize("refuses", [0, 1, 2])
+def test_one_refusal_among_many_is_an_overload(refuses: int) -> None:
+    with pytest.raises(Overloaded):
+        EventBridgeBus(Spy(refuses), "jobs").put([UPLOAD] * (2 * BATCH + 1))

@@ -42,6 +42,28 @@ def test_there_is_none_where_nothing_was_put(store: ObjectStore) -> None:
     assert store.get("inputs/acme/1.json") is None
 
 
+@pytest.fixture(params=["fake", "s3"])
+def versions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ObjectStore, list[str]]]:
+    """A store, and the ids of an object's versions: `first`, and `second`, which is the newest."""
+    if request.param == "fake":
+        yield FakeObjectStore({"a.txt": b"second"}, {("a.txt", "1"): b"first", ("a.txt", "2"): b"second"}), ["1", "2"]
+        return
+    with in_moto(monkeypatch):
+        client = boto3.client("s3", region_name=REGION)
+        client.create_bucket(Bucket="uploads", CreateBucketConfiguration={"LocationConstraint": REGION})
+        client.put_bucket_versioning(Bucket="uploads", VersioningConfiguration={"Status": "Enabled"})
+        put = [client.put_object(Bucket="uploads", Key="a.txt", Body=data) for data in (b"first", b"second")]
+        yield S3ObjectStore(client, "uploads"), [each["VersionId"] for each in put]
+
+
+def test_a_version_is_read_though_a_newer_one_is_there(versions: tuple[ObjectStore, list[str]]) -> None:
+    store, ids = versions
+
+    assert [store.get("a.txt", each) for each in ids] == [b"first", b"second"]
+    assert store.get("a.txt") == store.get("a.txt", None) == b"second"
+    assert store.get("b.txt", ids[0]) is None
+
+
 def test_a_link_names_the_object_and_how_long_it_may_be_read(store: ObjectStore) -> None:
     link = store.link("results/acme/1.json", 60)
 

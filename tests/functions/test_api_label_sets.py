@@ -108,6 +108,19 @@ def test_an_upload_gets_a_form(api: Api) -> None:
     answer = api.call("POST", "/v1/uploads", body={"content_type": "image/png"})
 
     assert answer.status == 200
-    assert set(answer.json["upload"]) == {"url", "fields", "s3_uri", "max_bytes", "expires_at", "kept_until"}
-    assert answer.json["upload"]["s3_uri"] == f"s3://uploads/{answer.json['upload']['fields']['key']}"
+    assert set(answer.json["upload"]) == {"url", "fields", "s3_uri", "key", "max_bytes", "expires_at", "kept_until"}
+    assert answer.json["upload"]["key"] == answer.json["upload"]["fields"]["key"]
+    assert answer.json["upload"]["s3_uri"] == f"s3://uploads/{answer.json['upload']['key']}"
     assert api.call("POST", "/v1/uploads", body={}).json["error"]["code"] == "invalid_request"
+
+
+def test_an_upload_for_a_label_set_gets_a_form_where_it_is_classified(api: Api) -> None:
+    body = {"content_type": "text/plain", "label_set": "pets"}
+    refused = api.call("POST", "/v1/uploads", body=body)
+    assert [fault["path"] for fault in refused.json["error"]["details"]] == ["label_set"]
+    put(api)
+
+    key = api.call("POST", "/v1/uploads", body=body).json["upload"]["key"]
+
+    assert key.startswith("incoming/acme/pets/")
+    assert key.endswith(".txt")

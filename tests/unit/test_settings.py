@@ -19,6 +19,7 @@ TABLE = [
     ("PIGEONHOLE_JOB_BUCKET", "", "pigeonhole-jobs", "pigeonhole-jobs"),
     ("PIGEONHOLE_JOB_QUEUE", "", "https://sqs.example/1/q", "https://sqs.example/1/q"),
     ("PIGEONHOLE_WEBHOOK_QUEUE", "", "https://sqs.example/1/w", "https://sqs.example/1/w"),
+    ("PIGEONHOLE_INGEST_QUEUE", "", "https://sqs.example/1/i", "https://sqs.example/1/i"),
     ("PIGEONHOLE_UPLOAD_BUCKET", "", "uploads", "uploads"),
     ("PIGEONHOLE_EVENT_BUS", "default", "jobs", "jobs"),
     ("PIGEONHOLE_MODEL_DIR", "/opt/model", "/tmp/model", "/tmp/model"),

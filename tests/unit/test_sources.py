@@ -178,6 +178,30 @@ def test_an_object_under_a_granted_prefix_is_read(doors: Doors) -> None:
     assert doors.read("s3://uploads/t/acme/in/x") == b"uploaded"
 
 
+def test_of_an_object_the_version_that_is_meant_is_read_and_of_another_the_newest(doors: Doors) -> None:
+    value = "s3://photos/acme/cat.jpg"
+    doors.blobs.versions["photos", "acme/cat.jpg", "v1"] = b"as it was"
+
+    def read(value: str, versions: dict[str, str] | None = None) -> bytes:
+        return doors.sources.read(value, grants=GRANTS, budget=ByteBudget(total=10_000, per_item=5_000), versions=versions)
+
+    assert read(value, {value: "v1"}) == b"as it was"
+    assert read("s3://uploads/t/acme/in/x", {value: "v1"}) == b"uploaded"
+    assert read(value, {}) == read(value) == b"stored"
+    with pytest.raises(UnfetchableUrl):
+        read(value, {value: "v2"})
+
+
+def test_a_version_is_read_within_the_grants_alone(doors: Doors) -> None:
+    doors.blobs.versions["photos", "zeta/cat.jpg", "v1"] = b"not theirs"
+
+    with pytest.raises(ForbiddenUrl):
+        doors.sources.read(
+            "s3://photos/zeta/cat.jpg", grants=GRANTS, budget=ByteBudget(10, 10), versions={"s3://photos/zeta/cat.jpg": "v1"}
+        )
+    assert doors.blobs.asked == []
+
+
 NOT_GRANTED = [
     *("s3://other/acme/cat.jpg", "s3://photos/cat.jpg", "s3://photos/acme", "s3://photos/acme-evil/cat.jpg", "s3://photos/acm"),
     *("s3://photos/Acme/cat.jpg", "s3://Photos/acme/cat.jpg", "s3://photos//acme/cat.jpg", "s3://photos/./acme/cat.jpg"),

@@ -25,7 +25,7 @@ def most_bytes(content_type: str, limits: RequestLimits) -> int:
 class UploadRequest(Input):
     """The body of `POST /v1/uploads`: what is going to be sent."""
 
-    content_type: ImageType | TextType = Field(
+    content_type: Literal[ImageType, TextType] = Field(
         description="The form takes a file of this type alone; one of texts needs a `label_set`."
     )
     label_set: SetName | None = Field(

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from pigeonhole.contract_results import UploadResult
 from pigeonhole.messages import S3Grant
+from pigeonhole.tenants import TENANT_ID
 
 INCOMING, RESULTS = "incoming/", "results/"  # prefixes of the upload bucket
 MAX_KEY_BYTES = 1024  # S3's
@@ -45,6 +46,8 @@ def place_of(key: str) -> Place | None:
     parts = key.split("/", 3)
     if len(parts) < 4 or parts[0] + "/" != INCOMING or not all(parts[1:]) or key.endswith("/"):
         return None
+    if not TENANT_ID.fullmatch(parts[1]):
+        return None
     return Place(parts[1], parts[2])
 
 
@@ -68,7 +71,10 @@ def result_key(key: str) -> str:
 
 
 def in_order(sequencer: str) -> str:
-    """S3's sequencer so that texts compare as it wants: hex digits, padded on the left. Only of one key do they compare."""
+    """S3's sequencer so that texts compare as it wants: hex digits, padded on the left. Only of one key do they compare.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+    """
     return sequencer.upper().rjust(SEQUENCER_DIGITS, "0")
 
 

@@ -250,15 +250,22 @@ class ObjectStore(Protocol):
         ...
 
 
-class ChunkQueue(Protocol):
+class RetryQueue(Protocol):
+    """A queue whose messages are worked on here."""
+
+    def retry_in(self, receipt: str, seconds: int) -> None:
+        """Let a message that is being worked on come again in `seconds`, instead of when its visibility ends.
+
+        Raises Overloaded.
+        """
+        ...
+
+
+class ChunkQueue(RetryQueue, Protocol):
     """The way from whoever has work to functions/worker. A message may come more than once, and in any order."""
 
     def send(self, messages: Sequence[ChunkMessage]) -> None:
         """Raises Overloaded if one of them may not have been taken."""
-        ...
-
-    def retry_in(self, receipt: str, seconds: int) -> None:
-        """Let a message that is being worked on come again in `seconds` instead of when its visibility ends."""
         ...
 
 

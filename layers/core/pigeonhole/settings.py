@@ -35,6 +35,7 @@ class Settings:
     job_bucket: str = ""
     job_queue: str = ""  # the URL of the queue of chunks
     webhook_queue: str = ""
+    ingest_queue: str = ""
     upload_bucket: str = ""
     event_bus: str = "default"
     model_dir: str = "/opt/model"

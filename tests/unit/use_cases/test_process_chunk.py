@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from jobs_made import ACME, BAD, Jobs, even_or_odd, message
+from jobs_made import ACME, BAD, Jobs, even_or_odd, message, request
 from pigeonhole.contract_jobs import JobResponse
 from pigeonhole.errors import Overloaded, UnfetchableUrl, UnreadableImage
 from pigeonhole.jobs import Part, Span, Status
-from pigeonhole.messages import ChunkResult, ClassifyCommand, S3Grant
+from pigeonhole.messages import ChunkResult, ClassifyCommand, S3Grant, UploadedObject
 from pigeonhole.results import input_key, whole_key
 from pigeonhole.use_cases.write_part import INLINE_BYTES
 
@@ -349,3 +349,50 @@ def test_an_answer_that_the_worker_could_not_put_together_is_by_who_asks(monkeyp
     assert (jobs.job(job).status, jobs.job(job).has_whole) == (Status.SUCCEEDED, False)
     assert jobs.read.shown(jobs.job(job), "l").results_url
     assert jobs.job(job).has_whole
+
+
+# --- of uploaded files -------------------------------------------------------------------------------------------------------
+
+
+def versions_asked(values: list[str], uploads: list[UploadedObject]) -> list[dict[str, str]]:
+    """What versions the workers on a job's chunks, of two images each, are told to read."""
+    asked: list[dict[str, str]] = []
+
+    def run(command: ClassifyCommand, **_: Any) -> ChunkResult:
+        asked.append(command.versions)
+        return ChunkResult(
+            predictions=[["even"]] * len(command.request.dataset), input_tokens=1, output_tokens=1, inference_ms=1
+        )
+
+    jobs = Jobs(run=run)
+    dataset = [{"type": "image", "value": value} for value in values]
+    jobs.submit(request(0, dataset=dataset), tenant=ACME, log_id="l", objects=uploads)
+    jobs.work()
+    return asked
+
+
+def dropped(name: str, version_id: str | None, **more: Any) -> UploadedObject:
+    return UploadedObject(key=f"incoming/acme/pets/{name}", version_id=version_id, sequencer="1", size=1, **more)
+
+
+def test_each_image_of_a_chunk_is_read_in_the_version_that_was_uploaded() -> None:
+    uploads = [
+        dropped("0.jpg", "v0"),
+        dropped("1.jpg", "v1"),
+        dropped("2.jpg", None),
+        dropped("3 ü.jpg", "v3"),
+        dropped("4", "v4"),
+    ]
+    values = [f"s3://uploads/{it.key}" for it in uploads]
+
+    assert versions_asked(values, uploads) == [{values[0]: "v0", values[1]: "v1"}, {values[3]: "v3"}, {values[4]: "v4"}]
+
+
+def test_images_that_a_list_names_are_read_as_they_are_now() -> None:
+    values = [f"s3://uploads/incoming/acme/pets/{number}.jpg" for number in range(3)]
+
+    assert versions_asked(values, [dropped("a.jsonl", "v1", samples=3, is_lines=True)]) == [{}, {}]
+
+
+def test_images_of_no_file_have_no_version() -> None:
+    assert versions_asked(["s3://photos/acme/0.jpg"], []) == [{}]

@@ -11,7 +11,7 @@ from jobs_made import ACME, BAD, Jobs, request
 from pigeonhole.contract import RequestLimits
 from pigeonhole.errors import NotFound, UnreadableImage
 from pigeonhole.jobs import Job, Span, Status, new_id
-from pigeonhole.messages import ChunkResult, ClassifyCommand, JobInput
+from pigeonhole.messages import ChunkResult, ClassifyCommand, JobInput, UploadedObject
 from pigeonhole.results import input_key
 from pigeonhole.use_cases.redrive import CannotRedrive
 
@@ -225,3 +225,36 @@ def test_a_caller_is_told_no_more_of_a_dead_sample_than_before() -> None:
     assert {fault.code for fault in shown.errors} == {"internal_error"}
     assert jobs.read.parts(old)[0][0] == Span(0, 4)
     assert "gave_up" not in shown.model_dump_json()
+
+
+def dropped(name: str, **more: Any) -> UploadedObject:
+    return UploadedObject(key=f"incoming/acme/pets/{name}", version_id=f"v-{name}", sequencer="1", size=1, **more)
+
+
+def test_of_a_job_of_files_the_dead_samples_files_go_on() -> None:
+    jobs = Jobs()
+    uploads = [dropped(f"{number}.txt") for number in range(10)]
+    old = jobs.submit(request(10), tenant=ACME, log_id="l", objects=uploads)
+    first, second, last = (jobs.take() for _ in old.chunks())
+    jobs.fail_dead(first)
+    jobs.process(second, lambda: 100.0)
+    jobs.fail_dead(last)
+
+    made = jobs.redrive("acme", old.id)
+
+    assert (made.samples, made.job.has_objects) == ([0, 1, 2, 3, 8, 9], True)
+    assert kept(jobs, made.job).objects == tuple(uploads[index] for index in made.samples)
+
+
+def test_of_a_list_no_result_is_told_by_the_part_of_it_that_is_redriven() -> None:
+    """It would take the place of the whole list's."""
+    jobs = Jobs()
+    upload = dropped("a.jsonl", samples=8, is_lines=True)
+    old = jobs.submit(request(8), tenant=ACME, log_id="l", objects=[upload])
+    jobs.fail_dead(jobs.take())
+    jobs.work()
+
+    made = jobs.redrive("acme", old.id)
+
+    assert (made.samples, made.job.has_objects) == ([0, 1, 2, 3], False)
+    assert kept(jobs, made.job).objects == ()

@@ -1,20 +1,26 @@
-"""Forms for uploads: of the tenant's own prefix, of one type, within the size."""
+"""Forms for uploads: of the tenant's own prefixes, of one type, within the size; for a label set, if it is to be classified."""
 
 from __future__ import annotations
 
 import pytest
 
-from fakes import FakeUploadForms
+from fakes import FakeLabelSetStore, FakeUploadForms
 from jobs_made import ACME, ZETA
 from pigeonhole.contract import RequestLimits
 from pigeonhole.contract_uploads import MAX_FILENAME
 from pigeonhole.errors import InvalidRequest
+from pigeonhole.incoming import Kind, Place, kind_of, place_of
+from pigeonhole.incoming import grant_of as incoming_of
+from pigeonhole.label_sets import LabelSet
 from pigeonhole.uploads import grant_of
 from pigeonhole.use_cases.upload import MakeUpload
 
+PETS = LabelSet("acme", "pets", 1, created_at=0, updated_at=0, options={"labels": []})
+
 
 def make(forms: FakeUploadForms, **limits: int) -> MakeUpload:
-    return MakeUpload(forms, RequestLimits(**limits), "bucket", form_s=60, keep_s=3_600, clock=lambda: 1_000.5)
+    sets = FakeLabelSetStore({("acme", "pets"): PETS})
+    return MakeUpload(forms, sets, RequestLimits(**limits), "bucket", form_s=60, keep_s=3_600, clock=lambda: 1_000.5)
 
 
 def test_a_form_is_of_the_tenants_prefix_and_says_what_it_takes() -> None:
@@ -31,6 +37,7 @@ def test_a_form_is_of_the_tenants_prefix_and_says_what_it_takes() -> None:
         "url": "https://uploads.example",
         "fields": {"key": key, "Content-Type": "image/png"},
         "s3_uri": f"s3://bucket/{key}",
+        "key": key,
         "max_bytes": 5,
         "expires_at": "1970-01-01T00:17:40Z",
         "kept_until": "1970-01-01T01:16:40Z",
@@ -65,13 +72,83 @@ def test_no_two_forms_are_of_one_key_nor_two_tenants_of_one_prefix() -> None:
         ({"content_type": "image/png", "size": 101}, "size"),
         ({"content_type": "image/png", "size": "5"}, "size"),
         ({"content_type": "image/png", "filename": "x" * (MAX_FILENAME + 1)}, "filename"),
+        ({"content_type": "image/png", "label_set": "No Name"}, "label_set"),
+        ({"content_type": "image/png", "label_set": "../pets"}, "label_set"),
+        ({"content_type": "image/png", "label_set": "dogs"}, "label_set"),
+        ({"content_type": "text/plain", "label_set": "pets", "size": 51}, "size"),
+        ({"content_type": "text/plain"}, ""),
+        ({"content_type": "application/jsonl", "filename": "a.jsonl"}, ""),
+        ({"content_type": "application/json", "label_set": "pets"}, "content_type"),
         (None, ""),
     ],
 )
 def test_what_could_not_be_classified_is_refused(body: object, path: str) -> None:
     forms = FakeUploadForms()
     with pytest.raises(InvalidRequest) as refused:
-        make(forms, max_upload_bytes=100)(body, ACME)
+        make(forms, max_upload_bytes=100, max_body_bytes=50)(body, ACME)
 
     assert [fault.path for fault in refused.value.details] == [path]
     assert forms.asked == []
+
+
+# --- for a label set ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_for_a_label_set_lies_where_it_is_classified() -> None:
+    forms = FakeUploadForms()
+
+    made = make(forms)({"content_type": "image/png", "label_set": "pets", "filename": "shelf/7.png"}, ACME)
+
+    ((key, *_),) = forms.asked
+    assert key.startswith(incoming_of("acme", "bucket").prefix + "pets/")
+    assert key.endswith("-shelf-7.png")
+    assert place_of(key) == Place("acme", "pets")
+    assert (made.key, made.s3_uri) == (key, f"s3://bucket/{key}")
+
+
+def test_a_set_of_another_tenant_is_none() -> None:
+    forms = FakeUploadForms()
+
+    with pytest.raises(InvalidRequest, match="there is none called 'pets'"):
+        make(forms)({"content_type": "image/png", "label_set": "pets"}, ZETA)
+    assert forms.asked == []
+
+
+@pytest.mark.parametrize(
+    ("content_type", "filename", "ending", "kind"),
+    [
+        ("text/plain", None, ".txt", Kind.TEXT),
+        ("text/plain", "notes", "-notes.txt", Kind.TEXT),
+        ("text/plain", "notes.TXT", "-notes.TXT", Kind.TEXT),
+        ("text/plain", "notes.jsonl", "-notes.jsonl.txt", Kind.TEXT),
+        ("application/jsonl", None, ".jsonl", Kind.LINES),
+        ("application/jsonl", "a.jsonl", "-a.jsonl", Kind.LINES),
+        ("application/jsonl", "a.txt", "-a.txt.jsonl", Kind.LINES),
+        ("image/png", None, "", Kind.IMAGE),
+        ("image/png", "x.txt", "-x.txt.image", Kind.IMAGE),
+        ("image/png", "x.JSONL", "-x.JSONL.image", Kind.IMAGE),
+        ("application/octet-stream", "cat.jpg", "-cat.jpg", Kind.IMAGE),
+    ],
+)
+def test_a_file_is_read_as_what_it_was_said_to_be_whatever_its_name(
+    content_type: str, filename: str | None, ending: str, kind: Kind
+) -> None:
+    forms = FakeUploadForms()
+
+    make(forms)({"content_type": content_type, "label_set": "pets", "filename": filename}, ACME)
+
+    ((key, asked, *_),) = forms.asked
+    assert asked == content_type
+    assert kind_of(key) is kind
+    assert key.endswith(ending)
+    assert len(key) == len("incoming/acme/pets/") + 32 + len(ending), "nothing else is added"
+
+
+@pytest.mark.parametrize(("content_type", "most"), [("text/plain", 50), ("application/jsonl", 50), ("image/png", 100)])
+def test_texts_are_as_large_as_a_requests_body_may_be(content_type: str, most: int) -> None:
+    forms = FakeUploadForms()
+
+    made = make(forms, max_upload_bytes=100, max_body_bytes=50)({"content_type": content_type, "label_set": "pets"}, ACME)
+
+    assert made.max_bytes == most
+    assert forms.asked[0][2:4] == (1, most)

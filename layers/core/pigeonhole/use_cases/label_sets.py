@@ -43,8 +43,8 @@ class LabelSets:
     def put(self, body: object, name: str, *, tenant: Tenant, log_id: str, precondition: Precondition = ANY_STATE) -> LabelSet:
         """Keep labels and options under a name, in a new version; every image of theirs is fetched and kept first.
 
-        Raises InvalidRequest with every fault, TooLarge (the set, or how many there are), the SampleError of an image that can't
-        be had, PreconditionFailed and Overloaded.
+        Raises InvalidRequest with every fault, TooLarge (also for one set too many), the SampleError of an image that can't be
+        had, PreconditionFailed and Overloaded.
         """
         asked = self._parsed(body, name)
         options = asked.model_dump(mode="json", exclude_none=True)

@@ -12,19 +12,29 @@ from functools import cache
 from pigeonhole.settings import Settings
 from pigeonhole.wiring.api import ApiServices, api_services, swagger_assets
 from pigeonhole.wiring.classifier import ClassifyServices, classify_services
-from pigeonhole.wiring.jobs import WorkerServices, announce, deliver_webhook, fail_dead, ingest, sweep, worker_services
+from pigeonhole.wiring.jobs import (
+    IngestServices,
+    WorkerServices,
+    announce,
+    deliver_webhook,
+    fail_dead,
+    ingest_services,
+    sweep,
+    worker_services,
+)
 from pigeonhole.wiring.operating import key_services, redrive_services
 
 __all__ = [
     "ApiServices",
     "ClassifyServices",
+    "IngestServices",
     "WorkerServices",
     "announce",
     "api_services",
     "classify_services",
     "deliver_webhook",
     "fail_dead",
-    "ingest",
+    "ingest_services",
     "key_services",
     "redrive_services",
     "settings",

@@ -14,6 +14,7 @@ from pigeonhole.ports import (
     ObjectStore,
     ObjectTags,
     ResultStore,
+    RetryQueue,
     SecretStore,
     TenantStore,
     UploadForms,
@@ -120,6 +121,11 @@ class JobAdapters:
         return self._queue(self.settings.webhook_queue)
 
     @cached_property
+    def notifications(self) -> RetryQueue:
+        """S3's, of which functions/ingest only says when they are to come again."""
+        return self._queue(self.settings.ingest_queue)
+
+    @cached_property
     def bus(self) -> EventBus:
         from pigeonhole.aws.events import EventBridgeBus
 
@@ -210,13 +216,21 @@ def announce(settings: Settings) -> Announce:
     return Announce(jobs.store, jobs.bus, jobs.webhooks, publish)
 
 
+@dataclass(frozen=True)
+class IngestServices:
+    """What functions/ingest calls. `queue`: for notifications that are to come again soon."""
+
+    ingest: Ingest
+    queue: RetryQueue
+
+
 @cache
-def ingest(settings: Settings) -> Ingest:
-    """Build functions/ingest's service."""
+def ingest_services(settings: Settings) -> IngestServices:
+    """Build functions/ingest's services."""
     from boto3.session import Session
 
     jobs = JobAdapters(Session(), settings)
-    return Ingest(
+    ingest = Ingest(
         jobs.tenants,
         ApplyLabelSet(jobs.label_sets),
         Submit(jobs.store, jobs.objects, jobs.queue, jobs.secrets, job_rules(settings)),
@@ -227,6 +241,7 @@ def ingest(settings: Settings) -> Ingest:
         settings.upload_bucket,
         settings.job_days * 24 * 3600,
     )
+    return IngestServices(ingest, jobs.notifications)
 
 
 @cache

@@ -1,0 +1,144 @@
+"""ports.ObjectTags: the fake and S3's adapter behave alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from moto_aws import REGION, in_moto
+
+from fakes import FakeObjectTags
+from pigeonhole.aws.s3 import S3ObjectTags
+from pigeonhole.errors import Overloaded
+from pigeonhole.incoming import LABEL_TAG, MAX_TAGS, SCORE_TAG
+from pigeonhole.ports import ObjectTags
+
+KEY = "incoming/acme/pets/a b+ü.jpg"
+TAGS = {LABEL_TAG: "a cat/größe=2F", SCORE_TAG: "0.9731"}
+
+
+class Bucket:
+    """Objects in versions, and their tags."""
+
+    def __init__(self, port: ObjectTags, client: Any = None) -> None:
+        self.port, self._client, self._made = port, client, 0
+
+    def put(self, tags: Mapping[str, str]) -> str:
+        """Make a new version of the object and give its id."""
+        self._made += 1
+        if isinstance(self.port, FakeObjectTags):
+            version_id = f"v{self._made}"
+            self.port.tags[KEY, version_id] = self.port.tags[KEY, None] = dict(tags)
+            return version_id
+        version_id = str(self._client.put_object(Bucket="uploads", Key=KEY, Body=b"x")["VersionId"])
+        tag_set = [{"Key": name, "Value": value} for name, value in tags.items()]
+        if tag_set:
+            self._client.put_object_tagging(Bucket="uploads", Key=KEY, Tagging={"TagSet": tag_set})
+        return version_id
+
+    def delete(self, version_id: str) -> None:
+        if isinstance(self.port, FakeObjectTags):
+            del self.port.tags[KEY, version_id], self.port.tags[KEY, None]
+        else:
+            self._client.delete_object(Bucket="uploads", Key=KEY, VersionId=version_id)
+
+    def tags(self, version_id: str) -> dict[str, str]:
+        if isinstance(self.port, FakeObjectTags):
+            return self.port.tags[KEY, version_id]
+        found = self._client.get_object_tagging(Bucket="uploads", Key=KEY, VersionId=version_id)["TagSet"]
+        return {tag["Key"]: tag["Value"] for tag in found}
+
+
+@pytest.fixture(params=["fake", "s3"])
+def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
+    if request.param == "fake":
+        yield Bucket(FakeObjectTags())
+        return
+    with in_moto(monkeypatch):
+        client = boto3.client("s3", region_name=REGION)
+        client.create_bucket(Bucket="uploads", CreateBucketConfiguration={"LocationConstraint": REGION})
+        client.put_bucket_versioning(Bucket="uploads", VersioningConfiguration={"Status": "Enabled"})
+        yield Bucket(S3ObjectTags(client, "uploads"), client)
+
+
+def test_tags_come_beside_those_that_are_there_and_in_place_of_their_namesakes(bucket: Bucket) -> None:
+    version_id = bucket.put({"owner": "me", LABEL_TAG: "old"})
+
+    assert bucket.port.add(KEY, version_id, TAGS)
+    assert bucket.tags(version_id) == {"owner": "me"} | TAGS
+    assert bucket.port.add(KEY, version_id, TAGS), "they may be added again"
+    assert bucket.tags(version_id) == {"owner": "me"} | TAGS
+
+
+def test_an_object_without_a_version_that_is_named_is_the_newest(bucket: Bucket) -> None:
+    version_id = bucket.put({})
+
+    assert bucket.port.add(KEY, None, TAGS)
+    assert bucket.tags(version_id) == TAGS
+
+
+def test_a_version_is_tagged_and_no_other(bucket: Bucket) -> None:
+    older, newer = bucket.put({}), bucket.put({"owner": "me"})
+
+    assert bucket.port.add(KEY, older, TAGS)
+    assert bucket.tags(older) == TAGS
+    assert bucket.tags(newer) == {"owner": "me"}
+
+
+@pytest.mark.parametrize("names", [[], [LABEL_TAG], [LABEL_TAG, SCORE_TAG]])
+def test_what_there_is_no_room_for_is_left_out_whole(bucket: Bucket, names: list[str]) -> None:
+    before = dict.fromkeys([*names, *(str(number) for number in range(MAX_TAGS - len(names)))], "x")
+    version_id = bucket.put(before)
+    has_room = len(names) == 2
+
+    assert bucket.port.add(KEY, version_id, TAGS) is has_room
+    assert bucket.tags(version_id) == (before | TAGS if has_room else before)
+
+
+def test_what_is_gone_is_not_tagged(bucket: Bucket) -> None:
+    assert not bucket.port.add("incoming/acme/pets/none.jpg", None, TAGS)
+    version_id = bucket.put({})
+    bucket.delete(version_id)
+
+    assert not bucket.port.add(KEY, version_id, TAGS)
+    assert not bucket.port.add(KEY, None, TAGS)
+
+
+# --- the adapter alone -------------------------------------------------------------------------------------------------------
+
+
+def stubbed() -> Any:
+    return boto3.client("s3", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x")
+
+
+@pytest.mark.parametrize(("code", "status"), [("AccessDenied", 403), ("NoSuchVersion", 404), ("MethodNotAllowed", 405)])
+@pytest.mark.parametrize("call", ["get_object_tagging", "put_object_tagging"])
+def test_an_object_that_goes_away_meanwhile_is_not_tagged(call: str, code: str, status: int) -> None:
+    client = stubbed()
+    with Stubber(client) as stub:
+        if call == "put_object_tagging":
+            stub.add_response("get_object_tagging", {"TagSet": []})
+        stub.add_client_error(call, code, http_status_code=status)
+        assert not S3ObjectTags(client, "uploads").add(KEY, "v1", TAGS)
+
+
+@pytest.mark.parametrize("call", ["get_object_tagging", "put_object_tagging"])
+def test_a_busy_bucket_is_an_overload(call: str) -> None:
+    client = stubbed()
+    with Stubber(client) as stub:
+        if call == "put_object_tagging":
+            stub.add_response("get_object_tagging", {"TagSet": []})
+        stub.add_client_error(call, "SlowDown", http_status_code=503)
+        with pytest.raises(Overloaded):
+            S3ObjectTags(client, "uploads").add(KEY, "v1", TAGS)
+
+
+def test_tags_that_are_there_already_are_not_written_again() -> None:
+    client = stubbed()
+    with Stubber(client) as stub:
+        stub.add_response("get_object_tagging", {"TagSet": [{"Key": name, "Value": value} for name, value in TAGS.items()]})
+        assert S3ObjectTags(client, "uploads").add(KEY, "v1", TAGS)
+        stub.assert_no_pending_responses()

@@ -1,0 +1,336 @@
+"""functions/ingest: S3's notifications as the queue brings them, which of them come again, and what is in the log."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+import pytest
+from handlers import ROOT, load
+
+from fakes import LambdaContext
+from jobs_made import ACME, ZETA, Jobs
+from pigeonhole import wiring
+from pigeonhole.aws.events import SOURCE, UPLOAD_CLASSIFIED
+from pigeonhole.errors import Overloaded
+from pigeonhole.incoming import result_key
+from pigeonhole.messages import ChunkResult, ClassifyCommand, JobInput, UploadClassified, UploadedObject
+from pigeonhole.observability import observer
+
+
+class Context(LambdaContext):
+    """A Lambda context with time left."""
+
+    left_ms = 60_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.left_ms
+
+
+LABELS = {"labels": [{"type": "text", "value": "a-secret-cat"}, {"type": "text", "value": "a-secret-dog"}]}
+
+
+def sample(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((ROOT / "events" / name).read_text("utf-8"))
+    return found
+
+
+(RECORD,) = sample("sqs-ingest.json")["Records"]
+NOTIFIED: dict[str, Any] = json.loads(RECORD["body"])
+S3: dict[str, Any] = NOTIFIED["Records"][0]["s3"]
+BUCKET: str = S3["bucket"]["name"]
+
+
+def told(key: str | None, *, bucket: str = BUCKET, **changes: Any) -> dict[str, Any]:
+    """A record of a notification like the sample's, of another object. `key`: as S3 writes it; a change to None removes."""
+    it = {name: value for name, value in (S3["object"] | {"key": key} | changes).items() if value is not None}
+    return NOTIFIED["Records"][0] | {"s3": S3 | {"bucket": S3["bucket"] | {"name": bucket}, "object": it}}
+
+
+def body(*records: dict[str, Any]) -> str:
+    return json.dumps({"Records": records})
+
+
+def event(*bodies: str) -> dict[str, Any]:
+    """The sample event with other messages in it, whose ids are their numbers."""
+    records = [{"messageId": str(number), "receiptHandle": f"r{number}", "body": each} for number, each in enumerate(bodies)]
+    return {"Records": [RECORD | each for each in records]}
+
+
+def first_label(command: ClassifyCommand, **_: Any) -> ChunkResult:
+    predictions: list[list[str] | None] = [[command.request.labels[0].name] for _ in command.request.dataset]
+    return ChunkResult(predictions=predictions, input_tokens=1, output_tokens=1, inference_ms=1)
+
+
+@pytest.fixture
+def jobs() -> Jobs:
+    jobs = Jobs(run=first_label)
+    for tenant in (ACME, ZETA):
+        jobs.tenants.tenants[tenant.id] = tenant
+        jobs.sets.put(LABELS, "pets", tenant=tenant, log_id="log-0")
+    return jobs
+
+
+@pytest.fixture
+def ingest(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    module = load("ingest")
+    services = wiring.IngestServices(replace(jobs.ingest, bucket=BUCKET), jobs.queue)
+    monkeypatch.setattr(module, "services", lambda: services)
+    return module
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    stream = io.StringIO()
+    monkeypatch.setattr(observer("ingest").logger.registered_handler, "stream", stream)
+    return stream
+
+
+def failed(answer: dict[str, Any]) -> list[str]:
+    assert set(answer) == {"batchItemFailures"}
+    return [item["itemIdentifier"] for item in answer["batchItemFailures"]]
+
+
+def taken(jobs: Jobs) -> list[UploadedObject]:
+    kept = [JobInput.model_validate_json(data) for key, data in jobs.objects.objects.items() if key.startswith("inputs/")]
+    return [upload for each in kept for upload in each.objects]
+
+
+# --- the samples -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["sqs-ingest.json", "sqs-ingest-test.json"])
+def test_the_samples_are_whole_messages(name: str) -> None:
+    (record,) = sample(name)["Records"]
+
+    assert hashlib.md5(record["body"].encode()).hexdigest() == record["md5OfBody"]
+    assert record.keys() == sample("sqs-chunk.json")["Records"][0].keys()
+
+
+def test_the_samples_file_is_taken(jobs: Jobs, ingest: ModuleType, log: io.StringIO) -> None:
+    assert failed(ingest.handler(sample("sqs-ingest.json"), Context())) == []
+
+    (upload,) = taken(jobs)
+    assert upload.model_dump() == {
+        "key": "incoming/acme/pets/my cat.jpg",
+        "version_id": "096fKKXTRTtl3on89fVO.nfljtsv6qko",
+        "sequencer": "0055AED6DCD90281E5",
+        "size": 183_204,
+        "samples": 1,
+        "is_lines": False,
+    }
+    assert '"uploads":1,"jobs":1,"samples":1,"refused":0' in log.getvalue()
+
+
+def test_the_message_that_s3_tries_a_queue_with_is_passed_over(jobs: Jobs, ingest: ModuleType, log: io.StringIO) -> None:
+    assert failed(ingest.handler(sample("sqs-ingest-test.json"), Context())) == []
+
+    assert jobs.store.jobs == {}
+    assert "can't be read" not in log.getvalue()
+    assert '"uploads":0' in log.getvalue()
+
+
+def test_the_sample_of_the_event_is_of_the_samples_file_and_in_form() -> None:
+    on_bus, of_job = sample("bus-upload-classified.json"), sample("bus-job-ended.json")
+    detail = UploadClassified.model_validate(on_bus["detail"])
+
+    assert detail.model_dump() == on_bus["detail"]
+    assert (on_bus["source"], on_bus["detail-type"]) == (SOURCE, UPLOAD_CLASSIFIED)
+    assert on_bus.keys() == of_job.keys()
+    assert (detail.bucket, detail.key) == (BUCKET, S3["object"]["key"].replace("+", " "))
+    assert (detail.version_id, detail.job_id) == (S3["object"]["versionId"], of_job["detail"]["job_id"])
+    assert detail.results_key == result_key(detail.key)
+
+
+# --- read --------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        ("my+cat.jpg", "my cat.jpg"),
+        ("my%20cat.jpg", "my cat.jpg"),
+        ("1%2B1.jpg", "1+1.jpg"),
+        ("100%25.jpg", "100%.jpg"),
+        ("%2525.jpg", "%25.jpg"),
+        ("%E7%8C%AB%2F%C3%BC.jpg", "猫/ü.jpg"),
+        ("猫.jpg", "猫.jpg"),
+        ("%3F%23%26%3D%0A", "?#&=\n"),
+        ("%F0%9F%98%80", chr(0x1F600)),
+        ("a%2F%2Fb", "a//b"),
+    ],
+)
+def test_a_key_is_decoded_as_s3_wrote_it(jobs: Jobs, ingest: ModuleType, written: str, key: str) -> None:
+    ingest.handler(event(body(told(f"incoming/acme/pets/{written}"))), Context())
+
+    assert [upload.key for upload in taken(jobs)] == [f"incoming/acme/pets/{key}"]
+
+
+def test_a_bucket_without_versions_tells_none(jobs: Jobs, ingest: ModuleType) -> None:
+    ingest.handler(event(body(told("incoming/acme/pets/1", versionId=None))), Context())
+
+    assert [upload.version_id for upload in taken(jobs)] == [None]
+
+
+SECRET = "incoming/acme/pets/a-secret.jpg"
+
+
+@pytest.mark.parametrize(
+    "unreadable",
+    [
+        *("", "no json a-secret", "[]", '"a-secret"', "null", "7", "{}", '{"Records": 7}', '{"Records": ["a-secret"]}'),
+        '{"Event": "a-secret"}',
+        body({"a-secret": 1}),
+        body(told(SECRET, bucket="another-bucket")),
+        body(told(SECRET + "%FF")),
+        body(told("")),
+        body(told(SECRET, sequencer=None)),
+        body(told(SECRET, sequencer="a-secret")),
+        body(told(SECRET, size=None)),
+        body(told(SECRET, size=-1)),
+        body(told(None)),
+    ],
+)
+def test_a_notification_that_cannot_be_read_is_dropped_and_logged_without_its_text(
+    jobs: Jobs, ingest: ModuleType, log: io.StringIO, unreadable: str
+) -> None:
+    answer = ingest.handler(event(body(told("incoming/acme/pets/1")), unreadable), Context())
+
+    assert failed(answer) == []
+    assert log.getvalue().count("can't be read") == 1
+    assert '"message_id":"1"' in log.getvalue()
+    assert "a-secret" not in log.getvalue()
+    assert [upload.key for upload in taken(jobs)] == ["incoming/acme/pets/1"], "the other one is taken"
+
+
+# --- come again --------------------------------------------------------------------------------------------------------------
+
+
+def broken(jobs: Jobs, tenant_id: str, error: Exception) -> None:
+    """One tenant's record can't be read."""
+    real: Callable[[str], Any] = jobs.tenants.tenant
+
+    def tenant(asked: str) -> Any:
+        if asked == tenant_id:
+            raise error
+        return real(asked)
+
+    jobs.tenants.tenant = tenant
+
+
+@pytest.mark.parametrize("error", [Overloaded(), RuntimeError("a-secret")])
+def test_the_messages_of_files_that_could_not_be_taken_come_again_and_no_others(
+    jobs: Jobs, ingest: ModuleType, log: io.StringIO, error: Exception
+) -> None:
+    broken(jobs, "zeta", error)
+    of_acme, of_zeta = (told(f"incoming/{tenant}/pets/a-secret.jpg") for tenant in ("acme", "zeta"))
+    newer = told("incoming/acme/pets/a-secret.jpg", sequencer="1055AED6DCD90281E5")
+    bodies = [body(of_acme), body(of_zeta), body(newer, of_zeta), body(), "unreadable", body(newer)]
+
+    answer = ingest.handler(event(*bodies), Context())
+
+    assert failed(answer) == ["1", "2"]
+    assert [upload.sequencer for upload in taken(jobs)] == ["1055AED6DCD90281E5"]
+    assert jobs.queue.put_off == [("r1", ingest.RETRY_S), ("r2", ingest.RETRY_S)]
+    assert '"again":2' in log.getvalue()
+    assert type(error).__name__ in log.getvalue()
+    assert "a-secret" not in log.getvalue()
+
+
+def test_what_comes_again_waits_longer_each_time(jobs: Jobs, ingest: ModuleType) -> None:
+    broken(jobs, "acme", Overloaded())
+    (record,) = event(body(told("incoming/acme/pets/1")))["Records"]
+    for tries in range(1, 6):
+        attributes = record["attributes"] | {"ApproximateReceiveCount": str(tries)}
+        ingest.handler({"Records": [record | {"attributes": attributes}]}, Context())
+
+    waits = [seconds for _, seconds in jobs.queue.put_off]
+    assert waits == [30, 120, 480, 1_920, 7_680]
+    assert max(waits) <= 12 * 3600, "which is the most that SQS takes"
+
+
+def test_what_could_not_be_put_off_comes_again_all_the_same(jobs: Jobs, ingest: ModuleType) -> None:
+    broken(jobs, "acme", Overloaded())
+
+    def busy(*_: object) -> None:
+        raise Overloaded()
+
+    jobs.queue.retry_in = busy
+
+    assert failed(ingest.handler(event(body(told("incoming/acme/pets/1"))), Context())) == ["0"]
+
+
+def test_what_there_is_no_time_for_comes_again(jobs: Jobs, ingest: ModuleType, log: io.StringIO) -> None:
+    context = Context()
+    context.left_ms = 1_000
+
+    answer = ingest.handler(event(body(told("incoming/acme/pets/1")), body(told("a-stray"))), context)
+
+    assert failed(answer) == ["0"]
+    assert (jobs.store.jobs, taken(jobs)) == ({}, [])
+    assert "could not be taken" not in log.getvalue()
+
+
+def test_a_batch_of_which_all_fails_is_answered_and_not_raised(jobs: Jobs, ingest: ModuleType) -> None:
+    broken(jobs, "acme", Overloaded())
+    bodies = [body(told(f"incoming/acme/pets/{number}")) for number in range(3)]
+
+    assert failed(ingest.handler(event(*bodies), Context())) == ["0", "1", "2"]
+
+
+# --- seen --------------------------------------------------------------------------------------------------------------------
+
+
+def test_what_callers_send_is_in_no_log_and_every_file_is_counted(
+    jobs: Jobs, ingest: ModuleType, log: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs.uploaded.versions["incoming/acme/pets/a-secret.txt", "v"] = b"a-secret text"
+    jobs.uploaded.versions["incoming/acme/pets/a-secret.jsonl", "v"] = b"a-secret line"
+    names = ["acme/pets/a-secret.jpg", "acme/pets/a-secret.txt", "acme/pets/a-secret.jsonl", "acme/a-secret/1.jpg"]
+    strays = ["a-secret/pets/1.jpg", "a-secret"]
+
+    ingest.handler(event(*(body(told(f"incoming/{it}", versionId="v", size=9)) for it in (*names, *strays))), Context())
+
+    printed = capsys.readouterr().out
+    assert "a-secret" not in log.getvalue() + printed
+    assert '"refused":2,"known":0,"strays":2,"again":0' in log.getvalue()
+    counted = json.loads(printed.splitlines()[-1])
+    assert {name: counted[name] for name in ("uploads", "samples", "refused_uploads", "stray_uploads")} == {
+        "uploads": [6.0],
+        "samples": [2.0],
+        "refused_uploads": [2.0],
+        "stray_uploads": [2.0],
+    }
+
+
+def test_notify_tells_and_counts_the_results_of_what_was_taken(
+    jobs: Jobs, ingest: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = io.StringIO()
+    monkeypatch.setattr(observer("notify").logger.registered_handler, "stream", log)
+    monkeypatch.setattr(wiring, "announce", lambda settings: jobs.announce)
+    ingest.handler(event(body(told(SECRET)), body(told("incoming/acme/pets/2.jpg"))), Context())
+    jobs.work()
+    (record,) = sample("stream-ended-job.json")["Records"]
+    (job,) = jobs.store.jobs.values()
+    keys = {"pk": {"S": f"JOBS#{job.tenant_id}"}, "sk": {"S": job.id}}
+
+    answer = load("notify").handler({"Records": [record | {"dynamodb": record["dynamodb"] | {"Keys": keys}}]}, Context())
+
+    assert failed(answer) == []
+    assert [upload.labels for upload in jobs.bus.uploads] == [["a-secret-cat"]] * 2
+    assert '"results":2' in log.getvalue()
+    printed = capsys.readouterr().out
+    counted = json.loads(printed.splitlines()[-1])
+    assert {name: counted[name] for name in ("ended_jobs", "results", "failed_results", "untagged_uploads")} == {
+        "ended_jobs": [1.0],
+        "results": [2.0],
+        "failed_results": [0.0],
+        "untagged_uploads": [2.0],  # the fake has no such files
+    }
+    assert "a-secret" not in log.getvalue() + printed
