@@ -125,13 +125,24 @@ def test_an_object_that_goes_away_meanwhile_is_not_tagged(call: str, code: str, 
         assert not S3ObjectTags(client, "uploads").add(KEY, "v1", TAGS)
 
 
+@pytest.mark.parametrize("code", ["InvalidTag", "BadRequest"])
+def test_an_object_whose_tags_s3_does_not_take_is_not_tagged(code: str) -> None:
+    """A try more would meet the same, and hold up what is told of its job."""
+    client = stubbed()
+    with Stubber(client) as stub:
+        stub.add_response("get_object_tagging", {"TagSet": []})
+        stub.add_client_error("put_object_tagging", code, http_status_code=400)
+        assert not S3ObjectTags(client, "uploads").add(KEY, "v1", TAGS)
+
+
+@pytest.mark.parametrize(("code", "status"), [("SlowDown", 503), ("RequestTimeout", 400)])
 @pytest.mark.parametrize("call", ["get_object_tagging", "put_object_tagging"])
-def test_a_busy_bucket_is_an_overload(call: str) -> None:
+def test_a_busy_bucket_is_an_overload(call: str, code: str, status: int) -> None:
     client = stubbed()
     with Stubber(client) as stub:
         if call == "put_object_tagging":
             stub.add_response("get_object_tagging", {"TagSet": []})
-        stub.add_client_error(call, "SlowDown", http_status_code=503)
+        stub.add_client_error(call, code, http_status_code=status)
         with pytest.raises(Overloaded):
             S3ObjectTags(client, "uploads").add(KEY, "v1", TAGS)
 

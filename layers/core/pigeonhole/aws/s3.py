@@ -147,9 +147,10 @@ class S3ObjectTags:
                 tagged = [{"Key": name, "Value": value} for name, value in after.items()]
                 self._client.put_object_tagging(**place, Tagging={"TagSet": tagged})
         except ClientError as error:
-            # 400: S3 takes no such tag, which no retry would mend; 403: as in S3ObjectStore; 404 and 405: it is gone, or a mark
-            # that it was deleted lies in its place
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (400, 403, 404, 405):
+            # 403: as in S3ObjectStore; 404 and 405: it is gone, or a mark that it was deleted lies in its place. And no retry
+            # would mend a tag that S3 doesn't take.
+            is_gone = error.response["ResponseMetadata"]["HTTPStatusCode"] in (403, 404, 405)
+            if is_gone or error.response["Error"]["Code"] in ("BadRequest", "InvalidTag"):
                 return False
             raise Overloaded() from error
         except BotoCoreError as error:
