@@ -208,6 +208,10 @@ REWRITES = (
         "on AWS it is one permission, ministack asks for another",
         _batches_may_be_sent,
     ),
+    Rewrite(
+        "dropped files are taken as they come, ten together at most, and not gathered for some seconds first",
+        "ministack knows no batching window, and gives a function ten messages of a queue at a time",
+    ),
     Rewrite("queues have the same addresses at each start, whatever the port", "ministack looks for them by their addresses"),
     Rewrite(
         "the table's stream begins anew at each start",
