@@ -1,4 +1,4 @@
-"""A local stack of its own that does jobs, and what each job took: seconds, calls to AWS, runs of functions."""
+"""A local stack of its own that does jobs, and what it took: seconds, calls to AWS, runs of functions."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from plain_processes import request_of
 PATIENCE_S = 3_600.0
 QUIET_S, MOST_PAUSES = 2.0, 20  # after a job: until nothing has been noted for so long
 REPORT = re.compile(r"^REPORT .*\tDuration: (\d+) ms\t.*\tMemory Size: (\d+) MB")
+TENANT = "benchmark"
 TIMESTAMP = "%Y-%m-%d %H:%M:%S,%f%z"  # Powertools'
 
 
@@ -37,60 +38,95 @@ class Invocation:
 
 
 @dataclass(frozen=True)
-class JobRun:
+class Counts:
+    """What a stretch of time took. `calls`, `units`: recording_server.py's lines, of functions named as in the template."""
+
+    calls: list[dict[str, Any]]
+    units: list[dict[str, Any]]
+    invocations: list[Invocation]
+
+    def runs_of(self, function: str) -> list[Invocation]:
+        """The runs of one function, named as in the template."""
+        return [it for it in self.invocations if it.function == function]
+
+    @property
+    def chunks(self) -> int:
+        """Messages that workers did: each has a run of its own."""
+        return len(self.runs_of("WorkerFunction"))
+
+
+@dataclass(frozen=True)
+class JobRun(Counts):
     """What became of a job. Seconds count from the moment before the request: `first_s` to the first chunk's results being
-    stored, `took_s` to the last one's. `calls`, `units`: recording_server.py's lines, of functions named as in the template.
+    stored, `took_s` to the last one's.
     """
 
     predictions: list[Any]
     first_s: float
     took_s: float
-    chunks: int
-    calls: list[dict[str, Any]]
-    units: list[dict[str, Any]]
-    invocations: list[Invocation]
 
     @property
     def working_s(self) -> float:
         """How long workers ran, added up."""
-        return sum(it.seconds for it in self.invocations if it.function == "WorkerFunction")
+        return sum(it.seconds for it in self.runs_of("WorkerFunction"))
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where a stretch of time begins: `at`, seconds since 1970, and how many lines of each kind were there before."""
+
+    at: float
+    lines: Mapping[str, int]
 
 
 class Queue:
-    """A deployed stack, which does jobs."""
+    """A deployed stack, which does jobs. `http`: a client of its API with a key of the tenant TENANT."""
 
     def __init__(self, process: LocalProcess, stack: LocalStack, key: str, noted: Mapping[str, Path]) -> None:
-        self._stack = stack
+        self.stack = stack
+        self.http = httpx.Client(base_url=process.api_url, headers={"x-api-key": key}, timeout=60, trust_env=False)
+        self.resources = stack.resources()
         self._noted = noted
-        self._http = httpx.Client(base_url=process.api_url, headers={"x-api-key": key}, timeout=60, trust_env=False)
-        self._functions = {made: name for name, made in stack.resources().items() if name.endswith("Function")}
-        self._logs = {name: made for name, made in stack.resources().items() if name.endswith("Logs")}
+        self._functions = {made: name for name, made in self.resources.items() if name.endswith("Function")}
+        self._logs = {name: made for name, made in self.resources.items() if name.endswith("Logs")}
 
     def close(self) -> None:
-        self._http.close()
+        self.http.close()
 
     def run(self, urls: Sequence[str]) -> JobRun:
         """Submit a job, wait for its end, and for all that comes after it."""
-        seen = {kind: len(self._lines(kind)) for kind in self._noted}
-        started = time.time()
-        job = self._http.post(JOBS, json=request_of(urls)).raise_for_status().json()["job"]
+        mark = self.mark()
+        job = self.http.post(JOBS, json=request_of(urls)).raise_for_status().json()["job"]
         answer = self._wait(job["id"])
-        self._settle()
-        worked = [line for line in self._logged("Worker", started) if line.get("job_id") == job["id"]]
+        counts = self.counts_since(mark)
+        worked = [line for line in self._logged("Worker", mark.at) if line.get("job_id") == job["id"]]
         return JobRun(
+            calls=counts.calls,
+            units=counts.units,
+            invocations=counts.invocations,
             predictions=answer["predictions"],
-            first_s=min(datetime.strptime(line["timestamp"], TIMESTAMP).timestamp() for line in worked) - started,
-            took_s=datetime.fromisoformat(answer["job"]["finished_at"]).timestamp() - started,
-            chunks=len(worked),
-            calls=self._of_functions("RECORD", seen["RECORD"]),
-            units=self._of_functions("UNITS", seen["UNITS"]),
-            invocations=list(self._invocations(started)),
+            first_s=min(datetime.strptime(line["timestamp"], TIMESTAMP).timestamp() for line in worked) - mark.at,
+            took_s=datetime.fromisoformat(answer["job"]["finished_at"]).timestamp() - mark.at,
+        )
+
+    def mark(self) -> Mark:
+        """Begin to count."""
+        lines = {kind: len(self._lines(kind)) for kind in self._noted}
+        return Mark(time.time(), lines)
+
+    def counts_since(self, mark: Mark) -> Counts:
+        """Wait until nothing follows any more, and count what there was since then."""
+        self._settle()
+        return Counts(
+            calls=self._of_functions("RECORD", mark.lines["RECORD"]),
+            units=self._of_functions("UNITS", mark.lines["UNITS"]),
+            invocations=list(self._invocations(mark.at)),
         )
 
     def _wait(self, job_id: str) -> dict[str, Any]:
         until = time.monotonic() + PATIENCE_S
         while time.monotonic() < until:
-            answer: dict[str, Any] = self._http.get(f"{JOBS}/{job_id}?wait=20").raise_for_status().json()
+            answer: dict[str, Any] = self.http.get(f"{JOBS}/{job_id}?wait=20").raise_for_status().json()
             if "finished_at" in answer["job"]:
                 if answer["job"]["progress"]["failed"]:
                     raise SystemExit(f"photos could not be read: {answer['errors'][:3]}")
@@ -117,7 +153,7 @@ class Queue:
         return [line for line in named if line["function"]]
 
     def _events(self, group: str, since: float) -> Iterator[str]:
-        pages = self._stack.client("logs").get_paginator("filter_log_events")
+        pages = self.stack.client("logs").get_paginator("filter_log_events")
         for page in pages.paginate(logGroupName=group, startTime=int(since * 1000)):
             yield from (event["message"] for event in page["events"])
 
@@ -134,9 +170,13 @@ class Queue:
 
 
 @contextmanager
-def deployed_queue(settings: Mapping[str, str], workers: int, chunk: int) -> Iterator[Queue]:
-    """Bring up a local stack of its own. `settings`: of each of the `workers`; `chunk`: photos in a message."""
-    of_functions = {"WorkerFunction": settings, "ApiFunction": {"PIGEONHOLE_IMAGE_CHUNK": str(chunk)}}
+def deployed_queue(
+    settings: Mapping[str, str], workers: int, chunk: int, parameters: Mapping[str, str] | None = None
+) -> Iterator[Queue]:
+    """Bring up a local stack of its own. `settings`: of each of the `workers`; `chunk`: photos in a message; `parameters`: of
+    the template, beside theirs."""
+    of_chunks = {"PIGEONHOLE_IMAGE_CHUNK": str(chunk)}
+    of_functions = {"WorkerFunction": settings, "ApiFunction": of_chunks, "IngestFunction": of_chunks}
     with TemporaryDirectory() as folder:
         noted = {kind: Path(folder) / f"{kind.lower()}.jsonl" for kind in ("RECORD", "UNITS")}
         for path in noted.values():
@@ -148,10 +188,12 @@ def deployed_queue(settings: Mapping[str, str], workers: int, chunk: int) -> Ite
             LocalStack(process.aws_url, "pigeonhole", ROOT) as stack,
         ):
             outputs = stack.deploy(
-                classify_concurrency=1, settings=of_functions, parameters={"WorkerConcurrency": str(workers)}
+                classify_concurrency=1,
+                settings=of_functions,
+                parameters={"WorkerConcurrency": str(workers), **(parameters or {})},
             )
             process.route_to(outputs["ApiId"], outputs["StageName"])
-            queue = Queue(process, stack, manage_keys(stack, outputs).create("benchmark", "jobs").value, noted)
+            queue = Queue(process, stack, manage_keys(stack, outputs).create(TENANT, "jobs").value, noted)
             try:
                 yield queue
             finally:

@@ -1,7 +1,7 @@
 """The local stack's server, which also notes what is asked of the emulated AWS, a line of JSON each.
 
 `RECORD` is the file of ministack's decisions: who, what, on what, and whether it may. `UNITS`, where it is set, is that of the
-calls to DynamoDB: who, which operation, and the request units that AWS bills for it.
+calls that AWS bills by what is in them: who, which operation, and DynamoDB's request units or EventBridge's events.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 READS = ("GetItem", "BatchGetItem", "Query")
 WRITES = ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems")
 READ_BYTES, WRITE_BYTES = 4096, 1024  # of one request unit
+EVENT_BYTES = 65_536  # of one event; a larger one is billed as several
 
 
 def note_in(path: Path, line: Mapping[str, Any]) -> None:
@@ -52,10 +53,8 @@ def record(path: Path) -> None:
 
 
 def record_units(path: Path) -> None:
-    """Note the request units of every call to DynamoDB from now on."""
-    from ministack.core import iam_evaluator
-    from ministack.core.router import extract_access_key_id
-    from ministack.services import dynamodb
+    """Note what every call to DynamoDB and EventBridge is billed by from now on."""
+    from ministack.services import dynamodb, eventbridge
 
     handle = dynamodb.handle_request
 
@@ -65,23 +64,43 @@ def record_units(path: Path) -> None:
             return await handle(method, target, headers, body, query)
         asked = json.loads(body) | {"ReturnConsumedCapacity": "TOTAL"}
         status, more, content = await handle(method, target, headers, json.dumps(asked).encode(), query)
-        known = iam_evaluator.resolve_credential(extract_access_key_id(headers, query))
-        line = {"principal": getattr(known, "principal_arn", ""), "operation": operation, "read": 0.0, "write": 0.0}
+        answer, size = json.loads(content), dynamodb._item_size_bytes
         if operation in READS:
-            line["read"] = read_units(asked, json.loads(content), dynamodb._item_size_bytes)
+            _note_units(path, headers, query, operation, read=read_units(asked, answer, size))
         else:
-            line["write"] = write_units(asked, json.loads(content), dynamodb._item_size_bytes)
-        note_in(path, line)
+            _note_units(path, headers, query, operation, write=write_units(asked, answer, size))
         return status, more, content
 
-    dynamodb.handle_request = handle_request
+    take = eventbridge.handle_request
+
+    async def take_request(method: str, target: str, headers: dict[str, str], body: bytes, query: Any) -> Any:
+        if headers.get("x-amz-target", "").endswith(".PutEvents"):
+            _note_units(path, headers, query, "PutEvents", events=events(json.loads(body)))
+        return await take(method, target, headers, body, query)
+
+    dynamodb.handle_request, eventbridge.handle_request = handle_request, take_request
+
+
+def _note_units(path: Path, headers: dict[str, str], query: Any, operation: str, **units: float) -> None:
+    from ministack.core import iam_evaluator
+    from ministack.core.router import extract_access_key_id
+
+    known = iam_evaluator.resolve_credential(extract_access_key_id(headers, query))
+    who = {"principal": getattr(known, "principal_arn", ""), "operation": operation}
+    note_in(path, who | {"read": 0.0, "write": 0.0, "events": 0.0} | units)
+
+
+def events(asked: Mapping[str, Any]) -> float:
+    """Events of a call, as AWS bills them: one for each entry, more for one above 64 KB."""
+    told = ([entry.get(part, "") for part in ("Source", "DetailType", "Detail")] for entry in asked["Entries"])
+    return float(sum(_rounded(sum(len(part.encode()) for part in parts), EVENT_BYTES) for parts in told))
 
 
 def read_units(asked: Mapping[str, Any], answer: Mapping[str, Any], size: Callable[[Any], int]) -> float:
     """Read units of a call, by the items of its answer; ministack counts one for each call, however much it reads.
 
-    What is left out of the answer by a projection is billed, too, and not seen here: our only projection is of parts that
-    are there before a worker writes one, which is rare.
+    What is left out of the answer by a projection is billed, too, and not seen here: our projections are of parts that are
+    there before a worker writes one, which is rare, and of results of uploads, which are smaller than a unit.
     """
     if "RequestItems" in asked:  # a unit at least for each key, and each item is rounded up by itself
         return sum(

@@ -15,10 +15,14 @@ def call(function: str, action: str) -> dict[str, Any]:
     return {"function": f"{function}Function", "action": action}
 
 
+def units(function: str, **more: float) -> dict[str, Any]:
+    return {"function": f"{function}Function", "read": 0.0, "write": 0.0, "events": 0.0, **more}
+
+
 def run(calls: list[dict[str, Any]] | None = None, **more: Any) -> JobRun:
-    """A job of 500 samples in 8 chunks, done in 20 s."""
+    """A job of 500 samples, done in 20 s."""
     given = {"units": [], "invocations": [], **more}
-    return JobRun(predictions=[], first_s=3.0, took_s=20.0, chunks=8, calls=calls or [], **given)
+    return JobRun(predictions=[], first_s=3.0, took_s=20.0, calls=calls or [], **given)
 
 
 def found(*runs: JobRun, samples: int = 500) -> dict[str, job_costs.Cost]:
@@ -37,17 +41,46 @@ def test_calls_are_counted_by_function_for_a_thousand_samples() -> None:
 
 
 def test_the_table_is_paid_for_by_units_and_not_by_calls() -> None:
-    units = [{"function": "WorkerFunction", "read": 0.5, "write": 0.0}, {"function": "ApiFunction", "read": 0.0, "write": 6.0}]
+    billed = [units("Worker", read=0.5), units("Api", write=6.0)]
 
-    costs = found(run([call("Api", "dynamodb:PutItem")], units=units))
+    costs = found(run([call("Api", "dynamodb:PutItem")], units=billed))
 
     assert (costs["DynamoDB: items written"].billed, costs["DynamoDB: items written"].unit) == (12.0, "write units")
     assert costs["DynamoDB: items written"].dollars == pytest.approx(12 * 0.625 / 1e6)
     assert costs["DynamoDB: reads"].dollars == pytest.approx(1 * 0.125 / 1e6)
 
 
-def test_a_message_is_received_and_deleted_though_nobody_asked() -> None:
-    assert found(run())["SQS: received and deleted"].by == {"Lambda": 32}
+def test_events_are_paid_for_by_the_piece_though_ten_go_in_one_call() -> None:
+    calls = [call("Notify", "events:PutEvents")] * 3
+
+    costs = found(run(calls, units=[units("Notify", events=10.0), units("Notify", events=5.0), units("Notify", events=1.0)]))
+
+    assert costs["EventBridge: sent"].by == {"Notify": 6}
+    assert (costs["EventBridge: sent"].billed, costs["EventBridge: sent"].unit) == (32.0, "events")
+    assert costs["EventBridge: sent"].dollars == pytest.approx(32 * 1.00 / 1e6)
+
+
+def test_tags_are_read_for_the_price_of_a_get_and_written_for_that_of_a_put() -> None:
+    calls = [call("Notify", "s3:GetObjectVersionTagging"), call("Notify", "s3:PutObjectVersionTagging")]
+
+    costs = found(run(calls))
+
+    assert (costs["S3: tags read"].billed, costs["S3: tags read"].unit) == (2, "GET requests")
+    assert (costs["S3: tags written"].billed, costs["S3: tags written"].unit) == (2, "PUT requests")
+
+
+def test_an_object_is_read_whichever_version_was_asked_for() -> None:
+    costs = found(run([call("Worker", "s3:GetObject"), call("Worker", "s3:GetObjectVersion")]))
+
+    assert costs["S3: objects read"].by == {"Worker": 4}
+
+
+def test_a_workers_message_is_received_and_deleted_though_nobody_asked() -> None:
+    workers = [Invocation("WorkerFunction", 3.0, 4096)] * 8
+
+    assert found(run(invocations=[*workers, Invocation("ApiFunction", 2.0, 512)]))["SQS: received and deleted"].by == {
+        "Lambda": 32
+    }
 
 
 def test_functions_are_paid_for_by_run_and_by_gigabyte_second() -> None:
@@ -63,9 +96,8 @@ def test_functions_are_paid_for_by_run_and_by_gigabyte_second() -> None:
 
 def test_the_sweep_is_no_jobs() -> None:
     sweep = Invocation("SweepFunction", 1.0, 256)
-    units = [{"function": "SweepFunction", "read": 1.0, "write": 0.0}]
 
-    costs = found(run([call("Sweep", "dynamodb:Query")], units=units, invocations=[sweep]))
+    costs = found(run([call("Sweep", "dynamodb:Query")], units=[units("Sweep", read=1.0)], invocations=[sweep]))
 
     assert costs["DynamoDB: reads"].billed == 0
     assert costs["Lambda: runs"].billed == 0
@@ -77,7 +109,7 @@ def test_a_call_without_a_price_is_no_call_for_nothing() -> None:
 
 
 def test_every_kind_of_call_has_a_price() -> None:
-    paid_otherwise = {job_costs.WRITTEN, job_costs.READ}
+    paid_otherwise = {job_costs.WRITTEN, job_costs.READ, job_costs.TOLD}
 
     assert set(job_costs.KINDS.values()) == paid_otherwise | set(job_costs.PAID_PER_CALL)
     assert set(job_costs.PAID_PER_CALL.values()) <= set(job_costs.PRICES)
@@ -89,7 +121,7 @@ def test_the_table_of_costs_ends_with_their_sum() -> None:
     lines = job_costs.table(job_costs.costs([run(calls)], 500)).splitlines()
 
     assert "| S3: objects read | 16 | Worker 16 | 16 GET requests | 0.000006 |" in lines
-    assert lines[-1] == "| all of it |  |  |  | 0.000029 |"
+    assert lines[-1] == "| all of it |  |  |  | 0.000016 |"
     assert len({line.count("|") for line in lines}) == 1
 
 

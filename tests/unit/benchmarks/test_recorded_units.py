@@ -1,4 +1,4 @@
-"""benchmarks/recording_server.py: the request units that DynamoDB bills for a call."""
+"""benchmarks/recording_server.py: the request units that DynamoDB bills for a call, and EventBridge's events."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from recording_server import read_units, write_units
+from recording_server import events, read_units, write_units
 
 
 def size(item: dict[str, int]) -> int:
@@ -46,3 +46,11 @@ def test_a_refused_transaction_costs_twice_what_it_would_have_put() -> None:
     puts = [{"Put": {"Item": {"bytes": 700}}}, {"Put": {"Item": {"bytes": 1500}}}]
 
     assert write_units({"TransactItems": puts}, {"__type": "TransactionCanceledException"}, size) == 2.0 + 4.0
+
+
+def test_each_entry_is_an_event_and_one_above_64_kb_several() -> None:
+    named = {"Source": "pigeonhole", "DetailType": "Upload Classified"}
+    small, large = named | {"Detail": "{}"}, named | {"Detail": "x" * 65_536}
+
+    assert events({"Entries": [small] * 10}) == 10.0
+    assert events({"Entries": [small, large]}) == 3.0
