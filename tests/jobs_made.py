@@ -182,7 +182,7 @@ class Jobs:
 
     @cached_property
     def announce(self) -> Announce:
-        publish = PublishJob(self.read, self.objects, self.publish)
+        publish = PublishJob(self.read, self.objects, self.publish, self.clock)
         return Announce(self.store, self.bus, self.webhooks, publish, self.clock, self.sleep)
 
     @cached_property

@@ -9,11 +9,12 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from pigeonhole import wiring
-from pigeonhole.aws.records import all_messages, uploads_of
+from pigeonhole.aws.records import all_messages, pause_s, uploads_of
 from pigeonhole.errors import Overloaded
 from pigeonhole.observability import observed, observer, places_of
 
-RETRY_S = 30  # after the first try, and four times as long after each further one: a message has five
+TRIES = 5  # the template's maxReceiveCount
+LAST_S = 2.0  # of the function's time, for nothing more
 
 
 def services() -> wiring.IngestServices:
@@ -51,6 +52,7 @@ def _take(records: Sequence[SQSRecord], time_left_s: Callable[[], float]) -> lis
     )
     with suppress(Overloaded):  # then they come again when their visibility ends
         for record in again:
-            tries = int(record.attributes.approximate_receive_count or 1)
-            own.queue.retry_in(record.receipt_handle, RETRY_S * 4 ** (tries - 1))
+            if time_left_s() < LAST_S:
+                break
+            own.queue.retry_in(record.receipt_handle, pause_s(record, most_tries=TRIES))
     return [record.message_id for record in again]

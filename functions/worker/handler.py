@@ -12,11 +12,11 @@ import pigeonhole.encoders.onnx_encoder
 import pigeonhole.use_cases.process_chunk
 import pigeonhole.use_cases.run_chunk  # noqa: F401
 from pigeonhole import wiring
-from pigeonhole.aws.records import each_message, message_of
+from pigeonhole.aws.records import each_message, message_of, pause_s
 from pigeonhole.messages import ChunkMessage
 from pigeonhole.observability import observed, observer, places_of
 
-RETRY_S = 30  # after the first try, and four times as long after each further one: an outage passes, a message has three tries
+TRIES = 3  # the template's maxReceiveCount
 
 
 def services() -> wiring.WorkerServices:
@@ -39,8 +39,7 @@ def _work(record: SQSRecord, time_left_s: Callable[[], float]) -> None:
     except Exception as error:  # its message may quote a sample, which no log may hold
         seen.failed("chunk_failed")
         seen.logger.error("a chunk could not be done", job_id=message.job_id, start=message.start, trace=places_of(error))
-        tries = int(record.attributes.approximate_receive_count or 1)
-        services().queue.retry_in(record.receipt_handle, RETRY_S * 4 ** (tries - 1))
+        services().queue.retry_in(record.receipt_handle, pause_s(record, most_tries=TRIES))
         raise
     if part:
         seen.count("samples", len(part.span))

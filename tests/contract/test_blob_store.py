@@ -13,7 +13,7 @@ from moto_aws import REGION, in_moto
 
 from fakes import FakeBlobStore
 from pigeonhole.aws.s3 import CHUNK_BYTES, S3BlobStore
-from pigeonhole.errors import TooLarge, UnfetchableUrl
+from pigeonhole.errors import Overloaded, TooLarge, UnfetchableUrl
 from pigeonhole.ports import BlobStore
 
 PHOTO = bytes(range(256)) * 4_000  # several chunks of the adapter
@@ -152,20 +152,27 @@ def test_the_limit_holds_while_streaming_whatever_was_announced() -> None:
     assert (body.read, body.closed) == (4 * CHUNK_BYTES, True)
 
 
-def test_a_body_that_breaks_off_is_unfetchable() -> None:
+def test_a_body_that_breaks_off_is_an_overload() -> None:
     from botocore.exceptions import IncompleteReadError
 
     body = Body([b"x"], then=IncompleteReadError(actual_bytes=1, expected_bytes=9))
 
-    with pytest.raises(UnfetchableUrl):
+    with pytest.raises(Overloaded):
         S3BlobStore(Client(body, 9)).read("photos", "k", 1_000)
 
     assert body.closed
 
 
-@pytest.mark.parametrize(
-    "code", ["AccessDenied", "NoSuchKey", "NoSuchBucket", "SlowDown", "InternalError", "InvalidObjectState"]
-)
+@pytest.mark.parametrize(("code", "status"), [("SlowDown", 503), ("InternalError", 500), ("RequestTimeout", 400)])
+def test_a_busy_bucket_is_an_overload_and_no_fault_of_its_object(code: str, status: int) -> None:
+    client = boto3.client("s3", region_name=REGION, aws_access_key_id="a", aws_secret_access_key="b")
+    with Stubber(client) as stub:
+        stub.add_client_error("get_object", code, http_status_code=status)
+        with pytest.raises(Overloaded):
+            S3BlobStore(client).read("photos", "k", 1_000)
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "NoSuchKey", "NoSuchBucket", "InvalidObjectState"])
 def test_denied_and_absent_read_the_same(code: str) -> None:
     client = boto3.client("s3", region_name=REGION, aws_access_key_id="a", aws_secret_access_key="b")
     with Stubber(client) as stub:
@@ -184,7 +191,7 @@ def test_a_name_that_s3_knows_to_be_wrong_is_unfetchable(bucket: str, key: str) 
         S3BlobStore(client).read(bucket, key, 1_000)
 
 
-def test_an_endpoint_that_is_down_is_unfetchable() -> None:
+def test_an_endpoint_that_is_down_is_an_overload() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
     config = Config(retries={"total_max_attempts": 1}, connect_timeout=1)
@@ -192,5 +199,5 @@ def test_an_endpoint_that_is_down_is_unfetchable() -> None:
         "s3", region_name=REGION, endpoint_url=endpoint, config=config, aws_access_key_id="a", aws_secret_access_key="b"
     )
 
-    with pytest.raises(UnfetchableUrl):
+    with pytest.raises(Overloaded):
         S3BlobStore(client).read("photos", "k", 1_000)

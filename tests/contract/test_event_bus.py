@@ -24,6 +24,7 @@ UPLOAD = UploadClassified(
     tenant_id="acme",
     bucket="uploads",
     key="incoming/acme/pets/猫.jpg",
+    sequencer="0" * 62 + "AF",
     version_id="v1",
     label_set="pets",
     label_set_version=3,

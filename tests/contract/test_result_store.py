@@ -13,7 +13,9 @@ from botocore.stub import Stubber
 from moto_aws import REGION, TABLE, in_moto, table
 
 from fakes import FakeResultStore
-from pigeonhole.aws.dynamodb_results import BATCH, LOOKS, DynamoResultStore
+from pigeonhole.aws import dynamodb, dynamodb_results
+from pigeonhole.aws.dynamodb import BATCH, MOST_TRIES
+from pigeonhole.aws.dynamodb_results import LOOKS, DynamoResultStore
 from pigeonhole.contract import LabelScore, LabelSetRef
 from pigeonhole.contract_jobs import Progress
 from pigeonhole.contract_results import ObjectFault, UploadResult
@@ -235,8 +237,11 @@ def test_results_of_one_moment_are_all_listed(store: ResultStore) -> None:
     assert sorted(found) == [f"{PETS}{number}" for number in range(5)]
 
 
-def test_a_prefix_of_few_is_found_among_many_though_some_pages_are_empty(store: ResultStore) -> None:
-    count = 3 * LOOKS
+def test_a_prefix_of_few_is_found_among_many_though_some_pages_are_empty(
+    store: ResultStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dynamodb_results, "READ_AT_ONCE", 3)
+    count = 7 * LOOKS
     for number in range(count):
         store.save(result(f"incoming/acme/dogs/{number}", at=1_001.0 + number))
     store.save(result(f"{PETS}first", at=1_000.0))
@@ -281,3 +286,17 @@ def test_keys_that_the_table_had_no_time_for_are_asked_for_again() -> None:
 
         assert set(DynamoResultStore(client, TABLE).sequencers("acme", ["a", "b"])) == {"a", "b"}
         stub.assert_no_pending_responses()
+
+
+def test_a_table_that_never_has_time_for_a_key_is_an_overload(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(dynamodb.time, "sleep", pauses.append)
+    client = boto3.client("dynamodb", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x")
+    left = {TABLE: {"Keys": [{"pk": {"S": "OBJECTS#acme"}, "sk": {"S": "a"}}]}}
+    with Stubber(client) as stub:
+        for _ in range(MOST_TRIES):
+            stub.add_response("batch_get_item", {"Responses": {}, "UnprocessedKeys": left})
+        with pytest.raises(Overloaded):
+            DynamoResultStore(client, TABLE).sequencers("acme", ["a"])
+        stub.assert_no_pending_responses()
+    assert len(pauses) == MOST_TRIES - 1

@@ -17,10 +17,12 @@ from fakes import LambdaContext
 from jobs_made import ACME, ZETA, Jobs
 from pigeonhole import wiring
 from pigeonhole.aws.events import SOURCE, UPLOAD_CLASSIFIED
+from pigeonhole.aws.records import RETRY_S
 from pigeonhole.errors import Overloaded
 from pigeonhole.incoming import result_key
 from pigeonhole.messages import ChunkResult, ClassifyCommand, JobInput, UploadClassified, UploadedObject
 from pigeonhole.observability import observer
+from pigeonhole_cli.local_stack import read_template
 
 
 class Context(LambdaContext):
@@ -236,7 +238,7 @@ def test_the_messages_of_files_that_could_not_be_taken_come_again_and_no_others(
 
     assert failed(answer) == ["1", "2"]
     assert [upload.sequencer for upload in taken(jobs)] == ["1055AED6DCD90281E5"]
-    assert jobs.queue.put_off == [("r1", ingest.RETRY_S), ("r2", ingest.RETRY_S)]
+    assert jobs.queue.put_off == [("r1", RETRY_S), ("r2", RETRY_S)]
     assert '"again":2' in log.getvalue()
     assert type(error).__name__ in log.getvalue()
     assert "a-secret" not in log.getvalue()
@@ -245,13 +247,14 @@ def test_the_messages_of_files_that_could_not_be_taken_come_again_and_no_others(
 def test_what_comes_again_waits_longer_each_time(jobs: Jobs, ingest: ModuleType) -> None:
     broken(jobs, "acme", Overloaded())
     (record,) = event(body(told("incoming/acme/pets/1")))["Records"]
-    for tries in range(1, 6):
+    for tries in range(1, ingest.TRIES + 1):
         attributes = record["attributes"] | {"ApproximateReceiveCount": str(tries)}
         ingest.handler({"Records": [record | {"attributes": attributes}]}, Context())
 
     waits = [seconds for _, seconds in jobs.queue.put_off]
-    assert waits == [30, 120, 480, 1_920, 7_680]
-    assert max(waits) <= 12 * 3600, "which is the most that SQS takes"
+    assert waits == [30, 120, 480, 1_920, 0], "after the last try it goes to the dead letters at once"
+    queue = read_template(ROOT / "template.yaml")["Resources"]["IngestQueue"]["Properties"]
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == ingest.TRIES
 
 
 def test_what_could_not_be_put_off_comes_again_all_the_same(jobs: Jobs, ingest: ModuleType) -> None:

@@ -15,6 +15,7 @@ from jobs_made import HOOK, Jobs
 from pigeonhole import wiring
 from pigeonhole.aws.dynamodb_jobs import _item_of, _job_of
 from pigeonhole.aws.events import JOB_ENDED, SOURCE
+from pigeonhole.aws.records import RETRY_S
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs import Announcement, Job, Status
 from pigeonhole.messages import ChunkMessage, JobEnded, WebhookMessage
@@ -113,7 +114,8 @@ def test_a_message_that_may_succeed_later_comes_again_soon_and_holds_up_no_other
     assert failed(answer) == ["0"]
     assert jobs.job(job).succeeded == 4
     (put_off,) = jobs.queue.put_off
-    assert put_off[1] == worker.RETRY_S
+    assert put_off[1] == RETRY_S
+    assert TEMPLATE["Resources"]["ChunkQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"] == worker.TRIES
     assert "RuntimeError" in log.getvalue()
     assert "secret" not in log.getvalue()
 

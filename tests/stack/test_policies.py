@@ -34,7 +34,12 @@ READ_FOR = {
 
 
 # What AWS asks for and ministack doesn't: a copy that sets tags.
-ASKED_ON_AWS = {"ApiFunction": {"s3:PutObjectTagging"}}
+# And objects that came before their bucket's versions were in force everywhere.
+ASKED_ON_AWS = {
+    "ApiFunction": {"s3:PutObjectTagging"},
+    "IngestFunction": {"s3:GetObject"},
+    "NotifyFunction": {"s3:GetObjectTagging", "s3:PutObjectTagging"},
+}
 OF_TAGS = ("Get", "Put")
 API_ASKS = ("BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
 

@@ -23,8 +23,9 @@ class ObjectFault(Model):
 class UploadResult(Model):
     """What became of one uploaded object. Times are ISO 8601, UTC.
 
-    `samples` is there for a .jsonl file, which has a sample per line: it succeeded if one of them did. Its `predictions` and
-    `errors` are in the object at `results_uri` alone, as are the scores of all labels.
+    `classified_at`: when the result was written. `samples` is there for a .jsonl file, which has a sample per line: it
+    succeeded if one of them did. Its `predictions` and `errors` are in the object at `results_uri` alone, as are other files'
+    scores of labels that were not chosen.
     """
 
     key: str

@@ -239,7 +239,7 @@ def success(model: BaseModel) -> Answer:
     """
     body = model.model_dump_json(by_alias=True, exclude_none=True)
     if len(body.encode("utf-8")) > MAX_ANSWER_BYTES:
-        raise TooLarge("the answer would be too large: give image labels a short `key`")
+        raise TooLarge("the answer would be too large: ask for fewer by `limit`, or give image labels a short `key`")
     return Answer(200, body)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pigeonhole.contract import RequestLimits
 from pigeonhole.contract_results import UploadResult
 from pigeonhole.messages import S3Grant
 from pigeonhole.tenants import TENANT_ID
@@ -33,22 +34,33 @@ class Kind(StrEnum):
     LINES = "lines"
 
 
+UTF8_BYTES = 4  # of a character, at most
+BLANK_BYTES = 1_000  # of a text's file, for what is around it
+
+
+def most_bytes(kind: Kind, limits: RequestLimits) -> int:
+    """How large a file may be."""
+    return {
+        Kind.IMAGE: limits.max_upload_bytes,
+        Kind.TEXT: limits.max_text_chars * UTF8_BYTES + BLANK_BYTES,
+        Kind.LINES: limits.max_body_bytes,
+    }[kind]
+
+
 @dataclass(frozen=True)
 class Place:
-    """Whose file it is, and which label set it is for. `label_set` may be a name that no set can have."""
+    """Whose file it is, and which label set it is for: a name that no set may have, none if it is in no folder of one."""
 
     tenant_id: str
     label_set: str
 
 
 def place_of(key: str) -> Place | None:
-    """Where a key lies; None for one that is no file of a tenant's label set, such as the folders that S3's console makes."""
+    """Where a key lies; None for one that is no file of a tenant's, such as the folders that S3's console makes."""
     parts = key.split("/", 3)
-    if len(parts) < 4 or parts[0] + "/" != INCOMING or not all(parts[1:]) or key.endswith("/"):
+    if len(parts) < 3 or parts[0] + "/" != INCOMING or not TENANT_ID.fullmatch(parts[1]) or key.endswith("/"):
         return None
-    if not TENANT_ID.fullmatch(parts[1]):
-        return None
-    return Place(parts[1], parts[2])
+    return Place(parts[1], parts[2] if len(parts) == 4 else "")
 
 
 def kind_of(key: str) -> Kind:

@@ -37,7 +37,7 @@ class S3Grant(BaseModel):
 
 class ClassifyCommand(_Message):
     """Classify one request's samples. `grants`: what the tenant may name by s3://; `versions`: which version of an object is
-    meant by an s3:// value, where that isn't the newest.
+    meant by an s3:// value, where that isn't the newest; `of_job`: its images may be larger together than a request's.
 
     `first`: which of the samples that the caller sent the first one is; errors and warnings count from there.
     """
@@ -47,6 +47,7 @@ class ClassifyCommand(_Message):
     tenant_id: str
     grants: tuple[S3Grant, ...] = ()
     versions: dict[str, str] = {}
+    of_job: bool = False
     first: Annotated[int, Field(ge=0)] = 0
     request: ClassificationRequest
 
@@ -206,6 +207,7 @@ class UploadClassified(_Message):
     that says all.
 
     It may come twice, if whoever sent it was lost or learned nothing of its being taken: `key`, `version_id` and `job_id` tell.
+    Of several of one key the one with the greatest `sequencer`, compared as text, is of the last upload.
     """
 
     kind: Literal["upload_classified"] = "upload_classified"
@@ -213,6 +215,7 @@ class UploadClassified(_Message):
     bucket: str
     key: str
     version_id: str | None
+    sequencer: str
     label_set: str
     label_set_version: int | None
     job_id: str | None

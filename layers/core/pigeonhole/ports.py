@@ -107,7 +107,7 @@ class BlobStore(Protocol):
 
         `on_bytes`: is told how many bytes came, as they come, and may end the reading by raising.
 
-        Raises UnfetchableUrl (absent, or not ours to read) or TooLarge (more than `max_bytes`, nothing more is read).
+        Raises UnfetchableUrl (absent, or not ours to read), TooLarge (more than `max_bytes`, nothing more is read), Overloaded.
         """
         ...
 

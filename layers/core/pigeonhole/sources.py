@@ -29,6 +29,10 @@ _SPACE = re.compile(rb"\s+")
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
+class BudgetSpent(TooLarge):
+    """An image that might have been read, had others not come before it."""
+
+
 class ByteBudget:
     """The bytes that one request may bring in: `total` in all, `per_item` for each image. Safe to use from several threads.
 
@@ -42,11 +46,11 @@ class ByteBudget:
         self._lock = threading.Lock()
 
     def spend(self, count: int) -> None:
-        """Take `count` bytes. Raises TooLarge where fewer are left."""
+        """Take `count` bytes. Raises BudgetSpent where fewer are left."""
         with self._lock:
             self._left -= count
             if self._left < 0:
-                raise TooLarge(
+                raise BudgetSpent(
                     f"the images of this request are larger than {_megabytes(self._total)} together; send fewer at a time"
                 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import tracemalloc
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -217,7 +218,7 @@ def lines(*values: object) -> bytes:
         ("1.jsonl", lines({"type": "text", "value": "x" * 21}), "invalid_request", "line 1 value: a text has at most 20"),
         ("1.jsonl", lines("7", "[" * 90), "invalid_request", "line 1: the body must be a JSON object; line 2: is not JSON"),
         ("1.jsonl", lines(TWO, {"type": "image", "value": "x"}), "invalid_request", "must be all texts or all images"),
-        ("1.jsonl", lines("1", "2", "3", "4"), "invalid_request", "at most 3 lines are taken, got 4"),
+        ("1.jsonl", lines("1", "2", "3", "4"), "invalid_request", "at most 3 lines are taken, and it has more"),
         ("1.jsonl", lines({"type": "text", "value": "\ud800"}), "invalid_request", "half of a surrogate pair"),
         ("1.jsonl", b"\r\n \n" + lines("no"), "invalid_request", "line 3: is not JSON"),
     ],
@@ -299,11 +300,45 @@ def test_a_set_that_is_above_the_limits_of_today_is_told() -> None:
 
 def test_nobody_is_told_of_files_that_are_nobodys() -> None:
     jobs = made()
-    strays = [drop(jobs, "1.jpg", folder=folder) for folder in ("nobody/numbers", "acme", "/numbers")]
+    strays = [drop(jobs, "1.jpg", folder=folder) for folder in ("nobody/numbers", "nobody", "/numbers")]
     folders = [drop(jobs, "", b"", folder=folder) for folder in ("acme/numbers", "acme", "nobody/x")]
 
     assert take(jobs, *strays, *folders) == Ingested(strays=3)
     assert (jobs.results.results, jobs.bus.put_on, jobs.store.jobs) == ({}, [], {})
+
+
+@pytest.mark.parametrize("folder", ["acme", "acme/"])
+def test_a_file_in_no_label_sets_folder_says_where_it_belongs(folder: str) -> None:
+    jobs = made()
+    stray = drop(jobs, "1.jpg", folder=folder)
+
+    assert take(jobs, stray) == Ingested(refused=1)
+    found = told(jobs, stray)
+    assert found.error is not None
+    assert "incoming/TENANT/LABEL_SET/" in found.error.message
+
+
+def test_a_file_of_two_million_lines_is_no_burden() -> None:
+    """They are not all made at once: eight such files are read side by side."""
+    jobs = made()
+    many = drop(jobs, "1.jsonl", b"a\n" * 2_000_000)
+
+    tracemalloc.start()
+    done = take(jobs, many)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert done.refused == 1
+    assert most < 60_000_000
+
+
+def test_lines_are_not_asked_for_scores() -> None:
+    """Nobody is told them, and ten thousand lines by twenty-four labels would be much to carry."""
+    jobs = made()
+    take(jobs, drop(jobs, "1.jsonl", lines(TWO)), drop(jobs, "1.txt", b"7"))
+
+    asked = [JobInput.model_validate_json(data).request for data in jobs.objects.objects.values()]
+    assert {request.scores for request in asked if len(request.dataset) == 1} == {True, False}
 
 
 # --- faults of ours ----------------------------------------------------------------------------------------------------------

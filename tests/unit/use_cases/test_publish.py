@@ -67,7 +67,7 @@ def submitted(jobs: Jobs, uploads: Sequence[UploadedObject], values: Sequence[st
 
 def publish(jobs: Jobs, job: Job) -> Published:
     """Tell a job's results by themselves, as functions/notify does in between."""
-    return PublishJob(jobs.read, jobs.objects, jobs.publish)(jobs.job(job))
+    return PublishJob(jobs.read, jobs.objects, jobs.publish, jobs.clock)(jobs.job(job))
 
 
 def done(jobs: Jobs, uploads: Sequence[UploadedObject], values: Sequence[str], **more: Any) -> Job:
@@ -122,6 +122,7 @@ def test_a_files_result_is_told_in_every_way() -> None:
             bucket="uploads",
             key=upload.key,
             version_id="vaf",
+            sequencer=kept.sequencer,
             label_set="numbers",
             label_set_version=3,
             job_id=job.id,
@@ -292,6 +293,27 @@ def test_an_older_uploads_result_never_takes_the_place_of_a_newer_ones(order: st
         assert published == [Published(told=1), Published(overtaken=1)]
         assert tags(jobs, older) == {}
         assert [event.version_id for event in jobs.bus.uploads] == ["vA"]
+
+
+def test_who_is_overtaken_between_the_table_and_the_object_leaves_the_newer_ones_there() -> None:
+    jobs = made()
+    older, newer = (dropped(jobs, "1.jpg", sequencer=each) for each in ("9", "A"))
+    first, second = submitted(jobs, [older], ["1"]), submitted(jobs, [newer], ["2"])
+    jobs.work()
+    overtakers = [second]
+
+    def overtake() -> None:
+        if overtakers:
+            publish(jobs, overtakers.pop())
+
+    jobs.uploaded.before = overtake
+    published = publish(jobs, first)
+
+    assert published == Published(overtaken=1)
+    assert (told(jobs, newer).prediction, whole(jobs, newer)["prediction"]) == ("even", "even")
+    assert whole(jobs, newer)["version_id"] == "vA"
+    assert [event.version_id for event in jobs.bus.uploads] == ["vA"]
+    assert tags(jobs, older) == {}
 
 
 def test_the_same_upload_in_two_jobs_has_one_result_and_one_event() -> None:

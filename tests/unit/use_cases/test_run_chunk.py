@@ -31,6 +31,13 @@ def png(colour: str, size: int = 16) -> bytes:
     return file.getvalue()
 
 
+def bmp(colour: str, size: int) -> bytes:
+    """A picture of three bytes per pixel."""
+    file = io.BytesIO()
+    Image.new("RGB", (size, size), COLOURS[colour]).save(file, "BMP")
+    return file.getvalue()
+
+
 @dataclass
 class Web:
     """Values that can be read, and a count of who reads at one time."""
@@ -72,6 +79,18 @@ def service(web: Web, **limits: int) -> RunChunk:
 def command(dataset: list[tuple[str, str]], labels: list[dict[str, str]], **options: object) -> ClassifyCommand:
     body = {"dataset": [{"type": kind, "value": value} for kind, value in dataset], "labels": labels, **options}
     return ClassifyCommand(log_id="log", tenant_id="acme", grants=GRANTS, request=ClassificationRequest.model_validate(body))
+
+
+class Weighed(Web):
+    """Values whose bytes count against the budget."""
+
+    def read(
+        self, value: str, *, grants: Sequence[S3Grant], budget: ByteBudget, versions: Mapping[str, str] | None = None
+    ) -> bytes:
+        data = super().read(value, grants=grants, budget=budget)
+        budget.check_item(len(data))
+        budget.spend(len(data))
+        return data
 
 
 RED_GREEN = [{"type": "text", "value": "red"}, {"type": "text", "value": "green"}]
@@ -217,3 +236,26 @@ def test_usage_counts_words_and_pictures() -> None:
     assert result.input_tokens == 1 + 2
     assert result.output_tokens == 1
     assert result.inference_ms >= 0
+
+
+def test_a_jobs_image_never_fails_for_the_size_of_others() -> None:
+    """A request's images are bounded together; who drops a file into a bucket knows nothing of the others."""
+    large = {str(number): bmp(("red", "green")[number % 2], 320) for number in range(8)}  # 307 KB each
+    asked = command([("image", value) for value in large], RED_GREEN, on_error="null")
+
+    in_request = service(Weighed(large), request_bytes=1_000_000)(asked)
+    in_job = service(Weighed(large), request_bytes=1_000_000)(asked.model_copy(update={"of_job": True}))
+
+    assert [fault.code for fault in in_request.errors] == ["too_large"] * 5
+    assert in_job.errors == []
+    assert in_job.predictions == [["red"], ["green"]] * 4
+
+
+def test_a_jobs_image_that_is_too_large_itself_is_read_once() -> None:
+    web = Weighed({"a": bmp("red", 600), "b": png("green")})
+    asked = command([("image", "a"), ("image", "b")], RED_GREEN, on_error="null").model_copy(update={"of_job": True})
+
+    result = service(web)(asked)
+
+    assert (result.predictions, [fault.code for fault in result.errors]) == ([None, ["green"]], ["too_large"])
+    assert web.reads.count("a") == 1

@@ -75,7 +75,8 @@ def test_no_two_forms_are_of_one_key_nor_two_tenants_of_one_prefix() -> None:
         ({"content_type": "image/png", "label_set": "No Name"}, "label_set"),
         ({"content_type": "image/png", "label_set": "../pets"}, "label_set"),
         ({"content_type": "image/png", "label_set": "dogs"}, "label_set"),
-        ({"content_type": "text/plain", "label_set": "pets", "size": 51}, "size"),
+        ({"content_type": "text/plain", "label_set": "pets", "size": 1_041}, "size"),
+        ({"content_type": "application/jsonl", "label_set": "pets", "size": 51}, "size"),
         ({"content_type": "text/plain"}, ""),
         ({"content_type": "application/jsonl", "filename": "a.jsonl"}, ""),
         ({"content_type": "application/json", "label_set": "pets"}, "content_type"),
@@ -85,7 +86,7 @@ def test_no_two_forms_are_of_one_key_nor_two_tenants_of_one_prefix() -> None:
 def test_what_could_not_be_classified_is_refused(body: object, path: str) -> None:
     forms = FakeUploadForms()
     with pytest.raises(InvalidRequest) as refused:
-        make(forms, max_upload_bytes=100, max_body_bytes=50)(body, ACME)
+        make(forms, max_upload_bytes=100, max_body_bytes=50, max_text_chars=10)(body, ACME)
 
     assert [fault.path for fault in refused.value.details] == [path]
     assert forms.asked == []
@@ -144,11 +145,12 @@ def test_a_file_is_read_as_what_it_was_said_to_be_whatever_its_name(
     assert len(key) == len("incoming/acme/pets/") + 32 + len(ending), "nothing else is added"
 
 
-@pytest.mark.parametrize(("content_type", "most"), [("text/plain", 50), ("application/jsonl", 50), ("image/png", 100)])
-def test_texts_are_as_large_as_a_requests_body_may_be(content_type: str, most: int) -> None:
+@pytest.mark.parametrize(("content_type", "most"), [("text/plain", 1_040), ("application/jsonl", 50), ("image/png", 100)])
+def test_a_form_takes_no_more_than_can_be_classified(content_type: str, most: int) -> None:
     forms = FakeUploadForms()
+    limited = make(forms, max_upload_bytes=100, max_body_bytes=50, max_text_chars=10)
 
-    made = make(forms, max_upload_bytes=100, max_body_bytes=50)({"content_type": content_type, "label_set": "pets"}, ACME)
+    made = limited({"content_type": content_type, "label_set": "pets"}, ACME)
 
     assert made.max_bytes == most
     assert forms.asked[0][2:4] == (1, most)

@@ -12,6 +12,8 @@ A key's two items are written in one transaction, always.
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -36,6 +38,8 @@ _BUSY = {
     "TransactionConflictException",
     "TransactionInProgressException",
 }
+BATCH = 100  # keys of one BatchGetItem
+MOST_TRIES, FIRST_PAUSE_S = 8, 0.05  # of what a busy table leaves out of it
 OVERTAKEN = {"ConditionalCheckFailed", "TransactionConflict"}
 
 
@@ -60,6 +64,23 @@ def get_item(client: Any, table: str, key: Item) -> Item | None:
     """Read an item as it was written last."""
     item: Item | None = call(client.get_item, TableName=table, Key=key, ConsistentRead=True).get("Item")
     return item
+
+
+def get_items(client: Any, table: str, keys: Sequence[Item], **more: Any) -> list[Item]:
+    """Read items as they were written last, in no order; what isn't there is left out. Raises Overloaded."""
+    found: list[Item] = []
+    wanted, tries = list(keys), 0
+    while wanted:
+        asked = {"Keys": wanted[:BATCH], "ConsistentRead": True, **more}
+        answer = call(client.batch_get_item, RequestItems={table: asked})
+        found += answer["Responses"].get(table, [])
+        left = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
+        wanted = left + wanted[BATCH:]
+        tries = tries + 1 if left else 0
+        if tries == MOST_TRIES:
+            raise Overloaded()
+        time.sleep(random.uniform(0, FIRST_PAUSE_S * 2**tries) if left else 0)  # noqa: S311 - no secret
+    return found
 
 
 def query_all(client: Any, table: str, **query: Any) -> list[Item]:

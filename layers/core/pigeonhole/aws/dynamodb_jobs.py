@@ -20,14 +20,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from pigeonhole.aws.dynamodb import Item, call, get_item, query_all, why_canceled
+from pigeonhole.aws.dynamodb import Item, call, get_item, get_items, query_all, why_canceled
 from pigeonhole.contract import LabelSetRef
 from pigeonhole.jobs import MAY_FOLLOW, Announcement, Claim, Job, Part, Span, Status
 from pigeonhole.ports import Due, Page
 from pigeonhole.webhooks import Attempt, DeliveryStatus, Webhook
 
 BY_STATUS, AGENDA = "by-status", "agenda"
-BATCH = 100  # keys of one BatchGetItem
 _TAKEN = "ConditionalCheckFailed"
 _BUSY = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 
@@ -136,14 +135,8 @@ class DynamoJobStore:
 
     def _items(self, keys: Sequence[Item]) -> list[Item]:
         """Read the jobs' items that an index named, in its order; one that has gone meanwhile is left out."""
-        found: dict[str, Item] = {}
-        wanted = [{"pk": key["pk"], "sk": key["sk"]} for key in keys]
-        while wanted:
-            request = {self._table: {"Keys": wanted[:BATCH], "ConsistentRead": True}}
-            answer = call(self._client.batch_get_item, RequestItems=request)
-            found |= {item["sk"]["S"]: item for item in answer["Responses"].get(self._table, [])}
-            left = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
-            wanted = left + wanted[BATCH:]
+        places = [{"pk": key["pk"], "sk": key["sk"]} for key in keys]
+        found = {item["sk"]["S"]: item for item in get_items(self._client, self._table, places)}
         return [found[key["sk"]["S"]] for key in keys if key["sk"]["S"] in found]
 
     def _write(self, puts: Sequence[Item]) -> bool:

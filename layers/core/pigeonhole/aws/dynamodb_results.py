@@ -12,14 +12,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pigeonhole.aws.dynamodb import Item, call, get_item
+from pigeonhole.aws.dynamodb import Item, call, get_item, get_items
 from pigeonhole.contract_results import UploadResult
 from pigeonhole.incoming import ObjectResult
 from pigeonhole.ports import ResultsPage
 
 BY_TIME = "by-time"
-BATCH = 100  # keys of one BatchGetItem
-LOOKS = 10  # pages of the index that are looked through for one of ours
+READ_AT_ONCE, LOOKS = 100, 10  # results of the index that are looked at for a page of ours, and how often
 
 # ObjectResult.may_replace, where the table can see it.
 _MAY_REPLACE = (
@@ -58,16 +57,9 @@ class DynamoResultStore:
         return _result_of(item) if item else None
 
     def sequencers(self, tenant_id: str, keys: Sequence[str]) -> dict[str, str]:
-        found: dict[str, str] = {}
-        wanted = [_at(tenant_id, key) for key in dict.fromkeys(keys)]
-        while wanted:
-            asked = {"Keys": wanted[:BATCH], "ConsistentRead": True, "ProjectionExpression": "sk, sequencer, job_id"}
-            answer = call(self._client.batch_get_item, RequestItems={self._table: asked})
-            items = answer["Responses"].get(self._table, [])
-            found |= {item["sk"]["S"]: item["sequencer"]["S"] for item in items if item["job_id"]["S"]}
-            left = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
-            wanted = left + wanted[BATCH:]
-        return found
+        places = [_at(tenant_id, key) for key in dict.fromkeys(keys)]
+        found = get_items(self._client, self._table, places, ProjectionExpression="sk, sequencer, job_id")
+        return {item["sk"]["S"]: item["sequencer"]["S"] for item in found if item["job_id"]["S"]}
 
     def page(self, tenant_id: str, prefix: str, limit: int, start: str | None) -> ResultsPage:
         found = call(
@@ -101,16 +93,14 @@ class DynamoResultStore:
         }
         items: list[Item] = []
         for _ in range(LOOKS):
-            # As many as are wanted and not more: what is read beyond the page would be passed over by the next one.
-            page = call(self._client.query, TableName=self._table, Limit=limit - len(items), **query)
+            page = call(self._client.query, TableName=self._table, Limit=max(limit + 1, READ_AT_ONCE), **query)
             items += page["Items"]
-            if "LastEvaluatedKey" not in page:
-                return ResultsPage([_result_of(item) for item in items], None)
-            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
-            if len(items) >= limit:
+            if len(items) > limit or "LastEvaluatedKey" not in page:
                 break
-        at, key = query["ExclusiveStartKey"]["at"]["N"], query["ExclusiveStartKey"]["sk"]["S"]
-        return ResultsPage([_result_of(item) for item in items], f"{at} {key}")
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        last = items[limit - 1] if len(items) > limit else page.get("LastEvaluatedKey")
+        following = f"{last['at']['N']} {last['sk']['S']}" if last else None
+        return ResultsPage([_result_of(item) for item in items[:limit]], following)
 
 
 def _at(tenant_id: str, key: str) -> Item:

@@ -15,6 +15,8 @@ from pydantic import BaseModel, ValidationError
 from pigeonhole.messages import UploadedObject
 from pigeonhole.observability import Observer
 
+RETRY_S = 30  # after the first try, and four times as long after each further one
+
 Message = TypeVar("Message", bound=BaseModel)
 
 
@@ -39,6 +41,15 @@ def _each(event: dict[str, Any], context: Any, work: Callable[[Any], None], kind
     processor = BatchProcessor(event_type=kind, raise_on_entire_batch_failure=False)
     answer: dict[str, Any] = process_partial_response(event, work, processor, context)  # type: ignore[assignment]
     return answer
+
+
+def pause_s(record: SQSRecord, *, most_tries: int) -> int:
+    """After how many seconds a message that failed is to come again: an outage passes.
+
+    After its last try at once: its queue gives it to the dead letters when it would come again.
+    """
+    tries = int(record.attributes.approximate_receive_count or 1)
+    return RETRY_S * 4 ** (tries - 1) if tries < most_tries else 0
 
 
 def message_of(record: SQSRecord, kind: type[Message], seen: Observer) -> Message | None:

@@ -8,7 +8,8 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import urlencode
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from pigeonhole.errors import Overloaded, TooLarge, UnfetchableUrl
 from pigeonhole.incoming import MAX_TAGS
@@ -44,6 +45,8 @@ class S3BlobStore:
                         on_bytes(len(chunk))
                     body.write(chunk)
         except (ClientError, BotoCoreError, UnicodeError) as error:  # UnicodeError: a key that is no UTF-8
+            if _may_pass(error):
+                raise Overloaded() from error
             # Absent and denied read the same: whether an object is there is its owner's to tell.
             raise UnfetchableUrl(
                 "the s3:// object can't be read; check its bucket and key, and that this service may read it"
@@ -156,6 +159,14 @@ class S3ObjectTags:
         except BotoCoreError as error:
             raise Overloaded() from error
         return True
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether trying again may help: S3 was busy, or the connection broke."""
+    if isinstance(error, ClientError):
+        is_ours = error.response["ResponseMetadata"]["HTTPStatusCode"] < 500
+        return not is_ours or error.response["Error"]["Code"] == "RequestTimeout"
+    return isinstance(error, BotoConnectionError | HTTPClientError | IncompleteReadError)
 
 
 def _version(version_id: str | None) -> dict[str, str]:

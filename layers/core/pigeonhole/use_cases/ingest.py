@@ -32,7 +32,7 @@ from pigeonhole.use_cases.read_uploads import ReadUploads, Samples, in_words
 from pigeonhole.use_cases.submit import Submit
 
 AT_ONCE = 8  # jobs; each may have a file of 4 MB in hand
-STOP_S = 10.0  # before the function's end no more are begun
+STOP_S = 20.0  # before the function's end no more are begun
 
 Uploads = Sequence[UploadedObject]
 
@@ -120,7 +120,7 @@ class Ingest:
         tenant = self.tenants.tenant(tenant_id)
         if tenant is None:
             return Ingested(strays=len(group)), []
-        applied = self.apply({"label_set": label_set, "scores": True, "on_error": "null"}, tenant)
+        applied = self.apply({"label_set": label_set, "on_error": "null"}, tenant)
         if applied.used is None:
             return self._refuse(tenant, dict.fromkeys(group, _no_such_set(label_set)), None), []
         known = self.results.sequencers(tenant.id, [upload.key for upload in group])
@@ -150,7 +150,9 @@ class Ingest:
     def _submit(self, batch: Batch, samples: Mapping[UploadedObject, Samples], log_id: str) -> Ingested:
         dataset = [sample for each in samples.values() for sample in each]
         body: Any = batch.applied.body
-        request = parse_as(ClassificationRequest, {**body, "dataset": dataset}, self.limits)
+        # Of lines nobody is told the scores, and ten thousand times twenty-four are much to carry.
+        scores = not any(kind_of(upload.key) is Kind.LINES for upload in samples)
+        request = parse_as(ClassificationRequest, {**body, "dataset": dataset, "scores": scores}, self.limits)
         objects = [
             upload.model_copy(update={"samples": len(own), "is_lines": kind_of(upload.key) is Kind.LINES})
             for upload, own in samples.items()
@@ -201,5 +203,7 @@ def _key_of(uploads: Uploads) -> IdempotencyKey:
 
 
 def _no_such_set(name: str) -> ObjectFault:
+    if not name:
+        return ObjectFault(code=NotFound.code, message="The file is in no label set's folder: incoming/TENANT/LABEL_SET/.")
     way_out = f"PUT /v1/label-sets/{name} first, and upload the file again" if is_set_name(name) else "Nor can there be one"
     return ObjectFault(code=NotFound.code, message=f"There is no label set called {name!r}. {way_out}.")

@@ -122,6 +122,7 @@ class ProcessChunk:
             tenant_id=job.tenant_id,
             grants=tenant.grants if tenant else (),
             versions=versions_of(samples, kept.objects[span.start : span.stop]),
+            of_job=True,
             first=span.start,
             request=kept.request.model_copy(update={"dataset": samples, "on_error": "null"}),
         )
@@ -130,7 +131,7 @@ class ProcessChunk:
 def versions_of(samples: Sequence[Sample], objects: Sequence[UploadedObject]) -> dict[str, str]:
     """Which version of its object each image means: the one that was uploaded, whatever lies there now.
 
-    Of images one object each; where all the samples are lines of one object, it isn't they that have a version.
+    What the lines of an object name is no upload of theirs.
     """
     pairs = zip(samples, objects, strict=False)
-    return {sample.value: it.version_id for sample, it in pairs if it.version_id and sample.value.endswith(f"/{it.key}")}
+    return {sample.value: it.version_id for sample, it in pairs if it.version_id and not it.is_lines and sample.type == "image"}

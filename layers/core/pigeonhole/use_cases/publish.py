@@ -2,11 +2,13 @@
 
 Each step may be done again, and is, if whoever did it was lost before the last one. The table comes first: of two uploads of
 one key the later one has its place there, and of the other nothing is told. So an event may come twice, and never not at all.
+Who finds the later one there only after its own JSON is written puts that one's in its place, as the table has it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -76,10 +78,16 @@ class PublishResults:
         told = outcome.result.told
         if not self.results.save(outcome.result):
             return None
-        data = outcome.whole.model_dump_json(exclude_none=True).encode()
-        self.objects.put(result_key(told.key), data, "application/json")
+        self._put(outcome.whole)
+        now = self.results.get(outcome.result.tenant_id, told.key)
+        if now and now.sequencer > outcome.result.sequencer:
+            self._put(now.told)
+            return None
         tags = tags_of(told)
         return self.tags.add(told.key, told.version_id, tags) if self.tags and tags else True
+
+    def _put(self, told: UploadResult) -> None:
+        self.objects.put(result_key(told.key), told.model_dump_json(exclude_none=True).encode(), "application/json")
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,7 @@ class PublishJob:
     read: ReadJob
     objects: ObjectStore
     publish: PublishResults
+    clock: Callable[[], float] = time.time
 
     def __call__(self, job: Job) -> Published:
         """Tell the results of an ended job. Raises Overloaded where trying again may help."""
@@ -97,7 +106,7 @@ class PublishJob:
             return Published()
         kept = JobInput.model_validate_json(data, context=UNLIMITED)
         found = collect(job.total, self.read.parts(job))
-        return self.publish(list(_outcomes(job, kept.objects, found, self.publish.bucket)))
+        return self.publish(list(_outcomes(job, kept.objects, found, self.clock(), self.publish.bucket)))
 
 
 def refused(
@@ -124,10 +133,10 @@ def refused(
     return Outcome(ObjectResult(tenant_id, in_order(upload.sequencer), now, expires_at, told), told)
 
 
-def _outcomes(job: Job, uploads: Sequence[UploadedObject], found: Collected, bucket: str) -> Iterator[Outcome]:
+def _outcomes(job: Job, uploads: Sequence[UploadedObject], found: Collected, now: float, bucket: str) -> Iterator[Outcome]:
     errors = {fault.index: fault for fault in found.errors}
     not_done = CANCELED if job.status is Status.CANCELED else NOT_DONE
-    ended_at, start = job.finished_at or job.updated_at, 0
+    start = 0
     for upload in uploads:
         span = range(start, start + upload.samples)
         start = span.stop
@@ -137,7 +146,7 @@ def _outcomes(job: Job, uploads: Sequence[UploadedObject], found: Collected, buc
             version_id=upload.version_id,
             label_set=job.label_set,
             job_id=job.id,
-            classified_at=iso(ended_at),
+            classified_at=iso(now),
             expires_at=iso(job.expires_at),
             results_uri=f"s3://{bucket}/{result_key(upload.key)}",
         )
@@ -145,7 +154,7 @@ def _outcomes(job: Job, uploads: Sequence[UploadedObject], found: Collected, buc
             made, told = _of_lines(whole, job, span, found, errors, not_done)
         else:
             made, told = _of_one(whole, job, span.start, found, errors, not_done)
-        yield Outcome(ObjectResult(job.tenant_id, in_order(upload.sequencer), ended_at, job.expires_at, told), made)
+        yield Outcome(ObjectResult(job.tenant_id, in_order(upload.sequencer), now, job.expires_at, told), made)
 
 
 def _of_one(
@@ -195,6 +204,7 @@ def event_of(result: ObjectResult, bucket: str) -> UploadClassified:
         bucket=bucket,
         key=told.key,
         version_id=told.version_id,
+        sequencer=result.sequencer,
         label_set=place.label_set if place else "",
         label_set_version=told.label_set.version if told.label_set else None,
         job_id=told.job_id,

@@ -46,6 +46,8 @@ class ReadResults:
         since = 0.0 if wanted.since is None else wanted.since
         until = self.clock() + 1 if wanted.until is None else wanted.until
         if since > until:
+            if wanted.until is None:
+                return ResultsPage([], None)  # the caller's clock is ahead
             raise InvalidRequest("since: must not be after until")
         if start is not None and not _is_between(start, since, until):
             raise InvalidRequest(NO_CURSOR)
@@ -64,7 +66,10 @@ def _is_between(start: str, since: float, until: float) -> bool:
 
 def _could_be_key(key: str) -> bool:
     """Whether an object could have that key; the table refuses to look for any other."""
-    return 0 < len(key.encode()) <= MAX_KEY_BYTES
+    try:
+        return 0 < len(key.encode()) <= MAX_KEY_BYTES
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
 
 
 def results_of(page: ResultsPage, log_id: str) -> UploadResultsResponse:

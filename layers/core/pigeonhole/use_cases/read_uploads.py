@@ -11,6 +11,8 @@ import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import StringIO
+from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,15 +20,13 @@ from pydantic import ValidationError
 from pigeonhole.contract import RequestLimits, Sample
 from pigeonhole.contract_results import ObjectFault
 from pigeonhole.errors import Fault, InvalidRequest, TooLarge, UnfetchableUrl, UnsupportedMedia
-from pigeonhole.incoming import Kind, kind_of
+from pigeonhole.incoming import Kind, kind_of, most_bytes
 from pigeonhole.messages import UploadedObject
 from pigeonhole.ports import ObjectStore
 from pigeonhole.validation import faults_of, within
 
-READ_AT_ONCE = 16
+READ_AT_ONCE = 4  # of each of the jobs that are made at once
 MOST_FAULTS = 5  # of a file, in its result
-UTF8_BYTES = 4  # of a character, at most
-BLANK_BYTES = 1_000  # of a text's file, for what is around it
 EMPTY = "The file is empty."
 GONE = "The file was deleted before it could be read. Upload it again."
 NO_TEXT = "The file is not text in UTF-8. Convert it, and upload it again."
@@ -69,11 +69,7 @@ class ReadUploads:
 
     def _unfit(self, upload: UploadedObject, kind: Kind) -> ObjectFault | None:
         """What its size says against it."""
-        most = {
-            Kind.IMAGE: self.limits.max_upload_bytes,
-            Kind.TEXT: self.limits.max_text_chars * UTF8_BYTES + BLANK_BYTES,
-            Kind.LINES: self.limits.max_body_bytes,
-        }[kind]
+        most = most_bytes(kind, self.limits)
         if upload.size > most:
             message = f"The file has {upload.size} bytes, and {most} are taken. Upload a smaller one."
             return ObjectFault(code=TooLarge.code, message=message)
@@ -84,9 +80,12 @@ class ReadUploads:
 
     def _lines(self, text: str) -> Samples:
         """The samples of a .jsonl file. Raises ValueError with what is wrong, by the numbers of its lines from 1."""
-        lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-        if len(lines) > self.limits.max_samples:
-            raise ValueError(f"at most {self.limits.max_samples} lines are taken, got {len(lines)}")
+        # Not all at once: four megabytes may be two million lines.
+        every = ((number, line) for number, line in enumerate(StringIO(text), 1) if line.strip())
+        most = self.limits.max_samples
+        lines = list(islice(every, most + 1))
+        if len(lines) > most:
+            raise ValueError(f"at most {most} lines are taken, and it has more")
         samples: Samples = []
         faults: list[Fault] = []
         for number, line in lines:

@@ -24,7 +24,7 @@ from pigeonhole.labels import LabelClass, merge
 from pigeonhole.messages import ChunkResult, ClassifyCommand, S3Grant
 from pigeonhole.ports import Encoder
 from pigeonhole.scoring import Ranked
-from pigeonhole.sources import ByteBudget
+from pigeonhole.sources import BudgetSpent, ByteBudget
 from pigeonhole.use_cases.chunk_limits import ChunkLimits
 from pigeonhole.use_cases.keep_images import KeptImages
 
@@ -87,7 +87,7 @@ class RunChunk:
             in_parts = values if request.multiple_labels else ()
             wanted = values if first else [*(value for value in examples if value not in embedded), *values]
             kept = {value: pictures[value] for value in examples if first and value not in embedded}
-            pictures = kept | self._load(wanted, grants, command.versions, in_parts=in_parts)
+            pictures = kept | self._load(wanted, grants, command, in_parts=in_parts)
             embedded |= self._newly_embedded(set(examples) - set(embedded), pictures, command)
             part = request.model_copy(update={"dataset": samples})
             groups.append(self._run(part, labels, pictures, embedded, command.first + first))
@@ -157,10 +157,29 @@ class RunChunk:
         return self._classifier.classify_images([pixels[value] for value in values], labels, options, examples)
 
     def _load(
-        self, values: Sequence[str], grants: Sequence[S3Grant], versions: Mapping[str, str], *, in_parts: Collection[str]
+        self, values: Sequence[str], grants: Sequence[S3Grant], command: ClassifyCommand, *, in_parts: Collection[str]
     ) -> Pictures:
-        """Fetch and decode each distinct value once: its views, or why there are none. `in_parts`: those to see all of."""
-        distinct = list(dict.fromkeys(values))
+        """Fetch and decode each distinct value once: its views, or why there are none. `in_parts`: those to see all of.
+
+        In a job no image fails for the size of others: what the budget had no room for comes in further rounds, each of as many
+        as fit in any case.
+        """
+        load = partial(self._load_round, grants=grants, versions=command.versions, in_parts=in_parts)
+        pictures = load(list(dict.fromkeys(values)))
+        crowded_out = [value for value, it in pictures.items() if command.of_job and isinstance(it, BudgetSpent)]
+        together = max(1, self._limits.request_bytes // self._limits.image.max_bytes)
+        for first in range(0, len(crowded_out), together):
+            pictures |= load(crowded_out[first : first + together])
+        return pictures
+
+    def _load_round(
+        self,
+        distinct: Sequence[str],
+        *,
+        grants: Sequence[S3Grant],
+        versions: Mapping[str, str],
+        in_parts: Collection[str],
+    ) -> Pictures:
         if not distinct:
             return {}
         budget = ByteBudget(total=self._limits.request_bytes, per_item=self._limits.image.max_bytes)

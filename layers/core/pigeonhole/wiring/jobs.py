@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pigeonhole.aws.sqs import SqsQueue
     from pigeonhole.use_cases.process_chunk import ProcessChunk
 
-CONNECTIONS = 16  # as many as publish.py and ingest.py have at once
+CONNECTIONS = 32  # as many as ingest.py has at once: four files of each of eight jobs
 JOB_TIMEOUT_S, JOB_ATTEMPTS = 5.0, 3  # of calls to the table, the bucket and the queues of jobs
 
 
