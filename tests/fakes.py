@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
@@ -40,6 +41,19 @@ MODEL = ModelDescription(
     input_pixels=64,
     max_text_tokens=77,
 )
+
+
+class Fault:
+    """A fake's hook that raises at its call of that number, from 0, and never again. `raised`: whether it has."""
+
+    def __init__(self, number: int, error: BaseException) -> None:
+        self.number, self.error, self.raised = number, error, False
+        self._calls = itertools.count()
+
+    def __call__(self) -> None:
+        if next(self._calls) == self.number:
+            self.raised = True
+            raise self.error
 
 
 @dataclass

@@ -8,13 +8,25 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import httpx
 from deployment import Deployment
 from job_calls import PATIENCE_S, QUIET_S, Heard
 
 from pigeonhole.contract_results import UploadResult, UploadResultsResponse
 from pigeonhole.messages import UploadClassified
 
-RESULTS = "/v1/results"
+UPLOADS, RESULTS = "/v1/uploads", "/v1/results"
+
+
+def form(deployed: Deployment, key: str = "", **body: Any) -> dict[str, Any]:
+    answer = deployed.call("POST", UPLOADS, {"content_type": "image/png", **body}, key=key)
+    assert answer.status_code == 200, answer.text
+    made: dict[str, Any] = answer.json()["upload"]
+    return made
+
+
+def send(made: dict[str, Any], data: bytes, **changes: str) -> httpx.Response:
+    return httpx.post(made["url"], data=made["fields"] | changes, files={"file": ("file", data)}, timeout=60)
 
 
 class Drops:

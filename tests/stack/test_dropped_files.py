@@ -5,13 +5,11 @@ from __future__ import annotations
 import io
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import httpx
 import pytest
 from boto3.s3.transfer import TransferConfig
 from deployment import Deployment, error_of, image, request, text
-from dropping import Drops
+from dropping import RESULTS, UPLOADS, Drops, form, send
 from job_calls import Heard
 from PIL import Image
 
@@ -19,7 +17,6 @@ from pigeonhole.aws.events import UPLOAD_CLASSIFIED
 from pigeonhole.incoming import LABEL_TAG, SCORE_TAG, result_key
 from pigeonhole_cli.local import manage_keys
 
-UPLOADS, RESULTS = "/v1/uploads", "/v1/results"
 THINGS = ("cat", "cup of coffee", "motorcycle", "person", "rocket", "flower", "temple")
 NASTY = (
     "a cat.png",
@@ -53,17 +50,6 @@ def generated(number: int) -> bytes:
     return target.getvalue()
 
 
-def form(deployed: Deployment, key: str = "", **body: Any) -> dict[str, Any]:
-    answer = deployed.call("POST", UPLOADS, {"content_type": "image/png", "label_set": "shown", **body}, key=key)
-    assert answer.status_code == 200, answer.text
-    made: dict[str, Any] = answer.json()["upload"]
-    return made
-
-
-def send(made: dict[str, Any], data: bytes, **changes: str) -> httpx.Response:
-    return httpx.post(made["url"], data=made["fields"] | changes, files={"file": ("file", data)}, timeout=60)
-
-
 def test_three_hundred_photos_come_every_way_and_each_has_one_result(drops: Drops, photos: dict[str, bytes]) -> None:
     by_put = photos | {f"put-{n}": generated(n) for n in range(86)}
     sent: dict[str, str | None] = {}  # by key: the label that it shows
@@ -73,7 +59,7 @@ def test_three_hundred_photos_come_every_way_and_each_has_one_result(drops: Drop
         sent[drops.put(name, generated(1_000 + number))] = None
     by_form = photos | {f"form-{n}": generated(200 + n) for n in range(86)}
     for name, data in by_form.items():
-        made = form(drops.deployed, size=len(data), filename=f"{name}.png")
+        made = form(drops.deployed, label_set="shown", size=len(data), filename=f"{name}.png")
         assert send(made, data).status_code == 204
         sent[made["key"]] = name if name in photos else None
     by_parts = photos | {f"parts-{n}": generated(400 + n) for n in range(93)}
@@ -136,25 +122,6 @@ def test_texts_and_lines_are_classified(drops: Drops, deployed: Deployment) -> N
     assert LABEL_TAG not in of_moods.tags(many)
 
 
-def test_a_file_of_many_lines_is_a_job_of_its_own(drops: Drops, deployed: Deployment) -> None:
-    """Whose results are too large for the table: they lie in objects."""
-    topics = [f"topic {number} and all that it is about" for number in range(24)]
-    assert deployed.call("PUT", "/v1/label-sets/topics", {"labels": list(map(text, topics))}).status_code == 200
-    lines = [json.dumps({"type": "text", "value": f"line {number} of a long file"}) for number in range(600)]
-
-    result = drops.of("topics").result(drops.of("topics").put("many.jsonl", "\n".join(lines).encode()))
-
-    assert result.samples is not None
-    assert (result.samples.total, result.samples.succeeded) == (600, 600)
-    stored = json.loads(drops.storage.get_object(Bucket=drops.bucket, Key=result_key(result.key))["Body"].read())
-    assert len(stored["predictions"]) == 600
-    assert set(stored["predictions"]) <= set(topics)
-    of_job = deployed.stack.client("s3").list_objects_v2(
-        Bucket=deployed.outputs["JobBucketName"], Prefix=f"results/tests/{result.job_id}/"
-    )
-    assert of_job["KeyCount"] >= 1
-
-
 @pytest.mark.parametrize(
     ("name", "data", "code"),
     [
@@ -208,7 +175,7 @@ def test_a_tenant_reaches_no_others_files(drops: Drops, deployed: Deployment, ph
     refused = deployed.call("POST", UPLOADS, {"content_type": "image/png", "label_set": "shown"}, key=theirs)
     error_of(refused, "invalid_request")  # the set is not theirs
     assert deployed.call("PUT", "/v1/label-sets/shown", {"labels": [text("a"), text("b")]}, key=theirs).status_code == 200
-    made = form(deployed, theirs)
+    made = form(deployed, theirs, label_set="shown")
     assert made["key"].startswith("incoming/droppers/shown/")
 
     # A form for one place is taken at no other.
@@ -219,6 +186,7 @@ def test_a_tenant_reaches_no_others_files(drops: Drops, deployed: Deployment, ph
     drops.result(ours)
     address = f"s3://{drops.bucket}/{ours}"
     body = request([image(address)], [text("cat"), text("temple")])
+    assert deployed.classify(body).json()["predictions"] == ["cat"], "it is ours to name"
     error_of(deployed.call("POST", "/v1/classification", body, key=theirs), "forbidden_url")
     labels = {"labels": [image(address, key="x"), text("y")]}
     error_of(deployed.call("PUT", "/v1/label-sets/stolen", labels, key=theirs), "forbidden_url")
@@ -231,7 +199,7 @@ def test_a_tenant_reaches_no_others_files(drops: Drops, deployed: Deployment, ph
         assert answer.json()["results"] == []
     # And a line of theirs that names it is an error, and no door.
     lines = [{"type": "image", "value": address}, {"type": "image", "value": f"s3://{drops.bucket}/{made['key']}"}]
-    in_lines = form(deployed, theirs, content_type="application/jsonl")
+    in_lines = form(deployed, theirs, label_set="shown", content_type="application/jsonl")
     assert send(made, photos["cat"]).status_code == 204
     assert send(in_lines, "\n".join(map(json.dumps, lines)).encode()).status_code == 204
     told = drops.told(in_lines["key"])
@@ -249,7 +217,8 @@ def test_a_form_is_for_a_label_set_that_there_can_be(drops: Drops, label_set: st
 
 
 @pytest.mark.parametrize(
-    "query", ["since=yesterday", "until=5", "cursor=!!", "cursor=YQ", "limit=0", "key=a&prefix=b", "since=2030-01-01"]
+    "query",
+    ["since=yesterday", "since=2030-01-02&until=2030-01-01", "until=5", "cursor=!!", "cursor=YQ", "limit=0", "key=a&prefix=b"],
 )
 def test_a_query_that_says_nothing_is_refused(deployed: Deployment, query: str) -> None:
     error_of(deployed.call("GET", f"{RESULTS}?{query}"), "invalid_request")

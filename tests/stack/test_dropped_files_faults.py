@@ -15,6 +15,7 @@ from deployment import Deployment, text
 from dropping import Drops
 from job_calls import PATIENCE_S, Heard, processes_of
 
+from gathering import Gathering, most_in_batch
 from pigeonhole.aws.events import UPLOAD_CLASSIFIED
 from pigeonhole.incoming import LABEL_TAG
 
@@ -118,6 +119,25 @@ def test_files_that_come_together_are_one_job(drops: Drops, photos: dict[str, by
     found = drops.results(keys)
 
     assert len({result.job_id for result in found.values()}) == 1
+
+
+def test_hundreds_of_files_that_are_gathered_are_one_job(drops: Drops) -> None:
+    """As Lambda gathers them. Results of so many texts by so many labels are too large for the table: they lie in objects."""
+    topics = [text(f"topic {number} and all that it is about") for number in range(24)]
+    assert drops.deployed.call("PUT", "/v1/label-sets/topics", {"labels": topics}).status_code == 200
+    of_topics = drops.of("topics")
+    with drops.paused():
+        gathered = Gathering(drops.deployed.stack, most_in_batch())
+        keys = [of_topics.put(f"{number}.txt", f"text {number} of many".encode()) for number in range(200)]
+        assert gathered(200) == [200]
+
+    found = of_topics.results(keys)
+
+    (job_id,) = {result.job_id for result in found.values()}
+    assert {result.status for result in found.values()} == {"succeeded"}
+    assert len({result.prediction for result in found.values()}) > 1
+    of_job = drops.storage.list_objects_v2(Bucket=drops.deployed.outputs["JobBucketName"], Prefix=f"results/tests/{job_id}/")
+    assert of_job["KeyCount"] >= 1
 
 
 def test_what_nobody_can_read_holds_up_no_other(drops: Drops, photos: dict[str, bytes]) -> None:

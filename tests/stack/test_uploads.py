@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import httpx
 import pytest
 from deployment import Deployment, error_of, image, request, text
+from dropping import UPLOADS, form, send
 from job_calls import ended, submit
 
 from pigeonhole_cli.local import manage_keys
 
-UPLOADS = "/v1/uploads"
 THINGS = [text("cat"), text("rocket"), text("temple")]
-
-
-def form(deployed: Deployment, key: str = "", **body: Any) -> dict[str, Any]:
-    answer = deployed.call("POST", UPLOADS, {"content_type": "image/png", **body}, key=key)
-    assert answer.status_code == 200, answer.text
-    made: dict[str, Any] = answer.json()["upload"]
-    return made
-
-
-def send(made: dict[str, Any], data: bytes, **changes: str) -> httpx.Response:
-    return httpx.post(made["url"], data=made["fields"] | changes, files={"file": ("file", data)}, timeout=60)
 
 
 def test_an_upload_is_classified_by_its_address(deployed: Deployment, photos: dict[str, bytes]) -> None:

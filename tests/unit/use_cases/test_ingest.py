@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from fakes import Fault
 from jobs_made import ACME, ZETA, Jobs
 from pigeonhole.contract import UNLIMITED, LabelSetRef, RequestLimits
 from pigeonhole.contract_results import UploadResult
@@ -342,19 +343,6 @@ def test_lines_are_not_asked_for_scores() -> None:
 
 
 # --- faults of ours ----------------------------------------------------------------------------------------------------------
-
-
-class Fault:
-    """A hook that raises at its call of that number, from 0, and never again. `raised`: whether it has."""
-
-    def __init__(self, number: int, error: BaseException) -> None:
-        self.number, self.error, self.raised = number, error, False
-        self._calls = itertools.count()
-
-    def __call__(self) -> None:
-        if next(self._calls) == self.number:
-            self.raised = True
-            raise self.error
 
 
 @pytest.mark.parametrize("error", [Overloaded(), RuntimeError("a fault")])

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from fakes import Fault
 from jobs_made import ACME, BAD, Jobs, request
 from pigeonhole.contract import LabelScore, LabelSetRef, SampleFault
 from pigeonhole.contract_jobs import Progress
@@ -362,19 +363,6 @@ def test_a_redriven_job_tells_the_results_of_its_files() -> None:
 
 class Lost(BaseException):
     """The process is gone."""
-
-
-class Fault:
-    """A hook that raises at its call of that number, from 0, and never again. `raised`: whether it has."""
-
-    def __init__(self, number: int, error: BaseException) -> None:
-        self.number, self.error, self.raised = number, error, False
-        self._calls = itertools.count()
-
-    def __call__(self) -> None:
-        if next(self._calls) == self.number:
-            self.raised = True
-            raise self.error
 
 
 HOOKED = ("store", "objects", "uploaded", "results", "tags", "bus")
