@@ -20,6 +20,8 @@ from pigeonhole.tenants import TENANT_ID
 INCOMING, RESULTS = "incoming/", "results/"  # prefixes of the upload bucket
 MAX_KEY_BYTES = 1024  # S3's
 SEQUENCER_DIGITS = 64  # more than S3 gives
+UTF8_BYTES = 4  # of a character, at most
+BLANK_BYTES = 1_000  # of a text's file, for what is around it
 LABEL_TAG, SCORE_TAG = "pigeonhole:label", "pigeonhole:score"
 MAX_TAG = 256  # of a tag's value: UTF-16 code units
 MAX_TAGS = 10  # of an object
@@ -32,10 +34,6 @@ class Kind(StrEnum):
     IMAGE = "image"
     TEXT = "text"
     LINES = "lines"
-
-
-UTF8_BYTES = 4  # of a character, at most
-BLANK_BYTES = 1_000  # of a text's file, for what is around it
 
 
 def most_bytes(kind: Kind, limits: RequestLimits) -> int:

@@ -116,7 +116,7 @@ class Ingest:
             return sum((each.result()[0] for each in (*looked_at, *taken)), done)
 
     def _look_at(self, tenant_id: str, label_set: str, group: Uploads) -> Step:
-        """What is to be done with the files of one tenant and label set. Refuses them if there is no such set."""
+        """Refuse files whose label set there isn't, pass over those that have a result, and say which become one job each."""
         tenant = self.tenants.tenant(tenant_id)
         if tenant is None:
             return Ingested(strays=len(group)), []
@@ -175,7 +175,7 @@ class Ingest:
 
 
 def _groups(uploads: Iterable[UploadedObject]) -> tuple[dict[tuple[str, str], list[UploadedObject]], int]:
-    """Files by tenant and label set, and how many are in none's folder."""
+    """Files by tenant and label set, and how many are no tenant's."""
     groups: dict[tuple[str, str], list[UploadedObject]] = defaultdict(list)
     strays = 0
     for upload in uploads:
