@@ -19,6 +19,7 @@ from pigeonhole_cli.local_stack import LocalStack, read_template
 
 AT_ONCE = 10  # messages of one call to SQS
 PATIENCE_S = 60.0
+VISIBILITY_S = 600  # longer than all of it takes, whatever the queue says
 
 
 def most_in_batch() -> int:
@@ -84,6 +85,7 @@ class Gathering:
         """What the queue gives, until it gives nothing more."""
         found: list[dict[str, Any]] = []
         asked = {"QueueUrl": self._url, "MaxNumberOfMessages": AT_ONCE, "WaitTimeSeconds": 1, "AttributeNames": ["All"]}
+        asked["VisibilityTimeout"] = VISIBILITY_S
         while messages := self._sqs.receive_message(**asked).get("Messages"):
             found += messages
         return found

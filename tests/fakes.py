@@ -298,6 +298,17 @@ class FakeObjectStore:
         self.before()
         self.objects[key] = data
 
+    def etag(self, key: str) -> str | None:
+        self.before()
+        return hashlib.sha256(self.objects[key]).hexdigest() if key in self.objects else None
+
+    def replace(self, key: str, data: bytes, content_type: str, known: str | None) -> bool:
+        self.before()
+        if (hashlib.sha256(self.objects[key]).hexdigest() if key in self.objects else None) != known:
+            return False
+        self.objects[key] = data
+        return True
+
     def get(self, key: str, version_id: str | None = None) -> bytes | None:
         self.before()
         return self.versions.get((key, version_id)) if version_id else self.objects.get(key)

@@ -35,7 +35,8 @@ def _work(record: SQSRecord, time_left_s: Callable[[], float]) -> None:
     if message is None:
         return
     try:
-        part = services().process_chunk(message, time_left_s)
+        is_last_try = int(record.attributes.approximate_receive_count or 1) >= TRIES
+        part = services().process_chunk(message, time_left_s, is_last_try=is_last_try)
     except Exception as error:  # its message may quote a sample, which no log may hold
         seen.failed("chunk_failed")
         seen.logger.error("a chunk could not be done", job_id=message.job_id, start=message.start, trace=places_of(error))

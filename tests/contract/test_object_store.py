@@ -42,6 +42,20 @@ def test_there_is_none_where_nothing_was_put(store: ObjectStore) -> None:
     assert store.get("inputs/acme/1.json") is None
 
 
+def test_an_object_is_replaced_while_it_is_the_one_that_was_seen(store: ObjectStore) -> None:
+    assert store.etag("results/1.json") is None
+    assert store.replace("results/1.json", b"first", "application/json", None)
+    first = store.etag("results/1.json")
+    assert first is not None
+
+    assert not store.replace("results/1.json", b"none seen", "application/json", None)
+    assert store.replace("results/1.json", b"second", "application/json", first)
+    assert not store.replace("results/1.json", b"too late", "application/json", first)
+    assert not store.replace("results/2.json", b"it was gone", "application/json", first)
+    assert (store.get("results/1.json"), store.get("results/2.json")) == (b"second", None)
+    assert store.etag("results/1.json") != first
+
+
 @pytest.fixture(params=["fake", "s3"])
 def versions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ObjectStore, list[str]]]:
     """A store, and the ids of an object's versions: `first`, and `second`, which is the newest."""
@@ -137,3 +151,29 @@ def test_a_bucket_that_is_too_busy_to_mark_is_an_overload(call: str) -> None:
         store = S3ObjectStore(client, "jobs")
         with pytest.raises(Overloaded):
             store.discard("a") if call == "copy_object" else store.reclaim("a")
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_an_etag_of_nothing_is_none_whatever_a_role_is_told(status: int) -> None:
+    client = _client()
+    with Stubber(client) as stub:
+        stub.add_client_error("head_object", str(status), http_status_code=status)
+        assert S3ObjectStore(client, "jobs").etag("x") is None
+
+
+@pytest.mark.parametrize(("code", "status"), [("PreconditionFailed", 412), ("ConditionalRequestConflict", 409)])
+def test_who_puts_at_the_same_time_as_another_is_too_late(code: str, status: int) -> None:
+    client = _client()
+    with Stubber(client) as stub:
+        stub.add_client_error("put_object", code, http_status_code=status)
+        assert not S3ObjectStore(client, "jobs").replace("x", b"x", "text/plain", None)
+
+
+@pytest.mark.parametrize("call", ["head_object", "put_object"])
+def test_a_bucket_that_is_too_busy_to_compare_is_an_overload(call: str) -> None:
+    client = _client()
+    with Stubber(client) as stub:
+        stub.add_client_error(call, "SlowDown", http_status_code=503)
+        store = S3ObjectStore(client, "jobs")
+        with pytest.raises(Overloaded):
+            store.etag("x") if call == "head_object" else store.replace("x", b"x", "text/plain", None)

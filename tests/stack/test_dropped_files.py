@@ -10,7 +10,7 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 from deployment import Deployment, error_of, image, request, text
 from dropping import RESULTS, UPLOADS, Drops, form, send
-from job_calls import Heard
+from job_calls import Heard, ended, submit
 from PIL import Image
 
 from pigeonhole.aws.events import UPLOAD_CLASSIFIED
@@ -50,6 +50,13 @@ def generated(number: int) -> bytes:
     return target.getvalue()
 
 
+def large() -> bytes:
+    """A picture of more than one part of an upload, which has at least 5 MB."""
+    target = io.BytesIO()
+    Image.effect_noise((2_500, 2_500), 64).save(target, "BMP")
+    return target.getvalue()
+
+
 def test_three_hundred_photos_come_every_way_and_each_has_one_result(drops: Drops, photos: dict[str, bytes]) -> None:
     by_put = photos | {f"put-{n}": generated(n) for n in range(86)}
     sent: dict[str, str | None] = {}  # by key: the label that it shows
@@ -57,15 +64,15 @@ def test_three_hundred_photos_come_every_way_and_each_has_one_result(drops: Drop
         sent[drops.put(f"ways/{name}.png", data, colour="red", owner="me")] = name if name in photos else None
     for number, name in enumerate(NASTY):
         sent[drops.put(name, generated(1_000 + number))] = None
-    by_form = photos | {f"form-{n}": generated(200 + n) for n in range(86)}
+    by_form = photos | {f"form {n} {NASTY[n % len(NASTY)]}"[:200]: generated(200 + n) for n in range(86)}
     for name, data in by_form.items():
-        made = form(drops.deployed, label_set="shown", size=len(data), filename=f"{name}.png")
+        made = form(drops.deployed, label_set="shown", size=len(data), filename=name)
         assert send(made, data).status_code == 204
         sent[made["key"]] = name if name in photos else None
-    by_parts = photos | {f"parts-{n}": generated(400 + n) for n in range(93)}
-    in_parts = TransferConfig(multipart_threshold=1)
+    by_parts = photos | {f"{n} {NASTY[n % len(NASTY)]}"[:900]: generated(400 + n) for n in range(92)} | {"two parts": large()}
+    in_parts = TransferConfig(multipart_threshold=1, multipart_chunksize=5 * 2**20)
     for name, data in by_parts.items():
-        key = f"{drops.prefix}parts/{name}.png"
+        key = f"{drops.prefix}parts/{name}"
         drops.storage.upload_fileobj(io.BytesIO(data), drops.bucket, key, Config=in_parts)
         sent[key] = name if name in photos else None
     assert len(sent) == 300
@@ -188,6 +195,9 @@ def test_a_tenant_reaches_no_others_files(drops: Drops, deployed: Deployment, ph
     body = request([image(address)], [text("cat"), text("temple")])
     assert deployed.classify(body).json()["predictions"] == ["cat"], "it is ours to name"
     error_of(deployed.call("POST", "/v1/classification", body, key=theirs), "forbidden_url")
+    job = ended(deployed, submit(deployed, body, key=theirs).job.id, key=theirs)
+    assert job.errors is not None
+    assert [fault.code for fault in job.errors] == ["forbidden_url"]
     labels = {"labels": [image(address, key="x"), text("y")]}
     error_of(deployed.call("PUT", "/v1/label-sets/stolen", labels, key=theirs), "forbidden_url")
     # Nor its result read, by key, by address or in a list.

@@ -190,11 +190,13 @@ def logged(drops: Drops) -> str:
 def test_ingest_that_is_killed_in_mid_batch_loses_no_file(drops: Drops, photos: dict[str, bytes]) -> None:
     with drops.paused():
         keys = [drops.put(f"killed-{number}.txt", f"a cat, number {number}".encode()) for number in range(60)]
+    broken_off = runs_broken_off(drops)
     killed = kill_while_working(drops)
 
     found = drops.results(keys)
 
     assert killed == KILLS
+    assert runs_broken_off(drops) > broken_off, "one of them had files in hand"
     assert {result.status for result in found.values()} == {"succeeded"}
     assert left_in(drops, "IngestDeadLetterQueue") == 0
     drops.told(keys[0])  # and time for others to come twice
@@ -212,6 +214,12 @@ def kill_while_working(drops: Drops) -> int:
             killed += 1
         time.sleep(0.02)
     return killed
+
+
+def runs_broken_off(drops: Drops) -> int:
+    """How many runs of functions/ingest have begun and never said what they took."""
+    log = logged(drops)
+    return log.count("START RequestId") - log.count('"message":"taken"')
 
 
 def left_in(drops: Drops, queue: str, which: str = "ApproximateNumberOfMessages") -> int:

@@ -160,6 +160,7 @@ def test_the_functions_call_what_they_are_said_to(calls: list[Call]) -> None:
         *(("DeadLettersFunction", f"dynamodb:{call}") for call in ("GetItem", "PutItem", "Query")),
         *(("SweepFunction", f"dynamodb:{call}") for call in ("BatchGetItem", "GetItem", "PutItem", "Query")),
         ("SweepFunction", "sqs:SendMessageBatch"),
+        ("IngestFunction", "s3:GetObject"),
         *(("NotifyFunction", f"dynamodb:{call}") for call in ("GetItem", "PutItem", "Query")),
         *(
             ("NotifyFunction", f"s3:{call}")

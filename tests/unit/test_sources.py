@@ -6,6 +6,7 @@ import base64
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -14,10 +15,10 @@ from hypothesis import strategies as st
 
 from fakes import FakeBlobStore
 from loopback import LoopbackServer, respond
-from pigeonhole.errors import ForbiddenUrl, SampleError, TooLarge, UnfetchableUrl, UnreadableImage
+from pigeonhole.errors import ForbiddenUrl, Overloaded, SampleError, TooLarge, UnfetchableUrl, UnreadableImage
 from pigeonhole.messages import S3Grant
 from pigeonhole.net import GuardedClient, NetRules, OnBytes
-from pigeonhole.sources import ByteBudget, Sources
+from pigeonhole.sources import ByteBudget, SourceBusy, Sources
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 GRANTS = (S3Grant(bucket="photos", prefix="acme/"), S3Grant(bucket="uploads", prefix="t/acme/in/"))
@@ -312,3 +313,12 @@ def test_threads_cannot_overspend_a_budget_together() -> None:
 
     with ThreadPoolExecutor(16) as pool:
         assert sum(pool.map(spend, range(64))) == 20
+
+
+def test_an_object_that_s3_is_too_busy_to_give_is_told_from_one_that_is_not_there() -> None:
+    class BusyStore(FakeBlobStore):
+        def read(self, *_: Any, **__: Any) -> bytes:
+            raise Overloaded()
+
+    with pytest.raises(SourceBusy, match="try again"):
+        Sources(SpyFetcher(b""), BusyStore()).read("s3://photos/acme/cat.jpg", grants=GRANTS, budget=ByteBudget(10, 10))

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, StrictInt, ValidationInfo, field_validator, model_validator
 
-from pigeonhole.contract import Input, Model, RequestLimits, SetName, Text, limits_of
+from pigeonhole.contract import Input, Model, SetName, Text, limits_of
 from pigeonhole.incoming import Kind, most_bytes
 from pigeonhole.validation import within
 
@@ -16,12 +16,12 @@ ImageType = Literal[
     "image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/tiff", "image/avif", "application/octet-stream"
 ]
 TextType = Literal["text/plain", "application/jsonl"]
-KINDS = {"text/plain": Kind.TEXT, "application/jsonl": Kind.LINES}
+_KINDS = {"text/plain": Kind.TEXT, "application/jsonl": Kind.LINES}
 
 
-def most_bytes_of(content_type: str, limits: RequestLimits) -> int:
-    """How large a file of that type may be."""
-    return most_bytes(KINDS.get(content_type, Kind.IMAGE), limits)
+def kind_of_type(content_type: str) -> Kind:
+    """How a file of that type is read."""
+    return _KINDS.get(content_type, Kind.IMAGE)
 
 
 class UploadRequest(Input):
@@ -47,7 +47,7 @@ class UploadRequest(Input):
     @field_validator("size", mode="after")
     @classmethod
     def _is_taken(cls, size: int | None, info: ValidationInfo) -> int | None:
-        most = most_bytes_of(info.data.get("content_type", ""), limits_of(info))
+        most = most_bytes(kind_of_type(info.data.get("content_type", "")), limits_of(info))
         if size is not None and size > most:
             raise ValueError(f"at most {most} bytes are taken")
         return size

@@ -37,7 +37,8 @@ class S3Grant(BaseModel):
 
 class ClassifyCommand(_Message):
     """Classify one request's samples. `grants`: what the tenant may name by s3://; `versions`: which version of an object is
-    meant by an s3:// value, where that isn't the newest; `of_job`: its images may be larger together than a request's.
+    meant by an s3:// value, where that isn't the newest; `of_job`: its images may be larger together than a request's;
+    `comes_again`: where S3 is too busy to give an image, it is to be done later.
 
     `first`: which of the samples that the caller sent the first one is; errors and warnings count from there.
     """
@@ -48,6 +49,7 @@ class ClassifyCommand(_Message):
     grants: tuple[S3Grant, ...] = ()
     versions: dict[str, str] = {}
     of_job: bool = False
+    comes_again: bool = False
     first: Annotated[int, Field(ge=0)] = 0
     request: ClassificationRequest
 

@@ -233,6 +233,17 @@ class ObjectStore(Protocol):
 
     def put(self, key: str, data: bytes, content_type: str) -> None: ...
 
+    def etag(self, key: str) -> str | None:
+        """What tells an object from any other that may come to lie there; None if there is none."""
+        ...
+
+    def replace(self, key: str, data: bytes, content_type: str, known: str | None) -> bool:
+        """Put an object where the one of the ETag `known` lies, None: where none does.
+
+        False, and nothing is written, if that isn't so.
+        """
+        ...
+
     def get(self, key: str, version_id: str | None = None) -> bytes | None:
         """An object's bytes, None if there is none: the newest version's, or those of the one that is named."""
         ...

@@ -18,7 +18,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from urllib.parse import unquote_to_bytes
 
-from pigeonhole.errors import ForbiddenUrl, TooLarge, UnreadableImage
+from pigeonhole.errors import ForbiddenUrl, Overloaded, TooLarge, UnfetchableUrl, UnreadableImage
 from pigeonhole.messages import S3Grant
 from pigeonhole.net import GuardedClient
 from pigeonhole.ports import BlobStore
@@ -31,6 +31,10 @@ _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 class BudgetSpent(TooLarge):
     """An image that might have been read, had others not come before it."""
+
+
+class SourceBusy(UnfetchableUrl):
+    """An object of S3 that may be had a moment later."""
 
 
 class ByteBudget:
@@ -73,8 +77,8 @@ class Sources:
         """Get the bytes that `value` names or holds. `grants`: what the tenant may name by s3://; `versions`: which version of
         its object an s3:// value means, where that isn't the newest.
 
-        Raises ForbiddenUrl (not allowed, whatever is there), UnfetchableUrl (not to be had), UnreadableImage (a malformed data:
-        URL) or TooLarge.
+        Raises ForbiddenUrl (not allowed, whatever is there), UnfetchableUrl (not to be had; SourceBusy: not now),
+        UnreadableImage (a malformed data: URL) or TooLarge.
         """
         match value.partition(":")[0].lower():
             case "https" | "http":
@@ -90,7 +94,10 @@ class Sources:
         granted = any(bucket == grant.bucket and key.startswith(grant.prefix) for grant in grants)
         if self._blobs is None or not granted:
             raise ForbiddenUrl("the s3:// address is under no prefix that is granted to you; GET /v1/account names yours")
-        return self._blobs.read(bucket, key, budget.per_item, version_id=version_id, on_bytes=budget.spend)
+        try:
+            return self._blobs.read(bucket, key, budget.per_item, version_id=version_id, on_bytes=budget.spend)
+        except Overloaded as error:
+            raise SourceBusy("S3 is too busy to give the object; try again") from error
 
 
 def _bucket_and_key(value: str) -> tuple[str, str]:

@@ -396,3 +396,25 @@ def test_images_that_a_list_names_are_read_as_they_are_now() -> None:
 
 def test_images_of_no_file_have_no_version() -> None:
     assert versions_asked(["s3://photos/acme/0.jpg"], []) == [{}]
+
+
+def test_on_its_last_try_a_message_no_longer_waits_for_what_s3_is_too_busy_to_give() -> None:
+    jobs = Jobs()
+    jobs.submitted(4)
+    asked: list[bool] = []
+
+    def run(command: ClassifyCommand, **more: Any) -> ChunkResult:
+        asked.append(command.comes_again)
+        if command.comes_again:
+            raise Overloaded()
+        return even_or_odd(command, **more)
+
+    jobs.run = run
+    waiting = jobs.take()
+    with pytest.raises(Overloaded):
+        jobs.process(waiting, lambda: 100)
+    part = jobs.process(waiting, lambda: 100, is_last_try=True)
+
+    assert asked == [True, False]
+    assert part is not None
+    assert part.succeeded == 4

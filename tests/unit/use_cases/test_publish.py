@@ -14,13 +14,13 @@ from fakes import Fault
 from jobs_made import ACME, BAD, Jobs, request
 from pigeonhole.contract import LabelScore, LabelSetRef, SampleFault
 from pigeonhole.contract_jobs import Progress
-from pigeonhole.contract_results import UploadResult
+from pigeonhole.contract_results import ObjectFault, UploadResult
 from pigeonhole.errors import Overloaded
 from pigeonhole.incoming import LABEL_TAG, MAX_TAGS, SCORE_TAG, result_key
 from pigeonhole.jobs import LEASE_S, Job
 from pigeonhole.messages import ChunkResult, ClassifyCommand, UploadClassified, UploadedObject
 from pigeonhole.results import input_key
-from pigeonhole.use_cases.publish import CANCELED, NOT_DONE, Published, PublishJob
+from pigeonhole.use_cases.publish import CANCELED, NOT_DONE, Published, PublishJob, refused
 
 NUMBERS = LabelSetRef(name="numbers", version=3)
 
@@ -301,11 +301,11 @@ def test_who_is_overtaken_between_the_table_and_the_object_leaves_the_newer_ones
     older, newer = (dropped(jobs, "1.jpg", sequencer=each) for each in ("9", "A"))
     first, second = submitted(jobs, [older], ["1"]), submitted(jobs, [newer], ["2"])
     jobs.work()
-    overtakers = [second]
+    calls = itertools.count()
 
-    def overtake() -> None:
-        if overtakers:
-            publish(jobs, overtakers.pop())
+    def overtake() -> None:  # after the older one has looked for a JSON, and before it puts its own
+        if next(calls) == 1:
+            publish(jobs, second)
 
     jobs.uploaded.before = overtake
     published = publish(jobs, first)
@@ -315,6 +315,43 @@ def test_who_is_overtaken_between_the_table_and_the_object_leaves_the_newer_ones
     assert whole(jobs, newer)["version_id"] == "vA"
     assert [event.version_id for event in jobs.bus.uploads] == ["vA"]
     assert tags(jobs, older) == {}
+
+
+def test_a_refusal_that_a_job_overtakes_leaves_the_jobs_result() -> None:
+    """The same upload, refused by one and taken by another: whose result the table has, has the object."""
+    jobs = made()
+    upload = dropped(jobs, "1.jpg")
+    job = submitted(jobs, [upload], ["2"])
+    jobs.work()
+    fault = ObjectFault(code="not_found", message="no set")
+    refusal = refused("acme", upload, fault, label_set=None, now=1.0, expires_at=2_000, bucket="uploads")
+    calls = itertools.count()
+
+    def overtake() -> None:
+        if next(calls) == 1:
+            publish(jobs, job)
+
+    jobs.uploaded.before = overtake
+    assert jobs.publish([refusal]) == Published(overtaken=1)
+
+    assert (told(jobs, upload).status, whole(jobs, upload)["status"]) == ("succeeded", "succeeded")
+
+
+def test_who_meets_anothers_object_puts_its_own_if_the_table_has_its_result() -> None:
+    jobs = made()
+    upload = dropped(jobs, "1.jpg")
+    job = submitted(jobs, [upload], ["2"])
+    jobs.work()
+    calls = itertools.count()
+
+    def meddle() -> None:
+        if next(calls) == 1:
+            jobs.uploaded.objects[result_key(upload.key)] = b"an older one's, too late"
+
+    jobs.uploaded.before = meddle
+    assert publish(jobs, job) == Published(told=1)
+
+    assert whole(jobs, upload)["prediction"] == "even"
 
 
 def test_the_same_upload_in_two_jobs_has_one_result_and_one_event() -> None:

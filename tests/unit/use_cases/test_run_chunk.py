@@ -15,10 +15,10 @@ from pigeonhole.calibration import prior
 from pigeonhole.classifier import Classifier
 from pigeonhole.contract import ClassificationRequest
 from pigeonhole.encoders.fake_encoder import COLOURS, FakeEncoder
-from pigeonhole.errors import ForbiddenUrl, UnfetchableUrl, UnreadableImage
+from pigeonhole.errors import ForbiddenUrl, Overloaded, UnfetchableUrl, UnreadableImage
 from pigeonhole.images import ImageLimits
 from pigeonhole.messages import ClassifyCommand, S3Grant
-from pigeonhole.sources import ByteBudget
+from pigeonhole.sources import ByteBudget, SourceBusy
 from pigeonhole.use_cases.chunk_limits import ChunkLimits
 from pigeonhole.use_cases.run_chunk import RunChunk
 
@@ -259,3 +259,24 @@ def test_a_jobs_image_that_is_too_large_itself_is_read_once() -> None:
 
     assert (result.predictions, [fault.code for fault in result.errors]) == ([None, ["green"]], ["too_large"])
     assert web.reads.count("a") == 1
+
+
+class Busy(Web):
+    """Of its values, `busy` can't be had now."""
+
+    def read(
+        self, value: str, *, grants: Sequence[S3Grant], budget: ByteBudget, versions: Mapping[str, str] | None = None
+    ) -> bytes:
+        if value == "busy":
+            raise SourceBusy("S3 is too busy")
+        return super().read(value, grants=grants, budget=budget)
+
+
+def test_what_s3_is_too_busy_to_give_is_waited_for_if_the_command_comes_again() -> None:
+    run = service(Busy({"a": png("red")}))
+    asked = command([("image", "a"), ("image", "busy")], RED_GREEN, on_error="null")
+
+    with pytest.raises(Overloaded):
+        run(asked.model_copy(update={"comes_again": True}))
+    result = run(asked)
+    assert (result.predictions, [fault.code for fault in result.errors]) == ([["red"], None], ["unfetchable_url"])

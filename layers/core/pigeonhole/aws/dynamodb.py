@@ -76,10 +76,12 @@ def get_items(client: Any, table: str, keys: Sequence[Item], **more: Any) -> lis
         found += answer["Responses"].get(table, [])
         left = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
         wanted = left + wanted[BATCH:]
-        tries = tries + 1 if left else 0
+        if not left:
+            continue
+        tries = 0 if answer["Responses"].get(table) else tries + 1  # what is more than 16 MB is left, too, and gets on
         if tries == MOST_TRIES:
             raise Overloaded()
-        time.sleep(random.uniform(0, FIRST_PAUSE_S * 2**tries) if left else 0)  # noqa: S311 - no secret
+        time.sleep(random.uniform(0, FIRST_PAUSE_S * 2**tries))  # noqa: S311 - no secret
     return found
 
 

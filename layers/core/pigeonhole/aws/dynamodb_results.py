@@ -92,8 +92,9 @@ class DynamoResultStore:
             **({"ExclusiveStartKey": _in_index(tenant_id, start)} if start else {}),
         }
         items: list[Item] = []
+        at_once = max(limit + 1, READ_AT_ONCE) if prefix else limit + 1
         for _ in range(LOOKS):
-            page = call(self._client.query, TableName=self._table, Limit=max(limit + 1, READ_AT_ONCE), **query)
+            page = call(self._client.query, TableName=self._table, Limit=at_once, **query)
             items += page["Items"]
             if len(items) > limit or "LastEvaluatedKey" not in page:
                 break

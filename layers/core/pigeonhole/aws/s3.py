@@ -67,6 +67,30 @@ class S3ObjectStore:
         except (ClientError, BotoCoreError) as error:
             raise Overloaded() from error
 
+    def etag(self, key: str) -> str | None:
+        try:
+            found: str = self._client.head_object(Bucket=self._bucket, Key=key)["ETag"]
+            return found
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (403, 404):  # as in `get`
+                return None
+            raise Overloaded() from error
+        except BotoCoreError as error:
+            raise Overloaded() from error
+
+    def replace(self, key: str, data: bytes, content_type: str, known: str | None) -> bool:
+        condition = {"IfNoneMatch": "*"} if known is None else {"IfMatch": known}
+        try:
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type, **condition)
+        except ClientError as error:
+            # 412: another lies there; 409: another is being put there; 404: none lies there any more
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (404, 409, 412):
+                return False
+            raise Overloaded() from error
+        except BotoCoreError as error:
+            raise Overloaded() from error
+        return True
+
     def get(self, key: str, version_id: str | None = None) -> bytes | None:
         try:
             answer = self._client.get_object(Bucket=self._bucket, Key=key, **_version(version_id))
@@ -164,8 +188,8 @@ class S3ObjectTags:
 def _may_pass(error: Exception) -> bool:
     """Whether trying again may help: S3 was busy, or the connection broke."""
     if isinstance(error, ClientError):
-        is_ours = error.response["ResponseMetadata"]["HTTPStatusCode"] < 500
-        return not is_ours or error.response["Error"]["Code"] == "RequestTimeout"
+        status, code = error.response["ResponseMetadata"]["HTTPStatusCode"], error.response["Error"]["Code"]
+        return bool(status >= 500 or code == "RequestTimeout")
     return isinstance(error, BotoConnectionError | HTTPClientError | IncompleteReadError)
 
 

@@ -65,7 +65,7 @@ class Ingested:
 
 @dataclass(frozen=True)
 class Batch:
-    """Files that are to be one job, by a tenant's label set."""
+    """Files of one kind that are to be one job, by a tenant's label set."""
 
     tenant: Tenant
     applied: Applied
@@ -150,13 +150,10 @@ class Ingest:
     def _submit(self, batch: Batch, samples: Mapping[UploadedObject, Samples], log_id: str) -> Ingested:
         dataset = [sample for each in samples.values() for sample in each]
         body: Any = batch.applied.body
+        are_lines = kind_of(batch.uploads[0].key) is Kind.LINES
         # Of lines nobody is told the scores, and ten thousand times twenty-four are much to carry.
-        scores = not any(kind_of(upload.key) is Kind.LINES for upload in samples)
-        request = parse_as(ClassificationRequest, {**body, "dataset": dataset, "scores": scores}, self.limits)
-        objects = [
-            upload.model_copy(update={"samples": len(own), "is_lines": kind_of(upload.key) is Kind.LINES})
-            for upload, own in samples.items()
-        ]
+        request = parse_as(ClassificationRequest, {**body, "dataset": dataset, "scores": not are_lines}, self.limits)
+        objects = [upload.model_copy(update={"samples": len(own), "is_lines": are_lines}) for upload, own in samples.items()]
         self.submit(
             request,
             tenant=batch.tenant,

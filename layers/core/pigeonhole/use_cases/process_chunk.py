@@ -53,8 +53,10 @@ class ProcessChunk:
     limits: RequestLimits
     stop_s: float = 30.0
 
-    def __call__(self, message: ChunkMessage, time_left_s: Callable[[], float]) -> Part | None:
+    def __call__(self, message: ChunkMessage, time_left_s: Callable[[], float], *, is_last_try: bool = False) -> Part | None:
         """Do a message's work; the part that was written, None if there was nothing to do.
+
+        `is_last_try`: an image that S3 is too busy to give costs the others no further try.
 
         Raises Overloaded where trying again may help, and whatever is a fault of ours.
         """
@@ -70,7 +72,7 @@ class ProcessChunk:
             last_took_s = before_s - left_s
             return left_s > max(self.stop_s, MARGIN * last_took_s) and self._is_wanted(job)
 
-        results = self._classify(job, span, goes_on)
+        results = self._classify(job, span, goes_on, comes_again=not is_last_try)
         done = len(results.result.predictions) if results.result else len(span)
         written = self.write(job, Span(span.start, span.start + done), results)
         if written is None:
@@ -91,11 +93,12 @@ class ProcessChunk:
             return True
         return now is not None and not now.has_ended
 
-    def _classify(self, job: Job, span: Span, goes_on: Callable[[], bool]) -> PartResults:
+    def _classify(self, job: Job, span: Span, goes_on: Callable[[], bool], *, comes_again: bool) -> PartResults:
         """What becomes of a span, or of as much of it as there was time for. An error that no retry would mend is a result."""
         command = self._command(job, span)
         if isinstance(command, ErrorReply):
             return PartResults(error=command)
+        command = command.model_copy(update={"comes_again": comes_again})
         tried = False
         while True:
             try:

@@ -2,7 +2,7 @@
 
 Each step may be done again, and is, if whoever did it was lost before the last one. The table comes first: of two uploads of
 one key the later one has its place there, and of the other nothing is told. So an event may come twice, and never not at all.
-Who finds the later one there only after its own JSON is written puts that one's in its place, as the table has it.
+The JSON is put over what lay there before the table was written, or not at all: so it is never an older upload's.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from functools import partial
 from pigeonhole.contract import UNLIMITED, LabelScore, LabelSetRef, SampleFault
 from pigeonhole.contract_jobs import Progress
 from pigeonhole.contract_results import ObjectFault, UploadResult
+from pigeonhole.errors import Overloaded
 from pigeonhole.incoming import ObjectResult, in_order, place_of, result_key, tags_of
 from pigeonhole.jobs import Job, Status
 from pigeonhole.messages import JobInput, UploadClassified, UploadedObject
@@ -25,6 +26,7 @@ from pigeonhole.times import iso
 from pigeonhole.use_cases.read_job import ReadJob
 
 AT_ONCE = 16  # objects
+TRIES = 5  # of a JSON object, while others tell results of the same key
 CANCELED = ObjectFault(code="canceled", message="The job of this upload was canceled. Upload the file again.")
 NOT_DONE = ObjectFault(code="internal_error", message="The file could not be classified. Upload it again.")
 
@@ -75,19 +77,24 @@ class PublishResults:
 
     def _keep(self, outcome: Outcome) -> bool | None:
         """Keep a result and tag its object; whether that could be tagged, None if there is a later result."""
-        told = outcome.result.told
-        if not self.results.save(outcome.result):
-            return None
-        self._put(outcome.whole)
-        now = self.results.get(outcome.result.tenant_id, told.key)
-        if now and now.sequencer > outcome.result.sequencer:
-            self._put(now.told)
+        told, place = outcome.result.told, result_key(outcome.result.key)
+        before = self.objects.etag(place)
+        if not self.results.save(outcome.result) or not self._put(outcome, place, before):
             return None
         tags = tags_of(told)
         return self.tags.add(told.key, told.version_id, tags) if self.tags and tags else True
 
-    def _put(self, told: UploadResult) -> None:
-        self.objects.put(result_key(told.key), told.model_dump_json(exclude_none=True).encode(), "application/json")
+    def _put(self, outcome: Outcome, place: str, before: str | None) -> bool:
+        """Put a result's JSON; False if another result has come into the table meanwhile, whose JSON is to stay."""
+        data = outcome.whole.model_dump_json(exclude_none=True).encode()
+        for _ in range(TRIES):
+            if self.objects.replace(place, data, "application/json", before):
+                return True
+            now, ours = self.results.get(outcome.result.tenant_id, outcome.result.key), outcome.result
+            if now is None or (now.sequencer, now.told.job_id) != (ours.sequencer, ours.told.job_id):
+                return False
+            before = self.objects.etag(place)
+        raise Overloaded()
 
 
 @dataclass(frozen=True)

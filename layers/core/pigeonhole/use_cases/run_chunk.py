@@ -18,13 +18,13 @@ from PIL import Image
 from pigeonhole.calibration import Floats
 from pigeonhole.classifier import Classifier, Options, Outcome
 from pigeonhole.contract import ClassificationRequest, LabelScore, SampleFault
-from pigeonhole.errors import SampleError, or_error, raise_first
+from pigeonhole.errors import Overloaded, SampleError, or_error, raise_first
 from pigeonhole.images import open_image, squares
 from pigeonhole.labels import LabelClass, merge
 from pigeonhole.messages import ChunkResult, ClassifyCommand, S3Grant
 from pigeonhole.ports import Encoder
 from pigeonhole.scoring import Ranked
-from pigeonhole.sources import BudgetSpent, ByteBudget
+from pigeonhole.sources import BudgetSpent, ByteBudget, SourceBusy
 from pigeonhole.use_cases.chunk_limits import ChunkLimits
 from pigeonhole.use_cases.keep_images import KeptImages
 
@@ -71,7 +71,8 @@ class RunChunk:
     def __call__(self, command: ClassifyCommand, *, goes_on: Callable[[], bool] = lambda: True) -> ChunkResult:
         """Answer a command. `goes_on`: asked before each further group of samples; once it says no, the rest is left undone.
 
-        Raises the SampleError of a label's image; of a sample's too, unless the request says `on_error: "null"`.
+        Raises the SampleError of a label's image; of a sample's too, unless the request says `on_error: "null"`. Overloaded if
+        S3 is too busy to give an image, and the command comes again.
         """
         request, labels = command.request, merge(command.request.labels)
         examples = [label.value for label in request.labels if label.type == "image"]
@@ -170,6 +171,8 @@ class RunChunk:
         together = max(1, self._limits.request_bytes // self._limits.image.max_bytes)
         for first in range(0, len(crowded_out), together):
             pictures |= load(crowded_out[first : first + together])
+        if command.comes_again and any(isinstance(it, SourceBusy) for it in pictures.values()):
+            raise Overloaded()
         return pictures
 
     def _load_round(

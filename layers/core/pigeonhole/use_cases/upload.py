@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from pigeonhole.contract import RequestLimits
-from pigeonhole.contract_uploads import Upload, UploadRequest, most_bytes_of
-from pigeonhole.incoming import Kind, kind_of
+from pigeonhole.contract_uploads import Upload, UploadRequest, kind_of_type
+from pigeonhole.incoming import Kind, kind_of, most_bytes
 from pigeonhole.incoming import grant_of as incoming_of
 from pigeonhole.ports import LabelSetStore, UploadForms
 from pigeonhole.tenants import Tenant
@@ -40,7 +40,7 @@ class MakeUpload:
             asked = UploadRequest.model_validate(body, context=self.limits)
         except ValidationError as error:
             raise invalid_request(faults_of(error)) from None
-        now, most = self.clock(), most_bytes_of(asked.content_type, self.limits)
+        now, most = self.clock(), most_bytes(kind_of_type(asked.content_type), self.limits)
         key = self._key(asked, tenant, now)
         url, fields = self.forms.form(key, asked.content_type, asked.size or 1, asked.size or most, self.form_s)
         return Upload(

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pigeonhole.aws.sqs import SqsQueue
     from pigeonhole.use_cases.process_chunk import ProcessChunk
 
-CONNECTIONS = 32  # as many as ingest.py has at once: four files of each of eight jobs
+CONNECTIONS = 32  # four files of each of the eight jobs that ingest.py makes at once; what needs more opens more
 JOB_TIMEOUT_S, JOB_ATTEMPTS = 5.0, 3  # of calls to the table, the bucket and the queues of jobs
 
 
