@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from io import BytesIO
 from typing import Any
 from urllib.parse import urlencode
@@ -16,6 +16,7 @@ from pigeonhole.incoming import MAX_TAGS
 
 CHUNK_BYTES = 256 * 1024
 UNUSED = "pigeonhole:unused"  # a tag
+ABSENT = (403, 404)  # a role that may not list a bucket is told 403 where there is nothing
 
 
 class S3BlobStore:
@@ -62,48 +63,30 @@ class S3ObjectStore:
         self._bucket = bucket
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
-        try:
+        with _calling():
             self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type)
-        except (ClientError, BotoCoreError) as error:
-            raise Overloaded() from error
 
     def etag(self, key: str) -> str | None:
-        try:
+        with suppress(_Refused), _calling(*ABSENT):
             found: str = self._client.head_object(Bucket=self._bucket, Key=key)["ETag"]
             return found
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (403, 404):  # as in `get`
-                return None
-            raise Overloaded() from error
-        except BotoCoreError as error:
-            raise Overloaded() from error
+        return None
 
     def replace(self, key: str, data: bytes, content_type: str, known: str | None) -> bool:
         condition = {"IfNoneMatch": "*"} if known is None else {"IfMatch": known}
-        try:
+        # 412: another lies there; 409: another is being put there; 404: none lies there any more
+        with suppress(_Refused), _calling(404, 409, 412):
             self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type, **condition)
-        except ClientError as error:
-            # 412: another lies there; 409: another is being put there; 404: none lies there any more
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (404, 409, 412):
-                return False
-            raise Overloaded() from error
-        except BotoCoreError as error:
-            raise Overloaded() from error
-        return True
+            return True
+        return False
 
     def get(self, key: str, version_id: str | None = None) -> bytes | None:
-        try:
+        with suppress(_Refused), _calling(*ABSENT):
             answer = self._client.get_object(Bucket=self._bucket, Key=key, **_version(version_id))
             with closing(answer["Body"]) as stream:
                 data: bytes = stream.read()
                 return data
-        except ClientError as error:
-            # A role that may not list a bucket is told 403 where there is nothing.
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (403, 404):
-                return None
-            raise Overloaded() from error
-        except BotoCoreError as error:
-            raise Overloaded() from error
+        return None
 
     def link(self, key: str, seconds: int) -> str:
         place = {"Bucket": self._bucket, "Key": key}
@@ -127,13 +110,8 @@ class S3ObjectStore:
         self._mark(self._client.delete_object_tagging, Key=key)
 
     def _mark(self, operation: Callable[..., Any], **arguments: Any) -> None:
-        try:
+        with suppress(_Refused), _calling(*ABSENT):
             operation(Bucket=self._bucket, **arguments)
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] not in (403, 404):  # as in `get`
-                raise Overloaded() from error
-        except BotoCoreError as error:
-            raise Overloaded() from error
 
 
 class S3UploadForms:
@@ -165,7 +143,8 @@ class S3ObjectTags:
 
     def add(self, key: str, version_id: str | None, tags: Mapping[str, str]) -> bool:
         place = {"Bucket": self._bucket, "Key": key, **_version(version_id)}
-        try:
+        # 405: a mark that it was deleted lies in its place. And no retry would mend a tag that S3 doesn't take.
+        with suppress(_Refused), _calling(*ABSENT, 405, codes=("BadRequest", "InvalidTag")):
             before = {tag["Key"]: tag["Value"] for tag in self._client.get_object_tagging(**place)["TagSet"]}
             after = before | dict(tags)
             if len(after) > MAX_TAGS:
@@ -173,16 +152,24 @@ class S3ObjectTags:
             if after != before:
                 tagged = [{"Key": name, "Value": value} for name, value in after.items()]
                 self._client.put_object_tagging(**place, Tagging={"TagSet": tagged})
-        except ClientError as error:
-            # 403: as in S3ObjectStore; 404 and 405: it is gone, or a mark that it was deleted lies in its place. And no retry
-            # would mend a tag that S3 doesn't take.
-            is_gone = error.response["ResponseMetadata"]["HTTPStatusCode"] in (403, 404, 405)
-            if is_gone or error.response["Error"]["Code"] in ("BadRequest", "InvalidTag"):
-                return False
-            raise Overloaded() from error
-        except BotoCoreError as error:
-            raise Overloaded() from error
-        return True
+            return True
+        return False
+
+
+class _Refused(Exception):
+    """S3 didn't do it, and its answer says something to whoever asked."""
+
+
+@contextmanager
+def _calling(*statuses: int, codes: Collection[str] = ()) -> Iterator[None]:
+    """Raises _Refused where S3 answers with one of these statuses or codes, Overloaded where it fails in any other way."""
+    try:
+        yield
+    except ClientError as error:
+        says = error.response["ResponseMetadata"]["HTTPStatusCode"] in statuses or error.response["Error"]["Code"] in codes
+        raise (_Refused() if says else Overloaded()) from error
+    except BotoCoreError as error:
+        raise Overloaded() from error
 
 
 def _may_pass(error: Exception) -> bool:
