@@ -12,7 +12,7 @@ import pigeonhole.encoders.onnx_encoder
 import pigeonhole.use_cases.process_chunk
 import pigeonhole.use_cases.run_chunk  # noqa: F401
 from pigeonhole import wiring
-from pigeonhole.aws.records import each_message, message_of, pause_s
+from pigeonhole.aws.records import each_message, message_of, pause_s, tries_of
 from pigeonhole.messages import ChunkMessage
 from pigeonhole.observability import observed, observer, places_of
 
@@ -35,8 +35,7 @@ def _work(record: SQSRecord, time_left_s: Callable[[], float]) -> None:
     if message is None:
         return
     try:
-        is_last_try = int(record.attributes.approximate_receive_count or 1) >= TRIES
-        part = services().process_chunk(message, time_left_s, is_last_try=is_last_try)
+        part = services().process_chunk(message, time_left_s, is_last_try=tries_of(record) >= TRIES)
     except Exception as error:  # its message may quote a sample, which no log may hold
         seen.failed("chunk_failed")
         seen.logger.error("a chunk could not be done", job_id=message.job_id, start=message.start, trace=places_of(error))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pigeonhole.contract_results import UPLOAD_RESULTS, UploadResult
+from pigeonhole.contract_results import UPLOAD_RESULTS
 from pigeonhole_cli.jobs.shown import INTERRUPTED, NO_RESULT, SOME_ERRORS
 from pigeonhole_cli.output import one_line, table
 from pigeonhole_cli.uploads.api import ResultTold
@@ -113,10 +113,5 @@ def _cells(file: Handled) -> tuple[str, str, str]:
         bad = told.samples.failed
         some = f"{bad} line{'' if bad == 1 else 's'} with an error" if bad else ""
         return f"{told.samples.succeeded} of {told.samples.total} lines", "", error or some
-    labels = [told.prediction] if isinstance(told.prediction, str) else told.prediction or []
-    return ", ".join(labels), ", ".join(_scores(told, labels)), error
-
-
-def _scores(told: UploadResult, labels: Sequence[str]) -> Iterator[str]:
-    known = {score.label: score.probability for score in told.scores or ()}
-    return (f"{known[label]:.4f}" for label in labels if label in known)
+    scores = (score for label in told.labels if (score := told.probability(label)) is not None)
+    return ", ".join(told.labels), ", ".join(f"{score:.4f}" for score in scores), error

@@ -43,6 +43,15 @@ class UploadResult(Model):
     errors: list[SampleFault] | None = None
     results_uri: str = Field(description="The same as JSON on S3, with all that there is.")
 
+    @property
+    def labels(self) -> list[str]:
+        """Those of `prediction`, the best first; none where there is no prediction."""
+        return [self.prediction] if isinstance(self.prediction, str) else self.prediction or []
+
+    def probability(self, label: str) -> float | None:
+        """A label's, if it is among the scores."""
+        return next((score.probability for score in self.scores or () if score.label == label), None)
+
 
 class UploadResultsResponse(Model):
     """Some results of the tenant's uploaded objects."""

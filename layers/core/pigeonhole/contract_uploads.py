@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import Field, StrictInt, ValidationInfo, field_validator, model_validator
 
@@ -40,7 +40,7 @@ class UploadRequest(Input):
 
     @model_validator(mode="after")
     def _texts_are_classified(self) -> UploadRequest:
-        if self.content_type in get_args(TextType) and self.label_set is None:
+        if kind_of_type(self.content_type) is not Kind.IMAGE and self.label_set is None:
             raise ValueError("a file of texts needs a label_set, which it is classified by; only images are named in requests")
         return self
 

@@ -28,6 +28,7 @@ from pigeonhole.times import seconds_of
 JSON = "application/json"
 PROBLEM = "application/problem+json"
 MAX_IDEMPOTENCY_KEY = 255  # characters
+NO_CURSOR = "cursor: must be what the page before gave"
 MAX_ANSWER_BYTES = 5_000_000  # Lambda takes 6 MB with the envelope, in which every quote is escaped
 
 REQUEST_HEADERS = (
@@ -122,7 +123,7 @@ class Call:
         """Read the query's `cursor`. Raises InvalidRequest for what no page gave."""
         value = self.query.get("cursor")
         if value is not None and not is_id(value):
-            raise InvalidRequest("cursor: must be what the page before gave")
+            raise InvalidRequest(NO_CURSOR)
         return value
 
     def set_cursor(self) -> str | None:
@@ -131,7 +132,7 @@ class Call:
         try:
             return None if value is None else check_set_name(value)
         except ValueError:
-            raise InvalidRequest("cursor: must be what the page before gave") from None
+            raise InvalidRequest(NO_CURSOR) from None
 
     def results_wanted(self) -> ResultsWanted:
         """Read the query of a list of results.
@@ -162,7 +163,7 @@ class Call:
         try:
             return None if value is None else base64.b64decode(value + "=" * (-len(value) % 4), b"-_", validate=True).decode()
         except ValueError:  # binascii.Error and UnicodeDecodeError, too
-            raise InvalidRequest("cursor: must be what the page before gave") from None
+            raise InvalidRequest(NO_CURSOR) from None
 
     def precondition(self) -> Precondition:
         """Read If-Match and If-None-Match (RFC 9110) of a change.

@@ -36,6 +36,9 @@ class Kind(StrEnum):
     LINES = "lines"
 
 
+ENDINGS = {Kind.TEXT: ".txt", Kind.LINES: ".jsonl"}  # of names
+
+
 def most_bytes(kind: Kind, limits: RequestLimits) -> int:
     """How large a file may be."""
     return {
@@ -63,8 +66,7 @@ def place_of(key: str) -> Place | None:
 
 def kind_of(key: str) -> Kind:
     """How the file of that key is read."""
-    name = key.lower()
-    return Kind.TEXT if name.endswith(".txt") else Kind.LINES if name.endswith(".jsonl") else Kind.IMAGE
+    return next((kind for kind, ending in ENDINGS.items() if key.lower().endswith(ending)), Kind.IMAGE)
 
 
 def grant_of(tenant_id: str, bucket: str) -> S3Grant:
@@ -116,14 +118,10 @@ class ObjectResult:
 
 def tags_of(told: UploadResult) -> dict[str, str]:
     """The tags that a classified object gets: its labels, the best first, and the best one's score; none if it has no label."""
-    if told.prediction is None:
+    if not told.labels:
         return {}
-    labels = [told.prediction] if isinstance(told.prediction, str) else told.prediction
-    scores = {score.label: score.probability for score in told.scores or ()}
-    tags = {LABEL_TAG: tag_value(labels)}
-    if labels[0] in scores:
-        tags[SCORE_TAG] = f"{scores[labels[0]]:.4f}"
-    return tags
+    tags, score = {LABEL_TAG: tag_value(told.labels)}, told.probability(told.labels[0])
+    return tags if score is None else tags | {SCORE_TAG: f"{score:.4f}"}
 
 
 def tag_value(labels: Sequence[str]) -> str:

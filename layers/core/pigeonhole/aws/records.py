@@ -43,12 +43,17 @@ def _each(event: dict[str, Any], context: Any, work: Callable[[Any], None], kind
     return answer
 
 
+def tries_of(record: SQSRecord) -> int:
+    """How often a message has come, this time included."""
+    return int(record.attributes.approximate_receive_count or 1)
+
+
 def pause_s(record: SQSRecord, *, most_tries: int) -> int:
     """After how many seconds a message that failed is to come again: an outage passes.
 
     After its last try at once: its queue gives it to the dead letters when it would come again.
     """
-    tries = int(record.attributes.approximate_receive_count or 1)
+    tries = tries_of(record)
     return RETRY_S * 4 ** (tries - 1) if tries < most_tries else 0
 
 

@@ -204,8 +204,6 @@ def _of_lines(
 def event_of(result: ObjectResult, bucket: str) -> UploadClassified:
     """The event of an object's result."""
     told, place = result.told, place_of(result.key)
-    labels = [told.prediction] if isinstance(told.prediction, str) else told.prediction or []
-    scores = {score.label: score.probability for score in told.scores or ()}
     return UploadClassified(
         tenant_id=result.tenant_id,
         bucket=bucket,
@@ -216,8 +214,8 @@ def event_of(result: ObjectResult, bucket: str) -> UploadClassified:
         label_set_version=told.label_set.version if told.label_set else None,
         job_id=told.job_id,
         status=told.status,
-        labels=labels,
-        score=scores.get(labels[0]) if labels else None,
+        labels=told.labels,
+        score=told.probability(told.labels[0]) if told.labels else None,
         error=told.error.code if told.error else None,
         results_key=result_key(told.key),
         classified_at=told.classified_at,

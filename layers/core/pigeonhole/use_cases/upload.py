@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from pigeonhole.contract import RequestLimits
 from pigeonhole.contract_uploads import Upload, UploadRequest, kind_of_type
-from pigeonhole.incoming import Kind, kind_of, most_bytes
+from pigeonhole.incoming import ENDINGS, kind_of, most_bytes
 from pigeonhole.incoming import grant_of as incoming_of
 from pigeonhole.ports import LabelSetStore, UploadForms
 from pigeonhole.tenants import Tenant
@@ -18,8 +18,6 @@ from pigeonhole.times import iso
 from pigeonhole.uploads import grant_of, new_key
 from pigeonhole.use_cases.apply_label_set import no_such_set
 from pigeonhole.validation import faults_of, invalid_request
-
-ENDINGS = {"text/plain": ".txt", "application/jsonl": ".jsonl"}  # by which a file is read that is to be classified
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,6 @@ class MakeUpload:
         if self.sets.get(tenant.id, asked.label_set) is None:
             raise invalid_request((no_such_set(asked.label_set),))
         prefix = f"{incoming_of(tenant.id, self.bucket).prefix}{asked.label_set}/"
-        key = new_key(prefix, asked.filename, now, ENDINGS.get(asked.content_type, ""))
-        if asked.content_type not in ENDINGS and kind_of(key) is not Kind.IMAGE:  # an image whose name ends like a text's
-            key += ".image"
-        return key
+        kind = kind_of_type(asked.content_type)
+        key = new_key(prefix, asked.filename, now, ENDINGS.get(kind, ""))
+        return key if kind_of(key) is kind else key + ".image"  # an image whose name ends like a text's
