@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from pigeonhole.contract_jobs import JobResponse, Preference
 from pigeonhole.contract_label_sets import RemovedResponse
 from pigeonhole.contract_service import HealthResponse, ModelsResponse
 from pigeonhole.contract_uploads import UploadResponse
-from pigeonhole.errors import InternalError, PigeonholeError
+from pigeonhole.errors import InternalError, Overloaded, PigeonholeError
 from pigeonhole.http_api import Answer, Call
 from pigeonhole.jobs import Job
 from pigeonhole.observability import observed, observer, places_of
@@ -57,9 +58,6 @@ def respond(answer: Answer) -> Response:
 
 
 def accepted(job: Job, wanted: Preference) -> Response:
-    if job.queued_at is None:  # the sweep will queue it
-        observer("api").count("unqueued_jobs")
-        observer("api").logger.warning("a job was taken and could not be queued", job_id=job.id)
     return respond(http_api.accepted(JobResponse(log_id=exchange().call.log_id, job=info_of(job)), wanted))
 
 
@@ -84,8 +82,9 @@ def submit_job() -> Response:
     body, key = now.call.json(own.limits.max_body_bytes), now.call.idempotency_key()
     job = own.submit_job(body, tenant=tenant, log_id=now.call.log_id, wanted=wanted, key=key)
     if wanted.wait_s and job.has_ended:
-        answer = http_api.shown_job(own.read_job.shown(job, now.call.log_id))
-        return respond(replace(answer, headers=answer.headers | http_api.applied(wanted)))
+        with suppress(Overloaded):  # the job is taken: whoever asked must not send it again
+            answer = http_api.shown_job(own.read_job.shown(job, now.call.log_id))
+            return respond(replace(answer, headers=answer.headers | http_api.applied(wanted)))
     return accepted(job, wanted)
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from jobs_made import ACME, HOOK, ZETA, Jobs, request
+from jobs_made import ACME, HOOK, ZETA, Jobs, job_id, request
 from pigeonhole.contract import RequestLimits
 from pigeonhole.contract_jobs import MAX_WEBHOOK_URL, Preference
 from pigeonhole.errors import IdempotencyMismatch, InvalidRequest, NotFound, Overloaded
-from pigeonhole.jobs import IdempotencyKey, Job, Status
+from pigeonhole.jobs import Claim, IdempotencyKey, Job, Status
 from pigeonhole.messages import JobInput
 from pigeonhole.results import input_key
 from pigeonhole.use_cases.submit import SubmitJob
@@ -153,6 +155,48 @@ def test_senders_that_race_get_one_job() -> None:
     assert len(found) == 20
     assert len({job.id for job in found}) == len(jobs.store.jobs) == 1
     assert len(jobs.queue.sent) == 3
+
+
+def test_a_table_that_is_writing_another_senders_job_is_asked_again() -> None:
+    """Its transaction says no to the second while the first one's is under way, and shows neither."""
+    jobs = Jobs()
+    real, tries = jobs.store.create, list[Job]()
+
+    def create(job: Job, claim: Claim | None) -> bool:
+        tries.append(job)
+        if len(tries) == 2:
+            assert real(winner, KEY.claim_on(winner))
+        return False
+
+    winner = replace(jobs.submitted(4), id=job_id(999_999))
+    jobs.store.create = create
+
+    assert jobs.submit(request(4), tenant=ACME, log_id="l", key=KEY) == winner
+
+
+def test_a_table_that_is_busy_throughout_refuses_a_job() -> None:
+    jobs = Jobs()
+    jobs.store.create = lambda job, claim: False
+
+    with pytest.raises(Overloaded, match="The service is busy"):
+        jobs.submitted(4)
+    assert jobs.now - 1_000 < 15
+
+
+def test_what_taking_a_job_takes_is_no_longer_waited_for() -> None:
+    jobs = Jobs()
+    real = jobs.objects.put
+
+    def slowly(*args: Any) -> None:
+        jobs.now += 5
+        real(*args)
+
+    jobs.objects.put = slowly
+    submit = SubmitJob(jobs.submit, jobs.read, jobs.apply, RequestLimits(), wait_s=24.0)
+    body = request(2).model_dump(exclude_none=True)
+
+    assert submit(body, tenant=ACME, log_id="l", wanted=Preference(wait_s=60)).status is Status.QUEUED
+    assert jobs.now == pytest.approx(1_024)
 
 
 def test_the_body_of_a_job_is_held_to_the_limits_of_jobs() -> None:

@@ -11,17 +11,22 @@ from pigeonhole.errors import Overloaded
 from pigeonhole.jobs import Job, Part
 from pigeonhole.ports import JobStore
 
-TRIES = 12
+TRIES = 20
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 1.0
 
 Change = Job | tuple[Job, Part] | None
+
+
+def pause_s(attempt: int) -> float:
+    """How long to wait after a try that others were faster in, the first one being 0: random, up to a bound that doubles
+    ("full jitter"), so that those who met once don't meet again."""
+    return random.uniform(0, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt))  # noqa: S311 - no secret
 
 
 @dataclass(frozen=True)
 class ChangeJob:
     """Applies changes to jobs. Every try is conditional on what it read, so a lost race changes nothing.
 
-    Pauses are random up to a bound that doubles ("full jitter"), so that workers that met once don't meet again.
     `insists`: tries again where the table is busy, too: for what has been told outside already, and would be told twice.
     """
 
@@ -54,5 +59,5 @@ class ChangeJob:
             except Overloaded:
                 if not self.insists:
                     raise
-            self.sleep(random.uniform(0, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt)))  # noqa: S311 - no secret
+            self.sleep(pause_s(attempt))
         raise Overloaded("The job is being changed by others. Try again.")

@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from pigeonhole.contract import ClassificationRequest, LabelSetRef, RequestLimits, parse_as
 from pigeonhole.contract_jobs import LACKING, JobRequest, Preference
 from pigeonhole.errors import Fault, IdempotencyMismatch, NotFound, Overloaded
-from pigeonhole.jobs import IdempotencyKey, Job, Span, new_id
+from pigeonhole.jobs import Claim, IdempotencyKey, Job, Span, new_id
 from pigeonhole.messages import ChunkMessage, JobInput, UploadedObject
 from pigeonhole.ports import ChunkQueue, JobStore, ObjectStore, SecretStore
 from pigeonhole.results import input_key
 from pigeonhole.tenants import Tenant
 from pigeonhole.use_cases.apply_label_set import ApplyLabelSet
-from pigeonhole.use_cases.change_job import ChangeJob
+from pigeonhole.use_cases.change_job import TRIES, ChangeJob, pause_s
 from pigeonhole.use_cases.read_job import ReadJob
 from pigeonhole.validation import invalid_request
 from pigeonhole.webhooks import Webhook
@@ -59,6 +59,7 @@ class Submit:
     ) -> None:
         self._store = store
         self._change = ChangeJob(store, sleep)
+        self._sleep = sleep
         self._objects = objects
         self._queue = queue
         self._secrets = secrets
@@ -97,12 +98,21 @@ class Submit:
         kept = JobInput(log_id=log_id, request=request, objects=tuple(objects))
         data = kept.model_dump_json(exclude_none=True).encode()
         self._objects.put(input_key(tenant.id, job.id), data, "application/json")
-        if not self._store.create(job, claim):
-            winner = self.earlier(tenant, key)
-            if winner is None:
-                raise Overloaded("Another request with this Idempotency-Key is being taken. Try again.")
-            return winner
-        return self._queue_all(job)
+        taken = self._create(job, claim, tenant, key)
+        return self._queue_all(job) if taken is job else taken
+
+    def _create(self, job: Job, claim: Claim | None, tenant: Tenant, key: IdempotencyKey | None) -> Job:
+        """Write a job down; give it, or the one that another sender of its key was faster with.
+
+        A table that is writing the other's just now says no to both, and has neither yet.
+        """
+        for attempt in range(TRIES):
+            if self._store.create(job, claim):
+                return job
+            if winner := self.earlier(tenant, key):
+                return winner
+            self._sleep(pause_s(attempt))
+        raise Overloaded()
 
     def _new_job(self, request: ClassificationRequest, tenant: Tenant, now: float) -> Job:
         return Job(
@@ -166,8 +176,11 @@ class SubmitJob:
 
         Raises InvalidRequest with every fault, and what Submit raises.
         """
+        started = self.read.clock()
         job = self._taken(body, tenant, log_id, key)
-        return self.read.as_it_ends(job, min(wanted.wait_s, self.wait_s)) if wanted.wait_s else job
+        if not wanted.wait_s:
+            return job
+        return self.read.as_it_ends(job, max(0, started + min(wanted.wait_s, self.wait_s) - self.read.clock()))
 
     def _taken(self, body: object, tenant: Tenant, log_id: str, key: IdempotencyKey | None) -> Job:
         applied = self.apply(body, tenant)
