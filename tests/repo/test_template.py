@@ -24,7 +24,7 @@ from pigeonhole.uploads import UPLOADS
 from pigeonhole.use_cases.authenticate import REFUSAL
 from pigeonhole.wiring.api import LOOKUP_ATTEMPTS, LOOKUP_TIMEOUT_S
 from pigeonhole.wiring.classifier import MB_PER_CORE
-from pigeonhole.wiring.clients import CONNECT_TIMEOUT_S
+from pigeonhole.wiring.clients import CONNECT_TIMEOUT_S, job_rules
 from pigeonhole_cli.local_stack import read_template
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -252,7 +252,13 @@ def test_a_worker_has_time_for_samples_before_it_stops_taking_more() -> None:
 
 
 def test_a_job_is_called_stuck_only_after_all_tries_of_a_message() -> None:
-    assert Settings().stuck_s > 3 * TEMPLATE["Parameters"]["ChunkVisibility"]["Default"]
+    visibility = TEMPLATE["Parameters"]["ChunkVisibility"]
+    variables = RESOURCES["SweepFunction"]["Properties"]["Environment"]["Variables"]
+
+    assert variables["PIGEONHOLE_CHUNK_VISIBILITY_S"] == {"Ref": "ChunkVisibility"}
+    assert Settings().chunk_visibility_s == visibility["Default"]
+    for seconds in (visibility["Default"], 6 * TEMPLATE["Parameters"]["WorkerTimeout"]["MaxValue"]):
+        assert job_rules(Settings(chunk_visibility_s=seconds)).stuck_s > 3 * seconds
 
 
 def test_what_jobs_leave_is_kept_as_long_as_the_jobs() -> None:

@@ -59,6 +59,7 @@ class Announcement(StrEnum):
 
 LEASE_S = 60  # for what takes seconds: an announcement, a webhook's try
 LONGEST_S = 3_600  # between two requests to do what nobody does
+CUT = 8  # pieces that samples are cut into for another try: one that ends its worker takes fewer others with it each time
 
 
 class IllegalTransition(Exception):
@@ -146,11 +147,16 @@ class Job:
         return [Span(start, min(start + self.chunk_size, self.total)) for start in range(0, self.total, self.chunk_size)]
 
     def queued(self, now: float, due_at: float) -> Job:
-        """All messages have been sent."""
-        return self._changed(now, queued_at=now, due_at=due_at)
+        """All messages have been sent. Raises IllegalTransition if it has ended."""
+        return replace(self.looked_after(due_at), queued_at=now, updated_at=now)
 
     def looked_after(self, due_at: float) -> Job:
-        """The sweep has looked at it and does so again at `due_at`. That is no change of the job itself."""
+        """The sweep has looked at it and does so again at `due_at`. That is no change of the job itself.
+
+        Raises IllegalTransition if it has ended: when it is due again is up to what follows its end.
+        """
+        if self.has_ended:
+            raise IllegalTransition(f"a job that is {self.status} has nothing left to queue")
         return replace(self, due_at=due_at, version=self.version + 1)
 
     def with_whole(self) -> Job:

@@ -54,6 +54,7 @@ class Settings:
     image_chunk: int = 64
     job_days: int = 7  # how long a job and its results are kept
     stuck_s: int = 3_600  # a job that stands still for so long is queued again
+    chunk_visibility_s: int = 720  # the queue's: in which a message whose worker is gone comes again
     max_wait_s: float = 24.0  # the longest wait for a job's end
     direct_text_ms: int = 50  # estimated per sample; what takes longer in all than direct_ms goes through the queue
     direct_image_ms: int = 500

@@ -65,7 +65,19 @@ def test_a_job_that_goes_on_is_left_alone() -> None:
 
     assert jobs.sweep() == Swept(due=1, queued=0)
     assert jobs.queue.sent == []
-    assert jobs.job(job).due_at == jobs.now + jobs.rules.stuck_s
+    assert jobs.job(job).due_at == jobs.job(job).updated_at + jobs.rules.stuck_s
+
+
+def test_a_job_that_waits_in_a_long_queue_is_queued_again_ever_less_often() -> None:
+    jobs = Jobs()
+    jobs.submitted(4)
+    began, queued = jobs.now, []
+    while jobs.now < began + 16 * jobs.rules.stuck_s:
+        jobs.now += jobs.rules.stuck_s
+        if jobs.sweep().queued:
+            queued.append((jobs.now - began) / jobs.rules.stuck_s)
+
+    assert queued == [1, 2, 4, 8, 16]
 
 
 def test_one_job_that_cannot_be_looked_after_holds_up_no_other() -> None:
@@ -82,7 +94,28 @@ def test_one_job_that_cannot_be_looked_after_holds_up_no_other() -> None:
 
     jobs.queue.before = fail_once
     assert jobs.sweep() == Swept(due=2, queued=1, failed=1)
+    jobs.now += LEASE_S
     assert jobs.sweep() == Swept(due=1, queued=1)
+
+
+def test_jobs_that_take_a_sweeps_time_and_cannot_be_queued_do_not_take_that_of_each() -> None:
+    jobs = Jobs()
+    for _ in range(5):
+        never_queued(jobs, 1)
+    jobs.now += 1
+    told = jobs.submitted(1)
+    jobs.work()  # its end is in the stream, and nobody reads that
+    jobs.now += LEASE_S
+
+    def time_out() -> None:
+        jobs.now += FOR_S / 2
+        crash()
+
+    jobs.queue.before = time_out
+    for _ in range(3):
+        jobs.sweep()
+
+    assert jobs.store.stream.count((told.tenant_id, told.id)) == 2, "it waits to be told again"
 
 
 def test_a_job_that_an_index_names_too_late_is_left_alone() -> None:
@@ -131,10 +164,10 @@ def test_a_sweep_ends_when_its_time_is_up() -> None:
     jobs.now += 60
 
     def slowly() -> None:
-        jobs.now += FOR_S / AT_ONCE
+        jobs.now += 1
 
     jobs.queue.before = slowly
-    assert jobs.sweep().due == AT_ONCE
+    assert jobs.sweep().queued == FOR_S
 
 
 @pytest.mark.parametrize("trouble", [Overloaded("busy"), RuntimeError("a fault of ours"), ValueError("a record")])

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pigeonhole.jobs import Job, Span, open_spans
+from pigeonhole.jobs import LEASE_S, Job, Span, open_spans
 from pigeonhole.messages import WebhookMessage
 from pigeonhole.ports import ChunkQueue, JobStore, WebhookQueue
 from pigeonhole.use_cases.change_job import ChangeJob
@@ -22,7 +22,7 @@ from pigeonhole.use_cases.submit import JobRules, queue_spans
 from pigeonhole.webhooks import Webhook
 
 AT_ONCE = 100  # jobs read in one go
-FOR_S = 40  # goes begin for so long; what is left is due the next time
+FOR_S = 35  # jobs are begun with for so long; those that are left are due the next time
 
 Failed = Callable[[str, Exception | None], None]
 
@@ -52,7 +52,7 @@ class Sweep:
     sleep: Callable[[float], None] = time.sleep
 
     def __call__(self, failed: Failed = lambda job_id, error: None) -> Swept:
-        """Look after the jobs that are due. One that can't be looked after stays due and holds up no other.
+        """Look after the jobs that are due. One that can't be looked after is due again in a minute, and holds up no other.
 
         `failed`: is told the id of each such job, and why, if it isn't the record itself that can't be read.
         """
@@ -65,6 +65,8 @@ class Sweep:
                 done["failed"] += 1
                 failed(job_id, None)
             for job in page.jobs:
+                if self.clock() >= until:
+                    break
                 try:
                     done.update(self._look_after(job))
                 except Exception as error:  # whatever it is, the others' turn comes
@@ -84,38 +86,53 @@ class Sweep:
             return self._queue(job)
         seen_to = []
         if job.awaits_telling(now):
-            self._change(job, lambda job: job.to_be_announced(now) if job.awaits_telling(now) else None)
-            seen_to.append("announced")
+            told = self._change(job, lambda job: job.to_be_announced(now) if job.awaits_telling(now) else None)
+            seen_to += ["announced"] if told else []
         if job.webhook and job.webhook.due_at is not None and job.webhook.due_at <= now:
-            seen_to.append(self._ask_for_try(job, job.webhook))
+            seen_to += self._ask_for_try(job, job.webhook)
         return seen_to
 
     def _queue(self, job: Job) -> list[str]:
-        """Queue what is left of a job that stands still."""
-        stands_still = job.queued_at is None or self.clock() >= job.updated_at + self.rules.stuck_s
-        if stands_still:
-            done = self.store.done(job.tenant_id, job.id, Span(0, job.total))
-            queue_spans(self.queue, job, open_spans(job, done))
-        self._change(job, self._note)
-        return ["queued"] if stands_still else []
+        """Queue what is left of a job that stands still.
 
-    def _note(self, job: Job) -> Job | None:
+        It is put off first, so that jobs that can't be queued aren't the first ones of each sweep.
+        """
+        taken_up = self._change(job, self._take_up)
+        if taken_up is None or not self._stands_still(taken_up):
+            return []
+        done = self.store.done(job.tenant_id, job.id, Span(0, job.total))
+        queue_spans(self.queue, job, open_spans(job, done))
+        self._change(job, lambda job: None if job.has_ended or job.due_at != taken_up.due_at else self._note(job))
+        return ["queued"]
+
+    def _stands_still(self, job: Job) -> bool:
+        return job.queued_at is None or self.clock() >= job.updated_at + self.rules.stuck_s
+
+    def _take_up(self, job: Job) -> Job | None:
         now = self.clock()
         if job.has_ended or not job.is_due(now):  # somebody else has seen to it
             return None
+        return job.looked_after(due_at=now + LEASE_S if self._stands_still(job) else job.updated_at + self.rules.stuck_s)
+
+    def _note(self, job: Job) -> Job:
+        """All that was left is queued. One that goes on standing still, as in a long queue, is queued ever less often."""
+        now = self.clock()
         if job.queued_at is None:
             return job.queued(now, due_at=now + self.rules.stuck_s)
-        return job.looked_after(due_at=now + self.rules.stuck_s)
+        return job.looked_after(due_at=now + max(self.rules.stuck_s, now - job.updated_at))
 
-    def _ask_for_try(self, job: Job, hook: Webhook) -> str:
+    def _ask_for_try(self, job: Job, hook: Webhook) -> list[str]:
         now = self.clock()
         after = hook.asked(now, job.again_at(now), since=job.finished_at or now)
-        if after.due_at is not None:
+        # Unless a try has begun meanwhile, which knows better when the next one is due.
+        asked = self._change(job, lambda job: job.with_webhook(after) if job.webhook == hook else None)
+        if after.due_at is None:
+            return ["given_up"] if asked else []
+        if asked:
             number = len(hook.attempts) + 1
             self.webhooks.send([WebhookMessage(tenant_id=job.tenant_id, job_id=job.id, attempt=number)])
-        # Unless a try has begun meanwhile, which knows better when the next one is due.
-        self._change(job, lambda job: job.with_webhook(after) if job.webhook == hook else None)
-        return "webhooks" if after.due_at is not None else "given_up"
+        return ["webhooks"] if asked else []
 
-    def _change(self, seen: Job, how: Callable[[Job], Job | None]) -> None:
-        ChangeJob(self.store, self.sleep)(seen.tenant_id, seen.id, how)
+    def _change(self, seen: Job, how: Callable[[Job], Job | None]) -> Job | None:
+        """The version that was written here, None if there was nothing to write."""
+        return ChangeJob(self.store, self.sleep).write(seen.tenant_id, seen.id, how)
