@@ -163,9 +163,7 @@ class Jobs:
 
     @property
     def process(self) -> ProcessChunk:
-        return ProcessChunk(
-            self.store, self.tenants, self.objects, self.queue, self.run, self.write, self.read, RequestLimits(), stop_s=30
-        )
+        return ProcessChunk(self.store, self.tenants, self.objects, self.queue, self.run, self.write, self.read, stop_s=30)
 
     @cached_property
     def fail_dead(self) -> FailDead:

@@ -54,5 +54,5 @@ def _take(records: Sequence[SQSRecord], time_left_s: Callable[[], float]) -> lis
         for record in again:
             if time_left_s() < LAST_S:
                 break
-            own.queue.retry_in(record.receipt_handle, pause_s(record, most_tries=TRIES))
+            own.queue.retry_in(record.receipt_handle, pause_s(record, TRIES))
     return [record.message_id for record in again]

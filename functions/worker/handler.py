@@ -12,15 +12,13 @@ import pigeonhole.encoders.onnx_encoder
 import pigeonhole.use_cases.process_chunk
 import pigeonhole.use_cases.run_chunk  # noqa: F401
 from pigeonhole import wiring
-from pigeonhole.aws.records import each_message, message_of, pause_s, tries_of
+from pigeonhole.aws.records import RETRY_LONGER, each_message, message_of, pause_s, tries_of
+from pigeonhole.errors import Overloaded
 from pigeonhole.messages import ChunkMessage
 from pigeonhole.observability import observed, observer, places_of
 
 TRIES = 3  # the template's maxReceiveCount
-
-
-def services() -> wiring.WorkerServices:
-    return wiring.worker_services(wiring.settings())
+BUSY_LONGER = 30  # the second pause is a quarter of an hour: an outage of the table or the bucket passes
 
 
 @observed("worker", log_id_path="Records[0].messageId")
@@ -35,15 +33,15 @@ def _work(record: SQSRecord, time_left_s: Callable[[], float]) -> None:
     if message is None:
         return
     try:
-        part = services().process_chunk(message, time_left_s, is_last_try=tries_of(record) >= TRIES)
+        process = wiring.process_chunk(wiring.settings())
+        parts = process(message, time_left_s, tries=tries_of(record), is_last_try=tries_of(record) >= TRIES)
     except Exception as error:  # its message may quote a sample, which no log may hold
         seen.failed("chunk_failed")
         seen.logger.error("a chunk could not be done", job_id=message.job_id, start=message.start, trace=places_of(error))
-        services().queue.retry_in(record.receipt_handle, pause_s(record, most_tries=TRIES))
+        longer = BUSY_LONGER if isinstance(error, Overloaded) else RETRY_LONGER
+        wiring.chunk_queue(wiring.settings()).retry_in(record.receipt_handle, pause_s(record, TRIES, longer))
         raise
-    if part:
-        seen.count("samples", len(part.span))
-        seen.count("failed_samples", part.failed)
-    seen.logger.info(
-        "worked", job_id=message.job_id, start=message.start, stop=message.stop, samples=len(part.span) if part else 0
-    )
+    samples = sum(len(part.span) for part in parts)
+    seen.count("samples", samples)
+    seen.count("failed_samples", sum(part.failed for part in parts))
+    seen.logger.info("worked", job_id=message.job_id, start=message.start, stop=message.stop, samples=samples)

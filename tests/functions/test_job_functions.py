@@ -53,9 +53,9 @@ def jobs() -> Jobs:
 
 @pytest.fixture
 def worker(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    module = load("worker")
-    monkeypatch.setattr(module, "services", lambda: wiring.WorkerServices(jobs.process, jobs.queue))
-    return module
+    monkeypatch.setattr(wiring, "process_chunk", lambda settings: jobs.process)
+    monkeypatch.setattr(wiring, "chunk_queue", lambda settings: jobs.queue)
+    return load("worker")
 
 
 @pytest.fixture
@@ -107,7 +107,6 @@ def test_a_message_that_may_succeed_later_comes_again_soon_and_holds_up_no_other
         return real(command, **more)
 
     jobs.run = run
-    worker.services = lambda: wiring.WorkerServices(jobs.process, jobs.queue)
 
     answer = worker.handler(event("sqs-chunk.json", first, second), Context())
 
@@ -129,6 +128,38 @@ def test_a_batch_of_which_all_fails_is_answered_and_not_raised(jobs: Jobs, worke
     jobs.store.before = busy
 
     assert failed(worker.handler(event("sqs-chunk.json", *jobs.queue.sent), Context())) == ["0", "1"]
+
+
+@pytest.mark.parametrize(
+    ("error", "pauses"),
+    [(RuntimeError("a fault of ours"), [30, 120, 0]), (Overloaded("an outage, which passes"), [30, 900, 0])],
+)
+def test_each_further_try_comes_later(jobs: Jobs, worker: ModuleType, error: Exception, pauses: list[int]) -> None:
+    def run(*_: Any, **__: Any) -> Any:
+        raise error
+
+    jobs.run = run
+    jobs.submitted(2)
+    again = event("sqs-chunk.json", *jobs.queue.sent)
+
+    for tries in range(1, 4):
+        again["Records"][0]["attributes"] |= {"ApproximateReceiveCount": str(tries)}
+        assert failed(worker.handler(again, Context())) == ["0"]
+
+    assert [seconds for _, seconds in jobs.queue.put_off] == pauses
+
+
+def test_a_model_that_cannot_be_loaded_is_tried_again_soon_too(
+    jobs: Jobs, worker: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(settings: Any) -> Any:
+        raise RuntimeError("the model's folder is broken")
+
+    monkeypatch.setattr(wiring, "process_chunk", broken)
+    jobs.submitted(2)
+
+    assert failed(worker.handler(event("sqs-chunk.json", *jobs.queue.sent), Context())) == ["0"]
+    assert [seconds for _, seconds in jobs.queue.put_off] == [RETRY_S]
 
 
 @pytest.mark.parametrize("body", ["", "{}", "no json", '{"version": 2}', '{"version":1,"kind":"chunk","tenant_id":"acme"}'])

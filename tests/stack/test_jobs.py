@@ -58,12 +58,7 @@ def test_a_thousand_texts_have_the_results_of_the_synchronous_path(deployed: Dep
     assert (job.job.status, job.job.progress.succeeded, job.job.progress.failed) == ("succeeded", count, 0)
     assert job.usage is not None
     assert job.usage.output_tokens >= count
-    # Every eighth of them directly: the figures are per sample, and so is the time.
-    chosen = slice(None, None, 8)
-    predictions, scores = directly(deployed, dataset[chosen], labels=labels)
-    assert job.predictions is not None
-    assert job.scores is not None
-    alike(job.model_copy(update={"predictions": job.predictions[chosen], "scores": job.scores[chosen]}), predictions, scores)
+    alike(job, *directly(deployed, dataset, labels=labels))
 
 
 def test_two_hundred_photos_have_the_results_of_the_synchronous_path(
@@ -82,11 +77,8 @@ def test_two_hundred_photos_have_the_results_of_the_synchronous_path(
     assert [(fault.index, fault.code) for fault in job.errors] == [(199, "unfetchable_url")]
     assert job.predictions is not None
     assert job.predictions[199] is None
-    # A photo's answer doesn't depend on its neighbours, so seven stand for all.
-    predictions, scores = directly(deployed, dataset[: len(files)], labels=labels)
-    everywhere = {"predictions": job.predictions[:199], "scores": (job.scores or [])[:199]}
-    repeated = [number % len(files) for number in range(199)]
-    alike(job.model_copy(update=everywhere), [predictions[it] for it in repeated], [scores[it] for it in repeated])
+    readable = {"predictions": job.predictions[:199], "scores": (job.scores or [])[:199]}
+    alike(job.model_copy(update=readable), *directly(deployed, dataset[:199], labels=labels))
 
 
 def test_a_worker_near_its_time_out_saves_what_it_has_and_sends_on_the_rest(deploy: Any) -> None:

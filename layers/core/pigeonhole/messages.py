@@ -17,6 +17,8 @@ from pigeonhole.contract import ClassificationRequest, LabelScore, SampleFault
 from pigeonhole.jobs import Status
 
 VERSION: Final = 1
+# Of what is kept for days: a field that another version of ours knows is no reason to lose a job.
+KEPT: Final = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
 
 class _Message(BaseModel):
@@ -85,6 +87,7 @@ class ChunkResult(_Message):
     `output_tokens`: text tokens of the predictions; `inference_ms`: milliseconds from decoded input to scores.
     """
 
+    model_config = KEPT
     predictions: list[list[str] | None]
     scores: list[list[LabelScore] | None] | None = None
     errors: list[SampleFault] = []
@@ -111,7 +114,7 @@ class ModelDescription(_Message):
 class ErrorReply(BaseModel):
     """An error of errors.py on its way between functions."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = KEPT
     code: str
     message: str
     details: list[dict[str, str]] = []
@@ -152,7 +155,7 @@ class UploadedObject(BaseModel):
     """A file in the upload bucket, as S3's notification told it. `sequencer`: hex digits, by which S3 orders what happened to a
     key; `samples`: how many of a job's samples are its; `is_lines`: they are its lines."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = KEPT
     key: Annotated[str, Field(min_length=1)]
     version_id: str | None = None
     sequencer: Annotated[str, Field(pattern=r"^[0-9A-Fa-f]{1,64}$")]
@@ -164,8 +167,7 @@ class UploadedObject(BaseModel):
 class JobInput(_Message):
     """What a job works on, kept as an object for its workers. `objects`: the files that its samples came in, in their order."""
 
-    # Kept for days: a field that another version of ours knows is no reason to lose a job.
-    model_config = ConfigDict(extra="ignore")
+    model_config = KEPT
     kind: Literal["job_input"] = "job_input"
     log_id: str
     request: ClassificationRequest
@@ -175,6 +177,7 @@ class JobInput(_Message):
 class PartResults(_Message):
     """A part's results: of its samples one by one, or the one error of them all. `gave_up`: no worker could do them."""
 
+    model_config = KEPT
     result: ChunkResult | None = None
     error: ErrorReply | None = None
     # Beside the error, whose code others share and whose words may change while a part is kept.

@@ -12,8 +12,8 @@ from aws_lambda_powertools import Logger, Metrics, Tracer, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
 NAMESPACE = "Pigeonhole"
-# The functions whose AWS calls X-Ray may note. It notes an S3 object's key, which is what a caller of classify sends; of the
-# api's calls to DynamoDB and Lambda it notes the table and the function.
+# The functions whose AWS calls X-Ray may note. It notes an S3 object's key, which is what a caller of classify sends; the
+# api's own keys have ids and names of label sets, and of its other calls it notes the table, the function and the queue.
 CALLS_TRACED = ("api",)
 
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]

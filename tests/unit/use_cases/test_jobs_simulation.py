@@ -181,8 +181,12 @@ class Histories(RuleBasedStateMachine):
     def work(self, place: int, fate: tuple[int, str], time_left_s: int, inside: int | None, stays: bool) -> None:
         message = self.queue.sent[place % len(self.queue.sent)]
         self.inside = [] if inside is None else [inside]
-        failed = isinstance(self.survive(lambda: self.jobs.process(message, lambda: time_left_s), fate), Exception)
         count = self.received[id(message)] = self.received.get(id(message), 0) + 1
+
+        def process() -> Any:
+            return self.jobs.process(message, lambda: time_left_s, tries=count, is_last_try=count >= RECEIVES)
+
+        failed = isinstance(self.survive(process, fate), Exception)
         if failed and count >= RECEIVES:
             self.dead.append(message)
         if (failed and count >= RECEIVES) or (not failed and not stays):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -14,6 +16,7 @@ from pigeonhole.errors import Overloaded, UnfetchableUrl, UnreadableImage
 from pigeonhole.jobs import Part, Span, Status
 from pigeonhole.messages import ChunkResult, ClassifyCommand, S3Grant, UploadedObject
 from pigeonhole.results import input_key, whole_key
+from pigeonhole.use_cases.submit import JobRules
 from pigeonhole.use_cases.write_part import INLINE_BYTES
 
 
@@ -129,9 +132,8 @@ def test_a_worker_that_runs_out_of_time_saves_what_it_has_and_sends_on_the_rest(
     jobs = Jobs()
     job = jobs.submitted(4)
 
-    part = jobs.process(jobs.take(), lambda: 29)
+    (part,) = jobs.process(jobs.take(), lambda: 29)
 
-    assert part is not None
     assert part.span == Span(0, 2)
     assert jobs.job(job).done == 2
     assert [(it.start, it.stop) for it in jobs.queue.sent] == [(2, 4)]
@@ -145,9 +147,8 @@ def test_a_group_is_begun_only_if_there_is_time_for_one_like_the_last() -> None:
     jobs.submitted(4)
     left = iter([120.0, 40.0])  # the first two samples took 80 s: two more would not end in 40
 
-    part = jobs.process(jobs.take(), lambda: next(left))
+    (part,) = jobs.process(jobs.take(), lambda: next(left))
 
-    assert part is not None
     assert part.span == Span(0, 2)
 
 
@@ -179,7 +180,7 @@ def test_a_worker_stops_once_its_job_is_canceled_and_writes_nothing() -> None:
 
     jobs.run = run
     job = jobs.submitted(4)
-    assert jobs.process(jobs.take(), lambda: 100) is None
+    assert jobs.process(jobs.take(), lambda: 100) == []
 
     assert (begun, jobs.store.parts("acme", job.id), jobs.queue.sent) == ([2], [], [])
     assert (jobs.job(job).status, jobs.job(job).done) == (Status.CANCELED, 0)
@@ -190,52 +191,50 @@ def test_a_message_of_a_job_that_has_ended_is_dropped() -> None:
     job = jobs.submitted(4)
     jobs.cancel(ACME, job.id)
 
-    assert jobs.process(jobs.take(), lambda: 100) is None
+    assert jobs.process(jobs.take(), lambda: 100) == []
 
 
 def test_a_message_of_no_job_or_beyond_its_samples_is_dropped() -> None:
     jobs = Jobs(run=lambda *_, **__: pytest.fail("nothing is to be classified"))
     job = jobs.submitted(4)
 
-    assert jobs.process(message(), lambda: 100) is None
-    assert jobs.process(message(job_id=job.id, start=0, stop=5), lambda: 100) is None
-    assert jobs.process(message(job_id=job.id, tenant_id="zeta"), lambda: 100) is None
+    assert jobs.process(message(), lambda: 100) == []
+    assert jobs.process(message(job_id=job.id, start=0, stop=5), lambda: 100) == []
+    assert jobs.process(message(job_id=job.id, tenant_id="zeta"), lambda: 100) == []
 
 
 def test_of_two_workers_on_one_chunk_one_is_too_late() -> None:
-    jobs, late = Jobs(), list[Part | None]()
+    jobs, late = Jobs(), list[list[Part]]()
     job = jobs.submitted(4)
     chunk = jobs.take()
 
     def run(command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
         if not late:
-            late.append(None)
+            late.append([])
             late[0] = Jobs.process.fget(jobs)(chunk, lambda: 100)  # type: ignore[attr-defined]
         return even_or_odd(command, goes_on=goes_on)
 
     jobs.run = run
-    assert jobs.process(chunk, lambda: 100) is None
-    assert late[0] is not None
+    assert jobs.process(chunk, lambda: 100) == []
+    assert [part.span for part in late[0]] == [Span(0, 4)]
     assert (jobs.job(job).succeeded, len(jobs.store.parts("acme", job.id))) == (4, 1)
 
 
 def test_who_is_late_for_a_part_writes_what_the_other_left() -> None:
-    jobs, first = Jobs(), list[Part | None]()
+    jobs, first = Jobs(), list[list[Part]]()
     job = jobs.submitted(4)
     chunk = jobs.take()
 
     def run(command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
         if not first:
-            first.append(None)
+            first.append([])
             first[0] = Jobs.process.fget(jobs)(chunk, lambda: 10)  # type: ignore[attr-defined]
         return even_or_odd(command, goes_on=goes_on)
 
     jobs.run = run
-    part = jobs.process(chunk, lambda: 100)
+    parts = jobs.process(chunk, lambda: 100)
 
-    assert first[0] is not None
-    assert part is not None
-    assert (first[0].span, part.span) == (Span(0, 2), Span(2, 4))
+    assert [part.span for part in (*first[0], *parts)] == [Span(0, 2), Span(2, 4)]
     assert predictions(jobs, job) == EVEN_ODD[:4]
     jobs.work()  # the rest that the first one sent on
     assert jobs.job(job).succeeded == 4
@@ -252,9 +251,8 @@ def test_a_lost_race_is_run_again() -> None:
             jobs.process(second, lambda: 100)
 
     jobs.store.before = other_is_faster
-    part = jobs.process(first, lambda: 100)
+    (part,) = jobs.process(first, lambda: 100)
 
-    assert part is not None
     assert (part.span, jobs.job(job).status, jobs.job(job).succeeded) == (Span(0, 4), Status.SUCCEEDED, 8)
 
 
@@ -285,6 +283,88 @@ def test_results_that_are_too_large_for_an_item_become_an_object() -> None:
     found = jobs.read.parts(jobs.job(job))
     assert found[0][1].result is not None
     assert len(found[0][1].result.predictions[3] or ()) == 20_000
+
+
+def killer(place: int) -> Callable[..., ChunkResult]:
+    """A classifier that a sample ends, whatever is beside it."""
+
+    def run(command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
+        if command.first <= place < command.first + len(command.request.dataset):
+            raise MemoryError
+        return even_or_odd(command, goes_on=goes_on)
+
+    return run
+
+
+def test_a_sample_that_ends_each_worker_does_not_cost_those_before_it() -> None:
+    jobs = Jobs(run=killer(70), rules=JobRules(text_chunk=128))
+    job = jobs.submitted(128)
+    chunk = jobs.take()
+    done = []
+
+    for tries in (1, 2, 3):
+        with pytest.raises(MemoryError):
+            jobs.process(chunk, lambda: 100, tries=tries, is_last_try=tries == 3)
+        done.append(jobs.job(job).done)
+    jobs.fail_dead(chunk)
+
+    assert done == [0, 64, 70], "in pieces of 128, of 16 and of 2"
+    answer = jobs.read.shown(jobs.job(job), "l")
+    assert (answer.job.progress.succeeded, answer.job.progress.failed) == (70, 58)
+    assert jobs.redrive("acme", job.id).samples == list(range(70, 128))
+
+
+def test_a_message_that_comes_again_is_done_in_pieces() -> None:
+    jobs = Jobs(rules=JobRules(text_chunk=20))
+    job = jobs.submitted(20)
+
+    parts = jobs.process(jobs.take(), lambda: 100, tries=2)
+
+    assert [len(part.span) for part in parts] == [2] * 10
+    assert jobs.job(job).status is Status.SUCCEEDED
+    assert predictions(jobs, job) == EVEN_ODD * 2
+    assert jobs.queue.sent == []
+
+
+def test_a_message_that_comes_again_is_sent_on_when_time_is_up_between_two_pieces() -> None:
+    jobs = Jobs(rules=JobRules(text_chunk=20))
+    job = jobs.submitted(20)
+    left = iter([100.0, 90.0, 29.0])
+
+    parts = jobs.process(jobs.take(), lambda: next(left), tries=2)
+
+    assert [part.span for part in parts] == [Span(0, 2), Span(2, 4)]
+    assert [(it.start, it.stop) for it in jobs.queue.sent] == [(4, 20)]
+    jobs.work()
+    assert predictions(jobs, job) == EVEN_ODD * 2
+
+
+def test_a_sample_that_was_within_the_limits_when_it_came_is_not_held_to_others_now() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(0, dataset=[{"type": "text", "value": " " * 7_999 + "0"}])
+    key = input_key("acme", job.id)
+    jobs.objects.objects[key] = jobs.objects.objects[key].replace(b" " * 7_999, b" " * 20_000)
+    jobs.work()
+
+    assert jobs.job(job).status is Status.SUCCEEDED
+
+
+def test_usage_counts_no_sample_twice_that_two_workers_did() -> None:
+    jobs, first = Jobs(), [True]
+    job = jobs.submitted(4)
+    chunk = jobs.take()
+
+    def run(command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
+        if first and first.pop():
+            Jobs.process.fget(jobs)(chunk, lambda: 10)  # type: ignore[attr-defined]
+        return even_or_odd(command, goes_on=goes_on).model_copy(update={"inference_ms": 4})
+
+    jobs.run = run
+    jobs.process(chunk, lambda: 100)
+
+    usage = jobs.read.shown(jobs.job(job), "l").usage
+    assert usage is not None
+    assert (usage.input_tokens, usage.output_tokens, usage.inference_time_tokens) == (14, 4, 6)
 
 
 def test_labels_count_once_in_the_usage_of_a_job_of_many_chunks() -> None:
@@ -331,6 +411,33 @@ def test_a_large_answer_is_put_together_once_by_the_worker_that_ends_the_job(mon
     assert first.results_url == second.results_url is not None
     assert (jobs.objects.objects[whole], len(jobs.objects.objects)) == (before, puts)
     assert JobResponse.model_validate_json(before).predictions == EVEN_ODD
+
+
+@pytest.mark.parametrize(("letter", "fits"), [("x", True), ("\u732b", False)])
+def test_an_answer_that_lambda_would_escape_to_more_than_it_takes_is_an_object(letter: str, fits: bool) -> None:
+    label = letter * (3_000_000 // 1_000 // len(letter.encode()))
+
+    def run(command: ClassifyCommand, **_: Any) -> ChunkResult:
+        return ChunkResult(predictions=[[label]] * 1_000, input_tokens=1, output_tokens=1, inference_ms=1)
+
+    jobs = Jobs(run=run, rules=JobRules(text_chunk=1_000))
+    job = jobs.submitted(1_000)
+    jobs.work()
+
+    answer = jobs.read.shown(jobs.job(job), "l")
+    assert (answer.predictions is not None, answer.results_url is None) == (fits, fits)
+
+
+def test_a_part_that_a_newer_version_wrote_is_read() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(2)
+    jobs.work()
+    (part,) = jobs.store.parts("acme", job.id)
+    told = json.loads(gzip.decompress(part.data))
+    newer = told | {"news": 1, "result": told["result"] | {"news": 2}}
+    jobs.store.of_jobs["acme", job.id] = {0: replace(part, data=gzip.compress(json.dumps(newer).encode()))}
+
+    assert predictions(jobs, job) == EVEN_ODD[:2]
 
 
 def test_an_answer_that_the_worker_could_not_put_together_is_by_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -413,8 +520,7 @@ def test_on_its_last_try_a_message_no_longer_waits_for_what_s3_is_too_busy_to_gi
     waiting = jobs.take()
     with pytest.raises(Overloaded):
         jobs.process(waiting, lambda: 100)
-    part = jobs.process(waiting, lambda: 100, is_last_try=True)
+    (part,) = jobs.process(waiting, lambda: 100, is_last_try=True)
 
     assert asked == [True, False]
-    assert part is not None
     assert part.succeeded == 4

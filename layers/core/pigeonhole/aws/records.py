@@ -15,7 +15,8 @@ from pydantic import BaseModel, ValidationError
 from pigeonhole.messages import UploadedObject
 from pigeonhole.observability import Observer
 
-RETRY_S = 30  # after the first try, and four times as long after each further one
+RETRY_S = 30  # after the first try
+RETRY_LONGER = 4  # times as long after each further one
 
 Message = TypeVar("Message", bound=BaseModel)
 
@@ -48,13 +49,13 @@ def tries_of(record: SQSRecord) -> int:
     return int(record.attributes.approximate_receive_count or 1)
 
 
-def pause_s(record: SQSRecord, *, most_tries: int) -> int:
+def pause_s(record: SQSRecord, most_tries: int, longer: int = RETRY_LONGER) -> int:
     """After how many seconds a message that failed is to come again: an outage passes.
 
     After its last try at once: its queue gives it to the dead letters when it would come again.
     """
     tries = tries_of(record)
-    return RETRY_S * 4 ** (tries - 1) if tries < most_tries else 0
+    return RETRY_S * longer ** (tries - 1) if tries < most_tries else 0
 
 
 def message_of(record: SQSRecord, kind: type[Message], seen: Observer) -> Message | None:

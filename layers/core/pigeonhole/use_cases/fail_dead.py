@@ -10,7 +10,7 @@ from pigeonhole.use_cases.write_part import WritePart
 
 GAVE_UP = ErrorReply(
     code="internal_error",
-    message="The sample could not be classified: its workers ended without an answer, each time. Send it again.",
+    message="The sample could not be classified: no try came to an end. Send it again.",
 )
 
 

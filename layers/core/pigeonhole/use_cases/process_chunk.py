@@ -2,20 +2,23 @@
 
 A message may come twice, to two workers at once, or after its job was canceled. Nothing is done for a span that is done; of two
 who wrote at once one is too late, and leaves out what the other has.
+
+A message that comes again, since a worker failed or was lost with it, is worked on piece by piece, each written down by itself:
+what ends a worker, or takes all its time, then costs those samples alone that are in its piece or after it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from pydantic import ValidationError
 
-from pigeonhole.contract import RequestLimits, Sample
+from pigeonhole.contract import UNLIMITED, Sample
 from pigeonhole.errors import Overloaded, PigeonholeError, SampleError
-from pigeonhole.jobs import Job, Part, Span
+from pigeonhole.jobs import CUT, Job, Part, Span
 from pigeonhole.messages import ChunkMessage, ChunkResult, ClassifyCommand, ErrorReply, JobInput, PartResults, UploadedObject
 from pigeonhole.ports import ChunkQueue, JobStore, ObjectStore, TenantStore
 from pigeonhole.results import as_reply, input_key
@@ -27,7 +30,7 @@ MARGIN = 1.5  # a group of samples is begun if there is time for one that takes 
 INPUT_GONE = ErrorReply(code="internal_error", message="The job's samples are no longer kept. Send them again.")
 INPUT_UNREADABLE = ErrorReply(
     code="internal_error",
-    message="The job's samples were kept by another version of the service, or under other limits. Send them again.",
+    message="The job's samples were kept by another version of the service. Send them again.",
 )
 
 
@@ -50,20 +53,24 @@ class ProcessChunk:
     run: Runner
     write: WritePart
     read: ReadJob
-    limits: RequestLimits
     stop_s: float = 30.0
 
-    def __call__(self, message: ChunkMessage, time_left_s: Callable[[], float], *, is_last_try: bool = False) -> Part | None:
-        """Do a message's work; the part that was written, None if there was nothing to do.
+    def __call__(
+        self, message: ChunkMessage, time_left_s: Callable[[], float], *, tries: int = 1, is_last_try: bool = False
+    ) -> list[Part]:
+        """Do a message's work; the parts that were written, none if there was nothing to do.
 
-        `is_last_try`: an image that S3 is too busy to give costs the others no further try.
+        `tries`: how often the message has come; `is_last_try`: an image that S3 is too busy to give costs the others no
+        further try.
 
         Raises Overloaded where trying again may help, and whatever is a fault of ours.
         """
         begun = self.write.begin(message)
         if begun is None:
-            return None
-        job, span = begun
+            return []
+        job, rest = begun
+        kept = self._input(job)
+        at_once = max(1, (message.stop - message.start) // CUT ** (tries - 1))
         left_s = time_left_s()
 
         def goes_on() -> bool:
@@ -72,19 +79,24 @@ class ProcessChunk:
             last_took_s = before_s - left_s
             return left_s > max(self.stop_s, MARGIN * last_took_s) and self._is_wanted(job)
 
-        results = self._classify(job, span, goes_on, comes_again=not is_last_try)
-        done = len(results.result.predictions) if results.result else len(span)
-        written = self.write(job, Span(span.start, span.start + done), results)
-        if written is None:
-            return None
-        job, part = written
-        rest = Span(span.start + done, span.stop)
-        if len(rest):
-            queue_spans(self.queue, job, [rest])
+        parts: list[Part] = []
+        while len(rest):
+            piece = Span(rest.start, min(rest.start + at_once, rest.stop))
+            results = self._classify(job, kept, piece, goes_on, comes_again=not is_last_try)
+            done = len(results.result.predictions) if results.result else len(piece)
+            written = self.write(job, Span(piece.start, piece.start + done), results)
+            if written is None:  # nobody wants it any more, or another is at the rest, too
+                return parts
+            job, part = written
+            parts.append(part)
+            rest = Span(piece.start + done, rest.stop)
+            if len(rest) and (done < len(piece) or not goes_on()):
+                queue_spans(self.queue, job, [rest])
+                break
         if job.has_ended:
             with suppress(PigeonholeError):  # a large answer is put together here, where there is the memory, or by who asks
                 self.read.shown(job, log_id=job.id)
-        return part
+        return parts
 
     def _is_wanted(self, job: Job) -> bool:
         try:
@@ -93,12 +105,13 @@ class ProcessChunk:
             return True
         return now is not None and not now.has_ended
 
-    def _classify(self, job: Job, span: Span, goes_on: Callable[[], bool], *, comes_again: bool) -> PartResults:
+    def _classify(
+        self, job: Job, kept: JobInput | ErrorReply, span: Span, goes_on: Callable[[], bool], *, comes_again: bool
+    ) -> PartResults:
         """What becomes of a span, or of as much of it as there was time for. An error that no retry would mend is a result."""
-        command = self._command(job, span)
-        if isinstance(command, ErrorReply):
-            return PartResults(error=command)
-        command = command.model_copy(update={"comes_again": comes_again})
+        if isinstance(kept, ErrorReply):
+            return PartResults(error=kept, gave_up=True)
+        command = self._command(job, kept, span).model_copy(update={"comes_again": comes_again})
         tried = False
         while True:
             try:
@@ -108,16 +121,18 @@ class ProcessChunk:
                     return PartResults(error=as_reply(error))
             tried = True
 
-    def _command(self, job: Job, span: Span) -> ClassifyCommand | ErrorReply:
-        """What is to be classified, or why that can't be known; no retry would mend it."""
+    def _input(self, job: Job) -> JobInput | ErrorReply:
+        """What a job works on, or why that can't be known; no retry would mend it.
+
+        It was held to the deployment's limits when it came.
+        """
         data = self.objects.get(input_key(job.tenant_id, job.id))
-        if data is None:
-            return INPUT_GONE
         try:
-            limits = replace(self.limits, max_samples=max(job.total, self.limits.max_samples))
-            kept = JobInput.model_validate_json(data, context=limits)
+            return INPUT_GONE if data is None else JobInput.model_validate_json(data, context=UNLIMITED)
         except ValidationError:
             return INPUT_UNREADABLE
+
+    def _command(self, job: Job, kept: JobInput, span: Span) -> ClassifyCommand:
         tenant = self.tenants.tenant(job.tenant_id)  # and its grants as they are now: one that was taken back holds at once
         samples = kept.request.dataset[span.start : span.stop]
         return ClassifyCommand(

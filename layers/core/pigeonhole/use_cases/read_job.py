@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,8 +18,10 @@ from pigeonhole.use_cases.change_job import ChangeJob
 
 NO_SUCH_JOB = "There is no such job. GET /v1/classification/jobs lists yours; one is kept until its expires_at."
 FIRST_LOOK_S, LONGEST_PAUSE_S = 0.1, 1.0
-MAX_RESULT_BYTES = 4_000_000  # in an answer; Lambda takes 6 MB with its envelope
+MAX_RESULT_BYTES = 4_000_000  # in an answer
+MAX_ENVELOPED_BYTES = 5_900_000  # Lambda takes 6 MB, with quotes escaped and, on Python 3.11, all that isn't ASCII
 LINK_S = 3_600
+LOOKS = (100,) * 9  # at how many more jobs a list looks, one time after the other, while its page isn't full
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class ReadJob:
             warnings=found.warnings or None,
             _usage=found.usage,
         )
-        if len(_as_json(whole)) <= MAX_RESULT_BYTES:
+        if _fits(_as_json(whole)):
             return whole
         kept = whole.model_copy(update={"job": info.model_copy(update={"webhook": None})})  # whose log goes on
         self.objects.put(whole_key(job.tenant_id, job.id), _as_json(kept), "application/json")
@@ -104,10 +107,26 @@ class ListJobs:
     clock: Callable[[], float] = time.time
 
     def __call__(self, tenant_id: str, status: Status | None, limit: int, cursor: str | None) -> Page:
-        """A page of a tenant's jobs, newest first. `cursor`: the `next` of the page before."""
-        page = self.store.page(tenant_id, status, limit, cursor)
-        # The table may take days to forget a job whose time is over.
-        return Page([job for job in page.jobs if job.expires_at > self.clock()], page.next)
+        """A page of a tenant's jobs, newest first: a full one, unless it is the last or too many jobs in a row are left out.
+
+        `cursor`: the `next` of the page before.
+        """
+        found: list[Job] = []
+        for many in (limit, *LOOKS):
+            page = self.store.page(tenant_id, status, many, cursor)
+            # The table may take days to forget a job whose time is over.
+            found += [job for job in page.jobs if job.expires_at > self.clock()]
+            if len(found) > limit:
+                return Page(found[:limit], next=found[limit - 1].id)
+            cursor = page.next
+            if len(found) == limit or cursor is None:
+                break
+        return Page(found, cursor)
+
+
+def _fits(answer: bytes) -> bool:
+    """Whether an answer is one of the API's."""
+    return len(answer) <= MAX_RESULT_BYTES and len(json.dumps(answer.decode())) <= MAX_ENVELOPED_BYTES
 
 
 def _as_json(answer: JobResponse) -> bytes:

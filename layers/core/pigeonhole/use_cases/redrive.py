@@ -13,15 +13,13 @@ from pydantic import ValidationError
 
 from pigeonhole.contract import UNLIMITED
 from pigeonhole.errors import NotFound
-from pigeonhole.jobs import IdempotencyKey, Job, Status, is_id
+from pigeonhole.jobs import CUT, IdempotencyKey, Job, Status, is_id
 from pigeonhole.messages import JobInput
 from pigeonhole.ports import ChunkQueue, JobStore, ObjectStore, SecretStore, TenantStore
 from pigeonhole.results import input_key
 from pigeonhole.tenants import Tenant
 from pigeonhole.use_cases.read_job import ReadJob
 from pigeonhole.use_cases.submit import JobRules, Submit
-
-CUT = 8  # chunks become so many times smaller, so that a sample that kills its worker takes fewer others with it each time
 
 
 class CannotRedrive(ValueError):

@@ -73,9 +73,13 @@ def _without_first(results: PartResults, first: int, count: int) -> PartResults:
     result = results.result
     if not count or result is None:
         return results
+    share = 1 - count / len(result.predictions)  # of the usage, which isn't known sample by sample
     kept = {
         "predictions": result.predictions[count:],
         "scores": result.scores[count:] if result.scores else None,
         "errors": [fault for fault in result.errors if fault.index >= first + count],
+        "input_tokens": result.label_tokens + round(share * (result.input_tokens - result.label_tokens)),
+        "output_tokens": round(share * result.output_tokens),
+        "inference_ms": round(share * result.inference_ms),
     }
     return PartResults(result=result.model_copy(update=kept))

@@ -14,13 +14,13 @@ from pigeonhole.wiring.api import ApiServices, api_services, swagger_assets
 from pigeonhole.wiring.classifier import ClassifyServices, classify_services
 from pigeonhole.wiring.jobs import (
     IngestServices,
-    WorkerServices,
     announce,
+    chunk_queue,
     deliver_webhook,
     fail_dead,
     ingest_services,
+    process_chunk,
     sweep,
-    worker_services,
 )
 from pigeonhole.wiring.operating import key_services, redrive_services
 
@@ -28,19 +28,19 @@ __all__ = [
     "ApiServices",
     "ClassifyServices",
     "IngestServices",
-    "WorkerServices",
     "announce",
     "api_services",
+    "chunk_queue",
     "classify_services",
     "deliver_webhook",
     "fail_dead",
     "ingest_services",
     "key_services",
+    "process_chunk",
     "redrive_services",
     "settings",
     "swagger_assets",
     "sweep",
-    "worker_services",
 ]
 
 

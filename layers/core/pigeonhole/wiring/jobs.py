@@ -158,23 +158,15 @@ class JobAdapters:
         )
 
 
-@dataclass(frozen=True)
-class WorkerServices:
-    """What functions/worker calls. `queue`: for messages that are to come again soon."""
-
-    process_chunk: ProcessChunk
-    queue: ChunkQueue
-
-
 @cache
-def worker_services(settings: Settings) -> WorkerServices:
-    """Load the model and build functions/worker's services. Raises ModelUnavailable as `classify_services`."""
+def process_chunk(settings: Settings) -> ProcessChunk:
+    """Load the model and build functions/worker's service. Raises ModelUnavailable as `classify_services`."""
     from boto3.session import Session
 
     from pigeonhole.use_cases.process_chunk import ProcessChunk
 
     of_classify, jobs = classify_services(settings), JobAdapters(Session(), settings)
-    process = ProcessChunk(
+    return ProcessChunk(
         jobs.store,
         jobs.tenants,
         jobs.objects,
@@ -182,10 +174,17 @@ def worker_services(settings: Settings) -> WorkerServices:
         of_classify.run_chunk,
         WritePart(jobs.store, jobs.objects),
         ReadJob(jobs.store, jobs.objects),
-        of_classify.limits,
         settings.worker_stop_s,
     )
-    return WorkerServices(process, jobs.queue)
+
+
+@cache
+def chunk_queue(settings: Settings) -> ChunkQueue:
+    """The queue of functions/worker's messages, by which one that failed comes again soon: apart from the service, which may
+    be what fails."""
+    from boto3.session import Session
+
+    return JobAdapters(Session(), settings).queue
 
 
 @cache
