@@ -64,7 +64,7 @@ def accepted(job: Job, wanted: Preference) -> Response:
 @app.post("/v1/classification")
 def classification() -> Response:
     now, own = exchange(), services()
-    tenant, wanted = now.authenticate(), now.call.preference()
+    tenant, wanted = now.authenticate(), now.call.preference(own.max_wait_s)
     body, key = now.call.json(own.limits.max_body_bytes), now.call.idempotency_key()
     answer = own.classify(body, tenant=tenant, log_id=now.call.log_id, wanted=wanted, key=key)
     if isinstance(answer, Job):
@@ -78,7 +78,7 @@ def classification() -> Response:
 @app.post("/v1/classification/jobs")
 def submit_job() -> Response:
     now, own = exchange(), services()
-    tenant, wanted = now.authenticate(), now.call.preference()
+    tenant, wanted = now.authenticate(), now.call.preference(own.max_wait_s)
     body, key = now.call.json(own.limits.max_body_bytes), now.call.idempotency_key()
     job = own.submit_job(body, tenant=tenant, log_id=now.call.log_id, wanted=wanted, key=key)
     if wanted.wait_s and job.has_ended:

@@ -86,7 +86,6 @@ class Api:
                 self.jobs.read,
                 self.jobs.apply,
                 replace(limits, max_samples=SETTINGS.max_job_samples),
-                rules.wait_s,
             ),
             read_job=self.jobs.read,
             list_jobs=self.jobs.list,

@@ -43,7 +43,7 @@ def test_a_job_is_taken_with_202_and_where_to_ask_for_it(api: Api) -> None:
 
 def test_who_submits_a_job_may_wait_for_its_end(api: Api) -> None:
     late = api.call("POST", JOBS, body=body(100), prefer="wait=600")
-    assert (late.status, late.headers["preference-applied"], api.jobs.now) == (202, "wait=600", 1_024.0)
+    assert (late.status, late.headers["preference-applied"], api.jobs.now) == (202, "wait=24", 1_024.0)
 
     api.jobs.run = even_or_odd
     real = api.jobs.queue.send
@@ -51,6 +51,24 @@ def test_who_submits_a_job_may_wait_for_its_end(api: Api) -> None:
     in_time = api.call("POST", JOBS, body=body(4), prefer="respond-async, wait=5")
     assert (in_time.status, in_time.json["predictions"]) == (200, ["even", "odd"] * 2)
     assert in_time.headers["preference-applied"] == "respond-async, wait=5"
+
+
+def test_who_submits_a_job_is_never_told_to_send_it_again_once_it_is_taken(api: Api) -> None:
+    api.jobs.run = even_or_odd
+    real = api.jobs.queue.send
+
+    def busy(*_: object) -> None:
+        raise Overloaded("busy")
+
+    def send(messages: object) -> None:
+        real(messages)
+        api.jobs.work()
+        api.jobs.store.parts = busy  # the job has ended, and its results can't be read
+
+    api.jobs.queue.send = send
+    answer = api.call("POST", JOBS, body=body(4), prefer="wait=5")
+
+    assert (answer.status, answer.json["job"]["status"]) == (202, "succeeded")
 
 
 def test_a_job_is_read_until_it_has_results(api: Api) -> None:
@@ -71,9 +89,13 @@ def test_what_has_not_changed_is_not_sent_again(api: Api) -> None:
     tag = api.call("GET", path).headers["etag"]
 
     same = api.call("GET", path, if_none_match=f'"other", W/{tag}')
-    assert (same.status, same.text, same.headers["etag"]) == (304, "", tag)
+    assert (same.status, same.text, same.headers["etag"], same.headers["retry-after"]) == (304, "", tag, "1")
     api.jobs.work()
-    assert api.call("GET", path, if_none_match=tag).status == 200
+    ended = api.call("GET", path, if_none_match=tag)
+    assert ended.status == 200
+    still = api.call("GET", path, if_none_match=ended.headers["etag"])
+    assert still.status == 304
+    assert "retry-after" not in still.headers, "it has ended"
 
 
 def test_a_long_poll_waits(api: Api) -> None:
@@ -96,7 +118,11 @@ def test_a_wait_that_is_no_number_of_seconds_is_400(api: Api, query: str) -> Non
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=x", "status=done", "cursor=x", "cursor=" + "g" * 32])
 def test_a_list_refuses_what_it_does_not_know(api: Api, query: str) -> None:
-    assert api.call("GET", f"{JOBS}?{query}").status == 400
+    answer = api.call("GET", f"{JOBS}?{query}")
+
+    assert answer.status == 400
+    (fault,) = answer.json["error"]["details"]
+    assert (fault["path"], f"{fault['path']}: {fault['message']}") == (query.partition("=")[0], answer.json["message"])
 
 
 def test_jobs_are_listed_newest_first_page_by_page(api: Api) -> None:
@@ -185,13 +211,12 @@ def test_classification_waits_for_who_prefers_that(api: Api) -> None:
     assert (answer.status, api.jobs.now) == (202, 1_005.0)
 
 
-def test_a_job_that_could_not_be_queued_is_taken_and_counted(api: Api) -> None:
+def test_a_job_that_could_not_be_queued_is_taken(api: Api) -> None:
     def busy() -> None:
         raise Overloaded("busy")
 
     api.jobs.queue.before = busy
     assert api.call("POST", JOBS, body=body(2)).status == 202
-    assert "could not be queued" in api.log.getvalue()
 
 
 def test_the_log_names_the_route_and_no_job(api: Api) -> None:

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from pigeonhole.contract import ClassificationResponse, Usage
-from pigeonhole.errors import BY_CODE, Fault, InvalidRequest, MethodNotAllowed, NotFound, Overloaded, TooLarge, from_code
-from pigeonhole.http_api import Call, common_headers, failure, no_route, success
+from pigeonhole.contract_jobs import Preference
+from pigeonhole.errors import (
+    BY_CODE,
+    Fault,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    Overloaded,
+    RateLimited,
+    TooLarge,
+    from_code,
+)
+from pigeonhole.http_api import Call, applied, common_headers, failure, no_route, success
 from pigeonhole.rates import RateState
 
 RATE = RateState(limit=10, remaining=3, reset_ms=5, is_counted=True)
@@ -41,6 +53,29 @@ def test_a_call_without_headers_or_a_query_has_none() -> None:
     bare = call(headers=None, queryStringParameters=None)
 
     assert (bare.api_key, bare.wants_problem, bare.flag("deep")) == (None, False, False)
+
+
+def test_the_lines_of_a_header_that_was_sent_several_times_are_one_list() -> None:
+    lines = {
+        "Prefer": ["respond-async", "wait=5"],
+        "If-Match": ['"a"', '"b"'],
+        "accept": ["application/json"],
+        "Accept": ["application/problem+json"],
+    }
+    several = call(headers={name: values[-1] for name, values in lines.items()}, multiValueHeaders=lines)
+
+    assert several.preference(24) == Preference(respond_async=True, wait_s=5)
+    assert several.precondition().match == {'"a"', '"b"'}
+    assert several.wants_problem
+
+
+@pytest.mark.parametrize(
+    ("prefer", "waits"), [("wait=600", "wait=24"), ("wait=24", "wait=24"), ("wait=5", "wait=5"), ("wait=0", "wait=0")]
+)
+def test_a_wait_is_applied_as_far_as_there_is_one(prefer: str, waits: str) -> None:
+    wanted = call(headers={"Prefer": f"respond-async, {prefer}"}).preference(24)
+
+    assert applied(wanted) == {"Preference-Applied": f"respond-async, {waits}"}
 
 
 def test_a_body_is_json_whatever_its_content_type() -> None:
@@ -107,6 +142,37 @@ def test_another_flag_is_refused() -> None:
         call(queryStringParameters={"deep": "1"}).flag("deep")
 
 
+@pytest.mark.parametrize(
+    ("read", "path", "value"),
+    [
+        (lambda sent: sent.flag("deep"), "deep", "1"),
+        (lambda sent: sent.number("limit", 20, least=1, most=100), "limit", "0"),
+        (lambda sent: sent.number("wait", 0, most=24.0), "wait", "x"),
+        (lambda sent: sent.status(), "status", "done"),
+        (lambda sent: sent.cursor(), "cursor", "x"),
+        (lambda sent: sent.set_cursor(), "cursor", "X"),
+        (lambda sent: sent.results_wanted(), "since", "x"),
+        (lambda sent: sent.results_wanted(), "until", "x"),
+        (lambda sent: sent.results_wanted(), "cursor", "*"),
+        (lambda sent: sent.precondition(), "If-None-Match", '"a"'),
+        (lambda sent: sent.idempotency_key(), "Idempotency-Key", "k" * 256),
+    ],
+)
+def test_a_fault_of_a_parameter_or_a_header_is_among_the_details(read: Callable[[Call], object], path: str, value: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read(call(queryStringParameters={path: value}, headers={path: value}))
+
+    (fault,) = caught.value.details
+    assert (fault.path, f"{fault.path}: {fault.message}") == (path, caught.value.message)
+
+
+def test_what_is_not_wanted_beside_a_key_is_among_the_details() -> None:
+    with pytest.raises(InvalidRequest, match="since: is not wanted beside key") as caught:
+        call(queryStringParameters={"key": "k", "since": "2026-11-27T08:00:00Z"}).results_wanted()
+
+    assert [fault.path for fault in caught.value.details] == ["since"]
+
+
 @pytest.mark.parametrize("code", sorted(BY_CODE))
 def test_every_error_has_the_status_and_the_shape_of_the_contract(code: str) -> None:
     error = from_code(code, "what is wrong")
@@ -149,6 +215,7 @@ def test_a_problem_says_the_same_in_the_words_of_rfc_9457() -> None:
 
 def test_who_may_come_back_is_told_when() -> None:
     assert failure(Overloaded("busy"), call()).headers == {"Retry-After": "2"}
+    assert failure(RateLimited("later", retry_after_s=86_391), call()).headers == {"Retry-After": "86391"}
 
 
 def test_an_unknown_path_is_not_found_and_a_known_one_tells_its_methods() -> None:

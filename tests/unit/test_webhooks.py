@@ -80,8 +80,11 @@ def test_no_more_secrets_are_made_than_a_header_should_hold() -> None:
     for second in range(MAX_SECRETS):
         kept = rotated(kept, NOW + second)
 
-    with pytest.raises(RateLimited, match="10 secrets sign already"):
-        rotated(kept, NOW + MAX_SECRETS)
+    with pytest.raises(RateLimited, match="10 secrets sign already") as caught:
+        rotated(kept, NOW + MAX_SECRETS + 0.5)
+    wait_s = caught.value.retry_after_s
+    assert wait_s == OLD_SECRET_S - 9, "a day after the first one was replaced, which was at the first second"
+    assert len(rotated(kept, NOW + MAX_SECRETS + 0.5 + wait_s)) == MAX_SECRETS
     assert len(kept) == MAX_SECRETS
     assert len(rotated(kept, NOW + OLD_SECRET_S + 1)) == MAX_SECRETS, "the first one's day is over"
 

@@ -57,7 +57,7 @@ def _told(webhook: WebhookInfo) -> str:
     if not webhook.attempts:
         return webhook.status
     last = webhook.attempts[-1]
-    outcome = last.error or f"HTTP {last.status}"
+    outcome = last.error or (f"HTTP {last.status}" if last.status else "under way")
     again = f"; tried again at {date(webhook.next_at)}" if webhook.next_at else ""
     return one_line(f"{webhook.status}, try {len(webhook.attempts)} at {date(last.at)}: {outcome}{again}")
 

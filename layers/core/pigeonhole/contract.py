@@ -301,7 +301,7 @@ class ClassificationResponse(Model):
 
 
 class ErrorBody(Model):
-    """`code`: one of the error table's; `details`: each fault with its path in the body."""
+    """`code`: one of the error table's; `details`: each fault with its path in the body, or its parameter or header."""
 
     code: str
     details: list[dict[str, str]] | None = None

@@ -1,7 +1,7 @@
 """Everything that can go wrong, as one tree. Each class has the `code`, the HTTP `status` and whether a retry may help.
 
     PigeonholeError
-    ├── InvalidRequest        400 invalid_request      every fault of the body, each with its path
+    ├── InvalidRequest        400 invalid_request      every fault, each with its path
     ├── SampleError           400                      one image or text that can't be read; `on_error: "null"` survives it
     │   ├── UnreadableImage   400 unreadable_image     not an image, or truncated
     │   ├── UnsupportedMedia  400 unsupported_media    a readable file of a kind that isn't taken
@@ -33,19 +33,23 @@ from typing import ClassVar, TypeVar
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault of a request. `path`: where in the body (`labels.3.value`), empty for the whole of it."""
+    """One fault of a request. `path`: where in the body (`labels.3.value`), empty for the whole of it; or which parameter or
+    header."""
 
     path: str
     message: str
 
 
 class PigeonholeError(Exception):
-    """Base of the tree. `message` is public; `details` lists the single faults, if there are any."""
+    """Base of the tree. `message` is public; `details` lists the single faults, if there are any.
+
+    `retry_after_s`: when to come back; a class's own, unless an error knows better.
+    """
 
     code: ClassVar[str]
     status: ClassVar[int]
     retryable: ClassVar[bool] = False
-    retry_after_s: ClassVar[int | None] = None
+    retry_after_s: int | None = None
 
     def __init__(self, message: str, details: tuple[Fault, ...] = ()) -> None:
         super().__init__(message)
@@ -111,6 +115,10 @@ class IdempotencyMismatch(PigeonholeError):
 
 class RateLimited(PigeonholeError):
     code, status, retryable, retry_after_s = "rate_limited", 429, True, 1
+
+    def __init__(self, message: str, details: tuple[Fault, ...] = (), retry_after_s: int | None = None) -> None:
+        super().__init__(message, details)
+        self.retry_after_s = retry_after_s or self.retry_after_s
 
 
 class InternalError(PigeonholeError):

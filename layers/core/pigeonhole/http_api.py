@@ -18,17 +18,18 @@ from pigeonhole.contract import ErrorBody, ErrorResponse, check_set_name
 from pigeonhole.contract_jobs import JOBS, JobInfo, JobResponse, Preference
 from pigeonhole.contract_label_sets import LabelSetResponse
 from pigeonhole.contract_results import ResultsWanted, UploadResultsResponse
-from pigeonhole.errors import InvalidRequest, MethodNotAllowed, NotFound, PigeonholeError, TooLarge
+from pigeonhole.errors import Fault, InvalidRequest, MethodNotAllowed, NotFound, PigeonholeError, TooLarge
 from pigeonhole.jobs import IdempotencyKey, Status, is_id
 from pigeonhole.label_sets import LabelSet, Precondition, etag_of
 from pigeonhole.rates import RateState
 from pigeonhole.routes import methods_at
 from pigeonhole.times import seconds_of
+from pigeonhole.validation import invalid_request
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
 MAX_IDEMPOTENCY_KEY = 255  # characters
-NO_CURSOR = "cursor: must be what the page before gave"
+NO_CURSOR = "must be what the page before gave"
 MAX_ANSWER_BYTES = 5_000_000  # Lambda takes 6 MB with the envelope, in which every quote is escaped
 
 REQUEST_HEADERS = (
@@ -72,7 +73,7 @@ class Call:
         return cls(
             method=str(event["httpMethod"]).upper(),
             path=re.sub(r"/{2,}", "/", "/" + str(event["path"])).rstrip("/") or "/",
-            headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+            headers=_headers_of(event),
             query=event.get("queryStringParameters") or {},
             log_id=str(event["requestContext"]["requestId"]),
             body=event.get("body") or "",
@@ -99,7 +100,7 @@ class Call:
         """
         value = self.query.get(name, "false").lower()
         if value not in ("true", "false"):
-            raise InvalidRequest(f"{name}: must be true or false")
+            raise _fault(name, "must be true or false")
         return value == "true"
 
     def number(self, name: str, default: int, *, least: int = 0, most: float) -> int:
@@ -109,21 +110,21 @@ class Call:
         """
         value = self.query.get(name, str(default))
         if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) < least:
-            raise InvalidRequest(f"{name}: must be a whole number from {least} to {int(most)}")
+            raise _fault(name, f"must be a whole number from {least} to {int(most)}")
         return min(int(value), int(most))
 
     def status(self) -> Status | None:
         """Read the query's `status`. Raises InvalidRequest for one that no job has."""
         value = self.query.get("status")
         if value is not None and value not in list(Status):
-            raise InvalidRequest(f"status: must be one of {', '.join(Status)}")
+            raise _fault("status", f"must be one of {', '.join(Status)}")
         return None if value is None else Status(value)
 
     def cursor(self) -> str | None:
         """Read the query's `cursor`. Raises InvalidRequest for what no page gave."""
         value = self.query.get("cursor")
         if value is not None and not is_id(value):
-            raise InvalidRequest(NO_CURSOR)
+            raise _fault("cursor", NO_CURSOR)
         return value
 
     def set_cursor(self) -> str | None:
@@ -132,7 +133,7 @@ class Call:
         try:
             return None if value is None else check_set_name(value)
         except ValueError:
-            raise InvalidRequest(NO_CURSOR) from None
+            raise _fault("cursor", NO_CURSOR) from None
 
     def results_wanted(self) -> ResultsWanted:
         """Read the query of a list of results.
@@ -141,7 +142,7 @@ class Call:
         """
         key, others = self.query.get("key"), [name for name in ("prefix", "since", "until", "cursor") if name in self.query]
         if key is not None and others:
-            raise InvalidRequest(f"{others[0]}: is not wanted beside key, which names one object")
+            raise _fault(others[0], "is not wanted beside key, which names one object")
         return ResultsWanted(
             key=key,
             prefix=self.query.get("prefix", ""),
@@ -156,14 +157,14 @@ class Call:
         try:
             return None if value is None else seconds_of(value)
         except ValueError:
-            raise InvalidRequest(f"{name}: must be a time in ISO 8601, such as 2026-11-27T08:00:00Z") from None
+            raise _fault(name, "must be a time in ISO 8601, such as 2026-11-27T08:00:00Z") from None
 
     def _packed_cursor(self) -> str | None:
         value = self.query.get("cursor")
         try:
             return None if value is None else base64.b64decode(value + "=" * (-len(value) % 4), b"-_", validate=True).decode()
         except ValueError:  # binascii.Error and UnicodeDecodeError, too
-            raise InvalidRequest(NO_CURSOR) from None
+            raise _fault("cursor", NO_CURSOR) from None
 
     def precondition(self) -> Precondition:
         """Read If-Match and If-None-Match (RFC 9110) of a change.
@@ -172,15 +173,15 @@ class Call:
         """
         match, none_match = self.headers.get("if-match"), self.headers.get("if-none-match")
         if none_match is not None and none_match.strip() != "*":
-            raise InvalidRequest("If-None-Match: can only be * here; send If-Match with the ETag that you have")
+            raise _fault("If-None-Match", "can only be * here; send If-Match with the ETag that you have")
         tags = None if match is None else _tags(match)
         return Precondition(tags, is_new=none_match is not None)
 
-    def preference(self) -> Preference:
-        """Read Prefer (RFC 7240): what isn't understood in it is ignored, as the RFC has it."""
+    def preference(self, most_s: float) -> Preference:
+        """Read Prefer (RFC 7240): what isn't understood in it is ignored, as the RFC has it. `most_s`: the longest wait."""
         wanted = [choice.strip().lower() for choice in self.headers.get("prefer", "").split(",")]
         waits = [found[1] for choice in wanted if (found := re.fullmatch(r'wait\s*=\s*"?([0-9]{1,9})"?', choice))]
-        return Preference("respond-async" in wanted, float(waits[0]) if waits else None)
+        return Preference("respond-async" in wanted, min(float(waits[0]), most_s) if waits else None)
 
     def idempotency_key(self) -> IdempotencyKey | None:
         """Read Idempotency-Key, with the body that it stands for. Raises InvalidRequest for one that is too long."""
@@ -188,7 +189,7 @@ class Call:
         if not value:
             return None
         if len(value) > MAX_IDEMPOTENCY_KEY:
-            raise InvalidRequest(f"Idempotency-Key: has at most {MAX_IDEMPOTENCY_KEY} characters, got {len(value)}")
+            raise _fault("Idempotency-Key", f"has at most {MAX_IDEMPOTENCY_KEY} characters, got {len(value)}")
         return IdempotencyKey(value, self._bytes())
 
     def json(self, max_bytes: int) -> object:
@@ -217,6 +218,20 @@ class Call:
             return base64.b64decode(self.body, validate=True)
         except binascii.Error:
             raise InvalidRequest("the body is marked as base64 and isn't") from None
+
+
+def _headers_of(event: Mapping[str, Any]) -> dict[str, str]:
+    """A header that was sent several times is one list (RFC 9110, 5.3); the event's `headers` have its last line alone."""
+    sent = event.get("multiValueHeaders") or {name: [value] for name, value in (event.get("headers") or {}).items()}
+    lines: dict[str, list[str]] = {}
+    for name, values in sent.items():
+        lines.setdefault(name.lower(), []).extend(values)
+    return {name: ", ".join(values) for name, values in lines.items()}
+
+
+def _fault(path: str, message: str) -> InvalidRequest:
+    """The error for one fault of a parameter or a header, told as a body's are."""
+    return invalid_request((Fault(path, message),))
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -266,13 +281,19 @@ def accepted(job: JobResponse, wanted: Preference) -> Answer:
 def unchanged(job: JobInfo, call: Call) -> Answer | None:
     """Answer 304 if the caller has seen a job as it is."""
     tag = _tag(job)
-    return Answer(304, "", headers={"ETag": tag}) if tag in _tags(call.headers.get("if-none-match", "")) else None
+    is_known = tag in _tags(call.headers.get("if-none-match", ""))
+    return Answer(304, "", headers={**_when_again(job), "ETag": tag}) if is_known else None
 
 
 def shown_job(job: JobResponse) -> Answer:
     """Answer with a job. One with an address that stops working has no ETag, so it is never unchanged."""
-    headers = {} if job.job.finished_at else {"Retry-After": "1"}
-    return replace(success(job), headers=headers if job.results_url else {**headers, "ETag": _tag(job.job)})
+    tag = {} if job.results_url else {"ETag": _tag(job.job)}
+    return replace(success(job), headers={**_when_again(job.job), **tag})
+
+
+def _when_again(job: JobInfo) -> dict[str, str]:
+    """The header that says when to ask for a job that goes on once more."""
+    return {} if job.finished_at else {"Retry-After": "1"}
 
 
 def _tags(header: str) -> frozenset[str]:

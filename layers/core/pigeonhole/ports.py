@@ -220,7 +220,10 @@ class JobStore(Protocol):
         ...
 
     def page(self, tenant_id: str, status: Status | None, limit: int, start: str | None) -> Page:
-        """At most `limit` jobs of a tenant, newest first, of one status if it is given. `start`: an earlier page's `next`."""
+        """At most `limit` jobs of a tenant, newest first, of one status if it is given. `start`: an earlier page's `next`.
+
+        Some pages of one status have fewer than `limit`.
+        """
         ...
 
     def due(self, now: float, limit: int, start: object | None = None) -> Due:

@@ -41,7 +41,8 @@ FLAG = {"type": "boolean", "default": False}
 IDEMPOTENCY_KEY = Parameter(
     "header",
     "Idempotency-Key",
-    "For 24 hours the same key with the same body gives the same job; with another body, 422.",
+    "For 24 hours the same key with the same body gives the same job; with another body, 422. "
+    "What is answered directly makes no job, and its key stands for none.",
     {"type": "string", "maxLength": 255},
 )
 PREFER = Parameter(

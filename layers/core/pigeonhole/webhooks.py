@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import math
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -107,8 +108,10 @@ def rotated(known: Sequence[Secret], now: float) -> tuple[Secret, ...]:
     new = Secret(SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode(), int(now))
     old = [replace(it, ends_at=int(now) + OLD_SECRET_S) if it.ends_at is None else it for it in known if it.signs(now)]
     if len(old) >= MAX_SECRETS:
+        first_end = min(it.ends_at for it in old if it.ends_at is not None)  # each has one
         raise RateLimited(
-            f"{MAX_SECRETS} secrets sign already, each until a day after it was replaced. Make the next one later."
+            f"{MAX_SECRETS} secrets sign already, each until a day after it was replaced. Make the next one later.",
+            retry_after_s=math.ceil(first_end - now),
         )
     return (new, *old)
 

@@ -190,6 +190,10 @@ def test_a_job_that_is_not_there_is_told(api: JobApi, command: str) -> None:
             "webhook     delivered, try 1 at 2026-05-04 10:21 UTC: HTTP 204",
         ),
         (
+            {"status": "pending", "attempts": [{"at": "2026-05-04T10:21:00Z"}], "next_at": "2026-05-04T10:22:00Z"},
+            "webhook     pending, try 1 at 2026-05-04 10:21 UTC: under way; tried again at 2026-05-04 10:22 UTC",
+        ),
+        (
             {
                 "status": "pending",
                 "attempts": [{"at": "2026-05-04T10:21:00Z", "error": "no\nconnection"}],

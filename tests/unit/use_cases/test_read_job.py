@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from jobs_made import ACME, ZETA, Jobs
+from jobs_made import ACME, ZETA, Jobs, job, job_id
 from pigeonhole.contract_jobs import JobResponse
 from pigeonhole.errors import InternalError, JobFinished, NotFound
-from pigeonhole.jobs import Status
+from pigeonhole.jobs import Job, Status
 from pigeonhole.messages import ChunkResult, ClassifyCommand
 from pigeonhole.results import MAX_WARNINGS
 from pigeonhole.use_cases.read_job import LINK_S, page_of
@@ -156,6 +156,42 @@ def test_a_page_is_shown_with_where_the_next_begins() -> None:
     assert ([it.id for it in page.jobs], page.cursor) == ([second.id], second.id)
     rest = page_of(jobs.list(ACME.id, None, 1, page.cursor), "l")
     assert ([it.id for it in rest.jobs], rest.cursor) == ([first.id], None)
+
+
+def with_some_over(*over: bool) -> Jobs:
+    """Jobs of one tenant, the newest first, of which some's time is over."""
+    jobs = Jobs()
+    for number, is_over in enumerate(reversed(over)):
+        jobs.store.create(job(id=job_id(number), expires_at=500 if is_over else 5_000), None)
+    return jobs
+
+
+def pages(jobs: Jobs, limit: int) -> list[list[Job]]:
+    found, cursor = [], None
+    while True:
+        page = jobs.list(ACME.id, None, limit, cursor)
+        found.append(page.jobs)
+        cursor = page.next
+        if cursor is None:
+            return found
+
+
+@pytest.mark.parametrize("limit", range(1, 7))
+def test_pages_are_full_although_the_time_of_some_jobs_is_over(limit: int) -> None:
+    jobs = with_some_over(False, True, True, False, True, False, False, True)
+
+    found = pages(jobs, limit)
+
+    assert [each.id for page in found for each in page] == [job_id(number) for number in (7, 4, 2, 1)]
+    assert all(len(page) == limit for page in found[:-1])
+
+
+def test_a_page_looks_at_so_many_jobs_and_no_more_and_says_where_it_ended() -> None:
+    jobs = with_some_over(*[True] * 1_500, False)
+
+    first, second = pages(jobs, 20)
+
+    assert (first, [each.id for each in second]) == ([], [job_id(0)])
 
 
 def test_a_list_may_be_of_one_state() -> None:

@@ -192,10 +192,10 @@ def test_what_taking_a_job_takes_is_no_longer_waited_for() -> None:
         real(*args)
 
     jobs.objects.put = slowly
-    submit = SubmitJob(jobs.submit, jobs.read, jobs.apply, RequestLimits(), wait_s=24.0)
+    submit = SubmitJob(jobs.submit, jobs.read, jobs.apply, RequestLimits())
     body = request(2).model_dump(exclude_none=True)
 
-    assert submit(body, tenant=ACME, log_id="l", wanted=Preference(wait_s=60)).status is Status.QUEUED
+    assert submit(body, tenant=ACME, log_id="l", wanted=Preference(wait_s=24)).status is Status.QUEUED
     assert jobs.now == pytest.approx(1_024)
 
 

@@ -109,7 +109,8 @@ class DynamoJobStore:
         }
         if of_status:
             found = call(self._client.query, TableName=self._table, IndexName=BY_STATUS, **query)["Items"]
-            jobs = [_job_of(item) for item in self._items(found[:limit])]
+            # The index may be behind: what it names may be in another state by now.
+            jobs = [job for job in map(_job_of, self._items(found[:limit])) if job.status is status]
         else:
             found = call(self._client.query, TableName=self._table, ConsistentRead=True, **query)["Items"]
             jobs = [_job_of(item) for item in found[:limit]]

@@ -24,7 +24,8 @@ from pigeonhole.use_cases.submit import Submit
 
 @dataclass(frozen=True)
 class DirectRules:
-    """What fits the direct way: samples times milliseconds per kind, up to `most_ms`. `wait_s`: the longest wait for a job."""
+    """What fits the direct way: samples times milliseconds per kind, up to `most_ms`. `wait_s`: how long the answer of what
+    doesn't fit is waited for."""
 
     text_ms: int = 50
     image_ms: int = 500
@@ -58,7 +59,7 @@ class Classify:
         """
         started = self.read.clock()
         is_plain = not wanted.respond_async and wanted.wait_s is None
-        wait_s = self.rules.wait_s if is_plain else min(wanted.wait_s or 0, self.rules.wait_s)
+        wait_s = self.rules.wait_s if is_plain else wanted.wait_s or 0
         applied = self.apply(body, tenant)
         if applied.fault and not is_plain and (earlier := self.submit.earlier(tenant, key)):
             return earlier  # its set has gone since; it hasn't

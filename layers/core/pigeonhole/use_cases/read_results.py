@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pigeonhole.contract_results import ResultsWanted, UploadResultsResponse
-from pigeonhole.errors import InvalidRequest, NotFound
+from pigeonhole.errors import Fault, NotFound
 from pigeonhole.incoming import MAX_KEY_BYTES
 from pigeonhole.ports import ResultsPage, ResultStore
+from pigeonhole.validation import invalid_request
 
-NO_CURSOR = "cursor: must be what the page before gave, with the same prefix, since and until"
+NO_CURSOR = Fault("cursor", "must be what the page before gave, with the same prefix, since and until")
 NO_SUCH_RESULT = "There is no result of this key: nothing was uploaded there, it is being classified, or it is forgotten."
 
 
@@ -41,16 +42,16 @@ class ReadResults:
         start = wanted.cursor
         if wanted.by_key:
             if start is not None and not (start.startswith(prefix) and _could_be_key(start)):
-                raise InvalidRequest(NO_CURSOR)
+                raise invalid_request((NO_CURSOR,))
             return self.store.page(tenant_id, prefix, wanted.limit, start)
         since = 0.0 if wanted.since is None else wanted.since
         until = self.clock() + 1 if wanted.until is None else wanted.until
         if since > until:
             if wanted.until is None:
                 return ResultsPage([], None)  # the caller's clock is ahead
-            raise InvalidRequest("since: must not be after until")
+            raise invalid_request((Fault("since", "must not be after until"),))
         if start is not None and not _is_between(start, since, until):
-            raise InvalidRequest(NO_CURSOR)
+            raise invalid_request((NO_CURSOR,))
         return self.store.newest(tenant_id, prefix, since, until, wanted.limit, start)
 
     def _plain(self, key: str) -> str:

@@ -167,12 +167,11 @@ class SubmitJob:
     read: ReadJob
     apply: ApplyLabelSet
     limits: RequestLimits
-    wait_s: float = 24.0
 
     def __call__(
         self, body: object, *, tenant: Tenant, log_id: str, wanted: Preference, key: IdempotencyKey | None = None
     ) -> Job:
-        """Take what a decoded JSON body holds as a job, and wait for its end if that is preferred, `wait_s` at most.
+        """Take what a decoded JSON body holds as a job, and wait for its end if that is preferred.
 
         Raises InvalidRequest with every fault, and what Submit raises.
         """
@@ -180,7 +179,7 @@ class SubmitJob:
         job = self._taken(body, tenant, log_id, key)
         if not wanted.wait_s:
             return job
-        return self.read.as_it_ends(job, max(0, started + min(wanted.wait_s, self.wait_s) - self.read.clock()))
+        return self.read.as_it_ends(job, max(0, started + wanted.wait_s - self.read.clock()))
 
     def _taken(self, body: object, tenant: Tenant, log_id: str, key: IdempotencyKey | None) -> Job:
         applied = self.apply(body, tenant)

@@ -84,7 +84,7 @@ def api_services(settings: Settings) -> ApiServices:
         authenticate=Authenticate(store),
         rates=RateMeter(DynamoRateCounter(hasty, settings.table_name), quota),
         classify=Classify(ClassifyNow(classifier), submit, read_job, apply, limits, rules),
-        submit_job=SubmitJob(submit, read_job, apply, of_jobs, settings.max_wait_s),
+        submit_job=SubmitJob(submit, read_job, apply, of_jobs),
         read_job=read_job,
         list_jobs=ListJobs(jobs.store),
         cancel=Cancel(jobs.store),
