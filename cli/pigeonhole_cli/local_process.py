@@ -137,7 +137,7 @@ class LocalProcess:
         self._check_state()
         self._route.unlink(missing_ok=True)
         shutil.rmtree(self.data / "tmp", ignore_errors=True)  # what functions unpacked last time
-        (self.data / "tmp").mkdir()
+        (self.data / "tmp").mkdir(exist_ok=True)  # one of them may still be writing there
         return lock
 
     def _bare_environment(self) -> dict[str, str]:

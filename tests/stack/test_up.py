@@ -160,6 +160,19 @@ def test_a_second_stack_over_the_same_data_is_refused(server: LocalProcess, monk
         LocalProcess(server.data, one, two).__enter__()
 
 
+def test_what_functions_of_the_last_run_still_write_keeps_no_stack_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def removed_while_another_writes(folder: Path, **_: object) -> None:
+        folder.mkdir()
+        (folder / "of-the-last-run").touch()
+
+    monkeypatch.setattr(local_process.shutil, "rmtree", removed_while_another_writes)
+
+    with LocalProcess(tmp_path, open_port(0, ""), open_port(0, "")):
+        assert (tmp_path / "tmp" / "of-the-last-run").exists()
+
+
 def test_a_port_in_use_is_named_with_the_way_out(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
