@@ -1,7 +1,8 @@
 """The local stack's server, which also notes what is asked of the emulated AWS, a line of JSON each.
 
-`RECORD` is the file of ministack's decisions: who, what, on what, and whether it may. `UNITS`, where it is set, is that of the
-calls that AWS bills by what is in them: who, which operation, and DynamoDB's request units or EventBridge's events.
+`RECORD` is the file of ministack's decisions: who, what, on what, of which keys of the table, and whether it may. `UNITS`,
+where it is set, is that of the calls that AWS bills by what is in them: who, which operation, and DynamoDB's request units or
+EventBridge's events.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import asyncio
 import json
 import math
 import os
+import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -27,29 +30,59 @@ def note_in(path: Path, line: Mapping[str, Any]) -> None:
 
 
 def record(path: Path) -> None:
-    """Note every decision of ministack's IAM evaluator from now on."""
-    from ministack.core import iam_evaluator
+    """Note every decision of ministack's IAM evaluator from now on.
 
+    It is told which keys of a table a call is about, which ministack doesn't look at: so conditions on them count, as on AWS.
+    """
+    from ministack.core import iam_actions, iam_evaluator
+
+    describe = iam_actions.dynamodb_service_context
     decide = iam_evaluator.enforce
     check = iam_evaluator.check_credentials
+    asked: ContextVar[Iterator[list[str]]] = ContextVar("asked")  # of the request that is being decided on
 
-    def note(access_key: str, action: str, resource: str, allowed: bool) -> None:
+    def note(access_key: str, action: str, resource: str, keys: list[str], allowed: bool) -> None:
         known = iam_evaluator.resolve_credential(access_key)
         principal = getattr(known, "principal_arn", "")
-        note_in(path, {"principal": principal, "action": action, "resource": resource, "allowed": allowed})
+        note_in(path, {"principal": principal, "action": action, "resource": resource, "keys": keys, "allowed": allowed})
+
+    def dynamodb_service_context(body: bytes) -> Any:
+        asked.set(iter(leading_keys(json.loads(body or b"{}"))))
+        return describe(body)
 
     def enforce(access_key: str, action: str, service: str, region: str, resource_arn: str = "*", **context: Any) -> Any:
+        keys = next(asked.get(), []) if service == "dynamodb" else []
+        if keys:
+            context["service_context"] = {**context["service_context"], "dynamodb:LeadingKeys": keys}
         denied = decide(access_key, action, service, region, resource_arn, **context)
-        note(access_key, action, resource_arn, denied is None)
+        note(access_key, action, resource_arn, keys, denied is None)
         return denied
 
     def check_credentials(access_key: str, service: str | None = None) -> Any:
         failure = check(access_key, service)
-        note(access_key, f"{service}:(unknown to ministack)", "*", failure is None)
+        note(access_key, f"{service}:(unknown to ministack)", "*", [], failure is None)
         return failure
 
+    iam_actions.dynamodb_service_context = dynamodb_service_context
     iam_evaluator.enforce = enforce
     iam_evaluator.check_credentials = check_credentials
+
+
+def leading_keys(asked: Mapping[str, Any]) -> list[list[str]]:
+    """The partition keys that a call to DynamoDB is about, for each decision on it: of a transaction, one on each item."""
+    if "TransactItems" in asked:
+        return [[_leading_key(each) for each in item.values()] for item in asked["TransactItems"]]
+    if "RequestItems" in asked:
+        return [sorted({key["pk"]["S"] for wanted in asked["RequestItems"].values() for key in wanted["Keys"]})]
+    if "KeyConditionExpression" in asked:  # of an index it is the index's own
+        (name,) = re.findall(r"^\w+ = (:\w+)", asked["KeyConditionExpression"])
+        return [[asked["ExpressionAttributeValues"][name]["S"]]]
+    return [[_leading_key(asked)]] if "Key" in asked or "Item" in asked else [[]]
+
+
+def _leading_key(asked: Mapping[str, Any]) -> str:
+    found: str = (asked.get("Key") or asked["Item"])["pk"]["S"]
+    return found
 
 
 def record_units(path: Path) -> None:

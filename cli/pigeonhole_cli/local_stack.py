@@ -69,7 +69,7 @@ class LocalStack:
         rewrite(template, Place(self.root, self._store, settings, parameters or {}))
         arguments = {
             "StackName": self.name,
-            "TemplateBody": json.dumps(template),
+            "TemplateBody": json.dumps(template, separators=(",", ":")),  # it may have 51,200 bytes
             "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
             "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in (parameters or {}).items()],
         }

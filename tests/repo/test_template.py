@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections import defaultdict
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -33,6 +35,30 @@ RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 API = RESOURCES["Api"]["Properties"]
 FUNCTIONS = {name: item["Properties"] for name, item in RESOURCES.items() if item["Type"] == "AWS::Serverless::Function"}
 EVENTS = {name: event["Properties"] for name, event in FUNCTIONS["ApiFunction"]["Events"].items()}
+ROLES = [function["Role"]["Fn::GetAtt"][0] for function in FUNCTIONS.values()]
+
+# What a role may do with the table's items, and with which kinds of them.
+OF_ITEMS = {
+    "ApiRole": {
+        "BatchGetItem": {"JOBS#*"},
+        "ConditionCheckItem": {"GONESETS#*"},
+        "DeleteItem": {"LABELSETS#*"},
+        "GetItem": {"CLAIMS#*", "GONESETS#*", "JOBS#*", "KEY#*", "LABELSETS#*", "OBJECTS#*", "SECRETS#*", "TENANT#*"},
+        "PutItem": {"CLAIMS#*", "GONESETS#*", "JOBS#*", "LABELSETS#*", "SECRETS#*"},
+        "Query": {"JOBS#*", "LABELSETS#*", "OBJECTS#*", "PARTS#*"},
+        "UpdateItem": {"RATE#*"},
+    },
+    "WorkerRole": {"GetItem": {"JOBS#*", "TENANT#*"}, "PutItem": {"JOBS#*", "PARTS#*"}, "Query": {"PARTS#*"}},
+    "DeadLettersRole": {"GetItem": {"JOBS#*"}, "PutItem": {"JOBS#*", "PARTS#*"}, "Query": {"PARTS#*"}},
+    "SweepRole": {"BatchGetItem": {"JOBS#*"}, "GetItem": {"JOBS#*"}, "PutItem": {"JOBS#*"}, "Query": {"PARTS#*"}},
+    "NotifyRole": {"GetItem": {"JOBS#*", "OBJECTS#*"}, "PutItem": {"JOBS#*", "OBJECTS#*"}, "Query": {"PARTS#*"}},
+    "WebhooksRole": {"GetItem": {"JOBS#*", "SECRETS#*"}, "PutItem": {"JOBS#*"}},
+    "IngestRole": {
+        "BatchGetItem": {"OBJECTS#*"},
+        "GetItem": {"CLAIMS#*", "JOBS#*", "LABELSETS#*", "OBJECTS#*", "TENANT#*"},
+        "PutItem": {"CLAIMS#*", "JOBS#*", "OBJECTS#*"},
+    },
+}
 
 
 def environment(function: str) -> dict[str, Any]:
@@ -46,6 +72,10 @@ def statements(role: str) -> list[dict[str, Any]]:
         shown = policy["Fn::If"][1] if "Fn::If" in policy else policy
         found += shown["PolicyDocument"]["Statement"]
     return found
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 # ------------------------------------------------------------------------------------------------- the gateway's errors
@@ -290,18 +320,25 @@ def test_a_function_has_a_role_and_logs_of_its_own_and_traces(function: str) -> 
 
     assert TEMPLATE["Globals"]["Function"]["Tracing"] == "Active"
     assert RESOURCES[logs]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
-    (own,) = [it for it in statements(properties["Role"]["Fn::GetAtt"][0]) if "logs:PutLogEvents" in it["Action"]]
+    role = properties["Role"]["Fn::GetAtt"][0]
+    (own,) = [it for it in statements(role) if "logs:PutLogEvents" in it["Action"]]
     assert own["Resource"] == {"Fn::GetAtt": [logs, "Arn"]}
+    assert {"Ref": role} in RESOURCES["Traces"]["Properties"]["Roles"]
+
+
+def test_what_all_roles_share_is_how_traces_are_sent() -> None:
+    (shared,) = [item for item in RESOURCES.values() if item["Type"] == "AWS::IAM::Policy"]
+    (statement,) = shared["Properties"]["PolicyDocument"]["Statement"]
+
+    assert statement["Action"] == ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
 
 
 @pytest.mark.parametrize("role", [name for name, item in RESOURCES.items() if item["Type"] == "AWS::IAM::Role"])
 def test_a_role_has_no_managed_policy_and_no_wildcard(role: str) -> None:
     assert "ManagedPolicyArns" not in RESOURCES[role]["Properties"]
     for statement in statements(role):
-        actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
-        assert not any("*" in action for action in actions)
-        if statement["Resource"] == "*":
-            assert all(action.startswith("xray:Put") for action in actions)
+        assert not any("*" in action for action in listed(statement["Action"]))
+        assert statement["Resource"] != "*"
 
 
 def test_the_api_function_is_light_and_the_classify_function_is_an_image() -> None:
@@ -355,22 +392,62 @@ def test_what_posts_to_callers_servers_has_what_it_posts_with() -> None:
 # ------------------------------------------------------------------------------------------------- what follows an end
 
 
-@pytest.mark.parametrize(
-    ("role", "kinds"),
-    [
-        ("WorkerRole", {"JOBS#*", "PARTS#*", "TENANT#*"}),
-        ("DeadLettersRole", {"JOBS#*", "PARTS#*"}),
-        ("SweepRole", {"JOBS#*", "PARTS#*"}),
-        ("NotifyRole", {"JOBS#*", "OBJECTS#*", "PARTS#*"}),
-        ("IngestRole", {"CLAIMS#*", "JOBS#*", "LABELSETS#*", "OBJECTS#*", "TENANT#*"}),
-        ("WebhooksRole", {"JOBS#*", "SECRETS#*"}),
-    ],
-)
-def test_a_function_behind_a_queue_reads_its_own_kinds_of_items(role: str, kinds: set[str]) -> None:
-    """The local stack doesn't look at conditions: webhook secrets are for functions/webhooks and api alone."""
-    of_table = [it for it in statements(role) if it["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}]
+@pytest.mark.parametrize("role", ROLES)
+def test_a_function_may_do_with_each_kind_of_item_what_it_needs(role: str) -> None:
+    """tests/stack/test_policies.py holds the same grants against what the functions were seen to call."""
+    granted = defaultdict(set)
+    for statement in statements(role):
+        if statement["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}:
+            for action in listed(statement["Action"]):
+                granted[action.removeprefix("dynamodb:")].update(kinds_of(statement))
 
-    assert {kind for it in of_table for kind in it["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]} == kinds
+    assert granted == OF_ITEMS.get(role, {})
+
+
+def kinds_of(statement: dict[str, Any]) -> list[str]:
+    kinds: list[str] = statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+    return kinds
+
+
+def test_only_the_command_line_makes_keys_and_grants() -> None:
+    writes = {"DeleteItem", "PutItem", "UpdateItem"}
+    written = {kind for granted in OF_ITEMS.values() for action in granted.keys() & writes for kind in granted[action]}
+
+    assert not written & {"KEY#*", "KEYS", "TENANT#*"}
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("bucket", ["JobBucket", "UploadBucket"])
+def test_who_reads_the_deployments_own_objects_is_told_which_are_not_there(role: str, bucket: str) -> None:
+    """S3 denies that to who may not list them, and what is denied is tried again. Callers' images are not: see S3BlobStore."""
+    callers_images = {KEPT, INCOMING, UPLOADS} if role in ("ClassifyRole", "WorkerRole") else set()
+    read = {
+        found[1]
+        for statement in statements(role)
+        if "s3:GetObject" in listed(statement["Action"])
+        for place in listed(statement["Resource"])
+        if (found := re.fullmatch(rf"\${{{bucket}\.Arn}}/([\w-]+/)\*", place["Fn::Sub"]))
+    }
+
+    assert [folder for folder in read - callers_images if not may_ask_for(role, bucket, folder + "acme/pets/1.json")] == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_who_asks_for_what_a_job_keeps_has_to_know_the_job_or_the_label_set(role: str) -> None:
+    folders = [folder + whose for folder in (INPUTS, RESULTS, EMBEDDED, KEPT) for whose in ("", "acme/", "acme/0")]
+
+    assert [folder for folder in folders if may_ask_for(role, "JobBucket", folder)] == []
+
+
+def may_ask_for(role: str, bucket: str, key: str) -> bool:
+    """Whether a role is told that an object isn't there; or the objects whose keys begin so, if there are any."""
+    patterns = [
+        pattern
+        for statement in statements(role)
+        if "s3:ListBucket" in listed(statement["Action"]) and statement["Resource"] == {"Fn::GetAtt": [bucket, "Arn"]}
+        for pattern in (statement["Condition"]["StringLike"]["s3:prefix"] if "Condition" in statement else ["*"])
+    ]
+    return any(fnmatchcase(key, pattern) for pattern in patterns)
 
 
 def test_the_ends_of_jobs_are_all_that_the_stream_brings() -> None:

@@ -16,7 +16,7 @@ from pigeonhole.incoming import MAX_TAGS
 
 CHUNK_BYTES = 256 * 1024
 UNUSED = "pigeonhole:unused"  # a tag
-ABSENT = (403, 404)  # a role that may not list a bucket is told 403 where there is nothing
+DENIED, ABSENT = 403, 404
 
 
 class S3BlobStore:
@@ -56,7 +56,11 @@ class S3BlobStore:
 
 
 class S3ObjectStore:
-    """The ObjectStore of a deployment: one bucket, with the client that it is given."""
+    """The ObjectStore of a deployment: one bucket, with the client that it is given.
+
+    What is denied is not absent, but tried again: a policy may be wrong for a while, and nothing is to be lost by that. S3
+    tells the two apart to those who may list the bucket, so each role that reads here may.
+    """
 
     def __init__(self, client: Any, bucket: str) -> None:
         self._client = client
@@ -67,21 +71,21 @@ class S3ObjectStore:
             self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type)
 
     def etag(self, key: str) -> str | None:
-        with suppress(_Refused), _calling(*ABSENT):
+        with suppress(_Refused), _calling(ABSENT):
             found: str = self._client.head_object(Bucket=self._bucket, Key=key)["ETag"]
             return found
         return None
 
     def replace(self, key: str, data: bytes, content_type: str, known: str | None) -> bool:
         condition = {"IfNoneMatch": "*"} if known is None else {"IfMatch": known}
-        # 412: another lies there; 409: another is being put there; 404: none lies there any more
-        with suppress(_Refused), _calling(404, 409, 412):
+        # 412: another lies there; 409: another is being put there; absent: none lies there any more
+        with suppress(_Refused), _calling(ABSENT, 409, 412):
             self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type, **condition)
             return True
         return False
 
     def get(self, key: str, version_id: str | None = None) -> bytes | None:
-        with suppress(_Refused), _calling(*ABSENT):
+        with suppress(_Refused), _calling(ABSENT):
             answer = self._client.get_object(Bucket=self._bucket, Key=key, **_version(version_id))
             with closing(answer["Body"]) as stream:
                 data: bytes = stream.read()
@@ -110,7 +114,7 @@ class S3ObjectStore:
         self._mark(self._client.delete_object_tagging, Key=key)
 
     def _mark(self, operation: Callable[..., Any], **arguments: Any) -> None:
-        with suppress(_Refused), _calling(*ABSENT):
+        with suppress(_Refused), _calling(ABSENT):
             operation(Bucket=self._bucket, **arguments)
 
 
@@ -143,8 +147,9 @@ class S3ObjectTags:
 
     def add(self, key: str, version_id: str | None, tags: Mapping[str, str]) -> bool:
         place = {"Bucket": self._bucket, "Key": key, **_version(version_id)}
-        # 405: a mark that it was deleted lies in its place. And no retry would mend a tag that S3 doesn't take.
-        with suppress(_Refused), _calling(*ABSENT, 405, codes=("BadRequest", "InvalidTag")):
+        # 405: a mark that it was deleted lies in its place. And no retry would mend a tag that S3 doesn't take. Nor is denied
+        # told apart from absent here: a tag is the least of what is told, and all else would wait for it.
+        with suppress(_Refused), _calling(DENIED, ABSENT, 405, codes=("BadRequest", "InvalidTag")):
             before = {tag["Key"]: tag["Value"] for tag in self._client.get_object_tagging(**place)["TagSet"]}
             after = before | dict(tags)
             if len(after) > MAX_TAGS:
