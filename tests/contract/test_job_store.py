@@ -270,7 +270,10 @@ def _stubbed() -> Any:
     return boto3.client("dynamodb", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x")
 
 
-@pytest.mark.parametrize("reason", ["TransactionConflict", "ConditionalCheckFailed", "ThrottlingError"])
+REASONS = ("TransactionConflict", "ConditionalCheckFailed", "ThrottlingError", "ProvisionedThroughputExceeded")
+
+
+@pytest.mark.parametrize("reason", REASONS)
 def test_a_transaction_that_another_prevented_is_a_lost_race(reason: str) -> None:
     client = _stubbed()
     with Stubber(client) as stub:
@@ -301,6 +304,39 @@ def test_a_transaction_that_is_wrong_is_a_fault_of_ours() -> None:
         )
         with pytest.raises(ClientError):
             DynamoJobStore(client, TABLE).save(job().started(NOW))
+
+
+def test_all_that_is_of_a_job_is_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    with in_moto(monkeypatch):
+        client = table()
+        store = DynamoJobStore(client, TABLE)
+        assert store.create(job(), CLAIM)
+        started = job().started(NOW)
+        assert store.save(started)
+        assert store.save(started.with_part(part(0, 4), NOW), part(0, 4))
+        items = client.scan(TableName=TABLE)["Items"]
+
+    expiry = {item["pk"]["S"].split("#")[0]: int(item["expires_at"]["N"]) for item in items}
+    assert expiry == {"JOBS": job().expires_at, "PARTS": job().expires_at, "CLAIMS": CLAIM.expires_at}
+
+
+def test_what_is_decided_on_is_read_as_it_was_written_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """moto has nothing that lags, so what is asked for is looked at."""
+    asked: list[bool] = []
+    with in_moto(monkeypatch):
+        client = table()
+        for read in ("GetItem", "Query"):
+            client.meta.events.register(
+                f"provide-client-params.dynamodb.{read}", lambda params, **_: asked.append(params.get("ConsistentRead", False))
+            )
+        store = DynamoJobStore(client, TABLE)
+        store.get("acme", ID)
+        store.claim("acme", "k")
+        store.done("acme", ID, Span(0, 4))
+        store.parts("acme", ID)
+        store.page("acme", None, 10, None)
+
+    assert asked == [True] * 5
 
 
 def test_a_record_that_is_none_of_a_job_is_named_beside_those_that_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -149,6 +149,25 @@ def test_each_further_try_comes_later(jobs: Jobs, worker: ModuleType, error: Exc
     assert [seconds for _, seconds in jobs.queue.put_off] == pauses
 
 
+def test_a_worker_knows_its_last_try_and_how_many_seconds_are_left(jobs: Jobs, worker: ModuleType) -> None:
+    told: list[tuple[bool, bool]] = []
+
+    def run(command: Any, *, goes_on: Any) -> Any:
+        told.append((command.comes_again, goes_on()))
+        raise Overloaded("busy")
+
+    jobs.run = run
+    jobs.submitted(2)
+    again = event("sqs-chunk.json", *jobs.queue.sent)
+    context = Context()
+    for tries, left_ms in ((1, 100_000), (2, 100_000), (3, 29_000)):
+        again["Records"][0]["attributes"] |= {"ApproximateReceiveCount": str(tries)}
+        context.get_remaining_time_in_millis = lambda left_ms=left_ms: left_ms  # type: ignore[method-assign]
+        worker.handler(again, context)
+
+    assert told == [(True, True), (True, True), (False, False)]
+
+
 def test_a_model_that_cannot_be_loaded_is_tried_again_soon_too(
     jobs: Jobs, worker: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:

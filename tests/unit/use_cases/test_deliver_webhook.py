@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from dataclasses import replace
 
 import pytest
 
-from jobs_made import HOOK, Jobs
+from jobs_made import HOOK, SECRET, Jobs
 from pigeonhole.errors import ForbiddenUrl, InvalidRequest, Overloaded, UnfetchableUrl
 from pigeonhole.jobs import LEASE_S, LONGEST_S, Job
 from pigeonhole.messages import WebhookMessage
@@ -220,6 +222,33 @@ def test_secrets_that_cannot_be_read_cost_no_try() -> None:
     jobs.secrets.secrets = real
 
     assert hook(jobs, job).attempts == ()
+
+
+def test_a_try_is_signed_with_each_secret_that_signs_and_no_other() -> None:
+    jobs, _ = told(204)
+    old = replace(SECRET, value="whsec_" + base64.b64encode(b"1" * 32).decode(), ends_at=int(jobs.now) + 1)
+    gone = replace(SECRET, value="whsec_" + base64.b64encode(b"2" * 32).decode(), ends_at=int(jobs.now))
+    jobs.secrets.kept["acme"] = (SECRET, old, gone)
+
+    deliver(jobs)
+
+    ((_, body, headers),) = jobs.poster.posted
+    wanted = signature_headers(body, headers["webhook-id"], [SECRET, old], jobs.now)
+    assert headers["webhook-signature"] == wanted["webhook-signature"]
+
+
+def test_a_try_that_is_under_way_is_not_followed_by_another_for_a_while() -> None:
+    jobs, job = told()
+    due: list[float | None] = []
+
+    def post(*_: object) -> int:
+        due.append(hook(jobs, job).due_at)
+        return 204
+
+    jobs.poster.post = post
+    deliver(jobs)
+
+    assert due == [jobs.now + LEASE_S]
 
 
 def test_nothing_is_posted_unsigned() -> None:

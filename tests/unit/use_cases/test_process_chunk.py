@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from jobs_made import ACME, BAD, Jobs, even_or_odd, message, request
+from jobs_made import ACME, BAD, HOOK, Jobs, even_or_odd, message, request
+from pigeonhole.contract import LabelScore
 from pigeonhole.contract_jobs import JobResponse
 from pigeonhole.errors import Overloaded, UnfetchableUrl, UnreadableImage
 from pigeonhole.jobs import Part, Span, Status
 from pigeonhole.messages import ChunkResult, ClassifyCommand, S3Grant, UploadedObject
-from pigeonhole.results import input_key, whole_key
+from pigeonhole.results import input_key, part_key, whole_key
 from pigeonhole.use_cases.submit import JobRules
 from pigeonhole.use_cases.write_part import INLINE_BYTES
 
@@ -240,6 +241,45 @@ def test_who_is_late_for_a_part_writes_what_the_other_left() -> None:
     assert jobs.job(job).succeeded == 4
 
 
+def test_of_what_another_has_written_a_late_writer_leaves_out_the_very_samples() -> None:
+    def run(command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
+        if not first:
+            first.append(True)
+            Jobs.process.fget(jobs)(chunk, lambda: 10)  # type: ignore[attr-defined]
+        result = even_or_odd(command, goes_on=goes_on)
+        chosen = [row and [f"label {command.first + place}"] for place, row in enumerate(result.predictions)]
+        scores = [row and [LabelScore(label=row[0], probability=1.0, similarity=1.0)] for row in chosen]
+        return result.model_copy(update={"predictions": chosen, "scores": scores})
+
+    jobs, first = Jobs(run=run), list[bool]()
+    dataset = [{"type": "text", "value": value} for value in (BAD, "1", "2", BAD)]
+    job = jobs.submitted(0, dataset=dataset)
+    chunk = jobs.take()
+    jobs.process(chunk, lambda: 100)
+    jobs.work()
+
+    answer = jobs.read.shown(jobs.job(job), "l")
+    assert answer.predictions == [None, "label 1", "label 2", None]
+    assert answer.scores is not None
+    assert [row and row[0].label for row in answer.scores] == answer.predictions
+    assert answer.errors is not None
+    assert [fault.index for fault in answer.errors] == [0, 3]
+
+
+def test_a_labels_host_is_not_asked_once_more_when_there_is_no_time() -> None:
+    asked: list[int] = []
+
+    def run(command: ClassifyCommand, **_: Any) -> ChunkResult:
+        asked.append(1)
+        raise UnfetchableUrl("labels.0.value: no answer in time")
+
+    jobs = Jobs(run=run)
+    jobs.submitted(2)
+    jobs.work(time_left_s=29)
+
+    assert asked == [1]
+
+
 def test_a_lost_race_is_run_again() -> None:
     jobs = Jobs()
     job = jobs.submitted(8)
@@ -280,6 +320,7 @@ def test_results_that_are_too_large_for_an_item_become_an_object() -> None:
     (part,) = jobs.store.parts("acme", job.id)
     assert (part.data, part.key is not None) == (None, True)
     assert len(jobs.objects.objects[str(part.key)]) > INLINE_BYTES
+    assert part.key != part_key("acme", job.id, part.span), "of two writers neither replaces the other's"
     found = jobs.read.parts(jobs.job(job))
     assert found[0][1].result is not None
     assert len(found[0][1].result.predictions[3] or ()) == 20_000
@@ -399,7 +440,7 @@ def test_a_grant_that_was_taken_back_holds_for_queued_jobs_too() -> None:
 def test_a_large_answer_is_put_together_once_by_the_worker_that_ends_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pigeonhole.use_cases.read_job.MAX_RESULT_BYTES", 100)
     jobs = Jobs()
-    job = jobs.submitted(10)
+    job = jobs.submitted(10, webhook_url=HOOK)
     jobs.work()
     (whole,) = [key for key in jobs.objects.objects if key == whole_key("acme", job.id)]
     before = jobs.objects.objects[whole]
@@ -407,6 +448,8 @@ def test_a_large_answer_is_put_together_once_by_the_worker_that_ends_the_job(mon
     puts = len(jobs.objects.objects)
 
     first, second = (jobs.read.shown(jobs.job(job), "l") for _ in range(2))
+    assert first.job.webhook is not None
+    assert JobResponse.model_validate_json(before).job.webhook is None, "its log goes on"
 
     assert first.results_url == second.results_url is not None
     assert (jobs.objects.objects[whole], len(jobs.objects.objects)) == (before, puts)

@@ -12,7 +12,7 @@ from jobs_made import ACME, HOOK, ZETA, Jobs, job_id, request
 from pigeonhole.contract import RequestLimits
 from pigeonhole.contract_jobs import MAX_WEBHOOK_URL, Preference
 from pigeonhole.errors import IdempotencyMismatch, InvalidRequest, NotFound, Overloaded
-from pigeonhole.jobs import Claim, IdempotencyKey, Job, Status
+from pigeonhole.jobs import LEASE_S, Claim, IdempotencyKey, Job, Status
 from pigeonhole.messages import JobInput
 from pigeonhole.results import input_key
 from pigeonhole.use_cases.submit import SubmitJob
@@ -93,6 +93,20 @@ def test_a_worker_that_is_faster_than_the_queueing_is_not_overwritten() -> None:
     job = jobs.submitted(4)
 
     assert (job.status, job.queued_at) == (Status.PROCESSING, 1_000.0)
+
+
+def test_a_job_that_ends_while_it_is_queued_stays_as_it_ended() -> None:
+    jobs = Jobs()
+    real = jobs.queue.send
+
+    def send(messages: Any) -> None:
+        real(messages)
+        jobs.work()
+
+    jobs.queue.send = send
+    job = jobs.submitted(4)
+
+    assert (job.status, job.queued_at, job.due_at) == (Status.SUCCEEDED, None, 1_000 + LEASE_S)
 
 
 def test_a_key_and_its_body_give_the_same_job() -> None:
