@@ -251,6 +251,23 @@ def test_a_try_that_is_under_way_is_not_followed_by_another_for_a_while() -> Non
     assert due == [jobs.now + LEASE_S]
 
 
+def test_a_try_that_another_begins_while_the_sweep_is_at_it_is_not_asked_for() -> None:
+    jobs, job = told(500)
+    deliver(jobs)
+    jobs.now += LEASE_S
+    waiting = iter([True])
+
+    def another_begins() -> None:
+        if next(waiting, False):
+            known = jobs.job(job)
+            assert jobs.store.save(known.with_webhook(hook(jobs, job).begun(jobs.now, LEASE_S, 30)))
+
+    jobs.store.before = another_begins
+
+    assert jobs.sweep() == Swept(due=1)
+    assert jobs.webhooks.sent == []
+
+
 def test_nothing_is_posted_unsigned() -> None:
     jobs, job = told()
     jobs.secrets.kept.clear()

@@ -80,8 +80,6 @@ class Sweep:
     def _look_after(self, job: Job) -> list[str]:
         """See to what a job needs; what that was, as Swept has it."""
         now = self.clock()
-        if not job.is_due(now):  # the index lags
-            return []
         if not job.has_ended:
             return self._queue(job)
         seen_to = []
