@@ -108,6 +108,8 @@ class LocalProcess:
                     child.kill()
         if self._lock is not None:
             self._lock.close()
+        self._aws.close()
+        self._api.close()
 
     def _start(self) -> None:
         try:

@@ -14,7 +14,7 @@ from standardwebhooks import Webhook as Verifier
 from pigeonhole.contract_jobs import JOBS, WebhookInfo
 from receiver import Receiver
 
-PATIENCE_S = 60
+PATIENCE_S = 120
 BODY = request([text("I love it"), text("terrible")])
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +15,9 @@ import pytest
 from deployment import BUCKET, PREFIX, Deployment, error_of, image, request, text
 from job_calls import PATIENCE_S, ended, of_itself, submit, sweep
 
+from loopback import respond
 from pigeonhole.contract_jobs import JOBS, JobResponse
+from pigeonhole.settings import Settings
 from pigeonhole_cli.local import manage_keys
 
 NAMES = [
@@ -153,6 +157,33 @@ def test_canceling_stops_the_work(deployed: Deployment) -> None:
     assert "predictions" not in after
 
 
+def test_a_worker_takes_no_further_samples_of_a_canceled_job(deployed: Deployment, photos: dict[str, bytes], web: Any) -> None:
+    at_once, canceled, give = Settings().max_samples, threading.Event(), respond(photos["cat"])
+
+    def wait(connection: socket.socket, head: str) -> None:
+        canceled.wait(8)
+        give(connection, head)
+
+    count = 2 * at_once
+    server = web({"/0": wait, **{f"/{number}": photos["cat"] for number in range(1, count)}})
+    dataset = [image(server.url(f"/{number}")) for number in range(count)]
+    job = submit(deployed, request(dataset, [text("cat"), text("temple")])).job
+    until = time.monotonic() + PATIENCE_S
+    while not any(head.startswith("GET /0 ") for head in server.heads):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+    assert deployed.call("DELETE", f"{JOBS}/{job.id}").status_code == 200
+    canceled.set()
+
+    sqs, queue = deployed.stack.client("sqs"), deployed.stack.resources()["ChunkQueue"]
+    waiting = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+    while any(sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"][it] != "0" for it in waiting):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    assert {int(head.split()[1][1:]) for head in server.heads} == set(range(at_once))
+
+
 def test_twenty_senders_of_one_idempotency_key_make_one_job(deployed: Deployment) -> None:
     body = request([text(f"number {number}") for number in range(40)])
 
@@ -288,5 +319,5 @@ def test_a_job_that_was_never_queued_is_queued_by_the_sweep(deployed: Deployment
     ended(deployed, job.id)
     orphan = of_itself(deployed, job.id, status={"S": "queued"}, agenda={"S": "JOBS"}, due_at={"N": "1"})
 
-    assert sweep(deployed)["queued"] >= 1
+    sweep(deployed)  # unless the stack's own was faster
     assert ended(deployed, orphan).predictions == ["positive"]
