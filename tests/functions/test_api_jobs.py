@@ -9,6 +9,7 @@ from api_calls import Api, api_with_fakes
 
 from jobs_made import ZETA, even_or_odd, request
 from pigeonhole.errors import Overloaded
+from pigeonhole.use_cases.submit import QUEUE_GRACE_S
 
 JOBS = "/v1/classification/jobs"
 
@@ -209,6 +210,8 @@ def test_classification_waits_for_who_prefers_that(api: Api) -> None:
     answer = api.call("POST", "/v1/classification", body=body(2), prefer="wait=5")
 
     assert (answer.status, api.jobs.now) == (202, 1_005.0)
+    longer = api.call("POST", "/v1/classification", body=body(2), prefer="wait=1000")
+    assert (longer.status, longer.headers["preference-applied"], api.jobs.now) == (202, "wait=24", 1_029.0)
 
 
 def test_a_job_that_could_not_be_queued_is_taken(api: Api) -> None:
@@ -217,6 +220,9 @@ def test_a_job_that_could_not_be_queued_is_taken(api: Api) -> None:
 
     api.jobs.queue.before = busy
     assert api.call("POST", JOBS, body=body(2)).status == 202
+    api.jobs.queue.before = lambda: None
+    api.jobs.now += QUEUE_GRACE_S
+    assert api.jobs.sweep().queued == 1
 
 
 def test_the_log_names_the_route_and_no_job(api: Api) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-from pigeonhole.contract import ClassificationRequest, LabelScore, SampleFault
+from pigeonhole.contract import UNLIMITED, ClassificationRequest, LabelScore, SampleFault
 from pigeonhole.jobs import Status
 
 VERSION: Final = 1
@@ -172,6 +172,11 @@ class JobInput(_Message):
     log_id: str
     request: ClassificationRequest
     objects: tuple[UploadedObject, ...] = ()
+
+    @classmethod
+    def read(cls, data: bytes) -> JobInput:
+        """Read what was kept: it was held to the deployment's limits when it came. Raises ValidationError."""
+        return cls.model_validate_json(data, context=UNLIMITED)
 
 
 class PartResults(_Message):

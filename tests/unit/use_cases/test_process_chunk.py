@@ -359,9 +359,13 @@ def test_a_message_that_comes_again_is_done_in_pieces() -> None:
     jobs = Jobs(rules=JobRules(text_chunk=20))
     job = jobs.submitted(20)
 
+    read: list[str] = []
+    real = jobs.objects.get
+    jobs.objects.get = lambda key: (read.append(key), real(key))[1]
     parts = jobs.process(jobs.take(), lambda: 100, tries=2)
 
     assert [len(part.span) for part in parts] == [2] * 10
+    assert read == [input_key("acme", job.id)], "once for all pieces"
     assert jobs.job(job).status is Status.SUCCEEDED
     assert predictions(jobs, job) == EVEN_ODD * 2
     assert jobs.queue.sent == []

@@ -57,9 +57,9 @@ class Classify:
         Raises InvalidRequest with every fault of the body, what the direct way and Submit raise, and TimedOut, naming the job,
         if a request that went through the queue isn't done in time.
         """
-        started = self.read.clock()
         is_plain = not wanted.respond_async and wanted.wait_s is None
         wait_s = self.rules.wait_s if is_plain else wanted.wait_s or 0
+        until = self.read.clock() + wait_s
         applied = self.apply(body, tenant)
         if applied.fault and not is_plain and (earlier := self.submit.earlier(tenant, key)):
             return earlier  # its set has gone since; it hasn't
@@ -71,7 +71,7 @@ class Classify:
         job = self.submit(request, tenant=tenant, log_id=log_id, key=key, webhook_url=webhook_url, label_set=applied.used)
         if not wait_s:
             return job
-        job = self.read.as_it_ends(job, max(0, started + wait_s - self.read.clock()))
+        job = self.read.as_it_ends(job, until)
         if job.has_ended:
             with suppress(Overloaded):  # the job is taken: whoever asked must not send it again
                 return self._answer(request, job, log_id)

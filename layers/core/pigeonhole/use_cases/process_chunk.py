@@ -16,7 +16,7 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from pigeonhole.contract import UNLIMITED, Sample
+from pigeonhole.contract import Sample
 from pigeonhole.errors import Overloaded, PigeonholeError, SampleError
 from pigeonhole.jobs import CUT, Job, Part, Span
 from pigeonhole.messages import ChunkMessage, ChunkResult, ClassifyCommand, ErrorReply, JobInput, PartResults, UploadedObject
@@ -69,7 +69,7 @@ class ProcessChunk:
         if begun is None:
             return []
         job, rest = begun
-        kept = self._input(job)
+        command = self._command(job, rest, comes_again=not is_last_try)
         at_once = max(1, (message.stop - message.start) // CUT ** (tries - 1))
         left_s = time_left_s()
 
@@ -82,7 +82,7 @@ class ProcessChunk:
         parts: list[Part] = []
         while len(rest):
             piece = Span(rest.start, min(rest.start + at_once, rest.stop))
-            results = self._classify(job, kept, piece, goes_on, comes_again=not is_last_try)
+            results = self._classify(command, piece, goes_on)
             done = len(results.result.predictions) if results.result else len(piece)
             written = self.write(job, Span(piece.start, piece.start + done), results)
             if written is None:  # nobody wants it any more, or another is at the rest, too
@@ -105,13 +105,11 @@ class ProcessChunk:
             return True
         return now is not None and not now.has_ended
 
-    def _classify(
-        self, job: Job, kept: JobInput | ErrorReply, span: Span, goes_on: Callable[[], bool], *, comes_again: bool
-    ) -> PartResults:
+    def _classify(self, command: ClassifyCommand | ErrorReply, span: Span, goes_on: Callable[[], bool]) -> PartResults:
         """What becomes of a span, or of as much of it as there was time for. An error that no retry would mend is a result."""
-        if isinstance(kept, ErrorReply):
-            return PartResults(error=kept, gave_up=True)
-        command = self._command(job, kept, span).model_copy(update={"comes_again": comes_again})
+        if isinstance(command, ErrorReply):
+            return PartResults(error=command, gave_up=True)
+        command = _of_span(command, span)
         tried = False
         while True:
             try:
@@ -121,18 +119,15 @@ class ProcessChunk:
                     return PartResults(error=as_reply(error))
             tried = True
 
-    def _input(self, job: Job) -> JobInput | ErrorReply:
-        """What a job works on, or why that can't be known; no retry would mend it.
-
-        It was held to the deployment's limits when it came.
-        """
+    def _command(self, job: Job, span: Span, *, comes_again: bool) -> ClassifyCommand | ErrorReply:
+        """What is to be classified, or why that can't be known; no retry would mend it."""
         data = self.objects.get(input_key(job.tenant_id, job.id))
+        if data is None:
+            return INPUT_GONE
         try:
-            return INPUT_GONE if data is None else JobInput.model_validate_json(data, context=UNLIMITED)
+            kept = JobInput.read(data)
         except ValidationError:
             return INPUT_UNREADABLE
-
-    def _command(self, job: Job, kept: JobInput, span: Span) -> ClassifyCommand:
         tenant = self.tenants.tenant(job.tenant_id)  # and its grants as they are now: one that was taken back holds at once
         samples = kept.request.dataset[span.start : span.stop]
         return ClassifyCommand(
@@ -141,9 +136,17 @@ class ProcessChunk:
             grants=tenant.grants if tenant else (),
             versions=versions_of(samples, kept.objects[span.start : span.stop]),
             of_job=True,
+            comes_again=comes_again,
             first=span.start,
             request=kept.request.model_copy(update={"dataset": samples, "on_error": "null"}),
         )
+
+
+def _of_span(command: ClassifyCommand, span: Span) -> ClassifyCommand:
+    """The same for some of a command's samples."""
+    samples = command.request.dataset[span.start - command.first : span.stop - command.first]
+    request = command.request.model_copy(update={"dataset": samples})
+    return command.model_copy(update={"first": span.start, "request": request})
 
 
 def versions_of(samples: Sequence[Sample], objects: Sequence[UploadedObject]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from pigeonhole.contract import UNLIMITED, LabelScore, LabelSetRef, SampleFault
+from pigeonhole.contract import LabelScore, LabelSetRef, SampleFault
 from pigeonhole.contract_jobs import Progress
 from pigeonhole.contract_results import ObjectFault, UploadResult
 from pigeonhole.errors import Overloaded
@@ -111,7 +111,7 @@ class PublishJob:
         data = self.objects.get(input_key(job.tenant_id, job.id))
         if data is None:  # its time is over, and with it that of its results
             return Published()
-        kept = JobInput.model_validate_json(data, context=UNLIMITED)
+        kept = JobInput.read(data)
         found = collect(job.total, self.read.parts(job))
         return self.publish(list(_outcomes(job, kept.objects, found, self.clock(), self.publish.bucket)))
 

@@ -49,11 +49,11 @@ class ReadJob:
             self.sleep(min(pause, until - now))
             pause = min(LONGEST_PAUSE_S, pause * 1.5)
 
-    def as_it_ends(self, job: Job, wait_s: float) -> Job:
-        """A job after waiting for its end; as it was if the table is too busy to say, since it is taken and who asked for it
-        must not send it again."""
+    def as_it_ends(self, job: Job, until: float) -> Job:
+        """A job after waiting for its end, `until` then at the latest; as it was if the table is too busy to say, since it is
+        taken and who asked for it must not send it again."""
         try:
-            return self(job.tenant_id, job.id, wait_s)
+            return self(job.tenant_id, job.id, max(0, until - self.clock()))
         except Overloaded:
             return job
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from pigeonhole.contract import UNLIMITED
 from pigeonhole.errors import NotFound
 from pigeonhole.jobs import CUT, IdempotencyKey, Job, Status, is_id
 from pigeonhole.messages import JobInput
@@ -91,7 +90,7 @@ class Redrive:
     def _input(self, job: Job) -> JobInput:
         data = self.objects.get(input_key(job.tenant_id, job.id))
         try:
-            return JobInput.model_validate_json(data or b"", context=UNLIMITED)
+            return JobInput.read(data or b"")
         except ValidationError:
             raise CannotRedrive("the job's samples are no longer kept: only its sender can send them again") from None
 

@@ -175,11 +175,9 @@ class SubmitJob:
 
         Raises InvalidRequest with every fault, and what Submit raises.
         """
-        started = self.read.clock()
+        until = self.read.clock() + (wanted.wait_s or 0)
         job = self._taken(body, tenant, log_id, key)
-        if not wanted.wait_s:
-            return job
-        return self.read.as_it_ends(job, max(0, started + wanted.wait_s - self.read.clock()))
+        return self.read.as_it_ends(job, until) if wanted.wait_s else job
 
     def _taken(self, body: object, tenant: Tenant, log_id: str, key: IdempotencyKey | None) -> Job:
         applied = self.apply(body, tenant)
