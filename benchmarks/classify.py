@@ -29,17 +29,17 @@ from transformers import CLIPConfig, CLIPModel, CLIPTokenizer, pipeline
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 from packaged_photos import PHOTOS
-from pigeonhole.calibration import prior
-from pigeonhole.classifier import Classifier
-from pigeonhole.contract import ClassificationRequest
-from pigeonhole.encoders import checkpoint, registry
-from pigeonhole.encoders.prepare import prepare
-from pigeonhole.encoders.registry import LoadedModel
-from pigeonhole.images import ImageLimits
-from pigeonhole.messages import ClassifyCommand, S3Grant
-from pigeonhole.sources import ByteBudget
-from pigeonhole.use_cases.chunk_limits import ChunkLimits
-from pigeonhole.use_cases.run_chunk import RunChunk
+from pigeonhole.contract.classification import ClassificationRequest
+from pigeonhole.contract.messages import ClassifyCommand, S3Grant
+from pigeonhole.inference.classifier import Classifier
+from pigeonhole.inference.encoders import checkpoint, registry
+from pigeonhole.inference.encoders.prepare import prepare
+from pigeonhole.inference.encoders.registry import LoadedModel
+from pigeonhole.inference.images.decode import ImageLimits
+from pigeonhole.inference.images.fetch import ByteBudget
+from pigeonhole.inference.limits import ChunkLimits
+from pigeonhole.inference.pipeline import RunChunk
+from pigeonhole.inference.scoring.calibration import prior
 
 LABELS = (
     *("cat", "dog", "horse", "bird", "cow", "sheep", "elephant", "bear", "cup of coffee", "motorcycle", "person", "rocket"),

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from pigeonhole.contract_jobs import JOBS
+from pigeonhole.contract.jobs import JOBS
 from pigeonhole_cli.local import ROOT, manage_keys
 from pigeonhole_cli.local_process import LocalProcess, open_port
 from pigeonhole_cli.local_stack import LocalStack

@@ -22,9 +22,9 @@ from tempfile import TemporaryDirectory
 import job_costs
 from job_stack import JobRun, deployed_queue
 from packaged_photos import served, varied
-from pigeonhole.encoders import artifact, source
-from pigeonhole.encoders.artifact import ModelUnavailable
-from pigeonhole.encoders.prepare import prepare
+from pigeonhole.inference.encoders import artifact, source
+from pigeonhole.inference.encoders.artifact import ModelUnavailable
+from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole.settings import Settings
 from pigeonhole_cli.local import ROOT, local_settings
 from plain_processes import plain_processes
@@ -63,7 +63,7 @@ def shape_of_clip() -> Path:
     from transformers import CLIPConfig
 
     from classify import random_clip
-    from pigeonhole.encoders import checkpoint
+    from pigeonhole.inference.encoders import checkpoint
 
     with TemporaryDirectory() as made, checkpoint.quiet():
         random_clip(CLIPConfig(), Path(made))

@@ -23,8 +23,8 @@ import httpx
 
 from packaged_photos import PACKAGED, PHOTOS
 from pigeonhole import wiring
-from pigeonhole.contract import ClassificationRequest
-from pigeonhole.messages import ClassifyCommand
+from pigeonhole.contract.classification import ClassificationRequest
+from pigeonhole.contract.messages import ClassifyCommand
 from pigeonhole.settings import Settings
 from pigeonhole_cli.models import DEFAULT_CACHE, cached_folder
 

@@ -15,8 +15,8 @@ from functools import partial
 from typing import Any
 
 from pigeonhole import wiring
-from pigeonhole.contract import ClassificationRequest, RequestLimits
-from pigeonhole.messages import ChunkResult, ClassifyCommand
+from pigeonhole.contract.classification import ClassificationRequest, RequestLimits
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
 from pigeonhole.settings import Settings
 
 THINGS = ("cat", "cup of coffee", "motorcycle", "person", "rocket", "flower", "temple")

@@ -32,9 +32,9 @@ from job_costs import Cost
 from job_stack import PATIENCE_S, TENANT, Counts, Queue, deployed_queue
 from jobs import CHUNK, ONE_THREAD, shape_of_clip
 from packaged_photos import varied
-from pigeonhole.contract_label_sets import LABEL_SETS
-from pigeonhole.encoders.prepare import prepare
-from pigeonhole.encoders.registry import BUNDLED
+from pigeonhole.contract.label_sets import LABEL_SETS
+from pigeonhole.inference.encoders.prepare import prepare
+from pigeonhole.inference.encoders.registry import BUNDLED
 from pigeonhole_cli.local import local_settings
 from pigeonhole_cli.models import DEFAULT_CACHE, cached_folder
 from plain_processes import THINGS

@@ -8,9 +8,9 @@ from functools import cache
 
 import numpy as np
 
-from pigeonhole.encoders import background_files
-from pigeonhole.encoders.fake_encoder import FakeEncoder
-from pigeonhole.encoders.registry import LoadedModel
+from pigeonhole.inference.encoders import background_files
+from pigeonhole.inference.encoders.fake_encoder import FakeEncoder
+from pigeonhole.inference.encoders.registry import LoadedModel
 from pigeonhole.ports import Backgrounds
 
 

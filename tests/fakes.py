@@ -8,11 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
-from pigeonhole.errors import Overloaded, TooLarge, UnfetchableUrl
-from pigeonhole.incoming import MAX_TAGS, ObjectResult
-from pigeonhole.jobs import MAY_FOLLOW, Announcement, Claim, Job, Part, Span, Status
-from pigeonhole.label_sets import LabelSet, kept_key
-from pigeonhole.messages import (
+from pigeonhole.contract.messages import (
     AnyCommand,
     AnyEvent,
     ChunkMessage,
@@ -27,9 +23,13 @@ from pigeonhole.messages import (
     UploadClassified,
     WebhookMessage,
 )
+from pigeonhole.errors import Overloaded, TooLarge, UnfetchableUrl
+from pigeonhole.jobs.job import MAY_FOLLOW, Announcement, Claim, Job, Part, Span, Status
+from pigeonhole.jobs.webhook import Secret
+from pigeonhole.label_sets.label_set import LabelSet, kept_key
 from pigeonhole.ports import Due, Page, ResultsPage, SetsPage
-from pigeonhole.tenants import ApiKeyRecord, Tenant
-from pigeonhole.webhooks import Secret
+from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant
+from pigeonhole.uploads.uploaded_object import MAX_TAGS, ObjectResult
 
 MODEL = ModelDescription(
     model_id="fake",

@@ -22,25 +22,25 @@ from fakes import (
     FakeTenantStore,
     FakeWebhookQueue,
 )
-from pigeonhole.contract import ClassificationRequest, RequestLimits, SampleFault
-from pigeonhole.jobs import Job, Part, Span
-from pigeonhole.messages import ChunkMessage, ChunkResult, ClassifyCommand
-from pigeonhole.tenants import Tenant
-from pigeonhole.use_cases.announce import Announce
-from pigeonhole.use_cases.apply_label_set import ApplyLabelSet
-from pigeonhole.use_cases.cancel import Cancel
-from pigeonhole.use_cases.deliver_webhook import DeliverWebhook
-from pigeonhole.use_cases.fail_dead import FailDead
-from pigeonhole.use_cases.ingest import Ingest
-from pigeonhole.use_cases.label_sets import LabelSets
-from pigeonhole.use_cases.process_chunk import ProcessChunk
-from pigeonhole.use_cases.publish import PublishJob, PublishResults
-from pigeonhole.use_cases.read_job import ListJobs, ReadJob
-from pigeonhole.use_cases.redrive import Redrive
-from pigeonhole.use_cases.submit import JobRules, Submit
-from pigeonhole.use_cases.sweep import Sweep
-from pigeonhole.use_cases.write_part import WritePart
-from pigeonhole.webhooks import Secret
+from pigeonhole.contract.classification import ClassificationRequest, RequestLimits, SampleFault
+from pigeonhole.contract.messages import ChunkMessage, ChunkResult, ClassifyCommand
+from pigeonhole.jobs.cancel import Cancel
+from pigeonhole.jobs.dead_letters import FailDead
+from pigeonhole.jobs.job import Job, Part, Span
+from pigeonhole.jobs.parts import WritePart
+from pigeonhole.jobs.read import ListJobs, ReadJob
+from pigeonhole.jobs.redrive import Redrive
+from pigeonhole.jobs.submit import JobRules, Submit
+from pigeonhole.jobs.sweep import Sweep
+from pigeonhole.jobs.webhook import Secret
+from pigeonhole.jobs.worker import ProcessChunk
+from pigeonhole.label_sets.apply import ApplyLabelSet
+from pigeonhole.label_sets.service import LabelSets
+from pigeonhole.notifications.job_ended import Announce
+from pigeonhole.notifications.webhook_delivery import DeliverWebhook
+from pigeonhole.tenants.tenant import Tenant
+from pigeonhole.uploads.ingest import Ingest
+from pigeonhole.uploads.publish_results import PublishJob, PublishResults
 
 ID = f"{1_000_000:012x}" + "0" * 20
 JOB = Job(

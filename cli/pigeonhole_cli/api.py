@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from pigeonhole.contract import ErrorResponse
+from pigeonhole.contract.classification import ErrorResponse
 
 if TYPE_CHECKING:
     import httpx

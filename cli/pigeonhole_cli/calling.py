@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pigeonhole.contract import check_set_name
+from pigeonhole.contract.classification import check_set_name
 from pigeonhole_cli.api import Api, ApiError, open_api
 from pigeonhole_cli.inputs import InputError
 from pigeonhole_cli.output import one_line, say

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from pigeonhole.contract import DOCUMENTED
+from pigeonhole.contract.classification import DOCUMENTED
 
 STDIN = "-"
 ROOM_BYTES = 100_000  # of a request for what isn't an image: labels, and a hundred bytes beside each

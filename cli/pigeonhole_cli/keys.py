@@ -11,9 +11,9 @@ import typer
 from pydantic import ValidationError
 
 from pigeonhole import wiring
-from pigeonhole.messages import S3Grant
-from pigeonhole.tenants import ApiKeyRecord
-from pigeonhole.use_cases.manage_keys import ManageKeys, NewKey
+from pigeonhole.contract.messages import S3Grant
+from pigeonhole.tenants.api_keys import ManageKeys, NewKey
+from pigeonhole.tenants.tenant import ApiKeyRecord
 from pigeonhole_cli.operating import EndpointUrl, StackName, errors
 from pigeonhole_cli.output import say, table
 

@@ -15,8 +15,8 @@ import typer
 
 from pigeonhole.aws.apigateway import ApiGatewayKeys
 from pigeonhole.aws.dynamodb import DynamoTenantStore
-from pigeonhole.encoders import artifact
-from pigeonhole.use_cases.manage_keys import ManageKeys
+from pigeonhole.inference.encoders import artifact
+from pigeonhole.tenants.api_keys import ManageKeys
 from pigeonhole_cli.local_process import REGION, LocalError, LocalProcess, open_port
 from pigeonhole_cli.local_rewrites import REWRITES
 from pigeonhole_cli.local_stack import LocalStack

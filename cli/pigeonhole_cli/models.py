@@ -16,10 +16,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pigeonhole.encoders import artifact, registry
-from pigeonhole.encoders.artifact import Artifact, ModelUnavailable
-from pigeonhole.encoders.prepare import prepare as prepare_model
 from pigeonhole.errors import SampleError
+from pigeonhole.inference.encoders import artifact, registry
+from pigeonhole.inference.encoders.artifact import Artifact, ModelUnavailable
+from pigeonhole.inference.encoders.prepare import prepare as prepare_model
 
 app = typer.Typer(help="Make models ready to run, and list them.", no_args_is_help=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from pigeonhole import openapi
+from pigeonhole.api import openapi
 
 if __name__ == "__main__":
     sys.stdout.buffer.write(openapi.as_json().encode("utf-8"))

@@ -7,8 +7,8 @@ import sys
 
 from pydantic.json_schema import models_json_schema
 
-from pigeonhole.contract_jobs import WebhookBody
-from pigeonhole.messages import ChunkMessage, JobEnded, UploadClassified, WebhookMessage
+from pigeonhole.contract.jobs import WebhookBody
+from pigeonhole.contract.messages import ChunkMessage, JobEnded, UploadClassified, WebhookMessage
 
 SENT = (ChunkMessage, WebhookMessage, JobEnded, UploadClassified, WebhookBody)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from pigeonhole.contract_uploads import MAX_FILENAME, UPLOADS, Upload, UploadResponse
+from pigeonhole.contract.uploads import MAX_FILENAME, UPLOADS, Upload, UploadResponse
 from pigeonhole_cli.api import Api, ApiError
 from pigeonhole_cli.inputs import InputError, media_type
 from pigeonhole_cli.output import say

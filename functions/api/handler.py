@@ -10,21 +10,24 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 
-from pigeonhole import docs_page, http_api, openapi, wiring
-from pigeonhole.contract_jobs import JobResponse, Preference
-from pigeonhole.contract_label_sets import RemovedResponse
-from pigeonhole.contract_service import HealthResponse, ModelsResponse
-from pigeonhole.contract_uploads import UploadResponse
+from pigeonhole import wiring
+from pigeonhole.api import http as http_api
+from pigeonhole.api import openapi
+from pigeonhole.api import swagger_page as docs_page
+from pigeonhole.api.http import Answer, Call
+from pigeonhole.api.rate_headers import RateState
+from pigeonhole.api.routes import route_of
+from pigeonhole.contract.jobs import JobResponse, Preference
+from pigeonhole.contract.label_sets import RemovedResponse
+from pigeonhole.contract.service import HealthResponse, ModelsResponse
+from pigeonhole.contract.uploads import UploadResponse
 from pigeonhole.errors import InternalError, Overloaded, PigeonholeError
-from pigeonhole.http_api import Answer, Call
-from pigeonhole.jobs import Job
+from pigeonhole.jobs.job import Job
+from pigeonhole.jobs.read import info_of, page_of
+from pigeonhole.label_sets.service import set_of, sets_of
 from pigeonhole.observability import observed, observer, places_of
-from pigeonhole.rates import RateState
-from pigeonhole.routes import route_of
-from pigeonhole.tenants import Tenant
-from pigeonhole.use_cases.label_sets import set_of, sets_of
-from pigeonhole.use_cases.read_job import info_of, page_of
-from pigeonhole.use_cases.read_results import results_of
+from pigeonhole.tenants.tenant import Tenant
+from pigeonhole.uploads.read_results import results_of
 
 app = APIGatewayRestResolver()
 

@@ -8,13 +8,13 @@ from typing import Any
 # weights load at the first call: that may take longer than the 10 s that Lambda gives a start.
 import boto3.session  # noqa: F401
 
-import pigeonhole.encoders.onnx_encoder
-import pigeonhole.use_cases.run_chunk  # noqa: F401
+import pigeonhole.inference.encoders.onnx_encoder
+import pigeonhole.inference.pipeline  # noqa: F401
 from pigeonhole import wiring
+from pigeonhole.contract.messages import COMMAND, ClassifyReply, DescribeCommand, KeepImagesCommand
 from pigeonhole.errors import InternalError, PigeonholeError
-from pigeonhole.messages import COMMAND, ClassifyReply, DescribeCommand, KeepImagesCommand
+from pigeonhole.jobs.results import as_reply
 from pigeonhole.observability import observed, observer, places_of
-from pigeonhole.results import as_reply
 
 
 def services() -> wiring.ClassifyServices:

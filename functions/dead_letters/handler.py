@@ -7,8 +7,8 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from pigeonhole import wiring
-from pigeonhole.aws.records import each_message, message_of
-from pigeonhole.messages import ChunkMessage
+from pigeonhole.aws.lambda_events import each_message, message_of
+from pigeonhole.contract.messages import ChunkMessage
 from pigeonhole.observability import observed, observer, places_of
 
 

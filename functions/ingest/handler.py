@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from pigeonhole import wiring
-from pigeonhole.aws.records import all_messages, pause_s, uploads_of
+from pigeonhole.aws.lambda_events import all_messages, pause_s, uploads_of
 from pigeonhole.errors import Overloaded
 from pigeonhole.observability import observed, observer, places_of
 

@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 
 from pigeonhole import wiring
-from pigeonhole.aws.records import each_change, job_of
+from pigeonhole.aws.lambda_events import each_change, job_of
 from pigeonhole.observability import observed, observer, places_of
 
 

@@ -7,10 +7,10 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from pigeonhole import wiring
-from pigeonhole.aws.records import each_message, message_of
-from pigeonhole.messages import WebhookMessage
+from pigeonhole.aws.lambda_events import each_message, message_of
+from pigeonhole.contract.messages import WebhookMessage
+from pigeonhole.jobs.webhook import DeliveryStatus
 from pigeonhole.observability import observed, observer, places_of
-from pigeonhole.webhooks import DeliveryStatus
 
 
 @observed("webhooks", log_id_path="Records[0].messageId")

@@ -8,13 +8,10 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 # As in functions/classify: a broken image fails while it starts, the weights load at the first call.
-import pigeonhole.encoders.onnx_encoder
-import pigeonhole.use_cases.process_chunk
-import pigeonhole.use_cases.run_chunk  # noqa: F401
 from pigeonhole import wiring
-from pigeonhole.aws.records import RETRY_LONGER, each_message, message_of, pause_s, tries_of
+from pigeonhole.aws.lambda_events import RETRY_LONGER, each_message, message_of, pause_s, tries_of
+from pigeonhole.contract.messages import ChunkMessage
 from pigeonhole.errors import Overloaded
-from pigeonhole.messages import ChunkMessage
 from pigeonhole.observability import observed, observer, places_of
 
 TRIES = 3  # the template's maxReceiveCount

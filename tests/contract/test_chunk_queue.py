@@ -13,8 +13,8 @@ from moto_aws import REGION, in_moto
 from fakes import FakeChunkQueue, FakeWebhookQueue
 from jobs_made import ID, message
 from pigeonhole.aws.sqs import SqsQueue
+from pigeonhole.contract.messages import ChunkMessage, WebhookMessage
 from pigeonhole.errors import Overloaded
-from pigeonhole.messages import ChunkMessage, WebhookMessage
 from pigeonhole.ports import ChunkQueue, WebhookQueue
 
 

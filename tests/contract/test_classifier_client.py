@@ -13,9 +13,9 @@ from botocore.config import Config
 from fakes import MODEL, FakeClassifierClient, error_reply, first_label
 from lambda_server import LambdaServer
 from pigeonhole.aws.lambda_invoke import FunctionFailed, LambdaClassifier
-from pigeonhole.contract import ClassificationRequest
+from pigeonhole.contract.classification import ClassificationRequest
+from pigeonhole.contract.messages import ClassifyCommand, ClassifyReply, DescribeCommand
 from pigeonhole.errors import InternalError, Overloaded, PigeonholeError, TimedOut, TooLarge
-from pigeonhole.messages import ClassifyCommand, ClassifyReply, DescribeCommand
 from pigeonhole.ports import ClassifierClient
 
 REQUEST = {"dataset": [{"type": "text", "value": "schön 🐦"}], "labels": [{"type": "text", "value": name} for name in "ab"]}

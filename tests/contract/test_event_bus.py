@@ -14,10 +14,10 @@ from moto_aws import REGION, in_moto
 from fakes import FakeEventBus
 from jobs_made import job
 from pigeonhole.aws.events import BATCH, BATCH_BYTES, JOB_ENDED, SOURCE, UPLOAD_CLASSIFIED, EventBridgeBus
+from pigeonhole.contract.messages import AnyEvent, JobEnded, UploadClassified
 from pigeonhole.errors import Overloaded
-from pigeonhole.messages import AnyEvent, JobEnded, UploadClassified
+from pigeonhole.notifications.job_ended import event_of
 from pigeonhole.ports import EventBus
-from pigeonhole.use_cases.announce import event_of
 
 EVENT = event_of(job().canceled(2_000.25))
 UPLOAD = UploadClassified(

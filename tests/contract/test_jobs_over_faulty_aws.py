@@ -21,11 +21,11 @@ from jobs_made import ACME, BAD, HOOK, Jobs, request
 from pigeonhole.aws.dynamodb_jobs import DynamoJobStore
 from pigeonhole.aws.s3 import S3ObjectStore
 from pigeonhole.aws.sqs import SqsQueue
+from pigeonhole.contract.messages import ChunkMessage
 from pigeonhole.errors import Overloaded
-from pigeonhole.jobs import Job
-from pigeonhole.messages import ChunkMessage
+from pigeonhole.jobs.job import Job
+from pigeonhole.jobs.webhook import DeliveryStatus
 from pigeonhole.ports import Page
-from pigeonhole.webhooks import DeliveryStatus
 
 BUCKET, COUNT, JOBS = "jobs", 14, 4
 SERVED = {"dynamodb", "s3", "sqs"}

@@ -10,7 +10,7 @@ from moto_aws import TABLE, in_moto, table
 
 from fakes import FakeLabelSetStore
 from pigeonhole.aws.dynamodb_label_sets import DynamoLabelSetStore
-from pigeonhole.label_sets import LabelSet
+from pigeonhole.label_sets.label_set import LabelSet
 from pigeonhole.ports import LabelSetStore, SetsPage
 
 LABELS = [

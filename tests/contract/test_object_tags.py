@@ -13,8 +13,8 @@ from moto_aws import REGION, in_moto
 from fakes import FakeObjectTags
 from pigeonhole.aws.s3 import S3ObjectTags
 from pigeonhole.errors import Overloaded
-from pigeonhole.incoming import LABEL_TAG, MAX_TAGS, SCORE_TAG
 from pigeonhole.ports import ObjectTags
+from pigeonhole.uploads.uploaded_object import LABEL_TAG, MAX_TAGS, SCORE_TAG
 
 KEY = "incoming/acme/pets/a b+ü.jpg"
 TAGS = {LABEL_TAG: "a cat/größe=2F", SCORE_TAG: "0.9731"}

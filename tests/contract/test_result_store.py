@@ -16,12 +16,12 @@ from fakes import FakeResultStore
 from pigeonhole.aws import dynamodb, dynamodb_results
 from pigeonhole.aws.dynamodb import BATCH, MOST_TRIES
 from pigeonhole.aws.dynamodb_results import LOOKS, DynamoResultStore
-from pigeonhole.contract import LabelScore, LabelSetRef
-from pigeonhole.contract_jobs import Progress
-from pigeonhole.contract_results import ObjectFault, UploadResult
+from pigeonhole.contract.classification import LabelScore, LabelSetRef
+from pigeonhole.contract.jobs import Progress
+from pigeonhole.contract.upload_results import ObjectFault, UploadResult
 from pigeonhole.errors import Overloaded
-from pigeonhole.incoming import MAX_KEY_BYTES, ObjectResult, in_order
 from pigeonhole.ports import ResultsPage, ResultStore
+from pigeonhole.uploads.uploaded_object import MAX_KEY_BYTES, ObjectResult, in_order
 
 PETS = "incoming/acme/pets/"
 ODD = [f"{PETS}a b?c#d%2Fe+f.jpg", f"{PETS}//x", f"{PETS}ünïcode/猫.jpg", f"{PETS}\n", f"{PETS}{chr(0x1F600)}"]

@@ -10,8 +10,8 @@ from moto_aws import TABLE, in_moto, table
 from fakes import FakeSecretStore
 from pigeonhole.aws.dynamodb import DynamoSecretStore
 from pigeonhole.errors import Overloaded
+from pigeonhole.jobs.webhook import Secret, rotated
 from pigeonhole.ports import SecretStore
-from pigeonhole.webhooks import Secret, rotated
 
 
 @pytest.fixture(params=["fake", "dynamodb"])

@@ -19,10 +19,10 @@ from moto_aws import REGION, TABLE, in_moto, table
 import pages
 from fakes import FakeTenantStore
 from pigeonhole.aws.dynamodb import DynamoTenantStore
+from pigeonhole.contract.messages import S3Grant
 from pigeonhole.errors import Overloaded
-from pigeonhole.messages import S3Grant
 from pigeonhole.ports import TenantStore
-from pigeonhole.tenants import ApiKeyRecord, Tenant
+from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant
 
 GRANTS = (S3Grant(bucket="photos", prefix="acme/"), S3Grant(bucket="photos", prefix="shared/å/"))
 ACME = Tenant("acme", created_at=1_000, grants=GRANTS)

@@ -14,22 +14,22 @@ from handlers import KEY, event, load
 
 from fakes import FakeClassifierClient, FakeRateCounter, FakeTenantStore, FakeUploadForms, LambdaContext
 from jobs_made import Jobs
-from pigeonhole.contract import RequestLimits
-from pigeonhole.messages import S3Grant
+from pigeonhole.api.account import ReadAccount
+from pigeonhole.api.classify import Classify, DirectRules
+from pigeonhole.api.classify_now import ClassifyNow
+from pigeonhole.api.describe_model import DescribeModel
+from pigeonhole.api.rate_headers import Quota, RateMeter
+from pigeonhole.contract.classification import RequestLimits
+from pigeonhole.contract.messages import S3Grant
+from pigeonhole.jobs.submit import SubmitJob
+from pigeonhole.label_sets.service import LabelSets
 from pigeonhole.observability import observer
-from pigeonhole.rates import Quota, RateMeter
 from pigeonhole.settings import Settings
-from pigeonhole.tenants import ApiKeyRecord, Tenant, hash_of
-from pigeonhole.use_cases.authenticate import Authenticate
-from pigeonhole.use_cases.classify import Classify, DirectRules
-from pigeonhole.use_cases.classify_now import ClassifyNow
-from pigeonhole.use_cases.describe_model import DescribeModel
-from pigeonhole.use_cases.label_sets import LabelSets
-from pigeonhole.use_cases.read_account import ReadAccount
-from pigeonhole.use_cases.read_results import ReadResults
-from pigeonhole.use_cases.submit import SubmitJob
-from pigeonhole.use_cases.upload import MakeUpload
-from pigeonhole.use_cases.webhook_secrets import RotateWebhookSecret
+from pigeonhole.tenants.authenticate import Authenticate
+from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, hash_of
+from pigeonhole.tenants.webhook_secrets import RotateWebhookSecret
+from pigeonhole.uploads.create import MakeUpload
+from pigeonhole.uploads.read_results import ReadResults
 from pigeonhole.wiring import ApiServices
 
 TENANT = Tenant("acme", created_at=1_700_000_000, grants=(S3Grant(bucket="photos", prefix="acme/"),))

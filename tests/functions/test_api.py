@@ -13,9 +13,9 @@ from api_calls import Answer, Api, api_with_fakes
 from handlers import EVENT, KEY, ROOT, event
 
 from fakes import error_reply
+from pigeonhole.api.routes import OPERATIONS
+from pigeonhole.contract.messages import ClassifyCommand
 from pigeonhole.errors import InternalError, Overloaded, TimedOut
-from pigeonhole.messages import ClassifyCommand
-from pigeonhole.routes import OPERATIONS
 
 BODY = json.loads(EVENT["body"])
 KEYED = [(it.method, it.path.replace("{job_id}", "0" * 32)) for it in OPERATIONS if not it.is_open] + [

@@ -9,7 +9,7 @@ from api_calls import Api, api_with_fakes
 
 from jobs_made import ZETA, even_or_odd, request
 from pigeonhole.errors import Overloaded
-from pigeonhole.use_cases.submit import QUEUE_GRACE_S
+from pigeonhole.jobs.submit import QUEUE_GRACE_S
 
 JOBS = "/v1/classification/jobs"
 

@@ -10,9 +10,9 @@ import pytest
 from api_calls import Api, api_with_fakes
 from handlers import event
 
-from pigeonhole.contract import LabelSetRef
-from pigeonhole.contract_results import ObjectFault, UploadResult
-from pigeonhole.incoming import ObjectResult, in_order
+from pigeonhole.contract.classification import LabelSetRef
+from pigeonhole.contract.upload_results import ObjectFault, UploadResult
+from pigeonhole.uploads.uploaded_object import ObjectResult, in_order
 
 RESULTS = "/v1/results"
 CAT, DOG, BIRD = (f"incoming/acme/pets/{name}" for name in ("a cat+ü.jpg", "dog.jpg", "bird.txt"))

@@ -18,11 +18,11 @@ from PIL import Image
 from fake_model import fake_loaded_model
 from fakes import MODEL, LambdaContext, first_label, kept_address
 from pigeonhole import wiring
-from pigeonhole.contract import RequestLimits
-from pigeonhole.encoders import registry
-from pigeonhole.encoders.fake_encoder import COLOURS
+from pigeonhole.contract.classification import RequestLimits
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ClassifyReply, DescribeCommand
 from pigeonhole.errors import Fault, UnreadableImage
-from pigeonhole.messages import ChunkResult, ClassifyCommand, ClassifyReply, DescribeCommand
+from pigeonhole.inference.encoders import registry
+from pigeonhole.inference.encoders.fake_encoder import COLOURS
 from pigeonhole.observability import observer
 from pigeonhole.settings import Settings
 

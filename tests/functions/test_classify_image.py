@@ -24,8 +24,8 @@ from docker_image import Image
 from runtime_api import RuntimeApi
 
 from pigeonhole import wiring
-from pigeonhole.encoders.prepare import prepare
-from pigeonhole.messages import ChunkResult, ClassifyCommand, ClassifyReply
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ClassifyReply
+from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole.settings import Settings
 from pigeonhole_cli.local_stack import read_template
 from pigeonhole_cli.models import DEFAULT_CACHE, cached_folder
@@ -232,7 +232,7 @@ def test_a_handler_that_imports_what_is_not_there_is_an_init_error(image: Image,
 
 
 def test_a_module_that_was_not_copied_is_an_init_error(image: Image, environment: Path) -> None:
-    (image.folder / "pigeonhole/scoring.py").unlink()
+    (image.folder / "pigeonhole/inference/scoring/log_odds.py").unlink()
     told = init_error_of(image, environment)
 
     assert "Unable to import module 'functions.classify.handler': cannot import name 'scoring'" in told

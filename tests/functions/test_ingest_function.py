@@ -17,11 +17,11 @@ from fakes import LambdaContext
 from jobs_made import ACME, ZETA, Jobs
 from pigeonhole import wiring
 from pigeonhole.aws.events import SOURCE, UPLOAD_CLASSIFIED
-from pigeonhole.aws.records import RETRY_S
+from pigeonhole.aws.lambda_events import RETRY_S
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, JobInput, UploadClassified, UploadedObject
 from pigeonhole.errors import Overloaded
-from pigeonhole.incoming import result_key
-from pigeonhole.messages import ChunkResult, ClassifyCommand, JobInput, UploadClassified, UploadedObject
 from pigeonhole.observability import observer
+from pigeonhole.uploads.uploaded_object import result_key
 from pigeonhole_cli.local_stack import read_template
 
 

@@ -15,13 +15,13 @@ from jobs_made import HOOK, Jobs
 from pigeonhole import wiring
 from pigeonhole.aws.dynamodb_jobs import _item_of, _job_of
 from pigeonhole.aws.events import JOB_ENDED, SOURCE
-from pigeonhole.aws.records import RETRY_S
+from pigeonhole.aws.lambda_events import RETRY_S
+from pigeonhole.contract.messages import ChunkMessage, JobEnded, WebhookMessage
 from pigeonhole.errors import Overloaded
-from pigeonhole.jobs import Announcement, Job, Status
-from pigeonhole.messages import ChunkMessage, JobEnded, WebhookMessage
+from pigeonhole.jobs.job import Announcement, Job, Status
+from pigeonhole.notifications.job_ended import event_of
+from pigeonhole.notifications.webhook_delivery import body_of
 from pigeonhole.observability import observer
-from pigeonhole.use_cases.announce import event_of
-from pigeonhole.use_cases.deliver_webhook import body_of
 from pigeonhole_cli.local_stack import read_template
 
 TEMPLATE = read_template(ROOT / "template.yaml")

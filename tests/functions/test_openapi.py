@@ -12,10 +12,16 @@ from api_calls import api_with_fakes
 from handlers import ROOT, load
 from openapi_spec_validator import validate
 
-from pigeonhole import openapi
-from pigeonhole.contract import ClassificationRequest, ClassificationResponse, ErrorResponse, RequestLimits, parse_request
+from pigeonhole.api import openapi
+from pigeonhole.api.routes import OPERATIONS
+from pigeonhole.contract.classification import (
+    ClassificationRequest,
+    ClassificationResponse,
+    ErrorResponse,
+    RequestLimits,
+    parse_request,
+)
 from pigeonhole.errors import BY_CODE
-from pigeonhole.routes import OPERATIONS
 
 COMMITTED = ROOT / "docs/openapi.json"
 DOCUMENT: dict[str, Any] = openapi.document()

@@ -90,12 +90,12 @@ def aws_outside_its_rooms(module: Module) -> list[str]:
 
 def engines_outside_encoders(module: Module) -> list[str]:
     """torch, transformers and onnxruntime belong to encoders/."""
-    return [] if module.path.startswith(PACKAGE + "encoders/") else foreign_imports(module, ENGINES)
+    return [] if module.path.startswith(PACKAGE + "inference/encoders/") else foreign_imports(module, ENGINES)
 
 
 def connections_outside_net(module: Module) -> list[str]:
     """Only net.py connects to an address; AWS is reached through boto3, and the command line is no caller's server."""
-    if module.path == PACKAGE + "net.py" or module.path.startswith(CLI):
+    if module.path == PACKAGE + "net/guarded_http.py" or module.path.startswith(CLI):
         return []
     return foreign_imports(module, CONNECTORS)
 

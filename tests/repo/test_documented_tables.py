@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import pages
-from pigeonhole.encoders.artifact import FILES
-from pigeonhole.encoders.registry import PRESETS
+from pigeonhole.inference.encoders.artifact import FILES
+from pigeonhole.inference.encoders.registry import PRESETS
 from pigeonhole_cli import schemas as schemas_of
 from pigeonhole_cli.local_stack import read_template
 

@@ -54,7 +54,7 @@ def test_aws_libraries_stay_in_their_rooms() -> None:
     [
         ("layers/core/pigeonhole/labels.py", "import boto3"),
         ("layers/core/pigeonhole/use_cases/classify_now.py", "from botocore.config import Config"),
-        ("layers/core/pigeonhole/contract.py", "from aws_lambda_powertools import Logger"),
+        ("layers/core/pigeonhole/contract/classification.py", "from aws_lambda_powertools import Logger"),
         ("layers/core/pigeonhole/scoring.py", "def f():\n    import boto3.session"),
         ("layers/core/pigeonhole/scoring.py", "import importlib\nimportlib.import_module('boto3')"),
         ("functions/api/routes.py", "import boto3"),
@@ -88,9 +88,9 @@ def test_engines_stay_in_encoders() -> None:
     "source", ["import torch", "from transformers import AutoModel", "def f():\n    import onnxruntime as ort"]
 )
 def test_an_engine_outside_encoders_is_found(source: str) -> None:
-    assert len(rules.engines_outside_encoders(planted("layers/core/pigeonhole/classifier.py", source))) == 1
+    assert len(rules.engines_outside_encoders(planted("layers/core/pigeonhole/inference/classifier.py", source))) == 1
     assert len(rules.engines_outside_encoders(planted("cli/pigeonhole_cli/models.py", source))) == 1
-    assert rules.engines_outside_encoders(planted("layers/core/pigeonhole/encoders/onnx_encoder.py", source)) == []
+    assert rules.engines_outside_encoders(planted("layers/core/pigeonhole/inference/encoders/onnx_encoder.py", source)) == []
 
 
 def test_the_environment_is_read_by_wiring_handlers_and_the_command_line_only() -> None:
@@ -173,14 +173,17 @@ def test_only_net_connects_to_addresses() -> None:
     ],
 )
 def test_a_connector_outside_net_is_found(source: str) -> None:
-    assert len(rules.connections_outside_net(planted("layers/core/pigeonhole/sources.py", source))) == 1
+    assert len(rules.connections_outside_net(planted("layers/core/pigeonhole/inference/images/fetch.py", source))) == 1
     assert len(rules.connections_outside_net(planted("functions/classify/handler.py", source))) == 1
-    assert rules.connections_outside_net(planted("layers/core/pigeonhole/net.py", source)) == []
+    assert rules.connections_outside_net(planted("layers/core/pigeonhole/net/guarded_http.py", source)) == []
 
 
 def test_parsing_an_address_is_not_connecting() -> None:
     assert (
-        rules.connections_outside_net(planted("layers/core/pigeonhole/sources.py", "from urllib.parse import urlsplit")) == []
+        rules.connections_outside_net(
+            planted("layers/core/pigeonhole/inference/images/fetch.py", "from urllib.parse import urlsplit")
+        )
+        == []
     )
 
 
@@ -211,7 +214,9 @@ def test_a_file_without_a_statement_counts_as_empty(source: str, empty: bool) ->
 def test_the_api_imports_nothing_that_only_the_images_have() -> None:
     modules = rules.closure(Module.read(ROOT, ROOT / "functions/api/handler.py"), ROOT)
 
-    assert "layers/core/pigeonhole/contract.py" in {module.path for module in modules}, "the walk follows the package's imports"
+    assert "layers/core/pigeonhole/contract/classification.py" in {module.path for module in modules}, (
+        "the walk follows the package's imports"
+    )
     assert heavy_imports(modules) == []
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import pages
-from pigeonhole.contract import RequestLimits
+from pigeonhole.contract.classification import RequestLimits
 from pigeonhole.errors import BY_CODE, SampleError
 from pigeonhole.settings import Settings
 from pigeonhole_cli.local_stack import read_template

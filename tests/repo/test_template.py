@@ -14,19 +14,19 @@ import pytest
 from samtranslator.public.translator import ManagedPolicyLoader
 from samtranslator.translator.transform import transform
 
-from pigeonhole import incoming
-from pigeonhole.contract import ErrorResponse
+from pigeonhole.contract.classification import ErrorResponse
 from pigeonhole.errors import BY_CODE
-from pigeonhole.incoming import INCOMING, result_key
-from pigeonhole.jobs import LEASE_S, Announcement
-from pigeonhole.label_sets import EMBEDDED, KEPT
-from pigeonhole.results import INPUTS, RESULTS
+from pigeonhole.jobs.job import LEASE_S, Announcement
+from pigeonhole.jobs.results import INPUTS, RESULTS
+from pigeonhole.label_sets.label_set import EMBEDDED, KEPT
+from pigeonhole.object_keys import UPLOADS
 from pigeonhole.settings import PREFIX, Settings
-from pigeonhole.uploads import UPLOADS
-from pigeonhole.use_cases.authenticate import REFUSAL
+from pigeonhole.tenants.authenticate import REFUSAL
+from pigeonhole.uploads import uploaded_object as incoming
+from pigeonhole.uploads.uploaded_object import INCOMING, result_key
 from pigeonhole.wiring.api import LOOKUP_ATTEMPTS, LOOKUP_TIMEOUT_S
-from pigeonhole.wiring.classifier import MB_PER_CORE
 from pigeonhole.wiring.clients import CONNECT_TIMEOUT_S, job_rules
+from pigeonhole.wiring.inference import MB_PER_CORE
 from pigeonhole_cli.local_stack import read_template
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -16,8 +16,8 @@ from job_calls import Ends
 
 import recording_server
 from loopback import Answer, LoopbackServer, respond
-from pigeonhole.encoders.prepare import prepare
-from pigeonhole.messages import S3Grant
+from pigeonhole.contract.messages import S3Grant
+from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole_cli.local import ROOT, local_settings, manage_keys
 from pigeonhole_cli.local_process import LocalProcess, open_port
 from pigeonhole_cli.local_stack import LocalStack

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from pigeonhole.contract import ErrorResponse
+from pigeonhole.contract.classification import ErrorResponse
 from pigeonhole.errors import BY_CODE
 from pigeonhole_cli.local_stack import LocalStack
 

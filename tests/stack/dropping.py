@@ -12,8 +12,8 @@ import httpx
 from deployment import Deployment
 from job_calls import PATIENCE_S, QUIET_S, Heard
 
-from pigeonhole.contract_results import UploadResult, UploadResultsResponse
-from pigeonhole.messages import UploadClassified
+from pigeonhole.contract.messages import UploadClassified
+from pigeonhole.contract.upload_results import UploadResult, UploadResultsResponse
 
 UPLOADS, RESULTS = "/v1/uploads", "/v1/results"
 

@@ -10,8 +10,8 @@ from typing import Any
 from deployment import Deployment
 
 from pigeonhole.aws.events import JOB_ENDED, SOURCE
-from pigeonhole.contract_jobs import JOBS, JobResponse
-from pigeonhole.messages import JobEnded
+from pigeonhole.contract.jobs import JOBS, JobResponse
+from pigeonhole.contract.messages import JobEnded
 from pigeonhole_cli.local_stack import LocalStack
 
 PATIENCE_S = 240

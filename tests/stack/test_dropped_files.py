@@ -14,7 +14,7 @@ from job_calls import Heard, ended, submit
 from PIL import Image
 
 from pigeonhole.aws.events import UPLOAD_CLASSIFIED
-from pigeonhole.incoming import LABEL_TAG, SCORE_TAG, result_key
+from pigeonhole.uploads.uploaded_object import LABEL_TAG, SCORE_TAG, result_key
 from pigeonhole_cli.local import manage_keys
 
 THINGS = ("cat", "cup of coffee", "motorcycle", "person", "rocket", "flower", "temple")

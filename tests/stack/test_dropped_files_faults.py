@@ -17,7 +17,7 @@ from job_calls import PATIENCE_S, Heard, processes_of
 
 from gathering import Gathering, most_in_batch
 from pigeonhole.aws.events import UPLOAD_CLASSIFIED
-from pigeonhole.incoming import LABEL_TAG
+from pigeonhole.uploads.uploaded_object import LABEL_TAG
 
 VISIBLE_AFTER_S = 5
 KILLS = 3  # fewer than a message is given out

@@ -11,7 +11,7 @@ from deployment import Deployment, error_of, request, text
 from job_calls import Ends, ended, submit, sweep
 from standardwebhooks import Webhook as Verifier
 
-from pigeonhole.contract_jobs import JOBS, WebhookInfo
+from pigeonhole.contract.jobs import JOBS, WebhookInfo
 from receiver import Receiver
 
 PATIENCE_S = 120

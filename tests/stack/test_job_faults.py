@@ -18,7 +18,7 @@ from deployment import Deployment, image, request, text
 from job_calls import PATIENCE_S, Ends, ended, of_itself, processes_of, submit, sweep
 
 from loopback import respond
-from pigeonhole.contract_jobs import JOBS, JobResponse
+from pigeonhole.contract.jobs import JOBS, JobResponse
 from pigeonhole_cli.local import STACK, bring_up
 from pigeonhole_cli.local_process import LocalProcess, open_port
 from pigeonhole_cli.local_stack import LocalStack

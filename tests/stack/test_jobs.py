@@ -16,7 +16,7 @@ from deployment import BUCKET, PREFIX, Deployment, error_of, image, request, tex
 from job_calls import PATIENCE_S, ended, of_itself, submit, sweep
 
 from loopback import respond
-from pigeonhole.contract_jobs import JOBS, JobResponse
+from pigeonhole.contract.jobs import JOBS, JobResponse
 from pigeonhole.settings import Settings
 from pigeonhole_cli.local import manage_keys
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 import pages
-from pigeonhole.calibration import calibration_from
-from pigeonhole.encoders import registry
+from pigeonhole.inference.encoders import registry
+from pigeonhole.inference.scoring.calibration import calibration_from
 from pigeonhole_cli.local import ROOT
 
 TICKETS = """text,label

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pigeonhole.addresses import NOT_PUBLIC, check_host, is_loopback, is_public, parse
+from pigeonhole.net.addresses import NOT_PUBLIC, check_host, is_loopback, is_public, parse
 
 PUBLIC = ["1.1.1.1", "8.8.8.8", "93.184.216.34", "172.15.255.255", "172.32.0.0", "192.0.1.0", "223.255.255.255"]
 PUBLIC += ["2606:4700:4700::1111", "2a00:1450:4001:82a::200e", "2001:4860:4860::8888"]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pigeonhole.backgrounds import PHOTO_CONCEPTS, TEXTS
-from pigeonhole.label_kinds import read
+from pigeonhole.inference.labels.background_concepts import PHOTO_CONCEPTS, TEXTS
+from pigeonhole.inference.labels.negation import read
 
 BOTH = pytest.mark.parametrize("entries", [PHOTO_CONCEPTS, TEXTS], ids=["photo concepts", "texts"])
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pigeonhole.calibration import PAIRS, Calibration, Evidence, Weights, calibration_from, prior
-from pigeonhole.encoders.fake_encoder import FakeEncoder
+from pigeonhole.inference.encoders.fake_encoder import FakeEncoder
+from pigeonhole.inference.scoring.calibration import PAIRS, Calibration, Evidence, Weights, calibration_from, prior
 
 INFO = FakeEncoder().info
 PHOTOS = ("image", "text")

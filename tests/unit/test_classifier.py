@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fake_model import Counting, fake_backgrounds
-from pigeonhole.calibration import PAIRS, prior
-from pigeonhole.classifier import Classifier, Options, Outcome, PromptCache
-from pigeonhole.encoders.fake_encoder import COLOURS, FakeEncoder
-from pigeonhole.labels import LabelClass
+from pigeonhole.inference.classifier import Classifier, Options, Outcome, PromptCache
+from pigeonhole.inference.encoders.fake_encoder import COLOURS, FakeEncoder
+from pigeonhole.inference.labels.label_class import LabelClass
+from pigeonhole.inference.scoring.calibration import PAIRS, prior
 
 
 def words(*names: str) -> list[LabelClass]:

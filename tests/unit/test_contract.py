@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pigeonhole.contract import ClassificationRequest, RequestLimits, parse_request
+from pigeonhole.contract.classification import ClassificationRequest, RequestLimits, parse_request
 from pigeonhole.errors import InvalidRequest
 
 TEXT = {"type": "text", "value": "a sunny day"}

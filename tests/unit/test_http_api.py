@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from pigeonhole.contract import ClassificationResponse, Usage
-from pigeonhole.contract_jobs import Preference
+from pigeonhole.api.http import Call, applied, common_headers, failure, no_route, success
+from pigeonhole.api.rate_headers import RateState
+from pigeonhole.contract.classification import ClassificationResponse, Usage
+from pigeonhole.contract.jobs import Preference
 from pigeonhole.errors import (
     BY_CODE,
     Fault,
@@ -22,8 +24,6 @@ from pigeonhole.errors import (
     TooLarge,
     from_code,
 )
-from pigeonhole.http_api import Call, applied, common_headers, failure, no_route, success
-from pigeonhole.rates import RateState
 
 RATE = RateState(limit=10, remaining=3, reset_ms=5, is_counted=True)
 

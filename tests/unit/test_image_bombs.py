@@ -14,8 +14,8 @@ from PIL import Image, ImageFile
 
 from pictures import animation, bmp_header, jpeg_of_scans, png, png_chunk, save, stripes, tiff, tiff_of_one_tile
 from pigeonhole.errors import TooLarge, UnreadableImage
-from pigeonhole.image_bombs import MAX_SCANS, MAX_SEGMENTS, check_segments
-from pigeonhole.images import ImageLimits, open_image
+from pigeonhole.inference.images.decode import ImageLimits, open_image
+from pigeonhole.inference.images.decompression_bombs import MAX_SCANS, MAX_SEGMENTS, check_segments
 
 LIMITS = ImageLimits()
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pictures import save, stripes
 from pigeonhole.errors import UnreadableImage, UnsupportedMedia
-from pigeonhole.image_kinds import ACCEPTED, identify
+from pigeonhole.inference.images.formats import ACCEPTED, identify
 
 KINDS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"]
 

@@ -21,7 +21,7 @@ from pictures import (
     tiff,
 )
 from pigeonhole.errors import UnsupportedMedia
-from pigeonhole.images import ImageLimits, open_image
+from pigeonhole.inference.images.decode import ImageLimits, open_image
 
 LOSSLESS = {"PNG": {}, "BMP": {}, "TIFF": {}, "GIF": {}, "WEBP": {"lossless": True}}
 LOSSY = {"JPEG": {"quality": 95, "subsampling": 0}, "AVIF": {"quality": 95}, "WEBP": {"quality": 95}}

@@ -22,7 +22,7 @@ from pictures import (
     tiff,
 )
 from pigeonhole.errors import SampleError, TooLarge, UnreadableImage
-from pigeonhole.images import ImageLimits, open_image
+from pigeonhole.inference.images.decode import ImageLimits, open_image
 
 LIMITS = ImageLimits(max_pixels=200_000)
 

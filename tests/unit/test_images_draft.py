@@ -15,7 +15,7 @@ from pictures import (
     photo,
     save,
 )
-from pigeonhole.images import ImageLimits, open_image
+from pigeonhole.inference.images.decode import ImageLimits, open_image
 
 SIDES = (16, 24, 32, 48, 64, 96, 128, 160, 224)
 MEASURED_WORST = 0.75  # mean grey levels, over all below; 1 is what the preprocessing may differ by in all

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pictures import stripes
-from pigeonhole.images import MAX_SQUARES, squares
+from pigeonhole.inference.images.decode import MAX_SQUARES, squares
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pigeonhole.contract import LabelScore
-from pigeonhole.contract_results import ObjectFault, UploadResult
-from pigeonhole.incoming import (
+from pigeonhole.contract.classification import LabelScore
+from pigeonhole.contract.upload_results import ObjectFault, UploadResult
+from pigeonhole.uploads.uploaded_object import (
     LABEL_TAG,
     MAX_KEY_BYTES,
     MAX_TAG,

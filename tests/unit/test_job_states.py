@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs_made import job, part
-from pigeonhole.jobs import (
+from pigeonhole.jobs.job import (
     ENDED,
     LEASE_S,
     LONGEST_S,
@@ -25,7 +25,7 @@ from pigeonhole.jobs import (
     open_spans,
     rest_of,
 )
-from pigeonhole.webhooks import DeliveryStatus, Webhook
+from pigeonhole.jobs.webhook import DeliveryStatus, Webhook
 
 NOW = 2_000.0
 

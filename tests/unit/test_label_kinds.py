@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pigeonhole.label_kinds import Reading, read
+from pigeonhole.inference.labels.negation import Reading, read
 
 NEGATED = [
     # not

@@ -8,8 +8,16 @@ import pytest
 from pydantic import ValidationError
 
 from fakes import MODEL
-from pigeonhole.contract import ClassificationRequest, LabelScore, RequestLimits, SampleFault
-from pigeonhole.messages import COMMAND, ChunkResult, ClassifyCommand, ClassifyReply, DescribeCommand, ErrorReply, S3Grant
+from pigeonhole.contract.classification import ClassificationRequest, LabelScore, RequestLimits, SampleFault
+from pigeonhole.contract.messages import (
+    COMMAND,
+    ChunkResult,
+    ClassifyCommand,
+    ClassifyReply,
+    DescribeCommand,
+    ErrorReply,
+    S3Grant,
+)
 
 REQUEST = ClassificationRequest.model_validate(
     {

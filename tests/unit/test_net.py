@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hostile_urls import HOSTILE, HOSTILE_ANSWERS, HOSTILE_REDIRECTS
 from loopback import LoopbackServer, RoutingBackend, SpyBackend, SpyResolver, redirect, respond
 from pigeonhole.errors import ForbiddenUrl, UnfetchableUrl
-from pigeonhole.net import GuardedClient, NetRules, check_url
+from pigeonhole.net.guarded_http import GuardedClient, NetRules, check_url
 
 PUBLIC = "93.184.216.34"
 MB = 1_000_000

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from loopback import Answer, LoopbackServer, SpyBackend, SpyResolver, respond
 from pigeonhole import __version__
 from pigeonhole.errors import ForbiddenUrl, PigeonholeError, TooLarge, UnfetchableUrl
-from pigeonhole.net import GuardedClient, NetRules
+from pigeonhole.net.guarded_http import GuardedClient, NetRules
 from receiver import Receiver
 
 PUBLIC = "93.184.216.34"

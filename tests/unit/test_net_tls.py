@@ -11,7 +11,7 @@ import pytest
 
 from loopback import LoopbackServer, RoutingBackend, SpyResolver, certificate, respond
 from pigeonhole.errors import UnfetchableUrl
-from pigeonhole.net import GuardedClient, NetRules
+from pigeonhole.net.guarded_http import GuardedClient, NetRules
 
 PUBLIC = "93.184.216.34"
 MB = 1_000_000

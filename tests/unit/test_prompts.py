@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pigeonhole.glossary import opposed, texts_for
-from pigeonhole.labels import Meaning
-from pigeonhole.prompts import Form, form, prompts_for, render
+from pigeonhole.inference.labels.descriptions import opposed, texts_for
+from pigeonhole.inference.labels.label_class import Meaning
+from pigeonhole.inference.labels.prompts import Form, form, prompts_for, render
 
 TEMPLATES = ("{}", "a photo of a {}", "a picture of the {}")
 

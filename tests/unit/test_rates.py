@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from fakes import FakeRateCounter
-from pigeonhole.rates import Quota, RateMeter
+from pigeonhole.api.rate_headers import Quota, RateMeter
 
 NOON = datetime(2026, 11, 21, 12, 30, tzinfo=UTC).timestamp()  # a Saturday
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pigeonhole import scoring
+from pigeonhole.inference.scoring import log_odds as scoring
 
 log_odds = arrays.arrays(
     np.float32,

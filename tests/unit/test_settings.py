@@ -6,11 +6,11 @@ from dataclasses import FrozenInstanceError, asdict, fields
 
 import pytest
 
-from pigeonhole.contract import RequestLimits
-from pigeonhole.images import ImageLimits
-from pigeonhole.net import NetRules
+from pigeonhole.contract.classification import RequestLimits
+from pigeonhole.inference.images.decode import ImageLimits
+from pigeonhole.inference.limits import ChunkLimits
+from pigeonhole.net.guarded_http import NetRules
 from pigeonhole.settings import AT_LEAST_ONE, Settings
-from pigeonhole.use_cases.chunk_limits import ChunkLimits
 
 # variable, default, a text for it, what that text means
 TABLE = [

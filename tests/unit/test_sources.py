@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from fakes import FakeBlobStore
 from loopback import LoopbackServer, respond
+from pigeonhole.contract.messages import S3Grant
 from pigeonhole.errors import ForbiddenUrl, Overloaded, SampleError, TooLarge, UnfetchableUrl, UnreadableImage
-from pigeonhole.messages import S3Grant
-from pigeonhole.net import GuardedClient, NetRules, OnBytes
-from pigeonhole.sources import ByteBudget, SourceBusy, Sources
+from pigeonhole.inference.images.fetch import ByteBudget, SourceBusy, Sources
+from pigeonhole.net.guarded_http import GuardedClient, NetRules, OnBytes
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 GRANTS = (S3Grant(bucket="photos", prefix="acme/"), S3Grant(bucket="uploads", prefix="t/acme/in/"))

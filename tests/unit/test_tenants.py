@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from pigeonhole.tenants import ApiKeyRecord, Tenant, hash_of, new_key
+from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, hash_of, new_key
 
 
 @pytest.mark.parametrize("tenant_id", ["acme", "a", "a-1", "0", "x" * 63])

@@ -11,7 +11,7 @@ from standardwebhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from pigeonhole.errors import RateLimited
-from pigeonhole.webhooks import (
+from pigeonhole.jobs.webhook import (
     GIVE_UP_S,
     LONGEST_PAUSE_S,
     MAX_SECRETS,

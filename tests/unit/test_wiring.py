@@ -11,14 +11,14 @@ from fake_model import fake_loaded_model
 from fakes import error_reply
 from lambda_server import LambdaServer
 from pigeonhole import wiring
-from pigeonhole.contract_jobs import Preference
-from pigeonhole.encoders import registry
-from pigeonhole.encoders.artifact import ModelUnavailable
+from pigeonhole.contract.jobs import Preference
+from pigeonhole.contract.messages import COMMAND, ClassifyCommand
 from pigeonhole.errors import ForbiddenUrl, InvalidRequest, NotFound, PigeonholeError, TimedOut
-from pigeonhole.messages import COMMAND, ClassifyCommand
+from pigeonhole.inference.encoders import registry
+from pigeonhole.inference.encoders.artifact import ModelUnavailable
 from pigeonhole.settings import Settings
-from pigeonhole.tenants import Tenant
-from pigeonhole.wiring.classifier import encode_workers
+from pigeonhole.tenants.tenant import Tenant
+from pigeonhole.wiring.inference import encode_workers
 
 BODY = {"dataset": [{"type": "text", "value": "x"}], "labels": [{"type": "text", "value": name} for name in "ab"]}
 TENANT = Tenant("acme", created_at=0)

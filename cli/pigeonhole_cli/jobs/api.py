@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pigeonhole.contract_jobs import JOBS, JobResponse, JobsResponse
+from pigeonhole.contract.jobs import JOBS, JobResponse, JobsResponse
 from pigeonhole_cli.api import PAGE, Api, ApiError, Told
 
 JobTold = Told[JobResponse]

@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from pigeonhole.contract_jobs import JobInfo
-from pigeonhole.jobs import Status, is_id
+from pigeonhole.contract.jobs import JobInfo
+from pigeonhole.jobs.job import Status, is_id
 from pigeonhole_cli.api import Api, ApiError
 from pigeonhole_cli.calling import Json, Key, Url, calling, header, print_json, set_name
 from pigeonhole_cli.jobs import samples as named

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from pigeonhole import wiring
-from pigeonhole.use_cases.redrive import Redrive
+from pigeonhole.jobs.redrive import Redrive
 from pigeonhole_cli.jobs.shown import samples
 from pigeonhole_cli.operating import EndpointUrl, StackName, errors
 from pigeonhole_cli.output import say

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
-from pigeonhole.contract_jobs import JobInfo
-from pigeonhole.jobs import ENDED
+from pigeonhole.contract.jobs import JobInfo
+from pigeonhole.jobs.job import ENDED
 from pigeonhole_cli.jobs.api import JobsApi, JobTold
 from pigeonhole_cli.progress import Bar, opened_bar
 

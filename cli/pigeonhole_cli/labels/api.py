@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from pigeonhole.contract_label_sets import LABEL_SETS, LabelSetInfo, LabelSetResponse, LabelSetsResponse, RemovedResponse
+from pigeonhole.contract.label_sets import LABEL_SETS, LabelSetInfo, LabelSetResponse, LabelSetsResponse, RemovedResponse
 from pigeonhole_cli.api import PAGE, TRIES, Api, Told
 
 

@@ -18,11 +18,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pigeonhole import label_kinds, scoring
-from pigeonhole.calibration import Calibration, Modality, Pair, Weights, prior
-from pigeonhole.classifier import Classifier, Pixels
 from pigeonhole.errors import SampleError
-from pigeonhole.use_cases.run_chunk import views_of
+from pigeonhole.inference.classifier import Classifier, Pixels
+from pigeonhole.inference.labels import negation as label_kinds
+from pigeonhole.inference.pipeline import views_of
+from pigeonhole.inference.scoring import log_odds as scoring
+from pigeonhole.inference.scoring.calibration import Calibration, Modality, Pair, Weights, prior
 from pigeonhole_cli.quality.data import DataError, Item
 from pigeonhole_cli.quality.fitting import Floats, balanced_logistic, conditional_logit
 from pigeonhole_cli.quality.run import fit

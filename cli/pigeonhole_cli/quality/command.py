@@ -20,11 +20,11 @@ from rich.progress import Task as Bar
 from rich.table import Table
 from rich.text import Text
 
-from pigeonhole.classifier import Classifier, Options
-from pigeonhole.encoders import registry
-from pigeonhole.encoders.artifact import ModelUnavailable
-from pigeonhole.encoders.prepare import prepare
 from pigeonhole.errors import SampleError
+from pigeonhole.inference.classifier import Classifier, Options
+from pigeonhole.inference.encoders import registry
+from pigeonhole.inference.encoders.artifact import ModelUnavailable
+from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole_cli.models import DEFAULT_CACHE, Cache, cached_folder
 from pigeonhole_cli.quality import metrics, report
 from pigeonhole_cli.quality.data import Columns, DataError, read

@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pigeonhole.calibration import Modality
 from pigeonhole.errors import UnreadableImage
-from pigeonhole.labels import LabelClass
+from pigeonhole.inference.labels.label_class import LabelClass
+from pigeonhole.inference.scoring.calibration import Modality
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"})
 TEXTS = frozenset({".txt"})

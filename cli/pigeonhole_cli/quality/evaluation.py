@@ -8,8 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from pigeonhole.classifier import Options
-from pigeonhole.messages import ModelDescription
+from pigeonhole.contract.messages import ModelDescription
+from pigeonhole.inference.classifier import Options
 from pigeonhole_cli.quality import metrics
 from pigeonhole_cli.quality.data import Item
 from pigeonhole_cli.quality.metrics import Estimate, Estimates, Scored

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from pigeonhole.errors import SampleError
-from pigeonhole.images import ImageLimits, open_image
+from pigeonhole.inference.images.decode import ImageLimits, open_image
 from pigeonhole_cli.quality import metrics
 from pigeonhole_cli.quality.data import Item
 from pigeonhole_cli.quality.evaluation import Evaluation, Mistake, cut, joined, shown

@@ -19,14 +19,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pigeonhole.calibration import prior
-from pigeonhole.classifier import Classifier, Options, Outcome
+from pigeonhole.api.describe_model import describe
+from pigeonhole.contract.messages import ModelDescription
 from pigeonhole.errors import SampleError
-from pigeonhole.images import ImageLimits, open_image
-from pigeonhole.messages import ModelDescription
+from pigeonhole.inference.classifier import Classifier, Options, Outcome
+from pigeonhole.inference.images.decode import ImageLimits, open_image
+from pigeonhole.inference.pipeline import views_of
+from pigeonhole.inference.scoring.calibration import prior
 from pigeonhole.ports import Encoder, EncoderInfo
-from pigeonhole.use_cases.describe_model import describe
-from pigeonhole.use_cases.run_chunk import views_of
 from pigeonhole_cli.quality.data import Item
 from pigeonhole_cli.quality.tasks import Task
 
@@ -197,9 +197,9 @@ def open_classifier(folder: Path, *, workers: int, calibrated: bool = True) -> C
 
     Raises ModelUnavailable for a folder that is broken or has a calibration of another model.
     """
-    from pigeonhole.calibration import calibration_from
-    from pigeonhole.encoders import registry
-    from pigeonhole.encoders.artifact import ModelUnavailable
+    from pigeonhole.inference.encoders import registry
+    from pigeonhole.inference.encoders.artifact import ModelUnavailable
+    from pigeonhole.inference.scoring.calibration import calibration_from
 
     model = registry.load(folder)
     try:

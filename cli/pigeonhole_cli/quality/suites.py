@@ -19,8 +19,8 @@ from typing import TypeVar
 
 from PIL import Image
 
-from pigeonhole.images import ImageLimits, open_image
-from pigeonhole.labels import LabelClass
+from pigeonhole.inference.images.decode import ImageLimits, open_image
+from pigeonhole.inference.labels.label_class import LabelClass
 from pigeonhole_cli.quality.data import DataError, Item, by_words
 from pigeonhole_cli.quality.tasks import Task
 

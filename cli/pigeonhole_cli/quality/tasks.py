@@ -6,8 +6,8 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from pigeonhole.calibration import Modality
-from pigeonhole.labels import LabelClass, meaning
+from pigeonhole.inference.labels.label_class import LabelClass, meaning
+from pigeonhole.inference.scoring.calibration import Modality
 from pigeonhole_cli.quality.data import DataError, Item, by_words
 
 

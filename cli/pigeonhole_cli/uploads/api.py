@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pigeonhole.contract_results import UPLOAD_RESULTS, UploadResult, UploadResultsResponse
+from pigeonhole.contract.upload_results import UPLOAD_RESULTS, UploadResult, UploadResultsResponse
 from pigeonhole_cli.api import PAGE, Api, Told
 
 ResultTold = Told[UploadResult]

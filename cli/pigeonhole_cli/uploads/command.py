@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from pigeonhole.contract_uploads import Upload
+from pigeonhole.contract.uploads import Upload
 from pigeonhole_cli.api import Api, ApiError
 from pigeonhole_cli.calling import FAILED, Key, Url, calling, print_json, set_name
 from pigeonhole_cli.inputs import MEDIA_TYPES, InputError, opened

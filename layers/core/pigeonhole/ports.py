@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from pigeonhole.incoming import ObjectResult
-from pigeonhole.jobs import Claim, Job, Part, Span, Status
-from pigeonhole.label_sets import LabelSet
-from pigeonhole.messages import AnyCommand, AnyEvent, ChunkMessage, ClassifyReply, WebhookMessage
-from pigeonhole.tenants import ApiKeyRecord, Tenant
-from pigeonhole.webhooks import Secret
+from pigeonhole.contract.messages import AnyCommand, AnyEvent, ChunkMessage, ClassifyReply, WebhookMessage
+from pigeonhole.jobs.job import Claim, Job, Part, Span, Status
+from pigeonhole.jobs.webhook import Secret
+from pigeonhole.label_sets.label_set import LabelSet
+from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant
+from pigeonhole.uploads.uploaded_object import ObjectResult
 
 if TYPE_CHECKING:  # functions/api has neither numpy nor Pillow
     import numpy as np

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from pigeonhole.calibration import calibration_from, prior
-from pigeonhole.classifier import Classifier
-from pigeonhole.encoders.artifact import CALIBRATION, ModelUnavailable
-from pigeonhole.encoders.fake_encoder import COLOURS, FakeEncoder
+from pigeonhole.inference.classifier import Classifier
+from pigeonhole.inference.encoders.artifact import CALIBRATION, ModelUnavailable
+from pigeonhole.inference.encoders.fake_encoder import COLOURS, FakeEncoder
+from pigeonhole.inference.scoring.calibration import calibration_from, prior
 from pigeonhole.ports import Backgrounds
 from pigeonhole_cli.models import app
 from pigeonhole_cli.quality import calibrating, data, run

@@ -8,10 +8,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from fakes import FakeKeyRegistry, FakeTenantStore
+from pigeonhole.contract.messages import S3Grant
 from pigeonhole.errors import NotFound
-from pigeonhole.messages import S3Grant
-from pigeonhole.tenants import hash_of
-from pigeonhole.use_cases.manage_keys import ManageKeys
+from pigeonhole.tenants.api_keys import ManageKeys
+from pigeonhole.tenants.tenant import hash_of
 from pigeonhole_cli import keys
 from pigeonhole_cli.main import app
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from pigeonhole.encoders import artifact, source
-from pigeonhole.encoders.artifact import Artifact, FileFacts, ImageSpec, ModelFacts, ModelUnavailable, TextSpec
+from pigeonhole.inference.encoders import artifact, source
+from pigeonhole.inference.encoders.artifact import Artifact, FileFacts, ImageSpec, ModelFacts, ModelUnavailable, TextSpec
 from pigeonhole_cli.models import app
 
 FILES = sorted(artifact.ALWAYS)

@@ -10,8 +10,8 @@ from typer.testing import CliRunner, Result
 
 from jobs_made import Jobs
 from pigeonhole.errors import NotFound, Overloaded
-from pigeonhole.jobs import Job, new_id
-from pigeonhole.use_cases.redrive import Redrive
+from pigeonhole.jobs.job import Job, new_id
+from pigeonhole.jobs.redrive import Redrive
 from pigeonhole_cli.jobs import redrive
 from pigeonhole_cli.main import app
 

@@ -13,16 +13,16 @@ from urllib.parse import parse_qsl, urlsplit
 from api_server import Answer, ApiServer, Request, refusal
 
 from fakes import FakeLabelSetStore, FakeResultStore
-from pigeonhole.contract import RequestLimits
-from pigeonhole.contract_results import UploadResult
-from pigeonhole.contract_uploads import UploadResponse
+from pigeonhole.api.http import Call, failure, shown_results, success
+from pigeonhole.contract.classification import RequestLimits
+from pigeonhole.contract.upload_results import UploadResult
+from pigeonhole.contract.uploads import UploadResponse
 from pigeonhole.errors import PigeonholeError
-from pigeonhole.http_api import Call, failure, shown_results, success
-from pigeonhole.incoming import ObjectResult
-from pigeonhole.label_sets import LabelSet
-from pigeonhole.tenants import Tenant
-from pigeonhole.use_cases.read_results import ReadResults, results_of
-from pigeonhole.use_cases.upload import MakeUpload
+from pigeonhole.label_sets.label_set import LabelSet
+from pigeonhole.tenants.tenant import Tenant
+from pigeonhole.uploads.create import MakeUpload
+from pigeonhole.uploads.read_results import ReadResults, results_of
+from pigeonhole.uploads.uploaded_object import ObjectResult
 
 TENANT = "acme"
 FOLDER = f"incoming/{TENANT}/pets/"

@@ -9,7 +9,7 @@ import small_models
 import torch
 from PIL import Image
 
-from pigeonhole.encoders import export, source
+from pigeonhole.inference.encoders import export, source
 
 MAKERS = {
     "clip": lambda folder: small_models.clip(folder, legacy_end=False),

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import small_models
 
-from pigeonhole.encoders import artifact, registry
-from pigeonhole.encoders.artifact import ModelUnavailable
+from pigeonhole.inference.encoders import artifact, registry
+from pigeonhole.inference.encoders.artifact import ModelUnavailable
 
 
 @pytest.fixture

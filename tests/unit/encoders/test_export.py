@@ -10,9 +10,9 @@ import pytest
 import small_models
 import torch
 
-from pigeonhole.encoders import artifact, export, registry, source
-from pigeonhole.encoders.artifact import ImageSpec, ModelUnavailable
-from pigeonhole.encoders.graphs import ImageGraph
+from pigeonhole.inference.encoders import artifact, export, registry, source
+from pigeonhole.inference.encoders.artifact import ImageSpec, ModelUnavailable
+from pigeonhole.inference.encoders.graphs import ImageGraph
 
 pytestmark = pytest.mark.usefixtures("small_sentence")
 

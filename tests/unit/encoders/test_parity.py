@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer, Siglip2Tokenizer
 
-from pigeonhole.encoders import registry, source, torch_encoder
-from pigeonhole.encoders.registry import LoadedModel
+from pigeonhole.inference.encoders import registry, source, torch_encoder
+from pigeonhole.inference.encoders.registry import LoadedModel
 
 KINDS = ("clip", "clip-legacy", "siglip", "siglip2", "dual-encoder", "image-tower")
 TRANSFORMERS_KINDS = KINDS[:-1]

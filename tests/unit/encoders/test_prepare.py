@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import small_models
 
-from pigeonhole.encoders import artifact, registry, source
-from pigeonhole.encoders.artifact import ModelUnavailable
-from pigeonhole.encoders.prepare import prepare
+from pigeonhole.inference.encoders import artifact, registry, source
+from pigeonhole.inference.encoders.artifact import ModelUnavailable
+from pigeonhole.inference.encoders.prepare import prepare
 
 pytestmark = pytest.mark.usefixtures("small_sentence")
 
@@ -60,7 +60,7 @@ def test_a_prepared_model_is_used_again(model: Path, prepared: Path) -> None:
 
 def test_using_a_prepared_model_again_imports_no_torch(model: Path, prepared: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from pigeonhole.encoders.prepare import prepare\n"
+        "import sys; from pathlib import Path; from pigeonhole.inference.encoders.prepare import prepare\n"
         f"print(prepare({str(model)!r}, Path({str(prepared)!r}))[1], 'torch' in sys.modules)"
     )
 
@@ -153,8 +153,8 @@ def test_a_missing_package_is_named_with_how_to_get_it(package: str, model: Path
         import sys
         sys.modules[{package!r}] = None
         from pathlib import Path
-        from pigeonhole.encoders.artifact import ModelUnavailable
-        from pigeonhole.encoders.prepare import prepare
+        from pigeonhole.inference.encoders.artifact import ModelUnavailable
+        from pigeonhole.inference.encoders.prepare import prepare
         try:
             prepare({str(model)!r}, Path({str(tmp_path / "new")!r}))
         except ModelUnavailable as error:
@@ -171,8 +171,8 @@ def test_a_killed_run_leaves_nothing_that_passes_for_an_artifact(model: Path, sm
     code = f"""
         import os, signal
         from pathlib import Path
-        from pigeonhole.encoders import export, source
-        from pigeonhole.encoders.prepare import prepare
+        from pigeonhole.inference.encoders import export, source
+        from pigeonhole.inference.encoders.prepare import prepare
         source.sentence_folder = lambda: Path({str(small_sentence)!r})
         export._hold_to_torch = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
         prepare({str(model)!r}, Path({str(out)!r}))

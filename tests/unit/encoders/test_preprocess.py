@@ -12,7 +12,7 @@ import small_models
 from PIL import Image
 from transformers import AutoImageProcessor
 
-from pigeonhole.encoders.preprocess import fit, spec_from
+from pigeonhole.inference.encoders.preprocess import fit, spec_from
 
 CLIP = {"kind": "CLIPImageProcessor", "size": {"shortest_edge": 224}, "crop_size": {"height": 224, "width": 224}}
 PROCESSORS: dict[str, dict[str, Any]] = {

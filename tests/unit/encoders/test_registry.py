@@ -13,8 +13,8 @@ import pytest
 import small_models
 from PIL import Image
 
-from pigeonhole.encoders import registry
-from pigeonhole.encoders.tower_encoder import TowerEncoder
+from pigeonhole.inference.encoders import registry
+from pigeonhole.inference.encoders.tower_encoder import TowerEncoder
 
 
 def test_the_bundled_kind_loads_its_text_model_once(artifacts: dict[str, Path]) -> None:
@@ -69,7 +69,7 @@ def test_pixels_may_be_a_view(artifacts: dict[str, Path]) -> None:
 
 def test_running_an_artifact_imports_no_torch(artifacts: dict[str, Path]) -> None:
     code = (
-        "import sys; from pathlib import Path; from pigeonhole.encoders import registry\n"
+        "import sys; from pathlib import Path; from pigeonhole.inference.encoders import registry\n"
         f"registry.load(Path({str(artifacts['siglip2'])!r})).encoder.encode_text(['cat'])\n"
         "print([name for name in ('torch', 'transformers', 'onnx', 'huggingface_hub', 'safetensors') if name in sys.modules])"
     )

@@ -10,9 +10,9 @@ import pytest
 import small_models
 from sentence_transformers import SentenceTransformer
 
-from pigeonhole.encoders import registry, source
-from pigeonhole.encoders.prepare import prepare
-from pigeonhole.encoders.registry import LoadedModel
+from pigeonhole.inference.encoders import registry, source
+from pigeonhole.inference.encoders.prepare import prepare
+from pigeonhole.inference.encoders.registry import LoadedModel
 
 TEXTS = ["A cat.", "a kitten on a sofa", "the quarterly figures", "", "word " * 600]
 

@@ -12,8 +12,8 @@ import pytest
 import small_models
 from huggingface_hub.errors import LocalEntryNotFoundError
 
-from pigeonhole.encoders import source
-from pigeonhole.encoders.artifact import ModelUnavailable
+from pigeonhole.inference.encoders import source
+from pigeonhole.inference.encoders.artifact import ModelUnavailable
 
 
 def append(name: str) -> Callable[[Path], object]:

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 import small_models
 
-from pigeonhole.encoders import tokenizer_source
-from pigeonhole.encoders.artifact import ModelUnavailable
-from pigeonhole.encoders.tokens import TextTokens
+from pigeonhole.inference.encoders import tokenizer_source
+from pigeonhole.inference.encoders.artifact import ModelUnavailable
+from pigeonhole.inference.encoders.tokens import TextTokens
 
 SIGLIP_TEXT = SimpleNamespace(max_position_embeddings=64)
 

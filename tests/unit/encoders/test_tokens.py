@@ -10,9 +10,9 @@ import pytest
 import small_models
 from tokenizers import Tokenizer
 
-from pigeonhole.encoders import tokens
-from pigeonhole.encoders.artifact import TextSpec
-from pigeonhole.encoders.tokens import TextTokens
+from pigeonhole.inference.encoders import tokens
+from pigeonhole.inference.encoders.artifact import TextSpec
+from pigeonhole.inference.encoders.tokens import TextTokens
 
 LONG = "a very " * 60 + "long text"
 SPEC = TextSpec(max_tokens=24, pad_to="longest", pad_id=0, pooling="mean")

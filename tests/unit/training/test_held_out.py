@@ -27,7 +27,7 @@ from data import (
     without,
 )
 from held_out import groups_of, report_half, write
-from pigeonhole.encoders.fake_encoder import FakeEncoder
+from pigeonhole.inference.encoders.fake_encoder import FakeEncoder
 from text_targets import same_in
 
 SIDE = 32

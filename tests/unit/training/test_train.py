@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from transformers import ResNetConfig
 
 from anchors import OWN, SHARPNESS, Anchors
-from pigeonhole.encoders.graphs import ProjectedVision
+from pigeonhole.inference.encoders.graphs import ProjectedVision
 from tower import TEXT_DIM, ImageTower, save, weights_of
 from train import FROM_A_MODEL, FROM_SCRATCH, WARM_UP, Learner, Schedule
 

@@ -7,10 +7,10 @@ from contextlib import suppress
 import pytest
 
 from jobs_made import ACME, HOOK, Jobs
+from pigeonhole.contract.messages import JobEnded
 from pigeonhole.errors import Overloaded
-from pigeonhole.jobs import LEASE_S, LONGEST_S, Announcement, Job
-from pigeonhole.messages import JobEnded
-from pigeonhole.use_cases.sweep import Swept
+from pigeonhole.jobs.job import LEASE_S, LONGEST_S, Announcement, Job
+from pigeonhole.jobs.sweep import Swept
 
 
 def busy() -> None:

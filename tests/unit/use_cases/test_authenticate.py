@@ -6,8 +6,8 @@ import pytest
 
 from fakes import FakeTenantStore
 from pigeonhole.errors import InvalidApiKey, Overloaded
-from pigeonhole.tenants import ApiKeyRecord, Tenant, hash_of
-from pigeonhole.use_cases.authenticate import Authenticate
+from pigeonhole.tenants.authenticate import Authenticate
+from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, hash_of
 
 
 class Clock:

@@ -6,8 +6,8 @@ import pytest
 
 from jobs_made import Jobs
 from pigeonhole.errors import Overloaded
-from pigeonhole.jobs import Job
-from pigeonhole.use_cases.change_job import FIRST_PAUSE_S, LONGEST_PAUSE_S, TRIES, ChangeJob
+from pigeonhole.jobs.job import Job
+from pigeonhole.jobs.update import FIRST_PAUSE_S, LONGEST_PAUSE_S, TRIES, ChangeJob
 
 
 def start(job: Job) -> Job:

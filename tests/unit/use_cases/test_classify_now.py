@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from fakes import FakeClassifierClient, error_reply
-from pigeonhole.contract import ClassificationResponse, LabelScore, RequestLimits, SampleFault, parse_request
+from pigeonhole.api.classify_now import ClassifyNow
+from pigeonhole.contract.classification import ClassificationResponse, LabelScore, RequestLimits, SampleFault, parse_request
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ClassifyReply, S3Grant
 from pigeonhole.errors import Fault, InternalError, Overloaded, TimedOut, UnreadableImage
-from pigeonhole.messages import ChunkResult, ClassifyCommand, ClassifyReply, S3Grant
-from pigeonhole.tenants import Tenant
-from pigeonhole.use_cases.classify_now import ClassifyNow
+from pigeonhole.tenants.tenant import Tenant
 
 BODY = {
     "dataset": [{"type": "text", "value": "a"}, {"type": "text", "value": "b"}],

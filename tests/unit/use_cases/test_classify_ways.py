@@ -9,13 +9,13 @@ import pytest
 
 from fakes import FakeClassifierClient
 from jobs_made import ACME, BAD, Jobs, request
-from pigeonhole.contract import ClassificationResponse, RequestLimits
-from pigeonhole.contract_jobs import Preference
+from pigeonhole.api.classify import Classify, DirectRules
+from pigeonhole.api.classify_now import ClassifyNow
+from pigeonhole.contract.classification import ClassificationResponse, RequestLimits
+from pigeonhole.contract.jobs import Preference
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
 from pigeonhole.errors import Fault, InvalidRequest, JobFinished, Overloaded, TimedOut, UnreadableImage
-from pigeonhole.jobs import Job, Status
-from pigeonhole.messages import ChunkResult, ClassifyCommand
-from pigeonhole.use_cases.classify import Classify, DirectRules
-from pigeonhole.use_cases.classify_now import ClassifyNow
+from pigeonhole.jobs.job import Job, Status
 
 PLAIN, ASYNC = Preference(), Preference(respond_async=True)
 

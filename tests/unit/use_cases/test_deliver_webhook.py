@@ -9,11 +9,11 @@ from dataclasses import replace
 import pytest
 
 from jobs_made import HOOK, SECRET, Jobs
+from pigeonhole.contract.messages import WebhookMessage
 from pigeonhole.errors import ForbiddenUrl, InvalidRequest, Overloaded, UnfetchableUrl
-from pigeonhole.jobs import LEASE_S, LONGEST_S, Job
-from pigeonhole.messages import WebhookMessage
-from pigeonhole.use_cases.sweep import Swept
-from pigeonhole.webhooks import GIVE_UP_S, DeliveryStatus, Webhook, signature_headers
+from pigeonhole.jobs.job import LEASE_S, LONGEST_S, Job
+from pigeonhole.jobs.sweep import Swept
+from pigeonhole.jobs.webhook import GIVE_UP_S, DeliveryStatus, Webhook, signature_headers
 
 
 def told(*answers: int | Exception) -> tuple[Jobs, Job]:

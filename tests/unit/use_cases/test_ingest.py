@@ -13,16 +13,16 @@ import pytest
 
 from fakes import Fault
 from jobs_made import ACME, ZETA, Jobs
-from pigeonhole.contract import UNLIMITED, LabelSetRef, RequestLimits
-from pigeonhole.contract_results import UploadResult
+from pigeonhole.contract.classification import UNLIMITED, LabelSetRef, RequestLimits
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, JobInput, UploadedObject
+from pigeonhole.contract.upload_results import UploadResult
 from pigeonhole.errors import Overloaded
-from pigeonhole.incoming import in_order
-from pigeonhole.jobs import Job
-from pigeonhole.messages import ChunkResult, ClassifyCommand, JobInput, UploadedObject
-from pigeonhole.results import input_key
-from pigeonhole.tenants import Tenant
-from pigeonhole.use_cases.ingest import STOP_S, Ingested
-from pigeonhole.use_cases.read_uploads import EMPTY, GONE, MOST_FAULTS, NO_TEXT
+from pigeonhole.jobs.job import Job
+from pigeonhole.jobs.results import input_key
+from pigeonhole.tenants.tenant import Tenant
+from pigeonhole.uploads.ingest import STOP_S, Ingested
+from pigeonhole.uploads.read_files import EMPTY, GONE, MOST_FAULTS, NO_TEXT
+from pigeonhole.uploads.uploaded_object import in_order
 
 WORDS = {"labels": [{"type": "text", "value": "even"}, {"type": "text", "value": "odd"}]}
 LINES = b'{"type": "text", "value": "1"}\n\n{"type": "text", "value": "2"}\r\n'

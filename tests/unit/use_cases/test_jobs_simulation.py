@@ -20,11 +20,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from fakes import FakeChunkQueue, FakeEventBus, FakeJobStore, FakeObjectStore, FakePoster, FakeWebhookQueue
 from jobs_made import ACME, BAD, HOOK, Jobs, even_or_odd, request
+from pigeonhole.contract.messages import ChunkMessage, ChunkResult, ClassifyCommand
 from pigeonhole.errors import JobFinished, NotFound, Overloaded, UnfetchableUrl
-from pigeonhole.jobs import ENDED, IdempotencyKey, Job, Status
-from pigeonhole.messages import ChunkMessage, ChunkResult, ClassifyCommand
-from pigeonhole.use_cases import write_part
-from pigeonhole.webhooks import DeliveryStatus
+from pigeonhole.jobs import parts as write_part
+from pigeonhole.jobs.job import ENDED, IdempotencyKey, Job, Status
+from pigeonhole.jobs.webhook import DeliveryStatus
 
 HISTORIES = 1_000
 INLINE_BYTES = write_part.INLINE_BYTES

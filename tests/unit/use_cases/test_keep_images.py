@@ -11,17 +11,17 @@ from test_run_chunk import GRANTS, RED_GREEN, Web, command, png
 
 from fake_model import fake_backgrounds
 from fakes import FakeObjectStore
-from pigeonhole.calibration import prior
-from pigeonhole.classifier import Classifier
-from pigeonhole.encoders.fake_encoder import SIDE, FakeEncoder
+from pigeonhole.contract.messages import KeepImagesCommand, S3Grant
 from pigeonhole.errors import Overloaded, UnfetchableUrl, UnsupportedMedia
-from pigeonhole.images import ImageLimits, open_image
-from pigeonhole.label_sets import grant_of
-from pigeonhole.messages import KeepImagesCommand, S3Grant
+from pigeonhole.inference.classifier import Classifier
+from pigeonhole.inference.encoders.fake_encoder import SIDE, FakeEncoder
+from pigeonhole.inference.images.decode import ImageLimits, open_image
+from pigeonhole.inference.label_images import KeptImages
+from pigeonhole.inference.limits import ChunkLimits
+from pigeonhole.inference.pipeline import RunChunk
+from pigeonhole.inference.scoring.calibration import prior
+from pigeonhole.label_sets.label_set import grant_of
 from pigeonhole.ports import EncoderInfo
-from pigeonhole.use_cases.chunk_limits import ChunkLimits
-from pigeonhole.use_cases.keep_images import KeptImages
-from pigeonhole.use_cases.run_chunk import RunChunk
 
 BUCKET = "jobs"
 

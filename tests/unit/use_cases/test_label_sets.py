@@ -9,15 +9,15 @@ import pytest
 
 from fakes import kept_address
 from jobs_made import ACME, ZETA, Jobs
-from pigeonhole.contract import LabelSetRef, RequestLimits, parse_request
-from pigeonhole.contract_jobs import Preference
+from pigeonhole.contract.classification import LabelSetRef, RequestLimits, parse_request
+from pigeonhole.contract.jobs import Preference
+from pigeonhole.contract.messages import ClassifyReply, ErrorReply, KeepImagesCommand
 from pigeonhole.errors import InvalidRequest, NotFound, Overloaded, PreconditionFailed, TooLarge, UnfetchableUrl
-from pigeonhole.jobs import IdempotencyKey
-from pigeonhole.label_sets import Precondition, etag_of
-from pigeonhole.messages import ClassifyReply, ErrorReply, KeepImagesCommand
-from pigeonhole.use_cases.apply_label_set import Applied
-from pigeonhole.use_cases.label_sets import info_of
-from pigeonhole.use_cases.submit import SubmitJob
+from pigeonhole.jobs.job import IdempotencyKey
+from pigeonhole.jobs.submit import SubmitJob
+from pigeonhole.label_sets.apply import Applied
+from pigeonhole.label_sets.label_set import Precondition, etag_of
+from pigeonhole.label_sets.service import info_of
 
 CAT = {"type": "image", "value": "https://example.com/cat.jpg", "text": "a cat"}
 DOG = {"type": "image", "value": "https://example.com/dog.jpg", "key": "dog"}

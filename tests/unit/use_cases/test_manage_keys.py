@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from fakes import FakeKeyRegistry, FakeTenantStore
+from pigeonhole.contract.messages import S3Grant
 from pigeonhole.errors import InvalidApiKey, NotFound, Overloaded
-from pigeonhole.messages import S3Grant
-from pigeonhole.tenants import ApiKeyRecord, Tenant, hash_of
-from pigeonhole.use_cases.authenticate import Authenticate
-from pigeonhole.use_cases.manage_keys import ManageKeys, NewKey
+from pigeonhole.tenants.api_keys import ManageKeys, NewKey
+from pigeonhole.tenants.authenticate import Authenticate
+from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, hash_of
 
 GRANT = S3Grant(bucket="photos", prefix="acme/")
 OTHER = S3Grant(bucket="photos", prefix="other/")

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from jobs_made import ACME, BAD, HOOK, Jobs, even_or_odd, message, request
-from pigeonhole.contract import LabelScore
-from pigeonhole.contract_jobs import JobResponse
+from pigeonhole.contract.classification import LabelScore
+from pigeonhole.contract.jobs import JobResponse
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, S3Grant, UploadedObject
 from pigeonhole.errors import Overloaded, UnfetchableUrl, UnreadableImage
-from pigeonhole.jobs import Part, Span, Status
-from pigeonhole.messages import ChunkResult, ClassifyCommand, S3Grant, UploadedObject
-from pigeonhole.results import input_key, part_key, whole_key
-from pigeonhole.use_cases.submit import JobRules
-from pigeonhole.use_cases.write_part import INLINE_BYTES
+from pigeonhole.jobs.job import Part, Span, Status
+from pigeonhole.jobs.parts import INLINE_BYTES
+from pigeonhole.jobs.results import input_key, part_key, whole_key
+from pigeonhole.jobs.submit import JobRules
 
 
 def predictions(jobs: Jobs, of: Any) -> list[Any]:
@@ -442,7 +442,7 @@ def test_a_grant_that_was_taken_back_holds_for_queued_jobs_too() -> None:
 
 
 def test_a_large_answer_is_put_together_once_by_the_worker_that_ends_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pigeonhole.use_cases.read_job.MAX_RESULT_BYTES", 100)
+    monkeypatch.setattr("pigeonhole.jobs.read.MAX_RESULT_BYTES", 100)
     jobs = Jobs()
     job = jobs.submitted(10, webhook_url=HOOK)
     jobs.work()
@@ -488,7 +488,7 @@ def test_a_part_that_a_newer_version_wrote_is_read() -> None:
 
 
 def test_an_answer_that_the_worker_could_not_put_together_is_by_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pigeonhole.use_cases.read_job.MAX_RESULT_BYTES", 100)
+    monkeypatch.setattr("pigeonhole.jobs.read.MAX_RESULT_BYTES", 100)
     jobs = Jobs()
     job = jobs.submitted(4)
     real = jobs.objects.put

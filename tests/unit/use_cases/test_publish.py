@@ -12,15 +12,15 @@ import pytest
 
 from fakes import Fault
 from jobs_made import ACME, BAD, Jobs, request
-from pigeonhole.contract import LabelScore, LabelSetRef, SampleFault
-from pigeonhole.contract_jobs import Progress
-from pigeonhole.contract_results import ObjectFault, UploadResult
+from pigeonhole.contract.classification import LabelScore, LabelSetRef, SampleFault
+from pigeonhole.contract.jobs import Progress
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, UploadClassified, UploadedObject
+from pigeonhole.contract.upload_results import ObjectFault, UploadResult
 from pigeonhole.errors import Overloaded
-from pigeonhole.incoming import LABEL_TAG, MAX_TAGS, SCORE_TAG, result_key
-from pigeonhole.jobs import LEASE_S, Job
-from pigeonhole.messages import ChunkResult, ClassifyCommand, UploadClassified, UploadedObject
-from pigeonhole.results import input_key
-from pigeonhole.use_cases.publish import CANCELED, NOT_DONE, Published, PublishJob, refused
+from pigeonhole.jobs.job import LEASE_S, Job
+from pigeonhole.jobs.results import input_key
+from pigeonhole.uploads.publish_results import CANCELED, NOT_DONE, Published, PublishJob, refused
+from pigeonhole.uploads.uploaded_object import LABEL_TAG, MAX_TAGS, SCORE_TAG, result_key
 
 NUMBERS = LabelSetRef(name="numbers", version=3)
 

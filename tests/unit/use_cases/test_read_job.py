@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from jobs_made import ACME, ZETA, Jobs, job, job_id
-from pigeonhole.contract_jobs import JobResponse
+from pigeonhole.contract.jobs import JobResponse
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
 from pigeonhole.errors import InternalError, JobFinished, NotFound
-from pigeonhole.jobs import Job, Status
-from pigeonhole.messages import ChunkResult, ClassifyCommand
-from pigeonhole.results import MAX_WARNINGS
-from pigeonhole.use_cases.read_job import LINK_S, page_of
+from pigeonhole.jobs.job import Job, Status
+from pigeonhole.jobs.read import LINK_S, page_of
+from pigeonhole.jobs.results import MAX_WARNINGS
 
 
 def test_a_job_that_goes_on_is_shown_without_results() -> None:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from jobs_made import Jobs
-from pigeonhole.contract_results import ResultsWanted, UploadResult
+from pigeonhole.contract.upload_results import ResultsWanted, UploadResult
 from pigeonhole.errors import InvalidRequest, NotFound
-from pigeonhole.incoming import MAX_KEY_BYTES, ObjectResult, in_order
-from pigeonhole.use_cases.read_results import ReadResults, results_of
+from pigeonhole.uploads.read_results import ReadResults, results_of
+from pigeonhole.uploads.uploaded_object import MAX_KEY_BYTES, ObjectResult, in_order
 
 NOW = 10_000.0
 A, B, C = (f"incoming/acme/pets/{name}.jpg" for name in "abc")

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from jobs_made import ACME, BAD, Jobs, request
-from pigeonhole.contract import RequestLimits
+from pigeonhole.contract.classification import RequestLimits
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, JobInput, UploadedObject
 from pigeonhole.errors import NotFound, UnreadableImage
-from pigeonhole.jobs import Job, Span, Status, new_id
-from pigeonhole.messages import ChunkResult, ClassifyCommand, JobInput, UploadedObject
-from pigeonhole.results import input_key
-from pigeonhole.use_cases.redrive import CannotRedrive
+from pigeonhole.jobs.job import Job, Span, Status, new_id
+from pigeonhole.jobs.redrive import CannotRedrive
+from pigeonhole.jobs.results import input_key
 
 
 def died(jobs: Jobs, count: int, dead: tuple[int, ...], **more: object) -> Job:

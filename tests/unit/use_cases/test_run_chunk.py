@@ -11,16 +11,16 @@ import pytest
 from PIL import Image
 
 from fake_model import fake_backgrounds
-from pigeonhole.calibration import prior
-from pigeonhole.classifier import Classifier
-from pigeonhole.contract import ClassificationRequest
-from pigeonhole.encoders.fake_encoder import COLOURS, FakeEncoder
+from pigeonhole.contract.classification import ClassificationRequest
+from pigeonhole.contract.messages import ClassifyCommand, S3Grant
 from pigeonhole.errors import ForbiddenUrl, Overloaded, UnfetchableUrl, UnreadableImage
-from pigeonhole.images import ImageLimits
-from pigeonhole.messages import ClassifyCommand, S3Grant
-from pigeonhole.sources import ByteBudget, SourceBusy
-from pigeonhole.use_cases.chunk_limits import ChunkLimits
-from pigeonhole.use_cases.run_chunk import RunChunk
+from pigeonhole.inference.classifier import Classifier
+from pigeonhole.inference.encoders.fake_encoder import COLOURS, FakeEncoder
+from pigeonhole.inference.images.decode import ImageLimits
+from pigeonhole.inference.images.fetch import ByteBudget, SourceBusy
+from pigeonhole.inference.limits import ChunkLimits
+from pigeonhole.inference.pipeline import RunChunk
+from pigeonhole.inference.scoring.calibration import prior
 
 GRANTS = (S3Grant(bucket="uploads", prefix="incoming/acme/"),)
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from jobs_made import ACME, HOOK, ZETA, Jobs, job_id, request
-from pigeonhole.contract import RequestLimits
-from pigeonhole.contract_jobs import MAX_WEBHOOK_URL, Preference
+from pigeonhole.contract.classification import RequestLimits
+from pigeonhole.contract.jobs import MAX_WEBHOOK_URL, Preference
+from pigeonhole.contract.messages import JobInput
 from pigeonhole.errors import IdempotencyMismatch, InvalidRequest, NotFound, Overloaded
-from pigeonhole.jobs import LEASE_S, Claim, IdempotencyKey, Job, Status
-from pigeonhole.messages import JobInput
-from pigeonhole.results import input_key
-from pigeonhole.use_cases.submit import SubmitJob
-from pigeonhole.webhooks import Webhook
+from pigeonhole.jobs.job import LEASE_S, Claim, IdempotencyKey, Job, Status
+from pigeonhole.jobs.results import input_key
+from pigeonhole.jobs.submit import SubmitJob
+from pigeonhole.jobs.webhook import Webhook
 
 KEY = IdempotencyKey("key-1", b"body")
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import pytest
 
 from jobs_made import ACME, Jobs, message
+from pigeonhole.contract.messages import ChunkMessage
 from pigeonhole.errors import Overloaded
-from pigeonhole.jobs import LEASE_S, Announcement, Job, Span, Status
-from pigeonhole.messages import ChunkMessage
+from pigeonhole.jobs.job import LEASE_S, Announcement, Job, Span, Status
+from pigeonhole.jobs.sweep import AT_ONCE, FOR_S, Swept
 from pigeonhole.ports import Due
-from pigeonhole.use_cases.sweep import AT_ONCE, FOR_S, Swept
 
 
 def crash() -> None:

@@ -6,14 +6,14 @@ import pytest
 
 from fakes import FakeLabelSetStore, FakeUploadForms
 from jobs_made import ACME, ZETA
-from pigeonhole.contract import RequestLimits
-from pigeonhole.contract_uploads import MAX_FILENAME
+from pigeonhole.contract.classification import RequestLimits
+from pigeonhole.contract.uploads import MAX_FILENAME
 from pigeonhole.errors import InvalidRequest
-from pigeonhole.incoming import Kind, Place, kind_of, place_of
-from pigeonhole.incoming import grant_of as incoming_of
-from pigeonhole.label_sets import LabelSet
-from pigeonhole.uploads import grant_of
-from pigeonhole.use_cases.upload import MakeUpload
+from pigeonhole.label_sets.label_set import LabelSet
+from pigeonhole.object_keys import grant_of
+from pigeonhole.uploads.create import MakeUpload
+from pigeonhole.uploads.uploaded_object import Kind, Place, kind_of, place_of
+from pigeonhole.uploads.uploaded_object import grant_of as incoming_of
 
 PETS = LabelSet("acme", "pets", 1, created_at=0, updated_at=0, options={"labels": []})
 

@@ -21,10 +21,10 @@ from typing import Any
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
+from pigeonhole.contract.messages import S3Grant
 from pigeonhole.errors import Overloaded
-from pigeonhole.messages import S3Grant
-from pigeonhole.tenants import ApiKeyRecord, Tenant
-from pigeonhole.webhooks import Secret
+from pigeonhole.jobs.webhook import Secret
+from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant
 
 Item = dict[str, Any]
 

@@ -21,10 +21,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from pigeonhole.aws.dynamodb import Item, call, get_item, get_items, query_all, why_canceled
-from pigeonhole.contract import LabelSetRef
-from pigeonhole.jobs import MAY_FOLLOW, Announcement, Claim, Job, Part, Span, Status
+from pigeonhole.contract.classification import LabelSetRef
+from pigeonhole.jobs.job import MAY_FOLLOW, Announcement, Claim, Job, Part, Span, Status
+from pigeonhole.jobs.webhook import Attempt, DeliveryStatus, Webhook
 from pigeonhole.ports import Due, Page
-from pigeonhole.webhooks import Attempt, DeliveryStatus, Webhook
 
 BY_STATUS, AGENDA = "by-status", "agenda"
 _TAKEN = "ConditionalCheckFailed"

@@ -13,7 +13,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from pigeonhole.aws.dynamodb import OVERTAKEN, Item, call, get_item, why_canceled
-from pigeonhole.label_sets import LabelSet
+from pigeonhole.label_sets.label_set import LabelSet
 from pigeonhole.ports import SetsPage
 
 

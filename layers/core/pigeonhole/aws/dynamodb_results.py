@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from pigeonhole.aws.dynamodb import Item, call, get_item, get_items
-from pigeonhole.contract_results import UploadResult
-from pigeonhole.incoming import ObjectResult
+from pigeonhole.contract.upload_results import UploadResult
 from pigeonhole.ports import ResultsPage
+from pigeonhole.uploads.uploaded_object import ObjectResult
 
 BY_TIME = "by-time"
 READ_AT_ONCE, LOOKS = 100, 10  # results of the index that are looked at for a page of ours, and how often

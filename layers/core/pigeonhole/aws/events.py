@@ -7,8 +7,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pigeonhole.contract.messages import AnyEvent, JobEnded, UploadClassified
 from pigeonhole.errors import Overloaded
-from pigeonhole.messages import AnyEvent, JobEnded, UploadClassified
 
 SOURCE, JOB_ENDED, UPLOAD_CLASSIFIED = "pigeonhole", "Job Ended", "Upload Classified"
 TYPES = {JobEnded: JOB_ENDED, UploadClassified: UPLOAD_CLASSIFIED}

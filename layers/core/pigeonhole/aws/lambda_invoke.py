@@ -9,8 +9,8 @@ from botocore.exceptions import ClientError, HTTPClientError, ReadTimeoutError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from pydantic import ValidationError
 
+from pigeonhole.contract.messages import AnyCommand, ClassifyReply
 from pigeonhole.errors import InternalError, Overloaded, PigeonholeError, TimedOut, TooLarge
-from pigeonhole.messages import AnyCommand, ClassifyReply
 
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024  # Lambda's, for a synchronous invocation and for its answer
 

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, Inc
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from pigeonhole.errors import Overloaded, TooLarge, UnfetchableUrl
-from pigeonhole.incoming import MAX_TAGS
+from pigeonhole.uploads.uploaded_object import MAX_TAGS
 
 CHUNK_BYTES = 256 * 1024
 UNUSED = "pigeonhole:unused"  # a tag

@@ -7,8 +7,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pigeonhole.contract.messages import ChunkMessage, WebhookMessage
 from pigeonhole.errors import Overloaded
-from pigeonhole.messages import ChunkMessage, WebhookMessage
 
 BATCH = 10  # messages of one SendMessageBatch
 

@@ -11,7 +11,7 @@ from functools import cache
 
 from pigeonhole.settings import Settings
 from pigeonhole.wiring.api import ApiServices, api_services, swagger_assets
-from pigeonhole.wiring.classifier import ClassifyServices, classify_services
+from pigeonhole.wiring.inference import ClassifyServices, classify_services
 from pigeonhole.wiring.jobs import (
     IngestServices,
     announce,
@@ -22,7 +22,7 @@ from pigeonhole.wiring.jobs import (
     process_chunk,
     sweep,
 )
-from pigeonhole.wiring.operating import key_services, redrive_services
+from pigeonhole.wiring.operator_commands import key_services, redrive_services
 
 __all__ = [
     "ApiServices",

@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cache
 
-from pigeonhole.contract import RequestLimits
-from pigeonhole.rates import Quota, RateMeter
+from pigeonhole.api.account import ReadAccount
+from pigeonhole.api.classify import Classify, DirectRules
+from pigeonhole.api.classify_now import ClassifyNow
+from pigeonhole.api.describe_model import DescribeModel
+from pigeonhole.api.rate_headers import Quota, RateMeter
+from pigeonhole.contract.classification import RequestLimits
+from pigeonhole.jobs.cancel import Cancel
+from pigeonhole.jobs.read import ListJobs, ReadJob
+from pigeonhole.jobs.submit import Submit, SubmitJob
+from pigeonhole.label_sets.apply import ApplyLabelSet
+from pigeonhole.label_sets.service import LabelSets
 from pigeonhole.settings import Settings
-from pigeonhole.use_cases.apply_label_set import ApplyLabelSet
-from pigeonhole.use_cases.authenticate import Authenticate
-from pigeonhole.use_cases.cancel import Cancel
-from pigeonhole.use_cases.classify import Classify, DirectRules
-from pigeonhole.use_cases.classify_now import ClassifyNow
-from pigeonhole.use_cases.describe_model import DescribeModel
-from pigeonhole.use_cases.label_sets import LabelSets
-from pigeonhole.use_cases.read_account import ReadAccount
-from pigeonhole.use_cases.read_job import ListJobs, ReadJob
-from pigeonhole.use_cases.read_results import ReadResults
-from pigeonhole.use_cases.submit import Submit, SubmitJob
-from pigeonhole.use_cases.upload import MakeUpload
-from pigeonhole.use_cases.webhook_secrets import RotateWebhookSecret
+from pigeonhole.tenants.authenticate import Authenticate
+from pigeonhole.tenants.webhook_secrets import RotateWebhookSecret
+from pigeonhole.uploads.create import MakeUpload
+from pigeonhole.uploads.read_results import ReadResults
 from pigeonhole.wiring.clients import aws_client, job_rules, request_limits
 from pigeonhole.wiring.jobs import JobAdapters
 

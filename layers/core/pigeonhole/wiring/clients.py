@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pigeonhole.contract import RequestLimits
+from pigeonhole.contract.classification import RequestLimits
+from pigeonhole.jobs.submit import JobRules
 from pigeonhole.settings import Settings
-from pigeonhole.use_cases.submit import JobRules
 
 if TYPE_CHECKING:
     from boto3.session import Session
 
-    from pigeonhole.net import NetRules
+    from pigeonhole.net.guarded_http import NetRules
 
 CONNECT_TIMEOUT_S = 2.0
 
@@ -55,7 +55,7 @@ def request_limits(settings: Settings) -> RequestLimits:
 
 
 def net_rules(settings: Settings, *, timeout_s: float) -> NetRules:
-    from pigeonhole.net import NetRules
+    from pigeonhole.net.guarded_http import NetRules
 
     return NetRules(
         allow_http=settings.allow_http,

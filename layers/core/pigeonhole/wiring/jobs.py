@@ -6,6 +6,14 @@ from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
+from pigeonhole.jobs.dead_letters import FailDead
+from pigeonhole.jobs.parts import WritePart
+from pigeonhole.jobs.read import ReadJob
+from pigeonhole.jobs.submit import Submit
+from pigeonhole.jobs.sweep import Sweep
+from pigeonhole.label_sets.apply import ApplyLabelSet
+from pigeonhole.notifications.job_ended import Announce
+from pigeonhole.notifications.webhook_delivery import DeliverWebhook
 from pigeonhole.ports import (
     ChunkQueue,
     EventBus,
@@ -21,24 +29,16 @@ from pigeonhole.ports import (
     WebhookQueue,
 )
 from pigeonhole.settings import Settings
-from pigeonhole.use_cases.announce import Announce
-from pigeonhole.use_cases.apply_label_set import ApplyLabelSet
-from pigeonhole.use_cases.deliver_webhook import DeliverWebhook
-from pigeonhole.use_cases.fail_dead import FailDead
-from pigeonhole.use_cases.ingest import Ingest
-from pigeonhole.use_cases.publish import PublishJob, PublishResults
-from pigeonhole.use_cases.read_job import ReadJob
-from pigeonhole.use_cases.submit import Submit
-from pigeonhole.use_cases.sweep import Sweep
-from pigeonhole.use_cases.write_part import WritePart
-from pigeonhole.wiring.classifier import classify_services
+from pigeonhole.uploads.ingest import Ingest
+from pigeonhole.uploads.publish_results import PublishJob, PublishResults
 from pigeonhole.wiring.clients import aws_client, job_rules, net_rules, request_limits
+from pigeonhole.wiring.inference import classify_services
 
 if TYPE_CHECKING:
     from boto3.session import Session
 
     from pigeonhole.aws.sqs import SqsQueue
-    from pigeonhole.use_cases.process_chunk import ProcessChunk
+    from pigeonhole.jobs.worker import ProcessChunk
 
 CONNECTIONS = 32  # four files of each of the eight jobs that ingest.py makes at once; what needs more opens more
 JOB_TIMEOUT_S, JOB_ATTEMPTS = 5.0, 3  # of calls to the table, the bucket and the queues of jobs
@@ -163,7 +163,7 @@ def process_chunk(settings: Settings) -> ProcessChunk:
     """Load the model and build functions/worker's service. Raises ModelUnavailable as `classify_services`."""
     from boto3.session import Session
 
-    from pigeonhole.use_cases.process_chunk import ProcessChunk
+    from pigeonhole.jobs.worker import ProcessChunk
 
     of_classify, jobs = classify_services(settings), JobAdapters(Session(), settings)
     return ProcessChunk(
@@ -248,7 +248,7 @@ def deliver_webhook(settings: Settings) -> DeliverWebhook:
     """Build functions/webhooks' service."""
     from boto3.session import Session
 
-    from pigeonhole.net import GuardedClient
+    from pigeonhole.net.guarded_http import GuardedClient
 
     jobs = JobAdapters(Session(), settings)
     poster = GuardedClient(net_rules(settings, timeout_s=settings.webhook_timeout_s))

@@ -20,13 +20,13 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from pigeonhole.calibration import PAIRS, Calibration, Pair, calibration_from, prior
-from pigeonhole.classifier import Classifier, Options
-from pigeonhole.encoders.fake_encoder import FakeEncoder
 from pigeonhole.errors import SampleError
-from pigeonhole.labels import LabelClass
+from pigeonhole.inference.classifier import Classifier, Options
+from pigeonhole.inference.encoders.fake_encoder import FakeEncoder
+from pigeonhole.inference.labels.label_class import LabelClass
+from pigeonhole.inference.pipeline import views_of
+from pigeonhole.inference.scoring.calibration import PAIRS, Calibration, Pair, calibration_from, prior
 from pigeonhole.ports import Backgrounds, EncoderInfo
-from pigeonhole.use_cases.run_chunk import views_of
 from pigeonhole_cli.quality import calibrating
 from pigeonhole_cli.quality.calibrating import Labelled, calibrate, labelled
 from pigeonhole_cli.quality.data import DataError, Item, by_words

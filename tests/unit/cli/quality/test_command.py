@@ -14,7 +14,7 @@ from PIL import Image
 from test_run import Counting, classifier, png
 from typer.testing import CliRunner, Result
 
-from pigeonhole.classifier import Classifier
+from pigeonhole.inference.classifier import Classifier
 from pigeonhole_cli.quality import command, pictures, report, run
 
 app = typer.Typer()

@@ -13,7 +13,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from pigeonhole.errors import UnreadableImage
-from pigeonhole.labels import LabelClass
+from pigeonhole.inference.labels.label_class import LabelClass
 from pigeonhole_cli.quality.data import Columns, DataError, Item, read
 from pigeonhole_cli.quality.tasks import limited, plain
 

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from fake_model import Counting
-from pigeonhole.calibration import prior
-from pigeonhole.classifier import Classifier, Options
-from pigeonhole.encoders.fake_encoder import COLOURS, FakeEncoder
-from pigeonhole.labels import LabelClass
+from pigeonhole.inference.classifier import Classifier, Options
+from pigeonhole.inference.encoders.fake_encoder import COLOURS, FakeEncoder
+from pigeonhole.inference.labels.label_class import LabelClass
+from pigeonhole.inference.scoring.calibration import prior
 from pigeonhole.ports import Backgrounds
 from pigeonhole_cli.quality import run as module
 from pigeonhole_cli.quality.data import Item, by_words

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pigeonhole.labels import meaning
+from pigeonhole.inference.labels.label_class import meaning
 from pigeonhole_cli.quality.data import DataError, Item, by_words
 from pigeonhole_cli.quality.suites import ASKS, COLLAGE_SIDE, NONE, Suite, make, read_suite
 from pigeonhole_cli.quality.tasks import Task

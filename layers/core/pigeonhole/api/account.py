@@ -1,0 +1,77 @@
+"""Tell a caller who it is, how much it may ask for and where on S3 its images may lie."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from pigeonhole.api.rate_headers import Quota, RateState
+from pigeonhole.contract.classification import RequestLimits
+from pigeonhole.contract.messages import S3Grant
+from pigeonhole.contract.service import AccountResponse, Limits, SecretInfo, TenantInfo
+from pigeonhole.jobs.webhook import old_valid_until
+from pigeonhole.object_keys import grant_of
+from pigeonhole.ports import SecretStore
+from pigeonhole.settings import Settings
+from pigeonhole.tenants.tenant import Tenant
+from pigeonhole.timestamps import iso
+from pigeonhole.uploads.uploaded_object import grant_of as incoming_of
+
+
+class ReadAccount:
+    """The service behind `GET /v1/account`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        limits: RequestLimits,
+        quota: Quota,
+        secrets: SecretStore,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._secrets = secrets
+        self._clock = clock
+        self._settings = settings
+        self._limits = limits
+        self._quota = quota
+
+    def __call__(self, tenant: Tenant, rate: RateState, log_id: str) -> AccountResponse:
+        """Describe `tenant`, whose standing in the quota's period is `rate`."""
+        bucket = self._settings.upload_bucket
+        uploads = _address(grant_of(tenant.id, bucket)) if bucket else None
+        incoming = _address(incoming_of(tenant.id, bucket)) if bucket else None
+        return AccountResponse(
+            log_id=log_id,
+            tenant=TenantInfo(id=tenant.id, created_at=iso(tenant.created_at)),
+            limits=Limits(
+                max_samples=self._limits.max_samples,
+                max_job_samples=self._settings.max_job_samples,
+                max_labels=self._limits.max_labels,
+                max_text_chars=self._limits.max_text_chars,
+                max_label_chars=self._limits.max_label_chars,
+                max_body_bytes=self._limits.max_body_bytes,
+                max_image_bytes=self._settings.max_image_bytes,
+                max_image_megapixels=self._settings.max_image_megapixels,
+                max_request_image_bytes=self._settings.max_request_bytes,
+                max_label_sets=self._limits.max_label_sets,
+                requests=rate.limit,
+                requests_period=self._quota.period,
+                requests_remaining=rate.remaining,
+                requests_reset=rate.reset_ms,
+            ),
+            s3_prefixes=[*map(_address, tenant.grants), *filter(None, (uploads, incoming))],
+            upload_prefix=uploads,
+            incoming_prefix=incoming,
+            webhook_secret=self._secret_of(tenant),
+        )
+
+    def _secret_of(self, tenant: Tenant) -> SecretInfo | None:
+        secrets = self._secrets.secrets(tenant.id)
+        if not secrets:
+            return None
+        until = old_valid_until(secrets, self._clock())
+        return SecretInfo(created_at=iso(secrets[0].created_at), old_valid_until=None if until is None else iso(until))
+
+
+def _address(grant: S3Grant) -> str:
+    return f"s3://{grant.bucket}/{grant.prefix}"

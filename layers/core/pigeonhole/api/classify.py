@@ -1,0 +1,106 @@
+"""Answer `POST /v1/classification` the way that fits: directly, by the queue and waiting, or with a job to ask about.
+
+A request that asks for nothing is never answered with a job. If it is too large for the direct way it goes through the queue,
+and its caller sees nothing of that unless the time runs out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from pigeonhole.api.classify_now import ClassifyNow, shaped
+from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse, RequestLimits, parse_as
+from pigeonhole.contract.jobs import JOBS, JobRequest, Preference
+from pigeonhole.errors import Fault, JobFinished, Overloaded, TimedOut, from_code
+from pigeonhole.jobs.job import IdempotencyKey, Job, Status
+from pigeonhole.jobs.read import ReadJob
+from pigeonhole.jobs.results import Collected, as_error, collect
+from pigeonhole.jobs.submit import Submit
+from pigeonhole.label_sets.apply import ApplyLabelSet
+from pigeonhole.tenants.tenant import Tenant
+
+
+@dataclass(frozen=True)
+class DirectRules:
+    """What fits the direct way: samples times milliseconds per kind, up to `most_ms`. `wait_s`: how long the answer of what
+    doesn't fit is waited for."""
+
+    text_ms: int = 50
+    image_ms: int = 500
+    most_ms: int = 20_000
+    wait_s: float = 24.0
+
+    def fits(self, request: ClassificationRequest) -> bool:
+        images = sum(label.type == "image" for label in request.labels)
+        of_samples = self.text_ms if request.dataset[0].type == "text" else self.image_ms
+        return len(request.dataset) * of_samples + images * self.image_ms <= self.most_ms
+
+
+@dataclass(frozen=True)
+class Classify:
+    """The service behind `POST /v1/classification`."""
+
+    directly: ClassifyNow
+    submit: Submit
+    read: ReadJob
+    apply: ApplyLabelSet
+    limits: RequestLimits
+    rules: DirectRules
+
+    def __call__(
+        self, body: object, *, tenant: Tenant, log_id: str, wanted: Preference, key: IdempotencyKey | None = None
+    ) -> ClassificationResponse | Job:
+        """Classify what a decoded JSON body holds: the answer or, if the caller prefers that, the job that will have it.
+
+        Raises InvalidRequest with every fault of the body, what the direct way and Submit raise, and TimedOut, naming the job,
+        if a request that went through the queue isn't done in time.
+        """
+        is_plain = not wanted.respond_async and wanted.wait_s is None
+        wait_s = self.rules.wait_s if is_plain else wanted.wait_s or 0
+        until = self.read.clock() + wait_s
+        applied = self.apply(body, tenant)
+        if applied.fault and not is_plain and (earlier := self.submit.earlier(tenant, key)):
+            return earlier  # its set has gone since; it hasn't
+        kind = ClassificationRequest if is_plain else JobRequest
+        request = parse_as(kind, applied.body, self.limits, faults=applied.faults)
+        if is_plain and self.rules.fits(request):
+            return self.directly(request, tenant=tenant, log_id=log_id).model_copy(update={"label_set": applied.used})
+        webhook_url = request.webhook_url if isinstance(request, JobRequest) else None
+        job = self.submit(request, tenant=tenant, log_id=log_id, key=key, webhook_url=webhook_url, label_set=applied.used)
+        if not wait_s:
+            return job
+        job = self.read.as_it_ends(job, until)
+        if job.has_ended:
+            with suppress(Overloaded):  # the job is taken: whoever asked must not send it again
+                return self._answer(request, job, log_id)
+        if is_plain:
+            raise _too_late(job)
+        return job
+
+    def _answer(self, request: ClassificationRequest, job: Job, log_id: str) -> ClassificationResponse:
+        """The answer of an ended job, as the direct way would have given it."""
+        if job.status is Status.CANCELED:
+            raise JobFinished("The job of this request was canceled.")
+        parts = self.read.parts(job)
+        for _, results in parts:
+            if results.error:
+                raise as_error(results.error)
+        found = collect(job.total, parts)
+        if request.on_error == "fail" and found.errors:
+            raise _first_of(found)
+        return shaped(request, found, log_id).model_copy(update={"label_set": job.label_set})
+
+
+def _first_of(found: Collected) -> Exception:
+    details: Sequence[Fault] = [Fault(f"dataset.{fault.index}.value", fault.message) for fault in found.errors]
+    return from_code(found.errors[0].code, f"{details[0].path}: {details[0].message}", tuple(details))
+
+
+def _too_late(job: Job) -> TimedOut:
+    where = f"{JOBS}/{job.id}"
+    return TimedOut(
+        f"The answer took too long, and is still being worked on as job {job.id}: GET {where} will have it.",
+        (Fault("job", where),),
+    )

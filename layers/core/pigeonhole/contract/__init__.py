@@ -1,0 +1,1 @@
+"""The models that cross a wire: HTTP bodies, queue messages and events."""

@@ -1,0 +1,240 @@
+"""What crosses an invocation or a queue, and what jobs keep as objects: versioned, validated on receipt.
+
+functions/api sends a `ClassifyCommand` to functions/classify and gets a `ClassifyReply`; `DescribeCommand` asks the same
+function what it runs (deep health, GET /v1/models). A reply carries either a result or an error from errors.py, by its code.
+`ChunkMessage` goes to functions/worker by the queue; it finds its samples in a `JobInput` and leaves `PartResults`. When a job
+has ended, functions/notify sends a `JobEnded` to the event bus and a `WebhookMessage` to functions/webhooks; of a job of
+uploaded objects an `UploadClassified` for each of them, too.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+from pigeonhole.contract.classification import UNLIMITED, ClassificationRequest, LabelScore, SampleFault
+from pigeonhole.jobs.job import Status
+
+VERSION: Final = 1
+# Of what is kept for days: a field that another version of ours knows is no reason to lose a job.
+KEPT: Final = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+
+class _Message(BaseModel):
+    # An error's text never quotes the input: samples and labels stay out of the log.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, json_schema_serialization_defaults_required=True
+    )
+    version: Literal[1] = VERSION
+
+
+class S3Grant(BaseModel):
+    """Where a tenant may read on S3: keys of `bucket` that begin with `prefix` (never empty, ends with a slash)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    bucket: Annotated[str, Field(min_length=3)]
+    prefix: Annotated[str, Field(pattern=r"^[^/].*/$")]
+
+
+class ClassifyCommand(_Message):
+    """Classify one request's samples. `grants`: what the tenant may name by s3://; `versions`: which version of an object is
+    meant by an s3:// value, where that isn't the newest; `of_job`: its images may be larger together than a request's;
+    `comes_again`: where S3 is too busy to give an image, it is to be done later.
+
+    `first`: which of the samples that the caller sent the first one is; errors and warnings count from there.
+    """
+
+    kind: Literal["classify"] = "classify"
+    log_id: str
+    tenant_id: str
+    grants: tuple[S3Grant, ...] = ()
+    versions: dict[str, str] = {}
+    of_job: bool = False
+    comes_again: bool = False
+    first: Annotated[int, Field(ge=0)] = 0
+    request: ClassificationRequest
+
+
+class DescribeCommand(_Message):
+    """Ask what model is loaded."""
+
+    kind: Literal["describe"] = "describe"
+    log_id: str
+
+
+class KeepImagesCommand(_Message):
+    """Fetch the images of a label set, see that they can be read, and keep them. `paths`: where each is in the body."""
+
+    kind: Literal["keep_images"] = "keep_images"
+    log_id: str
+    tenant_id: str
+    label_set: str
+    grants: tuple[S3Grant, ...] = ()
+    values: Annotated[list[str], Field(min_length=1)]
+    paths: list[str]
+
+
+AnyCommand = ClassifyCommand | DescribeCommand | KeepImagesCommand
+Command = Annotated[AnyCommand, Field(discriminator="kind")]
+COMMAND: TypeAdapter[AnyCommand] = TypeAdapter(Command, config=ConfigDict(hide_input_in_errors=True))
+
+
+class ChunkResult(_Message):
+    """What became of each sample, in order. `predictions`: best first, null where `errors` says why.
+
+    `input_tokens`: text tokens and image patches submitted, `label_tokens` of them for labels and instruction;
+    `output_tokens`: text tokens of the predictions; `inference_ms`: milliseconds from decoded input to scores.
+    """
+
+    model_config = KEPT
+    predictions: list[list[str] | None]
+    scores: list[list[LabelScore] | None] | None = None
+    errors: list[SampleFault] = []
+    warnings: list[str] = []
+    input_tokens: int
+    label_tokens: int = 0
+    output_tokens: int
+    inference_ms: int
+
+
+class ModelDescription(_Message):
+    """A deployed model. `revision` names its weights; `calibrated`: whether a calibration of that revision is in use."""
+
+    model_id: str
+    revision: str
+    engine: str
+    text_encoder: str
+    licence: str
+    calibrated: bool
+    input_pixels: int
+    max_text_tokens: int
+
+
+class ErrorReply(BaseModel):
+    """An error of errors.py on its way between functions."""
+
+    model_config = KEPT
+    code: str
+    message: str
+    details: list[dict[str, str]] = []
+
+
+class ClassifyReply(_Message):
+    """The classify function's answer: exactly one of `result`, `model`, `kept` and `error`.
+
+    `kept`: the address of each image that was to be kept, in order.
+    """
+
+    result: ChunkResult | None = None
+    model: ModelDescription | None = None
+    kept: list[str] | None = None
+    error: ErrorReply | None = None
+
+
+class _JobMessage(_Message):
+    tenant_id: Annotated[str, Field(min_length=1)]
+    job_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+
+
+class ChunkMessage(_JobMessage):
+    """Work on a span of a job's samples. Ids only: the samples lie in the object that `input_key` (results.py) names."""
+
+    kind: Literal["chunk"] = "chunk"
+    start: Annotated[int, Field(ge=0)]
+    stop: Annotated[int, Field(ge=1)]
+
+    @model_validator(mode="after")
+    def _is_not_empty(self) -> ChunkMessage:
+        if self.start >= self.stop:
+            raise ValueError("stop must be above start")
+        return self
+
+
+class UploadedObject(BaseModel):
+    """A file in the upload bucket, as S3's notification told it. `sequencer`: hex digits, by which S3 orders what happened to a
+    key; `samples`: how many of a job's samples are its; `is_lines`: they are its lines."""
+
+    model_config = KEPT
+    key: Annotated[str, Field(min_length=1)]
+    version_id: str | None = None
+    sequencer: Annotated[str, Field(pattern=r"^[0-9A-Fa-f]{1,64}$")]
+    size: Annotated[int, Field(ge=0)]
+    samples: Annotated[int, Field(ge=1)] = 1
+    is_lines: bool = False
+
+
+class JobInput(_Message):
+    """What a job works on, kept as an object for its workers. `objects`: the files that its samples came in, in their order."""
+
+    model_config = KEPT
+    kind: Literal["job_input"] = "job_input"
+    log_id: str
+    request: ClassificationRequest
+    objects: tuple[UploadedObject, ...] = ()
+
+    @classmethod
+    def read(cls, data: bytes) -> JobInput:
+        """Read what was kept: it was held to the deployment's limits when it came. Raises ValidationError."""
+        return cls.model_validate_json(data, context=UNLIMITED)
+
+
+class PartResults(_Message):
+    """A part's results: of its samples one by one, or the one error of them all. `gave_up`: no worker could do them."""
+
+    model_config = KEPT
+    result: ChunkResult | None = None
+    error: ErrorReply | None = None
+    # Beside the error, whose code others share and whose words may change while a part is kept.
+    gave_up: Literal[True] | None = None
+
+
+class WebhookMessage(_JobMessage):
+    """Make a job's webhook's try of number `attempt`, from 1."""
+
+    kind: Literal["webhook"] = "webhook"
+    attempt: Annotated[int, Field(ge=1)]
+
+
+class JobEnded(_JobMessage):
+    """The event of a job's end, for whoever has a rule on the bus. Counts are samples; times are ISO 8601, UTC.
+
+    It may come twice, if whoever sent it was lost or learned nothing of its being taken: `job_id` tells.
+    """
+
+    kind: Literal["job_ended"] = "job_ended"
+    status: Status
+    total: int
+    succeeded: int
+    failed: int
+    created_at: str
+    finished_at: str
+
+
+class UploadClassified(_Message):
+    """The event of an uploaded object's result, for whoever has a rule on the bus. `labels`: the best first, none where `error`
+    says why or where the object is a .jsonl file; `score`: the best one's probability; `results_key`: the object of `bucket`
+    that says all.
+
+    It may come twice, if whoever sent it was lost or learned nothing of its being taken: `key`, `version_id` and `job_id` tell.
+    Of several of one key the one with the greatest `sequencer`, compared as text, is of the last upload.
+    """
+
+    kind: Literal["upload_classified"] = "upload_classified"
+    tenant_id: str
+    bucket: str
+    key: str
+    version_id: str | None
+    sequencer: str
+    label_set: str
+    label_set_version: int | None
+    job_id: str | None
+    status: Literal["succeeded", "failed"]
+    labels: list[str]
+    score: float | None
+    error: str | None
+    results_key: str
+    classified_at: str
+
+
+AnyEvent = JobEnded | UploadClassified

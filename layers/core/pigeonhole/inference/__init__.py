@@ -1,0 +1,1 @@
+"""The classification core: labels and samples in, scored predictions out."""

@@ -1,0 +1,1 @@
+"""What labels say: their classes, negations, prompts and descriptions."""

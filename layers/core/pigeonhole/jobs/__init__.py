@@ -1,0 +1,1 @@
+"""Asynchronous jobs: submitted, worked on in chunks, read, canceled and repaired."""

@@ -1,0 +1,42 @@
+"""End a job that nobody wants any more. Its workers see it between two groups of samples and stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from pigeonhole.errors import JobFinished, NotFound
+from pigeonhole.jobs.job import Job, is_id
+from pigeonhole.jobs.read import NO_SUCH_JOB
+from pigeonhole.jobs.update import ChangeJob
+from pigeonhole.ports import JobStore
+from pigeonhole.tenants.tenant import Tenant
+
+
+class Cancel:
+    """The service behind `DELETE /v1/classification/jobs/{id}`."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        *,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._change = ChangeJob(store, sleep)
+        self._clock = clock
+
+    def __call__(self, tenant: Tenant, job_id: str) -> Job:
+        """Cancel a job. Raises NotFound if the tenant has none of that id, JobFinished if it has ended."""
+        job = self._change(tenant.id, job_id, self._cancel) if is_id(job_id) else None
+        if job is None or job.expires_at <= self._clock():
+            raise NotFound(NO_SUCH_JOB)
+        return job
+
+    def _cancel(self, job: Job) -> Job | None:
+        now = self._clock()
+        if job.expires_at <= now:
+            return None
+        if job.has_ended:
+            raise JobFinished(f"The job has ended already: it is {job.status}.")
+        return job.canceled(now)

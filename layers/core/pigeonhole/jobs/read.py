@@ -1,0 +1,163 @@
+"""Read a tenant's jobs: one, with its results once it has ended, or a page of them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pigeonhole.contract.jobs import JobInfo, JobResponse, JobsResponse, Progress, WebhookInfo, WebhookTry
+from pigeonhole.contract.messages import PartResults
+from pigeonhole.errors import InternalError, NotFound, Overloaded
+from pigeonhole.jobs.job import Job, Part, Span, Status, is_id
+from pigeonhole.jobs.results import collect, prediction, unpack, whole_key
+from pigeonhole.jobs.update import ChangeJob
+from pigeonhole.ports import JobStore, ObjectStore, Page
+from pigeonhole.timestamps import iso
+
+NO_SUCH_JOB = "There is no such job. GET /v1/classification/jobs lists yours; one is kept until its expires_at."
+FIRST_LOOK_S, LONGEST_PAUSE_S = 0.1, 1.0
+MAX_RESULT_BYTES = 4_000_000  # in an answer
+MAX_ENVELOPED_BYTES = 5_900_000  # Lambda takes 6 MB, with quotes escaped and, on Python 3.11, all that isn't ASCII
+LINK_S = 3_600
+LOOKS = (100,) * 9  # at how many more jobs a list looks, one time after the other, while its page isn't full
+
+
+@dataclass(frozen=True)
+class ReadJob:
+    """The service behind `GET /v1/classification/jobs/{id}`, and behind every request that waits for its job."""
+
+    store: JobStore
+    objects: ObjectStore
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+
+    def __call__(self, tenant_id: str, job_id: str, wait_s: float = 0) -> Job:
+        """Give a job, if it hasn't ended after waiting for that up to `wait_s` seconds.
+
+        Raises NotFound if the tenant has none of that id, or its time is over.
+        """
+        until, pause = self.clock() + wait_s, FIRST_LOOK_S
+        while True:
+            job = self.store.get(tenant_id, job_id) if is_id(job_id) else None
+            now = self.clock()
+            if job is None or job.expires_at <= now:
+                raise NotFound(NO_SUCH_JOB)
+            if job.has_ended or now >= until:
+                return job
+            self.sleep(min(pause, until - now))
+            pause = min(LONGEST_PAUSE_S, pause * 1.5)
+
+    def as_it_ends(self, job: Job, until: float) -> Job:
+        """A job after waiting for its end, `until` then at the latest; as it was if the table is too busy to say, since it is
+        taken and who asked for it must not send it again."""
+        try:
+            return self(job.tenant_id, job.id, max(0, until - self.clock()))
+        except Overloaded:
+            return job
+
+    def parts(self, job: Job) -> list[tuple[Span, PartResults]]:
+        """Read all that has become of a job's samples, in order."""
+        return [(part.span, unpack(self._data_of(part))) for part in self.store.parts(job.tenant_id, job.id)]
+
+    def shown(self, job: Job, log_id: str) -> JobResponse:
+        """A job as its caller sees it; where it has results that are too large for an answer, with the address of an object.
+
+        Who shows such a job first puts the object there: the worker that ends it, or whoever asks before that.
+        """
+        info = info_of(job)
+        if job.status not in (Status.SUCCEEDED, Status.FAILED):
+            return JobResponse(log_id=log_id, job=info)
+        if job.has_whole:
+            return self._linked(job, log_id)
+        found = collect(job.total, self.parts(job))
+        whole = JobResponse(
+            log_id=log_id,
+            job=info,
+            predictions=[prediction(chosen, multiple=job.multiple_labels) for chosen in found.predictions],
+            scores=found.scores if found.has_scores else None,
+            errors=found.errors,
+            warnings=found.warnings or None,
+            _usage=found.usage,
+        )
+        if _fits(_as_json(whole)):
+            return whole
+        kept = whole.model_copy(update={"job": info.model_copy(update={"webhook": None})})  # whose log goes on
+        self.objects.put(whole_key(job.tenant_id, job.id), _as_json(kept), "application/json")
+        ChangeJob(self.store, self.sleep)(job.tenant_id, job.id, lambda now: None if now.has_whole else now.with_whole())
+        return self._linked(job, log_id)
+
+    def _linked(self, job: Job, log_id: str) -> JobResponse:
+        address = self.objects.link(whole_key(job.tenant_id, job.id), LINK_S)
+        return JobResponse(log_id=log_id, job=info_of(job), results_url=address)
+
+    def _data_of(self, part: Part) -> bytes:
+        data = part.data if part.key is None else self.objects.get(part.key)
+        if data is None:
+            raise InternalError() from LookupError("a part's object is gone before its job")
+        return data
+
+
+@dataclass(frozen=True)
+class ListJobs:
+    """The service behind `GET /v1/classification/jobs`."""
+
+    store: JobStore
+    clock: Callable[[], float] = time.time
+
+    def __call__(self, tenant_id: str, status: Status | None, limit: int, cursor: str | None) -> Page:
+        """A page of a tenant's jobs, newest first: a full one, unless it is the last or too many jobs in a row are left out.
+
+        `cursor`: the `next` of the page before.
+        """
+        found: list[Job] = []
+        for many in (limit, *LOOKS):
+            page = self.store.page(tenant_id, status, many, cursor)
+            # The table may take days to forget a job whose time is over.
+            found += [job for job in page.jobs if job.expires_at > self.clock()]
+            if len(found) > limit:
+                return Page(found[:limit], next=found[limit - 1].id)
+            cursor = page.next
+            if len(found) == limit or cursor is None:
+                break
+        return Page(found, cursor)
+
+
+def _fits(answer: bytes) -> bool:
+    """Whether an answer is one of the API's."""
+    return len(answer) <= MAX_RESULT_BYTES and len(json.dumps(answer.decode())) <= MAX_ENVELOPED_BYTES
+
+
+def _as_json(answer: JobResponse) -> bytes:
+    return answer.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
+def info_of(job: Job) -> JobInfo:
+    """A job without its results."""
+    return JobInfo(
+        id=job.id,
+        status=job.status,
+        created_at=iso(job.created_at),
+        started_at=None if job.started_at is None else iso(job.started_at),
+        finished_at=None if job.finished_at is None else iso(job.finished_at),
+        expires_at=iso(job.expires_at),
+        progress=Progress(total=job.total, succeeded=job.succeeded, failed=job.failed),
+        label_set=job.label_set,
+        webhook=_webhook_of(job),
+    )
+
+
+def _webhook_of(job: Job) -> WebhookInfo | None:
+    hook = job.webhook
+    if hook is None:
+        return None
+    tries = [WebhookTry(at=iso(it.at), status=it.status, error=it.error) for it in hook.attempts]
+    return WebhookInfo(
+        url=hook.url, status=hook.status, attempts=tries, next_at=None if hook.due_at is None else iso(hook.due_at)
+    )
+
+
+def page_of(page: Page, log_id: str) -> JobsResponse:
+    """A page as its caller sees it."""
+    return JobsResponse(log_id=log_id, jobs=[info_of(job) for job in page.jobs], cursor=page.next)

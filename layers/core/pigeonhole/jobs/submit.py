@@ -1,0 +1,188 @@
+"""Take a job: keep what it works on, write it down, queue its chunks. Once it is written down it is never lost.
+
+    object in S3  ->  job (and its Idempotency-Key's claim)  ->  messages  ->  job: queued
+
+What stops before the job is written leaves an object that its lifecycle removes; what stops after it is finished by the sweep.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from pigeonhole.contract.classification import ClassificationRequest, LabelSetRef, RequestLimits, parse_as
+from pigeonhole.contract.jobs import LACKING, JobRequest, Preference
+from pigeonhole.contract.messages import ChunkMessage, JobInput, UploadedObject
+from pigeonhole.contract.validation import invalid_request
+from pigeonhole.errors import Fault, IdempotencyMismatch, NotFound, Overloaded
+from pigeonhole.jobs.job import Claim, IdempotencyKey, Job, Span, new_id
+from pigeonhole.jobs.read import ReadJob
+from pigeonhole.jobs.results import input_key
+from pigeonhole.jobs.update import TRIES, ChangeJob, pause_s
+from pigeonhole.jobs.webhook import Webhook
+from pigeonhole.label_sets.apply import ApplyLabelSet
+from pigeonhole.ports import ChunkQueue, JobStore, ObjectStore, SecretStore
+from pigeonhole.tenants.tenant import Tenant
+
+QUEUE_GRACE_S = 60  # a job that isn't queued after so long was left by a crash
+NO_SECRET = Fault("webhook_url", "needs a secret to sign with: make one by POST /v1/account/webhook-secret first")
+
+
+@dataclass(frozen=True)
+class JobRules:
+    """`text_chunk`, `image_chunk`: samples per message; `keep_s`: how long a job is kept; `stuck_s`: how long one may stand
+    still before the sweep queues what is left of it again."""
+
+    text_chunk: int = 500
+    image_chunk: int = 64
+    keep_s: int = 7 * 24 * 3600
+    stuck_s: int = 3_600
+
+    def chunk_size(self, request: ClassificationRequest) -> int:
+        return self.text_chunk if request.dataset[0].type == "text" else self.image_chunk
+
+
+class Submit:
+    """The service behind every way to a job."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        objects: ObjectStore,
+        queue: ChunkQueue,
+        secrets: SecretStore,
+        rules: JobRules,
+        *,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._store = store
+        self._change = ChangeJob(store, sleep)
+        self._sleep = sleep
+        self._objects = objects
+        self._queue = queue
+        self._secrets = secrets
+        self._rules = rules
+        self._clock = clock
+
+    def __call__(
+        self,
+        request: ClassificationRequest,
+        *,
+        tenant: Tenant,
+        log_id: str,
+        key: IdempotencyKey | None = None,
+        webhook_url: str | None = None,
+        label_set: LabelSetRef | None = None,
+        objects: Sequence[UploadedObject] = (),
+    ) -> Job:
+        """Take a job, or give the one that `key` stands for. `webhook_url`: is told its end; `label_set`: its labels' own;
+        `objects`: the files that its samples came in, where they did.
+
+        Raises IdempotencyMismatch if `key` came with another body, InvalidRequest if there is no secret to sign what the
+        webhook is told, Overloaded if the job could not be written down.
+        """
+        now = self._clock()
+        job = replace(
+            self._new_job(request, tenant, now),
+            webhook=Webhook(webhook_url) if webhook_url else None,
+            label_set=label_set,
+            has_objects=bool(objects),
+        )
+        claim = key.claim_on(job) if key else None
+        if earlier := self.earlier(tenant, key):
+            return earlier
+        if webhook_url and not self._secrets.secrets(tenant.id):
+            raise invalid_request((NO_SECRET,))
+        kept = JobInput(log_id=log_id, request=request, objects=tuple(objects))
+        data = kept.model_dump_json(exclude_none=True).encode()
+        self._objects.put(input_key(tenant.id, job.id), data, "application/json")
+        taken = self._create(job, claim, tenant, key)
+        return self._queue_all(job) if taken is job else taken
+
+    def _create(self, job: Job, claim: Claim | None, tenant: Tenant, key: IdempotencyKey | None) -> Job:
+        """Write a job down; give it, or the one that another sender of its key was faster with.
+
+        A table that is writing the other's just now says no to both, and has neither yet.
+        """
+        for attempt in range(TRIES):
+            if self._store.create(job, claim):
+                return job
+            if winner := self.earlier(tenant, key):
+                return winner
+            self._sleep(pause_s(attempt))
+        raise Overloaded()
+
+    def _new_job(self, request: ClassificationRequest, tenant: Tenant, now: float) -> Job:
+        return Job(
+            tenant_id=tenant.id,
+            id=new_id(now),
+            total=len(request.dataset),
+            chunk_size=self._rules.chunk_size(request),
+            multiple_labels=request.multiple_labels,
+            created_at=now,
+            updated_at=now,
+            expires_at=int(now) + self._rules.keep_s,
+            due_at=now + QUEUE_GRACE_S,
+        )
+
+    def earlier(self, tenant: Tenant, key: IdempotencyKey | None) -> Job | None:
+        """The job that a key stands for already.
+
+        Raises IdempotencyMismatch if the key came with another body, NotFound if its job is no longer kept.
+        """
+        known = self._store.claim(tenant.id, key.key_hash) if key else None
+        if key is None or known is None or known.expires_at <= self._clock():
+            return None
+        if known.body_hash != key.body_hash:
+            raise IdempotencyMismatch("This Idempotency-Key came with another body before. Use a new key for a new request.")
+        job = self._store.get(known.tenant_id, known.job_id)
+        if job is None:
+            raise NotFound("The job of this Idempotency-Key is no longer kept. Use a new key.")
+        return job
+
+    def _queue_all(self, job: Job) -> Job:
+        try:
+            queue_spans(self._queue, job, job.chunks())
+            return self._change(job.tenant_id, job.id, self._mark) or job
+        except Overloaded:
+            return job  # it is written down: the sweep queues it
+
+    def _mark(self, job: Job) -> Job | None:
+        now = self._clock()
+        return None if job.has_ended else job.queued(now, due_at=now + self._rules.stuck_s)
+
+
+def queue_spans(queue: ChunkQueue, job: Job, spans: list[Span]) -> None:
+    """Send a message for each span. Raises Overloaded if one may not have been taken."""
+    queue.send([ChunkMessage(tenant_id=job.tenant_id, job_id=job.id, start=each.start, stop=each.stop) for each in spans])
+
+
+@dataclass(frozen=True)
+class SubmitJob:
+    """The service behind `POST /v1/classification/jobs`."""
+
+    submit: Submit
+    read: ReadJob
+    apply: ApplyLabelSet
+    limits: RequestLimits
+
+    def __call__(
+        self, body: object, *, tenant: Tenant, log_id: str, wanted: Preference, key: IdempotencyKey | None = None
+    ) -> Job:
+        """Take what a decoded JSON body holds as a job, and wait for its end if that is preferred.
+
+        Raises InvalidRequest with every fault, and what Submit raises.
+        """
+        until = self.read.clock() + (wanted.wait_s or 0)
+        job = self._taken(body, tenant, log_id, key)
+        return self.read.as_it_ends(job, until) if wanted.wait_s else job
+
+    def _taken(self, body: object, tenant: Tenant, log_id: str, key: IdempotencyKey | None) -> Job:
+        applied = self.apply(body, tenant)
+        if applied.fault and (earlier := self.submit.earlier(tenant, key)):
+            return earlier  # its set has gone since; it hasn't
+        request = parse_as(JobRequest, applied.body, self.limits, lacking=LACKING, faults=applied.faults)
+        url = request.webhook_url
+        return self.submit(request, tenant=tenant, log_id=log_id, key=key, webhook_url=url, label_set=applied.used)

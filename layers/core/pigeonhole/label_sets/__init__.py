@@ -1,0 +1,1 @@
+"""Label sets: labels and options that a tenant stores under a name."""

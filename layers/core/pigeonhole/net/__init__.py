@@ -1,0 +1,1 @@
+"""The only code that connects to an address that a caller named."""

@@ -1,0 +1,71 @@
+"""Tell a job's end: the results of the uploads it is made of, an event on the bus, and ask for the first try of its webhook.
+
+The table's stream brings each end, and the sweep lets it bring those again that nobody told. Who takes an end up writes
+that down first, over the version that waits: of two, one is too late and tells nothing. If it is lost before it has
+written that all is told, the end waits again, so an event may come twice, and never not at all.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from pigeonhole.contract.messages import JobEnded, WebhookMessage
+from pigeonhole.errors import Overloaded
+from pigeonhole.jobs.job import Announcement, Job
+from pigeonhole.jobs.update import ChangeJob
+from pigeonhole.ports import EventBus, JobStore, WebhookQueue
+from pigeonhole.timestamps import iso
+from pigeonhole.uploads.publish_results import Published
+
+
+@dataclass(frozen=True)
+class Announce:
+    """The service behind functions/notify. `publish`: tells the results of a job's uploaded objects."""
+
+    store: JobStore
+    bus: EventBus
+    webhooks: WebhookQueue
+    publish: Callable[[Job], Published]
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+
+    def __call__(self, tenant_id: str, job_id: str) -> tuple[Job, Published] | None:
+        """Tell the end of a job that waits for it; the job and what was told of its uploads, None if there is nothing to tell.
+
+        Raises Overloaded where it could not be told now.
+        """
+        change = ChangeJob(self.store, self.sleep)
+        job = change.write(tenant_id, job_id, self._take_up)
+        if job is None:
+            return None
+        if job.awaits_try(1):
+            with suppress(Overloaded):  # the sweep asks for that try, and no event waits for it
+                self.webhooks.send([WebhookMessage(tenant_id=tenant_id, job_id=job_id, attempt=1)])
+        published = self.publish(job) if job.has_objects else Published()
+        self.bus.put([event_of(job)])
+        after = replace(change, insists=True)(tenant_id, job_id, self._note)
+        return (after or job), published
+
+    def _take_up(self, job: Job) -> Job | None:
+        return job.taken_up(self.clock()) if job.announcement is Announcement.WAITING else None
+
+    def _note(self, job: Job) -> Job | None:
+        return job.announced() if job.announcement is Announcement.TAKEN_UP else None
+
+
+def event_of(job: Job) -> JobEnded:
+    """The event of a job's end."""
+    assert job.finished_at is not None  # noqa: S101 - it has ended
+    return JobEnded(
+        tenant_id=job.tenant_id,
+        job_id=job.id,
+        status=job.status,
+        total=job.total,
+        succeeded=job.succeeded,
+        failed=job.failed,
+        created_at=iso(job.created_at),
+        finished_at=iso(job.finished_at),
+    )

@@ -1,0 +1,1 @@
+"""Files that callers put into the upload bucket, and their results."""

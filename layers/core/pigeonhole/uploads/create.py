@@ -1,0 +1,62 @@
+"""Give a form by which a caller sends a file to its own prefixes of the upload bucket, and no other file to no other place."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from pigeonhole.contract.classification import RequestLimits
+from pigeonhole.contract.uploads import Upload, UploadRequest, kind_of_type
+from pigeonhole.contract.validation import faults_of, invalid_request
+from pigeonhole.label_sets.apply import no_such_set
+from pigeonhole.object_keys import grant_of, new_key
+from pigeonhole.ports import LabelSetStore, UploadForms
+from pigeonhole.tenants.tenant import Tenant
+from pigeonhole.timestamps import iso
+from pigeonhole.uploads.uploaded_object import ENDINGS, kind_of, most_bytes
+from pigeonhole.uploads.uploaded_object import grant_of as incoming_of
+
+
+@dataclass(frozen=True)
+class MakeUpload:
+    """The service behind `POST /v1/uploads`. `form_s`: how long a form is taken; `keep_s`: how long an upload is kept."""
+
+    forms: UploadForms
+    sets: LabelSetStore
+    limits: RequestLimits
+    bucket: str
+    form_s: int = 900
+    keep_s: int = 7 * 24 * 3600
+    clock: Callable[[], float] = time.time
+
+    def __call__(self, body: object, tenant: Tenant) -> Upload:
+        """Make a form. Raises InvalidRequest with every fault, Overloaded."""
+        try:
+            asked = UploadRequest.model_validate(body, context=self.limits)
+        except ValidationError as error:
+            raise invalid_request(faults_of(error)) from None
+        now, most = self.clock(), most_bytes(kind_of_type(asked.content_type), self.limits)
+        key = self._key(asked, tenant, now)
+        url, fields = self.forms.form(key, asked.content_type, asked.size or 1, asked.size or most, self.form_s)
+        return Upload(
+            url=url,
+            fields=fields,
+            s3_uri=f"s3://{self.bucket}/{key}",
+            key=key,
+            max_bytes=asked.size or most,
+            expires_at=iso(int(now) + self.form_s),
+            kept_until=iso(int(now) + self.keep_s),
+        )
+
+    def _key(self, asked: UploadRequest, tenant: Tenant, now: float) -> str:
+        if asked.label_set is None:
+            return new_key(grant_of(tenant.id, self.bucket).prefix, asked.filename, now)
+        if self.sets.get(tenant.id, asked.label_set) is None:
+            raise invalid_request((no_such_set(asked.label_set),))
+        prefix = f"{incoming_of(tenant.id, self.bucket).prefix}{asked.label_set}/"
+        kind = kind_of_type(asked.content_type)
+        key = new_key(prefix, asked.filename, now, ENDINGS.get(kind, ""))
+        return key if kind_of(key) is kind else key + ".image"  # an image whose name ends like a text's
