@@ -14,8 +14,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pigeonhole_cli.local import ROOT
-from pigeonhole_cli.local_stack import LocalStack, read_template
+from pigeonhole_cli.local.command import ROOT
+from pigeonhole_cli.local.stack import LocalStack, read_template
 
 AT_ONCE = 10  # messages of one call to SQS
 PATIENCE_S = 60.0

@@ -16,9 +16,9 @@ from typing import Any
 import httpx
 
 from pigeonhole.contract.jobs import JOBS
-from pigeonhole_cli.local import ROOT, manage_keys
-from pigeonhole_cli.local_process import LocalProcess, open_port
-from pigeonhole_cli.local_stack import LocalStack
+from pigeonhole_cli.local.command import ROOT, manage_keys
+from pigeonhole_cli.local.process import LocalProcess, open_port
+from pigeonhole_cli.local.stack import LocalStack
 from plain_processes import request_of
 
 PATIENCE_S = 3_600.0

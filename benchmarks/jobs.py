@@ -26,7 +26,7 @@ from pigeonhole.inference.encoders import artifact, source
 from pigeonhole.inference.encoders.artifact import ModelUnavailable
 from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole.settings import Settings
-from pigeonhole_cli.local import ROOT, local_settings
+from pigeonhole_cli.local.command import ROOT, local_settings
 from plain_processes import plain_processes
 
 CACHE = ROOT / ".cache" / "benchmarks"

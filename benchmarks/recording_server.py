@@ -164,6 +164,6 @@ if __name__ == "__main__":
     if "UNITS" in os.environ:
         record_units(Path(os.environ.pop("UNITS")))
 
-    from pigeonhole_cli.local_server import serve
+    from pigeonhole_cli.local.server import serve
 
     asyncio.run(serve(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])))

@@ -35,7 +35,7 @@ from packaged_photos import varied
 from pigeonhole.contract.label_sets import LABEL_SETS
 from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole.inference.encoders.registry import BUNDLED
-from pigeonhole_cli.local import local_settings
+from pigeonhole_cli.local.command import local_settings
 from pigeonhole_cli.models import DEFAULT_CACHE, cached_folder
 from plain_processes import THINGS
 

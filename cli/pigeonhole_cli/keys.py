@@ -14,8 +14,8 @@ from pigeonhole import wiring
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.tenants.api_keys import ManageKeys, NewKey
 from pigeonhole.tenants.tenant import ApiKeyRecord
-from pigeonhole_cli.operating import EndpointUrl, StackName, errors
-from pigeonhole_cli.output import say, table
+from pigeonhole_cli.aws_options import EndpointUrl, StackName, errors
+from pigeonhole_cli.console import say, table
 
 app = typer.Typer(help="Make, list, replace and end API keys.", no_args_is_help=True)
 

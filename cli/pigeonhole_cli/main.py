@@ -7,9 +7,10 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from pigeonhole_cli import keys, local, models
+from pigeonhole_cli import keys, models
 from pigeonhole_cli.jobs import command as jobs
 from pigeonhole_cli.labels import command as labels
+from pigeonhole_cli.local import command as local
 from pigeonhole_cli.uploads import command as uploads
 from pigeonhole_cli.uploads.shown import EXIT_CODES
 
@@ -27,7 +28,7 @@ class Group(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of that name; None where there is none."""
         if cmd_name == "eval" and cmd_name not in self.commands:
-            from pigeonhole_cli.quality.command import evaluate
+            from pigeonhole_cli.evaluation.command import evaluate
 
             alone = typer.Typer(add_completion=False, rich_markup_mode=None)
             alone.command("eval")(evaluate)

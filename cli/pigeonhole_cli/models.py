@@ -73,9 +73,9 @@ def calibrate(
 ) -> None:
     """Fit what makes a model's scores probabilities: calibration.json. Photos and texts may be given together."""
     # Here and not above: preparing and listing models need none of it.
-    from pigeonhole_cli.quality import calibrating
-    from pigeonhole_cli.quality.data import DataError, read
-    from pigeonhole_cli.quality.run import open_classifier
+    from pigeonhole_cli.evaluation import calibrating
+    from pigeonhole_cli.evaluation.data import DataError, read
+    from pigeonhole_cli.evaluation.run import open_classifier
 
     folder = cached if (cached := cached_folder(model, cache)).is_dir() else Path(model)
     try:

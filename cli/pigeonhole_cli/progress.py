@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pigeonhole_cli.output import say
+from pigeonhole_cli.console import say
 
 
 @dataclass(frozen=True)

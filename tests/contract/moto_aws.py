@@ -11,7 +11,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from pigeonhole_cli.local_stack import read_template
+from pigeonhole_cli.local.stack import read_template
 
 ROOT = Path(__file__).resolve().parents[2]
 REGION = "eu-west-1"

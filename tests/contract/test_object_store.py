@@ -15,7 +15,7 @@ from fakes import FakeObjectStore
 from pigeonhole.aws.s3 import S3ObjectStore
 from pigeonhole.errors import Overloaded
 from pigeonhole.ports import ObjectStore
-from pigeonhole_cli.local_stack import read_template
+from pigeonhole_cli.local.stack import read_template
 
 TEMPLATE = read_template(ROOT / "template.yaml")
 

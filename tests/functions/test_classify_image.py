@@ -27,7 +27,7 @@ from pigeonhole import wiring
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ClassifyReply
 from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole.settings import Settings
-from pigeonhole_cli.local_stack import read_template
+from pigeonhole_cli.local.stack import read_template
 from pigeonhole_cli.models import DEFAULT_CACHE, cached_folder
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -22,7 +22,7 @@ from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, JobInput,
 from pigeonhole.errors import Overloaded
 from pigeonhole.observability import observer
 from pigeonhole.uploads.uploaded_object import result_key
-from pigeonhole_cli.local_stack import read_template
+from pigeonhole_cli.local.stack import read_template
 
 
 class Context(LambdaContext):

@@ -22,7 +22,7 @@ from pigeonhole.jobs.job import Announcement, Job, Status
 from pigeonhole.notifications.job_ended import event_of
 from pigeonhole.notifications.webhook_delivery import body_of
 from pigeonhole.observability import observer
-from pigeonhole_cli.local_stack import read_template
+from pigeonhole_cli.local.stack import read_template
 
 TEMPLATE = read_template(ROOT / "template.yaml")
 

@@ -11,7 +11,7 @@ import pages
 from pigeonhole.inference.encoders.artifact import FILES
 from pigeonhole.inference.encoders.registry import PRESETS
 from pigeonhole_cli import schemas as schemas_of
-from pigeonhole_cli.local_stack import read_template
+from pigeonhole_cli.local.stack import read_template
 
 ROOT = Path(__file__).resolve().parents[2]
 OPERATIONS = (ROOT / "docs/operations.md").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ import pages
 from pigeonhole.contract.classification import RequestLimits
 from pigeonhole.errors import BY_CODE, SampleError
 from pigeonhole.settings import Settings
-from pigeonhole_cli.local_stack import read_template
+from pigeonhole_cli.local.stack import read_template
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -27,7 +27,7 @@ from pigeonhole.uploads.uploaded_object import INCOMING, result_key
 from pigeonhole.wiring.api import LOOKUP_ATTEMPTS, LOOKUP_TIMEOUT_S
 from pigeonhole.wiring.clients import CONNECT_TIMEOUT_S, job_rules
 from pigeonhole.wiring.inference import MB_PER_CORE
-from pigeonhole_cli.local_stack import read_template
+from pigeonhole_cli.local.stack import read_template
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = read_template(ROOT / "template.yaml")

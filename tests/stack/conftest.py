@@ -18,9 +18,9 @@ import recording_server
 from loopback import Answer, LoopbackServer, respond
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.inference.encoders.prepare import prepare
-from pigeonhole_cli.local import ROOT, local_settings, manage_keys
-from pigeonhole_cli.local_process import LocalProcess, open_port
-from pigeonhole_cli.local_stack import LocalStack
+from pigeonhole_cli.local.command import ROOT, local_settings, manage_keys
+from pigeonhole_cli.local.process import LocalProcess, open_port
+from pigeonhole_cli.local.stack import LocalStack
 from pigeonhole_cli.models import DEFAULT_CACHE, cached_folder
 
 LAST = ("test_error_table_whole.py", "test_policies.py")  # in this order

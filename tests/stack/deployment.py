@@ -10,7 +10,7 @@ import httpx
 
 from pigeonhole.contract.classification import ErrorResponse
 from pigeonhole.errors import BY_CODE
-from pigeonhole_cli.local_stack import LocalStack
+from pigeonhole_cli.local.stack import LocalStack
 
 BUCKET, PREFIX = "granted-images", "tests/"  # what the tenant `tests` of the main stack may name by s3://
 TEXTS = ("I love this product, it works perfectly!", "Terrible. It broke after one day.")

@@ -12,7 +12,7 @@ from deployment import Deployment
 from pigeonhole.aws.events import JOB_ENDED, SOURCE
 from pigeonhole.contract.jobs import JOBS, JobResponse
 from pigeonhole.contract.messages import JobEnded
-from pigeonhole_cli.local_stack import LocalStack
+from pigeonhole_cli.local.stack import LocalStack
 
 PATIENCE_S = 240
 QUIET_S = 2.0  # an event that were told twice would have come by then

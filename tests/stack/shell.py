@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from deployment import Deployment
 
-from pigeonhole_cli.local import manage_keys
-from pigeonhole_cli.local_process import REGION
+from pigeonhole_cli.local.command import manage_keys
+from pigeonhole_cli.local.process import REGION
 
 PIGEONHOLE = Path(sys.executable).parent / "pigeonhole"
 

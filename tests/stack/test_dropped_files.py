@@ -15,7 +15,7 @@ from PIL import Image
 
 from pigeonhole.aws.events import UPLOAD_CLASSIFIED
 from pigeonhole.uploads.uploaded_object import LABEL_TAG, SCORE_TAG, result_key
-from pigeonhole_cli.local import manage_keys
+from pigeonhole_cli.local.command import manage_keys
 
 THINGS = ("cat", "cup of coffee", "motorcycle", "person", "rocket", "flower", "temple")
 NASTY = (

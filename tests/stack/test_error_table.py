@@ -12,7 +12,7 @@ from deployment import BUCKET, PREFIX, TEXTS, Deploy, Deployment, error_of, imag
 from loopback import Answer, LoopbackServer, redirect
 from pigeonhole.errors import BY_CODE
 from pigeonhole.tenants.tenant import new_key
-from pigeonhole_cli.local import manage_keys
+from pigeonhole_cli.local.command import manage_keys
 
 Web = Callable[[Mapping[str, bytes | Answer]], LoopbackServer]
 

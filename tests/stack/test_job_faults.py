@@ -19,9 +19,9 @@ from job_calls import PATIENCE_S, Ends, ended, of_itself, processes_of, submit, 
 
 from loopback import respond
 from pigeonhole.contract.jobs import JOBS, JobResponse
-from pigeonhole_cli.local import STACK, bring_up
-from pigeonhole_cli.local_process import LocalProcess, open_port
-from pigeonhole_cli.local_stack import LocalStack
+from pigeonhole_cli.local.command import STACK, bring_up
+from pigeonhole_cli.local.process import LocalProcess, open_port
+from pigeonhole_cli.local.stack import LocalStack
 
 ROOT = Path(__file__).resolve().parents[2]
 THINGS = [text("cat"), text("rocket"), text("temple")]

@@ -18,7 +18,7 @@ from job_calls import PATIENCE_S, ended, of_itself, submit, sweep
 from loopback import respond
 from pigeonhole.contract.jobs import JOBS, JobResponse
 from pigeonhole.settings import Settings
-from pigeonhole_cli.local import manage_keys
+from pigeonhole_cli.local.command import manage_keys
 
 NAMES = [
     f"{kind} {thing}"

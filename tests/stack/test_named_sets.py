@@ -10,7 +10,7 @@ from deployment import BUCKET, PREFIX, Deployment, error_of, image, request, tex
 from job_calls import ended, submit
 
 from loopback import Answer, respond
-from pigeonhole_cli.local import manage_keys
+from pigeonhole_cli.local.command import manage_keys
 
 SETS = "/v1/label-sets"
 MOODS = {"labels": [text("positive"), text("negative")]}

@@ -16,7 +16,7 @@ from deployment import Deployment
 from PIL import Image
 
 import pages
-from pigeonhole_cli.local import ROOT
+from pigeonhole_cli.local.command import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 import pages
 from pigeonhole.inference.encoders import registry
 from pigeonhole.inference.scoring.calibration import calibration_from
-from pigeonhole_cli.local import ROOT
+from pigeonhole_cli.local.command import ROOT
 
 TICKETS = """text,label
 My card was charged twice for one order.,billing

@@ -18,10 +18,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pigeonhole_cli import local_process
-from pigeonhole_cli.local import ROOT
-from pigeonhole_cli.local_process import LocalError, LocalProcess, open_port
-from pigeonhole_cli.local_rewrites import REWRITES
+from pigeonhole_cli.local import process as local_process
+from pigeonhole_cli.local.command import ROOT
+from pigeonhole_cli.local.process import LocalError, LocalProcess, open_port
+from pigeonhole_cli.local.rewrites import REWRITES
 
 READY = "Ctrl-C stops it"
 

@@ -7,7 +7,7 @@ from deployment import Deployment, error_of, image, request, text
 from dropping import UPLOADS, form, send
 from job_calls import ended, submit
 
-from pigeonhole_cli.local import manage_keys
+from pigeonhole_cli.local.command import manage_keys
 
 THINGS = [text("cat"), text("rocket"), text("temple")]
 

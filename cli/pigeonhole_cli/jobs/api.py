@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pigeonhole.contract.jobs import JOBS, JobResponse, JobsResponse
-from pigeonhole_cli.api import PAGE, Api, ApiError, Told
+from pigeonhole_cli.http_client import PAGE, Api, ApiError, Told
 
 JobTold = Told[JobResponse]
 

@@ -12,15 +12,15 @@ import typer
 
 from pigeonhole.contract.jobs import JobInfo
 from pigeonhole.jobs.job import Status, is_id
-from pigeonhole_cli.api import Api, ApiError
-from pigeonhole_cli.calling import Json, Key, Url, calling, header, print_json, set_name
+from pigeonhole_cli.api_options import Json, Key, Url, calling, header, print_json, set_name
+from pigeonhole_cli.console import one_line, say
+from pigeonhole_cli.file_upload import upload_with
+from pigeonhole_cli.http_client import Api, ApiError
 from pigeonhole_cli.jobs import samples as named
 from pigeonhole_cli.jobs import shown
 from pigeonhole_cli.jobs.api import JobsApi, JobTold
 from pigeonhole_cli.jobs.redrive import redrive
 from pigeonhole_cli.jobs.waiting import wait_for
-from pigeonhole_cli.output import one_line, say
-from pigeonhole_cli.uploading import upload_with
 
 app = typer.Typer(help="Hand over samples as jobs, wait for their results, list and cancel them.", no_args_is_help=True)
 

@@ -10,9 +10,9 @@ import typer
 
 from pigeonhole import wiring
 from pigeonhole.jobs.redrive import Redrive
+from pigeonhole_cli.aws_options import EndpointUrl, StackName, errors
+from pigeonhole_cli.console import say
 from pigeonhole_cli.jobs.shown import samples
-from pigeonhole_cli.operating import EndpointUrl, StackName, errors
-from pigeonhole_cli.output import say
 
 
 def services(stack_name: str, endpoint_url: str | None) -> Redrive:

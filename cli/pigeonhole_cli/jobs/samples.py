@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pigeonhole_cli.inputs import (
+from pigeonhole_cli.request_input import (
     MEDIA_TYPES,
     InputError,
     encoded,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pigeonhole.contract.jobs import JobInfo, JobResponse, WebhookInfo
 from pigeonhole.jobs.job import ENDED, Status
-from pigeonhole_cli.output import date, one_line, table
+from pigeonhole_cli.console import date, one_line, table
 
 NO_RESULT, SOME_ERRORS, INTERRUPTED = 3, 4, 130
 EXIT_CODES = """\b

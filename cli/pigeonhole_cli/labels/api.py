@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pigeonhole.contract.label_sets import LABEL_SETS, LabelSetInfo, LabelSetResponse, LabelSetsResponse, RemovedResponse
-from pigeonhole_cli.api import PAGE, TRIES, Api, Told
+from pigeonhole_cli.http_client import PAGE, TRIES, Api, Told
 
 
 @dataclass(frozen=True)

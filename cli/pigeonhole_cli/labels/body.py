@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pigeonhole_cli.inputs import encoded, held, image_values, is_address, json_object
+from pigeonhole_cli.request_input import encoded, held, image_values, is_address, json_object
 
 HINT = "An example image is a file, or an https:// or s3:// address."
 WAY_OUT = "Give large images by https:// or s3:// address; files are sent inline."

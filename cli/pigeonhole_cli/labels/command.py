@@ -10,13 +10,13 @@ from typing import Annotated
 import typer
 
 from pigeonhole.errors import PreconditionFailed
-from pigeonhole_cli.api import ApiError
-from pigeonhole_cli.calling import Json, Key, Url, calling, print_json, set_name
+from pigeonhole_cli.api_options import Json, Key, Url, calling, print_json, set_name
+from pigeonhole_cli.console import say
+from pigeonhole_cli.http_client import ApiError
 from pigeonhole_cli.labels import shown
 from pigeonhole_cli.labels.api import LabelSetsApi
 from pigeonhole_cli.labels.body import body as body_of
 from pigeonhole_cli.labels.body import whole_body
-from pigeonhole_cli.output import say
 
 app = typer.Typer(help="Save labels and options under a name, for requests and jobs to use.", no_args_is_help=True)
 

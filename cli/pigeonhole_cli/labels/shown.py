@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pigeonhole.contract.label_sets import LabelInfo, LabelSetInfo
 from pigeonhole.inference.labels.label_class import label_name
-from pigeonhole_cli.output import date, one_line, table
+from pigeonhole_cli.console import date, one_line, table
 
 
 def facts(label_set: LabelSetInfo) -> Iterator[str]:

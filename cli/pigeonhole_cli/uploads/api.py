@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pigeonhole.contract.upload_results import UPLOAD_RESULTS, UploadResult, UploadResultsResponse
-from pigeonhole_cli.api import PAGE, Api, Told
+from pigeonhole_cli.http_client import PAGE, Api, Told
 
 ResultTold = Told[UploadResult]
 

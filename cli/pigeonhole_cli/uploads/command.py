@@ -11,13 +11,13 @@ from typing import Annotated
 import typer
 
 from pigeonhole.contract.uploads import Upload
-from pigeonhole_cli.api import Api, ApiError
-from pigeonhole_cli.calling import FAILED, Key, Url, calling, print_json, set_name
-from pigeonhole_cli.inputs import MEDIA_TYPES, InputError, opened
+from pigeonhole_cli.api_options import FAILED, Key, Url, calling, print_json, set_name
+from pigeonhole_cli.console import one_line, say
+from pigeonhole_cli.file_upload import TEXT_TYPES, send_files
+from pigeonhole_cli.http_client import Api, ApiError
 from pigeonhole_cli.jobs.shown import INTERRUPTED
-from pigeonhole_cli.output import one_line, say
 from pigeonhole_cli.progress import opened_bar
-from pigeonhole_cli.uploading import TEXT_TYPES, send_files
+from pigeonhole_cli.request_input import MEDIA_TYPES, InputError, opened
 from pigeonhole_cli.uploads import shown
 from pigeonhole_cli.uploads.api import ResultsApi
 from pigeonhole_cli.uploads.shown import Handled

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from pigeonhole_cli.api import PAGE
+from pigeonhole_cli.http_client import PAGE
 
 MINUTE_DIGITS = 8  # of the 12 hex digits of an id that are its time in milliseconds: keys that share them are of 65 s
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pigeonhole.contract.upload_results import UPLOAD_RESULTS
+from pigeonhole_cli.console import one_line, table
 from pigeonhole_cli.jobs.shown import INTERRUPTED, NO_RESULT, SOME_ERRORS
-from pigeonhole_cli.output import one_line, table
 from pigeonhole_cli.uploads.api import ResultTold
 from pigeonhole_cli.uploads.prefixes import common
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gathering import Gathering, lambdas_own, most_in_batch, record_of
-from pigeonhole_cli.local import ROOT
+from pigeonhole_cli.local.command import ROOT
 
 ARN = "arn:aws:sqs:us-east-1:000000000000:dropped"
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from api_server import KEY, ApiServer
 
-from pigeonhole_cli.api import Api
+from pigeonhole_cli.http_client import Api
 from pigeonhole_cli.jobs.api import JobsApi
 
 ID = "01a219df7f8bc9f193c4adc27767f7bd"

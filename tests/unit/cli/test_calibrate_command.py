@@ -15,8 +15,8 @@ from pigeonhole.inference.encoders.artifact import CALIBRATION, ModelUnavailable
 from pigeonhole.inference.encoders.fake_encoder import COLOURS, FakeEncoder
 from pigeonhole.inference.scoring.calibration import calibration_from, prior
 from pigeonhole.ports import Backgrounds
+from pigeonhole_cli.evaluation import calibrating, data, run
 from pigeonhole_cli.models import app
-from pigeonhole_cli.quality import calibrating, data, run
 
 ENCODER = FakeEncoder(dim=32)
 opened: list[tuple[Path, bool]] = []  # the folders, and whether with their own calibration

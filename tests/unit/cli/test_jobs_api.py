@@ -10,7 +10,7 @@ import pytest
 from api_server import Answer, refusal
 from job_api import ID, JobApi, Way, told
 
-from pigeonhole_cli.api import ApiError
+from pigeonhole_cli.http_client import ApiError
 from pigeonhole_cli.main import app
 
 BUSY = refusal("overloaded", "Busy.")

@@ -139,7 +139,7 @@ def test_each_command_has_an_idempotency_key_of_its_own_unless_it_is_given(api: 
 
 
 def test_a_try_that_was_lost_is_made_again_with_the_same_key(api: JobApi, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pigeonhole_cli.api.FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("pigeonhole_cli.http_client.FIRST_PAUSE_S", 0.01)
     api.says(Answer(refusal("overloaded", "Busy."), 503), Answer("<html>", 502), told("queued"))
 
     assert api.run("submit", "photos", *LABELS).stdout == f"{ID}\n"
@@ -151,7 +151,7 @@ def test_a_try_that_was_lost_is_made_again_with_the_same_key(api: JobApi, files:
 def test_who_does_not_know_whether_a_job_was_taken_is_told_how_to_find_out(
     api: JobApi, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pigeonhole_cli.api.FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("pigeonhole_cli.http_client.FIRST_PAUSE_S", 0.01)
     api.says(Answer(refusal("internal_error", "Something went wrong."), 500))
 
     result = api.run("submit", "photos", *LABELS, exit_code=1)
@@ -255,7 +255,7 @@ def form(api: JobApi, name: str) -> dict[str, Any]:
 def test_images_that_are_too_large_together_are_uploaded_first(
     api: JobApi, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pigeonhole_cli.uploading.AT_ONCE", 1)  # the answers come in turn
+    monkeypatch.setattr("pigeonhole_cli.file_upload.AT_ONCE", 1)  # the answers come in turn
     for name in ("a.png", "b.jpg"):
         (files / name).write_bytes(name.encode() * 500_000)
     taken = Answer("", status=204)

@@ -102,7 +102,7 @@ def test_what_has_to_be_so_is_sent_along_and_the_way_on_is_told_where_it_is_not(
 
 
 def test_a_try_that_was_lost_is_made_again(label_api: LabelApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pigeonhole_cli.api.FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("pigeonhole_cli.http_client.FIRST_PAUSE_S", 0.01)
     label_api.says(Answer(refusal("overloaded", "Busy."), 503), told(version=2))
 
     assert label_api.run("put", "pets", *WORDS).stdout == "pets version 2\n"

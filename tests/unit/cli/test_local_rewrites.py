@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from pigeonhole_cli import local_rewrites
-from pigeonhole_cli.local_rewrites import REWRITES, Place, command_of, gateway_responses, rewrite, zip_folder
-from pigeonhole_cli.local_stack import read_template
+from pigeonhole_cli.local import rewrites as local_rewrites
+from pigeonhole_cli.local.rewrites import REWRITES, Place, command_of, gateway_responses, rewrite, zip_folder
+from pigeonhole_cli.local.stack import read_template
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pigeonhole_cli.local_server import ApiPort
+from pigeonhole_cli.local.server import ApiPort
 
 Message = MutableMapping[str, Any]
 

@@ -18,7 +18,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the command runs: a folder of what is taken and what isn't."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("pigeonhole_cli.uploads.watching.FIRST_PAUSE_S", 0.01)
-    monkeypatch.setattr("pigeonhole_cli.api.FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("pigeonhole_cli.http_client.FIRST_PAUSE_S", 0.01)
     (tmp_path / "in").mkdir()
     for name in ("b.PNG", "a.jpg", "notes.txt", "many.jsonl", "readme.md", ".hidden.jpg"):
         (tmp_path / "in" / name).write_bytes(name.encode())
@@ -183,7 +183,7 @@ def test_a_label_set_that_there_is_not_stops_at_once(upload_api: UploadApi, fold
 def test_what_would_meet_all_files_stops_and_what_was_sent_is_told(
     upload_api: UploadApi, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pigeonhole_cli.uploading.AT_ONCE", 1)
+    monkeypatch.setattr("pigeonhole_cli.file_upload.AT_ONCE", 1)
     upload_api.broken["b.PNG"] = Answer(refusal("rate_limited", "The quota is used up."), 429, {"Retry-After": "3600"})
 
     result = upload_api.run("in", *PETS, exit_code=1)

@@ -15,7 +15,7 @@ from api_server import KEY, Answer, refusal, seen_on
 from upload_api import CAT, FOLDER, UNREADABLE, UploadApi, printed
 
 from pigeonhole.object_keys import new_key
-from pigeonhole_cli.api import Api, open_api
+from pigeonhole_cli.http_client import Api, open_api
 from pigeonhole_cli.uploads.api import ResultsApi
 from pigeonhole_cli.uploads.prefixes import common, prefixes
 from pigeonhole_cli.uploads.shown import Handled

@@ -27,9 +27,9 @@ from pigeonhole.inference.labels.label_class import LabelClass
 from pigeonhole.inference.pipeline import views_of
 from pigeonhole.inference.scoring.calibration import PAIRS, Calibration, Pair, calibration_from, prior
 from pigeonhole.ports import Backgrounds, EncoderInfo
-from pigeonhole_cli.quality import calibrating
-from pigeonhole_cli.quality.calibrating import Labelled, calibrate, labelled
-from pigeonhole_cli.quality.data import DataError, Item, by_words
+from pigeonhole_cli.evaluation import calibrating
+from pigeonhole_cli.evaluation.calibrating import Labelled, calibrate, labelled
+from pigeonhole_cli.evaluation.data import DataError, Item, by_words
 
 Vectors = npt.NDArray[np.float32]
 

@@ -15,7 +15,7 @@ from test_run import Counting, classifier, png
 from typer.testing import CliRunner, Result
 
 from pigeonhole.inference.classifier import Classifier
-from pigeonhole_cli.quality import command, pictures, report, run
+from pigeonhole_cli.evaluation import command, pictures, report, run
 
 app = typer.Typer()
 app.command()(command.evaluate)

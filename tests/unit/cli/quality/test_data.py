@@ -14,8 +14,8 @@ from pyarrow import parquet
 
 from pigeonhole.errors import UnreadableImage
 from pigeonhole.inference.labels.label_class import LabelClass
-from pigeonhole_cli.quality.data import Columns, DataError, Item, read
-from pigeonhole_cli.quality.tasks import limited, plain
+from pigeonhole_cli.evaluation.data import Columns, DataError, Item, read
+from pigeonhole_cli.evaluation.tasks import limited, plain
 
 
 def png(colour: str = "red") -> bytes:

@@ -17,8 +17,8 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
-from pigeonhole_cli.quality import metrics
-from pigeonhole_cli.quality.metrics import Scored
+from pigeonhole_cli.evaluation import metrics
+from pigeonhole_cli.evaluation.metrics import Scored
 
 
 def single(truth: list[int], chosen: list[int], labels: int, probability: float | list[float] = 0.8) -> Scored:

@@ -16,10 +16,10 @@ from pigeonhole.inference.encoders.fake_encoder import COLOURS, FakeEncoder
 from pigeonhole.inference.labels.label_class import LabelClass
 from pigeonhole.inference.scoring.calibration import prior
 from pigeonhole.ports import Backgrounds
-from pigeonhole_cli.quality import run as module
-from pigeonhole_cli.quality.data import Item, by_words
-from pigeonhole_cli.quality.run import Remembering, description, run
-from pigeonhole_cli.quality.tasks import Task
+from pigeonhole_cli.evaluation import run as module
+from pigeonhole_cli.evaluation.data import Item, by_words
+from pigeonhole_cli.evaluation.run import Remembering, description, run
+from pigeonhole_cli.evaluation.tasks import Task
 
 NOTHING_MUCH = ("thing", "place", "person", "idea")
 

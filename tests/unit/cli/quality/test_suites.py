@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from pigeonhole.inference.labels.label_class import meaning
-from pigeonhole_cli.quality.data import DataError, Item, by_words
-from pigeonhole_cli.quality.suites import ASKS, COLLAGE_SIDE, NONE, Suite, make, read_suite
-from pigeonhole_cli.quality.tasks import Task
+from pigeonhole_cli.evaluation.data import DataError, Item, by_words
+from pigeonhole_cli.evaluation.suites import ASKS, COLLAGE_SIDE, NONE, Suite, make, read_suite
+from pigeonhole_cli.evaluation.tasks import Task
 
 DEFINITIONS = sorted((Path(__file__).parents[4] / "benchmarks" / "quality").glob("*.toml"))
 COLOURS = {"hotdog": (220, 40, 30), "apple": (30, 200, 40), "glass": (40, 60, 230), "cats": (240, 240, 30), "owl": (20, 20, 20)}

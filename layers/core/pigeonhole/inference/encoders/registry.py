@@ -54,7 +54,7 @@ BUNDLED = "tiny"
 
 def repository_folder(preset: str) -> Path:
     """What the repository that this package runs from has of a preset: the bundled model, calibrations of others."""
-    return Path(__file__).resolve().parents[4] / "models" / preset
+    return Path(__file__).resolve().parents[5] / "models" / preset
 
 
 @dataclass(frozen=True)

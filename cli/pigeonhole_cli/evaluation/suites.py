@@ -21,8 +21,8 @@ from PIL import Image
 
 from pigeonhole.inference.images.decode import ImageLimits, open_image
 from pigeonhole.inference.labels.label_class import LabelClass
-from pigeonhole_cli.quality.data import DataError, Item, by_words
-from pigeonhole_cli.quality.tasks import Task
+from pigeonhole_cli.evaluation.data import DataError, Item, by_words
+from pigeonhole_cli.evaluation.tasks import Task
 
 T = TypeVar("T")
 NONE = "none of these"

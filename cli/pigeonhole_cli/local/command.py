@@ -17,12 +17,12 @@ from pigeonhole.aws.apigateway import ApiGatewayKeys
 from pigeonhole.aws.dynamodb import DynamoTenantStore
 from pigeonhole.inference.encoders import artifact
 from pigeonhole.tenants.api_keys import ManageKeys
-from pigeonhole_cli.local_process import REGION, LocalError, LocalProcess, open_port
-from pigeonhole_cli.local_rewrites import REWRITES
-from pigeonhole_cli.local_stack import LocalStack
+from pigeonhole_cli.local.process import REGION, LocalError, LocalProcess, open_port
+from pigeonhole_cli.local.rewrites import REWRITES
+from pigeonhole_cli.local.stack import LocalStack
 from pigeonhole_cli.models import DEFAULT_CACHE, cached_folder
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 STACK = "pigeonhole"
 DATA = Path(".pigeonhole")
 TENANT, KEY = "local", "up"

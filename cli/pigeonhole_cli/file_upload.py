@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from pigeonhole.contract.uploads import MAX_FILENAME, UPLOADS, Upload, UploadResponse
-from pigeonhole_cli.api import Api, ApiError
-from pigeonhole_cli.inputs import InputError, media_type
-from pigeonhole_cli.output import say
+from pigeonhole_cli.console import say
+from pigeonhole_cli.http_client import Api, ApiError
+from pigeonhole_cli.request_input import InputError, media_type
 
 AT_ONCE = 4
 TIMEOUT_S = 120.0  # of one file

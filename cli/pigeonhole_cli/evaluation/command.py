@@ -25,13 +25,13 @@ from pigeonhole.inference.classifier import Classifier, Options
 from pigeonhole.inference.encoders import registry
 from pigeonhole.inference.encoders.artifact import ModelUnavailable
 from pigeonhole.inference.encoders.prepare import prepare
+from pigeonhole_cli.evaluation import metrics, report
+from pigeonhole_cli.evaluation.data import Columns, DataError, read
+from pigeonhole_cli.evaluation.evaluation import Evaluation, shown
+from pigeonhole_cli.evaluation.run import description, on_prior, open_classifier, run
+from pigeonhole_cli.evaluation.suites import make, read_suite
+from pigeonhole_cli.evaluation.tasks import Task, limited, plain
 from pigeonhole_cli.models import DEFAULT_CACHE, Cache, cached_folder
-from pigeonhole_cli.quality import metrics, report
-from pigeonhole_cli.quality.data import Columns, DataError, read
-from pigeonhole_cli.quality.evaluation import Evaluation, shown
-from pigeonhole_cli.quality.run import description, on_prior, open_classifier, run
-from pigeonhole_cli.quality.suites import make, read_suite
-from pigeonhole_cli.quality.tasks import Task, limited, plain
 
 INTERRUPTED = 130  # 128 and SIGINT, as shells have it
 OUT = Path("build/eval")

@@ -12,9 +12,9 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from pigeonhole.errors import SampleError
 from pigeonhole.inference.images.decode import ImageLimits, open_image
-from pigeonhole_cli.quality import metrics
-from pigeonhole_cli.quality.data import Item
-from pigeonhole_cli.quality.evaluation import Evaluation, Mistake, cut, joined, shown
+from pigeonhole_cli.evaluation import metrics
+from pigeonhole_cli.evaluation.data import Item
+from pigeonhole_cli.evaluation.evaluation import Evaluation, Mistake, cut, joined, shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -27,8 +27,8 @@ from pigeonhole.inference.images.decode import ImageLimits, open_image
 from pigeonhole.inference.pipeline import views_of
 from pigeonhole.inference.scoring.calibration import prior
 from pigeonhole.ports import Encoder, EncoderInfo
-from pigeonhole_cli.quality.data import Item
-from pigeonhole_cli.quality.tasks import Task
+from pigeonhole_cli.evaluation.data import Item
+from pigeonhole_cli.evaluation.tasks import Task
 
 if TYPE_CHECKING:
     from pigeonhole.ports import Embeddings, Pixels

@@ -10,10 +10,10 @@ import numpy as np
 
 from pigeonhole.contract.messages import ModelDescription
 from pigeonhole.inference.classifier import Options
-from pigeonhole_cli.quality import metrics
-from pigeonhole_cli.quality.data import Item
-from pigeonhole_cli.quality.metrics import Estimate, Estimates, Scored
-from pigeonhole_cli.quality.run import Answers
+from pigeonhole_cli.evaluation import metrics
+from pigeonhole_cli.evaluation.data import Item
+from pigeonhole_cli.evaluation.metrics import Estimate, Estimates, Scored
+from pigeonhole_cli.evaluation.run import Answers
 
 SHOWN_MISTAKES = 24
 

@@ -10,7 +10,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pigeonhole.errors import Overloaded, PigeonholeError
-from pigeonhole_cli.output import say
+from pigeonhole_cli.console import say
 
 StackName = Annotated[str, typer.Option(help="The deployed stack.")]
 EndpointUrl = Annotated[str | None, typer.Option(help="Where AWS is, for the local stack; by default AWS itself.")]

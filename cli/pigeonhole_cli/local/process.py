@@ -58,7 +58,7 @@ class LocalProcess:
         aws: socket.socket,
         api: socket.socket,
         *,
-        module: str = "pigeonhole_cli.local_server",
+        module: str = "pigeonhole_cli.local.server",
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.data, self._aws, self._api, self._module = data, aws, api, module

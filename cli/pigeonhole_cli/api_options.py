@@ -11,9 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from pigeonhole.contract.classification import check_set_name
-from pigeonhole_cli.api import Api, ApiError, open_api
-from pigeonhole_cli.inputs import InputError
-from pigeonhole_cli.output import one_line, say
+from pigeonhole_cli.console import one_line, say
+from pigeonhole_cli.http_client import Api, ApiError, open_api
+from pigeonhole_cli.request_input import InputError
 
 FAILED, WRONG_CALL = 1, 2
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from pigeonhole_cli.quality import metrics, pictures
-from pigeonhole_cli.quality.evaluation import Evaluation, Mistake, cut, joined, mistakes, shown
-from pigeonhole_cli.quality.metrics import Estimate, Scored
-from pigeonhole_cli.quality.run import Answers
+from pigeonhole_cli.evaluation import metrics, pictures
+from pigeonhole_cli.evaluation.evaluation import Evaluation, Mistake, cut, joined, mistakes, shown
+from pigeonhole_cli.evaluation.metrics import Estimate, Scored
+from pigeonhole_cli.evaluation.run import Answers
 
 SCHEMA_VERSION = 1
 RESULTS, REPORT, RELIABILITY, CONFUSION, MISTAKES = (

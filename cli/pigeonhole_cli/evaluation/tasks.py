@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from pigeonhole.inference.labels.label_class import LabelClass, meaning
 from pigeonhole.inference.scoring.calibration import Modality
-from pigeonhole_cli.quality.data import DataError, Item, by_words
+from pigeonhole_cli.evaluation.data import DataError, Item, by_words
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,9 @@ from pigeonhole.inference.labels import negation as label_kinds
 from pigeonhole.inference.pipeline import views_of
 from pigeonhole.inference.scoring import log_odds as scoring
 from pigeonhole.inference.scoring.calibration import Calibration, Modality, Pair, Weights, prior
-from pigeonhole_cli.quality.data import DataError, Item
-from pigeonhole_cli.quality.fitting import Floats, balanced_logistic, conditional_logit
-from pigeonhole_cli.quality.run import fit
+from pigeonhole_cli.evaluation.data import DataError, Item
+from pigeonhole_cli.evaluation.fitting import Floats, balanced_logistic, conditional_logit
+from pigeonhole_cli.evaluation.run import fit
 
 Bools = npt.NDArray[np.bool_]
 Vectors = npt.NDArray[np.float32]

@@ -12,8 +12,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, WaiterError
 
-from pigeonhole_cli.local_process import REGION, ROOT_CREDENTIALS, LocalError
-from pigeonhole_cli.local_rewrites import Place, gateway_responses, rewrite
+from pigeonhole_cli.local.process import REGION, ROOT_CREDENTIALS, LocalError
+from pigeonhole_cli.local.rewrites import Place, gateway_responses, rewrite
 
 BUCKET = "pigeonhole-local-code"
 NO_CHANGE = "No updates are to be performed"

@@ -1,0 +1,1 @@
+"""`pigeonhole up`: the whole system on this machine."""
