@@ -9,12 +9,12 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.stub import Stubber
-from moto_aws import REGION, in_moto
 
-from fakes import FakeBlobStore
 from pigeonhole.aws.s3 import CHUNK_BYTES, S3BlobStore
 from pigeonhole.errors import Overloaded, TooLarge, UnfetchableUrl
 from pigeonhole.ports import BlobStore
+from support.fakes import FakeBlobStore
+from support.moto_aws import REGION, in_moto
 
 PHOTO = bytes(range(256)) * 4_000  # several chunks of the adapter
 ODD_KEYS = ["acme/a b?c#d%2Fe.jpg", "acme/../up.jpg", "acme//double.jpg", "acme/ünïcode/猫.jpg"]

@@ -8,14 +8,14 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
-from moto_aws import REGION, in_moto
 
-from fakes import FakeChunkQueue, FakeWebhookQueue
-from jobs_made import ID, message
 from pigeonhole.aws.sqs import SqsQueue
 from pigeonhole.contract.messages import ChunkMessage, WebhookMessage
 from pigeonhole.errors import Overloaded
 from pigeonhole.ports import ChunkQueue, WebhookQueue
+from support.fakes import FakeChunkQueue, FakeWebhookQueue
+from support.jobs_made import ID, message
+from support.moto_aws import REGION, in_moto
 
 
 class Queue:

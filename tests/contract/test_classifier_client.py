@@ -10,13 +10,13 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from fakes import MODEL, FakeClassifierClient, error_reply, first_label
-from lambda_server import LambdaServer
 from pigeonhole.aws.lambda_invoke import FunctionFailed, LambdaClassifier
 from pigeonhole.contract.classification import ClassificationRequest
 from pigeonhole.contract.messages import ClassifyCommand, ClassifyReply, DescribeCommand
 from pigeonhole.errors import InternalError, Overloaded, PigeonholeError, TimedOut, TooLarge
 from pigeonhole.ports import ClassifierClient
+from support.fakes import MODEL, FakeClassifierClient, error_reply, first_label
+from support.lambda_server import LambdaServer
 
 REQUEST = {"dataset": [{"type": "text", "value": "schön 🐦"}], "labels": [{"type": "text", "value": name} for name in "ab"]}
 CLASSIFY = ClassifyCommand(log_id="l", tenant_id="t", request=ClassificationRequest.model_validate(REQUEST))

@@ -9,15 +9,15 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
-from moto_aws import REGION, in_moto
 
-from fakes import FakeEventBus
-from jobs_made import job
 from pigeonhole.aws.events import BATCH, BATCH_BYTES, JOB_ENDED, SOURCE, UPLOAD_CLASSIFIED, EventBridgeBus
 from pigeonhole.contract.messages import AnyEvent, JobEnded, UploadClassified
 from pigeonhole.errors import Overloaded
 from pigeonhole.notifications.job_ended import event_of
 from pigeonhole.ports import EventBus
+from support.fakes import FakeEventBus
+from support.jobs_made import job
+from support.moto_aws import REGION, in_moto
 
 EVENT = event_of(job().canceled(2_000.25))
 UPLOAD = UploadClassified(

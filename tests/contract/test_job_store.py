@@ -10,16 +10,16 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from moto_aws import REGION, TABLE, in_moto, table
 
-from fakes import FakeJobStore
-from jobs_made import ID, job, job_id, part
 from pigeonhole.aws.dynamodb_jobs import DynamoJobStore
 from pigeonhole.contract.classification import LabelSetRef
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Claim, Job, Span, Status
 from pigeonhole.jobs.webhook import Webhook
 from pigeonhole.ports import Due, JobStore
+from support.fakes import FakeJobStore
+from support.jobs_made import ID, job, job_id, part
+from support.moto_aws import REGION, TABLE, in_moto, table
 
 CLAIM = Claim("acme", key_hash="k" * 64, body_hash="b" * 64, job_id=ID, expires_at=90_000)
 NOW = 2_000.25

@@ -15,9 +15,7 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSRequest, AWSResponse
 from botocore.config import Config
-from moto_aws import REGION, TABLE, in_moto, table
 
-from jobs_made import ACME, BAD, HOOK, Jobs, request
 from pigeonhole.aws.dynamodb_jobs import DynamoJobStore
 from pigeonhole.aws.s3 import S3ObjectStore
 from pigeonhole.aws.sqs import SqsQueue
@@ -26,6 +24,8 @@ from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.webhook import DeliveryStatus
 from pigeonhole.ports import Page
+from support.jobs_made import ACME, BAD, HOOK, Jobs, request
+from support.moto_aws import REGION, TABLE, in_moto, table
 
 BUCKET, COUNT, JOBS = "jobs", 14, 4
 SERVED = {"dynamodb", "s3", "sqs"}

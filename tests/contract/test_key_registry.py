@@ -8,11 +8,11 @@ from typing import Any
 
 import boto3
 import pytest
-from moto_aws import REGION, in_moto
 
-from fakes import FakeKeyRegistry
 from pigeonhole.aws.apigateway import ApiGatewayKeys
 from pigeonhole.ports import KeyRegistry
+from support.fakes import FakeKeyRegistry
+from support.moto_aws import REGION, in_moto
 
 VALUE = "pghThisIsNoKeyOfAnybodyItOnlyLooksLikeOne00"
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from moto_aws import TABLE, in_moto, table
 
-from fakes import FakeLabelSetStore
 from pigeonhole.aws.dynamodb_label_sets import DynamoLabelSetStore
 from pigeonhole.label_sets.label_set import LabelSet
 from pigeonhole.ports import LabelSetStore, SetsPage
+from support.fakes import FakeLabelSetStore
+from support.moto_aws import TABLE, in_moto, table
 
 LABELS = [
     {"type": "text", "value": "größer", "key": 1.5},

@@ -9,13 +9,13 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.stub import Stubber
-from moto_aws import REGION, ROOT, in_moto
 
-from fakes import FakeObjectStore
 from pigeonhole.aws.s3 import S3ObjectStore
 from pigeonhole.errors import Overloaded
 from pigeonhole.ports import ObjectStore
 from pigeonhole_cli.local.stack import read_template
+from support.fakes import FakeObjectStore
+from support.moto_aws import REGION, ROOT, in_moto
 
 TEMPLATE = read_template(ROOT / "template.yaml")
 

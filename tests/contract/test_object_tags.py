@@ -8,13 +8,13 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
-from moto_aws import REGION, in_moto
 
-from fakes import FakeObjectTags
 from pigeonhole.aws.s3 import S3ObjectTags
 from pigeonhole.errors import Overloaded
 from pigeonhole.ports import ObjectTags
 from pigeonhole.uploads.uploaded_object import LABEL_TAG, MAX_TAGS, SCORE_TAG
+from support.fakes import FakeObjectTags
+from support.moto_aws import REGION, in_moto
 
 KEY = "incoming/acme/pets/a b+ü.jpg"
 TAGS = {LABEL_TAG: "a cat/größe=2F", SCORE_TAG: "0.9731"}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from moto_aws import TABLE, in_moto, table
 
-from fakes import FakeRateCounter
 from pigeonhole.aws.dynamodb import DynamoRateCounter
 from pigeonhole.ports import RateCounter
+from support.fakes import FakeRateCounter
+from support.moto_aws import TABLE, in_moto, table
 
 
 @pytest.fixture(params=["fake", "dynamodb"])

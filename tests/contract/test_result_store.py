@@ -10,9 +10,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
-from moto_aws import REGION, TABLE, in_moto, table
 
-from fakes import FakeResultStore
 from pigeonhole.aws import dynamodb, dynamodb_results
 from pigeonhole.aws.dynamodb import BATCH, MOST_TRIES
 from pigeonhole.aws.dynamodb_results import LOOKS, DynamoResultStore
@@ -22,6 +20,8 @@ from pigeonhole.contract.upload_results import ObjectFault, UploadResult
 from pigeonhole.errors import Overloaded
 from pigeonhole.ports import ResultsPage, ResultStore
 from pigeonhole.uploads.uploaded_object import MAX_KEY_BYTES, ObjectResult, in_order
+from support.fakes import FakeResultStore
+from support.moto_aws import REGION, TABLE, in_moto, table
 
 PETS = "incoming/acme/pets/"
 ODD = [f"{PETS}a b?c#d%2Fe+f.jpg", f"{PETS}//x", f"{PETS}ünïcode/猫.jpg", f"{PETS}\n", f"{PETS}{chr(0x1F600)}"]

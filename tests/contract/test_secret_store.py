@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from moto_aws import TABLE, in_moto, table
 
-from fakes import FakeSecretStore
 from pigeonhole.aws.dynamodb import DynamoSecretStore
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.webhook import Secret, rotated
 from pigeonhole.ports import SecretStore
+from support.fakes import FakeSecretStore
+from support.moto_aws import TABLE, in_moto, table
 
 
 @pytest.fixture(params=["fake", "dynamodb"])

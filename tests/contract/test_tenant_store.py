@@ -14,15 +14,15 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from moto_aws import REGION, TABLE, in_moto, table
 
-import pages
-from fakes import FakeTenantStore
 from pigeonhole.aws.dynamodb import DynamoTenantStore
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.errors import Overloaded
 from pigeonhole.ports import TenantStore
 from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant
+from support import pages
+from support.fakes import FakeTenantStore
+from support.moto_aws import REGION, TABLE, in_moto, table
 
 GRANTS = (S3Grant(bucket="photos", prefix="acme/"), S3Grant(bucket="photos", prefix="shared/å/"))
 ACME = Tenant("acme", created_at=1_000, grants=GRANTS)

@@ -7,10 +7,10 @@ import json
 
 import boto3
 from botocore.config import Config
-from moto_aws import REGION
 
-from fakes import FakeUploadForms
 from pigeonhole.aws.s3 import S3UploadForms
+from support.fakes import FakeUploadForms
+from support.moto_aws import REGION
 
 ASKED = ("uploads/acme/1.png", "image/png", 5, 10, 60)
 

@@ -9,13 +9,13 @@ import sys
 from typing import Any
 
 import pytest
-from api_calls import Answer, Api, api_with_fakes
-from handlers import EVENT, KEY, ROOT, event
 
-from fakes import error_reply
 from pigeonhole.api.routes import OPERATIONS
 from pigeonhole.contract.messages import ClassifyCommand
 from pigeonhole.errors import InternalError, Overloaded, TimedOut
+from support.api_calls import Answer, Api, api_with_fakes
+from support.fakes import error_reply
+from support.handlers import EVENT, KEY, ROOT, event
 
 BODY = json.loads(EVENT["body"])
 KEYED = [(it.method, it.path.replace("{job_id}", "0" * 32)) for it in OPERATIONS if not it.is_open] + [

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from api_calls import Api, api_with_fakes
 
-from jobs_made import ZETA, even_or_odd, request
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.submit import QUEUE_GRACE_S
+from support.api_calls import Api, api_with_fakes
+from support.jobs_made import ZETA, even_or_odd, request
 
 JOBS = "/v1/classification/jobs"
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from api_calls import Api, api_with_fakes
+
+from support.api_calls import Api, api_with_fakes
 
 SETS = "/v1/label-sets"
 PETS = {"labels": [{"type": "text", "value": "cat"}, {"type": "text", "value": "dog"}], "threshold": 0.5}

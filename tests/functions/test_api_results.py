@@ -7,12 +7,12 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from api_calls import Api, api_with_fakes
-from handlers import event
 
 from pigeonhole.contract.classification import LabelSetRef
 from pigeonhole.contract.upload_results import ObjectFault, UploadResult
 from pigeonhole.uploads.uploaded_object import ObjectResult, in_order
+from support.api_calls import Api, api_with_fakes
+from support.handlers import event
 
 RESULTS = "/v1/results"
 CAT, DOG, BIRD = (f"incoming/acme/pets/{name}" for name in ("a cat+ü.jpg", "dog.jpg", "bird.txt"))

@@ -7,11 +7,11 @@ import re
 from typing import Any
 
 import pytest
-from api_calls import Api, api_with_fakes
-from handlers import EVENT, KEY
 
-from fakes import error_reply
 from pigeonhole.errors import TimedOut
+from support.api_calls import Api, api_with_fakes
+from support.fakes import error_reply
+from support.handlers import EVENT, KEY
 
 MODEL = {
     "id": "fake",

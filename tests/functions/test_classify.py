@@ -11,12 +11,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from api_calls import Api, api_with_fakes
-from handlers import EVENT, load
 from PIL import Image
 
-from fake_model import fake_loaded_model
-from fakes import MODEL, LambdaContext, first_label, kept_address
 from pigeonhole import wiring
 from pigeonhole.contract.classification import RequestLimits
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ClassifyReply, DescribeCommand
@@ -25,6 +21,10 @@ from pigeonhole.inference.encoders import registry
 from pigeonhole.inference.encoders.fake_encoder import COLOURS
 from pigeonhole.observability import observer
 from pigeonhole.settings import Settings
+from support.api_calls import Api, api_with_fakes
+from support.fake_model import fake_loaded_model
+from support.fakes import MODEL, LambdaContext, first_label, kept_address
+from support.handlers import EVENT, load
 
 REQUEST = {
     "dataset": [{"type": "text", "value": "a secret text"}],

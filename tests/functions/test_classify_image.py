@@ -16,12 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import docker_image
 import pytest
 import skimage
-import virtual_environments
-from docker_image import Image
-from runtime_api import RuntimeApi
 
 from pigeonhole import wiring
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ClassifyReply
@@ -29,6 +25,9 @@ from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole.settings import Settings
 from pigeonhole_cli.local.stack import read_template
 from pigeonhole_cli.models import DEFAULT_CACHE, cached_folder
+from support import docker_image, virtual_environments
+from support.docker_image import Image
+from support.runtime_api import RuntimeApi
 
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTION = ROOT / "functions/classify"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import docker_image
 import pytest
+
+from support import docker_image
 
 DOCKERFILE = """\
 FROM python:3.13 AS build

@@ -11,10 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from handlers import ROOT, load
 
-from fakes import LambdaContext
-from jobs_made import ACME, ZETA, Jobs
 from pigeonhole import wiring
 from pigeonhole.aws.events import SOURCE, UPLOAD_CLASSIFIED
 from pigeonhole.aws.lambda_events import RETRY_S
@@ -23,6 +20,9 @@ from pigeonhole.errors import Overloaded
 from pigeonhole.observability import observer
 from pigeonhole.uploads.uploaded_object import result_key
 from pigeonhole_cli.local.stack import read_template
+from support.fakes import LambdaContext
+from support.handlers import ROOT, load
+from support.jobs_made import ACME, ZETA, Jobs
 
 
 class Context(LambdaContext):

@@ -8,10 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from handlers import ROOT, load
 
-from fakes import LambdaContext
-from jobs_made import HOOK, Jobs
 from pigeonhole import wiring
 from pigeonhole.aws.dynamodb_jobs import _item_of, _job_of
 from pigeonhole.aws.events import JOB_ENDED, SOURCE
@@ -23,6 +20,9 @@ from pigeonhole.notifications.job_ended import event_of
 from pigeonhole.notifications.webhook_delivery import body_of
 from pigeonhole.observability import observer
 from pigeonhole_cli.local.stack import read_template
+from support.fakes import LambdaContext
+from support.handlers import ROOT, load
+from support.jobs_made import HOOK, Jobs
 
 TEMPLATE = read_template(ROOT / "template.yaml")
 

@@ -8,8 +8,6 @@ import sys
 from typing import Any
 
 import pytest
-from api_calls import api_with_fakes
-from handlers import ROOT, load
 from openapi_spec_validator import validate
 
 from pigeonhole.api import openapi
@@ -22,6 +20,8 @@ from pigeonhole.contract.classification import (
     parse_request,
 )
 from pigeonhole.errors import BY_CODE
+from support.api_calls import api_with_fakes
+from support.handlers import ROOT, load
 
 COMMITTED = ROOT / "docs/openapi.json"
 DOCUMENT: dict[str, Any] = openapi.document()

@@ -15,7 +15,7 @@ READ_AN_OBJECT = """
 import sys
 import boto3
 from moto import mock_aws
-from fakes import LambdaContext
+from support.fakes import LambdaContext
 from pigeonhole.aws.s3 import S3BlobStore
 from pigeonhole.observability import observed
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import pages
+from support import pages
 
 ROOT = Path(__file__).resolve().parents[2]
 MAP = ROOT / "docs/architecture.md"

@@ -12,8 +12,8 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-import pages
 from pigeonhole_cli.main import app
+from support import pages
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-import pages
 from pigeonhole.inference.encoders.artifact import FILES
 from pigeonhole.inference.encoders.registry import PRESETS
 from pigeonhole_cli import schemas as schemas_of
 from pigeonhole_cli.local.stack import read_template
+from support import pages
 
 ROOT = Path(__file__).resolve().parents[2]
 OPERATIONS = (ROOT / "docs/operations.md").read_text(encoding="utf-8")

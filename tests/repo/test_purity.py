@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import source_rules as rules
-from source_rules import Module
+
+from support import source_rules as rules
+from support.source_rules import Module
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE_FOLDERS = ("layers/core/pigeonhole", "functions", "cli/pigeonhole_cli")

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-import pages
 from pigeonhole.contract.classification import RequestLimits
 from pigeonhole.errors import BY_CODE, SampleError
 from pigeonhole.settings import Settings
 from pigeonhole_cli.local.stack import read_template
+from support import pages
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

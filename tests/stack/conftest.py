@@ -10,18 +10,18 @@ from pathlib import Path
 
 import httpx
 import pytest
-from clients import install_javascript
-from deployment import BUCKET, PREFIX, Deploy, Deployment
-from job_calls import Ends
 
 import recording_server
-from loopback import Answer, LoopbackServer, respond
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole_cli.local.command import ROOT, local_settings, manage_keys
 from pigeonhole_cli.local.process import LocalProcess, open_port
 from pigeonhole_cli.local.stack import LocalStack
 from pigeonhole_cli.models import DEFAULT_CACHE, cached_folder
+from support.loopback import Answer, LoopbackServer, respond
+from support.stack.clients import install_javascript
+from support.stack.deployment import BUCKET, PREFIX, Deploy, Deployment
+from support.stack.job_calls import Ends
 
 LAST = ("test_error_table_whole.py", "test_policies.py")  # in this order
 

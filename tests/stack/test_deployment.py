@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from deployment import Deploy
 
 from pigeonhole_cli.local.command import ROOT, local_settings
 from pigeonhole_cli.local.process import LocalError, LocalProcess
 from pigeonhole_cli.local.stack import LocalStack
+from support.stack.deployment import Deploy
 
 
 def test_a_second_deployment_changes_the_stack_and_keeps_its_keys(deploy: Deploy) -> None:

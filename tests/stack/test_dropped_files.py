@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from boto3.s3.transfer import TransferConfig
-from deployment import Deployment, error_of, image, request, text
-from dropping import RESULTS, UPLOADS, Drops, form, send
-from job_calls import Heard, ended, submit
 from PIL import Image
 
 from pigeonhole.aws.events import UPLOAD_CLASSIFIED
 from pigeonhole.uploads.uploaded_object import LABEL_TAG, SCORE_TAG, result_key
 from pigeonhole_cli.local.command import manage_keys
+from support.stack.deployment import Deployment, error_of, image, request, text
+from support.stack.dropping import RESULTS, UPLOADS, Drops, form, send
+from support.stack.job_calls import Heard, ended, submit
 
 THINGS = ("cat", "cup of coffee", "motorcycle", "person", "rocket", "flower", "temple")
 NASTY = (

@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from deployment import Deployment, text
-from dropping import Drops
-from job_calls import PATIENCE_S, Heard, processes_of
 
 from gathering import Gathering, most_in_batch
 from pigeonhole.aws.events import UPLOAD_CLASSIFIED
 from pigeonhole.uploads.uploaded_object import LABEL_TAG
+from support.stack.deployment import Deployment, text
+from support.stack.dropping import Drops
+from support.stack.job_calls import PATIENCE_S, Heard, processes_of
 
 VISIBLE_AFTER_S = 5
 KILLS = 3  # fewer than a message is given out

@@ -7,12 +7,12 @@ import json
 from collections.abc import Callable, Mapping
 
 import pytest
-from deployment import BUCKET, PREFIX, TEXTS, Deploy, Deployment, error_of, image, request, text
 
-from loopback import Answer, LoopbackServer, redirect
 from pigeonhole.errors import BY_CODE
 from pigeonhole.tenants.tenant import new_key
 from pigeonhole_cli.local.command import manage_keys
+from support.loopback import Answer, LoopbackServer, redirect
+from support.stack.deployment import BUCKET, PREFIX, TEXTS, Deploy, Deployment, error_of, image, request, text
 
 Web = Callable[[Mapping[str, bytes | Answer]], LoopbackServer]
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from deployment import TEXTS, Deploy, Deployment, error_of, image, request, text
 
-from loopback import Answer, LoopbackServer, respond
+from support.loopback import Answer, LoopbackServer, respond
+from support.stack.deployment import TEXTS, Deploy, Deployment, error_of, image, request, text
 
 Web = Callable[[Mapping[str, bytes | Answer]], LoopbackServer]
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from deployment import VERIFIED
-
 from pigeonhole.errors import BY_CODE
+from support.stack.deployment import VERIFIED
 
 
 def test_each_row_of_the_table_was_answered_as_the_table_says() -> None:

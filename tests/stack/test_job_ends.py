@@ -7,12 +7,12 @@ import time
 from typing import Any
 
 import pytest
-from deployment import Deployment, error_of, request, text
-from job_calls import Ends, ended, submit, sweep
 from standardwebhooks import Webhook as Verifier
 
 from pigeonhole.contract.jobs import JOBS, WebhookInfo
-from receiver import Receiver
+from support.receiver import Receiver
+from support.stack.deployment import Deployment, error_of, request, text
+from support.stack.job_calls import Ends, ended, submit, sweep
 
 PATIENCE_S = 120
 BODY = request([text("I love it"), text("terrible")])

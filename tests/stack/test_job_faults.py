@@ -14,14 +14,14 @@ from typing import Any
 
 import httpx
 import pytest
-from deployment import Deployment, image, request, text
-from job_calls import PATIENCE_S, Ends, ended, of_itself, processes_of, submit, sweep
 
-from loopback import respond
 from pigeonhole.contract.jobs import JOBS, JobResponse
 from pigeonhole_cli.local.command import STACK, bring_up
 from pigeonhole_cli.local.process import LocalProcess, open_port
 from pigeonhole_cli.local.stack import LocalStack
+from support.loopback import respond
+from support.stack.deployment import Deployment, image, request, text
+from support.stack.job_calls import PATIENCE_S, Ends, ended, of_itself, processes_of, submit, sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 THINGS = [text("cat"), text("rocket"), text("temple")]

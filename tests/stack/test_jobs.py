@@ -12,13 +12,13 @@ from typing import Any
 
 import httpx
 import pytest
-from deployment import BUCKET, PREFIX, Deployment, error_of, image, request, text
-from job_calls import PATIENCE_S, ended, of_itself, submit, sweep
 
-from loopback import respond
 from pigeonhole.contract.jobs import JOBS, JobResponse
 from pigeonhole.settings import Settings
 from pigeonhole_cli.local.command import manage_keys
+from support.loopback import respond
+from support.stack.deployment import BUCKET, PREFIX, Deployment, error_of, image, request, text
+from support.stack.job_calls import PATIENCE_S, ended, of_itself, submit, sweep
 
 NAMES = [
     f"{kind} {thing}"

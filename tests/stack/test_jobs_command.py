@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from deployment import Deployment
-from job_calls import of_itself
-from shell import Shell, tenant_of
+
+from support.stack.deployment import Deployment
+from support.stack.job_calls import of_itself
+from support.stack.shell import Shell, tenant_of
 
 
 class JobShell(Shell):

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from deployment import Deployment
-from shell import Shell, tenant_of
+
+from support.stack.deployment import Deployment
+from support.stack.shell import Shell, tenant_of
 
 
 @pytest.fixture

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deployment import Deployment
-
 import latency
+from support.stack.deployment import Deployment
 
 
 def test_both_sides_answer_alike_and_the_table_gives_the_ratio(deployed: Deployment, model: Path) -> None:

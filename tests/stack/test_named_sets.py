@@ -6,11 +6,11 @@ import base64
 from typing import Any
 
 import pytest
-from deployment import BUCKET, PREFIX, Deployment, error_of, image, request, text
-from job_calls import ended, submit
 
-from loopback import Answer, respond
 from pigeonhole_cli.local.command import manage_keys
+from support.loopback import Answer, respond
+from support.stack.deployment import BUCKET, PREFIX, Deployment, error_of, image, request, text
+from support.stack.job_calls import ended, submit
 
 SETS = "/v1/label-sets"
 MOODS = {"labels": [text("positive"), text("negative")]}

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deployment import BUCKET, PREFIX, Deployment, image, request, text
+
+from support.stack.deployment import BUCKET, PREFIX, Deployment, image, request, text
 
 NAMES = ("Api", "Classify", "Worker", "DeadLetters", "Sweep", "Notify", "Webhooks", "Ingest")
 FUNCTIONS = {f"{name}Function": f"{name}Role" for name in NAMES}

@@ -11,12 +11,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from clients import run_node
-from deployment import Deployment
 from PIL import Image
 
-import pages
 from pigeonhole_cli.local.command import ROOT
+from support import pages
+from support.stack.clients import run_node
+from support.stack.deployment import Deployment
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

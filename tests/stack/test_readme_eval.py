@@ -11,10 +11,10 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-import pages
 from pigeonhole.inference.encoders import registry
 from pigeonhole.inference.scoring.calibration import calibration_from
 from pigeonhole_cli.local.command import ROOT
+from support import pages
 
 TICKETS = """text,label
 My card was charged twice for one order.,billing

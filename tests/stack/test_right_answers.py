@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from deployment import Deployment, image, request, text
 from PIL import Image
+
+from support.stack.deployment import Deployment, image, request, text
 
 
 def inline(data: bytes) -> dict[str, Any]:

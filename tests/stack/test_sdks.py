@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clients import Client, JavaScriptClient, PythonClient, Refused
-from deployment import Deployment, image, request, text
 
-from loopback import Answer, LoopbackServer
+from support.loopback import Answer, LoopbackServer
+from support.stack.clients import Client, JavaScriptClient, PythonClient, Refused
+from support.stack.deployment import Deployment, image, request, text
 
 Web = Callable[[Mapping[str, bytes | Answer]], LoopbackServer]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from deployment import Deployment, error_of, image, request, text
-from dropping import UPLOADS, form, send
-from job_calls import ended, submit
 
 from pigeonhole_cli.local.command import manage_keys
+from support.stack.deployment import Deployment, error_of, image, request, text
+from support.stack.dropping import UPLOADS, form, send
+from support.stack.job_calls import ended, submit
 
 THINGS = [text("cat"), text("rocket"), text("temple")]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from job_api import JobApi
-from label_api import LabelApi
-from upload_api import UploadApi
+
+from support.cli.job_api import JobApi
+from support.cli.label_api import LabelApi
+from support.cli.upload_api import UploadApi
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""What the tests share: fakes, makers of inputs, servers on loopback."""

@@ -1,0 +1,1 @@
+"""Servers that answer as the API does, for the tests of the command line."""

@@ -1,0 +1,233 @@
+"""Jobs, parts and messages for tests, and the services that work on jobs over fakes."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from pigeonhole.contract.classification import ClassificationRequest, RequestLimits, SampleFault
+from pigeonhole.contract.messages import ChunkMessage, ChunkResult, ClassifyCommand
+from pigeonhole.jobs.cancel import Cancel
+from pigeonhole.jobs.dead_letters import FailDead
+from pigeonhole.jobs.job import Job, Part, Span
+from pigeonhole.jobs.parts import WritePart
+from pigeonhole.jobs.read import ListJobs, ReadJob
+from pigeonhole.jobs.redrive import Redrive
+from pigeonhole.jobs.submit import JobRules, Submit
+from pigeonhole.jobs.sweep import Sweep
+from pigeonhole.jobs.webhook import Secret
+from pigeonhole.jobs.worker import ProcessChunk
+from pigeonhole.label_sets.apply import ApplyLabelSet
+from pigeonhole.label_sets.service import LabelSets
+from pigeonhole.notifications.job_ended import Announce
+from pigeonhole.notifications.webhook_delivery import DeliverWebhook
+from pigeonhole.tenants.tenant import Tenant
+from pigeonhole.uploads.ingest import Ingest
+from pigeonhole.uploads.publish_results import PublishJob, PublishResults
+from support.fakes import (
+    FakeChunkQueue,
+    FakeClassifierClient,
+    FakeEventBus,
+    FakeJobStore,
+    FakeLabelSetStore,
+    FakeObjectStore,
+    FakeObjectTags,
+    FakePoster,
+    FakeResultStore,
+    FakeSecretStore,
+    FakeTenantStore,
+    FakeWebhookQueue,
+)
+
+ID = f"{1_000_000:012x}" + "0" * 20
+JOB = Job(
+    tenant_id="acme",
+    id=ID,
+    total=10,
+    chunk_size=4,
+    multiple_labels=False,
+    created_at=1_000.5,
+    updated_at=1_000.5,
+    expires_at=100_000,
+    due_at=1_060.5,
+)
+
+
+def job(**changes: Any) -> Job:
+    """A job of ten samples in chunks of four, just made."""
+    return replace(JOB, **changes)
+
+
+def job_id(milliseconds: int) -> str:
+    """The id of a job made at that time."""
+    return f"{milliseconds:012x}" + "a" * 20
+
+
+def part(start: int, stop: int, *, failed: int = 0, data: bytes | None = b"results", key: str | None = None) -> Part:
+    return Part(Span(start, stop), stop - start - failed, failed, data=data, key=key)
+
+
+def message(start: int = 0, stop: int = 4, **changes: Any) -> ChunkMessage:
+    return ChunkMessage.model_validate({"tenant_id": "acme", "job_id": ID, "start": start, "stop": stop} | changes)
+
+
+SECRET = Secret("whsec_" + base64.b64encode(b"0" * 32).decode(), created_at=0)
+HOOK = "https://acme.example.com/hook"
+ACME, ZETA = Tenant("acme", created_at=0), Tenant("zeta", created_at=0)
+BAD = "unreadable"  # a sample of this value has an error in place of a result
+
+
+def request(count: int, **more: Any) -> ClassificationRequest:
+    """As many texts as wanted, each its own number, to be sorted into even and odd."""
+    body = {
+        "dataset": [{"type": "text", "value": str(number)} for number in range(count)],
+        "labels": [{"type": "text", "value": "even"}, {"type": "text", "value": "odd"}],
+    }
+    return ClassificationRequest.model_validate(body | more, context=RequestLimits(max_samples=10_000))
+
+
+def even_or_odd(command: ClassifyCommand, *, goes_on: Callable[[], bool] = lambda: True) -> ChunkResult:
+    """What RunChunk does, two samples at a time: a number is sorted, BAD is an error."""
+    predictions: list[list[str] | None] = []
+    errors = []
+    for place, sample in enumerate(command.request.dataset):
+        if place and place % 2 == 0 and not goes_on():
+            break
+        bad = sample.value == BAD
+        predictions.append(None if bad else [("even", "odd")[int(sample.value) % 2]])
+        if bad:
+            errors.append(SampleFault(index=command.first + place, code="unreadable_image", message="it is bad"))
+    count = len(predictions)
+    return ChunkResult(
+        predictions=predictions, errors=errors, input_tokens=10 + count, label_tokens=10, output_tokens=count, inference_ms=1
+    )
+
+
+@dataclass
+class Jobs:
+    """Every service that works on jobs, over fakes. `now`: what their clock says; sleeping moves it on."""
+
+    store: Any = field(default_factory=FakeJobStore)
+    objects: Any = field(default_factory=FakeObjectStore)
+    queue: Any = field(default_factory=FakeChunkQueue)
+    webhooks: Any = field(default_factory=FakeWebhookQueue)
+    bus: Any = field(default_factory=FakeEventBus)
+    secrets: Any = field(default_factory=lambda: FakeSecretStore({"acme": (SECRET,)}))
+    poster: Any = field(default_factory=FakePoster)
+    label_sets: Any = field(default_factory=FakeLabelSetStore)
+    classifier: Any = field(default_factory=FakeClassifierClient)
+    uploaded: Any = field(default_factory=FakeObjectStore)  # the upload bucket, and its results
+    tags: Any = field(default_factory=FakeObjectTags)
+    results: Any = field(default_factory=FakeResultStore)
+    tenants: Any = field(default_factory=lambda: FakeTenantStore({"acme": ACME}))
+    run: Callable[..., ChunkResult] = even_or_odd
+    rules: JobRules = field(default_factory=lambda: JobRules(text_chunk=4, image_chunk=2, keep_s=1_000, stuck_s=300))
+    now: float = 1_000.0
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    @cached_property
+    def submit(self) -> Submit:
+        return Submit(self.store, self.objects, self.queue, self.secrets, self.rules, clock=self.clock, sleep=self.sleep)
+
+    @cached_property
+    def sets(self) -> LabelSets:
+        return LabelSets(self.label_sets, self.objects, self.classifier, RequestLimits(), "jobs", self.clock)
+
+    @cached_property
+    def apply(self) -> ApplyLabelSet:
+        return ApplyLabelSet(self.label_sets)
+
+    @cached_property
+    def read(self) -> ReadJob:
+        return ReadJob(self.store, self.objects, self.clock, self.sleep)
+
+    @cached_property
+    def list(self) -> ListJobs:
+        return ListJobs(self.store, self.clock)
+
+    @cached_property
+    def cancel(self) -> Cancel:
+        return Cancel(self.store, clock=self.clock, sleep=self.sleep)
+
+    @cached_property
+    def write(self) -> WritePart:
+        return WritePart(self.store, self.objects, self.clock, self.sleep)
+
+    @property
+    def process(self) -> ProcessChunk:
+        return ProcessChunk(self.store, self.tenants, self.objects, self.queue, self.run, self.write, self.read, stop_s=30)
+
+    @cached_property
+    def fail_dead(self) -> FailDead:
+        return FailDead(self.write)
+
+    @cached_property
+    def redrive(self) -> Redrive:
+        tenants = FakeTenantStore({ACME.id: ACME, ZETA.id: ZETA})
+        return Redrive(tenants, self.store, self.objects, self.queue, self.secrets, self.clock, self.sleep)
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        return Sweep(self.store, self.queue, self.webhooks, self.rules, self.clock, self.sleep)
+
+    @cached_property
+    def announce(self) -> Announce:
+        publish = PublishJob(self.read, self.objects, self.publish, self.clock)
+        return Announce(self.store, self.bus, self.webhooks, publish, self.clock, self.sleep)
+
+    @cached_property
+    def publish(self) -> PublishResults:
+        return PublishResults(self.results, self.uploaded, self.tags, self.bus, "uploads")
+
+    @cached_property
+    def ingest(self) -> Ingest:
+        return Ingest(
+            self.tenants,
+            self.apply,
+            self.submit,
+            self.uploaded,
+            self.results,
+            self.publish,
+            RequestLimits(max_samples=10_000),
+            "uploads",
+            keep_s=1_000,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def deliver(self) -> DeliverWebhook:
+        return DeliverWebhook(self.store, self.secrets, self.poster, clock=self.clock, sleep=self.sleep)
+
+    def submitted(self, count: int, *, tenant: Tenant = ACME, webhook_url: str | None = None, **more: Any) -> Job:
+        return self.submit(request(count, **more), tenant=tenant, log_id="log-1", webhook_url=webhook_url)
+
+    def notify(self) -> None:
+        """Tell the ends that the stream has brought."""
+        while self.store.stream:
+            self.announce(*self.store.stream.pop(0))
+
+    def take(self) -> ChunkMessage:
+        """The next message, as the queue would give it."""
+        message: ChunkMessage = self.queue.sent.pop(0)
+        return message
+
+    def work(self, *, time_left_s: float = 100.0) -> None:
+        """Work on messages until there are none."""
+        for _ in range(1_000):
+            if not self.queue.sent:
+                return
+            self.process(self.take(), lambda: time_left_s)
+        raise AssertionError("the messages never end")
+
+    def job(self, of: Job) -> Job:
+        found: Job | None = self.store.get(of.tenant_id, of.id)
+        assert found is not None
+        return found

@@ -1,0 +1,199 @@
+"""What the local stack rewrites: each row of the table that edits the template, on the template as it is and on small ones."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pigeonhole_cli.local import rewrites as local_rewrites
+from pigeonhole_cli.local.rewrites import REWRITES, Place, command_of, gateway_responses, rewrite, zip_folder
+from pigeonhole_cli.local.stack import read_template
+
+ROOT = Path(__file__).resolve().parents[4]
+
+
+@pytest.fixture
+def template() -> dict[str, Any]:
+    return read_template(ROOT / "template.yaml")
+
+
+@pytest.fixture
+def stored() -> dict[str, bytes]:
+    return {}
+
+
+@pytest.fixture
+def place(stored: dict[str, bytes]) -> Place:
+    def store(name: str, archive: bytes) -> str:
+        stored[name] = archive
+        return "code"
+
+    return Place(ROOT, store, {"ClassifyFunction": {"PIGEONHOLE_ALLOW_LOOPBACK": "true"}})
+
+
+def names_in(archive: bytes) -> list[str]:
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        return opened.namelist()
+
+
+def functions(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        name: item["Properties"] for name, item in template["Resources"].items() if item["Type"] == "AWS::Serverless::Function"
+    }
+
+
+@pytest.mark.parametrize("row", [row for row in REWRITES if row.edit], ids=lambda row: row.name)
+def test_each_edit_changes_the_template(row: local_rewrites.Rewrite, template: dict[str, Any], place: Place) -> None:
+    before = copy.deepcopy(template)
+    if row.edit is local_rewrites._sources_are_the_build:  # it takes what the row before it leaves
+        local_rewrites._images_become_zips(template, place)
+
+    assert row.edit is not None
+    row.edit(template, place)
+
+    assert template != before
+
+
+def test_each_difference_has_a_name_and_a_reason_of_its_own() -> None:
+    assert len({row.name for row in REWRITES}) == len({row.why for row in REWRITES}) == len(REWRITES)
+    assert all(row.name and row.why for row in REWRITES)
+
+
+def test_an_image_function_becomes_a_zip_function_of_its_dockerfiles_command(template: dict[str, Any], place: Place) -> None:
+    rewrite(template, place)
+
+    classify = functions(template)["ClassifyFunction"]
+    assert (classify["PackageType"], classify["Handler"]) == ("Zip", "handler.handler")
+    assert classify["Layers"] == [{"Ref": "CoreLayer"}]
+    assert "Metadata" not in template["Resources"]["ClassifyFunction"]
+
+
+def test_code_is_the_sources_and_holds_no_packages(template: dict[str, Any], place: Place, stored: dict[str, bytes]) -> None:
+    rewrite(template, place)
+
+    uri = functions(template)["ApiFunction"]["CodeUri"]
+    layer = template["Resources"]["CoreLayer"]["Properties"]["ContentUri"]
+    assert uri["Bucket"] == "code"
+    assert names_in(stored[uri["Key"]]) == ["handler.py"]
+    assert {"python/pigeonhole/errors.py", "python/pigeonhole/aws/dynamodb.py"} <= set(names_in(stored[layer["Key"]]))
+    assert all(name.startswith("python/pigeonhole/") for name in names_in(stored[layer["Key"]]))
+
+
+def test_the_same_sources_give_the_same_archive_and_others_another(tmp_path: Path) -> None:
+    (tmp_path / "handler.py").write_text("one")
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__/handler.pyc").write_text("bytecode")
+    first = zip_folder(tmp_path)
+    (tmp_path / "handler.py").touch()
+
+    assert zip_folder(tmp_path) == first
+    assert names_in(first) == ["handler.py"]
+    (tmp_path / "handler.py").write_text("two")
+    assert zip_folder(tmp_path) != first
+
+
+def test_a_route_for_any_verb_becomes_one_per_verb_beside_those_that_are_said(template: dict[str, Any], place: Place) -> None:
+    rewrite(template, place)
+
+    events = [event["Properties"] for event in functions(template)["ApiFunction"]["Events"].values()]
+    routes = [(event["Path"], event["Method"]) for event in events]
+    assert len(set(routes)) == len(routes)
+    assert not any(method == "ANY" for _, method in routes)
+    for path in {path for path, _ in routes}:
+        assert {method for other, method in routes if other == path} == set(local_rewrites.VERBS)
+    opened = {(event["Path"], event["Method"]) for event in events if event.get("Auth") == {"ApiKeyRequired": False}}
+    assert {("/{proxy+}", "OPTIONS"), ("/v1/health", "OPTIONS"), ("/v1/health", "GET")} <= opened
+    assert not opened & {("/v1/health", "POST"), ("/v1", "GET"), ("/{proxy+}", "GET")}
+
+
+def test_nothing_names_an_alias_any_more(template: dict[str, Any], place: Place) -> None:
+    rewrite(template, place)
+
+    assert ".Alias" not in json.dumps(template)
+    assert "AutoPublishAlias" not in json.dumps(template)
+    assert "VersionDescription" not in json.dumps(template)
+    api = functions(template)["ApiFunction"]["Environment"]["Variables"]
+    assert api["PIGEONHOLE_CLASSIFY_FUNCTION"] == {"Fn::GetAtt": ["ClassifyFunction", "Arn"]}
+
+
+def test_settings_reach_the_function_that_they_are_for(template: dict[str, Any], place: Place) -> None:
+    rewrite(template, place)
+
+    api, classify = (functions(template)[name]["Environment"]["Variables"] for name in ("ApiFunction", "ClassifyFunction"))
+    assert classify["PIGEONHOLE_ALLOW_LOOPBACK"] == "true"
+    assert "PIGEONHOLE_ALLOW_LOOPBACK" not in api
+    assert "PIGEONHOLE_TABLE_NAME" in api
+
+
+def test_policies_and_parameters_stay_as_they_are(template: dict[str, Any], place: Place) -> None:
+    before = copy.deepcopy(template)
+
+    rewrite(template, place)
+
+    assert template["Parameters"] == before["Parameters"]
+    for kept in ("ClassifyRole", "DeadLettersRole", "UsagePlan", "ChunkQueue", "JobBucket", "Table"):
+        assert template["Resources"][kept] == before["Resources"][kept]
+    assert set(before["Resources"]) - set(template["Resources"]) == {"JobBucketPolicy", "UploadBucketPolicy"}
+
+
+def test_an_image_function_with_a_command_of_its_own_becomes_that_functions_sources(
+    template: dict[str, Any], place: Place, stored: dict[str, bytes]
+) -> None:
+    rewrite(template, place)
+
+    worker = functions(template)["WorkerFunction"]
+    assert (worker["PackageType"], worker["Handler"]) == ("Zip", "handler.handler")
+    assert "ImageConfig" not in worker
+    with zipfile.ZipFile(io.BytesIO(stored[worker["CodeUri"]["Key"]])) as opened:
+        assert opened.read("handler.py") == (ROOT / "functions/worker/handler.py").read_bytes()
+
+
+@pytest.mark.parametrize(("given", "number"), [({}, 10), ({"WorkerConcurrency": "3"}, 3)])
+def test_the_concurrency_of_workers_is_a_number(
+    template: dict[str, Any], place: Place, given: dict[str, str], number: int
+) -> None:
+    rewrite(template, replace(place, parameters=given))
+
+    assert functions(template)["WorkerFunction"]["Events"]["Chunks"]["Properties"]["ScalingConfig"] == {
+        "MaximumConcurrency": number
+    }
+
+
+def test_who_may_send_a_message_may_send_a_batch_and_nothing_else(template: dict[str, Any], place: Place) -> None:
+    before = json.dumps(template["Resources"]["SweepRole"])
+    rewrite(template, place)
+
+    assert json.dumps(template["Resources"]["SweepRole"]) == before.replace("sqs:SendMessage", "sqs:SendMessageBatch")
+
+
+def test_gateway_responses_are_read_from_the_template(template: dict[str, Any]) -> None:
+    responses = {kind: (api, arguments) for api, kind, arguments in gateway_responses(template)}
+
+    api, throttled = responses["THROTTLED"]
+    assert api == "Api"
+    assert throttled["statusCode"] == "429"
+    assert throttled["responseParameters"]["gatewayresponse.header.Retry-After"] == "'1'"
+    assert set(responses) == set(template["Resources"]["Api"]["Properties"]["GatewayResponses"])
+
+
+def test_the_last_command_of_a_dockerfile_counts(tmp_path: Path) -> None:
+    dockerfile = tmp_path / "Dockerfile"
+    dockerfile.write_text('FROM one\nCMD ["first.handler"]\nFROM two\nCMD ["handler.handler"]\n')
+
+    assert command_of(dockerfile) == "handler.handler"
+
+
+@pytest.mark.parametrize("lines", ["FROM one\n", 'CMD ["python", "handler.py"]\n', "CMD []\n", "CMD [1]\n"])
+def test_a_command_that_names_no_handler_is_refused(tmp_path: Path, lines: str) -> None:
+    dockerfile = tmp_path / "Dockerfile"
+    dockerfile.write_text(lines)
+
+    with pytest.raises(ValueError, match="must name the handler"):
+        command_of(dockerfile)

@@ -1,0 +1,80 @@
+"""Small random models of every kind, and the artifacts that are made of them, once per run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from pigeonhole.inference.encoders import export, source
+from support import small_models
+
+MAKERS = {
+    "clip": lambda folder: small_models.clip(folder, legacy_end=False),
+    "clip-legacy": lambda folder: small_models.clip(folder, legacy_end=True),
+    "siglip": small_models.siglip,
+    "siglip2": small_models.siglip2,
+    "dual-encoder": small_models.dual_encoder,
+    "image-tower": lambda folder: small_models.image_tower(folder, dim=small_models.TOWER["hidden_size"]),
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def sentence_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sentence")
+    small_models.sentence(folder)
+    return folder
+
+
+@pytest.fixture
+def small_sentence(sentence_model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small sentence encoder in place of all-MiniLM-L6-v2, whose export takes seconds."""
+    monkeypatch.setattr(source, "sentence_folder", lambda: sentence_model)
+    return sentence_model
+
+
+@pytest.fixture(scope="session")
+def model_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A model's own folder, by kind."""
+    folders = {}
+    for name, make in MAKERS.items():
+        folders[name] = tmp_path_factory.mktemp(name)
+        make(folders[name])
+    return folders
+
+
+@pytest.fixture(scope="session")
+def artifacts(
+    model_folders: dict[str, Path], sentence_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """The artifact folder of each, by kind."""
+    root = tmp_path_factory.mktemp("artifacts")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(source, "sentence_folder", lambda: sentence_model)
+        for name, folder in model_folders.items():
+            export.export(source.find(str(folder)), root / name)
+    return {name: root / name for name in model_folders}
+
+
+@pytest.fixture(scope="session")
+def photos() -> dict[str, Image.Image]:
+    """The real photos that the scikit-image and scikit-learn wheels carry, by name."""
+    import skimage
+    import sklearn.datasets
+
+    packaged = Path(skimage.__file__).parent / "data"
+    names = ("chelsea.png", "coffee.png", "motorcycle_left.png", "astronaut.png", "rocket.jpg", "hubble_deep_field.jpg")
+    paths = [*(packaged / name for name in (*names, "retina.jpg", "ihc.png"))]
+    paths += [Path(sklearn.datasets.__file__).parent / "images" / name for name in ("flower.jpg", "china.jpg")]
+    opened = {}
+    for path in paths:
+        with Image.open(path) as image:
+            opened[path.stem] = image.convert("RGB")
+    return opened

@@ -1,0 +1,98 @@
+"""A broken artifact folder gives one error that names the folder and how to mend it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pigeonhole.inference.encoders import artifact, registry
+from pigeonhole.inference.encoders.artifact import ModelUnavailable
+from support import small_models
+
+
+@pytest.fixture
+def folder(artifacts: dict[str, Path], tmp_path: Path) -> Path:
+    return small_models.copy_of(artifacts["clip"], tmp_path / "clip")
+
+
+def edit(folder: Path, change: Callable[[dict[str, object]], object]) -> None:
+    content = json.loads((folder / "artifact.json").read_text())
+    change(content)
+    (folder / "artifact.json").write_text(json.dumps(content))
+
+
+def rehash(folder: Path, name: str) -> None:
+    edit(folder, lambda it: it["files"].update({name: artifact.facts_of(folder / name).model_dump()}))  # type: ignore[attr-defined]
+
+
+def shortened(folder: Path, name: str) -> None:
+    (folder / name).write_bytes((folder / name).read_bytes()[:-1])
+
+
+def replaced(folder: Path, name: str, content: bytes) -> None:
+    (folder / name).write_bytes(content)
+    rehash(folder, name)
+
+
+BREAKS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no folder": (lambda folder: folder.rename(folder.with_name("elsewhere")), "there is no such folder"),
+    "no manifest": (lambda folder: (folder / "artifact.json").unlink(), "artifact.json is missing"),
+    "manifest is no JSON": (lambda folder: (folder / "artifact.json").write_text('{"kind": '), "artifact.json: "),
+    "manifest is empty": (lambda folder: (folder / "artifact.json").write_bytes(b""), "artifact.json: "),
+    "another schema": (lambda folder: edit(folder, lambda it: it.update(schema_version=2)), "schema_version"),
+    "a field is missing": (lambda folder: edit(folder, lambda it: it.pop("encoder")), "encoder: Field required"),
+    "files are not listed": (lambda folder: edit(folder, lambda it: it.update(files={})), "lists other files"),
+    "a file out of the folder": (
+        lambda folder: edit(folder, lambda it: it["files"].update({"../x": {"bytes": 1, "sha256": ""}})),  # type: ignore[attr-defined]
+        "lists other files",
+    ),
+    "no graph": (lambda folder: (folder / "image.onnx").unlink(), "image.onnx is missing"),
+    "no tokenizer": (lambda folder: (folder / "sentence_tokenizer.json").unlink(), "sentence_tokenizer.json is missing"),
+    "a file is short": (lambda folder: shortened(folder, "text.onnx"), "text.onnx has "),
+    "a graph is no graph": (lambda folder: replaced(folder, "text.onnx", b"no"), "text.onnx can't be loaded"),
+    "a tokenizer is none": (lambda folder: replaced(folder, "tokenizer.json", b"{}"), "tokenizer.json can't be read"),
+    "another model's text graph": (
+        lambda folder: replaced(folder, "text.onnx", (folder / "sentence.onnx").read_bytes()),
+        "text.onnx doesn't give embeddings of length 24",
+    ),
+    "another input side": (
+        lambda folder: edit(folder, lambda it: it["encoder"]["image"].update(side=64)),  # type: ignore[index]
+        "image.onnx doesn't take",
+    ),
+    "a calibration is no JSON": (lambda folder: (folder / "calibration.json").write_text("{"), "calibration.json"),
+}
+
+
+@pytest.mark.parametrize("fault", BREAKS)
+def test_a_broken_folder_is_refused_with_its_name_and_how_to_mend_it(fault: str, folder: Path) -> None:
+    damage, found = BREAKS[fault]
+    damage(folder)
+
+    with pytest.raises(ModelUnavailable) as caught:
+        registry.load(folder)
+
+    message = str(caught.value)
+    assert found in message
+    assert str(folder) in message
+    assert "`pigeonhole models prepare MODEL --out" in message
+    assert "\n" not in message
+
+
+def test_a_changed_file_of_the_same_size_is_found_by_its_hash(folder: Path) -> None:
+    content = bytearray((folder / "image.onnx").read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / "image.onnx").write_bytes(content)
+
+    artifact.read(folder)
+    with pytest.raises(ModelUnavailable, match=r"image\.onnx was changed"):
+        artifact.read(folder, check_hashes=True)
+
+
+def test_a_whole_folder_is_read_back_as_it_was_written(folder: Path, tmp_path: Path) -> None:
+    read = artifact.read(folder, check_hashes=True)
+    artifact.write(tmp_path, read)
+
+    assert (tmp_path / "artifact.json").read_text() == (folder / "artifact.json").read_text()

@@ -1,0 +1,87 @@
+"""The resize and crop against each model family's own image processor, in grey levels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+from transformers import AutoImageProcessor
+
+from pigeonhole.inference.encoders.preprocess import fit, spec_from
+from support import small_models
+
+CLIP = {"kind": "CLIPImageProcessor", "size": {"shortest_edge": 224}, "crop_size": {"height": 224, "width": 224}}
+PROCESSORS: dict[str, dict[str, Any]] = {
+    "clip": CLIP,
+    "clip with a margin": {**CLIP, "size": {"shortest_edge": 256}},
+    "siglip": {"kind": "SiglipImageProcessor", "size": {"height": 224, "width": 224}},
+    "siglip2": {"kind": "SiglipImageProcessor", "size": {"height": 256, "width": 256}, "resample": 2},
+    "vit": {"kind": "ViTImageProcessor", "size": {"height": 224, "width": 224}, "resample": 2},
+    "tiny": {"kind": "CLIPImageProcessor", "size": {"shortest_edge": 64}, "crop_size": {"height": 64, "width": 64}},
+}
+
+
+def processor_of(settings: dict[str, Any], folder: Path) -> Any:
+    small_models.write_processor(folder, **settings)
+    return AutoImageProcessor.from_pretrained(folder, backend="pil")
+
+
+def reference_pixels(processor: Any, image: Image.Image) -> npt.NDArray[np.float64]:
+    batch = processor(images=image, do_rescale=False, do_normalize=False, return_tensors="np")
+    return np.asarray(batch["pixel_values"][0], dtype=np.float64).transpose(1, 2, 0)
+
+
+@pytest.mark.parametrize("name", PROCESSORS)
+def test_photos_differ_by_at_most_one_grey_level_on_average(name: str, photos: dict[str, Image.Image], tmp_path: Path) -> None:
+    processor = processor_of(PROCESSORS[name], tmp_path)
+    spec = spec_from(processor.to_dict())
+
+    for photo in photos.values():
+        difference = np.abs(fit(photo, spec) - reference_pixels(processor, photo))
+        assert difference.mean() <= 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 60), (60, 1), (30, 20), (20, 31), (223, 224), (225, 224), (4001, 63), (333, 777)])
+@pytest.mark.parametrize("name", ["clip", "clip with a margin", "siglip", "tiny"])
+def test_any_shape_is_cut_where_the_reference_cuts(name: str, size: tuple[int, int], tmp_path: Path) -> None:
+    processor = processor_of(PROCESSORS[name], tmp_path)
+    width, height = size
+    slope = np.linspace(0, 255, width)[None, :, None] / 2 + np.linspace(0, 255, height)[:, None, None] / 2
+    image = Image.fromarray(np.repeat(slope, 3, axis=2).astype(np.uint8))
+
+    pixels = fit(image, spec_from(processor.to_dict()))
+
+    assert pixels.dtype == np.uint8
+    assert np.abs(pixels - reference_pixels(processor, image)).mean() <= 1
+
+
+def test_rescaling_by_another_factor_is_folded_into_mean_and_std(tmp_path: Path) -> None:
+    processor = processor_of(PROCESSORS["siglip"], tmp_path)
+    settings = {**processor.to_dict(), "rescale_factor": 1 / 127.5, "image_mean": [1.0] * 3, "image_std": [1.0] * 3}
+
+    spec = spec_from(settings)
+
+    assert spec.mean == pytest.approx((0.5,) * 3)
+    assert spec.std == pytest.approx((0.5,) * 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"do_resize": False}, "doesn't resize"),
+        ({"size": {"height": 224, "width": 300}}, "squares"),
+        ({"size": {"shortest_edge": 224}}, "squares"),
+        ({"size": {"shortest_edge": 100}, "do_center_crop": True, "crop_size": {"height": 224, "width": 224}}, "squares"),
+        ({"do_pad": True}, "pads"),
+        ({"resample": 0}, "resamples"),
+    ],
+)
+def test_a_processor_that_cannot_be_followed_is_refused(change: dict[str, Any], fault: str, tmp_path: Path) -> None:
+    settings = processor_of(PROCESSORS["siglip"], tmp_path).to_dict() | change
+
+    with pytest.raises(ValueError, match=fault):
+        spec_from(settings)

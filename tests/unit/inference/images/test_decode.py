@@ -1,0 +1,259 @@
+"""Whatever a file is inside, it comes out as upright RGB."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from pigeonhole.errors import UnsupportedMedia
+from pigeonhole.inference.images.decode import ImageLimits, open_image
+from support.pictures import (
+    animation,
+    difference,
+    four_corners,
+    grey_tiff,
+    photo,
+    png,
+    png_chunk,
+    save,
+    stripes,
+    tiff,
+)
+
+LOSSLESS = {"PNG": {}, "BMP": {}, "TIFF": {}, "GIF": {}, "WEBP": {"lossless": True}}
+LOSSY = {"JPEG": {"quality": 95, "subsampling": 0}, "AVIF": {"quality": 95}, "WEBP": {"quality": 95}}
+
+
+def opened(data: bytes) -> Image.Image:
+    """At full size: no photo reaches this input side."""
+    return open_image(data, ImageLimits(), side=10_000)
+
+
+def colours(data: bytes) -> list[tuple[int, ...]]:
+    """The pixels of the first row."""
+    image = opened(data)
+    return [tuple(pixel) for pixel in np.asarray(image)[0].tolist()]
+
+
+@pytest.mark.parametrize("kind", LOSSLESS)
+def test_a_lossless_file_comes_out_as_it_went_in(kind: str) -> None:
+    image = opened(save(stripes(), kind, **LOSSLESS[kind]))
+
+    assert image.mode == "RGB"
+    assert difference(image, stripes()) == 0
+
+
+@pytest.mark.parametrize("kind", LOSSY)
+def test_a_lossy_file_comes_out_much_as_it_went_in(kind: str) -> None:
+    image = opened(save(photo("chelsea.png"), kind, **LOSSY[kind]))
+
+    assert image.mode == "RGB"
+    assert difference(image, photo("chelsea.png")) < 3
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"])
+def test_tiff_is_read_in_its_usual_compressions(compression: str) -> None:
+    assert difference(opened(save(stripes(), "TIFF", compression=compression)), stripes()) < 15
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "AVIF", "TIFF"])
+def test_of_an_animation_the_first_frame_is_taken(kind: str) -> None:
+    image = opened(animation(kind))
+
+    assert image.size == (64, 64)
+    assert np.allclose(image.getpixel((30, 30)), (255, 0, 0), atol=2)
+
+
+def test_frames_after_the_first_may_be_broken() -> None:
+    file = animation("GIF", 50)
+
+    assert opened(file[: len(file) // 2]).getpixel((5, 5)) == (255, 0, 0)
+
+
+TURNS = [
+    None,
+    *(Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180, Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.TRANSPOSE),
+    *(Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90),
+]
+
+
+def corners(image: Image.Image) -> list[list[int]]:
+    right, bottom = image.width - 1, image.height - 1
+    return [list(image.getpixel(at)) for at in ((0, 0), (right, 0), (0, bottom), (right, bottom))]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(kind: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    straight = four_corners(64, 48)
+    turn = TURNS[orientation - 1]
+
+    image = opened(save(straight, kind, exif=exif, quality=95))
+
+    wanted = straight if turn is None else straight.transpose(turn)
+    assert image.size == wanted.size
+    assert np.allclose(corners(image), corners(wanted), atol=12)
+
+
+@pytest.mark.parametrize("value", [0, 9, 65_535])
+def test_an_orientation_that_is_none_changes_nothing(value: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = value
+
+    assert difference(opened(save(stripes(), "PNG", exif=exif)), stripes()) == 0
+
+
+@pytest.mark.parametrize(
+    "exif",
+    [
+        b"Exif\0\0",
+        b"Exif\0\0II",
+        b"Exif\0\0XX*\0\x08\0\0\0",
+        b"Exif\0\0II*\0\xff\xff\xff\xff",
+        b"Exif\0\0MM\0*\0\0\0\x08\xff\xff",
+    ],
+)
+def test_a_broken_exif_is_as_good_as_none(exif: bytes) -> None:
+    file = save(stripes(), "JPEG", quality=100, subsampling=0)
+    segment = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
+
+    assert difference(opened(file[:2] + segment + file[2:]), stripes()) < 2
+    assert (
+        difference(opened(save(stripes(), "PNG")[:33] + png_chunk(b"eXIf", exif[6:]) + save(stripes(), "PNG")[33:]), stripes())
+        == 0
+    )
+
+
+def transparency(data: bytes) -> bytes:
+    return png_chunk(b"tRNS", data)
+
+
+def palette(*entries: tuple[int, int, int]) -> bytes:
+    return png_chunk(b"PLTE", b"".join(map(bytes, entries)))
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        (png((4, 1), 16, 0, [struct.pack(">4H", 0, 0x0180, 0x8000, 0xFFFF)]), [0, 1, 128, 255]),
+        (png((3, 1), 16, 0, [struct.pack(">3H", 0, 77, 0x8000)], transparency(struct.pack(">H", 77))), [0, 255, 128]),
+        (grey_tiff(np.array([0, 0x0180, 0x8000, 0xFFFF], np.uint16)), [0, 1, 128, 255]),
+        (grey_tiff(np.array([0, 0x0180, 0x8000, 0xFFFF], np.uint16), order=">"), [0, 1, 128, 255]),
+        (grey_tiff(np.array([0, 0x0180, 0x8000, 0xFFFF], np.uint16), photometric=0), [255, 254, 127, 0]),
+        (grey_tiff(np.array([0, 0x018, 0x800, 0xFFF], np.uint16), bits=12), [0, 1, 128, 255]),
+        (png((3, 1), 1, 0, [bytes([0b10100000])]), [255, 0, 255]),
+        (png((3, 1), 2, 0, [bytes([0b00011000])]), [0, 85, 170]),
+        (png((2, 1), 8, 0, [bytes([7, 9])], transparency(struct.pack(">H", 7))), [255, 9]),
+        (png((2, 1), 1, 0, [bytes([0b01000000])], transparency(struct.pack(">H", 0))), [255, 255]),
+        (png((3, 1), 8, 4, [bytes([0, 255, 0, 128, 0, 0])]), [0, 127, 255]),
+        (png((2, 1), 16, 4, [struct.pack(">4H", 0, 0xFFFF, 0, 0)]), [0, 255]),
+    ],
+    ids=[
+        "16 bit",
+        "16 bit with a transparent grey",
+        "TIFF 16 bit",
+        "TIFF 16 bit, big-endian",
+        "TIFF 16 bit from white",
+        "TIFF 12 bit",
+        "1 bit",
+        "2 bit",
+        "a transparent grey",
+        "1 bit, transparent",
+        "grey and alpha",
+        "16 bit grey and alpha",
+    ],
+)
+def test_every_depth_of_grey_keeps_its_range(file: bytes, expected: list[int]) -> None:
+    assert colours(file) == [(grey, grey, grey) for grey in expected]
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        (png((1, 1), 16, 2, [struct.pack(">3H", 0x0180, 0x8000, 0xFFFF)]), [(1, 128, 255)]),
+        (
+            png((2, 1), 8, 2, [bytes([1, 2, 3, 4, 5, 6])], transparency(struct.pack(">3H", 1, 2, 3))),
+            [(255, 255, 255), (4, 5, 6)],
+        ),
+        (png((2, 1), 8, 6, [bytes([255, 0, 0, 255, 0, 0, 0, 128])]), [(255, 0, 0), (127, 127, 127)]),
+        (png((1, 1), 16, 6, [struct.pack(">4H", 0, 0, 0, 0)]), [(255, 255, 255)]),
+        (png((2, 1), 8, 3, [b"\0\1"], palette((255, 0, 0), (0, 0, 255))), [(255, 0, 0), (0, 0, 255)]),
+        (png((2, 1), 8, 3, [b"\0\1"], palette((255, 0, 0), (0, 0, 255)) + transparency(b"\0")), [(255, 255, 255), (0, 0, 255)]),
+        (
+            png((2, 1), 8, 3, [b"\0\1"], palette((0, 0, 0), (0, 0, 255)) + transparency(b"\x80\0")),
+            [(127, 127, 127), (255, 255, 255)],
+        ),
+        (png((2, 1), 1, 3, [bytes([0b01000000])], palette((9, 8, 7), (1, 2, 3))), [(9, 8, 7), (1, 2, 3)]),
+    ],
+    ids=[
+        "16 bit",
+        "a transparent colour",
+        "alpha",
+        "16 bit alpha",
+        "palette",
+        "palette, one transparent",
+        "palette, alpha each",
+        "palette, 1 bit",
+    ],
+)
+def test_every_kind_of_colour_is_flattened_to_rgb_on_white(file: bytes, expected: list[tuple[int, int, int]]) -> None:
+    assert colours(file) == expected
+
+
+@pytest.mark.parametrize(("bits", "photometric"), [([8, 8], 1), ([8, 8, 8, 8], 2)], ids=["grey", "colour"])
+def test_alpha_that_is_multiplied_in_already_is_not_applied_twice(bits: list[int], photometric: int) -> None:
+    samples = len(bits)
+    tags = {256: [1], 257: [1], 258: bits, 259: [1], 262: [photometric], 273: [0], 277: [samples], 278: [1], 279: [samples]}
+
+    (grey, _, _), *_ = colours(tiff(tags | {338: [1]}, bytes([*[64] * (samples - 1), 128])))
+
+    assert abs(grey - (64 + 127)) <= 1
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "AVIF", "TIFF", "GIF"])
+def test_alpha_is_flattened_on_white_in_every_format(kind: str) -> None:
+    image = Image.new("RGBA", (16, 16), (0, 0, 0, 0))
+    image.paste((255, 0, 0, 255), (0, 0, 8, 16))
+
+    flat = opened(save(image, kind, lossless=True))
+
+    assert np.allclose([flat.getpixel((2, 8)), flat.getpixel((13, 8))], [(255, 0, 0), (255, 255, 255)], atol=6)
+
+
+@pytest.mark.parametrize("mode", ["LA", "PA", "YCbCr", "1", "L", "P"])
+def test_every_mode_that_tiff_has_becomes_rgb(mode: str) -> None:
+    source = stripes().convert(mode)
+    assert source.mode == mode
+
+    assert difference(opened(save(source, "TIFF")), source.convert("RGB")) < 0.5
+
+
+def test_lab_becomes_rgb() -> None:
+    profiles = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+    picture = photo("chelsea.png").resize((40, 30))
+    source = ImageCms.profileToProfile(picture, *profiles, outputMode="LAB")
+
+    assert source is not None
+    assert difference(opened(save(source, "TIFF")), picture) < 3
+
+
+def test_a_cmyk_jpeg_of_adobes_inverted_kind_has_its_colours() -> None:
+    file = save(stripes().convert("CMYK"), "JPEG", quality=100)
+    assert b"Adobe" in file
+
+    assert difference(opened(file), stripes()) < 3
+
+
+def test_a_cmyk_tiff_has_its_colours() -> None:
+    assert difference(opened(save(stripes().convert("CMYK"), "TIFF")), stripes()) == 0
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_numbers_whose_white_is_not_known_are_refused(mode: str) -> None:
+    with pytest.raises(UnsupportedMedia, match="8 or 16 bits"):
+        opened(save(Image.new(mode, (4, 4)), "TIFF"))

@@ -1,0 +1,79 @@
+"""A file's kind is what its bytes say."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pigeonhole.errors import UnreadableImage, UnsupportedMedia
+from pigeonhole.inference.images.formats import ACCEPTED, identify
+from support.pictures import save, stripes
+
+KINDS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_is_known_by_its_bytes(kind: str) -> None:
+    assert identify(save(stripes(), kind)) == kind
+
+
+@pytest.mark.parametrize("head", [b"II\x2b\0", b"MM\0\x2b", b"MM\0\x2a"])
+def test_both_byte_orders_of_tiff_and_its_large_form_are_known(head: bytes) -> None:
+    assert identify(head + bytes(20)) == "TIFF"
+
+
+@pytest.mark.parametrize("brands", [b"avif\0\0\0\0mif1", b"avis\0\0\0\0avifmif1", b"mif1\0\0\0\0mif1avifmiaf"])
+def test_avif_is_known_by_any_of_its_brands(brands: bytes) -> None:
+    assert identify(b"\0\0\0\x1cftyp" + brands) == "AVIF"
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (b"<!DOCTYPE html><html><body>404</body></html>", "HTML page"),
+        (b"\xef\xbb\xbf \n<HTML lang='en'>", "HTML page"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
+        (b"<?xml version='1.0'?><svg/>", "SVG"),
+        (b"<!-- made with love --><svg/>", "SVG"),
+        (b"%PDF-1.7\n%\xe2\xe3", "PDF"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "HEIC"),
+        (b"\0\0\0\x20ftypisom\0\0\x02\0isomiso2", "video"),
+        (b"\x1a\x45\xdf\xa3\x9fB\x86", "video"),
+        (b"\xff\x0a\xfa\x1f", "JPEG XL"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
+        (b"\0\0\x01\0\x01\0\x10\x10", "icon"),
+        (b"8BPS\0\x01", "Photoshop"),
+        (b"PK\x03\x04\x14\0", "archive"),
+        (b"\x1f\x8b\x08\0", "archive"),
+        (b'{"error": "not found"}', "text"),
+        (b"BMW builds cars. BM is how a bitmap begins.", "text"),
+        (b"GIF89b", "text"),
+        (b"RIFF\x24\0\0\0WAVEfmt ", "unknown"),
+        (b"\x7fELF\x02\x01\x01", "unknown"),
+        (b"\0" * 100, "unknown"),
+        (b"\xff\xd8", "unknown"),
+        (b"#define x_width 16\nstatic char x_bits[] = {", "text"),
+        (b"P6\n2 2\n255\n", "text"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0", "text"),
+    ],
+)
+def test_another_kind_is_named_as_far_as_it_is_known_and_the_accepted_ones_are_listed(data: bytes, name: str) -> None:
+    with pytest.raises(UnsupportedMedia, match=name) as refused:
+        identify(data)
+
+    assert ACCEPTED in refused.value.message
+
+
+def test_nothing_is_no_image() -> None:
+    with pytest.raises(UnreadableImage, match="empty"):
+        identify(b"")
+
+
+@given(st.binary())
+def test_any_bytes_are_a_kind_or_one_of_our_errors(data: bytes) -> None:
+    with suppress(UnreadableImage, UnsupportedMedia):
+        assert identify(data) in KINDS

@@ -1,0 +1,217 @@
+"""A job's states and its samples, part by part."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pigeonhole.jobs.job import (
+    ENDED,
+    LEASE_S,
+    LONGEST_S,
+    MAY_FOLLOW,
+    Announcement,
+    IllegalTransition,
+    Job,
+    Part,
+    Span,
+    Status,
+    new_id,
+    open_spans,
+    rest_of,
+)
+from pigeonhole.jobs.webhook import DeliveryStatus, Webhook
+from support.jobs_made import job, part
+
+NOW = 2_000.0
+
+
+def in_state(status: Status) -> Job:
+    started = job().started(NOW)
+    ways = {
+        Status.QUEUED: lambda: job(),
+        Status.PROCESSING: lambda: started,
+        Status.SUCCEEDED: lambda: started.with_part(part(0, 10), NOW),
+        Status.FAILED: lambda: started.with_part(part(0, 10, failed=10), NOW),
+        Status.CANCELED: lambda: started.canceled(NOW),
+    }
+    return ways[status]()
+
+
+@pytest.mark.parametrize("status", Status)
+def test_each_state_is_reached(status: Status) -> None:
+    reached = in_state(status)
+
+    assert reached.status is status
+    assert reached.has_ended is (status in ENDED)
+    assert (reached.finished_at == NOW) is (status in ENDED)
+
+
+@pytest.mark.parametrize("status", Status)
+def test_what_may_not_follow_raises(status: Status) -> None:
+    before = in_state(status)
+    steps = {
+        Status.PROCESSING: lambda: before.started(NOW),
+        Status.SUCCEEDED: lambda: before.with_part(part(0, 10), NOW),
+        Status.FAILED: lambda: before.with_part(part(0, 10, failed=10), NOW),
+        Status.CANCELED: lambda: before.canceled(NOW),
+    }
+    for after, step in steps.items():
+        if status in MAY_FOLLOW[after]:
+            assert step().status is after
+        else:
+            with pytest.raises(IllegalTransition):
+                step()
+
+
+def test_an_end_is_final() -> None:
+    assert all(not (MAY_FOLLOW[status] & ENDED) for status in Status)
+
+
+def test_parts_are_counted_and_the_last_one_ends_the_job() -> None:
+    begun = job().started(NOW).with_part(part(0, 4, failed=1), NOW)
+    assert (begun.status, begun.succeeded, begun.failed, begun.finished_at) == (Status.PROCESSING, 3, 1, None)
+
+    ended = begun.with_part(part(4, 10, failed=6), NOW + 1)
+    assert (ended.status, ended.succeeded, ended.failed, ended.finished_at) == (Status.SUCCEEDED, 3, 7, NOW + 1)
+
+
+def test_more_samples_than_there_are_cannot_be_counted() -> None:
+    with pytest.raises(IllegalTransition):
+        job().started(NOW).with_part(part(0, 8), NOW).with_part(part(0, 8), NOW)
+
+
+def test_every_change_is_a_new_version() -> None:
+    versions = [it.version for it in (job(), job().queued(NOW, 1.0), job().looked_after(1.0), job().started(NOW))]
+
+    assert versions == [1, 2, 2, 2]
+
+
+def test_an_end_waits_to_be_told_and_the_sweep_sees_to_it() -> None:
+    for status in ENDED:
+        end = in_state(status)
+        assert end.announcement is Announcement.WAITING
+        assert end.due_at is not None
+        assert end.finished_at is not None
+        assert end.due_at == end.finished_at + LEASE_S
+    assert in_state(Status.PROCESSING).announcement is None
+
+
+def test_nothing_is_left_to_look_after_once_an_end_is_told() -> None:
+    told = in_state(Status.CANCELED).taken_up(NOW).announced()
+
+    assert (told.announcement, told.due_at) == (Announcement.MADE, None)
+
+
+@pytest.mark.parametrize("status", set(Status) - ENDED)
+def test_what_has_not_ended_has_no_end_to_tell(status: Status) -> None:
+    job = in_state(status)
+    for change in (
+        lambda: job.to_be_announced(NOW),
+        lambda: job.taken_up(NOW),
+        job.announced,
+        job.with_whole,
+        lambda: job.with_webhook(Webhook("https://example.com")),
+    ):
+        with pytest.raises(IllegalTransition):
+            change()
+    assert not replace(job, webhook=Webhook("https://example.com")).awaits_try(1)
+
+
+def test_an_end_is_taken_up_once() -> None:
+    taken = in_state(Status.FAILED).taken_up(NOW)
+
+    with pytest.raises(IllegalTransition):
+        taken.taken_up(NOW)
+    assert taken.to_be_announced(NOW).taken_up(NOW).announcement is Announcement.TAKEN_UP
+
+
+@pytest.mark.parametrize(("succeeded", "failed"), [(3, 0), (4, 1), (5, -2)])
+def test_a_part_counts_its_samples(succeeded: int, failed: int) -> None:
+    with pytest.raises(ValueError, match="samples"):
+        Part(Span(0, 4), succeeded, failed, data=b"")
+
+
+def test_chunks_cover_the_samples_in_order() -> None:
+    assert job(total=10, chunk_size=4).chunks() == [Span(0, 4), Span(4, 8), Span(8, 10)]
+    assert job(total=4, chunk_size=500).chunks() == [Span(0, 4)]
+
+
+def test_the_rest_of_a_span_begins_where_the_chain_of_parts_ends() -> None:
+    assert rest_of(Span(4, 8), []) == Span(4, 8)
+    assert rest_of(Span(4, 8), [Span(4, 6)]) == Span(6, 8)
+    assert len(rest_of(Span(4, 8), [Span(4, 6), Span(6, 8)])) == 0
+    assert rest_of(Span(4, 8), [Span(0, 4), Span(8, 10)]) == Span(4, 8)
+
+
+def test_a_message_for_less_than_a_part_has_nothing_left() -> None:
+    assert len(rest_of(Span(4, 6), [Span(4, 8)])) == 0
+
+
+def test_open_spans_are_what_is_left_of_each_chunk() -> None:
+    assert open_spans(job(), [Span(0, 4), Span(4, 5)]) == [Span(5, 8), Span(8, 10)]
+
+
+@given(st.data())
+def test_whatever_order_messages_come_in_no_sample_is_done_twice_and_none_is_left(data: st.DataObject) -> None:
+    """Workers take messages (again and again, some at once), write parts as long as they have time for and send the rest on."""
+    now = job(total=data.draw(st.integers(1, 12)), chunk_size=data.draw(st.integers(1, 5)))
+    messages, done = now.chunks(), dict[int, Span]()
+    while messages:
+        message = data.draw(st.sampled_from(messages))
+        if data.draw(st.booleans(), label="comes again"):
+            messages.append(message)
+        messages.remove(message)
+        rest = rest_of(message, done.values())
+        if not len(rest):
+            continue
+        written = Span(rest.start, data.draw(st.integers(rest.start + 1, rest.stop)))
+        late = rest_of(written, done.values())  # another may have written since; here nobody has
+        assert late == written
+        assert written.start not in done
+        done[written.start] = written
+        if written.stop < rest.stop:
+            messages.append(Span(written.stop, rest.stop))
+        if len(messages) > 50:
+            messages = list(dict.fromkeys(messages))
+    in_order = sorted(done.values(), key=lambda span: span.start)
+    assert [in_order[0].start, in_order[-1].stop] == [0, now.total]
+    assert all(one.stop == other.start for one, other in pairwise(in_order))
+
+
+def test_ids_sort_by_time_and_differ() -> None:
+    early, late = new_id(1_000.0), new_id(1_000.001)
+
+    assert early < late
+    assert len({new_id(1_000.0) for _ in range(100)}) == 100
+    assert (len(early), set(early) <= set("0123456789abcdef")) == (32, True)
+
+
+def test_an_ended_job_is_due_when_its_announcement_or_its_webhook_is() -> None:
+    hook = Webhook("https://example.com")
+    end = replace(in_state(Status.PROCESSING), webhook=hook).canceled(NOW)
+    assert end.due_at == NOW + LEASE_S
+
+    told = end.taken_up(NOW).announced()
+    assert told.due_at == NOW + LEASE_S, "its webhook's first try"
+    tried = told.with_webhook(replace(hook, due_at=NOW + 30))
+    assert tried.due_at == NOW + 30
+    assert tried.with_webhook(replace(hook, status=DeliveryStatus.DELIVERED)).due_at is None
+    assert end.with_webhook(replace(hook, status=DeliveryStatus.DELIVERED)).due_at == NOW + LEASE_S, "nobody has told it yet"
+
+
+def test_what_nobody_does_is_asked_for_after_as_long_as_it_has_waited() -> None:
+    end = in_state(Status.CANCELED)
+
+    assert [end.again_at(NOW + waited) - NOW - waited for waited in (0, 60, 120, 240, 3_600, 80_000)] == [
+        LEASE_S,
+        60,
+        120,
+        240,
+        3_600,
+        LONGEST_S,
+    ]

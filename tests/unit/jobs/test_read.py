@@ -1,0 +1,235 @@
+"""A tenant reads its jobs: waiting for an end, results, pages, and nothing of another's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pigeonhole.contract.jobs import JobResponse
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
+from pigeonhole.errors import InternalError, JobFinished, NotFound
+from pigeonhole.jobs.job import Job, Status
+from pigeonhole.jobs.read import LINK_S, page_of
+from pigeonhole.jobs.results import MAX_WARNINGS
+from support.jobs_made import ACME, ZETA, Jobs, job, job_id
+
+
+def test_a_job_that_goes_on_is_shown_without_results() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(10)
+    jobs.process(jobs.take(), lambda: 100)
+
+    shown = jobs.read.shown(jobs.job(job), "log-1").model_dump(by_alias=True, exclude_none=True)
+
+    assert shown == {
+        "success": True,
+        "log_id": "log-1",
+        "job": {
+            "id": job.id,
+            "status": "processing",
+            "created_at": "1970-01-01T00:16:40Z",
+            "started_at": "1970-01-01T00:16:40Z",
+            "expires_at": "1970-01-01T00:33:20Z",
+            "progress": {"total": 10, "succeeded": 4, "failed": 0},
+        },
+    }
+
+
+def test_several_labels_per_sample_come_as_arrays() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(2, multiple_labels=True)
+    jobs.work()
+
+    assert jobs.read.shown(jobs.job(job), "l").predictions == [["even"], ["odd"]]
+
+
+def test_waiting_ends_with_the_job() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(4)
+    looks = []
+
+    def sleep(seconds: float) -> None:
+        looks.append(seconds)
+        jobs.now += seconds
+        if len(looks) == 3:
+            jobs.work()
+
+    jobs.sleep = sleep  # type: ignore[method-assign]
+    assert jobs.read(ACME.id, job.id, wait_s=20).status is Status.SUCCEEDED
+    assert len(looks) == 3
+    assert looks == sorted(looks), "it asks less and less often"
+
+
+def test_waiting_ends_with_the_time() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(4)
+
+    assert jobs.read(ACME.id, job.id, wait_s=20).status is Status.QUEUED
+    assert jobs.now == 1_020.0
+
+
+def test_not_waiting_asks_once() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(4)
+
+    jobs.read(ACME.id, job.id)
+    assert jobs.now == 1_000.0
+
+
+def refusal(jobs: Jobs, tenant: Any, job_id: str) -> str:
+    with pytest.raises(NotFound) as caught:
+        jobs.read(tenant.id, job_id)
+    return caught.value.message
+
+
+def test_anothers_job_and_none_are_told_alike() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(4)
+
+    assert refusal(jobs, ZETA, job.id) == refusal(jobs, ACME, "0" * 32)
+
+
+def test_a_job_whose_time_is_over_is_gone_before_the_table_forgets_it() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(4)
+    jobs.now = 2_000.0
+
+    assert refusal(jobs, ACME, job.id)
+    assert jobs.list(ACME.id, None, 10, None).jobs == []
+    with pytest.raises(NotFound):
+        jobs.cancel(ACME, job.id)
+
+
+def test_results_larger_than_an_answer_come_as_an_address() -> None:
+    def run(command: ClassifyCommand, **_: Any) -> ChunkResult:
+        return ChunkResult(predictions=[["x" * 2_100_000]] * 4, input_tokens=1, output_tokens=1, inference_ms=1)
+
+    jobs = Jobs(run=run)
+    job = jobs.submitted(4)
+    jobs.work()
+
+    answer = jobs.read.shown(jobs.job(job), "l")
+    assert (answer.predictions, answer.usage) == (None, None)
+    assert answer.results_url == f"https://objects.example/results/acme/{job.id}/results.json?seconds={LINK_S}"
+    kept = JobResponse.model_validate_json(jobs.objects.objects[f"results/acme/{job.id}/results.json"])
+    assert kept.predictions == ["x" * 2_100_000] * 4
+
+
+def test_a_job_whose_results_are_gone_is_a_fault_of_ours() -> None:
+    def run(command: ClassifyCommand, **_: Any) -> ChunkResult:
+        names = [f"{pow(7, number, 2**61 - 1):x}" for number in range(40_000)]
+        return ChunkResult(predictions=[names] * 4, input_tokens=1, output_tokens=1, inference_ms=1)
+
+    jobs = Jobs(run=run)
+    job = jobs.submitted(4, multiple_labels=True)
+    jobs.work()
+    jobs.objects.objects.clear()
+
+    with pytest.raises(InternalError):
+        jobs.read.shown(jobs.job(job), "l")
+
+
+def test_ten_thousand_warnings_are_cut() -> None:
+    def run(command: ClassifyCommand, **_: Any) -> ChunkResult:
+        warnings = [f"dataset.{command.first + number}.value: cut" for number in range(100)]
+        return ChunkResult(predictions=[["x"]] * 4, warnings=warnings, input_tokens=1, output_tokens=1, inference_ms=1)
+
+    jobs = Jobs(run=run)
+    job = jobs.submitted(12)
+    jobs.work()
+
+    warnings = jobs.read.shown(jobs.job(job), "l").warnings
+    assert warnings is not None
+    assert len(warnings) == MAX_WARNINGS + 1
+    assert warnings[-1] == "and 8 more warnings"  # chunks begin four samples apart, so most are alike
+
+
+def test_a_page_is_shown_with_where_the_next_begins() -> None:
+    jobs = Jobs()
+    first = jobs.submitted(1)
+    jobs.now += 1
+    second = jobs.submitted(2)
+    jobs.submitted(3, tenant=ZETA)
+
+    page = page_of(jobs.list(ACME.id, None, 1, None), "l")
+    assert ([it.id for it in page.jobs], page.cursor) == ([second.id], second.id)
+    rest = page_of(jobs.list(ACME.id, None, 1, page.cursor), "l")
+    assert ([it.id for it in rest.jobs], rest.cursor) == ([first.id], None)
+
+
+def with_some_over(*over: bool) -> Jobs:
+    """Jobs of one tenant, the newest first, of which some's time is over."""
+    jobs = Jobs()
+    for number, is_over in enumerate(reversed(over)):
+        jobs.store.create(job(id=job_id(number), expires_at=500 if is_over else 5_000), None)
+    return jobs
+
+
+def pages(jobs: Jobs, limit: int) -> list[list[Job]]:
+    found, cursor = [], None
+    while True:
+        page = jobs.list(ACME.id, None, limit, cursor)
+        found.append(page.jobs)
+        cursor = page.next
+        if cursor is None:
+            return found
+
+
+@pytest.mark.parametrize("limit", range(1, 7))
+def test_pages_are_full_although_the_time_of_some_jobs_is_over(limit: int) -> None:
+    jobs = with_some_over(False, True, True, False, True, False, False, True)
+
+    found = pages(jobs, limit)
+
+    assert [each.id for page in found for each in page] == [job_id(number) for number in (7, 4, 2, 1)]
+    assert all(len(page) == limit for page in found[:-1])
+
+
+def test_a_page_looks_at_so_many_jobs_and_no_more_and_says_where_it_ended() -> None:
+    jobs = with_some_over(*[True] * 1_500, False)
+
+    first, second = pages(jobs, 20)
+
+    assert (first, [each.id for each in second]) == ([], [job_id(0)])
+
+
+def test_a_list_may_be_of_one_state() -> None:
+    jobs = Jobs()
+    done = jobs.submitted(1)
+    jobs.work()
+    jobs.now += 1
+    jobs.submitted(1)
+
+    assert [job.id for job in jobs.list(ACME.id, Status.SUCCEEDED, 10, None).jobs] == [done.id]
+
+
+def test_a_canceled_job_has_ended_and_has_no_results() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(8)
+    jobs.process(jobs.take(), lambda: 100)
+
+    canceled = jobs.cancel(ACME, job.id)
+
+    assert (canceled.status, canceled.finished_at) == (Status.CANCELED, 1_000.0)
+    assert jobs.read.shown(jobs.job(job), "l").predictions is None
+    jobs.work()
+    assert jobs.job(job) == canceled
+
+
+def test_what_has_ended_cannot_be_canceled() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(4)
+    jobs.work()
+
+    with pytest.raises(JobFinished, match="succeeded"):
+        jobs.cancel(ACME, job.id)
+
+
+def test_anothers_job_cannot_be_canceled() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(4)
+
+    with pytest.raises(NotFound):
+        jobs.cancel(ZETA, job.id)
+    assert jobs.job(job).status is Status.QUEUED

@@ -1,0 +1,250 @@
+"""What a crash left half done is finished: jobs that were never queued, messages that are gone, messages that are dead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from pigeonhole.contract.messages import ChunkMessage
+from pigeonhole.errors import Overloaded
+from pigeonhole.jobs.job import LEASE_S, Announcement, Job, Span, Status
+from pigeonhole.jobs.sweep import AT_ONCE, FOR_S, Swept
+from pigeonhole.ports import Due
+from support.jobs_made import ACME, Jobs, message
+
+
+def crash() -> None:
+    raise Overloaded("gone")
+
+
+def never_queued(jobs: Jobs, count: int = 10) -> Job:
+    jobs.queue.before = crash
+    job = jobs.submitted(count)
+    jobs.queue.before = lambda: None
+    jobs.queue.sent.clear()
+    return job
+
+
+def test_a_job_that_was_written_and_not_queued_is_queued_after_a_minute() -> None:
+    jobs = Jobs()
+    never_queued(jobs)
+
+    jobs.now += 59
+    assert jobs.sweep() == Swept(due=0, queued=0)
+    jobs.now += 1
+    assert jobs.sweep() == Swept(due=1, queued=1)
+    assert jobs.sweep() == Swept(due=0, queued=0)
+
+    jobs.work()
+    (job,) = jobs.store.jobs.values()
+    assert (job.status, job.succeeded, job.queued_at) == (Status.SUCCEEDED, 10, 1_060.0)
+
+
+def test_a_job_that_stands_still_has_its_open_spans_queued_again() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(10)
+    jobs.process(jobs.take(), lambda: 29)  # two of the first four
+    jobs.queue.sent.clear()  # and every message is gone
+
+    jobs.now += jobs.rules.stuck_s
+    assert jobs.sweep() == Swept(due=1, queued=1)
+
+    assert [Span(it.start, it.stop) for it in jobs.queue.sent] == [Span(2, 4), Span(4, 8), Span(8, 10)]
+    jobs.work()
+    assert (jobs.job(job).status, jobs.job(job).succeeded) == (Status.SUCCEEDED, 10)
+
+
+def test_a_job_that_goes_on_is_left_alone() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(10)
+    jobs.now += jobs.rules.stuck_s - 1
+    jobs.process(jobs.take(), lambda: 100)
+    jobs.queue.sent.clear()
+    jobs.now += 1
+
+    assert jobs.sweep() == Swept(due=1, queued=0)
+    assert jobs.queue.sent == []
+    assert jobs.job(job).due_at == jobs.job(job).updated_at + jobs.rules.stuck_s
+
+
+def test_a_job_that_waits_in_a_long_queue_is_queued_again_ever_less_often() -> None:
+    jobs = Jobs()
+    jobs.submitted(4)
+    began, queued = jobs.now, []
+    while jobs.now < began + 16 * jobs.rules.stuck_s:
+        jobs.now += jobs.rules.stuck_s
+        if jobs.sweep().queued:
+            queued.append((jobs.now - began) / jobs.rules.stuck_s)
+
+    assert queued == [1, 2, 4, 8, 16]
+
+
+def test_one_job_that_cannot_be_looked_after_holds_up_no_other() -> None:
+    jobs = Jobs()
+    never_queued(jobs)
+    jobs.now += 1
+    never_queued(jobs)
+    jobs.now += 60
+    calls = iter([True])
+
+    def fail_once() -> None:
+        if next(calls, False):
+            crash()
+
+    jobs.queue.before = fail_once
+    assert jobs.sweep() == Swept(due=2, queued=1, failed=1)
+    jobs.now += LEASE_S
+    assert jobs.sweep() == Swept(due=1, queued=1)
+
+
+def test_jobs_that_take_a_sweeps_time_and_cannot_be_queued_do_not_take_that_of_each() -> None:
+    jobs = Jobs()
+    for _ in range(5):
+        never_queued(jobs, 1)
+    jobs.now += 1
+    told = jobs.submitted(1)
+    jobs.work()  # its end is in the stream, and nobody reads that
+    jobs.now += LEASE_S
+
+    def time_out() -> None:
+        jobs.now += FOR_S / 2
+        crash()
+
+    jobs.queue.before = time_out
+    for _ in range(3):
+        jobs.sweep()
+
+    assert jobs.store.stream.count((told.tenant_id, told.id)) == 2, "it waits to be told again"
+
+
+def test_a_job_that_an_index_names_too_late_is_left_alone() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(4)
+    jobs.now += jobs.rules.stuck_s
+    jobs.work()
+    # what an index that lags would say
+    jobs.store.due = lambda now, limit, start: Due([jobs.job(job)], [], None)  # type: ignore[method-assign]
+    before = jobs.job(job)
+
+    assert jobs.sweep() == Swept(due=1)
+    assert (jobs.queue.sent, jobs.job(job)) == ([], before)
+
+
+def test_a_job_that_ends_while_it_is_looked_at_is_left_to_who_tells_its_end() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(4)
+    jobs.now += jobs.rules.stuck_s
+    real = jobs.queue.send
+
+    def send(messages: object) -> None:
+        jobs.queue.send = real
+        jobs.work()
+
+    jobs.queue.send = send  # type: ignore[method-assign]
+    jobs.sweep()
+
+    assert jobs.job(job).announcement is Announcement.WAITING
+    assert jobs.job(job).due_at == jobs.now + LEASE_S
+
+
+def test_more_jobs_than_are_read_at_once_are_all_looked_after() -> None:
+    jobs = Jobs()
+    for _ in range(AT_ONCE + 5):
+        never_queued(jobs, 1)
+    jobs.now += 60
+
+    assert jobs.sweep() == Swept(due=AT_ONCE + 5, queued=AT_ONCE + 5)
+
+
+def test_a_sweep_ends_when_its_time_is_up() -> None:
+    jobs = Jobs()
+    for _ in range(3 * AT_ONCE):
+        never_queued(jobs, 1)
+    jobs.now += 60
+
+    def slowly() -> None:
+        jobs.now += 1
+
+    jobs.queue.before = slowly
+    assert jobs.sweep().queued == FOR_S
+
+
+@pytest.mark.parametrize("trouble", [Overloaded("busy"), RuntimeError("a fault of ours"), ValueError("a record")])
+def test_jobs_that_cannot_be_looked_after_hold_up_no_other_and_are_told(trouble: Exception) -> None:
+    jobs = Jobs()
+    bad = [never_queued(jobs, 1) for _ in range(AT_ONCE + 1)]
+    good = never_queued(jobs, 2)
+    jobs.now += 60
+    real = jobs.queue.send
+    told: list[tuple[str, Exception | None]] = []
+
+    def send(messages: Sequence[ChunkMessage]) -> None:
+        if messages[0].job_id != good.id:
+            raise trouble
+        real(messages)
+
+    jobs.queue.send = send  # type: ignore[method-assign]
+
+    assert jobs.sweep(lambda job_id, error: told.append((job_id, error))) == Swept(
+        due=AT_ONCE + 2, queued=1, failed=AT_ONCE + 1
+    )
+    assert {job_id for job_id, _ in told} == {job.id for job in bad}
+    assert {error for _, error in told} == {trouble}
+    assert jobs.job(good).queued_at is not None
+
+
+def test_a_record_that_cannot_be_read_is_told() -> None:
+    jobs = Jobs()
+    jobs.store.due = lambda now, limit, start: Due([], ["bad"], None)  # type: ignore[method-assign]
+    told: list[tuple[str, Exception | None]] = []
+
+    assert jobs.sweep(lambda job_id, error: told.append((job_id, error))) == Swept(due=1, failed=1)
+    assert told == [("bad", None)]
+
+
+def test_a_dead_message_fails_what_is_left_of_its_samples_and_the_job_ends() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(8)
+    dead, other = jobs.take(), jobs.take()
+    jobs.process(dead, lambda: 29)
+    jobs.queue.sent.clear()
+    jobs.process(other, lambda: 100)
+
+    part = jobs.fail_dead(message(job_id=job.id, start=2, stop=4))
+
+    assert part is not None
+    assert part.span == Span(2, 4)
+    answer = jobs.read.shown(jobs.job(job), "l")
+    assert answer.job.status is Status.SUCCEEDED
+    assert answer.predictions == ["even", "odd", None, None, "even", "odd", "even", "odd"]
+    assert answer.errors is not None
+    assert [(fault.index, fault.code) for fault in answer.errors] == [(2, "internal_error"), (3, "internal_error")]
+
+
+def test_a_job_none_of_whose_messages_could_be_worked_on_failed() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(8)
+    for _ in range(2):
+        jobs.fail_dead(jobs.take())
+
+    assert (jobs.job(job).status, jobs.job(job).failed) == (Status.FAILED, 8)
+
+
+def test_a_dead_message_of_samples_that_are_done_changes_nothing() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(4)
+    dead = jobs.take()
+    jobs.process(dead, lambda: 100)
+    ended = jobs.job(job)
+
+    assert jobs.fail_dead(dead) is None
+    assert jobs.job(job) == ended
+
+
+def test_a_dead_message_of_a_canceled_job_changes_nothing() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(4)
+    jobs.cancel(ACME, job.id)
+
+    assert jobs.fail_dead(jobs.take()) is None

@@ -1,0 +1,573 @@
+"""A worker's message: done once, however often it comes; what fails, what is left, what others have done."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pigeonhole.contract.classification import LabelScore
+from pigeonhole.contract.jobs import JobResponse
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, S3Grant, UploadedObject
+from pigeonhole.errors import Overloaded, UnfetchableUrl, UnreadableImage
+from pigeonhole.jobs.job import Part, Span, Status
+from pigeonhole.jobs.parts import INLINE_BYTES
+from pigeonhole.jobs.results import input_key, part_key, whole_key
+from pigeonhole.jobs.submit import JobRules
+from support.jobs_made import ACME, BAD, HOOK, Jobs, even_or_odd, message, request
+
+
+def predictions(jobs: Jobs, of: Any) -> list[Any]:
+    answer = jobs.read.shown(jobs.job(of), "l")
+    assert answer.predictions is not None
+    return answer.predictions
+
+
+EVEN_ODD = ["even", "odd"] * 5
+
+
+def test_the_last_of_a_jobs_messages_ends_it() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(10)
+
+    jobs.process(jobs.take(), lambda: 100)
+    assert (jobs.job(job).status, jobs.job(job).done) == (Status.PROCESSING, 4)
+    jobs.work()
+
+    ended = jobs.job(job)
+    assert (ended.status, ended.succeeded, ended.failed, ended.finished_at) == (Status.SUCCEEDED, 10, 0, 1_000.0)
+    assert predictions(jobs, job) == EVEN_ODD
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 1, 0, 2, 0], [0, 0, 0, 1, 1, 1, 2, 2, 2]])
+def test_messages_may_come_in_any_order_and_again(order: list[int]) -> None:
+    jobs = Jobs()
+    job = jobs.submitted(10)
+    messages = [jobs.take() for _ in range(3)]
+
+    for number in order:
+        jobs.process(messages[number], lambda: 100)
+
+    ended = jobs.job(job)
+    assert (ended.status, ended.succeeded, ended.failed) == (Status.SUCCEEDED, 10, 0)
+    assert predictions(jobs, job) == EVEN_ODD
+    assert [part.span for part in jobs.store.parts("acme", job.id)] == job.chunks()
+
+
+def test_a_bad_sample_costs_the_others_nothing() -> None:
+    jobs = Jobs()
+    dataset = [{"type": "text", "value": value} for value in ("0", BAD, "2", "3", "4", BAD)]
+    job = jobs.submitted(0, dataset=dataset, on_error="fail")
+    jobs.work()
+
+    answer = jobs.read.shown(jobs.job(job), "l")
+    assert answer.predictions == ["even", None, "even", "odd", "even", None]
+    assert answer.errors is not None
+    assert [(fault.index, fault.code) for fault in answer.errors] == [(1, "unreadable_image"), (5, "unreadable_image")]
+    assert (answer.job.status, answer.job.progress.succeeded, answer.job.progress.failed) == (Status.SUCCEEDED, 4, 2)
+
+
+def test_a_job_without_any_result_failed() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(0, dataset=[{"type": "text", "value": BAD}] * 6)
+    jobs.work()
+
+    assert jobs.job(job).status is Status.FAILED
+    assert predictions(jobs, job) == [None] * 6
+
+
+def test_a_label_that_cannot_be_read_fails_every_sample_and_is_not_tried_again() -> None:
+    def run(command: ClassifyCommand, **_: Any) -> ChunkResult:
+        raise UnreadableImage("labels.0.value: truncated")
+
+    jobs = Jobs(run=run)
+    job = jobs.submitted(6)
+    jobs.work()
+
+    answer = jobs.read.shown(jobs.job(job), "l")
+    assert answer.job.status is Status.FAILED
+    assert answer.errors is not None
+    assert [fault.index for fault in answer.errors] == list(range(6))
+    assert {(fault.code, fault.message) for fault in answer.errors} == {("unreadable_image", "labels.0.value: truncated")}
+
+
+@pytest.mark.parametrize(("failures", "status"), [(1, Status.SUCCEEDED), (2, Status.FAILED)])
+def test_a_label_whose_host_does_not_answer_is_fetched_once_more(failures: int, status: Status) -> None:
+    left = iter([True] * failures)
+
+    def run(command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
+        if next(left, False):
+            raise UnfetchableUrl("labels.0.value: no answer in time")
+        return even_or_odd(command, goes_on=goes_on)
+
+    jobs = Jobs(run=run)
+    job = jobs.submitted(2)
+    jobs.work()
+
+    assert jobs.job(job).status is status
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [(None, "no longer kept"), (b"", "another version"), (b"{}", "another version"), (b"no json", "another version")],
+)
+def test_samples_that_are_gone_or_unreadable_fail_and_are_not_tried_again(left: bytes | None, said: str) -> None:
+    jobs = Jobs()
+    job = jobs.submitted(4)
+    del jobs.objects.objects[input_key("acme", job.id)]
+    if left is not None:
+        jobs.objects.objects[input_key("acme", job.id)] = left
+    jobs.work()
+
+    answer = jobs.read.shown(jobs.job(job), "l")
+    assert answer.job.status is Status.FAILED
+    assert answer.errors is not None
+    assert said in answer.errors[0].message
+
+
+def test_a_worker_that_runs_out_of_time_saves_what_it_has_and_sends_on_the_rest() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(4)
+
+    (part,) = jobs.process(jobs.take(), lambda: 29)
+
+    assert part.span == Span(0, 2)
+    assert jobs.job(job).done == 2
+    assert [(it.start, it.stop) for it in jobs.queue.sent] == [(2, 4)]
+    jobs.work(time_left_s=29)
+    assert jobs.job(job).status is Status.SUCCEEDED
+    assert predictions(jobs, job) == EVEN_ODD[:4]
+
+
+def test_a_group_is_begun_only_if_there_is_time_for_one_like_the_last() -> None:
+    jobs = Jobs()
+    jobs.submitted(4)
+    left = iter([120.0, 40.0])  # the first two samples took 80 s: two more would not end in 40
+
+    (part,) = jobs.process(jobs.take(), lambda: next(left))
+
+    assert part.span == Span(0, 2)
+
+
+def test_asking_whether_a_job_is_wanted_costs_nothing_that_is_done() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(4)
+    real, asked = jobs.store.get, iter([False, True])
+
+    def get(tenant_id: str, job_id: str) -> Any:
+        if next(asked, False):
+            raise Overloaded("busy")
+        return real(tenant_id, job_id)
+
+    jobs.store.get = get
+    jobs.process(jobs.take(), lambda: 100)
+
+    assert jobs.job(job).succeeded == 4
+
+
+def test_a_worker_stops_once_its_job_is_canceled_and_writes_nothing() -> None:
+    jobs = Jobs()
+    begun: list[int] = []
+
+    def run(command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
+        jobs.cancel(ACME, job.id)
+        result = even_or_odd(command, goes_on=goes_on)
+        begun.append(len(result.predictions))
+        return result
+
+    jobs.run = run
+    job = jobs.submitted(4)
+    assert jobs.process(jobs.take(), lambda: 100) == []
+
+    assert (begun, jobs.store.parts("acme", job.id), jobs.queue.sent) == ([2], [], [])
+    assert (jobs.job(job).status, jobs.job(job).done) == (Status.CANCELED, 0)
+
+
+def test_a_message_of_a_job_that_has_ended_is_dropped() -> None:
+    jobs = Jobs(run=lambda *_, **__: pytest.fail("nothing is to be classified"))
+    job = jobs.submitted(4)
+    jobs.cancel(ACME, job.id)
+
+    assert jobs.process(jobs.take(), lambda: 100) == []
+
+
+def test_a_message_of_no_job_or_beyond_its_samples_is_dropped() -> None:
+    jobs = Jobs(run=lambda *_, **__: pytest.fail("nothing is to be classified"))
+    job = jobs.submitted(4)
+
+    assert jobs.process(message(), lambda: 100) == []
+    assert jobs.process(message(job_id=job.id, start=0, stop=5), lambda: 100) == []
+    assert jobs.process(message(job_id=job.id, tenant_id="zeta"), lambda: 100) == []
+
+
+def test_of_two_workers_on_one_chunk_one_is_too_late() -> None:
+    jobs, late = Jobs(), list[list[Part]]()
+    job = jobs.submitted(4)
+    chunk = jobs.take()
+
+    def run(command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
+        if not late:
+            late.append([])
+            late[0] = Jobs.process.fget(jobs)(chunk, lambda: 100)  # type: ignore[attr-defined]
+        return even_or_odd(command, goes_on=goes_on)
+
+    jobs.run = run
+    assert jobs.process(chunk, lambda: 100) == []
+    assert [part.span for part in late[0]] == [Span(0, 4)]
+    assert (jobs.job(job).succeeded, len(jobs.store.parts("acme", job.id))) == (4, 1)
+
+
+def test_who_is_late_for_a_part_writes_what_the_other_left() -> None:
+    jobs, first = Jobs(), list[list[Part]]()
+    job = jobs.submitted(4)
+    chunk = jobs.take()
+
+    def run(command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
+        if not first:
+            first.append([])
+            first[0] = Jobs.process.fget(jobs)(chunk, lambda: 10)  # type: ignore[attr-defined]
+        return even_or_odd(command, goes_on=goes_on)
+
+    jobs.run = run
+    parts = jobs.process(chunk, lambda: 100)
+
+    assert [part.span for part in (*first[0], *parts)] == [Span(0, 2), Span(2, 4)]
+    assert predictions(jobs, job) == EVEN_ODD[:4]
+    jobs.work()  # the rest that the first one sent on
+    assert jobs.job(job).succeeded == 4
+
+
+def test_of_what_another_has_written_a_late_writer_leaves_out_the_very_samples() -> None:
+    def run(command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
+        if not first:
+            first.append(True)
+            Jobs.process.fget(jobs)(chunk, lambda: 10)  # type: ignore[attr-defined]
+        result = even_or_odd(command, goes_on=goes_on)
+        chosen = [row and [f"label {command.first + place}"] for place, row in enumerate(result.predictions)]
+        scores = [row and [LabelScore(label=row[0], probability=1.0, similarity=1.0)] for row in chosen]
+        return result.model_copy(update={"predictions": chosen, "scores": scores})
+
+    jobs, first = Jobs(run=run), list[bool]()
+    dataset = [{"type": "text", "value": value} for value in (BAD, "1", "2", BAD)]
+    job = jobs.submitted(0, dataset=dataset)
+    chunk = jobs.take()
+    jobs.process(chunk, lambda: 100)
+    jobs.work()
+
+    answer = jobs.read.shown(jobs.job(job), "l")
+    assert answer.predictions == [None, "label 1", "label 2", None]
+    assert answer.scores is not None
+    assert [row and row[0].label for row in answer.scores] == answer.predictions
+    assert answer.errors is not None
+    assert [fault.index for fault in answer.errors] == [0, 3]
+
+
+def test_a_labels_host_is_not_asked_once_more_when_there_is_no_time() -> None:
+    asked: list[int] = []
+
+    def run(command: ClassifyCommand, **_: Any) -> ChunkResult:
+        asked.append(1)
+        raise UnfetchableUrl("labels.0.value: no answer in time")
+
+    jobs = Jobs(run=run)
+    jobs.submitted(2)
+    jobs.work(time_left_s=29)
+
+    assert asked == [1]
+
+
+def test_a_lost_race_is_run_again() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(8)
+    first, second = jobs.take(), jobs.take()
+    races = iter([False, True])  # not where it begins the job, but where it writes its part
+
+    def other_is_faster() -> None:
+        if next(races, False):
+            jobs.process(second, lambda: 100)
+
+    jobs.store.before = other_is_faster
+    (part,) = jobs.process(first, lambda: 100)
+
+    assert (part.span, jobs.job(job).status, jobs.job(job).succeeded) == (Span(0, 4), Status.SUCCEEDED, 8)
+
+
+def test_who_loses_every_race_gives_the_message_back() -> None:
+    jobs = Jobs()
+    jobs.submitted(4)
+    chunk = jobs.take()
+    real = jobs.store.save
+    jobs.store.save = lambda job, part=None: part is None and real(job)  # type: ignore[method-assign]
+
+    with pytest.raises(Overloaded):
+        jobs.process(chunk, lambda: 100)
+
+
+def test_results_that_are_too_large_for_an_item_become_an_object() -> None:
+    def run(command: ClassifyCommand, **_: Any) -> ChunkResult:
+        # Nothing that could be packed into less.
+        labels = [[f"{pow(7, 40 * index + place, 2**61 - 1):x}" for place in range(20_000)] for index in range(4)]
+        return ChunkResult(predictions=labels, input_tokens=1, output_tokens=1, inference_ms=1)
+
+    jobs = Jobs(run=run)
+    job = jobs.submitted(4, multiple_labels=True)
+    jobs.work()
+
+    (part,) = jobs.store.parts("acme", job.id)
+    assert (part.data, part.key is not None) == (None, True)
+    assert len(jobs.objects.objects[str(part.key)]) > INLINE_BYTES
+    assert part.key != part_key("acme", job.id, part.span), "of two writers neither replaces the other's"
+    found = jobs.read.parts(jobs.job(job))
+    assert found[0][1].result is not None
+    assert len(found[0][1].result.predictions[3] or ()) == 20_000
+
+
+def killer(place: int) -> Callable[..., ChunkResult]:
+    """A classifier that a sample ends, whatever is beside it."""
+
+    def run(command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
+        if command.first <= place < command.first + len(command.request.dataset):
+            raise MemoryError
+        return even_or_odd(command, goes_on=goes_on)
+
+    return run
+
+
+def test_a_sample_that_ends_each_worker_does_not_cost_those_before_it() -> None:
+    jobs = Jobs(run=killer(70), rules=JobRules(text_chunk=128))
+    job = jobs.submitted(128)
+    chunk = jobs.take()
+    done = []
+
+    for tries in (1, 2, 3):
+        with pytest.raises(MemoryError):
+            jobs.process(chunk, lambda: 100, tries=tries, is_last_try=tries == 3)
+        done.append(jobs.job(job).done)
+    jobs.fail_dead(chunk)
+
+    assert done == [0, 64, 70], "in pieces of 128, of 16 and of 2"
+    answer = jobs.read.shown(jobs.job(job), "l")
+    assert (answer.job.progress.succeeded, answer.job.progress.failed) == (70, 58)
+    assert jobs.redrive("acme", job.id).samples == list(range(70, 128))
+
+
+def test_a_message_that_comes_again_is_done_in_pieces() -> None:
+    jobs = Jobs(rules=JobRules(text_chunk=20))
+    job = jobs.submitted(20)
+
+    read: list[str] = []
+    real = jobs.objects.get
+    jobs.objects.get = lambda key: (read.append(key), real(key))[1]
+    parts = jobs.process(jobs.take(), lambda: 100, tries=2)
+
+    assert [len(part.span) for part in parts] == [2] * 10
+    assert read == [input_key("acme", job.id)], "once for all pieces"
+    assert jobs.job(job).status is Status.SUCCEEDED
+    assert predictions(jobs, job) == EVEN_ODD * 2
+    assert jobs.queue.sent == []
+
+
+def test_a_message_that_comes_again_is_sent_on_when_time_is_up_between_two_pieces() -> None:
+    jobs = Jobs(rules=JobRules(text_chunk=20))
+    job = jobs.submitted(20)
+    left = iter([100.0, 90.0, 29.0])
+
+    parts = jobs.process(jobs.take(), lambda: next(left), tries=2)
+
+    assert [part.span for part in parts] == [Span(0, 2), Span(2, 4)]
+    assert [(it.start, it.stop) for it in jobs.queue.sent] == [(4, 20)]
+    jobs.work()
+    assert predictions(jobs, job) == EVEN_ODD * 2
+
+
+def test_a_sample_that_was_within_the_limits_when_it_came_is_not_held_to_others_now() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(0, dataset=[{"type": "text", "value": " " * 7_999 + "0"}])
+    key = input_key("acme", job.id)
+    jobs.objects.objects[key] = jobs.objects.objects[key].replace(b" " * 7_999, b" " * 20_000)
+    jobs.work()
+
+    assert jobs.job(job).status is Status.SUCCEEDED
+
+
+def test_usage_counts_no_sample_twice_that_two_workers_did() -> None:
+    jobs, first = Jobs(), [True]
+    job = jobs.submitted(4)
+    chunk = jobs.take()
+
+    def run(command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
+        if first and first.pop():
+            Jobs.process.fget(jobs)(chunk, lambda: 10)  # type: ignore[attr-defined]
+        return even_or_odd(command, goes_on=goes_on).model_copy(update={"inference_ms": 4})
+
+    jobs.run = run
+    jobs.process(chunk, lambda: 100)
+
+    usage = jobs.read.shown(jobs.job(job), "l").usage
+    assert usage is not None
+    assert (usage.input_tokens, usage.output_tokens, usage.inference_time_tokens) == (14, 4, 6)
+
+
+def test_labels_count_once_in_the_usage_of_a_job_of_many_chunks() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(10)
+    jobs.work()
+
+    usage = jobs.read.shown(jobs.job(job), "l").usage
+    assert usage is not None
+    assert (usage.input_tokens, usage.output_tokens, usage.inference_time_tokens, usage.total_tokens) == (20, 10, 3, 33)
+
+
+def test_a_grant_that_was_taken_back_holds_for_queued_jobs_too() -> None:
+    jobs = Jobs()
+    granted: list[tuple[S3Grant, ...]] = []
+
+    def run(command: ClassifyCommand, **more: Any) -> ChunkResult:
+        granted.append(command.grants)
+        return even_or_odd(command, **more)
+
+    jobs.run = run
+    grant = S3Grant(bucket="photos", prefix="acme/")
+    jobs.tenants.tenants["acme"] = replace(ACME, grants=(grant,))
+    jobs.submitted(8)
+    jobs.process(jobs.take(), lambda: 100)
+    jobs.tenants.tenants["acme"] = ACME
+    jobs.process(jobs.take(), lambda: 100)
+
+    assert granted == [(grant,), ()]
+
+
+def test_a_large_answer_is_put_together_once_by_the_worker_that_ends_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pigeonhole.jobs.read.MAX_RESULT_BYTES", 100)
+    jobs = Jobs()
+    job = jobs.submitted(10, webhook_url=HOOK)
+    jobs.work()
+    (whole,) = [key for key in jobs.objects.objects if key == whole_key("acme", job.id)]
+    before = jobs.objects.objects[whole]
+    jobs.store.of_jobs.clear()  # nothing is read anew
+    puts = len(jobs.objects.objects)
+
+    first, second = (jobs.read.shown(jobs.job(job), "l") for _ in range(2))
+    assert first.job.webhook is not None
+    assert JobResponse.model_validate_json(before).job.webhook is None, "its log goes on"
+
+    assert first.results_url == second.results_url is not None
+    assert (jobs.objects.objects[whole], len(jobs.objects.objects)) == (before, puts)
+    assert JobResponse.model_validate_json(before).predictions == EVEN_ODD
+
+
+@pytest.mark.parametrize(("letter", "fits"), [("x", True), ("\u732b", False)])
+def test_an_answer_that_lambda_would_escape_to_more_than_it_takes_is_an_object(letter: str, fits: bool) -> None:
+    label = letter * (3_000_000 // 1_000 // len(letter.encode()))
+
+    def run(command: ClassifyCommand, **_: Any) -> ChunkResult:
+        return ChunkResult(predictions=[[label]] * 1_000, input_tokens=1, output_tokens=1, inference_ms=1)
+
+    jobs = Jobs(run=run, rules=JobRules(text_chunk=1_000))
+    job = jobs.submitted(1_000)
+    jobs.work()
+
+    answer = jobs.read.shown(jobs.job(job), "l")
+    assert (answer.predictions is not None, answer.results_url is None) == (fits, fits)
+
+
+def test_a_part_that_a_newer_version_wrote_is_read() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(2)
+    jobs.work()
+    (part,) = jobs.store.parts("acme", job.id)
+    told = json.loads(gzip.decompress(part.data))
+    newer = told | {"news": 1, "result": told["result"] | {"news": 2}}
+    jobs.store.of_jobs["acme", job.id] = {0: replace(part, data=gzip.compress(json.dumps(newer).encode()))}
+
+    assert predictions(jobs, job) == EVEN_ODD[:2]
+
+
+def test_an_answer_that_the_worker_could_not_put_together_is_by_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pigeonhole.jobs.read.MAX_RESULT_BYTES", 100)
+    jobs = Jobs()
+    job = jobs.submitted(4)
+    real = jobs.objects.put
+
+    def busy(*_: object) -> None:
+        raise Overloaded("busy")
+
+    jobs.objects.put = busy
+    jobs.work()
+    jobs.objects.put = real
+
+    assert (jobs.job(job).status, jobs.job(job).has_whole) == (Status.SUCCEEDED, False)
+    assert jobs.read.shown(jobs.job(job), "l").results_url
+    assert jobs.job(job).has_whole
+
+
+# --- of uploaded files -------------------------------------------------------------------------------------------------------
+
+
+def versions_asked(values: list[str], uploads: list[UploadedObject]) -> list[dict[str, str]]:
+    """What versions the workers on a job's chunks, of two images each, are told to read."""
+    asked: list[dict[str, str]] = []
+
+    def run(command: ClassifyCommand, **_: Any) -> ChunkResult:
+        asked.append(command.versions)
+        return ChunkResult(
+            predictions=[["even"]] * len(command.request.dataset), input_tokens=1, output_tokens=1, inference_ms=1
+        )
+
+    jobs = Jobs(run=run)
+    dataset = [{"type": "image", "value": value} for value in values]
+    jobs.submit(request(0, dataset=dataset), tenant=ACME, log_id="l", objects=uploads)
+    jobs.work()
+    return asked
+
+
+def dropped(name: str, version_id: str | None, **more: Any) -> UploadedObject:
+    return UploadedObject(key=f"incoming/acme/pets/{name}", version_id=version_id, sequencer="1", size=1, **more)
+
+
+def test_each_image_of_a_chunk_is_read_in_the_version_that_was_uploaded() -> None:
+    uploads = [
+        dropped("0.jpg", "v0"),
+        dropped("1.jpg", "v1"),
+        dropped("2.jpg", None),
+        dropped("3 ü.jpg", "v3"),
+        dropped("4", "v4"),
+    ]
+    values = [f"s3://uploads/{it.key}" for it in uploads]
+
+    assert versions_asked(values, uploads) == [{values[0]: "v0", values[1]: "v1"}, {values[3]: "v3"}, {values[4]: "v4"}]
+
+
+def test_images_that_a_list_names_are_read_as_they_are_now() -> None:
+    values = [f"s3://uploads/incoming/acme/pets/{number}.jpg" for number in range(3)]
+
+    assert versions_asked(values, [dropped("a.jsonl", "v1", samples=3, is_lines=True)]) == [{}, {}]
+
+
+def test_images_of_no_file_have_no_version() -> None:
+    assert versions_asked(["s3://photos/acme/0.jpg"], []) == [{}]
+
+
+def test_on_its_last_try_a_message_no_longer_waits_for_what_s3_is_too_busy_to_give() -> None:
+    jobs = Jobs()
+    jobs.submitted(4)
+    asked: list[bool] = []
+
+    def run(command: ClassifyCommand, **more: Any) -> ChunkResult:
+        asked.append(command.comes_again)
+        if command.comes_again:
+            raise Overloaded()
+        return even_or_odd(command, **more)
+
+    jobs.run = run
+    waiting = jobs.take()
+    with pytest.raises(Overloaded):
+        jobs.process(waiting, lambda: 100)
+    (part,) = jobs.process(waiting, lambda: 100, is_last_try=True)
+
+    assert asked == [True, False]
+    assert part.succeeded == 4

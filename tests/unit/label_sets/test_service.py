@@ -1,0 +1,352 @@
+"""Label sets: kept in versions, put into requests that name them, changed by one at a time; their images kept for good."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pigeonhole.contract.classification import LabelSetRef, RequestLimits, parse_request
+from pigeonhole.contract.jobs import Preference
+from pigeonhole.contract.messages import ClassifyReply, ErrorReply, KeepImagesCommand
+from pigeonhole.errors import InvalidRequest, NotFound, Overloaded, PreconditionFailed, TooLarge, UnfetchableUrl
+from pigeonhole.jobs.job import IdempotencyKey
+from pigeonhole.jobs.submit import SubmitJob
+from pigeonhole.label_sets.apply import Applied
+from pigeonhole.label_sets.label_set import Precondition, etag_of
+from pigeonhole.label_sets.service import info_of
+from support.fakes import kept_address
+from support.jobs_made import ACME, ZETA, Jobs
+
+CAT = {"type": "image", "value": "https://example.com/cat.jpg", "text": "a cat"}
+DOG = {"type": "image", "value": "https://example.com/dog.jpg", "key": "dog"}
+WORDS = {"labels": [{"type": "text", "value": "even"}, {"type": "text", "value": "odd"}]}
+DATASET = [{"type": "text", "value": "2"}, {"type": "text", "value": "3"}]
+
+
+def put(jobs: Jobs, body: object = WORDS, name: str = "pets", **more: Any) -> Any:
+    return jobs.sets.put(body, name, tenant=ACME, log_id="log-1", **more)
+
+
+def test_a_set_is_kept_and_read_as_it_was_sent() -> None:
+    jobs = Jobs()
+    body = WORDS | {"multiple_labels": True, "threshold": 0.5, "task": "numbers", "prompt_template": "a {}", "unknown": 1}
+
+    made = put(jobs, body)
+
+    assert (made.version, made.created_at, made.updated_at) == (1, 1_000.0, 1_000.0)
+    assert jobs.sets.get(ACME, "pets") == made
+    assert made.options == WORDS | {
+        "multiple_labels": True,
+        "threshold": 0.5,
+        "instruction": "numbers",
+        "prompt_templates": ["a {}"],
+    }
+    shown = info_of(made).model_dump(exclude_none=True)
+    assert (shown["name"], shown["version"], shown["created_at"]) == ("pets", 1, "1970-01-01T00:16:40Z")
+    assert shown["labels"] == WORDS["labels"]
+
+
+def test_each_change_is_a_version_more_also_after_a_removal() -> None:
+    jobs = Jobs()
+    put(jobs)
+    jobs.now += 10
+    second = put(jobs)
+    assert (second.version, second.created_at, second.updated_at) == (2, 1_000.0, 1_010.0)
+
+    jobs.sets.remove(ACME, "pets")
+    assert put(jobs).version == 3
+
+
+def test_a_set_has_the_faults_of_a_request_all_at_once() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        put(Jobs(), {"labels": [{"type": "text", "value": ""}], "threshold": 2}, name="No Name")
+
+    assert [fault.path for fault in refused.value.details] == ["name", "labels.0.value", "threshold"]
+
+
+def test_an_image_whose_value_could_be_no_name_needs_one() -> None:
+    inline = {"type": "image", "value": "DATA:image/png;base64,AAAA"}
+    signed = {"type": "image", "value": "https://example.com/cat.jpg?" + "x" * 900}
+
+    with pytest.raises(InvalidRequest) as refused:
+        put(Jobs(), {"labels": [DOG, inline, signed]})
+    assert [fault.path for fault in refused.value.details] == ["labels.1", "labels.2"]
+    assert "needs a `key`" in refused.value.message
+    assert put(Jobs(), {"labels": [DOG, inline | {"key": "a"}, signed | {"key": "b"}]}).version == 1
+
+
+def test_a_text_is_no_image_whatever_it_begins_with() -> None:
+    labels = [{"type": "text", "value": "Data: personal"}, {"type": "text", "value": "data:other"}]
+
+    assert put(Jobs(), {"labels": labels}).options["labels"] == labels
+
+
+def test_what_a_set_may_hold_is_what_a_request_with_it_may() -> None:
+    """Whatever is put can be used, and put again as it is read."""
+    jobs = Jobs()
+    made = put(jobs, {"labels": [CAT | {"value": "https://example.com/" + "x" * 490}, DOG]})
+    body = jobs.apply({"dataset": DATASET, "label_set": "pets"}, ACME).body
+
+    assert parse_request(body, RequestLimits()).labels[0].key == "https://example.com/" + "x" * 490
+    again = put(jobs, info_of(made).model_dump(exclude_none=True))
+    assert [label["key"] for label in again.options["labels"]] == [label["key"] for label in made.options["labels"]]
+
+
+def test_a_set_that_is_too_large_for_the_table_is_refused_before_an_image_is_kept() -> None:
+    jobs = Jobs()
+    labels = [CAT, *({"type": "text", "value": chr(0x1F600) * 500 + str(n), "key": n} for n in range(23))]
+    templates = [chr(0x1F600) * 500 + "{}" + str(n) for n in range(16)]
+    limits = replace(jobs.sets, limits=RequestLimits(max_labels=200, max_label_chars=5_000))
+
+    assert put(jobs, {"labels": labels, "prompt_templates": templates}).version == 1
+    jobs.classifier.commands.clear()
+    many = [label | {"value": label["value"] * 5, "key": n} for n, label in enumerate(labels[1:] * 2)]
+    with pytest.raises(TooLarge, match="350000"):
+        limits.put({"labels": [CAT, *many]}, "pets", tenant=ACME, log_id="l")
+    assert jobs.classifier.commands == []
+
+
+def test_a_tenant_keeps_so_many_sets_and_no_more() -> None:
+    jobs = Jobs()
+    few = replace(jobs.sets, limits=RequestLimits(max_label_sets=2))
+    for name in ("a", "b"):
+        few.put(WORDS, name, tenant=ACME, log_id="l")
+
+    with pytest.raises(TooLarge, match="2 label sets"):
+        few.put({"labels": [CAT, DOG]}, "c", tenant=ACME, log_id="l")
+    assert jobs.classifier.commands == [], "no image was kept for it"
+    assert few.put(WORDS, "a", tenant=ACME, log_id="l").version == 2, "those there are may be changed"
+    assert few.put(WORDS, "c", tenant=ZETA, log_id="l").version == 1, "another tenant has its own"
+    few.remove(ACME, "b")
+    assert few.put(WORDS, "c", tenant=ACME, log_id="l").version == 1
+
+
+def test_images_are_kept_and_named_as_before() -> None:
+    jobs = Jobs()
+
+    made = put(jobs, {"labels": [CAT, DOG, {"type": "text", "value": "bird"}]})
+
+    (command,) = jobs.classifier.commands
+    assert isinstance(command, KeepImagesCommand)
+    assert (command.values, command.paths) == ([CAT["value"], DOG["value"]], ["labels.0.value", "labels.1.value"])
+    assert (command.tenant_id, command.label_set, command.grants) == ("acme", "pets", ACME.grants)
+    assert made.options["labels"] == [
+        {"type": "image", "value": kept_address(command, CAT["value"]), "key": CAT["value"], "text": "a cat"},
+        {"type": "image", "value": kept_address(command, DOG["value"]), "key": "dog"},
+        {"type": "text", "value": "bird"},
+    ]
+
+
+def test_a_set_with_an_image_that_cannot_be_had_is_not_kept() -> None:
+    jobs = Jobs()
+    put(jobs)
+    details = [{"path": "labels.0.value", "message": "404"}]
+    jobs.classifier.reply = ClassifyReply(error=ErrorReply(code="unfetchable_url", message="404", details=details))
+
+    with pytest.raises(UnfetchableUrl) as refused:
+        put(jobs, {"labels": [CAT, DOG]})
+
+    assert [fault.path for fault in refused.value.details] == ["labels.0.value"]
+    assert jobs.sets.get(ACME, "pets").version == 1
+
+
+def test_images_that_only_the_version_before_had_are_let_go_of() -> None:
+    jobs = Jobs()
+    first = put(jobs, {"labels": [CAT, DOG]})
+    cat, dog = (address.removeprefix("s3://jobs/") for address in first.images())
+
+    put(jobs, {"labels": [DOG, {"type": "text", "value": "bird"}]})
+    assert jobs.objects.discarded == [cat]
+    jobs.sets.remove(ACME, "pets")
+    assert jobs.objects.discarded == [cat, dog]
+
+
+def test_an_image_that_another_change_wants_again_is_held_on_to() -> None:
+    jobs = Jobs()
+    put(jobs, {"labels": [CAT, DOG]})
+    real = jobs.objects.discard
+
+    def other_comes_first(key: str) -> None:
+        jobs.objects.discard = real
+        put(jobs, {"labels": [CAT, DOG]})
+        real(key)
+
+    jobs.objects.discard = other_comes_first
+    put(jobs)
+
+    assert len(jobs.sets.get(ACME, "pets").images()) == 2
+    assert jobs.objects.discarded == []
+
+
+def test_a_condition_that_does_not_hold_changes_nothing() -> None:
+    jobs = Jobs()
+    stale = Precondition(frozenset({'"1"'}))
+    with pytest.raises(PreconditionFailed):
+        put(jobs, precondition=stale)
+    made = put(jobs, precondition=Precondition(is_new=True))
+    assert etag_of(made) == '"1"'
+    with pytest.raises(PreconditionFailed):
+        put(jobs, precondition=Precondition(is_new=True))
+    put(jobs, precondition=stale)
+    for change in (lambda: put(jobs, precondition=stale), lambda: jobs.sets.remove(ACME, "pets", stale)):
+        with pytest.raises(PreconditionFailed):
+            change()
+    assert jobs.sets.get(ACME, "pets").version == 2
+    jobs.sets.remove(ACME, "pets", Precondition(frozenset({"*"})))
+
+
+def test_of_two_who_change_a_set_at_once_each_makes_a_version_unless_it_minds() -> None:
+    jobs = Jobs()
+    put(jobs)
+
+    def other() -> None:
+        jobs.label_sets.before = lambda: None
+        put(jobs, {"labels": [DOG, CAT]})
+
+    jobs.label_sets.before = other
+    assert put(jobs).version == 3
+    jobs.label_sets.before = other
+    with pytest.raises(PreconditionFailed):
+        put(jobs, precondition=Precondition(frozenset({'"3"'})))
+    jobs.label_sets.before = other
+    with pytest.raises(PreconditionFailed):
+        jobs.sets.remove(ACME, "pets", Precondition(frozenset({'"4"'})))
+    assert jobs.sets.get(ACME, "pets").version == 5
+
+
+def test_a_set_that_others_change_all_the_time_is_told_as_busy() -> None:
+    jobs = Jobs()
+    put(jobs)
+    jobs.label_sets.save = lambda *_: False
+
+    with pytest.raises(Overloaded):
+        put(jobs)
+
+
+@pytest.mark.parametrize("trouble", ["overtaken", "busy"])
+def test_images_of_a_put_that_failed_are_let_go_of_but_for_those_that_the_set_has(trouble: str) -> None:
+    jobs = Jobs()
+    (cat,) = put(jobs, {"labels": [CAT, {"type": "text", "value": "bird"}]}).images()
+
+    def overtaken() -> None:
+        jobs.label_sets.before = lambda: None
+        put(jobs, {"labels": [CAT, {"type": "text", "value": "fish"}]})
+
+    def busy() -> None:
+        raise Overloaded("busy")
+
+    jobs.label_sets.before = overtaken if trouble == "overtaken" else busy
+    with pytest.raises((PreconditionFailed, Overloaded)):
+        put(jobs, {"labels": [CAT, DOG]}, precondition=Precondition(frozenset({'"1"'})))
+
+    kept = jobs.classifier.commands[-1 if trouble == "busy" else 1]
+    assert jobs.objects.discarded == [kept_address(kept, DOG["value"]).removeprefix("s3://jobs/")]
+    assert jobs.sets.get(ACME, "pets").images() == [cat]
+
+
+def test_a_change_that_is_made_is_told_so_though_the_bucket_is_busy() -> None:
+    jobs = Jobs()
+    put(jobs, {"labels": [CAT, DOG]})
+
+    def busy() -> None:
+        raise Overloaded("busy")
+
+    jobs.objects.before = busy
+    assert put(jobs).version == 2
+    jobs.sets.remove(ACME, "pets")
+    assert jobs.label_sets.sets == {}
+
+
+def test_a_tenant_has_no_set_of_another() -> None:
+    jobs = Jobs()
+    put(jobs)
+
+    for call in (
+        lambda: jobs.sets.get(ZETA, "pets"),
+        lambda: jobs.sets.remove(ZETA, "pets"),
+        lambda: jobs.sets.get(ACME, "no"),
+    ):
+        with pytest.raises(NotFound):
+            call()
+    with pytest.raises(NotFound):
+        jobs.sets.get(ACME, "../x")
+    assert jobs.sets.page(ZETA, 10, None).sets == []
+    assert [each.name for each in jobs.sets.page(ACME, 10, None).sets] == ["pets"]
+
+
+# --------------------------------------------------------------------------------------------------------- in requests
+
+
+def test_a_request_gets_the_sets_labels_and_options_and_its_own_prevail() -> None:
+    jobs = Jobs()
+    put(jobs, WORDS | {"threshold": 0.5, "multiple_labels": True, "instruction": "numbers", "prompt_templates": ["a {}"]})
+    own = {"threshold": 0.75, "task": "own", "prompt_template": "b {}"}
+
+    applied = jobs.apply({"dataset": DATASET, "label_set": "pets", "multiple_labels": None, **own}, ACME)
+
+    assert (applied.used, applied.fault) == (LabelSetRef(name="pets", version=1), None)
+    assert applied.body == WORDS | own | {"dataset": DATASET, "label_set": "pets", "multiple_labels": True}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"label_set": "cats"}, "there is none called 'cats'"),
+        ({"labels": WORDS["labels"]}, "in place of `labels`"),
+        ({"label_set": "No Name"}, "must be 1 to 64"),
+    ],
+)
+def test_a_set_that_cannot_be_used_is_told_with_all_other_faults(more: dict[str, Any], said: str) -> None:
+    jobs = Jobs()
+    put(jobs)
+    submit = SubmitJob(jobs.submit, jobs.read, jobs.apply, RequestLimits())
+
+    body = {"dataset": [], "label_set": "pets", "threshold": 3, **more}
+    with pytest.raises(InvalidRequest) as refused:
+        submit(body, tenant=ACME, log_id="l", wanted=Preference())
+    assert {fault.path for fault in refused.value.details} == {"label_set", "dataset", "threshold"}
+    assert any(said in fault.message for fault in refused.value.details)
+
+
+@pytest.mark.parametrize("body", [None, [], "x", {}, {"label_set": None}, {"label_set": 5}, {"label_set": "No Name"}])
+def test_what_names_no_set_is_left_to_validation(body: object) -> None:
+    assert Jobs().apply(body, ACME) == Applied(body)
+
+
+def test_a_job_says_which_version_of_the_set_it_was_made_with() -> None:
+    jobs = Jobs()
+    put(jobs)
+    submit = SubmitJob(jobs.submit, jobs.read, jobs.apply, RequestLimits())
+
+    job = submit({"dataset": DATASET, "label_set": "pets"}, tenant=ACME, log_id="l", wanted=Preference())
+    put(jobs)  # a new version, which the job isn't changed by
+    jobs.work()
+
+    shown = jobs.read.shown(jobs.job(job), "l")
+    assert (shown.job.label_set, shown.predictions) == (LabelSetRef(name="pets", version=1), ["even", "odd"])
+
+
+def test_a_job_that_was_taken_is_given_again_though_its_set_has_gone() -> None:
+    jobs = Jobs()
+    put(jobs)
+    submit = SubmitJob(jobs.submit, jobs.read, jobs.apply, RequestLimits())
+    body, key = {"dataset": DATASET, "label_set": "pets"}, IdempotencyKey("k", b"body")
+
+    first = submit(body, tenant=ACME, log_id="l", wanted=Preference(), key=key)
+    jobs.sets.remove(ACME, "pets")
+
+    assert submit(body, tenant=ACME, log_id="l", wanted=Preference(), key=key).id == first.id
+    with pytest.raises(InvalidRequest):
+        submit(body, tenant=ACME, log_id="l", wanted=Preference(), key=IdempotencyKey("other", b"body"))
+
+
+def test_a_redriven_job_is_of_the_same_version_of_the_set() -> None:
+    jobs = Jobs()
+    put(jobs)
+    submit = SubmitJob(jobs.submit, jobs.read, jobs.apply, RequestLimits())
+    job = submit({"dataset": DATASET, "label_set": "pets"}, tenant=ACME, log_id="l", wanted=Preference())
+    jobs.fail_dead(jobs.take())
+
+    assert jobs.redrive("acme", job.id).job.label_set == LabelSetRef(name="pets", version=1)

@@ -1,0 +1,322 @@
+"""A webhook's tries: signed, made once each, logged in the job, repeated for a day, and ended by 2xx or 410."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+
+import pytest
+
+from pigeonhole.contract.messages import WebhookMessage
+from pigeonhole.errors import ForbiddenUrl, InvalidRequest, Overloaded, UnfetchableUrl
+from pigeonhole.jobs.job import LEASE_S, LONGEST_S, Job
+from pigeonhole.jobs.sweep import Swept
+from pigeonhole.jobs.webhook import GIVE_UP_S, DeliveryStatus, Webhook, signature_headers
+from support.jobs_made import HOOK, SECRET, Jobs
+
+
+def told(*answers: int | Exception) -> tuple[Jobs, Job]:
+    """A job that has ended, whose webhook's first try was asked for."""
+    jobs = Jobs()
+    jobs.poster.answers = list(answers)
+    job = jobs.submitted(4, webhook_url=HOOK)
+    jobs.work()
+    jobs.notify()
+    return jobs, job
+
+
+def deliver(jobs: Jobs) -> None:
+    while jobs.webhooks.sent:
+        jobs.deliver(jobs.webhooks.sent.pop(0))
+
+
+def hook(jobs: Jobs, job: Job) -> Webhook:
+    found = jobs.job(job).webhook
+    assert found
+    return found
+
+
+def pass_time_until_all_is_done(jobs: Jobs) -> None:
+    for _ in range(10_000):
+        deliver(jobs)
+        if all(job.due_at is None for job in jobs.store.jobs.values()):
+            return
+        jobs.now += 60
+        jobs.sweep()
+    raise AssertionError("the tries never end")
+
+
+def test_the_end_is_posted_signed_and_logged_in_the_job() -> None:
+    jobs, job = told(204)
+
+    deliver(jobs)
+
+    ((url, body, headers),) = jobs.poster.posted
+    assert url == HOOK
+    data = json.loads(body)
+    assert (data["type"], data["timestamp"]) == ("job.succeeded", "1970-01-01T00:16:40Z")
+    assert data["data"]["id"] == job.id
+    assert data["data"]["progress"] == {"total": 4, "succeeded": 4, "failed": 0}
+    assert "webhook" not in data["data"]
+    assert headers == {
+        "content-type": "application/json",
+        **signature_headers(body, f"job_{job.id}", jobs.secrets.secrets("acme"), jobs.now),
+    }
+    shown = jobs.read.shown(jobs.job(job), "l").job.webhook
+    assert shown is not None
+    assert shown.model_dump(exclude_none=True) == {
+        "url": HOOK,
+        "status": "delivered",
+        "attempts": [{"at": "1970-01-01T00:16:40Z", "status": 204}],
+    }
+    assert jobs.job(job).due_at is None
+
+
+def test_a_receiver_that_was_down_for_five_tries_is_told_at_the_sixth() -> None:
+    jobs, job = told(500, UnfetchableUrl("no connection"), 503, 404, ForbiddenUrl("not public"), 200)
+
+    pass_time_until_all_is_done(jobs)
+
+    assert hook(jobs, job).status is DeliveryStatus.DELIVERED
+    assert [it.status for it in hook(jobs, job).attempts] == [500, None, 503, 404, None, 200]
+    assert [it.error for it in hook(jobs, job).attempts] == [None, "no connection", None, None, "not public", None]
+    assert len({headers["webhook-id"] for _, _, headers in jobs.poster.posted}) == 1, "the receiver can tell it is the same"
+    assert len(jobs.bus.events) == 1
+
+
+def test_a_job_whose_webhook_waits_says_when_it_is_tried_again() -> None:
+    jobs, job = told(500)
+
+    deliver(jobs)
+
+    shown = jobs.read.shown(jobs.job(job), "l").job.webhook
+    assert shown is not None
+    assert (shown.status, shown.next_at) == ("pending", "1970-01-01T00:17:10Z")
+
+
+def test_gone_ends_the_tries() -> None:
+    jobs, job = told(500, 410)
+
+    pass_time_until_all_is_done(jobs)
+
+    assert hook(jobs, job).status is DeliveryStatus.GONE
+    assert len(jobs.poster.posted) == 2
+
+
+def test_who_is_down_for_a_day_is_given_up() -> None:
+    jobs, job = told(*[500] * 100)
+    started = jobs.now
+
+    pass_time_until_all_is_done(jobs)
+
+    assert hook(jobs, job).status is DeliveryStatus.GIVEN_UP
+    assert 10 < len(jobs.poster.posted) < 20
+    assert GIVE_UP_S * 0.8 < jobs.now - started <= GIVE_UP_S + 120
+
+
+def test_a_message_that_comes_three_times_is_one_try() -> None:
+    jobs, job = told(500)
+    (message,) = jobs.webhooks.sent
+
+    for _ in range(3):
+        jobs.deliver(message)
+
+    assert len(jobs.poster.posted) == len(hook(jobs, job).attempts) == 1
+
+
+def test_a_try_whose_sender_was_lost_is_followed_by_another() -> None:
+    jobs, job = told()
+    message = jobs.webhooks.sent.pop()
+
+    def lost(*_: object) -> int:
+        raise RuntimeError("the process is gone")
+
+    real, jobs.poster.post = jobs.poster.post, lost
+    with pytest.raises(RuntimeError):
+        jobs.deliver(message)
+    jobs.poster.post = real
+    jobs.now += LEASE_S
+    assert jobs.sweep() == Swept(due=1, webhooks=1)
+    deliver(jobs)
+
+    assert [(it.status, it.error) for it in hook(jobs, job).attempts] == [(None, None), (200, None)]
+    assert hook(jobs, job).status is DeliveryStatus.DELIVERED
+
+
+def test_a_try_that_ends_after_another_began_changes_nothing() -> None:
+    jobs, job = told()
+    first = jobs.webhooks.sent.pop()
+    real = jobs.poster.post
+
+    def slow(*arguments: object) -> int:
+        jobs.poster.post = real
+        jobs.now += LEASE_S
+        jobs.sweep()
+        deliver(jobs)
+        return 500
+
+    jobs.poster.post = slow
+    jobs.deliver(first)
+
+    assert hook(jobs, job).status is DeliveryStatus.DELIVERED
+    assert [it.status for it in hook(jobs, job).attempts] == [None, 200]
+
+
+def test_what_the_sweep_asked_for_and_nobody_did_is_asked_for_again_ever_less_often_for_a_day() -> None:
+    jobs, job = told()
+    jobs.webhooks.sent.clear()
+    started, asked = jobs.now, 0
+    while jobs.job(job).due_at is not None:
+        jobs.now += 60
+        asked += jobs.sweep().webhooks
+
+    assert 20 < asked < 40
+    assert {it.attempt for it in jobs.webhooks.sent} == {1}
+    assert GIVE_UP_S < jobs.now - started < GIVE_UP_S + 2 * LONGEST_S
+    assert hook(jobs, job).status is DeliveryStatus.GIVEN_UP
+
+
+def test_a_message_of_a_try_that_was_asked_for_twice_is_one_try() -> None:
+    jobs, _ = told()
+    jobs.now += LEASE_S
+    assert jobs.sweep() == Swept(due=1, webhooks=1)
+    assert [it.attempt for it in jobs.webhooks.sent] == [1, 1]
+
+    deliver(jobs)
+
+    assert len(jobs.poster.posted) == 1
+
+
+def test_a_post_that_kills_its_sender_each_time_is_made_a_few_times_a_day() -> None:
+    jobs, job = told()
+
+    def dies(*_: object) -> int:
+        raise RuntimeError("the process is gone")
+
+    jobs.poster.post = dies
+    started = jobs.now
+    while jobs.job(job).due_at is not None:
+        while jobs.webhooks.sent:
+            with pytest.raises(RuntimeError):
+                jobs.deliver(jobs.webhooks.sent.pop())
+        jobs.now += 60
+        jobs.sweep()
+
+    assert hook(jobs, job).status is DeliveryStatus.GIVEN_UP
+    assert 10 < len(hook(jobs, job).attempts) < 20
+    assert jobs.now - started < GIVE_UP_S + 120
+
+
+def test_secrets_that_cannot_be_read_cost_no_try() -> None:
+    jobs, job = told()
+    (message,) = jobs.webhooks.sent
+    real = jobs.secrets.secrets
+
+    def busy(tenant_id: str) -> None:
+        raise Overloaded("busy")
+
+    jobs.secrets.secrets = busy
+    with pytest.raises(Overloaded):
+        jobs.deliver(message)
+    jobs.secrets.secrets = real
+
+    assert hook(jobs, job).attempts == ()
+
+
+def test_a_try_is_signed_with_each_secret_that_signs_and_no_other() -> None:
+    jobs, _ = told(204)
+    old = replace(SECRET, value="whsec_" + base64.b64encode(b"1" * 32).decode(), ends_at=int(jobs.now) + 1)
+    gone = replace(SECRET, value="whsec_" + base64.b64encode(b"2" * 32).decode(), ends_at=int(jobs.now))
+    jobs.secrets.kept["acme"] = (SECRET, old, gone)
+
+    deliver(jobs)
+
+    ((_, body, headers),) = jobs.poster.posted
+    wanted = signature_headers(body, headers["webhook-id"], [SECRET, old], jobs.now)
+    assert headers["webhook-signature"] == wanted["webhook-signature"]
+
+
+def test_a_try_that_is_under_way_is_not_followed_by_another_for_a_while() -> None:
+    jobs, job = told()
+    due: list[float | None] = []
+
+    def post(*_: object) -> int:
+        due.append(hook(jobs, job).due_at)
+        return 204
+
+    jobs.poster.post = post
+    deliver(jobs)
+
+    assert due == [jobs.now + LEASE_S]
+
+
+def test_a_try_that_another_begins_while_the_sweep_is_at_it_is_not_asked_for() -> None:
+    jobs, job = told(500)
+    deliver(jobs)
+    jobs.now += LEASE_S
+    waiting = iter([True])
+
+    def another_begins() -> None:
+        if next(waiting, False):
+            known = jobs.job(job)
+            assert jobs.store.save(known.with_webhook(hook(jobs, job).begun(jobs.now, LEASE_S, 30)))
+
+    jobs.store.before = another_begins
+
+    assert jobs.sweep() == Swept(due=1)
+    assert jobs.webhooks.sent == []
+
+
+def test_nothing_is_posted_unsigned() -> None:
+    jobs, job = told()
+    jobs.secrets.kept.clear()
+
+    deliver(jobs)
+
+    assert jobs.poster.posted == []
+    assert "no secret" in str(hook(jobs, job).attempts[0].error)
+
+
+def test_nothing_is_posted_before_the_end() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(4, webhook_url=HOOK)
+
+    assert jobs.deliver(WebhookMessage(tenant_id="acme", job_id=job.id, attempt=1)) is None
+    assert jobs.poster.posted == []
+
+
+def test_a_job_without_a_webhook_is_left_alone() -> None:
+    jobs = Jobs()
+    job = jobs.submitted(4)
+    jobs.work()
+
+    assert jobs.deliver(WebhookMessage(tenant_id="acme", job_id=job.id, attempt=1)) is None
+
+
+def test_a_table_that_is_busy_before_the_try_leaves_it_to_be_made() -> None:
+    jobs, job = told()
+    (message,) = jobs.webhooks.sent
+
+    def busy() -> None:
+        raise Overloaded("busy")
+
+    jobs.store.before = busy
+    with pytest.raises(Overloaded):
+        jobs.deliver(message)
+    jobs.store.before = lambda: None
+    deliver(jobs)
+
+    assert hook(jobs, job).status is DeliveryStatus.DELIVERED
+
+
+def test_a_job_with_a_webhook_needs_a_secret() -> None:
+    jobs = Jobs()
+    jobs.secrets.kept.clear()
+
+    with pytest.raises(InvalidRequest) as refused:
+        jobs.submitted(4, webhook_url=HOOK)
+
+    assert [fault.path for fault in refused.value.details] == ["webhook_url"]
+    assert "/v1/account/webhook-secret" in refused.value.message
+    assert jobs.store.jobs == {}

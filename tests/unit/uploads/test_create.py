@@ -1,0 +1,156 @@
+"""Forms for uploads: of the tenant's own prefixes, of one type, within the size; for a label set, if it is to be classified."""
+
+from __future__ import annotations
+
+import pytest
+
+from pigeonhole.contract.classification import RequestLimits
+from pigeonhole.contract.uploads import MAX_FILENAME
+from pigeonhole.errors import InvalidRequest
+from pigeonhole.label_sets.label_set import LabelSet
+from pigeonhole.object_keys import grant_of
+from pigeonhole.uploads.create import MakeUpload
+from pigeonhole.uploads.uploaded_object import Kind, Place, kind_of, place_of
+from pigeonhole.uploads.uploaded_object import grant_of as incoming_of
+from support.fakes import FakeLabelSetStore, FakeUploadForms
+from support.jobs_made import ACME, ZETA
+
+PETS = LabelSet("acme", "pets", 1, created_at=0, updated_at=0, options={"labels": []})
+
+
+def make(forms: FakeUploadForms, **limits: int) -> MakeUpload:
+    sets = FakeLabelSetStore({("acme", "pets"): PETS})
+    return MakeUpload(forms, sets, RequestLimits(**limits), "bucket", form_s=60, keep_s=3_600, clock=lambda: 1_000.5)
+
+
+def test_a_form_is_of_the_tenants_prefix_and_says_what_it_takes() -> None:
+    forms = FakeUploadForms()
+
+    made = make(forms)({"content_type": "image/png", "size": 5, "filename": "shelf 7/ü.png"}, ACME)
+
+    ((key, content_type, least, most, seconds),) = forms.asked
+    assert (content_type, least, most, seconds) == ("image/png", 5, 5, 60)
+    assert key.startswith(grant_of("acme", "bucket").prefix)
+    assert key.endswith("-shelf-7-.png")
+    assert key.count("/") == 2
+    assert made.model_dump() == {
+        "url": "https://uploads.example",
+        "fields": {"key": key, "Content-Type": "image/png"},
+        "s3_uri": f"s3://bucket/{key}",
+        "key": key,
+        "max_bytes": 5,
+        "expires_at": "1970-01-01T00:17:40Z",
+        "kept_until": "1970-01-01T01:16:40Z",
+    }
+
+
+def test_without_a_size_a_form_takes_up_to_the_limit() -> None:
+    forms = FakeUploadForms()
+
+    assert make(forms, max_upload_bytes=50)({"content_type": "image/jpeg"}, ACME).max_bytes == 50
+    assert forms.asked[0][2:4] == (1, 50)
+
+
+def test_no_two_forms_are_of_one_key_nor_two_tenants_of_one_prefix() -> None:
+    forms = FakeUploadForms()
+    for tenant in (ACME, ACME, ZETA):
+        make(forms)({"content_type": "image/jpeg", "filename": "../../zeta/x"}, tenant)
+
+    keys = [key for key, *_ in forms.asked]
+    assert len(set(keys)) == 3
+    assert [key.split("/")[:2] for key in keys] == [["uploads", "acme"], ["uploads", "acme"], ["uploads", "zeta"]]
+    assert all(len(key.split("/")) == 3 for key in keys)
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({}, "content_type"),
+        ({"content_type": "text/html"}, "content_type"),
+        ({"content_type": "image/svg+xml"}, "content_type"),
+        ({"content_type": "image/png", "size": 0}, "size"),
+        ({"content_type": "image/png", "size": 101}, "size"),
+        ({"content_type": "image/png", "size": "5"}, "size"),
+        ({"content_type": "image/png", "filename": "x" * (MAX_FILENAME + 1)}, "filename"),
+        ({"content_type": "image/png", "label_set": "No Name"}, "label_set"),
+        ({"content_type": "image/png", "label_set": "../pets"}, "label_set"),
+        ({"content_type": "image/png", "label_set": "dogs"}, "label_set"),
+        ({"content_type": "text/plain", "label_set": "pets", "size": 1_041}, "size"),
+        ({"content_type": "application/jsonl", "label_set": "pets", "size": 51}, "size"),
+        ({"content_type": "text/plain"}, ""),
+        ({"content_type": "application/jsonl", "filename": "a.jsonl"}, ""),
+        ({"content_type": "application/json", "label_set": "pets"}, "content_type"),
+        (None, ""),
+    ],
+)
+def test_what_could_not_be_classified_is_refused(body: object, path: str) -> None:
+    forms = FakeUploadForms()
+    with pytest.raises(InvalidRequest) as refused:
+        make(forms, max_upload_bytes=100, max_body_bytes=50, max_text_chars=10)(body, ACME)
+
+    assert [fault.path for fault in refused.value.details] == [path]
+    assert forms.asked == []
+
+
+# --- for a label set ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_for_a_label_set_lies_where_it_is_classified() -> None:
+    forms = FakeUploadForms()
+
+    made = make(forms)({"content_type": "image/png", "label_set": "pets", "filename": "shelf/7.png"}, ACME)
+
+    ((key, *_),) = forms.asked
+    assert key.startswith(incoming_of("acme", "bucket").prefix + "pets/")
+    assert key.endswith("-shelf-7.png")
+    assert place_of(key) == Place("acme", "pets")
+    assert (made.key, made.s3_uri) == (key, f"s3://bucket/{key}")
+
+
+def test_a_set_of_another_tenant_is_none() -> None:
+    forms = FakeUploadForms()
+
+    with pytest.raises(InvalidRequest, match="there is none called 'pets'"):
+        make(forms)({"content_type": "image/png", "label_set": "pets"}, ZETA)
+    assert forms.asked == []
+
+
+@pytest.mark.parametrize(
+    ("content_type", "filename", "ending", "kind"),
+    [
+        ("text/plain", None, ".txt", Kind.TEXT),
+        ("text/plain", "notes", "-notes.txt", Kind.TEXT),
+        ("text/plain", "notes.TXT", "-notes.TXT", Kind.TEXT),
+        ("text/plain", "notes.jsonl", "-notes.jsonl.txt", Kind.TEXT),
+        ("application/jsonl", None, ".jsonl", Kind.LINES),
+        ("application/jsonl", "a.jsonl", "-a.jsonl", Kind.LINES),
+        ("application/jsonl", "a.txt", "-a.txt.jsonl", Kind.LINES),
+        ("image/png", None, "", Kind.IMAGE),
+        ("image/png", "x.txt", "-x.txt.image", Kind.IMAGE),
+        ("image/png", "x.JSONL", "-x.JSONL.image", Kind.IMAGE),
+        ("application/octet-stream", "cat.jpg", "-cat.jpg", Kind.IMAGE),
+    ],
+)
+def test_a_file_is_read_as_what_it_was_said_to_be_whatever_its_name(
+    content_type: str, filename: str | None, ending: str, kind: Kind
+) -> None:
+    forms = FakeUploadForms()
+
+    make(forms)({"content_type": content_type, "label_set": "pets", "filename": filename}, ACME)
+
+    ((key, asked, *_),) = forms.asked
+    assert asked == content_type
+    assert kind_of(key) is kind
+    assert key.endswith(ending)
+    assert len(key) == len("incoming/acme/pets/") + 32 + len(ending), "nothing else is added"
+
+
+@pytest.mark.parametrize(("content_type", "most"), [("text/plain", 1_040), ("application/jsonl", 50), ("image/png", 100)])
+def test_a_form_takes_no_more_than_can_be_classified(content_type: str, most: int) -> None:
+    forms = FakeUploadForms()
+    limited = make(forms, max_upload_bytes=100, max_body_bytes=50, max_text_chars=10)
+
+    made = limited({"content_type": content_type, "label_set": "pets"}, ACME)
+
+    assert made.max_bytes == most
+    assert forms.asked[0][2:4] == (1, most)

@@ -1,0 +1,433 @@
+"""Dropped files become jobs, a few for each batch of a tenant's label set; what can't be taken says why; nothing is lost."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import tracemalloc
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pigeonhole.contract.classification import UNLIMITED, LabelSetRef, RequestLimits
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, JobInput, UploadedObject
+from pigeonhole.contract.upload_results import UploadResult
+from pigeonhole.errors import Overloaded
+from pigeonhole.jobs.job import Job
+from pigeonhole.jobs.results import input_key
+from pigeonhole.tenants.tenant import Tenant
+from pigeonhole.uploads.ingest import STOP_S, Ingested
+from pigeonhole.uploads.read_files import EMPTY, GONE, MOST_FAULTS, NO_TEXT
+from pigeonhole.uploads.uploaded_object import in_order
+from support.fakes import Fault
+from support.jobs_made import ACME, ZETA, Jobs
+
+WORDS = {"labels": [{"type": "text", "value": "even"}, {"type": "text", "value": "odd"}]}
+LINES = b'{"type": "text", "value": "1"}\n\n{"type": "text", "value": "2"}\r\n'
+
+
+def by_name(command: ClassifyCommand, **_: Any) -> ChunkResult:
+    """Whatever has an odd digit for its last one is odd."""
+    last = [[digit for digit in "0" + sample.value if digit.isdecimal()][-1] for sample in command.request.dataset]
+    predictions: list[list[str] | None] = [[("even", "odd")[int(digit) % 2]] for digit in last]
+    return ChunkResult(predictions=predictions, input_tokens=1, output_tokens=1, inference_ms=1)
+
+
+def made(*tenants: Tenant, **more: Any) -> Jobs:
+    """Services with a label set called `numbers` of each tenant."""
+    jobs = Jobs(run=by_name, **more)
+    for tenant in tenants or (ACME,):
+        jobs.tenants.tenants[tenant.id] = tenant
+        jobs.sets.put(WORDS, "numbers", tenant=tenant, log_id="log-0")
+    return jobs
+
+
+def drop(
+    jobs: Jobs, name: str, data: bytes = b"12345", *, sequencer: str = "1", folder: str = "acme/numbers"
+) -> UploadedObject:
+    """Put a file where it is read, and tell of it as S3 does."""
+    key, version_id = f"incoming/{folder}/{name}", f"v{sequencer}"
+    jobs.uploaded.versions[key, version_id] = jobs.uploaded.objects[key] = data
+    jobs.tags.tags[key, version_id] = {}
+    return UploadedObject(key=key, version_id=version_id, sequencer=sequencer, size=len(data))
+
+
+def take(jobs: Jobs, *uploads: UploadedObject) -> Ingested:
+    return jobs.ingest(uploads, log_id="log-1")
+
+
+def taken(jobs: Jobs) -> list[tuple[Job, JobInput]]:
+    """The jobs there are, and what they work on, by their first files."""
+    data = [(job, jobs.objects.objects[input_key(job.tenant_id, job.id)]) for job in jobs.store.jobs.values()]
+    found = [(job, JobInput.model_validate_json(each, context=UNLIMITED)) for job, each in data]
+    return sorted(found, key=lambda each: each[1].objects[0].key)
+
+
+def finish(jobs: Jobs) -> None:
+    jobs.work()
+    jobs.notify()
+
+
+def told(jobs: Jobs, upload: UploadedObject) -> UploadResult:
+    found: UploadResult = jobs.results.results[upload.key.split("/")[1], upload.key].told
+    return found
+
+
+# --- taken -------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_becomes_a_job_of_its_images_one_of_its_texts_and_one_of_each_list() -> None:
+    jobs = made()
+    images = [drop(jobs, "1.jpg"), drop(jobs, "2")]
+    texts = [drop(jobs, "a.txt", b"\xef\xbb\xbf 3 \n"), drop(jobs, "b.TXT", "fünf 5".encode())]
+    lists = [drop(jobs, "a.jsonl", LINES), drop(jobs, "b.jsonl", LINES[:31])]
+
+    done = take(jobs, *images, *texts, *lists)
+
+    assert done == Ingested(jobs=4, samples=7)
+    samples = {tuple(it.key for it in kept.objects): kept.request.dataset for _, kept in taken(jobs)}
+    assert {keys: [sample.value for sample in dataset] for keys, dataset in samples.items()} == {
+        tuple(it.key for it in images): [f"s3://uploads/{it.key}" for it in images],
+        tuple(it.key for it in texts): ["3", "fünf 5"],
+        (lists[0].key,): ["1", "2"],
+        (lists[1].key,): ["1"],
+    }
+    assert {sample.type for sample in samples[images[0].key, images[1].key]} == {"image"}
+
+
+def test_a_job_says_its_set_and_which_versions_its_files_have() -> None:
+    jobs = made()
+    image, text = drop(jobs, "1.jpg", sequencer="2F"), drop(jobs, "a.jsonl", LINES)
+    take(jobs, image, text)
+
+    (of_image, kept), (of_text, lines) = taken(jobs)
+    assert of_text.label_set == of_image.label_set == LabelSetRef(name="numbers", version=1)
+    assert of_text.has_objects
+    assert of_image.has_objects
+    assert kept.objects == (image,)
+    assert lines.objects == (text.model_copy(update={"samples": 2, "is_lines": True}),)
+    assert (kept.log_id, kept.request.scores, [label.name for label in kept.request.labels]) == ("log-1", True, ["even", "odd"])
+
+
+def test_each_tenant_and_set_has_jobs_of_its_own() -> None:
+    jobs = made(ACME, ZETA)
+    jobs.sets.put(WORDS, "other", tenant=ACME, log_id="l")
+    folders = ("acme/numbers", "acme/other", "zeta/numbers")
+
+    assert take(jobs, *(drop(jobs, "1.jpg", folder=folder) for folder in folders)).jobs == 3
+
+    found = [(job.tenant_id, job.label_set.name if job.label_set else None) for job, _ in taken(jobs)]
+    assert sorted(found) == [("acme", "numbers"), ("acme", "other"), ("zeta", "numbers")]
+
+
+def test_more_files_than_a_job_takes_are_several_jobs() -> None:
+    jobs = made()
+    few = replace(jobs.ingest, limits=RequestLimits(max_samples=2))
+
+    done = few([drop(jobs, f"{number}.jpg") for number in range(5)], log_id="l")
+
+    assert (done.jobs, done.samples) == (3, 5)
+    assert sorted(job.total for job, _ in taken(jobs)) == [1, 2, 2]
+
+
+def test_what_is_told_twice_in_a_batch_is_one_sample() -> None:
+    jobs = made()
+    upload = drop(jobs, "1.jpg")
+
+    assert take(jobs, upload, upload) == Ingested(jobs=1, samples=1)
+
+
+def test_of_a_key_that_was_written_over_in_a_batch_the_last_upload_counts() -> None:
+    jobs = made()
+    uploads = [drop(jobs, "1.txt", value, sequencer=each) for each, value in (("B1", b"3"), ("9", b"2"), ("b", b"4"))]
+
+    assert take(jobs, *uploads) == Ingested(jobs=1, samples=1, known=2)
+    finish(jobs)
+
+    assert (told(jobs, uploads[0]).version_id, told(jobs, uploads[0]).prediction) == ("vB1", "odd")
+
+
+def test_a_batch_that_comes_again_is_the_same_job_in_whatever_order() -> None:
+    jobs = made()
+    uploads = [drop(jobs, "1.jpg"), drop(jobs, "2.jpg"), drop(jobs, "3.txt")]
+
+    take(jobs, *uploads)
+    take(jobs, *reversed(uploads))
+
+    assert len(jobs.store.jobs) == 2
+
+
+def test_a_file_that_is_uploaded_again_is_another_job() -> None:
+    jobs = made()
+
+    take(jobs, drop(jobs, "1.jpg"))
+    take(jobs, drop(jobs, "1.jpg", sequencer="2"))
+
+    assert len(jobs.store.jobs) == 2
+
+
+def test_what_has_a_result_is_passed_over_as_is_an_older_upload_but_not_a_newer_one() -> None:
+    jobs = made()
+    older, known, newer = (drop(jobs, "1.txt", b"5", sequencer=each) for each in ("9", "A", "A1"))
+    take(jobs, known)
+    finish(jobs)
+
+    assert take(jobs, known) == take(jobs, older) == Ingested(known=1)
+    assert take(jobs, newer, drop(jobs, "2.txt", b"6")) == Ingested(jobs=1, samples=2)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_two_uploads_that_are_told_late_the_last_ones_result_stays(order: tuple[int, int]) -> None:
+    jobs = made()
+    uploads = [drop(jobs, "a.txt", value, sequencer=each) for each, value in (("1", b"1"), ("2", b"2"))]
+    for number in order:
+        take(jobs, uploads[number])
+    finish(jobs)
+
+    assert (told(jobs, uploads[1]).version_id, told(jobs, uploads[1]).prediction) == ("v2", "even")
+
+
+# --- refused -----------------------------------------------------------------------------------------------------------------
+
+TWO = {"type": "text", "value": "2"}
+
+
+def lines(*values: object) -> bytes:
+    return "\n".join(each if isinstance(each, str) else json.dumps(each) for each in values).encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "code", "said"),
+    [
+        ("1.jpg", b"", "unsupported_media", EMPTY),
+        ("1.txt", b" \r\n", "unsupported_media", EMPTY),
+        ("1.jsonl", b"", "unsupported_media", EMPTY),
+        ("1.jpg", b"x" * 201, "too_large", "201 bytes, and 200 are taken"),
+        ("1.txt", b"x" * 1_081, "too_large", "1081 bytes, and 1080 are taken"),
+        ("1.jsonl", b"x" * 101, "too_large", "101 bytes, and 100 are taken"),
+        ("1.txt", "größe".encode("latin-1"), "unsupported_media", NO_TEXT),
+        ("1.jsonl", "größe".encode("utf-16"), "unsupported_media", NO_TEXT),
+        ("1.txt", b"x" * 21, "invalid_request", "a text has at most 20 characters, got 21"),
+        (
+            "1.jsonl",
+            lines(TWO, "{}", "", "no"),
+            "invalid_request",
+            "line 2 type: is required; line 2 value: is required; line 4",
+        ),
+        ("1.jsonl", lines({"type": "text", "value": "x" * 21}), "invalid_request", "line 1 value: a text has at most 20"),
+        ("1.jsonl", lines("7", "[" * 90), "invalid_request", "line 1: the body must be a JSON object; line 2: is not JSON"),
+        ("1.jsonl", lines(TWO, {"type": "image", "value": "x"}), "invalid_request", "must be all texts or all images"),
+        ("1.jsonl", lines("1", "2", "3", "4"), "invalid_request", "at most 3 lines are taken, and it has more"),
+        ("1.jsonl", lines({"type": "text", "value": "\ud800"}), "invalid_request", "half of a surrogate pair"),
+        ("1.jsonl", b"\r\n \n" + lines("no"), "invalid_request", "line 3: is not JSON"),
+    ],
+)
+def test_a_file_that_cannot_be_taken_says_why_and_costs_the_others_nothing(
+    name: str, data: bytes, code: str, said: str
+) -> None:
+    jobs = made()
+    limits = RequestLimits(max_samples=3, max_text_chars=20, max_body_bytes=100, max_upload_bytes=200)
+    bad, good = drop(jobs, name, data), drop(jobs, "good.txt", b"8")
+
+    done = replace(jobs.ingest, limits=limits)([bad, good], log_id="l")
+    finish(jobs)
+
+    assert done == Ingested(jobs=1, samples=1, refused=1)
+    found = told(jobs, bad)
+    assert found.error is not None
+    assert (found.status, found.error.code, found.job_id, found.version_id) == ("failed", code, None, "v1")
+    assert said in found.error.message
+    assert (found.label_set, found.expires_at) == (LabelSetRef(name="numbers", version=1), "1970-01-01T00:33:20Z")
+    assert told(jobs, good).prediction == "even"
+    assert {event.key for event in jobs.bus.uploads} == {bad.key, good.key}
+
+
+def test_of_many_bad_lines_the_first_few_are_told() -> None:
+    jobs = made()
+    bad = drop(jobs, "a.jsonl", lines(*["no"] * (MOST_FAULTS + 3)))
+    take(jobs, bad)
+
+    error = told(jobs, bad).error
+    assert error is not None
+    assert error.message.count("line ") == MOST_FAULTS
+    assert "and 3 more" in error.message
+
+
+def test_a_file_that_is_gone_before_it_is_read_says_so() -> None:
+    jobs = made()
+    gone = drop(jobs, "a.txt")
+    jobs.uploaded.versions.clear()
+
+    assert take(jobs, gone).refused == 1
+    assert told(jobs, gone).error.model_dump() == {"code": "unfetchable_url", "message": GONE}  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("name", "said"), [("pets", "PUT /v1/label-sets/pets first"), ("No Name", "Nor can there be one")])
+def test_a_set_that_is_not_there_is_told_of_every_file(name: str, said: str) -> None:
+    jobs = made()
+    uploads = [drop(jobs, each, folder=f"acme/{name}") for each in ("1.jpg", "2.txt")]
+
+    assert take(jobs, *uploads) == Ingested(refused=2)
+
+    for upload in uploads:
+        found = told(jobs, upload)
+        assert found.error is not None
+        assert (found.error.code, found.label_set) == ("not_found", None)
+        assert said in found.error.message
+
+
+def test_what_was_refused_is_taken_once_that_was_mended() -> None:
+    jobs = made()
+    upload = drop(jobs, "1.jpg", folder="acme/pets")
+    take(jobs, upload)
+    jobs.sets.put(WORDS, "pets", tenant=ACME, log_id="l")
+
+    assert take(jobs, upload) == Ingested(jobs=1, samples=1)
+    finish(jobs)
+    assert told(jobs, upload).prediction == "odd"
+
+
+def test_a_set_that_is_above_the_limits_of_today_is_told() -> None:
+    jobs = made()
+    upload = drop(jobs, "1.jpg")
+
+    done = replace(jobs.ingest, limits=RequestLimits(max_labels=1, min_labels=1))([upload], log_id="l")
+
+    assert (done.jobs, done.refused) == (0, 1)
+    assert "The label set can't be applied: labels: at most 1 labels" in told(jobs, upload).error.message  # type: ignore[union-attr]
+
+
+def test_nobody_is_told_of_files_that_are_nobodys() -> None:
+    jobs = made()
+    strays = [drop(jobs, "1.jpg", folder=folder) for folder in ("nobody/numbers", "nobody", "/numbers")]
+    folders = [drop(jobs, "", b"", folder=folder) for folder in ("acme/numbers", "acme", "nobody/x")]
+
+    assert take(jobs, *strays, *folders) == Ingested(strays=3)
+    assert (jobs.results.results, jobs.bus.put_on, jobs.store.jobs) == ({}, [], {})
+
+
+@pytest.mark.parametrize("folder", ["acme", "acme/"])
+def test_a_file_in_no_label_sets_folder_says_where_it_belongs(folder: str) -> None:
+    jobs = made()
+    stray = drop(jobs, "1.jpg", folder=folder)
+
+    assert take(jobs, stray) == Ingested(refused=1)
+    found = told(jobs, stray)
+    assert found.error is not None
+    assert "incoming/TENANT/LABEL_SET/" in found.error.message
+
+
+def test_a_file_of_two_million_lines_is_no_burden() -> None:
+    """They are not all made at once: eight such files are read side by side."""
+    jobs = made()
+    many = drop(jobs, "1.jsonl", b"a\n" * 2_000_000)
+
+    tracemalloc.start()
+    done = take(jobs, many)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert done.refused == 1
+    assert most < 60_000_000
+
+
+def test_lines_are_not_asked_for_scores() -> None:
+    """Nobody is told them, and ten thousand lines by twenty-four labels would be much to carry."""
+    jobs = made()
+    take(jobs, drop(jobs, "1.jsonl", lines(TWO)), drop(jobs, "1.txt", b"7"))
+
+    asked = [JobInput.model_validate_json(data).request for data in jobs.objects.objects.values()]
+    assert {request.scores for request in asked if len(request.dataset) == 1} == {True, False}
+
+
+# --- faults of ours ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [Overloaded(), RuntimeError("a fault")])
+@pytest.mark.parametrize("port", ["objects", "store", "uploaded", "results", "bus"])
+def test_what_goes_wrong_for_one_job_leaves_its_files_and_no_others(port: str, error: Exception) -> None:
+    jobs = made(ACME, ZETA)
+    files = [("1.jpg", b"1"), ("2.txt", b"2"), ("bad.txt", b" ")]
+    uploads = [drop(jobs, *each, folder=f"{tenant}/numbers") for tenant in ("acme", "zeta") for each in files]
+    getattr(jobs, port).before = Fault(0, error)
+
+    done = take(jobs, *uploads)
+
+    assert done.left in [{image} for image in (uploads[0], uploads[3])] + [{*uploads[1:3]}, {*uploads[4:6]}]
+    ((tenant_id, told_of),) = done.errors
+    assert (tenant_id, told_of) == (next(iter(done.left)).key.split("/")[1], error)
+    finish(jobs)
+    assert {key for _, key in jobs.results.results} >= {upload.key for upload in set(uploads) - done.left}
+    assert take(jobs, *done.left).left == set()
+    finish(jobs)
+    assert {key for _, key in jobs.results.results} == {upload.key for upload in uploads}
+
+
+@pytest.mark.parametrize("error", [Overloaded(), RuntimeError("a fault")])
+def test_a_tenant_that_cannot_be_looked_up_has_all_its_files_left_and_no_other(error: Exception) -> None:
+    jobs = made(ACME, ZETA)
+    real = jobs.tenants.tenant
+    jobs.tenants.tenant = lambda tenant_id: _raise(error) if tenant_id == "zeta" else real(tenant_id)
+    of_acme, of_zeta = ([drop(jobs, name, folder=f"{it}/numbers") for name in ("1", "2.txt")] for it in ("acme", "zeta"))
+
+    done = take(jobs, *of_acme, *of_zeta)
+
+    assert done == Ingested(jobs=2, samples=2, left=frozenset(of_zeta), errors=(("zeta", error),))
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+def test_what_there_is_no_time_for_is_left_without_a_fault() -> None:
+    jobs = made()
+    uploads = [drop(jobs, "1.jpg"), drop(jobs, "2.txt"), drop(jobs, "a.jsonl", LINES)]
+    left = iter([STOP_S, STOP_S, STOP_S - 1, STOP_S - 1])  # for looking, and for one job
+
+    done = jobs.ingest(uploads, log_id="l", time_left_s=left.__next__)
+
+    assert (done.jobs, len(done.left), done.errors) == (1, 2, ())
+    assert take(jobs, *done.left).jobs == 2
+    finish(jobs)
+    assert {key for _, key in jobs.results.results} == {upload.key for upload in uploads}
+
+
+class Lost(BaseException):
+    """The process is gone."""
+
+
+HOOKED = ("store", "objects", "queue", "uploaded", "results", "tags", "bus")
+
+
+@pytest.mark.parametrize("in_between", [False, True], ids=["", "others go on meanwhile"])
+@pytest.mark.parametrize("error", [Lost(), Overloaded()], ids=["lost", "overloaded"])
+def test_whatever_call_ingest_is_lost_at_each_file_has_one_job_and_one_result(error: BaseException, in_between: bool) -> None:
+    for number in itertools.count():
+        jobs = made()
+        uploads = [drop(jobs, name, LINES if name.endswith("l") else b"12") for name in ("1.jpg", "2", "3.txt", "4.jsonl")]
+        bad = [drop(jobs, "5.jpg", b""), drop(jobs, "6.txt", b"")]
+        hook = Fault(number, error)
+        for port in HOOKED:
+            getattr(jobs, port).before = hook
+        with suppress(Lost):
+            take(jobs, *uploads, *bad)
+        for port in HOOKED:
+            getattr(jobs, port).before = lambda: None
+        if in_between:
+            finish(jobs)
+
+        assert take(jobs, *uploads, *bad).left == set()
+        jobs.now += 60
+        jobs.sweep()  # which queues a job whose messages were lost
+        finish(jobs)
+
+        assert len(jobs.store.jobs) == 3, number
+        assert {key for _, key in jobs.results.results} == {it.key for it in (*uploads, *bad)}
+        assert [told(jobs, it).status for it in (*uploads, *bad)] == ["succeeded"] * 4 + ["failed"] * 2
+        assert {event.key for event in jobs.bus.uploads} == {it.key for it in (*uploads, *bad)}
+        assert [result.sequencer for result in jobs.results.results.values()] == [in_order("1")] * 6
+        if not hook.raised:
+            assert number > 15, "there are so many calls, at least"
+            return

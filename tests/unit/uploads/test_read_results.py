@@ -1,0 +1,146 @@
+"""Results of dropped files are read by key, by prefix or by time, page by page, and by their tenant alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pigeonhole.contract.upload_results import ResultsWanted, UploadResult
+from pigeonhole.errors import InvalidRequest, NotFound
+from pigeonhole.uploads.read_results import ReadResults, results_of
+from pigeonhole.uploads.uploaded_object import MAX_KEY_BYTES, ObjectResult, in_order
+from support.jobs_made import Jobs
+
+NOW = 10_000.0
+A, B, C = (f"incoming/acme/pets/{name}.jpg" for name in "abc")
+DOG = "incoming/acme/dogs/a.jpg"
+
+
+def result(key: str, at: float, *, tenant_id: str = "acme", expires_at: int = 20_000) -> ObjectResult:
+    told = UploadResult(key=key, status="succeeded", classified_at="", expires_at="", prediction="cat", results_uri="")
+    return ObjectResult(tenant_id, in_order("1"), at, expires_at, told)
+
+
+@pytest.fixture
+def jobs() -> Jobs:
+    jobs = Jobs(now=NOW)
+    for key, at in ((B, 1_000.0), (DOG, 2_000.5), (A, 3_000.0), (C, 3_000.0)):
+        jobs.results.save(result(key, at))
+    jobs.results.save(result("incoming/zeta/pets/a.jpg", 2_500.0, tenant_id="zeta"))
+    return jobs
+
+
+def read(jobs: Jobs, tenant_id: str = "acme", **wanted: Any) -> tuple[list[str], str | None]:
+    page = ReadResults(jobs.results, "uploads", jobs.clock)(tenant_id, ResultsWanted(**wanted))
+    return [each.key for each in page.results], page.next
+
+
+@pytest.mark.parametrize("key", [A, f"s3://uploads/{A}"])
+def test_one_is_read_by_its_key_or_its_address(jobs: Jobs, key: str) -> None:
+    assert read(jobs, key=key) == ([A], None)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("incoming/acme/pets/none.jpg", "incoming/zeta/pets/a.jpg", f"s3://other/{A}", f"s3://{A}", A[:-1]),
+        *("", "s3://uploads/", "x" * (MAX_KEY_BYTES + 1), "猫" * 342, "\ud800"),
+    ],
+)
+def test_what_has_no_result_or_is_not_the_tenants_is_not_found(jobs: Jobs, key: str) -> None:
+    with pytest.raises(NotFound, match="no result of this key"):
+        read(jobs, key=key)
+
+
+def test_a_result_whose_time_is_over_is_not_shown_though_the_table_has_it(jobs: Jobs) -> None:
+    jobs.results.save(result("incoming/acme/pets/old.jpg", 2_000.0, expires_at=int(NOW)))
+
+    with pytest.raises(NotFound):
+        read(jobs, key="incoming/acme/pets/old.jpg")
+    assert read(jobs)[0] == read(jobs, limit=100)[0] == [C, A, DOG, B]
+    assert read(jobs, prefix="incoming/")[0] == [DOG, A, B, C]
+
+
+def test_of_a_prefix_they_come_in_the_order_of_their_keys(jobs: Jobs) -> None:
+    assert read(jobs, prefix="incoming/acme/pets/") == ([A, B, C], None)
+    assert read(jobs, prefix="s3://uploads/incoming/acme/dogs/") == ([DOG], None)
+    assert read(jobs, prefix="s3://uploads/")[0] == [DOG, A, B, C]
+    assert read(jobs, prefix="incoming/zeta/") == ([], None)
+
+
+def test_without_one_the_newest_come_first(jobs: Jobs) -> None:
+    assert read(jobs) == ([C, A, DOG, B], None)
+    assert read(jobs, "zeta")[0] == ["incoming/zeta/pets/a.jpg"]
+
+
+def test_a_span_of_time_has_both_its_ends(jobs: Jobs) -> None:
+    assert read(jobs, since=2_000.5)[0] == [C, A, DOG]
+    assert read(jobs, until=2_000.5)[0] == [DOG, B]
+    assert read(jobs, since=2_000.5, until=2_000.5)[0] == [DOG]
+    assert read(jobs, since=2_001.0, until=2_999.0)[0] == []
+
+
+def test_a_prefix_beside_a_time_leaves_the_newest_first(jobs: Jobs) -> None:
+    assert read(jobs, prefix="incoming/acme/pets/", since=0.0)[0] == [C, A, B]
+    assert read(jobs, prefix="incoming/acme/pets/", until=2_000.0)[0] == [B]
+
+
+def test_a_span_that_ends_before_it_begins_is_refused(jobs: Jobs) -> None:
+    with pytest.raises(InvalidRequest, match="since: must not be after until"):
+        read(jobs, since=2.0, until=1.0)
+    assert read(jobs, since=9e9) == ([], None), "a caller's clock may be ahead"
+
+
+@pytest.mark.parametrize("wanted", [{}, {"prefix": "incoming/acme/"}, {"since": 1_000.0, "until": 3_000.0}])
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_pages_follow_each_other_without_a_gap(jobs: Jobs, wanted: dict[str, Any], limit: int) -> None:
+    found, cursor = read(jobs, limit=limit, **wanted)
+    while cursor is not None:
+        keys, cursor = read(jobs, limit=limit, cursor=cursor, **wanted)
+        assert len(keys) <= limit
+        found += keys
+
+    assert found == read(jobs, **wanted)[0]
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        *("", A, "x", "1000", "1000 ", f" {A}", f"x {A}", f"nan {A}", f"inf {A}", f"-1 {A}", f"20000 {A}"),
+        *(f"1_000 {A}", f"1e3 {A}", f"\u0661\u0662 {A}", f" 1000 {A}", f"+1000 {A}", f"1000.{'1' * 40} {A}"),
+        f"1000 {'x' * (MAX_KEY_BYTES + 1)}",
+    ],
+)
+def test_a_cursor_that_no_page_gave_is_refused(jobs: Jobs, cursor: str) -> None:
+    with pytest.raises(InvalidRequest, match="cursor: must be what the page before gave"):
+        read(jobs, cursor=cursor)
+
+
+@pytest.mark.parametrize("cursor", ["", DOG, f"1000.0 {A}", "incoming/acme/pets/" + "x" * MAX_KEY_BYTES])
+def test_a_cursor_of_another_list_is_refused(jobs: Jobs, cursor: str) -> None:
+    with pytest.raises(InvalidRequest, match="cursor"):
+        read(jobs, prefix="incoming/acme/pets/", cursor=cursor)
+
+
+@pytest.mark.parametrize("wanted", [{"since": 2_000.0}, {"until": 500.0}])
+def test_a_cursor_of_another_time_is_refused(jobs: Jobs, wanted: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequest, match="cursor"):
+        read(jobs, cursor=f"1000.0 {A}", **wanted)
+
+
+@pytest.mark.parametrize("wanted", [{}, {"since": 0.0}])
+def test_a_prefix_that_is_longer_than_a_key_can_be_has_no_results(jobs: Jobs, wanted: dict[str, Any]) -> None:
+    asked: list[str] = []
+    jobs.results.page = jobs.results.newest = lambda *args: asked.append(args[1])
+
+    assert read(jobs, prefix="x" * (MAX_KEY_BYTES + 1), **wanted) == ([], None)
+    assert asked == [], "the table would refuse it"
+
+
+def test_a_page_is_shown_without_what_the_store_alone_knows(jobs: Jobs) -> None:
+    page = ReadResults(jobs.results, "uploads", jobs.clock)("acme", ResultsWanted(limit=1))
+
+    shown = results_of(page, "log-1")
+
+    assert (shown.log_id, [each.key for each in shown.results], shown.cursor) == ("log-1", [C], None)
