@@ -11,9 +11,8 @@ import boto3.session  # noqa: F401
 import pigeonhole.inference.encoders.onnx_encoder
 import pigeonhole.inference.pipeline  # noqa: F401
 from pigeonhole import wiring
-from pigeonhole.contract.messages import COMMAND, ClassifyReply, DescribeCommand, KeepImagesCommand
+from pigeonhole.contract.messages import COMMAND, ClassifyReply, DescribeCommand, KeepImagesCommand, as_reply
 from pigeonhole.errors import InternalError, PigeonholeError
-from pigeonhole.jobs.results import as_reply
 from pigeonhole.observability import observed, observer, places_of
 
 

@@ -8,8 +8,8 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from pigeonhole import wiring
 from pigeonhole.aws.lambda_events import each_message, message_of
+from pigeonhole.contract.jobs import DeliveryStatus
 from pigeonhole.contract.messages import WebhookMessage
-from pigeonhole.jobs.webhook import DeliveryStatus
 from pigeonhole.observability import observed, observer, places_of
 
 

@@ -12,7 +12,7 @@ from botocore.stub import Stubber
 from pigeonhole.aws.sqs import SqsQueue
 from pigeonhole.contract.messages import ChunkMessage, WebhookMessage
 from pigeonhole.errors import Overloaded
-from pigeonhole.ports import ChunkQueue, WebhookQueue
+from pigeonhole.jobs.ports import ChunkQueue, WebhookQueue
 from support.fakes import FakeChunkQueue, FakeWebhookQueue
 from support.jobs_made import ID, message
 from support.moto_aws import REGION, in_moto

@@ -13,10 +13,12 @@ from botocore.stub import Stubber
 
 from pigeonhole.aws.dynamodb_jobs import DynamoJobStore
 from pigeonhole.contract.classification import LabelSetRef
+from pigeonhole.contract.jobs import Status
+from pigeonhole.contract.messages import Span
 from pigeonhole.errors import Overloaded
-from pigeonhole.jobs.job import Claim, Job, Span, Status
+from pigeonhole.jobs.job import Claim, Job
+from pigeonhole.jobs.ports import Due, JobStore
 from pigeonhole.jobs.webhook import Webhook
-from pigeonhole.ports import Due, JobStore
 from support.fakes import FakeJobStore
 from support.jobs_made import ID, job, job_id, part
 from support.moto_aws import REGION, TABLE, in_moto, table

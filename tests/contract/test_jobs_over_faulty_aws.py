@@ -19,11 +19,11 @@ from botocore.config import Config
 from pigeonhole.aws.dynamodb_jobs import DynamoJobStore
 from pigeonhole.aws.s3 import S3ObjectStore
 from pigeonhole.aws.sqs import SqsQueue
+from pigeonhole.contract.jobs import DeliveryStatus
 from pigeonhole.contract.messages import ChunkMessage
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Job
-from pigeonhole.jobs.webhook import DeliveryStatus
-from pigeonhole.ports import Page
+from pigeonhole.jobs.ports import Page
 from support.jobs_made import ACME, BAD, HOOK, Jobs, request
 from support.moto_aws import REGION, TABLE, in_moto, table
 

@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from pigeonhole.aws.apigateway import ApiGatewayKeys
-from pigeonhole.ports import KeyRegistry
+from pigeonhole.tenants.ports import KeyRegistry
 from support.fakes import FakeKeyRegistry
 from support.moto_aws import REGION, in_moto
 

@@ -9,7 +9,7 @@ import pytest
 
 from pigeonhole.aws.dynamodb_label_sets import DynamoLabelSetStore
 from pigeonhole.label_sets.label_set import LabelSet
-from pigeonhole.ports import LabelSetStore, SetsPage
+from pigeonhole.label_sets.ports import LabelSetStore, SetsPage
 from support.fakes import FakeLabelSetStore
 from support.moto_aws import TABLE, in_moto, table
 

@@ -11,7 +11,7 @@ from botocore.stub import Stubber
 
 from pigeonhole.aws.s3 import S3ObjectTags
 from pigeonhole.errors import Overloaded
-from pigeonhole.ports import ObjectTags
+from pigeonhole.uploads.ports import ObjectTags
 from pigeonhole.uploads.uploaded_object import LABEL_TAG, MAX_TAGS, SCORE_TAG
 from support.fakes import FakeObjectTags
 from support.moto_aws import REGION, in_moto

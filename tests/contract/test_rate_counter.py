@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from pigeonhole.api.rate_headers import RateCounter
 from pigeonhole.aws.dynamodb import DynamoRateCounter
-from pigeonhole.ports import RateCounter
 from support.fakes import FakeRateCounter
 from support.moto_aws import TABLE, in_moto, table
 

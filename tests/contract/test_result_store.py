@@ -18,8 +18,9 @@ from pigeonhole.contract.classification import LabelScore, LabelSetRef
 from pigeonhole.contract.jobs import Progress
 from pigeonhole.contract.upload_results import ObjectFault, UploadResult
 from pigeonhole.errors import Overloaded
-from pigeonhole.ports import ResultsPage, ResultStore
-from pigeonhole.uploads.uploaded_object import MAX_KEY_BYTES, ObjectResult, in_order
+from pigeonhole.object_keys import MAX_KEY_BYTES
+from pigeonhole.uploads.ports import ResultsPage, ResultStore
+from pigeonhole.uploads.uploaded_object import ObjectResult, in_order
 from support.fakes import FakeResultStore
 from support.moto_aws import REGION, TABLE, in_moto, table
 

@@ -8,8 +8,9 @@ import pytest
 
 from pigeonhole.aws.dynamodb import DynamoSecretStore
 from pigeonhole.errors import Overloaded
-from pigeonhole.jobs.webhook import Secret, rotated
-from pigeonhole.ports import SecretStore
+from pigeonhole.tenants.ports import SecretStore
+from pigeonhole.tenants.tenant import Secret
+from pigeonhole.tenants.webhook_secrets import rotated
 from support.fakes import FakeSecretStore
 from support.moto_aws import TABLE, in_moto, table
 

@@ -18,7 +18,7 @@ from botocore.stub import Stubber
 from pigeonhole.aws.dynamodb import DynamoTenantStore
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.errors import Overloaded
-from pigeonhole.ports import TenantStore
+from pigeonhole.tenants.ports import TenantStore
 from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant
 from support import pages
 from support.fakes import FakeTenantStore

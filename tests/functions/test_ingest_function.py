@@ -17,8 +17,8 @@ from pigeonhole.aws.events import SOURCE, UPLOAD_CLASSIFIED
 from pigeonhole.aws.lambda_events import RETRY_S
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, JobInput, UploadClassified, UploadedObject
 from pigeonhole.errors import Overloaded
+from pigeonhole.object_keys import upload_result_key
 from pigeonhole.observability import observer
-from pigeonhole.uploads.uploaded_object import result_key
 from pigeonhole_cli.local.stack import read_template
 from support.fakes import LambdaContext
 from support.handlers import ROOT, load
@@ -146,7 +146,7 @@ def test_the_sample_of_the_event_is_of_the_samples_file_and_in_form() -> None:
     assert on_bus.keys() == of_job.keys()
     assert (detail.bucket, detail.key) == (BUCKET, S3["object"]["key"].replace("+", " "))
     assert (detail.version_id, detail.job_id) == (S3["object"]["versionId"], of_job["detail"]["job_id"])
-    assert detail.results_key == result_key(detail.key)
+    assert detail.results_key == upload_result_key(detail.key)
 
 
 # --- read --------------------------------------------------------------------------------------------------------------------

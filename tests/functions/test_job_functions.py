@@ -13,9 +13,10 @@ from pigeonhole import wiring
 from pigeonhole.aws.dynamodb_jobs import _item_of, _job_of
 from pigeonhole.aws.events import JOB_ENDED, SOURCE
 from pigeonhole.aws.lambda_events import RETRY_S
+from pigeonhole.contract.jobs import Status
 from pigeonhole.contract.messages import ChunkMessage, JobEnded, WebhookMessage
 from pigeonhole.errors import Overloaded
-from pigeonhole.jobs.job import Announcement, Job, Status
+from pigeonhole.jobs.job import Announcement, Job
 from pigeonhole.notifications.job_ended import event_of
 from pigeonhole.notifications.webhook_delivery import body_of
 from pigeonhole.observability import observer

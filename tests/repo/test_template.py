@@ -17,13 +17,18 @@ from samtranslator.translator.transform import transform
 from pigeonhole.contract.classification import ErrorResponse
 from pigeonhole.errors import BY_CODE
 from pigeonhole.jobs.job import LEASE_S, Announcement
-from pigeonhole.jobs.results import INPUTS, RESULTS
-from pigeonhole.label_sets.label_set import EMBEDDED, KEPT
-from pigeonhole.object_keys import UPLOADS
+from pigeonhole.object_keys import (
+    EMBEDDINGS,
+    INCOMING,
+    JOB_INPUTS,
+    JOB_RESULTS,
+    LABEL_IMAGES,
+    UPLOAD_RESULTS,
+    UPLOADS,
+    upload_result_key,
+)
 from pigeonhole.settings import PREFIX, Settings
 from pigeonhole.tenants.authenticate import REFUSAL
-from pigeonhole.uploads import uploaded_object as incoming
-from pigeonhole.uploads.uploaded_object import INCOMING, result_key
 from pigeonhole.wiring.api import LOOKUP_ATTEMPTS, LOOKUP_TIMEOUT_S
 from pigeonhole.wiring.clients import CONNECT_TIMEOUT_S, job_rules
 from pigeonhole.wiring.inference import MB_PER_CORE
@@ -295,9 +300,9 @@ def test_what_jobs_leave_is_kept_as_long_as_the_jobs() -> None:
     rules = RESOURCES["JobBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
 
     assert {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules} == {
-        kind: {"Ref": "JobDays"} for kind in (INPUTS, RESULTS, EMBEDDED, KEPT)
+        kind: {"Ref": "JobDays"} for kind in (JOB_INPUTS, JOB_RESULTS, EMBEDDINGS, LABEL_IMAGES)
     }
-    assert [rule["Prefix"] for rule in rules if "TagFilters" in rule] == [KEPT], "what a set still has stays"
+    assert [rule["Prefix"] for rule in rules if "TagFilters" in rule] == [LABEL_IMAGES], "what a set still has stays"
     assert environment("ApiFunction")["PIGEONHOLE_JOB_DAYS"] == {"Ref": "JobDays"}
     assert Settings().job_days == TEMPLATE["Parameters"]["JobDays"]["Default"]
     assert RESOURCES["Table"]["Properties"]["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
@@ -420,7 +425,7 @@ def test_only_the_command_line_makes_keys_and_grants() -> None:
 @pytest.mark.parametrize("bucket", ["JobBucket", "UploadBucket"])
 def test_who_reads_the_deployments_own_objects_is_told_which_are_not_there(role: str, bucket: str) -> None:
     """S3 denies that to who may not list them, and what is denied is tried again. Callers' images are not: see S3BlobStore."""
-    callers_images = {KEPT, INCOMING, UPLOADS} if role in ("ClassifyRole", "WorkerRole") else set()
+    callers_images = {LABEL_IMAGES, INCOMING, UPLOADS} if role in ("ClassifyRole", "WorkerRole") else set()
     read = {
         found[1]
         for statement in statements(role)
@@ -434,7 +439,9 @@ def test_who_reads_the_deployments_own_objects_is_told_which_are_not_there(role:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_who_asks_for_what_a_job_keeps_has_to_know_the_job_or_the_label_set(role: str) -> None:
-    folders = [folder + whose for folder in (INPUTS, RESULTS, EMBEDDED, KEPT) for whose in ("", "acme/", "acme/0")]
+    folders = [
+        folder + whose for folder in (JOB_INPUTS, JOB_RESULTS, EMBEDDINGS, LABEL_IMAGES) for whose in ("", "acme/", "acme/0")
+    ]
 
     assert [folder for folder in folders if may_ask_for(role, "JobBucket", folder)] == []
 
@@ -476,7 +483,7 @@ def test_what_is_dropped_starts_ingest_and_no_result_does() -> None:
     assert (notified["Event"], notified["Queue"]) == ("s3:ObjectCreated:*", {"Fn::GetAtt": ["IngestQueue", "Arn"]})
     assert rule == {"Name": "prefix", "Value": INCOMING}
     assert not any(
-        result_key(key).startswith(INCOMING) for key in ("incoming/acme/pets/a.png", "incoming/acme/pets/" + "x" * 1_000)
+        upload_result_key(key).startswith(INCOMING) for key in ("incoming/acme/pets/a.png", "incoming/acme/pets/" + "x" * 1_000)
     )
     assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}, "what was uploaded is read, not what lies there later"
 
@@ -485,8 +492,8 @@ def test_uploads_and_their_results_go_in_time() -> None:
     rules = {rule["Prefix"]: rule for rule in RESOURCES["UploadBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]}
 
     assert rules[UPLOADS]["ExpirationInDays"] == rules[INCOMING]["ExpirationInDays"] == {"Ref": "UploadDays"}
-    assert rules[incoming.RESULTS]["ExpirationInDays"] == {"Ref": "JobDays"}
-    assert all("NoncurrentVersionExpiration" in rules[kind] for kind in (UPLOADS, INCOMING, incoming.RESULTS))
+    assert rules[UPLOAD_RESULTS]["ExpirationInDays"] == {"Ref": "JobDays"}
+    assert all("NoncurrentVersionExpiration" in rules[kind] for kind in (UPLOADS, INCOMING, UPLOAD_RESULTS))
     assert Settings().upload_days == TEMPLATE["Parameters"]["UploadDays"]["Default"]
 
 

@@ -11,7 +11,8 @@ from boto3.s3.transfer import TransferConfig
 from PIL import Image
 
 from pigeonhole.aws.events import UPLOAD_CLASSIFIED
-from pigeonhole.uploads.uploaded_object import LABEL_TAG, SCORE_TAG, result_key
+from pigeonhole.object_keys import upload_result_key
+from pigeonhole.uploads.uploaded_object import LABEL_TAG, SCORE_TAG
 from pigeonhole_cli.local.command import manage_keys
 from support.stack.deployment import Deployment, error_of, image, request, text
 from support.stack.dropping import RESULTS, UPLOADS, Drops, form, send
@@ -87,9 +88,9 @@ def test_three_hundred_photos_come_every_way_and_each_has_one_result(drops: Drop
         other = {"colour": "red", "owner": "me"} if "/ways/" in key else {}
         assert drops.tags(key) == other | expected
         assert (result.label_set.name, result.label_set.version) == ("shown", 1) if result.label_set else False
-        stored = json.loads(drops.storage.get_object(Bucket=drops.bucket, Key=result_key(key))["Body"].read())
+        stored = json.loads(drops.storage.get_object(Bucket=drops.bucket, Key=upload_result_key(key))["Body"].read())
         assert (stored["prediction"], len(stored["scores"])) == (result.prediction, len(THINGS))
-        assert result.results_uri == f"s3://{drops.bucket}/{result_key(key)}"
+        assert result.results_uri == f"s3://{drops.bucket}/{upload_result_key(key)}"
     drops.told(next(iter(sent)))  # and time for others to come twice
     assert drops.told_of(sent) == dict.fromkeys(sent, 1)
 
@@ -124,7 +125,7 @@ def test_texts_and_lines_are_classified(drops: Drops, deployed: Deployment) -> N
     result = of_moods.result(many)
     assert result.samples is not None
     assert (result.status, result.samples.succeeded, result.prediction) == ("succeeded", 2, None)
-    stored = json.loads(drops.storage.get_object(Bucket=drops.bucket, Key=result_key(many))["Body"].read())
+    stored = json.loads(drops.storage.get_object(Bucket=drops.bucket, Key=upload_result_key(many))["Body"].read())
     assert stored["predictions"] == ["positive", "negative"]
     assert LABEL_TAG not in of_moods.tags(many)
 
@@ -153,7 +154,7 @@ def test_what_cannot_be_classified_has_a_result_that_says_why(drops: Drops, name
     assert drops.tags(key) == {"keep": "this"}
     (event,) = drops.told(key)
     assert (event.status, event.error, event.labels) == ("failed", code, [])
-    stored = json.loads(drops.storage.get_object(Bucket=drops.bucket, Key=result_key(key))["Body"].read())
+    stored = json.loads(drops.storage.get_object(Bucket=drops.bucket, Key=upload_result_key(key))["Body"].read())
     assert stored["error"]["code"] == code
 
 

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from pigeonhole.api.account import ReadAccount
-from pigeonhole.api.classify import Classify, DirectRules
-from pigeonhole.api.classify_now import ClassifyNow
+from pigeonhole.api.classify import Classify, ClassifyNow, DirectRules
 from pigeonhole.api.describe_model import DescribeModel
 from pigeonhole.api.rate_headers import Quota, RateMeter
 from pigeonhole.contract.classification import RequestLimits

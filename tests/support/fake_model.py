@@ -10,10 +10,10 @@ import numpy as np
 
 from pigeonhole.inference.classifier import Classifier
 from pigeonhole.inference.encoders import background_files
+from pigeonhole.inference.encoders.base import Backgrounds
 from pigeonhole.inference.encoders.fake_encoder import FakeEncoder
 from pigeonhole.inference.encoders.registry import LoadedModel
 from pigeonhole.inference.scoring.calibration import prior
-from pigeonhole.ports import Backgrounds
 
 
 @cache

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
+from pigeonhole.contract.jobs import Status
 from pigeonhole.contract.messages import (
     AnyCommand,
     AnyEvent,
@@ -20,15 +21,18 @@ from pigeonhole.contract.messages import (
     JobEnded,
     KeepImagesCommand,
     ModelDescription,
+    Span,
     UploadClassified,
     WebhookMessage,
 )
 from pigeonhole.errors import Overloaded, TooLarge, UnfetchableUrl
-from pigeonhole.jobs.job import MAY_FOLLOW, Announcement, Claim, Job, Part, Span, Status
-from pigeonhole.jobs.webhook import Secret
-from pigeonhole.label_sets.label_set import LabelSet, kept_key
-from pigeonhole.ports import Due, Page, ResultsPage, SetsPage
-from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant
+from pigeonhole.jobs.job import MAY_FOLLOW, Announcement, Claim, Job, Part
+from pigeonhole.jobs.ports import Due, Page
+from pigeonhole.label_sets.label_set import LabelSet
+from pigeonhole.label_sets.ports import SetsPage
+from pigeonhole.object_keys import label_image_key
+from pigeonhole.tenants.tenant import ApiKeyRecord, Secret, Tenant
+from pigeonhole.uploads.ports import ResultsPage
 from pigeonhole.uploads.uploaded_object import MAX_TAGS, ObjectResult
 
 MODEL = ModelDescription(
@@ -88,7 +92,7 @@ class FakeClassifierClient:
 
 def kept_address(command: KeepImagesCommand, value: str) -> str:
     digest = hashlib.sha256(value.encode()).hexdigest()
-    return f"s3://jobs/{kept_key(command.tenant_id, command.label_set, digest)}"
+    return f"s3://jobs/{label_image_key(command.tenant_id, command.label_set, digest)}"
 
 
 def first_label(command: ClassifyCommand) -> ChunkResult:

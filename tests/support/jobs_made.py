@@ -9,22 +9,21 @@ from functools import cached_property
 from typing import Any
 
 from pigeonhole.contract.classification import ClassificationRequest, RequestLimits, SampleFault
-from pigeonhole.contract.messages import ChunkMessage, ChunkResult, ClassifyCommand
+from pigeonhole.contract.messages import ChunkMessage, ChunkResult, ClassifyCommand, Span
 from pigeonhole.jobs.cancel import Cancel
 from pigeonhole.jobs.dead_letters import FailDead
-from pigeonhole.jobs.job import Job, Part, Span
+from pigeonhole.jobs.job import Job, Part
 from pigeonhole.jobs.parts import WritePart
 from pigeonhole.jobs.read import ListJobs, ReadJob
 from pigeonhole.jobs.redrive import Redrive
 from pigeonhole.jobs.submit import JobRules, Submit
 from pigeonhole.jobs.sweep import Sweep
-from pigeonhole.jobs.webhook import Secret
 from pigeonhole.jobs.worker import ProcessChunk
 from pigeonhole.label_sets.apply import ApplyLabelSet
 from pigeonhole.label_sets.service import LabelSets
 from pigeonhole.notifications.job_ended import Announce
 from pigeonhole.notifications.webhook_delivery import DeliverWebhook
-from pigeonhole.tenants.tenant import Tenant
+from pigeonhole.tenants.tenant import Secret, Tenant
 from pigeonhole.uploads.ingest import Ingest
 from pigeonhole.uploads.publish_results import PublishJob, PublishResults
 from support.fakes import (

@@ -19,19 +19,18 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pigeonhole.api.describe_model import describe
 from pigeonhole.contract.messages import ModelDescription
 from pigeonhole.errors import SampleError
 from pigeonhole.inference.classifier import Classifier, Options, Outcome
+from pigeonhole.inference.encoders.base import Encoder, EncoderInfo
 from pigeonhole.inference.images.decode import ImageLimits, open_image
-from pigeonhole.inference.pipeline import views_of
+from pigeonhole.inference.pipeline import describe, views_of
 from pigeonhole.inference.scoring.calibration import prior
-from pigeonhole.ports import Encoder, EncoderInfo
 from pigeonhole_cli.evaluation.data import Item
 from pigeonhole_cli.evaluation.tasks import Task
 
 if TYPE_CHECKING:
-    from pigeonhole.ports import Embeddings, Pixels
+    from pigeonhole.inference.encoders.base import Embeddings, Pixels
 
 CHUNK = 64  # items
 IMAGES = ImageLimits()

@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from pigeonhole.contract.jobs import JobInfo
-from pigeonhole.jobs.job import Status, is_id
+from pigeonhole.contract.jobs import JobInfo, Status
+from pigeonhole.ids import is_id
 from pigeonhole_cli.api_options import Json, Key, Url, calling, header, print_json, set_name
 from pigeonhole_cli.console import one_line, say
 from pigeonhole_cli.file_upload import upload_with

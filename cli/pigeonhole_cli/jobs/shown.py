@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pigeonhole.contract.jobs import JobInfo, JobResponse, WebhookInfo
-from pigeonhole.jobs.job import ENDED, Status
+from pigeonhole.contract.jobs import JobInfo, JobResponse, Status, WebhookInfo
+from pigeonhole.jobs.job import ENDED
 from pigeonhole_cli.console import date, one_line, table
 
 NO_RESULT, SOME_ERRORS, INTERRUPTED = 3, 4, 130

@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from pigeonhole.api.classify import Classify, DirectRules
-from pigeonhole.api.classify_now import ClassifyNow
+from pigeonhole.api.classify import Classify, ClassifyNow, DirectRules
 from pigeonhole.contract.classification import ClassificationResponse, RequestLimits
-from pigeonhole.contract.jobs import Preference
+from pigeonhole.contract.jobs import Preference, Status
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
 from pigeonhole.errors import Fault, InvalidRequest, JobFinished, Overloaded, TimedOut, UnreadableImage
-from pigeonhole.jobs.job import Job, Status
+from pigeonhole.jobs.job import Job
 from support.fakes import FakeClassifierClient
 from support.jobs_made import ACME, BAD, Jobs, request
 

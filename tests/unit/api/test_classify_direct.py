@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pigeonhole.api.classify_now import ClassifyNow
+from pigeonhole.api.classify import ClassifyNow
 from pigeonhole.contract.classification import ClassificationResponse, LabelScore, RequestLimits, SampleFault, parse_request
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ClassifyReply, S3Grant
 from pigeonhole.errors import Fault, InternalError, Overloaded, TimedOut, UnreadableImage

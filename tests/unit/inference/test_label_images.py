@@ -11,14 +11,14 @@ import pytest
 from pigeonhole.contract.messages import KeepImagesCommand, S3Grant
 from pigeonhole.errors import Overloaded, UnfetchableUrl, UnsupportedMedia
 from pigeonhole.inference.classifier import Classifier
+from pigeonhole.inference.encoders.base import EncoderInfo
 from pigeonhole.inference.encoders.fake_encoder import SIDE, FakeEncoder
 from pigeonhole.inference.images.decode import ImageLimits, open_image
 from pigeonhole.inference.label_images import KeptImages
 from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.inference.pipeline import RunChunk
 from pigeonhole.inference.scoring.calibration import prior
-from pigeonhole.label_sets.label_set import grant_of
-from pigeonhole.ports import EncoderInfo
+from pigeonhole.object_keys import label_images_grant
 from support.fake_model import fake_backgrounds
 from support.fake_web import GRANTS, RED_GREEN, Web, command, png
 from support.fakes import FakeObjectStore
@@ -27,7 +27,7 @@ BUCKET = "jobs"
 
 
 def own_place(tenant_id: str) -> list[S3Grant]:
-    return [grant_of(tenant_id, BUCKET)]
+    return [label_images_grant(tenant_id, BUCKET)]
 
 
 @dataclass

@@ -9,6 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pigeonhole.contract.jobs import DeliveryStatus, Status
+from pigeonhole.contract.messages import Span
+from pigeonhole.ids import new_id
 from pigeonhole.jobs.job import (
     ENDED,
     LEASE_S,
@@ -18,13 +21,10 @@ from pigeonhole.jobs.job import (
     IllegalTransition,
     Job,
     Part,
-    Span,
-    Status,
-    new_id,
     open_spans,
     rest_of,
 )
-from pigeonhole.jobs.webhook import DeliveryStatus, Webhook
+from pigeonhole.jobs.webhook import Webhook
 from support.jobs_made import job, part
 
 NOW = 2_000.0

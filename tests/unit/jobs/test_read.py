@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from pigeonhole.contract.jobs import JobResponse
+from pigeonhole.contract.jobs import JobResponse, Status
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
 from pigeonhole.errors import InternalError, JobFinished, NotFound
-from pigeonhole.jobs.job import Job, Status
+from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.read import LINK_S, page_of
 from pigeonhole.jobs.results import MAX_WARNINGS
 from support.jobs_made import ACME, ZETA, Jobs, job, job_id

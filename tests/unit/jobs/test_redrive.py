@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from pigeonhole.contract.classification import RequestLimits
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, JobInput, UploadedObject
+from pigeonhole.contract.jobs import Status
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, JobInput, Span, UploadedObject
 from pigeonhole.errors import NotFound, UnreadableImage
-from pigeonhole.jobs.job import Job, Span, Status, new_id
+from pigeonhole.ids import new_id
+from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.redrive import CannotRedrive
-from pigeonhole.jobs.results import input_key
+from pigeonhole.object_keys import job_input_key
 from support.jobs_made import ACME, BAD, Jobs, request
 
 
@@ -29,7 +31,7 @@ def died(jobs: Jobs, count: int, dead: tuple[int, ...], **more: object) -> Job:
 
 
 def kept(jobs: Jobs, job: Job) -> JobInput:
-    data = jobs.objects.objects[input_key(job.tenant_id, job.id)]
+    data = jobs.objects.objects[job_input_key(job.tenant_id, job.id)]
     return JobInput.model_validate_json(data, context=RequestLimits(max_samples=10_000))
 
 
@@ -147,7 +149,7 @@ def test_samples_above_the_default_limits_are_taken_as_they_were_taken_before() 
     large = kept(jobs, old).model_dump()
     large["request"]["dataset"][0]["value"] = "x" * 9_000
     data = JobInput.model_validate(large, context=RequestLimits(max_text_chars=9_000)).model_dump_json(exclude_none=True)
-    jobs.objects.objects[input_key("acme", old.id)] = data.encode()
+    jobs.objects.objects[job_input_key("acme", old.id)] = data.encode()
 
     assert jobs.redrive("acme", old.id).job.total == 4
 
@@ -209,7 +211,7 @@ def test_a_job_in_which_nothing_died_makes_none() -> None:
 def test_samples_that_are_no_longer_kept_are_told() -> None:
     jobs = Jobs()
     old = died(jobs, 4, (0,))
-    del jobs.objects.objects[input_key("acme", old.id)]
+    del jobs.objects.objects[job_input_key("acme", old.id)]
 
     with pytest.raises(CannotRedrive, match="no longer kept"):
         jobs.redrive("acme", old.id)

@@ -18,11 +18,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from pigeonhole.contract.jobs import DeliveryStatus, Status
 from pigeonhole.contract.messages import ChunkMessage, ChunkResult, ClassifyCommand
 from pigeonhole.errors import JobFinished, NotFound, Overloaded, UnfetchableUrl
 from pigeonhole.jobs import parts as write_part
-from pigeonhole.jobs.job import ENDED, IdempotencyKey, Job, Status
-from pigeonhole.jobs.webhook import DeliveryStatus
+from pigeonhole.jobs.job import ENDED, IdempotencyKey, Job
 from support.fakes import FakeChunkQueue, FakeEventBus, FakeJobStore, FakeObjectStore, FakePoster, FakeWebhookQueue
 from support.jobs_made import ACME, BAD, HOOK, Jobs, even_or_odd, request
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from pigeonhole.contract.classification import RequestLimits
-from pigeonhole.contract.jobs import MAX_WEBHOOK_URL, Preference
+from pigeonhole.contract.jobs import MAX_WEBHOOK_URL, Preference, Status
 from pigeonhole.contract.messages import JobInput
 from pigeonhole.errors import IdempotencyMismatch, InvalidRequest, NotFound, Overloaded
-from pigeonhole.jobs.job import LEASE_S, Claim, IdempotencyKey, Job, Status
-from pigeonhole.jobs.results import input_key
+from pigeonhole.jobs.job import LEASE_S, Claim, IdempotencyKey, Job
 from pigeonhole.jobs.submit import SubmitJob
 from pigeonhole.jobs.webhook import Webhook
+from pigeonhole.object_keys import job_input_key
 from support.jobs_made import ACME, HOOK, ZETA, Jobs, job_id, request
 
 KEY = IdempotencyKey("key-1", b"body")
@@ -33,7 +33,9 @@ def test_a_job_is_written_queued_and_its_samples_are_kept() -> None:
     assert (job.status, job.total, job.chunk_size, job.expires_at) == (Status.QUEUED, 10, 4, 2_000)
     assert jobs.job(job) == job
     assert [(it.start, it.stop) for it in jobs.queue.sent] == [(0, 4), (4, 8), (8, 10)]
-    kept = JobInput.model_validate_json(jobs.objects.objects[input_key("acme", job.id)], context=RequestLimits(max_samples=10))
+    kept = JobInput.model_validate_json(
+        jobs.objects.objects[job_input_key("acme", job.id)], context=RequestLimits(max_samples=10)
+    )
     assert (kept.request, kept.log_id) == (request(10), "log-1")
 
 
@@ -244,7 +246,7 @@ def test_a_jobs_webhook_is_kept_with_it_and_not_with_its_samples() -> None:
     job = submit_body(jobs, webhook_url=HOOK)
 
     assert job.webhook == Webhook(HOOK)
-    assert HOOK.encode() not in jobs.objects.objects[input_key("acme", job.id)]
+    assert HOOK.encode() not in jobs.objects.objects[job_input_key("acme", job.id)]
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from pigeonhole.contract.messages import ChunkMessage
+from pigeonhole.contract.jobs import Status
+from pigeonhole.contract.messages import ChunkMessage, Span
 from pigeonhole.errors import Overloaded
-from pigeonhole.jobs.job import LEASE_S, Announcement, Job, Span, Status
+from pigeonhole.jobs.job import LEASE_S, Announcement, Job
+from pigeonhole.jobs.ports import Due
 from pigeonhole.jobs.sweep import AT_ONCE, FOR_S, Swept
-from pigeonhole.ports import Due
 from support.jobs_made import ACME, Jobs, message
 
 

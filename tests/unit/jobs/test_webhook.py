@@ -10,20 +10,12 @@ import pytest
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
 
+from pigeonhole.contract.jobs import DeliveryStatus
 from pigeonhole.errors import RateLimited
-from pigeonhole.jobs.webhook import (
-    GIVE_UP_S,
-    LONGEST_PAUSE_S,
-    MAX_SECRETS,
-    OLD_SECRET_S,
-    Attempt,
-    DeliveryStatus,
-    Secret,
-    Webhook,
-    old_valid_until,
-    rotated,
-    signature_headers,
-)
+from pigeonhole.jobs.webhook import GIVE_UP_S, LONGEST_PAUSE_S, Attempt, Webhook
+from pigeonhole.notifications.signing import signature_headers
+from pigeonhole.tenants.tenant import Secret
+from pigeonhole.tenants.webhook_secrets import MAX_SECRETS, OLD_SECRET_S, old_valid_until, rotated
 
 BODY = json.dumps({"type": "job.succeeded", "ünï": "cödé"}, ensure_ascii=False).encode()
 NOW = 1_000_000.0

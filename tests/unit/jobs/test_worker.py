@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from pigeonhole.contract.classification import LabelScore
-from pigeonhole.contract.jobs import JobResponse
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, S3Grant, UploadedObject
+from pigeonhole.contract.jobs import JobResponse, Status
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, S3Grant, Span, UploadedObject
 from pigeonhole.errors import Overloaded, UnfetchableUrl, UnreadableImage
-from pigeonhole.jobs.job import Part, Span, Status
+from pigeonhole.jobs.job import Part
 from pigeonhole.jobs.parts import INLINE_BYTES
-from pigeonhole.jobs.results import input_key, part_key, whole_key
 from pigeonhole.jobs.submit import JobRules
+from pigeonhole.object_keys import job_input_key, job_results_key, part_key
 from support.jobs_made import ACME, BAD, HOOK, Jobs, even_or_odd, message, request
 
 
@@ -118,9 +118,9 @@ def test_a_label_whose_host_does_not_answer_is_fetched_once_more(failures: int, 
 def test_samples_that_are_gone_or_unreadable_fail_and_are_not_tried_again(left: bytes | None, said: str) -> None:
     jobs = Jobs()
     job = jobs.submitted(4)
-    del jobs.objects.objects[input_key("acme", job.id)]
+    del jobs.objects.objects[job_input_key("acme", job.id)]
     if left is not None:
-        jobs.objects.objects[input_key("acme", job.id)] = left
+        jobs.objects.objects[job_input_key("acme", job.id)] = left
     jobs.work()
 
     answer = jobs.read.shown(jobs.job(job), "l")
@@ -365,7 +365,7 @@ def test_a_message_that_comes_again_is_done_in_pieces() -> None:
     parts = jobs.process(jobs.take(), lambda: 100, tries=2)
 
     assert [len(part.span) for part in parts] == [2] * 10
-    assert read == [input_key("acme", job.id)], "once for all pieces"
+    assert read == [job_input_key("acme", job.id)], "once for all pieces"
     assert jobs.job(job).status is Status.SUCCEEDED
     assert predictions(jobs, job) == EVEN_ODD * 2
     assert jobs.queue.sent == []
@@ -387,7 +387,7 @@ def test_a_message_that_comes_again_is_sent_on_when_time_is_up_between_two_piece
 def test_a_sample_that_was_within_the_limits_when_it_came_is_not_held_to_others_now() -> None:
     jobs = Jobs()
     job = jobs.submitted(0, dataset=[{"type": "text", "value": " " * 7_999 + "0"}])
-    key = input_key("acme", job.id)
+    key = job_input_key("acme", job.id)
     jobs.objects.objects[key] = jobs.objects.objects[key].replace(b" " * 7_999, b" " * 20_000)
     jobs.work()
 
@@ -446,7 +446,7 @@ def test_a_large_answer_is_put_together_once_by_the_worker_that_ends_the_job(mon
     jobs = Jobs()
     job = jobs.submitted(10, webhook_url=HOOK)
     jobs.work()
-    (whole,) = [key for key in jobs.objects.objects if key == whole_key("acme", job.id)]
+    (whole,) = [key for key in jobs.objects.objects if key == job_results_key("acme", job.id)]
     before = jobs.objects.objects[whole]
     jobs.store.of_jobs.clear()  # nothing is read anew
     puts = len(jobs.objects.objects)

@@ -8,11 +8,13 @@ from dataclasses import replace
 
 import pytest
 
+from pigeonhole.contract.jobs import DeliveryStatus
 from pigeonhole.contract.messages import WebhookMessage
 from pigeonhole.errors import ForbiddenUrl, InvalidRequest, Overloaded, UnfetchableUrl
 from pigeonhole.jobs.job import LEASE_S, LONGEST_S, Job
 from pigeonhole.jobs.sweep import Swept
-from pigeonhole.jobs.webhook import GIVE_UP_S, DeliveryStatus, Webhook, signature_headers
+from pigeonhole.jobs.webhook import GIVE_UP_S, Webhook
+from pigeonhole.notifications.signing import signature_headers
 from support.jobs_made import HOOK, SECRET, Jobs
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import pytest
 
 from pigeonhole.contract.classification import RequestLimits
-from pigeonhole.contract.uploads import MAX_FILENAME
+from pigeonhole.contract.uploads import MAX_FILENAME, Kind
 from pigeonhole.errors import InvalidRequest
 from pigeonhole.label_sets.label_set import LabelSet
-from pigeonhole.object_keys import grant_of
+from pigeonhole.object_keys import Place, incoming_grant, place_of, uploads_grant
 from pigeonhole.uploads.create import MakeUpload
-from pigeonhole.uploads.uploaded_object import Kind, Place, kind_of, place_of
-from pigeonhole.uploads.uploaded_object import grant_of as incoming_of
+from pigeonhole.uploads.uploaded_object import kind_of
 from support.fakes import FakeLabelSetStore, FakeUploadForms
 from support.jobs_made import ACME, ZETA
 
@@ -30,7 +29,7 @@ def test_a_form_is_of_the_tenants_prefix_and_says_what_it_takes() -> None:
 
     ((key, content_type, least, most, seconds),) = forms.asked
     assert (content_type, least, most, seconds) == ("image/png", 5, 5, 60)
-    assert key.startswith(grant_of("acme", "bucket").prefix)
+    assert key.startswith(uploads_grant("acme", "bucket").prefix)
     assert key.endswith("-shelf-7-.png")
     assert key.count("/") == 2
     assert made.model_dump() == {
@@ -101,7 +100,7 @@ def test_a_file_for_a_label_set_lies_where_it_is_classified() -> None:
     made = make(forms)({"content_type": "image/png", "label_set": "pets", "filename": "shelf/7.png"}, ACME)
 
     ((key, *_),) = forms.asked
-    assert key.startswith(incoming_of("acme", "bucket").prefix + "pets/")
+    assert key.startswith(incoming_grant("acme", "bucket").prefix + "pets/")
     assert key.endswith("-shelf-7.png")
     assert place_of(key) == Place("acme", "pets")
     assert (made.key, made.s3_uri) == (key, f"s3://bucket/{key}")

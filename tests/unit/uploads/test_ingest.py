@@ -16,7 +16,7 @@ from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, JobInput,
 from pigeonhole.contract.upload_results import UploadResult
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Job
-from pigeonhole.jobs.results import input_key
+from pigeonhole.object_keys import job_input_key
 from pigeonhole.tenants.tenant import Tenant
 from pigeonhole.uploads.ingest import STOP_S, Ingested
 from pigeonhole.uploads.read_files import EMPTY, GONE, MOST_FAULTS, NO_TEXT
@@ -60,7 +60,7 @@ def take(jobs: Jobs, *uploads: UploadedObject) -> Ingested:
 
 def taken(jobs: Jobs) -> list[tuple[Job, JobInput]]:
     """The jobs there are, and what they work on, by their first files."""
-    data = [(job, jobs.objects.objects[input_key(job.tenant_id, job.id)]) for job in jobs.store.jobs.values()]
+    data = [(job, jobs.objects.objects[job_input_key(job.tenant_id, job.id)]) for job in jobs.store.jobs.values()]
     found = [(job, JobInput.model_validate_json(each, context=UNLIMITED)) for job, each in data]
     return sorted(found, key=lambda each: each[1].objects[0].key)
 

@@ -16,9 +16,9 @@ from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, UploadCla
 from pigeonhole.contract.upload_results import ObjectFault, UploadResult
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import LEASE_S, Job
-from pigeonhole.jobs.results import input_key
+from pigeonhole.object_keys import job_input_key, upload_result_key
 from pigeonhole.uploads.publish_results import CANCELED, NOT_DONE, Published, PublishJob, refused
-from pigeonhole.uploads.uploaded_object import LABEL_TAG, MAX_TAGS, SCORE_TAG, result_key
+from pigeonhole.uploads.uploaded_object import LABEL_TAG, MAX_TAGS, SCORE_TAG
 from support.fakes import Fault
 from support.jobs_made import ACME, BAD, Jobs, request
 
@@ -84,7 +84,7 @@ def told(jobs: Jobs, upload: UploadedObject) -> UploadResult:
 
 
 def whole(jobs: Jobs, upload: UploadedObject) -> Any:
-    return json.loads(jobs.uploaded.objects[result_key(upload.key)])
+    return json.loads(jobs.uploaded.objects[upload_result_key(upload.key)])
 
 
 def tags(jobs: Jobs, upload: UploadedObject) -> dict[str, str]:
@@ -230,7 +230,7 @@ def test_a_job_of_no_files_and_one_whose_samples_are_gone_have_no_results() -> N
     jobs.submitted(2)
     gone = submitted(jobs, [dropped(jobs, "1.txt")], ["1"])
     jobs.work()
-    del jobs.objects.objects[input_key("acme", gone.id)]
+    del jobs.objects.objects[job_input_key("acme", gone.id)]
     jobs.notify()
 
     assert (jobs.results.results, jobs.bus.uploads, len(jobs.bus.events)) == ({}, [], 2)
@@ -346,7 +346,7 @@ def test_who_meets_anothers_object_puts_its_own_if_the_table_has_its_result() ->
 
     def meddle() -> None:
         if next(calls) == 1:
-            jobs.uploaded.objects[result_key(upload.key)] = b"an older one's, too late"
+            jobs.uploaded.objects[upload_result_key(upload.key)] = b"an older one's, too late"
 
     jobs.uploaded.before = meddle
     assert publish(jobs, job) == Published(told=1)

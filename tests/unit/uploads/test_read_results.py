@@ -8,8 +8,9 @@ import pytest
 
 from pigeonhole.contract.upload_results import ResultsWanted, UploadResult
 from pigeonhole.errors import InvalidRequest, NotFound
+from pigeonhole.object_keys import MAX_KEY_BYTES
 from pigeonhole.uploads.read_results import ReadResults, results_of
-from pigeonhole.uploads.uploaded_object import MAX_KEY_BYTES, ObjectResult, in_order
+from pigeonhole.uploads.uploaded_object import ObjectResult, in_order
 from support.jobs_made import Jobs
 
 NOW = 10_000.0

@@ -12,20 +12,16 @@ from hypothesis import strategies as st
 
 from pigeonhole.contract.classification import LabelScore
 from pigeonhole.contract.upload_results import ObjectFault, UploadResult
+from pigeonhole.contract.uploads import Kind
+from pigeonhole.object_keys import MAX_KEY_BYTES, Place, incoming_grant, place_of, upload_result_key
 from pigeonhole.uploads.uploaded_object import (
     LABEL_TAG,
-    MAX_KEY_BYTES,
     MAX_TAG,
     SCORE_TAG,
     SEQUENCER_DIGITS,
-    Kind,
     ObjectResult,
-    Place,
-    grant_of,
     in_order,
     kind_of,
-    place_of,
-    result_key,
     tag_value,
     tags_of,
 )
@@ -78,7 +74,7 @@ def test_a_place_is_part_of_its_key(rest: str) -> None:
 
 
 def test_a_tenant_may_name_what_lies_in_its_folder() -> None:
-    grant = grant_of("acme", "uploads")
+    grant = incoming_grant("acme", "uploads")
 
     assert grant.bucket == "uploads"
     assert KEY.startswith(grant.prefix)
@@ -108,8 +104,8 @@ def test_a_name_says_how_a_file_is_read(name: str, kind: Kind) -> None:
 
 
 def test_a_result_lies_where_its_file_does_under_another_prefix() -> None:
-    assert result_key(KEY) == "results/acme/pets/cat.jpg.json"
-    assert result_key("incoming/acme/pets/2026/猫") == "results/acme/pets/2026/猫.json"
+    assert upload_result_key(KEY) == "results/acme/pets/cat.jpg.json"
+    assert upload_result_key("incoming/acme/pets/2026/猫") == "results/acme/pets/2026/猫.json"
 
 
 LONG_KEYS = [
@@ -125,15 +121,15 @@ LONG_KEYS = [
 def test_a_result_of_the_longest_key_has_a_key_that_s3_takes(key: str) -> None:
     assert len(key.encode()) in (MAX_KEY_BYTES - 1, MAX_KEY_BYTES)
 
-    made = result_key(key)
+    made = upload_result_key(key)
 
     assert len(made.encode()) <= MAX_KEY_BYTES
-    assert made != result_key(key[:-1] + "y")
+    assert made != upload_result_key(key[:-1] + "y")
 
 
 def test_a_long_keys_result_stays_with_its_tenant() -> None:
-    assert result_key(LONG_KEYS[0]).startswith("results/acme/pets/")
-    assert result_key(LONG_KEYS[2]).startswith("results/acme/")
+    assert upload_result_key(LONG_KEYS[0]).startswith("results/acme/pets/")
+    assert upload_result_key(LONG_KEYS[2]).startswith("results/acme/")
 
 
 @given(
@@ -141,7 +137,7 @@ def test_a_long_keys_result_stays_with_its_tenant() -> None:
     st.sampled_from(["incoming/acme/pets/", "incoming/acme/", "incoming/", ""]),
 )
 def test_no_two_files_share_a_result_and_none_is_taken_for_a_file(ends: list[str], prefix: str) -> None:
-    one, other = (result_key(prefix + end) for end in ends)
+    one, other = (upload_result_key(prefix + end) for end in ends)
 
     assert one != other
     for made in (one, other):

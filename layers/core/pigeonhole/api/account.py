@@ -9,13 +9,12 @@ from pigeonhole.api.rate_headers import Quota, RateState
 from pigeonhole.contract.classification import RequestLimits
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.contract.service import AccountResponse, Limits, SecretInfo, TenantInfo
-from pigeonhole.jobs.webhook import old_valid_until
-from pigeonhole.object_keys import grant_of
-from pigeonhole.ports import SecretStore
+from pigeonhole.object_keys import incoming_grant, uploads_grant
 from pigeonhole.settings import Settings
+from pigeonhole.tenants.ports import SecretStore
 from pigeonhole.tenants.tenant import Tenant
+from pigeonhole.tenants.webhook_secrets import old_valid_until
 from pigeonhole.timestamps import iso
-from pigeonhole.uploads.uploaded_object import grant_of as incoming_of
 
 
 class ReadAccount:
@@ -38,8 +37,8 @@ class ReadAccount:
     def __call__(self, tenant: Tenant, rate: RateState, log_id: str) -> AccountResponse:
         """Describe `tenant`, whose standing in the quota's period is `rate`."""
         bucket = self._settings.upload_bucket
-        uploads = _address(grant_of(tenant.id, bucket)) if bucket else None
-        incoming = _address(incoming_of(tenant.id, bucket)) if bucket else None
+        uploads = _address(uploads_grant(tenant.id, bucket)) if bucket else None
+        incoming = _address(incoming_grant(tenant.id, bucket)) if bucket else None
         return AccountResponse(
             log_id=log_id,
             tenant=TenantInfo(id=tenant.id, created_at=iso(tenant.created_at)),

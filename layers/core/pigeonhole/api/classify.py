@@ -10,15 +10,16 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from pigeonhole.api.classify_now import ClassifyNow, shaped
 from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse, RequestLimits, parse_as
-from pigeonhole.contract.jobs import JOBS, JobRequest, Preference
+from pigeonhole.contract.jobs import JOBS, JobRequest, Preference, Status
+from pigeonhole.contract.messages import ClassifyCommand, PartResults, Span, as_error, error_of
 from pigeonhole.errors import Fault, JobFinished, Overloaded, TimedOut, from_code
-from pigeonhole.jobs.job import IdempotencyKey, Job, Status
+from pigeonhole.jobs.job import IdempotencyKey, Job
 from pigeonhole.jobs.read import ReadJob
-from pigeonhole.jobs.results import Collected, as_error, collect
+from pigeonhole.jobs.results import Collected, collect, prediction
 from pigeonhole.jobs.submit import Submit
 from pigeonhole.label_sets.apply import ApplyLabelSet
+from pigeonhole.ports import ClassifierClient
 from pigeonhole.tenants.tenant import Tenant
 
 
@@ -103,4 +104,35 @@ def _too_late(job: Job) -> TimedOut:
     return TimedOut(
         f"The answer took too long, and is still being worked on as job {job.id}: GET {where} will have it.",
         (Fault("job", where),),
+    )
+
+
+class ClassifyNow:
+    """The direct way: functions/classify is invoked and waited for."""
+
+    def __init__(self, classifier: ClassifierClient) -> None:
+        self._classifier = classifier
+
+    def __call__(self, request: ClassificationRequest, *, tenant: Tenant, log_id: str) -> ClassificationResponse:
+        """Classify a request's samples.
+
+        Raises the SampleError of an unreadable image, and what ClassifierClient.call raises.
+        """
+        command = ClassifyCommand(log_id=log_id, tenant_id=tenant.id, grants=tenant.grants, request=request)
+        reply = self._classifier.call(command)
+        if reply.result is None:
+            raise error_of(reply)
+        count = len(request.dataset)
+        return shaped(request, collect(count, [(Span(0, count), PartResults(result=reply.result))]), log_id)
+
+
+def shaped(request: ClassificationRequest, found: Collected, log_id: str) -> ClassificationResponse:
+    """Shape results as the request asked for them: a field that wasn't asked for is None and doesn't show, warnings aside."""
+    return ClassificationResponse(
+        log_id=log_id,
+        predictions=[prediction(chosen, multiple=request.multiple_labels) for chosen in found.predictions],
+        scores=found.scores if request.scores else None,
+        errors=found.errors if request.on_error == "null" else None,
+        warnings=found.warnings or None,
+        _usage=found.usage,
     )

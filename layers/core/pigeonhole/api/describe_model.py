@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pigeonhole.api.classify_now import error_of
-from pigeonhole.contract.messages import DescribeCommand, ModelDescription
+from pigeonhole.contract.messages import DescribeCommand, error_of
 from pigeonhole.contract.service import ModelInfo
-from pigeonhole.ports import ClassifierClient, EncoderInfo
+from pigeonhole.ports import ClassifierClient
 
 
 class DescribeModel:
@@ -30,17 +29,3 @@ class DescribeModel:
             input_pixels=model.input_pixels,
             max_text_tokens=model.max_text_tokens,
         )
-
-
-def describe(encoder: EncoderInfo, sentence: EncoderInfo, *, calibrated: bool) -> ModelDescription:
-    """Describe a loaded model: `encoder` of images and texts, `sentence` of texts against texts."""
-    return ModelDescription(
-        model_id=encoder.model_id,
-        revision=encoder.revision,
-        engine=encoder.engine,
-        text_encoder=sentence.model_id,
-        licence=encoder.licence,
-        calibrated=calibrated,
-        input_pixels=encoder.image_side,
-        max_text_tokens=sentence.max_text_tokens,
-    )

@@ -17,12 +17,13 @@ from pydantic import BaseModel
 from pigeonhole.api.rate_headers import RateState
 from pigeonhole.api.routes import methods_at
 from pigeonhole.contract.classification import ErrorBody, ErrorResponse, check_set_name
-from pigeonhole.contract.jobs import JOBS, JobInfo, JobResponse, Preference
+from pigeonhole.contract.jobs import JOBS, JobInfo, JobResponse, Preference, Status
 from pigeonhole.contract.label_sets import LabelSetResponse
 from pigeonhole.contract.upload_results import ResultsWanted, UploadResultsResponse
 from pigeonhole.contract.validation import invalid_request
 from pigeonhole.errors import Fault, InvalidRequest, MethodNotAllowed, NotFound, PigeonholeError, TooLarge
-from pigeonhole.jobs.job import IdempotencyKey, Status, is_id
+from pigeonhole.ids import is_id
+from pigeonhole.jobs.job import IdempotencyKey
 from pigeonhole.label_sets.label_set import LabelSet, Precondition, etag_of
 from pigeonhole.timestamps import seconds_of
 

@@ -11,9 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
-
-from pigeonhole.ports import RateCounter
+from typing import Literal, Protocol
 
 Period = Literal["DAY", "WEEK", "MONTH"]
 PERIODS: tuple[Period, ...] = ("DAY", "WEEK", "MONTH")
@@ -110,3 +108,11 @@ class RateMeter:
         if not done.exception():
             kept = {key: count for key, count in self._last.items() if key[1] == window.starts}
             self._last = kept | {(tenant_id, window.starts): done.result()}
+
+
+class RateCounter(Protocol):
+    """Counts a tenant's requests."""
+
+    def count(self, tenant_id: str, window: str, expires_at: int) -> int:
+        """Add one to a tenant's count in a window and give the sum. The count may be forgotten from `expires_at` on."""
+        ...

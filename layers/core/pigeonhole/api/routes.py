@@ -9,18 +9,11 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse
-from pigeonhole.contract.jobs import JOBS, JobRequest, JobResponse, JobsResponse
-from pigeonhole.contract.label_sets import (
-    LABEL_SETS,
-    LabelSetRequest,
-    LabelSetResponse,
-    LabelSetsResponse,
-    RemovedResponse,
-)
+from pigeonhole.contract.jobs import JOBS, JobRequest, JobResponse, JobsResponse, Status
+from pigeonhole.contract.label_sets import LABEL_SETS, LabelSetRequest, LabelSetResponse, LabelSetsResponse, RemovedResponse
 from pigeonhole.contract.service import AccountResponse, HealthResponse, ModelsResponse, WebhookSecretResponse
 from pigeonhole.contract.upload_results import UPLOAD_RESULTS, UploadResultsResponse
 from pigeonhole.contract.uploads import UPLOADS, UploadRequest, UploadResponse
-from pigeonhole.jobs.job import Status
 
 OF_CLASSIFIER = ("internal_error", "overloaded", "timed_out")
 OF_KEY = ("invalid_api_key", "forbidden", "rate_limited")

@@ -23,8 +23,7 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.errors import Overloaded
-from pigeonhole.jobs.webhook import Secret
-from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant
+from pigeonhole.tenants.tenant import ApiKeyRecord, Secret, Tenant
 
 Item = dict[str, Any]
 

@@ -22,9 +22,11 @@ from botocore.exceptions import ClientError
 
 from pigeonhole.aws.dynamodb import Item, call, get_item, get_items, query_all, why_canceled
 from pigeonhole.contract.classification import LabelSetRef
-from pigeonhole.jobs.job import MAY_FOLLOW, Announcement, Claim, Job, Part, Span, Status
-from pigeonhole.jobs.webhook import Attempt, DeliveryStatus, Webhook
-from pigeonhole.ports import Due, Page
+from pigeonhole.contract.jobs import DeliveryStatus, Status
+from pigeonhole.contract.messages import Span
+from pigeonhole.jobs.job import MAY_FOLLOW, Announcement, Claim, Job, Part
+from pigeonhole.jobs.ports import Due, Page
+from pigeonhole.jobs.webhook import Attempt, Webhook
 
 BY_STATUS, AGENDA = "by-status", "agenda"
 _TAKEN = "ConditionalCheckFailed"

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from pigeonhole.aws.dynamodb import OVERTAKEN, Item, call, get_item, why_canceled
 from pigeonhole.label_sets.label_set import LabelSet
-from pigeonhole.ports import SetsPage
+from pigeonhole.label_sets.ports import SetsPage
 
 
 class DynamoLabelSetStore:

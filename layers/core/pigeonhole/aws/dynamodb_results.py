@@ -14,7 +14,7 @@ from typing import Any
 
 from pigeonhole.aws.dynamodb import Item, call, get_item, get_items
 from pigeonhole.contract.upload_results import UploadResult
-from pigeonhole.ports import ResultsPage
+from pigeonhole.uploads.ports import ResultsPage
 from pigeonhole.uploads.uploaded_object import ObjectResult
 
 BY_TIME = "by-time"

@@ -31,7 +31,6 @@ from pydantic import (
 
 from pigeonhole.contract.validation import counted, faults_of, invalid_request, within
 from pigeonhole.errors import Fault
-from pigeonhole.inference.labels.label_class import label_name
 
 
 @dataclass(frozen=True)
@@ -352,3 +351,8 @@ def parse_as(
     if faults:
         raise invalid_request(faults)
     return request
+
+
+def label_name(key: str | int | float | None, value: str) -> str:
+    """The name of a label in the answer: its key as a string, else its value."""
+    return value if key is None else str(key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -22,8 +23,6 @@ from pigeonhole.contract.classification import (
 )
 from pigeonhole.contract.validation import within
 from pigeonhole.errors import Fault
-from pigeonhole.jobs.job import Status
-from pigeonhole.jobs.webhook import DeliveryStatus
 from pigeonhole.net.addresses import Address, check_place, is_loopback, is_public, parse
 
 JOBS = "/v1/classification/jobs"
@@ -169,3 +168,22 @@ class Preference:
 
     respond_async: bool = False
     wait_s: float | None = None
+
+
+class Status(StrEnum):
+    """`succeeded`: at least one sample has a result; `failed`: none has; `canceled`: nobody wants them any more."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+class DeliveryStatus(StrEnum):
+    """`pending`: it hasn't been tried, or will be again; `gone`: the receiver answered 410."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    GONE = "gone"
+    GIVEN_UP = "given_up"

@@ -9,12 +9,14 @@ uploaded objects an `UploadClassified` for each of them, too.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from pigeonhole.contract.classification import UNLIMITED, ClassificationRequest, LabelScore, SampleFault
-from pigeonhole.jobs.job import Status
+from pigeonhole.contract.jobs import Status
+from pigeonhole.errors import Fault, InternalError, PigeonholeError, from_code
 
 VERSION: Final = 1
 # Of what is kept for days: a field that another version of ours knows is no reason to lose a job.
@@ -238,3 +240,31 @@ class UploadClassified(_Message):
 
 
 AnyEvent = JobEnded | UploadClassified
+
+
+@dataclass(frozen=True)
+class Span:
+    """Samples `start` to `stop`, the latter not among them."""
+
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return max(0, self.stop - self.start)
+
+
+def as_error(reply: ErrorReply) -> PigeonholeError:
+    """The error of a reply, as it was raised on the other side."""
+    details = tuple(Fault(detail.get("path", ""), detail.get("message", "")) for detail in reply.details)
+    return from_code(reply.code, reply.message, details)
+
+
+def as_reply(error: PigeonholeError) -> ErrorReply:
+    """An error for the way between functions."""
+    details = [{"path": fault.path, "message": fault.message} for fault in error.details]
+    return ErrorReply(code=error.code, message=error.message, details=details)
+
+
+def error_of(reply: ClassifyReply) -> PigeonholeError:
+    """The error of a reply that holds no result, as it was raised on the other side."""
+    return InternalError() if reply.error is None else as_error(reply.error)

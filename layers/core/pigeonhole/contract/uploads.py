@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field, StrictInt, ValidationInfo, field_validator, model_validator
 
-from pigeonhole.contract.classification import Input, Model, SetName, Text, limits_of
+from pigeonhole.contract.classification import Input, Model, RequestLimits, SetName, Text, limits_of
 from pigeonhole.contract.validation import within
-from pigeonhole.uploads.uploaded_object import Kind, most_bytes
 
 UPLOADS = "/v1/uploads"
 MAX_FILENAME = 200  # characters
+UTF8_BYTES = 4  # of a character, at most
+BLANK_BYTES = 1_000  # of a text's file, for what is around it
+
+
+class Kind(StrEnum):
+    """How a file is read, by its name. An image is whatever isn't named as text: what it is, its bytes tell."""
+
+    IMAGE = "image"
+    TEXT = "text"
+    LINES = "lines"
+
+
+def most_bytes(kind: Kind, limits: RequestLimits) -> int:
+    """How large a file may be."""
+    return {
+        Kind.IMAGE: limits.max_upload_bytes,
+        Kind.TEXT: limits.max_text_chars * UTF8_BYTES + BLANK_BYTES,
+        Kind.LINES: limits.max_body_bytes,
+    }[kind]
+
+
 ImageType = Literal[
     "image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/tiff", "image/avif", "application/octet-stream"
 ]

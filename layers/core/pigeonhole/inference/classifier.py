@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from cachetools import LRUCache
 
+from pigeonhole.inference.encoders.base import Backgrounds, Encoder
 from pigeonhole.inference.labels import descriptions as glossary
 from pigeonhole.inference.labels import prompts
 from pigeonhole.inference.labels.label_class import LabelClass, Meaning, meaning
@@ -27,7 +28,6 @@ from pigeonhole.inference.scoring import log_odds as scoring
 from pigeonhole.inference.scoring.calibration import Calibration, Evidence, Floats, Modality, Pair, Weights
 from pigeonhole.inference.scoring.combine import Side
 from pigeonhole.inference.scoring.log_odds import Ranked
-from pigeonhole.ports import Backgrounds, Encoder
 
 Pixels = npt.NDArray[np.uint8]
 Key = TypeVar("Key")

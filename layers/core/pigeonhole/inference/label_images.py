@@ -16,11 +16,12 @@ from cachetools import LRUCache
 
 from pigeonhole.contract.messages import KeepImagesCommand, S3Grant
 from pigeonhole.errors import Overloaded, SampleError, or_error, raise_first
+from pigeonhole.inference.encoders.base import Encoder
 from pigeonhole.inference.images.fetch import ByteBudget, Sources
 from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.inference.scoring.calibration import Floats
-from pigeonhole.label_sets.label_set import EMBEDDED, KEPT, grant_of, kept_key
-from pigeonhole.ports import Encoder, ObjectStore
+from pigeonhole.object_keys import EMBEDDINGS, LABEL_IMAGES, label_image_key, label_images_grant
+from pigeonhole.ports import ObjectStore
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -68,7 +69,7 @@ class KeptImages:
 
     def is_kept(self, value: str, tenant_id: str) -> bool:
         """Whether a label's value is the address of one of the tenant's kept images."""
-        return value.startswith(f"s3://{self.bucket}/{grant_of(tenant_id, self.bucket).prefix}")
+        return value.startswith(f"s3://{self.bucket}/{label_images_grant(tenant_id, self.bucket).prefix}")
 
     def embeddings(self, values: Collection[str]) -> dict[str, Floats]:
         """What the loaded model made of kept images, float32 (dim,) each: of those that it is known to have looked at."""
@@ -112,12 +113,12 @@ class KeptImages:
     def _embedding_key(self, value: str) -> str:
         # Of the model's revision, so that another model makes its own. They go after a while, and are made again.
         revision = hashlib.sha256(self.encoder.info.revision.encode()).hexdigest()[:16]
-        return f"{EMBEDDED}{value.removeprefix(f's3://{self.bucket}/{KEPT}')}.{revision}"
+        return f"{EMBEDDINGS}{value.removeprefix(f's3://{self.bucket}/{LABEL_IMAGES}')}.{revision}"
 
     def _decoded(self, data: bytes | SampleError) -> Pixels | SampleError:
         return data if isinstance(data, SampleError) else or_error(partial(self.decode, data))
 
     def _put(self, command: KeepImagesCommand, data: bytes) -> str:
-        key = kept_key(command.tenant_id, command.label_set, hashlib.sha256(data).hexdigest())
+        key = label_image_key(command.tenant_id, command.label_set, hashlib.sha256(data).hexdigest())
         self.objects.put(key, data, "application/octet-stream")
         return f"s3://{self.bucket}/{key}"

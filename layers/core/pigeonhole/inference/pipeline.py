@@ -16,9 +16,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from pigeonhole.contract.classification import ClassificationRequest, LabelScore, SampleFault
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, S3Grant
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ModelDescription, S3Grant
 from pigeonhole.errors import Overloaded, SampleError, or_error, raise_first
 from pigeonhole.inference.classifier import Classifier, Options, Outcome
+from pigeonhole.inference.encoders.base import Encoder, EncoderInfo
 from pigeonhole.inference.images.decode import open_image, squares
 from pigeonhole.inference.images.fetch import BudgetSpent, ByteBudget, SourceBusy
 from pigeonhole.inference.label_images import KeptImages
@@ -26,7 +27,6 @@ from pigeonhole.inference.labels.label_class import LabelClass, merge
 from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.inference.scoring.calibration import Floats
 from pigeonhole.inference.scoring.log_odds import Ranked
-from pigeonhole.ports import Encoder
 
 Pixels = npt.NDArray[np.uint8]
 Pictures = dict[str, Pixels | SampleError]  # by value: views, or why there are none
@@ -256,4 +256,18 @@ def joined(groups: Sequence[ChunkResult]) -> ChunkResult:
 def _score(labels: Sequence[LabelClass], choice: Ranked) -> LabelScore:
     return LabelScore(
         label=labels[choice.index].name, probability=round(choice.probability, 6), similarity=round(choice.similarity, 6)
+    )
+
+
+def describe(encoder: EncoderInfo, sentence: EncoderInfo, *, calibrated: bool) -> ModelDescription:
+    """Describe a loaded model: `encoder` of images and texts, `sentence` of texts against texts."""
+    return ModelDescription(
+        model_id=encoder.model_id,
+        revision=encoder.revision,
+        engine=encoder.engine,
+        text_encoder=sentence.model_id,
+        licence=encoder.licence,
+        calibrated=calibrated,
+        input_pixels=encoder.image_side,
+        max_text_tokens=sentence.max_text_tokens,
     )

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 
 from pigeonhole.errors import JobFinished, NotFound
-from pigeonhole.jobs.job import Job, is_id
+from pigeonhole.ids import is_id
+from pigeonhole.jobs.job import Job
+from pigeonhole.jobs.ports import JobStore
 from pigeonhole.jobs.read import NO_SUCH_JOB
 from pigeonhole.jobs.update import ChangeJob
-from pigeonhole.ports import JobStore
 from pigeonhole.tenants.tenant import Tenant
 
 

@@ -18,26 +18,15 @@ Every change makes a new Job of the next `version`; a store writes it over the v
 from __future__ import annotations
 
 import hashlib
-import re
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from pigeonhole.contract.classification import LabelSetRef
-from pigeonhole.jobs.webhook import DeliveryStatus, Webhook
-
-
-class Status(StrEnum):
-    """`succeeded`: at least one sample has a result; `failed`: none has; `canceled`: nobody wants them any more."""
-
-    QUEUED = "queued"
-    PROCESSING = "processing"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELED = "canceled"
-
+from pigeonhole.contract.jobs import DeliveryStatus, Status
+from pigeonhole.contract.messages import Span
+from pigeonhole.jobs.webhook import Webhook
 
 MAY_FOLLOW: Mapping[Status, frozenset[Status]] = {
     Status.QUEUED: frozenset(),
@@ -64,17 +53,6 @@ CUT = 8  # pieces that samples are cut into for another try: one that ends its w
 
 class IllegalTransition(Exception):
     """A change of state that MAY_FOLLOW doesn't have: a fault of ours."""
-
-
-@dataclass(frozen=True)
-class Span:
-    """Samples `start` to `stop`, the latter not among them."""
-
-    start: int
-    stop: int
-
-    def __len__(self) -> int:
-        return max(0, self.stop - self.start)
 
 
 @dataclass(frozen=True)
@@ -273,16 +251,6 @@ class IdempotencyKey:
     @property
     def key_hash(self) -> str:
         return hashlib.sha256(self.value.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def new_id(now: float) -> str:
-    """Make a job's id, 32 hex digits that sort by time: milliseconds since 1970, then 80 random bits."""
-    return f"{int(now * 1000):012x}{secrets.token_hex(10)}"
-
-
-def is_id(text: str) -> bool:
-    """Whether a job could have that id."""
-    return re.fullmatch(r"[0-9a-f]{32}", text) is not None
 
 
 def rest_of(span: Span, done: Iterable[Span]) -> Span:

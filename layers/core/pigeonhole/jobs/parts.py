@@ -6,11 +6,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from pigeonhole.contract.messages import ChunkMessage, PartResults
-from pigeonhole.jobs.job import Job, Part, Span, Status, rest_of
-from pigeonhole.jobs.results import pack, part_key, part_of
+from pigeonhole.contract.jobs import Status
+from pigeonhole.contract.messages import ChunkMessage, PartResults, Span
+from pigeonhole.jobs.job import Job, Part, rest_of
+from pigeonhole.jobs.ports import JobStore
+from pigeonhole.jobs.results import pack, part_of
 from pigeonhole.jobs.update import ChangeJob
-from pigeonhole.ports import JobStore, ObjectStore
+from pigeonhole.object_keys import part_key
+from pigeonhole.ports import ObjectStore
 
 # Of packed results. An item has at most 400 KB, but two writes per KB in a transaction: from some KB on an object is cheaper.
 INLINE_BYTES = 50_000

@@ -7,13 +7,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pigeonhole.contract.jobs import JobInfo, JobResponse, JobsResponse, Progress, WebhookInfo, WebhookTry
-from pigeonhole.contract.messages import PartResults
+from pigeonhole.contract.jobs import JobInfo, JobResponse, JobsResponse, Progress, Status, WebhookInfo, WebhookTry
+from pigeonhole.contract.messages import PartResults, Span
 from pigeonhole.errors import InternalError, NotFound, Overloaded
-from pigeonhole.jobs.job import Job, Part, Span, Status, is_id
-from pigeonhole.jobs.results import collect, prediction, unpack, whole_key
+from pigeonhole.ids import is_id
+from pigeonhole.jobs.job import Job, Part
+from pigeonhole.jobs.ports import JobStore, Page
+from pigeonhole.jobs.results import collect, prediction, unpack
 from pigeonhole.jobs.update import ChangeJob
-from pigeonhole.ports import JobStore, ObjectStore, Page
+from pigeonhole.object_keys import job_results_key
+from pigeonhole.ports import ObjectStore
 from pigeonhole.timestamps import iso
 
 NO_SUCH_JOB = "There is no such job. GET /v1/classification/jobs lists yours; one is kept until its expires_at."
@@ -84,12 +87,12 @@ class ReadJob:
         if _fits(_as_json(whole)):
             return whole
         kept = whole.model_copy(update={"job": info.model_copy(update={"webhook": None})})  # whose log goes on
-        self.objects.put(whole_key(job.tenant_id, job.id), _as_json(kept), "application/json")
+        self.objects.put(job_results_key(job.tenant_id, job.id), _as_json(kept), "application/json")
         ChangeJob(self.store, self.sleep)(job.tenant_id, job.id, lambda now: None if now.has_whole else now.with_whole())
         return self._linked(job, log_id)
 
     def _linked(self, job: Job, log_id: str) -> JobResponse:
-        address = self.objects.link(whole_key(job.tenant_id, job.id), LINK_S)
+        address = self.objects.link(job_results_key(job.tenant_id, job.id), LINK_S)
         return JobResponse(log_id=log_id, job=info_of(job), results_url=address)
 
     def _data_of(self, part: Part) -> bytes:

@@ -11,13 +11,17 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from pigeonhole.contract.jobs import Status
 from pigeonhole.contract.messages import JobInput
 from pigeonhole.errors import NotFound
-from pigeonhole.jobs.job import CUT, IdempotencyKey, Job, Status, is_id
+from pigeonhole.ids import is_id
+from pigeonhole.jobs.job import CUT, IdempotencyKey, Job
+from pigeonhole.jobs.ports import ChunkQueue, JobStore
 from pigeonhole.jobs.read import ReadJob
-from pigeonhole.jobs.results import input_key
 from pigeonhole.jobs.submit import JobRules, Submit
-from pigeonhole.ports import ChunkQueue, JobStore, ObjectStore, SecretStore, TenantStore
+from pigeonhole.object_keys import job_input_key
+from pigeonhole.ports import ObjectStore
+from pigeonhole.tenants.ports import SecretStore, TenantStore
 from pigeonhole.tenants.tenant import Tenant
 
 
@@ -88,7 +92,7 @@ class Redrive:
         return samples
 
     def _input(self, job: Job) -> JobInput:
-        data = self.objects.get(input_key(job.tenant_id, job.id))
+        data = self.objects.get(job_input_key(job.tenant_id, job.id))
         try:
             return JobInput.read(data or b"")
         except ValidationError:

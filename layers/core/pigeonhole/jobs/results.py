@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 import gzip
-import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pigeonhole.contract.classification import LabelScore, SampleFault, Usage
-from pigeonhole.contract.messages import ErrorReply, PartResults
-from pigeonhole.errors import Fault, PigeonholeError, from_code
-from pigeonhole.jobs.job import Part, Span
+from pigeonhole.contract.messages import ErrorReply, PartResults, Span
+from pigeonhole.jobs.job import Part
 
-INPUTS, RESULTS = "inputs/", "results/"  # prefixes of the job bucket
 MAX_WARNINGS = 100  # of a job; ten thousand texts that are all too long would say so ten thousand times
-
-
-def input_key(tenant_id: str, job_id: str) -> str:
-    """The object that holds a job's JobInput."""
-    return f"{INPUTS}{tenant_id}/{job_id}.json"
-
-
-def whole_key(tenant_id: str, job_id: str) -> str:
-    """The object that holds the whole answer of a job, where it is too large for one of the API's."""
-    return f"{RESULTS}{tenant_id}/{job_id}/results.json"
-
-
-def part_key(tenant_id: str, job_id: str, span: Span) -> str:
-    """A new object for a part's results. No two writers share one: the loser's must not replace the winner's."""
-    return f"{RESULTS}{tenant_id}/{job_id}/{span.start:06d}-{secrets.token_hex(8)}.json.gz"
 
 
 def pack(results: PartResults) -> bytes:
@@ -45,18 +27,6 @@ def part_of(span: Span, results: PartResults) -> Part:
     """Count what became of a span's samples, results left out."""
     failed = sum(prediction is None for prediction in results.result.predictions) if results.result else len(span)
     return Part(span, len(span) - failed, failed)
-
-
-def as_error(reply: ErrorReply) -> PigeonholeError:
-    """The error of a reply, as it was raised on the other side."""
-    details = tuple(Fault(detail.get("path", ""), detail.get("message", "")) for detail in reply.details)
-    return from_code(reply.code, reply.message, details)
-
-
-def as_reply(error: PigeonholeError) -> ErrorReply:
-    """An error for the way between functions."""
-    details = [{"path": fault.path, "message": fault.message} for fault in error.details]
-    return ErrorReply(code=error.code, message=error.message, details=details)
 
 
 @dataclass

@@ -13,16 +13,19 @@ from dataclasses import dataclass, replace
 
 from pigeonhole.contract.classification import ClassificationRequest, LabelSetRef, RequestLimits, parse_as
 from pigeonhole.contract.jobs import LACKING, JobRequest, Preference
-from pigeonhole.contract.messages import ChunkMessage, JobInput, UploadedObject
+from pigeonhole.contract.messages import ChunkMessage, JobInput, Span, UploadedObject
 from pigeonhole.contract.validation import invalid_request
 from pigeonhole.errors import Fault, IdempotencyMismatch, NotFound, Overloaded
-from pigeonhole.jobs.job import Claim, IdempotencyKey, Job, Span, new_id
+from pigeonhole.ids import new_id
+from pigeonhole.jobs.job import Claim, IdempotencyKey, Job
+from pigeonhole.jobs.ports import ChunkQueue, JobStore
 from pigeonhole.jobs.read import ReadJob
-from pigeonhole.jobs.results import input_key
 from pigeonhole.jobs.update import TRIES, ChangeJob, pause_s
 from pigeonhole.jobs.webhook import Webhook
 from pigeonhole.label_sets.apply import ApplyLabelSet
-from pigeonhole.ports import ChunkQueue, JobStore, ObjectStore, SecretStore
+from pigeonhole.object_keys import job_input_key
+from pigeonhole.ports import ObjectStore
+from pigeonhole.tenants.ports import SecretStore
 from pigeonhole.tenants.tenant import Tenant
 
 QUEUE_GRACE_S = 60  # a job that isn't queued after so long was left by a crash
@@ -97,7 +100,7 @@ class Submit:
             raise invalid_request((NO_SECRET,))
         kept = JobInput(log_id=log_id, request=request, objects=tuple(objects))
         data = kept.model_dump_json(exclude_none=True).encode()
-        self._objects.put(input_key(tenant.id, job.id), data, "application/json")
+        self._objects.put(job_input_key(tenant.id, job.id), data, "application/json")
         taken = self._create(job, claim, tenant, key)
         return self._queue_all(job) if taken is job else taken
 

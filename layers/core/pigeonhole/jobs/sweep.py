@@ -14,12 +14,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pigeonhole.contract.messages import WebhookMessage
-from pigeonhole.jobs.job import LEASE_S, Job, Span, open_spans
+from pigeonhole.contract.messages import Span, WebhookMessage
+from pigeonhole.jobs.job import LEASE_S, Job, open_spans
+from pigeonhole.jobs.ports import ChunkQueue, JobStore, WebhookQueue
 from pigeonhole.jobs.submit import JobRules, queue_spans
 from pigeonhole.jobs.update import ChangeJob
 from pigeonhole.jobs.webhook import Webhook
-from pigeonhole.ports import ChunkQueue, JobStore, WebhookQueue
 
 AT_ONCE = 100  # jobs read in one go
 FOR_S = 35  # jobs are begun with for so long; those that are left are due the next time

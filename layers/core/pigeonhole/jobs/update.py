@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Job, Part
-from pigeonhole.ports import JobStore
+from pigeonhole.jobs.ports import JobStore
 
 TRIES = 20
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 1.0

@@ -9,32 +9,12 @@ A job's end is told to its `webhook_url` by a POST, which is tried until it is a
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import math
-import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
-from pigeonhole.errors import RateLimited
+from pigeonhole.contract.jobs import DeliveryStatus
 
 LONGEST_PAUSE_S = 4 * 3600
 GIVE_UP_S = 24 * 3600  # after the first try
-SECRET_PREFIX = "whsec_"  # noqa: S105 - what every secret begins with
-SECRET_BYTES = 32
-OLD_SECRET_S = 24 * 3600  # how long a secret that was replaced still signs
-MAX_SECRETS = 10
-
-
-class DeliveryStatus(StrEnum):
-    """`pending`: it hasn't been tried, or will be again; `gone`: the receiver answered 410."""
-
-    PENDING = "pending"
-    DELIVERED = "delivered"
-    GONE = "gone"
-    GIVEN_UP = "given_up"
 
 
 @dataclass(frozen=True)
@@ -86,52 +66,3 @@ class Webhook:
 
     def _given_up(self) -> Webhook:
         return replace(self, status=DeliveryStatus.GIVEN_UP, due_at=None)
-
-
-@dataclass(frozen=True)
-class Secret:
-    """A tenant's signing secret: `whsec_` and base64. Times are seconds since 1970, UTC; `ends_at`: None for the newest."""
-
-    value: str
-    created_at: int
-    ends_at: int | None = None
-
-    def signs(self, now: float) -> bool:
-        return self.ends_at is None or now < self.ends_at
-
-
-def rotated(known: Sequence[Secret], now: float) -> tuple[Secret, ...]:
-    """A new secret before those that still sign: the one that was the newest does for a day.
-
-    Raises RateLimited if there are `MAX_SECRETS` already: each of them signs for the day that it was promised.
-    """
-    new = Secret(SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode(), int(now))
-    old = [replace(it, ends_at=int(now) + OLD_SECRET_S) if it.ends_at is None else it for it in known if it.signs(now)]
-    if len(old) >= MAX_SECRETS:
-        first_end = min(it.ends_at for it in old if it.ends_at is not None)  # each has one
-        raise RateLimited(
-            f"{MAX_SECRETS} secrets sign already, each until a day after it was replaced. Make the next one later.",
-            retry_after_s=math.ceil(first_end - now),
-        )
-    return (new, *old)
-
-
-def old_valid_until(known: Sequence[Secret], now: float) -> int | None:
-    """Until when a secret that was replaced still signs; None if none does."""
-    return max((it.ends_at for it in known if it.ends_at is not None and it.signs(now)), default=None)
-
-
-def signature_headers(body: bytes, message_id: str, with_secrets: Sequence[Secret], now: float) -> dict[str, str]:
-    """The headers of a delivery: `v1,` and the base64 of HMAC-SHA-256 over id, time and body, with each of the secrets.
-
-    Source: github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md.
-    """
-    timestamp = str(int(now))
-    signed = b".".join((message_id.encode(), timestamp.encode(), body))
-    keys = [base64.b64decode(secret.value.removeprefix(SECRET_PREFIX)) for secret in with_secrets]
-    signatures = [base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode() for key in keys]
-    return {
-        "webhook-id": message_id,
-        "webhook-timestamp": timestamp,
-        "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
-    }

@@ -24,15 +24,19 @@ from pigeonhole.contract.messages import (
     ErrorReply,
     JobInput,
     PartResults,
+    Span,
     UploadedObject,
+    as_reply,
 )
 from pigeonhole.errors import Overloaded, PigeonholeError, SampleError
-from pigeonhole.jobs.job import CUT, Job, Part, Span
+from pigeonhole.jobs.job import CUT, Job, Part
 from pigeonhole.jobs.parts import WritePart
+from pigeonhole.jobs.ports import ChunkQueue, JobStore
 from pigeonhole.jobs.read import ReadJob
-from pigeonhole.jobs.results import as_reply, input_key
 from pigeonhole.jobs.submit import queue_spans
-from pigeonhole.ports import ChunkQueue, JobStore, ObjectStore, TenantStore
+from pigeonhole.object_keys import job_input_key
+from pigeonhole.ports import ObjectStore
+from pigeonhole.tenants.ports import TenantStore
 
 MARGIN = 1.5  # a group of samples is begun if there is time for one that takes so many times as long as the last
 INPUT_GONE = ErrorReply(code="internal_error", message="The job's samples are no longer kept. Send them again.")
@@ -129,7 +133,7 @@ class ProcessChunk:
 
     def _command(self, job: Job, span: Span, *, comes_again: bool) -> ClassifyCommand | ErrorReply:
         """What is to be classified, or why that can't be known; no retry would mend it."""
-        data = self.objects.get(input_key(job.tenant_id, job.id))
+        data = self.objects.get(job_input_key(job.tenant_id, job.id))
         if data is None:
             return INPUT_GONE
         try:

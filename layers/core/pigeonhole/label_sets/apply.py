@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pigeonhole.contract.classification import LabelSetRef, is_set_name
 from pigeonhole.errors import Fault
-from pigeonhole.ports import LabelSetStore
+from pigeonhole.label_sets.ports import LabelSetStore
 from pigeonhole.tenants.tenant import Tenant
 
 

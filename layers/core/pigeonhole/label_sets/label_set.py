@@ -9,10 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pigeonhole.contract.messages import S3Grant
 from pigeonhole.errors import PreconditionFailed
 
-KEPT, EMBEDDED = "label-sets/", "embeddings/"  # prefixes of the job bucket
 ALIASES = {"instruction": "task", "prompt_templates": "prompt_template"}  # what a request may call a set's options
 
 
@@ -63,13 +61,3 @@ def images_of(options: Mapping[str, Any]) -> list[str]:
 
 def etag_of(label_set: LabelSet) -> str:
     return f'"{label_set.version}"'
-
-
-def kept_key(tenant_id: str, name: str, digest: str) -> str:
-    """The object that holds an image of a set. `digest`: SHA-256 of its bytes, so the same image is the same object."""
-    return f"{KEPT}{tenant_id}/{name}/{digest}"
-
-
-def grant_of(tenant_id: str, bucket: str) -> S3Grant:
-    """Where a tenant's kept images are."""
-    return S3Grant(bucket=bucket, prefix=f"{KEPT}{tenant_id}/")

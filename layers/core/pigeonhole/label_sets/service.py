@@ -11,14 +11,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pigeonhole.api.classify_now import error_of
 from pigeonhole.contract.classification import Label, RequestLimits, check_set_name, is_set_name
 from pigeonhole.contract.label_sets import LabelSetInfo, LabelSetRequest, LabelSetResponse, LabelSetsResponse
-from pigeonhole.contract.messages import KeepImagesCommand
+from pigeonhole.contract.messages import KeepImagesCommand, error_of
 from pigeonhole.contract.validation import faults_of, invalid_request
 from pigeonhole.errors import Fault, NotFound, Overloaded, PigeonholeError, TooLarge
 from pigeonhole.label_sets.label_set import LabelSet, Precondition, images_of
-from pigeonhole.ports import ClassifierClient, LabelSetStore, ObjectStore, SetsPage
+from pigeonhole.label_sets.ports import LabelSetStore, SetsPage
+from pigeonhole.ports import ClassifierClient, ObjectStore
 from pigeonhole.tenants.tenant import Tenant
 from pigeonhole.timestamps import iso
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from pigeonhole.contract.messages import JobEnded, WebhookMessage
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Announcement, Job
+from pigeonhole.jobs.ports import JobStore, WebhookQueue
 from pigeonhole.jobs.update import ChangeJob
-from pigeonhole.ports import EventBus, JobStore, WebhookQueue
+from pigeonhole.ports import EventBus
 from pigeonhole.timestamps import iso
 from pigeonhole.uploads.publish_results import Published
 

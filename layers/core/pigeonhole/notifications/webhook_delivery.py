@@ -10,10 +10,14 @@ from pigeonhole.contract.jobs import WebhookBody
 from pigeonhole.contract.messages import WebhookMessage
 from pigeonhole.errors import SampleError
 from pigeonhole.jobs.job import LEASE_S, Job
+from pigeonhole.jobs.ports import JobStore
 from pigeonhole.jobs.read import info_of
 from pigeonhole.jobs.update import ChangeJob
-from pigeonhole.jobs.webhook import Secret, Webhook, signature_headers
-from pigeonhole.ports import JobStore, Poster, SecretStore
+from pigeonhole.jobs.webhook import Webhook
+from pigeonhole.notifications.ports import Poster
+from pigeonhole.notifications.signing import signature_headers
+from pigeonhole.tenants.ports import SecretStore
+from pigeonhole.tenants.tenant import Secret
 from pigeonhole.timestamps import iso
 
 

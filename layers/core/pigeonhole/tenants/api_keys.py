@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.errors import NotFound
-from pigeonhole.ports import KeyRegistry, TenantStore
+from pigeonhole.tenants.ports import KeyRegistry, TenantStore
 from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, hash_of, new_key
 
 

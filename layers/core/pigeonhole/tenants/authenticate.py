@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from pigeonhole.errors import InvalidApiKey
-from pigeonhole.ports import TenantStore
+from pigeonhole.tenants.ports import TenantStore
 from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, hash_of
 
 REFUSAL = "The x-api-key header is missing, or what it holds is not a valid key."  # the gateway says the same

@@ -53,3 +53,15 @@ def hash_of(key: str) -> str:
 def new_key() -> str:
     """Make a key that nobody can guess: `pgh` and 40 letters or digits."""
     return "pgh" + "".join(secrets.choice(_KEY_ALPHABET) for _ in range(_KEY_LENGTH))
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A tenant's signing secret: `whsec_` and base64. Times are seconds since 1970, UTC; `ends_at`: None for the newest."""
+
+    value: str
+    created_at: int
+    ends_at: int | None = None
+
+    def signs(self, now: float) -> bool:
+        return self.ends_at is None or now < self.ends_at

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import math
+import secrets
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from pigeonhole.contract.service import WebhookSecretResponse
-from pigeonhole.jobs.webhook import old_valid_until, rotated
-from pigeonhole.ports import SecretStore
-from pigeonhole.tenants.tenant import Tenant
+from pigeonhole.errors import RateLimited
+from pigeonhole.tenants.ports import SecretStore
+from pigeonhole.tenants.tenant import Secret, Tenant
 from pigeonhole.timestamps import iso
 
 
@@ -29,3 +32,36 @@ class RotateWebhookSecret:
         return WebhookSecretResponse(
             log_id=log_id, webhook_secret=kept[0].value, old_valid_until=None if until is None else iso(until)
         )
+
+
+SECRET_PREFIX = "whsec_"  # noqa: S105 - what every secret begins with
+
+
+SECRET_BYTES = 32
+
+
+OLD_SECRET_S = 24 * 3600  # how long a secret that was replaced still signs
+
+
+MAX_SECRETS = 10
+
+
+def rotated(known: Sequence[Secret], now: float) -> tuple[Secret, ...]:
+    """A new secret before those that still sign: the one that was the newest does for a day.
+
+    Raises RateLimited if there are `MAX_SECRETS` already: each of them signs for the day that it was promised.
+    """
+    new = Secret(SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode(), int(now))
+    old = [replace(it, ends_at=int(now) + OLD_SECRET_S) if it.ends_at is None else it for it in known if it.signs(now)]
+    if len(old) >= MAX_SECRETS:
+        first_end = min(it.ends_at for it in old if it.ends_at is not None)  # each has one
+        raise RateLimited(
+            f"{MAX_SECRETS} secrets sign already, each until a day after it was replaced. Make the next one later.",
+            retry_after_s=math.ceil(first_end - now),
+        )
+    return (new, *old)
+
+
+def old_valid_until(known: Sequence[Secret], now: float) -> int | None:
+    """Until when a secret that was replaced still signs; None if none does."""
+    return max((it.ends_at for it in known if it.ends_at is not None and it.signs(now)), default=None)

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from pigeonhole.contract.classification import RequestLimits
-from pigeonhole.contract.uploads import Upload, UploadRequest, kind_of_type
+from pigeonhole.contract.uploads import Upload, UploadRequest, kind_of_type, most_bytes
 from pigeonhole.contract.validation import faults_of, invalid_request
 from pigeonhole.label_sets.apply import no_such_set
-from pigeonhole.object_keys import grant_of, new_key
-from pigeonhole.ports import LabelSetStore, UploadForms
+from pigeonhole.label_sets.ports import LabelSetStore
+from pigeonhole.object_keys import incoming_grant, new_upload_key, uploads_grant
 from pigeonhole.tenants.tenant import Tenant
 from pigeonhole.timestamps import iso
-from pigeonhole.uploads.uploaded_object import ENDINGS, kind_of, most_bytes
-from pigeonhole.uploads.uploaded_object import grant_of as incoming_of
+from pigeonhole.uploads.ports import UploadForms
+from pigeonhole.uploads.uploaded_object import ENDINGS, kind_of
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ class MakeUpload:
 
     def _key(self, asked: UploadRequest, tenant: Tenant, now: float) -> str:
         if asked.label_set is None:
-            return new_key(grant_of(tenant.id, self.bucket).prefix, asked.filename, now)
+            return new_upload_key(uploads_grant(tenant.id, self.bucket).prefix, asked.filename, now)
         if self.sets.get(tenant.id, asked.label_set) is None:
             raise invalid_request((no_such_set(asked.label_set),))
-        prefix = f"{incoming_of(tenant.id, self.bucket).prefix}{asked.label_set}/"
+        prefix = f"{incoming_grant(tenant.id, self.bucket).prefix}{asked.label_set}/"
         kind = kind_of_type(asked.content_type)
-        key = new_key(prefix, asked.filename, now, ENDINGS.get(kind, ""))
+        key = new_upload_key(prefix, asked.filename, now, ENDINGS.get(kind, ""))
         return key if kind_of(key) is kind else key + ".image"  # an image whose name ends like a text's

@@ -21,15 +21,19 @@ from typing import Any
 from pigeonhole.contract.classification import ClassificationRequest, LabelSetRef, RequestLimits, is_set_name, parse_as
 from pigeonhole.contract.messages import UploadedObject
 from pigeonhole.contract.upload_results import ObjectFault
+from pigeonhole.contract.uploads import Kind
 from pigeonhole.errors import InvalidRequest, NotFound
 from pigeonhole.jobs.job import IdempotencyKey
 from pigeonhole.jobs.submit import Submit
 from pigeonhole.label_sets.apply import Applied, ApplyLabelSet
-from pigeonhole.ports import ObjectStore, ResultStore, TenantStore
+from pigeonhole.object_keys import place_of
+from pigeonhole.ports import ObjectStore
+from pigeonhole.tenants.ports import TenantStore
 from pigeonhole.tenants.tenant import Tenant
+from pigeonhole.uploads.ports import ResultStore
 from pigeonhole.uploads.publish_results import PublishResults, refused
 from pigeonhole.uploads.read_files import ReadUploads, Samples, in_words
-from pigeonhole.uploads.uploaded_object import Kind, in_order, kind_of, place_of
+from pigeonhole.uploads.uploaded_object import in_order, kind_of
 
 AT_ONCE = 8  # jobs; each may have a file of 4 MB in hand
 STOP_S = 20.0  # before the function's end no more are begun

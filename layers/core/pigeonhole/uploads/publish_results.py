@@ -14,16 +14,18 @@ from dataclasses import dataclass
 from functools import partial
 
 from pigeonhole.contract.classification import LabelScore, LabelSetRef, SampleFault
-from pigeonhole.contract.jobs import Progress
+from pigeonhole.contract.jobs import Progress, Status
 from pigeonhole.contract.messages import JobInput, UploadClassified, UploadedObject
 from pigeonhole.contract.upload_results import ObjectFault, UploadResult
 from pigeonhole.errors import Overloaded
-from pigeonhole.jobs.job import Job, Status
+from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.read import ReadJob
-from pigeonhole.jobs.results import Collected, collect, input_key, prediction
-from pigeonhole.ports import EventBus, ObjectStore, ObjectTags, ResultStore
+from pigeonhole.jobs.results import Collected, collect, prediction
+from pigeonhole.object_keys import job_input_key, place_of, upload_result_key
+from pigeonhole.ports import EventBus, ObjectStore
 from pigeonhole.timestamps import iso
-from pigeonhole.uploads.uploaded_object import ObjectResult, in_order, place_of, result_key, tags_of
+from pigeonhole.uploads.ports import ObjectTags, ResultStore
+from pigeonhole.uploads.uploaded_object import ObjectResult, in_order, tags_of
 
 AT_ONCE = 16  # objects
 TRIES = 5  # of a JSON object, while others tell results of the same key
@@ -77,7 +79,7 @@ class PublishResults:
 
     def _keep(self, outcome: Outcome) -> bool | None:
         """Keep a result and tag its object; whether that could be tagged, None if there is a later result."""
-        told, place = outcome.result.told, result_key(outcome.result.key)
+        told, place = outcome.result.told, upload_result_key(outcome.result.key)
         before = self.objects.etag(place)
         if not self.results.save(outcome.result) or not self._put(outcome, place, before):
             return None
@@ -108,7 +110,7 @@ class PublishJob:
 
     def __call__(self, job: Job) -> Published:
         """Tell the results of an ended job. Raises Overloaded where trying again may help."""
-        data = self.objects.get(input_key(job.tenant_id, job.id))
+        data = self.objects.get(job_input_key(job.tenant_id, job.id))
         if data is None:  # its time is over, and with it that of its results
             return Published()
         kept = JobInput.read(data)
@@ -135,7 +137,7 @@ def refused(
         classified_at=iso(now),
         expires_at=iso(expires_at),
         error=fault,
-        results_uri=f"s3://{bucket}/{result_key(upload.key)}",
+        results_uri=f"s3://{bucket}/{upload_result_key(upload.key)}",
     )
     return Outcome(ObjectResult(tenant_id, in_order(upload.sequencer), now, expires_at, told), told)
 
@@ -155,7 +157,7 @@ def _outcomes(job: Job, uploads: Sequence[UploadedObject], found: Collected, now
             job_id=job.id,
             classified_at=iso(now),
             expires_at=iso(job.expires_at),
-            results_uri=f"s3://{bucket}/{result_key(upload.key)}",
+            results_uri=f"s3://{bucket}/{upload_result_key(upload.key)}",
         )
         if upload.is_lines:
             made, told = _of_lines(whole, job, span, found, errors, not_done)
@@ -217,6 +219,6 @@ def event_of(result: ObjectResult, bucket: str) -> UploadClassified:
         labels=told.labels,
         score=told.probability(told.labels[0]) if told.labels else None,
         error=told.error.code if told.error else None,
-        results_key=result_key(told.key),
+        results_key=upload_result_key(told.key),
         classified_at=told.classified_at,
     )

@@ -20,10 +20,11 @@ from pydantic import ValidationError
 from pigeonhole.contract.classification import RequestLimits, Sample
 from pigeonhole.contract.messages import UploadedObject
 from pigeonhole.contract.upload_results import ObjectFault
+from pigeonhole.contract.uploads import Kind, most_bytes
 from pigeonhole.contract.validation import faults_of, within
 from pigeonhole.errors import Fault, InvalidRequest, TooLarge, UnfetchableUrl, UnsupportedMedia
 from pigeonhole.ports import ObjectStore
-from pigeonhole.uploads.uploaded_object import Kind, kind_of, most_bytes
+from pigeonhole.uploads.uploaded_object import kind_of
 
 READ_AT_ONCE = 4  # of each of the jobs that are made at once
 MOST_FAULTS = 5  # of a file, in its result

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pigeonhole.contract.upload_results import ResultsWanted, UploadResultsResponse
 from pigeonhole.contract.validation import invalid_request
 from pigeonhole.errors import Fault, NotFound
-from pigeonhole.ports import ResultsPage, ResultStore
-from pigeonhole.uploads.uploaded_object import MAX_KEY_BYTES
+from pigeonhole.object_keys import MAX_KEY_BYTES
+from pigeonhole.uploads.ports import ResultsPage, ResultStore
 
 NO_CURSOR = Fault("cursor", "must be what the page before gave, with the same prefix, since and until")
 NO_SUCH_RESULT = "There is no result of this key: nothing was uploaded there, it is being classified, or it is forgotten."

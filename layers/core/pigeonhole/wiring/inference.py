@@ -9,13 +9,10 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pigeonhole import object_keys as uploads
-from pigeonhole.api.describe_model import describe
 from pigeonhole.contract.classification import RequestLimits
 from pigeonhole.contract.messages import KeepImagesCommand, ModelDescription, S3Grant
-from pigeonhole.label_sets import label_set as label_sets
+from pigeonhole.object_keys import incoming_grant, label_images_grant, uploads_grant
 from pigeonhole.settings import Settings
-from pigeonhole.uploads import uploaded_object as incoming
 from pigeonhole.wiring.clients import aws_client, net_rules, request_limits
 
 if TYPE_CHECKING:
@@ -49,7 +46,7 @@ def classify_services(settings: Settings) -> ClassifyServices:
     from pigeonhole.inference.images.fetch import Sources
     from pigeonhole.inference.label_images import KeptImages
     from pigeonhole.inference.limits import ChunkLimits
-    from pigeonhole.inference.pipeline import RunChunk
+    from pigeonhole.inference.pipeline import RunChunk, describe
     from pigeonhole.inference.scoring.calibration import calibration_from
     from pigeonhole.net.guarded_http import GuardedClient
 
@@ -95,8 +92,12 @@ def classify_services(settings: Settings) -> ClassifyServices:
 
 def places_of(settings: Settings, tenant_id: str) -> list[S3Grant]:
     """Where on S3 a tenant may point without a grant: the images of its label sets, its uploads and what it dropped."""
-    places = ((label_sets, settings.job_bucket), (uploads, settings.upload_bucket), (incoming, settings.upload_bucket))
-    return [kind.grant_of(tenant_id, bucket) for kind, bucket in places if bucket]
+    grants = (
+        (label_images_grant, settings.job_bucket),
+        (uploads_grant, settings.upload_bucket),
+        (incoming_grant, settings.upload_bucket),
+    )
+    return [grant(tenant_id, bucket) for grant, bucket in grants if bucket]
 
 
 def encode_workers(settings: Settings, environ: Mapping[str, str]) -> int:

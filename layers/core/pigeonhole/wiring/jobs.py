@@ -8,28 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from pigeonhole.jobs.dead_letters import FailDead
 from pigeonhole.jobs.parts import WritePart
+from pigeonhole.jobs.ports import ChunkQueue, JobStore, WebhookQueue
 from pigeonhole.jobs.read import ReadJob
 from pigeonhole.jobs.submit import Submit
 from pigeonhole.jobs.sweep import Sweep
 from pigeonhole.label_sets.apply import ApplyLabelSet
+from pigeonhole.label_sets.ports import LabelSetStore
 from pigeonhole.notifications.job_ended import Announce
 from pigeonhole.notifications.webhook_delivery import DeliverWebhook
-from pigeonhole.ports import (
-    ChunkQueue,
-    EventBus,
-    JobStore,
-    LabelSetStore,
-    ObjectStore,
-    ObjectTags,
-    ResultStore,
-    RetryQueue,
-    SecretStore,
-    TenantStore,
-    UploadForms,
-    WebhookQueue,
-)
+from pigeonhole.ports import EventBus, ObjectStore, RetryQueue
 from pigeonhole.settings import Settings
+from pigeonhole.tenants.ports import SecretStore, TenantStore
 from pigeonhole.uploads.ingest import Ingest
+from pigeonhole.uploads.ports import ObjectTags, ResultStore, UploadForms
 from pigeonhole.uploads.publish_results import PublishJob, PublishResults
 from pigeonhole.wiring.clients import aws_client, job_rules, net_rules, request_limits
 from pigeonhole.wiring.inference import classify_services

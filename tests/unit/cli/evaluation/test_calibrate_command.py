@@ -12,9 +12,9 @@ from typer.testing import CliRunner, Result
 
 from pigeonhole.inference.classifier import Classifier
 from pigeonhole.inference.encoders.artifact import CALIBRATION, ModelUnavailable
+from pigeonhole.inference.encoders.base import Backgrounds
 from pigeonhole.inference.encoders.fake_encoder import COLOURS, FakeEncoder
 from pigeonhole.inference.scoring.calibration import calibration_from, prior
-from pigeonhole.ports import Backgrounds
 from pigeonhole_cli.evaluation import calibrating, data, run
 from pigeonhole_cli.models import app
 

@@ -22,11 +22,11 @@ from PIL import Image
 
 from pigeonhole.errors import SampleError
 from pigeonhole.inference.classifier import Classifier, Options
+from pigeonhole.inference.encoders.base import Backgrounds, EncoderInfo
 from pigeonhole.inference.encoders.fake_encoder import FakeEncoder
 from pigeonhole.inference.labels.label_class import LabelClass
 from pigeonhole.inference.pipeline import views_of
 from pigeonhole.inference.scoring.calibration import PAIRS, Calibration, Pair, calibration_from, prior
-from pigeonhole.ports import Backgrounds, EncoderInfo
 from pigeonhole_cli.evaluation import calibrating
 from pigeonhole_cli.evaluation.calibrating import Labelled, calibrate, labelled
 from pigeonhole_cli.evaluation.data import DataError, Item, by_words

@@ -9,7 +9,8 @@ from botocore.exceptions import NoCredentialsError
 from typer.testing import CliRunner, Result
 
 from pigeonhole.errors import NotFound, Overloaded
-from pigeonhole.jobs.job import Job, new_id
+from pigeonhole.ids import new_id
+from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.redrive import Redrive
 from pigeonhole_cli.jobs import redrive
 from pigeonhole_cli.main import app

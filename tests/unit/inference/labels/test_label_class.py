@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pigeonhole.contract.classification import Label
-from pigeonhole.inference.labels.label_class import LabelClass, Meaning, label_name, meaning, merge, same_thing
+from pigeonhole.contract.classification import Label, label_name
+from pigeonhole.inference.labels.label_class import LabelClass, Meaning, meaning, merge, same_thing
 
 entries = st.builds(
     Label,

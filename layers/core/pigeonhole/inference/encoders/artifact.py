@@ -22,7 +22,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pigeonhole.ports import EncoderInfo
+from pigeonhole.inference.encoders.base import EncoderInfo
 
 MANIFEST, CALIBRATION = "artifact.json", "calibration.json"
 IMAGE, TEXT, TOKENIZER = "image.onnx", "text.onnx", "tokenizer.json"

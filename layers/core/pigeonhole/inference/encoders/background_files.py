@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from pigeonhole.inference.encoders.artifact import PHOTO_BACKGROUND, TEXT_BACKGROUND, broken
+from pigeonhole.inference.encoders.base import Backgrounds, Encoder
 from pigeonhole.inference.encoders.tokens import Embeddings
 from pigeonhole.inference.labels import prompts
 from pigeonhole.inference.labels.background_concepts import PHOTO_CONCEPTS, TEXTS
 from pigeonhole.inference.scoring import log_odds as scoring
-from pigeonhole.ports import Backgrounds, Encoder
 
 
 def embed(encoder: Encoder, sentence: Encoder) -> Backgrounds:

@@ -27,11 +27,11 @@ from pigeonhole.inference.encoders.artifact import (
     Artifact,
     ModelUnavailable,
 )
+from pigeonhole.inference.encoders.base import Encoder
 from pigeonhole.inference.encoders.checkpoint import Checkpoint
 from pigeonhole.inference.encoders.graphs import ImageGraph, PaddedText, TextGraph
 from pigeonhole.inference.encoders.source import Source
 from pigeonhole.inference.encoders.tokens import TextTokens
-from pigeonhole.ports import Encoder
 
 OPSET = 18
 # transformers' fused attention is exported as the same operations with more detours; this one is the plainest graph.

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pigeonhole.ports import EncoderInfo
+from pigeonhole.inference.encoders.base import EncoderInfo
 
 SIDE = 8
 COLOURS = {

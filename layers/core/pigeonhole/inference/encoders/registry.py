@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pigeonhole.inference.encoders import artifact
-from pigeonhole.ports import Backgrounds, Encoder
+from pigeonhole.inference.encoders.base import Backgrounds, Encoder
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from PIL import Image
 
 from pigeonhole.inference.encoders import preprocess
 from pigeonhole.inference.encoders.artifact import ImageSpec
+from pigeonhole.inference.encoders.base import EncoderInfo
 from pigeonhole.inference.encoders.tokens import Embeddings, Ids, TextTokens
-from pigeonhole.ports import EncoderInfo
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -34,11 +34,6 @@ class LabelClass:
     images: tuple[str, ...]
 
 
-def label_name(key: str | int | float | None, value: str) -> str:
-    """The name of a label in the answer: its key as a string, else its value."""
-    return value if key is None else str(key)
-
-
 def merge(entries: Iterable[LabelEntry]) -> tuple[LabelClass, ...]:
     """Merge entries by name, in the order in which the names first come.
 

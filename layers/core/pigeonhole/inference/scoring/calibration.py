@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from pigeonhole.ports import EncoderInfo
+from pigeonhole.inference.encoders.base import EncoderInfo
 
 Floats = npt.NDArray[np.float32]
 Modality = Literal["text", "image"]
