@@ -13,7 +13,7 @@ import handler
 
 from pigeonhole import wiring
 
-wiring.deliver_webhook(wiring.settings())
+wiring.webhook_deliverer(wiring.settings())
 context = types.SimpleNamespace(
     function_name="webhooks",
     memory_limit_in_mb=256,

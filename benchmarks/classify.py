@@ -38,7 +38,7 @@ from pigeonhole.inference.encoders.registry import LoadedModel
 from pigeonhole.inference.images.decode import ImageLimits
 from pigeonhole.inference.images.fetch import ByteBudget
 from pigeonhole.inference.limits import ChunkLimits
-from pigeonhole.inference.pipeline import RunChunk
+from pigeonhole.inference.pipeline import InferencePipeline
 from pigeonhole.inference.scoring.calibration import prior
 
 LABELS = (
@@ -133,7 +133,7 @@ class InMemory:
         return self.files[int(value)]
 
 
-def ours(service: RunChunk, count: int) -> list[str]:
+def ours(service: InferencePipeline, count: int) -> list[str]:
     """Decode and classify the service's first `count` photos: the best label of each."""
     body = {
         "dataset": [{"type": "image", "value": str(place)} for place in range(count)],
@@ -141,7 +141,7 @@ def ours(service: RunChunk, count: int) -> list[str]:
         "prompt_templates": [TEMPLATE],
     }
     command = ClassifyCommand(log_id="", tenant_id="", request=ClassificationRequest.model_validate(body))
-    return [chosen[0] for chosen in service(command).predictions if chosen]
+    return [chosen[0] for chosen in service.classify(command).predictions if chosen]
 
 
 def theirs(pipe: Any, files: Sequence[bytes], batch: int) -> list[str]:
@@ -180,10 +180,12 @@ class Contest:
             Row(count, "cached", one_by_one, one_batch, cached, same),
         ]
 
-    def _service(self, files: Sequence[bytes]) -> RunChunk:
+    def _service(self, files: Sequence[bytes]) -> InferencePipeline:
         model = self.model
         classifier = Classifier(model.encoder, model.sentence, prior(model.encoder.info), model.backgrounds, workers=self.cores)
-        return RunChunk(InMemory(files), classifier, ChunkLimits(ImageLimits(), decodes=self.cores))
+        return InferencePipeline(
+            sources=InMemory(files), classifier=classifier, limits=ChunkLimits(ImageLimits(), decodes=self.cores)
+        )
 
 
 def _timed(run: Callable[[], list[str]]) -> tuple[float, list[str]]:

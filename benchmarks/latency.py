@@ -66,14 +66,14 @@ def requests() -> dict[str, dict[str, Any]]:
 
 def measure(url: str, key: str, model: Path, rounds: int) -> list[Row]:
     """Time each request `rounds` times on each side. `model`: the artifact folder that the stack at `url` runs."""
-    run_chunk = wiring.classify_services(Settings(model_dir=str(model))).run_chunk
+    pipeline = wiring.classify_services(Settings(model_dir=str(model))).pipeline
     rows = []
     with httpx.Client(base_url=url, headers={"x-api-key": key}, timeout=60, trust_env=False) as client:
         for name, sent in requests().items():
             command = ClassifyCommand(log_id="", tenant_id="", request=ClassificationRequest.model_validate(sent))
 
             def in_process(command: ClassifyCommand = command) -> list[str]:
-                return [chosen[0] for chosen in run_chunk(command).predictions if chosen]
+                return [chosen[0] for chosen in pipeline.classify(command).predictions if chosen]
 
             def through_the_stack(sent: dict[str, Any] = sent) -> list[str]:
                 predictions: list[str] = client.post("/v1/classification", json=sent).raise_for_status().json()["predictions"]

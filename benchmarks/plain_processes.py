@@ -49,9 +49,9 @@ def _load(settings: Mapping[str, str], warm: Sequence[str], ready: Any) -> None:
 
 
 def _classify(settings: Mapping[str, str], urls: Sequence[str]) -> ChunkResult:
-    run_chunk = wiring.classify_services(Settings.read(settings)).run_chunk  # made once in a process
+    pipeline = wiring.classify_services(Settings.read(settings)).pipeline  # made once in a process
     request = ClassificationRequest.model_validate(request_of(urls), context=RequestLimits(max_samples=len(urls)))
-    return run_chunk(ClassifyCommand(log_id="", tenant_id="", request=request))
+    return pipeline.classify(ClassifyCommand(log_id="", tenant_id="", request=request))
 
 
 @dataclass(frozen=True)

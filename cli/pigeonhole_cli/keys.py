@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from pigeonhole import wiring
 from pigeonhole.contract.messages import S3Grant
-from pigeonhole.tenants.api_keys import ManageKeys, NewKey
+from pigeonhole.tenants.api_keys import ApiKeyManager, NewKey
 from pigeonhole.tenants.tenant import ApiKeyRecord
 from pigeonhole_cli.aws_options import EndpointUrl, StackName, errors
 from pigeonhole_cli.console import say, table
@@ -24,8 +24,8 @@ UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 KeyId = Annotated[str, typer.Argument(help="As `pigeonhole keys list` shows it.", show_default=False)]
 
 
-def services(stack_name: str, endpoint_url: str | None) -> ManageKeys:
-    return wiring.key_services(stack_name, endpoint_url)
+def services(stack_name: str, endpoint_url: str | None) -> ApiKeyManager:
+    return wiring.api_key_manager(stack_name, endpoint_url)
 
 
 @app.command()

@@ -46,7 +46,7 @@ class Exchange:
     code: str = "ok"
 
     def authenticate(self) -> Tenant:
-        self.tenant = services().authenticate(self.call.api_key)
+        self.tenant = services().authenticator.authenticate(self.call.api_key)
         self.rate = services().rates.begin(self.tenant.id)
         return self.tenant
 
@@ -69,7 +69,7 @@ def classification() -> Response:
     now, own = exchange(), services()
     tenant, wanted = now.authenticate(), now.call.preference(own.max_wait_s)
     body, key = now.call.json(own.limits.max_body_bytes), now.call.idempotency_key()
-    answer = own.classify(body, tenant=tenant, log_id=now.call.log_id, wanted=wanted, key=key)
+    answer = own.classification.classify(body, tenant=tenant, log_id=now.call.log_id, wanted=wanted, key=key)
     if isinstance(answer, Job):
         return accepted(answer, wanted)
     seen = observer("api")
@@ -83,10 +83,10 @@ def submit_job() -> Response:
     now, own = exchange(), services()
     tenant, wanted = now.authenticate(), now.call.preference(own.max_wait_s)
     body, key = now.call.json(own.limits.max_body_bytes), now.call.idempotency_key()
-    job = own.submit_job(body, tenant=tenant, log_id=now.call.log_id, wanted=wanted, key=key)
+    job = own.job_requests.submit(body, tenant=tenant, log_id=now.call.log_id, wanted=wanted, key=key)
     if wanted.wait_s and job.has_ended:
         with suppress(Overloaded):  # the job is taken: whoever asked must not send it again
-            answer = http_api.shown_job(own.read_job.shown(job, now.call.log_id))
+            answer = http_api.shown_job(own.job_reader.shown(job, now.call.log_id))
             return respond(replace(answer, headers=answer.headers | http_api.applied(wanted)))
     return accepted(job, wanted)
 
@@ -95,7 +95,7 @@ def submit_job() -> Response:
 def list_jobs() -> Response:
     now, own = exchange(), services()
     tenant, call = now.authenticate(), now.call
-    page = own.list_jobs(tenant.id, call.status(), call.number("limit", 20, least=1, most=100), call.cursor())
+    page = own.job_lister.list_page(tenant.id, call.status(), call.number("limit", 20, least=1, most=100), call.cursor())
     return respond(http_api.success(page_of(page, call.log_id)))
 
 
@@ -103,23 +103,23 @@ def list_jobs() -> Response:
 def read_job(job_id: str) -> Response:
     now, own = exchange(), services()
     tenant, call = now.authenticate(), now.call
-    job = own.read_job(tenant.id, job_id, call.number("wait", 0, most=own.max_wait_s))
+    job = own.job_reader.get(tenant.id, job_id, call.number("wait", 0, most=own.max_wait_s))
     known = http_api.unchanged(info_of(job), call)
-    return respond(known or http_api.shown_job(own.read_job.shown(job, call.log_id)))
+    return respond(known or http_api.shown_job(own.job_reader.shown(job, call.log_id)))
 
 
 @app.delete("/v1/classification/jobs/<job_id>")
 def cancel_job(job_id: str) -> Response:
     now, own = exchange(), services()
-    job = own.cancel(now.authenticate(), job_id)
-    return respond(http_api.success(own.read_job.shown(job, now.call.log_id)))
+    job = own.job_canceler.cancel(now.authenticate(), job_id)
+    return respond(http_api.success(own.job_reader.shown(job, now.call.log_id)))
 
 
 @app.post("/v1/uploads")
 def make_upload() -> Response:
     now, own = exchange(), services()
     tenant = now.authenticate()
-    made = own.make_upload(now.call.json(own.limits.max_body_bytes), tenant)
+    made = own.upload_forms.create(now.call.json(own.limits.max_body_bytes), tenant)
     return respond(http_api.success(UploadResponse(log_id=now.call.log_id, upload=made)))
 
 
@@ -127,7 +127,7 @@ def make_upload() -> Response:
 def read_results() -> Response:
     now, own = exchange(), services()
     tenant, call = now.authenticate(), now.call
-    page = own.read_results(tenant.id, call.results_wanted())
+    page = own.upload_results.read(tenant.id, call.results_wanted())
     return respond(http_api.shown_results(results_of(page, call.log_id), page.next))
 
 
@@ -166,21 +166,21 @@ def remove_label_set(name: str) -> Response:
 def account() -> Response:
     now = exchange()
     tenant = now.authenticate()
-    return respond(http_api.success(services().read_account(tenant, now.rate(), now.call.log_id)))
+    return respond(http_api.success(services().account_reader.read(tenant, now.rate(), now.call.log_id)))
 
 
 @app.post("/v1/account/webhook-secret")
 def make_webhook_secret() -> Response:
     now = exchange()
     tenant = now.authenticate()
-    return respond(http_api.success(services().rotate_webhook_secret(tenant, now.call.log_id)))
+    return respond(http_api.success(services().webhook_secrets.rotate(tenant, now.call.log_id)))
 
 
 @app.get("/v1/models")
 def models() -> Response:
     now = exchange()
     now.authenticate()
-    model = services().describe_model(now.call.log_id)
+    model = services().model_describer.describe(now.call.log_id)
     return respond(http_api.success(ModelsResponse(log_id=now.call.log_id, models=[model])))
 
 
@@ -189,7 +189,7 @@ def health() -> Response:
     now, model = exchange(), None
     if now.call.flag("deep"):
         now.authenticate()
-        model = services().describe_model(now.call.log_id)
+        model = services().model_describer.describe(now.call.log_id)
     return respond(http_api.success(HealthResponse(log_id=now.call.log_id, model=model)))
 
 

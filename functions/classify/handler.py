@@ -11,7 +11,7 @@ import boto3.session  # noqa: F401
 import pigeonhole.inference.encoders.onnx_encoder
 import pigeonhole.inference.pipeline  # noqa: F401
 from pigeonhole import wiring
-from pigeonhole.contract.messages import COMMAND, ClassifyReply, DescribeCommand, KeepImagesCommand, as_reply
+from pigeonhole.contract.messages import COMMAND, ClassifyReply, DescribeCommand, StoreLabelImagesCommand, as_reply
 from pigeonhole.errors import InternalError, PigeonholeError
 from pigeonhole.observability import observed, observer, places_of
 
@@ -47,9 +47,9 @@ def _run(event: dict[str, Any], own: wiring.ClassifyServices) -> ClassifyReply:
     command = COMMAND.validate_python(event, context=own.limits)
     if isinstance(command, DescribeCommand):
         return ClassifyReply(model=own.describe())
-    if isinstance(command, KeepImagesCommand):
+    if isinstance(command, StoreLabelImagesCommand):
         return ClassifyReply(kept=own.keep_images(command))
-    return ClassifyReply(result=own.run_chunk(command))
+    return ClassifyReply(result=own.pipeline.classify(command))
 
 
 def _error(error: PigeonholeError) -> ClassifyReply:

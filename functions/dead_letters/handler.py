@@ -24,7 +24,7 @@ def _fail(record: SQSRecord) -> None:
     if message is None:
         return
     try:
-        part = wiring.fail_dead(wiring.settings())(message)
+        part = wiring.dead_letter_handler(wiring.settings()).fail(message)
     except Exception as error:
         seen.failed("chunk_failed")
         seen.logger.error("a chunk could not be failed", job_id=message.job_id, start=message.start, trace=places_of(error))

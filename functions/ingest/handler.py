@@ -29,9 +29,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 def _take(records: Sequence[SQSRecord], time_left_s: Callable[[], float]) -> list[str]:
     """Take a batch of notifications; the ids of those that are to come again."""
     seen, own = observer("ingest"), services()
-    told = [(record, uploads_of(record, own.ingest.bucket, seen)) for record in records]
+    told = [(record, uploads_of(record, own.ingester.bucket, seen)) for record in records]
     uploads = [upload for _, each in told for upload in each]
-    done = own.ingest(uploads, records[0].message_id, time_left_s)
+    done = own.ingester.ingest(uploads, records[0].message_id, time_left_s)
     for tenant_id, error in done.errors:
         seen.failed("upload_failed")
         seen.logger.error("uploads could not be taken", tenant=tenant_id, trace=places_of(error))

@@ -20,7 +20,7 @@ def _tell(record: DynamoDBRecord) -> None:
     seen = observer("notify")
     tenant_id, job_id = job_of(record)
     try:
-        told = wiring.announce(wiring.settings())(tenant_id, job_id)
+        told = wiring.job_end_notifier(wiring.settings()).notify(tenant_id, job_id)
     except Exception as error:
         seen.failed("announcement_failed")
         seen.logger.error("a job's end could not be told", job_id=job_id, trace=places_of(error))

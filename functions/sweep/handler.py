@@ -17,7 +17,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         seen.failed("job_not_swept")
         seen.logger.error("a job could not be looked after", job_id=job_id, trace=places_of(error))
 
-    swept = wiring.sweep(wiring.settings())(failed)
+    swept = wiring.job_sweeper(wiring.settings()).sweep(failed)
     seen.count("due_jobs", swept.due)
     seen.count("queued_again", swept.queued)
     seen.count("announced_again", swept.announced)

@@ -24,7 +24,7 @@ def _post(record: SQSRecord) -> None:
     if message is None:
         return
     try:
-        webhook = wiring.deliver_webhook(wiring.settings())(message)
+        webhook = wiring.webhook_deliverer(wiring.settings()).deliver(message)
     except Exception as error:
         seen.failed("delivery_failed")
         seen.logger.error("a webhook could not be tried", job_id=message.job_id, trace=places_of(error))

@@ -30,8 +30,8 @@ def _work(record: SQSRecord, time_left_s: Callable[[], float]) -> None:
     if message is None:
         return
     try:
-        process = wiring.process_chunk(wiring.settings())
-        parts = process(message, time_left_s, tries=tries_of(record), is_last_try=tries_of(record) >= TRIES)
+        worker = wiring.chunk_worker(wiring.settings())
+        parts = worker.process(message, time_left_s, tries=tries_of(record), is_last_try=tries_of(record) >= TRIES)
     except Exception as error:  # its message may quote a sample, which no log may hold
         seen.failed("chunk_failed")
         seen.logger.error("a chunk could not be done", job_id=message.job_id, start=message.start, trace=places_of(error))

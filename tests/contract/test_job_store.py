@@ -16,14 +16,14 @@ from pigeonhole.contract.classification import LabelSetRef
 from pigeonhole.contract.jobs import Status
 from pigeonhole.contract.messages import Span
 from pigeonhole.errors import Overloaded
-from pigeonhole.jobs.job import Claim, Job
+from pigeonhole.jobs.job import IdempotencyClaim, Job
 from pigeonhole.jobs.ports import Due, JobStore
 from pigeonhole.jobs.webhook import Webhook
 from support.fakes import FakeJobStore
 from support.jobs_made import ID, job, job_id, part
 from support.moto_aws import REGION, TABLE, in_moto, table
 
-CLAIM = Claim("acme", key_hash="k" * 64, body_hash="b" * 64, job_id=ID, expires_at=90_000)
+CLAIM = IdempotencyClaim("acme", key_hash="k" * 64, body_hash="b" * 64, job_id=ID, expires_at=90_000)
 NOW = 2_000.25
 NOTHING = Due([], [], None)
 

@@ -127,7 +127,7 @@ def test_jobs_end_whole_and_are_told_once(fault: tuple[str, int, Any], monkeypat
         dataset = [{"type": "text", "value": BAD if number == 5 else str(number)} for number in range(COUNT)]
 
         def send() -> Job:
-            return jobs.submit(request(1, dataset=dataset), tenant=ACME, log_id="l", webhook_url=HOOK)
+            return jobs.submitter.submit(request(1, dataset=dataset), tenant=ACME, log_id="l", webhook_url=HOOK)
 
         made = [until_it_works(send) for _ in range(JOBS)]
         calm = DynamoJobStore(client("dynamodb", None), TABLE)
@@ -135,15 +135,15 @@ def test_jobs_end_whole_and_are_told_once(fault: tuple[str, int, Any], monkeypat
             work(jobs, queues, url)
             while store.stream:
                 with suppress(Overloaded):
-                    jobs.announce(*store.stream.pop())
+                    jobs.notifier.notify(*store.stream.pop())
             while jobs.webhooks.sent:
                 with suppress(Overloaded):
-                    jobs.deliver(jobs.webhooks.sent.pop())
+                    jobs.deliverer.deliver(jobs.webhooks.sent.pop())
             if all((job := calm.get(ACME.id, each.id)) and job.has_ended and job.due_at is None for each in made):
                 break
             jobs.now += 60
             with suppress(Overloaded):
-                jobs.sweep()
+                jobs.sweeper.sweep()
 
         assert weather.faults >= 3
         for each in made:
@@ -163,7 +163,7 @@ def work(jobs: Jobs, queues: Any, url: str) -> None:
     """Give out each message once; one that fails stays."""
     for message in queues.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", ()):
         with suppress(Overloaded):
-            jobs.process(ChunkMessage.model_validate_json(message["Body"]), lambda: 100)
+            jobs.worker.process(ChunkMessage.model_validate_json(message["Body"]), lambda: 100)
             queues.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 
 
@@ -180,7 +180,7 @@ def whole(store: DynamoJobStore, jobs: Jobs, made: Job) -> None:
     assert samples == list(range(COUNT))
     assert sum(part.succeeded for part in parts) == job.succeeded
     calm = Jobs(store, S3ObjectStore(client("s3", None), BUCKET), now=jobs.now)
-    answer = calm.read.shown(job, "l")
+    answer = calm.reader.shown(job, "l")
     assert answer.predictions == [None if number == 5 else ("even", "odd")[number % 2] for number in range(COUNT)]
     assert [fault.index for fault in answer.errors or ()] == [5]
     assert len([event for event in jobs.bus.events if event.job_id == made.id]) == 1

@@ -9,7 +9,7 @@ import pytest
 from pigeonhole.aws.dynamodb import DynamoSecretStore
 from pigeonhole.errors import Overloaded
 from pigeonhole.tenants.ports import SecretStore
-from pigeonhole.tenants.tenant import Secret
+from pigeonhole.tenants.tenant import WebhookSecret
 from pigeonhole.tenants.webhook_secrets import rotated
 from support.fakes import FakeSecretStore
 from support.moto_aws import TABLE, in_moto, table
@@ -29,7 +29,7 @@ def test_a_tenant_has_no_secret_until_it_makes_one(store: SecretStore) -> None:
 
 
 def test_secrets_are_read_as_they_were_written(store: SecretStore) -> None:
-    known: tuple[Secret, ...] = ()
+    known: tuple[WebhookSecret, ...] = ()
     for now in (1_000, 2_000, 3_000):
         following = rotated(known, now)
         store.replace_secrets("acme", following, known)

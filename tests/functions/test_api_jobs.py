@@ -222,7 +222,7 @@ def test_a_job_that_could_not_be_queued_is_taken(api: Api) -> None:
     assert api.call("POST", JOBS, body=body(2)).status == 202
     api.jobs.queue.before = lambda: None
     api.jobs.now += QUEUE_GRACE_S
-    assert api.jobs.sweep().queued == 1
+    assert api.jobs.sweeper.sweep().queued == 1
 
 
 def test_the_log_names_the_route_and_no_job(api: Api) -> None:

@@ -25,6 +25,7 @@ from support.api_calls import Api, api_with_fakes
 from support.fake_model import fake_loaded_model
 from support.fakes import MODEL, LambdaContext, first_label, kept_address
 from support.handlers import EVENT, load
+from support.jobs_made import FakePipeline
 
 REQUEST = {
     "dataset": [{"type": "text", "value": "a secret text"}],
@@ -41,7 +42,7 @@ class Function:
         self.log = io.StringIO()
         self.services = wiring.ClassifyServices(
             limits=RequestLimits(),
-            run_chunk=first_label,
+            pipeline=FakePipeline(first_label),
             keep_images=lambda command: [kept_address(command, value) for value in command.values],
             describe=lambda: MODEL,
         )
@@ -53,7 +54,7 @@ class Function:
         def fail(command: ClassifyCommand) -> ChunkResult:
             raise error
 
-        self.services = replace(self.services, run_chunk=fail)
+        self.services = replace(self.services, pipeline=FakePipeline(fail))
 
     def send(self, event: dict[str, Any]) -> ClassifyReply:
         answer = self.module.handler(json.loads(json.dumps(event)), LambdaContext())

@@ -135,7 +135,7 @@ def standings(result: ChunkResult | None) -> list[tuple[str, float]]:
 
 def test_it_answers_as_the_classifier_does_in_process(image: Image, environment: Path, model: Path) -> None:
     services = wiring.classify_services(Settings(model_dir=str(model)))
-    expected = services.run_chunk(ClassifyCommand.model_validate(CLASSIFY))
+    expected = services.pipeline.classify(ClassifyCommand.model_validate(CLASSIFY))
 
     with started(image, environment) as runtime:
         first, second = reply(runtime, CLASSIFY), reply(runtime, CLASSIFY)

@@ -81,7 +81,7 @@ def jobs() -> Jobs:
 @pytest.fixture
 def ingest(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     module = load("ingest")
-    services = wiring.IngestServices(replace(jobs.ingest, bucket=BUCKET), jobs.queue)
+    services = wiring.IngestServices(ingester=replace(jobs.ingester, bucket=BUCKET), queue=jobs.queue)
     monkeypatch.setattr(module, "services", lambda: services)
     return module
 
@@ -316,7 +316,7 @@ def test_notify_tells_and_counts_the_results_of_what_was_taken(
 ) -> None:
     log = io.StringIO()
     monkeypatch.setattr(observer("notify").logger.registered_handler, "stream", log)
-    monkeypatch.setattr(wiring, "announce", lambda settings: jobs.announce)
+    monkeypatch.setattr(wiring, "job_end_notifier", lambda settings: jobs.notifier)
     ingest.handler(event(body(told(SECRET)), body(told("incoming/acme/pets/2.jpg"))), Context())
     jobs.work()
     (record,) = sample("stream-ended-job.json")["Records"]

@@ -16,7 +16,7 @@ from pigeonhole.aws.lambda_events import RETRY_S
 from pigeonhole.contract.jobs import Status
 from pigeonhole.contract.messages import ChunkMessage, JobEnded, WebhookMessage
 from pigeonhole.errors import Overloaded
-from pigeonhole.jobs.job import Announcement, Job
+from pigeonhole.jobs.job import Job, NotificationStatus
 from pigeonhole.notifications.job_ended import event_of
 from pigeonhole.notifications.webhook_delivery import body_of
 from pigeonhole.observability import observer
@@ -54,7 +54,7 @@ def jobs() -> Jobs:
 
 @pytest.fixture
 def worker(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.setattr(wiring, "process_chunk", lambda settings: jobs.process)
+    monkeypatch.setattr(wiring, "chunk_worker", lambda settings: jobs.worker)
     monkeypatch.setattr(wiring, "chunk_queue", lambda settings: jobs.queue)
     return load("worker")
 
@@ -175,7 +175,7 @@ def test_a_model_that_cannot_be_loaded_is_tried_again_soon_too(
     def broken(settings: Any) -> Any:
         raise RuntimeError("the model's folder is broken")
 
-    monkeypatch.setattr(wiring, "process_chunk", broken)
+    monkeypatch.setattr(wiring, "chunk_worker", broken)
     jobs.submitted(2)
 
     assert failed(worker.handler(event("sqs-chunk.json", *jobs.queue.sent), Context())) == ["0"]
@@ -199,7 +199,7 @@ def test_a_message_that_cannot_be_read_is_dropped_and_logged_without_its_text(
 
 def test_dead_letters_end_their_job(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     module = load("dead_letters")
-    monkeypatch.setattr(wiring, "fail_dead", lambda settings: jobs.fail_dead)
+    monkeypatch.setattr(wiring, "dead_letter_handler", lambda settings: jobs.dead_letters)
     job = jobs.submitted(8)
 
     answer = module.handler(event("sqs-dead-letter.json", *jobs.queue.sent), Context())
@@ -210,7 +210,7 @@ def test_dead_letters_end_their_job(jobs: Jobs, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_dead_letter_that_cannot_be_dealt_with_stays(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     module = load("dead_letters")
-    monkeypatch.setattr(wiring, "fail_dead", lambda settings: jobs.fail_dead)
+    monkeypatch.setattr(wiring, "dead_letter_handler", lambda settings: jobs.dead_letters)
     jobs.submitted(4)
 
     def busy() -> None:
@@ -221,7 +221,7 @@ def test_a_dead_letter_that_cannot_be_dealt_with_stays(jobs: Jobs, monkeypatch: 
 
 
 def test_the_sweep_says_what_it_did(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wiring, "sweep", lambda settings: jobs.sweep)
+    monkeypatch.setattr(wiring, "job_sweeper", lambda settings: jobs.sweeper)
     jobs.submitted(4)
     jobs.now += jobs.rules.stuck_s
 
@@ -241,7 +241,7 @@ def test_the_sweep_says_what_it_did(jobs: Jobs, monkeypatch: pytest.MonkeyPatch)
 def test_a_job_that_the_sweep_cannot_look_after_is_in_the_log(
     jobs: Jobs, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
 ) -> None:
-    monkeypatch.setattr(wiring, "sweep", lambda settings: jobs.sweep)
+    monkeypatch.setattr(wiring, "job_sweeper", lambda settings: jobs.sweeper)
     job = jobs.submitted(4)
     jobs.now += jobs.rules.stuck_s
 
@@ -270,13 +270,13 @@ def of_stream(*jobs: Job) -> dict[str, Any]:
 
 @pytest.fixture
 def notify(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.setattr(wiring, "announce", lambda settings: jobs.announce)
+    monkeypatch.setattr(wiring, "job_end_notifier", lambda settings: jobs.notifier)
     return load("notify")
 
 
 @pytest.fixture
 def webhooks(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.setattr(wiring, "deliver_webhook", lambda settings: jobs.deliver)
+    monkeypatch.setattr(wiring, "webhook_deliverer", lambda settings: jobs.deliverer)
     return load("webhooks")
 
 
@@ -289,7 +289,7 @@ def test_the_streams_sample_is_a_record_of_a_job_as_the_table_has_it() -> None:
     ends = TEMPLATE["Resources"]["NotifyFunction"]["Properties"]["Events"]["Ends"]["Properties"]
     (pattern,) = ends["FilterCriteria"]["Filters"]
     assert json.loads(pattern["Pattern"]) == {"dynamodb": {"NewImage": {"announcement": {"S": [item["announcement"]["S"]]}}}}
-    assert Announcement(item["announcement"]["S"]) is Announcement.WAITING
+    assert NotificationStatus(item["announcement"]["S"]) is NotificationStatus.WAITING
 
 
 def test_the_samples_of_what_is_sent_are_of_one_job_and_in_form() -> None:

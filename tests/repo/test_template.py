@@ -16,7 +16,7 @@ from samtranslator.translator.transform import transform
 
 from pigeonhole.contract.classification import ErrorResponse
 from pigeonhole.errors import BY_CODE
-from pigeonhole.jobs.job import LEASE_S, Announcement
+from pigeonhole.jobs.job import LEASE_S, NotificationStatus
 from pigeonhole.object_keys import (
     EMBEDDINGS,
     INCOMING,
@@ -462,7 +462,7 @@ def test_the_ends_of_jobs_are_all_that_the_stream_brings() -> None:
     (pattern,) = ends["FilterCriteria"]["Filters"]
 
     assert RESOURCES["Table"]["Properties"]["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
-    assert json.loads(pattern["Pattern"]) == {"dynamodb": {"NewImage": {"announcement": {"S": [Announcement.WAITING]}}}}
+    assert json.loads(pattern["Pattern"]) == {"dynamodb": {"NewImage": {"announcement": {"S": [NotificationStatus.WAITING]}}}}
     assert ends["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert ends["MaximumRetryAttempts"] >= 1, "a record that fails must not hold up the others until it is a day old"
 

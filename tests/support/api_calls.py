@@ -11,21 +11,21 @@ from typing import Any
 
 import pytest
 
-from pigeonhole.api.account import ReadAccount
-from pigeonhole.api.classify import Classify, ClassifyNow, DirectRules
-from pigeonhole.api.describe_model import DescribeModel
+from pigeonhole.api.account import AccountReader
+from pigeonhole.api.classify import ClassificationService, DirectClassifier, DirectRules
+from pigeonhole.api.describe_model import ModelDescriber
 from pigeonhole.api.rate_headers import Quota, RateMeter
 from pigeonhole.contract.classification import RequestLimits
 from pigeonhole.contract.messages import S3Grant
-from pigeonhole.jobs.submit import SubmitJob
-from pigeonhole.label_sets.service import LabelSets
+from pigeonhole.jobs.submit import JobRequestService
+from pigeonhole.label_sets.service import LabelSetService
 from pigeonhole.observability import observer
 from pigeonhole.settings import Settings
-from pigeonhole.tenants.authenticate import Authenticate
+from pigeonhole.tenants.authenticate import Authenticator
 from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, hash_of
-from pigeonhole.tenants.webhook_secrets import RotateWebhookSecret
-from pigeonhole.uploads.create import MakeUpload
-from pigeonhole.uploads.read_results import ReadResults
+from pigeonhole.tenants.webhook_secrets import WebhookSecretRotator
+from pigeonhole.uploads.create import UploadFormCreator
+from pigeonhole.uploads.read_results import UploadResultReader
 from pigeonhole.wiring import ApiServices
 from support.fakes import FakeClassifierClient, FakeRateCounter, FakeTenantStore, FakeUploadForms, LambdaContext
 from support.handlers import KEY, event, load
@@ -67,34 +67,41 @@ class Api:
         self.store.add(ApiKeyRecord("id1", hash_of(KEY), "acme", "laptop", created_at=0), TENANT, known=None)
 
     @cached_property
-    def sets(self) -> LabelSets:
+    def sets(self) -> LabelSetService:
         return replace(self.jobs.sets, classifier=self.classifier)
 
     @cached_property
     def services(self) -> ApiServices:
         limits, quota = RequestLimits(), Quota.of(SETTINGS.quota_limit, SETTINGS.quota_period)
-        directly, rules = ClassifyNow(self.classifier), DirectRules(wait_s=24.0)
+        directly, rules = DirectClassifier(classifier=self.classifier), DirectRules(wait_s=24.0)
         return ApiServices(
             limits=limits,
             max_wait_s=rules.wait_s,
-            authenticate=Authenticate(self.store),
-            rates=RateMeter(self.counter, quota, wait_s=5),
-            classify=Classify(directly, self.jobs.submit, self.jobs.read, self.jobs.apply, limits, rules),
-            submit_job=SubmitJob(
-                self.jobs.submit,
-                self.jobs.read,
-                self.jobs.apply,
-                replace(limits, max_samples=SETTINGS.max_job_samples),
+            authenticator=Authenticator(store=self.store),
+            rates=RateMeter(counter=self.counter, quota=quota, wait_s=5),
+            classification=ClassificationService(
+                direct=directly,
+                jobs=self.jobs.submitter,
+                job_reader=self.jobs.reader,
+                label_sets=self.jobs.label_set_applier,
+                limits=limits,
+                rules=rules,
             ),
-            read_job=self.jobs.read,
-            list_jobs=self.jobs.list,
-            cancel=self.jobs.cancel,
+            job_requests=JobRequestService(
+                jobs=self.jobs.submitter,
+                job_reader=self.jobs.reader,
+                label_sets=self.jobs.label_set_applier,
+                limits=replace(limits, max_samples=SETTINGS.max_job_samples),
+            ),
+            job_reader=self.jobs.reader,
+            job_lister=self.jobs.lister,
+            job_canceler=self.jobs.canceler,
             label_sets=self.sets,
-            make_upload=MakeUpload(FakeUploadForms(), self.jobs.label_sets, limits, "uploads"),
-            read_results=ReadResults(self.jobs.results, "uploads", self.jobs.clock),
-            rotate_webhook_secret=RotateWebhookSecret(self.jobs.secrets),
-            describe_model=DescribeModel(self.classifier),
-            read_account=ReadAccount(SETTINGS, limits, quota, self.jobs.secrets),
+            upload_forms=UploadFormCreator(forms=FakeUploadForms(), sets=self.jobs.label_sets, limits=limits, bucket="uploads"),
+            upload_results=UploadResultReader(store=self.jobs.results, bucket="uploads", clock=self.jobs.clock),
+            webhook_secrets=WebhookSecretRotator(store=self.jobs.secrets),
+            model_describer=ModelDescriber(classifier=self.classifier),
+            account_reader=AccountReader(settings=SETTINGS, limits=limits, quota=quota, secrets=self.jobs.secrets),
         )
 
     def send(self, raw: dict[str, Any]) -> Answer:

@@ -19,19 +19,19 @@ from pigeonhole.contract.messages import (
     DescribeCommand,
     ErrorReply,
     JobEnded,
-    KeepImagesCommand,
     ModelDescription,
     Span,
+    StoreLabelImagesCommand,
     UploadClassified,
     WebhookMessage,
 )
 from pigeonhole.errors import Overloaded, TooLarge, UnfetchableUrl
-from pigeonhole.jobs.job import MAY_FOLLOW, Announcement, Claim, Job, Part
+from pigeonhole.jobs.job import MAY_FOLLOW, IdempotencyClaim, Job, NotificationStatus, Part
 from pigeonhole.jobs.ports import Due, Page
 from pigeonhole.label_sets.label_set import LabelSet
 from pigeonhole.label_sets.ports import SetsPage
 from pigeonhole.object_keys import label_image_key
-from pigeonhole.tenants.tenant import ApiKeyRecord, Secret, Tenant
+from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, WebhookSecret
 from pigeonhole.uploads.ports import ResultsPage
 from pigeonhole.uploads.uploaded_object import MAX_TAGS, ObjectResult
 
@@ -85,12 +85,12 @@ class FakeClassifierClient:
             return self.reply
         if isinstance(command, DescribeCommand):
             return ClassifyReply(model=MODEL)
-        if isinstance(command, KeepImagesCommand):
+        if isinstance(command, StoreLabelImagesCommand):
             return ClassifyReply(kept=[kept_address(command, value) for value in command.values])
         return ClassifyReply(result=first_label(command))
 
 
-def kept_address(command: KeepImagesCommand, value: str) -> str:
+def kept_address(command: StoreLabelImagesCommand, value: str) -> str:
     digest = hashlib.sha256(value.encode()).hexdigest()
     return f"s3://jobs/{label_image_key(command.tenant_id, command.label_set, digest)}"
 
@@ -221,13 +221,13 @@ class FakeJobStore:
 
     jobs: dict[tuple[str, str], Job] = field(default_factory=dict)
     of_jobs: dict[tuple[str, str], dict[int, Part]] = field(default_factory=dict)
-    claims: dict[tuple[str, str], Claim] = field(default_factory=dict)
+    claims: dict[tuple[str, str], IdempotencyClaim] = field(default_factory=dict)
     before: Callable[[], None] = lambda: None
     writes: int = 0
     stream: list[tuple[str, str]] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
 
-    def create(self, job: Job, claim: Claim | None) -> bool:
+    def create(self, job: Job, claim: IdempotencyClaim | None) -> bool:
         self.before()
         with self._lock:
             known = self.claims.get((claim.tenant_id, claim.key_hash)) if claim else None
@@ -239,7 +239,7 @@ class FakeJobStore:
                 self.claims[claim.tenant_id, claim.key_hash] = claim
             return True
 
-    def claim(self, tenant_id: str, key_hash: str) -> Claim | None:
+    def claim(self, tenant_id: str, key_hash: str) -> IdempotencyClaim | None:
         return self.claims.get((tenant_id, key_hash))
 
     def get(self, tenant_id: str, job_id: str) -> Job | None:
@@ -258,7 +258,7 @@ class FakeJobStore:
             self.jobs[job.tenant_id, job.id] = job
             if part:
                 parts[part.span.start] = part
-            if job.announcement is Announcement.WAITING:
+            if job.announcement is NotificationStatus.WAITING:
                 self.stream.append((job.tenant_id, job.id))
             return True
 
@@ -385,12 +385,12 @@ class FakeEventBus:
 class FakeSecretStore:
     """A ports.SecretStore in memory."""
 
-    kept: dict[str, tuple[Secret, ...]] = field(default_factory=dict)
+    kept: dict[str, tuple[WebhookSecret, ...]] = field(default_factory=dict)
 
-    def secrets(self, tenant_id: str) -> tuple[Secret, ...]:
+    def secrets(self, tenant_id: str) -> tuple[WebhookSecret, ...]:
         return self.kept.get(tenant_id, ())
 
-    def replace_secrets(self, tenant_id: str, secrets: Sequence[Secret], known: Sequence[Secret]) -> None:
+    def replace_secrets(self, tenant_id: str, secrets: Sequence[WebhookSecret], known: Sequence[WebhookSecret]) -> None:
         if self.secrets(tenant_id) not in (tuple(known), tuple(secrets)):
             raise Overloaded("Another secret was being made at the same time. Try again.")
         self.kept[tenant_id] = tuple(secrets)

@@ -10,22 +10,22 @@ from typing import Any
 
 from pigeonhole.contract.classification import ClassificationRequest, RequestLimits, SampleFault
 from pigeonhole.contract.messages import ChunkMessage, ChunkResult, ClassifyCommand, Span
-from pigeonhole.jobs.cancel import Cancel
-from pigeonhole.jobs.dead_letters import FailDead
+from pigeonhole.jobs.cancel import JobCanceler
+from pigeonhole.jobs.dead_letters import DeadLetterHandler
 from pigeonhole.jobs.job import Job, Part
-from pigeonhole.jobs.parts import WritePart
-from pigeonhole.jobs.read import ListJobs, ReadJob
-from pigeonhole.jobs.redrive import Redrive
-from pigeonhole.jobs.submit import JobRules, Submit
-from pigeonhole.jobs.sweep import Sweep
-from pigeonhole.jobs.worker import ProcessChunk
-from pigeonhole.label_sets.apply import ApplyLabelSet
-from pigeonhole.label_sets.service import LabelSets
-from pigeonhole.notifications.job_ended import Announce
-from pigeonhole.notifications.webhook_delivery import DeliverWebhook
-from pigeonhole.tenants.tenant import Secret, Tenant
-from pigeonhole.uploads.ingest import Ingest
-from pigeonhole.uploads.publish_results import PublishJob, PublishResults
+from pigeonhole.jobs.parts import PartWriter
+from pigeonhole.jobs.read import JobLister, JobReader
+from pigeonhole.jobs.redrive import JobRedriver
+from pigeonhole.jobs.submit import JobRules, JobSubmitter
+from pigeonhole.jobs.sweep import JobSweeper
+from pigeonhole.jobs.worker import ChunkWorker
+from pigeonhole.label_sets.apply import LabelSetApplier
+from pigeonhole.label_sets.service import LabelSetService
+from pigeonhole.notifications.job_ended import JobEndNotifier
+from pigeonhole.notifications.webhook_delivery import WebhookDeliverer
+from pigeonhole.tenants.tenant import Tenant, WebhookSecret
+from pigeonhole.uploads.ingest import UploadIngester
+from pigeonhole.uploads.publish_results import JobResultsPublisher, UploadResultsPublisher
 from support.fakes import (
     FakeChunkQueue,
     FakeClassifierClient,
@@ -73,7 +73,7 @@ def message(start: int = 0, stop: int = 4, **changes: Any) -> ChunkMessage:
     return ChunkMessage.model_validate({"tenant_id": "acme", "job_id": ID, "start": start, "stop": stop} | changes)
 
 
-SECRET = Secret("whsec_" + base64.b64encode(b"0" * 32).decode(), created_at=0)
+SECRET = WebhookSecret("whsec_" + base64.b64encode(b"0" * 32).decode(), created_at=0)
 HOOK = "https://acme.example.com/hook"
 ACME, ZETA = Tenant("acme", created_at=0), Tenant("zeta", created_at=0)
 BAD = "unreadable"  # a sample of this value has an error in place of a result
@@ -106,6 +106,16 @@ def even_or_odd(command: ClassifyCommand, *, goes_on: Callable[[], bool] = lambd
 
 
 @dataclass
+class FakePipeline:
+    """An InferencePipeline that runs a function."""
+
+    run: Callable[..., ChunkResult]
+
+    def classify(self, command: ClassifyCommand, **options: Any) -> ChunkResult:
+        return self.run(command, **options)
+
+
+@dataclass
 class Jobs:
     """Every service that works on jobs, over fakes. `now`: what their clock says; sleeping moves it on."""
 
@@ -133,85 +143,123 @@ class Jobs:
         self.now += seconds
 
     @cached_property
-    def submit(self) -> Submit:
-        return Submit(self.store, self.objects, self.queue, self.secrets, self.rules, clock=self.clock, sleep=self.sleep)
+    def submitter(self) -> JobSubmitter:
+        return JobSubmitter(
+            store=self.store,
+            objects=self.objects,
+            queue=self.queue,
+            secrets=self.secrets,
+            rules=self.rules,
+            clock=self.clock,
+            sleep=self.sleep,
+        )
 
     @cached_property
-    def sets(self) -> LabelSets:
-        return LabelSets(self.label_sets, self.objects, self.classifier, RequestLimits(), "jobs", self.clock)
+    def sets(self) -> LabelSetService:
+        return LabelSetService(
+            store=self.label_sets,
+            objects=self.objects,
+            classifier=self.classifier,
+            limits=RequestLimits(),
+            bucket="jobs",
+            clock=self.clock,
+        )
 
     @cached_property
-    def apply(self) -> ApplyLabelSet:
-        return ApplyLabelSet(self.label_sets)
+    def label_set_applier(self) -> LabelSetApplier:
+        return LabelSetApplier(store=self.label_sets)
 
     @cached_property
-    def read(self) -> ReadJob:
-        return ReadJob(self.store, self.objects, self.clock, self.sleep)
+    def reader(self) -> JobReader:
+        return JobReader(store=self.store, objects=self.objects, clock=self.clock, sleep=self.sleep)
 
     @cached_property
-    def list(self) -> ListJobs:
-        return ListJobs(self.store, self.clock)
+    def lister(self) -> JobLister:
+        return JobLister(store=self.store, clock=self.clock)
 
     @cached_property
-    def cancel(self) -> Cancel:
-        return Cancel(self.store, clock=self.clock, sleep=self.sleep)
+    def canceler(self) -> JobCanceler:
+        return JobCanceler(store=self.store, clock=self.clock, sleep=self.sleep)
 
     @cached_property
-    def write(self) -> WritePart:
-        return WritePart(self.store, self.objects, self.clock, self.sleep)
+    def parts(self) -> PartWriter:
+        return PartWriter(store=self.store, objects=self.objects, clock=self.clock, sleep=self.sleep)
 
     @property
-    def process(self) -> ProcessChunk:
-        return ProcessChunk(self.store, self.tenants, self.objects, self.queue, self.run, self.write, self.read, stop_s=30)
+    def worker(self) -> ChunkWorker:
+        return ChunkWorker(
+            store=self.store,
+            tenants=self.tenants,
+            objects=self.objects,
+            queue=self.queue,
+            pipeline=FakePipeline(self.run),
+            parts=self.parts,
+            job_reader=self.reader,
+            stop_s=30,
+        )
 
     @cached_property
-    def fail_dead(self) -> FailDead:
-        return FailDead(self.write)
+    def dead_letters(self) -> DeadLetterHandler:
+        return DeadLetterHandler(parts=self.parts)
 
     @cached_property
-    def redrive(self) -> Redrive:
+    def redriver(self) -> JobRedriver:
         tenants = FakeTenantStore({ACME.id: ACME, ZETA.id: ZETA})
-        return Redrive(tenants, self.store, self.objects, self.queue, self.secrets, self.clock, self.sleep)
+        return JobRedriver(
+            tenants=tenants,
+            store=self.store,
+            objects=self.objects,
+            queue=self.queue,
+            secrets=self.secrets,
+            clock=self.clock,
+            sleep=self.sleep,
+        )
 
     @cached_property
-    def sweep(self) -> Sweep:
-        return Sweep(self.store, self.queue, self.webhooks, self.rules, self.clock, self.sleep)
+    def sweeper(self) -> JobSweeper:
+        return JobSweeper(
+            store=self.store, queue=self.queue, webhooks=self.webhooks, rules=self.rules, clock=self.clock, sleep=self.sleep
+        )
 
     @cached_property
-    def announce(self) -> Announce:
-        publish = PublishJob(self.read, self.objects, self.publish, self.clock)
-        return Announce(self.store, self.bus, self.webhooks, publish, self.clock, self.sleep)
+    def notifier(self) -> JobEndNotifier:
+        publish = JobResultsPublisher(job_reader=self.reader, objects=self.objects, publisher=self.publisher, clock=self.clock)
+        return JobEndNotifier(
+            store=self.store, bus=self.bus, webhooks=self.webhooks, publisher=publish, clock=self.clock, sleep=self.sleep
+        )
 
     @cached_property
-    def publish(self) -> PublishResults:
-        return PublishResults(self.results, self.uploaded, self.tags, self.bus, "uploads")
+    def publisher(self) -> UploadResultsPublisher:
+        return UploadResultsPublisher(
+            results=self.results, objects=self.uploaded, tags=self.tags, bus=self.bus, bucket="uploads"
+        )
 
     @cached_property
-    def ingest(self) -> Ingest:
-        return Ingest(
-            self.tenants,
-            self.apply,
-            self.submit,
-            self.uploaded,
-            self.results,
-            self.publish,
-            RequestLimits(max_samples=10_000),
-            "uploads",
+    def ingester(self) -> UploadIngester:
+        return UploadIngester(
+            tenants=self.tenants,
+            label_sets=self.label_set_applier,
+            jobs=self.submitter,
+            files=self.uploaded,
+            results=self.results,
+            publisher=self.publisher,
+            limits=RequestLimits(max_samples=10_000),
+            bucket="uploads",
             keep_s=1_000,
             clock=self.clock,
         )
 
     @cached_property
-    def deliver(self) -> DeliverWebhook:
-        return DeliverWebhook(self.store, self.secrets, self.poster, clock=self.clock, sleep=self.sleep)
+    def deliverer(self) -> WebhookDeliverer:
+        return WebhookDeliverer(store=self.store, secrets=self.secrets, poster=self.poster, clock=self.clock, sleep=self.sleep)
 
     def submitted(self, count: int, *, tenant: Tenant = ACME, webhook_url: str | None = None, **more: Any) -> Job:
-        return self.submit(request(count, **more), tenant=tenant, log_id="log-1", webhook_url=webhook_url)
+        return self.submitter.submit(request(count, **more), tenant=tenant, log_id="log-1", webhook_url=webhook_url)
 
     def notify(self) -> None:
         """Tell the ends that the stream has brought."""
         while self.store.stream:
-            self.announce(*self.store.stream.pop(0))
+            self.notifier.notify(*self.store.stream.pop(0))
 
     def take(self) -> ChunkMessage:
         """The next message, as the queue would give it."""
@@ -223,7 +271,7 @@ class Jobs:
         for _ in range(1_000):
             if not self.queue.sent:
                 return
-            self.process(self.take(), lambda: time_left_s)
+            self.worker.process(self.take(), lambda: time_left_s)
         raise AssertionError("the messages never end")
 
     def job(self, of: Job) -> Job:

@@ -23,7 +23,7 @@ from pigeonhole.inference.classifier import Classifier, Pixels
 from pigeonhole.inference.labels import negation as label_kinds
 from pigeonhole.inference.pipeline import views_of
 from pigeonhole.inference.scoring import log_odds as scoring
-from pigeonhole.inference.scoring.calibration import Calibration, Modality, Pair, Weights, prior
+from pigeonhole.inference.scoring.calibration import Calibration, Coefficients, Modality, Pair, prior
 from pigeonhole_cli.evaluation.data import DataError, Item
 from pigeonhole_cli.evaluation.fitting import Floats, balanced_logistic, conditional_logit
 from pigeonhole_cli.evaluation.run import fit
@@ -230,10 +230,10 @@ def _stacked(episodes: Sequence[_Episode]) -> tuple[Floats, Bools, npt.NDArray[n
     return features, present, np.array([it.right for it in episodes])
 
 
-def _weights(pair: Pair, fitted: Floats) -> Weights:
+def _weights(pair: Pair, fitted: Floats) -> Coefficients:
     cosine, background, bias = (round(float(value), 4) for value in fitted)
     hubness = round(-HUBNESS_SHARE * cosine, 4) if pair == ("text", "text") else 0.0
-    return Weights(cosine=cosine, bias=bias, background=background, hubness=hubness)
+    return Coefficients(cosine=cosine, bias=bias, background=background, hubness=hubness)
 
 
 def _against(classifier: Classifier, pair: Pair, vectors: Vectors, labels: Vectors, *, exclusive: bool = False) -> Floats:
@@ -314,7 +314,7 @@ def _collages(
     return np.stack(rows), data.own[shown[:, 0]] | data.own[shown[:, 1]]
 
 
-def _threshold(weights: Weights, features: Floats, truth: Bools, unlike: Bools, rng: np.random.Generator) -> float:
+def _threshold(weights: Coefficients, features: Floats, truth: Bools, unlike: Bools, rng: np.random.Generator) -> float:
     """The probability from which on labels are taken with the best micro F1, over random sets with all of a sample's own."""
     terms = np.array([weights.cosine, weights.background, weights.bias])
     probabilities = scoring.sigmoid((features @ terms).astype(np.float32))

@@ -9,14 +9,14 @@ from typing import Annotated
 import typer
 
 from pigeonhole import wiring
-from pigeonhole.jobs.redrive import Redrive
+from pigeonhole.jobs.redrive import JobRedriver
 from pigeonhole_cli.aws_options import EndpointUrl, StackName, errors
 from pigeonhole_cli.console import say
 from pigeonhole_cli.jobs.shown import samples
 
 
-def services(stack_name: str, endpoint_url: str | None) -> Redrive:
-    return wiring.redrive_services(stack_name, endpoint_url)
+def services(stack_name: str, endpoint_url: str | None) -> JobRedriver:
+    return wiring.job_redriver(stack_name, endpoint_url)
 
 
 def redrive(
@@ -31,7 +31,7 @@ def redrive(
     Called again within 24 hours, it gives the same job.
     """
     with errors():
-        made = services(stack_name, endpoint_url)(tenant, job_id)
+        made = services(stack_name, endpoint_url).redrive(tenant, job_id)
     say(f"Job {made.job.id} of tenant {tenant} has {samples(len(made.samples))} of job {job_id}, new number -> old:")
     for line in _runs(made.samples):
         say(f"  {line}")

@@ -16,7 +16,7 @@ import typer
 from pigeonhole.aws.apigateway import ApiGatewayKeys
 from pigeonhole.aws.dynamodb import DynamoTenantStore
 from pigeonhole.inference.encoders import artifact
-from pigeonhole.tenants.api_keys import ManageKeys
+from pigeonhole.tenants.api_keys import ApiKeyManager
 from pigeonhole_cli.local.process import REGION, LocalError, LocalProcess, open_port
 from pigeonhole_cli.local.rewrites import REWRITES
 from pigeonhole_cli.local.stack import LocalStack
@@ -108,10 +108,10 @@ def bring_up(process: LocalProcess, folder: Path) -> str:
     return key
 
 
-def manage_keys(stack: LocalStack, outputs: dict[str, str]) -> ManageKeys:
+def manage_keys(stack: LocalStack, outputs: dict[str, str]) -> ApiKeyManager:
     """The service behind `pigeonhole keys`, for a local stack."""
     registry = ApiGatewayKeys(stack.client("apigateway"), outputs["UsagePlanId"])
-    return ManageKeys(registry, DynamoTenantStore(stack.client("dynamodb"), outputs["TableName"]))
+    return ApiKeyManager(registry=registry, store=DynamoTenantStore(stack.client("dynamodb"), outputs["TableName"]))
 
 
 def _key_of(stack: LocalStack, outputs: dict[str, str]) -> str:

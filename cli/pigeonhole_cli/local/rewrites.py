@@ -21,7 +21,7 @@ FUNCTION, LAYER, API = "AWS::Serverless::Function", "AWS::Serverless::LayerVersi
 
 
 @dataclass(frozen=True)
-class Place:
+class LocalMachine:
     """What the edits need to know of this machine.
 
     `store`: puts a zip (name, bytes) where the stack finds it and gives the bucket. `settings`: the variables that the local
@@ -40,10 +40,10 @@ class Rewrite:
 
     name: str
     why: str
-    edit: Callable[[Template, Place], None] | None = None
+    edit: Callable[[Template, LocalMachine], None] | None = None
 
 
-def rewrite(template: Template, place: Place) -> None:
+def rewrite(template: Template, place: LocalMachine) -> None:
     """Apply every row that edits the template, in the table's order."""
     for row in REWRITES:
         if row.edit is not None:
@@ -94,7 +94,7 @@ def _of_type(template: Template, kind: str) -> Iterator[tuple[str, dict[str, Any
     return ((name, resource) for name, resource in template["Resources"].items() if resource["Type"] == kind)
 
 
-def _images_become_zips(template: Template, place: Place) -> None:
+def _images_become_zips(template: Template, place: LocalMachine) -> None:
     runtime = {"Ref": "PythonRuntime"}
     layers = [{"Ref": name} for name, _ in _of_type(template, LAYER)]
     for _, function in _of_type(template, FUNCTION):
@@ -110,7 +110,7 @@ def _images_become_zips(template: Template, place: Place) -> None:
         )
 
 
-def _sources_are_the_build(template: Template, place: Place) -> None:
+def _sources_are_the_build(template: Template, place: LocalMachine) -> None:
     def stored(name: str, archive: bytes) -> dict[str, str]:
         key = f"{name}-{hashlib.sha256(archive).hexdigest()[:16]}.zip"
         return {"Bucket": place.store(key, archive), "Key": key}
@@ -122,7 +122,7 @@ def _sources_are_the_build(template: Template, place: Place) -> None:
         layer["Properties"]["ContentUri"] = stored(name, zip_folder(place.root / CORE, "python/pigeonhole/"))
 
 
-def _any_becomes_verbs(template: Template, place: Place) -> None:
+def _any_becomes_verbs(template: Template, place: LocalMachine) -> None:
     for _, function in _of_type(template, FUNCTION):
         events = function["Properties"].get("Events", {})
         routes = {name: event for name, event in events.items() if event["Type"] == "Api"}
@@ -136,7 +136,7 @@ def _any_becomes_verbs(template: Template, place: Place) -> None:
                         events[f"{name}{verb.capitalize()}"] = {"Type": "Api", "Properties": {**properties, "Method": verb}}
 
 
-def _aliases_go(template: Template, place: Place) -> None:
+def _aliases_go(template: Template, place: LocalMachine) -> None:
     named = [name for name, function in _of_type(template, FUNCTION) if function["Properties"].pop("AutoPublishAlias", None)]
     for name in named:
         for of_versions in ("AutoPublishAliasAllProperties", "VersionDescription", "ProvisionedConcurrencyConfig"):
@@ -153,7 +153,7 @@ def _replaced(node: Any, old: object, new: object) -> Any:
     return [_replaced(value, old, new) for value in node] if isinstance(node, list) else node
 
 
-def _concurrency_is_a_number(template: Template, place: Place) -> None:
+def _concurrency_is_a_number(template: Template, place: LocalMachine) -> None:
     for _, function in _of_type(template, FUNCTION):
         for event in function["Properties"].get("Events", {}).values():
             scaling = event["Properties"].get("ScalingConfig", {})
@@ -162,17 +162,17 @@ def _concurrency_is_a_number(template: Template, place: Place) -> None:
                 scaling[name] = int(place.parameters.get(parameter, template["Parameters"][parameter]["Default"]))
 
 
-def _batches_may_be_sent(template: Template, place: Place) -> None:
+def _batches_may_be_sent(template: Template, place: LocalMachine) -> None:
     for _, role in _of_type(template, "AWS::IAM::Role"):
         role["Properties"] = _replaced(role["Properties"], "sqs:SendMessage", "sqs:SendMessageBatch")
 
 
-def _http_is_let_in(template: Template, place: Place) -> None:
+def _http_is_let_in(template: Template, place: LocalMachine) -> None:
     for name, _ in list(_of_type(template, "AWS::S3::BucketPolicy")):
         del template["Resources"][name]
 
 
-def _settings_are_local(template: Template, place: Place) -> None:
+def _settings_are_local(template: Template, place: LocalMachine) -> None:
     for name, function in _of_type(template, FUNCTION):
         environment = function["Properties"].setdefault("Environment", {}).setdefault("Variables", {})
         environment.update({"POWERTOOLS_TRACE_DISABLED": "true", **place.settings.get(name, {})})

@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, WaiterError
 
 from pigeonhole_cli.local.process import REGION, ROOT_CREDENTIALS, LocalError
-from pigeonhole_cli.local.rewrites import Place, gateway_responses, rewrite
+from pigeonhole_cli.local.rewrites import LocalMachine, gateway_responses, rewrite
 
 BUCKET = "pigeonhole-local-code"
 NO_CHANGE = "No updates are to be performed"
@@ -66,7 +66,7 @@ class LocalStack:
         """
         template = read_template(self.root / "template.yaml")
         responses = list(gateway_responses(template))
-        rewrite(template, Place(self.root, self._store, settings, parameters or {}))
+        rewrite(template, LocalMachine(self.root, self._store, settings, parameters or {}))
         arguments = {
             "StackName": self.name,
             "TemplateBody": json.dumps(template, separators=(",", ":")),  # it may have 51,200 bytes

@@ -67,19 +67,19 @@ MAX_KEY_BYTES = 1024  # S3's
 
 
 @dataclass(frozen=True)
-class Place:
+class UploadLocation:
     """Whose file it is, and which label set it is for: a name that no set may have, none if it is in no folder of one."""
 
     tenant_id: str
     label_set: str
 
 
-def place_of(key: str) -> Place | None:
+def place_of(key: str) -> UploadLocation | None:
     """Where a key lies; None for one that is no file of a tenant's, such as the folders that S3's console makes."""
     parts = key.split("/", 3)
     if len(parts) < 3 or parts[0] + "/" != INCOMING or not TENANT_ID.fullmatch(parts[1]) or key.endswith("/"):
         return None
-    return Place(parts[1], parts[2] if len(parts) == 4 else "")
+    return UploadLocation(parts[1], parts[2] if len(parts) == 4 else "")
 
 
 def upload_result_key(key: str) -> str:

@@ -17,8 +17,8 @@ from pigeonhole.contract.uploads import UploadResponse
 from pigeonhole.errors import PigeonholeError
 from pigeonhole.label_sets.label_set import LabelSet
 from pigeonhole.tenants.tenant import Tenant
-from pigeonhole.uploads.create import MakeUpload
-from pigeonhole.uploads.read_results import ReadResults, results_of
+from pigeonhole.uploads.create import UploadFormCreator
+from pigeonhole.uploads.read_results import UploadResultReader, results_of
 from pigeonhole.uploads.uploaded_object import ObjectResult
 from support.cli.api_server import Answer, ApiServer, Request, refusal
 from support.fakes import FakeLabelSetStore, FakeResultStore
@@ -55,7 +55,7 @@ class UploadApi(ApiServer):
         self.stored: dict[str, bytes] = {}
         self.clock: Callable[[], float] = time.time
         self.results = FakeResultStore()
-        self._read = ReadResults(self.results, clock=lambda: 0.0)
+        self._read = UploadResultReader(store=self.results, clock=lambda: 0.0)
         self._sets = FakeLabelSetStore(
             sets={(TENANT, "pets"): LabelSet(TENANT, "pets", 1, 0.0, 0.0, {"labels": [{"type": "text", "value": "cat"}]})}
         )
@@ -100,15 +100,15 @@ class UploadApi(ApiServer):
     def _form(self, body: dict[str, Any]) -> Any:
         if body["filename"] in self.broken:
             return self.broken[body["filename"]]
-        make = MakeUpload(self, self._sets, LIMITS, "bucket", clock=self.clock)
-        return success(UploadResponse(log_id="log-1", upload=make(body, Tenant(TENANT, 0))))
+        make = UploadFormCreator(forms=self, sets=self._sets, limits=LIMITS, bucket="bucket", clock=self.clock)
+        return success(UploadResponse(log_id="log-1", upload=make.create(body, Tenant(TENANT, 0))))
 
     def _listing(self, call: Call) -> Any:
         with self._lock:
             if self.patience > 0:
                 self.patience -= 1
                 return Answer({"success": True, "log_id": "log-1", "results": []})
-        page = self._read(TENANT, call.results_wanted())
+        page = self._read.read(TENANT, call.results_wanted())
         return shown_results(results_of(page, "log-1"), page.next)
 
     def _take(self, request: Request) -> Answer:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pigeonhole.api.classify import Classify, ClassifyNow, DirectRules
+from pigeonhole.api.classify import ClassificationService, DirectClassifier, DirectRules
 from pigeonhole.contract.classification import ClassificationResponse, RequestLimits
 from pigeonhole.contract.jobs import Preference, Status
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
@@ -33,13 +33,18 @@ class Way:
                 self.jobs.work()
 
         self.jobs.sleep = sleep  # type: ignore[method-assign]
-        self.classify = Classify(
-            ClassifyNow(self.client), self.jobs.submit, self.jobs.read, self.jobs.apply, RequestLimits(), rules or DirectRules()
+        self.classify = ClassificationService(
+            direct=DirectClassifier(classifier=self.client),
+            jobs=self.jobs.submitter,
+            job_reader=self.jobs.reader,
+            label_sets=self.jobs.label_set_applier,
+            limits=RequestLimits(),
+            rules=rules or DirectRules(),
         )
 
     def __call__(self, count: int, wanted: Preference = PLAIN, **more: Any) -> ClassificationResponse | Job:
         body = request(count).model_dump(exclude_none=True) | more
-        return self.classify(body, tenant=ACME, log_id="log-1", wanted=wanted)
+        return self.classify.classify(body, tenant=ACME, log_id="log-1", wanted=wanted)
 
 
 THROUGH_THE_QUEUE = DirectRules(text_ms=1_000, most_ms=2_000)
@@ -146,7 +151,7 @@ def test_a_job_that_is_canceled_while_its_caller_waits_says_so() -> None:
 
     def run(command: ClassifyCommand, **_: Any) -> ChunkResult:
         (job,) = way.jobs.store.jobs.values()
-        way.jobs.cancel(ACME, job.id)
+        way.jobs.canceler.cancel(ACME, job.id)
         return ChunkResult(predictions=[["even"]] * 2, input_tokens=1, output_tokens=1, inference_ms=1)
 
     way.jobs.run = run
@@ -165,7 +170,7 @@ def test_a_table_that_is_busy_while_its_caller_waits_loses_no_job(wanted: Prefer
 
     way.jobs.sleep = busy  # type: ignore[method-assign]
     way.jobs.__dict__.pop("read", None)
-    way.classify = replace(way.classify, read=way.jobs.read)
+    way.classify = replace(way.classify, job_reader=way.jobs.reader)
 
     if wanted is PLAIN:
         with pytest.raises(TimedOut, match="still being worked on as job"):

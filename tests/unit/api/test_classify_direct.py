@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pigeonhole.api.classify import ClassifyNow
+from pigeonhole.api.classify import DirectClassifier
 from pigeonhole.contract.classification import ClassificationResponse, LabelScore, RequestLimits, SampleFault, parse_request
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ClassifyReply, S3Grant
 from pigeonhole.errors import Fault, InternalError, Overloaded, TimedOut, UnreadableImage
@@ -29,7 +29,7 @@ def result(**changes: Any) -> ClassifyReply:
 
 def classify(reply: ClassifyReply | Exception | None, **options: Any) -> ClassificationResponse:
     request = parse_request(BODY | options, RequestLimits())
-    return ClassifyNow(FakeClassifierClient(reply))(request, tenant=TENANT, log_id="log-1")
+    return DirectClassifier(classifier=FakeClassifierClient(reply)).classify(request, tenant=TENANT, log_id="log-1")
 
 
 def shown(answer: ClassificationResponse) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def shown(answer: ClassificationResponse) -> dict[str, Any]:
 def test_the_classifier_is_asked_once_with_the_request_and_what_the_tenant_may_read() -> None:
     client = FakeClassifierClient()
 
-    ClassifyNow(client)(parse_request(BODY, RequestLimits()), tenant=TENANT, log_id="log-1")
+    DirectClassifier(classifier=client).classify(parse_request(BODY, RequestLimits()), tenant=TENANT, log_id="log-1")
 
     (command,) = client.commands
     assert isinstance(command, ClassifyCommand)

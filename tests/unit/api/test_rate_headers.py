@@ -51,7 +51,7 @@ def test_an_unknown_period_is_refused() -> None:
 
 
 def meter(counter: FakeRateCounter, limit: int = 10, wait_s: float = 5.0) -> RateMeter:
-    return RateMeter(counter, Quota.of(limit, "MONTH"), wait_s=wait_s, clock=lambda: NOON)
+    return RateMeter(counter=counter, quota=Quota.of(limit, "MONTH"), wait_s=wait_s, clock=lambda: NOON)
 
 
 def test_each_request_leaves_one_less() -> None:
@@ -105,7 +105,9 @@ def test_a_counter_that_fails_leaves_the_last_known_figure() -> None:
 
 def test_a_counter_that_hangs_costs_a_request_less_than_10_ms() -> None:
     released = threading.Event()
-    rates = RateMeter(FakeRateCounter(before=lambda: released.wait(20) or None), Quota.of(10, "DAY"), clock=lambda: NOON)
+    rates = RateMeter(
+        counter=FakeRateCounter(before=lambda: released.wait(20) or None), quota=Quota.of(10, "DAY"), clock=lambda: NOON
+    )
     costs = []
     for _ in range(5):
         started = time.perf_counter()

@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.errors import NotFound
-from pigeonhole.tenants.api_keys import ManageKeys
+from pigeonhole.tenants.api_keys import ApiKeyManager
 from pigeonhole.tenants.tenant import hash_of
 from pigeonhole_cli import keys
 from pigeonhole_cli.main import app
@@ -23,9 +23,9 @@ class Stack:
         self.registry, self.store = FakeKeyRegistry(), FakeTenantStore()
         self.asked: list[tuple[str, str | None]] = []
 
-    def services(self, stack_name: str, endpoint_url: str | None) -> ManageKeys:
+    def services(self, stack_name: str, endpoint_url: str | None) -> ApiKeyManager:
         self.asked.append((stack_name, endpoint_url))
-        return ManageKeys(self.registry, self.store)
+        return ApiKeyManager(registry=self.registry, store=self.store)
 
     def run(self, *arguments: str, exit_code: int = 0) -> Result:
         result = CliRunner().invoke(app, ["keys", *arguments])

@@ -8,15 +8,15 @@ from functools import cached_property
 import numpy as np
 import pytest
 
-from pigeonhole.contract.messages import KeepImagesCommand, S3Grant
+from pigeonhole.contract.messages import S3Grant, StoreLabelImagesCommand
 from pigeonhole.errors import Overloaded, UnfetchableUrl, UnsupportedMedia
 from pigeonhole.inference.classifier import Classifier
 from pigeonhole.inference.encoders.base import EncoderInfo
 from pigeonhole.inference.encoders.fake_encoder import SIDE, FakeEncoder
 from pigeonhole.inference.images.decode import ImageLimits, open_image
-from pigeonhole.inference.label_images import KeptImages
+from pigeonhole.inference.label_images import LabelImageStore
 from pigeonhole.inference.limits import ChunkLimits
-from pigeonhole.inference.pipeline import RunChunk
+from pigeonhole.inference.pipeline import InferencePipeline
 from pigeonhole.inference.scoring.calibration import prior
 from pigeonhole.object_keys import label_images_grant
 from support.fake_model import fake_backgrounds
@@ -31,16 +31,16 @@ def own_place(tenant_id: str) -> list[S3Grant]:
 
 
 @dataclass
-class Place:
+class UploadLocation:
     """A web, a bucket, and a model that looks at both."""
 
     web: Web
     objects: FakeObjectStore = field(default_factory=FakeObjectStore)
     encoder: FakeEncoder = field(default_factory=FakeEncoder)
 
-    def kept(self) -> KeptImages:
+    def kept(self) -> LabelImageStore:
         image = ImageLimits(max_bytes=1_000_000, max_pixels=1_000_000)
-        return KeptImages(
+        return LabelImageStore(
             objects=self.objects,
             bucket=BUCKET,
             sources=self.web,  # type: ignore[arg-type]
@@ -52,15 +52,15 @@ class Place:
 
     def keep(self, *values: str, tenant: str = "acme") -> list[str]:
         paths = [f"labels.{i}.value" for i in range(len(values))]
-        asked = KeepImagesCommand(
+        asked = StoreLabelImagesCommand(
             log_id="l", tenant_id=tenant, label_set="colours", grants=GRANTS, values=list(values), paths=paths
         )
         return self.kept().keep(asked)
 
-    def run(self) -> RunChunk:
+    def run(self) -> InferencePipeline:
         classifier = Classifier(self.encoder, FakeEncoder(model_id="sentence"), prior(self.encoder.info), fake_backgrounds())
         limits = ChunkLimits(ImageLimits(max_bytes=1_000_000, max_pixels=1_000_000))
-        return RunChunk(self.web, classifier, limits, self.kept(), own_place)
+        return InferencePipeline(sources=self.web, classifier=classifier, limits=limits, kept=self.kept(), own_places=own_place)
 
     def give_back(self) -> None:
         """Let the bucket's objects be read as images are, and the web be gone."""
@@ -68,8 +68,8 @@ class Place:
         self.web.reads.clear()
 
 
-def place() -> Place:
-    return Place(Web({"red.png": png("red"), "blue.png": png("blue"), "again.png": png("red"), "bad": b"no image"}))
+def place() -> UploadLocation:
+    return UploadLocation(Web({"red.png": png("red"), "blue.png": png("blue"), "again.png": png("red"), "bad": b"no image"}))
 
 
 def images(objects: FakeObjectStore) -> list[str]:
@@ -106,7 +106,7 @@ def test_a_kept_image_answers_after_its_link_has_died_and_is_not_fetched_again()
 
     labels = [{"type": "image", "value": red, "key": "warm"}, {"type": "text", "value": "green"}]
     for _ in range(2):
-        result = here.run()(command([("text", "red paint")], labels))
+        result = here.run().classify(command([("text", "red paint")], labels))
         assert result.predictions == [["warm"]]
     assert here.web.reads == []
 
@@ -127,7 +127,7 @@ def test_another_model_looks_at_a_kept_image_once() -> None:
     labels = [{"type": "image", "value": red, "key": "warm"}, {"type": "text", "value": "green"}]
 
     for _ in range(2):
-        assert here.run()(command([("text", "red paint")], labels)).predictions == [["warm"]]
+        assert here.run().classify(command([("text", "red paint")], labels)).predictions == [["warm"]]
     assert here.web.reads == [red]
 
 
@@ -167,7 +167,7 @@ def test_a_sample_that_cannot_be_read_is_no_fault_of_the_label_that_names_it_too
     (red,) = here.keep("red.png")
     labels = [{"type": "image", "value": red, "key": "warm"}, {"type": "text", "value": "green"}]
 
-    result = here.run()(command([("image", red)], labels, on_error="null"))
+    result = here.run().classify(command([("image", red)], labels, on_error="null"))
 
     assert result.predictions == [None]
 
@@ -183,7 +183,7 @@ def test_embeddings_that_cannot_be_read_or_kept_cost_no_answer() -> None:
     here.objects.before = busy
     labels = [{"type": "image", "value": red, "key": "warm"}, {"type": "text", "value": "green"}]
 
-    assert here.run()(command([("text", "red paint")], labels)).predictions == [["warm"]]
+    assert here.run().classify(command([("text", "red paint")], labels)).predictions == [["warm"]]
 
 
 def test_a_kept_image_is_its_tenants_alone() -> None:
@@ -193,7 +193,7 @@ def test_a_kept_image_is_its_tenants_alone() -> None:
     assert not here.kept().is_kept(theirs, "acme")
     assert not here.kept().is_kept(theirs, "zet")
     assert here.kept().is_kept(theirs, "zeta")
-    for asked in (lambda: here.run()(command([("image", "red.png")], RED_GREEN)), lambda: here.keep("red.png")):
+    for asked in (lambda: here.run().classify(command([("image", "red.png")], RED_GREEN)), lambda: here.keep("red.png")):
         here.web.grants.clear()
         asked()
         assert set(here.web.grants) == {(*GRANTS, *own_place("acme"))}, "and it is asked for as no one else"

@@ -15,7 +15,7 @@ from pigeonhole.inference.encoders.fake_encoder import COLOURS, FakeEncoder
 from pigeonhole.inference.images.decode import ImageLimits
 from pigeonhole.inference.images.fetch import ByteBudget, SourceBusy
 from pigeonhole.inference.limits import ChunkLimits
-from pigeonhole.inference.pipeline import RunChunk
+from pigeonhole.inference.pipeline import InferencePipeline
 from pigeonhole.inference.scoring.calibration import prior
 from support.fake_model import fake_backgrounds
 from support.fake_web import GRANTS, RED_GREEN, Web, command, png
@@ -28,10 +28,14 @@ def bmp(colour: str, size: int) -> bytes:
     return file.getvalue()
 
 
-def service(web: Web, **limits: int) -> RunChunk:
+def service(web: Web, **limits: int) -> InferencePipeline:
     encoder, sentence = FakeEncoder(), FakeEncoder(model_id="sentence")
     image = ImageLimits(max_bytes=1_000_000, max_pixels=1_000_000)
-    return RunChunk(web, Classifier(encoder, sentence, prior(encoder.info), fake_backgrounds()), ChunkLimits(image, **limits))
+    return InferencePipeline(
+        sources=web,
+        classifier=Classifier(encoder, sentence, prior(encoder.info), fake_backgrounds()),
+        limits=ChunkLimits(image, **limits),
+    )
 
 
 class Weighed(Web):
@@ -48,7 +52,7 @@ class Weighed(Web):
 
 def test_images_are_answered_in_the_requests_order() -> None:
     web = Web({"a": png("green"), "b": png("red")})
-    result = service(web)(command([("image", "a"), ("image", "b"), ("image", "a")], RED_GREEN, scores=True))
+    result = service(web).classify(command([("image", "a"), ("image", "b"), ("image", "a")], RED_GREEN, scores=True))
     assert result.predictions == [["green"], ["red"], ["green"]]
     assert result.scores is not None
     assert [scores[0].label for scores in result.scores if scores] == ["green", "red", "green"]
@@ -57,7 +61,7 @@ def test_images_are_answered_in_the_requests_order() -> None:
 
 def test_texts_and_mixed_labels() -> None:
     labels = [*RED_GREEN, {"key": "sea", "type": "image", "value": "blue.png"}]
-    result = service(Web({"blue.png": png("blue")}))(command([("text", "a red car")], labels))
+    result = service(Web({"blue.png": png("blue")})).classify(command([("text", "a red car")], labels))
     assert result.predictions == [["red"]]
     assert result.scores is None
 
@@ -75,7 +79,7 @@ def test_several_labels_are_found_from_end_to_end_of_a_long_picture() -> None:
     web = Web({"wide": side_by_side("red", "blue", "green")})
     labels = [{"type": "text", "value": colour} for colour in ("red", "green", "blue", "yellow")]
     asked = command([("image", "wide")], labels, multiple_labels=True, threshold=0.9, scores=True)
-    result = service(web)(asked)
+    result = service(web).classify(asked)
     assert result.predictions[0] is not None
     assert set(result.predictions[0]) == {"red", "green", "blue"}
 
@@ -83,13 +87,13 @@ def test_several_labels_are_found_from_end_to_end_of_a_long_picture() -> None:
 def test_a_single_label_is_that_of_the_models_own_crop() -> None:
     web = Web({"wide": side_by_side("red", "blue", "green")})
     labels = [{"type": "text", "value": colour} for colour in ("red", "green", "blue", "yellow")]
-    assert service(web)(command([("image", "wide")], labels)).predictions == [["blue"]]
+    assert service(web).classify(command([("image", "wide")], labels)).predictions == [["blue"]]
 
 
 def test_each_address_is_read_once_with_the_tenants_grants() -> None:
     web = Web({"a": png("red"), "b": png("green")})
     labels = [{"key": "one", "type": "image", "value": "a"}, {"key": "two", "type": "image", "value": "b"}]
-    service(web)(command([("image", "a"), ("image", "a")], labels))
+    service(web).classify(command([("image", "a"), ("image", "a")], labels))
     assert sorted(web.reads) == ["a", "b"]
     assert set(web.grants) == {GRANTS}
 
@@ -98,14 +102,14 @@ def test_a_bad_sample_fails_the_request_with_every_fault_and_its_path() -> None:
     web = Web({"good": png("red"), "broken": png("red")[:-30]})
     samples = [("image", "good"), ("image", "broken"), ("image", "forbidden:x")]
     with pytest.raises(UnreadableImage) as caught:
-        service(web)(command(samples, RED_GREEN))
+        service(web).classify(command(samples, RED_GREEN))
     assert caught.value.message.startswith("dataset.1.value: ")
     assert [fault.path for fault in caught.value.details] == ["dataset.1.value", "dataset.2.value"]
 
 
 def test_on_error_null_keeps_the_rest() -> None:
     web = Web({"good": png("green")})
-    result = service(web)(
+    result = service(web).classify(
         command([("image", "missing"), ("image", "good"), ("image", "forbidden:x")], RED_GREEN, on_error="null", scores=True)
     )
     assert result.predictions == [None, ["green"], None]
@@ -122,7 +126,7 @@ def test_a_picture_that_turns_out_broken_is_not_kept_in_memory() -> None:
     gc.disable()  # it would hide what hangs on a cycle until it happens to run
     try:
         before = living_pictures()
-        result = run(asked)
+        result = run.classify(asked)
         left = living_pictures() - before
     finally:
         gc.enable()
@@ -136,7 +140,7 @@ def living_pictures() -> int:
 
 
 def test_nothing_readable_is_still_an_answer() -> None:
-    result = service(Web({}))(command([("image", "missing")], RED_GREEN, on_error="null"))
+    result = service(Web({})).classify(command([("image", "missing")], RED_GREEN, on_error="null"))
     assert result.predictions == [None]
     assert [fault.index for fault in result.errors] == [0]
 
@@ -144,12 +148,12 @@ def test_nothing_readable_is_still_an_answer() -> None:
 def test_a_bad_label_fails_the_request_even_with_on_error_null() -> None:
     labels = [*RED_GREEN, {"type": "image", "value": "missing"}]
     with pytest.raises(UnfetchableUrl, match=r"^labels\.2\.value: "):
-        service(Web({"good": png("green")}))(command([("image", "good")], labels, on_error="null"))
+        service(Web({"good": png("green")})).classify(command([("image", "good")], labels, on_error="null"))
 
 
 def test_images_are_fetched_concurrently_but_no_more_than_the_limit() -> None:
     web = Web({str(k): png("red", 16 + k) for k in range(32)}, delay_s=0.05)
-    result = service(web, fetches=8)(command([("image", str(k)) for k in range(32)], RED_GREEN))
+    result = service(web, fetches=8).classify(command([("image", str(k)) for k in range(32)], RED_GREEN))
     assert result.predictions == [["red"]] * 32
     assert web.most_at_once == 8
 
@@ -167,12 +171,12 @@ def test_a_whole_request_is_fetched_at_once() -> None:
 
     web = Meeting({str(k): png("red", 16 + k) for k in range(32 + 22)})
     labels = [*RED_GREEN, *({"type": "image", "value": str(32 + k)} for k in range(22))]
-    result = service(web)(command([("image", str(k)) for k in range(32)], labels))
+    result = service(web).classify(command([("image", str(k)) for k in range(32)], labels))
     assert len(result.predictions) == 32
 
 
 def test_top_k_and_multiple_labels_shape_the_answer() -> None:
-    result = service(Web({}))(
+    result = service(Web({})).classify(
         command(
             [("text", "red green")], [*RED_GREEN, {"type": "text", "value": "blue"}], multiple_labels=True, threshold=0, top_k=2
         )
@@ -182,7 +186,7 @@ def test_top_k_and_multiple_labels_shape_the_answer() -> None:
 
 
 def test_usage_counts_words_and_pictures() -> None:
-    result = service(Web({"a": png("red")}))(command([("image", "a")], RED_GREEN))
+    result = service(Web({"a": png("red")})).classify(command([("image", "a")], RED_GREEN))
     assert result.input_tokens == 1 + 2
     assert result.output_tokens == 1
     assert result.inference_ms >= 0
@@ -193,8 +197,8 @@ def test_a_jobs_image_never_fails_for_the_size_of_others() -> None:
     large = {str(number): bmp(("red", "green")[number % 2], 320) for number in range(8)}  # 307 KB each
     asked = command([("image", value) for value in large], RED_GREEN, on_error="null")
 
-    in_request = service(Weighed(large), request_bytes=1_000_000)(asked)
-    in_job = service(Weighed(large), request_bytes=1_000_000)(asked.model_copy(update={"of_job": True}))
+    in_request = service(Weighed(large), request_bytes=1_000_000).classify(asked)
+    in_job = service(Weighed(large), request_bytes=1_000_000).classify(asked.model_copy(update={"of_job": True}))
 
     assert [fault.code for fault in in_request.errors] == ["too_large"] * 5
     assert in_job.errors == []
@@ -205,7 +209,7 @@ def test_a_jobs_image_that_is_too_large_itself_is_read_once() -> None:
     web = Weighed({"a": bmp("red", 600), "b": png("green")})
     asked = command([("image", "a"), ("image", "b")], RED_GREEN, on_error="null").model_copy(update={"of_job": True})
 
-    result = service(web)(asked)
+    result = service(web).classify(asked)
 
     assert (result.predictions, [fault.code for fault in result.errors]) == ([None, ["green"]], ["too_large"])
     assert web.reads.count("a") == 1
@@ -227,6 +231,6 @@ def test_what_s3_is_too_busy_to_give_is_waited_for_if_the_command_comes_again() 
     asked = command([("image", "a"), ("image", "busy")], RED_GREEN, on_error="null")
 
     with pytest.raises(Overloaded):
-        run(asked.model_copy(update={"comes_again": True}))
-    result = run(asked)
+        run.classify(asked.model_copy(update={"comes_again": True}))
+    result = run.classify(asked)
     assert (result.predictions, [fault.code for fault in result.errors]) == ([["red"], None], ["unfetchable_url"])

@@ -17,9 +17,9 @@ from pigeonhole.jobs.job import (
     LEASE_S,
     LONGEST_S,
     MAY_FOLLOW,
-    Announcement,
     IllegalTransition,
     Job,
+    NotificationStatus,
     Part,
     open_spans,
     rest_of,
@@ -94,7 +94,7 @@ def test_every_change_is_a_new_version() -> None:
 def test_an_end_waits_to_be_told_and_the_sweep_sees_to_it() -> None:
     for status in ENDED:
         end = in_state(status)
-        assert end.announcement is Announcement.WAITING
+        assert end.announcement is NotificationStatus.WAITING
         assert end.due_at is not None
         assert end.finished_at is not None
         assert end.due_at == end.finished_at + LEASE_S
@@ -104,7 +104,7 @@ def test_an_end_waits_to_be_told_and_the_sweep_sees_to_it() -> None:
 def test_nothing_is_left_to_look_after_once_an_end_is_told() -> None:
     told = in_state(Status.CANCELED).taken_up(NOW).announced()
 
-    assert (told.announcement, told.due_at) == (Announcement.MADE, None)
+    assert (told.announcement, told.due_at) == (NotificationStatus.MADE, None)
 
 
 @pytest.mark.parametrize("status", set(Status) - ENDED)
@@ -127,7 +127,7 @@ def test_an_end_is_taken_up_once() -> None:
 
     with pytest.raises(IllegalTransition):
         taken.taken_up(NOW)
-    assert taken.to_be_announced(NOW).taken_up(NOW).announcement is Announcement.TAKEN_UP
+    assert taken.to_be_announced(NOW).taken_up(NOW).announcement is NotificationStatus.TAKEN_UP
 
 
 @pytest.mark.parametrize(("succeeded", "failed"), [(3, 0), (4, 1), (5, -2)])

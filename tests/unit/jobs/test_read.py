@@ -18,9 +18,9 @@ from support.jobs_made import ACME, ZETA, Jobs, job, job_id
 def test_a_job_that_goes_on_is_shown_without_results() -> None:
     jobs = Jobs()
     job = jobs.submitted(10)
-    jobs.process(jobs.take(), lambda: 100)
+    jobs.worker.process(jobs.take(), lambda: 100)
 
-    shown = jobs.read.shown(jobs.job(job), "log-1").model_dump(by_alias=True, exclude_none=True)
+    shown = jobs.reader.shown(jobs.job(job), "log-1").model_dump(by_alias=True, exclude_none=True)
 
     assert shown == {
         "success": True,
@@ -41,7 +41,7 @@ def test_several_labels_per_sample_come_as_arrays() -> None:
     job = jobs.submitted(2, multiple_labels=True)
     jobs.work()
 
-    assert jobs.read.shown(jobs.job(job), "l").predictions == [["even"], ["odd"]]
+    assert jobs.reader.shown(jobs.job(job), "l").predictions == [["even"], ["odd"]]
 
 
 def test_waiting_ends_with_the_job() -> None:
@@ -56,7 +56,7 @@ def test_waiting_ends_with_the_job() -> None:
             jobs.work()
 
     jobs.sleep = sleep  # type: ignore[method-assign]
-    assert jobs.read(ACME.id, job.id, wait_s=20).status is Status.SUCCEEDED
+    assert jobs.reader.get(ACME.id, job.id, wait_s=20).status is Status.SUCCEEDED
     assert len(looks) == 3
     assert looks == sorted(looks), "it asks less and less often"
 
@@ -65,7 +65,7 @@ def test_waiting_ends_with_the_time() -> None:
     jobs = Jobs()
     job = jobs.submitted(4)
 
-    assert jobs.read(ACME.id, job.id, wait_s=20).status is Status.QUEUED
+    assert jobs.reader.get(ACME.id, job.id, wait_s=20).status is Status.QUEUED
     assert jobs.now == 1_020.0
 
 
@@ -73,13 +73,13 @@ def test_not_waiting_asks_once() -> None:
     jobs = Jobs()
     job = jobs.submitted(4)
 
-    jobs.read(ACME.id, job.id)
+    jobs.reader.get(ACME.id, job.id)
     assert jobs.now == 1_000.0
 
 
 def refusal(jobs: Jobs, tenant: Any, job_id: str) -> str:
     with pytest.raises(NotFound) as caught:
-        jobs.read(tenant.id, job_id)
+        jobs.reader.get(tenant.id, job_id)
     return caught.value.message
 
 
@@ -96,9 +96,9 @@ def test_a_job_whose_time_is_over_is_gone_before_the_table_forgets_it() -> None:
     jobs.now = 2_000.0
 
     assert refusal(jobs, ACME, job.id)
-    assert jobs.list(ACME.id, None, 10, None).jobs == []
+    assert jobs.lister.list_page(ACME.id, None, 10, None).jobs == []
     with pytest.raises(NotFound):
-        jobs.cancel(ACME, job.id)
+        jobs.canceler.cancel(ACME, job.id)
 
 
 def test_results_larger_than_an_answer_come_as_an_address() -> None:
@@ -109,7 +109,7 @@ def test_results_larger_than_an_answer_come_as_an_address() -> None:
     job = jobs.submitted(4)
     jobs.work()
 
-    answer = jobs.read.shown(jobs.job(job), "l")
+    answer = jobs.reader.shown(jobs.job(job), "l")
     assert (answer.predictions, answer.usage) == (None, None)
     assert answer.results_url == f"https://objects.example/results/acme/{job.id}/results.json?seconds={LINK_S}"
     kept = JobResponse.model_validate_json(jobs.objects.objects[f"results/acme/{job.id}/results.json"])
@@ -127,7 +127,7 @@ def test_a_job_whose_results_are_gone_is_a_fault_of_ours() -> None:
     jobs.objects.objects.clear()
 
     with pytest.raises(InternalError):
-        jobs.read.shown(jobs.job(job), "l")
+        jobs.reader.shown(jobs.job(job), "l")
 
 
 def test_ten_thousand_warnings_are_cut() -> None:
@@ -139,7 +139,7 @@ def test_ten_thousand_warnings_are_cut() -> None:
     job = jobs.submitted(12)
     jobs.work()
 
-    warnings = jobs.read.shown(jobs.job(job), "l").warnings
+    warnings = jobs.reader.shown(jobs.job(job), "l").warnings
     assert warnings is not None
     assert len(warnings) == MAX_WARNINGS + 1
     assert warnings[-1] == "and 8 more warnings"  # chunks begin four samples apart, so most are alike
@@ -152,9 +152,9 @@ def test_a_page_is_shown_with_where_the_next_begins() -> None:
     second = jobs.submitted(2)
     jobs.submitted(3, tenant=ZETA)
 
-    page = page_of(jobs.list(ACME.id, None, 1, None), "l")
+    page = page_of(jobs.lister.list_page(ACME.id, None, 1, None), "l")
     assert ([it.id for it in page.jobs], page.cursor) == ([second.id], second.id)
-    rest = page_of(jobs.list(ACME.id, None, 1, page.cursor), "l")
+    rest = page_of(jobs.lister.list_page(ACME.id, None, 1, page.cursor), "l")
     assert ([it.id for it in rest.jobs], rest.cursor) == ([first.id], None)
 
 
@@ -169,7 +169,7 @@ def with_some_over(*over: bool) -> Jobs:
 def pages(jobs: Jobs, limit: int) -> list[list[Job]]:
     found, cursor = [], None
     while True:
-        page = jobs.list(ACME.id, None, limit, cursor)
+        page = jobs.lister.list_page(ACME.id, None, limit, cursor)
         found.append(page.jobs)
         cursor = page.next
         if cursor is None:
@@ -201,18 +201,18 @@ def test_a_list_may_be_of_one_state() -> None:
     jobs.now += 1
     jobs.submitted(1)
 
-    assert [job.id for job in jobs.list(ACME.id, Status.SUCCEEDED, 10, None).jobs] == [done.id]
+    assert [job.id for job in jobs.lister.list_page(ACME.id, Status.SUCCEEDED, 10, None).jobs] == [done.id]
 
 
 def test_a_canceled_job_has_ended_and_has_no_results() -> None:
     jobs = Jobs()
     job = jobs.submitted(8)
-    jobs.process(jobs.take(), lambda: 100)
+    jobs.worker.process(jobs.take(), lambda: 100)
 
-    canceled = jobs.cancel(ACME, job.id)
+    canceled = jobs.canceler.cancel(ACME, job.id)
 
     assert (canceled.status, canceled.finished_at) == (Status.CANCELED, 1_000.0)
-    assert jobs.read.shown(jobs.job(job), "l").predictions is None
+    assert jobs.reader.shown(jobs.job(job), "l").predictions is None
     jobs.work()
     assert jobs.job(job) == canceled
 
@@ -223,7 +223,7 @@ def test_what_has_ended_cannot_be_canceled() -> None:
     jobs.work()
 
     with pytest.raises(JobFinished, match="succeeded"):
-        jobs.cancel(ACME, job.id)
+        jobs.canceler.cancel(ACME, job.id)
 
 
 def test_anothers_job_cannot_be_canceled() -> None:
@@ -231,5 +231,5 @@ def test_anothers_job_cannot_be_canceled() -> None:
     job = jobs.submitted(4)
 
     with pytest.raises(NotFound):
-        jobs.cancel(ZETA, job.id)
+        jobs.canceler.cancel(ZETA, job.id)
     assert jobs.job(job).status is Status.QUEUED

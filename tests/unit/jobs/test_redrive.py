@@ -24,9 +24,9 @@ def died(jobs: Jobs, count: int, dead: tuple[int, ...], **more: object) -> Job:
     messages = [jobs.take() for _ in job.chunks()]
     for message in messages:
         if message.start in dead:
-            jobs.fail_dead(message)
+            jobs.dead_letters.fail(message)
         else:
-            jobs.process(message, lambda: 100.0)
+            jobs.worker.process(message, lambda: 100.0)
     return jobs.job(job)
 
 
@@ -39,12 +39,12 @@ def test_the_dead_samples_alone_become_a_job() -> None:
     jobs = Jobs()
     old = died(jobs, 11, (0, 8))
 
-    made = jobs.redrive("acme", old.id)
+    made = jobs.redriver.redrive("acme", old.id)
     jobs.work()
 
     assert made.samples == [0, 1, 2, 3, 8, 9, 10]
     assert (made.job.id != old.id, made.job.tenant_id, made.job.total) == (True, "acme", 7)
-    done = jobs.read.shown(jobs.job(made.job), "log-2")
+    done = jobs.reader.shown(jobs.job(made.job), "log-2")
     assert (done.job.status, done.predictions) == (Status.SUCCEEDED, ["even", "odd", "even", "odd", "even", "odd", "even"])
     assert jobs.job(old) == old, "its end is final"
 
@@ -54,7 +54,7 @@ def test_an_error_that_a_retry_would_not_mend_is_left_alone() -> None:
     dataset = [{"type": "text", "value": BAD if number in (1, 5) else str(number)} for number in range(8)]
     old = died(jobs, 0, (4,), dataset=dataset)
 
-    made = jobs.redrive("acme", old.id)
+    made = jobs.redriver.redrive("acme", old.id)
 
     assert made.samples == [4, 5, 6, 7]
 
@@ -66,17 +66,17 @@ def test_a_chunk_with_an_error_of_its_own_is_left_alone() -> None:
     jobs = Jobs(run=no_picture)
     old = died(jobs, 8, (4,))
 
-    assert jobs.redrive("acme", old.id).samples == [4, 5, 6, 7]
+    assert jobs.redriver.redrive("acme", old.id).samples == [4, 5, 6, 7]
 
 
 def test_what_another_has_written_of_a_dead_chunk_is_left_alone() -> None:
     jobs = Jobs()
     old = jobs.submitted(4)
     message = jobs.take()
-    jobs.process(message, iter([100.0, 1.0]).__next__)  # time for two samples
-    jobs.fail_dead(message)
+    jobs.worker.process(message, iter([100.0, 1.0]).__next__)  # time for two samples
+    jobs.dead_letters.fail(message)
 
-    assert jobs.redrive("acme", old.id).samples == [2, 3]
+    assert jobs.redriver.redrive("acme", old.id).samples == [2, 3]
 
 
 def test_labels_options_and_log_id_are_those_of_the_old_job() -> None:
@@ -84,7 +84,7 @@ def test_labels_options_and_log_id_are_those_of_the_old_job() -> None:
     options = {"multiple_labels": True, "scores": True, "instruction": "numbers", "threshold": 0.25, "top_k": 1}
     old = died(jobs, 4, (0,), **options)
 
-    made = jobs.redrive("acme", old.id)
+    made = jobs.redriver.redrive("acme", old.id)
 
     assert kept(jobs, made.job).request == request(4, **options)
     assert kept(jobs, made.job).log_id == kept(jobs, old).log_id == "log-1"
@@ -97,7 +97,7 @@ def test_the_new_job_has_smaller_chunks_and_is_kept_as_long_as_the_old_one_was()
     old = died(jobs, 40, (0,))
     jobs.now += 500
 
-    made = jobs.redrive("acme", old.id)
+    made = jobs.redriver.redrive("acme", old.id)
 
     assert made.job.chunk_size == 5
     assert made.job.expires_at - made.job.created_at == old.expires_at - old.created_at == 1_000
@@ -106,17 +106,17 @@ def test_the_new_job_has_smaller_chunks_and_is_kept_as_long_as_the_old_one_was()
 def test_a_chunk_never_becomes_smaller_than_a_sample() -> None:
     jobs = Jobs()
 
-    assert jobs.redrive("acme", died(jobs, 4, (0,)).id).job.chunk_size == 1
+    assert jobs.redriver.redrive("acme", died(jobs, 4, (0,)).id).job.chunk_size == 1
 
 
 def test_what_died_again_can_be_redriven_again() -> None:
     jobs = Jobs()
-    again = jobs.redrive("acme", died(jobs, 8, (4,)).id)
+    again = jobs.redriver.redrive("acme", died(jobs, 8, (4,)).id)
     first = jobs.take()
-    jobs.fail_dead(first)
+    jobs.dead_letters.fail(first)
     jobs.work()
 
-    made = jobs.redrive("acme", again.job.id)
+    made = jobs.redriver.redrive("acme", again.job.id)
 
     assert (made.samples, [sample.value for sample in kept(jobs, made.job).request.dataset]) == ([0], ["4"])
 
@@ -126,11 +126,11 @@ def test_twice_gives_the_same_job_for_a_day() -> None:
     jobs.rules = replace(jobs.rules, keep_s=7 * 24 * 3600)
     old = died(jobs, 4, (0,))
 
-    first = jobs.redrive("acme", old.id)
+    first = jobs.redriver.redrive("acme", old.id)
     jobs.now += 24 * 3600 - 10
-    second = jobs.redrive("acme", old.id)
+    second = jobs.redriver.redrive("acme", old.id)
     jobs.now += 20
-    third = jobs.redrive("acme", old.id)
+    third = jobs.redriver.redrive("acme", old.id)
 
     assert (second.job.id, second.samples) == (first.job.id, first.samples)
     assert third.job.id != first.job.id
@@ -140,7 +140,7 @@ def test_two_jobs_are_redriven_as_two() -> None:
     jobs = Jobs()
     one, two = died(jobs, 4, (0,)), died(jobs, 4, (0,))
 
-    assert jobs.redrive("acme", one.id).job.id != jobs.redrive("acme", two.id).job.id
+    assert jobs.redriver.redrive("acme", one.id).job.id != jobs.redriver.redrive("acme", two.id).job.id
 
 
 def test_samples_above_the_default_limits_are_taken_as_they_were_taken_before() -> None:
@@ -151,7 +151,7 @@ def test_samples_above_the_default_limits_are_taken_as_they_were_taken_before() 
     data = JobInput.model_validate(large, context=RequestLimits(max_text_chars=9_000)).model_dump_json(exclude_none=True)
     jobs.objects.objects[job_input_key("acme", old.id)] = data.encode()
 
-    assert jobs.redrive("acme", old.id).job.total == 4
+    assert jobs.redriver.redrive("acme", old.id).job.total == 4
 
 
 def test_an_unknown_tenant_is_not_found() -> None:
@@ -159,43 +159,43 @@ def test_an_unknown_tenant_is_not_found() -> None:
     old = died(jobs, 4, (0,))
 
     with pytest.raises(NotFound, match="no tenant 'nobody'"):
-        jobs.redrive("nobody", old.id)
+        jobs.redriver.redrive("nobody", old.id)
 
 
 @pytest.mark.parametrize("job_id", ["nonsense", new_id(0)])
 def test_an_unknown_job_is_not_found(job_id: str) -> None:
     with pytest.raises(NotFound, match="no job"):
-        Jobs().redrive("acme", job_id)
+        Jobs().redriver.redrive("acme", job_id)
 
 
 def test_a_job_of_another_tenant_and_one_whose_time_is_over_are_not_found() -> None:
     jobs = Jobs()
     old = died(jobs, 4, (0,))
     with pytest.raises(NotFound, match="tenant zeta has no job"):
-        jobs.redrive("zeta", old.id)
+        jobs.redriver.redrive("zeta", old.id)
 
     jobs.now = old.expires_at
     with pytest.raises(NotFound, match="no longer"):
-        jobs.redrive("acme", old.id)
+        jobs.redriver.redrive("acme", old.id)
 
 
 def test_a_job_that_has_not_ended_is_left_to_its_workers() -> None:
     jobs = Jobs()
     old = jobs.submitted(8)
-    jobs.fail_dead(jobs.take())
+    jobs.dead_letters.fail(jobs.take())
 
     with pytest.raises(CannotRedrive, match="processing"):
-        jobs.redrive("acme", old.id)
+        jobs.redriver.redrive("acme", old.id)
 
 
 def test_a_canceled_job_is_left_alone() -> None:
     jobs = Jobs()
     old = jobs.submitted(8)
-    jobs.fail_dead(jobs.take())
-    jobs.cancel(ACME, old.id)
+    jobs.dead_letters.fail(jobs.take())
+    jobs.canceler.cancel(ACME, old.id)
 
     with pytest.raises(CannotRedrive, match="canceled"):
-        jobs.redrive("acme", old.id)
+        jobs.redriver.redrive("acme", old.id)
 
 
 def test_a_job_in_which_nothing_died_makes_none() -> None:
@@ -204,7 +204,7 @@ def test_a_job_in_which_nothing_died_makes_none() -> None:
     assert old.status is Status.FAILED
 
     with pytest.raises(CannotRedrive, match="nothing in the job was given up"):
-        jobs.redrive("acme", old.id)
+        jobs.redriver.redrive("acme", old.id)
     assert list(jobs.store.jobs) == [("acme", old.id)]
 
 
@@ -214,18 +214,18 @@ def test_samples_that_are_no_longer_kept_are_told() -> None:
     del jobs.objects.objects[job_input_key("acme", old.id)]
 
     with pytest.raises(CannotRedrive, match="no longer kept"):
-        jobs.redrive("acme", old.id)
+        jobs.redriver.redrive("acme", old.id)
 
 
 def test_a_caller_is_told_no_more_of_a_dead_sample_than_before() -> None:
     jobs = Jobs()
     old = died(jobs, 4, (0,))
 
-    shown = jobs.read.shown(old, "log-2")
+    shown = jobs.reader.shown(old, "log-2")
 
     assert shown.errors is not None
     assert {fault.code for fault in shown.errors} == {"internal_error"}
-    assert jobs.read.parts(old)[0][0] == Span(0, 4)
+    assert jobs.reader.parts(old)[0][0] == Span(0, 4)
     assert "gave_up" not in shown.model_dump_json()
 
 
@@ -236,13 +236,13 @@ def dropped(name: str, **more: Any) -> UploadedObject:
 def test_of_a_job_of_files_the_dead_samples_files_go_on() -> None:
     jobs = Jobs()
     uploads = [dropped(f"{number}.txt") for number in range(10)]
-    old = jobs.submit(request(10), tenant=ACME, log_id="l", objects=uploads)
+    old = jobs.submitter.submit(request(10), tenant=ACME, log_id="l", objects=uploads)
     first, second, last = (jobs.take() for _ in old.chunks())
-    jobs.fail_dead(first)
-    jobs.process(second, lambda: 100.0)
-    jobs.fail_dead(last)
+    jobs.dead_letters.fail(first)
+    jobs.worker.process(second, lambda: 100.0)
+    jobs.dead_letters.fail(last)
 
-    made = jobs.redrive("acme", old.id)
+    made = jobs.redriver.redrive("acme", old.id)
 
     assert (made.samples, made.job.has_objects) == ([0, 1, 2, 3, 8, 9], True)
     assert kept(jobs, made.job).objects == tuple(uploads[index] for index in made.samples)
@@ -252,11 +252,11 @@ def test_of_a_list_no_result_is_told_by_the_part_of_it_that_is_redriven() -> Non
     """It would take the place of the whole list's."""
     jobs = Jobs()
     upload = dropped("a.jsonl", samples=8, is_lines=True)
-    old = jobs.submit(request(8), tenant=ACME, log_id="l", objects=[upload])
-    jobs.fail_dead(jobs.take())
+    old = jobs.submitter.submit(request(8), tenant=ACME, log_id="l", objects=[upload])
+    jobs.dead_letters.fail(jobs.take())
     jobs.work()
 
-    made = jobs.redrive("acme", old.id)
+    made = jobs.redriver.redrive("acme", old.id)
 
     assert (made.samples, made.job.has_objects) == ([0, 1, 2, 3], False)
     assert kept(jobs, made.job).objects == ()

@@ -124,20 +124,20 @@ class Histories(RuleBasedStateMachine):
         self.telling()
         if self.queue.sent:
             place = (self.inside.pop() if self.inside else 0) % len(self.queue.sent)
-            self.jobs.process(self.queue.sent[place], lambda: 10 if place % 2 else 100)
+            self.jobs.worker.process(self.queue.sent[place], lambda: 10 if place % 2 else 100)
 
     def telling(self) -> None:
         """What other functions do meanwhile with the ends and tries that wait."""
         for record in list(self.store.stream):
             self.tell(record)
         for message in list(self.webhooks.sent):
-            self.jobs.deliver(message)
+            self.jobs.deliverer.deliver(message)
 
     def tell(self, record: tuple[str, str]) -> None:
         """Tell an end, and note it if the teller is lost after the event is out."""
         self.told_by.append(False)
         try:
-            self.jobs.announce(*record)
+            self.jobs.notifier.notify(*record)
         except (Crash, Overloaded):
             self.tellers_lost[record[1]] += self.told_by[-1]
             raise
@@ -172,7 +172,7 @@ class Histories(RuleBasedStateMachine):
         known = set(self.store.jobs)
 
         def send() -> Any:
-            return self.jobs.submit(asked, tenant=ACME, log_id="l", key=claim, webhook_url=hook)
+            return self.jobs.submitter.submit(asked, tenant=ACME, log_id="l", key=claim, webhook_url=hook)
 
         told = self.survive(send, fate)
         made = set(self.store.jobs) - known
@@ -197,7 +197,7 @@ class Histories(RuleBasedStateMachine):
         count = self.received[id(message)] = self.received.get(id(message), 0) + 1
 
         def process() -> Any:
-            return self.jobs.process(message, lambda: time_left_s, tries=count, is_last_try=count >= RECEIVES)
+            return self.jobs.worker.process(message, lambda: time_left_s, tries=count, is_last_try=count >= RECEIVES)
 
         failed = isinstance(self.survive(process, fate), Exception)
         if failed and count >= RECEIVES:
@@ -214,7 +214,7 @@ class Histories(RuleBasedStateMachine):
 
     def fail_dead(self, message: ChunkMessage) -> None:
         self.buried[message.job_id].update(range(message.start, message.stop))
-        self.jobs.fail_dead(message)
+        self.jobs.dead_letters.fail(message)
 
     @precondition(lambda self: self.queue.sent)
     @rule(place=st.integers(0, 99))
@@ -231,7 +231,7 @@ class Histories(RuleBasedStateMachine):
     def cancel(self, place: int, fate: tuple[int, str]) -> None:
         _, job_id = list(self.store.jobs)[place % len(self.store.jobs)]
         try:
-            self.survive(lambda: self.jobs.cancel(ACME, job_id), fate)
+            self.survive(lambda: self.jobs.canceler.cancel(ACME, job_id), fate)
         except (JobFinished, NotFound):
             assert self.store.jobs[ACME.id, job_id].has_ended
 
@@ -239,7 +239,7 @@ class Histories(RuleBasedStateMachine):
     def sweep(self, seconds: int, fate: tuple[int, str]) -> None:
         if self.jobs.now + seconds < 1_700:  # jobs are kept for 1,000 s
             self.jobs.now += seconds
-        self.survive(self.jobs.sweep, fate)
+        self.survive(self.jobs.sweeper.sweep, fate)
 
     @precondition(lambda self: self.store.stream)
     @rule(place=st.integers(0, 99), fate=FATES, stays=st.booleans())
@@ -254,7 +254,7 @@ class Histories(RuleBasedStateMachine):
     def deliver(self, place: int, fate: tuple[int, str], stays: bool, answer: int | Exception) -> None:
         message = self.webhooks.sent[place % len(self.webhooks.sent)]
         self.poster.answers = [answer]
-        self.survive(lambda: self.jobs.deliver(message), fate)
+        self.survive(lambda: self.jobs.deliverer.deliver(message), fate)
         if not stays:
             self.webhooks.sent.remove(message)
 
@@ -301,12 +301,12 @@ class Histories(RuleBasedStateMachine):
         for _ in range(4):
             while self.queue.sent or self.dead:
                 for message in list(self.queue.sent):
-                    self.jobs.process(message, lambda: 100)
+                    self.jobs.worker.process(message, lambda: 100)
                     self.delete(message)
                 while self.dead:
                     self.fail_dead(self.dead.pop())
             self.jobs.now += self.jobs.rules.stuck_s
-            self.jobs.sweep()
+            self.jobs.sweeper.sweep()
         self.poster.answers = []
         for _ in range(100):
             if all(job.due_at is None for job in self.store.jobs.values()):
@@ -315,7 +315,7 @@ class Histories(RuleBasedStateMachine):
             self.store.stream.clear()
             self.webhooks.sent.clear()
             self.jobs.now += 600
-            self.jobs.sweep()
+            self.jobs.sweeper.sweep()
         told = Counter(event.job_id for event in self.bus.events)
         self.an_end_is_told_once_unless_its_teller_was_lost()
         self.a_try_is_made_at_most_once()
@@ -328,7 +328,7 @@ class Histories(RuleBasedStateMachine):
                 self.results_are_right(job)
 
     def results_are_right(self, job: Job) -> None:
-        answer = self.jobs.read.shown(job, "l")
+        answer = self.jobs.reader.shown(job, "l")
         assert answer.predictions is not None
         assert answer.errors is not None
         faulty = [fault.index for fault in answer.errors]

@@ -12,8 +12,8 @@ from pigeonhole.contract.classification import RequestLimits
 from pigeonhole.contract.jobs import MAX_WEBHOOK_URL, Preference, Status
 from pigeonhole.contract.messages import JobInput
 from pigeonhole.errors import IdempotencyMismatch, InvalidRequest, NotFound, Overloaded
-from pigeonhole.jobs.job import LEASE_S, Claim, IdempotencyKey, Job
-from pigeonhole.jobs.submit import SubmitJob
+from pigeonhole.jobs.job import LEASE_S, IdempotencyClaim, IdempotencyKey, Job
+from pigeonhole.jobs.submit import JobRequestService
 from pigeonhole.jobs.webhook import Webhook
 from pigeonhole.object_keys import job_input_key
 from support.jobs_made import ACME, HOOK, ZETA, Jobs, job_id, request
@@ -28,7 +28,7 @@ def overloaded() -> None:
 def test_a_job_is_written_queued_and_its_samples_are_kept() -> None:
     jobs = Jobs()
 
-    job = jobs.submit(request(10), tenant=ACME, log_id="log-1")
+    job = jobs.submitter.submit(request(10), tenant=ACME, log_id="log-1")
 
     assert (job.status, job.total, job.chunk_size, job.expires_at) == (Status.QUEUED, 10, 4, 2_000)
     assert jobs.job(job) == job
@@ -113,11 +113,11 @@ def test_a_job_that_ends_while_it_is_queued_stays_as_it_ended() -> None:
 
 def test_a_key_and_its_body_give_the_same_job() -> None:
     jobs = Jobs()
-    first = jobs.submit(request(4), tenant=ACME, log_id="l", key=KEY)
+    first = jobs.submitter.submit(request(4), tenant=ACME, log_id="l", key=KEY)
     jobs.work()
     jobs.now += 24 * 3600 - 1
 
-    again = jobs.submit(request(4), tenant=ACME, log_id="l", key=KEY)
+    again = jobs.submitter.submit(request(4), tenant=ACME, log_id="l", key=KEY)
 
     assert (again.id, again.status) == (first.id, Status.SUCCEEDED)
     assert (len(jobs.store.jobs), jobs.queue.sent) == (1, [])
@@ -125,34 +125,34 @@ def test_a_key_and_its_body_give_the_same_job() -> None:
 
 def test_a_key_with_another_body_is_refused() -> None:
     jobs = Jobs()
-    jobs.submit(request(4), tenant=ACME, log_id="l", key=KEY)
+    jobs.submitter.submit(request(4), tenant=ACME, log_id="l", key=KEY)
 
     with pytest.raises(IdempotencyMismatch):
-        jobs.submit(request(4), tenant=ACME, log_id="l", key=IdempotencyKey("key-1", b"other"))
+        jobs.submitter.submit(request(4), tenant=ACME, log_id="l", key=IdempotencyKey("key-1", b"other"))
 
 
 def test_after_a_day_a_key_stands_for_a_new_job() -> None:
     jobs = Jobs()
-    first = jobs.submit(request(4), tenant=ACME, log_id="l", key=KEY)
+    first = jobs.submitter.submit(request(4), tenant=ACME, log_id="l", key=KEY)
     jobs.now += 24 * 3600
 
-    assert jobs.submit(request(4), tenant=ACME, log_id="l", key=IdempotencyKey("key-1", b"other")).id != first.id
+    assert jobs.submitter.submit(request(4), tenant=ACME, log_id="l", key=IdempotencyKey("key-1", b"other")).id != first.id
 
 
 def test_a_key_is_its_tenants() -> None:
     jobs = Jobs()
-    first = jobs.submit(request(4), tenant=ACME, log_id="l", key=KEY)
+    first = jobs.submitter.submit(request(4), tenant=ACME, log_id="l", key=KEY)
 
-    assert jobs.submit(request(4), tenant=ZETA, log_id="l", key=KEY).id != first.id
+    assert jobs.submitter.submit(request(4), tenant=ZETA, log_id="l", key=KEY).id != first.id
 
 
 def test_a_key_whose_job_is_gone_says_so() -> None:
     jobs = Jobs()
-    jobs.submit(request(4), tenant=ACME, log_id="l", key=KEY)
+    jobs.submitter.submit(request(4), tenant=ACME, log_id="l", key=KEY)
     jobs.store.jobs.clear()
 
     with pytest.raises(NotFound, match="Use a new key"):
-        jobs.submit(request(4), tenant=ACME, log_id="l", key=KEY)
+        jobs.submitter.submit(request(4), tenant=ACME, log_id="l", key=KEY)
 
 
 def test_senders_that_race_get_one_job() -> None:
@@ -160,7 +160,7 @@ def test_senders_that_race_get_one_job() -> None:
 
     def send() -> None:
         start.wait()
-        found.append(jobs.submit(request(10), tenant=ACME, log_id="l", key=KEY))
+        found.append(jobs.submitter.submit(request(10), tenant=ACME, log_id="l", key=KEY))
 
     threads = [threading.Thread(target=send) for _ in range(20)]
     for thread in threads:
@@ -178,7 +178,7 @@ def test_a_table_that_is_writing_another_senders_job_is_asked_again() -> None:
     jobs = Jobs()
     real, tries = jobs.store.create, list[Job]()
 
-    def create(job: Job, claim: Claim | None) -> bool:
+    def create(job: Job, claim: IdempotencyClaim | None) -> bool:
         tries.append(job)
         if len(tries) == 2:
             assert real(winner, KEY.claim_on(winner))
@@ -187,7 +187,7 @@ def test_a_table_that_is_writing_another_senders_job_is_asked_again() -> None:
     winner = replace(jobs.submitted(4), id=job_id(999_999))
     jobs.store.create = create
 
-    assert jobs.submit(request(4), tenant=ACME, log_id="l", key=KEY) == winner
+    assert jobs.submitter.submit(request(4), tenant=ACME, log_id="l", key=KEY) == winner
 
 
 def test_a_table_that_is_busy_throughout_refuses_a_job() -> None:
@@ -208,21 +208,25 @@ def test_what_taking_a_job_takes_is_no_longer_waited_for() -> None:
         real(*args)
 
     jobs.objects.put = slowly
-    submit = SubmitJob(jobs.submit, jobs.read, jobs.apply, RequestLimits())
+    submit = JobRequestService(
+        jobs=jobs.submitter, job_reader=jobs.reader, label_sets=jobs.label_set_applier, limits=RequestLimits()
+    )
     body = request(2).model_dump(exclude_none=True)
 
-    assert submit(body, tenant=ACME, log_id="l", wanted=Preference(wait_s=24)).status is Status.QUEUED
+    assert submit.submit(body, tenant=ACME, log_id="l", wanted=Preference(wait_s=24)).status is Status.QUEUED
     assert jobs.now == pytest.approx(1_024)
 
 
 def test_the_body_of_a_job_is_held_to_the_limits_of_jobs() -> None:
     jobs = Jobs()
-    submit = SubmitJob(jobs.submit, jobs.read, jobs.apply, RequestLimits(max_samples=5))
+    submit = JobRequestService(
+        jobs=jobs.submitter, job_reader=jobs.reader, label_sets=jobs.label_set_applier, limits=RequestLimits(max_samples=5)
+    )
     body = request(5).model_dump(exclude_none=True)
 
-    assert submit(body, tenant=ACME, log_id="l", wanted=Preference()).total == 5
+    assert submit.submit(body, tenant=ACME, log_id="l", wanted=Preference()).total == 5
     with pytest.raises(InvalidRequest, match="1 to 5 samples"):
-        submit(request(6).model_dump(exclude_none=True), tenant=ACME, log_id="l", wanted=Preference())
+        submit.submit(request(6).model_dump(exclude_none=True), tenant=ACME, log_id="l", wanted=Preference())
 
 
 @pytest.mark.parametrize("field", ["input"])
@@ -231,13 +235,17 @@ def test_what_a_job_cannot_have_yet_is_refused_and_not_ignored(field: str) -> No
 
     jobs = Jobs()
     with pytest.raises(InvalidRequest, match=field):
-        SubmitJob(jobs.submit, jobs.read, jobs.apply, RequestLimits())(body, tenant=ACME, log_id="l", wanted=Preference())
+        JobRequestService(
+            jobs=jobs.submitter, job_reader=jobs.reader, label_sets=jobs.label_set_applier, limits=RequestLimits()
+        ).submit(body, tenant=ACME, log_id="l", wanted=Preference())
     assert jobs.store.jobs == {}
 
 
 def submit_body(jobs: Jobs, **more: object) -> Job:
     body = request(2).model_dump(exclude_none=True) | more
-    return SubmitJob(jobs.submit, jobs.read, jobs.apply, RequestLimits())(body, tenant=ACME, log_id="l", wanted=Preference())
+    return JobRequestService(
+        jobs=jobs.submitter, job_reader=jobs.reader, label_sets=jobs.label_set_applier, limits=RequestLimits()
+    ).submit(body, tenant=ACME, log_id="l", wanted=Preference())
 
 
 def test_a_jobs_webhook_is_kept_with_it_and_not_with_its_samples() -> None:
@@ -294,9 +302,14 @@ def test_a_webhooks_fault_is_told_with_all_others() -> None:
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8000/hook", "http://localhost/hook", "https://127.0.0.1/"])
 def test_the_local_stack_takes_this_machines_addresses(url: str) -> None:
     jobs = Jobs()
-    submit = SubmitJob(jobs.submit, jobs.read, jobs.apply, RequestLimits(local_webhooks=True))
+    submit = JobRequestService(
+        jobs=jobs.submitter,
+        job_reader=jobs.reader,
+        label_sets=jobs.label_set_applier,
+        limits=RequestLimits(local_webhooks=True),
+    )
     body = request(2).model_dump(exclude_none=True) | {"webhook_url": url}
 
-    assert submit(body, tenant=ACME, log_id="l", wanted=Preference()).webhook == Webhook(url)
+    assert submit.submit(body, tenant=ACME, log_id="l", wanted=Preference()).webhook == Webhook(url)
     with pytest.raises(InvalidRequest):
-        submit(body | {"webhook_url": "http://10.0.0.1/"}, tenant=ACME, log_id="l", wanted=Preference())
+        submit.submit(body | {"webhook_url": "http://10.0.0.1/"}, tenant=ACME, log_id="l", wanted=Preference())

@@ -9,9 +9,9 @@ import pytest
 from pigeonhole.contract.jobs import Status
 from pigeonhole.contract.messages import ChunkMessage, Span
 from pigeonhole.errors import Overloaded
-from pigeonhole.jobs.job import LEASE_S, Announcement, Job
+from pigeonhole.jobs.job import LEASE_S, Job, NotificationStatus
 from pigeonhole.jobs.ports import Due
-from pigeonhole.jobs.sweep import AT_ONCE, FOR_S, Swept
+from pigeonhole.jobs.sweep import AT_ONCE, FOR_S, SweepSummary
 from support.jobs_made import ACME, Jobs, message
 
 
@@ -32,10 +32,10 @@ def test_a_job_that_was_written_and_not_queued_is_queued_after_a_minute() -> Non
     never_queued(jobs)
 
     jobs.now += 59
-    assert jobs.sweep() == Swept(due=0, queued=0)
+    assert jobs.sweeper.sweep() == SweepSummary(due=0, queued=0)
     jobs.now += 1
-    assert jobs.sweep() == Swept(due=1, queued=1)
-    assert jobs.sweep() == Swept(due=0, queued=0)
+    assert jobs.sweeper.sweep() == SweepSummary(due=1, queued=1)
+    assert jobs.sweeper.sweep() == SweepSummary(due=0, queued=0)
 
     jobs.work()
     (job,) = jobs.store.jobs.values()
@@ -45,11 +45,11 @@ def test_a_job_that_was_written_and_not_queued_is_queued_after_a_minute() -> Non
 def test_a_job_that_stands_still_has_its_open_spans_queued_again() -> None:
     jobs = Jobs()
     job = jobs.submitted(10)
-    jobs.process(jobs.take(), lambda: 29)  # two of the first four
+    jobs.worker.process(jobs.take(), lambda: 29)  # two of the first four
     jobs.queue.sent.clear()  # and every message is gone
 
     jobs.now += jobs.rules.stuck_s
-    assert jobs.sweep() == Swept(due=1, queued=1)
+    assert jobs.sweeper.sweep() == SweepSummary(due=1, queued=1)
 
     assert [Span(it.start, it.stop) for it in jobs.queue.sent] == [Span(2, 4), Span(4, 8), Span(8, 10)]
     jobs.work()
@@ -60,11 +60,11 @@ def test_a_job_that_goes_on_is_left_alone() -> None:
     jobs = Jobs()
     job = jobs.submitted(10)
     jobs.now += jobs.rules.stuck_s - 1
-    jobs.process(jobs.take(), lambda: 100)
+    jobs.worker.process(jobs.take(), lambda: 100)
     jobs.queue.sent.clear()
     jobs.now += 1
 
-    assert jobs.sweep() == Swept(due=1, queued=0)
+    assert jobs.sweeper.sweep() == SweepSummary(due=1, queued=0)
     assert jobs.queue.sent == []
     assert jobs.job(job).due_at == jobs.job(job).updated_at + jobs.rules.stuck_s
 
@@ -75,7 +75,7 @@ def test_a_job_that_waits_in_a_long_queue_is_queued_again_ever_less_often() -> N
     began, queued = jobs.now, []
     while jobs.now < began + 16 * jobs.rules.stuck_s:
         jobs.now += jobs.rules.stuck_s
-        if jobs.sweep().queued:
+        if jobs.sweeper.sweep().queued:
             queued.append((jobs.now - began) / jobs.rules.stuck_s)
 
     assert queued == [1, 2, 4, 8, 16]
@@ -94,9 +94,9 @@ def test_one_job_that_cannot_be_looked_after_holds_up_no_other() -> None:
             crash()
 
     jobs.queue.before = fail_once
-    assert jobs.sweep() == Swept(due=2, queued=1, failed=1)
+    assert jobs.sweeper.sweep() == SweepSummary(due=2, queued=1, failed=1)
     jobs.now += LEASE_S
-    assert jobs.sweep() == Swept(due=1, queued=1)
+    assert jobs.sweeper.sweep() == SweepSummary(due=1, queued=1)
 
 
 def test_jobs_that_take_a_sweeps_time_and_cannot_be_queued_do_not_take_that_of_each() -> None:
@@ -114,7 +114,7 @@ def test_jobs_that_take_a_sweeps_time_and_cannot_be_queued_do_not_take_that_of_e
 
     jobs.queue.before = time_out
     for _ in range(3):
-        jobs.sweep()
+        jobs.sweeper.sweep()
 
     assert jobs.store.stream.count((told.tenant_id, told.id)) == 2, "it waits to be told again"
 
@@ -128,7 +128,7 @@ def test_a_job_that_an_index_names_too_late_is_left_alone() -> None:
     jobs.store.due = lambda now, limit, start: Due([jobs.job(job)], [], None)  # type: ignore[method-assign]
     before = jobs.job(job)
 
-    assert jobs.sweep() == Swept(due=1)
+    assert jobs.sweeper.sweep() == SweepSummary(due=1)
     assert (jobs.queue.sent, jobs.job(job)) == ([], before)
 
 
@@ -143,9 +143,9 @@ def test_a_job_that_ends_while_it_is_looked_at_is_left_to_who_tells_its_end() ->
         jobs.work()
 
     jobs.queue.send = send  # type: ignore[method-assign]
-    jobs.sweep()
+    jobs.sweeper.sweep()
 
-    assert jobs.job(job).announcement is Announcement.WAITING
+    assert jobs.job(job).announcement is NotificationStatus.WAITING
     assert jobs.job(job).due_at == jobs.now + LEASE_S
 
 
@@ -155,7 +155,7 @@ def test_more_jobs_than_are_read_at_once_are_all_looked_after() -> None:
         never_queued(jobs, 1)
     jobs.now += 60
 
-    assert jobs.sweep() == Swept(due=AT_ONCE + 5, queued=AT_ONCE + 5)
+    assert jobs.sweeper.sweep() == SweepSummary(due=AT_ONCE + 5, queued=AT_ONCE + 5)
 
 
 def test_a_sweep_ends_when_its_time_is_up() -> None:
@@ -168,7 +168,7 @@ def test_a_sweep_ends_when_its_time_is_up() -> None:
         jobs.now += 1
 
     jobs.queue.before = slowly
-    assert jobs.sweep().queued == FOR_S
+    assert jobs.sweeper.sweep().queued == FOR_S
 
 
 @pytest.mark.parametrize("trouble", [Overloaded("busy"), RuntimeError("a fault of ours"), ValueError("a record")])
@@ -187,7 +187,7 @@ def test_jobs_that_cannot_be_looked_after_hold_up_no_other_and_are_told(trouble:
 
     jobs.queue.send = send  # type: ignore[method-assign]
 
-    assert jobs.sweep(lambda job_id, error: told.append((job_id, error))) == Swept(
+    assert jobs.sweeper.sweep(lambda job_id, error: told.append((job_id, error))) == SweepSummary(
         due=AT_ONCE + 2, queued=1, failed=AT_ONCE + 1
     )
     assert {job_id for job_id, _ in told} == {job.id for job in bad}
@@ -200,7 +200,7 @@ def test_a_record_that_cannot_be_read_is_told() -> None:
     jobs.store.due = lambda now, limit, start: Due([], ["bad"], None)  # type: ignore[method-assign]
     told: list[tuple[str, Exception | None]] = []
 
-    assert jobs.sweep(lambda job_id, error: told.append((job_id, error))) == Swept(due=1, failed=1)
+    assert jobs.sweeper.sweep(lambda job_id, error: told.append((job_id, error))) == SweepSummary(due=1, failed=1)
     assert told == [("bad", None)]
 
 
@@ -208,15 +208,15 @@ def test_a_dead_message_fails_what_is_left_of_its_samples_and_the_job_ends() -> 
     jobs = Jobs()
     job = jobs.submitted(8)
     dead, other = jobs.take(), jobs.take()
-    jobs.process(dead, lambda: 29)
+    jobs.worker.process(dead, lambda: 29)
     jobs.queue.sent.clear()
-    jobs.process(other, lambda: 100)
+    jobs.worker.process(other, lambda: 100)
 
-    part = jobs.fail_dead(message(job_id=job.id, start=2, stop=4))
+    part = jobs.dead_letters.fail(message(job_id=job.id, start=2, stop=4))
 
     assert part is not None
     assert part.span == Span(2, 4)
-    answer = jobs.read.shown(jobs.job(job), "l")
+    answer = jobs.reader.shown(jobs.job(job), "l")
     assert answer.job.status is Status.SUCCEEDED
     assert answer.predictions == ["even", "odd", None, None, "even", "odd", "even", "odd"]
     assert answer.errors is not None
@@ -227,7 +227,7 @@ def test_a_job_none_of_whose_messages_could_be_worked_on_failed() -> None:
     jobs = Jobs()
     job = jobs.submitted(8)
     for _ in range(2):
-        jobs.fail_dead(jobs.take())
+        jobs.dead_letters.fail(jobs.take())
 
     assert (jobs.job(job).status, jobs.job(job).failed) == (Status.FAILED, 8)
 
@@ -236,16 +236,16 @@ def test_a_dead_message_of_samples_that_are_done_changes_nothing() -> None:
     jobs = Jobs()
     job = jobs.submitted(4)
     dead = jobs.take()
-    jobs.process(dead, lambda: 100)
+    jobs.worker.process(dead, lambda: 100)
     ended = jobs.job(job)
 
-    assert jobs.fail_dead(dead) is None
+    assert jobs.dead_letters.fail(dead) is None
     assert jobs.job(job) == ended
 
 
 def test_a_dead_message_of_a_canceled_job_changes_nothing() -> None:
     jobs = Jobs()
     job = jobs.submitted(4)
-    jobs.cancel(ACME, job.id)
+    jobs.canceler.cancel(ACME, job.id)
 
-    assert jobs.fail_dead(jobs.take()) is None
+    assert jobs.dead_letters.fail(jobs.take()) is None

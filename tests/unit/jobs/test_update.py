@@ -6,7 +6,7 @@ import pytest
 
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Job
-from pigeonhole.jobs.update import FIRST_PAUSE_S, LONGEST_PAUSE_S, TRIES, ChangeJob
+from pigeonhole.jobs.update import FIRST_PAUSE_S, LONGEST_PAUSE_S, TRIES, JobUpdater
 from support.jobs_made import Jobs
 
 
@@ -20,7 +20,7 @@ def losing(jobs: Jobs) -> list[float]:
     pauses: list[float] = []
     job = jobs.submitted(1)
     with pytest.raises(Overloaded, match="being changed by others"):
-        ChangeJob(jobs.store, pauses.append)(job.tenant_id, job.id, start)
+        JobUpdater(store=jobs.store, sleep=pauses.append).update(job.tenant_id, job.id, start)
     return pauses
 
 
@@ -45,6 +45,6 @@ def test_a_busy_table_is_asked_again_only_by_who_insists(insists: bool, asked: i
 
     jobs.store.before = busy
     with pytest.raises(Overloaded):
-        ChangeJob(jobs.store, jobs.sleep, insists=insists)(job.tenant_id, job.id, start)
+        JobUpdater(store=jobs.store, sleep=jobs.sleep, insists=insists).update(job.tenant_id, job.id, start)
 
     assert len(calls) == asked

@@ -14,14 +14,14 @@ from pigeonhole.contract.jobs import DeliveryStatus
 from pigeonhole.errors import RateLimited
 from pigeonhole.jobs.webhook import GIVE_UP_S, LONGEST_PAUSE_S, Attempt, Webhook
 from pigeonhole.notifications.signing import signature_headers
-from pigeonhole.tenants.tenant import Secret
+from pigeonhole.tenants.tenant import WebhookSecret
 from pigeonhole.tenants.webhook_secrets import MAX_SECRETS, OLD_SECRET_S, old_valid_until, rotated
 
 BODY = json.dumps({"type": "job.succeeded", "ünï": "cödé"}, ensure_ascii=False).encode()
 NOW = 1_000_000.0
 
 
-def verified(secret: Secret, body: bytes, headers: dict[str, str]) -> bool:
+def verified(secret: WebhookSecret, body: bytes, headers: dict[str, str]) -> bool:
     try:
         Verifier(secret.value).verify(body, headers)
     except WebhookVerificationError:
@@ -68,7 +68,7 @@ def test_a_second_rotation_doesnt_lengthen_the_first_secrets_day() -> None:
 
 
 def test_no_more_secrets_are_made_than_a_header_should_hold() -> None:
-    kept: tuple[Secret, ...] = ()
+    kept: tuple[WebhookSecret, ...] = ()
     for second in range(MAX_SECRETS):
         kept = rotated(kept, NOW + second)
 

@@ -22,7 +22,7 @@ from support.jobs_made import ACME, BAD, HOOK, Jobs, even_or_odd, message, reque
 
 
 def predictions(jobs: Jobs, of: Any) -> list[Any]:
-    answer = jobs.read.shown(jobs.job(of), "l")
+    answer = jobs.reader.shown(jobs.job(of), "l")
     assert answer.predictions is not None
     return answer.predictions
 
@@ -34,7 +34,7 @@ def test_the_last_of_a_jobs_messages_ends_it() -> None:
     jobs = Jobs()
     job = jobs.submitted(10)
 
-    jobs.process(jobs.take(), lambda: 100)
+    jobs.worker.process(jobs.take(), lambda: 100)
     assert (jobs.job(job).status, jobs.job(job).done) == (Status.PROCESSING, 4)
     jobs.work()
 
@@ -50,7 +50,7 @@ def test_messages_may_come_in_any_order_and_again(order: list[int]) -> None:
     messages = [jobs.take() for _ in range(3)]
 
     for number in order:
-        jobs.process(messages[number], lambda: 100)
+        jobs.worker.process(messages[number], lambda: 100)
 
     ended = jobs.job(job)
     assert (ended.status, ended.succeeded, ended.failed) == (Status.SUCCEEDED, 10, 0)
@@ -64,7 +64,7 @@ def test_a_bad_sample_costs_the_others_nothing() -> None:
     job = jobs.submitted(0, dataset=dataset, on_error="fail")
     jobs.work()
 
-    answer = jobs.read.shown(jobs.job(job), "l")
+    answer = jobs.reader.shown(jobs.job(job), "l")
     assert answer.predictions == ["even", None, "even", "odd", "even", None]
     assert answer.errors is not None
     assert [(fault.index, fault.code) for fault in answer.errors] == [(1, "unreadable_image"), (5, "unreadable_image")]
@@ -88,7 +88,7 @@ def test_a_label_that_cannot_be_read_fails_every_sample_and_is_not_tried_again()
     job = jobs.submitted(6)
     jobs.work()
 
-    answer = jobs.read.shown(jobs.job(job), "l")
+    answer = jobs.reader.shown(jobs.job(job), "l")
     assert answer.job.status is Status.FAILED
     assert answer.errors is not None
     assert [fault.index for fault in answer.errors] == list(range(6))
@@ -123,7 +123,7 @@ def test_samples_that_are_gone_or_unreadable_fail_and_are_not_tried_again(left: 
         jobs.objects.objects[job_input_key("acme", job.id)] = left
     jobs.work()
 
-    answer = jobs.read.shown(jobs.job(job), "l")
+    answer = jobs.reader.shown(jobs.job(job), "l")
     assert answer.job.status is Status.FAILED
     assert answer.errors is not None
     assert said in answer.errors[0].message
@@ -133,7 +133,7 @@ def test_a_worker_that_runs_out_of_time_saves_what_it_has_and_sends_on_the_rest(
     jobs = Jobs()
     job = jobs.submitted(4)
 
-    (part,) = jobs.process(jobs.take(), lambda: 29)
+    (part,) = jobs.worker.process(jobs.take(), lambda: 29)
 
     assert part.span == Span(0, 2)
     assert jobs.job(job).done == 2
@@ -148,7 +148,7 @@ def test_a_group_is_begun_only_if_there_is_time_for_one_like_the_last() -> None:
     jobs.submitted(4)
     left = iter([120.0, 40.0])  # the first two samples took 80 s: two more would not end in 40
 
-    (part,) = jobs.process(jobs.take(), lambda: next(left))
+    (part,) = jobs.worker.process(jobs.take(), lambda: next(left))
 
     assert part.span == Span(0, 2)
 
@@ -164,7 +164,7 @@ def test_asking_whether_a_job_is_wanted_costs_nothing_that_is_done() -> None:
         return real(tenant_id, job_id)
 
     jobs.store.get = get
-    jobs.process(jobs.take(), lambda: 100)
+    jobs.worker.process(jobs.take(), lambda: 100)
 
     assert jobs.job(job).succeeded == 4
 
@@ -174,14 +174,14 @@ def test_a_worker_stops_once_its_job_is_canceled_and_writes_nothing() -> None:
     begun: list[int] = []
 
     def run(command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
-        jobs.cancel(ACME, job.id)
+        jobs.canceler.cancel(ACME, job.id)
         result = even_or_odd(command, goes_on=goes_on)
         begun.append(len(result.predictions))
         return result
 
     jobs.run = run
     job = jobs.submitted(4)
-    assert jobs.process(jobs.take(), lambda: 100) == []
+    assert jobs.worker.process(jobs.take(), lambda: 100) == []
 
     assert (begun, jobs.store.parts("acme", job.id), jobs.queue.sent) == ([2], [], [])
     assert (jobs.job(job).status, jobs.job(job).done) == (Status.CANCELED, 0)
@@ -190,18 +190,18 @@ def test_a_worker_stops_once_its_job_is_canceled_and_writes_nothing() -> None:
 def test_a_message_of_a_job_that_has_ended_is_dropped() -> None:
     jobs = Jobs(run=lambda *_, **__: pytest.fail("nothing is to be classified"))
     job = jobs.submitted(4)
-    jobs.cancel(ACME, job.id)
+    jobs.canceler.cancel(ACME, job.id)
 
-    assert jobs.process(jobs.take(), lambda: 100) == []
+    assert jobs.worker.process(jobs.take(), lambda: 100) == []
 
 
 def test_a_message_of_no_job_or_beyond_its_samples_is_dropped() -> None:
     jobs = Jobs(run=lambda *_, **__: pytest.fail("nothing is to be classified"))
     job = jobs.submitted(4)
 
-    assert jobs.process(message(), lambda: 100) == []
-    assert jobs.process(message(job_id=job.id, start=0, stop=5), lambda: 100) == []
-    assert jobs.process(message(job_id=job.id, tenant_id="zeta"), lambda: 100) == []
+    assert jobs.worker.process(message(), lambda: 100) == []
+    assert jobs.worker.process(message(job_id=job.id, start=0, stop=5), lambda: 100) == []
+    assert jobs.worker.process(message(job_id=job.id, tenant_id="zeta"), lambda: 100) == []
 
 
 def test_of_two_workers_on_one_chunk_one_is_too_late() -> None:
@@ -212,11 +212,11 @@ def test_of_two_workers_on_one_chunk_one_is_too_late() -> None:
     def run(command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
         if not late:
             late.append([])
-            late[0] = Jobs.process.fget(jobs)(chunk, lambda: 100)  # type: ignore[attr-defined]
+            late[0] = Jobs.worker.fget(jobs).process(chunk, lambda: 100)  # type: ignore[attr-defined]
         return even_or_odd(command, goes_on=goes_on)
 
     jobs.run = run
-    assert jobs.process(chunk, lambda: 100) == []
+    assert jobs.worker.process(chunk, lambda: 100) == []
     assert [part.span for part in late[0]] == [Span(0, 4)]
     assert (jobs.job(job).succeeded, len(jobs.store.parts("acme", job.id))) == (4, 1)
 
@@ -229,11 +229,11 @@ def test_who_is_late_for_a_part_writes_what_the_other_left() -> None:
     def run(command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
         if not first:
             first.append([])
-            first[0] = Jobs.process.fget(jobs)(chunk, lambda: 10)  # type: ignore[attr-defined]
+            first[0] = Jobs.worker.fget(jobs).process(chunk, lambda: 10)  # type: ignore[attr-defined]
         return even_or_odd(command, goes_on=goes_on)
 
     jobs.run = run
-    parts = jobs.process(chunk, lambda: 100)
+    parts = jobs.worker.process(chunk, lambda: 100)
 
     assert [part.span for part in (*first[0], *parts)] == [Span(0, 2), Span(2, 4)]
     assert predictions(jobs, job) == EVEN_ODD[:4]
@@ -245,7 +245,7 @@ def test_of_what_another_has_written_a_late_writer_leaves_out_the_very_samples()
     def run(command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
         if not first:
             first.append(True)
-            Jobs.process.fget(jobs)(chunk, lambda: 10)  # type: ignore[attr-defined]
+            Jobs.worker.fget(jobs).process(chunk, lambda: 10)  # type: ignore[attr-defined]
         result = even_or_odd(command, goes_on=goes_on)
         chosen = [row and [f"label {command.first + place}"] for place, row in enumerate(result.predictions)]
         scores = [row and [LabelScore(label=row[0], probability=1.0, similarity=1.0)] for row in chosen]
@@ -255,10 +255,10 @@ def test_of_what_another_has_written_a_late_writer_leaves_out_the_very_samples()
     dataset = [{"type": "text", "value": value} for value in (BAD, "1", "2", BAD)]
     job = jobs.submitted(0, dataset=dataset)
     chunk = jobs.take()
-    jobs.process(chunk, lambda: 100)
+    jobs.worker.process(chunk, lambda: 100)
     jobs.work()
 
-    answer = jobs.read.shown(jobs.job(job), "l")
+    answer = jobs.reader.shown(jobs.job(job), "l")
     assert answer.predictions == [None, "label 1", "label 2", None]
     assert answer.scores is not None
     assert [row and row[0].label for row in answer.scores] == answer.predictions
@@ -288,10 +288,10 @@ def test_a_lost_race_is_run_again() -> None:
 
     def other_is_faster() -> None:
         if next(races, False):
-            jobs.process(second, lambda: 100)
+            jobs.worker.process(second, lambda: 100)
 
     jobs.store.before = other_is_faster
-    (part,) = jobs.process(first, lambda: 100)
+    (part,) = jobs.worker.process(first, lambda: 100)
 
     assert (part.span, jobs.job(job).status, jobs.job(job).succeeded) == (Span(0, 4), Status.SUCCEEDED, 8)
 
@@ -304,7 +304,7 @@ def test_who_loses_every_race_gives_the_message_back() -> None:
     jobs.store.save = lambda job, part=None: part is None and real(job)  # type: ignore[method-assign]
 
     with pytest.raises(Overloaded):
-        jobs.process(chunk, lambda: 100)
+        jobs.worker.process(chunk, lambda: 100)
 
 
 def test_results_that_are_too_large_for_an_item_become_an_object() -> None:
@@ -321,7 +321,7 @@ def test_results_that_are_too_large_for_an_item_become_an_object() -> None:
     assert (part.data, part.key is not None) == (None, True)
     assert len(jobs.objects.objects[str(part.key)]) > INLINE_BYTES
     assert part.key != part_key("acme", job.id, part.span), "of two writers neither replaces the other's"
-    found = jobs.read.parts(jobs.job(job))
+    found = jobs.reader.parts(jobs.job(job))
     assert found[0][1].result is not None
     assert len(found[0][1].result.predictions[3] or ()) == 20_000
 
@@ -345,14 +345,14 @@ def test_a_sample_that_ends_each_worker_does_not_cost_those_before_it() -> None:
 
     for tries in (1, 2, 3):
         with pytest.raises(MemoryError):
-            jobs.process(chunk, lambda: 100, tries=tries, is_last_try=tries == 3)
+            jobs.worker.process(chunk, lambda: 100, tries=tries, is_last_try=tries == 3)
         done.append(jobs.job(job).done)
-    jobs.fail_dead(chunk)
+    jobs.dead_letters.fail(chunk)
 
     assert done == [0, 64, 70], "in pieces of 128, of 16 and of 2"
-    answer = jobs.read.shown(jobs.job(job), "l")
+    answer = jobs.reader.shown(jobs.job(job), "l")
     assert (answer.job.progress.succeeded, answer.job.progress.failed) == (70, 58)
-    assert jobs.redrive("acme", job.id).samples == list(range(70, 128))
+    assert jobs.redriver.redrive("acme", job.id).samples == list(range(70, 128))
 
 
 def test_a_message_that_comes_again_is_done_in_pieces() -> None:
@@ -362,7 +362,7 @@ def test_a_message_that_comes_again_is_done_in_pieces() -> None:
     read: list[str] = []
     real = jobs.objects.get
     jobs.objects.get = lambda key: (read.append(key), real(key))[1]
-    parts = jobs.process(jobs.take(), lambda: 100, tries=2)
+    parts = jobs.worker.process(jobs.take(), lambda: 100, tries=2)
 
     assert [len(part.span) for part in parts] == [2] * 10
     assert read == [job_input_key("acme", job.id)], "once for all pieces"
@@ -376,7 +376,7 @@ def test_a_message_that_comes_again_is_sent_on_when_time_is_up_between_two_piece
     job = jobs.submitted(20)
     left = iter([100.0, 90.0, 29.0])
 
-    parts = jobs.process(jobs.take(), lambda: next(left), tries=2)
+    parts = jobs.worker.process(jobs.take(), lambda: next(left), tries=2)
 
     assert [part.span for part in parts] == [Span(0, 2), Span(2, 4)]
     assert [(it.start, it.stop) for it in jobs.queue.sent] == [(4, 20)]
@@ -401,13 +401,13 @@ def test_usage_counts_no_sample_twice_that_two_workers_did() -> None:
 
     def run(command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
         if first and first.pop():
-            Jobs.process.fget(jobs)(chunk, lambda: 10)  # type: ignore[attr-defined]
+            Jobs.worker.fget(jobs).process(chunk, lambda: 10)  # type: ignore[attr-defined]
         return even_or_odd(command, goes_on=goes_on).model_copy(update={"inference_ms": 4})
 
     jobs.run = run
-    jobs.process(chunk, lambda: 100)
+    jobs.worker.process(chunk, lambda: 100)
 
-    usage = jobs.read.shown(jobs.job(job), "l").usage
+    usage = jobs.reader.shown(jobs.job(job), "l").usage
     assert usage is not None
     assert (usage.input_tokens, usage.output_tokens, usage.inference_time_tokens) == (14, 4, 6)
 
@@ -417,7 +417,7 @@ def test_labels_count_once_in_the_usage_of_a_job_of_many_chunks() -> None:
     job = jobs.submitted(10)
     jobs.work()
 
-    usage = jobs.read.shown(jobs.job(job), "l").usage
+    usage = jobs.reader.shown(jobs.job(job), "l").usage
     assert usage is not None
     assert (usage.input_tokens, usage.output_tokens, usage.inference_time_tokens, usage.total_tokens) == (20, 10, 3, 33)
 
@@ -434,9 +434,9 @@ def test_a_grant_that_was_taken_back_holds_for_queued_jobs_too() -> None:
     grant = S3Grant(bucket="photos", prefix="acme/")
     jobs.tenants.tenants["acme"] = replace(ACME, grants=(grant,))
     jobs.submitted(8)
-    jobs.process(jobs.take(), lambda: 100)
+    jobs.worker.process(jobs.take(), lambda: 100)
     jobs.tenants.tenants["acme"] = ACME
-    jobs.process(jobs.take(), lambda: 100)
+    jobs.worker.process(jobs.take(), lambda: 100)
 
     assert granted == [(grant,), ()]
 
@@ -451,7 +451,7 @@ def test_a_large_answer_is_put_together_once_by_the_worker_that_ends_the_job(mon
     jobs.store.of_jobs.clear()  # nothing is read anew
     puts = len(jobs.objects.objects)
 
-    first, second = (jobs.read.shown(jobs.job(job), "l") for _ in range(2))
+    first, second = (jobs.reader.shown(jobs.job(job), "l") for _ in range(2))
     assert first.job.webhook is not None
     assert JobResponse.model_validate_json(before).job.webhook is None, "its log goes on"
 
@@ -471,7 +471,7 @@ def test_an_answer_that_lambda_would_escape_to_more_than_it_takes_is_an_object(l
     job = jobs.submitted(1_000)
     jobs.work()
 
-    answer = jobs.read.shown(jobs.job(job), "l")
+    answer = jobs.reader.shown(jobs.job(job), "l")
     assert (answer.predictions is not None, answer.results_url is None) == (fits, fits)
 
 
@@ -501,7 +501,7 @@ def test_an_answer_that_the_worker_could_not_put_together_is_by_who_asks(monkeyp
     jobs.objects.put = real
 
     assert (jobs.job(job).status, jobs.job(job).has_whole) == (Status.SUCCEEDED, False)
-    assert jobs.read.shown(jobs.job(job), "l").results_url
+    assert jobs.reader.shown(jobs.job(job), "l").results_url
     assert jobs.job(job).has_whole
 
 
@@ -520,7 +520,7 @@ def versions_asked(values: list[str], uploads: list[UploadedObject]) -> list[dic
 
     jobs = Jobs(run=run)
     dataset = [{"type": "image", "value": value} for value in values]
-    jobs.submit(request(0, dataset=dataset), tenant=ACME, log_id="l", objects=uploads)
+    jobs.submitter.submit(request(0, dataset=dataset), tenant=ACME, log_id="l", objects=uploads)
     jobs.work()
     return asked
 
@@ -566,8 +566,8 @@ def test_on_its_last_try_a_message_no_longer_waits_for_what_s3_is_too_busy_to_gi
     jobs.run = run
     waiting = jobs.take()
     with pytest.raises(Overloaded):
-        jobs.process(waiting, lambda: 100)
-    (part,) = jobs.process(waiting, lambda: 100, is_last_try=True)
+        jobs.worker.process(waiting, lambda: 100)
+    (part,) = jobs.worker.process(waiting, lambda: 100, is_last_try=True)
 
     assert asked == [True, False]
     assert part.succeeded == 4

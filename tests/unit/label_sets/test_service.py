@@ -9,11 +9,11 @@ import pytest
 
 from pigeonhole.contract.classification import LabelSetRef, RequestLimits, parse_request
 from pigeonhole.contract.jobs import Preference
-from pigeonhole.contract.messages import ClassifyReply, ErrorReply, KeepImagesCommand
+from pigeonhole.contract.messages import ClassifyReply, ErrorReply, StoreLabelImagesCommand
 from pigeonhole.errors import InvalidRequest, NotFound, Overloaded, PreconditionFailed, TooLarge, UnfetchableUrl
 from pigeonhole.jobs.job import IdempotencyKey
-from pigeonhole.jobs.submit import SubmitJob
-from pigeonhole.label_sets.apply import Applied
+from pigeonhole.jobs.submit import JobRequestService
+from pigeonhole.label_sets.apply import AppliedLabelSet
 from pigeonhole.label_sets.label_set import Precondition, etag_of
 from pigeonhole.label_sets.service import info_of
 from support.fakes import kept_address
@@ -87,7 +87,7 @@ def test_what_a_set_may_hold_is_what_a_request_with_it_may() -> None:
     """Whatever is put can be used, and put again as it is read."""
     jobs = Jobs()
     made = put(jobs, {"labels": [CAT | {"value": "https://example.com/" + "x" * 490}, DOG]})
-    body = jobs.apply({"dataset": DATASET, "label_set": "pets"}, ACME).body
+    body = jobs.label_set_applier.apply({"dataset": DATASET, "label_set": "pets"}, ACME).body
 
     assert parse_request(body, RequestLimits()).labels[0].key == "https://example.com/" + "x" * 490
     again = put(jobs, info_of(made).model_dump(exclude_none=True))
@@ -129,7 +129,7 @@ def test_images_are_kept_and_named_as_before() -> None:
     made = put(jobs, {"labels": [CAT, DOG, {"type": "text", "value": "bird"}]})
 
     (command,) = jobs.classifier.commands
-    assert isinstance(command, KeepImagesCommand)
+    assert isinstance(command, StoreLabelImagesCommand)
     assert (command.values, command.paths) == ([CAT["value"], DOG["value"]], ["labels.0.value", "labels.1.value"])
     assert (command.tenant_id, command.label_set, command.grants) == ("acme", "pets", ACME.grants)
     assert made.options["labels"] == [
@@ -284,7 +284,7 @@ def test_a_request_gets_the_sets_labels_and_options_and_its_own_prevail() -> Non
     put(jobs, WORDS | {"threshold": 0.5, "multiple_labels": True, "instruction": "numbers", "prompt_templates": ["a {}"]})
     own = {"threshold": 0.75, "task": "own", "prompt_template": "b {}"}
 
-    applied = jobs.apply({"dataset": DATASET, "label_set": "pets", "multiple_labels": None, **own}, ACME)
+    applied = jobs.label_set_applier.apply({"dataset": DATASET, "label_set": "pets", "multiple_labels": None, **own}, ACME)
 
     assert (applied.used, applied.fault) == (LabelSetRef(name="pets", version=1), None)
     assert applied.body == WORDS | own | {"dataset": DATASET, "label_set": "pets", "multiple_labels": True}
@@ -301,52 +301,60 @@ def test_a_request_gets_the_sets_labels_and_options_and_its_own_prevail() -> Non
 def test_a_set_that_cannot_be_used_is_told_with_all_other_faults(more: dict[str, Any], said: str) -> None:
     jobs = Jobs()
     put(jobs)
-    submit = SubmitJob(jobs.submit, jobs.read, jobs.apply, RequestLimits())
+    submit = JobRequestService(
+        jobs=jobs.submitter, job_reader=jobs.reader, label_sets=jobs.label_set_applier, limits=RequestLimits()
+    )
 
     body = {"dataset": [], "label_set": "pets", "threshold": 3, **more}
     with pytest.raises(InvalidRequest) as refused:
-        submit(body, tenant=ACME, log_id="l", wanted=Preference())
+        submit.submit(body, tenant=ACME, log_id="l", wanted=Preference())
     assert {fault.path for fault in refused.value.details} == {"label_set", "dataset", "threshold"}
     assert any(said in fault.message for fault in refused.value.details)
 
 
 @pytest.mark.parametrize("body", [None, [], "x", {}, {"label_set": None}, {"label_set": 5}, {"label_set": "No Name"}])
 def test_what_names_no_set_is_left_to_validation(body: object) -> None:
-    assert Jobs().apply(body, ACME) == Applied(body)
+    assert Jobs().label_set_applier.apply(body, ACME) == AppliedLabelSet(body)
 
 
 def test_a_job_says_which_version_of_the_set_it_was_made_with() -> None:
     jobs = Jobs()
     put(jobs)
-    submit = SubmitJob(jobs.submit, jobs.read, jobs.apply, RequestLimits())
+    submit = JobRequestService(
+        jobs=jobs.submitter, job_reader=jobs.reader, label_sets=jobs.label_set_applier, limits=RequestLimits()
+    )
 
-    job = submit({"dataset": DATASET, "label_set": "pets"}, tenant=ACME, log_id="l", wanted=Preference())
+    job = submit.submit({"dataset": DATASET, "label_set": "pets"}, tenant=ACME, log_id="l", wanted=Preference())
     put(jobs)  # a new version, which the job isn't changed by
     jobs.work()
 
-    shown = jobs.read.shown(jobs.job(job), "l")
+    shown = jobs.reader.shown(jobs.job(job), "l")
     assert (shown.job.label_set, shown.predictions) == (LabelSetRef(name="pets", version=1), ["even", "odd"])
 
 
 def test_a_job_that_was_taken_is_given_again_though_its_set_has_gone() -> None:
     jobs = Jobs()
     put(jobs)
-    submit = SubmitJob(jobs.submit, jobs.read, jobs.apply, RequestLimits())
+    submit = JobRequestService(
+        jobs=jobs.submitter, job_reader=jobs.reader, label_sets=jobs.label_set_applier, limits=RequestLimits()
+    )
     body, key = {"dataset": DATASET, "label_set": "pets"}, IdempotencyKey("k", b"body")
 
-    first = submit(body, tenant=ACME, log_id="l", wanted=Preference(), key=key)
+    first = submit.submit(body, tenant=ACME, log_id="l", wanted=Preference(), key=key)
     jobs.sets.remove(ACME, "pets")
 
-    assert submit(body, tenant=ACME, log_id="l", wanted=Preference(), key=key).id == first.id
+    assert submit.submit(body, tenant=ACME, log_id="l", wanted=Preference(), key=key).id == first.id
     with pytest.raises(InvalidRequest):
-        submit(body, tenant=ACME, log_id="l", wanted=Preference(), key=IdempotencyKey("other", b"body"))
+        submit.submit(body, tenant=ACME, log_id="l", wanted=Preference(), key=IdempotencyKey("other", b"body"))
 
 
 def test_a_redriven_job_is_of_the_same_version_of_the_set() -> None:
     jobs = Jobs()
     put(jobs)
-    submit = SubmitJob(jobs.submit, jobs.read, jobs.apply, RequestLimits())
-    job = submit({"dataset": DATASET, "label_set": "pets"}, tenant=ACME, log_id="l", wanted=Preference())
-    jobs.fail_dead(jobs.take())
+    submit = JobRequestService(
+        jobs=jobs.submitter, job_reader=jobs.reader, label_sets=jobs.label_set_applier, limits=RequestLimits()
+    )
+    job = submit.submit({"dataset": DATASET, "label_set": "pets"}, tenant=ACME, log_id="l", wanted=Preference())
+    jobs.dead_letters.fail(jobs.take())
 
-    assert jobs.redrive("acme", job.id).job.label_set == LabelSetRef(name="pets", version=1)
+    assert jobs.redriver.redrive("acme", job.id).job.label_set == LabelSetRef(name="pets", version=1)

@@ -8,8 +8,8 @@ import pytest
 
 from pigeonhole.contract.messages import JobEnded
 from pigeonhole.errors import Overloaded
-from pigeonhole.jobs.job import LEASE_S, LONGEST_S, Announcement, Job
-from pigeonhole.jobs.sweep import Swept
+from pigeonhole.jobs.job import LEASE_S, LONGEST_S, Job, NotificationStatus
+from pigeonhole.jobs.sweep import SweepSummary
 from support.jobs_made import ACME, HOOK, Jobs
 
 
@@ -41,7 +41,7 @@ def test_an_end_is_told_once_with_what_became_of_the_job() -> None:
             finished_at="1970-01-01T00:16:40Z",
         )
     ]
-    assert (jobs.job(job).announcement, jobs.job(job).due_at) == (Announcement.MADE, None)
+    assert (jobs.job(job).announcement, jobs.job(job).due_at) == (NotificationStatus.MADE, None)
     assert jobs.webhooks.sent == []
 
 
@@ -50,9 +50,9 @@ def test_every_end_is_told(how: str) -> None:
     jobs = Jobs()
     job = jobs.submitted(4)
     if how == "canceled":
-        jobs.cancel(ACME, job.id)
+        jobs.canceler.cancel(ACME, job.id)
     else:
-        jobs.fail_dead(jobs.take())
+        jobs.dead_letters.fail(jobs.take())
 
     jobs.notify()
 
@@ -64,7 +64,7 @@ def test_a_record_that_comes_again_tells_nothing() -> None:
     job = ended(jobs)
     jobs.notify()
 
-    assert jobs.announce(job.tenant_id, job.id) is None
+    assert jobs.notifier.notify(job.tenant_id, job.id) is None
     assert len(jobs.bus.events) == 1
 
 
@@ -72,8 +72,8 @@ def test_what_has_not_ended_or_is_not_there_is_not_told() -> None:
     jobs = Jobs()
     job = jobs.submitted(4)
 
-    assert jobs.announce(job.tenant_id, job.id) is None
-    assert jobs.announce("acme", "0" * 32) is None
+    assert jobs.notifier.notify(job.tenant_id, job.id) is None
+    assert jobs.notifier.notify("acme", "0" * 32) is None
     assert jobs.bus.events == []
 
 
@@ -84,11 +84,11 @@ def test_of_two_at_once_one_tells() -> None:
 
     def other() -> None:
         jobs.store.before = lambda: None
-        inside.announce(job.tenant_id, job.id)
+        inside.notifier.notify(job.tenant_id, job.id)
 
     jobs.store.before = other
 
-    assert jobs.announce(job.tenant_id, job.id) is None
+    assert jobs.notifier.notify(job.tenant_id, job.id) is None
     assert len(jobs.bus.events) == 1
 
 
@@ -97,14 +97,14 @@ def test_an_end_that_nobody_told_is_told_after_the_sweep() -> None:
     ended(jobs)
     jobs.store.stream.clear()  # the record was lost
 
-    assert jobs.sweep() == Swept(due=0)
+    assert jobs.sweeper.sweep() == SweepSummary(due=0)
     jobs.now += LEASE_S
-    assert jobs.sweep() == Swept(due=1, announced=1)
+    assert jobs.sweeper.sweep() == SweepSummary(due=1, announced=1)
     jobs.notify()
 
     assert len(jobs.bus.events) == 1
     jobs.now += LEASE_S
-    assert jobs.sweep() == Swept(due=0)
+    assert jobs.sweeper.sweep() == SweepSummary(due=0)
 
 
 def test_a_bus_that_is_busy_is_asked_again_by_the_sweep() -> None:
@@ -118,7 +118,7 @@ def test_a_bus_that_is_busy_is_asked_again_by_the_sweep() -> None:
     assert jobs.bus.events == [], "who took it up may still be at it"
 
     jobs.now += LEASE_S
-    jobs.sweep()
+    jobs.sweeper.sweep()
     jobs.notify()
 
     assert len(jobs.bus.events) == 1
@@ -142,7 +142,7 @@ def test_a_first_try_that_was_lost_is_asked_for_by_the_sweep() -> None:
     jobs.webhooks.before = lambda: None
 
     jobs.now += LEASE_S
-    assert jobs.sweep() == Swept(due=1, webhooks=1)
+    assert jobs.sweeper.sweep() == SweepSummary(due=1, webhooks=1)
 
     assert [it.attempt for it in jobs.webhooks.sent] == [1]
     assert len(jobs.bus.events) == 1
@@ -156,18 +156,18 @@ def test_a_bus_that_refuses_for_a_day_holds_up_no_webhook_and_is_asked_ever_less
     while jobs.now < started + 24 * 3600:
         while jobs.store.stream:
             with suppress(Overloaded):
-                jobs.announce(*jobs.store.stream.pop())
+                jobs.notifier.notify(*jobs.store.stream.pop())
         while jobs.webhooks.sent:
-            jobs.deliver(jobs.webhooks.sent.pop())
+            jobs.deliverer.deliver(jobs.webhooks.sent.pop())
         jobs.now += 60
-        asked += jobs.sweep().announced
+        asked += jobs.sweeper.sweep().announced
 
     assert [url for url, _, _ in jobs.poster.posted] == [HOOK]
     assert 20 < asked < 40
-    assert jobs.job(job).announcement is not Announcement.MADE
+    assert jobs.job(job).announcement is not NotificationStatus.MADE
     jobs.bus.before = lambda: None
     jobs.now += LONGEST_S
-    jobs.sweep()
+    jobs.sweeper.sweep()
     jobs.notify()
     assert len(jobs.bus.events) == 1
     assert jobs.job(job).due_at is None

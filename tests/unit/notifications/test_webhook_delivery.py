@@ -12,7 +12,7 @@ from pigeonhole.contract.jobs import DeliveryStatus
 from pigeonhole.contract.messages import WebhookMessage
 from pigeonhole.errors import ForbiddenUrl, InvalidRequest, Overloaded, UnfetchableUrl
 from pigeonhole.jobs.job import LEASE_S, LONGEST_S, Job
-from pigeonhole.jobs.sweep import Swept
+from pigeonhole.jobs.sweep import SweepSummary
 from pigeonhole.jobs.webhook import GIVE_UP_S, Webhook
 from pigeonhole.notifications.signing import signature_headers
 from support.jobs_made import HOOK, SECRET, Jobs
@@ -30,7 +30,7 @@ def told(*answers: int | Exception) -> tuple[Jobs, Job]:
 
 def deliver(jobs: Jobs) -> None:
     while jobs.webhooks.sent:
-        jobs.deliver(jobs.webhooks.sent.pop(0))
+        jobs.deliverer.deliver(jobs.webhooks.sent.pop(0))
 
 
 def hook(jobs: Jobs, job: Job) -> Webhook:
@@ -45,7 +45,7 @@ def pass_time_until_all_is_done(jobs: Jobs) -> None:
         if all(job.due_at is None for job in jobs.store.jobs.values()):
             return
         jobs.now += 60
-        jobs.sweep()
+        jobs.sweeper.sweep()
     raise AssertionError("the tries never end")
 
 
@@ -65,7 +65,7 @@ def test_the_end_is_posted_signed_and_logged_in_the_job() -> None:
         "content-type": "application/json",
         **signature_headers(body, f"job_{job.id}", jobs.secrets.secrets("acme"), jobs.now),
     }
-    shown = jobs.read.shown(jobs.job(job), "l").job.webhook
+    shown = jobs.reader.shown(jobs.job(job), "l").job.webhook
     assert shown is not None
     assert shown.model_dump(exclude_none=True) == {
         "url": HOOK,
@@ -92,7 +92,7 @@ def test_a_job_whose_webhook_waits_says_when_it_is_tried_again() -> None:
 
     deliver(jobs)
 
-    shown = jobs.read.shown(jobs.job(job), "l").job.webhook
+    shown = jobs.reader.shown(jobs.job(job), "l").job.webhook
     assert shown is not None
     assert (shown.status, shown.next_at) == ("pending", "1970-01-01T00:17:10Z")
 
@@ -122,7 +122,7 @@ def test_a_message_that_comes_three_times_is_one_try() -> None:
     (message,) = jobs.webhooks.sent
 
     for _ in range(3):
-        jobs.deliver(message)
+        jobs.deliverer.deliver(message)
 
     assert len(jobs.poster.posted) == len(hook(jobs, job).attempts) == 1
 
@@ -136,10 +136,10 @@ def test_a_try_whose_sender_was_lost_is_followed_by_another() -> None:
 
     real, jobs.poster.post = jobs.poster.post, lost
     with pytest.raises(RuntimeError):
-        jobs.deliver(message)
+        jobs.deliverer.deliver(message)
     jobs.poster.post = real
     jobs.now += LEASE_S
-    assert jobs.sweep() == Swept(due=1, webhooks=1)
+    assert jobs.sweeper.sweep() == SweepSummary(due=1, webhooks=1)
     deliver(jobs)
 
     assert [(it.status, it.error) for it in hook(jobs, job).attempts] == [(None, None), (200, None)]
@@ -154,12 +154,12 @@ def test_a_try_that_ends_after_another_began_changes_nothing() -> None:
     def slow(*arguments: object) -> int:
         jobs.poster.post = real
         jobs.now += LEASE_S
-        jobs.sweep()
+        jobs.sweeper.sweep()
         deliver(jobs)
         return 500
 
     jobs.poster.post = slow
-    jobs.deliver(first)
+    jobs.deliverer.deliver(first)
 
     assert hook(jobs, job).status is DeliveryStatus.DELIVERED
     assert [it.status for it in hook(jobs, job).attempts] == [None, 200]
@@ -171,7 +171,7 @@ def test_what_the_sweep_asked_for_and_nobody_did_is_asked_for_again_ever_less_of
     started, asked = jobs.now, 0
     while jobs.job(job).due_at is not None:
         jobs.now += 60
-        asked += jobs.sweep().webhooks
+        asked += jobs.sweeper.sweep().webhooks
 
     assert 20 < asked < 40
     assert {it.attempt for it in jobs.webhooks.sent} == {1}
@@ -182,7 +182,7 @@ def test_what_the_sweep_asked_for_and_nobody_did_is_asked_for_again_ever_less_of
 def test_a_message_of_a_try_that_was_asked_for_twice_is_one_try() -> None:
     jobs, _ = told()
     jobs.now += LEASE_S
-    assert jobs.sweep() == Swept(due=1, webhooks=1)
+    assert jobs.sweeper.sweep() == SweepSummary(due=1, webhooks=1)
     assert [it.attempt for it in jobs.webhooks.sent] == [1, 1]
 
     deliver(jobs)
@@ -201,9 +201,9 @@ def test_a_post_that_kills_its_sender_each_time_is_made_a_few_times_a_day() -> N
     while jobs.job(job).due_at is not None:
         while jobs.webhooks.sent:
             with pytest.raises(RuntimeError):
-                jobs.deliver(jobs.webhooks.sent.pop())
+                jobs.deliverer.deliver(jobs.webhooks.sent.pop())
         jobs.now += 60
-        jobs.sweep()
+        jobs.sweeper.sweep()
 
     assert hook(jobs, job).status is DeliveryStatus.GIVEN_UP
     assert 10 < len(hook(jobs, job).attempts) < 20
@@ -220,7 +220,7 @@ def test_secrets_that_cannot_be_read_cost_no_try() -> None:
 
     jobs.secrets.secrets = busy
     with pytest.raises(Overloaded):
-        jobs.deliver(message)
+        jobs.deliverer.deliver(message)
     jobs.secrets.secrets = real
 
     assert hook(jobs, job).attempts == ()
@@ -266,7 +266,7 @@ def test_a_try_that_another_begins_while_the_sweep_is_at_it_is_not_asked_for() -
 
     jobs.store.before = another_begins
 
-    assert jobs.sweep() == Swept(due=1)
+    assert jobs.sweeper.sweep() == SweepSummary(due=1)
     assert jobs.webhooks.sent == []
 
 
@@ -284,7 +284,7 @@ def test_nothing_is_posted_before_the_end() -> None:
     jobs = Jobs()
     job = jobs.submitted(4, webhook_url=HOOK)
 
-    assert jobs.deliver(WebhookMessage(tenant_id="acme", job_id=job.id, attempt=1)) is None
+    assert jobs.deliverer.deliver(WebhookMessage(tenant_id="acme", job_id=job.id, attempt=1)) is None
     assert jobs.poster.posted == []
 
 
@@ -293,7 +293,7 @@ def test_a_job_without_a_webhook_is_left_alone() -> None:
     job = jobs.submitted(4)
     jobs.work()
 
-    assert jobs.deliver(WebhookMessage(tenant_id="acme", job_id=job.id, attempt=1)) is None
+    assert jobs.deliverer.deliver(WebhookMessage(tenant_id="acme", job_id=job.id, attempt=1)) is None
 
 
 def test_a_table_that_is_busy_before_the_try_leaves_it_to_be_made() -> None:
@@ -305,7 +305,7 @@ def test_a_table_that_is_busy_before_the_try_leaves_it_to_be_made() -> None:
 
     jobs.store.before = busy
     with pytest.raises(Overloaded):
-        jobs.deliver(message)
+        jobs.deliverer.deliver(message)
     jobs.store.before = lambda: None
     deliver(jobs)
 

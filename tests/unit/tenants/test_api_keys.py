@@ -9,8 +9,8 @@ import pytest
 
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.errors import InvalidApiKey, NotFound, Overloaded
-from pigeonhole.tenants.api_keys import ManageKeys, NewKey
-from pigeonhole.tenants.authenticate import Authenticate
+from pigeonhole.tenants.api_keys import ApiKeyManager, NewKey
+from pigeonhole.tenants.authenticate import Authenticator
 from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, hash_of
 from support.fakes import FakeKeyRegistry, FakeTenantStore
 
@@ -30,7 +30,7 @@ class Deployment:
 
     def __init__(self) -> None:
         self.registry, self.store, self.clock = FakeKeyRegistry(), FakeTenantStore(), Clock()
-        self.keys = ManageKeys(self.registry, self.store, clock=self.clock)
+        self.keys = ApiKeyManager(registry=self.registry, store=self.store, clock=self.clock)
 
     def fail(self, part: object, call: str, *, after: bool = False, error: BaseException | None = None) -> None:
         real: Callable[..., Any] = getattr(part, call)
@@ -57,7 +57,7 @@ class Deployment:
         """Whether a key opens the gateway and has a tenant behind it."""
         opens = any(held == value and key in self.registry.admitted for key, held in self.registry.values.items())
         try:
-            Authenticate(self.store, clock=self.clock)(value)
+            Authenticator(store=self.store, clock=self.clock).authenticate(value)
         except InvalidApiKey:
             return False
         return opens
@@ -75,7 +75,7 @@ def test_a_new_key_works_and_belongs_to_its_tenant(deployment: Deployment) -> No
     made = deployment.keys.create("acme", "laptop", [GRANT])
 
     assert deployment.works(made.value)
-    assert Authenticate(deployment.store)(made.value) == Tenant("acme", created_at=1_000, grants=(GRANT,))
+    assert Authenticator(store=deployment.store).authenticate(made.value) == Tenant("acme", created_at=1_000, grants=(GRANT,))
     assert made.record == ApiKeyRecord("key1", hash_of(made.value), "acme", "laptop", created_at=1_000)
 
 
@@ -276,7 +276,7 @@ def test_a_rotation_that_fails_leaves_the_old_key_working(deployment: Deployment
 
 @pytest.mark.parametrize("call", [lambda keys: keys.revoke("nobody's"), lambda keys: keys.rotate("nobody's")])
 def test_a_key_that_is_not_of_this_deployment_is_left_alone(
-    deployment: Deployment, call: Callable[[ManageKeys], object]
+    deployment: Deployment, call: Callable[[ApiKeyManager], object]
 ) -> None:
     deployment.registry.values["nobody's"] = "another application's key"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pigeonhole.errors import InvalidApiKey, Overloaded
-from pigeonhole.tenants.authenticate import Authenticate
+from pigeonhole.tenants.authenticate import Authenticator
 from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, hash_of
 from support.fakes import FakeTenantStore
 
@@ -25,13 +25,13 @@ def store_with(key: str, ends_at: int | None = None) -> FakeTenantStore:
 
 
 def test_a_key_leads_to_its_tenant() -> None:
-    assert Authenticate(store_with("k1"))("k1").id == "acme"
+    assert Authenticator(store=store_with("k1")).authenticate("k1").id == "acme"
 
 
 @pytest.mark.parametrize("key", [None, "", "other", "K1", " k1"])
 def test_no_key_and_a_wrong_key_are_refused_in_the_same_words(key: str | None) -> None:
     with pytest.raises(InvalidApiKey, match=r"missing, or what it holds is not a valid key"):
-        Authenticate(store_with("k1"))(key)
+        Authenticator(store=store_with("k1")).authenticate(key)
 
 
 def test_a_key_whose_tenant_is_gone_is_refused() -> None:
@@ -39,57 +39,57 @@ def test_a_key_whose_tenant_is_gone_is_refused() -> None:
     store.tenants.clear()
 
     with pytest.raises(InvalidApiKey):
-        Authenticate(store)("k1")
+        Authenticator(store=store).authenticate("k1")
 
 
 def test_an_ended_key_is_refused() -> None:
     clock = Clock()
 
     with pytest.raises(InvalidApiKey):
-        Authenticate(store_with("k1", ends_at=1_000), clock=clock)("k1")
+        Authenticator(store=store_with("k1", ends_at=1_000), clock=clock).authenticate("k1")
 
 
 def test_a_key_that_was_found_is_not_looked_up_again_for_a_minute() -> None:
     store, clock = store_with("k1"), Clock()
-    authenticate = Authenticate(store, clock=clock)
+    authenticate = Authenticator(store=store, clock=clock)
     for clock.now in (1_000.0, 1_030.0, 1_059.9):
-        authenticate("k1")
+        authenticate.authenticate("k1")
     assert store.lookups == 1
 
     clock.now = 1_060.0
-    authenticate("k1")
+    authenticate.authenticate("k1")
     assert store.lookups == 2
 
 
 def test_a_revoked_key_is_refused_within_a_minute() -> None:
     store, clock = store_with("k1"), Clock()
-    authenticate = Authenticate(store, clock=clock)
-    authenticate("k1")
+    authenticate = Authenticator(store=store, clock=clock)
+    authenticate.authenticate("k1")
     store.end(store.records["id1"], 1_001)
 
     clock.now = 1_060.0
     with pytest.raises(InvalidApiKey):
-        authenticate("k1")
+        authenticate.authenticate("k1")
 
 
 def test_a_remembered_key_ends_when_its_record_says_so() -> None:
     clock = Clock()
-    authenticate = Authenticate(store_with("k1", ends_at=1_010), clock=clock)
-    authenticate("k1")
+    authenticate = Authenticator(store=store_with("k1", ends_at=1_010), clock=clock)
+    authenticate.authenticate("k1")
 
     clock.now = 1_010.0
     with pytest.raises(InvalidApiKey):
-        authenticate("k1")
+        authenticate.authenticate("k1")
 
 
 def test_a_wrong_key_is_looked_up_each_time_so_that_it_works_once_it_is_made() -> None:
     store = FakeTenantStore()
-    authenticate = Authenticate(store)
+    authenticate = Authenticator(store=store)
     with pytest.raises(InvalidApiKey):
-        authenticate("k1")
+        authenticate.authenticate("k1")
     store.add(ApiKeyRecord("id1", hash_of("k1"), "acme", "laptop", created_at=0), Tenant("acme", 0), known=None)
 
-    assert authenticate("k1").id == "acme"
+    assert authenticate.authenticate("k1").id == "acme"
 
 
 def test_the_memory_is_bounded() -> None:
@@ -97,9 +97,9 @@ def test_the_memory_is_bounded() -> None:
     for number in range(10):
         record = ApiKeyRecord(f"id{number}", hash_of(f"k{number}"), f"tenant{number}", "n", created_at=0)
         store.add(record, Tenant(record.tenant_id, 0), known=None)
-    authenticate = Authenticate(store, remembered=3)
+    authenticate = Authenticator(store=store, remembered=3)
     for number in range(10):
-        authenticate(f"k{number}")
+        authenticate.authenticate(f"k{number}")
 
     assert len(authenticate._found) <= 3
 
@@ -110,4 +110,4 @@ def test_a_store_that_is_busy_is_not_a_wrong_key() -> None:
             raise Overloaded("busy")
 
     with pytest.raises(Overloaded):
-        Authenticate(Busy())("k1")
+        Authenticator(store=Busy()).authenticate("k1")

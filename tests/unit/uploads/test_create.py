@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from pigeonhole.contract.classification import RequestLimits
-from pigeonhole.contract.uploads import MAX_FILENAME, Kind
+from pigeonhole.contract.uploads import MAX_FILENAME, FileKind
 from pigeonhole.errors import InvalidRequest
 from pigeonhole.label_sets.label_set import LabelSet
-from pigeonhole.object_keys import Place, incoming_grant, place_of, uploads_grant
-from pigeonhole.uploads.create import MakeUpload
+from pigeonhole.object_keys import UploadLocation, incoming_grant, place_of, uploads_grant
+from pigeonhole.uploads.create import UploadFormCreator
 from pigeonhole.uploads.uploaded_object import kind_of
 from support.fakes import FakeLabelSetStore, FakeUploadForms
 from support.jobs_made import ACME, ZETA
@@ -17,15 +17,17 @@ from support.jobs_made import ACME, ZETA
 PETS = LabelSet("acme", "pets", 1, created_at=0, updated_at=0, options={"labels": []})
 
 
-def make(forms: FakeUploadForms, **limits: int) -> MakeUpload:
+def make(forms: FakeUploadForms, **limits: int) -> UploadFormCreator:
     sets = FakeLabelSetStore({("acme", "pets"): PETS})
-    return MakeUpload(forms, sets, RequestLimits(**limits), "bucket", form_s=60, keep_s=3_600, clock=lambda: 1_000.5)
+    return UploadFormCreator(
+        forms=forms, sets=sets, limits=RequestLimits(**limits), bucket="bucket", form_s=60, keep_s=3_600, clock=lambda: 1_000.5
+    )
 
 
 def test_a_form_is_of_the_tenants_prefix_and_says_what_it_takes() -> None:
     forms = FakeUploadForms()
 
-    made = make(forms)({"content_type": "image/png", "size": 5, "filename": "shelf 7/ü.png"}, ACME)
+    made = make(forms).create({"content_type": "image/png", "size": 5, "filename": "shelf 7/ü.png"}, ACME)
 
     ((key, content_type, least, most, seconds),) = forms.asked
     assert (content_type, least, most, seconds) == ("image/png", 5, 5, 60)
@@ -46,14 +48,14 @@ def test_a_form_is_of_the_tenants_prefix_and_says_what_it_takes() -> None:
 def test_without_a_size_a_form_takes_up_to_the_limit() -> None:
     forms = FakeUploadForms()
 
-    assert make(forms, max_upload_bytes=50)({"content_type": "image/jpeg"}, ACME).max_bytes == 50
+    assert make(forms, max_upload_bytes=50).create({"content_type": "image/jpeg"}, ACME).max_bytes == 50
     assert forms.asked[0][2:4] == (1, 50)
 
 
 def test_no_two_forms_are_of_one_key_nor_two_tenants_of_one_prefix() -> None:
     forms = FakeUploadForms()
     for tenant in (ACME, ACME, ZETA):
-        make(forms)({"content_type": "image/jpeg", "filename": "../../zeta/x"}, tenant)
+        make(forms).create({"content_type": "image/jpeg", "filename": "../../zeta/x"}, tenant)
 
     keys = [key for key, *_ in forms.asked]
     assert len(set(keys)) == 3
@@ -85,7 +87,7 @@ def test_no_two_forms_are_of_one_key_nor_two_tenants_of_one_prefix() -> None:
 def test_what_could_not_be_classified_is_refused(body: object, path: str) -> None:
     forms = FakeUploadForms()
     with pytest.raises(InvalidRequest) as refused:
-        make(forms, max_upload_bytes=100, max_body_bytes=50, max_text_chars=10)(body, ACME)
+        make(forms, max_upload_bytes=100, max_body_bytes=50, max_text_chars=10).create(body, ACME)
 
     assert [fault.path for fault in refused.value.details] == [path]
     assert forms.asked == []
@@ -97,12 +99,12 @@ def test_what_could_not_be_classified_is_refused(body: object, path: str) -> Non
 def test_a_file_for_a_label_set_lies_where_it_is_classified() -> None:
     forms = FakeUploadForms()
 
-    made = make(forms)({"content_type": "image/png", "label_set": "pets", "filename": "shelf/7.png"}, ACME)
+    made = make(forms).create({"content_type": "image/png", "label_set": "pets", "filename": "shelf/7.png"}, ACME)
 
     ((key, *_),) = forms.asked
     assert key.startswith(incoming_grant("acme", "bucket").prefix + "pets/")
     assert key.endswith("-shelf-7.png")
-    assert place_of(key) == Place("acme", "pets")
+    assert place_of(key) == UploadLocation("acme", "pets")
     assert (made.key, made.s3_uri) == (key, f"s3://bucket/{key}")
 
 
@@ -110,32 +112,32 @@ def test_a_set_of_another_tenant_is_none() -> None:
     forms = FakeUploadForms()
 
     with pytest.raises(InvalidRequest, match="there is none called 'pets'"):
-        make(forms)({"content_type": "image/png", "label_set": "pets"}, ZETA)
+        make(forms).create({"content_type": "image/png", "label_set": "pets"}, ZETA)
     assert forms.asked == []
 
 
 @pytest.mark.parametrize(
     ("content_type", "filename", "ending", "kind"),
     [
-        ("text/plain", None, ".txt", Kind.TEXT),
-        ("text/plain", "notes", "-notes.txt", Kind.TEXT),
-        ("text/plain", "notes.TXT", "-notes.TXT", Kind.TEXT),
-        ("text/plain", "notes.jsonl", "-notes.jsonl.txt", Kind.TEXT),
-        ("application/jsonl", None, ".jsonl", Kind.LINES),
-        ("application/jsonl", "a.jsonl", "-a.jsonl", Kind.LINES),
-        ("application/jsonl", "a.txt", "-a.txt.jsonl", Kind.LINES),
-        ("image/png", None, "", Kind.IMAGE),
-        ("image/png", "x.txt", "-x.txt.image", Kind.IMAGE),
-        ("image/png", "x.JSONL", "-x.JSONL.image", Kind.IMAGE),
-        ("application/octet-stream", "cat.jpg", "-cat.jpg", Kind.IMAGE),
+        ("text/plain", None, ".txt", FileKind.TEXT),
+        ("text/plain", "notes", "-notes.txt", FileKind.TEXT),
+        ("text/plain", "notes.TXT", "-notes.TXT", FileKind.TEXT),
+        ("text/plain", "notes.jsonl", "-notes.jsonl.txt", FileKind.TEXT),
+        ("application/jsonl", None, ".jsonl", FileKind.LINES),
+        ("application/jsonl", "a.jsonl", "-a.jsonl", FileKind.LINES),
+        ("application/jsonl", "a.txt", "-a.txt.jsonl", FileKind.LINES),
+        ("image/png", None, "", FileKind.IMAGE),
+        ("image/png", "x.txt", "-x.txt.image", FileKind.IMAGE),
+        ("image/png", "x.JSONL", "-x.JSONL.image", FileKind.IMAGE),
+        ("application/octet-stream", "cat.jpg", "-cat.jpg", FileKind.IMAGE),
     ],
 )
 def test_a_file_is_read_as_what_it_was_said_to_be_whatever_its_name(
-    content_type: str, filename: str | None, ending: str, kind: Kind
+    content_type: str, filename: str | None, ending: str, kind: FileKind
 ) -> None:
     forms = FakeUploadForms()
 
-    make(forms)({"content_type": content_type, "label_set": "pets", "filename": filename}, ACME)
+    make(forms).create({"content_type": content_type, "label_set": "pets", "filename": filename}, ACME)
 
     ((key, asked, *_),) = forms.asked
     assert asked == content_type
@@ -149,7 +151,7 @@ def test_a_form_takes_no_more_than_can_be_classified(content_type: str, most: in
     forms = FakeUploadForms()
     limited = make(forms, max_upload_bytes=100, max_body_bytes=50, max_text_chars=10)
 
-    made = limited({"content_type": content_type, "label_set": "pets"}, ACME)
+    made = limited.create({"content_type": content_type, "label_set": "pets"}, ACME)
 
     assert made.max_bytes == most
     assert forms.asked[0][2:4] == (1, most)

@@ -18,7 +18,7 @@ from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Job
 from pigeonhole.object_keys import job_input_key
 from pigeonhole.tenants.tenant import Tenant
-from pigeonhole.uploads.ingest import STOP_S, Ingested
+from pigeonhole.uploads.ingest import STOP_S, IngestSummary
 from pigeonhole.uploads.read_files import EMPTY, GONE, MOST_FAULTS, NO_TEXT
 from pigeonhole.uploads.uploaded_object import in_order
 from support.fakes import Fault
@@ -54,8 +54,8 @@ def drop(
     return UploadedObject(key=key, version_id=version_id, sequencer=sequencer, size=len(data))
 
 
-def take(jobs: Jobs, *uploads: UploadedObject) -> Ingested:
-    return jobs.ingest(uploads, log_id="log-1")
+def take(jobs: Jobs, *uploads: UploadedObject) -> IngestSummary:
+    return jobs.ingester.ingest(uploads, log_id="log-1")
 
 
 def taken(jobs: Jobs) -> list[tuple[Job, JobInput]]:
@@ -86,7 +86,7 @@ def test_a_batch_becomes_a_job_of_its_images_one_of_its_texts_and_one_of_each_li
 
     done = take(jobs, *images, *texts, *lists)
 
-    assert done == Ingested(jobs=4, samples=7)
+    assert done == IngestSummary(jobs=4, samples=7)
     samples = {tuple(it.key for it in kept.objects): kept.request.dataset for _, kept in taken(jobs)}
     assert {keys: [sample.value for sample in dataset] for keys, dataset in samples.items()} == {
         tuple(it.key for it in images): [f"s3://uploads/{it.key}" for it in images],
@@ -124,9 +124,9 @@ def test_each_tenant_and_set_has_jobs_of_its_own() -> None:
 
 def test_more_files_than_a_job_takes_are_several_jobs() -> None:
     jobs = made()
-    few = replace(jobs.ingest, limits=RequestLimits(max_samples=2))
+    few = replace(jobs.ingester, limits=RequestLimits(max_samples=2))
 
-    done = few([drop(jobs, f"{number}.jpg") for number in range(5)], log_id="l")
+    done = few.ingest([drop(jobs, f"{number}.jpg") for number in range(5)], log_id="l")
 
     assert (done.jobs, done.samples) == (3, 5)
     assert sorted(job.total for job, _ in taken(jobs)) == [1, 2, 2]
@@ -136,14 +136,14 @@ def test_what_is_told_twice_in_a_batch_is_one_sample() -> None:
     jobs = made()
     upload = drop(jobs, "1.jpg")
 
-    assert take(jobs, upload, upload) == Ingested(jobs=1, samples=1)
+    assert take(jobs, upload, upload) == IngestSummary(jobs=1, samples=1)
 
 
 def test_of_a_key_that_was_written_over_in_a_batch_the_last_upload_counts() -> None:
     jobs = made()
     uploads = [drop(jobs, "1.txt", value, sequencer=each) for each, value in (("B1", b"3"), ("9", b"2"), ("b", b"4"))]
 
-    assert take(jobs, *uploads) == Ingested(jobs=1, samples=1, known=2)
+    assert take(jobs, *uploads) == IngestSummary(jobs=1, samples=1, known=2)
     finish(jobs)
 
     assert (told(jobs, uploads[0]).version_id, told(jobs, uploads[0]).prediction) == ("vB1", "odd")
@@ -174,8 +174,8 @@ def test_what_has_a_result_is_passed_over_as_is_an_older_upload_but_not_a_newer_
     take(jobs, known)
     finish(jobs)
 
-    assert take(jobs, known) == take(jobs, older) == Ingested(known=1)
-    assert take(jobs, newer, drop(jobs, "2.txt", b"6")) == Ingested(jobs=1, samples=2)
+    assert take(jobs, known) == take(jobs, older) == IngestSummary(known=1)
+    assert take(jobs, newer, drop(jobs, "2.txt", b"6")) == IngestSummary(jobs=1, samples=2)
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
@@ -231,10 +231,10 @@ def test_a_file_that_cannot_be_taken_says_why_and_costs_the_others_nothing(
     limits = RequestLimits(max_samples=3, max_text_chars=20, max_body_bytes=100, max_upload_bytes=200)
     bad, good = drop(jobs, name, data), drop(jobs, "good.txt", b"8")
 
-    done = replace(jobs.ingest, limits=limits)([bad, good], log_id="l")
+    done = replace(jobs.ingester, limits=limits).ingest([bad, good], log_id="l")
     finish(jobs)
 
-    assert done == Ingested(jobs=1, samples=1, refused=1)
+    assert done == IngestSummary(jobs=1, samples=1, refused=1)
     found = told(jobs, bad)
     assert found.error is not None
     assert (found.status, found.error.code, found.job_id, found.version_id) == ("failed", code, None, "v1")
@@ -269,7 +269,7 @@ def test_a_set_that_is_not_there_is_told_of_every_file(name: str, said: str) -> 
     jobs = made()
     uploads = [drop(jobs, each, folder=f"acme/{name}") for each in ("1.jpg", "2.txt")]
 
-    assert take(jobs, *uploads) == Ingested(refused=2)
+    assert take(jobs, *uploads) == IngestSummary(refused=2)
 
     for upload in uploads:
         found = told(jobs, upload)
@@ -284,7 +284,7 @@ def test_what_was_refused_is_taken_once_that_was_mended() -> None:
     take(jobs, upload)
     jobs.sets.put(WORDS, "pets", tenant=ACME, log_id="l")
 
-    assert take(jobs, upload) == Ingested(jobs=1, samples=1)
+    assert take(jobs, upload) == IngestSummary(jobs=1, samples=1)
     finish(jobs)
     assert told(jobs, upload).prediction == "odd"
 
@@ -293,7 +293,7 @@ def test_a_set_that_is_above_the_limits_of_today_is_told() -> None:
     jobs = made()
     upload = drop(jobs, "1.jpg")
 
-    done = replace(jobs.ingest, limits=RequestLimits(max_labels=1, min_labels=1))([upload], log_id="l")
+    done = replace(jobs.ingester, limits=RequestLimits(max_labels=1, min_labels=1)).ingest([upload], log_id="l")
 
     assert (done.jobs, done.refused) == (0, 1)
     assert "The label set can't be applied: labels: at most 1 labels" in told(jobs, upload).error.message  # type: ignore[union-attr]
@@ -304,7 +304,7 @@ def test_nobody_is_told_of_files_that_are_nobodys() -> None:
     strays = [drop(jobs, "1.jpg", folder=folder) for folder in ("nobody/numbers", "nobody", "/numbers")]
     folders = [drop(jobs, "", b"", folder=folder) for folder in ("acme/numbers", "acme", "nobody/x")]
 
-    assert take(jobs, *strays, *folders) == Ingested(strays=3)
+    assert take(jobs, *strays, *folders) == IngestSummary(strays=3)
     assert (jobs.results.results, jobs.bus.put_on, jobs.store.jobs) == ({}, [], {})
 
 
@@ -313,7 +313,7 @@ def test_a_file_in_no_label_sets_folder_says_where_it_belongs(folder: str) -> No
     jobs = made()
     stray = drop(jobs, "1.jpg", folder=folder)
 
-    assert take(jobs, stray) == Ingested(refused=1)
+    assert take(jobs, stray) == IngestSummary(refused=1)
     found = told(jobs, stray)
     assert found.error is not None
     assert "incoming/TENANT/LABEL_SET/" in found.error.message
@@ -374,7 +374,7 @@ def test_a_tenant_that_cannot_be_looked_up_has_all_its_files_left_and_no_other(e
 
     done = take(jobs, *of_acme, *of_zeta)
 
-    assert done == Ingested(jobs=2, samples=2, left=frozenset(of_zeta), errors=(("zeta", error),))
+    assert done == IngestSummary(jobs=2, samples=2, left=frozenset(of_zeta), errors=(("zeta", error),))
 
 
 def _raise(error: Exception) -> None:
@@ -386,7 +386,7 @@ def test_what_there_is_no_time_for_is_left_without_a_fault() -> None:
     uploads = [drop(jobs, "1.jpg"), drop(jobs, "2.txt"), drop(jobs, "a.jsonl", LINES)]
     left = iter([STOP_S, STOP_S, STOP_S - 1, STOP_S - 1])  # for looking, and for one job
 
-    done = jobs.ingest(uploads, log_id="l", time_left_s=left.__next__)
+    done = jobs.ingester.ingest(uploads, log_id="l", time_left_s=left.__next__)
 
     assert (done.jobs, len(done.left), done.errors) == (1, 2, ())
     assert take(jobs, *done.left).jobs == 2
@@ -420,7 +420,7 @@ def test_whatever_call_ingest_is_lost_at_each_file_has_one_job_and_one_result(er
 
         assert take(jobs, *uploads, *bad).left == set()
         jobs.now += 60
-        jobs.sweep()  # which queues a job whose messages were lost
+        jobs.sweeper.sweep()  # which queues a job whose messages were lost
         finish(jobs)
 
         assert len(jobs.store.jobs) == 3, number

@@ -17,7 +17,7 @@ from pigeonhole.contract.upload_results import ObjectFault, UploadResult
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import LEASE_S, Job
 from pigeonhole.object_keys import job_input_key, upload_result_key
-from pigeonhole.uploads.publish_results import CANCELED, NOT_DONE, Published, PublishJob, refused
+from pigeonhole.uploads.publish_results import CANCELED, NOT_DONE, JobResultsPublisher, PublishSummary, refused
 from pigeonhole.uploads.uploaded_object import LABEL_TAG, MAX_TAGS, SCORE_TAG
 from support.fakes import Fault
 from support.jobs_made import ACME, BAD, Jobs, request
@@ -63,12 +63,14 @@ def dropped(jobs: Jobs, name: str, *, sequencer: str = "1", **more: Any) -> Uplo
 def submitted(jobs: Jobs, uploads: Sequence[UploadedObject], values: Sequence[str], **more: Any) -> Job:
     dataset = [{"type": "text", "value": value} for value in values]
     asked = request(0, **{"dataset": dataset, "scores": True} | more)
-    return jobs.submit(asked, tenant=ACME, log_id="l", label_set=NUMBERS, objects=uploads)
+    return jobs.submitter.submit(asked, tenant=ACME, log_id="l", label_set=NUMBERS, objects=uploads)
 
 
-def publish(jobs: Jobs, job: Job) -> Published:
+def publish(jobs: Jobs, job: Job) -> PublishSummary:
     """Tell a job's results by themselves, as functions/notify does in between."""
-    return PublishJob(jobs.read, jobs.objects, jobs.publish, jobs.clock)(jobs.job(job))
+    return JobResultsPublisher(
+        job_reader=jobs.reader, objects=jobs.objects, publisher=jobs.publisher, clock=jobs.clock
+    ).publish(jobs.job(job))
 
 
 def done(jobs: Jobs, uploads: Sequence[UploadedObject], values: Sequence[str], **more: Any) -> Job:
@@ -205,8 +207,8 @@ def test_of_a_canceled_job_what_was_done_is_told_and_the_rest_as_canceled() -> N
     uploads = [dropped(jobs, f"{number}.txt") for number in range(6)]
     lists = dropped(jobs, "a.jsonl", samples=2, is_lines=True)
     job = submitted(jobs, [*uploads, lists], ["1"] * 8)
-    jobs.process(jobs.take(), lambda: 100)
-    jobs.cancel(ACME, job.id)
+    jobs.worker.process(jobs.take(), lambda: 100)
+    jobs.canceler.cancel(ACME, job.id)
     jobs.notify()
 
     assert [told(jobs, it).error for it in uploads] == [None] * 4 + [CANCELED] * 2
@@ -218,7 +220,7 @@ def test_what_no_worker_could_do_is_told_as_an_error() -> None:
     jobs = made()
     upload = dropped(jobs, "1.txt")
     submitted(jobs, [upload], ["1"])
-    jobs.fail_dead(jobs.take())
+    jobs.dead_letters.fail(jobs.take())
     jobs.notify()
 
     assert (told(jobs, upload).error or NOT_DONE).code == "internal_error"
@@ -259,7 +261,7 @@ def test_a_file_that_cannot_be_tagged_is_counted_and_told_otherwise(trouble: str
     job = submitted(jobs, uploads, ["1", "2"])
     jobs.work()
 
-    assert publish(jobs, job) == Published(told=2, untagged=1)
+    assert publish(jobs, job) == PublishSummary(told=2, untagged=1)
     assert [told(jobs, it).prediction for it in uploads] == ["odd", "even"]
     assert [event.labels for event in jobs.bus.uploads] == [["odd"], ["even"]]
 
@@ -270,7 +272,7 @@ def test_where_no_tags_are_wanted_none_are_given() -> None:
     job = submitted(jobs, [upload], ["1"])
     jobs.work()
 
-    assert publish(jobs, job) == Published(told=1)
+    assert publish(jobs, job) == PublishSummary(told=1)
     assert (told(jobs, upload).version_id, jobs.bus.uploads[0].labels) == (None, ["odd"])
 
 
@@ -289,9 +291,9 @@ def test_an_older_uploads_result_never_takes_the_place_of_a_newer_ones(order: st
     assert (told(jobs, newer).version_id, told(jobs, newer).prediction) == ("vA", "even")
     assert (whole(jobs, newer)["version_id"], tags(jobs, newer)[LABEL_TAG]) == ("vA", "even")
     if order == "older first":
-        assert published == [Published(told=1)] * 2
+        assert published == [PublishSummary(told=1)] * 2
     else:
-        assert published == [Published(told=1), Published(overtaken=1)]
+        assert published == [PublishSummary(told=1), PublishSummary(overtaken=1)]
         assert tags(jobs, older) == {}
         assert [event.version_id for event in jobs.bus.uploads] == ["vA"]
 
@@ -310,7 +312,7 @@ def test_who_is_overtaken_between_the_table_and_the_object_leaves_the_newer_ones
     jobs.uploaded.before = overtake
     published = publish(jobs, first)
 
-    assert published == Published(overtaken=1)
+    assert published == PublishSummary(overtaken=1)
     assert (told(jobs, newer).prediction, whole(jobs, newer)["prediction"]) == ("even", "even")
     assert whole(jobs, newer)["version_id"] == "vA"
     assert [event.version_id for event in jobs.bus.uploads] == ["vA"]
@@ -332,7 +334,7 @@ def test_a_refusal_that_a_job_overtakes_leaves_the_jobs_result() -> None:
             publish(jobs, job)
 
     jobs.uploaded.before = overtake
-    assert jobs.publish([refusal]) == Published(overtaken=1)
+    assert jobs.publisher.publish([refusal]) == PublishSummary(overtaken=1)
 
     assert (told(jobs, upload).status, whole(jobs, upload)["status"]) == ("succeeded", "succeeded")
 
@@ -349,7 +351,7 @@ def test_who_meets_anothers_object_puts_its_own_if_the_table_has_its_result() ->
             jobs.uploaded.objects[upload_result_key(upload.key)] = b"an older one's, too late"
 
     jobs.uploaded.before = meddle
-    assert publish(jobs, job) == Published(told=1)
+    assert publish(jobs, job) == PublishSummary(told=1)
 
     assert whole(jobs, upload)["prediction"] == "even"
 
@@ -360,7 +362,7 @@ def test_the_same_upload_in_two_jobs_has_one_result_and_one_event() -> None:
     first, second = submitted(jobs, [upload], ["1"]), submitted(jobs, [upload], ["2"])
     jobs.work()
 
-    assert [publish(jobs, first), publish(jobs, second)] == [Published(told=1), Published(overtaken=1)]
+    assert [publish(jobs, first), publish(jobs, second)] == [PublishSummary(told=1), PublishSummary(overtaken=1)]
 
     assert (told(jobs, upload).job_id, whole(jobs, upload)["job_id"]) == (first.id, first.id)
     assert [event.job_id for event in jobs.bus.uploads] == [first.id]
@@ -372,7 +374,7 @@ def test_of_the_same_upload_a_result_follows_a_failure() -> None:
     first, second = submitted(jobs, [upload], [BAD]), submitted(jobs, [upload], ["2"])
     jobs.work()
 
-    assert [publish(jobs, first), publish(jobs, second)] == [Published(told=1, failed=1), Published(told=1)]
+    assert [publish(jobs, first), publish(jobs, second)] == [PublishSummary(told=1, failed=1), PublishSummary(told=1)]
 
     assert (told(jobs, upload).prediction, tags(jobs, upload)[LABEL_TAG]) == ("even", "even")
     assert [event.status for event in jobs.bus.uploads] == ["failed", "succeeded"]
@@ -382,12 +384,12 @@ def test_a_redriven_job_tells_the_results_of_its_files() -> None:
     jobs = made()
     uploads = [dropped(jobs, f"{number}.txt") for number in range(6)]
     job = submitted(jobs, uploads, ["1"] * 6)
-    jobs.fail_dead(jobs.take())
+    jobs.dead_letters.fail(jobs.take())
     jobs.work()
     jobs.notify()
     assert [told(jobs, it).status for it in uploads] == ["failed"] * 4 + ["succeeded"] * 2
 
-    jobs.redrive("acme", job.id)
+    jobs.redriver.redrive("acme", job.id)
     jobs.work()
     jobs.notify()
 
@@ -421,7 +423,7 @@ def test_whatever_call_a_publisher_is_lost_at_all_is_told_when_the_end_is_told_a
             getattr(jobs, port).before = lambda: None
 
         jobs.now += LEASE_S
-        jobs.sweep()
+        jobs.sweeper.sweep()
         jobs.notify()
 
         assert [told(jobs, it).status for it in uploads] == ["succeeded"] * 3 + ["failed"]
@@ -431,7 +433,7 @@ def test_whatever_call_a_publisher_is_lost_at_all_is_told_when_the_end_is_told_a
         assert set(times) <= {1, 2}
         assert len(jobs.bus.events) in (1, 2)
         jobs.now += 2 * LEASE_S
-        jobs.sweep()
+        jobs.sweeper.sweep()
         assert jobs.store.stream == [], "that is enough"
         if not hook.raised:
             assert number > 15, "there are so many calls, at least"
@@ -444,7 +446,7 @@ def test_an_announcement_says_how_many_results_it_told() -> None:
     job = submitted(jobs, uploads, [BAD, "2"])
     jobs.work()
 
-    found = jobs.announce("acme", job.id)
+    found = jobs.notifier.notify("acme", job.id)
 
     assert found is not None
-    assert (found[0].id, found[1]) == (job.id, Published(told=2, failed=1))
+    assert (found[0].id, found[1]) == (job.id, PublishSummary(told=2, failed=1))

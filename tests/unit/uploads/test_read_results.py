@@ -9,7 +9,7 @@ import pytest
 from pigeonhole.contract.upload_results import ResultsWanted, UploadResult
 from pigeonhole.errors import InvalidRequest, NotFound
 from pigeonhole.object_keys import MAX_KEY_BYTES
-from pigeonhole.uploads.read_results import ReadResults, results_of
+from pigeonhole.uploads.read_results import UploadResultReader, results_of
 from pigeonhole.uploads.uploaded_object import ObjectResult, in_order
 from support.jobs_made import Jobs
 
@@ -33,7 +33,7 @@ def jobs() -> Jobs:
 
 
 def read(jobs: Jobs, tenant_id: str = "acme", **wanted: Any) -> tuple[list[str], str | None]:
-    page = ReadResults(jobs.results, "uploads", jobs.clock)(tenant_id, ResultsWanted(**wanted))
+    page = UploadResultReader(store=jobs.results, bucket="uploads", clock=jobs.clock).read(tenant_id, ResultsWanted(**wanted))
     return [each.key for each in page.results], page.next
 
 
@@ -140,7 +140,7 @@ def test_a_prefix_that_is_longer_than_a_key_can_be_has_no_results(jobs: Jobs, wa
 
 
 def test_a_page_is_shown_without_what_the_store_alone_knows(jobs: Jobs) -> None:
-    page = ReadResults(jobs.results, "uploads", jobs.clock)("acme", ResultsWanted(limit=1))
+    page = UploadResultReader(store=jobs.results, bucket="uploads", clock=jobs.clock).read("acme", ResultsWanted(limit=1))
 
     shown = results_of(page, "log-1")
 

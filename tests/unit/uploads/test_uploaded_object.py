@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from pigeonhole.contract.classification import LabelScore
 from pigeonhole.contract.upload_results import ObjectFault, UploadResult
-from pigeonhole.contract.uploads import Kind
-from pigeonhole.object_keys import MAX_KEY_BYTES, Place, incoming_grant, place_of, upload_result_key
+from pigeonhole.contract.uploads import FileKind
+from pigeonhole.object_keys import MAX_KEY_BYTES, UploadLocation, incoming_grant, place_of, upload_result_key
 from pigeonhole.uploads.uploaded_object import (
     LABEL_TAG,
     MAX_TAG,
@@ -37,17 +37,17 @@ SCRIPT_X = chr(0x1D4B3)  # two, and a letter
 @pytest.mark.parametrize(
     ("key", "place"),
     [
-        (KEY, Place("acme", "pets")),
-        ("incoming/acme/pets/2026/11/cat.jpg", Place("acme", "pets")),
-        ("incoming/acme/pets//cat.jpg", Place("acme", "pets")),
-        ("incoming/acme/pets/ ", Place("acme", "pets")),
-        ("incoming/acme/No Set!/猫.jpg", Place("acme", "No Set!")),
-        ("incoming/acme/cat.jpg", Place("acme", "")),
-        ("incoming/acme/pets", Place("acme", "")),
-        ("incoming/acme//cat.jpg", Place("acme", "")),
+        (KEY, UploadLocation("acme", "pets")),
+        ("incoming/acme/pets/2026/11/cat.jpg", UploadLocation("acme", "pets")),
+        ("incoming/acme/pets//cat.jpg", UploadLocation("acme", "pets")),
+        ("incoming/acme/pets/ ", UploadLocation("acme", "pets")),
+        ("incoming/acme/No Set!/猫.jpg", UploadLocation("acme", "No Set!")),
+        ("incoming/acme/cat.jpg", UploadLocation("acme", "")),
+        ("incoming/acme/pets", UploadLocation("acme", "")),
+        ("incoming/acme//cat.jpg", UploadLocation("acme", "")),
     ],
 )
-def test_a_file_is_of_the_tenant_and_the_set_that_its_folders_name(key: str, place: Place) -> None:
+def test_a_file_is_of_the_tenant_and_the_set_that_its_folders_name(key: str, place: UploadLocation) -> None:
     assert place_of(key) == place
 
 
@@ -84,19 +84,19 @@ def test_a_tenant_may_name_what_lies_in_its_folder() -> None:
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("cat.jpg", Kind.IMAGE),
-        ("cat", Kind.IMAGE),
-        ("txt", Kind.IMAGE),
-        ("a.txt.gz", Kind.IMAGE),
-        ("a.json", Kind.IMAGE),
-        ("a.txt", Kind.TEXT),
-        ("A.TXT", Kind.TEXT),
-        ("a.jsonl.txt", Kind.TEXT),
-        ("a.jsonl", Kind.LINES),
-        ("a.JsonL", Kind.LINES),
+        ("cat.jpg", FileKind.IMAGE),
+        ("cat", FileKind.IMAGE),
+        ("txt", FileKind.IMAGE),
+        ("a.txt.gz", FileKind.IMAGE),
+        ("a.json", FileKind.IMAGE),
+        ("a.txt", FileKind.TEXT),
+        ("A.TXT", FileKind.TEXT),
+        ("a.jsonl.txt", FileKind.TEXT),
+        ("a.jsonl", FileKind.LINES),
+        ("a.JsonL", FileKind.LINES),
     ],
 )
-def test_a_name_says_how_a_file_is_read(name: str, kind: Kind) -> None:
+def test_a_name_says_how_a_file_is_read(name: str, kind: FileKind) -> None:
     assert kind_of(f"incoming/acme/pets/{name}") is kind
 
 

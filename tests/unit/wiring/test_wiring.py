@@ -36,7 +36,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> None:
 def classify(server: LambdaServer, monkeypatch: pytest.MonkeyPatch, **settings: object) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", server.url)
     services = wiring.api_services(Settings(table_name="t", classify_function="f", **settings))  # type: ignore[arg-type]
-    services.classify(BODY, tenant=TENANT, log_id="l", wanted=Preference())
+    services.classification.classify(BODY, tenant=TENANT, log_id="l", wanted=Preference())
 
 
 def test_a_classification_is_never_asked_for_twice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +73,7 @@ def test_a_period_that_no_usage_plan_has_is_refused() -> None:
 
 def test_links_are_signed_for_the_buckets_own_region() -> None:
     """The host of all regions answers with a redirect, which such a signature does not cover."""
-    objects = wiring.api_services(Settings(table_name="t", job_bucket="jobs")).read_job.objects
+    objects = wiring.api_services(Settings(table_name="t", job_bucket="jobs")).job_reader.objects
 
     link = objects.link("results/acme/1.json", 60)
 
@@ -110,7 +110,7 @@ def test_the_classifier_holds_callers_urls_to_the_settings(fake_model: list[Path
         event = {"kind": "classify", "log_id": "l", "tenant_id": "t", "request": BODY | {"dataset": [photo]}}
         command = COMMAND.validate_python(event)
         assert isinstance(command, ClassifyCommand)
-        wiring.classify_services(Settings(**settings)).run_chunk(command)
+        wiring.classify_services(Settings(**settings)).pipeline.classify(command)
 
     with pytest.raises(ForbiddenUrl, match="scheme"):
         ask()
@@ -134,7 +134,7 @@ def test_the_keys_of_a_stack_that_is_not_there_are_not_found(monkeypatch: pytest
     body = b"""<ErrorResponse><Error><Code>ValidationError</Code><Message>Stack with id x does not exist</Message></Error>
         </ErrorResponse>"""
     with LambdaServer(status=400, body=body) as server, pytest.raises(NotFound, match="no stack 'x' in eu-west-1"):
-        wiring.key_services("x", server.url)
+        wiring.api_key_manager("x", server.url)
 
 
 def test_a_stack_of_another_template_is_told_from_ours() -> None:
@@ -143,6 +143,6 @@ def test_a_stack_of_another_template_is_told_from_ours() -> None:
         </DescribeStacksResponse>"""
     with LambdaServer(body=body) as server:
         with pytest.raises(NotFound, match="no output UsagePlanId"):
-            wiring.key_services("x", server.url)
+            wiring.api_key_manager("x", server.url)
         with pytest.raises(NotFound, match="no output JobBucketName or ChunkQueueUrl"):
-            wiring.redrive_services("x", server.url)
+            wiring.job_redriver("x", server.url)

@@ -17,11 +17,12 @@ from pigeonhole.tenants.webhook_secrets import old_valid_until
 from pigeonhole.timestamps import iso
 
 
-class ReadAccount:
+class AccountReader:
     """The service behind `GET /v1/account`."""
 
     def __init__(
         self,
+        *,
         settings: Settings,
         limits: RequestLimits,
         quota: Quota,
@@ -34,7 +35,7 @@ class ReadAccount:
         self._limits = limits
         self._quota = quota
 
-    def __call__(self, tenant: Tenant, rate: RateState, log_id: str) -> AccountResponse:
+    def read(self, tenant: Tenant, rate: RateState, log_id: str) -> AccountResponse:
         """Describe `tenant`, whose standing in the quota's period is `rate`."""
         bucket = self._settings.upload_bucket
         uploads = _address(uploads_grant(tenant.id, bucket)) if bucket else None

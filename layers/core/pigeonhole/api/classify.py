@@ -15,10 +15,10 @@ from pigeonhole.contract.jobs import JOBS, JobRequest, Preference, Status
 from pigeonhole.contract.messages import ClassifyCommand, PartResults, Span, as_error, error_of
 from pigeonhole.errors import Fault, JobFinished, Overloaded, TimedOut, from_code
 from pigeonhole.jobs.job import IdempotencyKey, Job
-from pigeonhole.jobs.read import ReadJob
-from pigeonhole.jobs.results import Collected, collect, prediction
-from pigeonhole.jobs.submit import Submit
-from pigeonhole.label_sets.apply import ApplyLabelSet
+from pigeonhole.jobs.read import JobReader
+from pigeonhole.jobs.results import JobResults, collect, prediction
+from pigeonhole.jobs.submit import JobSubmitter
+from pigeonhole.label_sets.apply import LabelSetApplier
 from pigeonhole.ports import ClassifierClient
 from pigeonhole.tenants.tenant import Tenant
 
@@ -39,18 +39,18 @@ class DirectRules:
         return len(request.dataset) * of_samples + images * self.image_ms <= self.most_ms
 
 
-@dataclass(frozen=True)
-class Classify:
+@dataclass(frozen=True, kw_only=True)
+class ClassificationService:
     """The service behind `POST /v1/classification`."""
 
-    directly: ClassifyNow
-    submit: Submit
-    read: ReadJob
-    apply: ApplyLabelSet
+    direct: DirectClassifier
+    jobs: JobSubmitter
+    job_reader: JobReader
+    label_sets: LabelSetApplier
     limits: RequestLimits
     rules: DirectRules
 
-    def __call__(
+    def classify(
         self, body: object, *, tenant: Tenant, log_id: str, wanted: Preference, key: IdempotencyKey | None = None
     ) -> ClassificationResponse | Job:
         """Classify what a decoded JSON body holds: the answer or, if the caller prefers that, the job that will have it.
@@ -60,19 +60,19 @@ class Classify:
         """
         is_plain = not wanted.respond_async and wanted.wait_s is None
         wait_s = self.rules.wait_s if is_plain else wanted.wait_s or 0
-        until = self.read.clock() + wait_s
-        applied = self.apply(body, tenant)
-        if applied.fault and not is_plain and (earlier := self.submit.earlier(tenant, key)):
+        until = self.job_reader.clock() + wait_s
+        applied = self.label_sets.apply(body, tenant)
+        if applied.fault and not is_plain and (earlier := self.jobs.earlier(tenant, key)):
             return earlier  # its set has gone since; it hasn't
         kind = ClassificationRequest if is_plain else JobRequest
         request = parse_as(kind, applied.body, self.limits, faults=applied.faults)
         if is_plain and self.rules.fits(request):
-            return self.directly(request, tenant=tenant, log_id=log_id).model_copy(update={"label_set": applied.used})
+            return self.direct.classify(request, tenant=tenant, log_id=log_id).model_copy(update={"label_set": applied.used})
         webhook_url = request.webhook_url if isinstance(request, JobRequest) else None
-        job = self.submit(request, tenant=tenant, log_id=log_id, key=key, webhook_url=webhook_url, label_set=applied.used)
+        job = self.jobs.submit(request, tenant=tenant, log_id=log_id, key=key, webhook_url=webhook_url, label_set=applied.used)
         if not wait_s:
             return job
-        job = self.read.as_it_ends(job, until)
+        job = self.job_reader.as_it_ends(job, until)
         if job.has_ended:
             with suppress(Overloaded):  # the job is taken: whoever asked must not send it again
                 return self._answer(request, job, log_id)
@@ -84,7 +84,7 @@ class Classify:
         """The answer of an ended job, as the direct way would have given it."""
         if job.status is Status.CANCELED:
             raise JobFinished("The job of this request was canceled.")
-        parts = self.read.parts(job)
+        parts = self.job_reader.parts(job)
         for _, results in parts:
             if results.error:
                 raise as_error(results.error)
@@ -94,7 +94,7 @@ class Classify:
         return shaped(request, found, log_id).model_copy(update={"label_set": job.label_set})
 
 
-def _first_of(found: Collected) -> Exception:
+def _first_of(found: JobResults) -> Exception:
     details: Sequence[Fault] = [Fault(f"dataset.{fault.index}.value", fault.message) for fault in found.errors]
     return from_code(found.errors[0].code, f"{details[0].path}: {details[0].message}", tuple(details))
 
@@ -107,13 +107,13 @@ def _too_late(job: Job) -> TimedOut:
     )
 
 
-class ClassifyNow:
+class DirectClassifier:
     """The direct way: functions/classify is invoked and waited for."""
 
-    def __init__(self, classifier: ClassifierClient) -> None:
+    def __init__(self, *, classifier: ClassifierClient) -> None:
         self._classifier = classifier
 
-    def __call__(self, request: ClassificationRequest, *, tenant: Tenant, log_id: str) -> ClassificationResponse:
+    def classify(self, request: ClassificationRequest, *, tenant: Tenant, log_id: str) -> ClassificationResponse:
         """Classify a request's samples.
 
         Raises the SampleError of an unreadable image, and what ClassifierClient.call raises.
@@ -126,7 +126,7 @@ class ClassifyNow:
         return shaped(request, collect(count, [(Span(0, count), PartResults(result=reply.result))]), log_id)
 
 
-def shaped(request: ClassificationRequest, found: Collected, log_id: str) -> ClassificationResponse:
+def shaped(request: ClassificationRequest, found: JobResults, log_id: str) -> ClassificationResponse:
     """Shape results as the request asked for them: a field that wasn't asked for is None and doesn't show, warnings aside."""
     return ClassificationResponse(
         log_id=log_id,

@@ -7,13 +7,13 @@ from pigeonhole.contract.service import ModelInfo
 from pigeonhole.ports import ClassifierClient
 
 
-class DescribeModel:
+class ModelDescriber:
     """The service behind `GET /v1/models` and `GET /v1/health?deep=true`."""
 
-    def __init__(self, classifier: ClassifierClient) -> None:
+    def __init__(self, *, classifier: ClassifierClient) -> None:
         self._classifier = classifier
 
-    def __call__(self, log_id: str) -> ModelInfo:
+    def describe(self, log_id: str) -> ModelInfo:
         """Describe the deployed model. Raises what ClassifierClient.call raises."""
         reply = self._classifier.call(DescribeCommand(log_id=log_id))
         if reply.model is None:

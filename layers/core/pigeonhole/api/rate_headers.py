@@ -75,7 +75,7 @@ class RateMeter:
     """Counts requests beside their work."""
 
     def __init__(
-        self, counter: RateCounter, quota: Quota, *, wait_s: float = 0.008, clock: Callable[[], float] = time.time
+        self, *, counter: RateCounter, quota: Quota, wait_s: float = 0.008, clock: Callable[[], float] = time.time
     ) -> None:
         self.quota = quota
         self._counter = counter

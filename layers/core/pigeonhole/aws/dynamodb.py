@@ -23,7 +23,7 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.errors import Overloaded
-from pigeonhole.tenants.tenant import ApiKeyRecord, Secret, Tenant
+from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, WebhookSecret
 
 Item = dict[str, Any]
 
@@ -173,11 +173,11 @@ class DynamoSecretStore:
         self._client = client
         self._table = table
 
-    def secrets(self, tenant_id: str) -> tuple[Secret, ...]:
+    def secrets(self, tenant_id: str) -> tuple[WebhookSecret, ...]:
         item = get_item(self._client, self._table, _by_secrets(tenant_id))
         return tuple(_secret_of(each["M"]) for each in item["secrets"]["L"]) if item else ()
 
-    def replace_secrets(self, tenant_id: str, secrets: Sequence[Secret], known: Sequence[Secret]) -> None:
+    def replace_secrets(self, tenant_id: str, secrets: Sequence[WebhookSecret], known: Sequence[WebhookSecret]) -> None:
         item = {**_by_secrets(tenant_id), "tenant_id": {"S": tenant_id}, "secrets": _list_of_secrets(secrets)}
         condition = (
             {"ConditionExpression": "secrets = :known", "ExpressionAttributeValues": {":known": _list_of_secrets(known)}}
@@ -227,17 +227,17 @@ def _by_secrets(tenant_id: str) -> Item:
     return {"pk": {"S": f"SECRETS#{tenant_id}"}, "sk": {"S": "SECRETS"}}
 
 
-def _list_of_secrets(secrets: Sequence[Secret]) -> Item:
+def _list_of_secrets(secrets: Sequence[WebhookSecret]) -> Item:
     return {"L": [{"M": _map_of_secret(secret)} for secret in secrets]}
 
 
-def _map_of_secret(secret: Secret) -> Item:
+def _map_of_secret(secret: WebhookSecret) -> Item:
     found = {"value": {"S": secret.value}, "created_at": {"N": str(secret.created_at)}}
     return found if secret.ends_at is None else found | {"ends_at": {"N": str(secret.ends_at)}}
 
 
-def _secret_of(found: Item) -> Secret:
-    return Secret(
+def _secret_of(found: Item) -> WebhookSecret:
+    return WebhookSecret(
         value=found["value"]["S"],
         created_at=int(found["created_at"]["N"]),
         ends_at=int(found["ends_at"]["N"]) if "ends_at" in found else None,

@@ -24,7 +24,7 @@ from pigeonhole.aws.dynamodb import Item, call, get_item, get_items, query_all, 
 from pigeonhole.contract.classification import LabelSetRef
 from pigeonhole.contract.jobs import DeliveryStatus, Status
 from pigeonhole.contract.messages import Span
-from pigeonhole.jobs.job import MAY_FOLLOW, Announcement, Claim, Job, Part
+from pigeonhole.jobs.job import MAY_FOLLOW, IdempotencyClaim, Job, NotificationStatus, Part
 from pigeonhole.jobs.ports import Due, Page
 from pigeonhole.jobs.webhook import Attempt, Webhook
 
@@ -40,7 +40,7 @@ class DynamoJobStore:
         self._client = client
         self._table = table
 
-    def create(self, job: Job, claim: Claim | None) -> bool:
+    def create(self, job: Job, claim: IdempotencyClaim | None) -> bool:
         puts: list[Item] = [{"Item": _item_of(job), "ConditionExpression": "attribute_not_exists(pk)"}]
         if claim:
             puts.append(
@@ -52,7 +52,7 @@ class DynamoJobStore:
             )
         return self._write(puts)
 
-    def claim(self, tenant_id: str, key_hash: str) -> Claim | None:
+    def claim(self, tenant_id: str, key_hash: str) -> IdempotencyClaim | None:
         item = get_item(self._client, self._table, _at_claim(tenant_id, key_hash))
         return _claim_of(item) if item else None
 
@@ -230,7 +230,7 @@ def _job_of(item: Item) -> Job:
         label_set=_ref_of(item["label_set"]["M"]) if "label_set" in item else None,
         has_whole="has_whole" in item,
         has_objects="has_objects" in item,
-        announcement=Announcement(item["announcement"]["S"]) if "announcement" in item else None,
+        announcement=NotificationStatus(item["announcement"]["S"]) if "announcement" in item else None,
         webhook=_webhook_of(item["webhook"]["M"]) if "webhook" in item else None,
         **{"due_at": None, **times},
     )
@@ -297,7 +297,7 @@ def _span_of(item: Item) -> Span:
     return Span(int(item["sk"]["S"]), int(item["stop"]["N"]))
 
 
-def _item_of_claim(claim: Claim) -> Item:
+def _item_of_claim(claim: IdempotencyClaim) -> Item:
     return {
         **_at_claim(claim.tenant_id, claim.key_hash),
         "tenant_id": {"S": claim.tenant_id},
@@ -307,8 +307,8 @@ def _item_of_claim(claim: Claim) -> Item:
     }
 
 
-def _claim_of(item: Item) -> Claim:
-    return Claim(
+def _claim_of(item: Item) -> IdempotencyClaim:
+    return IdempotencyClaim(
         tenant_id=item["tenant_id"]["S"],
         key_hash=item["sk"]["S"],
         body_hash=item["body_hash"]["S"],

@@ -65,7 +65,7 @@ class DescribeCommand(_Message):
     log_id: str
 
 
-class KeepImagesCommand(_Message):
+class StoreLabelImagesCommand(_Message):
     """Fetch the images of a label set, see that they can be read, and keep them. `paths`: where each is in the body."""
 
     kind: Literal["keep_images"] = "keep_images"
@@ -77,7 +77,7 @@ class KeepImagesCommand(_Message):
     paths: list[str]
 
 
-AnyCommand = ClassifyCommand | DescribeCommand | KeepImagesCommand
+AnyCommand = ClassifyCommand | DescribeCommand | StoreLabelImagesCommand
 Command = Annotated[AnyCommand, Field(discriminator="kind")]
 COMMAND: TypeAdapter[AnyCommand] = TypeAdapter(Command, config=ConfigDict(hide_input_in_errors=True))
 

@@ -16,7 +16,7 @@ UTF8_BYTES = 4  # of a character, at most
 BLANK_BYTES = 1_000  # of a text's file, for what is around it
 
 
-class Kind(StrEnum):
+class FileKind(StrEnum):
     """How a file is read, by its name. An image is whatever isn't named as text: what it is, its bytes tell."""
 
     IMAGE = "image"
@@ -24,12 +24,12 @@ class Kind(StrEnum):
     LINES = "lines"
 
 
-def most_bytes(kind: Kind, limits: RequestLimits) -> int:
+def most_bytes(kind: FileKind, limits: RequestLimits) -> int:
     """How large a file may be."""
     return {
-        Kind.IMAGE: limits.max_upload_bytes,
-        Kind.TEXT: limits.max_text_chars * UTF8_BYTES + BLANK_BYTES,
-        Kind.LINES: limits.max_body_bytes,
+        FileKind.IMAGE: limits.max_upload_bytes,
+        FileKind.TEXT: limits.max_text_chars * UTF8_BYTES + BLANK_BYTES,
+        FileKind.LINES: limits.max_body_bytes,
     }[kind]
 
 
@@ -37,12 +37,12 @@ ImageType = Literal[
     "image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/tiff", "image/avif", "application/octet-stream"
 ]
 TextType = Literal["text/plain", "application/jsonl"]
-_KINDS = {"text/plain": Kind.TEXT, "application/jsonl": Kind.LINES}
+_KINDS = {"text/plain": FileKind.TEXT, "application/jsonl": FileKind.LINES}
 
 
-def kind_of_type(content_type: str) -> Kind:
+def kind_of_type(content_type: str) -> FileKind:
     """How a file of that type is read."""
-    return _KINDS.get(content_type, Kind.IMAGE)
+    return _KINDS.get(content_type, FileKind.IMAGE)
 
 
 class UploadRequest(Input):
@@ -61,7 +61,7 @@ class UploadRequest(Input):
 
     @model_validator(mode="after")
     def _texts_are_classified(self) -> UploadRequest:
-        if kind_of_type(self.content_type) is not Kind.IMAGE and self.label_set is None:
+        if kind_of_type(self.content_type) is not FileKind.IMAGE and self.label_set is None:
             raise ValueError("a file of texts needs a label_set, which it is classified by; only images are named in requests")
         return self
 

@@ -25,7 +25,7 @@ from pigeonhole.inference.labels import prompts
 from pigeonhole.inference.labels.label_class import LabelClass, Meaning, meaning
 from pigeonhole.inference.scoring import combine as weighing
 from pigeonhole.inference.scoring import log_odds as scoring
-from pigeonhole.inference.scoring.calibration import Calibration, Evidence, Floats, Modality, Pair, Weights
+from pigeonhole.inference.scoring.calibration import Calibration, Coefficients, Evidence, Floats, Modality, Pair
 from pigeonhole.inference.scoring.combine import Side
 from pigeonhole.inference.scoring.log_odds import Ranked
 
@@ -259,7 +259,7 @@ class Classifier:
     def _sides(
         self,
         samples: _Samples,
-        weights: Mapping[Pair, Weights],
+        weights: Mapping[Pair, Coefficients],
         of: Modality,
         labels: Mapping[Key, Floats],
         *,

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from cachetools import LRUCache
 
-from pigeonhole.contract.messages import KeepImagesCommand, S3Grant
+from pigeonhole.contract.messages import S3Grant, StoreLabelImagesCommand
 from pigeonhole.errors import Overloaded, SampleError, or_error, raise_first
 from pigeonhole.inference.encoders.base import Encoder
 from pigeonhole.inference.images.fetch import ByteBudget, Sources
@@ -29,8 +29,8 @@ BATCH = 8  # images embedded at a time
 REMEMBERED = 1_024  # embeddings of kept images
 
 
-@dataclass(frozen=True)
-class KeptImages:
+@dataclass(frozen=True, kw_only=True)
+class LabelImageStore:
     """The kept images of all tenants. `bucket`: where `objects` keeps them; `decode`: bytes to what the model is shown, uint8
     (side, side, 3); `own_places`: where on S3 a tenant may point without a grant. Safe to use from several threads.
     """
@@ -45,7 +45,7 @@ class KeptImages:
     _remembered: LRUCache[str, Floats] = field(init=False, default_factory=lambda: LRUCache(maxsize=REMEMBERED), repr=False)
     _lock: Lock = field(init=False, default_factory=Lock, repr=False)
 
-    def keep(self, command: KeepImagesCommand) -> list[str]:
+    def keep(self, command: StoreLabelImagesCommand) -> list[str]:
         """Fetch images, see that they can be read, keep and embed them, each distinct one once; the address of each.
 
         Raises the SampleError of the first that can't be had, with all of them as its details, and keeps none then; Overloaded.
@@ -118,7 +118,7 @@ class KeptImages:
     def _decoded(self, data: bytes | SampleError) -> Pixels | SampleError:
         return data if isinstance(data, SampleError) else or_error(partial(self.decode, data))
 
-    def _put(self, command: KeepImagesCommand, data: bytes) -> str:
+    def _put(self, command: StoreLabelImagesCommand, data: bytes) -> str:
         key = label_image_key(command.tenant_id, command.label_set, hashlib.sha256(data).hexdigest())
         self.objects.put(key, data, "application/octet-stream")
         return f"s3://{self.bucket}/{key}"

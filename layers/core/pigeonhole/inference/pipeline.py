@@ -22,7 +22,7 @@ from pigeonhole.inference.classifier import Classifier, Options, Outcome
 from pigeonhole.inference.encoders.base import Encoder, EncoderInfo
 from pigeonhole.inference.images.decode import open_image, squares
 from pigeonhole.inference.images.fetch import BudgetSpent, ByteBudget, SourceBusy
-from pigeonhole.inference.label_images import KeptImages
+from pigeonhole.inference.label_images import LabelImageStore
 from pigeonhole.inference.labels.label_class import LabelClass, merge
 from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.inference.scoring.calibration import Floats
@@ -48,7 +48,7 @@ def views_of(encoder: Encoder, image: Image.Image, *, every_part: bool) -> Pixel
     return np.stack([encoder.fit(image), *(map(encoder.fit, squares(image)) if every_part else ())])
 
 
-class RunChunk:
+class InferencePipeline:
     """The service behind functions/classify, and of each chunk in functions/worker.
 
     `kept`: the images of label sets; `own_places`: where on S3 a tenant may point without a grant.
@@ -56,10 +56,11 @@ class RunChunk:
 
     def __init__(
         self,
+        *,
         sources: Reader,
         classifier: Classifier,
         limits: ChunkLimits,
-        kept: KeptImages | None = None,
+        kept: LabelImageStore | None = None,
         own_places: Callable[[str], Sequence[S3Grant]] = lambda tenant_id: (),
     ) -> None:
         self._sources = sources
@@ -68,7 +69,7 @@ class RunChunk:
         self._kept = kept
         self._own_places = own_places
 
-    def __call__(self, command: ClassifyCommand, *, goes_on: Callable[[], bool] = lambda: True) -> ChunkResult:
+    def classify(self, command: ClassifyCommand, *, goes_on: Callable[[], bool] = lambda: True) -> ChunkResult:
         """Answer a command. `goes_on`: asked before each further group of samples; once it says no, the rest is left undone.
 
         Raises the SampleError of a label's image; of a sample's too, unless the request says `on_error: "null"`. Overloaded if

@@ -10,26 +10,26 @@ from pigeonhole.ids import is_id
 from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.ports import JobStore
 from pigeonhole.jobs.read import NO_SUCH_JOB
-from pigeonhole.jobs.update import ChangeJob
+from pigeonhole.jobs.update import JobUpdater
 from pigeonhole.tenants.tenant import Tenant
 
 
-class Cancel:
+class JobCanceler:
     """The service behind `DELETE /v1/classification/jobs/{id}`."""
 
     def __init__(
         self,
-        store: JobStore,
         *,
+        store: JobStore,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._change = ChangeJob(store, sleep)
+        self._change = JobUpdater(store=store, sleep=sleep)
         self._clock = clock
 
-    def __call__(self, tenant: Tenant, job_id: str) -> Job:
+    def cancel(self, tenant: Tenant, job_id: str) -> Job:
         """Cancel a job. Raises NotFound if the tenant has none of that id, JobFinished if it has ended."""
-        job = self._change(tenant.id, job_id, self._cancel) if is_id(job_id) else None
+        job = self._change.update(tenant.id, job_id, self._cancel) if is_id(job_id) else None
         if job is None or job.expires_at <= self._clock():
             raise NotFound(NO_SUCH_JOB)
         return job

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pigeonhole.contract.messages import ChunkMessage, ErrorReply, PartResults
 from pigeonhole.jobs.job import Part
-from pigeonhole.jobs.parts import WritePart
+from pigeonhole.jobs.parts import PartWriter
 
 GAVE_UP = ErrorReply(
     code="internal_error",
@@ -14,19 +14,19 @@ GAVE_UP = ErrorReply(
 )
 
 
-@dataclass(frozen=True)
-class FailDead:
+@dataclass(frozen=True, kw_only=True)
+class DeadLetterHandler:
     """The service behind functions/dead_letters."""
 
-    write: WritePart
+    parts: PartWriter
 
-    def __call__(self, message: ChunkMessage) -> Part | None:
+    def fail(self, message: ChunkMessage) -> Part | None:
         """Let what is left of a message's span fail; the part that says so, None if nothing is left.
 
         Raises Overloaded where trying again may help.
         """
-        begun = self.write.begin(message)
+        begun = self.parts.begin(message)
         if begun is None:
             return None
-        written = self.write(*begun, PartResults(error=GAVE_UP, gave_up=True))
+        written = self.parts.write(*begun, PartResults(error=GAVE_UP, gave_up=True))
         return written[1] if written else None

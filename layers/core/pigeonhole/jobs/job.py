@@ -38,7 +38,7 @@ MAY_FOLLOW: Mapping[Status, frozenset[Status]] = {
 ENDED = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELED})
 
 
-class Announcement(StrEnum):
+class NotificationStatus(StrEnum):
     """How far the telling of a job's end is. Whoever takes up one that waits has `LEASE_S` at least until it waits again."""
 
     WAITING = "waiting"
@@ -102,7 +102,7 @@ class Job:
     label_set: LabelSetRef | None = None
     has_whole: bool = False
     has_objects: bool = False
-    announcement: Announcement | None = None
+    announcement: NotificationStatus | None = None
     announce_at: float | None = None
     webhook: Webhook | None = None
     version: int = 1
@@ -143,17 +143,17 @@ class Job:
 
     def to_be_announced(self, now: float) -> Job:
         """Its end waits to be told, once more if who had taken that up was lost."""
-        return self._after_its_end(announcement=Announcement.WAITING, announce_at=self.again_at(now))
+        return self._after_its_end(announcement=NotificationStatus.WAITING, announce_at=self.again_at(now))
 
     def taken_up(self, now: float) -> Job:
         """Somebody is telling its end. Raises IllegalTransition unless that is waited for."""
-        if self.announcement is not Announcement.WAITING:
+        if self.announcement is not NotificationStatus.WAITING:
             raise IllegalTransition(f"an announcement that is {self.announcement} can't be taken up")
-        return self._after_its_end(announcement=Announcement.TAKEN_UP, announce_at=self.again_at(now))
+        return self._after_its_end(announcement=NotificationStatus.TAKEN_UP, announce_at=self.again_at(now))
 
     def announced(self) -> Job:
         """Its end has been told. What its webhook has to do with it is the webhook's."""
-        return self._after_its_end(announcement=Announcement.MADE, announce_at=None)
+        return self._after_its_end(announcement=NotificationStatus.MADE, announce_at=None)
 
     def awaits_telling(self, now: float) -> bool:
         """Whether its end has waited for so long that it was overlooked, or whoever took it up was lost."""
@@ -207,7 +207,7 @@ class Job:
             status,
             finished_at=now,
             due_at=due_at,
-            announcement=Announcement.WAITING,
+            announcement=NotificationStatus.WAITING,
             announce_at=due_at,
             webhook=replace(self.webhook, due_at=due_at) if self.webhook else None,
             **counted,
@@ -220,7 +220,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Claim:
+class IdempotencyClaim:
     """An Idempotency-Key and the job that it stands for. `key_hash`, `body_hash`: SHA-256, 64 hex digits."""
 
     tenant_id: str
@@ -240,9 +240,9 @@ class IdempotencyKey:
     value: str
     body: bytes
 
-    def claim_on(self, job: Job) -> Claim:
+    def claim_on(self, job: Job) -> IdempotencyClaim:
         expires_at = int(job.created_at) + CLAIM_S
-        return Claim(job.tenant_id, self.key_hash, self.body_hash, job.id, expires_at)
+        return IdempotencyClaim(job.tenant_id, self.key_hash, self.body_hash, job.id, expires_at)
 
     @property
     def body_hash(self) -> str:

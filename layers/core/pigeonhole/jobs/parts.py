@@ -11,7 +11,7 @@ from pigeonhole.contract.messages import ChunkMessage, PartResults, Span
 from pigeonhole.jobs.job import Job, Part, rest_of
 from pigeonhole.jobs.ports import JobStore
 from pigeonhole.jobs.results import pack, part_of
-from pigeonhole.jobs.update import ChangeJob
+from pigeonhole.jobs.update import JobUpdater
 from pigeonhole.object_keys import part_key
 from pigeonhole.ports import ObjectStore
 
@@ -19,8 +19,8 @@ from pigeonhole.ports import ObjectStore
 INLINE_BYTES = 50_000
 
 
-@dataclass(frozen=True)
-class WritePart:
+@dataclass(frozen=True, kw_only=True)
+class PartWriter:
     """Begins jobs and adds parts to them. Raises Overloaded where trying again may help."""
 
     store: JobStore
@@ -30,7 +30,7 @@ class WritePart:
 
     def begin(self, message: ChunkMessage) -> tuple[Job, Span] | None:
         """A message's job, being processed from now on, and what is left of the span; None if there is nothing to do."""
-        job = ChangeJob(self.store, self.sleep)(
+        job = JobUpdater(store=self.store, sleep=self.sleep).update(
             message.tenant_id,
             message.job_id,
             lambda job: job.started(self.clock()) if job.status is Status.QUEUED else None,
@@ -40,7 +40,7 @@ class WritePart:
         rest = self._rest(job, Span(message.start, message.stop))
         return (job, rest) if len(rest) else None
 
-    def __call__(self, job: Job, span: Span, results: PartResults) -> tuple[Job, Part] | None:
+    def write(self, job: Job, span: Span, results: PartResults) -> tuple[Job, Part] | None:
         """Write a part, less what others have written of its span; the job with it, None if nothing is left or it has ended."""
         packed: dict[Span, Part] = {}
         written: Part | None = None
@@ -56,7 +56,7 @@ class WritePart:
             written = packed[rest]
             return now.with_part(written, self.clock()), written
 
-        after = ChangeJob(self.store, self.sleep).write(job.tenant_id, job.id, add)
+        after = JobUpdater(store=self.store, sleep=self.sleep).write(job.tenant_id, job.id, add)
         return (after, written) if after and written else None
 
     def _rest(self, job: Job, span: Span) -> Span:

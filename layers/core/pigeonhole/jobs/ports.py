@@ -8,7 +8,7 @@ from typing import Protocol
 
 from pigeonhole.contract.jobs import Status
 from pigeonhole.contract.messages import ChunkMessage, Span, WebhookMessage
-from pigeonhole.jobs.job import Claim, Job, Part
+from pigeonhole.jobs.job import IdempotencyClaim, Job, Part
 from pigeonhole.ports import RetryQueue
 
 
@@ -36,14 +36,14 @@ class JobStore(Protocol):
     Every method raises Overloaded where trying again may help.
     """
 
-    def create(self, job: Job, claim: Claim | None) -> bool:
+    def create(self, job: Job, claim: IdempotencyClaim | None) -> bool:
         """Keep a new job and, with it, the claim on its Idempotency-Key: both or neither.
 
         False, and nothing is kept, if there is such a claim already that hasn't expired by the job's `created_at`.
         """
         ...
 
-    def claim(self, tenant_id: str, key_hash: str) -> Claim | None:
+    def claim(self, tenant_id: str, key_hash: str) -> IdempotencyClaim | None:
         """Find a claim; an expired one may still be found."""
         ...
 

@@ -14,7 +14,7 @@ from pigeonhole.ids import is_id
 from pigeonhole.jobs.job import Job, Part
 from pigeonhole.jobs.ports import JobStore, Page
 from pigeonhole.jobs.results import collect, prediction, unpack
-from pigeonhole.jobs.update import ChangeJob
+from pigeonhole.jobs.update import JobUpdater
 from pigeonhole.object_keys import job_results_key
 from pigeonhole.ports import ObjectStore
 from pigeonhole.timestamps import iso
@@ -27,8 +27,8 @@ LINK_S = 3_600
 LOOKS = (100,) * 9  # at how many more jobs a list looks, one time after the other, while its page isn't full
 
 
-@dataclass(frozen=True)
-class ReadJob:
+@dataclass(frozen=True, kw_only=True)
+class JobReader:
     """The service behind `GET /v1/classification/jobs/{id}`, and behind every request that waits for its job."""
 
     store: JobStore
@@ -36,7 +36,7 @@ class ReadJob:
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 
-    def __call__(self, tenant_id: str, job_id: str, wait_s: float = 0) -> Job:
+    def get(self, tenant_id: str, job_id: str, wait_s: float = 0) -> Job:
         """Give a job, if it hasn't ended after waiting for that up to `wait_s` seconds.
 
         Raises NotFound if the tenant has none of that id, or its time is over.
@@ -56,7 +56,7 @@ class ReadJob:
         """A job after waiting for its end, `until` then at the latest; as it was if the table is too busy to say, since it is
         taken and who asked for it must not send it again."""
         try:
-            return self(job.tenant_id, job.id, max(0, until - self.clock()))
+            return self.get(job.tenant_id, job.id, max(0, until - self.clock()))
         except Overloaded:
             return job
 
@@ -88,7 +88,9 @@ class ReadJob:
             return whole
         kept = whole.model_copy(update={"job": info.model_copy(update={"webhook": None})})  # whose log goes on
         self.objects.put(job_results_key(job.tenant_id, job.id), _as_json(kept), "application/json")
-        ChangeJob(self.store, self.sleep)(job.tenant_id, job.id, lambda now: None if now.has_whole else now.with_whole())
+        JobUpdater(store=self.store, sleep=self.sleep).update(
+            job.tenant_id, job.id, lambda now: None if now.has_whole else now.with_whole()
+        )
         return self._linked(job, log_id)
 
     def _linked(self, job: Job, log_id: str) -> JobResponse:
@@ -102,14 +104,14 @@ class ReadJob:
         return data
 
 
-@dataclass(frozen=True)
-class ListJobs:
+@dataclass(frozen=True, kw_only=True)
+class JobLister:
     """The service behind `GET /v1/classification/jobs`."""
 
     store: JobStore
     clock: Callable[[], float] = time.time
 
-    def __call__(self, tenant_id: str, status: Status | None, limit: int, cursor: str | None) -> Page:
+    def list_page(self, tenant_id: str, status: Status | None, limit: int, cursor: str | None) -> Page:
         """A page of a tenant's jobs, newest first: a full one, unless it is the last or too many jobs in a row are left out.
 
         `cursor`: the `next` of the page before.

@@ -17,8 +17,8 @@ from pigeonhole.errors import NotFound
 from pigeonhole.ids import is_id
 from pigeonhole.jobs.job import CUT, IdempotencyKey, Job
 from pigeonhole.jobs.ports import ChunkQueue, JobStore
-from pigeonhole.jobs.read import ReadJob
-from pigeonhole.jobs.submit import JobRules, Submit
+from pigeonhole.jobs.read import JobReader
+from pigeonhole.jobs.submit import JobRules, JobSubmitter
 from pigeonhole.object_keys import job_input_key
 from pigeonhole.ports import ObjectStore
 from pigeonhole.tenants.ports import SecretStore, TenantStore
@@ -37,8 +37,8 @@ class Redriven:
     samples: list[int]
 
 
-@dataclass(frozen=True)
-class Redrive:
+@dataclass(frozen=True, kw_only=True)
+class JobRedriver:
     """The service behind `pigeonhole jobs redrive`."""
 
     tenants: TenantStore
@@ -49,7 +49,7 @@ class Redrive:
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 
-    def __call__(self, tenant_id: str, job_id: str) -> Redriven:
+    def redrive(self, tenant_id: str, job_id: str) -> Redriven:
         """Make a job of those samples of an ended job that no worker could do; within 24 h of the first time, give that job.
 
         Raises NotFound if there is no such tenant or job, CannotRedrive if the job hasn't ended, has no dead sample or has
@@ -60,12 +60,20 @@ class Redrive:
         kept = self._input(old)
         dataset = [kept.request.dataset[index] for index in samples]
         rules = _rules_of(old)
-        submit = Submit(self.store, self.objects, self.queue, self.secrets, rules, clock=self.clock, sleep=self.sleep)
+        submit = JobSubmitter(
+            store=self.store,
+            objects=self.objects,
+            queue=self.queue,
+            secrets=self.secrets,
+            rules=rules,
+            clock=self.clock,
+            sleep=self.sleep,
+        )
         # No header may hold a line break, so no caller's own key can be this one.
         key = IdempotencyKey(f"redrive\n{old.id}", body=b"")
         request = kept.request.model_copy(update={"dataset": dataset})
         objects = [kept.objects[index] for index in samples] if len(kept.objects) == old.total else ()
-        job = submit(request, tenant=tenant, log_id=kept.log_id, key=key, label_set=old.label_set, objects=objects)
+        job = submit.submit(request, tenant=tenant, log_id=kept.log_id, key=key, label_set=old.label_set, objects=objects)
         return Redriven(job, samples)
 
     def _tenant(self, tenant_id: str) -> Tenant:
@@ -85,7 +93,7 @@ class Redrive:
         return job
 
     def _dead(self, job: Job) -> list[int]:
-        parts = ReadJob(self.store, self.objects, self.clock, self.sleep).parts(job)
+        parts = JobReader(store=self.store, objects=self.objects, clock=self.clock, sleep=self.sleep).parts(job)
         samples = [index for span, part in parts if part.gave_up for index in range(span.start, span.stop)]
         if not samples:
             raise CannotRedrive("nothing in the job was given up: every sample has a result, or an error of its own")

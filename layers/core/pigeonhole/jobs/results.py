@@ -30,7 +30,7 @@ def part_of(span: Span, results: PartResults) -> Part:
 
 
 @dataclass
-class Collected:
+class JobResults:
     """The results of a job's samples in their order; null where `errors` says why, or where nothing was done (canceled)."""
 
     predictions: list[list[str] | None]
@@ -53,9 +53,9 @@ class Collected:
         )
 
 
-def collect(total: int, parts: Sequence[tuple[Span, PartResults]]) -> Collected:
+def collect(total: int, parts: Sequence[tuple[Span, PartResults]]) -> JobResults:
     """Put parts together. Labels and instruction, which every part reads anew, count once."""
-    found = Collected([None] * total, [None] * total)
+    found = JobResults([None] * total, [None] * total)
     label_tokens, warnings = 0, dict[str, None]()  # a dict keeps their order, and each once
     for span, part in parts:
         if part.result is None:

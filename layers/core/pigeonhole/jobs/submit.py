@@ -17,12 +17,12 @@ from pigeonhole.contract.messages import ChunkMessage, JobInput, Span, UploadedO
 from pigeonhole.contract.validation import invalid_request
 from pigeonhole.errors import Fault, IdempotencyMismatch, NotFound, Overloaded
 from pigeonhole.ids import new_id
-from pigeonhole.jobs.job import Claim, IdempotencyKey, Job
+from pigeonhole.jobs.job import IdempotencyClaim, IdempotencyKey, Job
 from pigeonhole.jobs.ports import ChunkQueue, JobStore
-from pigeonhole.jobs.read import ReadJob
-from pigeonhole.jobs.update import TRIES, ChangeJob, pause_s
+from pigeonhole.jobs.read import JobReader
+from pigeonhole.jobs.update import TRIES, JobUpdater, pause_s
 from pigeonhole.jobs.webhook import Webhook
-from pigeonhole.label_sets.apply import ApplyLabelSet
+from pigeonhole.label_sets.apply import LabelSetApplier
 from pigeonhole.object_keys import job_input_key
 from pigeonhole.ports import ObjectStore
 from pigeonhole.tenants.ports import SecretStore
@@ -46,22 +46,22 @@ class JobRules:
         return self.text_chunk if request.dataset[0].type == "text" else self.image_chunk
 
 
-class Submit:
+class JobSubmitter:
     """The service behind every way to a job."""
 
     def __init__(
         self,
+        *,
         store: JobStore,
         objects: ObjectStore,
         queue: ChunkQueue,
         secrets: SecretStore,
         rules: JobRules,
-        *,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store = store
-        self._change = ChangeJob(store, sleep)
+        self._change = JobUpdater(store=store, sleep=sleep)
         self._sleep = sleep
         self._objects = objects
         self._queue = queue
@@ -69,7 +69,7 @@ class Submit:
         self._rules = rules
         self._clock = clock
 
-    def __call__(
+    def submit(
         self,
         request: ClassificationRequest,
         *,
@@ -104,7 +104,7 @@ class Submit:
         taken = self._create(job, claim, tenant, key)
         return self._queue_all(job) if taken is job else taken
 
-    def _create(self, job: Job, claim: Claim | None, tenant: Tenant, key: IdempotencyKey | None) -> Job:
+    def _create(self, job: Job, claim: IdempotencyClaim | None, tenant: Tenant, key: IdempotencyKey | None) -> Job:
         """Write a job down; give it, or the one that another sender of its key was faster with.
 
         A table that is writing the other's just now says no to both, and has neither yet.
@@ -148,7 +148,7 @@ class Submit:
     def _queue_all(self, job: Job) -> Job:
         try:
             queue_spans(self._queue, job, job.chunks())
-            return self._change(job.tenant_id, job.id, self._mark) or job
+            return self._change.update(job.tenant_id, job.id, self._mark) or job
         except Overloaded:
             return job  # it is written down: the sweep queues it
 
@@ -162,30 +162,30 @@ def queue_spans(queue: ChunkQueue, job: Job, spans: list[Span]) -> None:
     queue.send([ChunkMessage(tenant_id=job.tenant_id, job_id=job.id, start=each.start, stop=each.stop) for each in spans])
 
 
-@dataclass(frozen=True)
-class SubmitJob:
+@dataclass(frozen=True, kw_only=True)
+class JobRequestService:
     """The service behind `POST /v1/classification/jobs`."""
 
-    submit: Submit
-    read: ReadJob
-    apply: ApplyLabelSet
+    jobs: JobSubmitter
+    job_reader: JobReader
+    label_sets: LabelSetApplier
     limits: RequestLimits
 
-    def __call__(
+    def submit(
         self, body: object, *, tenant: Tenant, log_id: str, wanted: Preference, key: IdempotencyKey | None = None
     ) -> Job:
         """Take what a decoded JSON body holds as a job, and wait for its end if that is preferred.
 
         Raises InvalidRequest with every fault, and what Submit raises.
         """
-        until = self.read.clock() + (wanted.wait_s or 0)
+        until = self.job_reader.clock() + (wanted.wait_s or 0)
         job = self._taken(body, tenant, log_id, key)
-        return self.read.as_it_ends(job, until) if wanted.wait_s else job
+        return self.job_reader.as_it_ends(job, until) if wanted.wait_s else job
 
     def _taken(self, body: object, tenant: Tenant, log_id: str, key: IdempotencyKey | None) -> Job:
-        applied = self.apply(body, tenant)
-        if applied.fault and (earlier := self.submit.earlier(tenant, key)):
+        applied = self.label_sets.apply(body, tenant)
+        if applied.fault and (earlier := self.jobs.earlier(tenant, key)):
             return earlier  # its set has gone since; it hasn't
         request = parse_as(JobRequest, applied.body, self.limits, lacking=LACKING, faults=applied.faults)
         url = request.webhook_url
-        return self.submit(request, tenant=tenant, log_id=log_id, key=key, webhook_url=url, label_set=applied.used)
+        return self.jobs.submit(request, tenant=tenant, log_id=log_id, key=key, webhook_url=url, label_set=applied.used)

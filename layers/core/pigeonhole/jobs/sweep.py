@@ -18,7 +18,7 @@ from pigeonhole.contract.messages import Span, WebhookMessage
 from pigeonhole.jobs.job import LEASE_S, Job, open_spans
 from pigeonhole.jobs.ports import ChunkQueue, JobStore, WebhookQueue
 from pigeonhole.jobs.submit import JobRules, queue_spans
-from pigeonhole.jobs.update import ChangeJob
+from pigeonhole.jobs.update import JobUpdater
 from pigeonhole.jobs.webhook import Webhook
 
 AT_ONCE = 100  # jobs read in one go
@@ -28,7 +28,7 @@ Failed = Callable[[str, Exception | None], None]
 
 
 @dataclass(frozen=True)
-class Swept:
+class SweepSummary:
     """How many jobs were due; of how many what was left was queued again, the end was let wait again, a webhook's try was asked
     for, a webhook was given up; and how many could not be looked after."""
 
@@ -40,8 +40,8 @@ class Swept:
     failed: int = 0
 
 
-@dataclass(frozen=True)
-class Sweep:
+@dataclass(frozen=True, kw_only=True)
+class JobSweeper:
     """The service behind functions/sweep."""
 
     store: JobStore
@@ -51,7 +51,7 @@ class Sweep:
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 
-    def __call__(self, failed: Failed = lambda job_id, error: None) -> Swept:
+    def sweep(self, failed: Failed = lambda job_id, error: None) -> SweepSummary:
         """Look after the jobs that are due. One that can't be looked after is due again in a minute, and holds up no other.
 
         `failed`: is told the id of each such job, and why, if it isn't the record itself that can't be read.
@@ -75,7 +75,7 @@ class Sweep:
             start = page.next
             if start is None:
                 break
-        return Swept(due, **done)
+        return SweepSummary(due, **done)
 
     def _look_after(self, job: Job) -> list[str]:
         """See to what a job needs; what that was, as Swept has it."""
@@ -133,4 +133,4 @@ class Sweep:
 
     def _change(self, seen: Job, how: Callable[[Job], Job | None]) -> Job | None:
         """The version that was written here, None if there was nothing to write."""
-        return ChangeJob(self.store, self.sleep).write(seen.tenant_id, seen.id, how)
+        return JobUpdater(store=self.store, sleep=self.sleep).write(seen.tenant_id, seen.id, how)

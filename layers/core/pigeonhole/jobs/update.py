@@ -23,8 +23,8 @@ def pause_s(attempt: int) -> float:
     return random.uniform(0, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt))  # noqa: S311 - no secret
 
 
-@dataclass(frozen=True)
-class ChangeJob:
+@dataclass(frozen=True, kw_only=True)
+class JobUpdater:
     """Applies changes to jobs. Every try is conditional on what it read, so a lost race changes nothing.
 
     `insists`: tries again where the table is busy, too: for what has been told outside already, and would be told twice.
@@ -34,7 +34,7 @@ class ChangeJob:
     sleep: Callable[[float], None] = field(default=time.sleep)
     insists: bool = False
 
-    def __call__(self, tenant_id: str, job_id: str, how: Callable[[Job], Change]) -> Job | None:
+    def update(self, tenant_id: str, job_id: str, how: Callable[[Job], Change]) -> Job | None:
         """Give the job as it is then. `how`: the next version, with a part if there is one; None to leave it as it is.
 
         None if there is no such job. Raises Overloaded if others were faster each time, and what `how` raises.

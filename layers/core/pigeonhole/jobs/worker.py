@@ -30,9 +30,9 @@ from pigeonhole.contract.messages import (
 )
 from pigeonhole.errors import Overloaded, PigeonholeError, SampleError
 from pigeonhole.jobs.job import CUT, Job, Part
-from pigeonhole.jobs.parts import WritePart
+from pigeonhole.jobs.parts import PartWriter
 from pigeonhole.jobs.ports import ChunkQueue, JobStore
-from pigeonhole.jobs.read import ReadJob
+from pigeonhole.jobs.read import JobReader
 from pigeonhole.jobs.submit import queue_spans
 from pigeonhole.object_keys import job_input_key
 from pigeonhole.ports import ObjectStore
@@ -46,14 +46,14 @@ INPUT_UNREADABLE = ErrorReply(
 )
 
 
-class Runner(Protocol):
+class Pipeline(Protocol):
     """run_chunk.RunChunk."""
 
-    def __call__(self, command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult: ...
+    def classify(self, command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult: ...
 
 
-@dataclass(frozen=True)
-class ProcessChunk:
+@dataclass(frozen=True, kw_only=True)
+class ChunkWorker:
     """The service behind functions/worker. `stop_s`: seconds before the function's end from which on no samples are begun;
     earlier if the last group took longer than that.
     """
@@ -62,12 +62,12 @@ class ProcessChunk:
     tenants: TenantStore
     objects: ObjectStore
     queue: ChunkQueue
-    run: Runner
-    write: WritePart
-    read: ReadJob
+    pipeline: Pipeline
+    parts: PartWriter
+    job_reader: JobReader
     stop_s: float = 30.0
 
-    def __call__(
+    def process(
         self, message: ChunkMessage, time_left_s: Callable[[], float], *, tries: int = 1, is_last_try: bool = False
     ) -> list[Part]:
         """Do a message's work; the parts that were written, none if there was nothing to do.
@@ -77,7 +77,7 @@ class ProcessChunk:
 
         Raises Overloaded where trying again may help, and whatever is a fault of ours.
         """
-        begun = self.write.begin(message)
+        begun = self.parts.begin(message)
         if begun is None:
             return []
         job, rest = begun
@@ -96,7 +96,7 @@ class ProcessChunk:
             piece = Span(rest.start, min(rest.start + at_once, rest.stop))
             results = self._classify(command, piece, goes_on)
             done = len(results.result.predictions) if results.result else len(piece)
-            written = self.write(job, Span(piece.start, piece.start + done), results)
+            written = self.parts.write(job, Span(piece.start, piece.start + done), results)
             if written is None:  # nobody wants it any more, or another is at the rest, too
                 return parts
             job, part = written
@@ -107,7 +107,7 @@ class ProcessChunk:
                 break
         if job.has_ended:
             with suppress(PigeonholeError):  # a large answer is put together here, where there is the memory, or by who asks
-                self.read.shown(job, log_id=job.id)
+                self.job_reader.shown(job, log_id=job.id)
         return parts
 
     def _is_wanted(self, job: Job) -> bool:
@@ -125,7 +125,7 @@ class ProcessChunk:
         tried = False
         while True:
             try:
-                return PartResults(result=self.run(command, goes_on=goes_on))
+                return PartResults(result=self.pipeline.classify(command, goes_on=goes_on))
             except SampleError as error:  # a label's picture, without which no sample can be sorted
                 if tried or not error.retryable or not goes_on():
                     return PartResults(error=as_reply(error))

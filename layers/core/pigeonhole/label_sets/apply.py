@@ -12,7 +12,7 @@ from pigeonhole.tenants.tenant import Tenant
 
 
 @dataclass(frozen=True)
-class Applied:
+class AppliedLabelSet:
     """A request's body with a set in it, and which one that was; or why there is none, to be told with all other faults."""
 
     body: object
@@ -24,23 +24,25 @@ class Applied:
         return (self.fault,) if self.fault else ()
 
 
-@dataclass(frozen=True)
-class ApplyLabelSet:
+@dataclass(frozen=True, kw_only=True)
+class LabelSetApplier:
     """What stands before every way in that takes a `label_set`."""
 
     store: LabelSetStore
 
-    def __call__(self, body: object, tenant: Tenant) -> Applied:
+    def apply(self, body: object, tenant: Tenant) -> AppliedLabelSet:
         """A request's body with the labels and options of the set that it names."""
         name = body.get("label_set") if isinstance(body, Mapping) else None
         if not isinstance(body, Mapping) or not isinstance(name, str) or not is_set_name(name):
-            return Applied(body)  # what is wrong there, validation says
+            return AppliedLabelSet(body)  # what is wrong there, validation says
         if body.get("labels") is not None:
-            return Applied(body, fault=Fault("label_set", "stands in place of `labels`, not beside them: send one of the two"))
+            return AppliedLabelSet(
+                body, fault=Fault("label_set", "stands in place of `labels`, not beside them: send one of the two")
+            )
         found = self.store.get(tenant.id, name)
         if found is None:
-            return Applied(body, fault=no_such_set(name))
-        return Applied(found.applied_to(body), LabelSetRef(name=name, version=found.version))
+            return AppliedLabelSet(body, fault=no_such_set(name))
+        return AppliedLabelSet(found.applied_to(body), LabelSetRef(name=name, version=found.version))
 
 
 def no_such_set(name: str) -> Fault:

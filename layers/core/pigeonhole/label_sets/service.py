@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from pigeonhole.contract.classification import Label, RequestLimits, check_set_name, is_set_name
 from pigeonhole.contract.label_sets import LabelSetInfo, LabelSetRequest, LabelSetResponse, LabelSetsResponse
-from pigeonhole.contract.messages import KeepImagesCommand, error_of
+from pigeonhole.contract.messages import StoreLabelImagesCommand, error_of
 from pigeonhole.contract.validation import faults_of, invalid_request
 from pigeonhole.errors import Fault, NotFound, Overloaded, PigeonholeError, TooLarge
 from pigeonhole.label_sets.label_set import LabelSet, Precondition, images_of
@@ -29,8 +29,8 @@ ADDRESS_BYTES = 250  # of a kept image, at most
 NO_SUCH_SET = "There is no label set of this name. GET /v1/label-sets lists yours."
 
 
-@dataclass(frozen=True)
-class LabelSets:
+@dataclass(frozen=True, kw_only=True)
+class LabelSetService:
     """The service behind `/v1/label-sets`. `bucket`: of the kept images."""
 
     store: LabelSetStore
@@ -126,7 +126,7 @@ class LabelSets:
         places = [i for i, label in enumerate(labels) if label.type == "image"]
         if not places:
             return
-        command = KeepImagesCommand(
+        command = StoreLabelImagesCommand(
             log_id=log_id,
             tenant_id=tenant.id,
             label_set=name,

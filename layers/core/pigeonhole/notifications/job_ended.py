@@ -14,47 +14,47 @@ from dataclasses import dataclass, replace
 
 from pigeonhole.contract.messages import JobEnded, WebhookMessage
 from pigeonhole.errors import Overloaded
-from pigeonhole.jobs.job import Announcement, Job
+from pigeonhole.jobs.job import Job, NotificationStatus
 from pigeonhole.jobs.ports import JobStore, WebhookQueue
-from pigeonhole.jobs.update import ChangeJob
+from pigeonhole.jobs.update import JobUpdater
 from pigeonhole.ports import EventBus
 from pigeonhole.timestamps import iso
-from pigeonhole.uploads.publish_results import Published
+from pigeonhole.uploads.publish_results import JobResultsPublisher, PublishSummary
 
 
-@dataclass(frozen=True)
-class Announce:
-    """The service behind functions/notify. `publish`: tells the results of a job's uploaded objects."""
+@dataclass(frozen=True, kw_only=True)
+class JobEndNotifier:
+    """The service behind functions/notify. `publisher`: tells the results of a job's uploaded objects."""
 
     store: JobStore
     bus: EventBus
     webhooks: WebhookQueue
-    publish: Callable[[Job], Published]
+    publisher: JobResultsPublisher
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 
-    def __call__(self, tenant_id: str, job_id: str) -> tuple[Job, Published] | None:
+    def notify(self, tenant_id: str, job_id: str) -> tuple[Job, PublishSummary] | None:
         """Tell the end of a job that waits for it; the job and what was told of its uploads, None if there is nothing to tell.
 
         Raises Overloaded where it could not be told now.
         """
-        change = ChangeJob(self.store, self.sleep)
+        change = JobUpdater(store=self.store, sleep=self.sleep)
         job = change.write(tenant_id, job_id, self._take_up)
         if job is None:
             return None
         if job.awaits_try(1):
             with suppress(Overloaded):  # the sweep asks for that try, and no event waits for it
                 self.webhooks.send([WebhookMessage(tenant_id=tenant_id, job_id=job_id, attempt=1)])
-        published = self.publish(job) if job.has_objects else Published()
+        published = self.publisher.publish(job) if job.has_objects else PublishSummary()
         self.bus.put([event_of(job)])
-        after = replace(change, insists=True)(tenant_id, job_id, self._note)
+        after = replace(change, insists=True).update(tenant_id, job_id, self._note)
         return (after or job), published
 
     def _take_up(self, job: Job) -> Job | None:
-        return job.taken_up(self.clock()) if job.announcement is Announcement.WAITING else None
+        return job.taken_up(self.clock()) if job.announcement is NotificationStatus.WAITING else None
 
     def _note(self, job: Job) -> Job | None:
-        return job.announced() if job.announcement is Announcement.TAKEN_UP else None
+        return job.announced() if job.announcement is NotificationStatus.TAKEN_UP else None
 
 
 def event_of(job: Job) -> JobEnded:

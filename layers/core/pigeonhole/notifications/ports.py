@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 
-class Poster(Protocol):
+class WebhookPoster(Protocol):
     """Posts to addresses that callers named."""
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:

@@ -7,11 +7,11 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 
-from pigeonhole.tenants.tenant import Secret
+from pigeonhole.tenants.tenant import WebhookSecret
 from pigeonhole.tenants.webhook_secrets import SECRET_PREFIX
 
 
-def signature_headers(body: bytes, message_id: str, with_secrets: Sequence[Secret], now: float) -> dict[str, str]:
+def signature_headers(body: bytes, message_id: str, with_secrets: Sequence[WebhookSecret], now: float) -> dict[str, str]:
     """The headers of a delivery: `v1,` and the base64 of HMAC-SHA-256 over id, time and body, with each of the secrets.
 
     Source: github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md.

@@ -12,38 +12,38 @@ from pigeonhole.errors import SampleError
 from pigeonhole.jobs.job import LEASE_S, Job
 from pigeonhole.jobs.ports import JobStore
 from pigeonhole.jobs.read import info_of
-from pigeonhole.jobs.update import ChangeJob
+from pigeonhole.jobs.update import JobUpdater
 from pigeonhole.jobs.webhook import Webhook
-from pigeonhole.notifications.ports import Poster
+from pigeonhole.notifications.ports import WebhookPoster
 from pigeonhole.notifications.signing import signature_headers
 from pigeonhole.tenants.ports import SecretStore
-from pigeonhole.tenants.tenant import Secret
+from pigeonhole.tenants.tenant import WebhookSecret
 from pigeonhole.timestamps import iso
 
 
-@dataclass(frozen=True)
-class DeliverWebhook:
+@dataclass(frozen=True, kw_only=True)
+class WebhookDeliverer:
     """The service behind functions/webhooks. `first_pause_s`: between the first try and the second."""
 
     store: JobStore
     secrets: SecretStore
-    poster: Poster
+    poster: WebhookPoster
     first_pause_s: float = 30
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 
-    def __call__(self, message: WebhookMessage) -> Webhook | None:
+    def deliver(self, message: WebhookMessage) -> Webhook | None:
         """Make the try that a message asks for; how the webhook stands then, None if there was nothing to do.
 
         Raises Overloaded where trying again may help. A try that has begun isn't made again by that.
         """
-        change = ChangeJob(self.store, self.sleep)
+        change = JobUpdater(store=self.store, sleep=self.sleep)
         secrets = self.secrets.secrets(message.tenant_id)  # before: a try that has begun is not to fail by this
         job = change.write(message.tenant_id, message.job_id, lambda job: self._begun(job, message.attempt))
         if job is None or job.webhook is None:
             return None
         status, error = self._post(job, job.webhook.url, secrets)
-        after = replace(change, insists=True)(
+        after = replace(change, insists=True).update(
             job.tenant_id, job.id, lambda job: self._with_outcome(job, message.attempt, status, error)
         )
         return after.webhook if after else None
@@ -53,7 +53,7 @@ class DeliverWebhook:
             return None
         return job.with_webhook(job.webhook.begun(self.clock(), LEASE_S, self.first_pause_s))
 
-    def _post(self, job: Job, url: str, secrets: Sequence[Secret]) -> tuple[int | None, str | None]:
+    def _post(self, job: Job, url: str, secrets: Sequence[WebhookSecret]) -> tuple[int | None, str | None]:
         """The answer's status, or why there was none."""
         body, now = body_of(job), self.clock()
         signing = [secret for secret in secrets if secret.signs(now)]

@@ -29,10 +29,10 @@ class NewKey:
     record: ApiKeyRecord
 
 
-class ManageKeys:
+class ApiKeyManager:
     """The service behind `pigeonhole keys`."""
 
-    def __init__(self, registry: KeyRegistry, store: TenantStore, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, *, registry: KeyRegistry, store: TenantStore, clock: Callable[[], float] = time.time) -> None:
         self._registry = registry
         self._store = store
         self._clock = clock

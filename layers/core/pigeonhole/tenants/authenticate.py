@@ -12,11 +12,11 @@ from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, hash_of
 REFUSAL = "The x-api-key header is missing, or what it holds is not a valid key."  # the gateway says the same
 
 
-class Authenticate:
+class Authenticator:
     """Looks keys up by their hash. A key that was found is remembered for `ttl_s`; one that wasn't is looked up each time."""
 
     def __init__(
-        self, store: TenantStore, *, ttl_s: float = 60.0, remembered: int = 1_000, clock: Callable[[], float] = time.time
+        self, *, store: TenantStore, ttl_s: float = 60.0, remembered: int = 1_000, clock: Callable[[], float] = time.time
     ) -> None:
         self._store = store
         self._ttl_s = ttl_s
@@ -24,7 +24,7 @@ class Authenticate:
         self._clock = clock
         self._found: dict[str, tuple[float, tuple[ApiKeyRecord, Tenant]]] = {}  # hash -> (until, found)
 
-    def __call__(self, api_key: str | None) -> Tenant:
+    def authenticate(self, api_key: str | None) -> Tenant:
         """Give the key's tenant.
 
         Raises InvalidApiKey for no key, an unknown or an ended one; Overloaded if the lookup fails.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from pigeonhole.tenants.tenant import ApiKeyRecord, Secret, Tenant
+from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, WebhookSecret
 
 
 class TenantStore(Protocol):
@@ -58,10 +58,10 @@ class KeyRegistry(Protocol):
 class SecretStore(Protocol):
     """Tenants' webhook secrets, the newest first. Raises Overloaded where trying again may help."""
 
-    def secrets(self, tenant_id: str) -> tuple[Secret, ...]:
+    def secrets(self, tenant_id: str) -> tuple[WebhookSecret, ...]:
         """Those that are kept, ended ones too; none if the tenant never made one."""
         ...
 
-    def replace_secrets(self, tenant_id: str, secrets: Sequence[Secret], known: Sequence[Secret]) -> None:
+    def replace_secrets(self, tenant_id: str, secrets: Sequence[WebhookSecret], known: Sequence[WebhookSecret]) -> None:
         """Keep `secrets` in place of `known`. Raises Overloaded, and keeps nothing, if others are kept than `known`."""
         ...

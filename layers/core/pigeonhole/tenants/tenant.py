@@ -56,7 +56,7 @@ def new_key() -> str:
 
 
 @dataclass(frozen=True)
-class Secret:
+class WebhookSecret:
     """A tenant's signing secret: `whsec_` and base64. Times are seconds since 1970, UTC; `ends_at`: None for the newest."""
 
     value: str

@@ -12,18 +12,18 @@ from dataclasses import dataclass, replace
 from pigeonhole.contract.service import WebhookSecretResponse
 from pigeonhole.errors import RateLimited
 from pigeonhole.tenants.ports import SecretStore
-from pigeonhole.tenants.tenant import Secret, Tenant
+from pigeonhole.tenants.tenant import Tenant, WebhookSecret
 from pigeonhole.timestamps import iso
 
 
-@dataclass(frozen=True)
-class RotateWebhookSecret:
+@dataclass(frozen=True, kw_only=True)
+class WebhookSecretRotator:
     """The service behind `POST /v1/account/webhook-secret`."""
 
     store: SecretStore
     clock: Callable[[], float] = time.time
 
-    def __call__(self, tenant: Tenant, log_id: str) -> WebhookSecretResponse:
+    def rotate(self, tenant: Tenant, log_id: str) -> WebhookSecretResponse:
         """Make a secret and tell it, this once. Raises Overloaded if another was being made at the same time."""
         known, now = self.store.secrets(tenant.id), self.clock()
         kept = rotated(known, now)
@@ -46,12 +46,12 @@ OLD_SECRET_S = 24 * 3600  # how long a secret that was replaced still signs
 MAX_SECRETS = 10
 
 
-def rotated(known: Sequence[Secret], now: float) -> tuple[Secret, ...]:
+def rotated(known: Sequence[WebhookSecret], now: float) -> tuple[WebhookSecret, ...]:
     """A new secret before those that still sign: the one that was the newest does for a day.
 
     Raises RateLimited if there are `MAX_SECRETS` already: each of them signs for the day that it was promised.
     """
-    new = Secret(SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode(), int(now))
+    new = WebhookSecret(SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode(), int(now))
     old = [replace(it, ends_at=int(now) + OLD_SECRET_S) if it.ends_at is None else it for it in known if it.signs(now)]
     if len(old) >= MAX_SECRETS:
         first_end = min(it.ends_at for it in old if it.ends_at is not None)  # each has one
@@ -62,6 +62,6 @@ def rotated(known: Sequence[Secret], now: float) -> tuple[Secret, ...]:
     return (new, *old)
 
 
-def old_valid_until(known: Sequence[Secret], now: float) -> int | None:
+def old_valid_until(known: Sequence[WebhookSecret], now: float) -> int | None:
     """Until when a secret that was replaced still signs; None if none does."""
     return max((it.ends_at for it in known if it.ends_at is not None and it.signs(now)), default=None)

@@ -20,8 +20,8 @@ from pigeonhole.uploads.ports import UploadForms
 from pigeonhole.uploads.uploaded_object import ENDINGS, kind_of
 
 
-@dataclass(frozen=True)
-class MakeUpload:
+@dataclass(frozen=True, kw_only=True)
+class UploadFormCreator:
     """The service behind `POST /v1/uploads`. `form_s`: how long a form is taken; `keep_s`: how long an upload is kept."""
 
     forms: UploadForms
@@ -32,7 +32,7 @@ class MakeUpload:
     keep_s: int = 7 * 24 * 3600
     clock: Callable[[], float] = time.time
 
-    def __call__(self, body: object, tenant: Tenant) -> Upload:
+    def create(self, body: object, tenant: Tenant) -> Upload:
         """Make a form. Raises InvalidRequest with every fault, Overloaded."""
         try:
             asked = UploadRequest.model_validate(body, context=self.limits)

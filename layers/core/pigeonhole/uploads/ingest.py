@@ -21,18 +21,18 @@ from typing import Any
 from pigeonhole.contract.classification import ClassificationRequest, LabelSetRef, RequestLimits, is_set_name, parse_as
 from pigeonhole.contract.messages import UploadedObject
 from pigeonhole.contract.upload_results import ObjectFault
-from pigeonhole.contract.uploads import Kind
+from pigeonhole.contract.uploads import FileKind
 from pigeonhole.errors import InvalidRequest, NotFound
 from pigeonhole.jobs.job import IdempotencyKey
-from pigeonhole.jobs.submit import Submit
-from pigeonhole.label_sets.apply import Applied, ApplyLabelSet
+from pigeonhole.jobs.submit import JobSubmitter
+from pigeonhole.label_sets.apply import AppliedLabelSet, LabelSetApplier
 from pigeonhole.object_keys import place_of
 from pigeonhole.ports import ObjectStore
 from pigeonhole.tenants.ports import TenantStore
 from pigeonhole.tenants.tenant import Tenant
 from pigeonhole.uploads.ports import ResultStore
-from pigeonhole.uploads.publish_results import PublishResults, refused
-from pigeonhole.uploads.read_files import ReadUploads, Samples, in_words
+from pigeonhole.uploads.publish_results import UploadResultsPublisher, refused
+from pigeonhole.uploads.read_files import Samples, UploadedFileReader, in_words
 from pigeonhole.uploads.uploaded_object import in_order, kind_of
 
 AT_ONCE = 8  # jobs; each may have a file of 4 MB in hand
@@ -42,7 +42,7 @@ Uploads = Sequence[UploadedObject]
 
 
 @dataclass(frozen=True)
-class Ingested:
+class IngestSummary:
     """What became of files. `jobs`, `samples`: taken; `refused`: files with an error for a result; `known`: files that have a
     result, or that a later upload of the batch replaces; `strays`: files that are no tenant's; `left`: not taken, for another
     try; `errors`: why, by tenant."""
@@ -55,8 +55,8 @@ class Ingested:
     left: frozenset[UploadedObject] = frozenset()
     errors: tuple[tuple[str, Exception], ...] = ()
 
-    def __add__(self, other: Ingested) -> Ingested:
-        return Ingested(
+    def __add__(self, other: IngestSummary) -> IngestSummary:
+        return IngestSummary(
             self.jobs + other.jobs,
             self.samples + other.samples,
             self.refused + other.refused,
@@ -72,42 +72,42 @@ class Batch:
     """Files of one kind that are to be one job, by a tenant's label set."""
 
     tenant: Tenant
-    applied: Applied
+    applied: AppliedLabelSet
     uploads: Uploads
 
 
-Step = tuple[Ingested, list[Batch]]  # what was done, and what is to be done next
+Step = tuple[IngestSummary, list[Batch]]  # what was done, and what is to be done next
 
 
-@dataclass(frozen=True)
-class Ingest:
+@dataclass(frozen=True, kw_only=True)
+class UploadIngester:
     """The service behind functions/ingest. `bucket`: of uploads; `keep_s`: how long a result is kept."""
 
     tenants: TenantStore
-    apply: ApplyLabelSet
-    submit: Submit
+    label_sets: LabelSetApplier
+    jobs: JobSubmitter
     files: ObjectStore
     results: ResultStore
-    publish: PublishResults
+    publisher: UploadResultsPublisher
     limits: RequestLimits
     bucket: str
     keep_s: int = 7 * 24 * 3600
     clock: Callable[[], float] = time.time
 
-    def __call__(self, uploads: Uploads, log_id: str, time_left_s: Callable[[], float] = lambda: math.inf) -> Ingested:
+    def ingest(self, uploads: Uploads, log_id: str, time_left_s: Callable[[], float] = lambda: math.inf) -> IngestSummary:
         """Take files, for as long as there is time. What can't be taken now is left, and costs no other job anything."""
         newest = {upload.key: upload for upload in sorted(uploads, key=lambda upload: in_order(upload.sequencer))}
         groups, strays = _groups(newest.values())
-        done = Ingested(known=len(set(uploads)) - len(newest), strays=strays)
+        done = IngestSummary(known=len(set(uploads)) - len(newest), strays=strays)
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="ingest") as pool:
 
             def tried(tenant_id: str, uploads: Uploads, work: Callable[[], Step]) -> Step:
                 if time_left_s() < STOP_S:
-                    return Ingested(left=frozenset(uploads)), []
+                    return IngestSummary(left=frozenset(uploads)), []
                 try:
                     return work()
                 except Exception as error:  # whatever it is, the others' turn comes
-                    return Ingested(left=frozenset(uploads), errors=((tenant_id, error),)), []
+                    return IngestSummary(left=frozenset(uploads), errors=((tenant_id, error),)), []
 
             looked_at = [
                 pool.submit(tried, tenant_id, group, partial(self._look_at, tenant_id, label_set, group))
@@ -123,18 +123,18 @@ class Ingest:
         """Refuse files whose label set there isn't, pass over those that have a result, and say which become one job each."""
         tenant = self.tenants.tenant(tenant_id)
         if tenant is None:
-            return Ingested(strays=len(group)), []
-        applied = self.apply({"label_set": label_set, "on_error": "null"}, tenant)
+            return IngestSummary(strays=len(group)), []
+        applied = self.label_sets.apply({"label_set": label_set, "on_error": "null"}, tenant)
         if applied.used is None:
             return self._refuse(tenant, dict.fromkeys(group, _no_such_set(label_set)), None), []
         known = self.results.sequencers(tenant.id, [upload.key for upload in group])
         new = [upload for upload in group if in_order(upload.sequencer) > known.get(upload.key, "")]
         batches = [Batch(tenant, applied, together) for together in _together(new, self.limits.max_samples)]
-        return Ingested(known=len(group) - len(new)), batches
+        return IngestSummary(known=len(group) - len(new)), batches
 
     def _take(self, batch: Batch, log_id: str) -> Step:
         """Make a job of files, and refuse those that can't be part of it."""
-        read = ReadUploads(self.files, self.limits, self.bucket)(batch.uploads)
+        read = UploadedFileReader(files=self.files, limits=self.limits, bucket=self.bucket).read(batch.uploads)
         samples: dict[UploadedObject, Samples] = {}
         faults: dict[UploadedObject, ObjectFault] = {}
         for upload, found in zip(batch.uploads, read, strict=True):
@@ -142,7 +142,7 @@ class Ingest:
                 faults[upload] = found
             else:
                 samples[upload] = found
-        done = Ingested()
+        done = IngestSummary()
         if samples:
             try:
                 done = self._submit(batch, samples, log_id)
@@ -151,14 +151,14 @@ class Ingest:
                 faults |= dict.fromkeys(samples, fault)
         return done + self._refuse(batch.tenant, faults, batch.applied.used), []
 
-    def _submit(self, batch: Batch, samples: Mapping[UploadedObject, Samples], log_id: str) -> Ingested:
+    def _submit(self, batch: Batch, samples: Mapping[UploadedObject, Samples], log_id: str) -> IngestSummary:
         dataset = [sample for each in samples.values() for sample in each]
         body: Any = batch.applied.body
-        are_lines = kind_of(batch.uploads[0].key) is Kind.LINES
+        are_lines = kind_of(batch.uploads[0].key) is FileKind.LINES
         # Of lines nobody is told the scores, and ten thousand times twenty-four are much to carry.
         request = parse_as(ClassificationRequest, {**body, "dataset": dataset, "scores": not are_lines}, self.limits)
         objects = [upload.model_copy(update={"samples": len(own), "is_lines": are_lines}) for upload, own in samples.items()]
-        self.submit(
+        self.jobs.submit(
             request,
             tenant=batch.tenant,
             log_id=log_id,
@@ -166,13 +166,15 @@ class Ingest:
             label_set=batch.applied.used,
             objects=objects,
         )
-        return Ingested(jobs=1, samples=len(dataset))
+        return IngestSummary(jobs=1, samples=len(dataset))
 
-    def _refuse(self, tenant: Tenant, faults: Mapping[UploadedObject, ObjectFault], label_set: LabelSetRef | None) -> Ingested:
+    def _refuse(
+        self, tenant: Tenant, faults: Mapping[UploadedObject, ObjectFault], label_set: LabelSetRef | None
+    ) -> IngestSummary:
         now = self.clock()
         make = partial(refused, label_set=label_set, now=now, expires_at=int(now) + self.keep_s, bucket=self.bucket)
-        self.publish([make(tenant.id, upload, fault) for upload, fault in faults.items()])
-        return Ingested(refused=len(faults))
+        self.publisher.publish([make(tenant.id, upload, fault) for upload, fault in faults.items()])
+        return IngestSummary(refused=len(faults))
 
 
 def _groups(uploads: Iterable[UploadedObject]) -> tuple[dict[tuple[str, str], list[UploadedObject]], int]:
@@ -189,9 +191,9 @@ def _groups(uploads: Iterable[UploadedObject]) -> tuple[dict[tuple[str, str], li
 
 def _together(uploads: Uploads, most: int) -> Iterator[list[UploadedObject]]:
     """Files that are one job each: all images, all texts, and every file of lines by itself."""
-    by_kind = {kind: [upload for upload in uploads if kind_of(upload.key) is kind] for kind in Kind}
+    by_kind = {kind: [upload for upload in uploads if kind_of(upload.key) is kind] for kind in FileKind}
     for kind, files in by_kind.items():
-        at_once = 1 if kind is Kind.LINES else most
+        at_once = 1 if kind is FileKind.LINES else most
         yield from (files[first : first + at_once] for first in range(0, len(files), at_once))
 
 

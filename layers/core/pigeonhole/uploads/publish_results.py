@@ -19,8 +19,8 @@ from pigeonhole.contract.messages import JobInput, UploadClassified, UploadedObj
 from pigeonhole.contract.upload_results import ObjectFault, UploadResult
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Job
-from pigeonhole.jobs.read import ReadJob
-from pigeonhole.jobs.results import Collected, collect, prediction
+from pigeonhole.jobs.read import JobReader
+from pigeonhole.jobs.results import JobResults, collect, prediction
 from pigeonhole.object_keys import job_input_key, place_of, upload_result_key
 from pigeonhole.ports import EventBus, ObjectStore
 from pigeonhole.timestamps import iso
@@ -42,7 +42,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishSummary:
     """How many results were told, how many of them errors; of how many a later upload's is known, or another job's of the same
     upload; and how many objects could not be tagged."""
 
@@ -52,8 +52,8 @@ class Published:
     untagged: int = 0
 
 
-@dataclass(frozen=True)
-class PublishResults:
+@dataclass(frozen=True, kw_only=True)
+class UploadResultsPublisher:
     """Tells results. `objects`, `bucket`: of uploads and results; `tags`: None where objects aren't to be tagged."""
 
     results: ResultStore
@@ -62,15 +62,15 @@ class PublishResults:
     bus: EventBus
     bucket: str
 
-    def __call__(self, outcomes: Sequence[Outcome]) -> Published:
+    def publish(self, outcomes: Sequence[Outcome]) -> PublishSummary:
         """Tell results of different objects. Raises Overloaded where trying again may help."""
         if not outcomes:
-            return Published()
+            return PublishSummary()
         with ThreadPoolExecutor(min(AT_ONCE, len(outcomes)), thread_name_prefix="publish") as pool:
             kept = list(pool.map(self._keep, outcomes))
         told = [outcome for outcome, tagged in zip(outcomes, kept, strict=True) if tagged is not None]
         self.bus.put([event_of(outcome.result, self.bucket) for outcome in told])
-        return Published(
+        return PublishSummary(
             told=len(told),
             failed=sum(outcome.result.told.status == "failed" for outcome in told),
             overtaken=kept.count(None),
@@ -99,23 +99,23 @@ class PublishResults:
         raise Overloaded()
 
 
-@dataclass(frozen=True)
-class PublishJob:
+@dataclass(frozen=True, kw_only=True)
+class JobResultsPublisher:
     """Tells the results of a job's uploaded objects. `objects`: what jobs work on."""
 
-    read: ReadJob
+    job_reader: JobReader
     objects: ObjectStore
-    publish: PublishResults
+    publisher: UploadResultsPublisher
     clock: Callable[[], float] = time.time
 
-    def __call__(self, job: Job) -> Published:
+    def publish(self, job: Job) -> PublishSummary:
         """Tell the results of an ended job. Raises Overloaded where trying again may help."""
         data = self.objects.get(job_input_key(job.tenant_id, job.id))
         if data is None:  # its time is over, and with it that of its results
-            return Published()
+            return PublishSummary()
         kept = JobInput.read(data)
-        found = collect(job.total, self.read.parts(job))
-        return self.publish(list(_outcomes(job, kept.objects, found, self.clock(), self.publish.bucket)))
+        found = collect(job.total, self.job_reader.parts(job))
+        return self.publisher.publish(list(_outcomes(job, kept.objects, found, self.clock(), self.publisher.bucket)))
 
 
 def refused(
@@ -142,7 +142,7 @@ def refused(
     return Outcome(ObjectResult(tenant_id, in_order(upload.sequencer), now, expires_at, told), told)
 
 
-def _outcomes(job: Job, uploads: Sequence[UploadedObject], found: Collected, now: float, bucket: str) -> Iterator[Outcome]:
+def _outcomes(job: Job, uploads: Sequence[UploadedObject], found: JobResults, now: float, bucket: str) -> Iterator[Outcome]:
     errors = {fault.index: fault for fault in found.errors}
     not_done = CANCELED if job.status is Status.CANCELED else NOT_DONE
     start = 0
@@ -167,7 +167,7 @@ def _outcomes(job: Job, uploads: Sequence[UploadedObject], found: Collected, now
 
 
 def _of_one(
-    whole: partial[UploadResult], job: Job, index: int, found: Collected, errors: dict[int, SampleFault], not_done: ObjectFault
+    whole: partial[UploadResult], job: Job, index: int, found: JobResults, errors: dict[int, SampleFault], not_done: ObjectFault
 ) -> tuple[UploadResult, UploadResult]:
     chosen = found.predictions[index]
     if chosen is None:
@@ -185,7 +185,12 @@ def _of_chosen(chosen: Sequence[str], scores: Sequence[LabelScore] | None) -> li
 
 
 def _of_lines(
-    whole: partial[UploadResult], job: Job, span: range, found: Collected, errors: dict[int, SampleFault], not_done: ObjectFault
+    whole: partial[UploadResult],
+    job: Job,
+    span: range,
+    found: JobResults,
+    errors: dict[int, SampleFault],
+    not_done: ObjectFault,
 ) -> tuple[UploadResult, UploadResult]:
     chosen = found.predictions[span.start : span.stop]
     succeeded = sum(each is not None for each in chosen)

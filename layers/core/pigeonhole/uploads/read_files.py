@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from pigeonhole.contract.classification import RequestLimits, Sample
 from pigeonhole.contract.messages import UploadedObject
 from pigeonhole.contract.upload_results import ObjectFault
-from pigeonhole.contract.uploads import Kind, most_bytes
+from pigeonhole.contract.uploads import FileKind, most_bytes
 from pigeonhole.contract.validation import faults_of, within
 from pigeonhole.errors import Fault, InvalidRequest, TooLarge, UnfetchableUrl, UnsupportedMedia
 from pigeonhole.ports import ObjectStore
@@ -35,15 +35,15 @@ NO_TEXT = "The file is not text in UTF-8. Convert it, and upload it again."
 Samples = list[dict[str, Any]]
 
 
-@dataclass(frozen=True)
-class ReadUploads:
+@dataclass(frozen=True, kw_only=True)
+class UploadedFileReader:
     """Reads files of the upload bucket. `limits`: those of jobs."""
 
     files: ObjectStore
     limits: RequestLimits
     bucket: str
 
-    def __call__(self, uploads: Sequence[UploadedObject]) -> list[Samples | ObjectFault]:
+    def read(self, uploads: Sequence[UploadedObject]) -> list[Samples | ObjectFault]:
         """What each of some files holds, in order. Raises Overloaded."""
         with ThreadPoolExecutor(min(READ_AT_ONCE, len(uploads)), thread_name_prefix="read") as pool:
             return list(pool.map(self._read, uploads))
@@ -52,7 +52,7 @@ class ReadUploads:
         kind = kind_of(upload.key)
         if fault := self._unfit(upload, kind):
             return fault
-        if kind is Kind.IMAGE:
+        if kind is FileKind.IMAGE:
             return [{"type": "image", "value": f"s3://{self.bucket}/{upload.key}"}]
         data = self.files.get(upload.key, upload.version_id)
         if data is None:
@@ -64,11 +64,11 @@ class ReadUploads:
         if not text.strip():
             return ObjectFault(code=UnsupportedMedia.code, message=EMPTY)
         try:
-            return self._lines(text) if kind is Kind.LINES else self._text(text.strip())
+            return self._lines(text) if kind is FileKind.LINES else self._text(text.strip())
         except ValueError as error:
             return ObjectFault(code=InvalidRequest.code, message=f"The file can't be taken: {error}.")
 
-    def _unfit(self, upload: UploadedObject, kind: Kind) -> ObjectFault | None:
+    def _unfit(self, upload: UploadedObject, kind: FileKind) -> ObjectFault | None:
         """What its size says against it."""
         most = most_bytes(kind, self.limits)
         if upload.size > most:

@@ -17,15 +17,15 @@ NO_CURSOR = Fault("cursor", "must be what the page before gave, with the same pr
 NO_SUCH_RESULT = "There is no result of this key: nothing was uploaded there, it is being classified, or it is forgotten."
 
 
-@dataclass(frozen=True)
-class ReadResults:
+@dataclass(frozen=True, kw_only=True)
+class UploadResultReader:
     """The service behind `GET /v1/results`. `bucket`: of uploads; a key may be written as s3://bucket/key, too."""
 
     store: ResultStore
     bucket: str = ""
     clock: Callable[[], float] = time.time
 
-    def __call__(self, tenant_id: str, wanted: ResultsWanted) -> ResultsPage:
+    def read(self, tenant_id: str, wanted: ResultsWanted) -> ResultsPage:
         """Read results. Raises NotFound for a key without one, InvalidRequest for a cursor that no page gave."""
         if wanted.key is not None:
             key = self._plain(wanted.key)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pigeonhole.contract.upload_results import UploadResult
-from pigeonhole.contract.uploads import Kind
+from pigeonhole.contract.uploads import FileKind
 
 SEQUENCER_DIGITS = 64  # more than S3 gives
 LABEL_TAG, SCORE_TAG = "pigeonhole:label", "pigeonhole:score"
@@ -20,12 +20,12 @@ MAX_TAGS = 10  # of an object
 _TAG_SIGNS = frozenset("+-._:@ ")  # S3 also takes `=`, which begins an escape here, and `/`, which parts several labels
 
 
-ENDINGS = {Kind.TEXT: ".txt", Kind.LINES: ".jsonl"}  # of names
+ENDINGS = {FileKind.TEXT: ".txt", FileKind.LINES: ".jsonl"}  # of names
 
 
-def kind_of(key: str) -> Kind:
+def kind_of(key: str) -> FileKind:
     """How the file of that key is read."""
-    return next((kind for kind, ending in ENDINGS.items() if key.lower().endswith(ending)), Kind.IMAGE)
+    return next((kind for kind, ending in ENDINGS.items() if key.lower().endswith(ending)), FileKind.IMAGE)
 
 
 def in_order(sequencer: str) -> str:

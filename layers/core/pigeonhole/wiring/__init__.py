@@ -14,33 +14,33 @@ from pigeonhole.wiring.api import ApiServices, api_services, swagger_assets
 from pigeonhole.wiring.inference import ClassifyServices, classify_services
 from pigeonhole.wiring.jobs import (
     IngestServices,
-    announce,
     chunk_queue,
-    deliver_webhook,
-    fail_dead,
+    chunk_worker,
+    dead_letter_handler,
     ingest_services,
-    process_chunk,
-    sweep,
+    job_end_notifier,
+    job_sweeper,
+    webhook_deliverer,
 )
-from pigeonhole.wiring.operator_commands import key_services, redrive_services
+from pigeonhole.wiring.operator_commands import api_key_manager, job_redriver
 
 __all__ = [
     "ApiServices",
     "ClassifyServices",
     "IngestServices",
-    "announce",
+    "api_key_manager",
     "api_services",
     "chunk_queue",
+    "chunk_worker",
     "classify_services",
-    "deliver_webhook",
-    "fail_dead",
+    "dead_letter_handler",
     "ingest_services",
-    "key_services",
-    "process_chunk",
-    "redrive_services",
+    "job_end_notifier",
+    "job_redriver",
+    "job_sweeper",
     "settings",
     "swagger_assets",
-    "sweep",
+    "webhook_deliverer",
 ]
 
 

@@ -5,46 +5,46 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cache
 
-from pigeonhole.api.account import ReadAccount
-from pigeonhole.api.classify import Classify, ClassifyNow, DirectRules
-from pigeonhole.api.describe_model import DescribeModel
+from pigeonhole.api.account import AccountReader
+from pigeonhole.api.classify import ClassificationService, DirectClassifier, DirectRules
+from pigeonhole.api.describe_model import ModelDescriber
 from pigeonhole.api.rate_headers import Quota, RateMeter
 from pigeonhole.contract.classification import RequestLimits
-from pigeonhole.jobs.cancel import Cancel
-from pigeonhole.jobs.read import ListJobs, ReadJob
-from pigeonhole.jobs.submit import Submit, SubmitJob
-from pigeonhole.label_sets.apply import ApplyLabelSet
-from pigeonhole.label_sets.service import LabelSets
+from pigeonhole.jobs.cancel import JobCanceler
+from pigeonhole.jobs.read import JobLister, JobReader
+from pigeonhole.jobs.submit import JobRequestService, JobSubmitter
+from pigeonhole.label_sets.apply import LabelSetApplier
+from pigeonhole.label_sets.service import LabelSetService
 from pigeonhole.settings import Settings
-from pigeonhole.tenants.authenticate import Authenticate
-from pigeonhole.tenants.webhook_secrets import RotateWebhookSecret
-from pigeonhole.uploads.create import MakeUpload
-from pigeonhole.uploads.read_results import ReadResults
+from pigeonhole.tenants.authenticate import Authenticator
+from pigeonhole.tenants.webhook_secrets import WebhookSecretRotator
+from pigeonhole.uploads.create import UploadFormCreator
+from pigeonhole.uploads.read_results import UploadResultReader
 from pigeonhole.wiring.clients import aws_client, job_rules, request_limits
 from pigeonhole.wiring.jobs import JobAdapters
 
 LOOKUP_TIMEOUT_S, LOOKUP_ATTEMPTS = 0.5, 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ApiServices:
     """What functions/api calls."""
 
     limits: RequestLimits
     max_wait_s: float
-    authenticate: Authenticate
+    authenticator: Authenticator
     rates: RateMeter
-    classify: Classify
-    submit_job: SubmitJob
-    read_job: ReadJob
-    list_jobs: ListJobs
-    cancel: Cancel
-    label_sets: LabelSets
-    read_results: ReadResults
-    make_upload: MakeUpload
-    rotate_webhook_secret: RotateWebhookSecret
-    describe_model: DescribeModel
-    read_account: ReadAccount
+    classification: ClassificationService
+    job_requests: JobRequestService
+    job_reader: JobReader
+    job_lister: JobLister
+    job_canceler: JobCanceler
+    label_sets: LabelSetService
+    upload_results: UploadResultReader
+    upload_forms: UploadFormCreator
+    webhook_secrets: WebhookSecretRotator
+    model_describer: ModelDescriber
+    account_reader: AccountReader
 
 
 @cache
@@ -65,11 +65,13 @@ def api_services(settings: Settings) -> ApiServices:
     lambdas = aws_client(session, "lambda", timeout_s=settings.invoke_timeout_s, attempts=1)
     classifier = LambdaClassifier(lambdas, settings.classify_function)
     jobs = JobAdapters(session, settings)
-    submit = Submit(jobs.store, jobs.objects, jobs.queue, jobs.secrets, job_rules(settings))
-    read_job = ReadJob(jobs.store, jobs.objects)
+    submit = JobSubmitter(
+        store=jobs.store, objects=jobs.objects, queue=jobs.queue, secrets=jobs.secrets, rules=job_rules(settings)
+    )
+    read_job = JobReader(store=jobs.store, objects=jobs.objects)
     # Looked up on the way of a request, as its tenant is: no longer than that may take.
     kept_sets = DynamoLabelSetStore(lookups, settings.table_name)
-    apply = ApplyLabelSet(kept_sets)
+    apply = LabelSetApplier(store=kept_sets)
     rules = DirectRules(
         text_ms=settings.direct_text_ms,
         image_ms=settings.direct_image_ms,
@@ -80,21 +82,35 @@ def api_services(settings: Settings) -> ApiServices:
     return ApiServices(
         limits=limits,
         max_wait_s=settings.max_wait_s,
-        authenticate=Authenticate(store),
-        rates=RateMeter(DynamoRateCounter(hasty, settings.table_name), quota),
-        classify=Classify(ClassifyNow(classifier), submit, read_job, apply, limits, rules),
-        submit_job=SubmitJob(submit, read_job, apply, of_jobs),
-        read_job=read_job,
-        list_jobs=ListJobs(jobs.store),
-        cancel=Cancel(jobs.store),
-        label_sets=LabelSets(kept_sets, jobs.objects, classifier, limits, settings.job_bucket),
-        make_upload=MakeUpload(
-            jobs.uploads, kept_sets, limits, settings.upload_bucket, settings.upload_form_s, settings.upload_days * 24 * 3600
+        authenticator=Authenticator(store=store),
+        rates=RateMeter(counter=DynamoRateCounter(hasty, settings.table_name), quota=quota),
+        classification=ClassificationService(
+            direct=DirectClassifier(classifier=classifier),
+            jobs=submit,
+            job_reader=read_job,
+            label_sets=apply,
+            limits=limits,
+            rules=rules,
         ),
-        read_results=ReadResults(jobs.results, settings.upload_bucket),
-        rotate_webhook_secret=RotateWebhookSecret(jobs.secrets),
-        describe_model=DescribeModel(classifier),
-        read_account=ReadAccount(settings, limits, quota, jobs.secrets),
+        job_requests=JobRequestService(jobs=submit, job_reader=read_job, label_sets=apply, limits=of_jobs),
+        job_reader=read_job,
+        job_lister=JobLister(store=jobs.store),
+        job_canceler=JobCanceler(store=jobs.store),
+        label_sets=LabelSetService(
+            store=kept_sets, objects=jobs.objects, classifier=classifier, limits=limits, bucket=settings.job_bucket
+        ),
+        upload_forms=UploadFormCreator(
+            forms=jobs.uploads,
+            sets=kept_sets,
+            limits=limits,
+            bucket=settings.upload_bucket,
+            form_s=settings.upload_form_s,
+            keep_s=settings.upload_days * 24 * 3600,
+        ),
+        upload_results=UploadResultReader(store=jobs.results, bucket=settings.upload_bucket),
+        webhook_secrets=WebhookSecretRotator(store=jobs.secrets),
+        model_describer=ModelDescriber(classifier=classifier),
+        account_reader=AccountReader(settings=settings, limits=limits, quota=quota, secrets=jobs.secrets),
     )
 
 

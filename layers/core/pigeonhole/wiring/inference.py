@@ -10,24 +10,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pigeonhole.contract.classification import RequestLimits
-from pigeonhole.contract.messages import KeepImagesCommand, ModelDescription, S3Grant
+from pigeonhole.contract.messages import ModelDescription, S3Grant, StoreLabelImagesCommand
 from pigeonhole.object_keys import incoming_grant, label_images_grant, uploads_grant
 from pigeonhole.settings import Settings
 from pigeonhole.wiring.clients import aws_client, net_rules, request_limits
 
 if TYPE_CHECKING:
-    from pigeonhole.inference.pipeline import RunChunk
+    from pigeonhole.inference.pipeline import InferencePipeline
 
 MB_PER_CORE = 1_769  # of a Lambda function's memory
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ClassifyServices:
     """What functions/classify calls."""
 
     limits: RequestLimits
-    run_chunk: RunChunk
-    keep_images: Callable[[KeepImagesCommand], list[str]]
+    pipeline: InferencePipeline
+    keep_images: Callable[[StoreLabelImagesCommand], list[str]]
     describe: Callable[[], ModelDescription]
 
 
@@ -44,9 +44,9 @@ def classify_services(settings: Settings) -> ClassifyServices:
     from pigeonhole.inference.encoders import registry
     from pigeonhole.inference.images.decode import ImageLimits, open_image
     from pigeonhole.inference.images.fetch import Sources
-    from pigeonhole.inference.label_images import KeptImages
+    from pigeonhole.inference.label_images import LabelImageStore
     from pigeonhole.inference.limits import ChunkLimits
-    from pigeonhole.inference.pipeline import RunChunk, describe
+    from pigeonhole.inference.pipeline import InferencePipeline, describe
     from pigeonhole.inference.scoring.calibration import calibration_from
     from pigeonhole.net.guarded_http import GuardedClient
 
@@ -73,7 +73,7 @@ def classify_services(settings: Settings) -> ClassifyServices:
     )
     own_places = partial(places_of, settings)
     side = model.encoder.info.image_side
-    kept = KeptImages(
+    kept = LabelImageStore(
         objects=S3ObjectStore(s3, settings.job_bucket),
         bucket=settings.job_bucket,
         sources=sources,
@@ -84,7 +84,13 @@ def classify_services(settings: Settings) -> ClassifyServices:
     )
     return ClassifyServices(
         limits=request_limits(settings),
-        run_chunk=RunChunk(sources, classifier, limits, kept if settings.job_bucket else None, own_places),
+        pipeline=InferencePipeline(
+            sources=sources,
+            classifier=classifier,
+            limits=limits,
+            kept=kept if settings.job_bucket else None,
+            own_places=own_places,
+        ),
         keep_images=kept.keep,
         describe=lambda: describe(model.encoder.info, model.sentence.info, calibrated=calibration.of_photos),
     )

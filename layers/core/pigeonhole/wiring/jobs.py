@@ -6,22 +6,22 @@ from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
-from pigeonhole.jobs.dead_letters import FailDead
-from pigeonhole.jobs.parts import WritePart
+from pigeonhole.jobs.dead_letters import DeadLetterHandler
+from pigeonhole.jobs.parts import PartWriter
 from pigeonhole.jobs.ports import ChunkQueue, JobStore, WebhookQueue
-from pigeonhole.jobs.read import ReadJob
-from pigeonhole.jobs.submit import Submit
-from pigeonhole.jobs.sweep import Sweep
-from pigeonhole.label_sets.apply import ApplyLabelSet
+from pigeonhole.jobs.read import JobReader
+from pigeonhole.jobs.submit import JobSubmitter
+from pigeonhole.jobs.sweep import JobSweeper
+from pigeonhole.label_sets.apply import LabelSetApplier
 from pigeonhole.label_sets.ports import LabelSetStore
-from pigeonhole.notifications.job_ended import Announce
-from pigeonhole.notifications.webhook_delivery import DeliverWebhook
+from pigeonhole.notifications.job_ended import JobEndNotifier
+from pigeonhole.notifications.webhook_delivery import WebhookDeliverer
 from pigeonhole.ports import EventBus, ObjectStore, RetryQueue
 from pigeonhole.settings import Settings
 from pigeonhole.tenants.ports import SecretStore, TenantStore
-from pigeonhole.uploads.ingest import Ingest
+from pigeonhole.uploads.ingest import UploadIngester
 from pigeonhole.uploads.ports import ObjectTags, ResultStore, UploadForms
-from pigeonhole.uploads.publish_results import PublishJob, PublishResults
+from pigeonhole.uploads.publish_results import JobResultsPublisher, UploadResultsPublisher
 from pigeonhole.wiring.clients import aws_client, job_rules, net_rules, request_limits
 from pigeonhole.wiring.inference import classify_services
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from boto3.session import Session
 
     from pigeonhole.aws.sqs import SqsQueue
-    from pigeonhole.jobs.worker import ProcessChunk
+    from pigeonhole.jobs.worker import ChunkWorker
 
 CONNECTIONS = 32  # four files of each of the eight jobs that ingest.py makes at once; what needs more opens more
 JOB_TIMEOUT_S, JOB_ATTEMPTS = 5.0, 3  # of calls to the table, the bucket and the queues of jobs
@@ -92,10 +92,12 @@ class JobAdapters:
         return S3ObjectTags(self._buckets, self.settings.upload_bucket)
 
     @property
-    def publish(self) -> PublishResults:
+    def publish(self) -> UploadResultsPublisher:
         """What tells results of uploads."""
         tags = self.tags if self.settings.tag_uploads else None
-        return PublishResults(self.results, self.uploaded, tags, self.bus, self.settings.upload_bucket)
+        return UploadResultsPublisher(
+            results=self.results, objects=self.uploaded, tags=tags, bus=self.bus, bucket=self.settings.upload_bucket
+        )
 
     @cached_property
     def uploads(self) -> UploadForms:
@@ -150,22 +152,22 @@ class JobAdapters:
 
 
 @cache
-def process_chunk(settings: Settings) -> ProcessChunk:
+def chunk_worker(settings: Settings) -> ChunkWorker:
     """Load the model and build functions/worker's service. Raises ModelUnavailable as `classify_services`."""
     from boto3.session import Session
 
-    from pigeonhole.jobs.worker import ProcessChunk
+    from pigeonhole.jobs.worker import ChunkWorker
 
     of_classify, jobs = classify_services(settings), JobAdapters(Session(), settings)
-    return ProcessChunk(
-        jobs.store,
-        jobs.tenants,
-        jobs.objects,
-        jobs.queue,
-        of_classify.run_chunk,
-        WritePart(jobs.store, jobs.objects),
-        ReadJob(jobs.store, jobs.objects),
-        settings.worker_stop_s,
+    return ChunkWorker(
+        store=jobs.store,
+        tenants=jobs.tenants,
+        objects=jobs.objects,
+        queue=jobs.queue,
+        pipeline=of_classify.pipeline,
+        parts=PartWriter(store=jobs.store, objects=jobs.objects),
+        job_reader=JobReader(store=jobs.store, objects=jobs.objects),
+        stop_s=settings.worker_stop_s,
     )
 
 
@@ -179,38 +181,40 @@ def chunk_queue(settings: Settings) -> ChunkQueue:
 
 
 @cache
-def fail_dead(settings: Settings) -> FailDead:
+def dead_letter_handler(settings: Settings) -> DeadLetterHandler:
     """Build functions/dead_letters' service."""
     from boto3.session import Session
 
     jobs = JobAdapters(Session(), settings)
-    return FailDead(WritePart(jobs.store, jobs.objects))
+    return DeadLetterHandler(parts=PartWriter(store=jobs.store, objects=jobs.objects))
 
 
 @cache
-def sweep(settings: Settings) -> Sweep:
+def job_sweeper(settings: Settings) -> JobSweeper:
     """Build functions/sweep's service."""
     from boto3.session import Session
 
     jobs = JobAdapters(Session(), settings)
-    return Sweep(jobs.store, jobs.queue, jobs.webhooks, job_rules(settings))
+    return JobSweeper(store=jobs.store, queue=jobs.queue, webhooks=jobs.webhooks, rules=job_rules(settings))
 
 
 @cache
-def announce(settings: Settings) -> Announce:
+def job_end_notifier(settings: Settings) -> JobEndNotifier:
     """Build functions/notify's service."""
     from boto3.session import Session
 
     jobs = JobAdapters(Session(), settings)
-    publish = PublishJob(ReadJob(jobs.store, jobs.objects), jobs.objects, jobs.publish)
-    return Announce(jobs.store, jobs.bus, jobs.webhooks, publish)
+    publish = JobResultsPublisher(
+        job_reader=JobReader(store=jobs.store, objects=jobs.objects), objects=jobs.objects, publisher=jobs.publish
+    )
+    return JobEndNotifier(store=jobs.store, bus=jobs.bus, webhooks=jobs.webhooks, publisher=publish)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class IngestServices:
     """What functions/ingest calls. `queue`: for notifications that are to come again soon."""
 
-    ingest: Ingest
+    ingester: UploadIngester
     queue: RetryQueue
 
 
@@ -220,22 +224,24 @@ def ingest_services(settings: Settings) -> IngestServices:
     from boto3.session import Session
 
     jobs = JobAdapters(Session(), settings)
-    ingest = Ingest(
-        jobs.tenants,
-        ApplyLabelSet(jobs.label_sets),
-        Submit(jobs.store, jobs.objects, jobs.queue, jobs.secrets, job_rules(settings)),
-        jobs.uploaded,
-        jobs.results,
-        jobs.publish,
-        replace(request_limits(settings), max_samples=settings.max_job_samples),
-        settings.upload_bucket,
-        settings.job_days * 24 * 3600,
+    ingest = UploadIngester(
+        tenants=jobs.tenants,
+        label_sets=LabelSetApplier(store=jobs.label_sets),
+        jobs=JobSubmitter(
+            store=jobs.store, objects=jobs.objects, queue=jobs.queue, secrets=jobs.secrets, rules=job_rules(settings)
+        ),
+        files=jobs.uploaded,
+        results=jobs.results,
+        publisher=jobs.publish,
+        limits=replace(request_limits(settings), max_samples=settings.max_job_samples),
+        bucket=settings.upload_bucket,
+        keep_s=settings.job_days * 24 * 3600,
     )
-    return IngestServices(ingest, jobs.notifications)
+    return IngestServices(ingester=ingest, queue=jobs.notifications)
 
 
 @cache
-def deliver_webhook(settings: Settings) -> DeliverWebhook:
+def webhook_deliverer(settings: Settings) -> WebhookDeliverer:
     """Build functions/webhooks' service."""
     from boto3.session import Session
 
@@ -243,4 +249,4 @@ def deliver_webhook(settings: Settings) -> DeliverWebhook:
 
     jobs = JobAdapters(Session(), settings)
     poster = GuardedClient(net_rules(settings, timeout_s=settings.webhook_timeout_s))
-    return DeliverWebhook(jobs.store, jobs.secrets, poster, settings.webhook_pause_s)
+    return WebhookDeliverer(store=jobs.store, secrets=jobs.secrets, poster=poster, first_pause_s=settings.webhook_pause_s)

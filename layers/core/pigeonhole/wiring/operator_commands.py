@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from pigeonhole.jobs.redrive import Redrive
+from pigeonhole.jobs.redrive import JobRedriver
 from pigeonhole.settings import Settings
-from pigeonhole.tenants.api_keys import ManageKeys
+from pigeonhole.tenants.api_keys import ApiKeyManager
 from pigeonhole.wiring.jobs import JobAdapters
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LOCAL_REGION = "us-east-1"
 
 
-def key_services(stack_name: str, endpoint_url: str | None = None) -> ManageKeys:
+def api_key_manager(stack_name: str, endpoint_url: str | None = None) -> ApiKeyManager:
     """Build what `pigeonhole keys` calls, for a deployed stack. `endpoint_url`: of the local stack, None for AWS.
 
     Raises NotFound if there is no such stack or if it isn't one of this template.
@@ -27,14 +27,14 @@ def key_services(stack_name: str, endpoint_url: str | None = None) -> ManageKeys
 
     session = _operator_session(local=endpoint_url is not None)
     outputs = stack_outputs(session.client("cloudformation", endpoint_url=endpoint_url), stack_name, "TableName", "UsagePlanId")
-    return ManageKeys(
-        ApiGatewayKeys(session.client("apigateway", endpoint_url=endpoint_url), outputs["UsagePlanId"]),
-        DynamoTenantStore(session.client("dynamodb", endpoint_url=endpoint_url), outputs["TableName"]),
+    return ApiKeyManager(
+        registry=ApiGatewayKeys(session.client("apigateway", endpoint_url=endpoint_url), outputs["UsagePlanId"]),
+        store=DynamoTenantStore(session.client("dynamodb", endpoint_url=endpoint_url), outputs["TableName"]),
     )
 
 
-def redrive_services(stack_name: str, endpoint_url: str | None = None) -> Redrive:
-    """Build what `pigeonhole jobs redrive` calls. `endpoint_url` and what is raised: as of `key_services`."""
+def job_redriver(stack_name: str, endpoint_url: str | None = None) -> JobRedriver:
+    """Build what `pigeonhole jobs redrive` calls. `endpoint_url` and what is raised: as of `api_key_manager`."""
     from pigeonhole.aws.cloudformation import stack_outputs
 
     session = _operator_session(local=endpoint_url is not None)
@@ -42,7 +42,7 @@ def redrive_services(stack_name: str, endpoint_url: str | None = None) -> Redriv
     outputs = stack_outputs(session.client("cloudformation", endpoint_url=endpoint_url), stack_name, *needed)
     table, bucket, queue = (outputs[name] for name in needed)
     jobs = JobAdapters(session, Settings(table_name=table, job_bucket=bucket, job_queue=queue), endpoint_url)
-    return Redrive(jobs.tenants, jobs.store, jobs.objects, jobs.queue, jobs.secrets)
+    return JobRedriver(tenants=jobs.tenants, store=jobs.store, objects=jobs.objects, queue=jobs.queue, secrets=jobs.secrets)
 
 
 def _operator_session(*, local: bool) -> Session:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from pigeonhole.errors import NotFound, Overloaded
 from pigeonhole.ids import new_id
 from pigeonhole.jobs.job import Job
-from pigeonhole.jobs.redrive import Redrive
+from pigeonhole.jobs.redrive import JobRedriver
 from pigeonhole_cli.jobs import redrive
 from pigeonhole_cli.main import app
 from support.jobs_made import Jobs
@@ -24,18 +24,18 @@ class Stack:
         self.jobs = Jobs()
         self.asked: list[tuple[str, str | None]] = []
 
-    def services(self, stack_name: str, endpoint_url: str | None) -> Redrive:
+    def services(self, stack_name: str, endpoint_url: str | None) -> JobRedriver:
         self.asked.append((stack_name, endpoint_url))
-        return self.jobs.redrive
+        return self.jobs.redriver
 
     def died(self, count: int, *dead: int) -> Job:
         """A job in chunks of four, of which those that begin at `dead` were given up."""
         job = self.jobs.submitted(count)
         for message in [self.jobs.take() for _ in job.chunks()]:
             if message.start in dead:
-                self.jobs.fail_dead(message)
+                self.jobs.dead_letters.fail(message)
             else:
-                self.jobs.process(message, lambda: 100.0)
+                self.jobs.worker.process(message, lambda: 100.0)
         return job
 
     def run(self, *arguments: str, exit_code: int = 0) -> Result:
@@ -52,7 +52,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Stack:
 
 
 def newest(stack: Stack) -> str:
-    return stack.jobs.list("acme", None, 1, None).jobs[0].id
+    return stack.jobs.lister.list_page("acme", None, 1, None).jobs[0].id
 
 
 def test_the_new_id_is_all_that_goes_to_standard_output(stack: Stack) -> None:
@@ -100,7 +100,7 @@ def test_what_stands_in_the_way_is_told_in_a_line(stack: Stack) -> None:
 def test_what_aws_said_is_told_to_an_operator(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """To a caller the service is busy; whoever has the credentials may be lacking a permission."""
 
-    def fail(*_: object) -> Redrive:
+    def fail(*_: object) -> JobRedriver:
         raise Overloaded() from NoCredentialsError()
 
     monkeypatch.setattr(redrive, "services", fail)
@@ -111,7 +111,7 @@ def test_what_aws_said_is_told_to_an_operator(stack: Stack, monkeypatch: pytest.
 
 
 def test_what_aws_said_is_left_out_where_we_say_it_ourselves(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> Redrive:
+    def fail(*_: object) -> JobRedriver:
         raise NotFound("there is no stack 'x'") from NoCredentialsError()
 
     monkeypatch.setattr(redrive, "services", fail)

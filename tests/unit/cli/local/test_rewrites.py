@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pigeonhole_cli.local import rewrites as local_rewrites
-from pigeonhole_cli.local.rewrites import REWRITES, Place, command_of, gateway_responses, rewrite, zip_folder
+from pigeonhole_cli.local.rewrites import REWRITES, LocalMachine, command_of, gateway_responses, rewrite, zip_folder
 from pigeonhole_cli.local.stack import read_template
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -30,12 +30,12 @@ def stored() -> dict[str, bytes]:
 
 
 @pytest.fixture
-def place(stored: dict[str, bytes]) -> Place:
+def place(stored: dict[str, bytes]) -> LocalMachine:
     def store(name: str, archive: bytes) -> str:
         stored[name] = archive
         return "code"
 
-    return Place(ROOT, store, {"ClassifyFunction": {"PIGEONHOLE_ALLOW_LOOPBACK": "true"}})
+    return LocalMachine(ROOT, store, {"ClassifyFunction": {"PIGEONHOLE_ALLOW_LOOPBACK": "true"}})
 
 
 def names_in(archive: bytes) -> list[str]:
@@ -50,7 +50,7 @@ def functions(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("row", [row for row in REWRITES if row.edit], ids=lambda row: row.name)
-def test_each_edit_changes_the_template(row: local_rewrites.Rewrite, template: dict[str, Any], place: Place) -> None:
+def test_each_edit_changes_the_template(row: local_rewrites.Rewrite, template: dict[str, Any], place: LocalMachine) -> None:
     before = copy.deepcopy(template)
     if row.edit is local_rewrites._sources_are_the_build:  # it takes what the row before it leaves
         local_rewrites._images_become_zips(template, place)
@@ -66,7 +66,9 @@ def test_each_difference_has_a_name_and_a_reason_of_its_own() -> None:
     assert all(row.name and row.why for row in REWRITES)
 
 
-def test_an_image_function_becomes_a_zip_function_of_its_dockerfiles_command(template: dict[str, Any], place: Place) -> None:
+def test_an_image_function_becomes_a_zip_function_of_its_dockerfiles_command(
+    template: dict[str, Any], place: LocalMachine
+) -> None:
     rewrite(template, place)
 
     classify = functions(template)["ClassifyFunction"]
@@ -75,7 +77,9 @@ def test_an_image_function_becomes_a_zip_function_of_its_dockerfiles_command(tem
     assert "Metadata" not in template["Resources"]["ClassifyFunction"]
 
 
-def test_code_is_the_sources_and_holds_no_packages(template: dict[str, Any], place: Place, stored: dict[str, bytes]) -> None:
+def test_code_is_the_sources_and_holds_no_packages(
+    template: dict[str, Any], place: LocalMachine, stored: dict[str, bytes]
+) -> None:
     rewrite(template, place)
 
     uri = functions(template)["ApiFunction"]["CodeUri"]
@@ -99,7 +103,9 @@ def test_the_same_sources_give_the_same_archive_and_others_another(tmp_path: Pat
     assert zip_folder(tmp_path) != first
 
 
-def test_a_route_for_any_verb_becomes_one_per_verb_beside_those_that_are_said(template: dict[str, Any], place: Place) -> None:
+def test_a_route_for_any_verb_becomes_one_per_verb_beside_those_that_are_said(
+    template: dict[str, Any], place: LocalMachine
+) -> None:
     rewrite(template, place)
 
     events = [event["Properties"] for event in functions(template)["ApiFunction"]["Events"].values()]
@@ -113,7 +119,7 @@ def test_a_route_for_any_verb_becomes_one_per_verb_beside_those_that_are_said(te
     assert not opened & {("/v1/health", "POST"), ("/v1", "GET"), ("/{proxy+}", "GET")}
 
 
-def test_nothing_names_an_alias_any_more(template: dict[str, Any], place: Place) -> None:
+def test_nothing_names_an_alias_any_more(template: dict[str, Any], place: LocalMachine) -> None:
     rewrite(template, place)
 
     assert ".Alias" not in json.dumps(template)
@@ -123,7 +129,7 @@ def test_nothing_names_an_alias_any_more(template: dict[str, Any], place: Place)
     assert api["PIGEONHOLE_CLASSIFY_FUNCTION"] == {"Fn::GetAtt": ["ClassifyFunction", "Arn"]}
 
 
-def test_settings_reach_the_function_that_they_are_for(template: dict[str, Any], place: Place) -> None:
+def test_settings_reach_the_function_that_they_are_for(template: dict[str, Any], place: LocalMachine) -> None:
     rewrite(template, place)
 
     api, classify = (functions(template)[name]["Environment"]["Variables"] for name in ("ApiFunction", "ClassifyFunction"))
@@ -132,7 +138,7 @@ def test_settings_reach_the_function_that_they_are_for(template: dict[str, Any],
     assert "PIGEONHOLE_TABLE_NAME" in api
 
 
-def test_policies_and_parameters_stay_as_they_are(template: dict[str, Any], place: Place) -> None:
+def test_policies_and_parameters_stay_as_they_are(template: dict[str, Any], place: LocalMachine) -> None:
     before = copy.deepcopy(template)
 
     rewrite(template, place)
@@ -144,7 +150,7 @@ def test_policies_and_parameters_stay_as_they_are(template: dict[str, Any], plac
 
 
 def test_an_image_function_with_a_command_of_its_own_becomes_that_functions_sources(
-    template: dict[str, Any], place: Place, stored: dict[str, bytes]
+    template: dict[str, Any], place: LocalMachine, stored: dict[str, bytes]
 ) -> None:
     rewrite(template, place)
 
@@ -157,7 +163,7 @@ def test_an_image_function_with_a_command_of_its_own_becomes_that_functions_sour
 
 @pytest.mark.parametrize(("given", "number"), [({}, 10), ({"WorkerConcurrency": "3"}, 3)])
 def test_the_concurrency_of_workers_is_a_number(
-    template: dict[str, Any], place: Place, given: dict[str, str], number: int
+    template: dict[str, Any], place: LocalMachine, given: dict[str, str], number: int
 ) -> None:
     rewrite(template, replace(place, parameters=given))
 
@@ -166,7 +172,7 @@ def test_the_concurrency_of_workers_is_a_number(
     }
 
 
-def test_who_may_send_a_message_may_send_a_batch_and_nothing_else(template: dict[str, Any], place: Place) -> None:
+def test_who_may_send_a_message_may_send_a_batch_and_nothing_else(template: dict[str, Any], place: LocalMachine) -> None:
     before = json.dumps(template["Resources"]["SweepRole"])
     rewrite(template, place)
 

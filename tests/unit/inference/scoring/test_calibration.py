@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from pigeonhole.inference.encoders.fake_encoder import FakeEncoder
-from pigeonhole.inference.scoring.calibration import PAIRS, Calibration, Evidence, Weights, calibration_from, prior
+from pigeonhole.inference.scoring.calibration import PAIRS, Calibration, Coefficients, Evidence, calibration_from, prior
 
 INFO = FakeEncoder().info
 PHOTOS = ("image", "text")
 
 
 def measured() -> Calibration:
-    weights = {pair: Weights(40.0, -8.0, background=-30.0) for pair in PAIRS}
+    weights = {pair: Coefficients(40.0, -8.0, background=-30.0) for pair in PAIRS}
     return Calibration(weights, weights, thresholds={"text": 0.6, "image": 0.7}, measured=frozenset({PHOTOS}))
 
 
@@ -23,7 +23,7 @@ def test_what_is_written_is_read_again() -> None:
 
     found = calibration_from(stored, INFO)
 
-    assert found.single[PHOTOS] == found.multiple[PHOTOS] == Weights(40.0, -8.0, background=-30.0)
+    assert found.single[PHOTOS] == found.multiple[PHOTOS] == Coefficients(40.0, -8.0, background=-30.0)
     assert found.thresholds["image"] == 0.7
     assert PHOTOS in found.measured
 
@@ -65,7 +65,7 @@ def test_a_calibration_that_cannot_be_used_says_why(change: dict[str, object], m
 def test_log_odds_are_a_weighted_sum() -> None:
     evidence = Evidence(np.float32([[0.5, 0.1]]), np.float32([[0.3, 0.2]]), np.float32([0.0, 0.1]))
 
-    odds = Weights(cosine=10, bias=1, background=-5, hubness=2).log_odds(evidence)
+    odds = Coefficients(cosine=10, bias=1, background=-5, hubness=2).log_odds(evidence)
 
     np.testing.assert_allclose(odds, [[5 + 1 - 1.5, 1 + 1 - 1 + 0.2]], atol=1e-6)
 
@@ -79,12 +79,12 @@ def test_the_prior_of_one_label_is_whether_it_outweighs_the_background() -> None
 
 def test_the_prior_of_several_labels_takes_a_sigmoid_models_own_bias() -> None:
     siglip = replace(INFO, activation="sigmoid", logit_scale=112.0, logit_bias=-16.5)
-    assert prior(siglip).multiple[PHOTOS] == Weights(112.0, -16.5)
+    assert prior(siglip).multiple[PHOTOS] == Coefficients(112.0, -16.5)
 
 
 def test_a_calibrated_pair_can_beat_a_higher_cosine() -> None:
     """Photo to photo 0.6 is a poor match where their midpoint is 0.65, photo to word 0.25 a good one where it is 0.22."""
     nothing = np.float32([[0]])
-    words = Weights(100, -22).log_odds(Evidence(np.float32([[0.25]]), nothing, nothing[0]))
-    photos = Weights(20, -13).log_odds(Evidence(np.float32([[0.60]]), nothing, nothing[0]))
+    words = Coefficients(100, -22).log_odds(Evidence(np.float32([[0.25]]), nothing, nothing[0]))
+    photos = Coefficients(20, -13).log_odds(Evidence(np.float32([[0.60]]), nothing, nothing[0]))
     assert words > photos

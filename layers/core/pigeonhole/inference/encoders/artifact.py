@@ -31,7 +31,7 @@ PHOTO_BACKGROUND, TEXT_BACKGROUND = "background_photos.npy", "background_texts.n
 ALWAYS = frozenset({IMAGE, TEXT, TOKENIZER, PHOTO_BACKGROUND, TEXT_BACKGROUND})
 FILES = frozenset({MANIFEST, CALIBRATION, *ALWAYS, SENTENCE, SENTENCE_TOKENIZER})
 
-Kind = Literal["clip", "siglip", "dual-encoder", "image-tower"]
+ModelKind = Literal["clip", "siglip", "dual-encoder", "image-tower"]
 
 
 class ModelUnavailable(Exception):
@@ -115,7 +115,7 @@ class Artifact(_Part):
     """
 
     schema_version: Literal[1] = 1
-    kind: Kind
+    kind: ModelKind
     reading: int
     hub_revision: str | None
     encoder: ModelFacts

@@ -14,7 +14,7 @@ from transformers import AutoConfig, AutoImageProcessor, AutoModel
 from transformers.utils import logging
 
 from pigeonhole.inference.encoders import preprocess, source, tokenizer_source
-from pigeonhole.inference.encoders.artifact import ImageSpec, Kind, ModelFacts, ModelUnavailable
+from pigeonhole.inference.encoders.artifact import ImageSpec, ModelFacts, ModelKind, ModelUnavailable
 from pigeonhole.inference.encoders.graphs import (
     ImageFeatures,
     ImageGraph,
@@ -51,7 +51,7 @@ CONVOLUTION_STRIDE = 32
 class Checkpoint:
     """An opened model. A sentence encoder has no image tower."""
 
-    kind: Kind
+    kind: ModelKind
     facts: ModelFacts
     tokens: TextTokens
     text: TextGraph
@@ -111,7 +111,7 @@ def _open_transformers(found: Source, config: dict[str, Any], attention: str | N
         raise ModelUnavailable(f"{found.model_id} is a {model_type}, not a CLIP, SigLIP or vision-text dual encoder")
     model.eval()
     spec = _image_spec(found)
-    kind: Kind
+    kind: ModelKind
     text: TextGraph
     if model_type == "siglip":
         kind, text, tokens = "siglip", PaddedText(model), tokenizer_source.siglip(found.folder, model.config.text_config)

@@ -19,7 +19,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["plain", "negated", "none"]
+ReadingKind = Literal["plain", "negated", "none"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Reading:
     ("hotdog" for "Not a hotdog!"), and "" for none.
     """
 
-    kind: Kind
+    kind: ReadingKind
     text: str
 
 

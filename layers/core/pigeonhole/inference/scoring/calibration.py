@@ -46,7 +46,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Weights:
+class Coefficients:
     """log-odds = cosine * c + background * b + hubness * h + bias: a logistic regression's coefficients (Platt 1999)."""
 
     cosine: float
@@ -69,8 +69,8 @@ class Calibration:
     were fitted on data; the others lean on the prior.
     """
 
-    single: Mapping[Pair, Weights]
-    multiple: Mapping[Pair, Weights]
+    single: Mapping[Pair, Coefficients]
+    multiple: Mapping[Pair, Coefficients]
     thresholds: Mapping[Modality, float]
     measured: frozenset[Pair] = frozenset()
 
@@ -95,8 +95,8 @@ class Calibration:
 
 # Fitted for all-MiniLM-L6-v2, which compares texts with text labels beside every model (docs/models.md has the data and the
 # command), so this pair never needs a calibration of its own.
-SENTENCE_SINGLE = Weights(cosine=16.7, bias=2.01, background=-12.0, hubness=-8.36)
-SENTENCE_MULTIPLE = Weights(cosine=8.13, bias=5.81, background=-16.3, hubness=-4.07)
+SENTENCE_SINGLE = Coefficients(cosine=16.7, bias=2.01, background=-12.0, hubness=-8.36)
+SENTENCE_MULTIPLE = Coefficients(cosine=8.13, bias=5.81, background=-16.3, hubness=-4.07)
 SENTENCE_THRESHOLD = 0.51  # the best micro F1 over ten labels, on the same sets
 
 
@@ -107,16 +107,16 @@ def prior(encoder: EncoderInfo) -> Calibration:
     al. 2024, arXiv 2403.20078, equation 4).
     """
     scale = encoder.logit_scale
-    photos = Weights(scale / PHOTO_SPREAD, -scale / PHOTO_SPREAD * MIDPOINT["photos"])
-    against_background = Weights(scale, 0.0, background=-scale)
-    cross = Weights(scale, encoder.logit_bias if encoder.activation == "sigmoid" else -scale * MIDPOINT["cross"])
-    single: dict[Pair, Weights] = {
+    photos = Coefficients(scale / PHOTO_SPREAD, -scale / PHOTO_SPREAD * MIDPOINT["photos"])
+    against_background = Coefficients(scale, 0.0, background=-scale)
+    cross = Coefficients(scale, encoder.logit_bias if encoder.activation == "sigmoid" else -scale * MIDPOINT["cross"])
+    single: dict[Pair, Coefficients] = {
         ("text", "text"): SENTENCE_SINGLE,
         ("text", "image"): against_background,
         ("image", "text"): against_background,
         ("image", "image"): photos,
     }
-    multiple: dict[Pair, Weights] = {
+    multiple: dict[Pair, Coefficients] = {
         ("text", "text"): SENTENCE_MULTIPLE,
         ("text", "image"): cross,
         ("image", "text"): cross,
@@ -155,15 +155,15 @@ def calibration_from(stored: Mapping[str, Any] | None, encoder: EncoderInfo) -> 
     )
 
 
-def _read(stored: Mapping[str, Any], name: str) -> dict[Pair, Weights]:
+def _read(stored: Mapping[str, Any], name: str) -> dict[Pair, Coefficients]:
     table = stored.get(name)
     if not isinstance(table, Mapping):
         raise ValueError(f"calibration.json: `{name}` must be an object")
-    found: dict[Pair, Weights] = {}
+    found: dict[Pair, Coefficients] = {}
     for pair in PAIRS:
         if (weights := table.get("-".join(pair))) is not None:
             try:
-                found[pair] = Weights(**weights)
+                found[pair] = Coefficients(**weights)
             except TypeError:
                 weights = None
             if weights is None or not all(map(_is_number, weights.values())):
