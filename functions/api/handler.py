@@ -25,7 +25,7 @@ from pigeonhole.errors import InternalError, Overloaded, PigeonholeError
 from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.read import info_of, page_of
 from pigeonhole.label_sets.service import set_of, sets_of
-from pigeonhole.observability import observed, observer, places_of
+from pigeonhole.observability import observed, observer, stack_trace
 from pigeonhole.tenants.tenant import Tenant
 from pigeonhole.uploads.read_results import results_of
 
@@ -218,7 +218,7 @@ def known(error: PigeonholeError) -> Response:
     now.code = error.code
     if error.status >= 500:
         # Not the messages: one may quote a sample, which no log may hold.
-        observer("api").logger.error("could not answer", code=error.code, trace=places_of(error))
+        observer("api").logger.error("could not answer", code=error.code, trace=stack_trace(error))
     return respond(http_api.failure(error, now.call))
 
 

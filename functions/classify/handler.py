@@ -13,7 +13,7 @@ import pigeonhole.inference.pipeline  # noqa: F401
 from pigeonhole import wiring
 from pigeonhole.contract.messages import COMMAND, ClassifyReply, DescribeCommand, StoreLabelImagesCommand, as_reply
 from pigeonhole.errors import InternalError, PigeonholeError
-from pigeonhole.observability import observed, observer, places_of
+from pigeonhole.observability import observed, observer, stack_trace
 
 
 def services() -> wiring.ClassifyServices:
@@ -39,7 +39,7 @@ def _reply(event: dict[str, Any]) -> ClassifyReply:
     except PigeonholeError as error:
         return _error(error)
     except Exception as error:  # its message may quote a sample, which no log may hold
-        observer("classify").logger.error("unexpected error", trace=places_of(error))
+        observer("classify").logger.error("unexpected error", trace=stack_trace(error))
         return _error(InternalError())
 
 

@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from pigeonhole import wiring
 from pigeonhole.aws.lambda_events import all_messages, pause_s, uploads_of
 from pigeonhole.errors import Overloaded
-from pigeonhole.observability import observed, observer, places_of
+from pigeonhole.observability import observed, observer, stack_trace
 
 TRIES = 5  # the template's maxReceiveCount
 LAST_S = 2.0  # of the function's time, for nothing more
@@ -34,7 +34,7 @@ def _take(records: Sequence[SQSRecord], time_left_s: Callable[[], float]) -> lis
     done = own.ingester.ingest(uploads, records[0].message_id, time_left_s)
     for tenant_id, error in done.errors:
         seen.failed("upload_failed")
-        seen.logger.error("uploads could not be taken", tenant=tenant_id, trace=places_of(error))
+        seen.logger.error("uploads could not be taken", tenant=tenant_id, trace=stack_trace(error))
     seen.count("uploads", len(uploads))
     seen.count("samples", done.samples)
     seen.count("refused_uploads", done.refused)

@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import 
 
 from pigeonhole import wiring
 from pigeonhole.aws.lambda_events import each_change, job_of
-from pigeonhole.observability import observed, observer, places_of
+from pigeonhole.observability import observed, observer, stack_trace
 
 
 @observed("notify", log_id_path="Records[0].eventID")
@@ -23,7 +23,7 @@ def _tell(record: DynamoDBRecord) -> None:
         told = wiring.job_end_notifier(wiring.settings()).notify(tenant_id, job_id)
     except Exception as error:
         seen.failed("announcement_failed")
-        seen.logger.error("a job's end could not be told", job_id=job_id, trace=places_of(error))
+        seen.logger.error("a job's end could not be told", job_id=job_id, trace=stack_trace(error))
         raise
     if told is None:
         return

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pigeonhole import wiring
-from pigeonhole.observability import observed, observer, places_of
+from pigeonhole.observability import observed, observer, stack_trace
 
 
 @observed("sweep", log_id_path="id")
@@ -15,7 +15,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
     def failed(job_id: str, error: Exception | None) -> None:
         seen.failed("job_not_swept")
-        seen.logger.error("a job could not be looked after", job_id=job_id, trace=places_of(error))
+        seen.logger.error("a job could not be looked after", job_id=job_id, trace=stack_trace(error))
 
     swept = wiring.job_sweeper(wiring.settings()).sweep(failed)
     seen.count("due_jobs", swept.due)

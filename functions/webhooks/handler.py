@@ -10,7 +10,7 @@ from pigeonhole import wiring
 from pigeonhole.aws.lambda_events import each_message, message_of
 from pigeonhole.contract.jobs import DeliveryStatus
 from pigeonhole.contract.messages import WebhookMessage
-from pigeonhole.observability import observed, observer, places_of
+from pigeonhole.observability import observed, observer, stack_trace
 
 
 @observed("webhooks", log_id_path="Records[0].messageId")
@@ -27,7 +27,7 @@ def _post(record: SQSRecord) -> None:
         webhook = wiring.webhook_deliverer(wiring.settings()).deliver(message)
     except Exception as error:
         seen.failed("delivery_failed")
-        seen.logger.error("a webhook could not be tried", job_id=message.job_id, trace=places_of(error))
+        seen.logger.error("a webhook could not be tried", job_id=message.job_id, trace=stack_trace(error))
         raise
     if webhook is None:
         return

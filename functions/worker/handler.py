@@ -12,7 +12,7 @@ from pigeonhole import wiring
 from pigeonhole.aws.lambda_events import RETRY_LONGER, each_message, message_of, pause_s, tries_of
 from pigeonhole.contract.messages import ChunkMessage
 from pigeonhole.errors import Overloaded
-from pigeonhole.observability import observed, observer, places_of
+from pigeonhole.observability import observed, observer, stack_trace
 
 TRIES = 3  # the template's maxReceiveCount
 BUSY_LONGER = 30  # the second pause is a quarter of an hour: an outage of the table or the bucket passes
@@ -34,7 +34,7 @@ def _work(record: SQSRecord, time_left_s: Callable[[], float]) -> None:
         parts = worker.process(message, time_left_s, tries=tries_of(record), is_last_try=tries_of(record) >= TRIES)
     except Exception as error:  # its message may quote a sample, which no log may hold
         seen.failed("chunk_failed")
-        seen.logger.error("a chunk could not be done", job_id=message.job_id, start=message.start, trace=places_of(error))
+        seen.logger.error("a chunk could not be done", job_id=message.job_id, start=message.start, trace=stack_trace(error))
         longer = BUSY_LONGER if isinstance(error, Overloaded) else RETRY_LONGER
         wiring.chunk_queue(wiring.settings()).retry_in(record.receipt_handle, pause_s(record, TRIES, longer))
         raise

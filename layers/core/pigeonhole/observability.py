@@ -1,4 +1,4 @@
-"""Logs, traces and metrics of a function. What callers send (samples, labels, URLs, keys) is in none of them."""
+"""Logs, traces and metrics of a function. None of them holds what callers send: samples, labels, URLs or API keys."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from aws_lambda_powertools import Logger, Metrics, Tracer, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
 NAMESPACE = "Pigeonhole"
-# The functions whose AWS calls X-Ray may note. It notes an S3 object's key, which is what a caller of classify sends; the
-# api's own keys have ids and names of label sets, and of its other calls it notes the table, the function and the queue.
+# The functions whose AWS calls X-Ray may record. X-Ray records the object key of each S3 call. In classify and worker a caller
+# chooses that object key; in the api it holds only ids and names of label sets.
 CALLS_TRACED = ("api",)
 
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
@@ -21,7 +21,14 @@ Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Observer:
-    """A function's own logger, tracer and metrics. `service`: the function's name, the only dimension of most metrics."""
+    """The logger, tracer and metrics of one function.
+
+    Attributes:
+        service: The function's name, which is the only dimension of most metrics.
+        logger: Writes JSON lines.
+        tracer: Sends traces to X-Ray.
+        metrics: Collects metrics in CloudWatch's embedded format.
+    """
 
     service: str
     logger: Logger
@@ -29,13 +36,15 @@ class Observer:
     metrics: Metrics
 
     def count(self, name: str, value: float = 1) -> None:
+        """Add to a metric that counts."""
         self.metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
 
     def milliseconds(self, name: str, value: float) -> None:
+        """Add a duration to a metric."""
         self.metrics.add_metric(name=name, unit=MetricUnit.Milliseconds, value=value)
 
     def failed(self, code: str) -> None:
-        """Count an answer with an error: all together, and by its code, one of the few of errors.py."""
+        """Count an error twice: among all errors, and by its code."""
         self.count("errors")
         dimensions = {"service": self.service}
         with single_metric(
@@ -46,7 +55,7 @@ class Observer:
 
 @cache
 def observer(service: str) -> Observer:
-    """The observer of a function, made at the first call: Powertools reads the environment."""
+    """Return the function's observer. The first call creates it, because Powertools reads the environment."""
     return Observer(
         service=service,
         logger=Logger(service=service),
@@ -56,16 +65,24 @@ def observer(service: str) -> Observer:
 
 
 def observed(service: str, *, log_id_path: str) -> Callable[[Handler], Handler]:
-    """Give a Lambda handler its logs, trace and metrics. `log_id_path`: where in the event the log_id is (JMESPath)."""
+    """Decorate a Lambda handler with its logs, trace and metrics.
+
+    Args:
+        service: The function's name.
+        log_id_path: The JMESPath of the log_id in the event.
+
+    Returns:
+        A decorator for the handler.
+    """
 
     def wrap(handler: Handler) -> Handler:
         @cache
         def instrumented() -> Handler:
-            own = observer(service)
-            # An answer in a trace would show predictions, an exception might quote its input.
-            traced = own.tracer.capture_lambda_handler(handler, capture_response=False, capture_error=False)
-            metered = own.metrics.log_metrics(traced, capture_cold_start_metric=True)
-            logged: Handler = own.logger.inject_lambda_context(metered, correlation_id_path=log_id_path, clear_state=True)
+            tools = observer(service)
+            # An answer in a trace would show predictions, and an exception may quote its input.
+            traced = tools.tracer.capture_lambda_handler(handler, capture_response=False, capture_error=False)
+            metered = tools.metrics.log_metrics(traced, capture_cold_start_metric=True)
+            logged: Handler = tools.logger.inject_lambda_context(metered, correlation_id_path=log_id_path, clear_state=True)
             return logged
 
         @wraps(handler)
@@ -77,11 +94,14 @@ def observed(service: str, *, log_id_path: str) -> Callable[[Handler], Handler]:
     return wrap
 
 
-def places_of(error: BaseException | None) -> list[str]:
-    """Where an exception came from, and those behind it: kinds, files and lines, and nothing of their messages."""
-    places: list[str] = []
+def stack_trace(error: BaseException | None) -> list[str]:
+    """List the classes, files and lines of an exception and of the exceptions that caused it, without their messages.
+
+    A message may quote what a caller sent, which no log may hold.
+    """
+    lines: list[str] = []
     while error:
-        places.append(type(error).__qualname__)
-        places += [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in extract_tb(error.__traceback__)]
+        lines.append(type(error).__qualname__)
+        lines += [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in extract_tb(error.__traceback__)]
         error = error.__cause__ or error.__context__
-    return places
+    return lines

@@ -14,7 +14,7 @@ from pigeonhole.settings import Settings
 from pigeonhole.tenants.ports import SecretStore
 from pigeonhole.tenants.tenant import Tenant
 from pigeonhole.tenants.webhook_secrets import old_valid_until
-from pigeonhole.timestamps import iso
+from pigeonhole.timestamps import to_iso
 
 
 class AccountReader:
@@ -42,7 +42,7 @@ class AccountReader:
         incoming = _address(incoming_grant(tenant.id, bucket)) if bucket else None
         return AccountResponse(
             log_id=log_id,
-            tenant=TenantInfo(id=tenant.id, created_at=iso(tenant.created_at)),
+            tenant=TenantInfo(id=tenant.id, created_at=to_iso(tenant.created_at)),
             limits=Limits(
                 max_samples=self._limits.max_samples,
                 max_job_samples=self._settings.max_job_samples,
@@ -70,7 +70,7 @@ class AccountReader:
         if not secrets:
             return None
         until = old_valid_until(secrets, self._clock())
-        return SecretInfo(created_at=iso(secrets[0].created_at), old_valid_until=None if until is None else iso(until))
+        return SecretInfo(created_at=to_iso(secrets[0].created_at), old_valid_until=None if until is None else to_iso(until))
 
 
 def _address(grant: S3Grant) -> str:

@@ -25,7 +25,7 @@ from pigeonhole.errors import Fault, InvalidRequest, MethodNotAllowed, NotFound,
 from pigeonhole.ids import is_id
 from pigeonhole.jobs.job import IdempotencyKey
 from pigeonhole.label_sets.label_set import LabelSet, Precondition, etag_of
-from pigeonhole.timestamps import seconds_of
+from pigeonhole.timestamps import from_iso
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -156,7 +156,7 @@ class Call:
     def _moment(self, name: str) -> float | None:
         value = self.query.get(name)
         try:
-            return None if value is None else seconds_of(value)
+            return None if value is None else from_iso(value)
         except ValueError:
             raise _fault(name, "must be a time in ISO 8601, such as 2026-11-27T08:00:00Z") from None
 

@@ -17,7 +17,7 @@ from pigeonhole.jobs.results import collect, prediction, unpack
 from pigeonhole.jobs.update import JobUpdater
 from pigeonhole.object_keys import job_results_key
 from pigeonhole.ports import ObjectStore
-from pigeonhole.timestamps import iso
+from pigeonhole.timestamps import to_iso
 
 NO_SUCH_JOB = "There is no such job. GET /v1/classification/jobs lists yours; one is kept until its expires_at."
 FIRST_LOOK_S, LONGEST_PAUSE_S = 0.1, 1.0
@@ -143,10 +143,10 @@ def info_of(job: Job) -> JobInfo:
     return JobInfo(
         id=job.id,
         status=job.status,
-        created_at=iso(job.created_at),
-        started_at=None if job.started_at is None else iso(job.started_at),
-        finished_at=None if job.finished_at is None else iso(job.finished_at),
-        expires_at=iso(job.expires_at),
+        created_at=to_iso(job.created_at),
+        started_at=None if job.started_at is None else to_iso(job.started_at),
+        finished_at=None if job.finished_at is None else to_iso(job.finished_at),
+        expires_at=to_iso(job.expires_at),
         progress=Progress(total=job.total, succeeded=job.succeeded, failed=job.failed),
         label_set=job.label_set,
         webhook=_webhook_of(job),
@@ -157,9 +157,9 @@ def _webhook_of(job: Job) -> WebhookInfo | None:
     hook = job.webhook
     if hook is None:
         return None
-    tries = [WebhookTry(at=iso(it.at), status=it.status, error=it.error) for it in hook.attempts]
+    tries = [WebhookTry(at=to_iso(it.at), status=it.status, error=it.error) for it in hook.attempts]
     return WebhookInfo(
-        url=hook.url, status=hook.status, attempts=tries, next_at=None if hook.due_at is None else iso(hook.due_at)
+        url=hook.url, status=hook.status, attempts=tries, next_at=None if hook.due_at is None else to_iso(hook.due_at)
     )
 
 

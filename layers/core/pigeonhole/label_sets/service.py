@@ -20,7 +20,7 @@ from pigeonhole.label_sets.label_set import LabelSet, Precondition, images_of
 from pigeonhole.label_sets.ports import LabelSetStore, SetsPage
 from pigeonhole.ports import ClassifierClient, ObjectStore
 from pigeonhole.tenants.tenant import Tenant
-from pigeonhole.timestamps import iso
+from pigeonhole.timestamps import to_iso
 
 ANY_STATE = Precondition()
 TRIES = 3
@@ -168,8 +168,8 @@ def info_of(label_set: LabelSet) -> LabelSetInfo:
             **label_set.options,
             "name": label_set.name,
             "version": label_set.version,
-            "created_at": iso(label_set.created_at),
-            "updated_at": iso(label_set.updated_at),
+            "created_at": to_iso(label_set.created_at),
+            "updated_at": to_iso(label_set.updated_at),
         }
     )
 

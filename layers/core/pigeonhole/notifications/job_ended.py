@@ -18,7 +18,7 @@ from pigeonhole.jobs.job import Job, NotificationStatus
 from pigeonhole.jobs.ports import JobStore, WebhookQueue
 from pigeonhole.jobs.update import JobUpdater
 from pigeonhole.ports import EventBus
-from pigeonhole.timestamps import iso
+from pigeonhole.timestamps import to_iso
 from pigeonhole.uploads.publish_results import JobResultsPublisher, PublishSummary
 
 
@@ -67,6 +67,6 @@ def event_of(job: Job) -> JobEnded:
         total=job.total,
         succeeded=job.succeeded,
         failed=job.failed,
-        created_at=iso(job.created_at),
-        finished_at=iso(job.finished_at),
+        created_at=to_iso(job.created_at),
+        finished_at=to_iso(job.finished_at),
     )

@@ -18,7 +18,7 @@ from pigeonhole.notifications.ports import WebhookPoster
 from pigeonhole.notifications.signing import signature_headers
 from pigeonhole.tenants.ports import SecretStore
 from pigeonhole.tenants.tenant import WebhookSecret
-from pigeonhole.timestamps import iso
+from pigeonhole.timestamps import to_iso
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,5 +75,5 @@ class WebhookDeliverer:
 def body_of(job: Job) -> bytes:
     """What is posted: the job as its caller would be told it now, the webhook's own log aside."""
     info = info_of(job).model_copy(update={"webhook": None})
-    told = WebhookBody.model_validate({"type": f"job.{job.status}", "timestamp": iso(job.finished_at or 0), "data": info})
+    told = WebhookBody.model_validate({"type": f"job.{job.status}", "timestamp": to_iso(job.finished_at or 0), "data": info})
     return told.model_dump_json(exclude_none=True).encode()

@@ -13,7 +13,7 @@ from pigeonhole.contract.service import WebhookSecretResponse
 from pigeonhole.errors import RateLimited
 from pigeonhole.tenants.ports import SecretStore
 from pigeonhole.tenants.tenant import Tenant, WebhookSecret
-from pigeonhole.timestamps import iso
+from pigeonhole.timestamps import to_iso
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class WebhookSecretRotator:
         self.store.replace_secrets(tenant.id, kept, known)
         until = old_valid_until(kept, now)
         return WebhookSecretResponse(
-            log_id=log_id, webhook_secret=kept[0].value, old_valid_until=None if until is None else iso(until)
+            log_id=log_id, webhook_secret=kept[0].value, old_valid_until=None if until is None else to_iso(until)
         )
 
 

@@ -15,7 +15,7 @@ from pigeonhole.label_sets.apply import no_such_set
 from pigeonhole.label_sets.ports import LabelSetStore
 from pigeonhole.object_keys import incoming_grant, new_upload_key, uploads_grant
 from pigeonhole.tenants.tenant import Tenant
-from pigeonhole.timestamps import iso
+from pigeonhole.timestamps import to_iso
 from pigeonhole.uploads.ports import UploadForms
 from pigeonhole.uploads.uploaded_object import ENDINGS, kind_of
 
@@ -47,8 +47,8 @@ class UploadFormCreator:
             s3_uri=f"s3://{self.bucket}/{key}",
             key=key,
             max_bytes=asked.size or most,
-            expires_at=iso(int(now) + self.form_s),
-            kept_until=iso(int(now) + self.keep_s),
+            expires_at=to_iso(int(now) + self.form_s),
+            kept_until=to_iso(int(now) + self.keep_s),
         )
 
     def _key(self, asked: UploadRequest, tenant: Tenant, now: float) -> str:

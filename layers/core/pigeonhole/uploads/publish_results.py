@@ -23,7 +23,7 @@ from pigeonhole.jobs.read import JobReader
 from pigeonhole.jobs.results import JobResults, collect, prediction
 from pigeonhole.object_keys import job_input_key, place_of, upload_result_key
 from pigeonhole.ports import EventBus, ObjectStore
-from pigeonhole.timestamps import iso
+from pigeonhole.timestamps import to_iso
 from pigeonhole.uploads.ports import ObjectTags, ResultStore
 from pigeonhole.uploads.uploaded_object import ObjectResult, in_order, tags_of
 
@@ -134,8 +134,8 @@ def refused(
         version_id=upload.version_id,
         status="failed",
         label_set=label_set,
-        classified_at=iso(now),
-        expires_at=iso(expires_at),
+        classified_at=to_iso(now),
+        expires_at=to_iso(expires_at),
         error=fault,
         results_uri=f"s3://{bucket}/{upload_result_key(upload.key)}",
     )
@@ -155,8 +155,8 @@ def _outcomes(job: Job, uploads: Sequence[UploadedObject], found: JobResults, no
             version_id=upload.version_id,
             label_set=job.label_set,
             job_id=job.id,
-            classified_at=iso(now),
-            expires_at=iso(job.expires_at),
+            classified_at=to_iso(now),
+            expires_at=to_iso(job.expires_at),
             results_uri=f"s3://{bucket}/{upload_result_key(upload.key)}",
         )
         if upload.is_lines:
