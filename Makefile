@@ -44,6 +44,7 @@ lint: $(TOOLS)/.installed $(VENV)/.for-test
 	$(TOOLS)/bin/ruff check
 	$(TOOLS)/bin/ruff format --check
 	$(TOOLS)/bin/mypy --python-executable $(BIN)/python
+	PYTHONPATH=layers/core:cli $(TOOLS)/bin/lint-imports --no-cache
 	$(TOOLS)/bin/cfn-lint template.yaml
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(TOOLS)/bin/sam validate --lint
 

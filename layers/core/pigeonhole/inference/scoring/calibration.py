@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from pigeonhole.inference.encoders.base import EncoderInfo
+if TYPE_CHECKING:
+    from pigeonhole.inference.encoders.base import EncoderInfo
 
 Floats = npt.NDArray[np.float32]
 Modality = Literal["text", "image"]

@@ -1,0 +1,108 @@
+"""What importing the package and each handler does: it opens no connection, reads no settings, and stays light for the API.
+
+The rules on who imports what are in pyproject.toml and functions/ruff.toml; `make lint` checks them.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "layers/core"
+FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
+DROPPED_BY_SAM = {"env", "venv", ".env"}
+# The images have these packages; the layer and the zip functions don't.
+HEAVY = ("numpy", "PIL", "httpx", "httpcore", "tokenizers", "onnx", "onnxruntime", "torch", "transformers", "cachetools")
+
+# Watch from the handlers' side: a static rule misses a helper that runs at import and a library that connects.
+IMPORTER = """
+import importlib, os, sys
+import botocore.session, urllib3.connection  # urllib3 binds a socket once, to find out whether there is IPv6
+
+watched = []
+events = ("socket.connect", "socket.bind", "socket.getaddrinfo")
+sys.addaudithook(lambda name, args: watched.append(name) if name in events else None)
+create = botocore.session.Session.create_client
+botocore.session.Session.create_client = lambda self, *a, **k: (watched.append("boto3 client"), create(self, *a, **k))[1]
+
+class WatchedEnvironment(type(os.environ)):
+    def __getitem__(self, name):
+        if name.startswith("PIGEONHOLE_"):
+            watched.append(name)
+        return super().__getitem__(name)
+
+os.environ.__class__ = WatchedEnvironment
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+    if watched:
+        sys.exit(f"{name}: {watched}")
+print(*sys.modules)
+"""
+
+
+def import_watched(names: list[str], *paths: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", IMPORTER, *names],
+        env={"PYTHONPATH": ":".join(map(str, paths)), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_importing_the_package_opens_no_connection_and_reads_no_setting() -> None:
+    paths = sorted((PACKAGE / "pigeonhole").rglob("*.py"))
+    names = [".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__") for path in paths]
+
+    result = import_watched(names, PACKAGE)
+
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_importing_a_handler_opens_no_connection_and_reads_no_setting(function: str) -> None:
+    result = import_watched(["handler"], ROOT / "functions" / function, PACKAGE)
+
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import boto3\ndef build():\n    return boto3.client('s3', region_name='eu-west-1')\nCLIENT = build()",
+        "import socket\ndef resolve():\n    return socket.getaddrinfo('127.0.0.1', 80)\nresolve()",
+        "import os\nSTAGE = os.environ.get('PIGEONHOLE_STAGE')",
+        "import os\ndef f(stage=os.getenv('PIGEONHOLE_STAGE')): ...",
+    ],
+)
+def test_what_a_module_does_at_import_is_noticed(source: str, tmp_path: Path) -> None:
+    (tmp_path / "planted.py").write_text(source)
+
+    assert import_watched(["planted"], tmp_path).returncode == 1
+
+
+def test_importing_the_api_handler_loads_no_package_that_only_the_images_have() -> None:
+    result = import_watched(["handler"], ROOT / "functions/api", PACKAGE)
+
+    loaded = set(result.stdout.split())
+    assert "pigeonhole.wiring.api" in loaded, result.stderr
+    assert loaded.isdisjoint(HEAVY)
+
+
+def repository_files() -> list[str]:
+    """Give the files that are committed or would be."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=ROOT, check=True, capture_output=True
+    )
+    return [name for name in listed.stdout.decode().split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_no_folder_has_a_name_that_sam_drops() -> None:
+    assert [name for name in repository_files() if DROPPED_BY_SAM & set(name.split("/")[:-1])] == []
+
+
+def test_no_file_is_empty() -> None:
+    assert [name for name in repository_files() if not name.endswith("py.typed") and not (ROOT / name).stat().st_size] == []
