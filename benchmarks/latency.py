@@ -26,7 +26,7 @@ from pigeonhole import wiring
 from pigeonhole.contract.classification import ClassificationRequest
 from pigeonhole.contract.messages import ClassifyCommand
 from pigeonhole.settings import Settings
-from pigeonhole_cli.models import DEFAULT_CACHE, cached_folder
+from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
 
 SENTENCE = "I love this product, it is wonderful!"
 MOODS, THINGS = ("positive", "negative"), ("cat", "cup of coffee", "motorcycle", "person", "rocket", "flower", "temple")

@@ -36,7 +36,7 @@ from pigeonhole.contract.label_sets import LABEL_SETS
 from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole.inference.encoders.registry import BUNDLED
 from pigeonhole_cli.local.command import local_settings
-from pigeonhole_cli.models import DEFAULT_CACHE, cached_folder
+from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
 from plain_processes import THINGS
 
 PUT_AT_ONCE = 8

@@ -12,7 +12,7 @@ from pigeonhole_cli.jobs import command as jobs
 from pigeonhole_cli.labels import command as labels
 from pigeonhole_cli.local import command as local
 from pigeonhole_cli.uploads import command as uploads
-from pigeonhole_cli.uploads.shown import EXIT_CODES
+from pigeonhole_cli.uploads.tables import EXIT_CODES
 
 
 class Group(TyperGroup):

@@ -7,7 +7,6 @@ PIGEONHOLE_MODEL_DIR.
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +19,7 @@ from pigeonhole.errors import SampleError
 from pigeonhole.inference.encoders import artifact, registry
 from pigeonhole.inference.encoders.artifact import Artifact, ModelUnavailable
 from pigeonhole.inference.encoders.prepare import prepare as prepare_model
+from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
 
 app = typer.Typer(help="Make models ready to run, and list them.", no_args_is_help=True)
 
@@ -30,13 +30,6 @@ Cache = Annotated[
     Path,
     typer.Option("--cache", envvar="PIGEONHOLE_CACHE", help="Where prepared models are kept, under `models/`."),
 ]
-DEFAULT_CACHE = Path("~/.cache/pigeonhole")
-
-
-def cached_folder(model: str, cache: Path) -> Path:
-    """Where the prepared `model` lies in `cache`: by its preset's name, else by its own, made fit for a folder's."""
-    name = model if model in registry.PRESETS else re.sub(r"[^\w.-]+", "--", model).strip("-.")
-    return cache.expanduser() / "models" / name
 
 
 @app.command()
@@ -73,15 +66,15 @@ def calibrate(
 ) -> None:
     """Fit what makes a model's scores probabilities: calibration.json. Photos and texts may be given together."""
     # Here and not above: preparing and listing models need none of it.
-    from pigeonhole_cli.evaluation import calibrating
+    from pigeonhole_cli.evaluation import calibrate as calibration
     from pigeonhole_cli.evaluation.data import DataError, read
     from pigeonhole_cli.evaluation.run import open_classifier
 
     folder = cached if (cached := cached_folder(model, cache)).is_dir() else Path(model)
     try:
         classifier = open_classifier(folder, workers=1, calibrated=False)
-        sets = [calibrating.labelled(classifier, read(path)) for path in data]
-        fitted = calibrating.calibrate(classifier, sets)
+        sets = [calibration.labelled(classifier, read(path)) for path in data]
+        fitted = calibration.calibrate(classifier, sets)
         content = fitted.content(classifier.encoder.info.revision, [path.name for path in data])
         target = (out or folder) / artifact.CALIBRATION
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -93,8 +86,8 @@ def calibrate(
     except OSError as error:
         raise _failed(f"{error.filename} can't be written: {error.strerror or error}") from None
     samples = sum(len(each.classes) for each in sets)
-    if samples < calibrating.FEW:
-        typer.echo(f"warning: {samples} samples are few; below {calibrating.FEW} the prior may well be better", err=True)
+    if samples < calibration.FEW:
+        typer.echo(f"warning: {samples} samples are few; below {calibration.FEW} the prior may well be better", err=True)
     typer.echo(f"{model}: calibrated on {samples} samples of {', '.join(content['measured_on'])}: {target}")
 
 

@@ -24,7 +24,7 @@ from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ClassifyR
 from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole.settings import Settings
 from pigeonhole_cli.local.stack import read_template
-from pigeonhole_cli.models import DEFAULT_CACHE, cached_folder
+from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
 from support import docker_image, virtual_environments
 from support.docker_image import Image
 from support.runtime_api import RuntimeApi

@@ -17,7 +17,7 @@ from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole_cli.local.command import ROOT, local_settings, manage_keys
 from pigeonhole_cli.local.process import LocalProcess, open_port
 from pigeonhole_cli.local.stack import LocalStack
-from pigeonhole_cli.models import DEFAULT_CACHE, cached_folder
+from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
 from support.loopback import Answer, LoopbackServer, respond
 from support.stack.clients import install_javascript
 from support.stack.deployment import BUCKET, PREFIX, Deploy, Deployment

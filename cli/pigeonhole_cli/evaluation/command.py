@@ -31,7 +31,8 @@ from pigeonhole_cli.evaluation.evaluation import Evaluation, shown
 from pigeonhole_cli.evaluation.run import description, on_prior, open_classifier, run
 from pigeonhole_cli.evaluation.suites import make, read_suite
 from pigeonhole_cli.evaluation.tasks import Task, limited, plain
-from pigeonhole_cli.models import DEFAULT_CACHE, Cache, cached_folder
+from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
+from pigeonhole_cli.models import Cache
 
 INTERRUPTED = 130  # 128 and SIGINT, as shells have it
 OUT = Path("build/eval")

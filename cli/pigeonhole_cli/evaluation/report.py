@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pigeonhole_cli.evaluation import metrics, pictures
+from pigeonhole_cli.evaluation import metrics, plots
 from pigeonhole_cli.evaluation.evaluation import Evaluation, Mistake, cut, joined, mistakes, shown
 from pigeonhole_cli.evaluation.metrics import Estimate, Scored
 from pigeonhole_cli.evaluation.run import Answers
@@ -49,11 +49,11 @@ def write(folder: Path, evaluation: Evaluation) -> dict[str, Any]:
     partial.mkdir(parents=True)
     try:
         (partial / RESULTS).write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        pictures.save(pictures.reliability(evaluation), partial / RELIABILITY)
+        plots.save(plots.reliability(evaluation), partial / RELIABILITY)
         if evaluation.has_confusion:
-            pictures.save(pictures.confusion(evaluation), partial / CONFUSION)
+            plots.save(plots.confusion(evaluation), partial / CONFUSION)
         if of_pictures := [mistake for mistake in wrong if mistake.item.type == "image"]:
-            pictures.sheet(of_pictures).save(partial / MISTAKES)
+            plots.sheet(of_pictures).save(partial / MISTAKES)
         (partial / REPORT).write_text(_markdown(evaluation, wrong), encoding="utf-8")
         folder.mkdir(exist_ok=True)
         for name in FILES:

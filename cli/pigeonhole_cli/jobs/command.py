@@ -16,11 +16,10 @@ from pigeonhole_cli.api_options import Json, Key, Url, calling, header, print_js
 from pigeonhole_cli.console import one_line, say
 from pigeonhole_cli.file_upload import upload_with
 from pigeonhole_cli.http_client import Api, ApiError
-from pigeonhole_cli.jobs import samples as named
-from pigeonhole_cli.jobs import shown
-from pigeonhole_cli.jobs.api import JobsApi, JobTold
+from pigeonhole_cli.jobs import request_body, tables
+from pigeonhole_cli.jobs.client import JobsApi, JobTold
 from pigeonhole_cli.jobs.redrive import redrive
-from pigeonhole_cli.jobs.waiting import wait_for
+from pigeonhole_cli.jobs.wait import wait_for
 
 app = typer.Typer(help="Hand over samples as jobs, wait for their results, list and cancel them.", no_args_is_help=True)
 
@@ -28,7 +27,7 @@ app = typer.Typer(help="Hand over samples as jobs, wait for their results, list 
 JobId = Annotated[str, typer.Argument(help="As `submit` printed it, or `list` shows it.", show_default=False)]
 
 
-@app.command(epilog=shown.EXIT_CODES)
+@app.command(epilog=tables.EXIT_CODES)
 def submit(
     samples: Annotated[
         list[str] | None,
@@ -71,14 +70,14 @@ def submit(
     once = header(idempotency_key, "--idempotency-key") if idempotency_key else str(uuid.uuid4())
     with _opened(url, key) as jobs:
         if body is not None:
-            data = named.whole_body(body)
+            data = request_body.whole_body(body)
         else:
-            dataset = named.texts(texts) if texts is not None else _images(samples or (), jobs.api)
-            data = named.body(dataset, label or (), **options)
+            dataset = request_body.texts(texts) if texts is not None else _images(samples or (), jobs.api)
+            data = request_body.body(dataset, label or (), **options)
         told = _submitted(jobs, data, once)
         job = told.answer.job
         if wait:
-            say(f"Job {job.id} has {shown.samples(job.progress.total)}.")
+            say(f"Job {job.id} has {tables.samples(job.progress.total)}.")
             _finish(jobs, job.id, as_json=as_json)
         say(f"Its results: pigeonhole jobs wait {job.id}")
         if as_json:
@@ -87,7 +86,7 @@ def submit(
             typer.echo(job.id)
 
 
-@app.command(epilog=shown.EXIT_CODES)
+@app.command(epilog=tables.EXIT_CODES)
 def wait(job_id: JobId, as_json: Json = False, url: Url = None, key: Key = None) -> None:
     """Wait for a job's end and print its results.
 
@@ -98,7 +97,7 @@ def wait(job_id: JobId, as_json: Json = False, url: Url = None, key: Key = None)
         _finish(jobs, _id(job_id), as_json=as_json)
 
 
-@app.command(epilog=shown.EXIT_CODES)
+@app.command(epilog=tables.EXIT_CODES)
 def status(job_id: JobId, as_json: Json = False, url: Url = None, key: Key = None) -> None:
     """Show how far a job is."""
     with _opened(url, key) as jobs:
@@ -106,8 +105,8 @@ def status(job_id: JobId, as_json: Json = False, url: Url = None, key: Key = Non
     if as_json:
         print_json(told.raw)
     else:
-        typer.echo("\n".join(shown.facts(told.answer.job)))
-    raise typer.Exit(shown.exit_code(told.answer.job))
+        typer.echo("\n".join(tables.facts(told.answer.job)))
+    raise typer.Exit(tables.exit_code(told.answer.job))
 
 
 @app.command("list")
@@ -131,7 +130,7 @@ def list_jobs(
     if as_json:
         print_json([job.model_dump(mode="json", exclude_none=True) for job in found])
     else:
-        typer.echo("\n".join(shown.overview(found)))
+        typer.echo("\n".join(tables.overview(found)))
 
 
 @app.command()
@@ -139,7 +138,7 @@ def cancel(job_id: JobId, as_json: Json = False, url: Url = None, key: Key = Non
     """Cancel a job that hasn't ended. What is done of it is lost, too."""
     with _opened(url, key) as jobs:
         told = jobs.cancel(_id(job_id))
-    say(shown.summary(told.answer.job))
+    say(tables.summary(told.answer.job))
     if as_json:
         print_json(told.raw)
 
@@ -148,11 +147,11 @@ app.command()(redrive)
 
 
 def _images(given: Sequence[str], api: Api) -> list[dict[str, str]]:
-    found = named.files(given)
+    found = request_body.files(given)
     if len(found) != len(given):  # a folder, whose order isn't on the command line
         for number, file in enumerate(found):
             say(f"{number}\t{one_line(str(file))}")
-    return named.images(found, upload_with(api))
+    return request_body.images(found, upload_with(api))
 
 
 def _submitted(jobs: JobsApi, data: bytes, once: str) -> JobTold:
@@ -163,7 +162,7 @@ def _submitted(jobs: JobsApi, data: bytes, once: str) -> JobTold:
         return jobs.submit(data, once)
     except KeyboardInterrupt:
         say(f"Interrupted. {again}")
-        raise typer.Exit(shown.INTERRUPTED) from None
+        raise typer.Exit(tables.INTERRUPTED) from None
     except ApiError as error:
         if error.may_be_done:
             error.details += (again,)
@@ -178,16 +177,16 @@ def _finish(jobs: JobsApi, job_id: str, *, as_json: bool) -> None:
         say("Interrupted; the job goes on.")
         say(f"  Wait again:  pigeonhole jobs wait {job_id}")
         say(f"  Cancel it:   pigeonhole jobs cancel {job_id}")
-        raise typer.Exit(shown.INTERRUPTED) from None
-    job, lines = told.answer.job, list(shown.results(told.answer))
+        raise typer.Exit(tables.INTERRUPTED) from None
+    job, lines = told.answer.job, list(tables.results(told.answer))
     if as_json:
         print_json(told.raw)
     elif lines:
         typer.echo("\n".join(lines))
     for warning in told.answer.warnings or ():
         say(f"warning: {one_line(warning)}")
-    say(shown.summary(job))
-    raise typer.Exit(shown.exit_code(job))
+    say(tables.summary(job))
+    raise typer.Exit(tables.exit_code(job))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pigeonhole import wiring
 from pigeonhole.jobs.redrive import JobRedriver
 from pigeonhole_cli.aws_options import EndpointUrl, StackName, errors
 from pigeonhole_cli.console import say
-from pigeonhole_cli.jobs.shown import samples
+from pigeonhole_cli.jobs.tables import samples
 
 
 def services(stack_name: str, endpoint_url: str | None) -> JobRedriver:

@@ -13,10 +13,10 @@ from pigeonhole.errors import PreconditionFailed
 from pigeonhole_cli.api_options import Json, Key, Url, calling, print_json, set_name
 from pigeonhole_cli.console import say
 from pigeonhole_cli.http_client import ApiError
-from pigeonhole_cli.labels import shown
-from pigeonhole_cli.labels.api import LabelSetsApi
-from pigeonhole_cli.labels.body import body as body_of
-from pigeonhole_cli.labels.body import whole_body
+from pigeonhole_cli.labels import tables
+from pigeonhole_cli.labels.client import LabelSetsApi
+from pigeonhole_cli.labels.request_body import body as body_of
+from pigeonhole_cli.labels.request_body import whole_body
 
 app = typer.Typer(help="Save labels and options under a name, for requests and jobs to use.", no_args_is_help=True)
 
@@ -98,7 +98,7 @@ def get(
     if as_json:
         print_json(told.raw["label_set"])
     else:
-        typer.echo("\n".join(shown.facts(told.answer.label_set)))
+        typer.echo("\n".join(tables.facts(told.answer.label_set)))
 
 
 @app.command("list")
@@ -111,7 +111,7 @@ def list_sets(
     if as_json:
         print_json([each.model_dump(mode="json", exclude_none=True) for each in found])
     else:
-        typer.echo("\n".join(shown.overview(found)))
+        typer.echo("\n".join(tables.overview(found)))
 
 
 @app.command()

@@ -20,7 +20,7 @@ from pigeonhole.tenants.api_keys import ApiKeyManager
 from pigeonhole_cli.local.process import REGION, LocalError, LocalProcess, open_port
 from pigeonhole_cli.local.rewrites import REWRITES
 from pigeonhole_cli.local.stack import LocalStack
-from pigeonhole_cli.models import DEFAULT_CACHE, cached_folder
+from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
 
 ROOT = Path(__file__).resolve().parents[3]
 STACK = "pigeonhole"

@@ -1,6 +1,6 @@
 """The local stack's process: ministack on one socket, the deployed API at `/` of another, both served by one ASGI server.
 
-local_process.py starts it as `python -m pigeonhole_cli.local_server AWS_FD API_FD ROUTE_FILE`, having opened the sockets and
+process.py starts it as `python -m pigeonhole_cli.local.server AWS_FD API_FD ROUTE_FILE`, having opened the sockets and
 set the environment. The route file names the deployed API and stage; it is read again whenever it changes.
 """
 

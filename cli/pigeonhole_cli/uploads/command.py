@@ -15,13 +15,13 @@ from pigeonhole_cli.api_options import FAILED, Key, Url, calling, print_json, se
 from pigeonhole_cli.console import one_line, say
 from pigeonhole_cli.file_upload import TEXT_TYPES, send_files
 from pigeonhole_cli.http_client import Api, ApiError
-from pigeonhole_cli.jobs.shown import INTERRUPTED
+from pigeonhole_cli.jobs.tables import INTERRUPTED
 from pigeonhole_cli.progress import opened_bar
 from pigeonhole_cli.request_input import MEDIA_TYPES, InputError, opened
-from pigeonhole_cli.uploads import shown
-from pigeonhole_cli.uploads.api import ResultsApi
-from pigeonhole_cli.uploads.shown import Handled
-from pigeonhole_cli.uploads.watching import watch as watch_for
+from pigeonhole_cli.uploads import tables
+from pigeonhole_cli.uploads.client import ResultsApi
+from pigeonhole_cli.uploads.tables import Handled
+from pigeonhole_cli.uploads.watch import watch as watch_for
 
 SUFFIXES = (*MEDIA_TYPES, *TEXT_TYPES)
 
@@ -56,18 +56,18 @@ def upload(
                 _send(api, handled, label_set)
             finally:
                 if not watch and any(file.key or file.error for file in handled):
-                    _print(handled, shown.lines(handled), as_json=as_json)
+                    _print(handled, tables.lines(handled), as_json=as_json)
             if watch:
                 watch_for(ResultsApi(api), handled, timeout)
     if watch:
-        _print(handled, shown.results(handled), as_json=as_json)
+        _print(handled, tables.results(handled), as_json=as_json)
         _tell_end(handled, timeout)
-    raise typer.Exit(shown.exit_code(handled))
+    raise typer.Exit(tables.exit_code(handled))
 
 
 def _send(api: Api, handled: Sequence[Handled], label_set: str) -> None:
     total, done, failed = len(handled), 0, 0
-    say(f"Uploading {shown.files(total)} for label set {label_set}.")
+    say(f"Uploading {tables.files(total)} for label set {label_set}.")
     with opened_bar() as bar:
         bar.show("uploading", 0, total, 0)
 
@@ -83,24 +83,24 @@ def _send(api: Api, handled: Sequence[Handled], label_set: str) -> None:
             bar.show("uploading", done, total, failed)
 
         send_files(api, [each.file for each in handled], tell, label_set)
-    say(f"{done - failed} of {shown.files(total)} uploaded.")
+    say(f"{done - failed} of {tables.files(total)} uploaded.")
 
 
 def _print(handled: Sequence[Handled], lines: Iterator[str], *, as_json: bool) -> None:
     if as_json:
-        print_json(shown.as_json(handled))
+        print_json(tables.as_json(handled))
     elif text := "\n".join(lines):
         typer.echo(text)
 
 
 def _tell_end(handled: Sequence[Handled], timeout_s: float) -> None:
     """Say how many files have results. Ends the command where some still wait for theirs."""
-    for line in shown.line_by_line(handled):
+    for line in tables.line_by_line(handled):
         say(line)
-    say(shown.summary(handled))
-    if outstanding := sum(shown.is_outstanding(file) for file in handled):
-        say(f"error: no result of {shown.files(outstanding)} after {timeout_s:g} s.")
-        for line in shown.way_on(handled):
+    say(tables.summary(handled))
+    if outstanding := sum(tables.is_outstanding(file) for file in handled):
+        say(f"error: no result of {tables.files(outstanding)} after {timeout_s:g} s.")
+        for line in tables.way_on(handled):
             say(line)
         raise typer.Exit(FAILED)
 
@@ -112,9 +112,9 @@ def _way_on_told(handled: Sequence[Handled]) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         say("Interrupted.")
-        for line in shown.way_on(handled):
+        for line in tables.way_on(handled):
             say(line)
         raise typer.Exit(INTERRUPTED) from None
     except ApiError as error:
-        error.details += tuple(shown.way_on(handled))
+        error.details += tuple(tables.way_on(handled))
         raise

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from pigeonhole_cli.http_client import Api
-from pigeonhole_cli.jobs.api import JobsApi
+from pigeonhole_cli.jobs.client import JobsApi
 from support.cli.api_server import KEY, ApiServer
 
 ID = "01a219df7f8bc9f193c4adc27767f7bd"

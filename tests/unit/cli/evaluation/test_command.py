@@ -14,7 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from pigeonhole.inference.classifier import Classifier
-from pigeonhole_cli.evaluation import command, pictures, report, run
+from pigeonhole_cli.evaluation import command, plots, report, run
 from support.fake_model import Counting, classifier
 from support.fake_web import png
 
@@ -71,8 +71,8 @@ def drawing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
 def bench(drawing: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """Without charts, whose drawing takes longer than all the rest; for the tests that don't look at them."""
     for chart in ("reliability", "confusion"):
-        monkeypatch.setattr(pictures, chart, lambda evaluation: None)
-    monkeypatch.setattr(pictures, "save", lambda figure, path: path.write_bytes(b"a chart"))
+        monkeypatch.setattr(plots, chart, lambda evaluation: None)
+    monkeypatch.setattr(plots, "save", lambda figure, path: path.write_bytes(b"a chart"))
     return drawing
 
 
@@ -333,7 +333,7 @@ def test_ctrl_c_while_a_report_is_written_leaves_the_earlier_one(bench: Bench, m
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pictures, "sheet", stop)
+    monkeypatch.setattr(plots, "sheet", stop)
     bench.run(exit_code=130)
 
     assert {path: path.read_bytes() for path in (bench.out / "one").iterdir()} == before

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pigeonhole_cli.jobs.waiting import wait_for
+from pigeonhole_cli.jobs.wait import wait_for
 from support.cli.api_server import KEY, Answer, refusal, seen_on
 from support.cli.job_api import ID, JobApi, Way, told
 
@@ -18,7 +18,7 @@ ERRORS = [{"index": 1, "code": "unreadable_image", "message": "cut off"}]
 
 
 def test_a_job_is_waited_for_by_long_polls(api: JobApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pigeonhole_cli.jobs.waiting.SHORTEST_S", 0)
+    monkeypatch.setattr("pigeonhole_cli.jobs.wait.SHORTEST_S", 0)
     api.says(told("queued"), told("processing"), told(predictions=["cat", ["dog", "pet"]]))
 
     result = api.run("wait", ID)

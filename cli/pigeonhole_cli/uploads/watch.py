@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from pigeonhole_cli.progress import opened_bar
-from pigeonhole_cli.uploads.api import ResultsApi
+from pigeonhole_cli.uploads.client import ResultsApi
 from pigeonhole_cli.uploads.prefixes import prefixes
-from pigeonhole_cli.uploads.shown import Handled, has_error
+from pigeonhole_cli.uploads.tables import Handled, has_error
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S, GROWTH = 1.0, 5.0, 1.5
 

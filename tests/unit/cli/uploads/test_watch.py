@@ -14,10 +14,10 @@ import pytest
 
 from pigeonhole.object_keys import new_upload_key
 from pigeonhole_cli.http_client import Api, open_api
-from pigeonhole_cli.uploads.api import ResultsApi
+from pigeonhole_cli.uploads.client import ResultsApi
 from pigeonhole_cli.uploads.prefixes import common, prefixes
-from pigeonhole_cli.uploads.shown import Handled
-from pigeonhole_cli.uploads.watching import watch
+from pigeonhole_cli.uploads.tables import Handled
+from pigeonhole_cli.uploads.watch import watch
 from support.cli.api_server import KEY, Answer, refusal, seen_on
 from support.cli.upload_api import CAT, FOLDER, UNREADABLE, UploadApi, printed
 
@@ -29,7 +29,7 @@ NOW = 0x19E_FFFF_FE00 / 1000  # half a second before many digits of an id change
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the command runs: a folder with two photos."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("pigeonhole_cli.uploads.watching.FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("pigeonhole_cli.uploads.watch.FIRST_PAUSE_S", 0.01)
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / name).write_bytes(name.encode())
     return tmp_path

@@ -25,7 +25,7 @@ from pigeonhole.inference.pipeline import views_of
 from pigeonhole.inference.scoring import log_odds as scoring
 from pigeonhole.inference.scoring.calibration import Calibration, Coefficients, Modality, Pair, prior
 from pigeonhole_cli.evaluation.data import DataError, Item
-from pigeonhole_cli.evaluation.fitting import Floats, balanced_logistic, conditional_logit
+from pigeonhole_cli.evaluation.fit import Floats, balanced_logistic, conditional_logit
 from pigeonhole_cli.evaluation.run import fit
 
 Bools = npt.NDArray[np.bool_]

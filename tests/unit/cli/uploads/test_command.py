@@ -18,7 +18,7 @@ HEAD = ["FILE", "LABEL", "SCORE", "ERROR"]
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the command runs: a folder of what is taken and what isn't."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("pigeonhole_cli.uploads.watching.FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("pigeonhole_cli.uploads.watch.FIRST_PAUSE_S", 0.01)
     monkeypatch.setattr("pigeonhole_cli.http_client.FIRST_PAUSE_S", 0.01)
     (tmp_path / "in").mkdir()
     for name in ("b.PNG", "a.jpg", "notes.txt", "many.jsonl", "readme.md", ".hidden.jpg"):

@@ -7,7 +7,7 @@ import time
 
 from pigeonhole.contract.jobs import JobInfo
 from pigeonhole.jobs.job import ENDED
-from pigeonhole_cli.jobs.api import JobsApi, JobTold
+from pigeonhole_cli.jobs.client import JobsApi, JobTold
 from pigeonhole_cli.progress import Bar, opened_bar
 
 LONG_POLL_S = 20

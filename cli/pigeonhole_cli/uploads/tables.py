@@ -9,8 +9,8 @@ from typing import Any
 
 from pigeonhole.contract.upload_results import UPLOAD_RESULTS
 from pigeonhole_cli.console import one_line, table
-from pigeonhole_cli.jobs.shown import INTERRUPTED, NO_RESULT, SOME_ERRORS
-from pigeonhole_cli.uploads.api import ResultTold
+from pigeonhole_cli.jobs.tables import INTERRUPTED, NO_RESULT, SOME_ERRORS
+from pigeonhole_cli.uploads.client import ResultTold
 from pigeonhole_cli.uploads.prefixes import common
 
 EXIT_CODES = f"""\b

@@ -15,7 +15,8 @@ from pigeonhole.inference.encoders.artifact import CALIBRATION, ModelUnavailable
 from pigeonhole.inference.encoders.base import Backgrounds
 from pigeonhole.inference.encoders.fake_encoder import COLOURS, FakeEncoder
 from pigeonhole.inference.scoring.calibration import calibration_from, prior
-from pigeonhole_cli.evaluation import calibrating, data, run
+from pigeonhole_cli.evaluation import calibrate as calibrating
+from pigeonhole_cli.evaluation import data, run
 from pigeonhole_cli.models import app
 
 ENCODER = FakeEncoder(dim=32)

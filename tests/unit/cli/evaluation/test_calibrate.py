@@ -27,8 +27,8 @@ from pigeonhole.inference.encoders.fake_encoder import FakeEncoder
 from pigeonhole.inference.labels.label_class import LabelClass
 from pigeonhole.inference.pipeline import views_of
 from pigeonhole.inference.scoring.calibration import PAIRS, Calibration, Pair, calibration_from, prior
-from pigeonhole_cli.evaluation import calibrating
-from pigeonhole_cli.evaluation.calibrating import Labelled, calibrate, labelled
+from pigeonhole_cli.evaluation import calibrate as calibrating
+from pigeonhole_cli.evaluation.calibrate import Labelled, calibrate, labelled
 from pigeonhole_cli.evaluation.data import DataError, Item, by_words
 
 Vectors = npt.NDArray[np.float32]
