@@ -103,7 +103,7 @@ def test_a_message_that_may_succeed_later_comes_again_soon_and_holds_up_no_other
     real = jobs.run
 
     def run(command: Any, **more: Any) -> Any:
-        if command.first == 0:
+        if command.first_index == 0:
             raise RuntimeError("the sample says: secret")
         return real(command, **more)
 
@@ -153,8 +153,8 @@ def test_each_further_try_comes_later(jobs: Jobs, worker: ModuleType, error: Exc
 def test_a_worker_knows_its_last_try_and_how_many_seconds_are_left(jobs: Jobs, worker: ModuleType) -> None:
     told: list[tuple[bool, bool]] = []
 
-    def run(command: Any, *, goes_on: Any) -> Any:
-        told.append((command.comes_again, goes_on()))
+    def run(command: Any, *, should_continue: Any) -> Any:
+        told.append((command.will_be_retried, should_continue()))
         raise Overloaded("busy")
 
     jobs.run = run

@@ -88,17 +88,17 @@ def request(count: int, **more: Any) -> ClassificationRequest:
     return ClassificationRequest.model_validate(body | more, context=RequestLimits(max_samples=10_000))
 
 
-def even_or_odd(command: ClassifyCommand, *, goes_on: Callable[[], bool] = lambda: True) -> ChunkResult:
+def even_or_odd(command: ClassifyCommand, *, should_continue: Callable[[], bool] = lambda: True) -> ChunkResult:
     """What RunChunk does, two samples at a time: a number is sorted, BAD is an error."""
     predictions: list[list[str] | None] = []
     errors = []
     for place, sample in enumerate(command.request.dataset):
-        if place and place % 2 == 0 and not goes_on():
+        if place and place % 2 == 0 and not should_continue():
             break
         bad = sample.value == BAD
         predictions.append(None if bad else [("even", "odd")[int(sample.value) % 2]])
         if bad:
-            errors.append(SampleFault(index=command.first + place, code="unreadable_image", message="it is bad"))
+            errors.append(SampleFault(index=command.first_index + place, code="unreadable_image", message="it is bad"))
     count = len(predictions)
     return ChunkResult(
         predictions=predictions, errors=errors, input_tokens=10 + count, label_tokens=10, output_tokens=count, inference_ms=1

@@ -198,7 +198,7 @@ def test_a_jobs_image_never_fails_for_the_size_of_others() -> None:
     asked = command([("image", value) for value in large], RED_GREEN, on_error="null")
 
     in_request = service(Weighed(large), request_bytes=1_000_000).classify(asked)
-    in_job = service(Weighed(large), request_bytes=1_000_000).classify(asked.model_copy(update={"of_job": True}))
+    in_job = service(Weighed(large), request_bytes=1_000_000).classify(asked.model_copy(update={"is_job": True}))
 
     assert [fault.code for fault in in_request.errors] == ["too_large"] * 5
     assert in_job.errors == []
@@ -207,7 +207,7 @@ def test_a_jobs_image_never_fails_for_the_size_of_others() -> None:
 
 def test_a_jobs_image_that_is_too_large_itself_is_read_once() -> None:
     web = Weighed({"a": bmp("red", 600), "b": png("green")})
-    asked = command([("image", "a"), ("image", "b")], RED_GREEN, on_error="null").model_copy(update={"of_job": True})
+    asked = command([("image", "a"), ("image", "b")], RED_GREEN, on_error="null").model_copy(update={"is_job": True})
 
     result = service(web).classify(asked)
 
@@ -231,6 +231,6 @@ def test_what_s3_is_too_busy_to_give_is_waited_for_if_the_command_comes_again() 
     asked = command([("image", "a"), ("image", "busy")], RED_GREEN, on_error="null")
 
     with pytest.raises(Overloaded):
-        run.classify(asked.model_copy(update={"comes_again": True}))
+        run.classify(asked.model_copy(update={"will_be_retried": True}))
     result = run.classify(asked)
     assert (result.predictions, [fault.code for fault in result.errors]) == ([["red"], None], ["unfetchable_url"])

@@ -132,7 +132,7 @@ def test_a_job_whose_results_are_gone_is_a_fault_of_ours() -> None:
 
 def test_ten_thousand_warnings_are_cut() -> None:
     def run(command: ClassifyCommand, **_: Any) -> ChunkResult:
-        warnings = [f"dataset.{command.first + number}.value: cut" for number in range(100)]
+        warnings = [f"dataset.{command.first_index + number}.value: cut" for number in range(100)]
         return ChunkResult(predictions=[["x"]] * 4, warnings=warnings, input_tokens=1, output_tokens=1, inference_ms=1)
 
     jobs = Jobs(run=run)

@@ -112,11 +112,11 @@ class Histories(RuleBasedStateMachine):
         self.fate.set(0, "")
         self.submit(count, bad, None, hook, (0, "before"))
 
-    def run(self, command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
+    def run(self, command: ClassifyCommand, *, should_continue: Callable[[], bool]) -> ChunkResult:
         """Each sample's label is its own value, so that none can be taken for another."""
         if self.inside:
             self.overtake()
-        result = even_or_odd(command, goes_on=goes_on)
+        result = even_or_odd(command, should_continue=should_continue)
         samples = zip(result.predictions, command.request.dataset, strict=False)
         return result.model_copy(update={"predictions": [row and [sample.value] for row, sample in samples]})
 

@@ -99,10 +99,10 @@ def test_a_label_that_cannot_be_read_fails_every_sample_and_is_not_tried_again()
 def test_a_label_whose_host_does_not_answer_is_fetched_once_more(failures: int, status: Status) -> None:
     left = iter([True] * failures)
 
-    def run(command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
+    def run(command: ClassifyCommand, *, should_continue: Callable[[], bool]) -> ChunkResult:
         if next(left, False):
             raise UnfetchableUrl("labels.0.value: no answer in time")
-        return even_or_odd(command, goes_on=goes_on)
+        return even_or_odd(command, should_continue=should_continue)
 
     jobs = Jobs(run=run)
     job = jobs.submitted(2)
@@ -173,9 +173,9 @@ def test_a_worker_stops_once_its_job_is_canceled_and_writes_nothing() -> None:
     jobs = Jobs()
     begun: list[int] = []
 
-    def run(command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
+    def run(command: ClassifyCommand, *, should_continue: Callable[[], bool]) -> ChunkResult:
         jobs.canceler.cancel(ACME, job.id)
-        result = even_or_odd(command, goes_on=goes_on)
+        result = even_or_odd(command, should_continue=should_continue)
         begun.append(len(result.predictions))
         return result
 
@@ -209,11 +209,11 @@ def test_of_two_workers_on_one_chunk_one_is_too_late() -> None:
     job = jobs.submitted(4)
     chunk = jobs.take()
 
-    def run(command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
+    def run(command: ClassifyCommand, *, should_continue: Callable[[], bool]) -> ChunkResult:
         if not late:
             late.append([])
             late[0] = Jobs.worker.fget(jobs).process(chunk, lambda: 100)  # type: ignore[attr-defined]
-        return even_or_odd(command, goes_on=goes_on)
+        return even_or_odd(command, should_continue=should_continue)
 
     jobs.run = run
     assert jobs.worker.process(chunk, lambda: 100) == []
@@ -226,11 +226,11 @@ def test_who_is_late_for_a_part_writes_what_the_other_left() -> None:
     job = jobs.submitted(4)
     chunk = jobs.take()
 
-    def run(command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
+    def run(command: ClassifyCommand, *, should_continue: Callable[[], bool]) -> ChunkResult:
         if not first:
             first.append([])
             first[0] = Jobs.worker.fget(jobs).process(chunk, lambda: 10)  # type: ignore[attr-defined]
-        return even_or_odd(command, goes_on=goes_on)
+        return even_or_odd(command, should_continue=should_continue)
 
     jobs.run = run
     parts = jobs.worker.process(chunk, lambda: 100)
@@ -242,12 +242,12 @@ def test_who_is_late_for_a_part_writes_what_the_other_left() -> None:
 
 
 def test_of_what_another_has_written_a_late_writer_leaves_out_the_very_samples() -> None:
-    def run(command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
+    def run(command: ClassifyCommand, *, should_continue: Callable[[], bool]) -> ChunkResult:
         if not first:
             first.append(True)
             Jobs.worker.fget(jobs).process(chunk, lambda: 10)  # type: ignore[attr-defined]
-        result = even_or_odd(command, goes_on=goes_on)
-        chosen = [row and [f"label {command.first + place}"] for place, row in enumerate(result.predictions)]
+        result = even_or_odd(command, should_continue=should_continue)
+        chosen = [row and [f"label {command.first_index + place}"] for place, row in enumerate(result.predictions)]
         scores = [row and [LabelScore(label=row[0], probability=1.0, similarity=1.0)] for row in chosen]
         return result.model_copy(update={"predictions": chosen, "scores": scores})
 
@@ -329,10 +329,10 @@ def test_results_that_are_too_large_for_an_item_become_an_object() -> None:
 def killer(place: int) -> Callable[..., ChunkResult]:
     """A classifier that a sample ends, whatever is beside it."""
 
-    def run(command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
-        if command.first <= place < command.first + len(command.request.dataset):
+    def run(command: ClassifyCommand, *, should_continue: Callable[[], bool]) -> ChunkResult:
+        if command.first_index <= place < command.first_index + len(command.request.dataset):
             raise MemoryError
-        return even_or_odd(command, goes_on=goes_on)
+        return even_or_odd(command, should_continue=should_continue)
 
     return run
 
@@ -399,10 +399,10 @@ def test_usage_counts_no_sample_twice_that_two_workers_did() -> None:
     job = jobs.submitted(4)
     chunk = jobs.take()
 
-    def run(command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult:
+    def run(command: ClassifyCommand, *, should_continue: Callable[[], bool]) -> ChunkResult:
         if first and first.pop():
             Jobs.worker.fget(jobs).process(chunk, lambda: 10)  # type: ignore[attr-defined]
-        return even_or_odd(command, goes_on=goes_on).model_copy(update={"inference_ms": 4})
+        return even_or_odd(command, should_continue=should_continue).model_copy(update={"inference_ms": 4})
 
     jobs.run = run
     jobs.worker.process(chunk, lambda: 100)
@@ -558,8 +558,8 @@ def test_on_its_last_try_a_message_no_longer_waits_for_what_s3_is_too_busy_to_gi
     asked: list[bool] = []
 
     def run(command: ClassifyCommand, **more: Any) -> ChunkResult:
-        asked.append(command.comes_again)
-        if command.comes_again:
+        asked.append(command.will_be_retried)
+        if command.will_be_retried:
             raise Overloaded()
         return even_or_odd(command, **more)
 

@@ -34,7 +34,7 @@ def scored(command: ClassifyCommand, **_: Any) -> ChunkResult:
         predictions=[label and ([label, "other"] if both else [label]) for label in best],  # type: ignore[misc]
         scores=rows if command.request.scores else None,  # type: ignore[arg-type]
         errors=[
-            SampleFault(index=command.first + place, code="unreadable_image", message="it is bad")
+            SampleFault(index=command.first_index + place, code="unreadable_image", message="it is bad")
             for place, label in enumerate(best)
             if label is None
         ],

@@ -40,11 +40,14 @@ class S3Grant(BaseModel):
 
 
 class ClassifyCommand(_Message):
-    """Classify one request's samples. `grants`: what the tenant may name by s3://; `versions`: which version of an object is
-    meant by an s3:// value, where that isn't the newest; `of_job`: its images may be larger together than a request's;
-    `comes_again`: where S3 is too busy to give an image, it is to be done later.
+    """Classify one request's samples.
 
-    `first`: which of the samples that the caller sent the first one is; errors and warnings count from there.
+    Attributes:
+        grants: What the tenant may name by `s3://`.
+        versions: The version of the object that an `s3://` value means, where that isn't the newest.
+        is_job: Whether the samples belong to a job. The images of a job may be larger together than those of a request.
+        will_be_retried: Whether the caller sends the command again if S3 is too busy to give an image.
+        first_index: The index of the first sample among those that the caller sent. Errors and warnings count from there.
     """
 
     kind: Literal["classify"] = "classify"
@@ -52,9 +55,9 @@ class ClassifyCommand(_Message):
     tenant_id: str
     grants: tuple[S3Grant, ...] = ()
     versions: dict[str, str] = {}
-    of_job: bool = False
-    comes_again: bool = False
-    first: Annotated[int, Field(ge=0)] = 0
+    is_job: bool = False
+    will_be_retried: bool = False
+    first_index: Annotated[int, Field(ge=0)] = 0
     request: ClassificationRequest
 
 

@@ -69,11 +69,17 @@ class InferencePipeline:
         self._kept = kept
         self._own_places = own_places
 
-    def classify(self, command: ClassifyCommand, *, goes_on: Callable[[], bool] = lambda: True) -> ChunkResult:
-        """Answer a command. `goes_on`: asked before each further group of samples; once it says no, the rest is left undone.
+    def classify(self, command: ClassifyCommand, *, should_continue: Callable[[], bool] = lambda: True) -> ChunkResult:
+        """Classify the samples of a command.
 
-        Raises the SampleError of a label's image; of a sample's too, unless the request says `on_error: "null"`. Overloaded if
-        S3 is too busy to give an image, and the command comes again.
+        Args:
+            command: What to classify.
+            should_continue: Called before each further group of samples. Once the answer is no, the result holds only the
+                samples before it.
+
+        Raises:
+            SampleError: An image of a label can't be read, or an image of a sample and `on_error` isn't "null".
+            Overloaded: S3 is too busy to give an image, and the command will be retried.
         """
         request, labels = command.request, merge(command.request.labels)
         examples = [label.value for label in request.labels if label.type == "image"]
@@ -82,7 +88,7 @@ class InferencePipeline:
         embedded = self._embedded(examples, command)
         groups: list[ChunkResult] = []
         for first in range(0, len(request.dataset), self._limits.samples):
-            if first and not goes_on():
+            if first and not should_continue():
                 break
             samples = request.dataset[first : first + self._limits.samples]
             values = [sample.value for sample in samples if sample.type == "image"]
@@ -92,7 +98,7 @@ class InferencePipeline:
             pictures = kept | self._load(wanted, grants, command, in_parts=in_parts)
             embedded |= self._newly_embedded(set(examples) - set(embedded), pictures, command)
             part = request.model_copy(update={"dataset": samples})
-            groups.append(self._run(part, labels, pictures, embedded, command.first + first))
+            groups.append(self._run(part, labels, pictures, embedded, command.first_index + first))
         return joined(groups)
 
     def _embedded(self, examples: Sequence[str], command: ClassifyCommand) -> dict[str, Floats]:
@@ -168,11 +174,11 @@ class InferencePipeline:
         """
         load = partial(self._load_round, grants=grants, versions=command.versions, in_parts=in_parts)
         pictures = load(list(dict.fromkeys(values)))
-        crowded_out = [value for value, it in pictures.items() if command.of_job and isinstance(it, BudgetSpent)]
+        crowded_out = [value for value, it in pictures.items() if command.is_job and isinstance(it, BudgetSpent)]
         together = max(1, self._limits.request_bytes // self._limits.image.max_bytes)
         for first in range(0, len(crowded_out), together):
             pictures |= load(crowded_out[first : first + together])
-        if command.comes_again and any(isinstance(it, SourceBusy) for it in pictures.values()):
+        if command.will_be_retried and any(isinstance(it, SourceBusy) for it in pictures.values()):
             raise Overloaded()
         return pictures
 

@@ -49,7 +49,7 @@ INPUT_UNREADABLE = ErrorReply(
 class Pipeline(Protocol):
     """run_chunk.RunChunk."""
 
-    def classify(self, command: ClassifyCommand, *, goes_on: Callable[[], bool]) -> ChunkResult: ...
+    def classify(self, command: ClassifyCommand, *, should_continue: Callable[[], bool]) -> ChunkResult: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,11 +81,11 @@ class ChunkWorker:
         if begun is None:
             return []
         job, rest = begun
-        command = self._command(job, rest, comes_again=not is_last_try)
+        command = self._command(job, rest, will_be_retried=not is_last_try)
         at_once = max(1, (message.stop - message.start) // CUT ** (tries - 1))
         left_s = time_left_s()
 
-        def goes_on() -> bool:
+        def should_continue() -> bool:
             nonlocal left_s
             before_s, left_s = left_s, time_left_s()
             last_took_s = before_s - left_s
@@ -94,7 +94,7 @@ class ChunkWorker:
         parts: list[Part] = []
         while len(rest):
             piece = Span(rest.start, min(rest.start + at_once, rest.stop))
-            results = self._classify(command, piece, goes_on)
+            results = self._classify(command, piece, should_continue)
             done = len(results.result.predictions) if results.result else len(piece)
             written = self.parts.write(job, Span(piece.start, piece.start + done), results)
             if written is None:  # nobody wants it any more, or another is at the rest, too
@@ -102,7 +102,7 @@ class ChunkWorker:
             job, part = written
             parts.append(part)
             rest = Span(piece.start + done, rest.stop)
-            if len(rest) and (done < len(piece) or not goes_on()):
+            if len(rest) and (done < len(piece) or not should_continue()):
                 queue_spans(self.queue, job, [rest])
                 break
         if job.has_ended:
@@ -117,7 +117,7 @@ class ChunkWorker:
             return True
         return now is not None and not now.has_ended
 
-    def _classify(self, command: ClassifyCommand | ErrorReply, span: Span, goes_on: Callable[[], bool]) -> PartResults:
+    def _classify(self, command: ClassifyCommand | ErrorReply, span: Span, should_continue: Callable[[], bool]) -> PartResults:
         """What becomes of a span, or of as much of it as there was time for. An error that no retry would mend is a result."""
         if isinstance(command, ErrorReply):
             return PartResults(error=command, gave_up=True)
@@ -125,13 +125,13 @@ class ChunkWorker:
         tried = False
         while True:
             try:
-                return PartResults(result=self.pipeline.classify(command, goes_on=goes_on))
+                return PartResults(result=self.pipeline.classify(command, should_continue=should_continue))
             except SampleError as error:  # a label's picture, without which no sample can be sorted
-                if tried or not error.retryable or not goes_on():
+                if tried or not error.retryable or not should_continue():
                     return PartResults(error=as_reply(error))
             tried = True
 
-    def _command(self, job: Job, span: Span, *, comes_again: bool) -> ClassifyCommand | ErrorReply:
+    def _command(self, job: Job, span: Span, *, will_be_retried: bool) -> ClassifyCommand | ErrorReply:
         """What is to be classified, or why that can't be known; no retry would mend it."""
         data = self.objects.get(job_input_key(job.tenant_id, job.id))
         if data is None:
@@ -147,18 +147,18 @@ class ChunkWorker:
             tenant_id=job.tenant_id,
             grants=tenant.grants if tenant else (),
             versions=versions_of(samples, kept.objects[span.start : span.stop]),
-            of_job=True,
-            comes_again=comes_again,
-            first=span.start,
+            is_job=True,
+            will_be_retried=will_be_retried,
+            first_index=span.start,
             request=kept.request.model_copy(update={"dataset": samples, "on_error": "null"}),
         )
 
 
 def _of_span(command: ClassifyCommand, span: Span) -> ClassifyCommand:
     """The same for some of a command's samples."""
-    samples = command.request.dataset[span.start - command.first : span.stop - command.first]
+    samples = command.request.dataset[span.start - command.first_index : span.stop - command.first_index]
     request = command.request.model_copy(update={"dataset": samples})
-    return command.model_copy(update={"first": span.start, "request": request})
+    return command.model_copy(update={"first_index": span.start, "request": request})
 
 
 def versions_of(samples: Sequence[Sample], objects: Sequence[UploadedObject]) -> dict[str, str]:
