@@ -49,7 +49,7 @@ def _load(settings: Mapping[str, str], warm: Sequence[str], ready: Any) -> None:
 
 
 def _classify(settings: Mapping[str, str], urls: Sequence[str]) -> ChunkResult:
-    pipeline = wiring.classify_services(Settings.read(settings)).pipeline  # made once in a process
+    pipeline = wiring.classify_services(Settings.from_environ(settings)).pipeline  # made once in a process
     request = ClassificationRequest.model_validate(request_of(urls), context=RequestLimits(max_samples=len(urls)))
     return pipeline.classify(ClassifyCommand(log_id="", tenant_id="", request=request))
 

@@ -27,7 +27,7 @@ from pigeonhole.object_keys import (
     UPLOADS,
     upload_result_key,
 )
-from pigeonhole.settings import PREFIX, Settings
+from pigeonhole.settings import PREFIX, Settings, variable_name
 from pigeonhole.tenants.authenticate import REFUSAL
 from pigeonhole.wiring.api import LOOKUP_ATTEMPTS, LOOKUP_TIMEOUT_S
 from pigeonhole.wiring.clients import CONNECT_TIMEOUT_S, job_rules
@@ -178,7 +178,7 @@ def test_the_usage_plan_is_set_by_parameters() -> None:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_is_given_settings_that_exist(function: str) -> None:
-    known = {PREFIX + name.upper() for name in vars(Settings())}
+    known = {variable_name(name) for name in vars(Settings())}
 
     assert {name for name in environment(function) if name.startswith(PREFIX)} <= known
 

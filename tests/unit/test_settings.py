@@ -1,4 +1,4 @@
-"""Each setting has a name and a default, and a value that can't be read is an error that names it."""
+"""Each setting has a name and a default. A value that can't be parsed or is missing is an error that names the variable."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pigeonhole.contract.classification import RequestLimits
 from pigeonhole.inference.images.decode import ImageLimits
 from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.net.guarded_http import NetRules
-from pigeonhole.settings import AT_LEAST_ONE, Settings
+from pigeonhole.observability import stack_trace
+from pigeonhole.settings import AT_LEAST_ONE, MissingSetting, Settings
 
 # variable, default, a text for it, what that text means
 TABLE = [
@@ -82,14 +83,16 @@ def test_the_table_has_every_setting() -> None:
 @pytest.mark.parametrize(("variable", "default"), [row[:2] for row in TABLE])
 def test_a_variable_that_is_absent_or_empty_leaves_the_default(variable: str, default: object) -> None:
     for environ in ({}, {variable: ""}):
-        value = getattr(Settings.read(environ), field_of(variable))
+        value = getattr(Settings.from_environ(environ), field_of(variable))
         assert value == default
         assert type(value) is type(default)
 
 
 @pytest.mark.parametrize(("variable", "_default", "text", "value"), TABLE)
 def test_a_variable_sets_its_field_and_no_other(variable: str, _default: object, text: str, value: object) -> None:
-    read = Settings.read({variable: text, "PIGEONHOLE_NO_SUCH": "x", field_of(variable): "not this one", "PATH": "/bin"})
+    read = Settings.from_environ(
+        {variable: text, "PIGEONHOLE_NO_SUCH": "x", field_of(variable): "not this one", "PATH": "/bin"}
+    )
 
     assert asdict(read) == asdict(Settings()) | {field_of(variable): value}
 
@@ -100,7 +103,7 @@ def test_a_variable_sets_its_field_and_no_other(variable: str, _default: object,
 )
 def test_a_value_of_another_type_is_an_error_that_names_the_variable(variable: str, text: str) -> None:
     with pytest.raises(ValueError, match=variable):
-        Settings.read({variable: text})
+        Settings.from_environ({variable: text})
 
 
 @pytest.mark.parametrize("name", AT_LEAST_ONE)
@@ -109,12 +112,33 @@ def test_no_workers_are_an_error_that_names_the_variable(name: str, text: str) -
     variable = "PIGEONHOLE_" + name.upper()
 
     with pytest.raises(ValueError, match=f"{variable}='{text}' is not at least 1"):
-        Settings.read({variable: text})
+        Settings.from_environ({variable: text})
 
 
 @pytest.mark.parametrize(("text", "value"), [("true", True), ("TRUE", True), ("false", False), ("False", False)])
 def test_a_switch_is_true_or_false_in_any_case(text: str, value: bool) -> None:
-    assert Settings.read({"PIGEONHOLE_ALLOW_HTTP": text}).allow_http is value
+    assert Settings.from_environ({"PIGEONHOLE_ALLOW_HTTP": text}).allow_http is value
+
+
+def test_a_required_setting_that_is_missing_is_an_error_that_names_its_variable() -> None:
+    settings = Settings.from_environ({"PIGEONHOLE_TABLE_NAME": "table", "PIGEONHOLE_JOB_QUEUE": ""})
+
+    settings.require("table_name")
+    with pytest.raises(MissingSetting, match=r"^PIGEONHOLE_JOB_BUCKET, PIGEONHOLE_JOB_QUEUE: must"):
+        settings.require("job_bucket", "table_name", "job_queue")
+
+
+def test_the_log_of_an_error_names_a_missing_setting_and_no_other_message() -> None:
+    try:
+        try:
+            raise ValueError("what a caller sent")
+        except ValueError:
+            Settings().require("table_name")
+    except MissingSetting as error:
+        trace = "\n".join(stack_trace(error))
+
+    assert "MissingSetting: PIGEONHOLE_TABLE_NAME" in trace
+    assert "caller" not in trace
 
 
 def test_settings_do_not_change() -> None:

@@ -11,6 +11,8 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics, Tracer, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
+from pigeonhole.settings import MissingSetting
+
 NAMESPACE = "Pigeonhole"
 # The functions whose AWS calls X-Ray may record. X-Ray records the object key of each S3 call. In classify and worker a caller
 # chooses that object key; in the api it holds only ids and names of label sets.
@@ -97,11 +99,12 @@ def observed(service: str, *, log_id_path: str) -> Callable[[Handler], Handler]:
 def stack_trace(error: BaseException | None) -> list[str]:
     """List the classes, files and lines of an exception and of the exceptions that caused it, without their messages.
 
-    A message may quote what a caller sent, which no log may hold.
+    A message may quote what a caller sent, which no log may hold. Only the message of a MissingSetting is safe.
     """
     lines: list[str] = []
     while error:
-        lines.append(type(error).__qualname__)
+        name = type(error).__qualname__
+        lines.append(f"{name}: {error}" if isinstance(error, MissingSetting) else name)
         lines += [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in extract_tb(error.__traceback__)]
         error = error.__cause__ or error.__context__
     return lines

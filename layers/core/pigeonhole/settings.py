@@ -1,6 +1,7 @@
-"""Settings of a function, read from the environment once, by wiring. Each has a name, a unit, a default and a line here.
+"""Settings of a function. Wiring reads them from the environment once.
 
-`Settings.read(environ)` is the only reader; a value that can't be parsed is an error that names the variable.
+`Settings.from_environ` is the only reader. A value that can't be parsed and a required setting that is missing are errors that
+name the variable.
 """
 
 from __future__ import annotations
@@ -25,48 +26,57 @@ AT_LEAST_ONE = (
 )
 
 
+class MissingSetting(ValueError):
+    """A setting that the function needs isn't in its environment. The message names the variable."""
+
+
 @dataclass(frozen=True)
 class Settings:
-    """Every setting; the environment's name is `PIGEONHOLE_` and the field's in capitals (`PIGEONHOLE_MAX_IMAGE_BYTES`)."""
+    """Every setting, with its default.
 
-    # where things are
+    A field's environment variable is `PIGEONHOLE_` and the field's name in capitals: `PIGEONHOLE_MAX_IMAGE_BYTES`. A function
+    gets only the variables that it needs (template.yaml). Where the default is an empty string, a function that needs the
+    setting calls `require`.
+    """
+
+    # names and URLs of the deployment's resources
     table_name: str = ""
     classify_function: str = ""
     job_bucket: str = ""
-    job_queue: str = ""  # the URL of the queue of chunks
-    webhook_queue: str = ""
-    ingest_queue: str = ""
+    job_queue: str = ""  # URL of the queue of chunks
+    webhook_queue: str = ""  # URL
+    ingest_queue: str = ""  # URL
     upload_bucket: str = ""
     event_bus: str = "default"
     model_dir: str = "/opt/model"
-    # one request
+    # limits of one request
     max_samples: int = 32
     max_labels: int = 24
     max_text_chars: int = 8_000
     max_label_chars: int = 512
     max_instruction_chars: int = 2_000
     max_body_bytes: int = 4_000_000
-    max_label_sets: int = 1_000  # of a tenant
-    invoke_timeout_s: float = 24.0
+    max_label_sets: int = 1_000  # per tenant
+    invoke_timeout_s: float = 24.0  # longest wait for functions/classify
     # jobs
     max_job_samples: int = 10_000
-    text_chunk: int = 500  # samples per message
-    image_chunk: int = 64
-    job_days: int = 7  # how long a job and its results are kept
-    stuck_s: int = 3_600  # a job that stands still for so long is queued again
-    chunk_visibility_s: int = 720  # the queue's: in which a message whose worker is gone comes again
-    max_wait_s: float = 24.0  # the longest wait for a job's end
-    direct_text_ms: int = 50  # estimated per sample; what takes longer in all than direct_ms goes through the queue
-    direct_image_ms: int = 500
-    direct_ms: int = 20_000
-    worker_stop_s: float = 30.0  # before a worker's time is up, the last samples are begun
-    webhook_timeout_s: float = 10.0  # of one try
-    webhook_pause_s: int = 30  # after the first try; each further one is twice as long, four hours at most
+    text_chunk: int = 500  # text samples per message
+    image_chunk: int = 64  # image samples per message
+    job_days: int = 7  # a job and its results expire after these days
+    stuck_s: int = 3_600  # the sweeper queues a job again that made no progress for so long
+    chunk_visibility_s: int = 720  # the queue redelivers a message after this time if its worker crashed
+    max_wait_s: float = 24.0  # longest wait that a caller can ask for (`Prefer: wait`)
+    direct_text_ms: int = 50  # estimated time per text sample
+    direct_image_ms: int = 500  # estimated time per image sample
+    direct_ms: int = 20_000  # a request whose estimate is above this goes through the queue
+    worker_stop_s: float = 30.0  # a worker begins no more samples when less time than this is left
+    webhook_timeout_s: float = 10.0  # of one attempt
+    webhook_pause_s: int = 30  # after the first attempt; doubles with each further attempt, up to four hours
     # uploads
-    upload_form_s: int = 900  # how long a form is taken
-    upload_days: int = 7  # how long an upload is kept
-    tag_uploads: bool = True  # with their labels and scores
-    # callers' addresses
+    upload_form_s: int = 900  # an upload form expires after this time
+    upload_days: int = 7  # an upload expires after these days
+    tag_uploads: bool = True  # write labels and scores to the tags of an upload
+    # addresses that callers name
     allow_http: bool = False
     allow_loopback: bool = False  # the local stack only: the template never sets it
     max_image_bytes: int = 20_000_000
@@ -77,24 +87,25 @@ class Settings:
     fetch_workers: int = 56  # max_samples + max_labels
     decode_workers: int = 2
     # the model
-    threads: int = 1  # of each worker
+    threads: int = 1  # per encode worker
     encode_batch: int = 8
-    encode_workers: int = 2  # a core each, where there are so many
+    encode_workers: int = 2  # at most one per core
     label_cache_size: int = 4_096
-    # what a tenant may do, for the x-jigsaw-rate-limit-* headers; the usage plan enforces
+    # the tenant's quota for the x-jigsaw-rate-limit-* headers; API Gateway's usage plan enforces it
     quota_limit: int = 100_000
     quota_period: str = "MONTH"
     rate_counter_timeout_s: float = 0.2
 
     @classmethod
-    def read(cls, environ: Mapping[str, str]) -> Settings:
-        """Take each field from `environ`, else its default.
+    def from_environ(cls, environ: Mapping[str, str]) -> Settings:
+        """Read each field from its variable. A variable that is absent or empty leaves the default.
 
-        Raises ValueError, naming the variable, for a value of the wrong type or a number of workers that isn't one.
+        Raises:
+            ValueError: A value has the wrong type, or a number in `AT_LEAST_ONE` is below 1. The message names the variable.
         """
         values: dict[str, object] = {}
         for field in fields(cls):
-            name = PREFIX + field.name.upper()
+            name = variable_name(field.name)
             raw = environ.get(name)
             if raw is None or raw == "":
                 continue
@@ -105,6 +116,24 @@ class Settings:
                 raise ValueError(f"{name}={raw!r} is not at least 1")
             values[field.name] = value
         return cls(**values)  # type: ignore[arg-type]
+
+    def require(self, *names: str) -> None:
+        """Check that these settings are set, so that a function without them fails at its start.
+
+        Args:
+            names: Fields whose default is empty.
+
+        Raises:
+            MissingSetting: At least one is empty. The message names the variables of all that are.
+        """
+        missing = [variable_name(name) for name in names if not getattr(self, name)]
+        if missing:
+            raise MissingSetting(f"{', '.join(missing)}: must be set in the function's environment (template.yaml)")
+
+
+def variable_name(field: str) -> str:
+    """Return the environment variable of a field."""
+    return PREFIX + field.upper()
 
 
 def _parse(name: str, raw: str, kind: type) -> Any:

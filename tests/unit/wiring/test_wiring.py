@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,15 +15,34 @@ from pigeonhole.contract.messages import COMMAND, ClassifyCommand
 from pigeonhole.errors import ForbiddenUrl, InvalidRequest, NotFound, PigeonholeError, TimedOut
 from pigeonhole.inference.encoders import registry
 from pigeonhole.inference.encoders.artifact import ModelUnavailable
-from pigeonhole.settings import Settings
+from pigeonhole.settings import MissingSetting, Settings, variable_name
 from pigeonhole.tenants.tenant import Tenant
 from pigeonhole.wiring.inference import encode_workers
+from pigeonhole_cli.local.stack import read_template
 from support.fake_model import fake_loaded_model
 from support.fakes import error_reply
 from support.lambda_server import LambdaServer
 
+ROOT = Path(__file__).resolve().parents[3]
 BODY = {"dataset": [{"type": "text", "value": "x"}], "labels": [{"type": "text", "value": name} for name in "ab"]}
 TENANT = Tenant("acme", created_at=0)
+API_SETTINGS = Settings(table_name="t", classify_function="f", job_bucket="jobs", job_queue="q", upload_bucket="uploads")
+# A function's resource in template.yaml, what builds its services, and the settings that it can't do without.
+BUILDERS: list[tuple[str, Callable[[Settings], object], set[str]]] = [
+    ("ApiFunction", wiring.api_services, {"table_name", "classify_function", "job_bucket", "job_queue", "upload_bucket"}),
+    ("ClassifyFunction", wiring.classify_services, set()),
+    ("WorkerFunction", wiring.chunk_worker, {"table_name", "job_bucket", "job_queue", "upload_bucket"}),
+    ("WorkerFunction", wiring.chunk_queue, {"job_queue"}),
+    ("DeadLettersFunction", wiring.dead_letter_handler, {"table_name", "job_bucket"}),
+    ("SweepFunction", wiring.job_sweeper, {"table_name", "job_queue", "webhook_queue"}),
+    ("NotifyFunction", wiring.job_end_notifier, {"table_name", "job_bucket", "upload_bucket", "webhook_queue"}),
+    (
+        "IngestFunction",
+        wiring.ingest_services,
+        {"table_name", "job_bucket", "job_queue", "upload_bucket", "ingest_queue"},
+    ),
+    ("WebhooksFunction", wiring.webhook_deliverer, {"table_name"}),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +56,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def classify(server: LambdaServer, monkeypatch: pytest.MonkeyPatch, **settings: object) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", server.url)
-    services = wiring.api_services(Settings(table_name="t", classify_function="f", **settings))  # type: ignore[arg-type]
+    services = wiring.api_services(replace(API_SETTINGS, **settings))  # type: ignore[arg-type]
     services.classification.classify(BODY, tenant=TENANT, log_id="l", wanted=Preference())
 
 
@@ -68,12 +89,12 @@ def test_the_limits_of_the_settings_are_those_of_the_requests(monkeypatch: pytes
 
 def test_a_period_that_no_usage_plan_has_is_refused() -> None:
     with pytest.raises(ValueError, match="YEAR"):
-        wiring.api_services(Settings(quota_period="YEAR"))
+        wiring.api_services(replace(API_SETTINGS, quota_period="YEAR"))
 
 
 def test_links_are_signed_for_the_buckets_own_region() -> None:
     """The host of all regions answers with a redirect, which such a signature does not cover."""
-    objects = wiring.api_services(Settings(table_name="t", job_bucket="jobs")).job_reader.objects
+    objects = wiring.api_services(API_SETTINGS).job_reader.objects
 
     link = objects.link("results/acme/1.json", 60)
 
@@ -82,7 +103,7 @@ def test_links_are_signed_for_the_buckets_own_region() -> None:
 
 
 def test_services_are_built_once() -> None:
-    assert wiring.api_services(Settings(table_name="t")) is wiring.api_services(Settings(table_name="t"))
+    assert wiring.api_services(API_SETTINGS) is wiring.api_services(replace(API_SETTINGS))
 
 
 @pytest.fixture
@@ -95,6 +116,20 @@ def fake_model(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
     monkeypatch.setattr(registry, "load", load)
     return loaded
+
+
+@pytest.mark.parametrize(("resource", "build", "required"), BUILDERS)
+def test_a_function_needs_only_settings_that_the_template_gives_it(
+    resource: str, build: Callable[[Settings], object], required: set[str], fake_model: list[Path]
+) -> None:
+    function = read_template(ROOT / "template.yaml")["Resources"][resource]["Properties"]
+    given = {name for name in vars(Settings()) if variable_name(name) in function["Environment"]["Variables"]}
+    settings = replace(Settings(), **{name: "x" for name in given if getattr(Settings(), name) == ""})
+
+    build(settings)
+    for name in required:
+        with pytest.raises(MissingSetting, match=variable_name(name)):
+            build(replace(settings, **{name: ""}))
 
 
 def test_the_classifier_runs_the_model_of_the_settings(fake_model: list[Path]) -> None:

@@ -46,5 +46,9 @@ __all__ = [
 
 @cache
 def settings() -> Settings:
-    """The settings of this process. Raises ValueError, naming the variable, for one that can't be read."""
-    return Settings.read(os.environ)
+    """Read the settings of this process.
+
+    Raises:
+        ValueError: A variable can't be parsed. The message names it.
+    """
+    return Settings.from_environ(os.environ)

@@ -49,7 +49,13 @@ class ApiServices:
 
 @cache
 def api_services(settings: Settings) -> ApiServices:
-    """Build functions/api's services."""
+    """Build functions/api's services.
+
+    Raises:
+        MissingSetting: A required setting is missing.
+        ValueError: No usage plan has the period `quota_period`.
+    """
+    settings.require("table_name", "classify_function", "job_bucket", "job_queue", "upload_bucket")
     from boto3.session import Session
 
     from pigeonhole.aws.dynamodb import DynamoRateCounter, DynamoTenantStore

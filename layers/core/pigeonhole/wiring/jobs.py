@@ -153,7 +153,13 @@ class JobAdapters:
 
 @cache
 def chunk_worker(settings: Settings) -> ChunkWorker:
-    """Load the model and build functions/worker's service. Raises ModelUnavailable as `classify_services`."""
+    """Load the model and build functions/worker's service.
+
+    Raises:
+        MissingSetting: A required setting is missing.
+        ModelUnavailable: The model folder is missing or broken.
+    """
+    settings.require("table_name", "job_bucket", "job_queue", "upload_bucket")
     from boto3.session import Session
 
     from pigeonhole.jobs.worker import ChunkWorker
@@ -173,8 +179,14 @@ def chunk_worker(settings: Settings) -> ChunkWorker:
 
 @cache
 def chunk_queue(settings: Settings) -> ChunkQueue:
-    """The queue of functions/worker's messages, by which one that failed comes again soon: apart from the service, which may
-    be what fails."""
+    """Build the queue of chunks, by which functions/worker asks for an earlier redelivery of a message.
+
+    It is apart from the function's service, so that a worker whose model can't be loaded still has it.
+
+    Raises:
+        MissingSetting: A required setting is missing.
+    """
+    settings.require("job_queue")
     from boto3.session import Session
 
     return JobAdapters(Session(), settings).queue
@@ -182,7 +194,12 @@ def chunk_queue(settings: Settings) -> ChunkQueue:
 
 @cache
 def dead_letter_handler(settings: Settings) -> DeadLetterHandler:
-    """Build functions/dead_letters' service."""
+    """Build functions/dead_letters' service.
+
+    Raises:
+        MissingSetting: A required setting is missing.
+    """
+    settings.require("table_name", "job_bucket")
     from boto3.session import Session
 
     jobs = JobAdapters(Session(), settings)
@@ -191,7 +208,12 @@ def dead_letter_handler(settings: Settings) -> DeadLetterHandler:
 
 @cache
 def job_sweeper(settings: Settings) -> JobSweeper:
-    """Build functions/sweep's service."""
+    """Build functions/sweep's service.
+
+    Raises:
+        MissingSetting: A required setting is missing.
+    """
+    settings.require("table_name", "job_queue", "webhook_queue")
     from boto3.session import Session
 
     jobs = JobAdapters(Session(), settings)
@@ -200,7 +222,12 @@ def job_sweeper(settings: Settings) -> JobSweeper:
 
 @cache
 def job_end_notifier(settings: Settings) -> JobEndNotifier:
-    """Build functions/notify's service."""
+    """Build functions/notify's service.
+
+    Raises:
+        MissingSetting: A required setting is missing.
+    """
+    settings.require("table_name", "job_bucket", "upload_bucket", "webhook_queue")
     from boto3.session import Session
 
     jobs = JobAdapters(Session(), settings)
@@ -220,7 +247,12 @@ class IngestServices:
 
 @cache
 def ingest_services(settings: Settings) -> IngestServices:
-    """Build functions/ingest's services."""
+    """Build functions/ingest's services.
+
+    Raises:
+        MissingSetting: A required setting is missing.
+    """
+    settings.require("table_name", "job_bucket", "job_queue", "upload_bucket", "ingest_queue")
     from boto3.session import Session
 
     jobs = JobAdapters(Session(), settings)
@@ -242,7 +274,12 @@ def ingest_services(settings: Settings) -> IngestServices:
 
 @cache
 def webhook_deliverer(settings: Settings) -> WebhookDeliverer:
-    """Build functions/webhooks' service."""
+    """Build functions/webhooks' service.
+
+    Raises:
+        MissingSetting: A required setting is missing.
+    """
+    settings.require("table_name")
     from boto3.session import Session
 
     from pigeonhole.net.guarded_http import GuardedClient
