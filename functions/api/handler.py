@@ -11,23 +11,19 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 
 from pigeonhole import wiring
+from pigeonhole.api import answers, openapi
 from pigeonhole.api import http as http_api
-from pigeonhole.api import openapi
 from pigeonhole.api import swagger_page as docs_page
 from pigeonhole.api.http import Answer, Call
 from pigeonhole.api.rate_headers import RateState
 from pigeonhole.api.routes import route_of
-from pigeonhole.contract.jobs import JobResponse, Preference
+from pigeonhole.contract.jobs import Preference
 from pigeonhole.contract.label_sets import RemovedResponse
 from pigeonhole.contract.service import HealthResponse, ModelsResponse
-from pigeonhole.contract.uploads import UploadResponse
 from pigeonhole.errors import InternalError, Overloaded, PigeonholeError
 from pigeonhole.jobs.job import Job
-from pigeonhole.jobs.read import info_of, page_of
-from pigeonhole.label_sets.service import set_of, sets_of
 from pigeonhole.observability import observed, observer, stack_trace
 from pigeonhole.tenants.tenant import Tenant
-from pigeonhole.uploads.read_results import results_of
 
 app = APIGatewayRestResolver()
 
@@ -61,7 +57,7 @@ def respond(answer: Answer) -> Response:
 
 
 def accepted(job: Job, wanted: Preference) -> Response:
-    return respond(http_api.accepted(JobResponse(log_id=exchange().call.log_id, job=info_of(job)), wanted))
+    return respond(http_api.accepted(answers.to_job_response(job, exchange().call.log_id), wanted))
 
 
 @app.post("/v1/classification")
@@ -96,7 +92,7 @@ def list_jobs() -> Response:
     now, own = exchange(), services()
     tenant, call = now.authenticate(), now.call
     page = own.job_lister.list_page(tenant.id, call.status(), call.number("limit", 20, least=1, most=100), call.cursor())
-    return respond(http_api.success(page_of(page, call.log_id)))
+    return respond(http_api.success(answers.to_jobs_response(page, call.log_id)))
 
 
 @app.get("/v1/classification/jobs/<job_id>")
@@ -104,7 +100,7 @@ def read_job(job_id: str) -> Response:
     now, own = exchange(), services()
     tenant, call = now.authenticate(), now.call
     job = own.job_reader.get(tenant.id, job_id, call.number("wait", 0, most=own.max_wait_s))
-    known = http_api.unchanged(info_of(job), call)
+    known = http_api.unchanged(answers.to_job_info(job), call)
     return respond(known or http_api.shown_job(own.job_reader.shown(job, call.log_id)))
 
 
@@ -119,8 +115,8 @@ def cancel_job(job_id: str) -> Response:
 def make_upload() -> Response:
     now, own = exchange(), services()
     tenant = now.authenticate()
-    made = own.upload_forms.create(now.call.json(own.limits.max_body_bytes), tenant)
-    return respond(http_api.success(UploadResponse(log_id=now.call.log_id, upload=made)))
+    form = own.upload_forms.create(now.call.json(own.limits.max_body_bytes), tenant)
+    return respond(http_api.success(answers.to_upload_response(form, now.call.log_id)))
 
 
 @app.get("/v1/results")
@@ -128,7 +124,7 @@ def read_results() -> Response:
     now, own = exchange(), services()
     tenant, call = now.authenticate(), now.call
     page = own.upload_results.read(tenant.id, call.results_wanted())
-    return respond(http_api.shown_results(results_of(page, call.log_id), page.next))
+    return respond(http_api.success(answers.to_upload_results_response(page, call.log_id)))
 
 
 @app.put("/v1/label-sets/<name>")
@@ -137,7 +133,7 @@ def put_label_set(name: str) -> Response:
     tenant, call = now.authenticate(), now.call
     body, precondition = call.json(own.limits.max_body_bytes), call.precondition()
     made = own.label_sets.put(body, name, tenant=tenant, log_id=call.log_id, precondition=precondition)
-    return respond(http_api.shown_set(set_of(made, call.log_id), made))
+    return respond(http_api.shown_set(answers.to_label_set_response(made, call.log_id), made))
 
 
 @app.get("/v1/label-sets")
@@ -145,14 +141,14 @@ def list_label_sets() -> Response:
     now, own = exchange(), services()
     tenant, call = now.authenticate(), now.call
     page = own.label_sets.page(tenant, call.number("limit", 20, least=1, most=100), call.set_cursor())
-    return respond(http_api.success(sets_of(page, call.log_id)))
+    return respond(http_api.success(answers.to_label_sets_response(page, call.log_id)))
 
 
 @app.get("/v1/label-sets/<name>")
 def read_label_set(name: str) -> Response:
     now, own = exchange(), services()
     found = own.label_sets.get(now.authenticate(), name)
-    return respond(http_api.shown_set(set_of(found, now.call.log_id), found))
+    return respond(http_api.shown_set(answers.to_label_set_response(found, now.call.log_id), found))
 
 
 @app.delete("/v1/label-sets/<name>")
@@ -163,17 +159,19 @@ def remove_label_set(name: str) -> Response:
 
 
 @app.get("/v1/account")
-def account() -> Response:
+def read_account() -> Response:
     now = exchange()
     tenant = now.authenticate()
-    return respond(http_api.success(services().account_reader.read(tenant, now.rate(), now.call.log_id)))
+    account = services().account_reader.read(tenant)
+    return respond(http_api.success(answers.to_account_response(account, now.rate(), now.call.log_id)))
 
 
 @app.post("/v1/account/webhook-secret")
 def make_webhook_secret() -> Response:
     now = exchange()
     tenant = now.authenticate()
-    return respond(http_api.success(services().webhook_secrets.rotate(tenant, now.call.log_id)))
+    secret = services().webhook_secrets.rotate(tenant)
+    return respond(http_api.success(answers.to_webhook_secret_response(secret, now.call.log_id)))
 
 
 @app.get("/v1/models")
@@ -181,7 +179,7 @@ def models() -> Response:
     now = exchange()
     now.authenticate()
     model = services().model_describer.describe(now.call.log_id)
-    return respond(http_api.success(ModelsResponse(log_id=now.call.log_id, models=[model])))
+    return respond(http_api.success(ModelsResponse(log_id=now.call.log_id, models=[answers.to_model_info(model)])))
 
 
 @app.get("/v1/health")
@@ -189,7 +187,7 @@ def health() -> Response:
     now, model = exchange(), None
     if now.call.flag("deep"):
         now.authenticate()
-        model = services().model_describer.describe(now.call.log_id)
+        model = answers.to_model_info(services().model_describer.describe(now.call.log_id))
     return respond(http_api.success(HealthResponse(log_id=now.call.log_id, model=model)))
 
 

@@ -10,15 +10,15 @@ from email.parser import BytesParser
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from pigeonhole.api.http import Call, failure, shown_results, success
+from pigeonhole.api.answers import to_upload_response, to_upload_results_response
+from pigeonhole.api.http import Call, failure, success
 from pigeonhole.contract.classification import RequestLimits
 from pigeonhole.contract.upload_results import UploadResult
-from pigeonhole.contract.uploads import UploadResponse
 from pigeonhole.errors import PigeonholeError
 from pigeonhole.label_sets.label_set import LabelSet
 from pigeonhole.tenants.tenant import Tenant
 from pigeonhole.uploads.create import UploadFormCreator
-from pigeonhole.uploads.read_results import UploadResultReader, results_of
+from pigeonhole.uploads.read_results import UploadResultReader
 from pigeonhole.uploads.uploaded_object import ObjectResult
 from support.cli.api_server import Answer, ApiServer, Request, refusal
 from support.fakes import FakeLabelSetStore, FakeResultStore
@@ -101,7 +101,7 @@ class UploadApi(ApiServer):
         if body["filename"] in self.broken:
             return self.broken[body["filename"]]
         make = UploadFormCreator(forms=self, sets=self._sets, limits=LIMITS, bucket="bucket", clock=self.clock)
-        return success(UploadResponse(log_id="log-1", upload=make.create(body, Tenant(TENANT, 0))))
+        return success(to_upload_response(make.create(body, Tenant(TENANT, 0)), "log-1"))
 
     def _listing(self, call: Call) -> Any:
         with self._lock:
@@ -109,7 +109,7 @@ class UploadApi(ApiServer):
                 self.patience -= 1
                 return Answer({"success": True, "log_id": "log-1", "results": []})
         page = self._read.read(TENANT, call.results_wanted())
-        return shown_results(results_of(page, "log-1"), page.next)
+        return success(to_upload_results_response(page, "log-1"))
 
     def _take(self, request: Request) -> Answer:
         head = f"Content-Type: {request.headers['Content-Type']}\r\n\r\n".encode()

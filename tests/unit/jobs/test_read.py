@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from pigeonhole.api.answers import to_jobs_response
 from pigeonhole.contract.jobs import JobResponse, Status
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
 from pigeonhole.errors import InternalError, JobFinished, NotFound
 from pigeonhole.jobs.job import Job
-from pigeonhole.jobs.read import LINK_S, page_of
+from pigeonhole.jobs.read import LINK_S
 from pigeonhole.jobs.results import MAX_WARNINGS
 from support.jobs_made import ACME, ZETA, Jobs, job, job_id
 
@@ -152,9 +153,9 @@ def test_a_page_is_shown_with_where_the_next_begins() -> None:
     second = jobs.submitted(2)
     jobs.submitted(3, tenant=ZETA)
 
-    page = page_of(jobs.lister.list_page(ACME.id, None, 1, None), "l")
+    page = to_jobs_response(jobs.lister.list_page(ACME.id, None, 1, None), "l")
     assert ([it.id for it in page.jobs], page.cursor) == ([second.id], second.id)
-    rest = page_of(jobs.lister.list_page(ACME.id, None, 1, page.cursor), "l")
+    rest = to_jobs_response(jobs.lister.list_page(ACME.id, None, 1, page.cursor), "l")
     assert ([it.id for it in rest.jobs], rest.cursor) == ([first.id], None)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pigeonhole.api.answers import to_label_set_info
 from pigeonhole.contract.classification import LabelSetRef, RequestLimits, parse_request
 from pigeonhole.contract.jobs import Preference
 from pigeonhole.contract.messages import ClassifyReply, ErrorReply, StoreLabelImagesCommand
@@ -15,7 +16,6 @@ from pigeonhole.jobs.job import IdempotencyKey
 from pigeonhole.jobs.submit import JobRequestService
 from pigeonhole.label_sets.apply import AppliedLabelSet
 from pigeonhole.label_sets.label_set import Precondition, etag_of
-from pigeonhole.label_sets.service import info_of
 from support.fakes import kept_address
 from support.jobs_made import ACME, ZETA, Jobs
 
@@ -43,7 +43,7 @@ def test_a_set_is_kept_and_read_as_it_was_sent() -> None:
         "instruction": "numbers",
         "prompt_templates": ["a {}"],
     }
-    shown = info_of(made).model_dump(exclude_none=True)
+    shown = to_label_set_info(made).model_dump(exclude_none=True)
     assert (shown["name"], shown["version"], shown["created_at"]) == ("pets", 1, "1970-01-01T00:16:40Z")
     assert shown["labels"] == WORDS["labels"]
 
@@ -90,7 +90,7 @@ def test_what_a_set_may_hold_is_what_a_request_with_it_may() -> None:
     body = jobs.label_set_applier.apply({"dataset": DATASET, "label_set": "pets"}, ACME).body
 
     assert parse_request(body, RequestLimits()).labels[0].key == "https://example.com/" + "x" * 490
-    again = put(jobs, info_of(made).model_dump(exclude_none=True))
+    again = put(jobs, to_label_set_info(made).model_dump(exclude_none=True))
     assert [label["key"] for label in again.options["labels"]] == [label["key"] for label in made.options["labels"]]
 
 

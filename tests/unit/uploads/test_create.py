@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pigeonhole.api.answers import to_upload_response
 from pigeonhole.contract.classification import RequestLimits
 from pigeonhole.contract.uploads import MAX_FILENAME, FileKind
 from pigeonhole.errors import InvalidRequest
@@ -34,7 +35,7 @@ def test_a_form_is_of_the_tenants_prefix_and_says_what_it_takes() -> None:
     assert key.startswith(uploads_grant("acme", "bucket").prefix)
     assert key.endswith("-shelf-7-.png")
     assert key.count("/") == 2
-    assert made.model_dump() == {
+    assert to_upload_response(made, "log-1").upload.model_dump() == {
         "url": "https://uploads.example",
         "fields": {"key": key, "Content-Type": "image/png"},
         "s3_uri": f"s3://bucket/{key}",
@@ -105,7 +106,7 @@ def test_a_file_for_a_label_set_lies_where_it_is_classified() -> None:
     assert key.startswith(incoming_grant("acme", "bucket").prefix + "pets/")
     assert key.endswith("-shelf-7.png")
     assert place_of(key) == UploadLocation("acme", "pets")
-    assert (made.key, made.s3_uri) == (key, f"s3://bucket/{key}")
+    assert (made.object_key, made.bucket) == (key, "bucket")
 
 
 def test_a_set_of_another_tenant_is_none() -> None:

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from pigeonhole.api.answers import to_upload_results_response
+from pigeonhole.api.cursors import encode_cursor
 from pigeonhole.contract.upload_results import ResultsWanted, UploadResult
 from pigeonhole.errors import InvalidRequest, NotFound
 from pigeonhole.object_keys import MAX_KEY_BYTES
-from pigeonhole.uploads.read_results import UploadResultReader, results_of
+from pigeonhole.uploads.read_results import UploadResultReader
 from pigeonhole.uploads.uploaded_object import ObjectResult, in_order
 from support.jobs_made import Jobs
 
@@ -142,6 +144,8 @@ def test_a_prefix_that_is_longer_than_a_key_can_be_has_no_results(jobs: Jobs, wa
 def test_a_page_is_shown_without_what_the_store_alone_knows(jobs: Jobs) -> None:
     page = UploadResultReader(store=jobs.results, bucket="uploads", clock=jobs.clock).read("acme", ResultsWanted(limit=1))
 
-    shown = results_of(page, "log-1")
+    shown = to_upload_results_response(page, "log-1")
 
-    assert (shown.log_id, [each.key for each in shown.results], shown.cursor) == ("log-1", [C], None)
+    assert page.next is not None
+    assert (shown.log_id, [result.key for result in shown.results]) == ("log-1", [C])
+    assert shown.cursor == encode_cursor(page.next)

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from pigeonhole.api.answers import to_classification_response
 from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse, RequestLimits, parse_as
 from pigeonhole.contract.jobs import JOBS, JobRequest, Preference, Status
 from pigeonhole.contract.messages import ClassifyCommand, PartResults, Span, as_error, error_of
 from pigeonhole.errors import Fault, JobFinished, Overloaded, TimedOut, from_code
 from pigeonhole.jobs.job import IdempotencyKey, Job
 from pigeonhole.jobs.read import JobReader
-from pigeonhole.jobs.results import JobResults, collect, prediction
+from pigeonhole.jobs.results import JobResults, collect
 from pigeonhole.jobs.submit import JobSubmitter
 from pigeonhole.label_sets.apply import LabelSetApplier
 from pigeonhole.ports import ClassifierClient
@@ -91,7 +92,7 @@ class ClassificationService:
         found = collect(job.total, parts)
         if request.on_error == "fail" and found.errors:
             raise _first_of(found)
-        return shaped(request, found, log_id).model_copy(update={"label_set": job.label_set})
+        return to_classification_response(request, found, log_id).model_copy(update={"label_set": job.label_set})
 
 
 def _first_of(found: JobResults) -> Exception:
@@ -123,16 +124,4 @@ class DirectClassifier:
         if reply.result is None:
             raise error_of(reply)
         count = len(request.dataset)
-        return shaped(request, collect(count, [(Span(0, count), PartResults(result=reply.result))]), log_id)
-
-
-def shaped(request: ClassificationRequest, found: JobResults, log_id: str) -> ClassificationResponse:
-    """Shape results as the request asked for them: a field that wasn't asked for is None and doesn't show, warnings aside."""
-    return ClassificationResponse(
-        log_id=log_id,
-        predictions=[prediction(chosen, multiple=request.multiple_labels) for chosen in found.predictions],
-        scores=found.scores if request.scores else None,
-        errors=found.errors if request.on_error == "null" else None,
-        warnings=found.warnings or None,
-        _usage=found.usage,
-    )
+        return to_classification_response(request, collect(count, [(Span(0, count), PartResults(result=reply.result))]), log_id)

@@ -1,9 +1,8 @@
-"""What the classifier runs, asked by functions/api and told by functions/classify: deep health, the deployed models."""
+"""Ask functions/classify which model it runs, for deep health and the list of models."""
 
 from __future__ import annotations
 
-from pigeonhole.contract.messages import DescribeCommand, error_of
-from pigeonhole.contract.service import ModelInfo
+from pigeonhole.contract.messages import DescribeCommand, ModelDescription, error_of
 from pigeonhole.ports import ClassifierClient
 
 
@@ -13,19 +12,13 @@ class ModelDescriber:
     def __init__(self, *, classifier: ClassifierClient) -> None:
         self._classifier = classifier
 
-    def describe(self, log_id: str) -> ModelInfo:
-        """Describe the deployed model. Raises what ClassifierClient.call raises."""
+    def describe(self, log_id: str) -> ModelDescription:
+        """Describe the deployed model.
+
+        Raises:
+            PigeonholeError: What `ClassifierClient.call` raises, or the classifier's own error.
+        """
         reply = self._classifier.call(DescribeCommand(log_id=log_id))
         if reply.model is None:
             raise error_of(reply)
-        model = reply.model
-        return ModelInfo(
-            id=model.model_id,
-            revision=model.revision,
-            engine=model.engine,
-            text_encoder=model.text_encoder,
-            licence=model.licence,
-            calibrated=model.calibrated,
-            input_pixels=model.input_pixels,
-            max_text_tokens=model.max_text_tokens,
-        )
+        return reply.model

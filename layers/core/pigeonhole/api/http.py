@@ -14,12 +14,13 @@ from typing import Any, NoReturn
 
 from pydantic import BaseModel
 
+from pigeonhole.api.cursors import decode_cursor
 from pigeonhole.api.rate_headers import RateState
 from pigeonhole.api.routes import methods_at
 from pigeonhole.contract.classification import ErrorBody, ErrorResponse, check_set_name
 from pigeonhole.contract.jobs import JOBS, JobInfo, JobResponse, Preference, Status
 from pigeonhole.contract.label_sets import LabelSetResponse
-from pigeonhole.contract.upload_results import ResultsWanted, UploadResultsResponse
+from pigeonhole.contract.upload_results import ResultsWanted
 from pigeonhole.contract.validation import invalid_request
 from pigeonhole.errors import Fault, InvalidRequest, MethodNotAllowed, NotFound, PigeonholeError, TooLarge
 from pigeonhole.ids import is_id
@@ -163,8 +164,8 @@ class Call:
     def _packed_cursor(self) -> str | None:
         value = self.query.get("cursor")
         try:
-            return None if value is None else base64.b64decode(value + "=" * (-len(value) % 4), b"-_", validate=True).decode()
-        except ValueError:  # binascii.Error and UnicodeDecodeError, too
+            return None if value is None else decode_cursor(value)
+        except ValueError:
             raise _fault("cursor", NO_CURSOR) from None
 
     def precondition(self) -> Precondition:
@@ -258,12 +259,6 @@ def success(model: BaseModel) -> Answer:
     if len(body.encode("utf-8")) > MAX_ANSWER_BYTES:
         raise TooLarge("the answer would be too large: ask for fewer by `limit`, or give image labels a short `key`")
     return Answer(200, body)
-
-
-def shown_results(answer: UploadResultsResponse, following: str | None) -> Answer:
-    """Answer with results. `following`: where the next page begins, which any text may say; it is packed for an address."""
-    packed = None if following is None else base64.urlsafe_b64encode(following.encode()).decode().rstrip("=")
-    return success(answer.model_copy(update={"cursor": packed}))
 
 
 def applied(wanted: Preference) -> dict[str, str]:

@@ -7,17 +7,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pigeonhole.contract.jobs import JobInfo, JobResponse, JobsResponse, Progress, Status, WebhookInfo, WebhookTry
+from pigeonhole.contract.jobs import JobResponse, Status
 from pigeonhole.contract.messages import PartResults, Span
 from pigeonhole.errors import InternalError, NotFound, Overloaded
 from pigeonhole.ids import is_id
 from pigeonhole.jobs.job import Job, Part
 from pigeonhole.jobs.ports import JobStore, Page
-from pigeonhole.jobs.results import collect, prediction, unpack
+from pigeonhole.jobs.results import collect, unpack
 from pigeonhole.jobs.update import JobUpdater
 from pigeonhole.object_keys import job_results_key
 from pigeonhole.ports import ObjectStore
-from pigeonhole.timestamps import to_iso
 
 NO_SUCH_JOB = "There is no such job. GET /v1/classification/jobs lists yours; one is kept until its expires_at."
 FIRST_LOOK_S, LONGEST_PAUSE_S = 0.1, 1.0
@@ -69,24 +68,16 @@ class JobReader:
 
         Who shows such a job first puts the object there: the worker that ends it, or whoever asks before that.
         """
-        info = info_of(job)
+        from pigeonhole.api.answers import to_job_response
+
         if job.status not in (Status.SUCCEEDED, Status.FAILED):
-            return JobResponse(log_id=log_id, job=info)
+            return to_job_response(job, log_id)
         if job.has_whole:
             return self._linked(job, log_id)
-        found = collect(job.total, self.parts(job))
-        whole = JobResponse(
-            log_id=log_id,
-            job=info,
-            predictions=[prediction(chosen, multiple=job.multiple_labels) for chosen in found.predictions],
-            scores=found.scores if found.has_scores else None,
-            errors=found.errors,
-            warnings=found.warnings or None,
-            _usage=found.usage,
-        )
+        whole = to_job_response(job, log_id, results=collect(job.total, self.parts(job)))
         if _fits(_as_json(whole)):
             return whole
-        kept = whole.model_copy(update={"job": info.model_copy(update={"webhook": None})})  # whose log goes on
+        kept = whole.model_copy(update={"job": whole.job.model_copy(update={"webhook": None})})  # whose log goes on
         self.objects.put(job_results_key(job.tenant_id, job.id), _as_json(kept), "application/json")
         JobUpdater(store=self.store, sleep=self.sleep).update(
             job.tenant_id, job.id, lambda now: None if now.has_whole else now.with_whole()
@@ -94,8 +85,10 @@ class JobReader:
         return self._linked(job, log_id)
 
     def _linked(self, job: Job, log_id: str) -> JobResponse:
+        from pigeonhole.api.answers import to_job_response
+
         address = self.objects.link(job_results_key(job.tenant_id, job.id), LINK_S)
-        return JobResponse(log_id=log_id, job=info_of(job), results_url=address)
+        return to_job_response(job, log_id, results_url=address)
 
     def _data_of(self, part: Part) -> bytes:
         data = part.data if part.key is None else self.objects.get(part.key)
@@ -136,33 +129,3 @@ def _fits(answer: bytes) -> bool:
 
 def _as_json(answer: JobResponse) -> bytes:
     return answer.model_dump_json(by_alias=True, exclude_none=True).encode()
-
-
-def info_of(job: Job) -> JobInfo:
-    """A job without its results."""
-    return JobInfo(
-        id=job.id,
-        status=job.status,
-        created_at=to_iso(job.created_at),
-        started_at=None if job.started_at is None else to_iso(job.started_at),
-        finished_at=None if job.finished_at is None else to_iso(job.finished_at),
-        expires_at=to_iso(job.expires_at),
-        progress=Progress(total=job.total, succeeded=job.succeeded, failed=job.failed),
-        label_set=job.label_set,
-        webhook=_webhook_of(job),
-    )
-
-
-def _webhook_of(job: Job) -> WebhookInfo | None:
-    hook = job.webhook
-    if hook is None:
-        return None
-    tries = [WebhookTry(at=to_iso(it.at), status=it.status, error=it.error) for it in hook.attempts]
-    return WebhookInfo(
-        url=hook.url, status=hook.status, attempts=tries, next_at=None if hook.due_at is None else to_iso(hook.due_at)
-    )
-
-
-def page_of(page: Page, log_id: str) -> JobsResponse:
-    """A page as its caller sees it."""
-    return JobsResponse(log_id=log_id, jobs=[info_of(job) for job in page.jobs], cursor=page.next)

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pigeonhole.contract.classification import Label, RequestLimits, check_set_name, is_set_name
-from pigeonhole.contract.label_sets import LabelSetInfo, LabelSetRequest, LabelSetResponse, LabelSetsResponse
+from pigeonhole.contract.label_sets import LabelSetRequest
 from pigeonhole.contract.messages import StoreLabelImagesCommand, error_of
 from pigeonhole.contract.validation import faults_of, invalid_request
 from pigeonhole.errors import Fault, NotFound, Overloaded, PigeonholeError, TooLarge
@@ -20,7 +20,6 @@ from pigeonhole.label_sets.label_set import LabelSet, Precondition, images_of
 from pigeonhole.label_sets.ports import LabelSetStore, SetsPage
 from pigeonhole.ports import ClassifierClient, ObjectStore
 from pigeonhole.tenants.tenant import Tenant
-from pigeonhole.timestamps import to_iso
 
 ANY_STATE = Precondition()
 TRIES = 3
@@ -159,29 +158,6 @@ class LabelSetService:
 
     def _key(self, address: str) -> str:
         return address.removeprefix(f"s3://{self.bucket}/")
-
-
-def info_of(label_set: LabelSet) -> LabelSetInfo:
-    """A set as its owner sees it."""
-    return LabelSetInfo.model_validate(
-        {
-            **label_set.options,
-            "name": label_set.name,
-            "version": label_set.version,
-            "created_at": to_iso(label_set.created_at),
-            "updated_at": to_iso(label_set.updated_at),
-        }
-    )
-
-
-def set_of(label_set: LabelSet, log_id: str) -> LabelSetResponse:
-    """An answer with a set."""
-    return LabelSetResponse(log_id=log_id, label_set=info_of(label_set))
-
-
-def sets_of(page: SetsPage, log_id: str) -> LabelSetsResponse:
-    """A page as its caller sees it."""
-    return LabelSetsResponse(log_id=log_id, label_sets=[info_of(each) for each in page.sets], cursor=page.next)
 
 
 def _hold(options: Mapping[str, Any]) -> None:

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from pigeonhole.api.answers import to_job_info
 from pigeonhole.contract.jobs import WebhookBody
 from pigeonhole.contract.messages import WebhookMessage
 from pigeonhole.errors import SampleError
 from pigeonhole.jobs.job import LEASE_S, Job
 from pigeonhole.jobs.ports import JobStore
-from pigeonhole.jobs.read import info_of
 from pigeonhole.jobs.update import JobUpdater
 from pigeonhole.jobs.webhook import Webhook
 from pigeonhole.notifications.ports import WebhookPoster
@@ -74,6 +74,6 @@ class WebhookDeliverer:
 
 def body_of(job: Job) -> bytes:
     """What is posted: the job as its caller would be told it now, the webhook's own log aside."""
-    info = info_of(job).model_copy(update={"webhook": None})
+    info = to_job_info(job).model_copy(update={"webhook": None})
     told = WebhookBody.model_validate({"type": f"job.{job.status}", "timestamp": to_iso(job.finished_at or 0), "data": info})
     return told.model_dump_json(exclude_none=True).encode()

@@ -9,11 +9,22 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from pigeonhole.contract.service import WebhookSecretResponse
 from pigeonhole.errors import RateLimited
 from pigeonhole.tenants.ports import SecretStore
 from pigeonhole.tenants.tenant import Tenant, WebhookSecret
-from pigeonhole.timestamps import to_iso
+
+
+@dataclass(frozen=True)
+class NewWebhookSecret:
+    """A webhook secret that was just created. Its owner sees `value` only once.
+
+    Attributes:
+        value: The secret.
+        old_valid_until: Until when the secret before it still signs, in seconds since 1970; None if there was none.
+    """
+
+    value: str
+    old_valid_until: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,15 +34,17 @@ class WebhookSecretRotator:
     store: SecretStore
     clock: Callable[[], float] = time.time
 
-    def rotate(self, tenant: Tenant, log_id: str) -> WebhookSecretResponse:
-        """Make a secret and tell it, this once. Raises Overloaded if another was being made at the same time."""
+    def rotate(self, tenant: Tenant) -> NewWebhookSecret:
+        """Create a secret. The one before it signs for another day.
+
+        Raises:
+            Overloaded: Another secret was being created at the same time.
+            RateLimited: Too many secrets sign already.
+        """
         known, now = self.store.secrets(tenant.id), self.clock()
         kept = rotated(known, now)
         self.store.replace_secrets(tenant.id, kept, known)
-        until = old_valid_until(kept, now)
-        return WebhookSecretResponse(
-            log_id=log_id, webhook_secret=kept[0].value, old_valid_until=None if until is None else to_iso(until)
-        )
+        return NewWebhookSecret(kept[0].value, old_valid_until(kept, now))
 
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - what every secret begins with

@@ -3,21 +3,43 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from pigeonhole.contract.classification import RequestLimits
-from pigeonhole.contract.uploads import Upload, UploadRequest, kind_of_type, most_bytes
+from pigeonhole.contract.uploads import UploadRequest, kind_of_type, most_bytes
 from pigeonhole.contract.validation import faults_of, invalid_request
 from pigeonhole.label_sets.apply import no_such_set
 from pigeonhole.label_sets.ports import LabelSetStore
 from pigeonhole.object_keys import incoming_grant, new_upload_key, uploads_grant
 from pigeonhole.tenants.tenant import Tenant
-from pigeonhole.timestamps import to_iso
 from pigeonhole.uploads.ports import UploadForms
 from pigeonhole.uploads.uploaded_object import ENDINGS, kind_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class UploadForm:
+    """A form by which a caller sends one file to S3. Times are seconds since 1970, UTC.
+
+    Attributes:
+        url: Where the form is posted to.
+        fields: The form's fields, which precede the file.
+        bucket: The upload bucket.
+        object_key: The object key that the file gets.
+        max_bytes: The largest file that the form takes.
+        expires_at: Until when S3 takes the form.
+        kept_until: Until when, at least, the file is stored.
+    """
+
+    url: str
+    fields: Mapping[str, str]
+    bucket: str
+    object_key: str
+    max_bytes: int
+    expires_at: int
+    kept_until: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +54,7 @@ class UploadFormCreator:
     keep_s: int = 7 * 24 * 3600
     clock: Callable[[], float] = time.time
 
-    def create(self, body: object, tenant: Tenant) -> Upload:
+    def create(self, body: object, tenant: Tenant) -> UploadForm:
         """Make a form. Raises InvalidRequest with every fault, Overloaded."""
         try:
             asked = UploadRequest.model_validate(body, context=self.limits)
@@ -41,14 +63,14 @@ class UploadFormCreator:
         now, most = self.clock(), most_bytes(kind_of_type(asked.content_type), self.limits)
         key = self._key(asked, tenant, now)
         url, fields = self.forms.form(key, asked.content_type, asked.size or 1, asked.size or most, self.form_s)
-        return Upload(
+        return UploadForm(
             url=url,
             fields=fields,
-            s3_uri=f"s3://{self.bucket}/{key}",
-            key=key,
+            bucket=self.bucket,
+            object_key=key,
             max_bytes=asked.size or most,
-            expires_at=to_iso(int(now) + self.form_s),
-            kept_until=to_iso(int(now) + self.keep_s),
+            expires_at=int(now) + self.form_s,
+            kept_until=int(now) + self.keep_s,
         )
 
     def _key(self, asked: UploadRequest, tenant: Tenant, now: float) -> str:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pigeonhole.contract.upload_results import ResultsWanted, UploadResultsResponse
+from pigeonhole.contract.upload_results import ResultsWanted
 from pigeonhole.contract.validation import invalid_request
 from pigeonhole.errors import Fault, NotFound
 from pigeonhole.object_keys import MAX_KEY_BYTES
@@ -71,8 +71,3 @@ def _could_be_key(key: str) -> bool:
         return 0 < len(key.encode()) <= MAX_KEY_BYTES
     except UnicodeEncodeError:  # half of a surrogate pair
         return False
-
-
-def results_of(page: ResultsPage, log_id: str) -> UploadResultsResponse:
-    """A page as its caller sees it, without its cursor."""
-    return UploadResultsResponse(log_id=log_id, results=[result.told for result in page.results])

@@ -1,0 +1,212 @@
+"""Convert domain objects to the models of HTTP answers.
+
+Services return domain objects. Only this module decides what callers see of them, and under which names.
+"""
+
+from __future__ import annotations
+
+from pigeonhole.api.account import Account
+from pigeonhole.api.cursors import encode_cursor
+from pigeonhole.api.rate_headers import RateState
+from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse
+from pigeonhole.contract.jobs import JobInfo, JobResponse, JobsResponse, Progress, WebhookInfo, WebhookTry
+from pigeonhole.contract.label_sets import LabelSetInfo, LabelSetResponse, LabelSetsResponse
+from pigeonhole.contract.messages import ModelDescription, S3Grant
+from pigeonhole.contract.service import (
+    AccountResponse,
+    Limits,
+    ModelInfo,
+    SecretInfo,
+    TenantInfo,
+    WebhookSecretResponse,
+)
+from pigeonhole.contract.upload_results import UploadResultsResponse
+from pigeonhole.contract.uploads import Upload, UploadResponse
+from pigeonhole.jobs.job import Job
+from pigeonhole.jobs.ports import Page
+from pigeonhole.jobs.results import JobResults, prediction
+from pigeonhole.label_sets.label_set import LabelSet
+from pigeonhole.label_sets.ports import SetsPage
+from pigeonhole.tenants.webhook_secrets import NewWebhookSecret
+from pigeonhole.timestamps import to_iso
+from pigeonhole.uploads.create import UploadForm
+from pigeonhole.uploads.ports import ResultsPage
+
+
+def to_classification_response(request: ClassificationRequest, results: JobResults, log_id: str) -> ClassificationResponse:
+    """Convert the results of a request's samples. Except for warnings, only fields that the request asked for are set."""
+    return ClassificationResponse(
+        log_id=log_id,
+        predictions=[prediction(chosen, multiple=request.multiple_labels) for chosen in results.predictions],
+        scores=results.scores if request.scores else None,
+        errors=results.errors if request.on_error == "null" else None,
+        warnings=results.warnings or None,
+        _usage=results.usage,
+    )
+
+
+def to_job_info(job: Job) -> JobInfo:
+    """Convert a job, without the results of its samples."""
+    return JobInfo(
+        id=job.id,
+        status=job.status,
+        created_at=to_iso(job.created_at),
+        started_at=_to_iso(job.started_at),
+        finished_at=_to_iso(job.finished_at),
+        expires_at=to_iso(job.expires_at),
+        progress=Progress(total=job.total, succeeded=job.succeeded, failed=job.failed),
+        label_set=job.label_set,
+        webhook=_to_webhook_info(job),
+    )
+
+
+def _to_webhook_info(job: Job) -> WebhookInfo | None:
+    webhook = job.webhook
+    if webhook is None:
+        return None
+    attempts = [WebhookTry(at=to_iso(attempt.at), status=attempt.status, error=attempt.error) for attempt in webhook.attempts]
+    return WebhookInfo(url=webhook.url, status=webhook.status, attempts=attempts, next_at=_to_iso(webhook.due_at))
+
+
+def to_job_response(job: Job, log_id: str, *, results: JobResults | None = None, results_url: str | None = None) -> JobResponse:
+    """Convert a job with the results of its samples, or with the address of the object that holds them.
+
+    Args:
+        job: The job.
+        log_id: The id of the HTTP request.
+        results: The results of the samples, if the job has ended and they fit into the answer.
+        results_url: Where the results are, if they don't fit into the answer.
+    """
+    if results is None:
+        return JobResponse(log_id=log_id, job=to_job_info(job), results_url=results_url)
+    return JobResponse(
+        log_id=log_id,
+        job=to_job_info(job),
+        predictions=[prediction(chosen, multiple=job.multiple_labels) for chosen in results.predictions],
+        scores=results.scores if results.has_scores else None,
+        errors=results.errors,
+        warnings=results.warnings or None,
+        _usage=results.usage,
+    )
+
+
+def to_jobs_response(page: Page, log_id: str) -> JobsResponse:
+    """Convert a page of jobs."""
+    return JobsResponse(log_id=log_id, jobs=[to_job_info(job) for job in page.jobs], cursor=page.next)
+
+
+def to_label_set_info(label_set: LabelSet) -> LabelSetInfo:
+    """Convert a label set."""
+    return LabelSetInfo.model_validate(
+        {
+            **label_set.options,
+            "name": label_set.name,
+            "version": label_set.version,
+            "created_at": to_iso(label_set.created_at),
+            "updated_at": to_iso(label_set.updated_at),
+        }
+    )
+
+
+def to_label_set_response(label_set: LabelSet, log_id: str) -> LabelSetResponse:
+    """Convert a label set to the answer that holds it."""
+    return LabelSetResponse(log_id=log_id, label_set=to_label_set_info(label_set))
+
+
+def to_label_sets_response(page: SetsPage, log_id: str) -> LabelSetsResponse:
+    """Convert a page of label sets."""
+    label_sets = [to_label_set_info(label_set) for label_set in page.sets]
+    return LabelSetsResponse(log_id=log_id, label_sets=label_sets, cursor=page.next)
+
+
+def to_upload_response(form: UploadForm, log_id: str) -> UploadResponse:
+    """Convert an upload form."""
+    upload = Upload(
+        url=form.url,
+        fields=dict(form.fields),
+        s3_uri=f"s3://{form.bucket}/{form.object_key}",
+        key=form.object_key,
+        max_bytes=form.max_bytes,
+        expires_at=to_iso(form.expires_at),
+        kept_until=to_iso(form.kept_until),
+    )
+    return UploadResponse(log_id=log_id, upload=upload)
+
+
+def to_upload_results_response(page: ResultsPage, log_id: str) -> UploadResultsResponse:
+    """Convert a page of uploads' results. The cursor is encoded, because an object key may hold any text."""
+    cursor = None if page.next is None else encode_cursor(page.next)
+    return UploadResultsResponse(log_id=log_id, results=[result.told for result in page.results], cursor=cursor)
+
+
+def to_webhook_secret_response(secret: NewWebhookSecret, log_id: str) -> WebhookSecretResponse:
+    """Convert a new webhook secret. This is the only answer that holds a secret's value."""
+    return WebhookSecretResponse(log_id=log_id, webhook_secret=secret.value, old_valid_until=_to_iso(secret.old_valid_until))
+
+
+def to_account_response(account: Account, rate: RateState, log_id: str) -> AccountResponse:
+    """Convert the caller's account.
+
+    Args:
+        account: The caller's tenant, limits and S3 prefixes.
+        rate: How many requests the tenant has left in the quota's period.
+        log_id: The id of the HTTP request.
+    """
+    upload_prefixes = [grant for grant in (account.uploads, account.incoming) if grant]
+    return AccountResponse(
+        log_id=log_id,
+        tenant=TenantInfo(id=account.tenant.id, created_at=to_iso(account.tenant.created_at)),
+        limits=_to_limits(account, rate),
+        s3_prefixes=[_to_s3_uri(grant) for grant in (*account.tenant.grants, *upload_prefixes)],
+        upload_prefix=_to_s3_uri(account.uploads) if account.uploads else None,
+        incoming_prefix=_to_s3_uri(account.incoming) if account.incoming else None,
+        webhook_secret=_to_secret_info(account),
+    )
+
+
+def _to_limits(account: Account, rate: RateState) -> Limits:
+    request, settings = account.request_limits, account.settings
+    return Limits(
+        max_samples=request.max_samples,
+        max_job_samples=settings.max_job_samples,
+        max_labels=request.max_labels,
+        max_text_chars=request.max_text_chars,
+        max_label_chars=request.max_label_chars,
+        max_body_bytes=request.max_body_bytes,
+        max_image_bytes=settings.max_image_bytes,
+        max_image_megapixels=settings.max_image_megapixels,
+        max_request_image_bytes=settings.max_request_bytes,
+        max_label_sets=request.max_label_sets,
+        requests=rate.limit,
+        requests_period=account.quota.period,
+        requests_remaining=rate.remaining,
+        requests_reset=rate.reset_ms,
+    )
+
+
+def _to_secret_info(account: Account) -> SecretInfo | None:
+    if account.secret_created_at is None:
+        return None
+    return SecretInfo(created_at=to_iso(account.secret_created_at), old_valid_until=_to_iso(account.old_secret_valid_until))
+
+
+def _to_s3_uri(grant: S3Grant) -> str:
+    return f"s3://{grant.bucket}/{grant.prefix}"
+
+
+def to_model_info(model: ModelDescription) -> ModelInfo:
+    """Convert the description of a deployed model."""
+    return ModelInfo(
+        id=model.model_id,
+        revision=model.revision,
+        engine=model.engine,
+        text_encoder=model.text_encoder,
+        licence=model.licence,
+        calibrated=model.calibrated,
+        input_pixels=model.input_pixels,
+        max_text_tokens=model.max_text_tokens,
+    )
+
+
+def _to_iso(seconds: float | None) -> str | None:
+    return None if seconds is None else to_iso(seconds)
