@@ -52,7 +52,7 @@ def processing(store: JobStore) -> Job:
 
 def test_an_empty_store_finds_nothing(store: JobStore) -> None:
     assert (store.get("acme", ID), store.claim("acme", "k"), store.parts("acme", ID)) == (None, None, [])
-    assert store.page("acme", None, 10, None).jobs == []
+    assert store.page("acme", None, 10, None).items == []
     assert store.due(1e12, 10) == NOTHING
 
 
@@ -72,7 +72,7 @@ def test_a_tenant_has_no_job_of_another(store: JobStore) -> None:
     kept(store)
 
     assert store.get("zeta", ID) is None
-    assert store.page("zeta", None, 10, None).jobs == []
+    assert store.page("zeta", None, 10, None).items == []
 
 
 def test_a_job_is_made_once(store: JobStore) -> None:
@@ -159,7 +159,7 @@ def test_a_list_has_the_newest_first_and_goes_on_where_a_page_ended(store: JobSt
     second = store.page("acme", None, 2, first.next)
     third = store.page("acme", None, 2, second.next)
 
-    assert [first.jobs, second.jobs, third.jobs] == [[made[4], made[3]], [made[2], made[1]], [made[0]]]
+    assert [first.items, second.items, third.items] == [[made[4], made[3]], [made[2], made[1]], [made[0]]]
     assert third.next is None
 
 
@@ -178,9 +178,9 @@ def test_a_list_of_one_state_has_full_pages(store: JobStore) -> None:
     first = store.page("acme", Status.PROCESSING, 2, None)
     second = store.page("acme", Status.PROCESSING, 2, first.next)
 
-    assert [it.id for it in first.jobs + second.jobs] == [job_id(5), job_id(3), job_id(1)]
-    assert all(it.status is Status.PROCESSING for it in first.jobs)
-    assert (len(first.jobs), second.next) == (2, None)
+    assert [it.id for it in first.items + second.items] == [job_id(5), job_id(3), job_id(1)]
+    assert all(it.status is Status.PROCESSING for it in first.items)
+    assert (len(first.items), second.next) == (2, None)
 
 
 def test_a_job_that_the_index_still_has_in_an_earlier_state_is_not_listed_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +200,7 @@ def test_a_job_that_the_index_still_has_in_an_earlier_state_is_not_listed_in_it(
         first = store.page("acme", Status.QUEUED, 2, None)
         second = store.page("acme", Status.QUEUED, 2, first.next)
 
-        assert (first.jobs, second.jobs, second.next) == ([made[2]], [made[0]], None)
+        assert (first.items, second.items, second.next) == ([made[2]], [made[0]], None)
 
 
 def test_due_are_the_jobs_whose_time_has_come_longest_first(store: JobStore) -> None:
@@ -265,7 +265,7 @@ def test_more_jobs_of_a_state_than_one_call_reads(monkeypatch: pytest.MonkeyPatc
         for number in range(105):
             kept(store, id=job_id(number))
 
-        assert len(store.page("acme", Status.QUEUED, 105, None).jobs) == 105
+        assert len(store.page("acme", Status.QUEUED, 105, None).items) == 105
 
 
 def _stubbed() -> Any:

@@ -23,7 +23,7 @@ from pigeonhole.contract.jobs import DeliveryStatus
 from pigeonhole.contract.messages import ChunkMessage
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Job
-from pigeonhole.jobs.ports import Page
+from pigeonhole.ports import Page
 from support.jobs_made import ACME, BAD, HOOK, Jobs, request
 from support.moto_aws import REGION, TABLE, in_moto, table
 
@@ -149,7 +149,7 @@ def test_jobs_end_whole_and_are_told_once(fault: tuple[str, int, Any], monkeypat
         for each in made:
             whole(calm, jobs, each)
         assert page(calm).next is None
-        assert {job.id for job in page(calm).jobs} >= {each.id for each in made}
+        assert {job.id for job in page(calm).items} >= {each.id for each in made}
 
 
 def until_it_works(call: Callable[[], Job]) -> Job:
@@ -167,7 +167,7 @@ def work(jobs: Jobs, queues: Any, url: str) -> None:
             queues.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 
 
-def page(store: DynamoJobStore) -> Page:
+def page(store: DynamoJobStore) -> Page[Job]:
     return store.page(ACME.id, None, 100, None)
 
 

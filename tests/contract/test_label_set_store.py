@@ -9,7 +9,8 @@ import pytest
 
 from pigeonhole.aws.dynamodb_label_sets import DynamoLabelSetStore
 from pigeonhole.label_sets.label_set import LabelSet
-from pigeonhole.label_sets.ports import LabelSetStore, SetsPage
+from pigeonhole.label_sets.ports import LabelSetStore
+from pigeonhole.ports import Page
 from support.fakes import FakeLabelSetStore
 from support.moto_aws import TABLE, in_moto, table
 
@@ -32,7 +33,7 @@ def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
 def test_an_empty_store_finds_nothing(store: LabelSetStore) -> None:
     assert store.get("acme", "pets") is None
     assert store.last_version("acme", "pets") == 0
-    assert store.page("acme", 10, None) == SetsPage([], None)
+    assert store.page("acme", 10, None) == Page([], None)
 
 
 def test_a_set_is_read_as_it_was_written(store: LabelSetStore) -> None:
@@ -47,7 +48,7 @@ def test_a_tenant_has_no_set_of_another(store: LabelSetStore) -> None:
     store.save(PETS, None)
 
     assert store.get("zeta", "pets") is None
-    assert store.page("zeta", 10, None).sets == []
+    assert store.page("zeta", 10, None).items == []
 
 
 def test_a_set_that_was_changed_meanwhile_is_not_written_over(store: LabelSetStore) -> None:
@@ -73,7 +74,7 @@ def test_a_removed_set_leaves_its_version(store: LabelSetStore) -> None:
     assert store.remove(PETS)
     assert store.get("acme", "pets") is None
     assert store.last_version("acme", "pets") == 1
-    assert store.page("acme", 10, None).sets == []
+    assert store.page("acme", 10, None).items == []
     assert not store.remove(PETS)
 
 
@@ -104,7 +105,7 @@ def test_sets_are_listed_by_name_page_by_page(store: LabelSetStore) -> None:
     first = store.page("acme", 2, None)
     second = store.page("acme", 3, first.next)
 
-    assert [each.name for each in first.sets + second.sets] == names
+    assert [each.name for each in first.items + second.items] == names
     assert (first.next, second.next) == ("b", None)
 
 
@@ -118,7 +119,7 @@ def test_large_sets_are_listed_over_several_pages(monkeypatch: pytest.MonkeyPatc
         found, start = [], None
         for _ in range(8):
             page = store.page("acme", 5, start)
-            found += [each.name for each in page.sets]
+            found += [each.name for each in page.items]
             start = page.next
             if start is None:
                 break

@@ -96,8 +96,8 @@ def _client() -> object:
         ("get_object", lambda store: store.get("a")),
         ("get_object", lambda store: store.get("a", "1")),
         ("head_object", lambda store: store.etag("a")),
-        ("copy_object", lambda store: store.discard("a")),
-        ("delete_object_tagging", lambda store: store.reclaim("a")),
+        ("copy_object", lambda store: store.mark_unused("a")),
+        ("delete_object_tagging", lambda store: store.mark_used("a")),
     ],
 )
 def test_what_is_denied_is_not_taken_for_absent(call: str, use: Callable[[ObjectStore], object]) -> None:
@@ -141,24 +141,24 @@ def test_what_is_discarded_is_marked_for_the_lifecycle_until_it_is_reclaimed(mon
 
         put_at = client.head_object(Bucket="jobs", Key=key)["LastModified"]
         time.sleep(1.1)  # S3 tells whole seconds
-        store.discard(key)
+        store.mark_unused(key)
         assert client.head_object(Bucket="jobs", Key=key)["LastModified"] > put_at, "the rule counts from now on"
         assert store.get(key) == b"image"
         assert client.get_object_tagging(Bucket="jobs", Key=key)["TagSet"] == rule["TagFilters"]
         assert key.startswith(rule["Prefix"])
-        store.reclaim(key)
+        store.mark_used(key)
         assert client.get_object_tagging(Bucket="jobs", Key=key)["TagSet"] == []
 
 
 def test_what_is_not_there_is_discarded_without_a_fault(store: ObjectStore) -> None:
-    store.discard("label-sets/acme/pets/none")
+    store.mark_unused("label-sets/acme/pets/none")
 
 
 def test_what_is_not_there_is_reclaimed_without_a_fault() -> None:
     client = _client()
     with Stubber(client) as stub:
         stub.add_client_error("delete_object_tagging", "NoSuchKey", http_status_code=404)
-        S3ObjectStore(client, "jobs").reclaim("label-sets/acme/pets/none")
+        S3ObjectStore(client, "jobs").mark_used("label-sets/acme/pets/none")
 
 
 @pytest.mark.parametrize("call", ["copy_object", "delete_object_tagging"])
@@ -168,7 +168,7 @@ def test_a_bucket_that_is_too_busy_to_mark_is_an_overload(call: str) -> None:
         stub.add_client_error(call, "SlowDown", http_status_code=503)
         store = S3ObjectStore(client, "jobs")
         with pytest.raises(Overloaded):
-            store.discard("a") if call == "copy_object" else store.reclaim("a")
+            store.mark_unused("a") if call == "copy_object" else store.mark_used("a")
 
 
 @pytest.mark.parametrize(("code", "status"), [("PreconditionFailed", 412), ("ConditionalRequestConflict", 409)])

@@ -19,7 +19,8 @@ from pigeonhole.contract.jobs import Progress
 from pigeonhole.contract.upload_results import ObjectFault, UploadResult
 from pigeonhole.errors import Overloaded
 from pigeonhole.object_keys import MAX_KEY_BYTES
-from pigeonhole.uploads.ports import ResultsPage, ResultStore
+from pigeonhole.ports import Page
+from pigeonhole.uploads.ports import ResultStore
 from pigeonhole.uploads.uploaded_object import ObjectResult, in_order
 from support.fakes import FakeResultStore
 from support.moto_aws import REGION, TABLE, in_moto, table
@@ -53,14 +54,14 @@ def result(
     return ObjectResult(tenant_id, in_order(sequencer), at, 2_000, UploadResult.model_validate(shown | told))
 
 
-def all_pages(page: Callable[[str | None], ResultsPage], limit: int) -> list[str]:
+def all_pages(page: Callable[[str | None], Page[ObjectResult]], limit: int) -> list[str]:
     """The keys of all pages, none of which is longer than `limit`."""
     found: list[str] = []
     start: str | None = None
     for _ in range(100):
         part = page(start)
-        assert len(part.results) <= limit
-        found += [each.key for each in part.results]
+        assert len(part.items) <= limit
+        found += [each.key for each in part.items]
         start = part.next
         if start is None:
             return found
@@ -73,7 +74,7 @@ def all_pages(page: Callable[[str | None], ResultsPage], limit: int) -> list[str
 def test_an_empty_store_finds_nothing(store: ResultStore) -> None:
     assert store.get("acme", PETS) is None
     assert store.sequencers("acme", []) == store.sequencers("acme", [PETS]) == {}
-    assert store.page("acme", "", 10, None) == store.newest("acme", "", 0.0, 9.0, 10, None) == ResultsPage([], None)
+    assert store.page("acme", "", 10, None) == store.newest("acme", "", 0.0, 9.0, 10, None) == Page([], None)
 
 
 @pytest.mark.parametrize(
@@ -101,8 +102,8 @@ def test_a_key_is_taken_byte_for_byte(store: ResultStore) -> None:
         assert found is not None
         assert found.key == key
         assert store.sequencers("acme", [key]) == {key: in_order("5")}
-        assert [each.key for each in store.page("acme", key, 10, None).results] == [key]
-        assert [each.key for each in store.newest("acme", key, 0.0, 2_000.0, 10, None).results] == [key]
+        assert [each.key for each in store.page("acme", key, 10, None).items] == [key]
+        assert [each.key for each in store.newest("acme", key, 0.0, 2_000.0, 10, None).items] == [key]
 
 
 KNOWN = result()
@@ -141,8 +142,8 @@ def test_a_tenant_has_no_result_of_another(store: ResultStore) -> None:
 
     assert store.get("zeta", kept.key) is None
     assert store.sequencers("zeta", [kept.key]) == {}
-    assert store.page("zeta", "", 10, None).results == []
-    assert store.newest("zeta", "", 0.0, 2_000.0, 10, None).results == []
+    assert store.page("zeta", "", 10, None).items == []
+    assert store.newest("zeta", "", 0.0, 2_000.0, 10, None).items == []
     assert store.save(result(tenant_id="zeta", sequencer="1")), "nor does it mind that one"
 
 
@@ -225,7 +226,7 @@ def test_a_result_that_was_written_over_is_listed_at_its_last_time(store: Result
     kept(store)
     store.save(result(f"{PETS}0", at=1_050.0, sequencer="6"))
 
-    found = store.newest("acme", "", 1_005.0, 2_000.0, 10, None).results
+    found = store.newest("acme", "", 1_005.0, 2_000.0, 10, None).items
     assert [(each.key[-1], each.at) for each in found] == [("0", 1_050.0), ("7", 1_007.0), ("6", 1_006.0), ("5", 1_005.0)]
 
 

@@ -27,12 +27,11 @@ from pigeonhole.contract.messages import (
 )
 from pigeonhole.errors import Overloaded, TooLarge, UnfetchableUrl
 from pigeonhole.jobs.job import MAY_FOLLOW, IdempotencyClaim, Job, NotificationStatus, Part
-from pigeonhole.jobs.ports import Due, Page
+from pigeonhole.jobs.ports import Due
 from pigeonhole.label_sets.label_set import LabelSet
-from pigeonhole.label_sets.ports import SetsPage
 from pigeonhole.object_keys import label_image_key
+from pigeonhole.ports import Page
 from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, WebhookSecret
-from pigeonhole.uploads.ports import ResultsPage
 from pigeonhole.uploads.uploaded_object import MAX_TAGS, ObjectResult
 
 MODEL = ModelDescription(
@@ -268,7 +267,7 @@ class FakeJobStore:
     def parts(self, tenant_id: str, job_id: str) -> list[Part]:
         return [part for _, part in sorted(self.of_jobs.get((tenant_id, job_id), {}).items())]
 
-    def page(self, tenant_id: str, status: Status | None, limit: int, start: str | None) -> Page:
+    def page(self, tenant_id: str, status: Status | None, limit: int, start: str | None) -> Page[Job]:
         found = [
             job
             for job in sorted(self.jobs.values(), key=lambda job: job.id, reverse=True)
@@ -291,11 +290,11 @@ class FakeJobStore:
 @dataclass
 class FakeObjectStore:
     """A ports.ObjectStore over a dict by key. `versions`: older ones, by key and id; `before`: runs before each call, to fail;
-    `discarded`: what was let go of."""
+    `unused`: the keys that are marked unused."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
     versions: dict[tuple[str, str], bytes] = field(default_factory=dict)
-    discarded: list[str] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
     before: Callable[[], None] = lambda: None
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
@@ -320,13 +319,13 @@ class FakeObjectStore:
     def link(self, key: str, seconds: int) -> str:
         return f"https://objects.example/{key}?seconds={seconds}"
 
-    def discard(self, key: str) -> None:
+    def mark_unused(self, key: str) -> None:
         self.before()
-        self.discarded.append(key)
+        self.unused.append(key)
 
-    def reclaim(self, key: str) -> None:
+    def mark_used(self, key: str) -> None:
         self.before()
-        self.discarded = [each for each in self.discarded if each != key]
+        self.unused = [each for each in self.unused if each != key]
 
 
 @dataclass
@@ -448,10 +447,10 @@ class FakeLabelSetStore:
         del self.sets[key]
         return True
 
-    def page(self, tenant_id: str, limit: int, start: str | None) -> SetsPage:
+    def page(self, tenant_id: str, limit: int, start: str | None) -> Page[LabelSet]:
         names = sorted(name for owner, name in self.sets if owner == tenant_id and (start is None or name > start))
         found = [self.sets[tenant_id, name] for name in names[:limit]]
-        return SetsPage(found, next=names[limit - 1] if len(names) > limit else None)
+        return Page(found, next=names[limit - 1] if len(names) > limit else None)
 
 
 @dataclass
@@ -494,18 +493,20 @@ class FakeResultStore:
         found = {key: self.results[tenant_id, key] for key in keys if (tenant_id, key) in self.results}
         return {key: result.sequencer for key, result in found.items() if result.told.job_id}
 
-    def page(self, tenant_id: str, prefix: str, limit: int, start: str | None) -> ResultsPage:
+    def page(self, tenant_id: str, prefix: str, limit: int, start: str | None) -> Page[ObjectResult]:
         found = sorted(self._under(tenant_id, prefix), key=lambda result: result.key.encode())
         rest = [result for result in found if start is None or result.key.encode() > start.encode()]
-        return ResultsPage(rest[:limit], next=rest[limit - 1].key if len(rest) > limit else None)
+        return Page(rest[:limit], next=rest[limit - 1].key if len(rest) > limit else None)
 
-    def newest(self, tenant_id: str, prefix: str, since: float, until: float, limit: int, start: str | None) -> ResultsPage:
+    def newest(
+        self, tenant_id: str, prefix: str, since: float, until: float, limit: int, start: str | None
+    ) -> Page[ObjectResult]:
         found = sorted(self._under(tenant_id, prefix), key=lambda result: (result.at, result.key), reverse=True)
         rest = [result for result in found if since <= result.at <= until]
         if start is not None:
             at, _, key = start.partition(" ")
             rest = [result for result in rest if (result.at, result.key) < (float(at), key)]
-        return ResultsPage(rest[:limit], next=f"{rest[limit - 1].at!r} {rest[limit - 1].key}" if len(rest) > limit else None)
+        return Page(rest[:limit], next=f"{rest[limit - 1].at!r} {rest[limit - 1].key}" if len(rest) > limit else None)
 
     def _under(self, tenant_id: str, prefix: str) -> list[ObjectResult]:
         return [result for (owner, key), result in self.results.items() if owner == tenant_id and key.startswith(prefix)]

@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 from pigeonhole.contract.messages import AnyCommand, AnyEvent, ClassifyReply
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """Some items of a list.
+
+    Attributes:
+        items: The items of this page, in the list's order.
+        next: Where the next page begins. None at the end of the list.
+    """
+
+    items: list[T]
+    next: str | None
 
 
 class ClassifierClient(Protocol):
@@ -64,12 +80,12 @@ class ObjectStore(Protocol):
         """An address from which anybody may read the object for so long."""
         ...
 
-    def discard(self, key: str) -> None:
-        """Let an object be removed once no job can want it any more; one that isn't there is no fault."""
+    def mark_unused(self, key: str) -> None:
+        """Let a lifecycle rule delete an object once no job can need it any more. An absent object is no error."""
         ...
 
-    def reclaim(self, key: str) -> None:
-        """Keep an object after all that was discarded; one that isn't there is no fault."""
+    def mark_used(self, key: str) -> None:
+        """Protect an object that was marked unused from deletion. An absent object is no error."""
         ...
 
 

@@ -97,7 +97,7 @@ def test_a_job_whose_time_is_over_is_gone_before_the_table_forgets_it() -> None:
     jobs.now = 2_000.0
 
     assert refusal(jobs, ACME, job.id)
-    assert jobs.lister.list_page(ACME.id, None, 10, None).jobs == []
+    assert jobs.lister.list_page(ACME.id, None, 10, None).items == []
     with pytest.raises(NotFound):
         jobs.canceler.cancel(ACME, job.id)
 
@@ -171,7 +171,7 @@ def pages(jobs: Jobs, limit: int) -> list[list[Job]]:
     found, cursor = [], None
     while True:
         page = jobs.lister.list_page(ACME.id, None, limit, cursor)
-        found.append(page.jobs)
+        found.append(page.items)
         cursor = page.next
         if cursor is None:
             return found
@@ -202,7 +202,7 @@ def test_a_list_may_be_of_one_state() -> None:
     jobs.now += 1
     jobs.submitted(1)
 
-    assert [job.id for job in jobs.lister.list_page(ACME.id, Status.SUCCEEDED, 10, None).jobs] == [done.id]
+    assert [job.id for job in jobs.lister.list_page(ACME.id, Status.SUCCEEDED, 10, None).items] == [done.id]
 
 
 def test_a_canceled_job_has_ended_and_has_no_results() -> None:

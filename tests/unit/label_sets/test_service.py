@@ -158,26 +158,26 @@ def test_images_that_only_the_version_before_had_are_let_go_of() -> None:
     cat, dog = (address.removeprefix("s3://jobs/") for address in first.images())
 
     put(jobs, {"labels": [DOG, {"type": "text", "value": "bird"}]})
-    assert jobs.objects.discarded == [cat]
+    assert jobs.objects.unused == [cat]
     jobs.sets.remove(ACME, "pets")
-    assert jobs.objects.discarded == [cat, dog]
+    assert jobs.objects.unused == [cat, dog]
 
 
 def test_an_image_that_another_change_wants_again_is_held_on_to() -> None:
     jobs = Jobs()
     put(jobs, {"labels": [CAT, DOG]})
-    real = jobs.objects.discard
+    real = jobs.objects.mark_unused
 
     def other_comes_first(key: str) -> None:
-        jobs.objects.discard = real
+        jobs.objects.mark_unused = real
         put(jobs, {"labels": [CAT, DOG]})
         real(key)
 
-    jobs.objects.discard = other_comes_first
+    jobs.objects.mark_unused = other_comes_first
     put(jobs)
 
     assert len(jobs.sets.get(ACME, "pets").images()) == 2
-    assert jobs.objects.discarded == []
+    assert jobs.objects.unused == []
 
 
 def test_a_condition_that_does_not_hold_changes_nothing() -> None:
@@ -242,7 +242,7 @@ def test_images_of_a_put_that_failed_are_let_go_of_but_for_those_that_the_set_ha
         put(jobs, {"labels": [CAT, DOG]}, precondition=Precondition(frozenset({'"1"'})))
 
     kept = jobs.classifier.commands[-1 if trouble == "busy" else 1]
-    assert jobs.objects.discarded == [kept_address(kept, DOG["value"]).removeprefix("s3://jobs/")]
+    assert jobs.objects.unused == [kept_address(kept, DOG["value"]).removeprefix("s3://jobs/")]
     assert jobs.sets.get(ACME, "pets").images() == [cat]
 
 
@@ -272,8 +272,8 @@ def test_a_tenant_has_no_set_of_another() -> None:
             call()
     with pytest.raises(NotFound):
         jobs.sets.get(ACME, "../x")
-    assert jobs.sets.page(ZETA, 10, None).sets == []
-    assert [each.name for each in jobs.sets.page(ACME, 10, None).sets] == ["pets"]
+    assert jobs.sets.page(ZETA, 10, None).items == []
+    assert [each.name for each in jobs.sets.page(ACME, 10, None).items] == ["pets"]
 
 
 # --------------------------------------------------------------------------------------------------------- in requests

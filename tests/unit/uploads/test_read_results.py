@@ -36,7 +36,7 @@ def jobs() -> Jobs:
 
 def read(jobs: Jobs, tenant_id: str = "acme", **wanted: Any) -> tuple[list[str], str | None]:
     page = UploadResultReader(store=jobs.results, bucket="uploads", clock=jobs.clock).read(tenant_id, ResultsWanted(**wanted))
-    return [each.key for each in page.results], page.next
+    return [each.key for each in page.items], page.next
 
 
 @pytest.mark.parametrize("key", [A, f"s3://uploads/{A}"])

@@ -23,14 +23,13 @@ from pigeonhole.contract.service import (
 from pigeonhole.contract.upload_results import UploadResultsResponse
 from pigeonhole.contract.uploads import Upload, UploadResponse
 from pigeonhole.jobs.job import Job
-from pigeonhole.jobs.ports import Page
 from pigeonhole.jobs.results import JobResults, prediction
 from pigeonhole.label_sets.label_set import LabelSet
-from pigeonhole.label_sets.ports import SetsPage
+from pigeonhole.ports import Page
 from pigeonhole.tenants.webhook_secrets import NewWebhookSecret
 from pigeonhole.timestamps import to_iso
 from pigeonhole.uploads.create import UploadForm
-from pigeonhole.uploads.ports import ResultsPage
+from pigeonhole.uploads.uploaded_object import ObjectResult
 
 
 def to_classification_response(request: ClassificationRequest, results: JobResults, log_id: str) -> ClassificationResponse:
@@ -90,9 +89,9 @@ def to_job_response(job: Job, log_id: str, *, results: JobResults | None = None,
     )
 
 
-def to_jobs_response(page: Page, log_id: str) -> JobsResponse:
+def to_jobs_response(page: Page[Job], log_id: str) -> JobsResponse:
     """Convert a page of jobs."""
-    return JobsResponse(log_id=log_id, jobs=[to_job_info(job) for job in page.jobs], cursor=page.next)
+    return JobsResponse(log_id=log_id, jobs=[to_job_info(job) for job in page.items], cursor=page.next)
 
 
 def to_label_set_info(label_set: LabelSet) -> LabelSetInfo:
@@ -113,9 +112,9 @@ def to_label_set_response(label_set: LabelSet, log_id: str) -> LabelSetResponse:
     return LabelSetResponse(log_id=log_id, label_set=to_label_set_info(label_set))
 
 
-def to_label_sets_response(page: SetsPage, log_id: str) -> LabelSetsResponse:
+def to_label_sets_response(page: Page[LabelSet], log_id: str) -> LabelSetsResponse:
     """Convert a page of label sets."""
-    label_sets = [to_label_set_info(label_set) for label_set in page.sets]
+    label_sets = [to_label_set_info(label_set) for label_set in page.items]
     return LabelSetsResponse(log_id=log_id, label_sets=label_sets, cursor=page.next)
 
 
@@ -133,10 +132,10 @@ def to_upload_response(form: UploadForm, log_id: str) -> UploadResponse:
     return UploadResponse(log_id=log_id, upload=upload)
 
 
-def to_upload_results_response(page: ResultsPage, log_id: str) -> UploadResultsResponse:
+def to_upload_results_response(page: Page[ObjectResult], log_id: str) -> UploadResultsResponse:
     """Convert a page of uploads' results. The cursor is encoded, because an object key may hold any text."""
     cursor = None if page.next is None else encode_cursor(page.next)
-    return UploadResultsResponse(log_id=log_id, results=[result.told for result in page.results], cursor=cursor)
+    return UploadResultsResponse(log_id=log_id, results=[result.told for result in page.items], cursor=cursor)
 
 
 def to_webhook_secret_response(secret: NewWebhookSecret, log_id: str) -> WebhookSecretResponse:

@@ -25,8 +25,9 @@ from pigeonhole.contract.classification import LabelSetRef
 from pigeonhole.contract.jobs import DeliveryStatus, Status
 from pigeonhole.contract.messages import Span
 from pigeonhole.jobs.job import MAY_FOLLOW, IdempotencyClaim, Job, NotificationStatus, Part
-from pigeonhole.jobs.ports import Due, Page
+from pigeonhole.jobs.ports import Due
 from pigeonhole.jobs.webhook import Attempt, Webhook
+from pigeonhole.ports import Page
 
 BY_STATUS, AGENDA = "by-status", "agenda"
 _TAKEN = "ConditionalCheckFailed"
@@ -99,7 +100,7 @@ class DynamoJobStore:
         )
         return [_part_of(item) for item in found]
 
-    def page(self, tenant_id: str, status: Status | None, limit: int, start: str | None) -> Page:
+    def page(self, tenant_id: str, status: Status | None, limit: int, start: str | None) -> Page[Job]:
         of_status = status is not None
         pk = f"{tenant_id}#{status}" if of_status else f"JOBS#{tenant_id}"
         hash_key = "tenant_status" if of_status else "pk"

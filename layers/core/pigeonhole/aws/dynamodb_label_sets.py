@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from pigeonhole.aws.dynamodb import OVERTAKEN, Item, call, get_item, why_canceled
 from pigeonhole.label_sets.label_set import LabelSet
-from pigeonhole.label_sets.ports import SetsPage
+from pigeonhole.ports import Page
 
 
 class DynamoLabelSetStore:
@@ -77,7 +77,7 @@ class DynamoLabelSetStore:
             raise
         return True
 
-    def page(self, tenant_id: str, limit: int, start: str | None) -> SetsPage:
+    def page(self, tenant_id: str, limit: int, start: str | None) -> Page[LabelSet]:
         found = call(
             self._client.query,
             TableName=self._table,
@@ -92,7 +92,7 @@ class DynamoLabelSetStore:
         # A page of the table ends at 1 MB, too, before `limit` if the sets are large.
         items = found["Items"][:limit]
         more = len(found["Items"]) > limit or "LastEvaluatedKey" in found
-        return SetsPage([_set_of(item) for item in items], items[-1]["sk"]["S"] if more and items else None)
+        return Page([_set_of(item) for item in items], items[-1]["sk"]["S"] if more and items else None)
 
 
 def _at(tenant_id: str, name: str) -> Item:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pigeonhole.aws.dynamodb import Item, call, get_item, get_items
 from pigeonhole.contract.upload_results import UploadResult
-from pigeonhole.uploads.ports import ResultsPage
+from pigeonhole.ports import Page
 from pigeonhole.uploads.uploaded_object import ObjectResult
 
 BY_TIME = "by-time"
@@ -61,7 +61,7 @@ class DynamoResultStore:
         found = get_items(self._client, self._table, places, ProjectionExpression="sk, sequencer, job_id")
         return {item["sk"]["S"]: item["sequencer"]["S"] for item in found if item["job_id"]["S"]}
 
-    def page(self, tenant_id: str, prefix: str, limit: int, start: str | None) -> ResultsPage:
+    def page(self, tenant_id: str, prefix: str, limit: int, start: str | None) -> Page[ObjectResult]:
         found = call(
             self._client.query,
             TableName=self._table,
@@ -74,9 +74,11 @@ class DynamoResultStore:
         results = [_result_of(item) for item in found["Items"][:limit]]
         # A page of the table ends at 1 MB, too.
         more = len(found["Items"]) > limit or "LastEvaluatedKey" in found
-        return ResultsPage(results, results[-1].key if more and results else None)
+        return Page(results, results[-1].key if more and results else None)
 
-    def newest(self, tenant_id: str, prefix: str, since: float, until: float, limit: int, start: str | None) -> ResultsPage:
+    def newest(
+        self, tenant_id: str, prefix: str, since: float, until: float, limit: int, start: str | None
+    ) -> Page[ObjectResult]:
         query: Item = {
             "IndexName": BY_TIME,
             "KeyConditionExpression": "timeline = :tenant AND #at BETWEEN :since AND :until",
@@ -101,7 +103,7 @@ class DynamoResultStore:
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
         last = items[limit - 1] if len(items) > limit else page.get("LastEvaluatedKey")
         following = f"{last['at']['N']} {last['sk']['S']}" if last else None
-        return ResultsPage([_result_of(item) for item in items[:limit]], following)
+        return Page([_result_of(item) for item in items[:limit]], following)
 
 
 def _at(tenant_id: str, key: str) -> Item:

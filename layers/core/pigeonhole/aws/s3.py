@@ -97,7 +97,7 @@ class S3ObjectStore:
         address: str = self._client.generate_presigned_url("get_object", Params=place, ExpiresIn=seconds)
         return address
 
-    def discard(self, key: str) -> None:
+    def mark_unused(self, key: str) -> None:
         # A lifecycle rule removes what is so tagged, by its age. So it is copied onto itself, which makes it new: a job that
         # was sent before may still read it for as long as a job is kept.
         place = {"Bucket": self._bucket, "Key": key}
@@ -110,7 +110,7 @@ class S3ObjectStore:
             MetadataDirective="REPLACE",  # a copy onto itself has to change something besides
         )
 
-    def reclaim(self, key: str) -> None:
+    def mark_used(self, key: str) -> None:
         self._mark(self._client.delete_object_tagging, Key=key)
 
     def _mark(self, operation: Callable[..., Any], **arguments: Any) -> None:

@@ -9,15 +9,7 @@ from typing import Protocol
 from pigeonhole.contract.jobs import Status
 from pigeonhole.contract.messages import ChunkMessage, Span, WebhookMessage
 from pigeonhole.jobs.job import IdempotencyClaim, Job, Part
-from pigeonhole.ports import RetryQueue
-
-
-@dataclass(frozen=True)
-class Page:
-    """Some jobs of a list, newest first. `next`: where the next page begins, None at the end."""
-
-    jobs: list[Job]
-    next: str | None
+from pigeonhole.ports import Page, RetryQueue
 
 
 @dataclass(frozen=True)
@@ -64,7 +56,7 @@ class JobStore(Protocol):
         """All parts of a job, in order."""
         ...
 
-    def page(self, tenant_id: str, status: Status | None, limit: int, start: str | None) -> Page:
+    def page(self, tenant_id: str, status: Status | None, limit: int, start: str | None) -> Page[Job]:
         """At most `limit` jobs of a tenant, newest first, of one status if it is given. `start`: an earlier page's `next`.
 
         Some pages of one status have fewer than `limit`.

@@ -12,11 +12,11 @@ from pigeonhole.contract.messages import PartResults, Span
 from pigeonhole.errors import InternalError, NotFound, Overloaded
 from pigeonhole.ids import is_id
 from pigeonhole.jobs.job import Job, Part
-from pigeonhole.jobs.ports import JobStore, Page
+from pigeonhole.jobs.ports import JobStore
 from pigeonhole.jobs.results import collect, unpack
 from pigeonhole.jobs.update import JobUpdater
 from pigeonhole.object_keys import job_results_key
-from pigeonhole.ports import ObjectStore
+from pigeonhole.ports import ObjectStore, Page
 
 NO_SUCH_JOB = "There is no such job. GET /v1/classification/jobs lists yours; one is kept until its expires_at."
 FIRST_LOOK_S, LONGEST_PAUSE_S = 0.1, 1.0
@@ -104,7 +104,7 @@ class JobLister:
     store: JobStore
     clock: Callable[[], float] = time.time
 
-    def list_page(self, tenant_id: str, status: Status | None, limit: int, cursor: str | None) -> Page:
+    def list_page(self, tenant_id: str, status: Status | None, limit: int, cursor: str | None) -> Page[Job]:
         """A page of a tenant's jobs, newest first: a full one, unless it is the last or too many jobs in a row are left out.
 
         `cursor`: the `next` of the page before.
@@ -113,7 +113,7 @@ class JobLister:
         for many in (limit, *LOOKS):
             page = self.store.page(tenant_id, status, many, cursor)
             # The table may take days to forget a job whose time is over.
-            found += [job for job in page.jobs if job.expires_at > self.clock()]
+            found += [job for job in page.items if job.expires_at > self.clock()]
             if len(found) > limit:
                 return Page(found[:limit], next=found[limit - 1].id)
             cursor = page.next

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from pigeonhole.label_sets.label_set import LabelSet
-
-
-@dataclass(frozen=True)
-class SetsPage:
-    """Some label sets of a list, by name. `next`: where the next page begins, None at the end."""
-
-    sets: list[LabelSet]
-    next: str | None
+from pigeonhole.ports import Page
 
 
 class LabelSetStore(Protocol):
@@ -40,6 +32,6 @@ class LabelSetStore(Protocol):
         """Remove a set in the version that it is given in. False, and it stays, if it has another."""
         ...
 
-    def page(self, tenant_id: str, limit: int, start: str | None) -> SetsPage:
+    def page(self, tenant_id: str, limit: int, start: str | None) -> Page[LabelSet]:
         """At most `limit` sets of a tenant, by name. `start`: an earlier page's `next`."""
         ...

@@ -17,8 +17,8 @@ from pigeonhole.contract.messages import StoreLabelImagesCommand, error_of
 from pigeonhole.contract.validation import faults_of, invalid_request
 from pigeonhole.errors import Fault, NotFound, Overloaded, PigeonholeError, TooLarge
 from pigeonhole.label_sets.label_set import LabelSet, Precondition, images_of
-from pigeonhole.label_sets.ports import LabelSetStore, SetsPage
-from pigeonhole.ports import ClassifierClient, ObjectStore
+from pigeonhole.label_sets.ports import LabelSetStore
+from pigeonhole.ports import ClassifierClient, ObjectStore, Page
 from pigeonhole.tenants.tenant import Tenant
 
 ANY_STATE = Precondition()
@@ -54,9 +54,9 @@ class LabelSetService:
         try:
             known, made = self._save(options, name, tenant, precondition)
         except PigeonholeError:  # its images are kept, and no set has them
-            self._let_go(images_of(options), name, tenant)
+            self._mark_images(images_of(options), name, tenant)
             raise
-        self._let_go(known.images() if known else (), name, tenant)
+        self._mark_images(known.images() if known else (), name, tenant)
         return made
 
     def _hold_number(self, tenant: Tenant) -> None:
@@ -91,7 +91,7 @@ class LabelSetService:
             raise NotFound(NO_SUCH_SET)
         return found
 
-    def page(self, tenant: Tenant, limit: int, cursor: str | None) -> SetsPage:
+    def page(self, tenant: Tenant, limit: int, cursor: str | None) -> Page[LabelSet]:
         return self.store.page(tenant.id, limit, cursor)
 
     def remove(self, tenant: Tenant, name: str, precondition: Precondition = ANY_STATE) -> None:
@@ -103,7 +103,7 @@ class LabelSetService:
             known = self.get(tenant, name)
             precondition.check(known)
             if self.store.remove(known):
-                return self._let_go(known.images(), name, tenant)
+                return self._mark_images(known.images(), name, tenant)
         raise Overloaded("The label set is being changed by others. Try again.")
 
     def _parsed(self, body: object, name: str) -> LabelSetRequest:
@@ -139,7 +139,7 @@ class LabelSetService:
         for i, address in zip(places, reply.kept, strict=True):
             kept[i] |= {"value": address, "key": labels[i].name}
 
-    def _let_go(self, former: Sequence[str], name: str, tenant: Tenant) -> None:
+    def _mark_images(self, former: Sequence[str], name: str, tenant: Tenant) -> None:
         """Let go of those of some images that the set doesn't have, and hold on to those it has.
 
         Of two changes at once one may let go of what the other wants. Each looks at the set after its own change, so whoever is
@@ -148,12 +148,12 @@ class LabelSetService:
         with suppress(Overloaded):
             now = self.store.get(tenant.id, name)
             for address in set(former) - set(now.images() if now else ()):
-                self.objects.discard(self._key(address))
+                self.objects.mark_unused(self._key(address))
         for _ in range(TRIES):
             with suppress(Overloaded):
                 now = self.store.get(tenant.id, name)
                 for address in set(now.images() if now else ()):
-                    self.objects.reclaim(self._key(address))
+                    self.objects.mark_used(self._key(address))
                 return
 
     def _key(self, address: str) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from pigeonhole.ports import Page
 from pigeonhole.uploads.uploaded_object import ObjectResult
 
 
@@ -28,14 +28,6 @@ class ObjectTags(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class ResultsPage:
-    """Some results of a list. `next`: where the next page begins, None at the end."""
-
-    results: list[ObjectResult]
-    next: str | None
-
-
 class ResultStore(Protocol):
     """What became of tenants' uploaded objects, one result for each. Raises Overloaded where trying again may help."""
 
@@ -49,10 +41,12 @@ class ResultStore(Protocol):
         """Which upload of each object has a result that a job gave, by its sequencer; objects without one are left out."""
         ...
 
-    def page(self, tenant_id: str, prefix: str, limit: int, start: str | None) -> ResultsPage:
+    def page(self, tenant_id: str, prefix: str, limit: int, start: str | None) -> Page[ObjectResult]:
         """At most `limit` results of objects whose keys begin with `prefix`, by key. `start`: an earlier page's `next`."""
         ...
 
-    def newest(self, tenant_id: str, prefix: str, since: float, until: float, limit: int, start: str | None) -> ResultsPage:
+    def newest(
+        self, tenant_id: str, prefix: str, since: float, until: float, limit: int, start: str | None
+    ) -> Page[ObjectResult]:
         """The same, newest first, of those that were written from `since` to `until`. Some pages have fewer than `limit`."""
         ...

@@ -11,7 +11,9 @@ from pigeonhole.contract.upload_results import ResultsWanted
 from pigeonhole.contract.validation import invalid_request
 from pigeonhole.errors import Fault, NotFound
 from pigeonhole.object_keys import MAX_KEY_BYTES
-from pigeonhole.uploads.ports import ResultsPage, ResultStore
+from pigeonhole.ports import Page
+from pigeonhole.uploads.ports import ResultStore
+from pigeonhole.uploads.uploaded_object import ObjectResult
 
 NO_CURSOR = Fault("cursor", "must be what the page before gave, with the same prefix, since and until")
 NO_SUCH_RESULT = "There is no result of this key: nothing was uploaded there, it is being classified, or it is forgotten."
@@ -25,20 +27,20 @@ class UploadResultReader:
     bucket: str = ""
     clock: Callable[[], float] = time.time
 
-    def read(self, tenant_id: str, wanted: ResultsWanted) -> ResultsPage:
+    def read(self, tenant_id: str, wanted: ResultsWanted) -> Page[ObjectResult]:
         """Read results. Raises NotFound for a key without one, InvalidRequest for a cursor that no page gave."""
         if wanted.key is not None:
             key = self._plain(wanted.key)
             found = self.store.get(tenant_id, key) if _could_be_key(key) else None
             if found is None or found.expires_at <= self.clock():
                 raise NotFound(NO_SUCH_RESULT)
-            return ResultsPage([found], None)
+            return Page([found], None)
         prefix = self._plain(wanted.prefix)
-        page = self._page(tenant_id, wanted, prefix) if _could_be_key(prefix or "any") else ResultsPage([], None)
+        page = self._page(tenant_id, wanted, prefix) if _could_be_key(prefix or "any") else Page([], None)
         # The table may take days to forget a result whose time is over.
-        return ResultsPage([result for result in page.results if result.expires_at > self.clock()], page.next)
+        return Page([result for result in page.items if result.expires_at > self.clock()], page.next)
 
-    def _page(self, tenant_id: str, wanted: ResultsWanted, prefix: str) -> ResultsPage:
+    def _page(self, tenant_id: str, wanted: ResultsWanted, prefix: str) -> Page[ObjectResult]:
         start = wanted.cursor
         if wanted.by_key:
             if start is not None and not (start.startswith(prefix) and _could_be_key(start)):
@@ -48,7 +50,7 @@ class UploadResultReader:
         until = self.clock() + 1 if wanted.until is None else wanted.until
         if since > until:
             if wanted.until is None:
-                return ResultsPage([], None)  # the caller's clock is ahead
+                return Page([], None)  # the caller's clock is ahead
             raise invalid_request((Fault("since", "must not be after until"),))
         if start is not None and not _is_between(start, since, until):
             raise invalid_request((NO_CURSOR,))

@@ -52,7 +52,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Stack:
 
 
 def newest(stack: Stack) -> str:
-    return stack.jobs.lister.list_page("acme", None, 1, None).jobs[0].id
+    return stack.jobs.lister.list_page("acme", None, 1, None).items[0].id
 
 
 def test_the_new_id_is_all_that_goes_to_standard_output(stack: Stack) -> None:
