@@ -13,7 +13,7 @@ from botocore.stub import Stubber
 
 from pigeonhole.aws.dynamodb_jobs import DynamoJobStore
 from pigeonhole.contract.classification import LabelSetRef
-from pigeonhole.contract.jobs import Status
+from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.messages import Span
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import IdempotencyClaim, Job
@@ -124,8 +124,8 @@ def test_a_state_that_may_not_follow_is_not_written_even_by_a_forger(store: JobS
     ended = processing(store).canceled(NOW)
     assert store.save(ended)
 
-    assert not store.save(replace(ended, status=Status.SUCCEEDED, version=ended.version + 1))
-    assert not store.save(replace(ended, status=Status.QUEUED, version=ended.version + 1))
+    assert not store.save(replace(ended, status=JobStatus.SUCCEEDED, version=ended.version + 1))
+    assert not store.save(replace(ended, status=JobStatus.QUEUED, version=ended.version + 1))
 
 
 def test_a_part_and_its_count_are_written_together_or_not_at_all(store: JobStore) -> None:
@@ -175,11 +175,11 @@ def test_a_list_of_one_state_has_full_pages(store: JobStore) -> None:
         if number % 2:
             store.save(made.started(NOW))
 
-    first = store.page("acme", Status.PROCESSING, 2, None)
-    second = store.page("acme", Status.PROCESSING, 2, first.next)
+    first = store.page("acme", JobStatus.PROCESSING, 2, None)
+    second = store.page("acme", JobStatus.PROCESSING, 2, first.next)
 
     assert [it.id for it in first.items + second.items] == [job_id(5), job_id(3), job_id(1)]
-    assert all(it.status is Status.PROCESSING for it in first.items)
+    assert all(it.status is JobStatus.PROCESSING for it in first.items)
     assert (len(first.items), second.next) == (2, None)
 
 
@@ -197,8 +197,8 @@ def test_a_job_that_the_index_still_has_in_an_earlier_state_is_not_listed_in_it(
             ExpressionAttributeValues={":before": {"S": "acme#queued"}},
         )
 
-        first = store.page("acme", Status.QUEUED, 2, None)
-        second = store.page("acme", Status.QUEUED, 2, first.next)
+        first = store.page("acme", JobStatus.QUEUED, 2, None)
+        second = store.page("acme", JobStatus.QUEUED, 2, first.next)
 
         assert (first.items, second.items, second.next) == ([made[2]], [made[0]], None)
 
@@ -265,7 +265,7 @@ def test_more_jobs_of_a_state_than_one_call_reads(monkeypatch: pytest.MonkeyPatc
         for number in range(105):
             kept(store, id=job_id(number))
 
-        assert len(store.page("acme", Status.QUEUED, 105, None).items) == 105
+        assert len(store.page("acme", JobStatus.QUEUED, 105, None).items) == 105
 
 
 def _stubbed() -> Any:

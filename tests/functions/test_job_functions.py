@@ -13,7 +13,7 @@ from pigeonhole import wiring
 from pigeonhole.aws.dynamodb_jobs import _item_of, _job_of
 from pigeonhole.aws.events import JOB_ENDED, SOURCE
 from pigeonhole.aws.lambda_events import RETRY_S
-from pigeonhole.contract.jobs import Status
+from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.messages import ChunkMessage, JobEnded, WebhookMessage
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Job, NotificationStatus
@@ -71,7 +71,7 @@ def failed(answer: dict[str, Any]) -> list[str]:
     return [item["itemIdentifier"] for item in answer["batchItemFailures"]]
 
 
-def ended(jobs: Jobs, job: Job) -> tuple[Status, int, int]:
+def ended(jobs: Jobs, job: Job) -> tuple[JobStatus, int, int]:
     now = jobs.job(job)
     return now.status, now.succeeded, now.failed
 
@@ -92,7 +92,7 @@ def test_a_worker_does_what_its_messages_say(jobs: Jobs, worker: ModuleType) -> 
     answer = worker.handler(event("sqs-chunk.json", *jobs.queue.sent), Context())
 
     assert failed(answer) == []
-    assert ended(jobs, job) == (Status.SUCCEEDED, 10, 0)
+    assert ended(jobs, job) == (JobStatus.SUCCEEDED, 10, 0)
 
 
 def test_a_message_that_may_succeed_later_comes_again_soon_and_holds_up_no_other(
@@ -205,7 +205,7 @@ def test_dead_letters_end_their_job(jobs: Jobs, monkeypatch: pytest.MonkeyPatch)
     answer = module.handler(event("sqs-dead-letter.json", *jobs.queue.sent), Context())
 
     assert failed(answer) == []
-    assert ended(jobs, job) == (Status.FAILED, 0, 8)
+    assert ended(jobs, job) == (JobStatus.FAILED, 0, 8)
 
 
 def test_a_dead_letter_that_cannot_be_dealt_with_stays(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
-from pigeonhole.contract.jobs import Status
+from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.messages import (
     AnyCommand,
     AnyEvent,
@@ -267,7 +267,7 @@ class FakeJobStore:
     def parts(self, tenant_id: str, job_id: str) -> list[Part]:
         return [part for _, part in sorted(self.of_jobs.get((tenant_id, job_id), {}).items())]
 
-    def page(self, tenant_id: str, status: Status | None, limit: int, start: str | None) -> Page[Job]:
+    def page(self, tenant_id: str, status: JobStatus | None, limit: int, start: str | None) -> Page[Job]:
         found = [
             job
             for job in sorted(self.jobs.values(), key=lambda job: job.id, reverse=True)

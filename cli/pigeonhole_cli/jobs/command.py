@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from pigeonhole.contract.jobs import JobInfo, Status
+from pigeonhole.contract.jobs import JobInfo, JobStatus
 from pigeonhole.ids import is_id
 from pigeonhole_cli.api_options import Json, Key, Url, calling, header, print_json, set_name
 from pigeonhole_cli.console import one_line, say
@@ -111,7 +111,7 @@ def status(job_id: JobId, as_json: Json = False, url: Url = None, key: Key = Non
 
 @app.command("list")
 def list_jobs(
-    status: Annotated[Status | None, typer.Option(help="Only jobs in this state.")] = None,
+    status: Annotated[JobStatus | None, typer.Option(help="Only jobs in this state.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     url: Url = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pigeonhole.contract.jobs import JobInfo, JobResponse, Status, WebhookInfo
+from pigeonhole.contract.jobs import JobInfo, JobResponse, JobStatus, WebhookInfo
 from pigeonhole.jobs.job import ENDED
 from pigeonhole_cli.console import date, one_line, table
 
@@ -21,9 +21,9 @@ Exit codes:
 
 def exit_code(job: JobInfo) -> int:
     """What a job's state says to whoever called; 0 as long as it hasn't ended."""
-    if job.status in (Status.FAILED, Status.CANCELED):
+    if job.status in (JobStatus.FAILED, JobStatus.CANCELED):
         return NO_RESULT
-    return SOME_ERRORS if job.status is Status.SUCCEEDED and job.progress.failed else 0
+    return SOME_ERRORS if job.status is JobStatus.SUCCEEDED and job.progress.failed else 0
 
 
 def summary(job: JobInfo) -> str:
@@ -81,8 +81,10 @@ def overview(jobs: Sequence[JobInfo]) -> Iterator[str]:
     return table(rows)
 
 
-def _is(status: Status) -> str:
-    return status if status in (Status.SUCCEEDED, Status.FAILED) else f"was {status}" if status in ENDED else f"is {status}"
+def _is(status: JobStatus) -> str:
+    return (
+        status if status in (JobStatus.SUCCEEDED, JobStatus.FAILED) else f"was {status}" if status in ENDED else f"is {status}"
+    )
 
 
 def samples(count: int) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from pigeonhole.api.classify import ClassificationService, DirectClassifier, DirectRules
 from pigeonhole.contract.classification import ClassificationResponse, RequestLimits
-from pigeonhole.contract.jobs import Preference, Status
+from pigeonhole.contract.jobs import JobStatus, Preference
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
 from pigeonhole.errors import Fault, InvalidRequest, JobFinished, Overloaded, TimedOut, UnreadableImage
 from pigeonhole.jobs.job import Job
@@ -99,7 +99,7 @@ def test_who_prefers_a_job_gets_one_at_once() -> None:
     job = way(2, ASYNC)
 
     assert isinstance(job, Job)
-    assert (job.status, way.jobs.now, way.client.commands) == (Status.QUEUED, 1_000.0, [])
+    assert (job.status, way.jobs.now, way.client.commands) == (JobStatus.QUEUED, 1_000.0, [])
 
 
 def test_who_would_wait_gets_the_answer_if_it_comes_in_time() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pigeonhole.contract.jobs import DeliveryStatus, Status
+from pigeonhole.contract.jobs import DeliveryStatus, JobStatus
 from pigeonhole.contract.messages import Span
 from pigeonhole.ids import new_id
 from pigeonhole.jobs.job import (
@@ -30,20 +30,20 @@ from support.jobs_made import job, part
 NOW = 2_000.0
 
 
-def in_state(status: Status) -> Job:
+def in_state(status: JobStatus) -> Job:
     started = job().started(NOW)
     ways = {
-        Status.QUEUED: lambda: job(),
-        Status.PROCESSING: lambda: started,
-        Status.SUCCEEDED: lambda: started.with_part(part(0, 10), NOW),
-        Status.FAILED: lambda: started.with_part(part(0, 10, failed=10), NOW),
-        Status.CANCELED: lambda: started.canceled(NOW),
+        JobStatus.QUEUED: lambda: job(),
+        JobStatus.PROCESSING: lambda: started,
+        JobStatus.SUCCEEDED: lambda: started.with_part(part(0, 10), NOW),
+        JobStatus.FAILED: lambda: started.with_part(part(0, 10, failed=10), NOW),
+        JobStatus.CANCELED: lambda: started.canceled(NOW),
     }
     return ways[status]()
 
 
-@pytest.mark.parametrize("status", Status)
-def test_each_state_is_reached(status: Status) -> None:
+@pytest.mark.parametrize("status", JobStatus)
+def test_each_state_is_reached(status: JobStatus) -> None:
     reached = in_state(status)
 
     assert reached.status is status
@@ -51,14 +51,14 @@ def test_each_state_is_reached(status: Status) -> None:
     assert (reached.finished_at == NOW) is (status in ENDED)
 
 
-@pytest.mark.parametrize("status", Status)
-def test_what_may_not_follow_raises(status: Status) -> None:
+@pytest.mark.parametrize("status", JobStatus)
+def test_what_may_not_follow_raises(status: JobStatus) -> None:
     before = in_state(status)
     steps = {
-        Status.PROCESSING: lambda: before.started(NOW),
-        Status.SUCCEEDED: lambda: before.with_part(part(0, 10), NOW),
-        Status.FAILED: lambda: before.with_part(part(0, 10, failed=10), NOW),
-        Status.CANCELED: lambda: before.canceled(NOW),
+        JobStatus.PROCESSING: lambda: before.started(NOW),
+        JobStatus.SUCCEEDED: lambda: before.with_part(part(0, 10), NOW),
+        JobStatus.FAILED: lambda: before.with_part(part(0, 10, failed=10), NOW),
+        JobStatus.CANCELED: lambda: before.canceled(NOW),
     }
     for after, step in steps.items():
         if status in MAY_FOLLOW[after]:
@@ -69,15 +69,15 @@ def test_what_may_not_follow_raises(status: Status) -> None:
 
 
 def test_an_end_is_final() -> None:
-    assert all(not (MAY_FOLLOW[status] & ENDED) for status in Status)
+    assert all(not (MAY_FOLLOW[status] & ENDED) for status in JobStatus)
 
 
 def test_parts_are_counted_and_the_last_one_ends_the_job() -> None:
     begun = job().started(NOW).with_part(part(0, 4, failed=1), NOW)
-    assert (begun.status, begun.succeeded, begun.failed, begun.finished_at) == (Status.PROCESSING, 3, 1, None)
+    assert (begun.status, begun.succeeded, begun.failed, begun.finished_at) == (JobStatus.PROCESSING, 3, 1, None)
 
     ended = begun.with_part(part(4, 10, failed=6), NOW + 1)
-    assert (ended.status, ended.succeeded, ended.failed, ended.finished_at) == (Status.SUCCEEDED, 3, 7, NOW + 1)
+    assert (ended.status, ended.succeeded, ended.failed, ended.finished_at) == (JobStatus.SUCCEEDED, 3, 7, NOW + 1)
 
 
 def test_more_samples_than_there_are_cannot_be_counted() -> None:
@@ -98,17 +98,17 @@ def test_an_end_waits_to_be_told_and_the_sweep_sees_to_it() -> None:
         assert end.due_at is not None
         assert end.finished_at is not None
         assert end.due_at == end.finished_at + LEASE_S
-    assert in_state(Status.PROCESSING).announcement is None
+    assert in_state(JobStatus.PROCESSING).announcement is None
 
 
 def test_nothing_is_left_to_look_after_once_an_end_is_told() -> None:
-    told = in_state(Status.CANCELED).taken_up(NOW).announced()
+    told = in_state(JobStatus.CANCELED).taken_up(NOW).announced()
 
     assert (told.announcement, told.due_at) == (NotificationStatus.MADE, None)
 
 
-@pytest.mark.parametrize("status", set(Status) - ENDED)
-def test_what_has_not_ended_has_no_end_to_tell(status: Status) -> None:
+@pytest.mark.parametrize("status", set(JobStatus) - ENDED)
+def test_what_has_not_ended_has_no_end_to_tell(status: JobStatus) -> None:
     job = in_state(status)
     for change in (
         lambda: job.to_be_announced(NOW),
@@ -123,7 +123,7 @@ def test_what_has_not_ended_has_no_end_to_tell(status: Status) -> None:
 
 
 def test_an_end_is_taken_up_once() -> None:
-    taken = in_state(Status.FAILED).taken_up(NOW)
+    taken = in_state(JobStatus.FAILED).taken_up(NOW)
 
     with pytest.raises(IllegalTransition):
         taken.taken_up(NOW)
@@ -193,7 +193,7 @@ def test_ids_sort_by_time_and_differ() -> None:
 
 def test_an_ended_job_is_due_when_its_announcement_or_its_webhook_is() -> None:
     hook = Webhook("https://example.com")
-    end = replace(in_state(Status.PROCESSING), webhook=hook).canceled(NOW)
+    end = replace(in_state(JobStatus.PROCESSING), webhook=hook).canceled(NOW)
     assert end.due_at == NOW + LEASE_S
 
     told = end.taken_up(NOW).announced()
@@ -205,7 +205,7 @@ def test_an_ended_job_is_due_when_its_announcement_or_its_webhook_is() -> None:
 
 
 def test_what_nobody_does_is_asked_for_after_as_long_as_it_has_waited() -> None:
-    end = in_state(Status.CANCELED)
+    end = in_state(JobStatus.CANCELED)
 
     assert [end.again_at(NOW + waited) - NOW - waited for waited in (0, 60, 120, 240, 3_600, 80_000)] == [
         LEASE_S,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pigeonhole.api.answers import to_jobs_response
-from pigeonhole.contract.jobs import JobResponse, Status
+from pigeonhole.contract.jobs import JobResponse, JobStatus
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
 from pigeonhole.errors import InternalError, JobFinished, NotFound
 from pigeonhole.jobs.job import Job
@@ -57,7 +57,7 @@ def test_waiting_ends_with_the_job() -> None:
             jobs.work()
 
     jobs.sleep = sleep  # type: ignore[method-assign]
-    assert jobs.reader.get(ACME.id, job.id, wait_s=20).status is Status.SUCCEEDED
+    assert jobs.reader.get(ACME.id, job.id, wait_s=20).status is JobStatus.SUCCEEDED
     assert len(looks) == 3
     assert looks == sorted(looks), "it asks less and less often"
 
@@ -66,7 +66,7 @@ def test_waiting_ends_with_the_time() -> None:
     jobs = Jobs()
     job = jobs.submitted(4)
 
-    assert jobs.reader.get(ACME.id, job.id, wait_s=20).status is Status.QUEUED
+    assert jobs.reader.get(ACME.id, job.id, wait_s=20).status is JobStatus.QUEUED
     assert jobs.now == 1_020.0
 
 
@@ -202,7 +202,7 @@ def test_a_list_may_be_of_one_state() -> None:
     jobs.now += 1
     jobs.submitted(1)
 
-    assert [job.id for job in jobs.lister.list_page(ACME.id, Status.SUCCEEDED, 10, None).items] == [done.id]
+    assert [job.id for job in jobs.lister.list_page(ACME.id, JobStatus.SUCCEEDED, 10, None).items] == [done.id]
 
 
 def test_a_canceled_job_has_ended_and_has_no_results() -> None:
@@ -212,7 +212,7 @@ def test_a_canceled_job_has_ended_and_has_no_results() -> None:
 
     canceled = jobs.canceler.cancel(ACME, job.id)
 
-    assert (canceled.status, canceled.finished_at) == (Status.CANCELED, 1_000.0)
+    assert (canceled.status, canceled.finished_at) == (JobStatus.CANCELED, 1_000.0)
     assert jobs.reader.shown(jobs.job(job), "l").predictions is None
     jobs.work()
     assert jobs.job(job) == canceled
@@ -233,4 +233,4 @@ def test_anothers_job_cannot_be_canceled() -> None:
 
     with pytest.raises(NotFound):
         jobs.canceler.cancel(ZETA, job.id)
-    assert jobs.job(job).status is Status.QUEUED
+    assert jobs.job(job).status is JobStatus.QUEUED

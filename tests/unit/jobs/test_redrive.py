@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pigeonhole.contract.classification import RequestLimits
-from pigeonhole.contract.jobs import Status
+from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, JobInput, Span, UploadedObject
 from pigeonhole.errors import NotFound, UnreadableImage
 from pigeonhole.ids import new_id
@@ -45,7 +45,7 @@ def test_the_dead_samples_alone_become_a_job() -> None:
     assert made.samples == [0, 1, 2, 3, 8, 9, 10]
     assert (made.job.id != old.id, made.job.tenant_id, made.job.total) == (True, "acme", 7)
     done = jobs.reader.shown(jobs.job(made.job), "log-2")
-    assert (done.job.status, done.predictions) == (Status.SUCCEEDED, ["even", "odd", "even", "odd", "even", "odd", "even"])
+    assert (done.job.status, done.predictions) == (JobStatus.SUCCEEDED, ["even", "odd", "even", "odd", "even", "odd", "even"])
     assert jobs.job(old) == old, "its end is final"
 
 
@@ -201,7 +201,7 @@ def test_a_canceled_job_is_left_alone() -> None:
 def test_a_job_in_which_nothing_died_makes_none() -> None:
     jobs = Jobs()
     old = died(jobs, 1, (), dataset=[{"type": "text", "value": BAD}])
-    assert old.status is Status.FAILED
+    assert old.status is JobStatus.FAILED
 
     with pytest.raises(CannotRedrive, match="nothing in the job was given up"):
         jobs.redriver.redrive("acme", old.id)

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from pigeonhole.contract.jobs import DeliveryStatus, Status
+from pigeonhole.contract.jobs import DeliveryStatus, JobStatus
 from pigeonhole.contract.messages import ChunkMessage, ChunkResult, ClassifyCommand
 from pigeonhole.errors import JobFinished, NotFound, Overloaded, UnfetchableUrl
 from pigeonhole.jobs import parts as write_part
@@ -280,9 +280,9 @@ class Histories(RuleBasedStateMachine):
             assert job.failed == sum(part.failed for part in parts)
             samples = [place for part in parts for place in range(part.span.start, part.span.stop)]
             assert len(samples) == len(set(samples)) == job.done <= job.total
-            if job.status in (Status.SUCCEEDED, Status.FAILED):
+            if job.status in (JobStatus.SUCCEEDED, JobStatus.FAILED):
                 assert job.done == job.total
-                assert (job.status is Status.SUCCEEDED) == (job.succeeded > 0)
+                assert (job.status is JobStatus.SUCCEEDED) == (job.succeeded > 0)
             if job.id in self.ended:
                 before = self.ended[job.id]
                 assert (job.status, job.done, job.finished_at) == (before.status, before.done, before.finished_at)
@@ -324,7 +324,7 @@ class Histories(RuleBasedStateMachine):
             assert job.due_at is None, "nothing is left to do"
             assert told[job.id] >= 1
             assert job.webhook is None or job.webhook.status is DeliveryStatus.DELIVERED
-            if job.status is not Status.CANCELED:
+            if job.status is not JobStatus.CANCELED:
                 self.results_are_right(job)
 
     def results_are_right(self, job: Job) -> None:

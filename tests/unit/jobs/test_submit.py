@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pigeonhole.contract.classification import RequestLimits
-from pigeonhole.contract.jobs import MAX_WEBHOOK_URL, Preference, Status
+from pigeonhole.contract.jobs import MAX_WEBHOOK_URL, JobStatus, Preference
 from pigeonhole.contract.messages import JobInput
 from pigeonhole.errors import IdempotencyMismatch, InvalidRequest, NotFound, Overloaded
 from pigeonhole.jobs.job import LEASE_S, IdempotencyClaim, IdempotencyKey, Job
@@ -30,7 +30,7 @@ def test_a_job_is_written_queued_and_its_samples_are_kept() -> None:
 
     job = jobs.submitter.submit(request(10), tenant=ACME, log_id="log-1")
 
-    assert (job.status, job.total, job.chunk_size, job.expires_at) == (Status.QUEUED, 10, 4, 2_000)
+    assert (job.status, job.total, job.chunk_size, job.expires_at) == (JobStatus.QUEUED, 10, 4, 2_000)
     assert jobs.job(job) == job
     assert [(it.start, it.stop) for it in jobs.queue.sent] == [(0, 4), (4, 8), (8, 10)]
     kept = JobInput.model_validate_json(
@@ -94,7 +94,7 @@ def test_a_worker_that_is_faster_than_the_queueing_is_not_overwritten() -> None:
     jobs.queue.before = work_at_once
     job = jobs.submitted(4)
 
-    assert (job.status, job.queued_at) == (Status.PROCESSING, 1_000.0)
+    assert (job.status, job.queued_at) == (JobStatus.PROCESSING, 1_000.0)
 
 
 def test_a_job_that_ends_while_it_is_queued_stays_as_it_ended() -> None:
@@ -108,7 +108,7 @@ def test_a_job_that_ends_while_it_is_queued_stays_as_it_ended() -> None:
     jobs.queue.send = send
     job = jobs.submitted(4)
 
-    assert (job.status, job.queued_at, job.due_at) == (Status.SUCCEEDED, None, 1_000 + LEASE_S)
+    assert (job.status, job.queued_at, job.due_at) == (JobStatus.SUCCEEDED, None, 1_000 + LEASE_S)
 
 
 def test_a_key_and_its_body_give_the_same_job() -> None:
@@ -119,7 +119,7 @@ def test_a_key_and_its_body_give_the_same_job() -> None:
 
     again = jobs.submitter.submit(request(4), tenant=ACME, log_id="l", key=KEY)
 
-    assert (again.id, again.status) == (first.id, Status.SUCCEEDED)
+    assert (again.id, again.status) == (first.id, JobStatus.SUCCEEDED)
     assert (len(jobs.store.jobs), jobs.queue.sent) == (1, [])
 
 
@@ -213,7 +213,7 @@ def test_what_taking_a_job_takes_is_no_longer_waited_for() -> None:
     )
     body = request(2).model_dump(exclude_none=True)
 
-    assert submit.submit(body, tenant=ACME, log_id="l", wanted=Preference(wait_s=24)).status is Status.QUEUED
+    assert submit.submit(body, tenant=ACME, log_id="l", wanted=Preference(wait_s=24)).status is JobStatus.QUEUED
     assert jobs.now == pytest.approx(1_024)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from pigeonhole.contract.jobs import Status
+from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.messages import ChunkMessage, Span
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import LEASE_S, Job, NotificationStatus
@@ -39,7 +39,7 @@ def test_a_job_that_was_written_and_not_queued_is_queued_after_a_minute() -> Non
 
     jobs.work()
     (job,) = jobs.store.jobs.values()
-    assert (job.status, job.succeeded, job.queued_at) == (Status.SUCCEEDED, 10, 1_060.0)
+    assert (job.status, job.succeeded, job.queued_at) == (JobStatus.SUCCEEDED, 10, 1_060.0)
 
 
 def test_a_job_that_stands_still_has_its_open_spans_queued_again() -> None:
@@ -53,7 +53,7 @@ def test_a_job_that_stands_still_has_its_open_spans_queued_again() -> None:
 
     assert [Span(it.start, it.stop) for it in jobs.queue.sent] == [Span(2, 4), Span(4, 8), Span(8, 10)]
     jobs.work()
-    assert (jobs.job(job).status, jobs.job(job).succeeded) == (Status.SUCCEEDED, 10)
+    assert (jobs.job(job).status, jobs.job(job).succeeded) == (JobStatus.SUCCEEDED, 10)
 
 
 def test_a_job_that_goes_on_is_left_alone() -> None:
@@ -217,7 +217,7 @@ def test_a_dead_message_fails_what_is_left_of_its_samples_and_the_job_ends() -> 
     assert part is not None
     assert part.span == Span(2, 4)
     answer = jobs.reader.shown(jobs.job(job), "l")
-    assert answer.job.status is Status.SUCCEEDED
+    assert answer.job.status is JobStatus.SUCCEEDED
     assert answer.predictions == ["even", "odd", None, None, "even", "odd", "even", "odd"]
     assert answer.errors is not None
     assert [(fault.index, fault.code) for fault in answer.errors] == [(2, "internal_error"), (3, "internal_error")]
@@ -229,7 +229,7 @@ def test_a_job_none_of_whose_messages_could_be_worked_on_failed() -> None:
     for _ in range(2):
         jobs.dead_letters.fail(jobs.take())
 
-    assert (jobs.job(job).status, jobs.job(job).failed) == (Status.FAILED, 8)
+    assert (jobs.job(job).status, jobs.job(job).failed) == (JobStatus.FAILED, 8)
 
 
 def test_a_dead_message_of_samples_that_are_done_changes_nothing() -> None:

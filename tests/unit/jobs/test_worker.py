@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pigeonhole.contract.classification import LabelScore
-from pigeonhole.contract.jobs import JobResponse, Status
+from pigeonhole.contract.jobs import JobResponse, JobStatus
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, S3Grant, Span, UploadedObject
 from pigeonhole.errors import Overloaded, UnfetchableUrl, UnreadableImage
 from pigeonhole.jobs.job import Part
@@ -35,11 +35,11 @@ def test_the_last_of_a_jobs_messages_ends_it() -> None:
     job = jobs.submitted(10)
 
     jobs.worker.process(jobs.take(), lambda: 100)
-    assert (jobs.job(job).status, jobs.job(job).done) == (Status.PROCESSING, 4)
+    assert (jobs.job(job).status, jobs.job(job).done) == (JobStatus.PROCESSING, 4)
     jobs.work()
 
     ended = jobs.job(job)
-    assert (ended.status, ended.succeeded, ended.failed, ended.finished_at) == (Status.SUCCEEDED, 10, 0, 1_000.0)
+    assert (ended.status, ended.succeeded, ended.failed, ended.finished_at) == (JobStatus.SUCCEEDED, 10, 0, 1_000.0)
     assert predictions(jobs, job) == EVEN_ODD
 
 
@@ -53,7 +53,7 @@ def test_messages_may_come_in_any_order_and_again(order: list[int]) -> None:
         jobs.worker.process(messages[number], lambda: 100)
 
     ended = jobs.job(job)
-    assert (ended.status, ended.succeeded, ended.failed) == (Status.SUCCEEDED, 10, 0)
+    assert (ended.status, ended.succeeded, ended.failed) == (JobStatus.SUCCEEDED, 10, 0)
     assert predictions(jobs, job) == EVEN_ODD
     assert [part.span for part in jobs.store.parts("acme", job.id)] == job.chunks()
 
@@ -68,7 +68,7 @@ def test_a_bad_sample_costs_the_others_nothing() -> None:
     assert answer.predictions == ["even", None, "even", "odd", "even", None]
     assert answer.errors is not None
     assert [(fault.index, fault.code) for fault in answer.errors] == [(1, "unreadable_image"), (5, "unreadable_image")]
-    assert (answer.job.status, answer.job.progress.succeeded, answer.job.progress.failed) == (Status.SUCCEEDED, 4, 2)
+    assert (answer.job.status, answer.job.progress.succeeded, answer.job.progress.failed) == (JobStatus.SUCCEEDED, 4, 2)
 
 
 def test_a_job_without_any_result_failed() -> None:
@@ -76,7 +76,7 @@ def test_a_job_without_any_result_failed() -> None:
     job = jobs.submitted(0, dataset=[{"type": "text", "value": BAD}] * 6)
     jobs.work()
 
-    assert jobs.job(job).status is Status.FAILED
+    assert jobs.job(job).status is JobStatus.FAILED
     assert predictions(jobs, job) == [None] * 6
 
 
@@ -89,14 +89,14 @@ def test_a_label_that_cannot_be_read_fails_every_sample_and_is_not_tried_again()
     jobs.work()
 
     answer = jobs.reader.shown(jobs.job(job), "l")
-    assert answer.job.status is Status.FAILED
+    assert answer.job.status is JobStatus.FAILED
     assert answer.errors is not None
     assert [fault.index for fault in answer.errors] == list(range(6))
     assert {(fault.code, fault.message) for fault in answer.errors} == {("unreadable_image", "labels.0.value: truncated")}
 
 
-@pytest.mark.parametrize(("failures", "status"), [(1, Status.SUCCEEDED), (2, Status.FAILED)])
-def test_a_label_whose_host_does_not_answer_is_fetched_once_more(failures: int, status: Status) -> None:
+@pytest.mark.parametrize(("failures", "status"), [(1, JobStatus.SUCCEEDED), (2, JobStatus.FAILED)])
+def test_a_label_whose_host_does_not_answer_is_fetched_once_more(failures: int, status: JobStatus) -> None:
     left = iter([True] * failures)
 
     def run(command: ClassifyCommand, *, should_continue: Callable[[], bool]) -> ChunkResult:
@@ -124,7 +124,7 @@ def test_samples_that_are_gone_or_unreadable_fail_and_are_not_tried_again(left: 
     jobs.work()
 
     answer = jobs.reader.shown(jobs.job(job), "l")
-    assert answer.job.status is Status.FAILED
+    assert answer.job.status is JobStatus.FAILED
     assert answer.errors is not None
     assert said in answer.errors[0].message
 
@@ -139,7 +139,7 @@ def test_a_worker_that_runs_out_of_time_saves_what_it_has_and_sends_on_the_rest(
     assert jobs.job(job).done == 2
     assert [(it.start, it.stop) for it in jobs.queue.sent] == [(2, 4)]
     jobs.work(time_left_s=29)
-    assert jobs.job(job).status is Status.SUCCEEDED
+    assert jobs.job(job).status is JobStatus.SUCCEEDED
     assert predictions(jobs, job) == EVEN_ODD[:4]
 
 
@@ -184,7 +184,7 @@ def test_a_worker_stops_once_its_job_is_canceled_and_writes_nothing() -> None:
     assert jobs.worker.process(jobs.take(), lambda: 100) == []
 
     assert (begun, jobs.store.parts("acme", job.id), jobs.queue.sent) == ([2], [], [])
-    assert (jobs.job(job).status, jobs.job(job).done) == (Status.CANCELED, 0)
+    assert (jobs.job(job).status, jobs.job(job).done) == (JobStatus.CANCELED, 0)
 
 
 def test_a_message_of_a_job_that_has_ended_is_dropped() -> None:
@@ -293,7 +293,7 @@ def test_a_lost_race_is_run_again() -> None:
     jobs.store.before = other_is_faster
     (part,) = jobs.worker.process(first, lambda: 100)
 
-    assert (part.span, jobs.job(job).status, jobs.job(job).succeeded) == (Span(0, 4), Status.SUCCEEDED, 8)
+    assert (part.span, jobs.job(job).status, jobs.job(job).succeeded) == (Span(0, 4), JobStatus.SUCCEEDED, 8)
 
 
 def test_who_loses_every_race_gives_the_message_back() -> None:
@@ -366,7 +366,7 @@ def test_a_message_that_comes_again_is_done_in_pieces() -> None:
 
     assert [len(part.span) for part in parts] == [2] * 10
     assert read == [job_input_key("acme", job.id)], "once for all pieces"
-    assert jobs.job(job).status is Status.SUCCEEDED
+    assert jobs.job(job).status is JobStatus.SUCCEEDED
     assert predictions(jobs, job) == EVEN_ODD * 2
     assert jobs.queue.sent == []
 
@@ -391,7 +391,7 @@ def test_a_sample_that_was_within_the_limits_when_it_came_is_not_held_to_others_
     jobs.objects.objects[key] = jobs.objects.objects[key].replace(b" " * 7_999, b" " * 20_000)
     jobs.work()
 
-    assert jobs.job(job).status is Status.SUCCEEDED
+    assert jobs.job(job).status is JobStatus.SUCCEEDED
 
 
 def test_usage_counts_no_sample_twice_that_two_workers_did() -> None:
@@ -500,7 +500,7 @@ def test_an_answer_that_the_worker_could_not_put_together_is_by_who_asks(monkeyp
     jobs.work()
     jobs.objects.put = real
 
-    assert (jobs.job(job).status, jobs.job(job).has_whole) == (Status.SUCCEEDED, False)
+    assert (jobs.job(job).status, jobs.job(job).has_whole) == (JobStatus.SUCCEEDED, False)
     assert jobs.reader.shown(jobs.job(job), "l").results_url
     assert jobs.job(job).has_whole
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pigeonhole.api.answers import to_classification_response
 from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse, RequestLimits, parse_as
-from pigeonhole.contract.jobs import JOBS, JobRequest, Preference, Status
+from pigeonhole.contract.jobs import JOBS, JobRequest, JobStatus, Preference
 from pigeonhole.contract.messages import ClassifyCommand, PartResults, Span, as_error, error_of
 from pigeonhole.errors import Fault, JobFinished, Overloaded, TimedOut, from_code
 from pigeonhole.jobs.job import IdempotencyKey, Job
@@ -83,7 +83,7 @@ class ClassificationService:
 
     def _answer(self, request: ClassificationRequest, job: Job, log_id: str) -> ClassificationResponse:
         """The answer of an ended job, as the direct way would have given it."""
-        if job.status is Status.CANCELED:
+        if job.status is JobStatus.CANCELED:
             raise JobFinished("The job of this request was canceled.")
         parts = self.job_reader.parts(job)
         for _, results in parts:

@@ -18,7 +18,7 @@ from pigeonhole.api.cursors import decode_cursor
 from pigeonhole.api.rate_headers import RateState
 from pigeonhole.api.routes import methods_at
 from pigeonhole.contract.classification import ErrorBody, ErrorResponse, check_set_name
-from pigeonhole.contract.jobs import JOBS, JobInfo, JobResponse, Preference, Status
+from pigeonhole.contract.jobs import JOBS, JobInfo, JobResponse, JobStatus, Preference
 from pigeonhole.contract.label_sets import LabelSetResponse
 from pigeonhole.contract.upload_results import ResultsWanted
 from pigeonhole.contract.validation import invalid_request
@@ -115,12 +115,12 @@ class Call:
             raise _fault(name, f"must be a whole number from {least} to {int(most)}")
         return min(int(value), int(most))
 
-    def status(self) -> Status | None:
+    def status(self) -> JobStatus | None:
         """Read the query's `status`. Raises InvalidRequest for one that no job has."""
         value = self.query.get("status")
-        if value is not None and value not in list(Status):
-            raise _fault("status", f"must be one of {', '.join(Status)}")
-        return None if value is None else Status(value)
+        if value is not None and value not in list(JobStatus):
+            raise _fault("status", f"must be one of {', '.join(JobStatus)}")
+        return None if value is None else JobStatus(value)
 
     def cursor(self) -> str | None:
         """Read the query's `cursor`. Raises InvalidRequest for what no page gave."""

@@ -8,13 +8,13 @@ from http import HTTPStatus
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
 
 from pigeonhole import __version__
 from pigeonhole.api.routes import OPERATIONS, Operation, Parameter
 from pigeonhole.contract.classification import ClassificationResponse, ErrorResponse
 from pigeonhole.contract.jobs import JOBS
 from pigeonhole.contract.label_sets import LABEL_SETS, LabelSetRequest
+from pigeonhole.contract.schemas import json_schemas
 from pigeonhole.contract.uploads import UPLOADS, UploadRequest
 from pigeonhole.errors import BY_CODE
 
@@ -110,8 +110,8 @@ def _schemas() -> Json:
     given = [model for operation in OPERATIONS for model in (operation.answer, operation.accepted)]
     answers = [(model, "serialization") for model in given if model is not None and not isinstance(model, str)]
     models: Any = [*bodies, *answers, (ErrorResponse, "serialization")]
-    _, definitions = models_json_schema(models, ref_template="#/components/schemas/{model}")
-    return dict(definitions["$defs"])
+    schemas: Json = json_schemas(models, "#/components/schemas/{model}")["$defs"]
+    return schemas
 
 
 def _paths() -> Json:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse
-from pigeonhole.contract.jobs import JOBS, JobRequest, JobResponse, JobsResponse, Status
+from pigeonhole.contract.jobs import JOBS, JobRequest, JobResponse, JobsResponse, JobStatus
 from pigeonhole.contract.label_sets import LABEL_SETS, LabelSetRequest, LabelSetResponse, LabelSetsResponse, RemovedResponse
 from pigeonhole.contract.service import AccountResponse, HealthResponse, ModelsResponse, WebhookSecretResponse
 from pigeonhole.contract.upload_results import UPLOAD_RESULTS, UploadResultsResponse
@@ -115,7 +115,7 @@ OPERATIONS = (
         parameters=(
             Parameter("query", "limit", "Jobs per page.", {"type": "integer", "default": 20, "minimum": 1, "maximum": 100}),
             Parameter("query", "cursor", "Where the page begins: `cursor` of the page before.", {"type": "string"}),
-            Parameter("query", "status", "Only jobs in this state.", {"type": "string", "enum": [str(it) for it in Status]}),
+            Parameter("query", "status", "Only jobs in this state.", {"type": "string", "enum": [str(it) for it in JobStatus]}),
         ),
     ),
     Operation(

@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 
 from pigeonhole.aws.dynamodb import Item, call, get_item, get_items, query_all, why_canceled
 from pigeonhole.contract.classification import LabelSetRef
-from pigeonhole.contract.jobs import DeliveryStatus, Status
+from pigeonhole.contract.jobs import DeliveryStatus, JobStatus
 from pigeonhole.contract.messages import Span
 from pigeonhole.jobs.job import MAY_FOLLOW, IdempotencyClaim, Job, NotificationStatus, Part
 from pigeonhole.jobs.ports import Due
@@ -100,7 +100,7 @@ class DynamoJobStore:
         )
         return [_part_of(item) for item in found]
 
-    def page(self, tenant_id: str, status: Status | None, limit: int, start: str | None) -> Page[Job]:
+    def page(self, tenant_id: str, status: JobStatus | None, limit: int, start: str | None) -> Page[Job]:
         of_status = status is not None
         pk = f"{tenant_id}#{status}" if of_status else f"JOBS#{tenant_id}"
         hash_key = "tenant_status" if of_status else "pk"
@@ -218,7 +218,7 @@ def _job_of(item: Item) -> Job:
     return Job(
         tenant_id=item["tenant_id"]["S"],
         id=item["sk"]["S"],
-        status=Status(item["status"]["S"]),
+        status=JobStatus(item["status"]["S"]),
         total=int(item["total"]["N"]),
         chunk_size=int(item["chunk_size"]["N"]),
         multiple_labels=item["multiple_labels"]["BOOL"],

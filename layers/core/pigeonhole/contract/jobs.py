@@ -118,7 +118,7 @@ class JobInfo(Model):
     """A job. Times are ISO 8601, UTC; `expires_at`: when it is forgotten, its results too."""
 
     id: str
-    status: Status
+    status: JobStatus
     created_at: str
     started_at: str | None = None
     finished_at: str | None = None
@@ -170,7 +170,7 @@ class Preference:
     wait_s: float | None = None
 
 
-class Status(StrEnum):
+class JobStatus(StrEnum):
     """`succeeded`: at least one sample has a result; `failed`: none has; `canceled`: nobody wants them any more."""
 
     QUEUED = "queued"

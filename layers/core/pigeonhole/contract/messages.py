@@ -15,7 +15,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from pigeonhole.contract.classification import UNLIMITED, ClassificationRequest, LabelScore, SampleFault
-from pigeonhole.contract.jobs import Status
+from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.errors import Fault, InternalError, PigeonholeError, from_code
 
 VERSION: Final = 1
@@ -208,7 +208,7 @@ class JobEnded(_JobMessage):
     """
 
     kind: Literal["job_ended"] = "job_ended"
-    status: Status
+    status: JobStatus
     total: int
     succeeded: int
     failed: int

@@ -24,18 +24,18 @@ from enum import StrEnum
 from typing import Any
 
 from pigeonhole.contract.classification import LabelSetRef
-from pigeonhole.contract.jobs import DeliveryStatus, Status
+from pigeonhole.contract.jobs import DeliveryStatus, JobStatus
 from pigeonhole.contract.messages import Span
 from pigeonhole.jobs.webhook import Webhook
 
-MAY_FOLLOW: Mapping[Status, frozenset[Status]] = {
-    Status.QUEUED: frozenset(),
-    Status.PROCESSING: frozenset({Status.QUEUED}),
-    Status.SUCCEEDED: frozenset({Status.PROCESSING}),
-    Status.FAILED: frozenset({Status.PROCESSING}),
-    Status.CANCELED: frozenset({Status.QUEUED, Status.PROCESSING}),
+MAY_FOLLOW: Mapping[JobStatus, frozenset[JobStatus]] = {
+    JobStatus.QUEUED: frozenset(),
+    JobStatus.PROCESSING: frozenset({JobStatus.QUEUED}),
+    JobStatus.SUCCEEDED: frozenset({JobStatus.PROCESSING}),
+    JobStatus.FAILED: frozenset({JobStatus.PROCESSING}),
+    JobStatus.CANCELED: frozenset({JobStatus.QUEUED, JobStatus.PROCESSING}),
 }
-ENDED = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELED})
+ENDED = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELED})
 
 
 class NotificationStatus(StrEnum):
@@ -93,7 +93,7 @@ class Job:
     updated_at: float
     expires_at: int
     due_at: float | None
-    status: Status = Status.QUEUED
+    status: JobStatus = JobStatus.QUEUED
     queued_at: float | None = None
     started_at: float | None = None
     finished_at: float | None = None
@@ -184,23 +184,23 @@ class Job:
 
     def started(self, now: float) -> Job:
         """A worker has begun. Raises IllegalTransition unless it is queued."""
-        return self._changed(now, Status.PROCESSING, started_at=now)
+        return self._changed(now, JobStatus.PROCESSING, started_at=now)
 
     def with_part(self, part: Part, now: float) -> Job:
         """Count a part; the one that completes the job ends it. Raises IllegalTransition unless it is being processed."""
-        if self.status is not Status.PROCESSING or self.done + len(part.span) > self.total:
+        if self.status is not JobStatus.PROCESSING or self.done + len(part.span) > self.total:
             raise IllegalTransition(f"a part of {len(part.span)} samples, {self.done} of {self.total} done, {self.status}")
         succeeded, failed = self.succeeded + part.succeeded, self.failed + part.failed
         counted: dict[str, Any] = {"succeeded": succeeded, "failed": failed}
         if succeeded + failed < self.total:
             return self._changed(now, **counted)
-        return self._ended(now, Status.SUCCEEDED if succeeded else Status.FAILED, **counted)
+        return self._ended(now, JobStatus.SUCCEEDED if succeeded else JobStatus.FAILED, **counted)
 
     def canceled(self, now: float) -> Job:
         """Nobody wants it any more. Raises IllegalTransition if it has ended."""
-        return self._ended(now, Status.CANCELED)
+        return self._ended(now, JobStatus.CANCELED)
 
-    def _ended(self, now: float, status: Status, **counted: int) -> Job:
+    def _ended(self, now: float, status: JobStatus, **counted: int) -> Job:
         due_at = now + LEASE_S
         return self._changed(
             now,
@@ -213,7 +213,7 @@ class Job:
             **counted,
         )
 
-    def _changed(self, now: float, status: Status | None = None, **fields: Any) -> Job:
+    def _changed(self, now: float, status: JobStatus | None = None, **fields: Any) -> Job:
         if status is not None and self.status not in MAY_FOLLOW[status]:
             raise IllegalTransition(f"{self.status} can't become {status}")
         return replace(self, status=status or self.status, updated_at=now, version=self.version + 1, **fields)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from pigeonhole.contract.jobs import Status
+from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.messages import ChunkMessage, PartResults, Span
 from pigeonhole.jobs.job import Job, Part, rest_of
 from pigeonhole.jobs.ports import JobStore
@@ -33,7 +33,7 @@ class PartWriter:
         job = JobUpdater(store=self.store, sleep=self.sleep).update(
             message.tenant_id,
             message.job_id,
-            lambda job: job.started(self.clock()) if job.status is Status.QUEUED else None,
+            lambda job: job.started(self.clock()) if job.status is JobStatus.QUEUED else None,
         )
         if job is None or job.has_ended or message.stop > job.total:
             return None

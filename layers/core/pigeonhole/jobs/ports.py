@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from pigeonhole.contract.jobs import Status
+from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.messages import ChunkMessage, Span, WebhookMessage
 from pigeonhole.jobs.job import IdempotencyClaim, Job, Part
 from pigeonhole.ports import Page, RetryQueue
@@ -56,7 +56,7 @@ class JobStore(Protocol):
         """All parts of a job, in order."""
         ...
 
-    def page(self, tenant_id: str, status: Status | None, limit: int, start: str | None) -> Page[Job]:
+    def page(self, tenant_id: str, status: JobStatus | None, limit: int, start: str | None) -> Page[Job]:
         """At most `limit` jobs of a tenant, newest first, of one status if it is given. `start`: an earlier page's `next`.
 
         Some pages of one status have fewer than `limit`.

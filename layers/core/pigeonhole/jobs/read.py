@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pigeonhole.contract.jobs import JobResponse, Status
+from pigeonhole.contract.jobs import JobResponse, JobStatus
 from pigeonhole.contract.messages import PartResults, Span
 from pigeonhole.errors import InternalError, NotFound, Overloaded
 from pigeonhole.ids import is_id
@@ -70,7 +70,7 @@ class JobReader:
         """
         from pigeonhole.api.answers import to_job_response
 
-        if job.status not in (Status.SUCCEEDED, Status.FAILED):
+        if job.status not in (JobStatus.SUCCEEDED, JobStatus.FAILED):
             return to_job_response(job, log_id)
         if job.has_whole:
             return self._linked(job, log_id)
@@ -104,7 +104,7 @@ class JobLister:
     store: JobStore
     clock: Callable[[], float] = time.time
 
-    def list_page(self, tenant_id: str, status: Status | None, limit: int, cursor: str | None) -> Page[Job]:
+    def list_page(self, tenant_id: str, status: JobStatus | None, limit: int, cursor: str | None) -> Page[Job]:
         """A page of a tenant's jobs, newest first: a full one, unless it is the last or too many jobs in a row are left out.
 
         `cursor`: the `next` of the page before.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from pigeonhole.contract.jobs import Status
+from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.messages import JobInput
 from pigeonhole.errors import NotFound
 from pigeonhole.ids import is_id
@@ -88,7 +88,7 @@ class JobRedriver:
             raise NotFound(f"tenant {tenant_id} has no job {job_id!r}, or no longer")
         if not job.has_ended:
             raise CannotRedrive(f"the job is {job.status}: what no worker can do is known when it has ended")
-        if job.status is Status.CANCELED:
+        if job.status is JobStatus.CANCELED:
             raise CannotRedrive("the job was canceled: nobody wants its samples any more")
         return job
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from pigeonhole.contract.classification import LabelScore, LabelSetRef, SampleFault
-from pigeonhole.contract.jobs import Progress, Status
+from pigeonhole.contract.jobs import JobStatus, Progress
 from pigeonhole.contract.messages import JobInput, UploadClassified, UploadedObject
 from pigeonhole.contract.upload_results import ObjectFault, UploadResult
 from pigeonhole.errors import Overloaded
@@ -144,7 +144,7 @@ def refused(
 
 def _outcomes(job: Job, uploads: Sequence[UploadedObject], found: JobResults, now: float, bucket: str) -> Iterator[Outcome]:
     errors = {fault.index: fault for fault in found.errors}
-    not_done = CANCELED if job.status is Status.CANCELED else NOT_DONE
+    not_done = CANCELED if job.status is JobStatus.CANCELED else NOT_DONE
     start = 0
     for upload in uploads:
         span = range(start, start + upload.samples)
