@@ -65,7 +65,7 @@ def classification() -> Response:
     now, own = exchange(), services()
     tenant, wanted = now.authenticate(), now.call.preference(own.max_wait_s)
     body, key = now.call.json(own.limits.max_body_bytes), now.call.idempotency_key()
-    answer = own.classification.classify(body, tenant=tenant, log_id=now.call.log_id, wanted=wanted, key=key)
+    answer = own.classification.classify(body, tenant=tenant, log_id=now.call.log_id, preference=wanted, idempotency_key=key)
     if isinstance(answer, Job):
         return accepted(answer, wanted)
     seen = observer("api")
@@ -79,10 +79,10 @@ def submit_job() -> Response:
     now, own = exchange(), services()
     tenant, wanted = now.authenticate(), now.call.preference(own.max_wait_s)
     body, key = now.call.json(own.limits.max_body_bytes), now.call.idempotency_key()
-    job = own.job_requests.submit(body, tenant=tenant, log_id=now.call.log_id, wanted=wanted, key=key)
+    job = own.classification.submit_job(body, tenant=tenant, log_id=now.call.log_id, preference=wanted, idempotency_key=key)
     if wanted.wait_s and job.has_ended:
         with suppress(Overloaded):  # the job is taken: whoever asked must not send it again
-            answer = http_api.shown_job(own.job_reader.shown(job, now.call.log_id))
+            answer = http_api.shown_job(own.job_responder.respond(job, now.call.log_id))
             return respond(replace(answer, headers=answer.headers | http_api.applied(wanted)))
     return accepted(job, wanted)
 
@@ -91,7 +91,7 @@ def submit_job() -> Response:
 def list_jobs() -> Response:
     now, own = exchange(), services()
     tenant, call = now.authenticate(), now.call
-    page = own.job_lister.list_page(tenant.id, call.status(), call.number("limit", 20, least=1, most=100), call.cursor())
+    page = own.job_reader.list(tenant.id, call.status(), call.number("limit", 20, least=1, most=100), call.cursor())
     return respond(http_api.success(answers.to_jobs_response(page, call.log_id)))
 
 
@@ -101,14 +101,14 @@ def read_job(job_id: str) -> Response:
     tenant, call = now.authenticate(), now.call
     job = own.job_reader.get(tenant.id, job_id, call.number("wait", 0, most=own.max_wait_s))
     known = http_api.unchanged(answers.to_job_info(job), call)
-    return respond(known or http_api.shown_job(own.job_reader.shown(job, call.log_id)))
+    return respond(known or http_api.shown_job(own.job_responder.respond(job, call.log_id)))
 
 
 @app.delete("/v1/classification/jobs/<job_id>")
 def cancel_job(job_id: str) -> Response:
     now, own = exchange(), services()
     job = own.job_canceler.cancel(now.authenticate(), job_id)
-    return respond(http_api.success(own.job_reader.shown(job, now.call.log_id)))
+    return respond(http_api.success(own.job_responder.respond(job, now.call.log_id)))
 
 
 @app.post("/v1/uploads")

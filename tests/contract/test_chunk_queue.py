@@ -14,7 +14,7 @@ from pigeonhole.contract.messages import ChunkMessage, WebhookMessage
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.ports import ChunkQueue, WebhookQueue
 from support.fakes import FakeChunkQueue, FakeWebhookQueue
-from support.jobs_made import ID, message
+from support.job_fixtures import ID, message
 from support.moto_aws import REGION, in_moto
 
 

@@ -16,7 +16,7 @@ from pigeonhole.errors import Overloaded
 from pigeonhole.notifications.job_ended import event_of
 from pigeonhole.ports import EventBus
 from support.fakes import FakeEventBus
-from support.jobs_made import job
+from support.job_fixtures import job
 from support.moto_aws import REGION, in_moto
 
 EVENT = event_of(job().canceled(2_000.25))

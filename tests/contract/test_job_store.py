@@ -20,7 +20,7 @@ from pigeonhole.jobs.job import IdempotencyClaim, Job
 from pigeonhole.jobs.ports import Due, JobStore
 from pigeonhole.jobs.webhook import Webhook
 from support.fakes import FakeJobStore
-from support.jobs_made import ID, job, job_id, part
+from support.job_fixtures import ID, job, job_id, part
 from support.moto_aws import REGION, TABLE, in_moto, table
 
 CLAIM = IdempotencyClaim("acme", key_hash="k" * 64, body_hash="b" * 64, job_id=ID, expires_at=90_000)
@@ -223,7 +223,7 @@ def test_a_job_that_nothing_is_left_to_do_for_is_not_due(store: JobStore) -> Non
     assert store.due(1e12, 10).jobs == [end]
     store.save(end := end.taken_up(NOW))
     store.save(end := end.announced())
-    store.save(end := end.with_whole())
+    store.save(end := end.with_results_object())
     assert store.get("acme", ID) == end
 
     assert store.due(1e12, 10) == NOTHING

@@ -24,7 +24,7 @@ from pigeonhole.contract.messages import ChunkMessage
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Job
 from pigeonhole.ports import Page
-from support.jobs_made import ACME, BAD, HOOK, Jobs, request
+from support.job_fixtures import ACME, BAD, HOOK, Jobs, request
 from support.moto_aws import REGION, TABLE, in_moto, table
 
 BUCKET, COUNT, JOBS = "jobs", 14, 4
@@ -180,7 +180,7 @@ def whole(store: DynamoJobStore, jobs: Jobs, made: Job) -> None:
     assert samples == list(range(COUNT))
     assert sum(part.succeeded for part in parts) == job.succeeded
     calm = Jobs(store, S3ObjectStore(client("s3", None), BUCKET), now=jobs.now)
-    answer = calm.reader.shown(job, "l")
+    answer = calm.responder.respond(job, "l")
     assert answer.predictions == [None if number == 5 else ("even", "odd")[number % 2] for number in range(COUNT)]
     assert [fault.index for fault in answer.errors or ()] == [5]
     assert len([event for event in jobs.bus.events if event.job_id == made.id]) == 1

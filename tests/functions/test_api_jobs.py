@@ -9,7 +9,7 @@ import pytest
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.submit import QUEUE_GRACE_S
 from support.api_calls import Api, api_with_fakes
-from support.jobs_made import ZETA, even_or_odd, request
+from support.job_fixtures import ZETA, even_or_odd, request
 
 JOBS = "/v1/classification/jobs"
 

@@ -25,7 +25,7 @@ from support.api_calls import Api, api_with_fakes
 from support.fake_model import fake_loaded_model
 from support.fakes import MODEL, LambdaContext, first_label, kept_address
 from support.handlers import EVENT, load
-from support.jobs_made import FakePipeline
+from support.job_fixtures import FakePipeline
 
 REQUEST = {
     "dataset": [{"type": "text", "value": "a secret text"}],

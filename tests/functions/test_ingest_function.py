@@ -22,7 +22,7 @@ from pigeonhole.observability import observer
 from pigeonhole_cli.local.stack import read_template
 from support.fakes import LambdaContext
 from support.handlers import ROOT, load
-from support.jobs_made import ACME, ZETA, Jobs
+from support.job_fixtures import ACME, ZETA, Jobs
 
 
 class Context(LambdaContext):

@@ -23,7 +23,7 @@ from pigeonhole.observability import observer
 from pigeonhole_cli.local.stack import read_template
 from support.fakes import LambdaContext
 from support.handlers import ROOT, load
-from support.jobs_made import HOOK, Jobs
+from support.job_fixtures import HOOK, Jobs
 
 TEMPLATE = read_template(ROOT / "template.yaml")
 

@@ -17,7 +17,6 @@ from pigeonhole.api.describe_model import ModelDescriber
 from pigeonhole.api.rate_headers import Quota, RateMeter
 from pigeonhole.contract.classification import RequestLimits
 from pigeonhole.contract.messages import S3Grant
-from pigeonhole.jobs.submit import JobRequestService
 from pigeonhole.label_sets.service import LabelSetService
 from pigeonhole.observability import observer
 from pigeonhole.settings import Settings
@@ -29,7 +28,7 @@ from pigeonhole.uploads.read_results import UploadResultReader
 from pigeonhole.wiring import ApiServices
 from support.fakes import FakeClassifierClient, FakeRateCounter, FakeTenantStore, FakeUploadForms, LambdaContext
 from support.handlers import KEY, event, load
-from support.jobs_made import Jobs
+from support.job_fixtures import Jobs
 
 TENANT = Tenant("acme", created_at=1_700_000_000, grants=(S3Grant(bucket="photos", prefix="acme/"),))
 SETTINGS = Settings(quota_limit=100, quota_period="MONTH")
@@ -85,16 +84,11 @@ class Api:
                 job_reader=self.jobs.reader,
                 label_sets=self.jobs.label_set_applier,
                 limits=limits,
+                job_limits=replace(limits, max_samples=SETTINGS.max_job_samples),
                 rules=rules,
             ),
-            job_requests=JobRequestService(
-                jobs=self.jobs.submitter,
-                job_reader=self.jobs.reader,
-                label_sets=self.jobs.label_set_applier,
-                limits=replace(limits, max_samples=SETTINGS.max_job_samples),
-            ),
             job_reader=self.jobs.reader,
-            job_lister=self.jobs.lister,
+            job_responder=self.jobs.responder,
             job_canceler=self.jobs.canceler,
             label_sets=self.sets,
             upload_forms=UploadFormCreator(forms=FakeUploadForms(), sets=self.jobs.label_sets, limits=limits, bucket="uploads"),

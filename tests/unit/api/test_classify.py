@@ -14,7 +14,7 @@ from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
 from pigeonhole.errors import Fault, InvalidRequest, JobFinished, Overloaded, TimedOut, UnreadableImage
 from pigeonhole.jobs.job import Job
 from support.fakes import FakeClassifierClient
-from support.jobs_made import ACME, BAD, Jobs, request
+from support.job_fixtures import ACME, BAD, Jobs, request
 
 PLAIN, ASYNC = Preference(), Preference(respond_async=True)
 
@@ -39,12 +39,13 @@ class Way:
             job_reader=self.jobs.reader,
             label_sets=self.jobs.label_set_applier,
             limits=RequestLimits(),
+            job_limits=RequestLimits(),
             rules=rules or DirectRules(),
         )
 
     def __call__(self, count: int, wanted: Preference = PLAIN, **more: Any) -> ClassificationResponse | Job:
         body = request(count).model_dump(exclude_none=True) | more
-        return self.classify.classify(body, tenant=ACME, log_id="log-1", wanted=wanted)
+        return self.classify.classify(body, tenant=ACME, log_id="log-1", preference=wanted)
 
 
 THROUGH_THE_QUEUE = DirectRules(text_ms=1_000, most_ms=2_000)

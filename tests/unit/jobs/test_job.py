@@ -25,7 +25,7 @@ from pigeonhole.jobs.job import (
     rest_of,
 )
 from pigeonhole.jobs.webhook import Webhook
-from support.jobs_made import job, part
+from support.job_fixtures import job, part
 
 NOW = 2_000.0
 
@@ -114,7 +114,7 @@ def test_what_has_not_ended_has_no_end_to_tell(status: JobStatus) -> None:
         lambda: job.to_be_announced(NOW),
         lambda: job.taken_up(NOW),
         job.announced,
-        job.with_whole,
+        job.with_results_object,
         lambda: job.with_webhook(Webhook("https://example.com")),
     ):
         with pytest.raises(IllegalTransition):

@@ -13,7 +13,7 @@ from pigeonhole.errors import InternalError, JobFinished, NotFound
 from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.read import LINK_S
 from pigeonhole.jobs.results import MAX_WARNINGS
-from support.jobs_made import ACME, ZETA, Jobs, job, job_id
+from support.job_fixtures import ACME, ZETA, Jobs, job, job_id
 
 
 def test_a_job_that_goes_on_is_shown_without_results() -> None:
@@ -21,7 +21,7 @@ def test_a_job_that_goes_on_is_shown_without_results() -> None:
     job = jobs.submitted(10)
     jobs.worker.process(jobs.take(), lambda: 100)
 
-    shown = jobs.reader.shown(jobs.job(job), "log-1").model_dump(by_alias=True, exclude_none=True)
+    shown = jobs.responder.respond(jobs.job(job), "log-1").model_dump(by_alias=True, exclude_none=True)
 
     assert shown == {
         "success": True,
@@ -42,7 +42,7 @@ def test_several_labels_per_sample_come_as_arrays() -> None:
     job = jobs.submitted(2, multiple_labels=True)
     jobs.work()
 
-    assert jobs.reader.shown(jobs.job(job), "l").predictions == [["even"], ["odd"]]
+    assert jobs.responder.respond(jobs.job(job), "l").predictions == [["even"], ["odd"]]
 
 
 def test_waiting_ends_with_the_job() -> None:
@@ -97,7 +97,7 @@ def test_a_job_whose_time_is_over_is_gone_before_the_table_forgets_it() -> None:
     jobs.now = 2_000.0
 
     assert refusal(jobs, ACME, job.id)
-    assert jobs.lister.list_page(ACME.id, None, 10, None).items == []
+    assert jobs.reader.list(ACME.id, None, 10, None).items == []
     with pytest.raises(NotFound):
         jobs.canceler.cancel(ACME, job.id)
 
@@ -110,7 +110,7 @@ def test_results_larger_than_an_answer_come_as_an_address() -> None:
     job = jobs.submitted(4)
     jobs.work()
 
-    answer = jobs.reader.shown(jobs.job(job), "l")
+    answer = jobs.responder.respond(jobs.job(job), "l")
     assert (answer.predictions, answer.usage) == (None, None)
     assert answer.results_url == f"https://objects.example/results/acme/{job.id}/results.json?seconds={LINK_S}"
     kept = JobResponse.model_validate_json(jobs.objects.objects[f"results/acme/{job.id}/results.json"])
@@ -128,7 +128,7 @@ def test_a_job_whose_results_are_gone_is_a_fault_of_ours() -> None:
     jobs.objects.objects.clear()
 
     with pytest.raises(InternalError):
-        jobs.reader.shown(jobs.job(job), "l")
+        jobs.responder.respond(jobs.job(job), "l")
 
 
 def test_ten_thousand_warnings_are_cut() -> None:
@@ -140,7 +140,7 @@ def test_ten_thousand_warnings_are_cut() -> None:
     job = jobs.submitted(12)
     jobs.work()
 
-    warnings = jobs.reader.shown(jobs.job(job), "l").warnings
+    warnings = jobs.responder.respond(jobs.job(job), "l").warnings
     assert warnings is not None
     assert len(warnings) == MAX_WARNINGS + 1
     assert warnings[-1] == "and 8 more warnings"  # chunks begin four samples apart, so most are alike
@@ -153,9 +153,9 @@ def test_a_page_is_shown_with_where_the_next_begins() -> None:
     second = jobs.submitted(2)
     jobs.submitted(3, tenant=ZETA)
 
-    page = to_jobs_response(jobs.lister.list_page(ACME.id, None, 1, None), "l")
+    page = to_jobs_response(jobs.reader.list(ACME.id, None, 1, None), "l")
     assert ([it.id for it in page.jobs], page.cursor) == ([second.id], second.id)
-    rest = to_jobs_response(jobs.lister.list_page(ACME.id, None, 1, page.cursor), "l")
+    rest = to_jobs_response(jobs.reader.list(ACME.id, None, 1, page.cursor), "l")
     assert ([it.id for it in rest.jobs], rest.cursor) == ([first.id], None)
 
 
@@ -170,7 +170,7 @@ def with_some_over(*over: bool) -> Jobs:
 def pages(jobs: Jobs, limit: int) -> list[list[Job]]:
     found, cursor = [], None
     while True:
-        page = jobs.lister.list_page(ACME.id, None, limit, cursor)
+        page = jobs.reader.list(ACME.id, None, limit, cursor)
         found.append(page.items)
         cursor = page.next
         if cursor is None:
@@ -202,7 +202,7 @@ def test_a_list_may_be_of_one_state() -> None:
     jobs.now += 1
     jobs.submitted(1)
 
-    assert [job.id for job in jobs.lister.list_page(ACME.id, JobStatus.SUCCEEDED, 10, None).items] == [done.id]
+    assert [job.id for job in jobs.reader.list(ACME.id, JobStatus.SUCCEEDED, 10, None).items] == [done.id]
 
 
 def test_a_canceled_job_has_ended_and_has_no_results() -> None:
@@ -213,7 +213,7 @@ def test_a_canceled_job_has_ended_and_has_no_results() -> None:
     canceled = jobs.canceler.cancel(ACME, job.id)
 
     assert (canceled.status, canceled.finished_at) == (JobStatus.CANCELED, 1_000.0)
-    assert jobs.reader.shown(jobs.job(job), "l").predictions is None
+    assert jobs.responder.respond(jobs.job(job), "l").predictions is None
     jobs.work()
     assert jobs.job(job) == canceled
 

@@ -15,7 +15,7 @@ from pigeonhole.ids import new_id
 from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.redrive import CannotRedrive
 from pigeonhole.object_keys import job_input_key
-from support.jobs_made import ACME, BAD, Jobs, request
+from support.job_fixtures import ACME, BAD, Jobs, request
 
 
 def died(jobs: Jobs, count: int, dead: tuple[int, ...], **more: object) -> Job:
@@ -44,7 +44,7 @@ def test_the_dead_samples_alone_become_a_job() -> None:
 
     assert made.samples == [0, 1, 2, 3, 8, 9, 10]
     assert (made.job.id != old.id, made.job.tenant_id, made.job.total) == (True, "acme", 7)
-    done = jobs.reader.shown(jobs.job(made.job), "log-2")
+    done = jobs.responder.respond(jobs.job(made.job), "log-2")
     assert (done.job.status, done.predictions) == (JobStatus.SUCCEEDED, ["even", "odd", "even", "odd", "even", "odd", "even"])
     assert jobs.job(old) == old, "its end is final"
 
@@ -221,11 +221,11 @@ def test_a_caller_is_told_no_more_of_a_dead_sample_than_before() -> None:
     jobs = Jobs()
     old = died(jobs, 4, (0,))
 
-    shown = jobs.reader.shown(old, "log-2")
+    shown = jobs.responder.respond(old, "log-2")
 
     assert shown.errors is not None
     assert {fault.code for fault in shown.errors} == {"internal_error"}
-    assert jobs.reader.parts(old)[0][0] == Span(0, 4)
+    assert jobs.reader.read_part_results(old)[0][0] == Span(0, 4)
     assert "gave_up" not in shown.model_dump_json()
 
 

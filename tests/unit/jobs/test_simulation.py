@@ -24,7 +24,7 @@ from pigeonhole.errors import JobFinished, NotFound, Overloaded, UnfetchableUrl
 from pigeonhole.jobs import parts as write_part
 from pigeonhole.jobs.job import ENDED, IdempotencyKey, Job
 from support.fakes import FakeChunkQueue, FakeEventBus, FakeJobStore, FakeObjectStore, FakePoster, FakeWebhookQueue
-from support.jobs_made import ACME, BAD, HOOK, Jobs, even_or_odd, request
+from support.job_fixtures import ACME, BAD, HOOK, Jobs, even_or_odd, request
 
 HISTORIES = 1_000
 INLINE_BYTES = write_part.INLINE_BYTES
@@ -172,7 +172,7 @@ class Histories(RuleBasedStateMachine):
         known = set(self.store.jobs)
 
         def send() -> Any:
-            return self.jobs.submitter.submit(asked, tenant=ACME, log_id="l", key=claim, webhook_url=hook)
+            return self.jobs.submitter.submit(asked, tenant=ACME, log_id="l", idempotency_key=claim, webhook_url=hook)
 
         told = self.survive(send, fate)
         made = set(self.store.jobs) - known
@@ -328,7 +328,7 @@ class Histories(RuleBasedStateMachine):
                 self.results_are_right(job)
 
     def results_are_right(self, job: Job) -> None:
-        answer = self.jobs.reader.shown(job, "l")
+        answer = self.jobs.responder.respond(job, "l")
         assert answer.predictions is not None
         assert answer.errors is not None
         faulty = [fault.index for fault in answer.errors]

@@ -13,10 +13,9 @@ from pigeonhole.contract.jobs import MAX_WEBHOOK_URL, JobStatus, Preference
 from pigeonhole.contract.messages import JobInput
 from pigeonhole.errors import IdempotencyMismatch, InvalidRequest, NotFound, Overloaded
 from pigeonhole.jobs.job import LEASE_S, IdempotencyClaim, IdempotencyKey, Job
-from pigeonhole.jobs.submit import JobRequestService
 from pigeonhole.jobs.webhook import Webhook
 from pigeonhole.object_keys import job_input_key
-from support.jobs_made import ACME, HOOK, ZETA, Jobs, job_id, request
+from support.job_fixtures import ACME, HOOK, ZETA, Jobs, job_id, request
 
 KEY = IdempotencyKey("key-1", b"body")
 
@@ -113,11 +112,11 @@ def test_a_job_that_ends_while_it_is_queued_stays_as_it_ended() -> None:
 
 def test_a_key_and_its_body_give_the_same_job() -> None:
     jobs = Jobs()
-    first = jobs.submitter.submit(request(4), tenant=ACME, log_id="l", key=KEY)
+    first = jobs.submitter.submit(request(4), tenant=ACME, log_id="l", idempotency_key=KEY)
     jobs.work()
     jobs.now += 24 * 3600 - 1
 
-    again = jobs.submitter.submit(request(4), tenant=ACME, log_id="l", key=KEY)
+    again = jobs.submitter.submit(request(4), tenant=ACME, log_id="l", idempotency_key=KEY)
 
     assert (again.id, again.status) == (first.id, JobStatus.SUCCEEDED)
     assert (len(jobs.store.jobs), jobs.queue.sent) == (1, [])
@@ -125,34 +124,37 @@ def test_a_key_and_its_body_give_the_same_job() -> None:
 
 def test_a_key_with_another_body_is_refused() -> None:
     jobs = Jobs()
-    jobs.submitter.submit(request(4), tenant=ACME, log_id="l", key=KEY)
+    jobs.submitter.submit(request(4), tenant=ACME, log_id="l", idempotency_key=KEY)
 
     with pytest.raises(IdempotencyMismatch):
-        jobs.submitter.submit(request(4), tenant=ACME, log_id="l", key=IdempotencyKey("key-1", b"other"))
+        jobs.submitter.submit(request(4), tenant=ACME, log_id="l", idempotency_key=IdempotencyKey("key-1", b"other"))
 
 
 def test_after_a_day_a_key_stands_for_a_new_job() -> None:
     jobs = Jobs()
-    first = jobs.submitter.submit(request(4), tenant=ACME, log_id="l", key=KEY)
+    first = jobs.submitter.submit(request(4), tenant=ACME, log_id="l", idempotency_key=KEY)
     jobs.now += 24 * 3600
 
-    assert jobs.submitter.submit(request(4), tenant=ACME, log_id="l", key=IdempotencyKey("key-1", b"other")).id != first.id
+    assert (
+        jobs.submitter.submit(request(4), tenant=ACME, log_id="l", idempotency_key=IdempotencyKey("key-1", b"other")).id
+        != first.id
+    )
 
 
 def test_a_key_is_its_tenants() -> None:
     jobs = Jobs()
-    first = jobs.submitter.submit(request(4), tenant=ACME, log_id="l", key=KEY)
+    first = jobs.submitter.submit(request(4), tenant=ACME, log_id="l", idempotency_key=KEY)
 
-    assert jobs.submitter.submit(request(4), tenant=ZETA, log_id="l", key=KEY).id != first.id
+    assert jobs.submitter.submit(request(4), tenant=ZETA, log_id="l", idempotency_key=KEY).id != first.id
 
 
 def test_a_key_whose_job_is_gone_says_so() -> None:
     jobs = Jobs()
-    jobs.submitter.submit(request(4), tenant=ACME, log_id="l", key=KEY)
+    jobs.submitter.submit(request(4), tenant=ACME, log_id="l", idempotency_key=KEY)
     jobs.store.jobs.clear()
 
     with pytest.raises(NotFound, match="Use a new key"):
-        jobs.submitter.submit(request(4), tenant=ACME, log_id="l", key=KEY)
+        jobs.submitter.submit(request(4), tenant=ACME, log_id="l", idempotency_key=KEY)
 
 
 def test_senders_that_race_get_one_job() -> None:
@@ -160,7 +162,7 @@ def test_senders_that_race_get_one_job() -> None:
 
     def send() -> None:
         start.wait()
-        found.append(jobs.submitter.submit(request(10), tenant=ACME, log_id="l", key=KEY))
+        found.append(jobs.submitter.submit(request(10), tenant=ACME, log_id="l", idempotency_key=KEY))
 
     threads = [threading.Thread(target=send) for _ in range(20)]
     for thread in threads:
@@ -187,7 +189,7 @@ def test_a_table_that_is_writing_another_senders_job_is_asked_again() -> None:
     winner = replace(jobs.submitted(4), id=job_id(999_999))
     jobs.store.create = create
 
-    assert jobs.submitter.submit(request(4), tenant=ACME, log_id="l", key=KEY) == winner
+    assert jobs.submitter.submit(request(4), tenant=ACME, log_id="l", idempotency_key=KEY) == winner
 
 
 def test_a_table_that_is_busy_throughout_refuses_a_job() -> None:
@@ -208,25 +210,21 @@ def test_what_taking_a_job_takes_is_no_longer_waited_for() -> None:
         real(*args)
 
     jobs.objects.put = slowly
-    submit = JobRequestService(
-        jobs=jobs.submitter, job_reader=jobs.reader, label_sets=jobs.label_set_applier, limits=RequestLimits()
-    )
+    service = jobs.classification()
     body = request(2).model_dump(exclude_none=True)
 
-    assert submit.submit(body, tenant=ACME, log_id="l", wanted=Preference(wait_s=24)).status is JobStatus.QUEUED
+    assert service.submit_job(body, tenant=ACME, log_id="l", preference=Preference(wait_s=24)).status is JobStatus.QUEUED
     assert jobs.now == pytest.approx(1_024)
 
 
 def test_the_body_of_a_job_is_held_to_the_limits_of_jobs() -> None:
     jobs = Jobs()
-    submit = JobRequestService(
-        jobs=jobs.submitter, job_reader=jobs.reader, label_sets=jobs.label_set_applier, limits=RequestLimits(max_samples=5)
-    )
+    service = jobs.classification(max_samples=5)
     body = request(5).model_dump(exclude_none=True)
 
-    assert submit.submit(body, tenant=ACME, log_id="l", wanted=Preference()).total == 5
+    assert service.submit_job(body, tenant=ACME, log_id="l", preference=Preference()).total == 5
     with pytest.raises(InvalidRequest, match="1 to 5 samples"):
-        submit.submit(request(6).model_dump(exclude_none=True), tenant=ACME, log_id="l", wanted=Preference())
+        service.submit_job(request(6).model_dump(exclude_none=True), tenant=ACME, log_id="l", preference=Preference())
 
 
 @pytest.mark.parametrize("field", ["input"])
@@ -235,17 +233,13 @@ def test_what_a_job_cannot_have_yet_is_refused_and_not_ignored(field: str) -> No
 
     jobs = Jobs()
     with pytest.raises(InvalidRequest, match=field):
-        JobRequestService(
-            jobs=jobs.submitter, job_reader=jobs.reader, label_sets=jobs.label_set_applier, limits=RequestLimits()
-        ).submit(body, tenant=ACME, log_id="l", wanted=Preference())
+        jobs.classification().submit_job(body, tenant=ACME, log_id="l", preference=Preference())
     assert jobs.store.jobs == {}
 
 
 def submit_body(jobs: Jobs, **more: object) -> Job:
     body = request(2).model_dump(exclude_none=True) | more
-    return JobRequestService(
-        jobs=jobs.submitter, job_reader=jobs.reader, label_sets=jobs.label_set_applier, limits=RequestLimits()
-    ).submit(body, tenant=ACME, log_id="l", wanted=Preference())
+    return jobs.classification().submit_job(body, tenant=ACME, log_id="l", preference=Preference())
 
 
 def test_a_jobs_webhook_is_kept_with_it_and_not_with_its_samples() -> None:
@@ -302,14 +296,9 @@ def test_a_webhooks_fault_is_told_with_all_others() -> None:
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8000/hook", "http://localhost/hook", "https://127.0.0.1/"])
 def test_the_local_stack_takes_this_machines_addresses(url: str) -> None:
     jobs = Jobs()
-    submit = JobRequestService(
-        jobs=jobs.submitter,
-        job_reader=jobs.reader,
-        label_sets=jobs.label_set_applier,
-        limits=RequestLimits(local_webhooks=True),
-    )
+    service = jobs.classification(local_webhooks=True)
     body = request(2).model_dump(exclude_none=True) | {"webhook_url": url}
 
-    assert submit.submit(body, tenant=ACME, log_id="l", wanted=Preference()).webhook == Webhook(url)
+    assert service.submit_job(body, tenant=ACME, log_id="l", preference=Preference()).webhook == Webhook(url)
     with pytest.raises(InvalidRequest):
-        submit.submit(body | {"webhook_url": "http://10.0.0.1/"}, tenant=ACME, log_id="l", wanted=Preference())
+        service.submit_job(body | {"webhook_url": "http://10.0.0.1/"}, tenant=ACME, log_id="l", preference=Preference())

@@ -12,7 +12,7 @@ from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import LEASE_S, Job, NotificationStatus
 from pigeonhole.jobs.ports import Due
 from pigeonhole.jobs.sweep import AT_ONCE, FOR_S, SweepSummary
-from support.jobs_made import ACME, Jobs, message
+from support.job_fixtures import ACME, Jobs, message
 
 
 def crash() -> None:
@@ -216,7 +216,7 @@ def test_a_dead_message_fails_what_is_left_of_its_samples_and_the_job_ends() -> 
 
     assert part is not None
     assert part.span == Span(2, 4)
-    answer = jobs.reader.shown(jobs.job(job), "l")
+    answer = jobs.responder.respond(jobs.job(job), "l")
     assert answer.job.status is JobStatus.SUCCEEDED
     assert answer.predictions == ["even", "odd", None, None, "even", "odd", "even", "odd"]
     assert answer.errors is not None

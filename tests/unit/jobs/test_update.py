@@ -7,7 +7,7 @@ import pytest
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.update import FIRST_PAUSE_S, LONGEST_PAUSE_S, TRIES, JobUpdater
-from support.jobs_made import Jobs
+from support.job_fixtures import Jobs
 
 
 def start(job: Job) -> Job:

@@ -18,11 +18,11 @@ from pigeonhole.jobs.job import Part
 from pigeonhole.jobs.parts import INLINE_BYTES
 from pigeonhole.jobs.submit import JobRules
 from pigeonhole.object_keys import job_input_key, job_results_key, part_key
-from support.jobs_made import ACME, BAD, HOOK, Jobs, even_or_odd, message, request
+from support.job_fixtures import ACME, BAD, HOOK, Jobs, even_or_odd, message, request
 
 
 def predictions(jobs: Jobs, of: Any) -> list[Any]:
-    answer = jobs.reader.shown(jobs.job(of), "l")
+    answer = jobs.responder.respond(jobs.job(of), "l")
     assert answer.predictions is not None
     return answer.predictions
 
@@ -64,7 +64,7 @@ def test_a_bad_sample_costs_the_others_nothing() -> None:
     job = jobs.submitted(0, dataset=dataset, on_error="fail")
     jobs.work()
 
-    answer = jobs.reader.shown(jobs.job(job), "l")
+    answer = jobs.responder.respond(jobs.job(job), "l")
     assert answer.predictions == ["even", None, "even", "odd", "even", None]
     assert answer.errors is not None
     assert [(fault.index, fault.code) for fault in answer.errors] == [(1, "unreadable_image"), (5, "unreadable_image")]
@@ -88,7 +88,7 @@ def test_a_label_that_cannot_be_read_fails_every_sample_and_is_not_tried_again()
     job = jobs.submitted(6)
     jobs.work()
 
-    answer = jobs.reader.shown(jobs.job(job), "l")
+    answer = jobs.responder.respond(jobs.job(job), "l")
     assert answer.job.status is JobStatus.FAILED
     assert answer.errors is not None
     assert [fault.index for fault in answer.errors] == list(range(6))
@@ -123,7 +123,7 @@ def test_samples_that_are_gone_or_unreadable_fail_and_are_not_tried_again(left: 
         jobs.objects.objects[job_input_key("acme", job.id)] = left
     jobs.work()
 
-    answer = jobs.reader.shown(jobs.job(job), "l")
+    answer = jobs.responder.respond(jobs.job(job), "l")
     assert answer.job.status is JobStatus.FAILED
     assert answer.errors is not None
     assert said in answer.errors[0].message
@@ -258,7 +258,7 @@ def test_of_what_another_has_written_a_late_writer_leaves_out_the_very_samples()
     jobs.worker.process(chunk, lambda: 100)
     jobs.work()
 
-    answer = jobs.reader.shown(jobs.job(job), "l")
+    answer = jobs.responder.respond(jobs.job(job), "l")
     assert answer.predictions == [None, "label 1", "label 2", None]
     assert answer.scores is not None
     assert [row and row[0].label for row in answer.scores] == answer.predictions
@@ -321,7 +321,7 @@ def test_results_that_are_too_large_for_an_item_become_an_object() -> None:
     assert (part.data, part.key is not None) == (None, True)
     assert len(jobs.objects.objects[str(part.key)]) > INLINE_BYTES
     assert part.key != part_key("acme", job.id, part.span), "of two writers neither replaces the other's"
-    found = jobs.reader.parts(jobs.job(job))
+    found = jobs.reader.read_part_results(jobs.job(job))
     assert found[0][1].result is not None
     assert len(found[0][1].result.predictions[3] or ()) == 20_000
 
@@ -350,7 +350,7 @@ def test_a_sample_that_ends_each_worker_does_not_cost_those_before_it() -> None:
     jobs.dead_letters.fail(chunk)
 
     assert done == [0, 64, 70], "in pieces of 128, of 16 and of 2"
-    answer = jobs.reader.shown(jobs.job(job), "l")
+    answer = jobs.responder.respond(jobs.job(job), "l")
     assert (answer.job.progress.succeeded, answer.job.progress.failed) == (70, 58)
     assert jobs.redriver.redrive("acme", job.id).samples == list(range(70, 128))
 
@@ -407,7 +407,7 @@ def test_usage_counts_no_sample_twice_that_two_workers_did() -> None:
     jobs.run = run
     jobs.worker.process(chunk, lambda: 100)
 
-    usage = jobs.reader.shown(jobs.job(job), "l").usage
+    usage = jobs.responder.respond(jobs.job(job), "l").usage
     assert usage is not None
     assert (usage.input_tokens, usage.output_tokens, usage.inference_time_tokens) == (14, 4, 6)
 
@@ -417,7 +417,7 @@ def test_labels_count_once_in_the_usage_of_a_job_of_many_chunks() -> None:
     job = jobs.submitted(10)
     jobs.work()
 
-    usage = jobs.reader.shown(jobs.job(job), "l").usage
+    usage = jobs.responder.respond(jobs.job(job), "l").usage
     assert usage is not None
     assert (usage.input_tokens, usage.output_tokens, usage.inference_time_tokens, usage.total_tokens) == (20, 10, 3, 33)
 
@@ -441,9 +441,8 @@ def test_a_grant_that_was_taken_back_holds_for_queued_jobs_too() -> None:
     assert granted == [(grant,), ()]
 
 
-def test_a_large_answer_is_put_together_once_by_the_worker_that_ends_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pigeonhole.jobs.read.MAX_RESULT_BYTES", 100)
-    jobs = Jobs()
+def test_large_results_are_assembled_once_by_the_worker_that_ends_the_job() -> None:
+    jobs = Jobs(max_answer_bytes=100)
     job = jobs.submitted(10, webhook_url=HOOK)
     jobs.work()
     (whole,) = [key for key in jobs.objects.objects if key == job_results_key("acme", job.id)]
@@ -451,7 +450,7 @@ def test_a_large_answer_is_put_together_once_by_the_worker_that_ends_the_job(mon
     jobs.store.of_jobs.clear()  # nothing is read anew
     puts = len(jobs.objects.objects)
 
-    first, second = (jobs.reader.shown(jobs.job(job), "l") for _ in range(2))
+    first, second = (jobs.responder.respond(jobs.job(job), "l") for _ in range(2))
     assert first.job.webhook is not None
     assert JobResponse.model_validate_json(before).job.webhook is None, "its log goes on"
 
@@ -471,7 +470,7 @@ def test_an_answer_that_lambda_would_escape_to_more_than_it_takes_is_an_object(l
     job = jobs.submitted(1_000)
     jobs.work()
 
-    answer = jobs.reader.shown(jobs.job(job), "l")
+    answer = jobs.responder.respond(jobs.job(job), "l")
     assert (answer.predictions is not None, answer.results_url is None) == (fits, fits)
 
 
@@ -487,9 +486,8 @@ def test_a_part_that_a_newer_version_wrote_is_read() -> None:
     assert predictions(jobs, job) == EVEN_ODD[:2]
 
 
-def test_an_answer_that_the_worker_could_not_put_together_is_by_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pigeonhole.jobs.read.MAX_RESULT_BYTES", 100)
-    jobs = Jobs()
+def test_results_that_the_worker_could_not_assemble_are_assembled_for_the_first_reader() -> None:
+    jobs = Jobs(max_answer_bytes=100)
     job = jobs.submitted(4)
     real = jobs.objects.put
 
@@ -500,9 +498,9 @@ def test_an_answer_that_the_worker_could_not_put_together_is_by_who_asks(monkeyp
     jobs.work()
     jobs.objects.put = real
 
-    assert (jobs.job(job).status, jobs.job(job).has_whole) == (JobStatus.SUCCEEDED, False)
-    assert jobs.reader.shown(jobs.job(job), "l").results_url
-    assert jobs.job(job).has_whole
+    assert (jobs.job(job).status, jobs.job(job).has_results_object) == (JobStatus.SUCCEEDED, False)
+    assert jobs.responder.respond(jobs.job(job), "l").results_url
+    assert jobs.job(job).has_results_object
 
 
 # --- of uploaded files -------------------------------------------------------------------------------------------------------

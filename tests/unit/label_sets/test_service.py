@@ -13,11 +13,10 @@ from pigeonhole.contract.jobs import Preference
 from pigeonhole.contract.messages import ClassifyReply, ErrorReply, StoreLabelImagesCommand
 from pigeonhole.errors import InvalidRequest, NotFound, Overloaded, PreconditionFailed, TooLarge, UnfetchableUrl
 from pigeonhole.jobs.job import IdempotencyKey
-from pigeonhole.jobs.submit import JobRequestService
 from pigeonhole.label_sets.apply import AppliedLabelSet
 from pigeonhole.label_sets.label_set import Precondition, etag_of
 from support.fakes import kept_address
-from support.jobs_made import ACME, ZETA, Jobs
+from support.job_fixtures import ACME, ZETA, Jobs
 
 CAT = {"type": "image", "value": "https://example.com/cat.jpg", "text": "a cat"}
 DOG = {"type": "image", "value": "https://example.com/dog.jpg", "key": "dog"}
@@ -301,13 +300,11 @@ def test_a_request_gets_the_sets_labels_and_options_and_its_own_prevail() -> Non
 def test_a_set_that_cannot_be_used_is_told_with_all_other_faults(more: dict[str, Any], said: str) -> None:
     jobs = Jobs()
     put(jobs)
-    submit = JobRequestService(
-        jobs=jobs.submitter, job_reader=jobs.reader, label_sets=jobs.label_set_applier, limits=RequestLimits()
-    )
+    service = jobs.classification()
 
     body = {"dataset": [], "label_set": "pets", "threshold": 3, **more}
     with pytest.raises(InvalidRequest) as refused:
-        submit.submit(body, tenant=ACME, log_id="l", wanted=Preference())
+        service.submit_job(body, tenant=ACME, log_id="l", preference=Preference())
     assert {fault.path for fault in refused.value.details} == {"label_set", "dataset", "threshold"}
     assert any(said in fault.message for fault in refused.value.details)
 
@@ -320,41 +317,37 @@ def test_what_names_no_set_is_left_to_validation(body: object) -> None:
 def test_a_job_says_which_version_of_the_set_it_was_made_with() -> None:
     jobs = Jobs()
     put(jobs)
-    submit = JobRequestService(
-        jobs=jobs.submitter, job_reader=jobs.reader, label_sets=jobs.label_set_applier, limits=RequestLimits()
-    )
+    service = jobs.classification()
 
-    job = submit.submit({"dataset": DATASET, "label_set": "pets"}, tenant=ACME, log_id="l", wanted=Preference())
+    job = service.submit_job({"dataset": DATASET, "label_set": "pets"}, tenant=ACME, log_id="l", preference=Preference())
     put(jobs)  # a new version, which the job isn't changed by
     jobs.work()
 
-    shown = jobs.reader.shown(jobs.job(job), "l")
+    shown = jobs.responder.respond(jobs.job(job), "l")
     assert (shown.job.label_set, shown.predictions) == (LabelSetRef(name="pets", version=1), ["even", "odd"])
 
 
 def test_a_job_that_was_taken_is_given_again_though_its_set_has_gone() -> None:
     jobs = Jobs()
     put(jobs)
-    submit = JobRequestService(
-        jobs=jobs.submitter, job_reader=jobs.reader, label_sets=jobs.label_set_applier, limits=RequestLimits()
-    )
+    service = jobs.classification()
     body, key = {"dataset": DATASET, "label_set": "pets"}, IdempotencyKey("k", b"body")
 
-    first = submit.submit(body, tenant=ACME, log_id="l", wanted=Preference(), key=key)
+    first = service.submit_job(body, tenant=ACME, log_id="l", preference=Preference(), idempotency_key=key)
     jobs.sets.remove(ACME, "pets")
 
-    assert submit.submit(body, tenant=ACME, log_id="l", wanted=Preference(), key=key).id == first.id
+    assert service.submit_job(body, tenant=ACME, log_id="l", preference=Preference(), idempotency_key=key).id == first.id
     with pytest.raises(InvalidRequest):
-        submit.submit(body, tenant=ACME, log_id="l", wanted=Preference(), key=IdempotencyKey("other", b"body"))
+        service.submit_job(
+            body, tenant=ACME, log_id="l", preference=Preference(), idempotency_key=IdempotencyKey("other", b"body")
+        )
 
 
 def test_a_redriven_job_is_of_the_same_version_of_the_set() -> None:
     jobs = Jobs()
     put(jobs)
-    submit = JobRequestService(
-        jobs=jobs.submitter, job_reader=jobs.reader, label_sets=jobs.label_set_applier, limits=RequestLimits()
-    )
-    job = submit.submit({"dataset": DATASET, "label_set": "pets"}, tenant=ACME, log_id="l", wanted=Preference())
+    service = jobs.classification()
+    job = service.submit_job({"dataset": DATASET, "label_set": "pets"}, tenant=ACME, log_id="l", preference=Preference())
     jobs.dead_letters.fail(jobs.take())
 
     assert jobs.redriver.redrive("acme", job.id).job.label_set == LabelSetRef(name="pets", version=1)

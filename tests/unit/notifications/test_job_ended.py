@@ -10,7 +10,7 @@ from pigeonhole.contract.messages import JobEnded
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import LEASE_S, LONGEST_S, Job, NotificationStatus
 from pigeonhole.jobs.sweep import SweepSummary
-from support.jobs_made import ACME, HOOK, Jobs
+from support.job_fixtures import ACME, HOOK, Jobs
 
 
 def busy() -> None:

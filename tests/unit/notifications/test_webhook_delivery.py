@@ -15,7 +15,7 @@ from pigeonhole.jobs.job import LEASE_S, LONGEST_S, Job
 from pigeonhole.jobs.sweep import SweepSummary
 from pigeonhole.jobs.webhook import GIVE_UP_S, Webhook
 from pigeonhole.notifications.signing import signature_headers
-from support.jobs_made import HOOK, SECRET, Jobs
+from support.job_fixtures import HOOK, SECRET, Jobs
 
 
 def told(*answers: int | Exception) -> tuple[Jobs, Job]:
@@ -65,7 +65,7 @@ def test_the_end_is_posted_signed_and_logged_in_the_job() -> None:
         "content-type": "application/json",
         **signature_headers(body, f"job_{job.id}", jobs.secrets.secrets("acme"), jobs.now),
     }
-    shown = jobs.reader.shown(jobs.job(job), "l").job.webhook
+    shown = jobs.responder.respond(jobs.job(job), "l").job.webhook
     assert shown is not None
     assert shown.model_dump(exclude_none=True) == {
         "url": HOOK,
@@ -92,7 +92,7 @@ def test_a_job_whose_webhook_waits_says_when_it_is_tried_again() -> None:
 
     deliver(jobs)
 
-    shown = jobs.reader.shown(jobs.job(job), "l").job.webhook
+    shown = jobs.responder.respond(jobs.job(job), "l").job.webhook
     assert shown is not None
     assert (shown.status, shown.next_at) == ("pending", "1970-01-01T00:17:10Z")
 

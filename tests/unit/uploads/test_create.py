@@ -13,7 +13,7 @@ from pigeonhole.object_keys import UploadLocation, incoming_grant, place_of, upl
 from pigeonhole.uploads.create import UploadFormCreator
 from pigeonhole.uploads.uploaded_object import kind_of
 from support.fakes import FakeLabelSetStore, FakeUploadForms
-from support.jobs_made import ACME, ZETA
+from support.job_fixtures import ACME, ZETA
 
 PETS = LabelSet("acme", "pets", 1, created_at=0, updated_at=0, options={"labels": []})
 

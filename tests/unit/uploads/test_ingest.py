@@ -22,7 +22,7 @@ from pigeonhole.uploads.ingest import STOP_S, IngestSummary
 from pigeonhole.uploads.read_files import EMPTY, GONE, MOST_FAULTS, NO_TEXT
 from pigeonhole.uploads.uploaded_object import in_order
 from support.fakes import Fault
-from support.jobs_made import ACME, ZETA, Jobs
+from support.job_fixtures import ACME, ZETA, Jobs
 
 WORDS = {"labels": [{"type": "text", "value": "even"}, {"type": "text", "value": "odd"}]}
 LINES = b'{"type": "text", "value": "1"}\n\n{"type": "text", "value": "2"}\r\n'

@@ -20,7 +20,7 @@ from pigeonhole.object_keys import job_input_key, upload_result_key
 from pigeonhole.uploads.publish_results import CANCELED, NOT_DONE, JobResultsPublisher, PublishSummary, refused
 from pigeonhole.uploads.uploaded_object import LABEL_TAG, MAX_TAGS, SCORE_TAG
 from support.fakes import Fault
-from support.jobs_made import ACME, BAD, Jobs, request
+from support.job_fixtures import ACME, BAD, Jobs, request
 
 NUMBERS = LabelSetRef(name="numbers", version=3)
 

@@ -13,7 +13,7 @@ from pigeonhole.errors import InvalidRequest, NotFound
 from pigeonhole.object_keys import MAX_KEY_BYTES
 from pigeonhole.uploads.read_results import UploadResultReader
 from pigeonhole.uploads.uploaded_object import ObjectResult, in_order
-from support.jobs_made import Jobs
+from support.job_fixtures import Jobs
 
 NOW = 10_000.0
 A, B, C = (f"incoming/acme/pets/{name}.jpg" for name in "abc")

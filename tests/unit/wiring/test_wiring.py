@@ -57,7 +57,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> None:
 def classify(server: LambdaServer, monkeypatch: pytest.MonkeyPatch, **settings: object) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", server.url)
     services = wiring.api_services(replace(API_SETTINGS, **settings))  # type: ignore[arg-type]
-    services.classification.classify(BODY, tenant=TENANT, log_id="l", wanted=Preference())
+    services.classification.classify(BODY, tenant=TENANT, log_id="l", preference=Preference())
 
 
 def test_a_classification_is_never_asked_for_twice(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,6 +89,20 @@ def to_job_response(job: Job, log_id: str, *, results: JobResults | None = None,
     )
 
 
+def to_json(response: JobResponse) -> bytes:
+    """Render a job's answer as JSON, without the fields that are None."""
+    return response.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
+def to_results_document(job: Job, results: JobResults) -> bytes:
+    """Render an ended job and its results as the JSON document that is stored when they are too large for an answer.
+
+    The webhook is left out, because its deliveries go on after the document is stored.
+    """
+    response = to_job_response(job, job.id, results=results)
+    return to_json(response.model_copy(update={"job": response.job.model_copy(update={"webhook": None})}))
+
+
 def to_jobs_response(page: Page[Job], log_id: str) -> JobsResponse:
     """Convert a page of jobs."""
     return JobsResponse(log_id=log_id, jobs=[to_job_info(job) for job in page.items], cursor=page.next)

@@ -1,7 +1,7 @@
-"""Answer `POST /v1/classification` the way that fits: directly, by the queue and waiting, or with a job to ask about.
+"""Answer `POST /v1/classification` and `POST /v1/classification/jobs`: directly, or by a job that is waited for or returned.
 
-A request that asks for nothing is never answered with a job. If it is too large for the direct way it goes through the queue,
-and its caller sees nothing of that unless the time runs out.
+A request without `Prefer` is never answered with a job. If it is too large for the direct way, it goes through the queue,
+and its caller notices only if the time runs out.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pigeonhole.api.answers import to_classification_response
 from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse, RequestLimits, parse_as
-from pigeonhole.contract.jobs import JOBS, JobRequest, JobStatus, Preference
+from pigeonhole.contract.jobs import JOBS, LACKING, JobRequest, JobStatus, Preference
 from pigeonhole.contract.messages import ClassifyCommand, PartResults, Span, as_error, error_of
 from pigeonhole.errors import Fault, JobFinished, Overloaded, TimedOut, from_code
 from pigeonhole.jobs.job import IdempotencyKey, Job
@@ -42,50 +42,105 @@ class DirectRules:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassificationService:
-    """The service behind `POST /v1/classification`."""
+    """The service behind `POST /v1/classification` and `POST /v1/classification/jobs`.
+
+    Attributes:
+        limits: The limits of a request to be classified now.
+        job_limits: The limits of a request to be classified as a job.
+    """
 
     direct: DirectClassifier
     jobs: JobSubmitter
     job_reader: JobReader
     label_sets: LabelSetApplier
     limits: RequestLimits
+    job_limits: RequestLimits
     rules: DirectRules
 
     def classify(
-        self, body: object, *, tenant: Tenant, log_id: str, wanted: Preference, key: IdempotencyKey | None = None
+        self,
+        body: object,
+        *,
+        tenant: Tenant,
+        log_id: str,
+        preference: Preference,
+        idempotency_key: IdempotencyKey | None = None,
     ) -> ClassificationResponse | Job:
-        """Classify what a decoded JSON body holds: the answer or, if the caller prefers that, the job that will have it.
+        """Classify the samples of a decoded JSON body.
 
-        Raises InvalidRequest with every fault of the body, what the direct way and Submit raise, and TimedOut, naming the job,
-        if a request that went through the queue isn't done in time.
+        Returns:
+            The answer or, if the caller prefers that, the job that will have the results.
+
+        Raises:
+            InvalidRequest: The body has faults; the error lists all of them.
+            TimedOut: A request that went through the queue wasn't done in time; the error names the job.
+            PigeonholeError: What DirectClassifier.classify and JobSubmitter.submit raise.
         """
-        is_plain = not wanted.respond_async and wanted.wait_s is None
-        wait_s = self.rules.wait_s if is_plain else wanted.wait_s or 0
+        is_plain = not preference.respond_async and preference.wait_s is None
+        wait_s = self.rules.wait_s if is_plain else preference.wait_s or 0
         until = self.job_reader.clock() + wait_s
         applied = self.label_sets.apply(body, tenant)
-        if applied.fault and not is_plain and (earlier := self.jobs.earlier(tenant, key)):
-            return earlier  # its set has gone since; it hasn't
+        if applied.fault and not is_plain and (earlier := self.jobs.find_by_idempotency_key(tenant, idempotency_key)):
+            return earlier  # Idempotent replay: the label set was deleted, but the job still exists.
         kind = ClassificationRequest if is_plain else JobRequest
         request = parse_as(kind, applied.body, self.limits, faults=applied.faults)
         if is_plain and self.rules.fits(request):
             return self.direct.classify(request, tenant=tenant, log_id=log_id).model_copy(update={"label_set": applied.used})
         webhook_url = request.webhook_url if isinstance(request, JobRequest) else None
-        job = self.jobs.submit(request, tenant=tenant, log_id=log_id, key=key, webhook_url=webhook_url, label_set=applied.used)
+        job = self.jobs.submit(
+            request,
+            tenant=tenant,
+            log_id=log_id,
+            idempotency_key=idempotency_key,
+            webhook_url=webhook_url,
+            label_set=applied.used,
+        )
         if not wait_s:
             return job
-        job = self.job_reader.as_it_ends(job, until)
+        job = self.job_reader.wait_until_ended(job, until)
         if job.has_ended:
-            with suppress(Overloaded):  # the job is taken: whoever asked must not send it again
+            with suppress(Overloaded):  # the job is stored, so the caller must not be asked to send it again
                 return self._answer(request, job, log_id)
         if is_plain:
             raise _too_late(job)
         return job
 
+    def submit_job(
+        self,
+        body: object,
+        *,
+        tenant: Tenant,
+        log_id: str,
+        preference: Preference,
+        idempotency_key: IdempotencyKey | None = None,
+    ) -> Job:
+        """Submit the samples of a decoded JSON body as a job, and wait for its end if the caller prefers that.
+
+        Raises:
+            InvalidRequest: The body has faults; the error lists all of them.
+            PigeonholeError: What JobSubmitter.submit raises.
+        """
+        until = self.job_reader.clock() + (preference.wait_s or 0)
+        applied = self.label_sets.apply(body, tenant)
+        if applied.fault and (earlier := self.jobs.find_by_idempotency_key(tenant, idempotency_key)):
+            job = earlier  # Idempotent replay: the label set was deleted, but the job still exists.
+        else:
+            request = parse_as(JobRequest, applied.body, self.job_limits, lacking=LACKING, faults=applied.faults)
+            job = self.jobs.submit(
+                request,
+                tenant=tenant,
+                log_id=log_id,
+                idempotency_key=idempotency_key,
+                webhook_url=request.webhook_url,
+                label_set=applied.used,
+            )
+        return self.job_reader.wait_until_ended(job, until) if preference.wait_s else job
+
     def _answer(self, request: ClassificationRequest, job: Job, log_id: str) -> ClassificationResponse:
         """The answer of an ended job, as the direct way would have given it."""
         if job.status is JobStatus.CANCELED:
             raise JobFinished("The job of this request was canceled.")
-        parts = self.job_reader.parts(job)
+        parts = self.job_reader.read_part_results(job)
         for _, results in parts:
             if results.error:
                 raise as_error(results.error)

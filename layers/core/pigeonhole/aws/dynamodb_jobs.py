@@ -202,7 +202,7 @@ def _item_of(job: Job) -> Item:
     if job.label_set:
         named = {"name": {"S": job.label_set.name}, "version": _number(job.label_set.version)}
         item["label_set"] = {"M": named}
-    if job.has_whole:
+    if job.has_results_object:
         item["has_whole"] = {"BOOL": True}
     if job.has_objects:
         item["has_objects"] = {"BOOL": True}
@@ -229,7 +229,7 @@ def _job_of(item: Item) -> Job:
         failed=int(item["failed"]["N"]),
         version=int(item["version"]["N"]),
         label_set=_ref_of(item["label_set"]["M"]) if "label_set" in item else None,
-        has_whole="has_whole" in item,
+        has_results_object="has_whole" in item,
         has_objects="has_objects" in item,
         announcement=NotificationStatus(item["announcement"]["S"]) if "announcement" in item else None,
         webhook=_webhook_of(item["webhook"]["M"]) if "webhook" in item else None,

@@ -79,8 +79,8 @@ class Job:
 
     `chunk_size`: samples per message; `queued_at`: when all its messages had been sent; `due_at`: when the sweep looks at it
     next, None once nothing is left to do; `expires_at`: when the table may forget it; `announcement`: None until it ends;
-    `announce_at`: when it waits again, None once it is made; `has_whole`: its
-    answer, being too large for one of the API's, lies whole in an object; `has_objects`: its samples came in uploaded files,
+    `announce_at`: when it waits again, None once it is made; `has_results_object`:
+    its results, too large for an answer, are stored as one object; `has_objects`: its samples came in uploaded files,
     each of which gets a result of its own.
     """
 
@@ -100,7 +100,7 @@ class Job:
     succeeded: int = 0
     failed: int = 0
     label_set: LabelSetRef | None = None
-    has_whole: bool = False
+    has_results_object: bool = False
     has_objects: bool = False
     announcement: NotificationStatus | None = None
     announce_at: float | None = None
@@ -137,9 +137,9 @@ class Job:
             raise IllegalTransition(f"a job that is {self.status} has nothing left to queue")
         return replace(self, due_at=due_at, version=self.version + 1)
 
-    def with_whole(self) -> Job:
-        """Its answer has been put together and kept."""
-        return self._after_its_end(has_whole=True)
+    def with_results_object(self) -> Job:
+        """Return the job after its large results have been stored as one object."""
+        return self._after_its_end(has_results_object=True)
 
     def to_be_announced(self, now: float) -> Job:
         """Its end waits to be told, once more if who had taken that up was lost."""

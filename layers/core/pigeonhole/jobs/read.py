@@ -1,34 +1,34 @@
-"""Read a tenant's jobs: one, with its results once it has ended, or a page of them."""
+"""Read a tenant's jobs: one job, the results of its samples, or a page of the tenant's jobs."""
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pigeonhole.contract.jobs import JobResponse, JobStatus
+from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.messages import PartResults, Span
 from pigeonhole.errors import InternalError, NotFound, Overloaded
 from pigeonhole.ids import is_id
 from pigeonhole.jobs.job import Job, Part
 from pigeonhole.jobs.ports import JobStore
-from pigeonhole.jobs.results import collect, unpack
-from pigeonhole.jobs.update import JobUpdater
+from pigeonhole.jobs.results import JobResults, collect, unpack
 from pigeonhole.object_keys import job_results_key
 from pigeonhole.ports import ObjectStore, Page
 
-NO_SUCH_JOB = "There is no such job. GET /v1/classification/jobs lists yours; one is kept until its expires_at."
-FIRST_LOOK_S, LONGEST_PAUSE_S = 0.1, 1.0
-MAX_RESULT_BYTES = 4_000_000  # in an answer
-MAX_ENVELOPED_BYTES = 5_900_000  # Lambda takes 6 MB, with quotes escaped and, on Python 3.11, all that isn't ASCII
+NO_SUCH_JOB = "There is no such job. GET /v1/classification/jobs lists yours; a job is stored until its expires_at."
+FIRST_PAUSE_S, MAX_PAUSE_S = 0.1, 1.0  # between two reads of a job that a request waits for
 LINK_S = 3_600
-LOOKS = (100,) * 9  # at how many more jobs a list looks, one time after the other, while its page isn't full
+# How many more jobs `list` reads, one batch after the other, while expired jobs leave its page short.
+EXTRA_BATCHES = (100,) * 9
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobReader:
-    """The service behind `GET /v1/classification/jobs/{id}`, and behind every request that waits for its job."""
+    """Read jobs and the results of their samples; the reader never writes.
+
+    Every method raises Overloaded where trying again may help.
+    """
 
     store: JobStore
     objects: ObjectStore
@@ -36,11 +36,17 @@ class JobReader:
     sleep: Callable[[float], None] = time.sleep
 
     def get(self, tenant_id: str, job_id: str, wait_s: float = 0) -> Job:
-        """Give a job, if it hasn't ended after waiting for that up to `wait_s` seconds.
+        """Read a job, after waiting for its end.
 
-        Raises NotFound if the tenant has none of that id, or its time is over.
+        Args:
+            tenant_id: The tenant whose job it is.
+            job_id: The job's id, as the caller gave it.
+            wait_s: The longest wait, in seconds; after that the job is returned as it is.
+
+        Raises:
+            NotFound: The tenant has no job of that id, or the job has expired.
         """
-        until, pause = self.clock() + wait_s, FIRST_LOOK_S
+        until, pause_s = self.clock() + wait_s, FIRST_PAUSE_S
         while True:
             job = self.store.get(tenant_id, job_id) if is_id(job_id) else None
             now = self.clock()
@@ -48,84 +54,64 @@ class JobReader:
                 raise NotFound(NO_SUCH_JOB)
             if job.has_ended or now >= until:
                 return job
-            self.sleep(min(pause, until - now))
-            pause = min(LONGEST_PAUSE_S, pause * 1.5)
+            self.sleep(min(pause_s, until - now))
+            pause_s = min(MAX_PAUSE_S, pause_s * 1.5)
 
-    def as_it_ends(self, job: Job, until: float) -> Job:
-        """A job after waiting for its end, `until` then at the latest; as it was if the table is too busy to say, since it is
-        taken and who asked for it must not send it again."""
+    def wait_until_ended(self, job: Job, until: float) -> Job:
+        """Wait for the end of a job that has just been submitted, until a time in seconds since 1970 at the latest.
+
+        If the table is too busy, return the job as it was: it is stored, so its caller must not be asked to send it again.
+        """
         try:
             return self.get(job.tenant_id, job.id, max(0, until - self.clock()))
         except Overloaded:
             return job
 
-    def parts(self, job: Job) -> list[tuple[Span, PartResults]]:
-        """Read all that has become of a job's samples, in order."""
-        return [(part.span, unpack(self._data_of(part))) for part in self.store.parts(job.tenant_id, job.id)]
+    def read_part_results(self, job: Job) -> Sequence[tuple[Span, PartResults]]:
+        """Read the results of each part that has been stored, in the order of the samples.
 
-    def shown(self, job: Job, log_id: str) -> JobResponse:
-        """A job as its caller sees it; where it has results that are too large for an answer, with the address of an object.
-
-        Who shows such a job first puts the object there: the worker that ends it, or whoever asks before that.
+        Raises:
+            InternalError: The object that holds a part's results is missing.
         """
-        from pigeonhole.api.answers import to_job_response
+        return [(part.span, unpack(self._read_data(part))) for part in self.store.parts(job.tenant_id, job.id)]
 
-        if job.status not in (JobStatus.SUCCEEDED, JobStatus.FAILED):
-            return to_job_response(job, log_id)
-        if job.has_whole:
-            return self._linked(job, log_id)
-        whole = to_job_response(job, log_id, results=collect(job.total, self.parts(job)))
-        if _fits(_as_json(whole)):
-            return whole
-        kept = whole.model_copy(update={"job": whole.job.model_copy(update={"webhook": None})})  # whose log goes on
-        self.objects.put(job_results_key(job.tenant_id, job.id), _as_json(kept), "application/json")
-        JobUpdater(store=self.store, sleep=self.sleep).update(
-            job.tenant_id, job.id, lambda now: None if now.has_whole else now.with_whole()
-        )
-        return self._linked(job, log_id)
+    def read_results(self, job: Job) -> JobResults:
+        """Read the results of all samples of a job.
 
-    def _linked(self, job: Job, log_id: str) -> JobResponse:
-        from pigeonhole.api.answers import to_job_response
+        Raises:
+            InternalError: The object that holds a part's results is missing.
+        """
+        return collect(job.total, self.read_part_results(job))
 
-        address = self.objects.link(job_results_key(job.tenant_id, job.id), LINK_S)
-        return to_job_response(job, log_id, results_url=address)
+    def create_results_link(self, job: Job) -> str:
+        """Create the address under which the object with a job's large results can be read for `LINK_S` seconds."""
+        return self.objects.link(job_results_key(job.tenant_id, job.id), LINK_S)
 
-    def _data_of(self, part: Part) -> bytes:
+    def list(self, tenant_id: str, status: JobStatus | None, limit: int, cursor: str | None) -> Page[Job]:
+        """Read a page of a tenant's jobs, newest first.
+
+        The page is full, unless it is the last or many expired jobs follow each other.
+
+        Args:
+            tenant_id: The tenant whose jobs are read.
+            status: Only jobs of this status, None for all.
+            limit: The most jobs of the page.
+            cursor: The `next` of the page before, None for the first page.
+        """
+        jobs: list[Job] = []
+        for count in (limit, *EXTRA_BATCHES):
+            page = self.store.page(tenant_id, status, count, cursor)
+            # DynamoDB may delete an expired item days late.
+            jobs += [job for job in page.items if job.expires_at > self.clock()]
+            if len(jobs) > limit:
+                return Page(jobs[:limit], next=jobs[limit - 1].id)
+            cursor = page.next
+            if len(jobs) == limit or cursor is None:
+                break
+        return Page(jobs, cursor)
+
+    def _read_data(self, part: Part) -> bytes:
         data = part.data if part.key is None else self.objects.get(part.key)
         if data is None:
-            raise InternalError() from LookupError("a part's object is gone before its job")
+            raise InternalError() from LookupError("the object of a part's results was deleted before its job expired")
         return data
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobLister:
-    """The service behind `GET /v1/classification/jobs`."""
-
-    store: JobStore
-    clock: Callable[[], float] = time.time
-
-    def list_page(self, tenant_id: str, status: JobStatus | None, limit: int, cursor: str | None) -> Page[Job]:
-        """A page of a tenant's jobs, newest first: a full one, unless it is the last or too many jobs in a row are left out.
-
-        `cursor`: the `next` of the page before.
-        """
-        found: list[Job] = []
-        for many in (limit, *LOOKS):
-            page = self.store.page(tenant_id, status, many, cursor)
-            # The table may take days to forget a job whose time is over.
-            found += [job for job in page.items if job.expires_at > self.clock()]
-            if len(found) > limit:
-                return Page(found[:limit], next=found[limit - 1].id)
-            cursor = page.next
-            if len(found) == limit or cursor is None:
-                break
-        return Page(found, cursor)
-
-
-def _fits(answer: bytes) -> bool:
-    """Whether an answer is one of the API's."""
-    return len(answer) <= MAX_RESULT_BYTES and len(json.dumps(answer.decode())) <= MAX_ENVELOPED_BYTES
-
-
-def _as_json(answer: JobResponse) -> bytes:
-    return answer.model_dump_json(by_alias=True, exclude_none=True).encode()

@@ -73,7 +73,9 @@ class JobRedriver:
         key = IdempotencyKey(f"redrive\n{old.id}", body=b"")
         request = kept.request.model_copy(update={"dataset": dataset})
         objects = [kept.objects[index] for index in samples] if len(kept.objects) == old.total else ()
-        job = submit.submit(request, tenant=tenant, log_id=kept.log_id, key=key, label_set=old.label_set, objects=objects)
+        job = submit.submit(
+            request, tenant=tenant, log_id=kept.log_id, idempotency_key=key, label_set=old.label_set, objects=objects
+        )
         return Redriven(job, samples)
 
     def _tenant(self, tenant_id: str) -> Tenant:
@@ -93,7 +95,7 @@ class JobRedriver:
         return job
 
     def _dead(self, job: Job) -> list[int]:
-        parts = JobReader(store=self.store, objects=self.objects, clock=self.clock, sleep=self.sleep).parts(job)
+        parts = JobReader(store=self.store, objects=self.objects, clock=self.clock, sleep=self.sleep).read_part_results(job)
         samples = [index for span, part in parts if part.gave_up for index in range(span.start, span.stop)]
         if not samples:
             raise CannotRedrive("nothing in the job was given up: every sample has a result, or an error of its own")

@@ -11,18 +11,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from pigeonhole.contract.classification import ClassificationRequest, LabelSetRef, RequestLimits, parse_as
-from pigeonhole.contract.jobs import LACKING, JobRequest, Preference
+from pigeonhole.contract.classification import ClassificationRequest, LabelSetRef
 from pigeonhole.contract.messages import ChunkMessage, JobInput, Span, UploadedObject
 from pigeonhole.contract.validation import invalid_request
 from pigeonhole.errors import Fault, IdempotencyMismatch, NotFound, Overloaded
 from pigeonhole.ids import new_id
 from pigeonhole.jobs.job import IdempotencyClaim, IdempotencyKey, Job
 from pigeonhole.jobs.ports import ChunkQueue, JobStore
-from pigeonhole.jobs.read import JobReader
 from pigeonhole.jobs.update import TRIES, JobUpdater, pause_s
 from pigeonhole.jobs.webhook import Webhook
-from pigeonhole.label_sets.apply import LabelSetApplier
 from pigeonhole.object_keys import job_input_key
 from pigeonhole.ports import ObjectStore
 from pigeonhole.tenants.ports import SecretStore
@@ -75,7 +72,7 @@ class JobSubmitter:
         *,
         tenant: Tenant,
         log_id: str,
-        key: IdempotencyKey | None = None,
+        idempotency_key: IdempotencyKey | None = None,
         webhook_url: str | None = None,
         label_set: LabelSetRef | None = None,
         objects: Sequence[UploadedObject] = (),
@@ -93,18 +90,18 @@ class JobSubmitter:
             label_set=label_set,
             has_objects=bool(objects),
         )
-        claim = key.claim_on(job) if key else None
-        if earlier := self.earlier(tenant, key):
+        claim = idempotency_key.claim_on(job) if idempotency_key else None
+        if earlier := self.find_by_idempotency_key(tenant, idempotency_key):
             return earlier
         if webhook_url and not self._secrets.secrets(tenant.id):
             raise invalid_request((NO_SECRET,))
         kept = JobInput(log_id=log_id, request=request, objects=tuple(objects))
         data = kept.model_dump_json(exclude_none=True).encode()
         self._objects.put(job_input_key(tenant.id, job.id), data, "application/json")
-        taken = self._create(job, claim, tenant, key)
+        taken = self._create(job, claim, tenant, idempotency_key)
         return self._queue_all(job) if taken is job else taken
 
-    def _create(self, job: Job, claim: IdempotencyClaim | None, tenant: Tenant, key: IdempotencyKey | None) -> Job:
+    def _create(self, job: Job, claim: IdempotencyClaim | None, tenant: Tenant, idempotency_key: IdempotencyKey | None) -> Job:
         """Write a job down; give it, or the one that another sender of its key was faster with.
 
         A table that is writing the other's just now says no to both, and has neither yet.
@@ -112,7 +109,7 @@ class JobSubmitter:
         for attempt in range(TRIES):
             if self._store.create(job, claim):
                 return job
-            if winner := self.earlier(tenant, key):
+            if winner := self.find_by_idempotency_key(tenant, idempotency_key):
                 return winner
             self._sleep(pause_s(attempt))
         raise Overloaded()
@@ -130,15 +127,15 @@ class JobSubmitter:
             due_at=now + QUEUE_GRACE_S,
         )
 
-    def earlier(self, tenant: Tenant, key: IdempotencyKey | None) -> Job | None:
+    def find_by_idempotency_key(self, tenant: Tenant, idempotency_key: IdempotencyKey | None) -> Job | None:
         """The job that a key stands for already.
 
         Raises IdempotencyMismatch if the key came with another body, NotFound if its job is no longer kept.
         """
-        known = self._store.claim(tenant.id, key.key_hash) if key else None
-        if key is None or known is None or known.expires_at <= self._clock():
+        known = self._store.claim(tenant.id, idempotency_key.key_hash) if idempotency_key else None
+        if idempotency_key is None or known is None or known.expires_at <= self._clock():
             return None
-        if known.body_hash != key.body_hash:
+        if known.body_hash != idempotency_key.body_hash:
             raise IdempotencyMismatch("This Idempotency-Key came with another body before. Use a new key for a new request.")
         job = self._store.get(known.tenant_id, known.job_id)
         if job is None:
@@ -160,32 +157,3 @@ class JobSubmitter:
 def queue_spans(queue: ChunkQueue, job: Job, spans: list[Span]) -> None:
     """Send a message for each span. Raises Overloaded if one may not have been taken."""
     queue.send([ChunkMessage(tenant_id=job.tenant_id, job_id=job.id, start=each.start, stop=each.stop) for each in spans])
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobRequestService:
-    """The service behind `POST /v1/classification/jobs`."""
-
-    jobs: JobSubmitter
-    job_reader: JobReader
-    label_sets: LabelSetApplier
-    limits: RequestLimits
-
-    def submit(
-        self, body: object, *, tenant: Tenant, log_id: str, wanted: Preference, key: IdempotencyKey | None = None
-    ) -> Job:
-        """Take what a decoded JSON body holds as a job, and wait for its end if that is preferred.
-
-        Raises InvalidRequest with every fault, and what Submit raises.
-        """
-        until = self.job_reader.clock() + (wanted.wait_s or 0)
-        job = self._taken(body, tenant, log_id, key)
-        return self.job_reader.as_it_ends(job, until) if wanted.wait_s else job
-
-    def _taken(self, body: object, tenant: Tenant, log_id: str, key: IdempotencyKey | None) -> Job:
-        applied = self.label_sets.apply(body, tenant)
-        if applied.fault and (earlier := self.jobs.earlier(tenant, key)):
-            return earlier  # its set has gone since; it hasn't
-        request = parse_as(JobRequest, applied.body, self.limits, lacking=LACKING, faults=applied.faults)
-        url = request.webhook_url
-        return self.jobs.submit(request, tenant=tenant, log_id=log_id, key=key, webhook_url=url, label_set=applied.used)

@@ -29,10 +29,10 @@ from pigeonhole.contract.messages import (
     as_reply,
 )
 from pigeonhole.errors import Overloaded, PigeonholeError, SampleError
+from pigeonhole.jobs.assemble import JobResultsAssembler
 from pigeonhole.jobs.job import CUT, Job, Part
 from pigeonhole.jobs.parts import PartWriter
 from pigeonhole.jobs.ports import ChunkQueue, JobStore
-from pigeonhole.jobs.read import JobReader
 from pigeonhole.jobs.submit import queue_spans
 from pigeonhole.object_keys import job_input_key
 from pigeonhole.ports import ObjectStore
@@ -64,7 +64,7 @@ class ChunkWorker:
     queue: ChunkQueue
     pipeline: Pipeline
     parts: PartWriter
-    job_reader: JobReader
+    results_assembler: JobResultsAssembler
     stop_s: float = 30.0
 
     def process(
@@ -106,8 +106,8 @@ class ChunkWorker:
                 queue_spans(self.queue, job, [rest])
                 break
         if job.has_ended:
-            with suppress(PigeonholeError):  # a large answer is put together here, where there is the memory, or by who asks
-                self.job_reader.shown(job, log_id=job.id)
+            with suppress(PigeonholeError):  # the API assembles large results if the worker can't
+                self.results_assembler.assemble_if_large(job)
         return parts
 
     def _is_wanted(self, job: Job) -> bool:

@@ -162,7 +162,7 @@ class UploadIngester:
             request,
             tenant=batch.tenant,
             log_id=log_id,
-            key=_key_of(list(samples)),
+            idempotency_key=_key_of(list(samples)),
             label_set=batch.applied.used,
             objects=objects,
         )

@@ -20,7 +20,7 @@ from pigeonhole.contract.upload_results import ObjectFault, UploadResult
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.read import JobReader
-from pigeonhole.jobs.results import JobResults, collect, prediction
+from pigeonhole.jobs.results import JobResults, prediction
 from pigeonhole.object_keys import job_input_key, place_of, upload_result_key
 from pigeonhole.ports import EventBus, ObjectStore
 from pigeonhole.timestamps import to_iso
@@ -114,7 +114,7 @@ class JobResultsPublisher:
         if data is None:  # its time is over, and with it that of its results
             return PublishSummary()
         kept = JobInput.read(data)
-        found = collect(job.total, self.job_reader.parts(job))
+        found = self.job_reader.read_results(job)
         return self.publisher.publish(list(_outcomes(job, kept.objects, found, self.clock(), self.publisher.bucket)))
 
 

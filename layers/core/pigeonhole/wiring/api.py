@@ -8,11 +8,12 @@ from functools import cache
 from pigeonhole.api.account import AccountReader
 from pigeonhole.api.classify import ClassificationService, DirectClassifier, DirectRules
 from pigeonhole.api.describe_model import ModelDescriber
+from pigeonhole.api.job_responder import JobResponder
 from pigeonhole.api.rate_headers import Quota, RateMeter
 from pigeonhole.contract.classification import RequestLimits
 from pigeonhole.jobs.cancel import JobCanceler
-from pigeonhole.jobs.read import JobLister, JobReader
-from pigeonhole.jobs.submit import JobRequestService, JobSubmitter
+from pigeonhole.jobs.read import JobReader
+from pigeonhole.jobs.submit import JobSubmitter
 from pigeonhole.label_sets.apply import LabelSetApplier
 from pigeonhole.label_sets.service import LabelSetService
 from pigeonhole.settings import Settings
@@ -21,7 +22,7 @@ from pigeonhole.tenants.webhook_secrets import WebhookSecretRotator
 from pigeonhole.uploads.create import UploadFormCreator
 from pigeonhole.uploads.read_results import UploadResultReader
 from pigeonhole.wiring.clients import aws_client, job_rules, request_limits
-from pigeonhole.wiring.jobs import JobAdapters
+from pigeonhole.wiring.jobs import JobAdapters, job_results_assembler
 
 LOOKUP_TIMEOUT_S, LOOKUP_ATTEMPTS = 0.5, 2
 
@@ -35,9 +36,8 @@ class ApiServices:
     authenticator: Authenticator
     rates: RateMeter
     classification: ClassificationService
-    job_requests: JobRequestService
     job_reader: JobReader
-    job_lister: JobLister
+    job_responder: JobResponder
     job_canceler: JobCanceler
     label_sets: LabelSetService
     upload_results: UploadResultReader
@@ -84,7 +84,6 @@ def api_services(settings: Settings) -> ApiServices:
         most_ms=settings.direct_ms,
         wait_s=settings.max_wait_s,
     )
-    of_jobs = replace(limits, max_samples=settings.max_job_samples)
     return ApiServices(
         limits=limits,
         max_wait_s=settings.max_wait_s,
@@ -96,11 +95,11 @@ def api_services(settings: Settings) -> ApiServices:
             job_reader=read_job,
             label_sets=apply,
             limits=limits,
+            job_limits=replace(limits, max_samples=settings.max_job_samples),
             rules=rules,
         ),
-        job_requests=JobRequestService(jobs=submit, job_reader=read_job, label_sets=apply, limits=of_jobs),
         job_reader=read_job,
-        job_lister=JobLister(store=jobs.store),
+        job_responder=JobResponder(job_reader=read_job, results_assembler=job_results_assembler(jobs, read_job)),
         job_canceler=JobCanceler(store=jobs.store),
         label_sets=LabelSetService(
             store=kept_sets, objects=jobs.objects, classifier=classifier, limits=limits, bucket=settings.job_bucket

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
+from pigeonhole.api.answers import to_results_document
+from pigeonhole.jobs.assemble import JobResultsAssembler
 from pigeonhole.jobs.dead_letters import DeadLetterHandler
 from pigeonhole.jobs.parts import PartWriter
 from pigeonhole.jobs.ports import ChunkQueue, JobStore, WebhookQueue
@@ -151,6 +153,11 @@ class JobAdapters:
         )
 
 
+def job_results_assembler(jobs: JobAdapters, job_reader: JobReader) -> JobResultsAssembler:
+    """Build the service that stores large results, for functions/worker and functions/api."""
+    return JobResultsAssembler(store=jobs.store, objects=jobs.objects, job_reader=job_reader, render=to_results_document)
+
+
 @cache
 def chunk_worker(settings: Settings) -> ChunkWorker:
     """Load the model and build functions/worker's service.
@@ -172,7 +179,7 @@ def chunk_worker(settings: Settings) -> ChunkWorker:
         queue=jobs.queue,
         pipeline=of_classify.pipeline,
         parts=PartWriter(store=jobs.store, objects=jobs.objects),
-        job_reader=JobReader(store=jobs.store, objects=jobs.objects),
+        results_assembler=job_results_assembler(jobs, JobReader(store=jobs.store, objects=jobs.objects)),
         stop_s=settings.worker_stop_s,
     )
 

@@ -14,7 +14,7 @@ from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.redrive import JobRedriver
 from pigeonhole_cli.jobs import redrive
 from pigeonhole_cli.main import app
-from support.jobs_made import Jobs
+from support.job_fixtures import Jobs
 
 
 class Stack:
@@ -52,7 +52,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Stack:
 
 
 def newest(stack: Stack) -> str:
-    return stack.jobs.lister.list_page("acme", None, 1, None).items[0].id
+    return stack.jobs.reader.list("acme", None, 1, None).items[0].id
 
 
 def test_the_new_id_is_all_that_goes_to_standard_output(stack: Stack) -> None:

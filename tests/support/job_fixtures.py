@@ -8,13 +8,17 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from pigeonhole.api.answers import to_results_document
+from pigeonhole.api.classify import ClassificationService, DirectClassifier, DirectRules
+from pigeonhole.api.job_responder import JobResponder
 from pigeonhole.contract.classification import ClassificationRequest, RequestLimits, SampleFault
 from pigeonhole.contract.messages import ChunkMessage, ChunkResult, ClassifyCommand, Span
+from pigeonhole.jobs.assemble import JobResultsAssembler
 from pigeonhole.jobs.cancel import JobCanceler
 from pigeonhole.jobs.dead_letters import DeadLetterHandler
 from pigeonhole.jobs.job import Job, Part
 from pigeonhole.jobs.parts import PartWriter
-from pigeonhole.jobs.read import JobLister, JobReader
+from pigeonhole.jobs.read import JobReader
 from pigeonhole.jobs.redrive import JobRedriver
 from pigeonhole.jobs.submit import JobRules, JobSubmitter
 from pigeonhole.jobs.sweep import JobSweeper
@@ -134,6 +138,7 @@ class Jobs:
     tenants: Any = field(default_factory=lambda: FakeTenantStore({"acme": ACME}))
     run: Callable[..., ChunkResult] = even_or_odd
     rules: JobRules = field(default_factory=lambda: JobRules(text_chunk=4, image_chunk=2, keep_s=1_000, stuck_s=300))
+    max_answer_bytes: int = 4_000_000
     now: float = 1_000.0
 
     def clock(self) -> float:
@@ -174,8 +179,31 @@ class Jobs:
         return JobReader(store=self.store, objects=self.objects, clock=self.clock, sleep=self.sleep)
 
     @cached_property
-    def lister(self) -> JobLister:
-        return JobLister(store=self.store, clock=self.clock)
+    def results_assembler(self) -> JobResultsAssembler:
+        return JobResultsAssembler(
+            store=self.store,
+            objects=self.objects,
+            job_reader=self.reader,
+            render=to_results_document,
+            max_answer_bytes=self.max_answer_bytes,
+            sleep=self.sleep,
+        )
+
+    @cached_property
+    def responder(self) -> JobResponder:
+        return JobResponder(job_reader=self.reader, results_assembler=self.results_assembler)
+
+    def classification(self, **job_limits: Any) -> ClassificationService:
+        """The service behind the routes that take requests. `job_limits`: fields of its RequestLimits for jobs."""
+        return ClassificationService(
+            direct=DirectClassifier(classifier=self.classifier),
+            jobs=self.submitter,
+            job_reader=self.reader,
+            label_sets=self.label_set_applier,
+            limits=RequestLimits(),
+            job_limits=RequestLimits(**job_limits),
+            rules=DirectRules(),
+        )
 
     @cached_property
     def canceler(self) -> JobCanceler:
@@ -194,7 +222,7 @@ class Jobs:
             queue=self.queue,
             pipeline=FakePipeline(self.run),
             parts=self.parts,
-            job_reader=self.reader,
+            results_assembler=self.results_assembler,
             stop_s=30,
         )
 
