@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from pigeonhole import wiring
 from pigeonhole.contract.messages import S3Grant
-from pigeonhole.tenants.api_keys import ApiKeyManager, NewKey
+from pigeonhole.tenants.api_keys import ApiKeyManager, NewApiKey
 from pigeonhole.tenants.tenant import ApiKeyRecord
 from pigeonhole_cli.aws_options import EndpointUrl, StackName, errors
 from pigeonhole_cli.console import say, table
@@ -87,7 +87,7 @@ def revoke(key_id: KeyId, stack_name: StackName = "pigeonhole", endpoint_url: En
     say(f"Key {key_id} is revoked; within a minute it is refused everywhere.")
 
 
-def _show(made: NewKey) -> None:
+def _show(made: NewApiKey) -> None:
     say(f"Key {made.record.key_id} of tenant {made.record.tenant_id}. It is shown this once; a few seconds until it works:")
     typer.echo(made.value)
 

@@ -1,4 +1,4 @@
-"""ports.KeyRegistry: the fake and API Gateway's adapter behave alike."""
+"""ports.ApiKeyRegistry: the fake and API Gateway's adapter behave alike."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import boto3
 import pytest
 
 from pigeonhole.aws.apigateway import ApiGatewayKeys
-from pigeonhole.tenants.ports import KeyRegistry
-from support.fakes import FakeKeyRegistry
+from pigeonhole.tenants.ports import ApiKeyRegistry
+from support.fakes import FakeApiKeyRegistry
 from support.moto_aws import REGION, in_moto
 
 VALUE = "pghThisIsNoKeyOfAnybodyItOnlyLooksLikeOne00"
@@ -21,7 +21,7 @@ VALUE = "pghThisIsNoKeyOfAnybodyItOnlyLooksLikeOne00"
 class Gateway:
     """`opens`: the values that the gateway lets in; `held`: the values that it keeps at all."""
 
-    registry: KeyRegistry
+    registry: ApiKeyRegistry
     opens: Callable[[], set[str]]
     held: Callable[[], set[str]]
 
@@ -29,7 +29,7 @@ class Gateway:
 @pytest.fixture(params=["fake", "apigateway"])
 def gateway(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
     if request.param == "fake":
-        fake = FakeKeyRegistry()
+        fake = FakeApiKeyRegistry()
         yield Gateway(fake, lambda: {fake.values[key] for key in fake.admitted}, lambda: set(fake.values.values()))
         return
     with in_moto(monkeypatch):

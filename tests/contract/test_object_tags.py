@@ -1,4 +1,4 @@
-"""ports.ObjectTags: the fake and S3's adapter behave alike."""
+"""ports.UploadTags: the fake and S3's adapter behave alike."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from pigeonhole.aws.s3 import S3ObjectTags
+from pigeonhole.aws.s3 import S3UploadTags
 from pigeonhole.errors import Overloaded
-from pigeonhole.uploads.ports import ObjectTags
-from pigeonhole.uploads.uploaded_object import LABEL_TAG, MAX_TAGS, SCORE_TAG
-from support.fakes import FakeObjectTags
+from pigeonhole.uploads.ports import UploadTags
+from pigeonhole.uploads.upload_tags import LABEL_TAG, MAX_TAGS, SCORE_TAG
+from support.fakes import FakeUploadTags
 from support.moto_aws import REGION, in_moto
 
 KEY = "incoming/acme/pets/a b+ü.jpg"
@@ -23,13 +23,13 @@ TAGS = {LABEL_TAG: "a cat/größe=2F", SCORE_TAG: "0.9731"}
 class Bucket:
     """Objects in versions, and their tags."""
 
-    def __init__(self, port: ObjectTags, client: Any = None) -> None:
+    def __init__(self, port: UploadTags, client: Any = None) -> None:
         self.port, self._client, self._made = port, client, 0
 
     def put(self, tags: Mapping[str, str]) -> str:
         """Make a new version of the object and give its id."""
         self._made += 1
-        if isinstance(self.port, FakeObjectTags):
+        if isinstance(self.port, FakeUploadTags):
             version_id = f"v{self._made}"
             self.port.tags[KEY, version_id] = self.port.tags[KEY, None] = dict(tags)
             return version_id
@@ -40,13 +40,13 @@ class Bucket:
         return version_id
 
     def delete(self, version_id: str) -> None:
-        if isinstance(self.port, FakeObjectTags):
+        if isinstance(self.port, FakeUploadTags):
             del self.port.tags[KEY, version_id], self.port.tags[KEY, None]
         else:
             self._client.delete_object(Bucket="uploads", Key=KEY, VersionId=version_id)
 
     def tags(self, version_id: str) -> dict[str, str]:
-        if isinstance(self.port, FakeObjectTags):
+        if isinstance(self.port, FakeUploadTags):
             return self.port.tags[KEY, version_id]
         found = self._client.get_object_tagging(Bucket="uploads", Key=KEY, VersionId=version_id)["TagSet"]
         return {tag["Key"]: tag["Value"] for tag in found}
@@ -55,13 +55,13 @@ class Bucket:
 @pytest.fixture(params=["fake", "s3"])
 def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
     if request.param == "fake":
-        yield Bucket(FakeObjectTags())
+        yield Bucket(FakeUploadTags())
         return
     with in_moto(monkeypatch):
         client = boto3.client("s3", region_name=REGION)
         client.create_bucket(Bucket="uploads", CreateBucketConfiguration={"LocationConstraint": REGION})
         client.put_bucket_versioning(Bucket="uploads", VersioningConfiguration={"Status": "Enabled"})
-        yield Bucket(S3ObjectTags(client, "uploads"), client)
+        yield Bucket(S3UploadTags(client, "uploads"), client)
 
 
 def test_tags_come_beside_those_that_are_there_and_in_place_of_their_namesakes(bucket: Bucket) -> None:
@@ -122,7 +122,7 @@ def test_an_object_that_goes_away_meanwhile_is_not_tagged(call: str, code: str, 
         if call == "put_object_tagging":
             stub.add_response("get_object_tagging", {"TagSet": []})
         stub.add_client_error(call, code, http_status_code=status)
-        assert not S3ObjectTags(client, "uploads").add(KEY, "v1", TAGS)
+        assert not S3UploadTags(client, "uploads").add(KEY, "v1", TAGS)
 
 
 @pytest.mark.parametrize("code", ["InvalidTag", "BadRequest"])
@@ -132,7 +132,7 @@ def test_an_object_whose_tags_s3_does_not_take_is_not_tagged(code: str) -> None:
     with Stubber(client) as stub:
         stub.add_response("get_object_tagging", {"TagSet": []})
         stub.add_client_error("put_object_tagging", code, http_status_code=400)
-        assert not S3ObjectTags(client, "uploads").add(KEY, "v1", TAGS)
+        assert not S3UploadTags(client, "uploads").add(KEY, "v1", TAGS)
 
 
 @pytest.mark.parametrize(("code", "status"), [("SlowDown", 503), ("RequestTimeout", 400)])
@@ -144,12 +144,12 @@ def test_a_busy_bucket_is_an_overload(call: str, code: str, status: int) -> None
             stub.add_response("get_object_tagging", {"TagSet": []})
         stub.add_client_error(call, code, http_status_code=status)
         with pytest.raises(Overloaded):
-            S3ObjectTags(client, "uploads").add(KEY, "v1", TAGS)
+            S3UploadTags(client, "uploads").add(KEY, "v1", TAGS)
 
 
 def test_tags_that_are_there_already_are_not_written_again() -> None:
     client = stubbed()
     with Stubber(client) as stub:
         stub.add_response("get_object_tagging", {"TagSet": [{"Key": name, "Value": value} for name, value in TAGS.items()]})
-        assert S3ObjectTags(client, "uploads").add(KEY, "v1", TAGS)
+        assert S3UploadTags(client, "uploads").add(KEY, "v1", TAGS)
         stub.assert_no_pending_responses()

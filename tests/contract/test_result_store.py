@@ -1,4 +1,4 @@
-"""ports.ResultStore: the fake and DynamoDB's adapter behave alike."""
+"""ports.UploadResultStore: the fake and DynamoDB's adapter behave alike."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from botocore.stub import Stubber
 
 from pigeonhole.aws import dynamodb, dynamodb_results
 from pigeonhole.aws.dynamodb import BATCH, MOST_TRIES
-from pigeonhole.aws.dynamodb_results import LOOKS, DynamoResultStore
+from pigeonhole.aws.dynamodb_results import LOOKS, DynamoUploadResultStore
 from pigeonhole.contract.classification import LabelScore, LabelSetRef
 from pigeonhole.contract.jobs import Progress
 from pigeonhole.contract.upload_results import ObjectFault, UploadResult
 from pigeonhole.errors import Overloaded
 from pigeonhole.object_keys import MAX_KEY_BYTES
 from pigeonhole.ports import Page
-from pigeonhole.uploads.ports import ResultStore
-from pigeonhole.uploads.uploaded_object import ObjectResult, in_order
-from support.fakes import FakeResultStore
+from pigeonhole.uploads.ports import UploadResultStore
+from pigeonhole.uploads.upload_result import ObjectResult
+from pigeonhole.uploads.uploaded_file import to_sortable_sequencer
+from support.fakes import FakeUploadResultStore
 from support.moto_aws import REGION, TABLE, in_moto, table
 
 PETS = "incoming/acme/pets/"
@@ -31,12 +32,12 @@ LONGEST = [PETS + "x" * (MAX_KEY_BYTES - len(PETS)), PETS + "猫" * ((MAX_KEY_BY
 
 
 @pytest.fixture(params=["fake", "dynamodb"])
-def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[ResultStore]:
+def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[UploadResultStore]:
     if request.param == "fake":
-        yield FakeResultStore()
+        yield FakeUploadResultStore()
         return
     with in_moto(monkeypatch):
-        yield DynamoResultStore(table(), TABLE)
+        yield DynamoUploadResultStore(table(), TABLE)
 
 
 def result(
@@ -51,7 +52,7 @@ def result(
         "prediction": "cat",
         "results_uri": "s3://uploads/results/acme/pets/cat.jpg.json",
     }
-    return ObjectResult(tenant_id, in_order(sequencer), at, 2_000, UploadResult.model_validate(shown | told))
+    return ObjectResult(tenant_id, to_sortable_sequencer(sequencer), at, 2_000, UploadResult.model_validate(shown | told))
 
 
 def all_pages(page: Callable[[str | None], Page[ObjectResult]], limit: int) -> list[str]:
@@ -71,7 +72,7 @@ def all_pages(page: Callable[[str | None], Page[ObjectResult]], limit: int) -> l
 # --- one by one --------------------------------------------------------------------------------------------------------------
 
 
-def test_an_empty_store_finds_nothing(store: ResultStore) -> None:
+def test_an_empty_store_finds_nothing(store: UploadResultStore) -> None:
     assert store.get("acme", PETS) is None
     assert store.sequencers("acme", []) == store.sequencers("acme", [PETS]) == {}
     assert store.page("acme", "", 10, None) == store.newest("acme", "", 0.0, 9.0, 10, None) == Page([], None)
@@ -86,14 +87,14 @@ def test_an_empty_store_finds_nothing(store: ResultStore) -> None:
         {"prediction": None, "status": "failed", "job_id": None, "error": ObjectFault(code="too_large", message="it is")},
     ],
 )
-def test_a_result_is_read_as_it_was_written(store: ResultStore, told: dict[str, Any]) -> None:
+def test_a_result_is_read_as_it_was_written(store: UploadResultStore, told: dict[str, Any]) -> None:
     kept = result(at=1_795_718_960.7918432, **told)
 
     assert store.save(kept)
     assert store.get("acme", kept.key) == kept
 
 
-def test_a_key_is_taken_byte_for_byte(store: ResultStore) -> None:
+def test_a_key_is_taken_byte_for_byte(store: UploadResultStore) -> None:
     for key in (*ODD, *LONGEST):
         assert store.save(result(key))
 
@@ -101,7 +102,7 @@ def test_a_key_is_taken_byte_for_byte(store: ResultStore) -> None:
         found = store.get("acme", key)
         assert found is not None
         assert found.key == key
-        assert store.sequencers("acme", [key]) == {key: in_order("5")}
+        assert store.sequencers("acme", [key]) == {key: to_sortable_sequencer("5")}
         assert [each.key for each in store.page("acme", key, 10, None).items] == [key]
         assert [each.key for each in store.newest("acme", key, 0.0, 2_000.0, 10, None).items] == [key]
 
@@ -127,7 +128,7 @@ CASES = [
 ]
 
 
-def test_a_result_takes_the_place_of_one_that_it_may_replace_and_of_no_other(store: ResultStore) -> None:
+def test_a_result_takes_the_place_of_one_that_it_may_replace_and_of_no_other(store: UploadResultStore) -> None:
     for number, (known, then, is_kept) in enumerate(CASES):
         before, after = (replace(each, told=each.told.model_copy(update={"key": f"{PETS}{number}"})) for each in (known, then))
         store.save(before)
@@ -136,7 +137,7 @@ def test_a_result_takes_the_place_of_one_that_it_may_replace_and_of_no_other(sto
         assert store.get("acme", before.key) == (after if is_kept else before), number
 
 
-def test_a_tenant_has_no_result_of_another(store: ResultStore) -> None:
+def test_a_tenant_has_no_result_of_another(store: UploadResultStore) -> None:
     kept = result()
     store.save(kept)
 
@@ -147,14 +148,14 @@ def test_a_tenant_has_no_result_of_another(store: ResultStore) -> None:
     assert store.save(result(tenant_id="zeta", sequencer="1")), "nor does it mind that one"
 
 
-def test_of_many_objects_those_with_a_jobs_result_are_known(store: ResultStore) -> None:
+def test_of_many_objects_those_with_a_jobs_result_are_known(store: UploadResultStore) -> None:
     keys = [f"{PETS}{number}" for number in range(2 * BATCH + 5)]
     for number, key in enumerate(keys[::2]):
         store.save(result(key, sequencer=f"{number:x}", job_id=None if number % 5 == 0 else "1" * 32))
 
     found = store.sequencers("acme", [*keys, *keys[:3]])
 
-    assert found == {key: in_order(f"{number:x}") for number, key in enumerate(keys[::2]) if number % 5}
+    assert found == {key: to_sortable_sequencer(f"{number:x}") for number, key in enumerate(keys[::2]) if number % 5}
 
 
 # --- by key ------------------------------------------------------------------------------------------------------------------
@@ -162,7 +163,7 @@ def test_of_many_objects_those_with_a_jobs_result_are_known(store: ResultStore) 
 NAMES = [f"{PETS}{name}" for name in ("B", "a", "a/b", "a0", "ü", "猫", chr(0x1F600))]  # as their bytes sort
 
 
-def test_results_are_listed_by_key_page_by_page(store: ResultStore) -> None:
+def test_results_are_listed_by_key_page_by_page(store: UploadResultStore) -> None:
     others = ["incoming/acme/dogs/a", "incoming/acme/petsx"]
     for key in (*reversed(NAMES), *others):
         store.save(result(key))
@@ -173,7 +174,7 @@ def test_results_are_listed_by_key_page_by_page(store: ResultStore) -> None:
             assert all_pages(partial(store.page, "acme", prefix, limit), limit) == wanted
 
 
-def test_a_page_that_ends_the_list_has_no_next(store: ResultStore) -> None:
+def test_a_page_that_ends_the_list_has_no_next(store: UploadResultStore) -> None:
     for key in NAMES[:2]:
         store.save(result(key))
 
@@ -183,7 +184,7 @@ def test_a_page_that_ends_the_list_has_no_next(store: ResultStore) -> None:
 
 def test_large_results_are_listed_over_several_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     with in_moto(monkeypatch):
-        store = DynamoResultStore(table(), TABLE)
+        store = DynamoUploadResultStore(table(), TABLE)
         keys = [f"{PETS}{number}" for number in range(8)]
         for key in keys:
             store.save(result(key, prediction="x" * 300_000))
@@ -195,7 +196,7 @@ def test_large_results_are_listed_over_several_pages(monkeypatch: pytest.MonkeyP
 # --- by time -----------------------------------------------------------------------------------------------------------------
 
 
-def kept(store: ResultStore) -> None:
+def kept(store: UploadResultStore) -> None:
     """Eight results, a second apart, every other one a dog's."""
     for number in range(8):
         store.save(result(f"incoming/acme/{('pets', 'dogs')[number % 2]}/{number}", at=1_000.0 + number))
@@ -213,7 +214,7 @@ SPANS = [
 ]
 
 
-def test_results_are_listed_newest_first_page_by_page(store: ResultStore) -> None:
+def test_results_are_listed_newest_first_page_by_page(store: UploadResultStore) -> None:
     kept(store)
 
     for prefix, since, until, numbers in SPANS:
@@ -222,7 +223,7 @@ def test_results_are_listed_newest_first_page_by_page(store: ResultStore) -> Non
             assert "".join(key[-1] for key in found) == numbers
 
 
-def test_a_result_that_was_written_over_is_listed_at_its_last_time(store: ResultStore) -> None:
+def test_a_result_that_was_written_over_is_listed_at_its_last_time(store: UploadResultStore) -> None:
     kept(store)
     store.save(result(f"{PETS}0", at=1_050.0, sequencer="6"))
 
@@ -230,7 +231,7 @@ def test_a_result_that_was_written_over_is_listed_at_its_last_time(store: Result
     assert [(each.key[-1], each.at) for each in found] == [("0", 1_050.0), ("7", 1_007.0), ("6", 1_006.0), ("5", 1_005.0)]
 
 
-def test_results_of_one_moment_are_all_listed(store: ResultStore) -> None:
+def test_results_of_one_moment_are_all_listed(store: UploadResultStore) -> None:
     for number in range(5):
         store.save(result(f"{PETS}{number}"))
 
@@ -240,7 +241,7 @@ def test_results_of_one_moment_are_all_listed(store: ResultStore) -> None:
 
 
 def test_a_prefix_of_few_is_found_among_many_though_some_pages_are_empty(
-    store: ResultStore, monkeypatch: pytest.MonkeyPatch
+    store: UploadResultStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dynamodb_results, "READ_AT_ONCE", 3)
     count = 7 * LOOKS
@@ -264,17 +265,17 @@ def test_a_prefix_of_few_is_found_among_many_though_some_pages_are_empty(
         ("query", lambda store: store.newest("acme", PETS, 0.0, 1.0, 10, None)),
     ],
 )
-def test_a_busy_table_is_an_overload(operation: str, use: Callable[[ResultStore], object]) -> None:
+def test_a_busy_table_is_an_overload(operation: str, use: Callable[[UploadResultStore], object]) -> None:
     client = boto3.client("dynamodb", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x")
     with Stubber(client) as stub:
         stub.add_client_error(operation, "ThrottlingException", http_status_code=400)
         with pytest.raises(Overloaded):
-            use(DynamoResultStore(client, TABLE))
+            use(DynamoUploadResultStore(client, TABLE))
 
 
 def test_keys_that_the_table_had_no_time_for_are_asked_for_again() -> None:
     def item(key: str) -> dict[str, Any]:
-        return {"sk": {"S": key}, "sequencer": {"S": in_order("1")}, "job_id": {"S": "1"}}
+        return {"sk": {"S": key}, "sequencer": {"S": to_sortable_sequencer("1")}, "job_id": {"S": "1"}}
 
     def asked(*keys: str) -> dict[str, Any]:
         places = [{"pk": {"S": "OBJECTS#acme"}, "sk": {"S": key}} for key in keys]
@@ -286,7 +287,7 @@ def test_keys_that_the_table_had_no_time_for_are_asked_for_again() -> None:
         stub.add_response("batch_get_item", answer, {"RequestItems": asked("a", "b")})
         stub.add_response("batch_get_item", {"Responses": {TABLE: [item("b")]}}, {"RequestItems": asked("b")})
 
-        assert set(DynamoResultStore(client, TABLE).sequencers("acme", ["a", "b"])) == {"a", "b"}
+        assert set(DynamoUploadResultStore(client, TABLE).sequencers("acme", ["a", "b"])) == {"a", "b"}
         stub.assert_no_pending_responses()
 
 
@@ -299,6 +300,6 @@ def test_a_table_that_never_has_time_for_a_key_is_an_overload(monkeypatch: pytes
         for _ in range(MOST_TRIES):
             stub.add_response("batch_get_item", {"Responses": {}, "UnprocessedKeys": left})
         with pytest.raises(Overloaded):
-            DynamoResultStore(client, TABLE).sequencers("acme", ["a"])
+            DynamoUploadResultStore(client, TABLE).sequencers("acme", ["a"])
         stub.assert_no_pending_responses()
     assert len(pauses) == MOST_TRIES - 1

@@ -10,7 +10,8 @@ import pytest
 
 from pigeonhole.contract.classification import LabelSetRef
 from pigeonhole.contract.upload_results import ObjectFault, UploadResult
-from pigeonhole.uploads.uploaded_object import ObjectResult, in_order
+from pigeonhole.uploads.upload_result import ObjectResult
+from pigeonhole.uploads.uploaded_file import to_sortable_sequencer
 from support.api_calls import Api, api_with_fakes
 from support.handlers import event
 
@@ -27,7 +28,7 @@ def result(key: str, at: float, tenant_id: str = "acme", **told: Any) -> ObjectR
         "expires_at": "1970-01-01T00:30:00Z",
         "results_uri": "s3://uploads/x",
     }
-    return ObjectResult(tenant_id, in_order("1"), at, 2_000, UploadResult.model_validate(shown | told))
+    return ObjectResult(tenant_id, to_sortable_sequencer("1"), at, 2_000, UploadResult.model_validate(shown | told))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from pigeonhole import wiring
 from pigeonhole.aws.events import SOURCE, UPLOAD_CLASSIFIED
 from pigeonhole.aws.lambda_events import RETRY_S
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, JobInput, UploadClassified, UploadedObject
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, JobInput, UploadClassified, UploadedFile
 from pigeonhole.errors import Overloaded
 from pigeonhole.object_keys import upload_result_key
 from pigeonhole.observability import observer
@@ -98,7 +98,7 @@ def failed(answer: dict[str, Any]) -> list[str]:
     return [item["itemIdentifier"] for item in answer["batchItemFailures"]]
 
 
-def taken(jobs: Jobs) -> list[UploadedObject]:
+def taken(jobs: Jobs) -> list[UploadedFile]:
     kept = [JobInput.model_validate_json(data) for key, data in jobs.objects.objects.items() if key.startswith("inputs/")]
     return [upload for each in kept for upload in each.objects]
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from pigeonhole.aws.events import UPLOAD_CLASSIFIED
 from pigeonhole.object_keys import upload_result_key
-from pigeonhole.uploads.uploaded_object import LABEL_TAG, SCORE_TAG
+from pigeonhole.uploads.upload_tags import LABEL_TAG, SCORE_TAG
 from pigeonhole_cli.local.command import manage_keys
 from support.stack.deployment import Deployment, error_of, image, request, text
 from support.stack.dropping import RESULTS, UPLOADS, Drops, form, send

@@ -14,7 +14,7 @@ import pytest
 
 from gathering import Gathering, most_in_batch
 from pigeonhole.aws.events import UPLOAD_CLASSIFIED
-from pigeonhole.uploads.uploaded_object import LABEL_TAG
+from pigeonhole.uploads.upload_tags import LABEL_TAG
 from support.stack.deployment import Deployment, text
 from support.stack.dropping import Drops
 from support.stack.job_calls import PATIENCE_S, Heard, processes_of

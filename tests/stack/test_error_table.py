@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from pigeonhole.errors import BY_CODE
-from pigeonhole.tenants.tenant import new_key
+from pigeonhole.tenants.tenant import new_api_key
 from pigeonhole_cli.local.command import manage_keys
 from support.loopback import Answer, LoopbackServer, redirect
 from support.stack.deployment import BUCKET, PREFIX, TEXTS, Deploy, Deployment, error_of, image, request, text
@@ -114,7 +114,7 @@ def test_without_a_valid_key_nothing_is_done(deployed: Deployment, method: str, 
 
 
 def test_a_key_that_only_the_gateway_knows_is_not_valid(deployed: Deployment) -> None:
-    gateway, value = deployed.stack.client("apigateway"), new_key()
+    gateway, value = deployed.stack.client("apigateway"), new_api_key()
     key = gateway.create_api_key(name="no tenant", value=value, enabled=True)["id"]
     gateway.create_usage_plan_key(usagePlanId=deployed.outputs["UsagePlanId"], keyId=key, keyType="API_KEY")
 

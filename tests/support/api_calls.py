@@ -21,7 +21,7 @@ from pigeonhole.label_sets.service import LabelSetService
 from pigeonhole.observability import observer
 from pigeonhole.settings import Settings
 from pigeonhole.tenants.authenticate import Authenticator
-from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, hash_of
+from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, hash_api_key
 from pigeonhole.tenants.webhook_secrets import WebhookSecretRotator
 from pigeonhole.uploads.create import UploadFormCreator
 from pigeonhole.uploads.read_results import UploadResultReader
@@ -63,7 +63,7 @@ class Api:
     log: io.StringIO = field(default_factory=io.StringIO)
 
     def __post_init__(self) -> None:
-        self.store.add(ApiKeyRecord("id1", hash_of(KEY), "acme", "laptop", created_at=0), TENANT, known=None)
+        self.store.add(ApiKeyRecord("id1", hash_api_key(KEY), "acme", "laptop", created_at=0), TENANT, known=None)
 
     @cached_property
     def sets(self) -> LabelSetService:

@@ -32,7 +32,8 @@ from pigeonhole.label_sets.label_set import LabelSet
 from pigeonhole.object_keys import label_image_key
 from pigeonhole.ports import Page
 from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, WebhookSecret
-from pigeonhole.uploads.uploaded_object import MAX_TAGS, ObjectResult
+from pigeonhole.uploads.upload_result import ObjectResult
+from pigeonhole.uploads.upload_tags import MAX_TAGS
 
 MODEL = ModelDescription(
     model_id="fake",
@@ -147,8 +148,8 @@ class FakeTenantStore:
 
 
 @dataclass
-class FakeKeyRegistry:
-    """A ports.KeyRegistry in memory. `admitted`: the keys that the gateway lets in."""
+class FakeApiKeyRegistry:
+    """A ports.ApiKeyRegistry in memory. `admitted`: the keys that the gateway lets in."""
 
     values: dict[str, str] = field(default_factory=dict)
     admitted: set[str] = field(default_factory=set)
@@ -454,8 +455,8 @@ class FakeLabelSetStore:
 
 
 @dataclass
-class FakeObjectTags:
-    """A ports.ObjectTags over a dict by key and version; what isn't in it is gone. `before`: runs before each call."""
+class FakeUploadTags:
+    """A ports.UploadTags over a dict by key and version; what isn't in it is gone. `before`: runs before each call."""
 
     tags: dict[tuple[str, str | None], dict[str, str]] = field(default_factory=dict)
     before: Callable[[], None] = lambda: None
@@ -470,8 +471,8 @@ class FakeObjectTags:
 
 
 @dataclass
-class FakeResultStore:
-    """A ports.ResultStore in memory. `before`: runs before each write, to fail."""
+class FakeUploadResultStore:
+    """A ports.UploadResultStore in memory. `before`: runs before each write, to fail."""
 
     results: dict[tuple[str, str], ObjectResult] = field(default_factory=dict)
     before: Callable[[], None] = lambda: None

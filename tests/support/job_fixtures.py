@@ -37,11 +37,11 @@ from support.fakes import (
     FakeJobStore,
     FakeLabelSetStore,
     FakeObjectStore,
-    FakeObjectTags,
     FakePoster,
-    FakeResultStore,
     FakeSecretStore,
     FakeTenantStore,
+    FakeUploadResultStore,
+    FakeUploadTags,
     FakeWebhookQueue,
 )
 
@@ -133,8 +133,8 @@ class Jobs:
     label_sets: Any = field(default_factory=FakeLabelSetStore)
     classifier: Any = field(default_factory=FakeClassifierClient)
     uploaded: Any = field(default_factory=FakeObjectStore)  # the upload bucket, and its results
-    tags: Any = field(default_factory=FakeObjectTags)
-    results: Any = field(default_factory=FakeResultStore)
+    tags: Any = field(default_factory=FakeUploadTags)
+    results: Any = field(default_factory=FakeUploadResultStore)
     tenants: Any = field(default_factory=lambda: FakeTenantStore({"acme": ACME}))
     run: Callable[..., ChunkResult] = even_or_odd
     rules: JobRules = field(default_factory=lambda: JobRules(text_chunk=4, image_chunk=2, keep_s=1_000, stuck_s=300))

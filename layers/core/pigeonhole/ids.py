@@ -1,4 +1,4 @@
-"""Ids of jobs, and of whatever else needs one."""
+"""Random ids that sort by time, of jobs and of uploads."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ import secrets
 
 
 def new_id(now: float) -> str:
-    """Make a job's id, 32 hex digits that sort by time: milliseconds since 1970, then 80 random bits."""
+    """Create an id of 32 hex digits: milliseconds since 1970, then 80 random bits.
+
+    Args:
+        now: Seconds since 1970, UTC.
+    """
     return f"{int(now * 1000):012x}{secrets.token_hex(10)}"
 
 
 def is_id(text: str) -> bool:
-    """Whether a job could have that id."""
+    """Return whether `new_id` could have created `text`."""
     return re.fullmatch(r"[0-9a-f]{32}", text) is not None

@@ -1,4 +1,18 @@
-"""Where callers' uploads lie: under their tenant's prefix of the upload bucket, each under a key of its own. Pure."""
+"""Every S3 prefix, object key and grant of a deployment.
+
+bucket   prefix        rest of the object key          holds
+-------  ------------  ------------------------------  --------------------------------------------------------
+job      inputs/       TENANT/JOB.json                 a job's input
+job      results/      TENANT/JOB/results.json         a job's results that are too large for an HTTP answer
+job      results/      TENANT/JOB/START-RANDOM.json.gz the results of one part of a job
+job      label-sets/   TENANT/LABEL_SET/SHA256         an image of a label
+job      embeddings/   TENANT/LABEL_SET/SHA256.MODEL   the embedding of that image by one revision of the model
+upload   uploads/      TENANT/ID-FILENAME              an image that a request or job will name
+upload   incoming/     TENANT/LABEL_SET/...            a file that is classified by the label set on arrival
+upload   results/      TENANT/LABEL_SET/....json       the result of such a file
+
+Nothing here reads or writes S3.
+"""
 
 from __future__ import annotations
 
@@ -11,85 +25,121 @@ from pigeonhole.contract.messages import S3Grant, Span
 from pigeonhole.ids import new_id
 from pigeonhole.tenants.tenant import TENANT_ID
 
-UPLOADS = "uploads/"  # prefix of the upload bucket
+JOB_INPUTS = "inputs/"
+JOB_RESULTS = "results/"
+LABEL_IMAGES = "label-sets/"
+EMBEDDINGS = "embeddings/"
 
+UPLOADS = "uploads/"
+INCOMING = "incoming/"
+UPLOAD_RESULTS = "results/"
 
-def uploads_grant(tenant_id: str, bucket: str) -> S3Grant:
-    """Where a tenant's uploads are, and what its requests may name of the bucket."""
-    return S3Grant(bucket=bucket, prefix=f"{UPLOADS}{tenant_id}/")
+MAX_KEY_BYTES = 1024  # S3's limit for an object key in UTF-8
+MAX_NAME_CHARS = 100  # of a caller's filename in an object key
 
-
-def new_upload_key(prefix: str, filename: str | None, now: float, ending: str = "") -> str:
-    """The key of a new upload, which nobody can guess. The file's name is its end: its letters, digits, `-`, `_` and dots.
-
-    `prefix`: where it lies, with a slash at its end; `ending`: is added unless the name has it.
-    """
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", filename or "").strip("-.")[-100:]
-    key = f"{prefix}{new_id(now)}" + (f"-{plain}" if plain else "")
-    return key if key.lower().endswith(ending) else key + ending
-
-
-JOB_INPUTS, JOB_RESULTS = "inputs/", "results/"  # prefixes of the job bucket
+# --- the job bucket ----------------------------------------------------------------------------------------------------------
 
 
 def job_input_key(tenant_id: str, job_id: str) -> str:
-    """The object that holds a job's JobInput."""
+    """Return the key of a job's JobInput."""
     return f"{JOB_INPUTS}{tenant_id}/{job_id}.json"
 
 
 def job_results_key(tenant_id: str, job_id: str) -> str:
-    """The object that holds the whole answer of a job, where it is too large for one of the API's."""
+    """Return the key of a job's results, for results that are too large for an HTTP answer."""
     return f"{JOB_RESULTS}{tenant_id}/{job_id}/results.json"
 
 
 def part_key(tenant_id: str, job_id: str, span: Span) -> str:
-    """A new object for a part's results. No two writers share one: the loser's must not replace the winner's."""
+    """Create a key for a part's results.
+
+    Two workers never share a key, so the worker whose part is rejected can't replace the other worker's object.
+    """
     return f"{JOB_RESULTS}{tenant_id}/{job_id}/{span.start:06d}-{secrets.token_hex(8)}.json.gz"
 
 
-LABEL_IMAGES, EMBEDDINGS = "label-sets/", "embeddings/"  # prefixes of the job bucket
+def label_image_key(tenant_id: str, label_set: str, sha256: str) -> str:
+    """Return the key of a label's image. The same image of a label set always has the same key."""
+    return f"{LABEL_IMAGES}{tenant_id}/{label_set}/{sha256}"
 
 
-def label_image_key(tenant_id: str, name: str, digest: str) -> str:
-    """The object that holds an image of a set. `digest`: SHA-256 of its bytes, so the same image is the same object."""
-    return f"{LABEL_IMAGES}{tenant_id}/{name}/{digest}"
+def embedding_key(image_key: str, model_revision: str) -> str:
+    """Return the key of a label image's embedding. Each revision of a model has embeddings of its own.
+
+    Args:
+        image_key: The image's `label_image_key`.
+        model_revision: The revision of the model that made the embedding.
+    """
+    digest = hashlib.sha256(model_revision.encode()).hexdigest()[:16]
+    return f"{EMBEDDINGS}{image_key.removeprefix(LABEL_IMAGES)}.{digest}"
 
 
 def label_images_grant(tenant_id: str, bucket: str) -> S3Grant:
-    """Where a tenant's kept images are."""
+    """Grant a tenant the images of its label sets."""
     return S3Grant(bucket=bucket, prefix=f"{LABEL_IMAGES}{tenant_id}/")
 
 
-INCOMING, UPLOAD_RESULTS = "incoming/", "results/"  # prefixes of the upload bucket
+# --- the upload bucket -------------------------------------------------------------------------------------------------------
 
 
-MAX_KEY_BYTES = 1024  # S3's
+def uploads_grant(tenant_id: str, bucket: str) -> S3Grant:
+    """Grant a tenant the images that it uploaded for requests and jobs."""
+    return S3Grant(bucket=bucket, prefix=f"{UPLOADS}{tenant_id}/")
+
+
+def incoming_grant(tenant_id: str, bucket: str) -> S3Grant:
+    """Grant a tenant the files that it uploaded to be classified on arrival."""
+    return S3Grant(bucket=bucket, prefix=f"{INCOMING}{tenant_id}/")
+
+
+def upload_key(prefix: str, filename: str | None, now: float, ending: str = "") -> str:
+    """Create a key for an upload that can't be guessed and ends with the file's name.
+
+    Of the file's name the key has letters, digits, `-`, `_` and dots.
+
+    Args:
+        prefix: The folder, with a slash at its end.
+        filename: The caller's name of the file.
+        now: Seconds since 1970. Keys of one prefix sort by it.
+        ending: Is appended unless the file's name already ends with it.
+    """
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", filename or "").strip("-.")[-MAX_NAME_CHARS:]
+    object_key = f"{prefix}{new_id(now)}" + (f"-{name}" if name else "")
+    return object_key if object_key.lower().endswith(ending) else object_key + ending
 
 
 @dataclass(frozen=True)
 class UploadLocation:
-    """Whose file it is, and which label set it is for: a name that no set may have, none if it is in no folder of one."""
+    """The folders of a file under `incoming/`.
+
+    Attributes:
+        tenant_id: The tenant that uploaded the file.
+        label_set: The folder that names a label set. It may be no valid name; it is empty without such a folder.
+    """
 
     tenant_id: str
     label_set: str
 
+    @classmethod
+    def parse(cls, object_key: str) -> UploadLocation | None:
+        """Read the folders of an object key.
 
-def place_of(key: str) -> UploadLocation | None:
-    """Where a key lies; None for one that is no file of a tenant's, such as the folders that S3's console makes."""
-    parts = key.split("/", 3)
-    if len(parts) < 3 or parts[0] + "/" != INCOMING or not TENANT_ID.fullmatch(parts[1]) or key.endswith("/"):
-        return None
-    return UploadLocation(parts[1], parts[2] if len(parts) == 4 else "")
-
-
-def upload_result_key(key: str) -> str:
-    """The object that says what became of the file of that key."""
-    place, digest = place_of(key), hashlib.sha256(key.encode()).hexdigest()
-    shorter = [f"{place.tenant_id}/{place.label_set}/{digest}", f"{place.tenant_id}/{digest}"] if place else []
-    made = (f"{UPLOAD_RESULTS}{name}.json" for name in (key.removeprefix(INCOMING), *shorter, digest))
-    return next(each for each in made if len(each.encode()) <= MAX_KEY_BYTES)  # a folder may be as long as a key
+        Returns:
+            None if the key isn't a tenant's file, such as the empty objects that S3's console creates as folders.
+        """
+        parts = object_key.split("/", 3)
+        is_file = len(parts) >= 3 and not object_key.endswith("/")
+        if not is_file or parts[0] + "/" != INCOMING or not TENANT_ID.fullmatch(parts[1]):
+            return None
+        return cls(parts[1], parts[2] if len(parts) == 4 else "")
 
 
-def incoming_grant(tenant_id: str, bucket: str) -> S3Grant:
-    """Where a tenant drops files, and what its requests may name of the bucket."""
-    return S3Grant(bucket=bucket, prefix=f"{INCOMING}{tenant_id}/")
+def upload_result_key(object_key: str) -> str:
+    """Return the key of the JSON object that holds the result of a file under `incoming/`.
+
+    If the key would be too long, a hash stands in place of the file's name and, if necessary, of its folders.
+    """
+    location, digest = UploadLocation.parse(object_key), hashlib.sha256(object_key.encode()).hexdigest()
+    shorter = [f"{location.tenant_id}/{location.label_set}/{digest}", f"{location.tenant_id}/{digest}"] if location else []
+    candidates = (f"{UPLOAD_RESULTS}{name}.json" for name in (object_key.removeprefix(INCOMING), *shorter, digest))
+    return next(key for key in candidates if len(key.encode()) <= MAX_KEY_BYTES)

@@ -19,9 +19,9 @@ from pigeonhole.label_sets.label_set import LabelSet
 from pigeonhole.tenants.tenant import Tenant
 from pigeonhole.uploads.create import UploadFormCreator
 from pigeonhole.uploads.read_results import UploadResultReader
-from pigeonhole.uploads.uploaded_object import ObjectResult
+from pigeonhole.uploads.upload_result import ObjectResult
 from support.cli.api_server import Answer, ApiServer, Request, refusal
-from support.fakes import FakeLabelSetStore, FakeResultStore
+from support.fakes import FakeLabelSetStore, FakeUploadResultStore
 
 TENANT = "acme"
 FOLDER = f"incoming/{TENANT}/pets/"
@@ -54,7 +54,7 @@ class UploadApi(ApiServer):
         self.broken: dict[str, Answer] = {}
         self.stored: dict[str, bytes] = {}
         self.clock: Callable[[], float] = time.time
-        self.results = FakeResultStore()
+        self.results = FakeUploadResultStore()
         self._read = UploadResultReader(store=self.results, clock=lambda: 0.0)
         self._sets = FakeLabelSetStore(
             sets={(TENANT, "pets"): LabelSet(TENANT, "pets", 1, 0.0, 0.0, {"labels": [{"type": "text", "value": "cat"}]})}

@@ -10,17 +10,17 @@ from typer.testing import CliRunner, Result
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.errors import NotFound
 from pigeonhole.tenants.api_keys import ApiKeyManager
-from pigeonhole.tenants.tenant import hash_of
+from pigeonhole.tenants.tenant import hash_api_key
 from pigeonhole_cli import keys
 from pigeonhole_cli.main import app
-from support.fakes import FakeKeyRegistry, FakeTenantStore
+from support.fakes import FakeApiKeyRegistry, FakeTenantStore
 
 
 class Stack:
     """A deployment in memory, and the command line in front of it."""
 
     def __init__(self) -> None:
-        self.registry, self.store = FakeKeyRegistry(), FakeTenantStore()
+        self.registry, self.store = FakeApiKeyRegistry(), FakeTenantStore()
         self.asked: list[tuple[str, str | None]] = []
 
     def services(self, stack_name: str, endpoint_url: str | None) -> ApiKeyManager:
@@ -45,7 +45,7 @@ def test_a_new_key_is_all_that_goes_to_standard_output(stack: Stack) -> None:
 
     key = result.stdout.removesuffix("\n")
     assert re.fullmatch(r"pgh\w{40}", key)
-    assert stack.store.records["key1"].key_hash == hash_of(key)
+    assert stack.store.records["key1"].key_hash == hash_api_key(key)
     assert key not in result.stderr
     assert "key1 of tenant acme" in result.stderr
 
@@ -113,7 +113,7 @@ def test_a_new_key_is_shown_even_if_the_old_one_could_not_be_ended(stack: Stack,
     monkeypatch.setattr(stack.registry, "delete", fail)
     result = stack.run("rotate", "key1", exit_code=1)
 
-    assert hash_of(result.stdout.strip()) == stack.store.records["key2"].key_hash
+    assert hash_api_key(result.stdout.strip()) == stack.store.records["key2"].key_hash
     assert "pigeonhole keys revoke key1" in result.stderr
     assert "error: the gateway is gone" in result.stderr
 

@@ -9,7 +9,7 @@ import pytest
 
 from pigeonhole.contract.classification import RequestLimits
 from pigeonhole.contract.jobs import JobStatus
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, JobInput, Span, UploadedObject
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, JobInput, Span, UploadedFile
 from pigeonhole.errors import NotFound, UnreadableImage
 from pigeonhole.ids import new_id
 from pigeonhole.jobs.job import Job
@@ -229,14 +229,14 @@ def test_a_caller_is_told_no_more_of_a_dead_sample_than_before() -> None:
     assert "gave_up" not in shown.model_dump_json()
 
 
-def dropped(name: str, **more: Any) -> UploadedObject:
-    return UploadedObject(key=f"incoming/acme/pets/{name}", version_id=f"v-{name}", sequencer="1", size=1, **more)
+def dropped(name: str, **more: Any) -> UploadedFile:
+    return UploadedFile(key=f"incoming/acme/pets/{name}", version_id=f"v-{name}", sequencer="1", size=1, **more)
 
 
 def test_of_a_job_of_files_the_dead_samples_files_go_on() -> None:
     jobs = Jobs()
     uploads = [dropped(f"{number}.txt") for number in range(10)]
-    old = jobs.submitter.submit(request(10), tenant=ACME, log_id="l", objects=uploads)
+    old = jobs.submitter.submit(request(10), tenant=ACME, log_id="l", uploads=uploads)
     first, second, last = (jobs.take() for _ in old.chunks())
     jobs.dead_letters.fail(first)
     jobs.worker.process(second, lambda: 100.0)
@@ -244,7 +244,7 @@ def test_of_a_job_of_files_the_dead_samples_files_go_on() -> None:
 
     made = jobs.redriver.redrive("acme", old.id)
 
-    assert (made.samples, made.job.has_objects) == ([0, 1, 2, 3, 8, 9], True)
+    assert (made.samples, made.job.has_uploads) == ([0, 1, 2, 3, 8, 9], True)
     assert kept(jobs, made.job).objects == tuple(uploads[index] for index in made.samples)
 
 
@@ -252,11 +252,11 @@ def test_of_a_list_no_result_is_told_by_the_part_of_it_that_is_redriven() -> Non
     """It would take the place of the whole list's."""
     jobs = Jobs()
     upload = dropped("a.jsonl", samples=8, is_lines=True)
-    old = jobs.submitter.submit(request(8), tenant=ACME, log_id="l", objects=[upload])
+    old = jobs.submitter.submit(request(8), tenant=ACME, log_id="l", uploads=[upload])
     jobs.dead_letters.fail(jobs.take())
     jobs.work()
 
     made = jobs.redriver.redrive("acme", old.id)
 
-    assert (made.samples, made.job.has_objects) == ([0, 1, 2, 3], False)
+    assert (made.samples, made.job.has_uploads) == ([0, 1, 2, 3], False)
     assert kept(jobs, made.job).objects == ()

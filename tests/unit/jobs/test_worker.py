@@ -12,7 +12,7 @@ import pytest
 
 from pigeonhole.contract.classification import LabelScore
 from pigeonhole.contract.jobs import JobResponse, JobStatus
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, S3Grant, Span, UploadedObject
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, S3Grant, Span, UploadedFile
 from pigeonhole.errors import Overloaded, UnfetchableUrl, UnreadableImage
 from pigeonhole.jobs.job import Part
 from pigeonhole.jobs.parts import INLINE_BYTES
@@ -506,7 +506,7 @@ def test_results_that_the_worker_could_not_assemble_are_assembled_for_the_first_
 # --- of uploaded files -------------------------------------------------------------------------------------------------------
 
 
-def versions_asked(values: list[str], uploads: list[UploadedObject]) -> list[dict[str, str]]:
+def versions_asked(values: list[str], uploads: list[UploadedFile]) -> list[dict[str, str]]:
     """What versions the workers on a job's chunks, of two images each, are told to read."""
     asked: list[dict[str, str]] = []
 
@@ -518,13 +518,13 @@ def versions_asked(values: list[str], uploads: list[UploadedObject]) -> list[dic
 
     jobs = Jobs(run=run)
     dataset = [{"type": "image", "value": value} for value in values]
-    jobs.submitter.submit(request(0, dataset=dataset), tenant=ACME, log_id="l", objects=uploads)
+    jobs.submitter.submit(request(0, dataset=dataset), tenant=ACME, log_id="l", uploads=uploads)
     jobs.work()
     return asked
 
 
-def dropped(name: str, version_id: str | None, **more: Any) -> UploadedObject:
-    return UploadedObject(key=f"incoming/acme/pets/{name}", version_id=version_id, sequencer="1", size=1, **more)
+def dropped(name: str, version_id: str | None, **more: Any) -> UploadedFile:
+    return UploadedFile(key=f"incoming/acme/pets/{name}", version_id=version_id, sequencer="1", size=1, **more)
 
 
 def test_each_image_of_a_chunk_is_read_in_the_version_that_was_uploaded() -> None:

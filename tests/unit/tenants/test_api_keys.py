@@ -9,10 +9,10 @@ import pytest
 
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.errors import InvalidApiKey, NotFound, Overloaded
-from pigeonhole.tenants.api_keys import ApiKeyManager, NewKey
+from pigeonhole.tenants.api_keys import ApiKeyManager, NewApiKey
 from pigeonhole.tenants.authenticate import Authenticator
-from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, hash_of
-from support.fakes import FakeKeyRegistry, FakeTenantStore
+from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, hash_api_key
+from support.fakes import FakeApiKeyRegistry, FakeTenantStore
 
 GRANT = S3Grant(bucket="photos", prefix="acme/")
 OTHER = S3Grant(bucket="photos", prefix="other/")
@@ -29,7 +29,7 @@ class Deployment:
     """A gateway and a table, in memory. `fail`: makes a call raise, before or after it has done its work."""
 
     def __init__(self) -> None:
-        self.registry, self.store, self.clock = FakeKeyRegistry(), FakeTenantStore(), Clock()
+        self.registry, self.store, self.clock = FakeApiKeyRegistry(), FakeTenantStore(), Clock()
         self.keys = ApiKeyManager(registry=self.registry, store=self.store, clock=self.clock)
 
     def fail(self, part: object, call: str, *, after: bool = False, error: BaseException | None = None) -> None:
@@ -76,7 +76,7 @@ def test_a_new_key_works_and_belongs_to_its_tenant(deployment: Deployment) -> No
 
     assert deployment.works(made.value)
     assert Authenticator(store=deployment.store).authenticate(made.value) == Tenant("acme", created_at=1_000, grants=(GRANT,))
-    assert made.record == ApiKeyRecord("key1", hash_of(made.value), "acme", "laptop", created_at=1_000)
+    assert made.record == ApiKeyRecord("key1", hash_api_key(made.value), "acme", "laptop", created_at=1_000)
 
 
 def test_a_second_key_joins_the_tenant_and_adds_its_grants(deployment: Deployment) -> None:
@@ -146,7 +146,7 @@ def test_a_failure_leaves_the_tenant_and_its_other_key_alone(deployment: Deploym
 
 
 def test_two_keys_made_at_once_lose_no_grant(deployment: Deployment) -> None:
-    others: list[NewKey] = []
+    others: list[NewApiKey] = []
     deployment.meanwhile("create", lambda: others.append(deployment.keys.create("acme", "other", [OTHER])))
 
     with pytest.raises(Overloaded, match="Try again") as caught:
@@ -161,7 +161,7 @@ def test_two_keys_made_at_once_lose_no_grant(deployment: Deployment) -> None:
 
 
 def test_what_is_taken_back_leaves_the_tenant_of_a_key_that_was_made_meanwhile(deployment: Deployment) -> None:
-    others: list[NewKey] = []
+    others: list[NewApiKey] = []
 
     def create_and_fail() -> None:
         others.append(deployment.keys.create("acme", "other"))
@@ -202,7 +202,7 @@ def test_a_crash_between_two_steps_leaves_no_key_that_works_without_a_tenant(dep
         deployment.keys.create("acme", "laptop")
 
     for key_id in deployment.registry.admitted:
-        assert deployment.store.by_hash(hash_of(deployment.registry.values[key_id]))
+        assert deployment.store.by_hash(hash_api_key(deployment.registry.values[key_id]))
 
 
 def test_a_revoked_key_stops_working_and_stays_in_the_list(deployment: Deployment) -> None:

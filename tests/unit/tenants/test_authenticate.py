@@ -6,7 +6,7 @@ import pytest
 
 from pigeonhole.errors import InvalidApiKey, Overloaded
 from pigeonhole.tenants.authenticate import Authenticator
-from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, hash_of
+from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, hash_api_key
 from support.fakes import FakeTenantStore
 
 
@@ -19,7 +19,7 @@ class Clock:
 
 def store_with(key: str, ends_at: int | None = None) -> FakeTenantStore:
     store = FakeTenantStore()
-    record = ApiKeyRecord("id1", hash_of(key), "acme", "laptop", created_at=0, ends_at=ends_at)
+    record = ApiKeyRecord("id1", hash_api_key(key), "acme", "laptop", created_at=0, ends_at=ends_at)
     store.add(record, Tenant("acme", 0), known=None)
     return store
 
@@ -87,7 +87,7 @@ def test_a_wrong_key_is_looked_up_each_time_so_that_it_works_once_it_is_made() -
     authenticate = Authenticator(store=store)
     with pytest.raises(InvalidApiKey):
         authenticate.authenticate("k1")
-    store.add(ApiKeyRecord("id1", hash_of("k1"), "acme", "laptop", created_at=0), Tenant("acme", 0), known=None)
+    store.add(ApiKeyRecord("id1", hash_api_key("k1"), "acme", "laptop", created_at=0), Tenant("acme", 0), known=None)
 
     assert authenticate.authenticate("k1").id == "acme"
 
@@ -95,7 +95,7 @@ def test_a_wrong_key_is_looked_up_each_time_so_that_it_works_once_it_is_made() -
 def test_the_memory_is_bounded() -> None:
     store = FakeTenantStore()
     for number in range(10):
-        record = ApiKeyRecord(f"id{number}", hash_of(f"k{number}"), f"tenant{number}", "n", created_at=0)
+        record = ApiKeyRecord(f"id{number}", hash_api_key(f"k{number}"), f"tenant{number}", "n", created_at=0)
         store.add(record, Tenant(record.tenant_id, 0), known=None)
     authenticate = Authenticator(store=store, remembered=3)
     for number in range(10):

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, hash_of, new_key
+from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, hash_api_key, new_api_key
 
 
 @pytest.mark.parametrize("tenant_id", ["acme", "a", "a-1", "0", "x" * 63])
@@ -21,15 +21,15 @@ def test_another_tenant_id_is_refused(tenant_id: str) -> None:
 
 
 def test_a_key_is_long_random_and_made_of_letters_and_digits() -> None:
-    keys = {new_key() for _ in range(100)}
+    keys = {new_api_key() for _ in range(100)}
 
     assert len(keys) == 100
     assert all(re.fullmatch(r"pgh[A-Za-z0-9]{40}", key) for key in keys)
 
 
 def test_the_hash_of_a_key_is_its_sha_256() -> None:
-    assert hash_of("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert len(hash_of("\ud800 whatever a header may hold é")) == 64
+    assert hash_api_key("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert len(hash_api_key("\ud800 whatever a header may hold é")) == 64
 
 
 @pytest.mark.parametrize(("ends_at", "valid"), [(None, True), (101, True), (100, False), (99, False)])

@@ -9,9 +9,9 @@ from pigeonhole.contract.classification import RequestLimits
 from pigeonhole.contract.uploads import MAX_FILENAME, FileKind
 from pigeonhole.errors import InvalidRequest
 from pigeonhole.label_sets.label_set import LabelSet
-from pigeonhole.object_keys import UploadLocation, incoming_grant, place_of, uploads_grant
+from pigeonhole.object_keys import UploadLocation, incoming_grant, uploads_grant
 from pigeonhole.uploads.create import UploadFormCreator
-from pigeonhole.uploads.uploaded_object import kind_of
+from pigeonhole.uploads.uploaded_file import to_file_kind
 from support.fakes import FakeLabelSetStore, FakeUploadForms
 from support.job_fixtures import ACME, ZETA
 
@@ -105,7 +105,7 @@ def test_a_file_for_a_label_set_lies_where_it_is_classified() -> None:
     ((key, *_),) = forms.asked
     assert key.startswith(incoming_grant("acme", "bucket").prefix + "pets/")
     assert key.endswith("-shelf-7.png")
-    assert place_of(key) == UploadLocation("acme", "pets")
+    assert UploadLocation.parse(key) == UploadLocation("acme", "pets")
     assert (made.object_key, made.bucket) == (key, "bucket")
 
 
@@ -142,7 +142,7 @@ def test_a_file_is_read_as_what_it_was_said_to_be_whatever_its_name(
 
     ((key, asked, *_),) = forms.asked
     assert asked == content_type
-    assert kind_of(key) is kind
+    assert to_file_kind(key) is kind
     assert key.endswith(ending)
     assert len(key) == len("incoming/acme/pets/") + 32 + len(ending), "nothing else is added"
 

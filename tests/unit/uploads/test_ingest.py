@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pigeonhole.contract.classification import UNLIMITED, LabelSetRef, RequestLimits
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, JobInput, UploadedObject
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, JobInput, UploadedFile
 from pigeonhole.contract.upload_results import UploadResult
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Job
@@ -20,7 +20,7 @@ from pigeonhole.object_keys import job_input_key
 from pigeonhole.tenants.tenant import Tenant
 from pigeonhole.uploads.ingest import STOP_S, IngestSummary
 from pigeonhole.uploads.read_files import EMPTY, GONE, MOST_FAULTS, NO_TEXT
-from pigeonhole.uploads.uploaded_object import in_order
+from pigeonhole.uploads.uploaded_file import to_sortable_sequencer
 from support.fakes import Fault
 from support.job_fixtures import ACME, ZETA, Jobs
 
@@ -44,17 +44,15 @@ def made(*tenants: Tenant, **more: Any) -> Jobs:
     return jobs
 
 
-def drop(
-    jobs: Jobs, name: str, data: bytes = b"12345", *, sequencer: str = "1", folder: str = "acme/numbers"
-) -> UploadedObject:
+def drop(jobs: Jobs, name: str, data: bytes = b"12345", *, sequencer: str = "1", folder: str = "acme/numbers") -> UploadedFile:
     """Put a file where it is read, and tell of it as S3 does."""
     key, version_id = f"incoming/{folder}/{name}", f"v{sequencer}"
     jobs.uploaded.versions[key, version_id] = jobs.uploaded.objects[key] = data
     jobs.tags.tags[key, version_id] = {}
-    return UploadedObject(key=key, version_id=version_id, sequencer=sequencer, size=len(data))
+    return UploadedFile(key=key, version_id=version_id, sequencer=sequencer, size=len(data))
 
 
-def take(jobs: Jobs, *uploads: UploadedObject) -> IngestSummary:
+def take(jobs: Jobs, *uploads: UploadedFile) -> IngestSummary:
     return jobs.ingester.ingest(uploads, log_id="log-1")
 
 
@@ -70,7 +68,7 @@ def finish(jobs: Jobs) -> None:
     jobs.notify()
 
 
-def told(jobs: Jobs, upload: UploadedObject) -> UploadResult:
+def told(jobs: Jobs, upload: UploadedFile) -> UploadResult:
     found: UploadResult = jobs.results.results[upload.key.split("/")[1], upload.key].told
     return found
 
@@ -104,8 +102,8 @@ def test_a_job_says_its_set_and_which_versions_its_files_have() -> None:
 
     (of_image, kept), (of_text, lines) = taken(jobs)
     assert of_text.label_set == of_image.label_set == LabelSetRef(name="numbers", version=1)
-    assert of_text.has_objects
-    assert of_image.has_objects
+    assert of_text.has_uploads
+    assert of_image.has_uploads
     assert kept.objects == (image,)
     assert lines.objects == (text.model_copy(update={"samples": 2, "is_lines": True}),)
     assert (kept.log_id, kept.request.scores, [label.name for label in kept.request.labels]) == ("log-1", True, ["even", "odd"])
@@ -427,7 +425,7 @@ def test_whatever_call_ingest_is_lost_at_each_file_has_one_job_and_one_result(er
         assert {key for _, key in jobs.results.results} == {it.key for it in (*uploads, *bad)}
         assert [told(jobs, it).status for it in (*uploads, *bad)] == ["succeeded"] * 4 + ["failed"] * 2
         assert {event.key for event in jobs.bus.uploads} == {it.key for it in (*uploads, *bad)}
-        assert [result.sequencer for result in jobs.results.results.values()] == [in_order("1")] * 6
+        assert [result.sequencer for result in jobs.results.results.values()] == [to_sortable_sequencer("1")] * 6
         if not hook.raised:
             assert number > 15, "there are so many calls, at least"
             return

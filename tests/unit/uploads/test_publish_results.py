@@ -12,13 +12,13 @@ import pytest
 
 from pigeonhole.contract.classification import LabelScore, LabelSetRef, SampleFault
 from pigeonhole.contract.jobs import Progress
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, UploadClassified, UploadedObject
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, UploadClassified, UploadedFile
 from pigeonhole.contract.upload_results import ObjectFault, UploadResult
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import LEASE_S, Job
 from pigeonhole.object_keys import job_input_key, upload_result_key
 from pigeonhole.uploads.publish_results import CANCELED, NOT_DONE, JobResultsPublisher, PublishSummary, refused
-from pigeonhole.uploads.uploaded_object import LABEL_TAG, MAX_TAGS, SCORE_TAG
+from pigeonhole.uploads.upload_tags import LABEL_TAG, MAX_TAGS, SCORE_TAG
 from support.fakes import Fault
 from support.job_fixtures import ACME, BAD, Jobs, request
 
@@ -53,17 +53,17 @@ def made(**more: Any) -> Jobs:
     return Jobs(**{"run": scored} | more)
 
 
-def dropped(jobs: Jobs, name: str, *, sequencer: str = "1", **more: Any) -> UploadedObject:
+def dropped(jobs: Jobs, name: str, *, sequencer: str = "1", **more: Any) -> UploadedFile:
     """A file that was dropped, without tags."""
     key, version_id = f"incoming/acme/numbers/{name}", f"v{sequencer}"
     jobs.tags.tags[key, version_id] = {}
-    return UploadedObject(key=key, version_id=version_id, sequencer=sequencer, size=9, **more)
+    return UploadedFile(key=key, version_id=version_id, sequencer=sequencer, size=9, **more)
 
 
-def submitted(jobs: Jobs, uploads: Sequence[UploadedObject], values: Sequence[str], **more: Any) -> Job:
+def submitted(jobs: Jobs, uploads: Sequence[UploadedFile], values: Sequence[str], **more: Any) -> Job:
     dataset = [{"type": "text", "value": value} for value in values]
     asked = request(0, **{"dataset": dataset, "scores": True} | more)
-    return jobs.submitter.submit(asked, tenant=ACME, log_id="l", label_set=NUMBERS, objects=uploads)
+    return jobs.submitter.submit(asked, tenant=ACME, log_id="l", label_set=NUMBERS, uploads=uploads)
 
 
 def publish(jobs: Jobs, job: Job) -> PublishSummary:
@@ -73,23 +73,23 @@ def publish(jobs: Jobs, job: Job) -> PublishSummary:
     ).publish(jobs.job(job))
 
 
-def done(jobs: Jobs, uploads: Sequence[UploadedObject], values: Sequence[str], **more: Any) -> Job:
+def done(jobs: Jobs, uploads: Sequence[UploadedFile], values: Sequence[str], **more: Any) -> Job:
     job = submitted(jobs, uploads, values, **more)
     jobs.work()
     jobs.notify()
     return jobs.job(job)
 
 
-def told(jobs: Jobs, upload: UploadedObject) -> UploadResult:
+def told(jobs: Jobs, upload: UploadedFile) -> UploadResult:
     found: UploadResult = jobs.results.results["acme", upload.key].told
     return found
 
 
-def whole(jobs: Jobs, upload: UploadedObject) -> Any:
+def whole(jobs: Jobs, upload: UploadedFile) -> Any:
     return json.loads(jobs.uploaded.objects[upload_result_key(upload.key)])
 
 
-def tags(jobs: Jobs, upload: UploadedObject) -> dict[str, str]:
+def tags(jobs: Jobs, upload: UploadedFile) -> dict[str, str]:
     found: dict[str, str] = jobs.tags.tags[upload.key, upload.version_id]
     return found
 
@@ -268,7 +268,7 @@ def test_a_file_that_cannot_be_tagged_is_counted_and_told_otherwise(trouble: str
 
 def test_where_no_tags_are_wanted_none_are_given() -> None:
     jobs = made(tags=None)
-    upload = UploadedObject(key="incoming/acme/numbers/1.jpg", sequencer="1", size=1)
+    upload = UploadedFile(key="incoming/acme/numbers/1.jpg", sequencer="1", size=1)
     job = submitted(jobs, [upload], ["1"])
     jobs.work()
 

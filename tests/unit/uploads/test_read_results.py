@@ -12,7 +12,8 @@ from pigeonhole.contract.upload_results import ResultsWanted, UploadResult
 from pigeonhole.errors import InvalidRequest, NotFound
 from pigeonhole.object_keys import MAX_KEY_BYTES
 from pigeonhole.uploads.read_results import UploadResultReader
-from pigeonhole.uploads.uploaded_object import ObjectResult, in_order
+from pigeonhole.uploads.upload_result import ObjectResult
+from pigeonhole.uploads.uploaded_file import to_sortable_sequencer
 from support.job_fixtures import Jobs
 
 NOW = 10_000.0
@@ -22,7 +23,7 @@ DOG = "incoming/acme/dogs/a.jpg"
 
 def result(key: str, at: float, *, tenant_id: str = "acme", expires_at: int = 20_000) -> ObjectResult:
     told = UploadResult(key=key, status="succeeded", classified_at="", expires_at="", prediction="cat", results_uri="")
-    return ObjectResult(tenant_id, in_order("1"), at, expires_at, told)
+    return ObjectResult(tenant_id, to_sortable_sequencer("1"), at, expires_at, told)
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from pigeonhole.ports import Page
 from pigeonhole.tenants.webhook_secrets import NewWebhookSecret
 from pigeonhole.timestamps import to_iso
 from pigeonhole.uploads.create import UploadForm
-from pigeonhole.uploads.uploaded_object import ObjectResult
+from pigeonhole.uploads.upload_result import ObjectResult
 
 
 def to_classification_response(request: ClassificationRequest, results: JobResults, log_id: str) -> ClassificationResponse:

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class ApiGatewayKeys:
-    """The KeyRegistry of a deployment. `client`: a boto3 API Gateway client."""
+    """The ApiKeyRegistry of a deployment. `client`: a boto3 API Gateway client."""
 
     def __init__(self, client: Any, usage_plan_id: str) -> None:
         self._client = client

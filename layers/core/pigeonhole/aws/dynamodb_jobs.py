@@ -204,7 +204,7 @@ def _item_of(job: Job) -> Item:
         item["label_set"] = {"M": named}
     if job.has_results_object:
         item["has_whole"] = {"BOOL": True}
-    if job.has_objects:
+    if job.has_uploads:
         item["has_objects"] = {"BOOL": True}
     if job.announcement:
         item["announcement"] = {"S": job.announcement}
@@ -230,7 +230,7 @@ def _job_of(item: Item) -> Job:
         version=int(item["version"]["N"]),
         label_set=_ref_of(item["label_set"]["M"]) if "label_set" in item else None,
         has_results_object="has_whole" in item,
-        has_objects="has_objects" in item,
+        has_uploads="has_objects" in item,
         announcement=NotificationStatus(item["announcement"]["S"]) if "announcement" in item else None,
         webhook=_webhook_of(item["webhook"]["M"]) if "webhook" in item else None,
         **{"due_at": None, **times},

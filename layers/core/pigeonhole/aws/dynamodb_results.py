@@ -15,7 +15,7 @@ from typing import Any
 from pigeonhole.aws.dynamodb import Item, call, get_item, get_items
 from pigeonhole.contract.upload_results import UploadResult
 from pigeonhole.ports import Page
-from pigeonhole.uploads.uploaded_object import ObjectResult
+from pigeonhole.uploads.upload_result import ObjectResult
 
 BY_TIME = "by-time"
 READ_AT_ONCE, LOOKS = 100, 10  # results of the index that are looked at for a page of ours, and how often
@@ -26,8 +26,8 @@ _MAY_REPLACE = (
 )
 
 
-class DynamoResultStore:
-    """The ResultStore of a deployment. `client`: a boto3 DynamoDB client."""
+class DynamoUploadResultStore:
+    """The UploadResultStore of a deployment. `client`: a boto3 DynamoDB client."""
 
     def __init__(self, client: Any, table: str) -> None:
         self._client = client

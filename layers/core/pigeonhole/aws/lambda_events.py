@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from pydantic import BaseModel, ValidationError
 
-from pigeonhole.contract.messages import UploadedObject
+from pigeonhole.contract.messages import UploadedFile
 from pigeonhole.observability import Observer
 
 RETRY_S = 30  # after the first try
@@ -77,7 +77,7 @@ def job_of(record: DynamoDBRecord) -> tuple[str, str]:
     return str(keys["pk"]).removeprefix("JOBS#"), str(keys["sk"])
 
 
-def uploads_of(record: SQSRecord, bucket: str, seen: Observer) -> list[UploadedObject]:
+def uploads_of(record: SQSRecord, bucket: str, seen: Observer) -> list[UploadedFile]:
     """The new objects that a notification of S3 tells; none, and a line in the log without its text, if it can't be read.
 
     S3 tests each queue with a message of its own when its notifications are set up; that tells none.
@@ -93,10 +93,10 @@ def uploads_of(record: SQSRecord, bucket: str, seen: Observer) -> list[UploadedO
         return []
 
 
-def _upload_of(told: dict[str, Any], bucket: str) -> UploadedObject:
+def _upload_of(told: dict[str, Any], bucket: str) -> UploadedFile:
     if told["bucket"]["name"] != bucket:
         raise ValueError("another bucket's")
     it = told["object"]
     # As in a form: a plus is a space, and a plus in the key is %2B.
     key = unquote_plus(it["key"], errors="strict")
-    return UploadedObject(key=key, version_id=it.get("versionId"), sequencer=it["sequencer"], size=it["size"])
+    return UploadedFile(key=key, version_id=it.get("versionId"), sequencer=it["sequencer"], size=it["size"])

@@ -1,4 +1,4 @@
-"""Objects in S3: callers' (ports.BlobStore, UploadForms, ObjectTags), and the deployment's own (ports.ObjectStore)."""
+"""Objects in S3: callers' (ports.BlobStore, UploadForms, UploadTags), and the deployment's own (ports.ObjectStore)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, Inc
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from pigeonhole.errors import Overloaded, TooLarge, UnfetchableUrl
-from pigeonhole.uploads.uploaded_object import MAX_TAGS
+from pigeonhole.uploads.upload_tags import MAX_TAGS
 
 CHUNK_BYTES = 256 * 1024
 UNUSED = "pigeonhole:unused"  # a tag
@@ -137,8 +137,8 @@ class S3UploadForms:
         return made["url"], made["fields"]
 
 
-class S3ObjectTags:
-    """The ObjectTags of a deployment. S3 replaces all tags of an object at once, so those it has are read first; what others
+class S3UploadTags:
+    """The UploadTags of a deployment. S3 replaces all tags of an object at once, so those it has are read first; what others
     change in between is lost."""
 
     def __init__(self, client: Any, bucket: str) -> None:

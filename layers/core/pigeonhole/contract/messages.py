@@ -156,7 +156,7 @@ class ChunkMessage(_JobMessage):
         return self
 
 
-class UploadedObject(BaseModel):
+class UploadedFile(BaseModel):
     """A file in the upload bucket, as S3's notification told it. `sequencer`: hex digits, by which S3 orders what happened to a
     key; `samples`: how many of a job's samples are its; `is_lines`: they are its lines."""
 
@@ -176,7 +176,7 @@ class JobInput(_Message):
     kind: Literal["job_input"] = "job_input"
     log_id: str
     request: ClassificationRequest
-    objects: tuple[UploadedObject, ...] = ()
+    objects: tuple[UploadedFile, ...] = ()
 
     @classmethod
     def read(cls, data: bytes) -> JobInput:

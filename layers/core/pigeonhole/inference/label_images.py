@@ -20,7 +20,7 @@ from pigeonhole.inference.encoders.base import Encoder
 from pigeonhole.inference.images.fetch import ByteBudget, Sources
 from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.inference.scoring.calibration import Floats
-from pigeonhole.object_keys import EMBEDDINGS, LABEL_IMAGES, label_image_key, label_images_grant
+from pigeonhole.object_keys import embedding_key, label_image_key, label_images_grant
 from pigeonhole.ports import ObjectStore
 
 Pixels = npt.NDArray[np.uint8]
@@ -111,9 +111,7 @@ class LabelImageStore:
             self.objects.put(self._embedding_key(value), vector.astype("<f4").tobytes(), "application/octet-stream")
 
     def _embedding_key(self, value: str) -> str:
-        # Of the model's revision, so that another model makes its own. They go after a while, and are made again.
-        revision = hashlib.sha256(self.encoder.info.revision.encode()).hexdigest()[:16]
-        return f"{EMBEDDINGS}{value.removeprefix(f's3://{self.bucket}/{LABEL_IMAGES}')}.{revision}"
+        return embedding_key(value.removeprefix(f"s3://{self.bucket}/"), self.encoder.info.revision)
 
     def _decoded(self, data: bytes | SampleError) -> Pixels | SampleError:
         return data if isinstance(data, SampleError) else or_error(partial(self.decode, data))

@@ -101,7 +101,7 @@ class Job:
     failed: int = 0
     label_set: LabelSetRef | None = None
     has_results_object: bool = False
-    has_objects: bool = False
+    has_uploads: bool = False
     announcement: NotificationStatus | None = None
     announce_at: float | None = None
     webhook: Webhook | None = None

@@ -72,9 +72,9 @@ class JobRedriver:
         # No header may hold a line break, so no caller's own key can be this one.
         key = IdempotencyKey(f"redrive\n{old.id}", body=b"")
         request = kept.request.model_copy(update={"dataset": dataset})
-        objects = [kept.objects[index] for index in samples] if len(kept.objects) == old.total else ()
+        uploads = [kept.objects[index] for index in samples] if len(kept.objects) == old.total else ()
         job = submit.submit(
-            request, tenant=tenant, log_id=kept.log_id, idempotency_key=key, label_set=old.label_set, objects=objects
+            request, tenant=tenant, log_id=kept.log_id, idempotency_key=key, label_set=old.label_set, uploads=uploads
         )
         return Redriven(job, samples)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pigeonhole.contract.classification import ClassificationRequest, LabelSetRef
-from pigeonhole.contract.messages import ChunkMessage, JobInput, Span, UploadedObject
+from pigeonhole.contract.messages import ChunkMessage, JobInput, Span, UploadedFile
 from pigeonhole.contract.validation import invalid_request
 from pigeonhole.errors import Fault, IdempotencyMismatch, NotFound, Overloaded
 from pigeonhole.ids import new_id
@@ -75,10 +75,10 @@ class JobSubmitter:
         idempotency_key: IdempotencyKey | None = None,
         webhook_url: str | None = None,
         label_set: LabelSetRef | None = None,
-        objects: Sequence[UploadedObject] = (),
+        uploads: Sequence[UploadedFile] = (),
     ) -> Job:
         """Take a job, or give the one that `key` stands for. `webhook_url`: is told its end; `label_set`: its labels' own;
-        `objects`: the files that its samples came in, where they did.
+        `uploads`: the files that its samples came in, where they did.
 
         Raises IdempotencyMismatch if `key` came with another body, InvalidRequest if there is no secret to sign what the
         webhook is told, Overloaded if the job could not be written down.
@@ -88,14 +88,14 @@ class JobSubmitter:
             self._new_job(request, tenant, now),
             webhook=Webhook(webhook_url) if webhook_url else None,
             label_set=label_set,
-            has_objects=bool(objects),
+            has_uploads=bool(uploads),
         )
         claim = idempotency_key.claim_on(job) if idempotency_key else None
         if earlier := self.find_by_idempotency_key(tenant, idempotency_key):
             return earlier
         if webhook_url and not self._secrets.secrets(tenant.id):
             raise invalid_request((NO_SECRET,))
-        kept = JobInput(log_id=log_id, request=request, objects=tuple(objects))
+        kept = JobInput(log_id=log_id, request=request, objects=tuple(uploads))
         data = kept.model_dump_json(exclude_none=True).encode()
         self._objects.put(job_input_key(tenant.id, job.id), data, "application/json")
         taken = self._create(job, claim, tenant, idempotency_key)

@@ -25,7 +25,7 @@ from pigeonhole.contract.messages import (
     JobInput,
     PartResults,
     Span,
-    UploadedObject,
+    UploadedFile,
     as_reply,
 )
 from pigeonhole.errors import Overloaded, PigeonholeError, SampleError
@@ -161,7 +161,7 @@ def _of_span(command: ClassifyCommand, span: Span) -> ClassifyCommand:
     return command.model_copy(update={"first_index": span.start, "request": request})
 
 
-def versions_of(samples: Sequence[Sample], objects: Sequence[UploadedObject]) -> dict[str, str]:
+def versions_of(samples: Sequence[Sample], objects: Sequence[UploadedFile]) -> dict[str, str]:
     """Which version of its object each image means: the one that was uploaded, whatever lies there now.
 
     What the lines of an object name is no upload of theirs.

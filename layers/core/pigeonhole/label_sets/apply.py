@@ -41,10 +41,10 @@ class LabelSetApplier:
             )
         found = self.store.get(tenant.id, name)
         if found is None:
-            return AppliedLabelSet(body, fault=no_such_set(name))
+            return AppliedLabelSet(body, fault=unknown_label_set(name))
         return AppliedLabelSet(found.applied_to(body), LabelSetRef(name=name, version=found.version))
 
 
-def no_such_set(name: str) -> Fault:
+def unknown_label_set(name: str) -> Fault:
     """Why a request can't have the set that it names."""
     return Fault("label_set", f"there is none called {name!r}; GET /v1/label-sets lists yours")

@@ -45,7 +45,7 @@ class JobEndNotifier:
         if job.awaits_try(1):
             with suppress(Overloaded):  # the sweep asks for that try, and no event waits for it
                 self.webhooks.send([WebhookMessage(tenant_id=tenant_id, job_id=job_id, attempt=1)])
-        published = self.publisher.publish(job) if job.has_objects else PublishSummary()
+        published = self.publisher.publish(job) if job.has_uploads else PublishSummary()
         self.bus.put([event_of(job)])
         after = replace(change, insists=True).update(tenant_id, job_id, self._note)
         return (after or job), published

@@ -17,12 +17,12 @@ from dataclasses import dataclass, replace
 
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.errors import NotFound
-from pigeonhole.tenants.ports import KeyRegistry, TenantStore
-from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, hash_of, new_key
+from pigeonhole.tenants.ports import ApiKeyRegistry, TenantStore
+from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, hash_api_key, new_api_key
 
 
 @dataclass(frozen=True)
-class NewKey:
+class NewApiKey:
     """A key that was just made. `value` is shown to its owner now and never again."""
 
     value: str
@@ -32,12 +32,12 @@ class NewKey:
 class ApiKeyManager:
     """The service behind `pigeonhole keys`."""
 
-    def __init__(self, *, registry: KeyRegistry, store: TenantStore, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, *, registry: ApiKeyRegistry, store: TenantStore, clock: Callable[[], float] = time.time) -> None:
         self._registry = registry
         self._store = store
         self._clock = clock
 
-    def create(self, tenant_id: str, name: str, grants: Sequence[S3Grant] = ()) -> NewKey:
+    def create(self, tenant_id: str, name: str, grants: Sequence[S3Grant] = ()) -> NewApiKey:
         """Make a key for a tenant, and the tenant if there is none of that id; `grants` are added to those it has.
 
         Raises ValueError for an impossible tenant id, Overloaded if another command changed the tenant meanwhile, and
@@ -47,16 +47,16 @@ class ApiKeyManager:
         known = self._store.tenant(tenant_id)
         tenant = known or Tenant(tenant_id, created_at=now)
         tenant = replace(tenant, grants=tuple(dict.fromkeys((*tenant.grants, *grants))))
-        value = new_key()
+        value = new_api_key()
         key_id = self._registry.create(f"pigeonhole {tenant.id} {name}", value)
-        record = ApiKeyRecord(key_id, hash_of(value), tenant.id, name, created_at=now)
+        record = ApiKeyRecord(key_id, hash_api_key(value), tenant.id, name, created_at=now)
         try:
             self._store.add(record, tenant, known=known)
             self._registry.admit(key_id)
         except BaseException as error:  # an interrupt, too, must not leave half a key
             self._undo(record, error, with_tenant=known is None)
             raise
-        return NewKey(value, record)
+        return NewApiKey(value, record)
 
     def _undo(self, record: ApiKeyRecord, error: BaseException, *, with_tenant: bool) -> None:
         """Take back what `create` did. The gateway's key goes first: while it is there, `revoke` must be able to find it.
@@ -76,7 +76,7 @@ class ApiKeyManager:
         """Every key, oldest first; ended ones, too."""
         return self._store.keys()
 
-    def rotate(self, key_id: str, grace_s: int = 0) -> tuple[NewKey, Callable[[], ApiKeyRecord]]:
+    def rotate(self, key_id: str, grace_s: int = 0) -> tuple[NewApiKey, Callable[[], ApiKeyRecord]]:
         """Make a key like `key_id`; the function that comes back then ends the old one, in `grace_s` seconds or at once (0).
 
         In two steps, so that the new key can be shown before anything else may fail.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from pigeonhole.errors import InvalidApiKey
 from pigeonhole.tenants.ports import TenantStore
-from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, hash_of
+from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, hash_api_key
 
 REFUSAL = "The x-api-key header is missing, or what it holds is not a valid key."  # the gateway says the same
 
@@ -31,7 +31,7 @@ class Authenticator:
         """
         if not api_key:
             raise InvalidApiKey(REFUSAL)
-        key_hash, now = hash_of(api_key), self._clock()
+        key_hash, now = hash_api_key(api_key), self._clock()
         record, tenant = self._look_up(key_hash, now)
         if not record.is_valid(now):
             raise InvalidApiKey(REFUSAL)

@@ -39,7 +39,7 @@ class TenantStore(Protocol):
         ...
 
 
-class KeyRegistry(Protocol):
+class ApiKeyRegistry(Protocol):
     """The gateway's API keys, and the usage plan that lets them in."""
 
     def create(self, name: str, value: str) -> str:

@@ -45,12 +45,12 @@ class ApiKeyRecord:
         return self.ends_at is None or now < self.ends_at
 
 
-def hash_of(key: str) -> str:
+def hash_api_key(key: str) -> str:
     """SHA-256 of a key, 64 hex digits. A key is 238 random bits, so a slow hash or a salt would add nothing."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def new_key() -> str:
+def new_api_key() -> str:
     """Make a key that nobody can guess: `pgh` and 40 letters or digits."""
     return "pgh" + "".join(secrets.choice(_KEY_ALPHABET) for _ in range(_KEY_LENGTH))
 

@@ -11,12 +11,12 @@ from pydantic import ValidationError
 from pigeonhole.contract.classification import RequestLimits
 from pigeonhole.contract.uploads import UploadRequest, kind_of_type, most_bytes
 from pigeonhole.contract.validation import faults_of, invalid_request
-from pigeonhole.label_sets.apply import no_such_set
+from pigeonhole.label_sets.apply import unknown_label_set
 from pigeonhole.label_sets.ports import LabelSetStore
-from pigeonhole.object_keys import incoming_grant, new_upload_key, uploads_grant
+from pigeonhole.object_keys import incoming_grant, upload_key, uploads_grant
 from pigeonhole.tenants.tenant import Tenant
 from pigeonhole.uploads.ports import UploadForms
-from pigeonhole.uploads.uploaded_object import ENDINGS, kind_of
+from pigeonhole.uploads.uploaded_file import ENDINGS, to_file_kind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,10 +75,10 @@ class UploadFormCreator:
 
     def _key(self, asked: UploadRequest, tenant: Tenant, now: float) -> str:
         if asked.label_set is None:
-            return new_upload_key(uploads_grant(tenant.id, self.bucket).prefix, asked.filename, now)
+            return upload_key(uploads_grant(tenant.id, self.bucket).prefix, asked.filename, now)
         if self.sets.get(tenant.id, asked.label_set) is None:
-            raise invalid_request((no_such_set(asked.label_set),))
+            raise invalid_request((unknown_label_set(asked.label_set),))
         prefix = f"{incoming_grant(tenant.id, self.bucket).prefix}{asked.label_set}/"
         kind = kind_of_type(asked.content_type)
-        key = new_upload_key(prefix, asked.filename, now, ENDINGS.get(kind, ""))
-        return key if kind_of(key) is kind else key + ".image"  # an image whose name ends like a text's
+        key = upload_key(prefix, asked.filename, now, ENDINGS.get(kind, ""))
+        return key if to_file_kind(key) is kind else key + ".image"  # an image whose name ends like a text's

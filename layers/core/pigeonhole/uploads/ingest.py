@@ -19,26 +19,26 @@ from functools import partial
 from typing import Any
 
 from pigeonhole.contract.classification import ClassificationRequest, LabelSetRef, RequestLimits, is_set_name, parse_as
-from pigeonhole.contract.messages import UploadedObject
+from pigeonhole.contract.messages import UploadedFile
 from pigeonhole.contract.upload_results import ObjectFault
 from pigeonhole.contract.uploads import FileKind
 from pigeonhole.errors import InvalidRequest, NotFound
 from pigeonhole.jobs.job import IdempotencyKey
 from pigeonhole.jobs.submit import JobSubmitter
 from pigeonhole.label_sets.apply import AppliedLabelSet, LabelSetApplier
-from pigeonhole.object_keys import place_of
+from pigeonhole.object_keys import UploadLocation
 from pigeonhole.ports import ObjectStore
 from pigeonhole.tenants.ports import TenantStore
 from pigeonhole.tenants.tenant import Tenant
-from pigeonhole.uploads.ports import ResultStore
+from pigeonhole.uploads.ports import UploadResultStore
 from pigeonhole.uploads.publish_results import UploadResultsPublisher, refused
 from pigeonhole.uploads.read_files import Samples, UploadedFileReader, in_words
-from pigeonhole.uploads.uploaded_object import in_order, kind_of
+from pigeonhole.uploads.uploaded_file import to_file_kind, to_sortable_sequencer
 
 AT_ONCE = 8  # jobs; each may have a file of 4 MB in hand
 STOP_S = 20.0  # before the function's end no more are begun
 
-Uploads = Sequence[UploadedObject]
+Uploads = Sequence[UploadedFile]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class IngestSummary:
     refused: int = 0
     known: int = 0
     strays: int = 0
-    left: frozenset[UploadedObject] = frozenset()
+    left: frozenset[UploadedFile] = frozenset()
     errors: tuple[tuple[str, Exception], ...] = ()
 
     def __add__(self, other: IngestSummary) -> IngestSummary:
@@ -87,7 +87,7 @@ class UploadIngester:
     label_sets: LabelSetApplier
     jobs: JobSubmitter
     files: ObjectStore
-    results: ResultStore
+    results: UploadResultStore
     publisher: UploadResultsPublisher
     limits: RequestLimits
     bucket: str
@@ -96,7 +96,7 @@ class UploadIngester:
 
     def ingest(self, uploads: Uploads, log_id: str, time_left_s: Callable[[], float] = lambda: math.inf) -> IngestSummary:
         """Take files, for as long as there is time. What can't be taken now is left, and costs no other job anything."""
-        newest = {upload.key: upload for upload in sorted(uploads, key=lambda upload: in_order(upload.sequencer))}
+        newest = {upload.key: upload for upload in sorted(uploads, key=lambda upload: to_sortable_sequencer(upload.sequencer))}
         groups, strays = _groups(newest.values())
         done = IngestSummary(known=len(set(uploads)) - len(newest), strays=strays)
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="ingest") as pool:
@@ -128,15 +128,15 @@ class UploadIngester:
         if applied.used is None:
             return self._refuse(tenant, dict.fromkeys(group, _no_such_set(label_set)), None), []
         known = self.results.sequencers(tenant.id, [upload.key for upload in group])
-        new = [upload for upload in group if in_order(upload.sequencer) > known.get(upload.key, "")]
+        new = [upload for upload in group if to_sortable_sequencer(upload.sequencer) > known.get(upload.key, "")]
         batches = [Batch(tenant, applied, together) for together in _together(new, self.limits.max_samples)]
         return IngestSummary(known=len(group) - len(new)), batches
 
     def _take(self, batch: Batch, log_id: str) -> Step:
         """Make a job of files, and refuse those that can't be part of it."""
         read = UploadedFileReader(files=self.files, limits=self.limits, bucket=self.bucket).read(batch.uploads)
-        samples: dict[UploadedObject, Samples] = {}
-        faults: dict[UploadedObject, ObjectFault] = {}
+        samples: dict[UploadedFile, Samples] = {}
+        faults: dict[UploadedFile, ObjectFault] = {}
         for upload, found in zip(batch.uploads, read, strict=True):
             if isinstance(found, ObjectFault):
                 faults[upload] = found
@@ -151,25 +151,25 @@ class UploadIngester:
                 faults |= dict.fromkeys(samples, fault)
         return done + self._refuse(batch.tenant, faults, batch.applied.used), []
 
-    def _submit(self, batch: Batch, samples: Mapping[UploadedObject, Samples], log_id: str) -> IngestSummary:
+    def _submit(self, batch: Batch, samples: Mapping[UploadedFile, Samples], log_id: str) -> IngestSummary:
         dataset = [sample for each in samples.values() for sample in each]
         body: Any = batch.applied.body
-        are_lines = kind_of(batch.uploads[0].key) is FileKind.LINES
+        are_lines = to_file_kind(batch.uploads[0].key) is FileKind.LINES
         # Of lines nobody is told the scores, and ten thousand times twenty-four are much to carry.
         request = parse_as(ClassificationRequest, {**body, "dataset": dataset, "scores": not are_lines}, self.limits)
-        objects = [upload.model_copy(update={"samples": len(own), "is_lines": are_lines}) for upload, own in samples.items()]
+        files = [upload.model_copy(update={"samples": len(own), "is_lines": are_lines}) for upload, own in samples.items()]
         self.jobs.submit(
             request,
             tenant=batch.tenant,
             log_id=log_id,
             idempotency_key=_key_of(list(samples)),
             label_set=batch.applied.used,
-            objects=objects,
+            uploads=files,
         )
         return IngestSummary(jobs=1, samples=len(dataset))
 
     def _refuse(
-        self, tenant: Tenant, faults: Mapping[UploadedObject, ObjectFault], label_set: LabelSetRef | None
+        self, tenant: Tenant, faults: Mapping[UploadedFile, ObjectFault], label_set: LabelSetRef | None
     ) -> IngestSummary:
         now = self.clock()
         make = partial(refused, label_set=label_set, now=now, expires_at=int(now) + self.keep_s, bucket=self.bucket)
@@ -177,21 +177,21 @@ class UploadIngester:
         return IngestSummary(refused=len(faults))
 
 
-def _groups(uploads: Iterable[UploadedObject]) -> tuple[dict[tuple[str, str], list[UploadedObject]], int]:
+def _groups(uploads: Iterable[UploadedFile]) -> tuple[dict[tuple[str, str], list[UploadedFile]], int]:
     """Files by tenant and label set, and how many are no tenant's."""
-    groups: dict[tuple[str, str], list[UploadedObject]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[UploadedFile]] = defaultdict(list)
     strays = 0
     for upload in uploads:
-        if place := place_of(upload.key):
+        if place := UploadLocation.parse(upload.key):
             groups[place.tenant_id, place.label_set].append(upload)
         else:
             strays += not upload.key.endswith("/")  # which the console makes of a folder
     return groups, strays
 
 
-def _together(uploads: Uploads, most: int) -> Iterator[list[UploadedObject]]:
+def _together(uploads: Uploads, most: int) -> Iterator[list[UploadedFile]]:
     """Files that are one job each: all images, all texts, and every file of lines by itself."""
-    by_kind = {kind: [upload for upload in uploads if kind_of(upload.key) is kind] for kind in FileKind}
+    by_kind = {kind: [upload for upload in uploads if to_file_kind(upload.key) is kind] for kind in FileKind}
     for kind, files in by_kind.items():
         at_once = 1 if kind is FileKind.LINES else most
         yield from (files[first : first + at_once] for first in range(0, len(files), at_once))

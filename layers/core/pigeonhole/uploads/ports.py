@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from pigeonhole.ports import Page
-from pigeonhole.uploads.uploaded_object import ObjectResult
+from pigeonhole.uploads.upload_result import ObjectResult
 
 
 class UploadForms(Protocol):
@@ -17,7 +17,7 @@ class UploadForms(Protocol):
         ...
 
 
-class ObjectTags(Protocol):
+class UploadTags(Protocol):
     """The tags of objects in the upload bucket."""
 
     def add(self, key: str, version_id: str | None, tags: Mapping[str, str]) -> bool:
@@ -28,7 +28,7 @@ class ObjectTags(Protocol):
         ...
 
 
-class ResultStore(Protocol):
+class UploadResultStore(Protocol):
     """What became of tenants' uploaded objects, one result for each. Raises Overloaded where trying again may help."""
 
     def save(self, result: ObjectResult) -> bool:

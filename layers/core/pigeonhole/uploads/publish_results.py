@@ -15,17 +15,19 @@ from functools import partial
 
 from pigeonhole.contract.classification import LabelScore, LabelSetRef, SampleFault
 from pigeonhole.contract.jobs import JobStatus, Progress
-from pigeonhole.contract.messages import JobInput, UploadClassified, UploadedObject
+from pigeonhole.contract.messages import JobInput, UploadClassified, UploadedFile
 from pigeonhole.contract.upload_results import ObjectFault, UploadResult
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.read import JobReader
 from pigeonhole.jobs.results import JobResults, prediction
-from pigeonhole.object_keys import job_input_key, place_of, upload_result_key
+from pigeonhole.object_keys import UploadLocation, job_input_key, upload_result_key
 from pigeonhole.ports import EventBus, ObjectStore
 from pigeonhole.timestamps import to_iso
-from pigeonhole.uploads.ports import ObjectTags, ResultStore
-from pigeonhole.uploads.uploaded_object import ObjectResult, in_order, tags_of
+from pigeonhole.uploads.ports import UploadResultStore, UploadTags
+from pigeonhole.uploads.upload_result import ObjectResult
+from pigeonhole.uploads.upload_tags import to_tags
+from pigeonhole.uploads.uploaded_file import to_sortable_sequencer
 
 AT_ONCE = 16  # objects
 TRIES = 5  # of a JSON object, while others tell results of the same key
@@ -56,9 +58,9 @@ class PublishSummary:
 class UploadResultsPublisher:
     """Tells results. `objects`, `bucket`: of uploads and results; `tags`: None where objects aren't to be tagged."""
 
-    results: ResultStore
+    results: UploadResultStore
     objects: ObjectStore
-    tags: ObjectTags | None
+    tags: UploadTags | None
     bus: EventBus
     bucket: str
 
@@ -83,7 +85,7 @@ class UploadResultsPublisher:
         before = self.objects.etag(place)
         if not self.results.save(outcome.result) or not self._put(outcome, place, before):
             return None
-        tags = tags_of(told)
+        tags = to_tags(told)
         return self.tags.add(told.key, told.version_id, tags) if self.tags and tags else True
 
     def _put(self, outcome: Outcome, place: str, before: str | None) -> bool:
@@ -120,7 +122,7 @@ class JobResultsPublisher:
 
 def refused(
     tenant_id: str,
-    upload: UploadedObject,
+    upload: UploadedFile,
     fault: ObjectFault,
     *,
     label_set: LabelSetRef | None,
@@ -139,10 +141,10 @@ def refused(
         error=fault,
         results_uri=f"s3://{bucket}/{upload_result_key(upload.key)}",
     )
-    return Outcome(ObjectResult(tenant_id, in_order(upload.sequencer), now, expires_at, told), told)
+    return Outcome(ObjectResult(tenant_id, to_sortable_sequencer(upload.sequencer), now, expires_at, told), told)
 
 
-def _outcomes(job: Job, uploads: Sequence[UploadedObject], found: JobResults, now: float, bucket: str) -> Iterator[Outcome]:
+def _outcomes(job: Job, uploads: Sequence[UploadedFile], found: JobResults, now: float, bucket: str) -> Iterator[Outcome]:
     errors = {fault.index: fault for fault in found.errors}
     not_done = CANCELED if job.status is JobStatus.CANCELED else NOT_DONE
     start = 0
@@ -163,7 +165,7 @@ def _outcomes(job: Job, uploads: Sequence[UploadedObject], found: JobResults, no
             made, told = _of_lines(whole, job, span, found, errors, not_done)
         else:
             made, told = _of_one(whole, job, span.start, found, errors, not_done)
-        yield Outcome(ObjectResult(job.tenant_id, in_order(upload.sequencer), now, job.expires_at, told), made)
+        yield Outcome(ObjectResult(job.tenant_id, to_sortable_sequencer(upload.sequencer), now, job.expires_at, told), made)
 
 
 def _of_one(
@@ -210,7 +212,7 @@ def _of_lines(
 
 def event_of(result: ObjectResult, bucket: str) -> UploadClassified:
     """The event of an object's result."""
-    told, place = result.told, place_of(result.key)
+    told, place = result.told, UploadLocation.parse(result.key)
     return UploadClassified(
         tenant_id=result.tenant_id,
         bucket=bucket,

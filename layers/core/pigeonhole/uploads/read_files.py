@@ -18,13 +18,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from pigeonhole.contract.classification import RequestLimits, Sample
-from pigeonhole.contract.messages import UploadedObject
+from pigeonhole.contract.messages import UploadedFile
 from pigeonhole.contract.upload_results import ObjectFault
 from pigeonhole.contract.uploads import FileKind, most_bytes
 from pigeonhole.contract.validation import faults_of, within
 from pigeonhole.errors import Fault, InvalidRequest, TooLarge, UnfetchableUrl, UnsupportedMedia
 from pigeonhole.ports import ObjectStore
-from pigeonhole.uploads.uploaded_object import kind_of
+from pigeonhole.uploads.uploaded_file import to_file_kind
 
 READ_AT_ONCE = 4  # of each of the jobs that are made at once
 MOST_FAULTS = 5  # of a file, in its result
@@ -43,13 +43,13 @@ class UploadedFileReader:
     limits: RequestLimits
     bucket: str
 
-    def read(self, uploads: Sequence[UploadedObject]) -> list[Samples | ObjectFault]:
+    def read(self, uploads: Sequence[UploadedFile]) -> list[Samples | ObjectFault]:
         """What each of some files holds, in order. Raises Overloaded."""
         with ThreadPoolExecutor(min(READ_AT_ONCE, len(uploads)), thread_name_prefix="read") as pool:
             return list(pool.map(self._read, uploads))
 
-    def _read(self, upload: UploadedObject) -> Samples | ObjectFault:
-        kind = kind_of(upload.key)
+    def _read(self, upload: UploadedFile) -> Samples | ObjectFault:
+        kind = to_file_kind(upload.key)
         if fault := self._unfit(upload, kind):
             return fault
         if kind is FileKind.IMAGE:
@@ -68,7 +68,7 @@ class UploadedFileReader:
         except ValueError as error:
             return ObjectFault(code=InvalidRequest.code, message=f"The file can't be taken: {error}.")
 
-    def _unfit(self, upload: UploadedObject, kind: FileKind) -> ObjectFault | None:
+    def _unfit(self, upload: UploadedFile, kind: FileKind) -> ObjectFault | None:
         """What its size says against it."""
         most = most_bytes(kind, self.limits)
         if upload.size > most:

@@ -12,8 +12,8 @@ from pigeonhole.contract.validation import invalid_request
 from pigeonhole.errors import Fault, NotFound
 from pigeonhole.object_keys import MAX_KEY_BYTES
 from pigeonhole.ports import Page
-from pigeonhole.uploads.ports import ResultStore
-from pigeonhole.uploads.uploaded_object import ObjectResult
+from pigeonhole.uploads.ports import UploadResultStore
+from pigeonhole.uploads.upload_result import ObjectResult
 
 NO_CURSOR = Fault("cursor", "must be what the page before gave, with the same prefix, since and until")
 NO_SUCH_RESULT = "There is no result of this key: nothing was uploaded there, it is being classified, or it is forgotten."
@@ -23,7 +23,7 @@ NO_SUCH_RESULT = "There is no result of this key: nothing was uploaded there, it
 class UploadResultReader:
     """The service behind `GET /v1/results`. `bucket`: of uploads; a key may be written as s3://bucket/key, too."""
 
-    store: ResultStore
+    store: UploadResultStore
     bucket: str = ""
     clock: Callable[[], float] = time.time
 

@@ -22,7 +22,7 @@ from pigeonhole.ports import EventBus, ObjectStore, RetryQueue
 from pigeonhole.settings import Settings
 from pigeonhole.tenants.ports import SecretStore, TenantStore
 from pigeonhole.uploads.ingest import UploadIngester
-from pigeonhole.uploads.ports import ObjectTags, ResultStore, UploadForms
+from pigeonhole.uploads.ports import UploadForms, UploadResultStore, UploadTags
 from pigeonhole.uploads.publish_results import JobResultsPublisher, UploadResultsPublisher
 from pigeonhole.wiring.clients import aws_client, job_rules, net_rules, request_limits
 from pigeonhole.wiring.inference import classify_services
@@ -76,10 +76,10 @@ class JobAdapters:
         return DynamoLabelSetStore(self._table, self.settings.table_name)
 
     @cached_property
-    def results(self) -> ResultStore:
-        from pigeonhole.aws.dynamodb_results import DynamoResultStore
+    def results(self) -> UploadResultStore:
+        from pigeonhole.aws.dynamodb_results import DynamoUploadResultStore
 
-        return DynamoResultStore(self._table, self.settings.table_name)
+        return DynamoUploadResultStore(self._table, self.settings.table_name)
 
     @cached_property
     def uploaded(self) -> ObjectStore:
@@ -88,10 +88,10 @@ class JobAdapters:
         return S3ObjectStore(self._buckets, self.settings.upload_bucket)
 
     @cached_property
-    def tags(self) -> ObjectTags:
-        from pigeonhole.aws.s3 import S3ObjectTags
+    def tags(self) -> UploadTags:
+        from pigeonhole.aws.s3 import S3UploadTags
 
-        return S3ObjectTags(self._buckets, self.settings.upload_bucket)
+        return S3UploadTags(self._buckets, self.settings.upload_bucket)
 
     @property
     def publish(self) -> UploadResultsPublisher:

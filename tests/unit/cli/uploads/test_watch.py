@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from pigeonhole.object_keys import new_upload_key
+from pigeonhole.object_keys import upload_key
 from pigeonhole_cli.http_client import Api, open_api
 from pigeonhole_cli.uploads.client import ResultsApi
 from pigeonhole_cli.uploads.prefixes import common, prefixes
@@ -76,7 +76,7 @@ def test_pauses_grow_to_five_seconds(upload_api: UploadApi, way: Api, time: Time
 
 
 def test_patience_ends_when_it_was_told_to(upload_api: UploadApi, way: Api, time: Time) -> None:
-    first, second = (new_upload_key(FOLDER, "a.jpg", NOW) for _ in range(2))
+    first, second = (upload_key(FOLDER, "a.jpg", NOW) for _ in range(2))
     upload_api.keep(first)
     files = uploads(first, second)
 
@@ -108,9 +108,9 @@ def test_a_busy_api_is_asked_again(upload_api: UploadApi, way: Api, time: Time, 
 
 def test_thousands_of_files_are_looked_for_in_few_pages(upload_api: UploadApi, way: Api, time: Time) -> None:
     random.seed(1)
-    ours = [new_upload_key(FOLDER, "a.jpg", NOW + number / 20) for number in range(3_000)]  # 20 a second
+    ours = [upload_key(FOLDER, "a.jpg", NOW + number / 20) for number in range(3_000)]  # 20 a second
     for number in range(3_000):  # of the hours before, a few a minute
-        upload_api.keep(new_upload_key(FOLDER, "b.jpg", NOW - 60 - number * 10), **CAT)
+        upload_api.keep(upload_key(FOLDER, "b.jpg", NOW - 60 - number * 10), **CAT)
     late = random.sample(ours, 3)
     for key in set(ours) - set(late):
         upload_api.keep(key, **CAT)
@@ -133,7 +133,7 @@ def test_thousands_of_files_are_looked_for_in_few_pages(upload_api: UploadApi, w
 
 
 def test_others_uploads_among_ours_are_paged_through(upload_api: UploadApi, way: Api, time: Time) -> None:
-    keys = sorted(new_upload_key(FOLDER, "a.jpg", NOW) for _ in range(350))
+    keys = sorted(upload_key(FOLDER, "a.jpg", NOW) for _ in range(350))
     for key in keys:
         upload_api.keep(key, **CAT)
     files = uploads(keys[0], keys[-1])
@@ -146,7 +146,7 @@ def test_others_uploads_among_ours_are_paged_through(upload_api: UploadApi, way:
 
 @pytest.mark.parametrize("rate", [0.1, 3, 20, 400])
 def test_prefixes_have_each_key_once_and_nothing_much_older(rate: float) -> None:
-    keys = [new_upload_key(FOLDER, "a.jpg", NOW + number / rate) for number in range(2_000)]
+    keys = [upload_key(FOLDER, "a.jpg", NOW + number / rate) for number in range(2_000)]
     wanted = keys[::3]
 
     found = prefixes(wanted, keys)
@@ -159,7 +159,7 @@ def test_prefixes_have_each_key_once_and_nothing_much_older(rate: float) -> None
 
 
 def test_one_key_is_asked_for_alone() -> None:
-    keys = [new_upload_key(FOLDER, "a.jpg", NOW) for _ in range(1_000)]
+    keys = [upload_key(FOLDER, "a.jpg", NOW) for _ in range(1_000)]
 
     assert prefixes(keys[:1], keys) == keys[:1]
     assert prefixes([], keys) == []

@@ -1,0 +1,100 @@
+"""Where objects lie: the folders of an uploaded file, the keys of results, and what a tenant's grants cover."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pigeonhole.object_keys import MAX_KEY_BYTES, UploadLocation, incoming_grant, upload_result_key
+
+KEY = "incoming/acme/pets/cat.jpg"
+
+
+@pytest.mark.parametrize(
+    ("key", "place"),
+    [
+        (KEY, UploadLocation("acme", "pets")),
+        ("incoming/acme/pets/2026/11/cat.jpg", UploadLocation("acme", "pets")),
+        ("incoming/acme/pets//cat.jpg", UploadLocation("acme", "pets")),
+        ("incoming/acme/pets/ ", UploadLocation("acme", "pets")),
+        ("incoming/acme/No Set!/猫.jpg", UploadLocation("acme", "No Set!")),
+        ("incoming/acme/cat.jpg", UploadLocation("acme", "")),
+        ("incoming/acme/pets", UploadLocation("acme", "")),
+        ("incoming/acme//cat.jpg", UploadLocation("acme", "")),
+    ],
+)
+def test_a_file_is_of_the_tenant_and_the_set_that_its_folders_name(key: str, place: UploadLocation) -> None:
+    assert UploadLocation.parse(key) == place
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("", "/", "incoming", "incoming/", "incoming/acme", "incoming/acme/"),
+        *("incoming/acme/pets/", "incoming/acme/pets/2026/", "incoming/acme/pets//"),
+        *("incoming/größe/pets/cat.jpg", "incoming/ACME/pets/cat.jpg", "incoming/-acme/pets/cat.jpg"),  # no tenant's
+        *("incoming//pets/cat.jpg", "incoming///cat.jpg", "/incoming/acme/pets/cat.jpg"),
+        *("uploads/acme/pets/cat.jpg", "results/acme/pets/cat.jpg", "Incoming/acme/pets/cat.jpg", "incoming2/acme/pets/cat"),
+    ],
+)
+def test_a_folder_and_what_lies_elsewhere_is_no_file_of_a_tenants(key: str) -> None:
+    assert UploadLocation.parse(key) is None
+
+
+@given(st.text(alphabet="incomg/acets.ü\n", max_size=30))
+def test_a_place_is_part_of_its_key(rest: str) -> None:
+    key = "incoming/" + rest
+    if place := UploadLocation.parse(key):
+        assert key.startswith(f"incoming/{place.tenant_id}/{place.label_set}")
+        assert place.tenant_id
+
+
+def test_a_tenant_may_name_what_lies_in_its_folder() -> None:
+    grant = incoming_grant("acme", "uploads")
+
+    assert grant.bucket == "uploads"
+    assert KEY.startswith(grant.prefix)
+    assert not "incoming/acme-2/pets/cat.jpg".startswith(grant.prefix)
+
+
+def test_a_result_lies_where_its_file_does_under_another_prefix() -> None:
+    assert upload_result_key(KEY) == "results/acme/pets/cat.jpg.json"
+    assert upload_result_key("incoming/acme/pets/2026/猫") == "results/acme/pets/2026/猫.json"
+
+
+LONG_KEYS = [
+    "incoming/acme/pets/" + "x" * (MAX_KEY_BYTES - len("incoming/acme/pets/")),
+    "incoming/acme/pets/" + "猫" * 335,
+    "incoming/acme/" + "s" * 1_008 + "/x",
+    "incoming/" + "t" * 1_011 + "/s/x",
+    "incoming/" + "f" * 1_014 + "/",
+]
+
+
+@pytest.mark.parametrize("key", LONG_KEYS)
+def test_a_result_of_the_longest_key_has_a_key_that_s3_takes(key: str) -> None:
+    assert len(key.encode()) in (MAX_KEY_BYTES - 1, MAX_KEY_BYTES)
+
+    made = upload_result_key(key)
+
+    assert len(made.encode()) <= MAX_KEY_BYTES
+    assert made != upload_result_key(key[:-1] + "y")
+
+
+def test_a_long_keys_result_stays_with_its_tenant() -> None:
+    assert upload_result_key(LONG_KEYS[0]).startswith("results/acme/pets/")
+    assert upload_result_key(LONG_KEYS[2]).startswith("results/acme/")
+
+
+@given(
+    st.lists(st.text(alphabet="ab/.ü猫", max_size=12).map(lambda end: end * 40), min_size=2, max_size=2, unique=True),
+    st.sampled_from(["incoming/acme/pets/", "incoming/acme/", "incoming/", ""]),
+)
+def test_no_two_files_share_a_result_and_none_is_taken_for_a_file(ends: list[str], prefix: str) -> None:
+    one, other = (upload_result_key(prefix + end) for end in ends)
+
+    assert one != other
+    for made in (one, other):
+        assert UploadLocation.parse(made) is None
+        assert made.startswith("results/")

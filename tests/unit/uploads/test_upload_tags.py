@@ -1,0 +1,117 @@
+"""The tags of a classified file."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from pigeonhole.contract.classification import LabelScore
+from pigeonhole.contract.upload_results import ObjectFault, UploadResult
+from pigeonhole.uploads.upload_result import ObjectResult
+from pigeonhole.uploads.upload_tags import LABEL_TAG, MAX_TAG_UNITS, SCORE_TAG, to_tag_value, to_tags
+from pigeonhole.uploads.uploaded_file import to_sortable_sequencer
+
+KEY = "incoming/acme/pets/cat.jpg"
+GRINNING = chr(0x1F600)  # two UTF-16 units, and no letter
+SCRIPT_X = chr(0x1D4B3)  # two, and a letter
+
+
+def result(**changes: Any) -> ObjectResult:
+    told: dict[str, Any] = {
+        "key": KEY,
+        "status": "succeeded",
+        "job_id": "1" * 32,
+        "classified_at": "1970-01-01T00:00:01Z",
+        "expires_at": "1970-01-01T00:01:00Z",
+        "results_uri": "s3://uploads/results/acme/pets/cat.jpg.json",
+    }
+    sequencer = changes.pop("sequencer", "5")
+    return ObjectResult("acme", to_sortable_sequencer(sequencer), 1.0, 60, UploadResult.model_validate(told | changes))
+
+
+def scored(**probabilities: float) -> list[LabelScore]:
+    return [LabelScore(label=label, probability=each, similarity=0.5) for label, each in probabilities.items()]
+
+
+def test_tags_are_the_label_and_its_score() -> None:
+    told = result(prediction="cat", scores=scored(cat=0.87654, dog=0.1)).told
+
+    assert to_tags(told) == {LABEL_TAG: "cat", SCORE_TAG: "0.8765"}
+
+
+def test_of_several_labels_all_are_told_and_the_first_ones_score() -> None:
+    told = result(prediction=["dog", "a/b"], scores=scored(dog=1.0, **{"a/b": 0.75})).told
+
+    assert to_tags(told) == {LABEL_TAG: "dog/a=2Fb", SCORE_TAG: "1.0000"}
+
+
+def test_without_a_score_there_is_no_tag_of_one_and_without_a_label_there_is_none() -> None:
+    assert to_tags(result(prediction="cat").told) == {LABEL_TAG: "cat"}
+    assert to_tags(result(status="failed", error=ObjectFault(code="too_large", message="it is")).told) == {}
+
+
+@pytest.mark.parametrize(
+    ("labels", "value"),
+    [
+        (["a cat"], "a cat"),
+        (["größe 猫 ٣"], "größe 猫 ٣"),
+        (["a+b-c.d_e:f@g"], "a+b-c.d_e:f@g"),
+        (["a=b"], "a=3Db"),
+        (["a/b", "c"], "a=2Fb/c"),
+        (["100%, (ok)!"], "100=25=2C =28ok=29=21"),
+        (["a\tb\nc"], "a=09b=0Ac"),
+        ([GRINNING], "=F0=9F=98=80"),
+        (["e\u0301"], "e=CC=81"),  # a mark is no letter
+        (["\ud800"], "=ED=A0=80"),
+        (["", "x"], "/x"),
+    ],
+)
+def test_what_no_tag_may_hold_is_escaped(labels: list[str], value: str) -> None:
+    assert to_tag_value(labels) == value
+
+
+TAKEN = re.compile(r"(?:[^\W_]|[ +\-._:@/]|=[0-9A-F]{2})*")  # \w without the line: letters and numbers
+signs = st.characters(codec=None, exclude_categories=()) | st.sampled_from("=/ %" + GRINNING)
+
+
+def read_back(value: str) -> list[str]:
+    """The labels of a tag's value."""
+    written = (part.replace("%", "=25").replace("=", "%") for part in value.split("/"))
+    return [unquote_to_bytes(part.encode()).decode("utf-8", "surrogatepass") for part in written]
+
+
+def units(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+@given(st.lists(st.text(signs, max_size=300), min_size=1, max_size=4))
+@example([GRINNING * 30])
+@example(["x" * 255 + GRINNING])
+@example([SCRIPT_X * 200])
+@example(["a" * 256, "b"])
+def test_any_labels_make_a_value_that_s3_takes_and_that_can_be_read_back(labels: list[str]) -> None:
+    value = to_tag_value(labels)
+
+    assert units(value) <= MAX_TAG_UNITS
+    assert TAKEN.fullmatch(value), "whole escapes of a tag's signs"
+    assert "/".join(labels).startswith("/".join(read_back(value))) or any("/" in label for label in labels)
+    *whole, last = read_back(value)
+    assert whole == labels[: len(whole)]
+    assert labels[len(whole)].startswith(last), "no sign is cut in the midst"
+
+
+@given(st.lists(st.text(signs, max_size=5), min_size=1, max_size=4))
+def test_labels_that_fit_are_all_there(labels: list[str]) -> None:
+    assert read_back(to_tag_value(labels)) == labels
+
+
+@pytest.mark.parametrize(
+    ("label", "kept"), [("x" * 257, 256), (GRINNING * 30, 21 * 12), (SCRIPT_X * 129, 256), ("x" + SCRIPT_X * 129, 255)]
+)
+def test_a_label_that_is_too_long_is_cut_between_signs(label: str, kept: int) -> None:
+    assert units(to_tag_value([label])) == kept
