@@ -140,7 +140,7 @@ def put_label_set(name: str) -> Response:
 def list_label_sets() -> Response:
     now, own = exchange(), services()
     tenant, call = now.authenticate(), now.call
-    page = own.label_sets.page(tenant, call.number("limit", 20, least=1, most=100), call.set_cursor())
+    page = own.label_sets.list(tenant, call.number("limit", 20, least=1, most=100), call.set_cursor())
     return respond(http_api.success(answers.to_label_sets_response(page, call.log_id)))
 
 
@@ -154,7 +154,7 @@ def read_label_set(name: str) -> Response:
 @app.delete("/v1/label-sets/<name>")
 def remove_label_set(name: str) -> Response:
     now, own = exchange(), services()
-    own.label_sets.remove(now.authenticate(), name, now.call.precondition())
+    own.label_sets.delete(now.authenticate(), name, now.call.precondition())
     return respond(http_api.success(RemovedResponse(log_id=now.call.log_id)))
 
 

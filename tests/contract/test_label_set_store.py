@@ -69,19 +69,19 @@ def test_who_writes_the_same_again_has_written_it(store: LabelSetStore) -> None:
 def test_a_removed_set_leaves_its_version(store: LabelSetStore) -> None:
     store.save(PETS, None)
 
-    assert not store.remove(replace(PETS, version=2))
+    assert not store.delete(replace(PETS, version=2))
     assert store.get("acme", "pets") == PETS
-    assert store.remove(PETS)
+    assert store.delete(PETS)
     assert store.get("acme", "pets") is None
     assert store.last_version("acme", "pets") == 1
     assert store.page("acme", 10, None).items == []
-    assert not store.remove(PETS)
+    assert not store.delete(PETS)
 
 
 def test_a_version_is_given_once_whatever_others_do_meanwhile(store: LabelSetStore) -> None:
     """Between choosing a version and writing it, another may have made a set of that name and removed it."""
     store.save(PETS, None)
-    store.remove(PETS)
+    store.delete(PETS)
 
     assert not store.save(replace(PETS, updated_at=2_000.5), None), "version 1 was another's"
     assert not store.save(replace(PETS, version=3), None)

@@ -438,7 +438,7 @@ class FakeLabelSetStore:
     def count(self, tenant_id: str, most: int) -> int:
         return min(most, sum(owner == tenant_id for owner, _ in self.sets))
 
-    def remove(self, label_set: LabelSet) -> bool:
+    def delete(self, label_set: LabelSet) -> bool:
         self.before()
         key = (label_set.tenant_id, label_set.name)
         there = self.sets.get(key)

@@ -1,4 +1,4 @@
-"""Label sets: kept in versions, put into requests that name them, changed by one at a time; their images kept for good."""
+"""Label sets: stored in versions, changed by one caller at a time, and their images stored with them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ from typing import Any
 import pytest
 
 from pigeonhole.api.answers import to_label_set_info
-from pigeonhole.contract.classification import LabelSetRef, RequestLimits, parse_request
-from pigeonhole.contract.jobs import Preference
+from pigeonhole.contract.classification import RequestLimits, parse_request
 from pigeonhole.contract.messages import ClassifyReply, ErrorReply, StoreLabelImagesCommand
 from pigeonhole.errors import InvalidRequest, NotFound, Overloaded, PreconditionFailed, TooLarge, UnfetchableUrl
-from pigeonhole.jobs.job import IdempotencyKey
-from pigeonhole.label_sets.apply import AppliedLabelSet
-from pigeonhole.label_sets.label_set import Precondition, etag_of
+from pigeonhole.label_sets.label_set import Precondition
 from support.fakes import kept_address
 from support.job_fixtures import ACME, ZETA, Jobs
 
@@ -54,7 +51,7 @@ def test_each_change_is_a_version_more_also_after_a_removal() -> None:
     second = put(jobs)
     assert (second.version, second.created_at, second.updated_at) == (2, 1_000.0, 1_010.0)
 
-    jobs.sets.remove(ACME, "pets")
+    jobs.sets.delete(ACME, "pets")
     assert put(jobs).version == 3
 
 
@@ -118,7 +115,7 @@ def test_a_tenant_keeps_so_many_sets_and_no_more() -> None:
     assert jobs.classifier.commands == [], "no image was kept for it"
     assert few.put(WORDS, "a", tenant=ACME, log_id="l").version == 2, "those there are may be changed"
     assert few.put(WORDS, "c", tenant=ZETA, log_id="l").version == 1, "another tenant has its own"
-    few.remove(ACME, "b")
+    few.delete(ACME, "b")
     assert few.put(WORDS, "c", tenant=ACME, log_id="l").version == 1
 
 
@@ -154,11 +151,11 @@ def test_a_set_with_an_image_that_cannot_be_had_is_not_kept() -> None:
 def test_images_that_only_the_version_before_had_are_let_go_of() -> None:
     jobs = Jobs()
     first = put(jobs, {"labels": [CAT, DOG]})
-    cat, dog = (address.removeprefix("s3://jobs/") for address in first.images())
+    cat, dog = (address.removeprefix("s3://jobs/") for address in first.image_addresses)
 
     put(jobs, {"labels": [DOG, {"type": "text", "value": "bird"}]})
     assert jobs.objects.unused == [cat]
-    jobs.sets.remove(ACME, "pets")
+    jobs.sets.delete(ACME, "pets")
     assert jobs.objects.unused == [cat, dog]
 
 
@@ -175,7 +172,7 @@ def test_an_image_that_another_change_wants_again_is_held_on_to() -> None:
     jobs.objects.mark_unused = other_comes_first
     put(jobs)
 
-    assert len(jobs.sets.get(ACME, "pets").images()) == 2
+    assert len(jobs.sets.get(ACME, "pets").image_addresses) == 2
     assert jobs.objects.unused == []
 
 
@@ -185,15 +182,15 @@ def test_a_condition_that_does_not_hold_changes_nothing() -> None:
     with pytest.raises(PreconditionFailed):
         put(jobs, precondition=stale)
     made = put(jobs, precondition=Precondition(is_new=True))
-    assert etag_of(made) == '"1"'
+    assert made.etag == '"1"'
     with pytest.raises(PreconditionFailed):
         put(jobs, precondition=Precondition(is_new=True))
     put(jobs, precondition=stale)
-    for change in (lambda: put(jobs, precondition=stale), lambda: jobs.sets.remove(ACME, "pets", stale)):
+    for change in (lambda: put(jobs, precondition=stale), lambda: jobs.sets.delete(ACME, "pets", stale)):
         with pytest.raises(PreconditionFailed):
             change()
     assert jobs.sets.get(ACME, "pets").version == 2
-    jobs.sets.remove(ACME, "pets", Precondition(frozenset({"*"})))
+    jobs.sets.delete(ACME, "pets", Precondition(frozenset({"*"})))
 
 
 def test_of_two_who_change_a_set_at_once_each_makes_a_version_unless_it_minds() -> None:
@@ -211,7 +208,7 @@ def test_of_two_who_change_a_set_at_once_each_makes_a_version_unless_it_minds() 
         put(jobs, precondition=Precondition(frozenset({'"3"'})))
     jobs.label_sets.before = other
     with pytest.raises(PreconditionFailed):
-        jobs.sets.remove(ACME, "pets", Precondition(frozenset({'"4"'})))
+        jobs.sets.delete(ACME, "pets", Precondition(frozenset({'"4"'})))
     assert jobs.sets.get(ACME, "pets").version == 5
 
 
@@ -227,7 +224,7 @@ def test_a_set_that_others_change_all_the_time_is_told_as_busy() -> None:
 @pytest.mark.parametrize("trouble", ["overtaken", "busy"])
 def test_images_of_a_put_that_failed_are_let_go_of_but_for_those_that_the_set_has(trouble: str) -> None:
     jobs = Jobs()
-    (cat,) = put(jobs, {"labels": [CAT, {"type": "text", "value": "bird"}]}).images()
+    (cat,) = put(jobs, {"labels": [CAT, {"type": "text", "value": "bird"}]}).image_addresses
 
     def overtaken() -> None:
         jobs.label_sets.before = lambda: None
@@ -242,7 +239,7 @@ def test_images_of_a_put_that_failed_are_let_go_of_but_for_those_that_the_set_ha
 
     kept = jobs.classifier.commands[-1 if trouble == "busy" else 1]
     assert jobs.objects.unused == [kept_address(kept, DOG["value"]).removeprefix("s3://jobs/")]
-    assert jobs.sets.get(ACME, "pets").images() == [cat]
+    assert jobs.sets.get(ACME, "pets").image_addresses == [cat]
 
 
 def test_a_change_that_is_made_is_told_so_though_the_bucket_is_busy() -> None:
@@ -254,7 +251,7 @@ def test_a_change_that_is_made_is_told_so_though_the_bucket_is_busy() -> None:
 
     jobs.objects.before = busy
     assert put(jobs).version == 2
-    jobs.sets.remove(ACME, "pets")
+    jobs.sets.delete(ACME, "pets")
     assert jobs.label_sets.sets == {}
 
 
@@ -264,90 +261,12 @@ def test_a_tenant_has_no_set_of_another() -> None:
 
     for call in (
         lambda: jobs.sets.get(ZETA, "pets"),
-        lambda: jobs.sets.remove(ZETA, "pets"),
+        lambda: jobs.sets.delete(ZETA, "pets"),
         lambda: jobs.sets.get(ACME, "no"),
     ):
         with pytest.raises(NotFound):
             call()
     with pytest.raises(NotFound):
         jobs.sets.get(ACME, "../x")
-    assert jobs.sets.page(ZETA, 10, None).items == []
-    assert [each.name for each in jobs.sets.page(ACME, 10, None).items] == ["pets"]
-
-
-# --------------------------------------------------------------------------------------------------------- in requests
-
-
-def test_a_request_gets_the_sets_labels_and_options_and_its_own_prevail() -> None:
-    jobs = Jobs()
-    put(jobs, WORDS | {"threshold": 0.5, "multiple_labels": True, "instruction": "numbers", "prompt_templates": ["a {}"]})
-    own = {"threshold": 0.75, "task": "own", "prompt_template": "b {}"}
-
-    applied = jobs.label_set_applier.apply({"dataset": DATASET, "label_set": "pets", "multiple_labels": None, **own}, ACME)
-
-    assert (applied.used, applied.fault) == (LabelSetRef(name="pets", version=1), None)
-    assert applied.body == WORDS | own | {"dataset": DATASET, "label_set": "pets", "multiple_labels": True}
-
-
-@pytest.mark.parametrize(
-    ("more", "said"),
-    [
-        ({"label_set": "cats"}, "there is none called 'cats'"),
-        ({"labels": WORDS["labels"]}, "in place of `labels`"),
-        ({"label_set": "No Name"}, "must be 1 to 64"),
-    ],
-)
-def test_a_set_that_cannot_be_used_is_told_with_all_other_faults(more: dict[str, Any], said: str) -> None:
-    jobs = Jobs()
-    put(jobs)
-    service = jobs.classification()
-
-    body = {"dataset": [], "label_set": "pets", "threshold": 3, **more}
-    with pytest.raises(InvalidRequest) as refused:
-        service.submit_job(body, tenant=ACME, log_id="l", preference=Preference())
-    assert {fault.path for fault in refused.value.details} == {"label_set", "dataset", "threshold"}
-    assert any(said in fault.message for fault in refused.value.details)
-
-
-@pytest.mark.parametrize("body", [None, [], "x", {}, {"label_set": None}, {"label_set": 5}, {"label_set": "No Name"}])
-def test_what_names_no_set_is_left_to_validation(body: object) -> None:
-    assert Jobs().label_set_applier.apply(body, ACME) == AppliedLabelSet(body)
-
-
-def test_a_job_says_which_version_of_the_set_it_was_made_with() -> None:
-    jobs = Jobs()
-    put(jobs)
-    service = jobs.classification()
-
-    job = service.submit_job({"dataset": DATASET, "label_set": "pets"}, tenant=ACME, log_id="l", preference=Preference())
-    put(jobs)  # a new version, which the job isn't changed by
-    jobs.work()
-
-    shown = jobs.responder.respond(jobs.job(job), "l")
-    assert (shown.job.label_set, shown.predictions) == (LabelSetRef(name="pets", version=1), ["even", "odd"])
-
-
-def test_a_job_that_was_taken_is_given_again_though_its_set_has_gone() -> None:
-    jobs = Jobs()
-    put(jobs)
-    service = jobs.classification()
-    body, key = {"dataset": DATASET, "label_set": "pets"}, IdempotencyKey("k", b"body")
-
-    first = service.submit_job(body, tenant=ACME, log_id="l", preference=Preference(), idempotency_key=key)
-    jobs.sets.remove(ACME, "pets")
-
-    assert service.submit_job(body, tenant=ACME, log_id="l", preference=Preference(), idempotency_key=key).id == first.id
-    with pytest.raises(InvalidRequest):
-        service.submit_job(
-            body, tenant=ACME, log_id="l", preference=Preference(), idempotency_key=IdempotencyKey("other", b"body")
-        )
-
-
-def test_a_redriven_job_is_of_the_same_version_of_the_set() -> None:
-    jobs = Jobs()
-    put(jobs)
-    service = jobs.classification()
-    job = service.submit_job({"dataset": DATASET, "label_set": "pets"}, tenant=ACME, log_id="l", preference=Preference())
-    jobs.dead_letters.fail(jobs.take())
-
-    assert jobs.redriver.redrive("acme", job.id).job.label_set == LabelSetRef(name="pets", version=1)
+    assert jobs.sets.list(ZETA, 10, None).items == []
+    assert [each.name for each in jobs.sets.list(ACME, 10, None).items] == ["pets"]

@@ -85,7 +85,7 @@ class ClassificationService:
         kind = ClassificationRequest if is_plain else JobRequest
         request = parse_as(kind, applied.body, self.limits, faults=applied.faults)
         if is_plain and self.rules.fits(request):
-            return self.direct.classify(request, tenant=tenant, log_id=log_id).model_copy(update={"label_set": applied.used})
+            return self.direct.classify(request, tenant=tenant, log_id=log_id).model_copy(update={"label_set": applied.ref})
         webhook_url = request.webhook_url if isinstance(request, JobRequest) else None
         job = self.jobs.submit(
             request,
@@ -93,7 +93,7 @@ class ClassificationService:
             log_id=log_id,
             idempotency_key=idempotency_key,
             webhook_url=webhook_url,
-            label_set=applied.used,
+            label_set=applied.ref,
         )
         if not wait_s:
             return job
@@ -132,7 +132,7 @@ class ClassificationService:
                 log_id=log_id,
                 idempotency_key=idempotency_key,
                 webhook_url=request.webhook_url,
-                label_set=applied.used,
+                label_set=applied.ref,
             )
         return self.job_reader.wait_until_ended(job, until) if preference.wait_s else job
 

@@ -25,7 +25,7 @@ from pigeonhole.contract.validation import invalid_request
 from pigeonhole.errors import Fault, InvalidRequest, MethodNotAllowed, NotFound, PigeonholeError, TooLarge
 from pigeonhole.ids import is_id
 from pigeonhole.jobs.job import IdempotencyKey
-from pigeonhole.label_sets.label_set import LabelSet, Precondition, etag_of
+from pigeonhole.label_sets.label_set import LabelSet, Precondition
 from pigeonhole.timestamps import from_iso
 
 JSON = "application/json"
@@ -304,7 +304,7 @@ def _tag(job: JobInfo) -> str:
 
 def shown_set(answer: LabelSetResponse, label_set: LabelSet) -> Answer:
     """Answer with a label set, and the ETag of its version."""
-    return replace(success(answer), headers={"ETag": etag_of(label_set)})
+    return replace(success(answer), headers={"ETag": label_set.etag})
 
 
 def failure(error: PigeonholeError, call: Call) -> Answer:

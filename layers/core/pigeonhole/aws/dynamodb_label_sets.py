@@ -1,19 +1,19 @@
 """Label sets in the one table.
 
 pk                     sk      holds
-LABELSETS#<tenant id>  <name>  a label set; `options`: JSON
+LABELSETS#<tenant id>  <name>  a label set; `options`: a LabelSetOptionsRecord
 GONESETS#<tenant id>   <name>  the version that a removed one had, so that a new one of that name goes on from there
 """
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from pigeonhole.aws.dynamodb import OVERTAKEN, Item, call, get_item, why_canceled
 from pigeonhole.label_sets.label_set import LabelSet
+from pigeonhole.label_sets.records import LabelSetOptionsRecord
 from pigeonhole.ports import Page
 
 
@@ -40,7 +40,7 @@ class DynamoLabelSetStore:
         # Who was told nothing of its writing writes again: then it is this very set that stands in the way.
         return self._write(writes) or self.get(label_set.tenant_id, label_set.name) == label_set
 
-    def remove(self, label_set: LabelSet) -> bool:
+    def delete(self, label_set: LabelSet) -> bool:
         key = _at(label_set.tenant_id, label_set.name)
         gone = {**_gone(label_set.tenant_id, label_set.name), "version": {"N": str(label_set.version)}}
         writes = [
@@ -117,7 +117,7 @@ def _item_of(label_set: LabelSet) -> Item:
         "version": {"N": str(label_set.version)},
         "created_at": {"N": repr(label_set.created_at)},
         "updated_at": {"N": repr(label_set.updated_at)},
-        "options": {"S": json.dumps(label_set.options, ensure_ascii=False)},
+        "options": {"S": LabelSetOptionsRecord.from_options(label_set.options).to_json()},
     }
 
 
@@ -128,5 +128,5 @@ def _set_of(item: Item) -> LabelSet:
         version=int(item["version"]["N"]),
         created_at=float(item["created_at"]["N"]),
         updated_at=float(item["updated_at"]["N"]),
-        options=json.loads(item["options"]["S"]),
+        options=LabelSetOptionsRecord.from_json(item["options"]["S"]).to_options(),
     )

@@ -1,4 +1,4 @@
-"""What label sets need from the outside."""
+"""What label sets need from the outside, as Protocols."""
 
 from __future__ import annotations
 
@@ -9,29 +9,41 @@ from pigeonhole.ports import Page
 
 
 class LabelSetStore(Protocol):
-    """Tenants' label sets. All reads see what was written before. Raises Overloaded where trying again may help."""
+    """Tenants' label sets. All reads are consistent. Every method raises Overloaded if a retry may help."""
 
-    def get(self, tenant_id: str, name: str) -> LabelSet | None: ...
+    def get(self, tenant_id: str, name: str) -> LabelSet | None:
+        """Return the current version of a label set."""
+        ...
 
     def last_version(self, tenant_id: str, name: str) -> int:
-        """The version that a set of that name had when it was removed, 0 if there never was one."""
+        """Return the version that a label set had when it was deleted, 0 if there never was one."""
         ...
 
     def save(self, label_set: LabelSet, known: int | None) -> bool:
-        """Write a set over its version `known`. None: there must be none, and its version follow on the last there was.
+        """Write a version of a label set.
 
-        False, and nothing written, if that isn't so.
+        Args:
+            label_set: The new version.
+            known: The version that it replaces. None if no set of this name exists: then the new version must follow on the
+                `last_version`.
+
+        Returns:
+            False, and nothing is written, if another version is stored than `known`.
         """
         ...
 
     def count(self, tenant_id: str, most: int) -> int:
-        """How many sets a tenant has; `most` if there are more."""
+        """Count a tenant's label sets, but no further than `most`."""
         ...
 
-    def remove(self, label_set: LabelSet) -> bool:
-        """Remove a set in the version that it is given in. False, and it stays, if it has another."""
+    def delete(self, label_set: LabelSet) -> bool:
+        """Delete a label set.
+
+        Returns:
+            False, and nothing is deleted, if another version is stored than `label_set`.
+        """
         ...
 
     def page(self, tenant_id: str, limit: int, start: str | None) -> Page[LabelSet]:
-        """At most `limit` sets of a tenant, by name. `start`: an earlier page's `next`."""
+        """Return at most `limit` of a tenant's label sets, by name, from the `next` of the previous page."""
         ...

@@ -125,7 +125,7 @@ class UploadIngester:
         if tenant is None:
             return IngestSummary(strays=len(group)), []
         applied = self.label_sets.apply({"label_set": label_set, "on_error": "null"}, tenant)
-        if applied.used is None:
+        if applied.ref is None:
             return self._refuse(tenant, dict.fromkeys(group, _no_such_set(label_set)), None), []
         known = self.results.sequencers(tenant.id, [upload.key for upload in group])
         new = [upload for upload in group if to_sortable_sequencer(upload.sequencer) > known.get(upload.key, "")]
@@ -149,7 +149,7 @@ class UploadIngester:
             except InvalidRequest as error:  # the set was kept under other limits; samples were looked at one by one
                 fault = ObjectFault(code=error.code, message=f"The label set can't be applied: {in_words(error.details)}.")
                 faults |= dict.fromkeys(samples, fault)
-        return done + self._refuse(batch.tenant, faults, batch.applied.used), []
+        return done + self._refuse(batch.tenant, faults, batch.applied.ref), []
 
     def _submit(self, batch: Batch, samples: Mapping[UploadedFile, Samples], log_id: str) -> IngestSummary:
         dataset = [sample for each in samples.values() for sample in each]
@@ -163,7 +163,7 @@ class UploadIngester:
             tenant=batch.tenant,
             log_id=log_id,
             idempotency_key=_key_of(list(samples)),
-            label_set=batch.applied.used,
+            label_set=batch.applied.ref,
             uploads=files,
         )
         return IngestSummary(jobs=1, samples=len(dataset))

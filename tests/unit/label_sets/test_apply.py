@@ -1,0 +1,96 @@
+"""Requests that name a label set: they get its labels and options, and their jobs record its version."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pigeonhole.contract.classification import LabelSetRef
+from pigeonhole.contract.jobs import Preference
+from pigeonhole.errors import InvalidRequest
+from pigeonhole.jobs.job import IdempotencyKey
+from pigeonhole.label_sets.apply import AppliedLabelSet
+from support.job_fixtures import ACME, Jobs
+
+WORDS = {"labels": [{"type": "text", "value": "even"}, {"type": "text", "value": "odd"}]}
+DATASET = [{"type": "text", "value": "2"}, {"type": "text", "value": "3"}]
+
+
+def put(jobs: Jobs, body: object = WORDS, name: str = "pets", **more: Any) -> Any:
+    return jobs.sets.put(body, name, tenant=ACME, log_id="log-1", **more)
+
+
+def test_a_request_gets_the_sets_labels_and_options_and_its_own_prevail() -> None:
+    jobs = Jobs()
+    put(jobs, WORDS | {"threshold": 0.5, "multiple_labels": True, "instruction": "numbers", "prompt_templates": ["a {}"]})
+    own = {"threshold": 0.75, "task": "own", "prompt_template": "b {}"}
+
+    applied = jobs.label_set_applier.apply({"dataset": DATASET, "label_set": "pets", "multiple_labels": None, **own}, ACME)
+
+    assert (applied.ref, applied.fault) == (LabelSetRef(name="pets", version=1), None)
+    assert applied.body == WORDS | own | {"dataset": DATASET, "label_set": "pets", "multiple_labels": True}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"label_set": "cats"}, "there is none called 'cats'"),
+        ({"labels": WORDS["labels"]}, "combined with `labels`"),
+        ({"label_set": "No Name"}, "must be 1 to 64"),
+    ],
+)
+def test_a_set_that_cannot_be_used_is_told_with_all_other_faults(more: dict[str, Any], said: str) -> None:
+    jobs = Jobs()
+    put(jobs)
+    service = jobs.classification()
+
+    body = {"dataset": [], "label_set": "pets", "threshold": 3, **more}
+    with pytest.raises(InvalidRequest) as refused:
+        service.submit_job(body, tenant=ACME, log_id="l", preference=Preference())
+    assert {fault.path for fault in refused.value.details} == {"label_set", "dataset", "threshold"}
+    assert any(said in fault.message for fault in refused.value.details)
+
+
+@pytest.mark.parametrize("body", [None, [], "x", {}, {"label_set": None}, {"label_set": 5}, {"label_set": "No Name"}])
+def test_what_names_no_set_is_left_to_validation(body: object) -> None:
+    assert Jobs().label_set_applier.apply(body, ACME) == AppliedLabelSet(body)
+
+
+def test_a_job_says_which_version_of_the_set_it_was_made_with() -> None:
+    jobs = Jobs()
+    put(jobs)
+    service = jobs.classification()
+
+    job = service.submit_job({"dataset": DATASET, "label_set": "pets"}, tenant=ACME, log_id="l", preference=Preference())
+    put(jobs)  # a new version, which the job isn't changed by
+    jobs.work()
+
+    shown = jobs.responder.respond(jobs.job(job), "l")
+    assert (shown.job.label_set, shown.predictions) == (LabelSetRef(name="pets", version=1), ["even", "odd"])
+
+
+def test_a_job_that_was_taken_is_given_again_though_its_set_has_gone() -> None:
+    jobs = Jobs()
+    put(jobs)
+    service = jobs.classification()
+    body, key = {"dataset": DATASET, "label_set": "pets"}, IdempotencyKey("k", b"body")
+
+    first = service.submit_job(body, tenant=ACME, log_id="l", preference=Preference(), idempotency_key=key)
+    jobs.sets.delete(ACME, "pets")
+
+    assert service.submit_job(body, tenant=ACME, log_id="l", preference=Preference(), idempotency_key=key).id == first.id
+    with pytest.raises(InvalidRequest):
+        service.submit_job(
+            body, tenant=ACME, log_id="l", preference=Preference(), idempotency_key=IdempotencyKey("other", b"body")
+        )
+
+
+def test_a_redriven_job_is_of_the_same_version_of_the_set() -> None:
+    jobs = Jobs()
+    put(jobs)
+    service = jobs.classification()
+    job = service.submit_job({"dataset": DATASET, "label_set": "pets"}, tenant=ACME, log_id="l", preference=Preference())
+    jobs.dead_letters.fail(jobs.take())
+
+    assert jobs.redriver.redrive("acme", job.id).job.label_set == LabelSetRef(name="pets", version=1)
