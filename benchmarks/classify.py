@@ -1,12 +1,16 @@
-"""Our classifier against transformers' zero-shot-image-classification pipeline, in one run, on the same weights.
+"""Compare Pigeonhole's classifier with transformers' zero-shot-image-classification pipeline, in one run, on the same weights.
 
     python benchmarks/classify.py --cores 2
 
-A CLIP of ViT-B/32's shape with random weights, real photos as JPEG bytes: both sides decode them. Ours is the service behind
-functions/classify (RunChunk), with a worker of one thread for each core; the pipeline has as many threads. Both give the same
-answers, up to the rounding of the resize; that they do is counted, too. The pipeline encodes every label anew for every batch,
-and a batch is one photo unless it is told otherwise: it runs both so, and told to take all photos at once. Ours encodes labels
-once per request, or not at all where the cache has them. Figures: median of the rounds, all sides taking turns.
+The model is a CLIP of ViT-B/32's shape with random weights. The photos are real, as JPEG bytes, and both sides decode them.
+
+- Pigeonhole's side is the service behind functions/classify (InferencePipeline), with one worker of one thread per core. It
+  encodes labels once per request, or not at all if the cache has them.
+- The pipeline has as many threads as there are cores. It encodes every label again for every batch. By default a batch is one
+  photo, so the pipeline runs with one photo per batch and with all photos in one batch.
+
+Both sides give the same answers, except for the rounding of the resize. The table counts equal answers. The figures are medians
+of the rounds, in which all sides take turns.
 """
 
 from __future__ import annotations
@@ -52,26 +56,36 @@ SPECIAL = ("<|startoftext|>", "<|endoftext|>")
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: seconds per request on each side, and how many photos got the same best label from all of them."""
+    """One line of the table.
+
+    Attributes:
+        photos: Photos per request.
+        labels: "new", or "cached" if the cache has the labels' embeddings.
+        pipeline_s: Seconds per request of the pipeline with one photo per batch.
+        one_batch_s: Seconds per request of the pipeline with all photos in one batch.
+        pigeonhole_s: Seconds per request of Pigeonhole.
+        same_label: How many photos got the same best label on all sides.
+    """
 
     photos: int
     labels: str
     pipeline_s: float
     one_batch_s: float
-    ours_s: float
-    same: int
+    pigeonhole_s: float
+    same_label: int
 
     def cells(self) -> tuple[str, ...]:
-        sides = (self.pipeline_s, self.one_batch_s, self.ours_s)
+        """Format the line's cells."""
+        sides = (self.pipeline_s, self.one_batch_s, self.pigeonhole_s)
         per_second = [f"{self.photos / seconds:.1f}" for seconds in sides]
-        ratios = [f"{seconds / self.ours_s:.1f} x" for seconds in sides[:2]]
-        return (str(self.photos), self.labels, *per_second, *ratios, f"{self.same} of {self.photos}")
+        ratios = [f"{seconds / self.pigeonhole_s:.1f} x" for seconds in sides[:2]]
+        return (str(self.photos), self.labels, *per_second, *ratios, f"{self.same_label} of {self.photos}")
 
 
-def random_clip(config: CLIPConfig, folder: Path) -> None:
-    """Write a CLIP of random weights into `folder`, the same each time.
+def write_random_clip(config: CLIPConfig, folder: Path) -> None:
+    """Write a CLIP with random weights into `folder`, the same each time.
 
-    Its tokenizer has a token for each of the labels' words, as CLIP's has.
+    Its tokenizer has a token for each word of the labels, as CLIP's tokenizer has.
     """
     tokenizer = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
     tokenizer.normalizer = normalizers.Lowercase()
@@ -88,8 +102,8 @@ def random_clip(config: CLIPConfig, folder: Path) -> None:
     prompts = [TEMPLATE.format(label) for label in LABELS]
     tokenizer.train_from_iterator(prompts, trainer)
     tokenizer.model.save(str(folder))
-    # The trainer numbers tokens of equal counts by chance, and a number is a row of random weights: those that the prompts use
-    # come first, by name.
+    # The trainer numbers tokens with equal counts in random order, and a token's number selects its row of random weights. So
+    # the vocabulary is sorted here: first the tokens that the prompts use, by name.
     used = {token for prompt in prompts for token in tokenizer.encode(prompt).tokens}
     ordered = sorted(tokenizer.get_vocab(), key=lambda token: (token not in SPECIAL, token not in used, token))
     vocabulary = {token: number for number, token in enumerate(ordered)}
@@ -105,14 +119,15 @@ def random_clip(config: CLIPConfig, folder: Path) -> None:
     torch.manual_seed(0)
     model = CLIPModel(config)
     with torch.no_grad():
-        for parameter in model.parameters():  # else all pictures look alike to it, and rounding decides on the best label
+        # With the small initial weights all pictures get nearly the same embedding, and rounding decides the best label.
+        for parameter in model.parameters():
             if parameter.ndim > 1:
                 parameter.mul_(2)
     model.save_pretrained(folder)
 
 
-def photos(count: int) -> list[bytes]:
-    """`count` JPEG files: the real photos of PHOTOS, over and over."""
+def create_photos(count: int) -> list[bytes]:
+    """Create `count` JPEG files: the real photos of PHOTOS, repeated."""
     files = []
     for path in PHOTOS:
         with Image.open(path) as image, io.BytesIO() as target:
@@ -122,108 +137,128 @@ def photos(count: int) -> list[bytes]:
 
 
 @dataclass(frozen=True)
-class InMemory:
-    """The photos as a source of our service: a value is a photo's place."""
+class InMemoryReader:
+    """Reads the photos for the InferencePipeline: a sample's value is the index of a photo."""
 
     files: Sequence[bytes]
 
     def read(
         self, value: str, *, grants: Sequence[S3Grant], budget: ByteBudget, versions: Mapping[str, str] | None = None
     ) -> bytes:
+        """Return the bytes of the photo at index `value`."""
         return self.files[int(value)]
 
 
-def ours(service: InferencePipeline, count: int) -> list[str]:
-    """Decode and classify the service's first `count` photos: the best label of each."""
+def classify_with_pigeonhole(service: InferencePipeline, count: int) -> list[str]:
+    """Decode and classify the first `count` photos of the service's reader, and return the best label of each."""
     body = {
-        "dataset": [{"type": "image", "value": str(place)} for place in range(count)],
+        "dataset": [{"type": "image", "value": str(index)} for index in range(count)],
         "labels": [{"type": "text", "value": label} for label in LABELS],
         "prompt_templates": [TEMPLATE],
     }
     command = ClassifyCommand(log_id="", tenant_id="", request=ClassificationRequest.model_validate(body))
-    return [chosen[0] for chosen in service.classify(command).predictions if chosen]
+    return [labels[0] for labels in service.classify(command).predictions if labels]
 
 
-def theirs(pipe: Any, files: Sequence[bytes], batch: int) -> list[str]:
-    """Decode and classify: the best label of each."""
+def classify_with_transformers(pipe: Any, files: Sequence[bytes], batch: int) -> list[str]:
+    """Decode and classify photos, `batch` at a time, and return the best label of each."""
     images = [Image.open(io.BytesIO(data)).convert("RGB") for data in files]
-    answers = pipe(images, candidate_labels=list(LABELS), hypothesis_template=TEMPLATE, batch_size=batch)
-    return [answer[0]["label"] for answer in answers]
+    rankings = pipe(images, candidate_labels=list(LABELS), hypothesis_template=TEMPLATE, batch_size=batch)
+    return [ranking[0]["label"] for ranking in rankings]
 
 
 @dataclass(frozen=True)
-class Contest:
-    """Both sides, loaded from the same weights."""
+class Comparison:
+    """Both sides, loaded from the same weights.
+
+    Attributes:
+        model: Pigeonhole's model.
+        pipe: The pipeline of transformers.
+        cores: The number of cores that each side may use.
+    """
 
     model: LoadedModel
     pipe: Any
     cores: int
 
     def run(self, count: int, rounds: int) -> list[Row]:
-        """Time all sides on `count` photos, `rounds` times each, taking turns, after one round that isn't counted."""
-        files = photos(count)
-        kept = self._service(files)
+        """Time all sides on `count` photos in turns, after one round that isn't counted.
+
+        Args:
+            count: Photos per request.
+            rounds: Counted rounds per side.
+        """
+        files = create_photos(count)
+        cached = self._service(files)  # used in every round, so that its cache has the labels
         sides = (
-            lambda: theirs(self.pipe, files, 1),
-            lambda: theirs(self.pipe, files, count),
-            lambda: ours(self._service(files), count),
-            lambda: ours(kept, count),
+            lambda: classify_with_transformers(self.pipe, files, 1),
+            lambda: classify_with_transformers(self.pipe, files, count),
+            lambda: classify_with_pigeonhole(self._service(files), count),
+            lambda: classify_with_pigeonhole(cached, count),
         )
-        seconds, same = [], 0
+        seconds, same_label = [], 0
         for _ in range(rounds + 1):
-            took, answers = zip(*(_timed(side) for side in sides), strict=True)
-            seconds.append(took)
-            same = sum(len(set(found)) == 1 for found in zip(*answers, strict=True))
-        one_by_one, one_batch, new, cached = (statistics.median(column) for column in zip(*seconds[1:], strict=True))
+            round_seconds, labels_by_side = zip(*(_timed(side) for side in sides), strict=True)
+            seconds.append(round_seconds)
+            same_label = sum(len(set(labels)) == 1 for labels in zip(*labels_by_side, strict=True))
+        pipeline_s, one_batch_s, new_s, cached_s = (statistics.median(column) for column in zip(*seconds[1:], strict=True))
         return [
-            Row(count, "new", one_by_one, one_batch, new, same),
-            Row(count, "cached", one_by_one, one_batch, cached, same),
+            Row(count, "new", pipeline_s, one_batch_s, new_s, same_label),
+            Row(count, "cached", pipeline_s, one_batch_s, cached_s, same_label),
         ]
 
     def _service(self, files: Sequence[bytes]) -> InferencePipeline:
         model = self.model
         classifier = Classifier(model.encoder, model.sentence, prior(model.encoder.info), model.backgrounds, workers=self.cores)
         return InferencePipeline(
-            sources=InMemory(files), classifier=classifier, limits=ChunkLimits(ImageLimits(), decodes=self.cores)
+            sources=InMemoryReader(files), classifier=classifier, limits=ChunkLimits(ImageLimits(), decodes=self.cores)
         )
 
 
-def _timed(run: Callable[[], list[str]]) -> tuple[float, list[str]]:
+def _timed(classify: Callable[[], list[str]]) -> tuple[float, list[str]]:
     started = time.perf_counter()
-    answers = run()
-    return time.perf_counter() - started, answers
+    labels = classify()
+    return time.perf_counter() - started, labels
 
 
 def measure(config: CLIPConfig, *, cores: int, rounds: int, counts: Sequence[int] = COUNTS) -> list[Row]:
-    """Make a model of `config` and let both sides run it on each of `counts` photos. `cores`: that each side may use."""
+    """Create a model with random weights, and time both sides.
+
+    Args:
+        config: The model's shape.
+        cores: The number of cores that each side may use.
+        rounds: Counted rounds per side.
+        counts: Numbers of photos per request, each measured separately.
+    """
     torch.set_num_threads(cores)
     with tempfile.TemporaryDirectory() as folder, checkpoint.quiet():
         source, artifact = Path(folder) / "clip", Path(folder) / "artifact"
         source.mkdir()
-        random_clip(config, source)
+        write_random_clip(config, source)
         prepare(str(source), artifact)
-        contest = Contest(
+        comparison = Comparison(
             registry.load(artifact, threads=1),
             pipeline("zero-shot-image-classification", model=str(source), device="cpu"),
             cores,
         )
-    return [row for count in counts for row in contest.run(count, rounds)]
+    return [row for count in counts for row in comparison.run(count, rounds)]
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Format the rows as Markdown."""
+    """Format the rows as a Markdown table."""
     head = (
-        *("photos", f"{len(LABELS)} labels", "pipeline, images/s", "pipeline in one batch, images/s", "ours, images/s"),
-        *("ratio", "ratio to one batch", "same best label"),
+        *("photos", f"{len(LABELS)} labels", "pipeline, images/s", "one batch, images/s", "pigeonhole, images/s"),
+        *("ratio to pipeline", "ratio to one batch", "same best label"),
     )
     lines = [head, ("---:", "---", *["---:"] * 6), *(row.cells() for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def main() -> None:
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cores", type=int, default=2, help="that each side may use")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--cores", type=int, default=2, help="cores that each side may use (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="counted rounds per side (default: %(default)s)")
     args = parser.parse_args()
     print(table(measure(CLIPConfig(), cores=args.cores, rounds=args.rounds)))
 

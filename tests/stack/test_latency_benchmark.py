@@ -1,4 +1,4 @@
-"""benchmarks/latency.py against the deployed stack: both sides answer alike, and its table says what it measured."""
+"""benchmarks/latency.py against the deployed stack: both sides give the same predictions, and the table has the ratio."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import latency
 from support.stack.deployment import Deployment
 
 
-def test_both_sides_answer_alike_and_the_table_gives_the_ratio(deployed: Deployment, model: Path) -> None:
+def test_both_sides_give_the_same_predictions_and_the_table_has_the_ratio(deployed: Deployment, model: Path) -> None:
     rows = latency.measure(deployed.url, deployed.key, model, rounds=1)
 
     assert [row.request for row in rows] == list(latency.requests())

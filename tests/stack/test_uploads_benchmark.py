@@ -1,4 +1,4 @@
-"""benchmarks/uploads.py with few photos and the small model: all that an upload takes is counted, tags where it has any."""
+"""benchmarks/uploads.py with few photos and the small model: every call for an upload is counted, with and without tags."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ def test_every_call_for_an_upload_is_counted(model: Path, tags: bool) -> None:
     measured = uploads.measure(model, photos=5, workers=2, batch=3, tags=tags, chunk=2)
 
     assert measured.batches == [3, 2]
-    assert len(measured.counts.runs_of("IngestFunction")) == 2
-    assert measured.counts.chunks == 3, "two of the one batch, one of the other"
-    found = {cost.what: cost for cost in measured.costs}
-    of_one = 1000 / 5
-    assert found["DynamoDB: items written"].by["Notify"] == pytest.approx(1000 + 2 * 2 * of_one), (
-        "a result, and a job's end twice"
+    assert len(measured.usage.runs_of("IngestFunction")) == 2
+    assert measured.usage.chunks == 3, "two for the first batch, one for the second"
+    costs = {cost.what: cost for cost in measured.costs}
+    per_batch = 1000 / 5
+    assert costs["DynamoDB: items written"].by["Notify"] == pytest.approx(1000 + 2 * 2 * per_batch), (
+        "one per upload, and two for the end of each of the two jobs"
     )
-    assert found["DynamoDB: items written"].billed >= 2 * 1000, "each result is in the index by time, too"
-    assert found["DynamoDB: reads"].billed >= 1000, "whether there is a result already"
-    assert found["S3: objects written"].by == pytest.approx({"Ingest": 2 * of_one, "Notify": 1000}), (
-        "what a job works on; results"
+    assert costs["DynamoDB: items written"].billed >= 2 * 1000, "the index by time has a copy of each result"
+    assert costs["DynamoDB: reads"].billed >= 1000, "each upload is checked for an earlier result"
+    assert costs["S3: objects written"].by == pytest.approx({"Ingest": 2 * per_batch, "Notify": 1000}), (
+        "the input of each batch's job, and the results"
     )
-    assert found["S3: objects read"].by["Worker"] == pytest.approx(1000 + 3 * of_one), "photos, and what a chunk's job works on"
-    assert found["EventBridge: sent"].billed == pytest.approx(1000 + 2 * of_one), "an upload's, and a job's"
-    assert sum(found["EventBridge: sent"].by.values()) < found["EventBridge: sent"].billed, "several go in a call"
-    assert found["SQS: notifications received and deleted"].billed == pytest.approx(4 * of_one)
-    tagging = {what: cost.by for what, cost in found.items() if "tags" in what}
+    assert costs["S3: objects read"].by["Worker"] == pytest.approx(1000 + 3 * per_batch), (
+        "photos, and the job input for each chunk"
+    )
+    assert costs["EventBridge: sent"].billed == pytest.approx(1000 + 2 * per_batch), "one per upload, and one per job"
+    assert sum(costs["EventBridge: sent"].by.values()) < costs["EventBridge: sent"].billed, "a call sends several events"
+    assert costs["SQS: notifications received and deleted"].billed == pytest.approx(4 * per_batch)
+    tagging = {what: cost.by for what, cost in costs.items() if "tags" in what}
     assert tagging == ({"S3: tags read": {"Notify": 1000}, "S3: tags written": {"Notify": 1000}} if tags else {})

@@ -1,4 +1,4 @@
-"""benchmarks/quality/fetch_texts.py: no text is in both halves, and a package that can't be had stops no other."""
+"""benchmarks/quality/fetch_texts.py: no text is in both halves, and a set that can't be built doesn't stop the others."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from quality import fetch_texts
-from quality.fetch_texts import HALVES, Package, TextSet, files_of, main, split, write
+from quality.fetch_texts import HALVES, Package, TextSet, main, read_package, split, write
 
 WHEEL = Package("wheel", "texts", "1.0", r"\.txt$")
 ROWS = [(f"text {number}", "odd" if number % 2 else "even") for number in range(40)]
 
 
-def archived(cache: Path, package: Package, files: dict[str, bytes]) -> None:
-    """Put a package into the cache, as if it had been fetched."""
+def put_into_cache(cache: Path, package: Package, files: dict[str, bytes]) -> None:
+    """Put a package into the cache, as if it had been downloaded."""
     folder = cache / f"{package.name}-{package.version}"
     folder.mkdir(parents=True)
     with zipfile.ZipFile(folder / "texts-1.0-py3-none-any.whl", "w") as wheel:
@@ -27,27 +27,27 @@ def archived(cache: Path, package: Package, files: dict[str, bytes]) -> None:
 
 
 def test_no_text_is_in_both_halves_and_each_class_is_halved() -> None:
-    found = split([*ROWS, *((text.upper(), label) for text, label in ROWS)], HALVES)
+    rows = split([*ROWS, *((text.upper(), label) for text, label in ROWS)], HALVES)
 
-    calibrate, report = (dict(found[half]) for half in HALVES)
+    calibrate, report = (dict(rows[half]) for half in HALVES)
     assert not {text.casefold() for text in calibrate} & {text.casefold() for text in report}
     assert {**calibrate, **report} == dict(ROWS), "copies that differ in case count once"
     assert [list(part.values()).count("odd") for part in (calibrate, report)] == [10, 10]
 
 
-def test_halves_depend_on_the_texts_alone() -> None:
+def test_halves_do_not_depend_on_the_order_of_texts() -> None:
     assert {half: sorted(rows) for half, rows in split(ROWS, HALVES).items()} == {
         half: sorted(rows) for half, rows in split(ROWS[::-1], HALVES).items()
     }
 
 
 def test_a_text_with_two_labels_is_dropped() -> None:
-    found = split([*ROWS, ("Text 1", "even"), ("  ", "odd")], ("report",))
+    rows = split([*ROWS, ("Text 1", "even"), ("  ", "odd")], ("report",))
 
-    assert sorted(found["report"]) == sorted(row for row in ROWS if row[0] != "text 1")
+    assert sorted(rows["report"]) == sorted(row for row in ROWS if row[0] != "text 1")
 
 
-def test_of_too_many_texts_small_classes_stay_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_classes_keep_all_texts_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch_texts, "MAX_TEXTS", 10)
 
     labels = [label for _, label in split([*ROWS, ("rare", "other")], ("report",))["report"]]
@@ -56,7 +56,7 @@ def test_of_too_many_texts_small_classes_stay_whole(monkeypatch: pytest.MonkeyPa
     assert "other" in labels
 
 
-def test_only_the_wanted_files_are_read_and_those_of_an_archive_within(tmp_path: Path) -> None:
+def test_only_matching_files_are_read_also_from_an_inner_archive(tmp_path: Path) -> None:
     package = Package("sdist", "nested", "1.0", r"wanted\.txt$")
     inner = io.BytesIO()
     with tarfile.open(fileobj=inner, mode="w:gz") as archive:
@@ -67,13 +67,13 @@ def test_only_the_wanted_files_are_read_and_those_of_an_archive_within(tmp_path:
     with tarfile.open(folder / "nested-1.0.tar.gz", "w:gz") as archive:
         add(archive, "nested/texts.tar.gz", inner.getvalue())
 
-    assert files_of(package, tmp_path) == {"wanted.txt": "café"}
+    assert read_package(package, tmp_path) == {"wanted.txt": "café"}
 
 
-def test_a_set_that_cannot_be_had_is_reported_and_stops_no_other(
+def test_a_set_that_cannot_be_built_is_reported_and_does_not_stop_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    archived(tmp_path / "cache", WHEEL, {"texts.txt": b"one two"})
+    put_into_cache(tmp_path / "cache", WHEEL, {"texts.txt": b"one two"})
 
     def words(files: fetch_texts.Files) -> fetch_texts.Samples:
         yield from ((f"{word} {number}", word) for word in files["texts.txt"].split() for number in range(4))
@@ -84,15 +84,17 @@ def test_a_set_that_cannot_be_had_is_reported_and_stops_no_other(
 
     assert main() == 1
 
-    assert "wrong (texts 1.0): 2 classes and not 3: one, two" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "wrong (texts 1.0)" in error
+    assert "3 classes, not 2: one, two" in error
     assert sorted(path.name for path in (tmp_path / "out").rglob("*.csv")) == ["right.csv", "right.csv"]
 
 
-def test_what_is_only_reported_on_has_no_calibration_half(tmp_path: Path) -> None:
-    archived(tmp_path / "cache", WHEEL, {"texts.txt": b""})
-    rows = TextSet("all", (WHEEL,), 2, lambda _: iter(ROWS), calibrates=False)
+def test_a_set_that_is_only_for_reports_has_no_calibration_half(tmp_path: Path) -> None:
+    put_into_cache(tmp_path / "cache", WHEEL, {"texts.txt": b""})
+    text_set = TextSet("all", (WHEEL,), 2, lambda _: iter(ROWS), calibrates=False)
 
-    write(rows, tmp_path / "cache", tmp_path / "out")
+    write(text_set, tmp_path / "cache", tmp_path / "out")
 
     (path,) = (tmp_path / "out").rglob("*.csv")
     assert path.parent.name == "report"

@@ -1,4 +1,4 @@
-"""benchmarks/packaged_photos.py: as many photos as are asked for, the same each time, and served as they are."""
+"""benchmarks/packaged_photos.py: the photos differ, are the same each time, and are served unchanged."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from PIL import Image
 import packaged_photos
 
 
-def test_photos_are_of_one_size_and_no_two_alike() -> None:
-    files = packaged_photos.varied(20)
+def test_photos_have_one_size_and_all_differ() -> None:
+    files = packaged_photos.create_varied(20)
 
     assert len(set(files)) == 20
-    assert files == packaged_photos.varied(20)
+    assert files == packaged_photos.create_varied(20)
     for data in files:
         with Image.open(io.BytesIO(data)) as image:
             assert (image.format, image.size) == ("JPEG", (640, 480))
 
 
-def test_files_are_served_each_at_an_address_of_its_own() -> None:
-    with packaged_photos.served([b"one", b"two"]) as urls, httpx.Client(trust_env=False) as client:
+def test_each_file_is_served_at_its_own_url() -> None:
+    with packaged_photos.serve([b"one", b"two"]) as urls, httpx.Client(trust_env=False) as client:
         assert [client.get(url).content for url in urls] == [b"one", b"two"]

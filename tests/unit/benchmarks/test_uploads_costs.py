@@ -1,27 +1,27 @@
-"""benchmarks/uploads.py: what was counted, beside what S3 and Lambda do unasked, for 1,000 and a million uploads."""
+"""benchmarks/uploads.py: the counted calls and those that S3 and Lambda make by themselves, for 1,000 and a million uploads."""
 
 from __future__ import annotations
 
 import pytest
 
-from job_stack import Counts, Invocation
-from uploads import Result, report
+from benchmark_stack import Invocation, Usage
+from uploads import UploadsUsage, report
 
 
-def result(calls: int = 1) -> Result:
-    """500 uploads: a run of functions/ingest, 8 chunks, and one of functions/notify, with `calls` written tags."""
+def uploads_usage(tags_written: int = 1) -> UploadsUsage:
+    """500 uploads: one run of functions/ingest, 8 chunks, and one run of functions/notify."""
     invocations = [
         Invocation("IngestFunction", 2.0, 512),
         *[Invocation("WorkerFunction", 3.0, 4096)] * 8,
         Invocation("NotifyFunction", 4.0, 512),
         Invocation("SweepFunction", 1.0, 256),
     ]
-    tagged = {"function": "NotifyFunction", "action": "s3:PutObjectVersionTagging"}
-    return Result(500, [500], Counts(calls=[tagged] * calls, units=[], invocations=invocations))
+    tag_call = {"function": "NotifyFunction", "action": "s3:PutObjectVersionTagging"}
+    return UploadsUsage(500, [500], Usage(calls=[tag_call] * tags_written, units=[], invocations=invocations))
 
 
-def test_what_nobody_asked_for_is_paid_for_too() -> None:
-    costs = {cost.what: cost for cost in result().costs}
+def test_calls_that_s3_and_lambda_make_by_themselves_are_billed() -> None:
+    costs = {cost.what: cost for cost in uploads_usage().costs}
 
     assert costs["S3: uploads"].dollars == pytest.approx(1000 * 5.00 / 1e6)
     assert (costs["SQS: notifications"].by, costs["SQS: notifications"].billed) == ({"S3": 1000}, 1000)
@@ -31,8 +31,8 @@ def test_what_nobody_asked_for_is_paid_for_too() -> None:
     assert costs["Lambda: runs"].by == {"Ingest": 2, "Worker": 16, "Notify": 2}
 
 
-def test_the_report_ends_with_a_million_and_with_what_ran() -> None:
-    table, million, ran = report(result(calls=500), result(calls=0)).split("\n\n")
+def test_the_report_ends_with_the_price_of_a_million_and_the_runs() -> None:
+    table, million, runs = report(uploads_usage(tags_written=500), uploads_usage(tags_written=0)).split("\n\n")
 
     lines = table.splitlines()
     assert lines[0].startswith("| for 1,000 uploads | calls |")
@@ -42,7 +42,7 @@ def test_the_report_ends_with_a_million_and_with_what_ran() -> None:
         "A million uploads: 13.14 USD, 10.50 for calls and 2.64 for Lambda's time. "
         "With TagUploads=false: 8.14 USD, 5.50 for calls and 2.64 for Lambda's time."
     )
-    assert ran == (
-        "500 uploads came to functions/ingest in 1 run. What it made of them took 8 runs of functions/worker, a chunk each, "
+    assert runs == (
+        "500 uploads came to functions/ingest in 1 run. Their jobs took 8 runs of functions/worker, a chunk each, "
         "and 1 run of functions/notify, a job each."
     )
