@@ -20,7 +20,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     swept = wiring.job_sweeper(wiring.settings()).sweep(failed)
     seen.count("due_jobs", swept.due)
     seen.count("queued_again", swept.queued)
-    seen.count("announced_again", swept.announced)
+    seen.count("announced_again", swept.notified)
     seen.count("given_up", swept.given_up)
     seen.logger.info("swept", **asdict(swept))
     return asdict(swept)

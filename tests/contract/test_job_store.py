@@ -17,7 +17,7 @@ from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.messages import Span
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import IdempotencyClaim, Job
-from pigeonhole.jobs.ports import Due, JobStore
+from pigeonhole.jobs.ports import DueJobs, JobStore
 from pigeonhole.jobs.webhook import Webhook
 from support.fakes import FakeJobStore
 from support.job_fixtures import ID, job, job_id, part
@@ -25,7 +25,7 @@ from support.moto_aws import REGION, TABLE, in_moto, table
 
 CLAIM = IdempotencyClaim("acme", key_hash="k" * 64, body_hash="b" * 64, job_id=ID, expires_at=90_000)
 NOW = 2_000.25
-NOTHING = Due([], [], None)
+NOTHING = DueJobs([], [], None)
 
 
 @pytest.fixture(params=["fake", "dynamodb"])
@@ -51,9 +51,9 @@ def processing(store: JobStore) -> Job:
 
 
 def test_an_empty_store_finds_nothing(store: JobStore) -> None:
-    assert (store.get("acme", ID), store.claim("acme", "k"), store.parts("acme", ID)) == (None, None, [])
-    assert store.page("acme", None, 10, None).items == []
-    assert store.due(1e12, 10) == NOTHING
+    assert (store.get("acme", ID), store.find_claim("acme", "k"), store.list_parts("acme", ID)) == (None, None, [])
+    assert store.list_page("acme", None, 10, None).items == []
+    assert store.list_due(1e12, 10) == NOTHING
 
 
 def test_a_job_is_read_as_it_was_written(store: JobStore) -> None:
@@ -72,7 +72,7 @@ def test_a_tenant_has_no_job_of_another(store: JobStore) -> None:
     kept(store)
 
     assert store.get("zeta", ID) is None
-    assert store.page("zeta", None, 10, None).items == []
+    assert store.list_page("zeta", None, 10, None).items == []
 
 
 def test_a_job_is_made_once(store: JobStore) -> None:
@@ -85,8 +85,8 @@ def test_a_job_is_made_once(store: JobStore) -> None:
 def test_a_claim_is_kept_with_its_job(store: JobStore) -> None:
     assert store.create(job(), CLAIM)
 
-    assert store.claim("acme", CLAIM.key_hash) == CLAIM
-    assert store.claim("zeta", CLAIM.key_hash) is None
+    assert store.find_claim("acme", CLAIM.key_hash) == CLAIM
+    assert store.find_claim("zeta", CLAIM.key_hash) is None
 
 
 def test_who_claims_a_key_too_late_gets_no_job(store: JobStore) -> None:
@@ -94,7 +94,7 @@ def test_who_claims_a_key_too_late_gets_no_job(store: JobStore) -> None:
     late = job(id=job_id(5))
 
     assert not store.create(late, replace(CLAIM, job_id=late.id))
-    assert (store.get("acme", late.id), store.claim("acme", CLAIM.key_hash)) == (None, CLAIM)
+    assert (store.get("acme", late.id), store.find_claim("acme", CLAIM.key_hash)) == (None, CLAIM)
 
 
 def test_an_expired_claim_gives_way(store: JobStore) -> None:
@@ -102,7 +102,7 @@ def test_an_expired_claim_gives_way(store: JobStore) -> None:
     late = job(id=job_id(5), created_at=float(CLAIM.expires_at))
 
     assert store.create(late, replace(CLAIM, job_id=late.id))
-    found = store.claim("acme", CLAIM.key_hash)
+    found = store.find_claim("acme", CLAIM.key_hash)
     assert found is not None
     assert found.job_id == late.id
 
@@ -135,29 +135,29 @@ def test_a_part_and_its_count_are_written_together_or_not_at_all(store: JobStore
 
     assert not store.save(begun.with_part(part(4, 8), NOW), part(4, 8))  # of an older version
     assert not store.save(after.with_part(part(0, 2), NOW), part(0, 2))  # begins where another does
-    assert store.parts("acme", ID) == [part(0, 4)]
+    assert store.list_parts("acme", ID) == [part(0, 4)]
     assert store.get("acme", ID) == after
 
 
 def test_parts_come_in_order_and_as_they_were_written(store: JobStore) -> None:
-    parts = [part(8, 10, failed=2), part(0, 4, data=bytes(range(256))), part(4, 8, data=None, key="results/x")]
+    parts = [part(8, 10, failed=2), part(0, 4, data=bytes(range(256))), part(4, 8, data=None, object_key="results/x")]
     now = processing(store)
     for each in parts:
         now = now.with_part(each, NOW)
         assert store.save(now, each)
 
-    assert store.parts("acme", ID) == [parts[1], parts[2], parts[0]]
-    assert store.done("acme", ID, Span(0, 8)) == [Span(0, 4), Span(4, 8)]
-    assert store.done("acme", ID, Span(5, 9)) == [Span(8, 10)]
-    assert store.parts("acme", job_id(1)) == []
+    assert store.list_parts("acme", ID) == [parts[1], parts[2], parts[0]]
+    assert store.list_part_spans("acme", ID, Span(0, 8)) == [Span(0, 4), Span(4, 8)]
+    assert store.list_part_spans("acme", ID, Span(5, 9)) == [Span(8, 10)]
+    assert store.list_parts("acme", job_id(1)) == []
 
 
 def test_a_list_has_the_newest_first_and_goes_on_where_a_page_ended(store: JobStore) -> None:
     made = [kept(store, id=job_id(number)) for number in range(5)]
 
-    first = store.page("acme", None, 2, None)
-    second = store.page("acme", None, 2, first.next)
-    third = store.page("acme", None, 2, second.next)
+    first = store.list_page("acme", None, 2, None)
+    second = store.list_page("acme", None, 2, first.next)
+    third = store.list_page("acme", None, 2, second.next)
 
     assert [first.items, second.items, third.items] == [[made[4], made[3]], [made[2], made[1]], [made[0]]]
     assert third.next is None
@@ -166,7 +166,7 @@ def test_a_list_has_the_newest_first_and_goes_on_where_a_page_ended(store: JobSt
 def test_a_page_that_ends_with_the_list_has_no_next(store: JobStore) -> None:
     kept(store)
 
-    assert store.page("acme", None, 1, None).next is None
+    assert store.list_page("acme", None, 1, None).next is None
 
 
 def test_a_list_of_one_state_has_full_pages(store: JobStore) -> None:
@@ -175,8 +175,8 @@ def test_a_list_of_one_state_has_full_pages(store: JobStore) -> None:
         if number % 2:
             store.save(made.started(NOW))
 
-    first = store.page("acme", JobStatus.PROCESSING, 2, None)
-    second = store.page("acme", JobStatus.PROCESSING, 2, first.next)
+    first = store.list_page("acme", JobStatus.PROCESSING, 2, None)
+    second = store.list_page("acme", JobStatus.PROCESSING, 2, first.next)
 
     assert [it.id for it in first.items + second.items] == [job_id(5), job_id(3), job_id(1)]
     assert all(it.status is JobStatus.PROCESSING for it in first.items)
@@ -197,8 +197,8 @@ def test_a_job_that_the_index_still_has_in_an_earlier_state_is_not_listed_in_it(
             ExpressionAttributeValues={":before": {"S": "acme#queued"}},
         )
 
-        first = store.page("acme", JobStatus.QUEUED, 2, None)
-        second = store.page("acme", JobStatus.QUEUED, 2, first.next)
+        first = store.list_page("acme", JobStatus.QUEUED, 2, None)
+        second = store.list_page("acme", JobStatus.QUEUED, 2, first.next)
 
         assert (first.items, second.items, second.next) == ([made[2]], [made[0]], None)
 
@@ -209,24 +209,24 @@ def test_due_are_the_jobs_whose_time_has_come_longest_first(store: JobStore) -> 
     kept(store, id=job_id(3), due_at=60.75)
     kept(store, id=job_id(4), due_at=None)
 
-    assert store.due(60.5, 10) == Due([early, late], [], None)
-    first = store.due(60.5, 1)
-    second = store.due(60.5, 1, first.next)
+    assert store.list_due(60.5, 10) == DueJobs([early, late], [], None)
+    first = store.list_due(60.5, 1)
+    second = store.list_due(60.5, 1, first.next)
     assert (first.jobs, second.jobs) == ([early], [late])
     assert first.next is not None
-    assert second.next is None or store.due(60.5, 1, second.next) == NOTHING
+    assert second.next is None or store.list_due(60.5, 1, second.next) == NOTHING
 
 
 def test_a_job_that_nothing_is_left_to_do_for_is_not_due(store: JobStore) -> None:
     end = processing(store).canceled(NOW)
     store.save(end)
-    assert store.due(1e12, 10).jobs == [end]
-    store.save(end := end.taken_up(NOW))
-    store.save(end := end.announced())
+    assert store.list_due(1e12, 10).jobs == [end]
+    store.save(end := end.with_notification_claimed(NOW))
+    store.save(end := end.with_notification_published())
     store.save(end := end.with_results_object())
     assert store.get("acme", ID) == end
 
-    assert store.due(1e12, 10) == NOTHING
+    assert store.list_due(1e12, 10) == NOTHING
 
 
 def test_a_jobs_webhook_and_its_tries_are_read_as_they_were_written(store: JobStore) -> None:
@@ -237,10 +237,10 @@ def test_a_jobs_webhook_and_its_tries_are_read_as_they_were_written(store: JobSt
 
     for status, error in ((None, "no connection"), (500, None), (204, None)):
         assert now.webhook
-        now = now.with_webhook(now.webhook.begun(NOW, 60, 30.5))
+        now = now.with_webhook(now.webhook.with_attempt_begun(NOW, 60, 30.5))
         assert store.save(now)
         assert now.webhook
-        now = now.with_webhook(now.webhook.tried(NOW, 30.5, status, error))
+        now = now.with_webhook(now.webhook.with_attempt_result(NOW, 30.5, status, error))
         assert store.save(now)
         assert store.get("acme", ID) == now
 
@@ -256,7 +256,7 @@ def test_many_parts_are_read_over_several_pages(monkeypatch: pytest.MonkeyPatch)
             now = now.with_part(each, NOW)
             assert store.save(now, each)
 
-        assert store.parts("acme", ID) == parts
+        assert store.list_parts("acme", ID) == parts
 
 
 def test_more_jobs_of_a_state_than_one_call_reads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,7 +265,7 @@ def test_more_jobs_of_a_state_than_one_call_reads(monkeypatch: pytest.MonkeyPatc
         for number in range(105):
             kept(store, id=job_id(number))
 
-        assert len(store.page("acme", JobStatus.QUEUED, 105, None).items) == 105
+        assert len(store.list_page("acme", JobStatus.QUEUED, 105, None).items) == 105
 
 
 def _stubbed() -> Any:
@@ -333,10 +333,10 @@ def test_what_is_decided_on_is_read_as_it_was_written_last(monkeypatch: pytest.M
             )
         store = DynamoJobStore(client, TABLE)
         store.get("acme", ID)
-        store.claim("acme", "k")
-        store.done("acme", ID, Span(0, 4))
-        store.parts("acme", ID)
-        store.page("acme", None, 10, None)
+        store.find_claim("acme", "k")
+        store.list_part_spans("acme", ID, Span(0, 4))
+        store.list_parts("acme", ID)
+        store.list_page("acme", None, 10, None)
 
     assert asked == [True] * 5
 
@@ -355,4 +355,4 @@ def test_a_record_that_is_none_of_a_job_is_named_beside_those_that_are(monkeypat
             ExpressionAttributeValues={":nonsense": {"S": "nonsense"}},
         )
 
-        assert store.due(1e12, 10) == Due([good], [bad.id], None)
+        assert store.list_due(1e12, 10) == DueJobs([good], [bad.id], None)

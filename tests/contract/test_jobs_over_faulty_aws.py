@@ -22,7 +22,7 @@ from pigeonhole.aws.sqs import SqsQueue
 from pigeonhole.contract.jobs import DeliveryStatus
 from pigeonhole.contract.messages import ChunkMessage
 from pigeonhole.errors import Overloaded
-from pigeonhole.jobs.job import Job
+from pigeonhole.jobs.job import Job, NotificationStatus
 from pigeonhole.ports import Page
 from support.job_fixtures import ACME, BAD, HOOK, Jobs, request
 from support.moto_aws import REGION, TABLE, in_moto, table
@@ -101,7 +101,7 @@ class Stream:
 
     def save(self, job: Job, *more: Any) -> bool:
         saved = self._store.save(job, *more)
-        if saved and job.announcement == "waiting":
+        if saved and job.notification is NotificationStatus.PENDING:
             self.stream.append((job.tenant_id, job.id))
         return saved
 
@@ -168,14 +168,14 @@ def work(jobs: Jobs, queues: Any, url: str) -> None:
 
 
 def page(store: DynamoJobStore) -> Page[Job]:
-    return store.page(ACME.id, None, 100, None)
+    return store.list_page(ACME.id, None, 100, None)
 
 
 def whole(store: DynamoJobStore, jobs: Jobs, made: Job) -> None:
     job = store.get(ACME.id, made.id)
     assert job is not None
     assert (job.status, job.succeeded, job.failed) == ("succeeded", COUNT - 1, 1)
-    parts = store.parts(ACME.id, made.id)
+    parts = store.list_parts(ACME.id, made.id)
     samples = [number for part in parts for number in range(part.span.start, part.span.stop)]
     assert samples == list(range(COUNT))
     assert sum(part.succeeded for part in parts) == job.succeeded

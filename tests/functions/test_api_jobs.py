@@ -64,7 +64,7 @@ def test_who_submits_a_job_is_never_told_to_send_it_again_once_it_is_taken(api: 
     def send(messages: object) -> None:
         real(messages)
         api.jobs.work()
-        api.jobs.store.parts = busy  # the job has ended, and its results can't be read
+        api.jobs.store.list_parts = busy  # the job has ended, and its results can't be read
 
     api.jobs.queue.send = send
     answer = api.call("POST", JOBS, body=body(4), prefer="wait=5")

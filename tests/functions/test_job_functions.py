@@ -228,7 +228,7 @@ def test_the_sweep_says_what_it_did(jobs: Jobs, monkeypatch: pytest.MonkeyPatch)
     assert load("sweep").handler(sample("schedule-sweep.json"), Context()) == {
         "due": 1,
         "queued": 1,
-        "announced": 0,
+        "notified": 0,
         "webhooks": 0,
         "given_up": 0,
         "failed": 0,
@@ -289,7 +289,7 @@ def test_the_streams_sample_is_a_record_of_a_job_as_the_table_has_it() -> None:
     ends = TEMPLATE["Resources"]["NotifyFunction"]["Properties"]["Events"]["Ends"]["Properties"]
     (pattern,) = ends["FilterCriteria"]["Filters"]
     assert json.loads(pattern["Pattern"]) == {"dynamodb": {"NewImage": {"announcement": {"S": [item["announcement"]["S"]]}}}}
-    assert NotificationStatus(item["announcement"]["S"]) is NotificationStatus.WAITING
+    assert _job_of(item).notification is NotificationStatus.PENDING
 
 
 def test_the_samples_of_what_is_sent_are_of_one_job_and_in_form() -> None:

@@ -14,6 +14,7 @@ import pytest
 from samtranslator.public.translator import ManagedPolicyLoader
 from samtranslator.translator.transform import transform
 
+from pigeonhole.aws.dynamodb_jobs import STORED_NOTIFICATION
 from pigeonhole.contract.classification import ErrorResponse
 from pigeonhole.errors import BY_CODE
 from pigeonhole.jobs.job import LEASE_S, NotificationStatus
@@ -462,7 +463,8 @@ def test_the_ends_of_jobs_are_all_that_the_stream_brings() -> None:
     (pattern,) = ends["FilterCriteria"]["Filters"]
 
     assert RESOURCES["Table"]["Properties"]["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
-    assert json.loads(pattern["Pattern"]) == {"dynamodb": {"NewImage": {"announcement": {"S": [NotificationStatus.WAITING]}}}}
+    pending = STORED_NOTIFICATION[NotificationStatus.PENDING]
+    assert json.loads(pattern["Pattern"]) == {"dynamodb": {"NewImage": {"announcement": {"S": [pending]}}}}
     assert ends["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert ends["MaximumRetryAttempts"] >= 1, "a record that fails must not hold up the others until it is a day old"
 

@@ -26,8 +26,8 @@ from pigeonhole.contract.messages import (
     WebhookMessage,
 )
 from pigeonhole.errors import Overloaded, TooLarge, UnfetchableUrl
-from pigeonhole.jobs.job import MAY_FOLLOW, IdempotencyClaim, Job, NotificationStatus, Part
-from pigeonhole.jobs.ports import Due
+from pigeonhole.jobs.job import ALLOWED_BEFORE, IdempotencyClaim, Job, NotificationStatus, Part
+from pigeonhole.jobs.ports import DueJobs
 from pigeonhole.label_sets.label_set import LabelSet
 from pigeonhole.object_keys import label_image_key
 from pigeonhole.ports import Page
@@ -239,7 +239,7 @@ class FakeJobStore:
                 self.claims[claim.tenant_id, claim.key_hash] = claim
             return True
 
-    def claim(self, tenant_id: str, key_hash: str) -> IdempotencyClaim | None:
+    def find_claim(self, tenant_id: str, key_hash: str) -> IdempotencyClaim | None:
         return self.claims.get((tenant_id, key_hash))
 
     def get(self, tenant_id: str, job_id: str) -> Job | None:
@@ -252,23 +252,23 @@ class FakeJobStore:
             known = self.jobs.get((job.tenant_id, job.id))
             if known is None or known.version != job.version - 1 or (part and part.span.start in parts):
                 return False
-            if known.status not in {job.status, *MAY_FOLLOW[job.status]}:
+            if known.status not in {job.status, *ALLOWED_BEFORE[job.status]}:
                 return False
             self.writes += 1
             self.jobs[job.tenant_id, job.id] = job
             if part:
                 parts[part.span.start] = part
-            if job.announcement is NotificationStatus.WAITING:
+            if job.notification is NotificationStatus.PENDING:
                 self.stream.append((job.tenant_id, job.id))
             return True
 
-    def done(self, tenant_id: str, job_id: str, within: Span) -> list[Span]:
-        return [part.span for part in self.parts(tenant_id, job_id) if within.start <= part.span.start < within.stop]
+    def list_part_spans(self, tenant_id: str, job_id: str, within: Span) -> list[Span]:
+        return [part.span for part in self.list_parts(tenant_id, job_id) if within.start <= part.span.start < within.stop]
 
-    def parts(self, tenant_id: str, job_id: str) -> list[Part]:
+    def list_parts(self, tenant_id: str, job_id: str) -> list[Part]:
         return [part for _, part in sorted(self.of_jobs.get((tenant_id, job_id), {}).items())]
 
-    def page(self, tenant_id: str, status: JobStatus | None, limit: int, start: str | None) -> Page[Job]:
+    def list_page(self, tenant_id: str, status: JobStatus | None, limit: int, start: str | None) -> Page[Job]:
         found = [
             job
             for job in sorted(self.jobs.values(), key=lambda job: job.id, reverse=True)
@@ -276,7 +276,7 @@ class FakeJobStore:
         ]
         return Page(found[:limit], next=found[limit - 1].id if len(found) > limit else None)
 
-    def due(self, now: float, limit: int, start: object | None = None) -> Due:
+    def list_due(self, now: float, limit: int, start: object | None = None) -> DueJobs:
         # of those due at once, the one made first: by their ids, which are random, a history would not happen twice alike
         due = sorted(
             (job.due_at, place, job)
@@ -285,7 +285,7 @@ class FakeJobStore:
         )
         rest = [each for each in due if start is None or each[:2] > start]
         jobs = [job for _, _, job in rest[:limit]]
-        return Due(jobs, unreadable=[], next=rest[limit - 1][:2] if len(rest) > limit else None)
+        return DueJobs(jobs, unreadable=[], next=rest[limit - 1][:2] if len(rest) > limit else None)
 
 
 @dataclass

@@ -69,8 +69,8 @@ def job_id(milliseconds: int) -> str:
     return f"{milliseconds:012x}" + "a" * 20
 
 
-def part(start: int, stop: int, *, failed: int = 0, data: bytes | None = b"results", key: str | None = None) -> Part:
-    return Part(Span(start, stop), stop - start - failed, failed, data=data, key=key)
+def part(start: int, stop: int, *, failed: int = 0, data: bytes | None = b"results", object_key: str | None = None) -> Part:
+    return Part(Span(start, stop), stop - start - failed, failed, data=data, object_key=object_key)
 
 
 def message(start: int = 0, stop: int = 4, **changes: Any) -> ChunkMessage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from itertools import pairwise
 
@@ -13,16 +14,17 @@ from pigeonhole.contract.jobs import DeliveryStatus, JobStatus
 from pigeonhole.contract.messages import Span
 from pigeonhole.ids import new_id
 from pigeonhole.jobs.job import (
+    ALLOWED_BEFORE,
     ENDED,
     LEASE_S,
-    LONGEST_S,
-    MAY_FOLLOW,
+    MAX_BACKOFF_S,
+    IdempotencyKey,
     IllegalTransition,
     Job,
     NotificationStatus,
     Part,
-    open_spans,
-    rest_of,
+    remaining_span,
+    remaining_spans,
 )
 from pigeonhole.jobs.webhook import Webhook
 from support.job_fixtures import job, part
@@ -61,7 +63,7 @@ def test_what_may_not_follow_raises(status: JobStatus) -> None:
         JobStatus.CANCELED: lambda: before.canceled(NOW),
     }
     for after, step in steps.items():
-        if status in MAY_FOLLOW[after]:
+        if status in ALLOWED_BEFORE[after]:
             assert step().status is after
         else:
             with pytest.raises(IllegalTransition):
@@ -69,7 +71,7 @@ def test_what_may_not_follow_raises(status: JobStatus) -> None:
 
 
 def test_an_end_is_final() -> None:
-    assert all(not (MAY_FOLLOW[status] & ENDED) for status in JobStatus)
+    assert all(not (ALLOWED_BEFORE[status] & ENDED) for status in JobStatus)
 
 
 def test_parts_are_counted_and_the_last_one_ends_the_job() -> None:
@@ -86,7 +88,7 @@ def test_more_samples_than_there_are_cannot_be_counted() -> None:
 
 
 def test_every_change_is_a_new_version() -> None:
-    versions = [it.version for it in (job(), job().queued(NOW, 1.0), job().looked_after(1.0), job().started(NOW))]
+    versions = [it.version for it in (job(), job().queued(NOW, 1.0), job().with_next_check(1.0), job().started(NOW))]
 
     assert versions == [1, 2, 2, 2]
 
@@ -94,40 +96,40 @@ def test_every_change_is_a_new_version() -> None:
 def test_an_end_waits_to_be_told_and_the_sweep_sees_to_it() -> None:
     for status in ENDED:
         end = in_state(status)
-        assert end.announcement is NotificationStatus.WAITING
+        assert end.notification is NotificationStatus.PENDING
         assert end.due_at is not None
         assert end.finished_at is not None
         assert end.due_at == end.finished_at + LEASE_S
-    assert in_state(JobStatus.PROCESSING).announcement is None
+    assert in_state(JobStatus.PROCESSING).notification is None
 
 
 def test_nothing_is_left_to_look_after_once_an_end_is_told() -> None:
-    told = in_state(JobStatus.CANCELED).taken_up(NOW).announced()
+    told = in_state(JobStatus.CANCELED).with_notification_claimed(NOW).with_notification_published()
 
-    assert (told.announcement, told.due_at) == (NotificationStatus.MADE, None)
+    assert (told.notification, told.due_at) == (NotificationStatus.PUBLISHED, None)
 
 
 @pytest.mark.parametrize("status", set(JobStatus) - ENDED)
 def test_what_has_not_ended_has_no_end_to_tell(status: JobStatus) -> None:
     job = in_state(status)
     for change in (
-        lambda: job.to_be_announced(NOW),
-        lambda: job.taken_up(NOW),
-        job.announced,
+        lambda: job.with_notification_pending(NOW),
+        lambda: job.with_notification_claimed(NOW),
+        job.with_notification_published,
         job.with_results_object,
         lambda: job.with_webhook(Webhook("https://example.com")),
     ):
         with pytest.raises(IllegalTransition):
             change()
-    assert not replace(job, webhook=Webhook("https://example.com")).awaits_try(1)
+    assert not replace(job, webhook=Webhook("https://example.com")).is_next_attempt(1)
 
 
 def test_an_end_is_taken_up_once() -> None:
-    taken = in_state(JobStatus.FAILED).taken_up(NOW)
+    taken = in_state(JobStatus.FAILED).with_notification_claimed(NOW)
 
     with pytest.raises(IllegalTransition):
-        taken.taken_up(NOW)
-    assert taken.to_be_announced(NOW).taken_up(NOW).announcement is NotificationStatus.TAKEN_UP
+        taken.with_notification_claimed(NOW)
+    assert taken.with_notification_pending(NOW).with_notification_claimed(NOW).notification is NotificationStatus.CLAIMED
 
 
 @pytest.mark.parametrize(("succeeded", "failed"), [(3, 0), (4, 1), (5, -2)])
@@ -142,18 +144,18 @@ def test_chunks_cover_the_samples_in_order() -> None:
 
 
 def test_the_rest_of_a_span_begins_where_the_chain_of_parts_ends() -> None:
-    assert rest_of(Span(4, 8), []) == Span(4, 8)
-    assert rest_of(Span(4, 8), [Span(4, 6)]) == Span(6, 8)
-    assert len(rest_of(Span(4, 8), [Span(4, 6), Span(6, 8)])) == 0
-    assert rest_of(Span(4, 8), [Span(0, 4), Span(8, 10)]) == Span(4, 8)
+    assert remaining_span(Span(4, 8), []) == Span(4, 8)
+    assert remaining_span(Span(4, 8), [Span(4, 6)]) == Span(6, 8)
+    assert len(remaining_span(Span(4, 8), [Span(4, 6), Span(6, 8)])) == 0
+    assert remaining_span(Span(4, 8), [Span(0, 4), Span(8, 10)]) == Span(4, 8)
 
 
 def test_a_message_for_less_than_a_part_has_nothing_left() -> None:
-    assert len(rest_of(Span(4, 6), [Span(4, 8)])) == 0
+    assert len(remaining_span(Span(4, 6), [Span(4, 8)])) == 0
 
 
 def test_open_spans_are_what_is_left_of_each_chunk() -> None:
-    assert open_spans(job(), [Span(0, 4), Span(4, 5)]) == [Span(5, 8), Span(8, 10)]
+    assert remaining_spans(job(), [Span(0, 4), Span(4, 5)]) == [Span(5, 8), Span(8, 10)]
 
 
 @given(st.data())
@@ -166,11 +168,11 @@ def test_whatever_order_messages_come_in_no_sample_is_done_twice_and_none_is_lef
         if data.draw(st.booleans(), label="comes again"):
             messages.append(message)
         messages.remove(message)
-        rest = rest_of(message, done.values())
+        rest = remaining_span(message, done.values())
         if not len(rest):
             continue
         written = Span(rest.start, data.draw(st.integers(rest.start + 1, rest.stop)))
-        late = rest_of(written, done.values())  # another may have written since; here nobody has
+        late = remaining_span(written, done.values())  # another may have written since; here nobody has
         assert late == written
         assert written.start not in done
         done[written.start] = written
@@ -196,7 +198,7 @@ def test_an_ended_job_is_due_when_its_announcement_or_its_webhook_is() -> None:
     end = replace(in_state(JobStatus.PROCESSING), webhook=hook).canceled(NOW)
     assert end.due_at == NOW + LEASE_S
 
-    told = end.taken_up(NOW).announced()
+    told = end.with_notification_claimed(NOW).with_notification_published()
     assert told.due_at == NOW + LEASE_S, "its webhook's first try"
     tried = told.with_webhook(replace(hook, due_at=NOW + 30))
     assert tried.due_at == NOW + 30
@@ -207,11 +209,29 @@ def test_an_ended_job_is_due_when_its_announcement_or_its_webhook_is() -> None:
 def test_what_nobody_does_is_asked_for_after_as_long_as_it_has_waited() -> None:
     end = in_state(JobStatus.CANCELED)
 
-    assert [end.again_at(NOW + waited) - NOW - waited for waited in (0, 60, 120, 240, 3_600, 80_000)] == [
+    assert [end.retry_at(NOW + waited) - NOW - waited for waited in (0, 60, 120, 240, 3_600, 80_000)] == [
         LEASE_S,
         60,
         120,
         240,
         3_600,
-        LONGEST_S,
+        MAX_BACKOFF_S,
     ]
+
+
+def test_a_key_of_this_service_is_never_a_callers_key() -> None:
+    keys = [IdempotencyKey(namespace, "k", b"body") for namespace in ("caller", "redrive", "uploads")]
+
+    assert len({key.key_hash for key in keys}) == 3
+    assert len({key.body_hash for key in keys}) == 1
+
+
+def test_keys_that_were_claimed_before_an_upgrade_are_found_after_it() -> None:
+    """A claim lives for a day, so these digests must not change."""
+
+    def digest(text: str) -> str:
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    assert IdempotencyKey("caller", "key-1", b"").key_hash == digest("key-1")
+    assert IdempotencyKey("redrive", "key-1", b"").key_hash == digest("redrive\nkey-1")
+    assert IdempotencyKey("uploads", "key-1", b"").key_hash == digest("uploads\nkey-1")

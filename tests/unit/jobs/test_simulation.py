@@ -168,7 +168,7 @@ class Histories(RuleBasedStateMachine):
     def submit(self, count: int, bad: set[int], key: str | None, hook: str | None, fate: tuple[int, str]) -> None:
         dataset = [{"type": "text", "value": BAD if place in bad else str(place)} for place in range(count)]
         asked = request(1, dataset=dataset)
-        claim = IdempotencyKey(key, b"the same") if key else None
+        claim = IdempotencyKey("caller", key, b"the same") if key else None
         known = set(self.store.jobs)
 
         def send() -> Any:
@@ -275,17 +275,17 @@ class Histories(RuleBasedStateMachine):
     @invariant()
     def counters_match_and_ends_are_final(self) -> None:
         for job in self.store.jobs.values():
-            parts = self.store.parts(job.tenant_id, job.id)
+            parts = self.store.list_parts(job.tenant_id, job.id)
             assert job.succeeded == sum(part.succeeded for part in parts)
             assert job.failed == sum(part.failed for part in parts)
             samples = [place for part in parts for place in range(part.span.start, part.span.stop)]
-            assert len(samples) == len(set(samples)) == job.done <= job.total
+            assert len(samples) == len(set(samples)) == job.processed <= job.total
             if job.status in (JobStatus.SUCCEEDED, JobStatus.FAILED):
-                assert job.done == job.total
+                assert job.processed == job.total
                 assert (job.status is JobStatus.SUCCEEDED) == (job.succeeded > 0)
             if job.id in self.ended:
                 before = self.ended[job.id]
-                assert (job.status, job.done, job.finished_at) == (before.status, before.done, before.finished_at)
+                assert (job.status, job.processed, job.finished_at) == (before.status, before.processed, before.finished_at)
             if job.has_ended:
                 self.ended.setdefault(job.id, job)
 

@@ -17,7 +17,7 @@ from pigeonhole.jobs.webhook import Webhook
 from pigeonhole.object_keys import job_input_key
 from support.job_fixtures import ACME, HOOK, ZETA, Jobs, job_id, request
 
-KEY = IdempotencyKey("key-1", b"body")
+KEY = IdempotencyKey("caller", "key-1", b"body")
 
 
 def overloaded() -> None:
@@ -127,7 +127,7 @@ def test_a_key_with_another_body_is_refused() -> None:
     jobs.submitter.submit(request(4), tenant=ACME, log_id="l", idempotency_key=KEY)
 
     with pytest.raises(IdempotencyMismatch):
-        jobs.submitter.submit(request(4), tenant=ACME, log_id="l", idempotency_key=IdempotencyKey("key-1", b"other"))
+        jobs.submitter.submit(request(4), tenant=ACME, log_id="l", idempotency_key=IdempotencyKey("caller", "key-1", b"other"))
 
 
 def test_after_a_day_a_key_stands_for_a_new_job() -> None:
@@ -136,7 +136,9 @@ def test_after_a_day_a_key_stands_for_a_new_job() -> None:
     jobs.now += 24 * 3600
 
     assert (
-        jobs.submitter.submit(request(4), tenant=ACME, log_id="l", idempotency_key=IdempotencyKey("key-1", b"other")).id
+        jobs.submitter.submit(
+            request(4), tenant=ACME, log_id="l", idempotency_key=IdempotencyKey("caller", "key-1", b"other")
+        ).id
         != first.id
     )
 
@@ -183,7 +185,7 @@ def test_a_table_that_is_writing_another_senders_job_is_asked_again() -> None:
     def create(job: Job, claim: IdempotencyClaim | None) -> bool:
         tries.append(job)
         if len(tries) == 2:
-            assert real(winner, KEY.claim_on(winner))
+            assert real(winner, KEY.to_claim(winner))
         return False
 
     winner = replace(jobs.submitted(4), id=job_id(999_999))

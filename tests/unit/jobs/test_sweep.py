@@ -10,8 +10,8 @@ from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.messages import ChunkMessage, Span
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import LEASE_S, Job, NotificationStatus
-from pigeonhole.jobs.ports import Due
-from pigeonhole.jobs.sweep import AT_ONCE, FOR_S, SweepSummary
+from pigeonhole.jobs.ports import DueJobs
+from pigeonhole.jobs.sweep import PAGE_SIZE, STOP_AFTER_S, SweepSummary
 from support.job_fixtures import ACME, Jobs, message
 
 
@@ -109,7 +109,7 @@ def test_jobs_that_take_a_sweeps_time_and_cannot_be_queued_do_not_take_that_of_e
     jobs.now += LEASE_S
 
     def time_out() -> None:
-        jobs.now += FOR_S / 2
+        jobs.now += STOP_AFTER_S / 2
         crash()
 
     jobs.queue.before = time_out
@@ -125,7 +125,7 @@ def test_a_job_that_an_index_names_too_late_is_left_alone() -> None:
     jobs.now += jobs.rules.stuck_s
     jobs.work()
     # what an index that lags would say
-    jobs.store.due = lambda now, limit, start: Due([jobs.job(job)], [], None)  # type: ignore[method-assign]
+    jobs.store.list_due = lambda now, limit, start: DueJobs([jobs.job(job)], [], None)  # type: ignore[method-assign]
     before = jobs.job(job)
 
     assert jobs.sweeper.sweep() == SweepSummary(due=1)
@@ -145,22 +145,22 @@ def test_a_job_that_ends_while_it_is_looked_at_is_left_to_who_tells_its_end() ->
     jobs.queue.send = send  # type: ignore[method-assign]
     jobs.sweeper.sweep()
 
-    assert jobs.job(job).announcement is NotificationStatus.WAITING
+    assert jobs.job(job).notification is NotificationStatus.PENDING
     assert jobs.job(job).due_at == jobs.now + LEASE_S
 
 
 def test_more_jobs_than_are_read_at_once_are_all_looked_after() -> None:
     jobs = Jobs()
-    for _ in range(AT_ONCE + 5):
+    for _ in range(PAGE_SIZE + 5):
         never_queued(jobs, 1)
     jobs.now += 60
 
-    assert jobs.sweeper.sweep() == SweepSummary(due=AT_ONCE + 5, queued=AT_ONCE + 5)
+    assert jobs.sweeper.sweep() == SweepSummary(due=PAGE_SIZE + 5, queued=PAGE_SIZE + 5)
 
 
 def test_a_sweep_ends_when_its_time_is_up() -> None:
     jobs = Jobs()
-    for _ in range(3 * AT_ONCE):
+    for _ in range(3 * PAGE_SIZE):
         never_queued(jobs, 1)
     jobs.now += 60
 
@@ -168,13 +168,13 @@ def test_a_sweep_ends_when_its_time_is_up() -> None:
         jobs.now += 1
 
     jobs.queue.before = slowly
-    assert jobs.sweeper.sweep().queued == FOR_S
+    assert jobs.sweeper.sweep().queued == STOP_AFTER_S
 
 
 @pytest.mark.parametrize("trouble", [Overloaded("busy"), RuntimeError("a fault of ours"), ValueError("a record")])
 def test_jobs_that_cannot_be_looked_after_hold_up_no_other_and_are_told(trouble: Exception) -> None:
     jobs = Jobs()
-    bad = [never_queued(jobs, 1) for _ in range(AT_ONCE + 1)]
+    bad = [never_queued(jobs, 1) for _ in range(PAGE_SIZE + 1)]
     good = never_queued(jobs, 2)
     jobs.now += 60
     real = jobs.queue.send
@@ -188,7 +188,7 @@ def test_jobs_that_cannot_be_looked_after_hold_up_no_other_and_are_told(trouble:
     jobs.queue.send = send  # type: ignore[method-assign]
 
     assert jobs.sweeper.sweep(lambda job_id, error: told.append((job_id, error))) == SweepSummary(
-        due=AT_ONCE + 2, queued=1, failed=AT_ONCE + 1
+        due=PAGE_SIZE + 2, queued=1, failed=PAGE_SIZE + 1
     )
     assert {job_id for job_id, _ in told} == {job.id for job in bad}
     assert {error for _, error in told} == {trouble}
@@ -197,7 +197,7 @@ def test_jobs_that_cannot_be_looked_after_hold_up_no_other_and_are_told(trouble:
 
 def test_a_record_that_cannot_be_read_is_told() -> None:
     jobs = Jobs()
-    jobs.store.due = lambda now, limit, start: Due([], ["bad"], None)  # type: ignore[method-assign]
+    jobs.store.list_due = lambda now, limit, start: DueJobs([], ["bad"], None)  # type: ignore[method-assign]
     told: list[tuple[str, Exception | None]] = []
 
     assert jobs.sweeper.sweep(lambda job_id, error: told.append((job_id, error))) == SweepSummary(due=1, failed=1)

@@ -6,7 +6,7 @@ import pytest
 
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Job
-from pigeonhole.jobs.update import FIRST_PAUSE_S, LONGEST_PAUSE_S, TRIES, JobUpdater
+from pigeonhole.jobs.update import FIRST_BACKOFF_S, MAX_ATTEMPTS, MAX_BACKOFF_S, JobUpdater
 from support.job_fixtures import Jobs
 
 
@@ -19,7 +19,7 @@ def losing(jobs: Jobs) -> list[float]:
     jobs.store.save = lambda job, part=None: False
     pauses: list[float] = []
     job = jobs.submitted(1)
-    with pytest.raises(Overloaded, match="being changed by others"):
+    with pytest.raises(Overloaded, match="being changed"):
         JobUpdater(store=jobs.store, sleep=pauses.append).update(job.tenant_id, job.id, start)
     return pauses
 
@@ -29,13 +29,13 @@ def test_pauses_are_random_within_a_bound_that_doubles() -> None:
 
     assert one != other
     for pauses in (one, other):
-        assert len(pauses) == TRIES
-        assert all(0 <= it <= min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**place) for place, it in enumerate(pauses))
-        assert max(pauses) > FIRST_PAUSE_S
+        assert len(pauses) == MAX_ATTEMPTS
+        assert all(0 <= it <= min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2**place) for place, it in enumerate(pauses))
+        assert max(pauses) > FIRST_BACKOFF_S
 
 
-@pytest.mark.parametrize(("insists", "asked"), [(False, 1), (True, TRIES)])
-def test_a_busy_table_is_asked_again_only_by_who_insists(insists: bool, asked: int) -> None:
+@pytest.mark.parametrize(("retry_when_busy", "asked"), [(False, 1), (True, MAX_ATTEMPTS)])
+def test_a_busy_table_is_asked_again_only_by_who_retry_when_busy(retry_when_busy: bool, asked: int) -> None:
     jobs = Jobs()
     job, calls = jobs.submitted(1), []
 
@@ -45,6 +45,6 @@ def test_a_busy_table_is_asked_again_only_by_who_insists(insists: bool, asked: i
 
     jobs.store.before = busy
     with pytest.raises(Overloaded):
-        JobUpdater(store=jobs.store, sleep=jobs.sleep, insists=insists).update(job.tenant_id, job.id, start)
+        JobUpdater(store=jobs.store, sleep=jobs.sleep, retry_when_busy=retry_when_busy).update(job.tenant_id, job.id, start)
 
     assert len(calls) == asked

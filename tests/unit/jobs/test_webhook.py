@@ -12,7 +12,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 from pigeonhole.contract.jobs import DeliveryStatus
 from pigeonhole.errors import RateLimited
-from pigeonhole.jobs.webhook import GIVE_UP_S, LONGEST_PAUSE_S, Attempt, Webhook
+from pigeonhole.jobs.webhook import GIVE_UP_S, MAX_PAUSE_S, Attempt, Webhook
 from pigeonhole.notifications.signing import signature_headers
 from pigeonhole.tenants.tenant import WebhookSecret
 from pigeonhole.tenants.webhook_secrets import MAX_SECRETS, OLD_SECRET_S, old_valid_until, rotated
@@ -96,7 +96,7 @@ def test_no_more_secrets_are_made_than_a_header_should_hold() -> None:
     ],
 )
 def test_what_an_answer_means(answer: int | None, status: DeliveryStatus) -> None:
-    hook = begun(Webhook("https://example.com"), NOW).tried(NOW, 30, answer, None if answer else "no connection")
+    hook = begun(Webhook("https://example.com"), NOW).with_attempt_result(NOW, 30, answer, None if answer else "no connection")
 
     assert hook.status is status
     assert (hook.attempts[0].at, hook.attempts[0].status) == (NOW, answer)
@@ -104,7 +104,7 @@ def test_what_an_answer_means(answer: int | None, status: DeliveryStatus) -> Non
 
 
 def begun(hook: Webhook, now: float) -> Webhook:
-    return hook.begun(now, 60, 30)
+    return hook.with_attempt_begun(now, 60, 30)
 
 
 def test_a_try_whose_outcome_nobody_notes_is_followed_by_others_ever_more_slowly() -> None:
@@ -125,22 +125,22 @@ def test_the_last_try_may_still_be_a_delivery() -> None:
     last = begun(replace(Webhook("https://example.com"), attempts=(Attempt(NOW, 500),)), NOW + GIVE_UP_S)
     assert last.status is DeliveryStatus.GIVEN_UP
 
-    assert last.tried(NOW + GIVE_UP_S + 1, 30, 204, None).status is DeliveryStatus.DELIVERED
-    assert last.tried(NOW + GIVE_UP_S + 1, 30, 500, None).status is DeliveryStatus.GIVEN_UP
+    assert last.with_attempt_result(NOW + GIVE_UP_S + 1, 30, 204, None).status is DeliveryStatus.DELIVERED
+    assert last.with_attempt_result(NOW + GIVE_UP_S + 1, 30, 500, None).status is DeliveryStatus.GIVEN_UP
 
 
 def test_pauses_double_up_to_four_hours_and_the_tries_end_after_a_day() -> None:
     hook, now, pauses = Webhook("https://example.com"), NOW, []
     for _ in range(100):
-        hook = begun(hook, now).tried(now, 30, 500, None)
+        hook = begun(hook, now).with_attempt_result(now, 30, 500, None)
         if hook.due_at is None:
             break
         pauses.append(hook.due_at - now)
         now = hook.due_at
 
     assert pauses[:6] == [30, 60, 120, 240, 480, 960]
-    assert max(pauses) == LONGEST_PAUSE_S
-    assert GIVE_UP_S - LONGEST_PAUSE_S < now - NOW <= GIVE_UP_S
+    assert max(pauses) == MAX_PAUSE_S
+    assert GIVE_UP_S - MAX_PAUSE_S < now - NOW <= GIVE_UP_S
     assert hook.status is DeliveryStatus.GIVEN_UP
 
 
@@ -148,6 +148,6 @@ def test_pauses_double_up_to_four_hours_and_the_tries_end_after_a_day() -> None:
 def test_who_is_asked_for_a_try_and_does_none_for_a_day_is_asked_no_more(attempts: tuple[Attempt, ...]) -> None:
     hook = replace(Webhook("https://example.com"), attempts=attempts)
 
-    assert hook.asked(NOW + GIVE_UP_S, NOW + GIVE_UP_S + 60, since=NOW).due_at == NOW + GIVE_UP_S + 60
-    over = hook.asked(NOW + GIVE_UP_S + 1, NOW + GIVE_UP_S + 60, since=NOW)
+    assert hook.with_attempt_requested(NOW + GIVE_UP_S, NOW + GIVE_UP_S + 60, since=NOW).due_at == NOW + GIVE_UP_S + 60
+    over = hook.with_attempt_requested(NOW + GIVE_UP_S + 1, NOW + GIVE_UP_S + 60, since=NOW)
     assert (over.status, over.due_at) == (DeliveryStatus.GIVEN_UP, None)

@@ -35,7 +35,7 @@ def test_the_last_of_a_jobs_messages_ends_it() -> None:
     job = jobs.submitted(10)
 
     jobs.worker.process(jobs.take(), lambda: 100)
-    assert (jobs.job(job).status, jobs.job(job).done) == (JobStatus.PROCESSING, 4)
+    assert (jobs.job(job).status, jobs.job(job).processed) == (JobStatus.PROCESSING, 4)
     jobs.work()
 
     ended = jobs.job(job)
@@ -55,7 +55,7 @@ def test_messages_may_come_in_any_order_and_again(order: list[int]) -> None:
     ended = jobs.job(job)
     assert (ended.status, ended.succeeded, ended.failed) == (JobStatus.SUCCEEDED, 10, 0)
     assert predictions(jobs, job) == EVEN_ODD
-    assert [part.span for part in jobs.store.parts("acme", job.id)] == job.chunks()
+    assert [part.span for part in jobs.store.list_parts("acme", job.id)] == job.chunks()
 
 
 def test_a_bad_sample_costs_the_others_nothing() -> None:
@@ -136,7 +136,7 @@ def test_a_worker_that_runs_out_of_time_saves_what_it_has_and_sends_on_the_rest(
     (part,) = jobs.worker.process(jobs.take(), lambda: 29)
 
     assert part.span == Span(0, 2)
-    assert jobs.job(job).done == 2
+    assert jobs.job(job).processed == 2
     assert [(it.start, it.stop) for it in jobs.queue.sent] == [(2, 4)]
     jobs.work(time_left_s=29)
     assert jobs.job(job).status is JobStatus.SUCCEEDED
@@ -183,8 +183,8 @@ def test_a_worker_stops_once_its_job_is_canceled_and_writes_nothing() -> None:
     job = jobs.submitted(4)
     assert jobs.worker.process(jobs.take(), lambda: 100) == []
 
-    assert (begun, jobs.store.parts("acme", job.id), jobs.queue.sent) == ([2], [], [])
-    assert (jobs.job(job).status, jobs.job(job).done) == (JobStatus.CANCELED, 0)
+    assert (begun, jobs.store.list_parts("acme", job.id), jobs.queue.sent) == ([2], [], [])
+    assert (jobs.job(job).status, jobs.job(job).processed) == (JobStatus.CANCELED, 0)
 
 
 def test_a_message_of_a_job_that_has_ended_is_dropped() -> None:
@@ -218,7 +218,7 @@ def test_of_two_workers_on_one_chunk_one_is_too_late() -> None:
     jobs.run = run
     assert jobs.worker.process(chunk, lambda: 100) == []
     assert [part.span for part in late[0]] == [Span(0, 4)]
-    assert (jobs.job(job).succeeded, len(jobs.store.parts("acme", job.id))) == (4, 1)
+    assert (jobs.job(job).succeeded, len(jobs.store.list_parts("acme", job.id))) == (4, 1)
 
 
 def test_who_is_late_for_a_part_writes_what_the_other_left() -> None:
@@ -317,10 +317,10 @@ def test_results_that_are_too_large_for_an_item_become_an_object() -> None:
     job = jobs.submitted(4, multiple_labels=True)
     jobs.work()
 
-    (part,) = jobs.store.parts("acme", job.id)
-    assert (part.data, part.key is not None) == (None, True)
-    assert len(jobs.objects.objects[str(part.key)]) > INLINE_BYTES
-    assert part.key != part_key("acme", job.id, part.span), "of two writers neither replaces the other's"
+    (part,) = jobs.store.list_parts("acme", job.id)
+    assert (part.data, part.object_key is not None) == (None, True)
+    assert len(jobs.objects.objects[str(part.object_key)]) > INLINE_BYTES
+    assert part.object_key != part_key("acme", job.id, part.span), "of two writers neither replaces the other's"
     found = jobs.reader.read_part_results(jobs.job(job))
     assert found[0][1].result is not None
     assert len(found[0][1].result.predictions[3] or ()) == 20_000
@@ -346,7 +346,7 @@ def test_a_sample_that_ends_each_worker_does_not_cost_those_before_it() -> None:
     for tries in (1, 2, 3):
         with pytest.raises(MemoryError):
             jobs.worker.process(chunk, lambda: 100, tries=tries, is_last_try=tries == 3)
-        done.append(jobs.job(job).done)
+        done.append(jobs.job(job).processed)
     jobs.dead_letters.fail(chunk)
 
     assert done == [0, 64, 70], "in pieces of 128, of 16 and of 2"
@@ -478,7 +478,7 @@ def test_a_part_that_a_newer_version_wrote_is_read() -> None:
     jobs = Jobs()
     job = jobs.submitted(2)
     jobs.work()
-    (part,) = jobs.store.parts("acme", job.id)
+    (part,) = jobs.store.list_parts("acme", job.id)
     told = json.loads(gzip.decompress(part.data))
     newer = told | {"news": 1, "result": told["result"] | {"news": 2}}
     jobs.store.of_jobs["acme", job.id] = {0: replace(part, data=gzip.compress(json.dumps(newer).encode()))}

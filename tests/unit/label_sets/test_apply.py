@@ -74,7 +74,7 @@ def test_a_job_that_was_taken_is_given_again_though_its_set_has_gone() -> None:
     jobs = Jobs()
     put(jobs)
     service = jobs.classification()
-    body, key = {"dataset": DATASET, "label_set": "pets"}, IdempotencyKey("k", b"body")
+    body, key = {"dataset": DATASET, "label_set": "pets"}, IdempotencyKey("caller", "k", b"body")
 
     first = service.submit_job(body, tenant=ACME, log_id="l", preference=Preference(), idempotency_key=key)
     jobs.sets.delete(ACME, "pets")
@@ -82,7 +82,7 @@ def test_a_job_that_was_taken_is_given_again_though_its_set_has_gone() -> None:
     assert service.submit_job(body, tenant=ACME, log_id="l", preference=Preference(), idempotency_key=key).id == first.id
     with pytest.raises(InvalidRequest):
         service.submit_job(
-            body, tenant=ACME, log_id="l", preference=Preference(), idempotency_key=IdempotencyKey("other", b"body")
+            body, tenant=ACME, log_id="l", preference=Preference(), idempotency_key=IdempotencyKey("caller", "other", b"body")
         )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from pigeonhole.contract.messages import JobEnded
 from pigeonhole.errors import Overloaded
-from pigeonhole.jobs.job import LEASE_S, LONGEST_S, Job, NotificationStatus
+from pigeonhole.jobs.job import LEASE_S, MAX_BACKOFF_S, Job, NotificationStatus
 from pigeonhole.jobs.sweep import SweepSummary
 from support.job_fixtures import ACME, HOOK, Jobs
 
@@ -41,7 +41,7 @@ def test_an_end_is_told_once_with_what_became_of_the_job() -> None:
             finished_at="1970-01-01T00:16:40Z",
         )
     ]
-    assert (jobs.job(job).announcement, jobs.job(job).due_at) == (NotificationStatus.MADE, None)
+    assert (jobs.job(job).notification, jobs.job(job).due_at) == (NotificationStatus.PUBLISHED, None)
     assert jobs.webhooks.sent == []
 
 
@@ -99,7 +99,7 @@ def test_an_end_that_nobody_told_is_told_after_the_sweep() -> None:
 
     assert jobs.sweeper.sweep() == SweepSummary(due=0)
     jobs.now += LEASE_S
-    assert jobs.sweeper.sweep() == SweepSummary(due=1, announced=1)
+    assert jobs.sweeper.sweep() == SweepSummary(due=1, notified=1)
     jobs.notify()
 
     assert len(jobs.bus.events) == 1
@@ -160,13 +160,13 @@ def test_a_bus_that_refuses_for_a_day_holds_up_no_webhook_and_is_asked_ever_less
         while jobs.webhooks.sent:
             jobs.deliverer.deliver(jobs.webhooks.sent.pop())
         jobs.now += 60
-        asked += jobs.sweeper.sweep().announced
+        asked += jobs.sweeper.sweep().notified
 
     assert [url for url, _, _ in jobs.poster.posted] == [HOOK]
     assert 20 < asked < 40
-    assert jobs.job(job).announcement is not NotificationStatus.MADE
+    assert jobs.job(job).notification is not NotificationStatus.PUBLISHED
     jobs.bus.before = lambda: None
-    jobs.now += LONGEST_S
+    jobs.now += MAX_BACKOFF_S
     jobs.sweeper.sweep()
     jobs.notify()
     assert len(jobs.bus.events) == 1

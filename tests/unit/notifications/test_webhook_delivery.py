@@ -11,7 +11,7 @@ import pytest
 from pigeonhole.contract.jobs import DeliveryStatus
 from pigeonhole.contract.messages import WebhookMessage
 from pigeonhole.errors import ForbiddenUrl, InvalidRequest, Overloaded, UnfetchableUrl
-from pigeonhole.jobs.job import LEASE_S, LONGEST_S, Job
+from pigeonhole.jobs.job import LEASE_S, MAX_BACKOFF_S, Job
 from pigeonhole.jobs.sweep import SweepSummary
 from pigeonhole.jobs.webhook import GIVE_UP_S, Webhook
 from pigeonhole.notifications.signing import signature_headers
@@ -175,7 +175,7 @@ def test_what_the_sweep_asked_for_and_nobody_did_is_asked_for_again_ever_less_of
 
     assert 20 < asked < 40
     assert {it.attempt for it in jobs.webhooks.sent} == {1}
-    assert GIVE_UP_S < jobs.now - started < GIVE_UP_S + 2 * LONGEST_S
+    assert GIVE_UP_S < jobs.now - started < GIVE_UP_S + 2 * MAX_BACKOFF_S
     assert hook(jobs, job).status is DeliveryStatus.GIVEN_UP
 
 
@@ -262,7 +262,7 @@ def test_a_try_that_another_begins_while_the_sweep_is_at_it_is_not_asked_for() -
     def another_begins() -> None:
         if next(waiting, False):
             known = jobs.job(job)
-            assert jobs.store.save(known.with_webhook(hook(jobs, job).begun(jobs.now, LEASE_S, 30)))
+            assert jobs.store.save(known.with_webhook(hook(jobs, job).with_attempt_begun(jobs.now, LEASE_S, 30)))
 
     jobs.store.before = another_begins
 

@@ -192,7 +192,7 @@ class Call:
             return None
         if len(value) > MAX_IDEMPOTENCY_KEY:
             raise _fault("Idempotency-Key", f"has at most {MAX_IDEMPOTENCY_KEY} characters, got {len(value)}")
-        return IdempotencyKey(value, self._bytes())
+        return IdempotencyKey("caller", value, self._bytes())
 
     def json(self, max_bytes: int) -> object:
         """Decode the body, whatever its Content-Type says.

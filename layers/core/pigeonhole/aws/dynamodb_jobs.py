@@ -24,8 +24,8 @@ from pigeonhole.aws.dynamodb import Item, call, get_item, get_items, query_all, 
 from pigeonhole.contract.classification import LabelSetRef
 from pigeonhole.contract.jobs import DeliveryStatus, JobStatus
 from pigeonhole.contract.messages import Span
-from pigeonhole.jobs.job import MAY_FOLLOW, IdempotencyClaim, Job, NotificationStatus, Part
-from pigeonhole.jobs.ports import Due
+from pigeonhole.jobs.job import ALLOWED_BEFORE, IdempotencyClaim, Job, NotificationStatus, Part
+from pigeonhole.jobs.ports import DueJobs
 from pigeonhole.jobs.webhook import Attempt, Webhook
 from pigeonhole.ports import Page
 
@@ -53,7 +53,7 @@ class DynamoJobStore:
             )
         return self._write(puts)
 
-    def claim(self, tenant_id: str, key_hash: str) -> IdempotencyClaim | None:
+    def find_claim(self, tenant_id: str, key_hash: str) -> IdempotencyClaim | None:
         item = get_item(self._client, self._table, _at_claim(tenant_id, key_hash))
         return _claim_of(item) if item else None
 
@@ -63,7 +63,7 @@ class DynamoJobStore:
 
     def save(self, job: Job, part: Part | None = None) -> bool:
         # The version alone would do; the state is named so that no writer, whatever it read, can write an illegal one.
-        before = {job.status, *MAY_FOLLOW[job.status]}
+        before = {job.status, *ALLOWED_BEFORE[job.status]}
         states = {f":s{number}": {"S": status} for number, status in enumerate(sorted(before))}
         puts: list[Item] = [
             {
@@ -77,7 +77,7 @@ class DynamoJobStore:
             puts.append({"Item": _item_of_part(job, part), "ConditionExpression": "attribute_not_exists(pk)"})
         return self._write(puts)
 
-    def done(self, tenant_id: str, job_id: str, within: Span) -> list[Span]:
+    def list_part_spans(self, tenant_id: str, job_id: str, within: Span) -> list[Span]:
         found = query_all(
             self._client,
             self._table,
@@ -91,7 +91,7 @@ class DynamoJobStore:
         )
         return [_span_of(item) for item in found]
 
-    def parts(self, tenant_id: str, job_id: str) -> list[Part]:
+    def list_parts(self, tenant_id: str, job_id: str) -> list[Part]:
         found = query_all(
             self._client,
             self._table,
@@ -100,7 +100,7 @@ class DynamoJobStore:
         )
         return [_part_of(item) for item in found]
 
-    def page(self, tenant_id: str, status: JobStatus | None, limit: int, start: str | None) -> Page[Job]:
+    def list_page(self, tenant_id: str, status: JobStatus | None, limit: int, start: str | None) -> Page[Job]:
         of_status = status is not None
         pk = f"{tenant_id}#{status}" if of_status else f"JOBS#{tenant_id}"
         hash_key = "tenant_status" if of_status else "pk"
@@ -119,7 +119,7 @@ class DynamoJobStore:
             jobs = [_job_of(item) for item in found[:limit]]
         return Page(jobs, next=found[limit - 1]["sk"]["S"] if len(found) > limit else None)
 
-    def due(self, now: float, limit: int, start: object | None = None) -> Due:
+    def list_due(self, now: float, limit: int, start: object | None = None) -> DueJobs:
         found = call(
             self._client.query,
             TableName=self._table,
@@ -135,7 +135,7 @@ class DynamoJobStore:
                 jobs.append(_job_of(item))
             except (KeyError, ValueError):
                 unreadable.append(item["sk"]["S"])
-        return Due(jobs, unreadable, found.get("LastEvaluatedKey"))
+        return DueJobs(jobs, unreadable, found.get("LastEvaluatedKey"))
 
     def _items(self, keys: Sequence[Item]) -> list[Item]:
         """Read the jobs' items that an index named, in its order; one that has gone meanwhile is left out."""
@@ -178,7 +178,15 @@ def _number(value: float) -> Item:
     return {"N": repr(value)}
 
 
-_TIMES = ("queued_at", "started_at", "finished_at", "due_at", "announce_at")  # those that a job may lack
+# The times that a job may lack, and the attributes that hold them.
+_TIMES = {name: name for name in ("queued_at", "started_at", "finished_at", "due_at")} | {"notify_at": "announce_at"}
+# The template filters the stream by the stored spelling of PENDING.
+STORED_NOTIFICATION = {
+    NotificationStatus.PENDING: "waiting",
+    NotificationStatus.CLAIMED: "taken_up",
+    NotificationStatus.PUBLISHED: "made",
+}
+_NOTIFICATION = {stored: status for status, stored in STORED_NOTIFICATION.items()}
 
 
 def _item_of(job: Job) -> Item:
@@ -206,15 +214,15 @@ def _item_of(job: Job) -> Item:
         item["has_whole"] = {"BOOL": True}
     if job.has_uploads:
         item["has_objects"] = {"BOOL": True}
-    if job.announcement:
-        item["announcement"] = {"S": job.announcement}
+    if job.notification:
+        item["announcement"] = {"S": STORED_NOTIFICATION[job.notification]}
     if job.webhook:
         item["webhook"] = _map_of_webhook(job.webhook)
-    return item | {name: _number(value) for name in _TIMES if (value := getattr(job, name)) is not None}
+    return item | {stored: _number(value) for name, stored in _TIMES.items() if (value := getattr(job, name)) is not None}
 
 
 def _job_of(item: Item) -> Job:
-    times = {name: float(item[name]["N"]) for name in _TIMES if name in item}
+    times = {name: float(item[stored]["N"]) for name, stored in _TIMES.items() if stored in item}
     return Job(
         tenant_id=item["tenant_id"]["S"],
         id=item["sk"]["S"],
@@ -231,7 +239,7 @@ def _job_of(item: Item) -> Job:
         label_set=_ref_of(item["label_set"]["M"]) if "label_set" in item else None,
         has_results_object="has_whole" in item,
         has_uploads="has_objects" in item,
-        announcement=NotificationStatus(item["announcement"]["S"]) if "announcement" in item else None,
+        notification=_NOTIFICATION[item["announcement"]["S"]] if "announcement" in item else None,
         webhook=_webhook_of(item["webhook"]["M"]) if "webhook" in item else None,
         **{"due_at": None, **times},
     )
@@ -281,7 +289,7 @@ def _item_of_part(job: Job, part: Part) -> Item:
         "failed": _number(part.failed),
         "expires_at": _number(job.expires_at),
     }
-    return item | ({"object_key": {"S": part.key}} if part.key is not None else {"data": {"B": part.data}})
+    return item | ({"object_key": {"S": part.object_key}} if part.object_key is not None else {"data": {"B": part.data}})
 
 
 def _part_of(item: Item) -> Part:
@@ -290,7 +298,7 @@ def _part_of(item: Item) -> Part:
         succeeded=int(item["succeeded"]["N"]),
         failed=int(item["failed"]["N"]),
         data=bytes(item["data"]["B"]) if "data" in item else None,
-        key=item["object_key"]["S"] if "object_key" in item else None,
+        object_key=item["object_key"]["S"] if "object_key" in item else None,
     )
 
 

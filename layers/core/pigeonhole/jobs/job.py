@@ -1,18 +1,18 @@
-"""Asynchronous jobs: their states, which may follow which, and how their samples get done part by part. Pure.
+"""Asynchronous jobs: their statuses, the allowed transitions, and the parts in which their samples are classified. Pure.
 
     queued ──> processing ──> succeeded | failed
        └───────────┴────────> canceled
 
-A job's samples are cut into chunks of `chunk_size`, a message each. Whoever works on a message writes a **part**: what
-became of the samples from `start` to `stop`. A worker that runs out of time writes a shorter part and sends the rest on, so
-the parts of a chunk form a chain: each begins at the chunk's first sample or where another ended, and no two begin at the same
-sample. Who is about to write goes along the chain first (`rest_of`), so no sample is ever counted twice, however often a
-message comes.
+The samples of a job are cut into chunks of `chunk_size`, and the queue carries one message per chunk. A worker stores the
+results of a message's samples as **parts**. A worker that runs out of time stores a shorter part and queues the rest, so the
+parts of a chunk form a chain: each begins at the chunk's first sample or where another part ended. No two parts begin at the
+same sample. Every writer follows the chain before it writes (`remaining_span`), so a sample is counted once, however often
+its message is delivered.
 
-What follows an end is told in the same record: an `Announcement` that is waited for, taken up and made, and beside it a
-webhook's tries. Each says when the sweep is to see to it, should nobody have done it by then; `due_at` is the earlier one.
+The end of a job is published in three steps, and the job records the step reached (`NotificationStatus`). Its webhook records
+its own attempts (webhook.py). Each of the two has a time at which the sweeper checks it; `due_at` is the earlier one.
 
-Every change makes a new Job of the next `version`; a store writes it over the version before, or not at all.
+Every change makes a new Job of the next `version`. A store writes it only over the version before it.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pigeonhole.contract.classification import LabelSetRef
 from pigeonhole.contract.jobs import DeliveryStatus, JobStatus
 from pigeonhole.contract.messages import Span
 from pigeonhole.jobs.webhook import Webhook
 
-MAY_FOLLOW: Mapping[JobStatus, frozenset[JobStatus]] = {
+# For each status, those that a job may have before it.
+ALLOWED_BEFORE: Mapping[JobStatus, frozenset[JobStatus]] = {
     JobStatus.QUEUED: frozenset(),
     JobStatus.PROCESSING: frozenset({JobStatus.QUEUED}),
     JobStatus.SUCCEEDED: frozenset({JobStatus.PROCESSING}),
@@ -39,34 +40,44 @@ ENDED = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELED})
 
 
 class NotificationStatus(StrEnum):
-    """How far the telling of a job's end is. Whoever takes up one that waits has `LEASE_S` at least until it waits again."""
+    """How far publishing a job's end is.
 
-    WAITING = "waiting"
-    TAKEN_UP = "taken_up"
-    MADE = "made"
+    A notifier claims a pending notification for at least `LEASE_S`. If the notifier crashes, the sweeper makes the
+    notification pending again.
+    """
+
+    PENDING = "pending"
+    CLAIMED = "claimed"
+    PUBLISHED = "published"
 
 
-LEASE_S = 60  # for what takes seconds: an announcement, a webhook's try
-LONGEST_S = 3_600  # between two requests to do what nobody does
-CUT = 8  # pieces that samples are cut into for another try: one that ends its worker takes fewer others with it each time
+LEASE_S = 60  # for work that takes seconds: publishing a job's end, or one webhook attempt
+MAX_BACKOFF_S = 3_600  # upper bound between two re-deliveries of a job's end or of a webhook attempt
+# Each further attempt splits the samples into so many more pieces, so a sample that crashes its worker fails fewer others.
+RETRY_SPLIT = 8
 
 
 class IllegalTransition(Exception):
-    """A change of state that MAY_FOLLOW doesn't have: a fault of ours."""
+    """A change of a job that its status doesn't allow: a bug of this service."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """What became of a span of a job's samples. `succeeded` and `failed` add up to its length.
+    """The stored results of a span of a job's samples.
 
-    `data`: the packed results (results.py), or `key`: the object that holds them, being too large for an item.
+    Attributes:
+        span: The samples.
+        succeeded: How many of them have a prediction.
+        failed: How many of them have an error. The two add up to the length of the span.
+        data: The packed results (results.py); None if they are too large for an item.
+        object_key: The object that holds the packed results instead.
     """
 
     span: Span
     succeeded: int
     failed: int
     data: bytes | None = None
-    key: str | None = None
+    object_key: str | None = None
 
     def __post_init__(self) -> None:
         if not len(self.span) or self.succeeded + self.failed != len(self.span):
@@ -77,11 +88,22 @@ class Part:
 class Job:
     """One job. Times are seconds since 1970, UTC.
 
-    `chunk_size`: samples per message; `queued_at`: when all its messages had been sent; `due_at`: when the sweep looks at it
-    next, None once nothing is left to do; `expires_at`: when the table may forget it; `announcement`: None until it ends;
-    `announce_at`: when it waits again, None once it is made; `has_results_object`:
-    its results, too large for an answer, are stored as one object; `has_objects`: its samples came in uploaded files,
-    each of which gets a result of its own.
+    Attributes:
+        total: The number of samples.
+        chunk_size: The number of samples per message.
+        multiple_labels: Whether a prediction is an array of labels.
+        expires_at: When the job and its results expire.
+        due_at: When the sweeper checks the job next, None once nothing is left to do.
+        queued_at: When all messages had been queued, None before that.
+        succeeded: How many samples have a prediction.
+        failed: How many samples have an error.
+        label_set: The label set that the labels came from, if any.
+        has_results_object: Whether the results, too large for an answer, are stored as one object.
+        has_uploads: Whether the samples came in uploaded files, each of which gets a result of its own.
+        notification: How far publishing the end is, None until the job ends.
+        notify_at: When the sweeper makes the notification pending again, None once it is published.
+        webhook: The webhook that is notified of the end, if the caller named one.
+        version: Goes up by one at each change.
     """
 
     tenant_id: str
@@ -102,126 +124,175 @@ class Job:
     label_set: LabelSetRef | None = None
     has_results_object: bool = False
     has_uploads: bool = False
-    announcement: NotificationStatus | None = None
-    announce_at: float | None = None
+    notification: NotificationStatus | None = None
+    notify_at: float | None = None
     webhook: Webhook | None = None
     version: int = 1
 
     @property
     def has_ended(self) -> bool:
+        """Whether no sample will be classified any more."""
         return self.status in ENDED
 
     @property
-    def done(self) -> int:
-        """Samples that have a result or an error."""
+    def processed(self) -> int:
+        """The number of samples that have a prediction or an error."""
         return self.succeeded + self.failed
 
     def is_due(self, now: float) -> bool:
-        """Whether the sweep has something to do for it."""
+        """Tell whether the sweeper must check the job."""
         return self.due_at is not None and self.due_at <= now
 
     def chunks(self) -> list[Span]:
-        """The spans that the job was cut into, in order."""
+        """List the spans that the job was cut into, in order."""
         return [Span(start, min(start + self.chunk_size, self.total)) for start in range(0, self.total, self.chunk_size)]
 
     def queued(self, now: float, due_at: float) -> Job:
-        """All messages have been sent. Raises IllegalTransition if it has ended."""
-        return replace(self.looked_after(due_at), queued_at=now, updated_at=now)
+        """Record that all messages have been queued.
 
-    def looked_after(self, due_at: float) -> Job:
-        """The sweep has looked at it and does so again at `due_at`. That is no change of the job itself.
+        Raises:
+            IllegalTransition: The job has ended.
+        """
+        return replace(self.with_next_check(due_at), queued_at=now, updated_at=now)
 
-        Raises IllegalTransition if it has ended: when it is due again is up to what follows its end.
+    def with_next_check(self, due_at: float) -> Job:
+        """Record that the sweeper has checked a job that hasn't ended, and checks it again at `due_at`.
+
+        `updated_at` stays, because the samples made no progress.
+
+        Raises:
+            IllegalTransition: The job has ended.
         """
         if self.has_ended:
             raise IllegalTransition(f"a job that is {self.status} has nothing left to queue")
         return replace(self, due_at=due_at, version=self.version + 1)
 
+    def started(self, now: float) -> Job:
+        """Record that a worker has begun with the first samples.
+
+        Raises:
+            IllegalTransition: The job isn't queued.
+        """
+        return self._changed(now, JobStatus.PROCESSING, started_at=now)
+
+    def with_part(self, part: Part, now: float) -> Job:
+        """Count the samples of a part. The part that completes the job ends it.
+
+        Raises:
+            IllegalTransition: The job isn't being processed, or has fewer samples left.
+        """
+        if self.status is not JobStatus.PROCESSING or self.processed + len(part.span) > self.total:
+            raise IllegalTransition(
+                f"a part of {len(part.span)} samples, {self.processed} of {self.total} processed, {self.status}"
+            )
+        succeeded, failed = self.succeeded + part.succeeded, self.failed + part.failed
+        counts: dict[str, Any] = {"succeeded": succeeded, "failed": failed}
+        if succeeded + failed < self.total:
+            return self._changed(now, **counts)
+        return self._ended(now, JobStatus.SUCCEEDED if succeeded else JobStatus.FAILED, **counts)
+
+    def canceled(self, now: float) -> Job:
+        """End the job on its tenant's request.
+
+        Raises:
+            IllegalTransition: The job has ended.
+        """
+        return self._ended(now, JobStatus.CANCELED)
+
     def with_results_object(self) -> Job:
-        """Return the job after its large results have been stored as one object."""
-        return self._after_its_end(has_results_object=True)
+        """Record that the large results have been stored as one object.
 
-    def to_be_announced(self, now: float) -> Job:
-        """Its end waits to be told, once more if who had taken that up was lost."""
-        return self._after_its_end(announcement=NotificationStatus.WAITING, announce_at=self.again_at(now))
+        Raises:
+            IllegalTransition: The job hasn't ended.
+        """
+        return self._changed_after_end(has_results_object=True)
 
-    def taken_up(self, now: float) -> Job:
-        """Somebody is telling its end. Raises IllegalTransition unless that is waited for."""
-        if self.announcement is not NotificationStatus.WAITING:
-            raise IllegalTransition(f"an announcement that is {self.announcement} can't be taken up")
-        return self._after_its_end(announcement=NotificationStatus.TAKEN_UP, announce_at=self.again_at(now))
+    def with_notification_pending(self, now: float) -> Job:
+        """Make the notification pending again, because it was overlooked or its notifier crashed.
 
-    def announced(self) -> Job:
-        """Its end has been told. What its webhook has to do with it is the webhook's."""
-        return self._after_its_end(announcement=NotificationStatus.MADE, announce_at=None)
+        Raises:
+            IllegalTransition: The job hasn't ended.
+        """
+        return self._changed_after_end(notification=NotificationStatus.PENDING, notify_at=self.retry_at(now))
 
-    def awaits_telling(self, now: float) -> bool:
-        """Whether its end has waited for so long that it was overlooked, or whoever took it up was lost."""
-        return self.announce_at is not None and self.announce_at <= now
+    def with_notification_claimed(self, now: float) -> Job:
+        """Record that a notifier publishes the end.
 
-    def awaits_try(self, number: int) -> bool:
-        """Whether the webhook's try of that number (from 1) is the next thing to do for it."""
+        Raises:
+            IllegalTransition: The notification isn't pending.
+        """
+        if self.notification is not NotificationStatus.PENDING:
+            raise IllegalTransition(f"a notification that is {self.notification} can't be claimed")
+        return self._changed_after_end(notification=NotificationStatus.CLAIMED, notify_at=self.retry_at(now))
+
+    def with_notification_published(self) -> Job:
+        """Record that the end has been published. The webhook may still have attempts to make.
+
+        Raises:
+            IllegalTransition: The job hasn't ended.
+        """
+        return self._changed_after_end(notification=NotificationStatus.PUBLISHED, notify_at=None)
+
+    def is_notification_due(self, now: float) -> bool:
+        """Tell whether the notification was overlooked, or its claim has expired."""
+        return self.notify_at is not None and self.notify_at <= now
+
+    def is_next_attempt(self, number: int) -> bool:
+        """Tell whether the webhook's next attempt has this number, counted from 1."""
         hook = self.webhook
         return bool(self.has_ended and hook and hook.status is DeliveryStatus.PENDING and len(hook.attempts) == number - 1)
 
     def with_webhook(self, webhook: Webhook) -> Job:
-        """A try has been asked for, has begun or has ended."""
-        return self._after_its_end(webhook=webhook)
+        """Record that a webhook attempt was requested, has begun or has ended.
 
-    def again_at(self, now: float) -> float:
-        """When to ask again for what follows its end: after as long as that has been waited for already, within bounds.
-
-        So the pauses double, without a count of them.
+        Raises:
+            IllegalTransition: The job hasn't ended.
         """
-        return now + min(LONGEST_S, max(LEASE_S, now - (self.finished_at or now)))
+        return self._changed_after_end(webhook=webhook)
 
-    def _after_its_end(self, **fields: Any) -> Job:
+    def retry_at(self, now: float) -> float:
+        """Compute when work that follows the end is re-delivered if it isn't done by then.
+
+        The pause is as long as the time since the end, within bounds. So the pauses double, without a stored count.
+        """
+        return now + min(MAX_BACKOFF_S, max(LEASE_S, now - (self.finished_at or now)))
+
+    def _changed_after_end(self, **fields: Any) -> Job:
         if not self.has_ended:
-            raise IllegalTransition(f"a job that is {self.status} has no end yet")
-        after = replace(self, version=self.version + 1, **fields)
-        of_webhook = after.webhook.due_at if after.webhook else None
-        return replace(after, due_at=min((at for at in (after.announce_at, of_webhook) if at is not None), default=None))
+            raise IllegalTransition(f"a job that is {self.status} hasn't ended yet")
+        job = replace(self, version=self.version + 1, **fields)
+        times = (job.notify_at, job.webhook.due_at if job.webhook else None)
+        return replace(job, due_at=min((time for time in times if time is not None), default=None))
 
-    def started(self, now: float) -> Job:
-        """A worker has begun. Raises IllegalTransition unless it is queued."""
-        return self._changed(now, JobStatus.PROCESSING, started_at=now)
-
-    def with_part(self, part: Part, now: float) -> Job:
-        """Count a part; the one that completes the job ends it. Raises IllegalTransition unless it is being processed."""
-        if self.status is not JobStatus.PROCESSING or self.done + len(part.span) > self.total:
-            raise IllegalTransition(f"a part of {len(part.span)} samples, {self.done} of {self.total} done, {self.status}")
-        succeeded, failed = self.succeeded + part.succeeded, self.failed + part.failed
-        counted: dict[str, Any] = {"succeeded": succeeded, "failed": failed}
-        if succeeded + failed < self.total:
-            return self._changed(now, **counted)
-        return self._ended(now, JobStatus.SUCCEEDED if succeeded else JobStatus.FAILED, **counted)
-
-    def canceled(self, now: float) -> Job:
-        """Nobody wants it any more. Raises IllegalTransition if it has ended."""
-        return self._ended(now, JobStatus.CANCELED)
-
-    def _ended(self, now: float, status: JobStatus, **counted: int) -> Job:
+    def _ended(self, now: float, status: JobStatus, **counts: int) -> Job:
         due_at = now + LEASE_S
         return self._changed(
             now,
             status,
             finished_at=now,
             due_at=due_at,
-            announcement=NotificationStatus.WAITING,
-            announce_at=due_at,
+            notification=NotificationStatus.PENDING,
+            notify_at=due_at,
             webhook=replace(self.webhook, due_at=due_at) if self.webhook else None,
-            **counted,
+            **counts,
         )
 
     def _changed(self, now: float, status: JobStatus | None = None, **fields: Any) -> Job:
-        if status is not None and self.status not in MAY_FOLLOW[status]:
+        if status is not None and self.status not in ALLOWED_BEFORE[status]:
             raise IllegalTransition(f"{self.status} can't become {status}")
         return replace(self, status=status or self.status, updated_at=now, version=self.version + 1, **fields)
 
 
 @dataclass(frozen=True)
 class IdempotencyClaim:
-    """An Idempotency-Key and the job that it stands for. `key_hash`, `body_hash`: SHA-256, 64 hex digits."""
+    """An idempotency key that stands for a job.
+
+    Attributes:
+        key_hash: `IdempotencyKey.key_hash`.
+        body_hash: `IdempotencyKey.body_hash`.
+        job_id: The job.
+        expires_at: From when on the key may stand for another job, in seconds since 1970, UTC.
+    """
 
     tenant_id: str
     key_hash: str
@@ -235,34 +306,61 @@ CLAIM_S = 24 * 3600
 
 @dataclass(frozen=True)
 class IdempotencyKey:
-    """The header's value, and the request's body as it came."""
+    """What makes two requests the same job.
 
+    Attributes:
+        namespace: Who made the key: the caller, by the Idempotency-Key header, or this service, for a redrive or for uploads.
+        value: The key; unique within its namespace and tenant.
+        body: The request's body. The same key with another body is an error.
+    """
+
+    namespace: Literal["caller", "redrive", "uploads"]
     value: str
     body: bytes
 
-    def claim_on(self, job: Job) -> IdempotencyClaim:
+    def to_claim(self, job: Job) -> IdempotencyClaim:
+        """Make the claim by which the key stands for a job for `CLAIM_S` seconds."""
         expires_at = int(job.created_at) + CLAIM_S
         return IdempotencyClaim(job.tenant_id, self.key_hash, self.body_hash, job.id, expires_at)
 
     @property
     def body_hash(self) -> str:
+        """The SHA-256 of the body, as 64 hex digits."""
         return hashlib.sha256(self.body).hexdigest()
 
     @property
     def key_hash(self) -> str:
-        return hashlib.sha256(self.value.encode("utf-8", "surrogatepass")).hexdigest()
+        """The SHA-256 of namespace and value, as 64 hex digits.
+
+        A caller's key has no prefix. It can't equal a prefixed one, because no HTTP header holds a line break.
+        """
+        prefix = "" if self.namespace == "caller" else f"{self.namespace}\n"
+        return hashlib.sha256((prefix + self.value).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def rest_of(span: Span, done: Iterable[Span]) -> Span:
-    """What is left of a message's span: from where the chain of `done` parts that begins there ends. It may be empty."""
-    stops = {each.start: each.stop for each in done}
+def remaining_span(span: Span, stored: Iterable[Span]) -> Span:
+    """Compute which samples of a message's span have no stored results yet.
+
+    Args:
+        span: The message's samples.
+        stored: The spans of the stored parts that begin in `span`.
+
+    Returns:
+        The samples from where the chain of parts ends; an empty span if none is left.
+    """
+    stops = {part.start: part.stop for part in stored}
     start = span.start
     while start in stops and start < span.stop:
         start = stops[start]
     return Span(min(start, span.stop), span.stop)
 
 
-def open_spans(job: Job, done: Iterable[Span]) -> list[Span]:
-    """What is left of each chunk, empty ones left out."""
-    known = list(done)
-    return [rest for chunk in job.chunks() if len(rest := rest_of(chunk, known))]
+def remaining_spans(job: Job, stored: Iterable[Span]) -> list[Span]:
+    """Compute the remaining span of each chunk that isn't complete.
+
+    Args:
+        job: The job.
+        stored: The spans of all stored parts of the job.
+    """
+    parts = list(stored)
+    return [rest for chunk in job.chunks() if len(rest := remaining_span(chunk, parts))]

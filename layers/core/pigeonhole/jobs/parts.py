@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.messages import ChunkMessage, PartResults, Span
-from pigeonhole.jobs.job import Job, Part, rest_of
+from pigeonhole.jobs.job import Job, Part, remaining_span
 from pigeonhole.jobs.ports import JobStore
 from pigeonhole.jobs.results import pack, part_of
 from pigeonhole.jobs.update import JobUpdater
@@ -60,7 +60,7 @@ class PartWriter:
         return (after, written) if after and written else None
 
     def _rest(self, job: Job, span: Span) -> Span:
-        return rest_of(span, self.store.done(job.tenant_id, job.id, span))
+        return remaining_span(span, self.store.list_part_spans(job.tenant_id, job.id, span))
 
     def _packed(self, job: Job, span: Span, results: PartResults) -> Part:
         counted, data = part_of(span, results), pack(results)
@@ -68,7 +68,7 @@ class PartWriter:
             return replace(counted, data=data)
         key = part_key(job.tenant_id, job.id, span)
         self.objects.put(key, data, "application/gzip")
-        return replace(counted, key=key)
+        return replace(counted, object_key=key)
 
 
 def _without_first(results: PartResults, first: int, count: int) -> PartResults:

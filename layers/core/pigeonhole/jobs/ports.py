@@ -13,9 +13,14 @@ from pigeonhole.ports import Page, RetryQueue
 
 
 @dataclass(frozen=True)
-class Due:
-    """Some jobs that are due. `unreadable`: the keys of those of which the store can't make a job; `next`: where the next page
-    begins, None at the end."""
+class DueJobs:
+    """A page of jobs that are due.
+
+    Attributes:
+        jobs: The jobs, the longest due first.
+        unreadable: The ids of stored jobs that can't be read.
+        next: Where the next page begins, None at the end.
+    """
 
     jobs: list[Job]
     unreadable: list[str]
@@ -23,62 +28,84 @@ class Due:
 
 
 class JobStore(Protocol):
-    """Jobs, their parts and the Idempotency-Keys that stand for them. All reads see what was written before.
+    """Stores jobs, their parts and idempotency claims. Reads are consistent, but for the order of `list_page` and `list_due`.
 
     Every method raises Overloaded where trying again may help.
     """
 
     def create(self, job: Job, claim: IdempotencyClaim | None) -> bool:
-        """Keep a new job and, with it, the claim on its Idempotency-Key: both or neither.
+        """Store a new job and the claim of its idempotency key, both or neither.
 
-        False, and nothing is kept, if there is such a claim already that hasn't expired by the job's `created_at`.
+        Returns:
+            False, and nothing is stored, if the key has a claim that doesn't expire before the job's `created_at`.
         """
         ...
 
-    def claim(self, tenant_id: str, key_hash: str) -> IdempotencyClaim | None:
-        """Find a claim; an expired one may still be found."""
+    def find_claim(self, tenant_id: str, key_hash: str) -> IdempotencyClaim | None:
+        """Read the claim of an idempotency key. It may have expired."""
         ...
 
-    def get(self, tenant_id: str, job_id: str) -> Job | None: ...
+    def get(self, tenant_id: str, job_id: str) -> Job | None:
+        """Read a job, None if there is none. It may have expired."""
+        ...
 
     def save(self, job: Job, part: Part | None = None) -> bool:
-        """Write a job over the version before it and, with it, a part: both or neither.
+        """Write a job over the version before it and add a part, both or neither.
 
-        False, and nothing is written, if the stored job is of another version or a part begins at the same sample.
+        Returns:
+            False, and nothing is written, if the stored job has another version or a part begins at the same sample.
         """
         ...
 
-    def done(self, tenant_id: str, job_id: str, within: Span) -> list[Span]:
-        """The spans of the parts that begin in `within`, in order."""
+    def list_part_spans(self, tenant_id: str, job_id: str, within: Span) -> list[Span]:
+        """List the spans of the parts that begin in `within`, in the order of the samples."""
         ...
 
-    def parts(self, tenant_id: str, job_id: str) -> list[Part]:
-        """All parts of a job, in order."""
+    def list_parts(self, tenant_id: str, job_id: str) -> list[Part]:
+        """List all parts of a job, in the order of the samples."""
         ...
 
-    def page(self, tenant_id: str, status: JobStatus | None, limit: int, start: str | None) -> Page[Job]:
-        """At most `limit` jobs of a tenant, newest first, of one status if it is given. `start`: an earlier page's `next`.
+    def list_page(self, tenant_id: str, status: JobStatus | None, limit: int, start: str | None) -> Page[Job]:
+        """List a tenant's jobs, newest first. A page of one status may have fewer than `limit` jobs.
 
-        Some pages of one status have fewer than `limit`.
+        Args:
+            tenant_id: The tenant whose jobs are listed.
+            status: Only jobs of this status, None for all.
+            limit: The most jobs of the page.
+            start: The `next` of the page before, None for the first page.
         """
         ...
 
-    def due(self, now: float, limit: int, start: object | None = None) -> Due:
-        """At most `limit` jobs of all tenants whose `due_at` has come, the longest due first. `start`: a page's `next`."""
+    def list_due(self, now: float, limit: int, start: object | None = None) -> DueJobs:
+        """List jobs of all tenants whose `due_at` has passed, the longest due first.
+
+        Args:
+            now: The time.
+            limit: The most jobs of the page.
+            start: The `next` of the page before, None for the first page.
+        """
         ...
 
 
 class ChunkQueue(RetryQueue, Protocol):
-    """The way from whoever has work to functions/worker. A message may come more than once, and in any order."""
+    """The queue of functions/worker. It may deliver a message more than once, and in any order."""
 
     def send(self, messages: Sequence[ChunkMessage]) -> None:
-        """Raises Overloaded if one of them may not have been taken."""
+        """Queue messages.
+
+        Raises:
+            Overloaded: At least one message may not have been queued.
+        """
         ...
 
 
 class WebhookQueue(Protocol):
-    """The way to functions/webhooks. A message may come more than once, or never: the sweep sends it again."""
+    """The queue of functions/webhooks. It may deliver a message more than once; the sweeper replaces a lost one."""
 
     def send(self, messages: Sequence[WebhookMessage]) -> None:
-        """Raises Overloaded if one of them may not have been taken."""
+        """Queue messages.
+
+        Raises:
+            Overloaded: At least one message may not have been queued.
+        """
         ...

@@ -73,7 +73,7 @@ class JobReader:
         Raises:
             InternalError: The object that holds a part's results is missing.
         """
-        return [(part.span, unpack(self._read_data(part))) for part in self.store.parts(job.tenant_id, job.id)]
+        return [(part.span, unpack(self._read_data(part))) for part in self.store.list_parts(job.tenant_id, job.id)]
 
     def read_results(self, job: Job) -> JobResults:
         """Read the results of all samples of a job.
@@ -100,7 +100,7 @@ class JobReader:
         """
         jobs: list[Job] = []
         for count in (limit, *EXTRA_BATCHES):
-            page = self.store.page(tenant_id, status, count, cursor)
+            page = self.store.list_page(tenant_id, status, count, cursor)
             # DynamoDB may delete an expired item days late.
             jobs += [job for job in page.items if job.expires_at > self.clock()]
             if len(jobs) > limit:
@@ -111,7 +111,7 @@ class JobReader:
         return Page(jobs, cursor)
 
     def _read_data(self, part: Part) -> bytes:
-        data = part.data if part.key is None else self.objects.get(part.key)
+        data = part.data if part.object_key is None else self.objects.get(part.object_key)
         if data is None:
             raise InternalError() from LookupError("the object of a part's results was deleted before its job expired")
         return data

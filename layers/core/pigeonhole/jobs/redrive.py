@@ -15,7 +15,7 @@ from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.messages import JobInput
 from pigeonhole.errors import NotFound
 from pigeonhole.ids import is_id
-from pigeonhole.jobs.job import CUT, IdempotencyKey, Job
+from pigeonhole.jobs.job import RETRY_SPLIT, IdempotencyKey, Job
 from pigeonhole.jobs.ports import ChunkQueue, JobStore
 from pigeonhole.jobs.read import JobReader
 from pigeonhole.jobs.submit import JobRules, JobSubmitter
@@ -69,12 +69,16 @@ class JobRedriver:
             clock=self.clock,
             sleep=self.sleep,
         )
-        # No header may hold a line break, so no caller's own key can be this one.
-        key = IdempotencyKey(f"redrive\n{old.id}", body=b"")
+        idempotency_key = IdempotencyKey("redrive", old.id, body=b"")
         request = kept.request.model_copy(update={"dataset": dataset})
         uploads = [kept.objects[index] for index in samples] if len(kept.objects) == old.total else ()
         job = submit.submit(
-            request, tenant=tenant, log_id=kept.log_id, idempotency_key=key, label_set=old.label_set, uploads=uploads
+            request,
+            tenant=tenant,
+            log_id=kept.log_id,
+            idempotency_key=idempotency_key,
+            label_set=old.label_set,
+            uploads=uploads,
         )
         return Redriven(job, samples)
 
@@ -111,5 +115,5 @@ class JobRedriver:
 
 def _rules_of(job: Job) -> JobRules:
     """As the deployment's were when it took `job`, smaller chunks aside."""
-    chunk = max(1, job.chunk_size // CUT)
+    chunk = max(1, job.chunk_size // RETRY_SPLIT)
     return JobRules(text_chunk=chunk, image_chunk=chunk, keep_s=job.expires_at - int(job.created_at))

@@ -18,7 +18,7 @@ from pigeonhole.errors import Fault, IdempotencyMismatch, NotFound, Overloaded
 from pigeonhole.ids import new_id
 from pigeonhole.jobs.job import IdempotencyClaim, IdempotencyKey, Job
 from pigeonhole.jobs.ports import ChunkQueue, JobStore
-from pigeonhole.jobs.update import TRIES, JobUpdater, pause_s
+from pigeonhole.jobs.update import MAX_ATTEMPTS, JobUpdater, backoff_s
 from pigeonhole.jobs.webhook import Webhook
 from pigeonhole.object_keys import job_input_key
 from pigeonhole.ports import ObjectStore
@@ -90,7 +90,7 @@ class JobSubmitter:
             label_set=label_set,
             has_uploads=bool(uploads),
         )
-        claim = idempotency_key.claim_on(job) if idempotency_key else None
+        claim = idempotency_key.to_claim(job) if idempotency_key else None
         if earlier := self.find_by_idempotency_key(tenant, idempotency_key):
             return earlier
         if webhook_url and not self._secrets.secrets(tenant.id):
@@ -106,12 +106,12 @@ class JobSubmitter:
 
         A table that is writing the other's just now says no to both, and has neither yet.
         """
-        for attempt in range(TRIES):
+        for attempt in range(MAX_ATTEMPTS):
             if self._store.create(job, claim):
                 return job
             if winner := self.find_by_idempotency_key(tenant, idempotency_key):
                 return winner
-            self._sleep(pause_s(attempt))
+            self._sleep(backoff_s(attempt))
         raise Overloaded()
 
     def _new_job(self, request: ClassificationRequest, tenant: Tenant, now: float) -> Job:
@@ -132,7 +132,7 @@ class JobSubmitter:
 
         Raises IdempotencyMismatch if the key came with another body, NotFound if its job is no longer kept.
         """
-        known = self._store.claim(tenant.id, idempotency_key.key_hash) if idempotency_key else None
+        known = self._store.find_claim(tenant.id, idempotency_key.key_hash) if idempotency_key else None
         if idempotency_key is None or known is None or known.expires_at <= self._clock():
             return None
         if known.body_hash != idempotency_key.body_hash:

@@ -1,10 +1,10 @@
-"""Mend what a crash between two services left, and send what is due.
+"""Continue what a crash interrupted between two services, and request what is due.
 
-job                               what the sweep does
-written, not queued               queues its chunks
-stands still                      queues what is left of them
-ended, nobody told                lets its end wait to be told again: the table's stream brings it to functions/notify
-ended, its webhook's try is due   asks functions/webhooks for it; gives up where the day is over
+job                                 what the sweeper does
+stored, not queued                  queues its chunks
+makes no progress                   queues what remains of its chunks
+ended, not published                makes its notification pending again: the DynamoDB stream delivers it to functions/notify
+ended, a webhook attempt is due     requests it from functions/webhooks, or gives the delivery up if its day is over
 """
 
 from __future__ import annotations
@@ -15,26 +15,34 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pigeonhole.contract.messages import Span, WebhookMessage
-from pigeonhole.jobs.job import LEASE_S, Job, open_spans
+from pigeonhole.jobs.job import LEASE_S, Job, remaining_spans
 from pigeonhole.jobs.ports import ChunkQueue, JobStore, WebhookQueue
 from pigeonhole.jobs.submit import JobRules, queue_spans
-from pigeonhole.jobs.update import JobUpdater
+from pigeonhole.jobs.update import JobChange, JobUpdater
 from pigeonhole.jobs.webhook import Webhook
 
-AT_ONCE = 100  # jobs read in one go
-FOR_S = 35  # jobs are begun with for so long; those that are left are due the next time
+PAGE_SIZE = 100  # jobs read at once
+STOP_AFTER_S = 35  # after that the sweeper begins with no further job; the next run finds those that are left
 
-Failed = Callable[[str, Exception | None], None]
+OnFailure = Callable[[str, Exception | None], None]
 
 
 @dataclass(frozen=True)
 class SweepSummary:
-    """How many jobs were due; of how many what was left was queued again, the end was let wait again, a webhook's try was asked
-    for, a webhook was given up; and how many could not be looked after."""
+    """What one run did.
+
+    Attributes:
+        due: How many jobs were due.
+        queued: Of how many the remaining samples were queued again.
+        notified: Of how many the notification was made pending again.
+        webhooks: For how many a webhook attempt was requested.
+        given_up: For how many the webhook's delivery was given up.
+        failed: How many could not be checked.
+    """
 
     due: int
     queued: int = 0
-    announced: int = 0
+    notified: int = 0
     webhooks: int = 0
     given_up: int = 0
     failed: int = 0
@@ -51,86 +59,97 @@ class JobSweeper:
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 
-    def sweep(self, failed: Failed = lambda job_id, error: None) -> SweepSummary:
-        """Look after the jobs that are due. One that can't be looked after is due again in a minute, and holds up no other.
+    def sweep(self, on_failure: OnFailure = lambda job_id, error: None) -> SweepSummary:
+        """Check the jobs that are due. A job that can't be checked is due again in a minute and delays no other job.
 
-        `failed`: is told the id of each such job, and why, if it isn't the record itself that can't be read.
+        Args:
+            on_failure: Called with the id of each job that can't be checked, and with the error. The error is None if the
+                stored job can't be read.
+
+        Raises:
+            Overloaded: The jobs that are due can't be listed.
         """
-        now, until = self.clock(), self.clock() + FOR_S
-        due, done, start = 0, Counter[str](), None
+        now, until = self.clock(), self.clock() + STOP_AFTER_S
+        due, counts, start = 0, Counter[str](), None
         while self.clock() < until:
-            page = self.store.due(now, AT_ONCE, start)
+            page = self.store.list_due(now, PAGE_SIZE, start)
             due += len(page.jobs) + len(page.unreadable)
             for job_id in page.unreadable:
-                done["failed"] += 1
-                failed(job_id, None)
+                counts["failed"] += 1
+                on_failure(job_id, None)
             for job in page.jobs:
                 if self.clock() >= until:
                     break
                 try:
-                    done.update(self._look_after(job))
-                except Exception as error:  # whatever it is, the others' turn comes
-                    done["failed"] += 1
-                    failed(job.id, error)
+                    counts.update(self._check(job))
+                except Exception as error:  # whatever it is, the other jobs must be checked
+                    counts["failed"] += 1
+                    on_failure(job.id, error)
             start = page.next
             if start is None:
                 break
-        return SweepSummary(due, **done)
+        return SweepSummary(due, **counts)
 
-    def _look_after(self, job: Job) -> list[str]:
-        """See to what a job needs; what that was, as Swept has it."""
+    def _check(self, job: Job) -> list[str]:
+        """Do what a job needs, and name it as SweepSummary does."""
         now = self.clock()
         if not job.has_ended:
             return self._queue(job)
-        seen_to = []
-        if job.awaits_telling(now):
-            told = self._change(job, lambda job: job.to_be_announced(now) if job.awaits_telling(now) else None)
-            seen_to += ["announced"] if told else []
+        actions = []
+        if job.is_notification_due(now):
+            pending = self._write(
+                job, lambda latest: latest.with_notification_pending(now) if latest.is_notification_due(now) else None
+            )
+            actions += ["notified"] if pending else []
         if job.webhook and job.webhook.due_at is not None and job.webhook.due_at <= now:
-            seen_to += self._ask_for_try(job, job.webhook)
-        return seen_to
+            actions += self._request_attempt(job, job.webhook)
+        return actions
 
     def _queue(self, job: Job) -> list[str]:
-        """Queue what is left of a job that stands still.
+        """Queue what remains of a job that makes no progress.
 
-        It is put off first, so that jobs that can't be queued aren't the first ones of each sweep.
+        The job is postponed before it is queued, so that jobs that can't be queued aren't the first ones of every run.
         """
-        taken_up = self._change(job, self._take_up)
-        if taken_up is None or not self._stands_still(taken_up):
+        postponed = self._write(job, self._postpone)
+        if postponed is None or not self._is_stuck(postponed):
             return []
-        done = self.store.done(job.tenant_id, job.id, Span(0, job.total))
-        queue_spans(self.queue, job, open_spans(job, done))
-        self._change(job, lambda job: None if job.has_ended or job.due_at != taken_up.due_at else self._note(job))
+        queue_spans(self.queue, postponed, self._remaining_spans(postponed))
+        # If a worker or another run has changed the job since, its due time is right already.
+        self._write(
+            postponed, lambda latest: None if latest.has_ended or latest.due_at != postponed.due_at else self._mark(latest)
+        )
         return ["queued"]
 
-    def _stands_still(self, job: Job) -> bool:
+    def _remaining_spans(self, job: Job) -> list[Span]:
+        return remaining_spans(job, self.store.list_part_spans(job.tenant_id, job.id, Span(0, job.total)))
+
+    def _is_stuck(self, job: Job) -> bool:
         return job.queued_at is None or self.clock() >= job.updated_at + self.rules.stuck_s
 
-    def _take_up(self, job: Job) -> Job | None:
+    def _postpone(self, job: Job) -> Job | None:
         now = self.clock()
-        if job.has_ended or not job.is_due(now):  # somebody else has seen to it
+        if job.has_ended or not job.is_due(now):  # another run has checked it
             return None
-        return job.looked_after(due_at=now + LEASE_S if self._stands_still(job) else job.updated_at + self.rules.stuck_s)
+        return job.with_next_check(due_at=now + LEASE_S if self._is_stuck(job) else job.updated_at + self.rules.stuck_s)
 
-    def _note(self, job: Job) -> Job:
-        """All that was left is queued. One that goes on standing still, as in a long queue, is queued ever less often."""
+    def _mark(self, job: Job) -> Job:
+        """Record that all remaining samples are queued. The pauses double while a job makes no progress in a long queue."""
         now = self.clock()
         if job.queued_at is None:
             return job.queued(now, due_at=now + self.rules.stuck_s)
-        return job.looked_after(due_at=now + max(self.rules.stuck_s, now - job.updated_at))
+        return job.with_next_check(due_at=now + max(self.rules.stuck_s, now - job.updated_at))
 
-    def _ask_for_try(self, job: Job, hook: Webhook) -> list[str]:
+    def _request_attempt(self, job: Job, webhook: Webhook) -> list[str]:
         now = self.clock()
-        after = hook.asked(now, job.again_at(now), since=job.finished_at or now)
-        # Unless a try has begun meanwhile, which knows better when the next one is due.
-        asked = self._change(job, lambda job: job.with_webhook(after) if job.webhook == hook else None)
-        if after.due_at is None:
-            return ["given_up"] if asked else []
-        if asked:
-            number = len(hook.attempts) + 1
+        requested = webhook.with_attempt_requested(now, job.retry_at(now), since=job.finished_at or now)
+        # Only if no attempt has begun meanwhile: that attempt has set the time of the next one.
+        written = self._write(job, lambda latest: latest.with_webhook(requested) if latest.webhook == webhook else None)
+        if requested.due_at is None:
+            return ["given_up"] if written else []
+        if written:
+            number = len(webhook.attempts) + 1
             self.webhooks.send([WebhookMessage(tenant_id=job.tenant_id, job_id=job.id, attempt=number)])
-        return ["webhooks"] if asked else []
+        return ["webhooks"] if written else []
 
-    def _change(self, seen: Job, how: Callable[[Job], Job | None]) -> Job | None:
-        """The version that was written here, None if there was nothing to write."""
-        return JobUpdater(store=self.store, sleep=self.sleep).write(seen.tenant_id, seen.id, how)
+    def _write(self, job: Job, change: JobChange) -> Job | None:
+        return JobUpdater(store=self.store, sleep=self.sleep).write(job.tenant_id, job.id, change)

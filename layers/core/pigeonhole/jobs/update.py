@@ -1,4 +1,4 @@
-"""Change a stored job: read it, make the next version, write it unless another was faster, and try again if one was."""
+"""Change a stored job: read it, compute its next version, write that over the version read, and retry if another writer won."""
 
 from __future__ import annotations
 
@@ -11,53 +11,70 @@ from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Job, Part
 from pigeonhole.jobs.ports import JobStore
 
-TRIES = 20
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 1.0
+MAX_ATTEMPTS = 20
+FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.02, 1.0
 
-Change = Job | tuple[Job, Part] | None
+JobChange = Callable[[Job], Job | tuple[Job, Part] | None]
+"""Computes a job's next version, with a part if one is added; None leaves the job as it is."""
 
 
-def pause_s(attempt: int) -> float:
-    """How long to wait after a try that others were faster in, the first one being 0: random, up to a bound that doubles
-    ("full jitter"), so that those who met once don't meet again."""
-    return random.uniform(0, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt))  # noqa: S311 - no secret
+def backoff_s(attempt: int) -> float:
+    """Draw the pause after a lost race: random, up to a bound that doubles ("full jitter"), so that writers spread out.
+
+    Args:
+        attempt: The attempt that was lost, counted from 0.
+    """
+    return random.uniform(0, min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2**attempt))  # noqa: S311 - no secret
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobUpdater:
-    """Applies changes to jobs. Every try is conditional on what it read, so a lost race changes nothing.
+    """Applies changes to stored jobs. Every write is conditional on the version read, so a lost race changes nothing.
 
-    `insists`: tries again where the table is busy, too: for what has been told outside already, and would be told twice.
+    Attributes:
+        retry_when_busy: Whether to retry when the table is busy as well. It is for recording work that has been published
+            already, because that work would be done twice otherwise.
     """
 
     store: JobStore
     sleep: Callable[[float], None] = field(default=time.sleep)
-    insists: bool = False
+    retry_when_busy: bool = False
 
-    def update(self, tenant_id: str, job_id: str, how: Callable[[Job], Change]) -> Job | None:
-        """Give the job as it is then. `how`: the next version, with a part if there is one; None to leave it as it is.
+    def update(self, tenant_id: str, job_id: str, change: JobChange) -> Job | None:
+        """Apply a change.
 
-        None if there is no such job. Raises Overloaded if others were faster each time, and what `how` raises.
+        Returns:
+            The job as it is stored then, changed or not; None if there is no such job.
+
+        Raises:
+            Overloaded: Other writers won every race, or the table is busy.
         """
-        return self._change(tenant_id, job_id, how)[0]
+        return self._apply(tenant_id, job_id, change)[0]
 
-    def write(self, tenant_id: str, job_id: str, how: Callable[[Job], Change]) -> Job | None:
-        """The same, but give the version that was written here, None if there was nothing to write."""
-        job, was_written = self._change(tenant_id, job_id, how)
+    def write(self, tenant_id: str, job_id: str, change: JobChange) -> Job | None:
+        """Apply a change, and tell whether there was one.
+
+        Returns:
+            The version that this call wrote; None if there is no such job or `change` left it as it is.
+
+        Raises:
+            Overloaded: Other writers won every race, or the table is busy.
+        """
+        job, was_written = self._apply(tenant_id, job_id, change)
         return job if was_written else None
 
-    def _change(self, tenant_id: str, job_id: str, how: Callable[[Job], Change]) -> tuple[Job | None, bool]:
-        for attempt in range(TRIES):
+    def _apply(self, tenant_id: str, job_id: str, change: JobChange) -> tuple[Job | None, bool]:
+        for attempt in range(MAX_ATTEMPTS):
             try:
                 job = self.store.get(tenant_id, job_id)
-                change = how(job) if job else None
-                if change is None:
+                changed = change(job) if job else None
+                if changed is None:
                     return job, False
-                after, part = change if isinstance(change, tuple) else (change, None)
+                after, part = changed if isinstance(changed, tuple) else (changed, None)
                 if self.store.save(after, part):
                     return after, True
             except Overloaded:
-                if not self.insists:
+                if not self.retry_when_busy:
                     raise
-            self.sleep(pause_s(attempt))
-        raise Overloaded("The job is being changed by others. Try again.")
+            self.sleep(backoff_s(attempt))
+        raise Overloaded("The job is being changed by other requests. Try again.")

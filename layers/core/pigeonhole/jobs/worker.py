@@ -30,7 +30,7 @@ from pigeonhole.contract.messages import (
 )
 from pigeonhole.errors import Overloaded, PigeonholeError, SampleError
 from pigeonhole.jobs.assemble import JobResultsAssembler
-from pigeonhole.jobs.job import CUT, Job, Part
+from pigeonhole.jobs.job import RETRY_SPLIT, Job, Part
 from pigeonhole.jobs.parts import PartWriter
 from pigeonhole.jobs.ports import ChunkQueue, JobStore
 from pigeonhole.jobs.submit import queue_spans
@@ -82,7 +82,7 @@ class ChunkWorker:
             return []
         job, rest = begun
         command = self._command(job, rest, will_be_retried=not is_last_try)
-        at_once = max(1, (message.stop - message.start) // CUT ** (tries - 1))
+        at_once = max(1, (message.stop - message.start) // RETRY_SPLIT ** (tries - 1))
         left_s = time_left_s()
 
         def should_continue() -> bool:

@@ -42,19 +42,19 @@ class JobEndNotifier:
         job = change.write(tenant_id, job_id, self._take_up)
         if job is None:
             return None
-        if job.awaits_try(1):
+        if job.is_next_attempt(1):
             with suppress(Overloaded):  # the sweep asks for that try, and no event waits for it
                 self.webhooks.send([WebhookMessage(tenant_id=tenant_id, job_id=job_id, attempt=1)])
         published = self.publisher.publish(job) if job.has_uploads else PublishSummary()
         self.bus.put([event_of(job)])
-        after = replace(change, insists=True).update(tenant_id, job_id, self._note)
+        after = replace(change, retry_when_busy=True).update(tenant_id, job_id, self._note)
         return (after or job), published
 
     def _take_up(self, job: Job) -> Job | None:
-        return job.taken_up(self.clock()) if job.announcement is NotificationStatus.WAITING else None
+        return job.with_notification_claimed(self.clock()) if job.notification is NotificationStatus.PENDING else None
 
     def _note(self, job: Job) -> Job | None:
-        return job.announced() if job.announcement is NotificationStatus.TAKEN_UP else None
+        return job.with_notification_published() if job.notification is NotificationStatus.CLAIMED else None
 
 
 def event_of(job: Job) -> JobEnded:

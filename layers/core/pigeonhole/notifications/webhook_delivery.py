@@ -43,15 +43,15 @@ class WebhookDeliverer:
         if job is None or job.webhook is None:
             return None
         status, error = self._post(job, job.webhook.url, secrets)
-        after = replace(change, insists=True).update(
+        after = replace(change, retry_when_busy=True).update(
             job.tenant_id, job.id, lambda job: self._with_outcome(job, message.attempt, status, error)
         )
         return after.webhook if after else None
 
     def _begun(self, job: Job, number: int) -> Job | None:
-        if not job.webhook or not job.awaits_try(number):
+        if not job.webhook or not job.is_next_attempt(number):
             return None
-        return job.with_webhook(job.webhook.begun(self.clock(), LEASE_S, self.first_pause_s))
+        return job.with_webhook(job.webhook.with_attempt_begun(self.clock(), LEASE_S, self.first_pause_s))
 
     def _post(self, job: Job, url: str, secrets: Sequence[WebhookSecret]) -> tuple[int | None, str | None]:
         """The answer's status, or why there was none."""
@@ -69,7 +69,7 @@ class WebhookDeliverer:
         hook = job.webhook
         if hook is None or len(hook.attempts) != number:  # this one took so long that another was begun
             return None
-        return job.with_webhook(hook.tried(self.clock(), self.first_pause_s, status, error))
+        return job.with_webhook(hook.with_attempt_result(self.clock(), self.first_pause_s, status, error))
 
 
 def body_of(job: Job) -> bytes:

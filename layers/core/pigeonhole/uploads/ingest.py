@@ -201,8 +201,7 @@ def _key_of(uploads: Uploads) -> IdempotencyKey:
     """What makes files that come again together the same job."""
     named = sorted([upload.key, upload.version_id or "", upload.sequencer] for upload in uploads)
     body = json.dumps(named).encode()
-    # No header may hold a line break, so no caller's own key can be this one.
-    return IdempotencyKey(f"uploads\n{hashlib.sha256(body).hexdigest()}", body)
+    return IdempotencyKey("uploads", hashlib.sha256(body).hexdigest(), body)
 
 
 def _no_such_set(name: str) -> ObjectFault:
