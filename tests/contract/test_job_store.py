@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from pigeonhole.aws.dynamodb_jobs import DynamoJobStore
+from pigeonhole.aws.dynamodb.jobs import DynamoJobStore
 from pigeonhole.contract.classification import LabelSetRef
 from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.messages import Span

@@ -16,7 +16,7 @@ import pytest
 from botocore.awsrequest import AWSRequest, AWSResponse
 from botocore.config import Config
 
-from pigeonhole.aws.dynamodb_jobs import DynamoJobStore
+from pigeonhole.aws.dynamodb.jobs import DynamoJobStore
 from pigeonhole.aws.s3 import S3ObjectStore
 from pigeonhole.aws.sqs import SqsQueue
 from pigeonhole.contract.jobs import DeliveryStatus

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from pigeonhole.aws.dynamodb_label_sets import DynamoLabelSetStore
+from pigeonhole.aws.dynamodb.label_sets import DynamoLabelSetStore
 from pigeonhole.label_sets.label_set import LabelSet
 from pigeonhole.label_sets.ports import LabelSetStore
 from pigeonhole.ports import Page

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from pigeonhole.api.rate_headers import RateCounter
-from pigeonhole.aws.dynamodb import DynamoRateCounter
+from pigeonhole.aws.dynamodb.rate_counter import DynamoRateCounter
 from support.fakes import FakeRateCounter
 from support.moto_aws import TABLE, in_moto, table
 

@@ -11,9 +11,10 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from pigeonhole.aws import dynamodb, dynamodb_results
-from pigeonhole.aws.dynamodb import BATCH, MOST_TRIES
-from pigeonhole.aws.dynamodb_results import LOOKS, DynamoUploadResultStore
+from pigeonhole.aws.dynamodb import table as dynamodb_table
+from pigeonhole.aws.dynamodb import upload_results
+from pigeonhole.aws.dynamodb.table import MAX_BATCH_ATTEMPTS, MAX_BATCH_KEYS
+from pigeonhole.aws.dynamodb.upload_results import MAX_QUERIES, DynamoUploadResultStore
 from pigeonhole.contract.classification import LabelScore, LabelSetRef
 from pigeonhole.contract.jobs import Progress
 from pigeonhole.contract.upload_results import ObjectFault, UploadResult
@@ -149,7 +150,7 @@ def test_a_tenant_has_no_result_of_another(store: UploadResultStore) -> None:
 
 
 def test_of_many_objects_those_with_a_jobs_result_are_known(store: UploadResultStore) -> None:
-    keys = [f"{PETS}{number}" for number in range(2 * BATCH + 5)]
+    keys = [f"{PETS}{number}" for number in range(2 * MAX_BATCH_KEYS + 5)]
     for number, key in enumerate(keys[::2]):
         store.save(result(key, sequencer=f"{number:x}", job_id=None if number % 5 == 0 else "1" * 32))
 
@@ -243,8 +244,8 @@ def test_results_of_one_moment_are_all_listed(store: UploadResultStore) -> None:
 def test_a_prefix_of_few_is_found_among_many_though_some_pages_are_empty(
     store: UploadResultStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dynamodb_results, "READ_AT_ONCE", 3)
-    count = 7 * LOOKS
+    monkeypatch.setattr(upload_results, "MIN_FILTERED_ITEMS", 3)
+    count = 7 * MAX_QUERIES
     for number in range(count):
         store.save(result(f"incoming/acme/dogs/{number}", at=1_001.0 + number))
     store.save(result(f"{PETS}first", at=1_000.0))
@@ -293,13 +294,13 @@ def test_keys_that_the_table_had_no_time_for_are_asked_for_again() -> None:
 
 def test_a_table_that_never_has_time_for_a_key_is_an_overload(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(dynamodb.time, "sleep", pauses.append)
+    monkeypatch.setattr(dynamodb_table.time, "sleep", pauses.append)
     client = boto3.client("dynamodb", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x")
     left = {TABLE: {"Keys": [{"pk": {"S": "OBJECTS#acme"}, "sk": {"S": "a"}}]}}
     with Stubber(client) as stub:
-        for _ in range(MOST_TRIES):
+        for _ in range(MAX_BATCH_ATTEMPTS):
             stub.add_response("batch_get_item", {"Responses": {}, "UnprocessedKeys": left})
         with pytest.raises(Overloaded):
             DynamoUploadResultStore(client, TABLE).sequencers("acme", ["a"])
         stub.assert_no_pending_responses()
-    assert len(pauses) == MOST_TRIES - 1
+    assert len(pauses) == MAX_BATCH_ATTEMPTS - 1

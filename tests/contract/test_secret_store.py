@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pigeonhole.aws.dynamodb import DynamoSecretStore
+from pigeonhole.aws.dynamodb.webhook_secrets import DynamoSecretStore
 from pigeonhole.errors import Overloaded
 from pigeonhole.tenants.ports import SecretStore
 from pigeonhole.tenants.tenant import WebhookSecret

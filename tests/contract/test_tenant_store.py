@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from pigeonhole.aws.dynamodb import DynamoTenantStore
+from pigeonhole.aws.dynamodb.tenants import DynamoTenantStore
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.errors import Overloaded
 from pigeonhole.tenants.ports import TenantStore

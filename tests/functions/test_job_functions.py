@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from pigeonhole import wiring
-from pigeonhole.aws.dynamodb_jobs import _item_of, _job_of
+from pigeonhole.aws.dynamodb.items import from_tagged, to_tagged
+from pigeonhole.aws.dynamodb.job_records import StoredJob
 from pigeonhole.aws.events import JOB_ENDED, SOURCE
 from pigeonhole.aws.lambda_events import RETRY_S
 from pigeonhole.contract.jobs import JobStatus
@@ -38,6 +39,10 @@ class Context(LambdaContext):
 def sample(name: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((ROOT / "events" / name).read_text("utf-8"))
     return found
+
+
+def read_job(tagged_item: dict[str, Any]) -> Job:
+    return StoredJob.read(from_tagged(tagged_item)).to_job()
 
 
 def event(name: str, *messages: ChunkMessage | WebhookMessage | str) -> dict[str, Any]:
@@ -284,17 +289,17 @@ def test_the_streams_sample_is_a_record_of_a_job_as_the_table_has_it() -> None:
     (record,) = sample("stream-ended-job.json")["Records"]
     item = record["dynamodb"]["NewImage"]
 
-    assert _item_of(_job_of(item)) == item
+    assert to_tagged(StoredJob.from_job(read_job(item)).to_item()) == item
     assert record["dynamodb"]["Keys"] == {"pk": item["pk"], "sk": item["sk"]}
     ends = TEMPLATE["Resources"]["NotifyFunction"]["Properties"]["Events"]["Ends"]["Properties"]
     (pattern,) = ends["FilterCriteria"]["Filters"]
     assert json.loads(pattern["Pattern"]) == {"dynamodb": {"NewImage": {"announcement": {"S": [item["announcement"]["S"]]}}}}
-    assert _job_of(item).notification is NotificationStatus.PENDING
+    assert read_job(item).notification is NotificationStatus.PENDING
 
 
 def test_the_samples_of_what_is_sent_are_of_one_job_and_in_form() -> None:
     (record,) = sample("stream-ended-job.json")["Records"]
-    job = _job_of(record["dynamodb"]["NewImage"])
+    job = read_job(record["dynamodb"]["NewImage"])
     on_bus = sample("bus-job-ended.json")
 
     assert JobEnded.model_validate(on_bus["detail"]) == event_of(job)

@@ -14,7 +14,7 @@ import pytest
 from samtranslator.public.translator import ManagedPolicyLoader
 from samtranslator.translator.transform import transform
 
-from pigeonhole.aws.dynamodb_jobs import STORED_NOTIFICATION
+from pigeonhole.aws.dynamodb.job_records import ANNOUNCEMENTS
 from pigeonhole.contract.classification import ErrorResponse
 from pigeonhole.errors import BY_CODE
 from pigeonhole.jobs.job import LEASE_S, NotificationStatus
@@ -463,7 +463,7 @@ def test_the_ends_of_jobs_are_all_that_the_stream_brings() -> None:
     (pattern,) = ends["FilterCriteria"]["Filters"]
 
     assert RESOURCES["Table"]["Properties"]["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
-    pending = STORED_NOTIFICATION[NotificationStatus.PENDING]
+    pending = ANNOUNCEMENTS[NotificationStatus.PENDING]
     assert json.loads(pattern["Pattern"]) == {"dynamodb": {"NewImage": {"announcement": {"S": [pending]}}}}
     assert ends["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert ends["MaximumRetryAttempts"] >= 1, "a record that fails must not hold up the others until it is a day old"

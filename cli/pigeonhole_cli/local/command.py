@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from pigeonhole.aws.apigateway import ApiGatewayKeys
-from pigeonhole.aws.dynamodb import DynamoTenantStore
+from pigeonhole.aws.dynamodb.tenants import DynamoTenantStore
 from pigeonhole.inference.encoders import artifact
 from pigeonhole.tenants.api_keys import ApiKeyManager
 from pigeonhole_cli.local.process import REGION, LocalError, LocalProcess, open_port

@@ -72,7 +72,7 @@ def message_of(record: SQSRecord, kind: type[Message], seen: Observer) -> Messag
 
 
 def job_of(record: DynamoDBRecord) -> tuple[str, str]:
-    """A job's tenant and id, by the keys that dynamodb_jobs.py gives it."""
+    """A job's tenant and id, by the key of its item."""
     keys = (record.dynamodb.keys if record.dynamodb else None) or {}
     return str(keys["pk"]).removeprefix("JOBS#"), str(keys["sk"])
 

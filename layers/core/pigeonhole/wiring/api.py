@@ -58,12 +58,13 @@ def api_services(settings: Settings) -> ApiServices:
     settings.require("table_name", "classify_function", "job_bucket", "job_queue", "upload_bucket")
     from boto3.session import Session
 
-    from pigeonhole.aws.dynamodb import DynamoRateCounter, DynamoTenantStore
-    from pigeonhole.aws.dynamodb_label_sets import DynamoLabelSetStore
+    from pigeonhole.aws.dynamodb.label_sets import DynamoLabelSetStore
+    from pigeonhole.aws.dynamodb.rate_counter import DynamoRateCounter
+    from pigeonhole.aws.dynamodb.tenants import DynamoTenantStore
     from pigeonhole.aws.lambda_invoke import LambdaClassifier
 
     session, limits = Session(), request_limits(settings)
-    quota = Quota.parse(settings.quota_limit, settings.quota_period)
+    quota = Quota.of(settings.quota_limit, settings.quota_period)
     lookups = aws_client(session, "dynamodb", timeout_s=LOOKUP_TIMEOUT_S, attempts=LOOKUP_ATTEMPTS)
     store = DynamoTenantStore(lookups, settings.table_name)
     hasty = aws_client(session, "dynamodb", timeout_s=settings.rate_counter_timeout_s, attempts=1)

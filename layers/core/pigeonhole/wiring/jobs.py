@@ -47,19 +47,19 @@ class JobAdapters:
 
     @cached_property
     def store(self) -> JobStore:
-        from pigeonhole.aws.dynamodb_jobs import DynamoJobStore
+        from pigeonhole.aws.dynamodb.jobs import DynamoJobStore
 
         return DynamoJobStore(self._table, self.settings.table_name)
 
     @cached_property
     def tenants(self) -> TenantStore:
-        from pigeonhole.aws.dynamodb import DynamoTenantStore
+        from pigeonhole.aws.dynamodb.tenants import DynamoTenantStore
 
         return DynamoTenantStore(self._table, self.settings.table_name)
 
     @cached_property
     def secrets(self) -> SecretStore:
-        from pigeonhole.aws.dynamodb import DynamoSecretStore
+        from pigeonhole.aws.dynamodb.webhook_secrets import DynamoSecretStore
 
         return DynamoSecretStore(self._table, self.settings.table_name)
 
@@ -71,13 +71,13 @@ class JobAdapters:
 
     @cached_property
     def label_sets(self) -> LabelSetStore:
-        from pigeonhole.aws.dynamodb_label_sets import DynamoLabelSetStore
+        from pigeonhole.aws.dynamodb.label_sets import DynamoLabelSetStore
 
         return DynamoLabelSetStore(self._table, self.settings.table_name)
 
     @cached_property
     def results(self) -> UploadResultStore:
-        from pigeonhole.aws.dynamodb_results import DynamoUploadResultStore
+        from pigeonhole.aws.dynamodb.upload_results import DynamoUploadResultStore
 
         return DynamoUploadResultStore(self._table, self.settings.table_name)
 

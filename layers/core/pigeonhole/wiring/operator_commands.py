@@ -23,7 +23,7 @@ def api_key_manager(stack_name: str, endpoint_url: str | None = None) -> ApiKeyM
     """
     from pigeonhole.aws.apigateway import ApiGatewayKeys
     from pigeonhole.aws.cloudformation import stack_outputs
-    from pigeonhole.aws.dynamodb import DynamoTenantStore
+    from pigeonhole.aws.dynamodb.tenants import DynamoTenantStore
 
     session = _operator_session(local=endpoint_url is not None)
     outputs = stack_outputs(session.client("cloudformation", endpoint_url=endpoint_url), stack_name, "TableName", "UsagePlanId")

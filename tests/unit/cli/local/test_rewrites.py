@@ -86,7 +86,7 @@ def test_code_is_the_sources_and_holds_no_packages(
     layer = template["Resources"]["CoreLayer"]["Properties"]["ContentUri"]
     assert uri["Bucket"] == "code"
     assert names_in(stored[uri["Key"]]) == ["handler.py"]
-    assert {"python/pigeonhole/errors.py", "python/pigeonhole/aws/dynamodb.py"} <= set(names_in(stored[layer["Key"]]))
+    assert {"python/pigeonhole/errors.py", "python/pigeonhole/aws/dynamodb/table.py"} <= set(names_in(stored[layer["Key"]]))
     assert all(name.startswith("python/pigeonhole/") for name in names_in(stored[layer["Key"]]))
 
 

@@ -1,0 +1,183 @@
+"""Results of uploads in the table.
+
+index     hash key              range key   items
+by-time   timeline: the tenant  at          every result, with all attributes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from pigeonhole.aws.dynamodb.items import Item, StoredRecord
+from pigeonhole.aws.dynamodb.table import Condition, DynamoTable, ItemKey
+from pigeonhole.contract.upload_results import UploadResult
+from pigeonhole.ports import Page
+from pigeonhole.uploads.upload_result import ObjectResult
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+BY_TIME = "by-time"
+MIN_FILTERED_ITEMS = 100  # items that a query reads at once if it filters them by a prefix
+MAX_QUERIES = 10  # queries for one page of results, of which many may find nothing
+
+# What ObjectResult.may_replace says, as a condition on the stored item.
+_MAY_REPLACE = (
+    "attribute_not_exists(pk) OR sequencer < :sequencer OR (sequencer = :sequencer AND (job_id = :job OR #status = :failed))"
+)
+
+
+class StoredResultBody(BaseModel):
+    """What an upload's item says of the result, as JSON in the attribute `told`."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    key: str
+    version_id: str | None = None
+    status: Literal["succeeded", "failed"]
+    label_set: dict[str, Any] | None = None
+    job_id: str | None = None
+    classified_at: str
+    expires_at: str
+    prediction: str | list[str] | None = None
+    scores: list[dict[str, Any]] | None = None
+    error: dict[str, Any] | None = None
+    samples: dict[str, Any] | None = None
+    predictions: list[str | list[str] | None] | None = None
+    errors: list[dict[str, Any]] | None = None
+    results_uri: str
+
+    @classmethod
+    def from_result(cls, result: UploadResult) -> Self:
+        return cls.model_validate(result.model_dump(exclude_none=True))
+
+    def to_result(self) -> UploadResult:
+        return UploadResult.model_validate(self.model_dump(exclude_none=True))
+
+
+class StoredUploadResult(StoredRecord):
+    """The item of an upload's result.
+
+    Attributes:
+        sk: The upload's object key.
+        timeline: The hash key of the index `by-time`: the tenant's id.
+        at: The range key of the index: seconds since 1970, UTC.
+        sequencer: The order of the uploads of one object key.
+        job_id: Empty if no job classified the upload.
+        told: The result as JSON (StoredResultBody).
+    """
+
+    pk: str
+    sk: str
+    tenant_id: str
+    timeline: str
+    at: float
+    sequencer: str
+    job_id: str
+    status: str
+    expires_at: int
+    told: str
+
+    @classmethod
+    def from_result(cls, result: ObjectResult) -> Self:
+        return cls(
+            **_item_key(result.tenant_id, result.key),
+            tenant_id=result.tenant_id,
+            timeline=result.tenant_id,
+            at=result.at,
+            sequencer=result.sequencer,
+            job_id=result.told.job_id or "",
+            status=result.told.status,
+            expires_at=result.expires_at,
+            told=StoredResultBody.from_result(result.told).model_dump_json(exclude_none=True),
+        )
+
+    def to_result(self) -> ObjectResult:
+        return ObjectResult(
+            tenant_id=self.tenant_id,
+            sequencer=self.sequencer,
+            at=self.at,
+            expires_at=self.expires_at,
+            told=StoredResultBody.model_validate_json(self.told).to_result(),
+        )
+
+
+class DynamoUploadResultStore:
+    """The UploadResultStore of a deployment."""
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._table = DynamoTable(client, table)
+
+    def save(self, result: ObjectResult) -> bool:
+        stored = StoredUploadResult.from_result(result)
+        values = {":sequencer": stored.sequencer, ":job": stored.job_id, ":failed": "failed"}
+        return self._table.put(stored.to_item(), Condition(_MAY_REPLACE, values, {"#status": "status"}))
+
+    def get(self, tenant_id: str, key: str) -> ObjectResult | None:
+        item = self._table.get(_item_key(tenant_id, key))
+        return _to_result(item) if item else None
+
+    def sequencers(self, tenant_id: str, keys: Sequence[str]) -> dict[str, str]:
+        item_keys = [_item_key(tenant_id, key) for key in dict.fromkeys(keys)]
+        items = self._table.get_many(item_keys, ProjectionExpression="sk, sequencer, job_id")
+        return {item["sk"]: item["sequencer"] for item in items if item["job_id"]}
+
+    def page(self, tenant_id: str, prefix: str, limit: int, start: str | None) -> Page[ObjectResult]:
+        page = self._table.query(
+            "pk = :pk" + (" AND begins_with(sk, :prefix)" if prefix else ""),
+            {":pk": _partition(tenant_id), ":prefix": prefix or None},  # DynamoDB refuses an empty prefix
+            start=_item_key(tenant_id, start) if start else None,
+            Limit=limit + 1,
+            ConsistentRead=True,
+        )
+        results = [_to_result(item) for item in page.items[:limit]]
+        # DynamoDB ends a page at 1 MB, which may be before `limit`.
+        has_more = len(page.items) > limit or page.last_key is not None
+        return Page(results, results[-1].key if has_more and results else None)
+
+    def newest(
+        self, tenant_id: str, prefix: str, since: float, until: float, limit: int, start: str | None
+    ) -> Page[ObjectResult]:
+        index_key = _index_key(tenant_id, start) if start else None
+        options = {"FilterExpression": "begins_with(sk, :prefix)"} if prefix else {}
+        items: list[Item] = []
+        for _ in range(MAX_QUERIES):
+            page = self._table.query(
+                "timeline = :tenant AND #at BETWEEN :since AND :until",
+                {":tenant": tenant_id, ":since": since, ":until": until, ":prefix": prefix or None},
+                start=index_key,
+                IndexName=BY_TIME,
+                ExpressionAttributeNames={"#at": "at"},
+                ScanIndexForward=False,
+                Limit=max(limit + 1, MIN_FILTERED_ITEMS) if prefix else limit + 1,
+                **options,
+            )
+            items += page.items
+            index_key = page.last_key
+            if len(items) > limit or index_key is None:
+                break
+        last = items[limit - 1] if len(items) > limit else index_key
+        following = f"{last['at']} {last['sk']}" if last else None
+        return Page([_to_result(item) for item in items[:limit]], following)
+
+
+def _to_result(item: Item) -> ObjectResult:
+    return StoredUploadResult.read(item).to_result()
+
+
+def _partition(tenant_id: str) -> str:
+    return f"OBJECTS#{tenant_id}"
+
+
+def _item_key(tenant_id: str, object_key: str) -> ItemKey:
+    return {"pk": _partition(tenant_id), "sk": object_key}
+
+
+def _index_key(tenant_id: str, start: str) -> ItemKey:
+    """Return the place in the index `by-time` that a page named: a time and an object key."""
+    at, _, object_key = start.partition(" ")
+    return {**_item_key(tenant_id, object_key), "timeline": tenant_id, "at": Decimal(at)}
