@@ -43,7 +43,7 @@ from pigeonhole.inference.images.decode import ImageLimits
 from pigeonhole.inference.images.fetch import ByteBudget
 from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.inference.pipeline import InferencePipeline
-from pigeonhole.inference.scoring.calibration import prior
+from pigeonhole.inference.scoring.calibration import prior_calibration
 
 LABELS = (
     *("cat", "dog", "horse", "bird", "cow", "sheep", "elephant", "bear", "cup of coffee", "motorcycle", "person", "rocket"),
@@ -209,7 +209,13 @@ class Comparison:
 
     def _service(self, files: Sequence[bytes]) -> InferencePipeline:
         model = self.model
-        classifier = Classifier(model.encoder, model.sentence, prior(model.encoder.info), model.backgrounds, workers=self.cores)
+        classifier = Classifier(
+            encoder=model.encoder,
+            sentence=model.sentence,
+            calibration=prior_calibration(model.encoder.info),
+            background=model.background,
+            workers=self.cores,
+        )
         return InferencePipeline(
             sources=InMemoryReader(files), classifier=classifier, limits=ChunkLimits(ImageLimits(), decodes=self.cores)
         )

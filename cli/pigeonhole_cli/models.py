@@ -75,7 +75,7 @@ def calibrate(
         classifier = open_classifier(folder, workers=1, calibrated=False)
         sets = [calibration.labelled(classifier, read(path)) for path in data]
         fitted = calibration.calibrate(classifier, sets)
-        content = fitted.content(classifier.encoder.info.revision, [path.name for path in data])
+        content = fitted.to_content(classifier.encoder.info.revision, [path.name for path in data])
         target = (out or folder) / artifact.CALIBRATION
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_suffix(".partial")

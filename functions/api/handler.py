@@ -1,23 +1,35 @@
-"""Answer the HTTP API: find the route and the tenant, call one service, shape the answer."""
+"""Answer the HTTP API: parse the request, call one service, shape the answer.
+
+`OPERATIONS` declares every route. `ENDPOINTS` has the function that answers each of them.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 
 from pigeonhole import wiring
-from pigeonhole.api import answers, openapi
-from pigeonhole.api import http as http_api
-from pigeonhole.api import swagger_page as docs_page
-from pigeonhole.api.http import Answer, Call
+from pigeonhole.api import answers, openapi, swagger_page
+from pigeonhole.api.http_answers import (
+    HttpAnswer,
+    common_headers,
+    preference_headers,
+    to_accepted,
+    to_error_answer,
+    to_job_answer,
+    to_label_set_answer,
+    to_no_route_error,
+    to_not_modified,
+    to_ok,
+)
+from pigeonhole.api.http_request import HttpRequest
 from pigeonhole.api.rate_headers import RateState
-from pigeonhole.api.routes import route_of
-from pigeonhole.contract.jobs import Preference
+from pigeonhole.api.routes import OPERATIONS, Operation, find_route
 from pigeonhole.contract.label_sets import RemovedResponse
 from pigeonhole.contract.service import HealthResponse, ModelsResponse
 from pigeonhole.errors import InternalError, Overloaded, PigeonholeError
@@ -34,221 +46,260 @@ def services() -> wiring.ApiServices:
 
 @dataclass
 class Exchange:
-    """One call and what became of it. `rate`: the caller's figures, once it is known who calls."""
+    """One HTTP request, and what is known of it while it is answered.
 
-    call: Call
-    rate: Callable[[], RateState]
-    tenant: Tenant | None = None
+    Attributes:
+        request: The request.
+        read_rate: Returns the rate figures for the answer's headers. They are the caller's once the caller is known.
+        caller: The caller's tenant, None until the API key is checked.
+        code: The code of the error that is answered, "ok" if there is none.
+    """
+
+    request: HttpRequest
+    read_rate: Callable[[], RateState]
+    caller: Tenant | None = None
     code: str = "ok"
 
-    def authenticate(self) -> Tenant:
-        self.tenant = services().authenticator.authenticate(self.call.api_key)
-        self.rate = services().rates.begin(self.tenant.id)
-        return self.tenant
+    @property
+    def tenant(self) -> Tenant:
+        """The caller's tenant, which `authenticate` must have found before."""
+        if self.caller is None:
+            raise RuntimeError("the caller isn't authenticated")
+        return self.caller
+
+    def authenticate(self) -> None:
+        """Find the tenant of the API key, and count the request."""
+        self.caller = services().authenticator.authenticate(self.request.api_key)
+        self.read_rate = services().rates.begin(self.caller.id)
 
 
-def exchange() -> Exchange:
-    current: Exchange = app.context["exchange"]
-    return current
+def classify(exchange: Exchange) -> HttpAnswer:
+    request, api = exchange.request, services()
+    preference = request.parse_preference(api.max_wait_s)
+    answer = api.classification.classify(
+        request.parse_json(api.limits.max_body_bytes),
+        tenant=exchange.tenant,
+        log_id=request.log_id,
+        preference=preference,
+        idempotency_key=request.parse_idempotency_key(),
+    )
+    if isinstance(answer, Job):
+        return to_accepted(answers.to_job_response(answer, request.log_id), preference)
+    watch = observer("api")
+    watch.count("samples", len(answer.predictions))
+    watch.milliseconds("inference_ms", answer.usage.inference_time_tokens)
+    return to_ok(answer).with_headers(preference_headers(preference))
 
 
-def respond(answer: Answer) -> Response:
+def submit_job(exchange: Exchange) -> HttpAnswer:
+    request, api = exchange.request, services()
+    preference = request.parse_preference(api.max_wait_s)
+    job = api.classification.submit_job(
+        request.parse_json(api.limits.max_body_bytes),
+        tenant=exchange.tenant,
+        log_id=request.log_id,
+        preference=preference,
+        idempotency_key=request.parse_idempotency_key(),
+    )
+    if preference.wait_s and job.has_ended:
+        # The job is stored. A 503 would make the caller send the request again, so the answer is 202 instead.
+        with suppress(Overloaded):
+            answer = to_job_answer(api.job_responder.respond(job, request.log_id))
+            return answer.with_headers(preference_headers(preference))
+    return to_accepted(answers.to_job_response(job, request.log_id), preference)
+
+
+def list_jobs(exchange: Exchange) -> HttpAnswer:
+    request = exchange.request
+    page = services().job_reader.list(
+        exchange.tenant.id, request.parse_job_status(), request.parse_limit(), request.parse_job_cursor()
+    )
+    return to_ok(answers.to_jobs_response(page, request.log_id))
+
+
+def read_job(exchange: Exchange, job_id: str) -> HttpAnswer:
+    request, api = exchange.request, services()
+    job = api.job_reader.get(exchange.tenant.id, job_id, request.parse_wait_s(api.max_wait_s))
+    not_modified = to_not_modified(answers.to_job_info(job), request)
+    return not_modified or to_job_answer(api.job_responder.respond(job, request.log_id))
+
+
+def cancel_job(exchange: Exchange, job_id: str) -> HttpAnswer:
+    job = services().job_canceler.cancel(exchange.tenant, job_id)
+    return to_ok(services().job_responder.respond(job, exchange.request.log_id))
+
+
+def create_upload(exchange: Exchange) -> HttpAnswer:
+    request, api = exchange.request, services()
+    form = api.upload_forms.create(request.parse_json(api.limits.max_body_bytes), exchange.tenant)
+    return to_ok(answers.to_upload_response(form, request.log_id))
+
+
+def read_upload_results(exchange: Exchange) -> HttpAnswer:
+    request = exchange.request
+    page = services().upload_results.read(exchange.tenant.id, request.parse_upload_results_query())
+    return to_ok(answers.to_upload_results_response(page, request.log_id))
+
+
+def put_label_set(exchange: Exchange, name: str) -> HttpAnswer:
+    request, api = exchange.request, services()
+    label_set = api.label_sets.put(
+        request.parse_json(api.limits.max_body_bytes),
+        name,
+        tenant=exchange.tenant,
+        log_id=request.log_id,
+        precondition=request.parse_precondition(),
+    )
+    return to_label_set_answer(answers.to_label_set_response(label_set, request.log_id), label_set)
+
+
+def list_label_sets(exchange: Exchange) -> HttpAnswer:
+    request = exchange.request
+    page = services().label_sets.list(exchange.tenant, request.parse_limit(), request.parse_label_set_cursor())
+    return to_ok(answers.to_label_sets_response(page, request.log_id))
+
+
+def read_label_set(exchange: Exchange, name: str) -> HttpAnswer:
+    label_set = services().label_sets.get(exchange.tenant, name)
+    return to_label_set_answer(answers.to_label_set_response(label_set, exchange.request.log_id), label_set)
+
+
+def delete_label_set(exchange: Exchange, name: str) -> HttpAnswer:
+    services().label_sets.delete(exchange.tenant, name, exchange.request.parse_precondition())
+    return to_ok(RemovedResponse(log_id=exchange.request.log_id))
+
+
+def read_account(exchange: Exchange) -> HttpAnswer:
+    account = services().account_reader.read(exchange.tenant)
+    return to_ok(answers.to_account_response(account, exchange.read_rate(), exchange.request.log_id))
+
+
+def rotate_webhook_secret(exchange: Exchange) -> HttpAnswer:
+    secret = services().webhook_secrets.rotate(exchange.tenant)
+    return to_ok(answers.to_webhook_secret_response(secret, exchange.request.log_id))
+
+
+def list_models(exchange: Exchange) -> HttpAnswer:
+    log_id = exchange.request.log_id
+    model = answers.to_model_info(services().model_describer.describe(log_id))
+    return to_ok(ModelsResponse(log_id=log_id, models=[model]))
+
+
+def read_health(exchange: Exchange) -> HttpAnswer:
+    log_id, model = exchange.request.log_id, None
+    if exchange.request.parse_flag("deep"):
+        exchange.authenticate()  # the route is open, and asking the classifier isn't
+        model = answers.to_model_info(services().model_describer.describe(log_id))
+    return to_ok(HealthResponse(log_id=log_id, model=model))
+
+
+def read_openapi(_: Exchange) -> HttpAnswer:
+    return HttpAnswer(200, openapi.as_json())
+
+
+def read_docs(_: Exchange) -> HttpAnswer:
+    script, style = wiring.swagger_assets()
+    page = swagger_page.render(openapi.document(), script=script, style=style)
+    return HttpAnswer(200, page, "text/html; charset=utf-8", {"Content-Security-Policy": swagger_page.POLICY})
+
+
+# By operation id. A function takes the exchange, and the parameters of its path by name.
+ENDPOINTS: dict[str, Callable[..., HttpAnswer]] = {
+    "classify": classify,
+    "submitJob": submit_job,
+    "listJobs": list_jobs,
+    "readJob": read_job,
+    "cancelJob": cancel_job,
+    "makeUpload": create_upload,
+    "readResults": read_upload_results,
+    "putLabelSet": put_label_set,
+    "listLabelSets": list_label_sets,
+    "readLabelSet": read_label_set,
+    "removeLabelSet": delete_label_set,
+    "readAccount": read_account,
+    "makeWebhookSecret": rotate_webhook_secret,
+    "listModels": list_models,
+    "health": read_health,
+    "openapi": read_openapi,
+    "docs": read_docs,
+}
+
+
+def current_exchange() -> Exchange:
+    exchange: Exchange = app.context["exchange"]
+    return exchange
+
+
+def to_response(answer: HttpAnswer) -> Response:
     return Response(answer.status, answer.content_type, answer.body, dict(answer.headers))
 
 
-def accepted(job: Job, wanted: Preference) -> Response:
-    return respond(http_api.accepted(answers.to_job_response(job, exchange().call.log_id), wanted))
+def to_route(operation: Operation) -> Callable[..., Response]:
+    """Return what the resolver calls for an operation. It checks the API key first, unless the operation is open."""
+    endpoint = ENDPOINTS[operation.id]
+
+    def route(**path_parameters: str) -> Response:
+        exchange = current_exchange()
+        if not operation.is_open:
+            exchange.authenticate()
+        return to_response(endpoint(exchange, **path_parameters))
+
+    return route
 
 
-@app.post("/v1/classification")
-def classification() -> Response:
-    now, own = exchange(), services()
-    tenant, wanted = now.authenticate(), now.call.preference(own.max_wait_s)
-    body, key = now.call.json(own.limits.max_body_bytes), now.call.idempotency_key()
-    answer = own.classification.classify(body, tenant=tenant, log_id=now.call.log_id, preference=wanted, idempotency_key=key)
-    if isinstance(answer, Job):
-        return accepted(answer, wanted)
-    seen = observer("api")
-    seen.count("samples", len(answer.predictions))
-    seen.milliseconds("inference_ms", answer.usage.inference_time_tokens)
-    return respond(replace(http_api.success(answer), headers=http_api.applied(wanted)))
-
-
-@app.post("/v1/classification/jobs")
-def submit_job() -> Response:
-    now, own = exchange(), services()
-    tenant, wanted = now.authenticate(), now.call.preference(own.max_wait_s)
-    body, key = now.call.json(own.limits.max_body_bytes), now.call.idempotency_key()
-    job = own.classification.submit_job(body, tenant=tenant, log_id=now.call.log_id, preference=wanted, idempotency_key=key)
-    if wanted.wait_s and job.has_ended:
-        with suppress(Overloaded):  # the job is taken: whoever asked must not send it again
-            answer = http_api.shown_job(own.job_responder.respond(job, now.call.log_id))
-            return respond(replace(answer, headers=answer.headers | http_api.applied(wanted)))
-    return accepted(job, wanted)
-
-
-@app.get("/v1/classification/jobs")
-def list_jobs() -> Response:
-    now, own = exchange(), services()
-    tenant, call = now.authenticate(), now.call
-    page = own.job_reader.list(tenant.id, call.status(), call.number("limit", 20, least=1, most=100), call.cursor())
-    return respond(http_api.success(answers.to_jobs_response(page, call.log_id)))
-
-
-@app.get("/v1/classification/jobs/<job_id>")
-def read_job(job_id: str) -> Response:
-    now, own = exchange(), services()
-    tenant, call = now.authenticate(), now.call
-    job = own.job_reader.get(tenant.id, job_id, call.number("wait", 0, most=own.max_wait_s))
-    known = http_api.unchanged(answers.to_job_info(job), call)
-    return respond(known or http_api.shown_job(own.job_responder.respond(job, call.log_id)))
-
-
-@app.delete("/v1/classification/jobs/<job_id>")
-def cancel_job(job_id: str) -> Response:
-    now, own = exchange(), services()
-    job = own.job_canceler.cancel(now.authenticate(), job_id)
-    return respond(http_api.success(own.job_responder.respond(job, now.call.log_id)))
-
-
-@app.post("/v1/uploads")
-def make_upload() -> Response:
-    now, own = exchange(), services()
-    tenant = now.authenticate()
-    form = own.upload_forms.create(now.call.json(own.limits.max_body_bytes), tenant)
-    return respond(http_api.success(answers.to_upload_response(form, now.call.log_id)))
-
-
-@app.get("/v1/results")
-def read_results() -> Response:
-    now, own = exchange(), services()
-    tenant, call = now.authenticate(), now.call
-    page = own.upload_results.read(tenant.id, call.results_wanted())
-    return respond(http_api.success(answers.to_upload_results_response(page, call.log_id)))
-
-
-@app.put("/v1/label-sets/<name>")
-def put_label_set(name: str) -> Response:
-    now, own = exchange(), services()
-    tenant, call = now.authenticate(), now.call
-    body, precondition = call.json(own.limits.max_body_bytes), call.precondition()
-    made = own.label_sets.put(body, name, tenant=tenant, log_id=call.log_id, precondition=precondition)
-    return respond(http_api.shown_set(answers.to_label_set_response(made, call.log_id), made))
-
-
-@app.get("/v1/label-sets")
-def list_label_sets() -> Response:
-    now, own = exchange(), services()
-    tenant, call = now.authenticate(), now.call
-    page = own.label_sets.list(tenant, call.number("limit", 20, least=1, most=100), call.set_cursor())
-    return respond(http_api.success(answers.to_label_sets_response(page, call.log_id)))
-
-
-@app.get("/v1/label-sets/<name>")
-def read_label_set(name: str) -> Response:
-    now, own = exchange(), services()
-    found = own.label_sets.get(now.authenticate(), name)
-    return respond(http_api.shown_set(answers.to_label_set_response(found, now.call.log_id), found))
-
-
-@app.delete("/v1/label-sets/<name>")
-def remove_label_set(name: str) -> Response:
-    now, own = exchange(), services()
-    own.label_sets.delete(now.authenticate(), name, now.call.precondition())
-    return respond(http_api.success(RemovedResponse(log_id=now.call.log_id)))
-
-
-@app.get("/v1/account")
-def read_account() -> Response:
-    now = exchange()
-    tenant = now.authenticate()
-    account = services().account_reader.read(tenant)
-    return respond(http_api.success(answers.to_account_response(account, now.rate(), now.call.log_id)))
-
-
-@app.post("/v1/account/webhook-secret")
-def make_webhook_secret() -> Response:
-    now = exchange()
-    tenant = now.authenticate()
-    secret = services().webhook_secrets.rotate(tenant)
-    return respond(http_api.success(answers.to_webhook_secret_response(secret, now.call.log_id)))
-
-
-@app.get("/v1/models")
-def models() -> Response:
-    now = exchange()
-    now.authenticate()
-    model = services().model_describer.describe(now.call.log_id)
-    return respond(http_api.success(ModelsResponse(log_id=now.call.log_id, models=[answers.to_model_info(model)])))
-
-
-@app.get("/v1/health")
-def health() -> Response:
-    now, model = exchange(), None
-    if now.call.flag("deep"):
-        now.authenticate()
-        model = answers.to_model_info(services().model_describer.describe(now.call.log_id))
-    return respond(http_api.success(HealthResponse(log_id=now.call.log_id, model=model)))
-
-
-@app.get("/openapi.json")
-def openapi_json() -> Response:
-    return respond(Answer(200, openapi.as_json()))
-
-
-@app.get("/docs")
-def docs() -> Response:
-    script, style = wiring.swagger_assets()
-    page = docs_page.docs_page(openapi.document(), script=script, style=style)
-    return respond(Answer(200, page, "text/html; charset=utf-8", {"Content-Security-Policy": docs_page.POLICY}))
+for operation in OPERATIONS:
+    app.route(operation.rule, method=operation.method)(to_route(operation))
 
 
 @app.not_found
-def no_route(_: Exception) -> Response:
-    if exchange().call.method == "OPTIONS":
-        return respond(Answer(204, ""))
-    return known(http_api.no_route(exchange().call))
+def answer_no_route(_: Exception) -> Response:
+    request = current_exchange().request
+    return to_response(HttpAnswer(204, "")) if request.method == "OPTIONS" else answer_error(to_no_route_error(request))
 
 
 @app.exception_handler(PigeonholeError)
-def known(error: PigeonholeError) -> Response:
-    now = exchange()
-    now.code = error.code
+def answer_error(error: PigeonholeError) -> Response:
+    exchange = current_exchange()
+    exchange.code = error.code
     if error.status >= 500:
-        # Not the messages: one may quote a sample, which no log may hold.
+        # Not the messages, because they may quote a sample.
         observer("api").logger.error("could not answer", code=error.code, trace=stack_trace(error))
-    return respond(http_api.failure(error, now.call))
+    return to_response(to_error_answer(error, exchange.request))
 
 
 @app.exception_handler(Exception)
-def unexpected(error: Exception) -> Response:
-    public = InternalError()
-    public.__cause__ = error  # for the log's trace; the answer has nothing of it
-    return known(public)
+def answer_unexpected_error(error: Exception) -> Response:
+    internal_error = InternalError()
+    internal_error.__cause__ = error  # for the trace in the log; the answer shows nothing of it
+    return answer_error(internal_error)
 
 
 @observed("api", log_id_path="requestContext.requestId")
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     started = time.perf_counter()
-    now = Exchange(Call.of(event), services().rates.idle)
-    app.append_context(exchange=now)
-    answer = app.resolve({**event, "path": now.call.path}, context)
-    rate = now.rate()
-    for name, value in http_api.common_headers(now.call, rate).items():
+    exchange = Exchange(HttpRequest.from_event(event), services().rates.uncounted)
+    app.append_context(exchange=exchange)
+    answer = app.resolve({**event, "path": exchange.request.path}, context)
+    rate = exchange.read_rate()
+    for name, value in common_headers(exchange.request, rate).items():
         answer["multiValueHeaders"][name] = [value]
-    _record(now, rate, answer["statusCode"], time.perf_counter() - started)
+    _record(exchange, rate, answer["statusCode"], time.perf_counter() - started)
     return answer
 
 
-def _record(now: Exchange, rate: RateState, status: int, seconds: float) -> None:
-    seen = observer("api")
-    seen.count("requests")
-    if now.code != "ok":
-        seen.failed(now.code)
-    if now.tenant and not rate.is_counted:
-        seen.count("uncounted_requests")
-    tenant = now.tenant.id if now.tenant else None
-    route = route_of(now.call.path) or "unknown"
-    seen.logger.info(
-        "answered", method=now.call.method, route=route, status=status, code=now.code, tenant=tenant, ms=round(seconds * 1000)
+def _record(exchange: Exchange, rate: RateState, status: int, duration_s: float) -> None:
+    watch, caller = observer("api"), exchange.caller
+    watch.count("requests")
+    if exchange.code != "ok":
+        watch.failed(exchange.code)
+    if caller and not rate.is_counted:
+        watch.count("uncounted_requests")
+    watch.logger.info(
+        "answered",
+        method=exchange.request.method,
+        route=find_route(exchange.request.path) or "unknown",
+        status=status,
+        code=exchange.code,
+        tenant=caller.id if caller else None,
+        ms=round(duration_s * 1000),
     )

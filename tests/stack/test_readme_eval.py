@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from pigeonhole.inference.encoders import registry
-from pigeonhole.inference.scoring.calibration import calibration_from
+from pigeonhole.inference.scoring.calibration import parse_calibration
 from pigeonhole_cli.local.command import ROOT
 from support import pages
 
@@ -53,4 +53,4 @@ def test_the_commands_to_measure_and_to_calibrate(photos: dict[str, bytes], mode
     assert [result["counts"]["answered"] for result in told] == [6, 5]
     assert told[0]["metrics"]["accuracy"]["value"] == 1
     loaded = registry.load(cache / "models" / "tiny")
-    assert ("image", "text") in calibration_from(loaded.calibration, loaded.encoder.info).measured
+    assert ("image", "text") in parse_calibration(loaded.calibration, loaded.encoder.info).measured

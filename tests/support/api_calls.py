@@ -71,7 +71,7 @@ class Api:
 
     @cached_property
     def services(self) -> ApiServices:
-        limits, quota = RequestLimits(), Quota.of(SETTINGS.quota_limit, SETTINGS.quota_period)
+        limits, quota = RequestLimits(), Quota.parse(SETTINGS.quota_limit, SETTINGS.quota_period)
         directly, rules = DirectClassifier(classifier=self.classifier), DirectRules(wait_s=24.0)
         return ApiServices(
             limits=limits,

@@ -10,21 +10,21 @@ import numpy as np
 
 from pigeonhole.inference.classifier import Classifier
 from pigeonhole.inference.encoders import background_files
-from pigeonhole.inference.encoders.base import Backgrounds
+from pigeonhole.inference.encoders.base import BackgroundEmbeddings
 from pigeonhole.inference.encoders.fake_encoder import FakeEncoder
 from pigeonhole.inference.encoders.registry import LoadedModel
-from pigeonhole.inference.scoring.calibration import prior
+from pigeonhole.inference.scoring.calibration import prior_calibration
 
 
 @cache
-def fake_backgrounds() -> Backgrounds:
+def fake_background() -> BackgroundEmbeddings:
     """The background concepts and texts as FakeEncoder has them."""
     return background_files.embed(FakeEncoder(), FakeEncoder())
 
 
 def fake_loaded_model() -> LoadedModel:
     """A model that was never calibrated."""
-    return LoadedModel(FakeEncoder(), FakeEncoder(model_id="fake-text"), fake_backgrounds(), calibration=None)
+    return LoadedModel(FakeEncoder(), FakeEncoder(model_id="fake-text"), fake_background(), calibration=None)
 
 
 @dataclass
@@ -54,5 +54,9 @@ def classifier(encoder: object = None) -> Classifier:
     """A classifier over the fake encoder, wired as the command wires the real ones."""
     fake = FakeEncoder()
     embedded = fake.encode_text(NOTHING_MUCH)
-    encoder = encoder or fake
-    return Classifier(encoder, FakeEncoder(max_text_tokens=8), prior(fake.info), Backgrounds(embedded, embedded))  # type: ignore[arg-type]
+    return Classifier(
+        encoder=encoder or fake,  # type: ignore[arg-type]
+        sentence=FakeEncoder(max_text_tokens=8),
+        calibration=prior_calibration(fake.info),
+        background=BackgroundEmbeddings(embedded, embedded),
+    )

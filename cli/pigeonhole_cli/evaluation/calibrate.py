@@ -20,10 +20,10 @@ from PIL import Image
 
 from pigeonhole.errors import SampleError
 from pigeonhole.inference.classifier import Classifier, Pixels
-from pigeonhole.inference.labels import negation as label_kinds
+from pigeonhole.inference.labels.negation import parse_label
 from pigeonhole.inference.pipeline import views_of
-from pigeonhole.inference.scoring import log_odds as scoring
-from pigeonhole.inference.scoring.calibration import Calibration, Coefficients, Modality, Pair, prior
+from pigeonhole.inference.scoring.calibration import Calibration, Coefficients, Modality, Pair, prior_calibration
+from pigeonhole.inference.scoring.log_odds import sigmoid, unit_mean
 from pigeonhole_cli.evaluation.data import DataError, Item
 from pigeonhole_cli.evaluation.fit import Floats, balanced_logistic, conditional_logit
 from pigeonhole_cli.evaluation.run import fit
@@ -85,7 +85,7 @@ def labelled(classifier: Classifier, items: Sequence[Item]) -> Labelled:
         if len(item.truth) != 1 or item.type != items[0].type:
             raise DataError(f"{item.where}: calibration needs samples of one type, with one label each")
     for item in items:
-        if label_kinds.read(item.truth[0]).kind != "plain":
+        if parse_label(item.truth[0]).kind != "plain":
             raise DataError(f"{item.where}: the label {item.truth[0]!r} names no thing: calibrate on samples of what they are")
     if len(names) < 2:
         raise DataError(f"{items[0].where}: calibration needs samples of 2 classes at least, here all are {names[0]!r}")
@@ -110,7 +110,7 @@ def calibrate(classifier: Classifier, data: Sequence[Labelled]) -> Calibration:
     Raises DataError for a data set whose classes all mean the same.
     """
     rng = np.random.default_rng(SEED)
-    base = prior(classifier.encoder.info)
+    base = prior_calibration(classifier.encoder.info)
     single, multiple = dict(base.single), dict(base.multiple)
     episodes: dict[Modality, list[_Episode]] = {"image": [], "text": []}
     judged: dict[Pair, list[Judged]] = {}
@@ -120,7 +120,7 @@ def calibrate(classifier: Classifier, data: Sequence[Labelled]) -> Calibration:
         unlike = _unlike(classifier, each.names)
         if not unlike.any():
             raise DataError(f"calibration needs classes that differ, and these mean the same: {', '.join(each.names)}")
-        names = classifier.embed_words(each.type, each.names)
+        names = classifier.embed_label_texts(each.type, each.names)
         words = _against(classifier, (each.type, "text"), each.vectors, names)
         shown: list[_Examples] = []
         if each.pixels is not None:
@@ -211,7 +211,7 @@ class _Drawing:
                 both = self.names is not None and draw >= BY_WORDS + BY_PICTURES
                 described["image"].append((place, examples.labels[index], 0.5 if both else 1.0))
                 if self.names is not None and both:
-                    described["text"].append((place, self.names[index], 0.5))  # as scoring.pool does
+                    described["text"].append((place, self.names[index], 0.5))  # as log_odds.mean_log_odds does
         sample = self.data.vectors[row : row + 1]
         for side, (kind, found) in enumerate(described.items()):
             if found:
@@ -238,7 +238,7 @@ def _weights(pair: Pair, fitted: Floats) -> Coefficients:
 
 def _against(classifier: Classifier, pair: Pair, vectors: Vectors, labels: Vectors, *, exclusive: bool = False) -> Floats:
     """Compare (n, dim) samples with (classes, dim) labels: features (n, classes, TERMS)."""
-    found = classifier.evidence(pair, vectors, labels, exclusive=exclusive)
+    found = classifier.compare(pair, vectors, labels, exclusive=exclusive)
     cosines = found.cosines - HUBNESS_SHARE * found.hubness
     return np.stack([cosines, found.background, np.ones_like(cosines)], axis=2).astype(np.float64)
 
@@ -268,7 +268,7 @@ def _examples(data: Labelled, rng: np.random.Generator) -> _Examples:
     for index in range(len(data.names)):
         own = rng.permutation(np.flatnonzero(data.classes == index))
         rows.append(own[: min(int(rng.integers(1, MAX_EXAMPLES + 1)), max(1, len(own) - 1))])
-    return _Examples(np.stack([scoring.unit_mean(data.vectors[it]) for it in rows]), rows)
+    return _Examples(np.stack([unit_mean(data.vectors[it]) for it in rows]), rows)
 
 
 def _hidden(features: Floats, rows: Sequence[npt.NDArray[np.int64]]) -> Floats:
@@ -317,7 +317,7 @@ def _collages(
 def _threshold(weights: Coefficients, features: Floats, truth: Bools, unlike: Bools, rng: np.random.Generator) -> float:
     """The probability from which on labels are taken with the best micro F1, over random sets with all of a sample's own."""
     terms = np.array([weights.cosine, weights.background, weights.bias])
-    probabilities = scoring.sigmoid((features @ terms).astype(np.float32))
+    probabilities = sigmoid((features @ terms).astype(np.float32))
     wrong = _wrong(truth, unlike)
     found, true = [], []
     for row in rng.integers(0, len(truth), LABEL_SETS):

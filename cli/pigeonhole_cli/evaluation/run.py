@@ -21,11 +21,11 @@ from PIL import Image
 
 from pigeonhole.contract.messages import ModelDescription
 from pigeonhole.errors import SampleError
-from pigeonhole.inference.classifier import Classifier, Options, Outcome
+from pigeonhole.inference.classifier import Classifier, ClassifierResult, Options
 from pigeonhole.inference.encoders.base import Encoder, EncoderInfo
 from pigeonhole.inference.images.decode import ImageLimits, open_image
 from pigeonhole.inference.pipeline import describe, views_of
-from pigeonhole.inference.scoring.calibration import prior
+from pigeonhole.inference.scoring.calibration import prior_calibration
 from pigeonhole_cli.evaluation.data import Item
 from pigeonhole_cli.evaluation.tasks import Task
 
@@ -127,13 +127,13 @@ def _open(encoder: Encoder, data: bytes) -> Image.Image:
 
 def _classify(
     classifier: Classifier, task: Task, options: Options, samples: Sequence[object], label_pixels: Mapping[str, Pixels]
-) -> Outcome:
+) -> ClassifierResult:
     if task.type == "text":
         return classifier.classify_texts([str(text) for text in samples], task.labels, options, label_pixels)
     return classifier.classify_images([np.asarray(pixels) for pixels in samples], task.labels, options, label_pixels)
 
 
-def _probabilities(outcome: Outcome, labels: int) -> npt.NDArray[np.float32]:
+def _probabilities(outcome: ClassifierResult, labels: int) -> npt.NDArray[np.float32]:
     """(items, labels), of the ranks of all labels."""
     found = np.zeros((len(outcome.ranked), labels), dtype=np.float32)
     for row, ranked in zip(found, outcome.ranked, strict=True):
@@ -198,25 +198,25 @@ def open_classifier(folder: Path, *, workers: int, calibrated: bool = True) -> C
     """
     from pigeonhole.inference.encoders import registry
     from pigeonhole.inference.encoders.artifact import ModelUnavailable
-    from pigeonhole.inference.scoring.calibration import calibration_from
+    from pigeonhole.inference.scoring.calibration import parse_calibration
 
     model = registry.load(folder)
     try:
-        calibration = calibration_from(model.calibration if calibrated else None, model.encoder.info)
+        calibration = parse_calibration(model.calibration if calibrated else None, model.encoder.info)
     except ValueError as error:
         raise ModelUnavailable(f"{folder}: {error}") from None
     encoder, sentence = Remembering(model.encoder), Remembering(model.sentence)
-    return Classifier(encoder, sentence, calibration, model.backgrounds, workers=workers)
+    return Classifier(encoder=encoder, sentence=sentence, calibration=calibration, background=model.background, workers=workers)
 
 
 def description(classifier: Classifier) -> ModelDescription:
     """Say what a classifier runs."""
-    calibrated = classifier.calibration.of_photos
+    calibrated = classifier.calibration.is_measured_for_photos
     return describe(classifier.encoder.info, classifier.sentence.info, calibrated=calibrated)
 
 
 def on_prior(classifier: Classifier) -> Classifier:
     """The same classifier without its model's calibration; what either of them encodes, both remember."""
     other = copy.copy(classifier)
-    other.calibration = prior(classifier.encoder.info)
+    other.calibration = prior_calibration(classifier.encoder.info)
     return other

@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from pigeonhole.inference.labels.label_class import LabelClass, meaning
+from pigeonhole.inference.labels.label_class import LabelClass, parse_meaning
 from pigeonhole.inference.scoring.calibration import Modality
 from pigeonhole_cli.evaluation.data import DataError, Item, by_words
 
@@ -88,7 +88,7 @@ def _of_truth(task: str, items: Sequence[Item]) -> tuple[LabelClass, ...]:
 def _settled(items: Sequence[Item], labels: Sequence[LabelClass]) -> tuple[Item, ...]:
     """Give items of none of the labels to the one that means so, if there is one."""
     names = {label.name for label in labels}
-    none = next((label.name for label in labels if meaning(label).none), None)
+    none = next((label.name for label in labels if parse_meaning(label).is_none), None)
     if none is None:
         return tuple(items)
     known = [tuple(name for name in item.truth if name in names) for item in items]

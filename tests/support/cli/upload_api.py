@@ -11,7 +11,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from pigeonhole.api.answers import to_upload_response, to_upload_results_response
-from pigeonhole.api.http import Call, failure, success
+from pigeonhole.api.http_answers import to_error_answer, to_ok
+from pigeonhole.api.http_request import HttpRequest
 from pigeonhole.contract.classification import RequestLimits
 from pigeonhole.contract.upload_results import UploadResult
 from pigeonhole.errors import PigeonholeError
@@ -90,26 +91,26 @@ class UploadApi(ApiServer):
         where = urlsplit(request.path)
         if where.path == "/bucket":
             return self._take(request)
-        call = Call(request.method, where.path.removeprefix("/prod"), {}, dict(parse_qsl(where.query)), "log-1")
+        http_request = HttpRequest(request.method, where.path.removeprefix("/prod"), {}, dict(parse_qsl(where.query)), "log-1")
         try:
-            answer = self._form(request.json()) if request.method == "POST" else self._listing(call)
+            answer = self._form(request.json()) if request.method == "POST" else self._listing(http_request)
         except PigeonholeError as error:
-            answer = failure(error, call)
+            answer = to_error_answer(error, http_request)
         return answer if isinstance(answer, Answer) else Answer(answer.body, answer.status)
 
     def _form(self, body: dict[str, Any]) -> Any:
         if body["filename"] in self.broken:
             return self.broken[body["filename"]]
         make = UploadFormCreator(forms=self, sets=self._sets, limits=LIMITS, bucket="bucket", clock=self.clock)
-        return success(to_upload_response(make.create(body, Tenant(TENANT, 0)), "log-1"))
+        return to_ok(to_upload_response(make.create(body, Tenant(TENANT, 0)), "log-1"))
 
-    def _listing(self, call: Call) -> Any:
+    def _listing(self, http_request: HttpRequest) -> Any:
         with self._lock:
             if self.patience > 0:
                 self.patience -= 1
                 return Answer({"success": True, "log_id": "log-1", "results": []})
-        page = self._read.read(TENANT, call.results_wanted())
-        return success(to_upload_results_response(page, "log-1"))
+        page = self._read.read(TENANT, http_request.parse_upload_results_query())
+        return to_ok(to_upload_results_response(page, "log-1"))
 
     def _take(self, request: Request) -> Answer:
         head = f"Content-Type: {request.headers['Content-Type']}\r\n\r\n".encode()

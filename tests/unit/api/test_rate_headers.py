@@ -27,7 +27,7 @@ def moment(*date: int) -> int:
     ],
 )
 def test_a_period_is_a_day_a_week_from_sunday_or_a_month_in_utc(period: str, starts: str, ends_at: int) -> None:
-    window = Quota.of(10, period).window(NOON)
+    window = Quota.parse(10, period).window(NOON)
 
     assert (window.starts, window.ends_at) == (starts, ends_at)
 
@@ -42,16 +42,16 @@ def test_a_period_is_a_day_a_week_from_sunday_or_a_month_in_utc(period: str, sta
     ],
 )
 def test_a_new_period_begins_where_the_old_one_ends(period: str, now: int, ends_at: int) -> None:
-    assert Quota.of(10, period).window(now).ends_at == ends_at
+    assert Quota.parse(10, period).window(now).ends_at == ends_at
 
 
 def test_an_unknown_period_is_refused() -> None:
     with pytest.raises(ValueError, match="'YEAR'"):
-        Quota.of(10, "YEAR")
+        Quota.parse(10, "YEAR")
 
 
 def meter(counter: FakeRateCounter, limit: int = 10, wait_s: float = 5.0) -> RateMeter:
-    return RateMeter(counter=counter, quota=Quota.of(limit, "MONTH"), wait_s=wait_s, clock=lambda: NOON)
+    return RateMeter(counter=counter, quota=Quota.parse(limit, "MONTH"), wait_s=wait_s, clock=lambda: NOON)
 
 
 def test_each_request_leaves_one_less() -> None:
@@ -68,7 +68,7 @@ def test_nothing_less_than_nothing_is_left() -> None:
 
 
 def test_the_headers_have_the_limit_the_rest_and_when_it_begins_anew_in_milliseconds() -> None:
-    assert meter(FakeRateCounter()).begin("acme")().headers() == {
+    assert meter(FakeRateCounter()).begin("acme")().to_headers() == {
         "x-jigsaw-rate-limit-limit": "10",
         "x-jigsaw-rate-limit-remaining": "9",
         "x-jigsaw-rate-limit-reset": str(moment(2026, 12, 1) * 1000),
@@ -78,7 +78,7 @@ def test_the_headers_have_the_limit_the_rest_and_when_it_begins_anew_in_millisec
 def test_a_caller_who_is_not_counted_has_all_of_the_limit() -> None:
     counter = FakeRateCounter()
 
-    assert meter(counter).idle().remaining == 10
+    assert meter(counter).uncounted().remaining == 10
     assert counter.counts == {}
 
 
@@ -106,7 +106,7 @@ def test_a_counter_that_fails_leaves_the_last_known_figure() -> None:
 def test_a_counter_that_hangs_costs_a_request_less_than_10_ms() -> None:
     released = threading.Event()
     rates = RateMeter(
-        counter=FakeRateCounter(before=lambda: released.wait(20) or None), quota=Quota.of(10, "DAY"), clock=lambda: NOON
+        counter=FakeRateCounter(before=lambda: released.wait(20) or None), quota=Quota.parse(10, "DAY"), clock=lambda: NOON
     )
     costs = []
     for _ in range(5):

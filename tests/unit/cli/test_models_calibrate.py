@@ -12,9 +12,9 @@ from typer.testing import CliRunner, Result
 
 from pigeonhole.inference.classifier import Classifier
 from pigeonhole.inference.encoders.artifact import CALIBRATION, ModelUnavailable
-from pigeonhole.inference.encoders.base import Backgrounds
+from pigeonhole.inference.encoders.base import BackgroundEmbeddings
 from pigeonhole.inference.encoders.fake_encoder import COLOURS, FakeEncoder
-from pigeonhole.inference.scoring.calibration import calibration_from, prior
+from pigeonhole.inference.scoring.calibration import parse_calibration, prior_calibration
 from pigeonhole_cli.evaluation import calibrate as calibrating
 from pigeonhole_cli.evaluation import data, run
 from pigeonhole_cli.models import app
@@ -28,7 +28,13 @@ def open_fake(folder: Path, *, workers: int, calibrated: bool = True) -> Classif
     if not folder.is_dir():
         raise ModelUnavailable(f"{folder} is no artifact folder")
     generic = ENCODER.encode_text(["thing", "place", "person", "idea"])
-    return Classifier(ENCODER, ENCODER, prior(ENCODER.info), Backgrounds(generic, generic), workers=workers)
+    return Classifier(
+        encoder=ENCODER,
+        sentence=ENCODER,
+        calibration=prior_calibration(ENCODER.info),
+        background=BackgroundEmbeddings(generic, generic),
+        workers=workers,
+    )
 
 
 @pytest.fixture
@@ -64,11 +70,11 @@ def test_photos_and_texts_together_make_a_calibration_of_all_pairs(folder: Path)
 
     assert ran.exit_code == 0, ran.output
     stored = json.loads(made(folder).read_bytes())
-    read = calibration_from(stored, ENCODER.info)
+    read = parse_calibration(stored, ENCODER.info)
     assert len(read.measured) == 4
     assert stored["measured_on"] == ["photos", "texts.csv"]
     assert stored["revision"] == ENCODER.info.revision
-    assert read.single["image", "text"] != prior(ENCODER.info).single["image", "text"]
+    assert read.single["image", "text"] != prior_calibration(ENCODER.info).single["image", "text"]
     assert made(folder).read_text().endswith("}\n")
     assert ran.stdout == f"fake: calibrated on 56 samples of photos, texts.csv: {made(folder)}\n"
     assert "56 samples are few" in ran.stderr
@@ -77,10 +83,10 @@ def test_photos_and_texts_together_make_a_calibration_of_all_pairs(folder: Path)
 def test_photos_alone_leave_texts_among_themselves_to_the_prior(folder: Path) -> None:
     assert typed("fake", folder / "photos").exit_code == 0
 
-    read = calibration_from(json.loads(made(folder).read_bytes()), ENCODER.info)
+    read = parse_calibration(json.loads(made(folder).read_bytes()), ENCODER.info)
 
-    assert read.single["text", "text"] == prior(ENCODER.info).single["text", "text"]
-    assert read.multiple["text", "text"] == prior(ENCODER.info).multiple["text", "text"]
+    assert read.single["text", "text"] == prior_calibration(ENCODER.info).single["text", "text"]
+    assert read.multiple["text", "text"] == prior_calibration(ENCODER.info).multiple["text", "text"]
 
 
 def test_an_earlier_calibration_is_replaced_and_has_no_say(folder: Path) -> None:

@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pigeonhole.inference.classifier import Classifier, Options, Outcome, PromptCache
+from pigeonhole.inference.classifier import Classifier, ClassifierResult, Options
 from pigeonhole.inference.encoders.fake_encoder import COLOURS, FakeEncoder
 from pigeonhole.inference.labels.label_class import LabelClass
-from pigeonhole.inference.scoring.calibration import PAIRS, prior
-from support.fake_model import Counting, fake_backgrounds
+from pigeonhole.inference.prompt_cache import PromptCache
+from pigeonhole.inference.scoring.calibration import PAIRS, prior_calibration
+from support.fake_model import Counting, fake_background
 
 
 def words(*names: str) -> list[LabelClass]:
@@ -27,10 +28,16 @@ def picture(colour: str) -> np.ndarray:
 
 def make(encoder: object = None, sentence: object = None, **options: int) -> Classifier:
     encoder, sentence = encoder or FakeEncoder(), sentence or FakeEncoder(model_id="sentence")
-    return Classifier(encoder, sentence, prior(encoder.info), fake_backgrounds(), **options)  # type: ignore[arg-type,attr-defined]
+    return Classifier(
+        encoder=encoder,  # type: ignore[arg-type]
+        sentence=sentence,  # type: ignore[arg-type]
+        calibration=prior_calibration(encoder.info),  # type: ignore[attr-defined]
+        background=fake_background(),
+        **options,
+    )
 
 
-def best(outcome: Outcome, labels: Sequence[LabelClass]) -> list[list[str]]:
+def best(outcome: ClassifierResult, labels: Sequence[LabelClass]) -> list[list[str]]:
     return [[labels[choice.index].name for choice in row] for row in outcome.chosen]
 
 
@@ -66,7 +73,7 @@ def test_a_label_is_encoded_once_per_request_and_not_at_all_in_the_next() -> Non
 
 
 def test_the_prompt_cache_forgets_the_least_recently_used() -> None:
-    cache, encoder = PromptCache(2), Counting()
+    cache, encoder = PromptCache(size=2), Counting()
     for text in ("a", "b", "a", "c", "a", "b"):
         cache.embed("revision", encoder.encode_text, [text])
     assert encoder.texts == ["a", "b", "c", "b"]
@@ -254,8 +261,8 @@ def test_an_answer_that_leans_on_the_prior_says_so(labels: list[LabelClass], mul
 
 
 def test_a_calibrated_model_leans_on_nothing() -> None:
-    calibrated = replace(prior(FakeEncoder().info), measured=frozenset(PAIRS))
-    classifier = Classifier(FakeEncoder(), FakeEncoder(), calibrated, fake_backgrounds())
+    calibrated = replace(prior_calibration(FakeEncoder().info), measured=frozenset(PAIRS))
+    classifier = Classifier(encoder=FakeEncoder(), sentence=FakeEncoder(), calibration=calibrated, background=fake_background())
     assert classifier.classify_images([picture("red")], words("red", "other"), Options(multiple_labels=True)).warnings == []
 
 

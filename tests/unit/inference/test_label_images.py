@@ -17,9 +17,9 @@ from pigeonhole.inference.images.decode import ImageLimits, open_image
 from pigeonhole.inference.label_images import LabelImageStore
 from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.inference.pipeline import InferencePipeline
-from pigeonhole.inference.scoring.calibration import prior
+from pigeonhole.inference.scoring.calibration import prior_calibration
 from pigeonhole.object_keys import label_images_grant
-from support.fake_model import fake_backgrounds
+from support.fake_model import fake_background
 from support.fake_web import GRANTS, RED_GREEN, Web, command, png
 from support.fakes import FakeObjectStore
 
@@ -58,7 +58,12 @@ class UploadLocation:
         return self.kept().keep(asked)
 
     def run(self) -> InferencePipeline:
-        classifier = Classifier(self.encoder, FakeEncoder(model_id="sentence"), prior(self.encoder.info), fake_backgrounds())
+        classifier = Classifier(
+            encoder=self.encoder,
+            sentence=FakeEncoder(model_id="sentence"),
+            calibration=prior_calibration(self.encoder.info),
+            background=fake_background(),
+        )
         limits = ChunkLimits(ImageLimits(max_bytes=1_000_000, max_pixels=1_000_000))
         return InferencePipeline(sources=self.web, classifier=classifier, limits=limits, kept=self.kept(), own_places=own_place)
 

@@ -16,8 +16,8 @@ from pigeonhole.inference.images.decode import ImageLimits
 from pigeonhole.inference.images.fetch import ByteBudget, SourceBusy
 from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.inference.pipeline import InferencePipeline
-from pigeonhole.inference.scoring.calibration import prior
-from support.fake_model import fake_backgrounds
+from pigeonhole.inference.scoring.calibration import prior_calibration
+from support.fake_model import fake_background
 from support.fake_web import GRANTS, RED_GREEN, Web, command, png
 
 
@@ -33,7 +33,9 @@ def service(web: Web, **limits: int) -> InferencePipeline:
     image = ImageLimits(max_bytes=1_000_000, max_pixels=1_000_000)
     return InferencePipeline(
         sources=web,
-        classifier=Classifier(encoder, sentence, prior(encoder.info), fake_backgrounds()),
+        classifier=Classifier(
+            encoder=encoder, sentence=sentence, calibration=prior_calibration(encoder.info), background=fake_background()
+        ),
         limits=ChunkLimits(image, **limits),
     )
 

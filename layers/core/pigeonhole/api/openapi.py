@@ -1,4 +1,4 @@
-"""The OpenAPI document, made of the contract's models and the table of operations; docs/openapi.json is a copy of it."""
+"""Generate the OpenAPI document from the contract's models and the table of operations. docs/openapi.json is a copy of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from pigeonhole import __version__
-from pigeonhole.api.routes import OPERATIONS, Operation, Parameter
+from pigeonhole.api.parameters import Parameter
+from pigeonhole.api.routes import OPERATIONS, Operation
 from pigeonhole.contract.classification import ClassificationResponse, ErrorResponse
 from pigeonhole.contract.jobs import JOBS
 from pigeonhole.contract.label_sets import LABEL_SETS, LabelSetRequest
@@ -21,26 +22,28 @@ from pigeonhole.errors import BY_CODE
 Json = dict[str, Any]
 
 DESCRIPTION = """\
-Sorts texts and images into labels that the caller names, with no training. A client written for JigsawStack's classification
-works unchanged when its base URL points here; everything beyond that is additive and asked for.
+Sorts texts and images into labels that the caller names, without training. A client of JigsawStack's classification works
+unchanged when its base URL points here. Everything beyond that is optional.
 
-Every error has the shape of `ErrorResponse`, or with `Accept: application/problem+json` that of RFC 9457.
-Answers are never cached; samples, labels and URLs are never logged. `x-jigsaw-skip-cache` and `x-jigsaw-no-request-log` are
-accepted for that reason and change nothing."""
+Every error has the shape of `ErrorResponse`, or of RFC 9457 if the request has `Accept: application/problem+json`.
+Answers are never cached, and samples, labels and URLs are never logged. The headers `x-jigsaw-skip-cache` and
+`x-jigsaw-no-request-log` are accepted and change nothing."""
 
 SERVERS = [
     {"url": ".", "description": "The deployment that serves this document"},
     {
         "url": "https://{host}",
         "description": "Your deployment",
-        "variables": {"host": {"default": "pigeonhole.example.com", "description": "Host, and stage where there is one"}},
+        "variables": {
+            "host": {"default": "pigeonhole.example.com", "description": "Host, followed by the stage if there is one"}
+        },
     },
 ]
 
 EXAMPLE_REQUEST: Json = {
     "dataset": [
         {"type": "text", "value": "I love this product! It's amazing and works perfectly."},
-        {"type": "text", "value": "It broke after a day, and nobody answers my mails."},
+        {"type": "text", "value": "It broke after a day, and support never answers."},
     ],
     "labels": [{"type": "text", "value": "positive"}, {"type": "text", "value": "negative"}],
 }
@@ -71,14 +74,13 @@ EXAMPLE_ERROR: Json = {
 
 RATE_HEADERS = {
     "x-jigsaw-rate-limit-limit": "Requests per period.",
-    "x-jigsaw-rate-limit-remaining": "Requests left in the period; best effort, the usage plan enforces.",
-    "x-jigsaw-rate-limit-reset": "When the period ends: milliseconds since 1970, UTC.",
+    "x-jigsaw-rate-limit-remaining": "Requests left in the period. Best effort: the usage plan enforces the quota.",
+    "x-jigsaw-rate-limit-reset": "The end of the period, in milliseconds since 1970, UTC.",
 }
 
 
 def document() -> Json:
-    """Build the document (OpenAPI 3.1): each call gives the same."""
-    schemas = _schemas()
+    """Generate the document (OpenAPI 3.1). Every call returns the same."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -94,53 +96,53 @@ def document() -> Json:
             "securitySchemes": {"apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
             "headers": {name: {"description": text, "schema": {"type": "integer"}} for name, text in RATE_HEADERS.items()},
             "responses": {code: _error(code) for operation in OPERATIONS for code in operation.errors},
-            "schemas": schemas,
+            "schemas": _schemas(),
         },
     }
 
 
 @cache
 def as_json() -> str:
-    """The document as docs/openapi.json has it."""
+    """Return the document as docs/openapi.json has it."""
     return json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
 
 
 def _schemas() -> Json:
     bodies = [(operation.body, "validation") for operation in OPERATIONS if operation.body]
-    given = [model for operation in OPERATIONS for model in (operation.answer, operation.accepted)]
-    answers = [(model, "serialization") for model in given if model is not None and not isinstance(model, str)]
-    models: Any = [*bodies, *answers, (ErrorResponse, "serialization")]
-    schemas: Json = json_schemas(models, "#/components/schemas/{model}")["$defs"]
+    models = [model for operation in OPERATIONS for model in (operation.answer, operation.accepted)]
+    answers = [(model, "serialization") for model in models if model is not None and not isinstance(model, str)]
+    every: Any = [*bodies, *answers, (ErrorResponse, "serialization")]
+    schemas: Json = json_schemas(every, "#/components/schemas/{model}")["$defs"]
     return schemas
 
 
 def _paths() -> Json:
     paths: Json = {}
     for operation in OPERATIONS:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _describe(operation)
     return paths
 
 
-def _operation(operation: Operation) -> Json:
+def _describe(operation: Operation) -> Json:
     described: Json = {"operationId": operation.id, "tags": [_tag(operation)], "summary": operation.summary}
     if operation.is_open:
         described["security"] = [{}, {"apiKey": []}] if operation.parameters else [{}]
     if operation.parameters:
         described["parameters"] = [_parameter(parameter) for parameter in operation.parameters]
     if operation.body:
-        examples = _examples_of(operation.body)
+        examples = _body_examples(operation.body)
         described["requestBody"] = {"required": True, "content": _content(operation.body, examples)}
     described["responses"] = {**_answers(operation), **_errors(operation.errors)}
     return described
 
 
-def _examples_of(body: type[BaseModel]) -> Json:
-    found = {"texts": EXAMPLE_REQUEST, "images": EXAMPLE_IMAGE_REQUEST}
+def _body_examples(body: type[BaseModel]) -> Json:
+    examples = {"texts": EXAMPLE_REQUEST, "images": EXAMPLE_IMAGE_REQUEST}
     if body is UploadRequest:
-        found = {"images": {"content_type": "image/jpeg", "size": 8_431_200, "filename": "shelf 7.jpg"}}
+        examples = {"images": {"content_type": "image/jpeg", "size": 8_431_200, "filename": "shelf 7.jpg"}}
     if body is LabelSetRequest:
-        found = {"images": {"labels": EXAMPLE_IMAGE_REQUEST["labels"], "multiple_labels": False}}
-    return {name: {"value": example} for name, example in found.items()}
+        examples = {"images": {"labels": EXAMPLE_IMAGE_REQUEST["labels"], "multiple_labels": False}}
+    return {name: {"value": example} for name, example in examples.items()}
 
 
 def _tag(operation: Operation) -> str:
@@ -154,17 +156,20 @@ def _tag(operation: Operation) -> str:
 
 
 def _parameter(parameter: Parameter) -> Json:
-    needed = {"required": True} if parameter.place == "path" else {}
-    described = {"in": parameter.place, "description": parameter.description, "schema": parameter.schema}
-    return {"name": parameter.name, **described, **needed}
+    required = {"required": True} if parameter.location == "path" else {}
+    described = {"in": parameter.location, "description": parameter.description, "schema": parameter.schema}
+    return {"name": parameter.name, **described, **required}
 
 
 def _answers(operation: Operation) -> Json:
-    """The responses that are no errors, by status."""
+    """Describe the answers that aren't errors, by status."""
     examples = {"texts": {"value": EXAMPLE_ANSWER}} if operation.answer is ClassificationResponse else {}
     answers: Json = {"200": _answer(200, operation.answer, examples)}
     if operation.has_etag:
-        answers["200"]["headers"]["ETag"] = {"description": "Of what is shown.", "schema": {"type": "string"}}
+        answers["200"]["headers"]["ETag"] = {
+            "description": "Identifies this version of the answer.",
+            "schema": {"type": "string"},
+        }
     if operation.accepted:
         answers["202"] = _answer(202, operation.accepted, {})
     if operation.may_be_unchanged:
@@ -175,16 +180,16 @@ def _answers(operation: Operation) -> Json:
 def _answer(status: int, model: type[BaseModel] | str, examples: Json) -> Json:
     headers: Json = _rate_headers()
     if status == 202:
-        headers["Location"] = {"description": "Where the job is.", "schema": {"type": "string"}}
-        headers["Retry-After"] = {"description": "Seconds to wait before asking.", "schema": {"type": "integer"}}
+        headers["Location"] = {"description": "The address of the job.", "schema": {"type": "string"}}
+        headers["Retry-After"] = {"description": "Seconds to wait before the next request.", "schema": {"type": "integer"}}
     return {"description": HTTPStatus(status).phrase, "headers": headers, "content": _content(model, examples)}
 
 
 def _content(model: type[BaseModel] | str, examples: Json) -> Json:
     if isinstance(model, str):
         return {model: {"schema": {"type": "string" if model.startswith("text/") else "object"}}}
-    shown = {"examples": examples} if examples else {}
-    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}, **shown}}
+    more = {"examples": examples} if examples else {}
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}, **more}}
 
 
 def _rate_headers() -> Json:
@@ -192,28 +197,28 @@ def _rate_headers() -> Json:
 
 
 def _errors(codes: tuple[str, ...]) -> Json:
-    """One response per status: several codes share 400."""
+    """Describe one answer per status. Several codes share 400."""
     by_status: dict[int, list[str]] = {}
     for code in codes:
         by_status.setdefault(BY_CODE[code].status, []).append(code)
-    return {str(status): _errors_of(by_status[status]) for status in sorted(by_status)}
+    return {str(status): _shared_error(by_status[status]) for status in sorted(by_status)}
 
 
-def _errors_of(codes: list[str]) -> Json:
+def _shared_error(codes: list[str]) -> Json:
     if len(codes) == 1:
         return {"$ref": f"#/components/responses/{codes[0]}"}
-    return {**_error(codes[0]), "description": "Any of " + ", ".join(f"`{code}`" for code in codes)}
+    return {**_error(codes[0]), "description": "One of " + ", ".join(f"`{code}`" for code in codes)}
 
 
 def _error(code: str) -> Json:
-    """The response of one error code."""
-    kind = BY_CODE[code]
+    """Describe the answer with one error code."""
+    error = BY_CODE[code]
     examples = {"texts": {"value": EXAMPLE_ERROR}} if code == "invalid_request" else {}
     headers = _rate_headers()
-    if kind.retry_after_s is not None:
-        headers["Retry-After"] = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = {"description": "Seconds to wait before the next request.", "schema": {"type": "integer"}}
     return {
-        "description": f"{HTTPStatus(kind.status).phrase}: `{code}`",
+        "description": f"{HTTPStatus(error.status).phrase}: `{code}`",
         "headers": headers,
         "content": _content(ErrorResponse, examples),
     }

@@ -1,7 +1,7 @@
-"""The `x-jigsaw-rate-limit-*` figures: a count of a tenant's requests in the quota's period. The usage plan enforces, not this.
+"""Count a tenant's requests in the period of the quota, for the `x-jigsaw-rate-limit-*` headers.
 
-The count runs beside the request, in a thread, and the answer waits for it `wait_s` at most: a slow or broken counter
-costs a request nothing and the figures fall back to the last known.
+API Gateway's usage plan enforces the quota. The count only informs callers. It runs in a thread beside the request, and the
+answer waits for it `wait_s` at most. If the counter is slow or broken, the headers show the last known count.
 """
 
 from __future__ import annotations
@@ -15,12 +15,17 @@ from typing import Literal, Protocol
 
 Period = Literal["DAY", "WEEK", "MONTH"]
 PERIODS: tuple[Period, ...] = ("DAY", "WEEK", "MONTH")
-KEEP_S = 7 * 24 * 3600  # a counter is kept so long after its period
+KEEP_S = 7 * 24 * 3600  # a count expires this long after the end of its period
 
 
 @dataclass(frozen=True)
 class Window:
-    """One period of a quota. `starts`: ISO date, UTC; `ends_at`: seconds since 1970."""
+    """One period of a quota.
+
+    Attributes:
+        starts: Its first day in UTC, as an ISO date.
+        ends_at: The start of the next period, in seconds since 1970.
+    """
 
     starts: str
     ends_at: int
@@ -28,20 +33,27 @@ class Window:
 
 @dataclass(frozen=True)
 class Quota:
-    """Requests per period, as in the usage plan."""
+    """How many requests the usage plan admits per period."""
 
     limit: int
     period: Period
 
     @classmethod
-    def of(cls, limit: int, period: str) -> Quota:
-        """Raises ValueError for a period that API Gateway doesn't have."""
+    def parse(cls, limit: int, period: str) -> Quota:
+        """Check the name of the period.
+
+        Raises:
+            ValueError: API Gateway has no such period.
+        """
         if period not in PERIODS:
-            raise ValueError(f"a quota's period is one of {', '.join(PERIODS)}, not {period!r}")
+            raise ValueError(f"the period of a quota must be one of {', '.join(PERIODS)}, got {period!r}")
         return cls(limit, period)
 
     def window(self, now: float) -> Window:
-        """The period around `now` (seconds since 1970). API Gateway's begin at midnight UTC; a week's first day is Sunday."""
+        """Return the period around `now`, in seconds since 1970.
+
+        As in API Gateway, a period begins at midnight UTC, and a week on Sunday.
+        """
         day = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         if self.period == "DAY":
             start, end = day, day + timedelta(days=1)
@@ -56,14 +68,22 @@ class Quota:
 
 @dataclass(frozen=True)
 class RateState:
-    """Where a tenant stands. `reset_ms`: milliseconds since 1970; `is_counted`: whether the counter answered in time."""
+    """How much of its quota a tenant has left.
+
+    Attributes:
+        limit: Requests per period.
+        remaining: Requests left in the period.
+        reset_ms: The end of the period, in milliseconds since 1970.
+        is_counted: Whether the counter answered in time.
+    """
 
     limit: int
     remaining: int
     reset_ms: int
     is_counted: bool
 
-    def headers(self) -> dict[str, str]:
+    def to_headers(self) -> dict[str, str]:
+        """Return the headers that inform the caller."""
         return {
             "x-jigsaw-rate-limit-limit": str(self.limit),
             "x-jigsaw-rate-limit-remaining": str(self.remaining),
@@ -72,7 +92,7 @@ class RateState:
 
 
 class RateMeter:
-    """Counts requests beside their work."""
+    """Counts requests while they are worked on."""
 
     def __init__(
         self, *, counter: RateCounter, quota: Quota, wait_s: float = 0.008, clock: Callable[[], float] = time.time
@@ -82,37 +102,47 @@ class RateMeter:
         self._wait_s = wait_s
         self._clock = clock
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rate")
-        self._last: dict[tuple[str, str], int] = {}  # (tenant, window) -> the last known count
+        self._last_counts: dict[tuple[str, str], int] = {}  # by tenant id and the window's first day
 
     def begin(self, tenant_id: str) -> Callable[[], RateState]:
-        """Count one request of a tenant; the function that comes back waits for the figures, `wait_s` at most."""
+        """Start to count one request of a tenant.
+
+        Returns:
+            A function that waits up to `wait_s` for the count, and returns the tenant's state.
+        """
         window = self.quota.window(self._clock())
         counting = self._threads.submit(self._counter.count, tenant_id, window.starts, window.ends_at + KEEP_S)
         counting.add_done_callback(lambda done: self._remember(done, tenant_id, window))
-        return lambda: self._state(counting, tenant_id, window)
+        return lambda: self._read(counting, tenant_id, window)
 
-    def idle(self) -> RateState:
-        """The figures of a caller who isn't counted: an open route, a refused key."""
+    def uncounted(self) -> RateState:
+        """Return the state for a request that isn't counted, because its route is open or its API key was refused."""
         window = self.quota.window(self._clock())
         return RateState(self.quota.limit, self.quota.limit, window.ends_at * 1000, is_counted=False)
 
-    def _state(self, counting: Future[int], tenant_id: str, window: Window) -> RateState:
+    def _read(self, counting: Future[int], tenant_id: str, window: Window) -> RateState:
         try:
             count, is_counted = counting.result(timeout=self._wait_s), True
-        except Exception:  # whatever the counter's trouble is, it isn't the caller's
-            count, is_counted = self._last.get((tenant_id, window.starts), 0), False
+        except Exception:  # no fault of the counter may fail the request
+            count, is_counted = self._last_counts.get((tenant_id, window.starts), 0), False
         return RateState(self.quota.limit, max(0, self.quota.limit - count), window.ends_at * 1000, is_counted)
 
-    def _remember(self, done: Future[int], tenant_id: str, window: Window) -> None:
-        """Keep a count, the late ones too, and drop those of windows that are over."""
-        if not done.exception():
-            kept = {key: count for key, count in self._last.items() if key[1] == window.starts}
-            self._last = kept | {(tenant_id, window.starts): done.result()}
+    def _remember(self, counting: Future[int], tenant_id: str, window: Window) -> None:
+        """Remember a count, even a late one, and drop those of earlier windows."""
+        if not counting.exception():
+            counts = {ids: count for ids, count in self._last_counts.items() if ids[1] == window.starts}
+            self._last_counts = counts | {(tenant_id, window.starts): counting.result()}
 
 
 class RateCounter(Protocol):
     """Counts a tenant's requests."""
 
     def count(self, tenant_id: str, window: str, expires_at: int) -> int:
-        """Add one to a tenant's count in a window and give the sum. The count may be forgotten from `expires_at` on."""
+        """Add one to a tenant's count in a window, and return the sum.
+
+        Args:
+            tenant_id: The tenant.
+            window: The window's first day.
+            expires_at: When the count may be deleted, in seconds since 1970.
+        """
         ...

@@ -1,71 +1,48 @@
-"""The operations of the HTTP API as data: what answers 405, what the OpenAPI document is made of."""
+"""The operations of the HTTP API, each declared once.
+
+The table drives the resolver and the authentication of functions/api, the 405 answers and the OpenAPI document.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel
 
+from pigeonhole.api import parameters
+from pigeonhole.api.parameters import Parameter
 from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse
-from pigeonhole.contract.jobs import JOBS, JobRequest, JobResponse, JobsResponse, JobStatus
+from pigeonhole.contract.jobs import JOBS, JobRequest, JobResponse, JobsResponse
 from pigeonhole.contract.label_sets import LABEL_SETS, LabelSetRequest, LabelSetResponse, LabelSetsResponse, RemovedResponse
 from pigeonhole.contract.service import AccountResponse, HealthResponse, ModelsResponse, WebhookSecretResponse
 from pigeonhole.contract.upload_results import UPLOAD_RESULTS, UploadResultsResponse
 from pigeonhole.contract.uploads import UPLOADS, UploadRequest, UploadResponse
 
-OF_CLASSIFIER = ("internal_error", "overloaded", "timed_out")
-OF_KEY = ("invalid_api_key", "forbidden", "rate_limited")
-OF_BODY = ("invalid_request", "unreadable_image", "unfetchable_url", "forbidden_url", "unsupported_media", "too_large")
+# Codes of errors.py that several operations share.
+API_KEY_ERRORS = ("invalid_api_key", "forbidden", "rate_limited")
+BODY_ERRORS = ("invalid_request", "unreadable_image", "unfetchable_url", "forbidden_url", "unsupported_media", "too_large")
+CLASSIFIER_ERRORS = ("internal_error", "overloaded", "timed_out")
+STORAGE_ERRORS = ("internal_error", "overloaded")
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter beside the body. `schema`: JSON Schema's."""
-
-    place: Literal["path", "query", "header"]
-    name: str
-    description: str
-    schema: dict[str, Any]
-
-
-FLAG = {"type": "boolean", "default": False}
-IDEMPOTENCY_KEY = Parameter(
-    "header",
-    "Idempotency-Key",
-    "For 24 hours the same key with the same body gives the same job; with another body, 422. "
-    "What is answered directly makes no job, and its key stands for none.",
-    {"type": "string", "maxLength": 255},
-)
-PREFER = Parameter(
-    "header",
-    "Prefer",
-    "`respond-async`: answer 202 with a job. `wait=20`: wait so many seconds for the answer first, 24 at most. "
-    "With either, the body may have a job's `webhook_url`.",
-    {"type": "string"},
-)
-JOB_ID = Parameter("path", "job_id", "The job's id.", {"type": "string"})
-SET_NAME = Parameter(
-    "path", "name", "The set's name: up to 64 lower-case letters, digits, `-` and `_`.", {"type": "string", "maxLength": 64}
-)
-IF_MATCH = Parameter(
-    "header", "If-Match", "The set's ETag as you read it: 412 if it has been changed since.", {"type": "string"}
-)
-IF_NONE_MATCH = Parameter("header", "If-None-Match", "`*`: 412 if there is a set of this name already.", {"type": "string"})
-WAIT = Parameter(
-    "query",
-    "wait",
-    "Seconds to wait for the job's end before answering, 24 at most.",
-    {"type": "integer", "default": 0, "minimum": 0},
-)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One method at one path. `is_open`: needs no key; `answer`: a model, or a media type; `errors`: codes of errors.py.
+    """One method at one path.
 
-    `accepted`: what a 202 holds where there may be one beside it; `may_be_unchanged`: or a 304; `has_etag`: the answer has one.
+    Attributes:
+        path: The path, with the names of its parameters in braces.
+        id: The operationId, by which functions/api finds the function that answers.
+        summary: One line for the OpenAPI document.
+        answer: The model of the 200 answer, or its media type.
+        errors: The codes that the operation can answer with.
+        body: The model of the request's body.
+        is_open: Whether the operation needs no API key.
+        parameters: What a request carries beside its body.
+        accepted: The model of the 202 answer, if there is one.
+        may_be_unchanged: Whether the answer can be 304.
+        has_etag: Whether the 200 answer has an ETag.
     """
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
@@ -81,6 +58,15 @@ class Operation:
     may_be_unchanged: bool = False
     has_etag: bool = False
 
+    @property
+    def rule(self) -> str:
+        """The path as Powertools' resolver writes it: `/v1/jobs/<job_id>`."""
+        return self.path.replace("{", "<").replace("}", ">")
+
+    def takes(self, path: str) -> bool:
+        """Whether the path of a request is this operation's."""
+        return re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", self.path), path) is not None
+
 
 OPERATIONS = (
     Operation(
@@ -89,49 +75,39 @@ OPERATIONS = (
         id="classify",
         summary="Sort texts or images into the labels that you name.",
         answer=ClassificationResponse,
-        errors=(*OF_BODY, *OF_KEY, "job_finished", "idempotency_mismatch", *OF_CLASSIFIER),
+        errors=(*BODY_ERRORS, *API_KEY_ERRORS, "job_finished", "idempotency_mismatch", *CLASSIFIER_ERRORS),
         body=ClassificationRequest,
-        parameters=(PREFER, IDEMPOTENCY_KEY),
+        parameters=(parameters.PREFER, parameters.IDEMPOTENCY_KEY),
         accepted=JobResponse,
     ),
     Operation(
         method="POST",
         path=JOBS,
         id="submitJob",
-        summary="Hand over up to 10,000 samples, and ask for the results later.",
+        summary="Submit up to 10,000 samples as a job, and read the results later.",
         answer=JobResponse,
-        errors=("invalid_request", "too_large", *OF_KEY, "not_found", "idempotency_mismatch", "internal_error", "overloaded"),
+        errors=("invalid_request", "too_large", *API_KEY_ERRORS, "not_found", "idempotency_mismatch", *STORAGE_ERRORS),
         body=JobRequest,
-        parameters=(PREFER, IDEMPOTENCY_KEY),
+        parameters=(parameters.PREFER, parameters.IDEMPOTENCY_KEY),
         accepted=JobResponse,
     ),
     Operation(
         method="GET",
         path=JOBS,
         id="listJobs",
-        summary="Your jobs, newest first.",
+        summary="List your jobs, newest first.",
         answer=JobsResponse,
-        errors=("invalid_request", *OF_KEY, "internal_error", "overloaded"),
-        parameters=(
-            Parameter("query", "limit", "Jobs per page.", {"type": "integer", "default": 20, "minimum": 1, "maximum": 100}),
-            Parameter("query", "cursor", "Where the page begins: `cursor` of the page before.", {"type": "string"}),
-            Parameter("query", "status", "Only jobs in this state.", {"type": "string", "enum": [str(it) for it in JobStatus]}),
-        ),
+        errors=("invalid_request", *API_KEY_ERRORS, *STORAGE_ERRORS),
+        parameters=(parameters.page_size("The most jobs of a page."), parameters.CURSOR, parameters.JOB_STATUS),
     ),
     Operation(
         method="GET",
         path=f"{JOBS}/{{job_id}}",
         id="readJob",
-        summary="A job and, once it has ended, its results.",
+        summary="Read a job and, once it has ended, the results of its samples.",
         answer=JobResponse,
-        errors=("invalid_request", *OF_KEY, "not_found", "internal_error", "overloaded"),
-        parameters=(
-            JOB_ID,
-            WAIT,
-            Parameter(
-                "header", "If-None-Match", "The ETag of the answer that you have: 304 if nothing changed.", {"type": "string"}
-            ),
-        ),
+        errors=("invalid_request", *API_KEY_ERRORS, "not_found", *STORAGE_ERRORS),
+        parameters=(parameters.JOB_ID, parameters.WAIT, parameters.JOB_IF_NONE_MATCH),
         may_be_unchanged=True,
         has_etag=True,
     ),
@@ -141,120 +117,112 @@ OPERATIONS = (
         id="cancelJob",
         summary="Cancel a job.",
         answer=JobResponse,
-        errors=(*OF_KEY, "not_found", "job_finished", "internal_error", "overloaded"),
-        parameters=(JOB_ID,),
+        errors=(*API_KEY_ERRORS, "not_found", "job_finished", *STORAGE_ERRORS),
+        parameters=(parameters.JOB_ID,),
     ),
     Operation(
         method="POST",
         path=UPLOADS,
         id="makeUpload",
-        summary="A form to send a file by: an image for requests to name, or what is to be classified by a label set.",
+        summary="Create a form that uploads one file: an image that requests name, or a file that a label set classifies.",
         answer=UploadResponse,
-        errors=("invalid_request", "too_large", *OF_KEY, "internal_error", "overloaded"),
+        errors=("invalid_request", "too_large", *API_KEY_ERRORS, *STORAGE_ERRORS),
         body=UploadRequest,
     ),
     Operation(
         method="GET",
         path=UPLOAD_RESULTS,
         id="readResults",
-        summary="What became of the files that you dropped to be classified: of one, or of many, the newest first.",
+        summary="Read the results of your uploads: of one, or of many with the newest first.",
         answer=UploadResultsResponse,
-        errors=("invalid_request", *OF_KEY, "not_found", "internal_error", "overloaded"),
+        errors=("invalid_request", *API_KEY_ERRORS, "not_found", *STORAGE_ERRORS),
         parameters=(
-            Parameter("query", "key", "One object's key or s3:// address: 404 while it has no result.", {"type": "string"}),
-            Parameter("query", "prefix", "Only keys that begin so; by itself, in the order of keys.", {"type": "string"}),
-            Parameter("query", "since", "Only results from then on: ISO 8601.", {"type": "string", "format": "date-time"}),
-            Parameter("query", "until", "Only results up to then.", {"type": "string", "format": "date-time"}),
-            Parameter(
-                "query",
-                "limit",
-                "Results per page; some pages have fewer.",
-                {"type": "integer", "default": 20, "minimum": 1, "maximum": 100},
-            ),
-            Parameter("query", "cursor", "Where the page begins: `cursor` of the page before.", {"type": "string"}),
+            parameters.UPLOAD_KEY,
+            parameters.UPLOAD_PREFIX,
+            parameters.SINCE,
+            parameters.UNTIL,
+            parameters.page_size("The most results of a page. Some pages have fewer."),
+            parameters.CURSOR,
         ),
     ),
     Operation(
         method="PUT",
         path=f"{LABEL_SETS}/{{name}}",
         id="putLabelSet",
-        summary="Keep labels and options under a name; images of labels are fetched now, and kept.",
+        summary="Store labels and options under a name. The images of labels are fetched and stored now.",
         answer=LabelSetResponse,
-        errors=(*OF_BODY, *OF_KEY, "precondition_failed", *OF_CLASSIFIER),
+        errors=(*BODY_ERRORS, *API_KEY_ERRORS, "precondition_failed", *CLASSIFIER_ERRORS),
         body=LabelSetRequest,
-        parameters=(SET_NAME, IF_MATCH, IF_NONE_MATCH),
+        parameters=(parameters.LABEL_SET_NAME, parameters.IF_MATCH, parameters.IF_NONE_MATCH),
         has_etag=True,
     ),
     Operation(
         method="GET",
         path=LABEL_SETS,
         id="listLabelSets",
-        summary="Your label sets, by name.",
+        summary="List your label sets, sorted by name.",
         answer=LabelSetsResponse,
-        errors=("invalid_request", *OF_KEY, "internal_error", "overloaded"),
-        parameters=(
-            Parameter("query", "limit", "Sets per page.", {"type": "integer", "default": 20, "minimum": 1, "maximum": 100}),
-            Parameter("query", "cursor", "Where the page begins: `cursor` of the page before.", {"type": "string"}),
-        ),
+        errors=("invalid_request", *API_KEY_ERRORS, *STORAGE_ERRORS),
+        parameters=(parameters.page_size("The most label sets of a page."), parameters.CURSOR),
     ),
     Operation(
         method="GET",
         path=f"{LABEL_SETS}/{{name}}",
         id="readLabelSet",
-        summary="A label set.",
+        summary="Read a label set.",
         answer=LabelSetResponse,
-        errors=(*OF_KEY, "not_found", "internal_error", "overloaded"),
-        parameters=(SET_NAME,),
+        errors=(*API_KEY_ERRORS, "not_found", *STORAGE_ERRORS),
+        parameters=(parameters.LABEL_SET_NAME,),
         has_etag=True,
     ),
     Operation(
         method="DELETE",
         path=f"{LABEL_SETS}/{{name}}",
         id="removeLabelSet",
-        summary="Forget a label set. Jobs that it is part of go on.",
+        summary="Delete a label set. Jobs that use it continue.",
         answer=RemovedResponse,
-        errors=(*OF_KEY, "not_found", "precondition_failed", "internal_error", "overloaded"),
-        parameters=(SET_NAME, IF_MATCH),
+        errors=(*API_KEY_ERRORS, "not_found", "precondition_failed", *STORAGE_ERRORS),
+        parameters=(parameters.LABEL_SET_NAME, parameters.IF_MATCH),
     ),
     Operation(
         method="GET",
         path="/v1/account",
         id="readAccount",
-        summary="Your tenant, its limits, and where on S3 its images may lie.",
+        summary="Read your tenant, its limits, and the S3 prefixes that its images can be in.",
         answer=AccountResponse,
-        errors=(*OF_KEY, "internal_error", "overloaded"),
+        errors=(*API_KEY_ERRORS, *STORAGE_ERRORS),
     ),
     Operation(
         method="POST",
         path="/v1/account/webhook-secret",
         id="makeWebhookSecret",
-        summary="A new secret that your webhooks are signed with; the old one signs for another day beside it.",
+        summary="Create a new secret that signs your webhooks. The old secret also signs for one more day.",
         answer=WebhookSecretResponse,
-        errors=(*OF_KEY, "internal_error", "overloaded"),
+        errors=(*API_KEY_ERRORS, *STORAGE_ERRORS),
     ),
     Operation(
         method="GET",
         path="/v1/models",
         id="listModels",
-        summary="What is deployed, calibrated or not.",
+        summary="List the deployed models, and whether they are calibrated.",
         answer=ModelsResponse,
-        errors=OF_KEY + OF_CLASSIFIER,
+        errors=API_KEY_ERRORS + CLASSIFIER_ERRORS,
     ),
     Operation(
         method="GET",
         path="/v1/health",
         id="health",
-        summary="Whether the service answers.",
+        summary="Check that the service answers.",
         answer=HealthResponse,
-        errors=("invalid_request", *OF_KEY, *OF_CLASSIFIER),
+        errors=("invalid_request", *API_KEY_ERRORS, *CLASSIFIER_ERRORS),
         is_open=True,
-        parameters=(Parameter("query", "deep", "Ask the classifier, too. Needs a key.", FLAG),),
+        parameters=(parameters.DEEP,),
     ),
     Operation(
         method="GET",
         path="/openapi.json",
         id="openapi",
-        summary="This document.",
+        summary="Read this document.",
         answer="application/json",
         errors=(),
         is_open=True,
@@ -263,7 +231,7 @@ OPERATIONS = (
         method="GET",
         path="/docs",
         id="docs",
-        summary="This document as a page to read and to try.",
+        summary="Read this document as a page that can send requests.",
         answer="text/html",
         errors=(),
         is_open=True,
@@ -271,13 +239,11 @@ OPERATIONS = (
 )
 
 
-def route_of(path: str) -> str | None:
-    """The path of the operations at `path`, as OPERATIONS have it; None for an unknown one."""
-    paths = dict.fromkeys(operation.path for operation in OPERATIONS)
-    return next((known for known in paths if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", known), path)), None)
+def find_route(path: str) -> str | None:
+    """Return the path of the operations that take `path`, as OPERATIONS has it, None if there are none."""
+    return next((operation.path for operation in OPERATIONS if operation.takes(path)), None)
 
 
-def methods_at(path: str) -> tuple[str, ...]:
-    """The methods that a path answers, OPTIONS aside; none for an unknown path."""
-    route = route_of(path)
-    return tuple(operation.method for operation in OPERATIONS if operation.path == route)
+def find_methods(path: str) -> tuple[str, ...]:
+    """Return the methods of the operations that take `path`, without OPTIONS."""
+    return tuple(operation.method for operation in OPERATIONS if operation.takes(path))

@@ -1,11 +1,11 @@
-"""The page at /docs: the OpenAPI document in Swagger UI, all in one file, nothing fetched from anywhere else."""
+"""Render the page at /docs: the OpenAPI document in Swagger UI, as one file that fetches nothing else."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-# The browser itself refuses whatever the page might try to load from elsewhere. Requests tried out go to where it came from.
+# The browser blocks everything that the page could load from elsewhere. Requests that a reader tries go to the page's own host.
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -37,7 +37,13 @@ SwaggerUIBundle({{
 """
 
 
-def docs_page(document: dict[str, Any], *, script: str, style: str) -> str:
-    """Render the page. `script`, `style`: Swagger UI's bundle, from the package that ships it."""
-    inline = json.dumps(document).replace("<", "\\u003c")  # a string in it must not end the script
+def render(document: dict[str, Any], *, script: str, style: str) -> str:
+    """Render the page.
+
+    Args:
+        document: The OpenAPI document.
+        script: Swagger UI's script.
+        style: Swagger UI's style sheet.
+    """
+    inline = json.dumps(document).replace("<", "\\u003c")  # `</script>` in a string would end the script
     return _PAGE.format(style=style, script=script, document=inline)

@@ -1,33 +1,29 @@
 """The core: samples, labels and options in, ranked labels out.
 
-A text sample meets a text label in the sentence encoder, every other pair in the image-text encoder. All labels are embedded
-before any sample is scored, and every sample is scored on its own.
+A text sample is compared with a label's texts in the sentence encoder. Every other pair is compared in the image-text encoder.
+All labels are embedded before any sample is scored, and every sample is scored on its own. docs/scoring.md explains the steps.
 """
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import partial
-from threading import Lock
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from cachetools import LRUCache
 
-from pigeonhole.inference.encoders.base import Backgrounds, Encoder
-from pigeonhole.inference.labels import descriptions as glossary
-from pigeonhole.inference.labels import prompts
-from pigeonhole.inference.labels.label_class import LabelClass, Meaning, meaning
-from pigeonhole.inference.scoring import combine as weighing
-from pigeonhole.inference.scoring import log_odds as scoring
+from pigeonhole.inference.embedder import Embedder
+from pigeonhole.inference.encoders.base import BackgroundEmbeddings, Encoder
+from pigeonhole.inference.labels.descriptions import find_descriptions, resolve_opposites
+from pigeonhole.inference.labels.label_class import LabelClass, Meaning, parse_meaning
+from pigeonhole.inference.labels.prompts import TEXT_TEMPLATES, build_prompts
+from pigeonhole.inference.scoring import log_odds
 from pigeonhole.inference.scoring.calibration import Calibration, Coefficients, Evidence, Floats, Modality, Pair
-from pigeonhole.inference.scoring.combine import Side
-from pigeonhole.inference.scoring.log_odds import Ranked
+from pigeonhole.inference.scoring.combine import LabelMatch, combine_matches, group_texts
+from pigeonhole.inference.scoring.log_odds import RankedLabel
+from pigeonhole.inference.truncation import prompt_warnings, sample_warnings
 
 Pixels = npt.NDArray[np.uint8]
 Key = TypeVar("Key")
@@ -37,9 +33,15 @@ MAX_COUNTED_NAME = 512  # characters of a label's name that `output_tokens` coun
 
 @dataclass(frozen=True)
 class Options:
-    """How to answer. `templates`: the caller's prompts, each with `{}` once; `threshold`: 0..1, None for the calibration's.
+    """How to classify.
 
-    `literal`: take every label for a thing, "not a cat" and "other", too; it is there to be compared with.
+    Attributes:
+        multiple_labels: Whether several labels may be right.
+        threshold: The lowest probability (0..1) of each of several labels, None for the threshold of the calibration.
+        top_k: The largest number of labels per sample, None for no limit.
+        instruction: A text that is added to the prompts.
+        templates: The caller's prompt templates, each with `{}` once.
+        literal: Read every label as a plain thing, even "not a cat" and "other". The evaluation measures the difference.
     """
 
     multiple_labels: bool = False
@@ -51,16 +53,21 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a call found. `chosen`, `ranked`: per sample, best first, indices into the call's labels.
+class ClassifierResult:
+    """What the classifier returns for all samples of a call.
 
-    `input_tokens`: text tokens and image patches of samples, labels and instruction, whether or not a cache had them;
-    `label_tokens`: those of labels and instruction;
-    `output_tokens`: text tokens of the chosen labels' names; `inference_ms`: wall-clock milliseconds, loading excluded.
+    Attributes:
+        chosen: The predictions of each sample, best first.
+        ranked: All labels of each sample, best first.
+        warnings: What the caller should know of the result.
+        input_tokens: Text tokens and image patches of samples, labels and instruction, whether or not a cache had them.
+        label_tokens: The part of `input_tokens` that belongs to labels and instruction.
+        output_tokens: Text tokens of the names of the chosen labels.
+        inference_ms: Wall-clock milliseconds of the call.
     """
 
-    chosen: list[list[Ranked]]
-    ranked: list[list[Ranked]]
+    chosen: list[list[RankedLabel]]
+    ranked: list[list[RankedLabel]]
     warnings: list[str]
     input_tokens: int
     label_tokens: int
@@ -68,73 +75,56 @@ class Outcome:
     inference_ms: int
 
 
-@dataclass
-class PromptCache:
-    """Prompt embeddings by (revision, prompt), least recently used first out. Safe to share between threads."""
-
-    size: int
-    _entries: LRUCache[tuple[str, str], Floats] = field(init=False)
-    _lock: Lock = field(init=False, default_factory=Lock)
-
-    def __post_init__(self) -> None:
-        self._entries = LRUCache(maxsize=self.size)
-
-    def embed(self, revision: str, encode: Callable[[Sequence[str]], Floats], prompts: Sequence[str]) -> dict[str, Floats]:
-        """Embed prompts, each at most once, and only those that the cache lacks.
-
-        `encode`: n prompts -> (n, dim), of the encoder of that revision.
-        """
-        wanted = list(dict.fromkeys(prompts))
-        with self._lock:
-            found = {prompt: self._entries[revision, prompt] for prompt in wanted if (revision, prompt) in self._entries}
-        missing = [prompt for prompt in wanted if prompt not in found]
-        if missing:
-            found.update(zip(missing, encode(missing), strict=True))
-            with self._lock:
-                for prompt in missing:
-                    self._entries[revision, prompt] = found[prompt]
-        return found
-
-
 @dataclass(frozen=True)
 class _Samples:
-    """Embedded samples of one type. `against`: (views, dim), as they meet labels of a type; of those types alone that occur.
+    """Embedded samples of one type.
 
-    `starts`: (count,), where each sample's views begin; a text has one, a picture may have several.
+    Attributes:
+        type: The type of all samples.
+        starts: The row in which the views of each sample start, (count,) intp. A text has one view, an image may have several.
+        embeddings: Per label type that occurs, the embeddings to compare with labels of that type, (views, dim) float32.
+        tokens: Text tokens or image patches of all samples.
+        warnings: Warnings about single samples.
     """
 
     type: Modality
     starts: npt.NDArray[np.intp]
-    against: Mapping[Modality, Floats]
+    embeddings: Mapping[Modality, Floats]
     tokens: int
     warnings: list[str]
 
 
 class Classifier:
-    """Sorts texts or images into labels. Safe to call from several threads.
-
-    `encoder`: texts and images in one space; `sentence`: texts against texts; `batch`: samples encoded at once; `workers`:
-    batches encoded side by side. Two batches on a core each take less time than one after the other on both.
-    """
+    """Classifies texts or images. Thread-safe."""
 
     def __init__(
         self,
+        *,
         encoder: Encoder,
         sentence: Encoder,
         calibration: Calibration,
-        backgrounds: Backgrounds,
-        *,
+        background: BackgroundEmbeddings,
         cache_size: int = 4_096,
         batch: int = 8,
         workers: int = 1,
     ) -> None:
+        """Create a classifier.
+
+        Args:
+            encoder: The image-text encoder.
+            sentence: The sentence encoder, which compares texts with texts.
+            calibration: The coefficients for these encoders.
+            background: The background concepts, embedded by these encoders.
+            cache_size: The number of prompt embeddings in the cache.
+            batch: The number of samples that are encoded at once.
+            workers: The number of batches that are encoded at the same time. Two batches on a core each take less time than
+                one after the other on both cores.
+        """
         self.encoder = encoder
         self.sentence = sentence
         self.calibration = calibration
-        self.backgrounds = backgrounds
-        self._cache = PromptCache(cache_size)
-        self._batch = batch
-        self._workers = workers
+        self.background = background
+        self._embedder = Embedder(encoder=encoder, cache_size=cache_size, batch=batch, workers=workers)
 
     def classify_texts(
         self,
@@ -143,34 +133,38 @@ class Classifier:
         options: Options,
         examples: Mapping[str, Pixels | Floats] | None = None,
         *,
-        first: int = 0,
-    ) -> Outcome:
-        """Sort texts. `examples`: each image label's value -> uint8 (side, side, 3), as the encoder's `fit` gave it, or its
-        embedding, float32 (dim,).
+        first_index: int = 0,
+    ) -> ClassifierResult:
+        """Classify texts.
 
-        `first`: the number from which warnings count the texts.
+        Args:
+            texts: The samples.
+            labels: The labels, at least one.
+            options: How to classify.
+            examples: The example image for each image value of the labels. It is either the pixels from the encoder's `fit`,
+                (side, side, 3) uint8, or an embedding, (dim,) float32.
+            first_index: The index of the first text in the request. Warnings count from there.
         """
         started = time.perf_counter()
-        readers: dict[Modality, Encoder] = {}
+        encoders: dict[Modality, Encoder] = {}
         if any(label.texts for label in labels):
-            readers["text"] = self.sentence
+            encoders["text"] = self.sentence
         if any(label.images for label in labels):
-            readers["image"] = self.encoder
-        counts = [reader.count_tokens(texts) for reader in readers.values()]
-        cut = [
-            _cut(f"dataset.{index}.value", reader.info.max_text_tokens, count)
-            for reader, of_reader in zip(readers.values(), counts, strict=True)
-            for index, count in enumerate(of_reader, first)
-            if count > reader.info.max_text_tokens
+            encoders["image"] = self.encoder
+        counts = [encoder.count_tokens(texts) for encoder in encoders.values()]
+        warnings = [
+            warning
+            for encoder, token_counts in zip(encoders.values(), counts, strict=True)
+            for warning in sample_warnings(encoder, token_counts, first_index)
         ]
         samples = _Samples(
-            "text",
-            np.arange(len(texts)),
-            {of: self._in_batches(reader.encode_text, texts) for of, reader in readers.items()},
-            sum(counts[0]),
-            cut,
+            type="text",
+            starts=np.arange(len(texts)),
+            embeddings={label_type: self._embedder.embed_texts(encoder, texts) for label_type, encoder in encoders.items()},
+            tokens=sum(counts[0]),
+            warnings=warnings,
         )
-        return self._answer(samples, labels, options, examples or {}, started)
+        return self._classify(samples, labels, options, examples or {}, started)
 
     def classify_images(
         self,
@@ -178,200 +172,168 @@ class Classifier:
         labels: Sequence[LabelClass],
         options: Options,
         examples: Mapping[str, Pixels | Floats] | None = None,
-    ) -> Outcome:
-        """Sort images: uint8 (side, side, 3) each, as the encoder's `fit` gave them. `examples`: as in `classify_texts`.
+    ) -> ClassifierResult:
+        """Classify images.
 
-        An image may also be several views, uint8 (views, side, side, 3): it shows what any of them shows.
+        Args:
+            pixels: For each sample, the pixels from the encoder's `fit`, (side, side, 3) uint8. A sample may also have several
+                views, (views, side, side, 3) uint8. The view that matches a label best counts for that label.
+            labels: The labels, at least one.
+            options: How to classify.
+            examples: As for `classify_texts`.
         """
         started = time.perf_counter()
-        views = [picture if picture.ndim == 4 else picture[None] for picture in pixels]
-        vectors = self._encode_images([view for picture in views for view in picture])
-        starts = np.cumsum([0, *map(len, views)])[:-1]
+        views = [image if image.ndim == 4 else image[None] for image in pixels]
+        vectors = self._embedder.embed_images([view for image in views for view in image])
         samples = _Samples(
-            "image", starts, {"text": vectors, "image": vectors}, len(views) * self.encoder.info.image_patches, []
+            type="image",
+            starts=np.cumsum([0, *map(len, views)])[:-1],
+            embeddings={"text": vectors, "image": vectors},
+            tokens=len(views) * self.encoder.info.image_patches,
+            warnings=[],
         )
-        return self._answer(samples, labels, options, examples or {}, started)
+        return self._classify(samples, labels, options, examples or {}, started)
 
-    def _answer(
+    def compare(self, pair: Pair, samples: Floats, labels: Floats, *, exclusive: bool) -> Evidence:
+        """Compare embedded samples with embedded labels.
+
+        Args:
+            pair: The type of the samples, and whether the labels are texts or example images.
+            samples: Embeddings, (n, dim) float32.
+            labels: Embeddings, (labels, dim) float32.
+            exclusive: Whether the labels exclude each other.
+        """
+        if pair == ("text", "text"):
+            texts = self.background.texts
+            scale = self.sentence.info.logit_scale
+            return log_odds.compute_evidence(samples, labels, texts, scale, exclusive=exclusive, texts=texts)
+        scale = self.encoder.info.logit_scale
+        return log_odds.compute_evidence(samples, labels, self.background.photos, scale, exclusive=exclusive)
+
+    def embed_label_texts(self, sample_type: Modality, texts: Sequence[str]) -> Floats:
+        """Embed texts as labels with the default templates, to compare them with samples of a type: (texts, dim) float32."""
+        prompts = {text: self._prompts(sample_type, text, Options()) for text in texts}
+        embedded = self._embedder.embed_prompts(self._text_encoder(sample_type), prompts)
+        return np.stack([log_odds.unit_mean(embedded[text]) for text in texts])
+
+    def _classify(
         self,
         samples: _Samples,
         labels: Sequence[LabelClass],
         options: Options,
         examples: Mapping[str, Pixels | Floats],
         started: float,
-    ) -> Outcome:
-        reader = self._reader(samples.type)
-        meanings = [Meaning(label.texts) if options.literal else meaning(label) for label in labels]
+    ) -> ClassifierResult:
+        encoder = self._text_encoder(samples.type)
+        meanings = [Meaning(label.texts) if options.literal else parse_meaning(label) for label in labels]
         if samples.type == "text" and not options.multiple_labels:
-            meanings = [glossary.opposed(each) for each in meanings]
-        prompted = {
-            text: self._prompts(samples.type, text, options) for each in meanings for text in (*each.things, *each.not_)
+            meanings = [resolve_opposites(meaning) for meaning in meanings]
+        prompts = {
+            text: self._prompts(samples.type, text, options)
+            for meaning in meanings
+            for text in (*meaning.things, *meaning.negated)
         }
-        by_text, by_image = self._embed_texts(reader, prompted), self._embed_images(labels, examples)
-        log_odds, cosines = self._weigh(samples, labels, meanings, options.multiple_labels, by_text, by_image)
-        probabilities = scoring.sigmoid(log_odds) if options.multiple_labels else scoring.softmax(log_odds)
-        ranked = scoring.rank(probabilities, cosines)
+        embedded_texts, embedded_images = (
+            self._embedder.embed_prompts(encoder, prompts),
+            self._embedder.embed_examples(labels, examples),
+        )
+        odds, cosines = self._score(samples, labels, meanings, options.multiple_labels, embedded_texts, embedded_images)
+        probabilities = log_odds.sigmoid(odds) if options.multiple_labels else log_odds.softmax(odds)
+        ranked = log_odds.rank(probabilities, cosines)
         threshold = self.calibration.thresholds[samples.type] if options.threshold is None else options.threshold
-        none = {index for index, each in enumerate(meanings) if each.none}
+        none = {index for index, meaning in enumerate(meanings) if meaning.is_none}
         chosen = [
-            scoring.choose(row, multiple=options.multiple_labels, threshold=threshold, top_k=options.top_k, none=none)
+            log_odds.choose(row, multiple=options.multiple_labels, threshold=threshold, top_k=options.top_k, none=none)
             for row in ranked
         ]
         elapsed_ms = (time.perf_counter() - started) * 1000
 
         texts = [text for label in labels for text in label.texts]
-        counts = reader.count_tokens(texts)
-        instruction = reader.count_tokens([options.instruction]) if options.instruction else [0]
+        instruction = encoder.count_tokens([options.instruction]) if options.instruction else [0]
         patches = sum(len(label.images) for label in labels) * self.encoder.info.image_patches
-        label_tokens = sum(counts) + sum(instruction) + patches
-        # An image label without a key is named by its value, which may be a data: URL of megabytes: its start is enough here.
-        names = reader.count_tokens([label.name[:MAX_COUNTED_NAME] for label in labels])
-        return Outcome(
+        label_tokens = sum(encoder.count_tokens(texts)) + sum(instruction) + patches
+        # An image label without a key has its value as its name, which may be a data: URL of megabytes. Its start is enough.
+        name_tokens = encoder.count_tokens([label.name[:MAX_COUNTED_NAME] for label in labels])
+        return ClassifierResult(
             chosen=chosen,
             ranked=ranked,
             warnings=samples.warnings
-            + _cut_prompts(reader, prompted)
-            + self._leaning(samples.type, labels, meanings, options.multiple_labels),
+            + prompt_warnings(encoder, prompts)
+            + self._calibration_warnings(samples.type, labels, meanings, options.multiple_labels),
             input_tokens=samples.tokens + label_tokens,
             label_tokens=label_tokens,
-            output_tokens=sum(names[choice.index] for row in chosen for choice in row),
+            output_tokens=sum(name_tokens[label.index] for row in chosen for label in row),
             inference_ms=round(elapsed_ms),
         )
 
-    def _weigh(
+    def _score(
         self,
         samples: _Samples,
         labels: Sequence[LabelClass],
         meanings: Sequence[Meaning],
         multiple: bool,
-        by_text: Mapping[str, Floats],
-        by_image: Mapping[str, Floats],
+        embedded_texts: Mapping[str, Floats],
+        embedded_images: Mapping[str, Floats],
     ) -> tuple[Floats, Floats]:
-        """Weigh all samples against all labels: (n, labels) log-odds and cosines."""
-        weights = self.calibration.multiple if multiple else self.calibration.single
-        words = {
-            group: scoring.unit_mean(np.concatenate([by_text[text] for text in group])) for group in weighing.groups(meanings)
+        """Score all samples against all labels: log-odds and cosines, (n, labels) float32 each."""
+        coefficients = self.calibration.multiple if multiple else self.calibration.single
+        embedded_groups = {
+            group: log_odds.unit_mean(np.concatenate([embedded_texts[text] for text in group]))
+            for group in group_texts(meanings)
         }
-        by_words = self._sides(samples, weights, "text", words, exclusive=not multiple)
-        by_pictures = self._sides(samples, weights, "image", by_image, exclusive=not multiple)
-        return weighing.weigh(labels, meanings, by_words, by_pictures, len(samples.starts), multiple=multiple)
+        text_matches = self._match(samples, coefficients, "text", embedded_groups, exclusive=not multiple)
+        image_matches = self._match(samples, coefficients, "image", embedded_images, exclusive=not multiple)
+        return combine_matches(labels, meanings, text_matches, image_matches, len(samples.starts), multiple=multiple)
 
-    def _sides(
+    def _match(
         self,
         samples: _Samples,
-        weights: Mapping[Pair, Coefficients],
-        of: Modality,
+        coefficients: Mapping[Pair, Coefficients],
+        label_type: Modality,
         labels: Mapping[Key, Floats],
         *,
         exclusive: bool,
-    ) -> dict[Key, Side]:
-        """Weigh all samples against embeddings, (dim,) each, of labels' words or of their example images."""
+    ) -> dict[Key, LabelMatch]:
+        """Match all samples with embeddings, (dim,) float32 each, of label texts or of example images."""
         if not labels or not len(samples.starts):
-            nothing = np.zeros(len(samples.starts), dtype=np.float32)
-            return dict.fromkeys(labels, Side(nothing, nothing))
-        vectors = samples.against[of]
-        pair: Pair = (samples.type, of)
-        found = self.evidence(pair, vectors, np.stack([*labels.values()]), exclusive=exclusive)
+            zeros = np.zeros(len(samples.starts), dtype=np.float32)
+            return dict.fromkeys(labels, LabelMatch(zeros, zeros))
+        pair: Pair = (samples.type, label_type)
+        evidence = self.compare(pair, samples.embeddings[label_type], np.stack([*labels.values()]), exclusive=exclusive)
         odds, cosines = (
-            np.maximum.reduceat(each, samples.starts, axis=0) for each in (weights[pair].log_odds(found), found.cosines)
+            np.maximum.reduceat(values, samples.starts, axis=0)
+            for values in (coefficients[pair].log_odds(evidence), evidence.cosines)
         )
-        return {key: Side(odds[:, k], cosines[:, k]) for k, key in enumerate(labels)}
+        return {key: LabelMatch(odds[:, k], cosines[:, k]) for k, key in enumerate(labels)}
 
-    def evidence(self, pair: Pair, samples: Floats, labels: Floats, *, exclusive: bool) -> Evidence:
-        """Compare embedded samples, (n, dim), with embeddings, (labels, dim), of words or of example images.
+    def _text_encoder(self, sample_type: Modality) -> Encoder:
+        """Return the encoder of the label texts that are compared with samples of a type."""
+        return self.sentence if sample_type == "text" else self.encoder
 
-        `exclusive`: whether the labels exclude each other.
-        """
-        if pair == ("text", "text"):
-            texts = self.backgrounds.texts
-            scale = self.sentence.info.logit_scale
-            return scoring.evidence(samples, labels, texts, scale, exclusive=exclusive, texts=texts)
-        return scoring.evidence(samples, labels, self.backgrounds.photos, self.encoder.info.logit_scale, exclusive=exclusive)
-
-    def embed_words(self, samples: Modality, texts: Sequence[str]) -> Floats:
-        """Embed labels, a text each, as samples of a type meet them in the default templates: (texts, dim)."""
-        prompted = {text: self._prompts(samples, text, Options()) for text in texts}
-        embedded = self._embed_texts(self._reader(samples), prompted)
-        return np.stack([scoring.unit_mean(embedded[text]) for text in texts])
-
-    def _reader(self, samples: Modality) -> Encoder:
-        """What reads texts that samples of a type meet."""
-        return self.sentence if samples == "text" else self.encoder
-
-    def _prompts(self, samples: Modality, text: str, options: Options) -> tuple[str, ...]:
-        """What stands for a label's text where samples of a type meet it."""
-        of_texts = samples == "text"
-        return prompts.prompts_for(
+    def _prompts(self, sample_type: Modality, text: str, options: Options) -> tuple[str, ...]:
+        is_text = sample_type == "text"
+        return build_prompts(
             text,
-            prompts.TEXT_TEMPLATES if of_texts else self.encoder.info.templates,
-            own=options.templates,
+            TEXT_TEMPLATES if is_text else self.encoder.info.templates,
+            templates=options.templates,
             instruction=options.instruction,
-            meanings=glossary.texts_for(text) if of_texts and not options.literal else (),
+            descriptions=find_descriptions(text) if is_text and not options.literal else (),
         )
 
-    def _embed_texts(self, reader: Encoder, prompted: Mapping[str, Sequence[str]]) -> dict[str, Floats]:
-        """Embed texts by their prompts: text -> (prompts, dim)."""
-        every = [prompt for of_text in prompted.values() for prompt in of_text]
-        # However many: an encoder reads prompts of one length at a time, and bounds their tokens.
-        encode = partial(self._in_batches, reader.encode_text, batch=max(1, len(every)))
-        embedded = self._cache.embed(reader.info.revision, encode, every)
-        return {text: np.stack([embedded[prompt] for prompt in of_text]) for text, of_text in prompted.items()}
-
-    def _leaning(
-        self, samples: Modality, labels: Sequence[LabelClass], meanings: Sequence[Meaning], multiple: bool
+    def _calibration_warnings(
+        self, sample_type: Modality, labels: Sequence[LabelClass], meanings: Sequence[Meaning], multiple: bool
     ) -> list[str]:
-        """Say where an answer compares what only a calibration makes comparable, and this model has none."""
-        pairs: set[Pair] = {(samples, "text") for label in labels if label.texts}
-        pairs |= {(samples, "image") for label in labels if label.images}
+        """Warn if the scores depend on a calibration that this model lacks."""
+        pairs: set[Pair] = {(sample_type, "text") for label in labels if label.texts}
+        pairs |= {(sample_type, "image") for label in labels if label.images}
         reasons = {
             "multiple_labels": multiple,
             "labels by words and by images": len(pairs) > 1,
-            "labels that say what something is not, or none of the others": any(it.not_ or it.none for it in meanings),
+            "labels that say what something is not, or none of the others": any(
+                meaning.negated or meaning.is_none for meaning in meanings
+            ),
         }
         if pairs <= self.calibration.measured or not any(reasons.values()):
             return []
         why = ", ".join(reason for reason, holds in reasons.items() if holds)
         return [f"{self.encoder.info.model_id} isn't calibrated, so the scores lean on a general prior here ({why})"]
-
-    def _embed_images(self, labels: Sequence[LabelClass], examples: Mapping[str, Pixels | Floats]) -> dict[str, Floats]:
-        """Embed each class's example images: name -> (dim,), the mean over them. A picture of two classes is encoded once."""
-        shown = {value: examples[value] for label in labels for value in label.images}
-        vectors = {value: np.asarray(example, np.float32) for value, example in shown.items() if example.ndim == 1}
-        pixels = {value: np.asarray(example, np.uint8) for value, example in shown.items() if example.ndim > 1}
-        vectors |= dict(zip(pixels, self._encode_images([*pixels.values()]), strict=True))
-        return {
-            label.name: scoring.unit_mean(np.stack([vectors[value] for value in label.images]))
-            for label in labels
-            if label.images
-        }
-
-    def _encode_images(self, pixels: Pixels | Sequence[Pixels]) -> Floats:
-        return self._in_batches(lambda part: self.encoder.encode_image(np.stack(part)), pixels)
-
-    def _in_batches(self, encode: Callable[[Any], Floats], items: Sequence[Any] | Pixels, batch: int | None = None) -> Floats:
-        """Encode in batches of at most `batch`, alike in size, on all workers: (n, dim) in the order of the items."""
-        if not len(items):
-            return np.zeros((0, self.encoder.info.dim), dtype=np.float32)
-        rounds = math.ceil(len(items) / (batch or self._batch) / self._workers)
-        count = min(len(items), rounds * self._workers)
-        if count == 1:
-            return encode(items)
-        parts = [items[len(items) * k // count : len(items) * (k + 1) // count] for k in range(count)]
-        with ThreadPoolExecutor(self._workers, thread_name_prefix="encode") as pool:
-            return np.concatenate(list(pool.map(encode, parts)))
-
-
-def _cut_prompts(reader: Encoder, prompted: Mapping[str, Sequence[str]]) -> list[str]:
-    """Say which labels' prompts, template and instruction included, are longer than the model reads."""
-    limit, cut = reader.info.max_text_tokens, []
-    for text, of_text in prompted.items():
-        # No token is shorter than a byte, so most prompts needn't be counted; two tokens mark the start and the end.
-        long = [prompt for prompt in of_text if len(prompt.encode(errors="replace")) + 2 > limit]
-        longest = max(reader.count_tokens(long), default=0)
-        if longest > limit:
-            cut.append(_cut(f"labels: the prompt of {text[:40]!r}", limit, longest))
-    return cut
-
-
-def _cut(what: str, limit: int, count: int) -> str:
-    return f"{what}: the model reads {limit} tokens, the rest of {count} was cut"

@@ -18,15 +18,15 @@ from PIL import Image
 from pigeonhole.contract.classification import ClassificationRequest, LabelScore, SampleFault
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ModelDescription, S3Grant
 from pigeonhole.errors import Overloaded, SampleError, or_error, raise_first
-from pigeonhole.inference.classifier import Classifier, Options, Outcome
+from pigeonhole.inference.classifier import Classifier, ClassifierResult, Options
 from pigeonhole.inference.encoders.base import Encoder, EncoderInfo
 from pigeonhole.inference.images.decode import open_image, squares
 from pigeonhole.inference.images.fetch import BudgetSpent, ByteBudget, SourceBusy
 from pigeonhole.inference.label_images import LabelImageStore
-from pigeonhole.inference.labels.label_class import LabelClass, merge
+from pigeonhole.inference.labels.label_class import LabelClass, merge_labels
 from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.inference.scoring.calibration import Floats
-from pigeonhole.inference.scoring.log_odds import Ranked
+from pigeonhole.inference.scoring.log_odds import RankedLabel
 
 Pixels = npt.NDArray[np.uint8]
 Pictures = dict[str, Pixels | SampleError]  # by value: views, or why there are none
@@ -81,7 +81,7 @@ class InferencePipeline:
             SampleError: An image of a label can't be read, or an image of a sample and `on_error` isn't "null".
             Overloaded: S3 is too busy to give an image, and the command will be retried.
         """
-        request, labels = command.request, merge(command.request.labels)
+        request, labels = command.request, merge_labels(command.request.labels)
         examples = [label.value for label in request.labels if label.type == "image"]
         pictures: Pictures = {}
         grants = (*command.grants, *self._own_places(command.tenant_id))
@@ -149,7 +149,7 @@ class InferencePipeline:
         pixels: dict[str, Pixels],
         embedded: Mapping[str, Floats],
         first: int,
-    ) -> Outcome:
+    ) -> ClassifierResult:
         options = Options(
             multiple_labels=request.multiple_labels,
             threshold=request.threshold,
@@ -161,7 +161,7 @@ class InferencePipeline:
         shown = [label.value for label in request.labels if label.type == "image"]
         examples = {value: embedded[value] if value in embedded else pixels[value][0] for value in shown}
         if request.dataset[0].type == "text":
-            return self._classifier.classify_texts(values, labels, options, examples, first=first)
+            return self._classifier.classify_texts(values, labels, options, examples, first_index=first)
         return self._classifier.classify_images([pixels[value] for value in values], labels, options, examples)
 
     def _load(
@@ -220,7 +220,7 @@ def _result(
     labels: Sequence[LabelClass],
     readable: Sequence[int],
     faults: dict[int, SampleError],
-    outcome: Outcome,
+    outcome: ClassifierResult,
     first: int,
 ) -> ChunkResult:
     """Put the outcome of the readable samples back in the request's order."""
@@ -260,7 +260,7 @@ def joined(groups: Sequence[ChunkResult]) -> ChunkResult:
     )
 
 
-def _score(labels: Sequence[LabelClass], choice: Ranked) -> LabelScore:
+def _score(labels: Sequence[LabelClass], choice: RankedLabel) -> LabelScore:
     return LabelScore(
         label=labels[choice.index].name, probability=round(choice.probability, 6), similarity=round(choice.similarity, 6)
     )

@@ -64,7 +64,7 @@ def api_services(settings: Settings) -> ApiServices:
     from pigeonhole.aws.lambda_invoke import LambdaClassifier
 
     session, limits = Session(), request_limits(settings)
-    quota = Quota.of(settings.quota_limit, settings.quota_period)
+    quota = Quota.parse(settings.quota_limit, settings.quota_period)
     lookups = aws_client(session, "dynamodb", timeout_s=LOOKUP_TIMEOUT_S, attempts=LOOKUP_ATTEMPTS)
     store = DynamoTenantStore(lookups, settings.table_name)
     hasty = aws_client(session, "dynamodb", timeout_s=settings.rate_counter_timeout_s, attempts=1)

@@ -47,16 +47,16 @@ def classify_services(settings: Settings) -> ClassifyServices:
     from pigeonhole.inference.label_images import LabelImageStore
     from pigeonhole.inference.limits import ChunkLimits
     from pigeonhole.inference.pipeline import InferencePipeline, describe
-    from pigeonhole.inference.scoring.calibration import calibration_from
+    from pigeonhole.inference.scoring.calibration import parse_calibration
     from pigeonhole.net.guarded_http import GuardedClient
 
     model = registry.load(Path(settings.model_dir), threads=settings.threads)
-    calibration = calibration_from(model.calibration, model.encoder.info)
+    calibration = parse_calibration(model.calibration, model.encoder.info)
     classifier = Classifier(
-        model.encoder,
-        model.sentence,
-        calibration,
-        model.backgrounds,
+        encoder=model.encoder,
+        sentence=model.sentence,
+        calibration=calibration,
+        background=model.background,
         cache_size=settings.label_cache_size,
         batch=settings.encode_batch,
         workers=encode_workers(settings, os.environ),
@@ -92,7 +92,7 @@ def classify_services(settings: Settings) -> ClassifyServices:
             own_places=own_places,
         ),
         keep_images=kept.keep,
-        describe=lambda: describe(model.encoder.info, model.sentence.info, calibrated=calibration.of_photos),
+        describe=lambda: describe(model.encoder.info, model.sentence.info, calibrated=calibration.is_measured_for_photos),
     )
 
 

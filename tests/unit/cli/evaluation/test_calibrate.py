@@ -22,11 +22,11 @@ from PIL import Image
 
 from pigeonhole.errors import SampleError
 from pigeonhole.inference.classifier import Classifier, Options
-from pigeonhole.inference.encoders.base import Backgrounds, EncoderInfo
+from pigeonhole.inference.encoders.base import BackgroundEmbeddings, EncoderInfo
 from pigeonhole.inference.encoders.fake_encoder import FakeEncoder
 from pigeonhole.inference.labels.label_class import LabelClass
 from pigeonhole.inference.pipeline import views_of
-from pigeonhole.inference.scoring.calibration import PAIRS, Calibration, Pair, calibration_from, prior
+from pigeonhole.inference.scoring.calibration import PAIRS, Calibration, Pair, parse_calibration, prior_calibration
 from pigeonhole_cli.evaluation import calibrate as calibrating
 from pigeonhole_cli.evaluation.calibrate import Labelled, calibrate, labelled
 from pigeonhole_cli.evaluation.data import DataError, Item, by_words
@@ -84,7 +84,13 @@ def rows(vectors: Sequence[Vectors]) -> Vectors:
 def classifier(calibration: Calibration | None = None) -> Classifier:
     world = World()
     generic = world.encode_text([f"concept {number}" for number in range(50)])
-    return Classifier(world, world, calibration or prior(world.info), Backgrounds(generic, generic), batch=64)
+    return Classifier(
+        encoder=world,
+        sentence=world,
+        calibration=calibration or prior_calibration(world.info),
+        background=BackgroundEmbeddings(generic, generic),
+        batch=64,
+    )
 
 
 def png(index: int, number: int) -> bytes:
@@ -181,7 +187,7 @@ def ask(calibration: Calibration, kind: str, none: bool = False, count: int = 50
 
 @pytest.fixture(scope="module")
 def before() -> Callable[..., Found]:
-    return cache(partial(ask, prior(World().info)))
+    return cache(partial(ask, prior_calibration(World().info)))
 
 
 @pytest.fixture(scope="module")
@@ -237,7 +243,7 @@ def test_several_labels_are_told_from_others_at_even_odds(fitted: Calibration) -
 def test_pairs_with_data_are_measured_and_the_others_keep_the_prior(
     data: dict[str, Labelled], fitted: Calibration, given: str | None, measured: set[Pair]
 ) -> None:
-    base = prior(World().info)
+    base = prior_calibration(World().info)
 
     found = calibrate(classifier(), [data[given]]) if given else fitted
 
@@ -270,7 +276,7 @@ def test_the_same_data_give_the_same_calibration_and_another_seed_another(monkey
 def test_a_file_of_it_reads_back_as_it_was(fitted: Calibration) -> None:
     world = World().info
 
-    assert calibration_from(fitted.content(world.revision, ["photos"]), world) == fitted
+    assert parse_calibration(fitted.to_content(world.revision, ["photos"]), world) == fitted
 
 
 @pytest.mark.parametrize(

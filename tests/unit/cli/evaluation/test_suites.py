@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pigeonhole.inference.labels.label_class import meaning
+from pigeonhole.inference.labels.label_class import parse_meaning
 from pigeonhole_cli.evaluation.data import DataError, Item, by_words
 from pigeonhole_cli.evaluation.suites import ASKS, COLLAGE_SIDE, NONE, Suite, make, read_suite
 from pigeonhole_cli.evaluation.tasks import Task
@@ -100,7 +100,7 @@ def test_a_negation_is_right_for_half_of_the_samples_and_they_come_from_all_othe
         assert answers == {(name,): 11, (negation,): 11}
         assert all((own_class(item) == name) == (item.truth == (name,)) for item in task.items)
         assert len({own_class(item) for item in task.items}) == 12
-        assert meaning(task.labels[1]).not_ == (name,), "it is read as what it is not"
+        assert parse_meaning(task.labels[1]).negated == (name,), "it is read as what it is not"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_negation_is_put_as_people_would(name: str, negation: str) -> None:
     (task,) = make(Suite("negation", only=(name,)), photos({name: 4, "owl": 4}))
 
     assert names(task) == [name, negation]
-    assert meaning(task.labels[1]).not_
+    assert parse_meaning(task.labels[1]).negated
 
 
 @pytest.mark.parametrize(("own", "folds"), [(20, 5), (23, 5), (5, 5), (7, 1)])
@@ -147,7 +147,7 @@ def test_half_of_the_samples_are_none_of_these_and_of_no_class_that_is_named() -
     for task in tasks:
         *named, none = names(task)
         assert (len(named), none) == (4, NONE)
-        assert meaning(task.labels[-1]).none
+        assert parse_meaning(task.labels[-1]).is_none
         elsewhere = [item for item in task.items if item.truth == (NONE,)]
         assert len(elsewhere) == len(task.items) / 2 == 12
         assert not {own_class(item) for item in elsewhere} & set(named)

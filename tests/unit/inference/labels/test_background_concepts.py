@@ -3,7 +3,7 @@
 import pytest
 
 from pigeonhole.inference.labels.background_concepts import PHOTO_CONCEPTS, TEXTS
-from pigeonhole.inference.labels.negation import read
+from pigeonhole.inference.labels.negation import parse_label
 
 BOTH = pytest.mark.parametrize("entries", [PHOTO_CONCEPTS, TEXTS], ids=["photo concepts", "texts"])
 
@@ -29,7 +29,7 @@ def test_photo_concepts_are_named_in_few_words() -> None:
 
 
 def test_photo_concepts_say_what_there_is() -> None:
-    assert [concept for concept in PHOTO_CONCEPTS if read(concept).kind != "plain"] == []
+    assert [concept for concept in PHOTO_CONCEPTS if parse_label(concept).kind != "plain"] == []
 
 
 def test_texts_are_short_and_more_than_a_name() -> None:

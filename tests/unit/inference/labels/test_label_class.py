@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pigeonhole.contract.classification import Label, label_name
-from pigeonhole.inference.labels.label_class import LabelClass, Meaning, meaning, merge, same_thing
+from pigeonhole.inference.labels.label_class import LabelClass, Meaning, is_same_thing, merge_labels, parse_meaning
 
 entries = st.builds(
     Label,
@@ -17,7 +17,7 @@ entries = st.builds(
 
 
 def test_entries_with_one_key_are_one_class() -> None:
-    merged = merge(
+    merged = merge_labels(
         [
             Label(key="pet", type="text", value="cat"),
             Label(type="text", value="car"),
@@ -31,7 +31,7 @@ def test_entries_with_one_key_are_one_class() -> None:
 
 
 def test_a_number_names_the_class_that_its_text_names() -> None:
-    assert merge([Label(key=1, type="text", value="one"), Label(key="1", type="text", value="uno")]) == (
+    assert merge_labels([Label(key=1, type="text", value="one"), Label(key="1", type="text", value="uno")]) == (
         LabelClass("1", ("one", "uno"), ()),
     )
 
@@ -43,19 +43,19 @@ def test_the_value_is_the_name_where_there_is_no_key() -> None:
 
 def test_a_text_and_an_image_of_one_value_are_two_descriptions() -> None:
     value = "https://example.com/cat.jpg"
-    assert merge([Label(type="text", value=value), Label(type="image", value=value)]) == (
+    assert merge_labels([Label(type="text", value=value), Label(type="image", value=value)]) == (
         LabelClass(value, (value,), (value,)),
     )
 
 
 @given(st.lists(entries, max_size=12))
 def test_exact_duplicates_change_nothing(labels: list[Label]) -> None:
-    assert merge([*labels, *labels]) == merge(labels)
+    assert merge_labels([*labels, *labels]) == merge_labels(labels)
 
 
 @given(st.lists(entries, max_size=12))
 def test_every_entry_is_found_in_the_class_of_its_name(labels: list[Label]) -> None:
-    merged = {label.name: label for label in merge(labels)}
+    merged = {label.name: label for label in merge_labels(labels)}
     assert list(merged) == list(dict.fromkeys(label.name for label in labels))
     for label in labels:
         assert label.value in (merged[label.name].texts if label.type == "text" else merged[label.name].images)
@@ -66,14 +66,14 @@ def test_every_entry_is_found_in_the_class_of_its_name(labels: list[Label]) -> N
     [
         (LabelClass("cat", ("cat", "a tabby"), ()), Meaning(("cat", "a tabby"))),
         (LabelClass("rest", ("not a cat", "no cat"), ()), Meaning((), ("cat",))),
-        (LabelClass("other", ("other",), ()), Meaning((), (), none=True)),
+        (LabelClass("other", ("other",), ()), Meaning((), (), is_none=True)),
         (LabelClass("other", ("other",), ("a.jpg",)), Meaning(())),
         (LabelClass("other", ("other", "a dog"), ()), Meaning(("a dog",))),
         (LabelClass("a.jpg", (), ("a.jpg",)), Meaning(())),
     ],
 )
 def test_what_a_class_means(label: LabelClass, expected: Meaning) -> None:
-    assert meaning(label) == expected
+    assert parse_meaning(label) == expected
 
 
 @pytest.mark.parametrize(
@@ -89,4 +89,4 @@ def test_what_a_class_means(label: LabelClass, expected: Meaning) -> None:
     ],
 )
 def test_which_texts_name_one_thing(one: str, other: str, same: bool) -> None:
-    assert same_thing(one, other) is same
+    assert is_same_thing(one, other) is same

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pigeonhole.inference.labels.negation import Reading, read
+from pigeonhole.inference.labels.negation import Reading, parse_label
 
 NEGATED = [
     # not
@@ -292,17 +292,17 @@ PLAIN = [
 
 @pytest.mark.parametrize(("label", "what"), NEGATED)
 def test_a_negated_label_says_what_it_negates(label: str, what: str) -> None:
-    assert read(label) == Reading("negated", what)
+    assert parse_label(label) == Reading("negated", what)
 
 
 @pytest.mark.parametrize("label", NONE)
 def test_a_label_for_everything_else_is_none(label: str) -> None:
-    assert read(label) == Reading("none", "")
+    assert parse_label(label) == Reading("none", "")
 
 
 @pytest.mark.parametrize("label", PLAIN)
 def test_a_plain_label_is_left_as_it_is(label: str) -> None:
-    assert read(label) == Reading("plain", label)
+    assert parse_label(label) == Reading("plain", label)
 
 
 @pytest.mark.parametrize(
@@ -316,7 +316,7 @@ def test_a_plain_label_is_left_as_it_is(label: str) -> None:
     ],
 )
 def test_two_negations_cancel_out_and_more_are_left_alone(label: str, text: str) -> None:
-    assert read(label) == Reading("plain", text)
+    assert parse_label(label) == Reading("plain", text)
 
 
 def test_the_table_has_no_label_twice() -> None:
@@ -326,7 +326,7 @@ def test_the_table_has_no_label_twice() -> None:
 
 @given(st.text(max_size=512))
 def test_any_text_has_a_reading(label: str) -> None:
-    check(label, read(label))
+    check(label, parse_label(label))
 
 
 PIECES = [
@@ -337,7 +337,7 @@ PIECES = [
 
 @given(st.lists(st.sampled_from(PIECES), max_size=40).map(" ".join))
 def test_any_pile_of_negations_has_a_reading(label: str) -> None:
-    check(label, read(label))
+    check(label, parse_label(label))
 
 
 def check(label: str, reading: Reading) -> None:
@@ -357,7 +357,7 @@ MARKERLESS = [
 
 @given(st.lists(st.sampled_from(MARKERLESS), min_size=1).map(" ".join))
 def test_a_label_without_a_marker_is_plain_and_unchanged(label: str) -> None:
-    assert read(label) == Reading("plain", label)
+    assert parse_label(label) == Reading("plain", label)
 
 
 @pytest.mark.parametrize(
@@ -374,6 +374,6 @@ def best_time(label: str) -> float:
     times = []
     for _ in range(2):
         start = time.perf_counter()
-        read(label)
+        parse_label(label)
         times.append(time.perf_counter() - start)
     return min(times)

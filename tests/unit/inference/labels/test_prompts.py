@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pigeonhole.inference.labels.descriptions import opposed, texts_for
+from pigeonhole.inference.labels.descriptions import find_descriptions, resolve_opposites
 from pigeonhole.inference.labels.label_class import Meaning
-from pigeonhole.inference.labels.prompts import Form, form, prompts_for, render
+from pigeonhole.inference.labels.prompts import LabelForm, build_prompts, detect_form, render
 
 TEMPLATES = ("{}", "a photo of a {}", "a picture of the {}")
 
@@ -38,8 +38,8 @@ TEMPLATES = ("{}", "a photo of a {}", "a picture of the {}")
         ("", "noun"),
     ],
 )
-def test_a_labels_form(label: str, expected: Form) -> None:
-    assert form(label) == expected
+def test_a_labels_form(label: str, expected: LabelForm) -> None:
+    assert detect_form(label) == expected
 
 
 @pytest.mark.parametrize(
@@ -53,24 +53,26 @@ def test_a_labels_form(label: str, expected: Form) -> None:
     ],
 )
 def test_a_label_is_rendered_in_the_templates_that_fit(label: str, expected: tuple[str, ...]) -> None:
-    assert prompts_for(label, TEMPLATES) == expected
+    assert build_prompts(label, TEMPLATES) == expected
 
 
 def test_the_callers_own_templates_are_taken_as_they_are() -> None:
-    assert prompts_for("people", TEMPLATES, own=("a {} seen from above",), meanings=("men",)) == ("a people seen from above",)
+    assert build_prompts("people", TEMPLATES, templates=("a {} seen from above",), descriptions=("men",)) == (
+        "a people seen from above",
+    )
 
 
 def test_an_instruction_joins_the_plain_prompts() -> None:
-    assert prompts_for("a", ("{}",), instruction="tickets of a bank") == ("a", "a (tickets of a bank)")
+    assert build_prompts("a", ("{}",), instruction="tickets of a bank") == ("a", "a (tickets of a bank)")
 
 
 def test_other_words_for_a_label_stand_beside_it() -> None:
-    assert prompts_for("positive", ("{}",), meanings=("I loved it.", "positive")) == ("positive", "I loved it.")
+    assert build_prompts("positive", ("{}",), descriptions=("I loved it.", "positive")) == ("positive", "I loved it.")
 
 
 def test_braces_in_a_label_or_an_instruction_stay_text() -> None:
     assert render("a photo of {}", "{} and {0}") == "a photo of {} and {0}"
-    assert prompts_for("cat", ("{}!",), instruction="say {} or {x}") == ("cat!", "cat! (say {} or {x})")
+    assert build_prompts("cat", ("{}!",), instruction="say {} or {x}") == ("cat!", "cat! (say {} or {x})")
 
 
 @given(st.text(), st.text().filter(lambda text: "{}" not in text), st.text())
@@ -82,24 +84,24 @@ def test_rendering_keeps_every_character(label: str, before: str, after: str) ->
 
 @given(st.text(max_size=100))
 def test_any_label_has_a_prompt(label: str) -> None:
-    assert prompts_for(label, TEMPLATES)
+    assert build_prompts(label, TEMPLATES)
 
 
 @pytest.mark.parametrize("label", ["positive", "Positive", "a positive", "POSITIVE."])
 def test_the_glossary_knows_a_label_however_it_is_written(label: str) -> None:
-    assert "I loved it" in texts_for(label)[0]
+    assert "I loved it" in find_descriptions(label)[0]
 
 
 def test_the_glossary_is_silent_about_other_labels() -> None:
-    assert texts_for("cat") == ()
+    assert find_descriptions("cat") == ()
 
 
 @pytest.mark.parametrize(
     ("negated", "opposite"), [("positive", "negative"), ("Negative", "positive"), ("satisfied", "dissatisfied")]
 )
 def test_what_is_not_the_one_of_two_opposites_is_the_other(negated: str, opposite: str) -> None:
-    assert opposed(Meaning((), not_=(negated,))) == Meaning((opposite,))
+    assert resolve_opposites(Meaning((), negated=(negated,))) == Meaning((opposite,))
 
 
 def test_what_has_no_opposite_stays_negated() -> None:
-    assert opposed(Meaning(("urgent",), not_=("spam", "good"))) == Meaning(("urgent", "bad"), not_=("spam",))
+    assert resolve_opposites(Meaning(("urgent",), negated=("spam", "good"))) == Meaning(("urgent", "bad"), negated=("spam",))

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from pigeonhole.inference.encoders.fake_encoder import FakeEncoder
-from pigeonhole.inference.scoring.calibration import PAIRS, Calibration, Coefficients, Evidence, calibration_from, prior
+from pigeonhole.inference.scoring.calibration import (
+    PAIRS,
+    Calibration,
+    Coefficients,
+    Evidence,
+    parse_calibration,
+    prior_calibration,
+)
 
 INFO = FakeEncoder().info
 PHOTOS = ("image", "text")
@@ -19,9 +26,9 @@ def measured() -> Calibration:
 
 
 def test_what_is_written_is_read_again() -> None:
-    stored = json.loads(json.dumps(measured().content(INFO.revision, ["photos.parquet"])))
+    stored = json.loads(json.dumps(measured().to_content(INFO.revision, ["photos.parquet"])))
 
-    found = calibration_from(stored, INFO)
+    found = parse_calibration(stored, INFO)
 
     assert found.single[PHOTOS] == found.multiple[PHOTOS] == Coefficients(40.0, -8.0, background=-30.0)
     assert found.thresholds["image"] == 0.7
@@ -29,15 +36,15 @@ def test_what_is_written_is_read_again() -> None:
 
 
 def test_a_pair_that_was_not_measured_keeps_the_prior() -> None:
-    found = calibration_from(measured().content(INFO.revision, []), INFO)
+    found = parse_calibration(measured().to_content(INFO.revision, []), INFO)
 
-    assert found.single["image", "image"] == prior(INFO).single["image", "image"]
+    assert found.single["image", "image"] == prior_calibration(INFO).single["image", "image"]
     assert ("image", "image") not in found.measured
-    assert found.thresholds["text"] == prior(INFO).thresholds["text"], "no texts were measured"
+    assert found.thresholds["text"] == prior_calibration(INFO).thresholds["text"], "no texts were measured"
 
 
 def test_without_a_calibration_only_texts_against_texts_are_measured() -> None:
-    found = calibration_from(None, INFO)
+    found = parse_calibration(None, INFO)
 
     assert found.measured == {("text", "text")}
     assert set(found.single) == set(found.multiple) == set(PAIRS)
@@ -59,7 +66,7 @@ def test_without_a_calibration_only_texts_against_texts_are_measured() -> None:
 )
 def test_a_calibration_that_cannot_be_used_says_why(change: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        calibration_from(measured().content(INFO.revision, []) | change, INFO)
+        parse_calibration(measured().to_content(INFO.revision, []) | change, INFO)
 
 
 def test_log_odds_are_a_weighted_sum() -> None:
@@ -72,14 +79,14 @@ def test_log_odds_are_a_weighted_sum() -> None:
 
 def test_the_prior_of_one_label_is_whether_it_outweighs_the_background() -> None:
     """NegLabel's score: with equal cosines a label is as likely as everything else."""
-    weights = prior(INFO).single[PHOTOS]
+    weights = prior_calibration(INFO).single[PHOTOS]
     even = Evidence(np.float32([[0.3]]), np.float32([[0.3]]), np.float32([0]))
     assert weights.log_odds(even) == pytest.approx(0)
 
 
 def test_the_prior_of_several_labels_takes_a_sigmoid_models_own_bias() -> None:
     siglip = replace(INFO, activation="sigmoid", logit_scale=112.0, logit_bias=-16.5)
-    assert prior(siglip).multiple[PHOTOS] == Coefficients(112.0, -16.5)
+    assert prior_calibration(siglip).multiple[PHOTOS] == Coefficients(112.0, -16.5)
 
 
 def test_a_calibrated_pair_can_beat_a_higher_cosine() -> None:

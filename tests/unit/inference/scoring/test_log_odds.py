@@ -6,66 +6,67 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pigeonhole.inference.scoring import log_odds as scoring
+from pigeonhole.inference.scoring import log_odds
+from pigeonhole.inference.scoring.calibration import Floats
 
-log_odds = arrays.arrays(
+odds_matrices = arrays.arrays(
     np.float32,
     st.tuples(st.integers(1, 6), st.integers(2, 24)),
     elements=st.floats(-60, 60, width=32),
 )
 
 
-@given(log_odds)
-def test_single_label_probabilities_sum_to_one(odds: scoring.Floats) -> None:
-    np.testing.assert_allclose(scoring.softmax(odds).sum(axis=1), 1, atol=1e-5)
+@given(odds_matrices)
+def test_single_label_probabilities_sum_to_one(odds: Floats) -> None:
+    np.testing.assert_allclose(log_odds.softmax(odds).sum(axis=1), 1, atol=1e-5)
 
 
-@given(log_odds, st.randoms(use_true_random=False))
-def test_permuting_labels_permutes_scores(odds: scoring.Floats, random: object) -> None:
+@given(odds_matrices, st.randoms(use_true_random=False))
+def test_permuting_labels_permutes_scores(odds: Floats, random: object) -> None:
     order = list(range(odds.shape[1]))
     random.shuffle(order)  # type: ignore[attr-defined]
-    for probabilities in (scoring.softmax, scoring.sigmoid):
+    for probabilities in (log_odds.softmax, log_odds.sigmoid):
         np.testing.assert_allclose(probabilities(odds[:, order]), probabilities(odds)[:, order], atol=1e-6)
 
 
-@given(log_odds)
-def test_a_samples_row_is_the_same_alone_and_in_a_batch(odds: scoring.Floats) -> None:
-    together = scoring.softmax(odds)
+@given(odds_matrices)
+def test_a_samples_row_is_the_same_alone_and_in_a_batch(odds: Floats) -> None:
+    together = log_odds.softmax(odds)
     for index in range(len(odds)):
-        np.testing.assert_array_equal(scoring.softmax(odds[index : index + 1])[0], together[index])
+        np.testing.assert_array_equal(log_odds.softmax(odds[index : index + 1])[0], together[index])
 
 
-@given(log_odds)
-def test_labels_are_ranked_by_probability(odds: scoring.Floats) -> None:
-    for row in scoring.rank(scoring.sigmoid(odds), odds):
+@given(odds_matrices)
+def test_labels_are_ranked_by_probability(odds: Floats) -> None:
+    for row in log_odds.rank(log_odds.sigmoid(odds), odds):
         assert sorted(label.index for label in row) == list(range(odds.shape[1]))
         assert [label.probability for label in row] == sorted((label.probability for label in row), reverse=True)
 
 
 def test_equal_labels_keep_the_requests_order() -> None:
     even = np.full((1, 3), 0.5, dtype=np.float32)
-    assert [label.index for label in scoring.rank(even, even)[0]] == [0, 1, 2]
+    assert [label.index for label in log_odds.rank(even, even)[0]] == [0, 1, 2]
 
 
 def test_sigmoid_and_softmax_survive_extremes() -> None:
     extreme = np.array([[1e4, -1e4, 0.0]], dtype=np.float32)
-    np.testing.assert_allclose(scoring.sigmoid(extreme), [[1, 0, 0.5]], atol=1e-6)
-    np.testing.assert_allclose(scoring.softmax(extreme), [[1, 0, 0]], atol=1e-6)
+    np.testing.assert_allclose(log_odds.sigmoid(extreme), [[1, 0, 0.5]], atol=1e-6)
+    np.testing.assert_allclose(log_odds.softmax(extreme), [[1, 0, 0]], atol=1e-6)
 
 
 def test_pooling_is_the_mean_of_the_modalities_that_are_there() -> None:
     words, pictures = np.float32([2.0, -1.0]), np.float32([4.0, 1.0])
-    np.testing.assert_allclose(scoring.pool([words, pictures]), [3, 0])
-    np.testing.assert_array_equal(scoring.pool([words]), words)
+    np.testing.assert_allclose(log_odds.mean_log_odds([words, pictures]), [3, 0])
+    np.testing.assert_array_equal(log_odds.mean_log_odds([words]), words)
 
 
 def test_the_unit_mean_has_length_one_even_of_opposites() -> None:
     rows = np.float32([[1, 0], [0, 1]])
-    np.testing.assert_allclose(scoring.unit_mean(rows), [2**-0.5, 2**-0.5], atol=1e-6)
-    np.testing.assert_allclose(scoring.unit_mean(np.float32([[1, 0], [-1, 0]])), [1, 0])
+    np.testing.assert_allclose(log_odds.unit_mean(rows), [2**-0.5, 2**-0.5], atol=1e-6)
+    np.testing.assert_allclose(log_odds.unit_mean(np.float32([[1, 0], [-1, 0]])), [1, 0])
 
 
-ranked = scoring.rank(np.float32([[0.2, 0.9, 0.6]]), np.zeros((1, 3), np.float32))[0]
+ranked = log_odds.rank(np.float32([[0.2, 0.9, 0.6]]), np.zeros((1, 3), np.float32))[0]
 
 
 @pytest.mark.parametrize(
@@ -80,57 +81,57 @@ ranked = scoring.rank(np.float32([[0.2, 0.9, 0.6]]), np.zeros((1, 3), np.float32
     ],
 )
 def test_choosing(options: dict[str, object], expected: list[int]) -> None:
-    assert [label.index for label in scoring.choose(ranked, **options)] == expected  # type: ignore[arg-type]
+    assert [label.index for label in log_odds.choose(ranked, **options)] == expected  # type: ignore[arg-type]
 
 
 def test_none_of_these_gives_way_to_any_label_that_reaches_the_threshold_and_excludes_the_others() -> None:
-    row = scoring.rank(np.float32([[0.6, 0.7, 0.3]]), np.zeros((1, 3), np.float32))[0]
-    assert [it.index for it in scoring.choose(row, multiple=True, threshold=0.5, top_k=None, none={1})] == [0]
-    assert [it.index for it in scoring.choose(row, multiple=True, threshold=0.9, top_k=None, none={1})] == [1]
-    assert [it.index for it in scoring.choose(row, multiple=True, threshold=0.2, top_k=1, none={1})] == [0]
-    assert [it.index for it in scoring.choose(row, multiple=False, threshold=0.2, top_k=None, none={1})] == [1]
+    row = log_odds.rank(np.float32([[0.6, 0.7, 0.3]]), np.zeros((1, 3), np.float32))[0]
+    assert [it.index for it in log_odds.choose(row, multiple=True, threshold=0.5, top_k=None, none={1})] == [0]
+    assert [it.index for it in log_odds.choose(row, multiple=True, threshold=0.9, top_k=None, none={1})] == [1]
+    assert [it.index for it in log_odds.choose(row, multiple=True, threshold=0.2, top_k=1, none={1})] == [0]
+    assert [it.index for it in log_odds.choose(row, multiple=False, threshold=0.2, top_k=None, none={1})] == [1]
 
 
 odds_of_x = arrays.arrays(np.float32, st.integers(1, 6), elements=st.floats(-60, 60, width=32))
 
 
 @given(odds_of_x)
-def test_a_label_and_its_negation_share_the_probability_of_two(odds: scoring.Floats) -> None:
-    against = scoring.without(odds, among_labels=True, multiple=False)
-    probabilities = scoring.softmax(np.stack([odds, against], axis=1))
-    np.testing.assert_allclose(probabilities[:, 0], scoring.sigmoid(odds), atol=1e-6)
+def test_a_label_and_its_negation_share_the_probability_of_two(odds: Floats) -> None:
+    against = log_odds.negated_log_odds(odds, among_labels=True, multiple=False)
+    probabilities = log_odds.softmax(np.stack([odds, against], axis=1))
+    np.testing.assert_allclose(probabilities[:, 0], log_odds.sigmoid(odds), atol=1e-6)
 
 
 @given(odds_of_x)
-def test_a_negation_alone_is_near_the_background_unless_it_is_wrong(odds: scoring.Floats) -> None:
-    alone = scoring.without(odds, among_labels=False, multiple=False)
+def test_a_negation_alone_is_near_the_background_unless_it_is_wrong(odds: Floats) -> None:
+    alone = log_odds.negated_log_odds(odds, among_labels=False, multiple=False)
     assert (alone <= 0).all()
     np.testing.assert_allclose(alone[odds < -10], 0, atol=1e-4)
     np.testing.assert_allclose(alone[odds > 20], -odds[odds > 20], rtol=1e-5)
 
 
 @given(odds_of_x)
-def test_with_several_labels_a_negation_is_the_complement(odds: scoring.Floats) -> None:
-    against = scoring.without(odds, among_labels=False, multiple=True)
-    np.testing.assert_allclose(scoring.sigmoid(against), 1 - scoring.sigmoid(odds), atol=1e-6)
+def test_with_several_labels_a_negation_is_the_complement(odds: Floats) -> None:
+    against = log_odds.negated_log_odds(odds, among_labels=False, multiple=True)
+    np.testing.assert_allclose(log_odds.sigmoid(against), 1 - log_odds.sigmoid(odds), atol=1e-6)
 
 
 def test_none_of_these_is_the_background_or_with_several_labels_what_the_best_one_leaves() -> None:
     columns = [np.float32([3, -2]), np.float32([-1, -4])]
-    np.testing.assert_array_equal(scoring.none_of(columns, [], 2, multiple=False), [0, 0])
-    np.testing.assert_array_equal(scoring.none_of(columns, [], 2, multiple=True), [-3, 2])
-    np.testing.assert_array_equal(scoring.none_of([], [], 2, multiple=True), [0, 0])
+    np.testing.assert_array_equal(log_odds.none_log_odds(columns, [], 2, multiple=False), [0, 0])
+    np.testing.assert_array_equal(log_odds.none_log_odds(columns, [], 2, multiple=True), [-3, 2])
+    np.testing.assert_array_equal(log_odds.none_log_odds([], [], 2, multiple=True), [0, 0])
 
 
 def test_beside_a_negation_none_of_these_says_that_it_is_wrong() -> None:
-    found = scoring.none_of([], [np.float32([9, -9]), np.float32([20, 20])], 2, multiple=False)
+    found = log_odds.none_log_odds([], [np.float32([9, -9]), np.float32([20, 20])], 2, multiple=False)
     np.testing.assert_allclose(found, [0, -9], atol=1e-3)
 
 
 def test_the_background_is_the_log_sum_of_what_is_not_left_out() -> None:
     cosines = np.float32([[0.1, 0.3, 0.2], [0.0, 0.0, 0.0]])
     left_out = np.array([[False, True, False], [False, False, False]])
-    found = scoring.background_weight(cosines, left_out, 10.0)
+    found = log_odds.background_value(cosines, left_out, 10.0)
     np.testing.assert_allclose(found[0], [np.log(np.e**1 + np.e**2) / 10, np.log(np.e**1 + np.e**3 + np.e**2) / 10], atol=1e-6)
     np.testing.assert_allclose(found[1], [np.log(2) / 10, np.log(3) / 10], atol=1e-6)
 
@@ -138,23 +139,23 @@ def test_the_background_is_the_log_sum_of_what_is_not_left_out() -> None:
 def test_concepts_near_a_label_are_left_out_for_that_label_alone() -> None:
     concepts = np.eye(100, dtype=np.float32)
     labels = np.float32([concepts[3], concepts[7]])
-    left_out = scoring.near(labels @ concepts.T)
+    left_out = log_odds.nearest_to_each(labels @ concepts.T)
     assert left_out[:, [3, 7]].tolist() == [[True, False], [False, True]]
     assert left_out.sum(axis=1).tolist() == [2, 2]  # 2 % of 100
 
 
-def random_rows(count: int, *, seed: int) -> scoring.Floats:
+def random_rows(count: int, *, seed: int) -> Floats:
     vectors = np.random.default_rng(seed).standard_normal((count, 16))
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
 
 
 def test_evidence_holds_cosines_background_and_for_texts_hubness() -> None:
     rows = np.eye(60, dtype=np.float32)
-    found = scoring.evidence(rows[:3], rows[:2], rows, 20.0, exclusive=False, texts=rows[:4])
+    found = log_odds.compute_evidence(rows[:3], rows[:2], rows, 20.0, exclusive=False, texts=rows[:4])
     np.testing.assert_array_equal(found.cosines, rows[:3] @ rows[:2].T)
     assert found.background.shape == (3, 2)
     np.testing.assert_allclose(found.hubness, [0.25, 0.25])
-    assert scoring.evidence(rows[:3], rows[:2], rows, 20.0, exclusive=False).hubness.tolist() == [0, 0]
+    assert log_odds.compute_evidence(rows[:3], rows[:2], rows, 20.0, exclusive=False).hubness.tolist() == [0, 0]
 
 
 def test_labels_that_exclude_each_other_meet_one_background_without_what_is_near_any() -> None:
@@ -162,24 +163,24 @@ def test_labels_that_exclude_each_other_meet_one_background_without_what_is_near
     samples, labels = random_rows(5, seed=1), random_rows(4, seed=2)
     concepts = np.concatenate([labels, random_rows(96, seed=3)])
 
-    found = scoring.evidence(samples, labels, concepts, 20.0, exclusive=True)
+    found = log_odds.compute_evidence(samples, labels, concepts, 20.0, exclusive=True)
 
     assert found.background.shape == (5, 4)
     assert (found.background == found.background[:, :1]).all()
-    left_out = scoring.near(labels @ concepts.T).any(axis=0, keepdims=True)
+    left_out = log_odds.nearest_to_each(labels @ concepts.T).any(axis=0, keepdims=True)
     assert left_out[0, :4].all()
     np.testing.assert_array_equal(
-        found.background[:, :1], scoring.background_weight(samples @ concepts.T, left_out, 20.0), strict=True
+        found.background[:, :1], log_odds.background_value(samples @ concepts.T, left_out, 20.0), strict=True
     )
 
 
 def test_several_labels_meet_a_background_each_that_no_other_label_changes() -> None:
     samples, labels, concepts = random_rows(5, seed=1), random_rows(4, seed=2), random_rows(100, seed=3)
 
-    together = scoring.evidence(samples, labels, concepts, 20.0, exclusive=False)
+    together = log_odds.compute_evidence(samples, labels, concepts, 20.0, exclusive=False)
 
     for k in range(4):
-        alone = scoring.evidence(samples, labels[k : k + 1], concepts, 20.0, exclusive=False)
+        alone = log_odds.compute_evidence(samples, labels[k : k + 1], concepts, 20.0, exclusive=False)
         np.testing.assert_allclose(together.background[:, k], alone.background[:, 0], rtol=1e-5)
 
 
@@ -187,9 +188,9 @@ def test_however_many_labels_there_are_most_of_the_background_stays() -> None:
     """A hundred labels are near to everything between them, and "none of these" has to stand for something."""
     labels, concepts = random_rows(200, seed=2), random_rows(100, seed=3)
 
-    found = scoring.evidence(labels[:1], labels, concepts, 20.0, exclusive=True)
+    found = log_odds.compute_evidence(labels[:1], labels, concepts, 20.0, exclusive=True)
 
     cosines = labels @ concepts.T
-    nearest = np.argsort(-cosines.max(axis=0))[: round(100 * scoring.MOST_NEAR)]
+    nearest = np.argsort(-cosines.max(axis=0))[: round(100 * log_odds.MAX_NEAR_SHARE)]
     left_out = np.isin(np.arange(100), nearest)[None]
-    np.testing.assert_allclose(found.background[:, :1], scoring.background_weight(cosines[:1], left_out, 20.0))
+    np.testing.assert_allclose(found.background[:, :1], log_odds.background_value(cosines[:1], left_out, 20.0))

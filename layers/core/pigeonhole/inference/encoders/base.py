@@ -63,7 +63,7 @@ class Encoder(Protocol):
 
 
 @dataclass(frozen=True)
-class Backgrounds:
+class BackgroundEmbeddings:
     """Generic concepts against which labels are weighed (backgrounds.py), embedded once for a model.
 
     `photos`: what photos show, in the space of the image-text encoder; `texts`: texts at large, in the sentence encoder's.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pigeonhole.inference.encoders import artifact
-from pigeonhole.inference.encoders.base import Backgrounds, Encoder
+from pigeonhole.inference.encoders.base import BackgroundEmbeddings, Encoder
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class LoadedModel:
 
     encoder: Encoder
     sentence: Encoder
-    backgrounds: Backgrounds
+    background: BackgroundEmbeddings
     calibration: dict[str, Any] | None
 
 
@@ -76,8 +76,8 @@ def load(model_dir: Path, *, threads: int = 1) -> LoadedModel:
 
     manifest = artifact.read(model_dir)
     encoder, sentence = onnx_encoder.load(model_dir, manifest, threads=threads)
-    backgrounds = background_files.read(model_dir, encoder.info.dim, sentence.info.dim)
-    return LoadedModel(encoder, sentence, backgrounds, read_calibration(model_dir))
+    background = background_files.read(model_dir, encoder.info.dim, sentence.info.dim)
+    return LoadedModel(encoder, sentence, background, read_calibration(model_dir))
 
 
 def read_calibration(folder: Path) -> dict[str, Any] | None:

@@ -1,17 +1,17 @@
-"""What the world is like apart from a request's labels: generic things in photos and generic texts, as data.
+"""The background concepts, as data: generic things in photos and generic texts, which stand for everything but the labels.
 
-A single label, or a negated one, has nothing to be weighed against; these stand in for everything that it isn't, as the
-negative labels of NegLabel do (Jiang et al. 2024, arXiv 2403.20078, who take theirs from WordNet).
+A single label, or a negated one, has no other label to be compared with. The background concepts take that place, as the
+negative labels of NegLabel do (Jiang et al. 2024, arXiv 2403.20078, who take their labels from WordNet).
 """
 
 from __future__ import annotations
 
 
-def _listed(*rows: str) -> tuple[str, ...]:
+def _split(*rows: str) -> tuple[str, ...]:
     return tuple(entry.strip() for row in rows for entry in row.split(","))
 
 
-PHOTO_CONCEPTS: tuple[str, ...] = _listed(
+PHOTO_CONCEPTS: tuple[str, ...] = _split(
     # People and the body
     "portrait of a person, baby, young child, teenager, elderly person, crowd of people, family, group of friends",
     "close-up of a face, eye, hand, hair, beard, tattoo, dancer",
@@ -122,7 +122,7 @@ PHOTO_CONCEPTS: tuple[str, ...] = _listed(
     # Trouble and war
     "explosion, burning building, earthquake damage, tank, pistol, flag",
 )
-"""Common things that photos show, spread over what people photograph; named as a label would be, in at most four words."""
+"""Common things that photos show, of every kind of photo. Each is named as a label would be, in at most four words."""
 
 TEXTS: tuple[str, ...] = (
     # News: politics and law-making
@@ -471,4 +471,4 @@ TEXTS: tuple[str, ...] = (
     "The parents' evening has been moved to the school hall.",
     "Your son did well in mathematics but should read more.",
 )
-"""Short texts of the kinds that services sort, balanced over kinds; 3 to 25 words each, and written for this list."""
+"""Short texts of the kinds that services sort, balanced over the kinds. Each has 3 to 25 words, written for this list."""

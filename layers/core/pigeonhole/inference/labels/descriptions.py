@@ -1,17 +1,17 @@
-"""What common one-word labels for texts mean, in other words: "positive" of a review is not what it is of a test.
+"""Describe in other words what common one-word labels for texts mean.
 
-A sentence encoder puts "positive" near blood tests and numbers. So some labels that callers give texts are embedded together
-with texts that say or show what is meant (a verbaliser, as of Schick & Schütze 2021 and Hu et al. 2022, KPT, with sentences for
-words). It holds words for texts at large, none of a single trade. docs/models.md has what it brings.
+A sentence encoder puts "positive" near blood tests and numbers. So common labels for texts are embedded together with texts
+that say or show what is meant (a verbaliser: Schick & Schütze 2021; KPT, Hu et al. 2022, with sentences in place of words).
+The table holds words for texts in general, none of a single trade. docs/models.md has the measured effect.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from pigeonhole.inference.labels.label_class import Meaning, bare
+from pigeonhole.inference.labels.label_class import Meaning, normalize
 
-_GLOSSARY = {
+_DESCRIPTIONS = {
     # Sentiment
     "positive": ("It was great, I loved it.", "wonderful, excellent and enjoyable", "a good experience"),
     "negative": ("It was terrible, I hated it.", "awful, disappointing and bad", "a bad experience"),
@@ -112,25 +112,25 @@ _GLOSSARY = {
     "goodbye": ("Bye, see you later.",),
     "thanks": ("Thank you very much.",),
 }
-# A text that isn't positive isn't just any text: it is negative. Only pairs of which a judgement is one or the other: what
-# isn't spam may be anything, and who isn't happy may be angry or afraid.
+# A text that isn't positive is negative. The table holds only pairs of which one always holds: a text that isn't spam may be
+# about anything, and an author who isn't happy may be angry or afraid.
 _OPPOSITES = (
     ("positive", "negative"),
     ("good", "bad"),
     ("favourable", "unfavourable"),
     ("satisfied", "dissatisfied"),
 )
-_TEXTS = {bare(label): texts for label, texts in _GLOSSARY.items()}
-_OPPOSITE_OF = {bare(one): other for pair in _OPPOSITES for one, other in (pair, pair[::-1])}
+_BY_LABEL = {normalize(label): texts for label, texts in _DESCRIPTIONS.items()}
+_OPPOSITE_OF = {normalize(first): second for pair in _OPPOSITES for first, second in (pair, pair[::-1])}
 
 
-def texts_for(label: str) -> tuple[str, ...]:
-    """What a label means in other words; nothing for a label that isn't listed. Case, article and plural don't matter."""
-    return _TEXTS.get(bare(label), ())
+def find_descriptions(label: str) -> tuple[str, ...]:
+    """Return the descriptions of a label, empty if the table lacks it. Case, article and plural make no difference."""
+    return _BY_LABEL.get(normalize(label), ())
 
 
-def opposed(meaning: Meaning) -> Meaning:
-    """Read what a label for texts is not as its opposite, where there is one: "not positive" as "negative"."""
-    opposites = tuple(_OPPOSITE_OF[bare(text)] for text in meaning.not_ if bare(text) in _OPPOSITE_OF)
-    not_ = tuple(text for text in meaning.not_ if bare(text) not in _OPPOSITE_OF)
-    return replace(meaning, things=meaning.things + opposites, not_=not_)
+def resolve_opposites(meaning: Meaning) -> Meaning:
+    """Replace what a label for texts negates by its opposite, if it has one: "not positive" becomes "negative"."""
+    opposites = tuple(_OPPOSITE_OF[normalize(text)] for text in meaning.negated if normalize(text) in _OPPOSITE_OF)
+    negated = tuple(text for text in meaning.negated if normalize(text) not in _OPPOSITE_OF)
+    return replace(meaning, things=meaning.things + opposites, negated=negated)

@@ -1,6 +1,7 @@
-"""Labels merge by key: all entries of one name describe one class, by words, by example images or by both.
+"""Merge a request's labels by name, and read what the texts of a label mean.
 
-What the words mean is read here, too: a thing, what a thing is not ("not a hotdog"), or none of the other labels ("other").
+All entries of one name describe one class: by words, by example images, or by both. A text names a thing, negates a thing
+("not a hotdog"), or means none of the other labels ("other").
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from pigeonhole.inference.labels import negation as label_kinds
+from pigeonhole.inference.labels.negation import parse_label
 
 
 class LabelEntry(Protocol):
@@ -27,60 +28,76 @@ class LabelEntry(Protocol):
 
 @dataclass(frozen=True)
 class LabelClass:
-    """One class: its name in the answer, the texts and the image values that describe it, without repeats, in order."""
+    """One class of a request.
+
+    Attributes:
+        name: The name of the class in the answer.
+        texts: The texts that describe the class, without repeats, in the order of the request.
+        images: The values of its example images, without repeats, in the order of the request.
+    """
 
     name: str
     texts: tuple[str, ...]
     images: tuple[str, ...]
 
 
-def merge(entries: Iterable[LabelEntry]) -> tuple[LabelClass, ...]:
-    """Merge entries by name, in the order in which the names first come.
+def merge_labels(entries: Iterable[LabelEntry]) -> tuple[LabelClass, ...]:
+    """Merge entries by name, in the order in which the names first occur.
 
-    Exact duplicates (name, type, value) count once. The `text` of an image label describes its class as words do.
+    Exact duplicates (name, type, value) count once. The `text` of an image label is one more text of its class.
     """
     texts: dict[str, dict[str, None]] = {}
     images: dict[str, dict[str, None]] = {}
     for entry in entries:
-        of_class = texts.setdefault(entry.name, {}), images.setdefault(entry.name, {})
+        class_texts, class_images = texts.setdefault(entry.name, {}), images.setdefault(entry.name, {})
         if entry.type == "text":
-            of_class[0][entry.value] = None
+            class_texts[entry.value] = None
         else:
-            of_class[1][entry.value] = None
+            class_images[entry.value] = None
             if entry.text:
-                of_class[0][entry.text] = None
+                class_texts[entry.text] = None
     return tuple(LabelClass(name, tuple(texts[name]), tuple(images[name])) for name in texts)
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a class's texts mean: `things` that it is, things that it is `not_`, or that it is `none` of the other labels."""
+    """What the texts of a class mean.
+
+    Attributes:
+        things: Texts that name what the class is.
+        negated: Texts that name what the class is not.
+        is_none: Whether the class stands for none of the other labels.
+    """
 
     things: tuple[str, ...]
-    not_: tuple[str, ...] = ()
-    none: bool = False
+    negated: tuple[str, ...] = ()
+    is_none: bool = False
 
 
-def meaning(label: LabelClass) -> Meaning:
-    """Read a class's texts. "other" beside other descriptions of the same class says nothing more."""
-    readings = [label_kinds.read(text) for text in label.texts]
+def parse_meaning(label: LabelClass) -> Meaning:
+    """Read the texts of a class.
+
+    A text such as "other" is ignored if the class has another text or an example image.
+    """
+    readings = [parse_label(text) for text in label.texts]
     things = tuple(reading.text for reading in readings if reading.kind == "plain")
-    not_ = tuple(dict.fromkeys(reading.text for reading in readings if reading.kind == "negated"))
-    return Meaning(things, not_, none=not (things or not_ or label.images))
+    negated = tuple(dict.fromkeys(reading.text for reading in readings if reading.kind == "negated"))
+    return Meaning(things, negated, is_none=not (things or negated or label.images))
 
 
 _NO_PLURALS = frozenset({"news", "goods", "lens", "species", "series", "physics", "politics", "economics", "mathematics"})
 
 
-def same_thing(one: str, other: str) -> bool:
-    """Whether two texts name one thing. "hot dog" is a "hotdog"."""
-    return bare(one).replace(" ", "") == bare(other).replace(" ", "")
+def is_same_thing(first: str, second: str) -> bool:
+    """Return whether two texts name the same thing, as "hot dog" and "hotdog" do."""
+    return normalize(first).replace(" ", "") == normalize(second).replace(" ", "")
 
 
-def bare(text: str) -> str:
-    """A label without what makes no other thing of it: case, hyphens, a leading article, a plural's s, a full stop."""
+def normalize(text: str) -> str:
+    """Remove from a label what doesn't change its meaning: case, hyphens, a leading article, a plural's s, a full stop."""
     words = text.casefold().replace("-", " ").replace("_", " ").split()
     if len(words) > 1 and words[0] in ("a", "an", "the"):
         words = words[1:]
-    bare = " ".join(words).rstrip(".!?")
-    return bare[:-1] if bare[-1:] == "s" and len(bare) > 3 and bare[-2:] != "ss" and bare not in _NO_PLURALS else bare
+    phrase = " ".join(words).rstrip(".!?")
+    is_plural = phrase[-1:] == "s" and len(phrase) > 3 and phrase[-2:] != "ss" and phrase not in _NO_PLURALS
+    return phrase[:-1] if is_plural else phrase

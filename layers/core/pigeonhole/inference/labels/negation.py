@@ -1,16 +1,16 @@
-"""Labels that say what a sample is not ("not a hotdog", "no people") or that no label fits ("other") are recognised by form.
+"""Recognise by its form a label that negates a thing ("not a hotdog", "no people") or means none of the labels ("other").
 
-An embedding hardly tells "a dog" from "no dog", so these two kinds have to be read from their words before they are embedded.
-Every rule is a row of a table below. A doubtful label is plain: it is then judged as its author wrote it, which a wrong
-reading would turn upside down. What was decided where English leaves a choice:
+The embeddings of "a dog" and "no dog" are almost equal, so these labels must be read from their words before they are
+embedded. Every rule is a row of a table below. A doubtful label is plain: it is scored as its author wrote it, and a wrong
+reading would invert its meaning. Where English leaves a choice, the rules decide as follows:
 
-* A "not" inside a sentence ("card not working") reports an event and is plain, and so are faults, refusals, prohibitions,
-  numbers and set phrases that start with a negation ("no signal", "no thanks", "no smoking", "No. 5", "not bad").
-* "lack of X" and "X missing" are things that people write about, hence plain; "absence of X" is negated.
-* "nobody" and "no one" are mostly subjects of sentences, hence plain.
-* "nothing" by itself names nothing that could be embedded, hence none; with more words ("Nothing Phone") it is plain.
+* A "not" inside a sentence ("card not working") reports an event and is plain. The same holds for faults, refusals,
+  prohibitions, numbers and set phrases that start with a negation ("no signal", "no thanks", "no smoking", "No. 5", "not bad").
+* "lack of X" and "X missing" are subjects that people write about, so they are plain. "absence of X" is negated.
+* The pronoun of absent people ("no one" and its one-word form) is mostly the subject of a sentence, so it is plain.
+* "nothing" by itself has no meaning that could be embedded, so it is none. With more words ("Nothing Phone") it is plain.
 * A contrast or a list ("not a dog but a cat", "not only food", "no dog, no cat") says more than one thing and is plain.
-* Two negations cancel out: "not a non-food item" is plain, and its text is "food item". Three or more are left alone.
+* Two negations cancel out: "not a non-food item" is plain, and its text is "food item". Three or more are left unchanged.
 """
 
 from __future__ import annotations
@@ -26,8 +26,10 @@ ReadingKind = Literal["plain", "negated", "none"]
 class Reading:
     """What a label says.
 
-    `text` is what to embed: the label itself if plain (without its negations where two cancel out), what is negated if negated
-    ("hotdog" for "Not a hotdog!"), and "" for none.
+    Attributes:
+        kind: Whether the label is plain, negates a thing, or means none of the other labels.
+        text: The text to embed. For a plain label it is the label, without negations that cancel out. For a negated label it
+            is what the label negates ("hotdog" for "Not a hotdog!"). For none it is empty.
     """
 
     kind: ReadingKind
@@ -35,45 +37,50 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Form:
-    """A way to negate: a pattern for the whole label, whose group `what` is negated unless that begins with an idiom."""
+class NegationForm:
+    """A way to negate a thing in English.
+
+    Attributes:
+        pattern: Matches a whole label. Its group `thing` is what the label negates.
+        idioms: Matches the start of set phrases. A label whose group `thing` starts with one is plain.
+    """
 
     pattern: re.Pattern[str]
     idioms: re.Pattern[str]
 
 
 def _words(*phrases: str) -> str:
-    """Any of some space-separated words and of some longer phrases (with "_" for a space), as an alternation."""
+    """Return an alternation of words. Words are separated by spaces; "_" stands for a space inside a longer phrase."""
     return "(?:" + "|".join(word.replace("_", " ") for phrase in phrases for word in phrase.split()) + ")"
 
 
-def _begins(*phrases: str) -> re.Pattern[str]:
+def _starts_with(*phrases: str) -> re.Pattern[str]:
     return re.compile(_words(*phrases) + r"(?![\w'])", re.IGNORECASE)
 
 
-# Every pattern sees a label after _tidy: single spaces, straight apostrophes, "-" for every dash. None nests one unbounded
-# repetition in another, so each takes linear time.
+# Every pattern gets a label after _tidy: single spaces, straight apostrophes, "-" for every dash. No pattern nests one
+# unbounded repetition in another, so each pattern takes linear time.
 
-# --- What is being labelled: words that add nothing to "no people" in "a picture with no people".
+# --- The subject of a label: words that add nothing to "no people" in "a picture with no people".
 _SAMPLE = _words("photo photograph picture pic image snapshot shot frame scene text sentence passage")
-_THING = _words("something anything everything things? stuff content samples?")
+_STUFF = _words("something anything everything things? stuff content samples?")
 _WRITING = _words("message email mail document article post comment tweet review")
-_WHO = (
-    rf"(?:(?:it|this|that|they|these|those|(?:(?:an?|the|this|any|some) )?{_SAMPLE}s?(?: of {_THING})?|(?:the|this) {_WRITING}"
-    rf"|{_THING})(?: (?:that|which|where|in which))? )?"
+_SUBJECT = (
+    rf"(?:(?:it|this|that|they|these|those|(?:(?:an?|the|this|any|some) )?{_SAMPLE}s?(?: of {_STUFF})?|(?:the|this) {_WRITING}"
+    rf"|{_STUFF})(?: (?:that|which|where|in which))? )?"
 )
 _THE_SAMPLE = rf"in (?:it|(?:an?|the|this) {_SAMPLE})"
 
-# --- Set phrases, by the negation that they begin with. What follows them doesn't matter ("no smoking sign").
-_AFTER_NOT = _begins(
+# --- Set phrases, by the negation that they start with. The words after them don't matter ("no smoking sign").
+_AFTER_NOT = _starts_with(
     "bad good great ok okay well fine only just merely even yet enough too very so quite all every everyone everything always",
     "really much many long sure now today again able if because until unless when as than to once twice",
     "safe_for_work for_sale for_profit in_stock in_service in_use on_time at_all at_home by_chance",
-    # Events, of which customers complain: the text says them, and silence doesn't.
+    # Events that customers complain about. A text mentions them; their absence is not mentioned.
     "found received delivered arrived sent available allowed permitted recogni[sz]ed supported",
     "working loading responding charging receiving getting arriving starting connecting opening syncing",
 )
-_AFTER_NO = _begins(
+_AFTER_NO = _starts_with(
     r"#?\d\S* one",
     # Answers and set phrases.
     "idea problems? worries thanks thank_you doubt way matter longer more sooner wonder less fewer better later comment",
@@ -83,22 +90,22 @@ _AFTER_NO = _begins(
     # Prohibitions, as on signs.
     "entry exit smoking parking trespassing littering loitering stopping standing waiting passing overtaking swimming diving",
     r"fishing hunting camping cycling photography admittance through_road vacancy u[-_]turns? (?:left|right)_turns?",
-    # Faults, of which customers complain.
+    # Faults that customers complain about.
     "internet signal reply replies response answer refunds? connection connectivity network coverage reception service access",
     "power electricity sound audio wi-?fi hot_water dial_tone confirmation receipt results",
 )
-_AFTER_NON = _begins(
+_AFTER_NON = _starts_with(
     "fiction fictional stick stop profits? profit-making sense binary fungible alcoholic dairy verbal existent fat ferrous",
     "linear slip iron woven refundable returnable disclosure governmental government payment attendance delivery receipt",
     "events? starter invasive prescription league playable player proliferation violence smoking sequiturs? grata troppo",
 )
-_AFTER_WITHOUT = _begins(
+_AFTER_WITHOUT = _starts_with(
     "a_doubt doubt warning notice delay fail question exception borders further_ado end a_trace a_cause reason prejudice",
     "limits permission authori[sz]ation consent precedent saying",
 )
-_AFTER_FREE_OF = _begins("charge cost duty tax")
-_AFTER_BUT = _begins("the_girl the_kitchen_sink")
-_CARD = _begins("card")  # "card not present" is a kind of payment
+_AFTER_FREE_OF = _starts_with("charge cost duty tax")
+_AFTER_BUT = _starts_with("the_girl the_kitchen_sink")
+_CARD = _starts_with("card")  # "card not present" is a way to pay
 _NO_IDIOM = re.compile(r"(?!)")
 
 _CONTAIN = _words("contain show include have mention depict feature involve concern discuss display relate_to refer_to")
@@ -106,51 +113,51 @@ _CONTAINS = _words("contains? shows? includes? has have mentions? depicts? featu
 _BUT = _words("but except(?:_for)? besides other_than else_than else_but apart_from excluding that's_not")
 
 
-def _form(pattern: str, idioms: re.Pattern[str]) -> Form:
-    return Form(re.compile(pattern.replace("WHAT", "(?P<what>.+)"), re.IGNORECASE), idioms)
+def _form(pattern: str, idioms: re.Pattern[str]) -> NegationForm:
+    return NegationForm(re.compile(pattern.replace("THING", "(?P<thing>.+)"), re.IGNORECASE), idioms)
 
 
-FORMS: tuple[Form, ...] = (
-    _form(r"!(?![!=]) ?WHAT", _NO_IDIOM),
-    _form(r"not(?:[ -]|(?=\())WHAT", _AFTER_NOT),
-    _form(rf"{_THING} not WHAT", _AFTER_NOT),
-    _form(rf"{_WHO}(?:is not|isn'?t|are not|aren'?t) WHAT", _AFTER_NOT),
-    _form(r"(?:it's|that's|they're|these're|those're) not WHAT", _AFTER_NOT),
-    _form(rf"{_WHO}(?:does not|doesn'?t) {_CONTAIN} WHAT", _AFTER_NO),
-    # Without a subject this would be a command ("do not show ads").
-    _form(rf"(?:they|these|those|{_SAMPLE}s (?:that|which)) (?:do not|don'?t) {_CONTAIN} WHAT", _AFTER_NO),
-    _form(r"there (?:isn'?t|aren'?t) WHAT", _AFTER_NOT),
-    _form(rf"{_WHO}(?:not (?:about|showing|containing)) WHAT", _NO_IDIOM),
-    _form(r"no (?:signs?|evidence|traces?) of WHAT", _NO_IDIOM),
-    _form(r"no[ -]WHAT", _AFTER_NO),
-    _form(rf"{_WHO}{_CONTAINS} no WHAT", _AFTER_NO),
-    _form(rf"{_WHO}(?:there is|there's|there are|there're) (?:no|not any) WHAT", _AFTER_NO),
-    _form(rf"(?:(?:an?|the) )?{_SAMPLE}s? (?:of|where|in which) (?:not|no) WHAT", _AFTER_NO),
-    _form(r"non[ -]WHAT", _AFTER_NON),
-    _form(rf"(?:an?|the|{_SAMPLE}s? of(?: an?)?|an? {_SAMPLE} of(?: an?)?) non-WHAT", _AFTER_NON),
-    # Written as one word, only what is no word of its own with a narrower meaning ("nonfiction", "nonstop").
-    _form(r"non(?P<what>(?:food|spam|human|toxic|urgent|medical|offensive|hotdog)s?(?: .+)?)", _NO_IDIOM),
-    _form(rf"{_WHO}without[ -]WHAT", _AFTER_WITHOUT),
-    _form(rf"{_WHO}(?:is |are )?free (?:of|from) WHAT", _AFTER_FREE_OF),
-    _form(rf"{_WHO}(?:is |are )?devoid of WHAT", _NO_IDIOM),
-    _form(r"(?:the )?absence of WHAT", _NO_IDIOM),
-    _form(rf"{_WHO}(?:is |are )?(?:unrelated|irrelevant) to WHAT", _NO_IDIOM),
-    _form(rf"{_WHO}(?:has |have )?nothing to do with WHAT", _NO_IDIOM),
-    _form(rf"(?:(?:(?:an?|the) )?{_SAMPLE}s? of )?(?:anything|everything) {_BUT} WHAT", _AFTER_BUT),
+FORMS: tuple[NegationForm, ...] = (
+    _form(r"!(?![!=]) ?THING", _NO_IDIOM),
+    _form(r"not(?:[ -]|(?=\())THING", _AFTER_NOT),
+    _form(rf"{_STUFF} not THING", _AFTER_NOT),
+    _form(rf"{_SUBJECT}(?:is not|isn'?t|are not|aren'?t) THING", _AFTER_NOT),
+    _form(r"(?:it's|that's|they're|these're|those're) not THING", _AFTER_NOT),
+    _form(rf"{_SUBJECT}(?:does not|doesn'?t) {_CONTAIN} THING", _AFTER_NO),
+    # Without a subject, the label would be a command ("do not show ads").
+    _form(rf"(?:they|these|those|{_SAMPLE}s (?:that|which)) (?:do not|don'?t) {_CONTAIN} THING", _AFTER_NO),
+    _form(r"there (?:isn'?t|aren'?t) THING", _AFTER_NOT),
+    _form(rf"{_SUBJECT}(?:not (?:about|showing|containing)) THING", _NO_IDIOM),
+    _form(r"no (?:signs?|evidence|traces?) of THING", _NO_IDIOM),
+    _form(r"no[ -]THING", _AFTER_NO),
+    _form(rf"{_SUBJECT}{_CONTAINS} no THING", _AFTER_NO),
+    _form(rf"{_SUBJECT}(?:there is|there's|there are|there're) (?:no|not any) THING", _AFTER_NO),
+    _form(rf"(?:(?:an?|the) )?{_SAMPLE}s? (?:of|where|in which) (?:not|no) THING", _AFTER_NO),
+    _form(r"non[ -]THING", _AFTER_NON),
+    _form(rf"(?:an?|the|{_SAMPLE}s? of(?: an?)?|an? {_SAMPLE} of(?: an?)?) non-THING", _AFTER_NON),
+    # As one word, only words that have no narrower meaning of their own, as "nonfiction" and "nonstop" have.
+    _form(r"non(?P<thing>(?:food|spam|human|toxic|urgent|medical|offensive|hotdog)s?(?: .+)?)", _NO_IDIOM),
+    _form(rf"{_SUBJECT}without[ -]THING", _AFTER_WITHOUT),
+    _form(rf"{_SUBJECT}(?:is |are )?free (?:of|from) THING", _AFTER_FREE_OF),
+    _form(rf"{_SUBJECT}(?:is |are )?devoid of THING", _NO_IDIOM),
+    _form(r"(?:the )?absence of THING", _NO_IDIOM),
+    _form(rf"{_SUBJECT}(?:is |are )?(?:unrelated|irrelevant) to THING", _NO_IDIOM),
+    _form(rf"{_SUBJECT}(?:has |have )?nothing to do with THING", _NO_IDIOM),
+    _form(rf"(?:(?:(?:an?|the) )?{_SAMPLE}s? of )?(?:anything|everything) {_BUT} THING", _AFTER_BUT),
     _form(
-        rf"(?:(?:(?:an?|the) )?{_SAMPLE}s? of )?(?:something|things?|stuff|all) (?:except(?: for)?|besides|other than) WHAT",
+        rf"(?:(?:(?:an?|the) )?{_SAMPLE}s? of )?(?:something|things?|stuff|all) (?:except(?: for)?|besides|other than) THING",
         _AFTER_BUT,
     ),
-    _form(r"(?:other than|except(?: for)?) WHAT", _AFTER_BUT),
-    _form(rf"(?P<what>(?:\S+ ){{0,3}}?\S+) (?:is |are )?(?:absent|not (?:present|visible))(?: {_THE_SAMPLE})?", _CARD),
-    _form(rf"(?P<what>(?:\S+ ){{0,3}}?\S+) (?:isn'?t|aren'?t) (?:present|visible)(?: {_THE_SAMPLE})?", _CARD),
+    _form(r"(?:other than|except(?: for)?) THING", _AFTER_BUT),
+    _form(rf"(?P<thing>(?:\S+ ){{0,3}}?\S+) (?:is |are )?(?:absent|not (?:present|visible))(?: {_THE_SAMPLE})?", _CARD),
+    _form(rf"(?P<thing>(?:\S+ ){{0,3}}?\S+) (?:isn'?t|aren'?t) (?:present|visible)(?: {_THE_SAMPLE})?", _CARD),
 )
 
-# --- What is negated, when it's more than a thing.
+# --- Words after a negation that name more than a thing.
 # "isn't it romantic", "no I won't", "not my problem". Case matters: "not IT" and "no US flag" are about things.
 _PRONOUN = re.compile(r"(?:I|[Ii]t|[Yy]ou|[Hh]e|[Ss]he|[Ww]e|[Tt]hey|me|him|her|us|them|[Mm]y|[Yy]our|his|[Oo]ur|their)(?!\w)")
-_ARTICLE = re.compile(r"an?|the|any|some")  # "not a" breaks off; "NOT A" is about a grade
-_DEMONSTRATIVE = _begins("this that these those here there")
+_ARTICLE = re.compile(r"an?|the|any|some")  # "not a" is cut off; "NOT A" is about a grade
+_DEMONSTRATIVE = _starts_with("this that these those here there")
 _CONTRAST = re.compile(r"\b(?:but|only|just|instead)\b| (?:no|not|nor|without)\b", re.IGNORECASE)
 # "no refund received", "no dogs allowed", "no signature required", "no running sign".
 _REPORT = re.compile(
@@ -158,7 +165,7 @@ _REPORT = re.compile(
     r"|\S+ing (?:sign|zone|area)",
     re.IGNORECASE,
 )
-# Taken off in this order, each once.
+# Removed from the negated thing in this order, each once.
 STRIPPED: tuple[re.Pattern[str], ...] = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -171,7 +178,7 @@ STRIPPED: tuple[re.Pattern[str], ...] = tuple(
     )
 )
 
-# --- None of the other labels. Hyphens are spaces here.
+# --- None of the other labels. Hyphens have become spaces before these patterns are tried.
 _NAME = _words("category categories class classes labels? tags? topics? subjects? themes? intents? types? options? choices?")
 _CLASS = rf"(?:{_NAME}|{_words('kinds? groups? objects? items? things? stuff content reasons? answers?')})"
 _LISTED = _words(
@@ -210,26 +217,26 @@ _PLAINER = str.maketrans(
 _WRAPPED = {"(": ")", "[": "]", "{": "}", '"': '"', "'": "'", "\u201c": "\u201d", "<": ">"}
 
 
-def read(label: str) -> Reading:
-    """Read a label's kind from its words, in time linear in its length. Never raises.
+def parse_label(label: str) -> Reading:
+    """Read the kind of a label from its words, in time linear in its length.
 
     Letter case, extra spaces, closing punctuation, enclosing brackets or quotes, and "_" or "-" for a space make no difference.
     """
     text = _tidy(label)
     if _is_none(text):
         return Reading("none", "")
-    what = _negated(text)
-    if what is None or _is_none(what):
+    thing = _negated_thing(text)
+    if thing is None or _is_none(thing):
         return Reading("plain", label)
-    inner = _negated(what)
+    inner = _negated_thing(thing)
     if inner is None:
-        return Reading("negated", what)
-    return Reading("plain", label if _negated(inner) or _is_none(inner) else inner)
+        return Reading("negated", thing)
+    return Reading("plain", label if _negated_thing(inner) or _is_none(inner) else inner)
 
 
 def _tidy(text: str) -> str:
     text = _unwrap(" ".join(text.translate(_PLAINER).split()))
-    # "not-a-hot-dog" is written with hyphens for spaces, "not a T-shirt" isn't.
+    # "not-a-hot-dog" has hyphens for spaces, "not a T-shirt" hasn't.
     return text if " " in text else " ".join(text.replace("-", " ").split())
 
 
@@ -243,31 +250,31 @@ def _unwrap(text: str) -> str:
 def _is_none(text: str) -> bool:
     text = " ".join(_NOT_APPLICABLE.sub("not applicable", text).split())
     parts = [" ".join(part.replace("-", " ").split()) for part in (text, *_BETWEEN.split(text))]
-    return _says_none(parts[0]) or (any(parts[1:]) and all(_says_none(part) for part in parts[1:] if part))
+    return _matches_none(parts[0]) or (any(parts[1:]) and all(_matches_none(part) for part in parts[1:] if part))
 
 
-def _says_none(phrase: str) -> bool:
+def _matches_none(phrase: str) -> bool:
     return any(pattern.fullmatch(phrase) for pattern in NONE)
 
 
-def _negated(text: str) -> str | None:
-    """What a tidy label negates; None if it negates nothing."""
+def _negated_thing(text: str) -> str | None:
+    """Return what a tidy label negates; None if the label negates no thing."""
     for form in FORMS:
         match = form.pattern.fullmatch(text)
         if match:
-            what = match["what"].strip()
-            return None if form.idioms.match(what) or _is_said(what) else _thing(what)
+            thing = match["thing"].strip()
+            return None if form.idioms.match(thing) or _is_statement(thing) else _strip_thing(thing)
     return None
 
 
-def _is_said(what: str) -> bool:
-    """Whether the words after a negation make an event, an answer or a contrast of them rather than an absence."""
-    begins = _PRONOUN.match(what) or _DEMONSTRATIVE.match(what)
-    return bool(begins or _ARTICLE.fullmatch(what) or _CONTRAST.search(what) or _REPORT.fullmatch(what))
+def _is_statement(words: str) -> bool:
+    """Return whether the words after a negation make it an event, an answer or a contrast and not the absence of a thing."""
+    starts = _PRONOUN.match(words) or _DEMONSTRATIVE.match(words)
+    return bool(starts or _ARTICLE.fullmatch(words) or _CONTRAST.search(words) or _REPORT.fullmatch(words))
 
 
-def _thing(what: str) -> str | None:
-    what = _unwrap(what)
+def _strip_thing(thing: str) -> str | None:
+    thing = _unwrap(thing)
     for pattern in STRIPPED:
-        what = pattern.sub("", what)
-    return what if any(character.isalnum() for character in what) else None
+        thing = pattern.sub("", thing)
+    return thing if any(character.isalnum() for character in thing) else None

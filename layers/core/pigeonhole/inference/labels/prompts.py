@@ -1,7 +1,7 @@
-"""Prompts: the texts that stand for a label in an encoder's space. Templates are data; `{}` is where the label goes.
+"""Build the prompts of a label: the texts that are embedded for it. In a template, `{}` is the place of the label.
 
 A label is rendered in every template and the embeddings are averaged (prompt ensembling, Radford et al. 2021, section 3.1.4).
-Which of the model's templates fit depends on the label's form: "a photo of a people" is no English.
+The form of the label decides which of the model's templates fit: "a photo of a people" is no English.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-Form = Literal["noun", "phrase", "name", "sentence"]
+LabelForm = Literal["noun", "phrase", "name", "sentence"]
 
-# A text sample against a text label, in the sentence encoder. The bare label keeps labels that are sentences themselves intact.
+# Templates for a text label that is compared with text samples, in the sentence encoder.
 TEXT_TEMPLATES = ("{}", "This text is about {}.", "The topic is {}.")
 
-_LONG = 8  # words from which a label is read as a sentence
+_MIN_SENTENCE_WORDS = 8  # a label of so many words counts as a sentence
 _STARTS_PHRASE = re.compile(
     r"(?:an?|the|this|that|these|those|my|our|your|his|her|its|their|some|any|many|several|two|three|four|five|one|no|people"
     r"|someone|somebody)(?!\S)",
@@ -28,47 +28,56 @@ _PLURAL = re.compile(
 _ARTICLE = re.compile(r"\b(?:a|an|the) (?=\{\})", re.IGNORECASE)
 
 
-def form(label: str) -> Form:
-    """What a label is, by its looks: one kind of thing, a phrase or plural that takes no article, a proper name, a sentence."""
+def detect_form(label: str) -> LabelForm:
+    """Return the grammatical form of a label: a noun, a phrase or plural without article, a proper name, or a sentence."""
     words = label.split()
-    if label.rstrip().endswith((".", "!", "?")) or len(words) >= _LONG or (len(words) > 2 and _VERB.search(label)):
+    ends_as_sentence = label.rstrip().endswith((".", "!", "?"))
+    if ends_as_sentence or len(words) >= _MIN_SENTENCE_WORDS or (len(words) > 2 and _VERB.search(label)):
         return "sentence"
     if any(word[1:] != word[1:].lower() for word in words) or any(word[:1].isupper() for word in words[1:]):
         return "name"
     stripped = label.strip()
-    gerund = len(words) > 1 and words[0].endswith("ing")
-    return "phrase" if gerund or _PLURAL.search(stripped) or _STARTS_PHRASE.match(stripped) else "noun"
+    is_gerund = len(words) > 1 and words[0].endswith("ing")
+    return "phrase" if is_gerund or _PLURAL.search(stripped) or _STARTS_PHRASE.match(stripped) else "noun"
 
 
-def fitting(templates: Sequence[str], label: str) -> tuple[str, ...]:
-    """Of a model's own templates those that fit a label's form: without articles; a sentence stands for itself."""
-    kind = form(label)
-    if kind == "noun":
+def select_templates(templates: Sequence[str], label: str) -> tuple[str, ...]:
+    """Select the model's templates that fit a label's form.
+
+    A noun gets all templates. A phrase or a name gets them without their articles. A sentence stands for itself.
+    """
+    form = detect_form(label)
+    if form == "noun":
         return tuple(templates)
-    if kind == "sentence":
+    if form == "sentence":
         return ("{}",)
     return tuple(dict.fromkeys(_ARTICLE.sub("", template) for template in templates))
 
 
-def prompts_for(
+def build_prompts(
     label: str,
-    defaults: Sequence[str],
+    default_templates: Sequence[str],
     *,
-    own: Sequence[str] | None = None,
+    templates: Sequence[str] | None = None,
     instruction: str | None = None,
-    meanings: Sequence[str] = (),
+    descriptions: Sequence[str] = (),
 ) -> tuple[str, ...]:
-    """Render a label: in the caller's own templates, or in the defaults that fit and beside its `meanings` in other words.
+    """Build the prompts of a label, without repeats.
 
-    An instruction adds a variant of each template with it.
+    Args:
+        label: A text of the label.
+        default_templates: The model's templates, of which those that fit the label are used.
+        templates: The caller's templates. They replace the defaults and the descriptions.
+        instruction: Adds a variant of each rendered template, followed by the instruction in brackets.
+        descriptions: Further texts that say what the label means.
     """
-    templates = tuple(own) if own else fitting(defaults, label)
-    rendered = [render(template, label) for template in templates]
-    with_context = [f"{prompt} ({instruction})" for prompt in rendered] if instruction else []
-    return tuple(dict.fromkeys([*rendered, *with_context, *(() if own else meanings)]))
+    used_templates = tuple(templates) if templates else select_templates(default_templates, label)
+    rendered = [render(template, label) for template in used_templates]
+    with_instruction = [f"{prompt} ({instruction})" for prompt in rendered] if instruction else []
+    return tuple(dict.fromkeys([*rendered, *with_instruction, *(() if templates else descriptions)]))
 
 
 def render(template: str, label: str) -> str:
-    """Put `label` where the template's first `{}` is; every other character of both stays as it is."""
+    """Put a label in the place of the template's first `{}`. Every other character of both stays unchanged."""
     before, after = template.split("{}", 1)
     return f"{before}{label}{after}"

@@ -1,8 +1,11 @@
-"""Calibration: what turns the cosines of a model into log-odds, fitted per pair of sample and label type, or a prior.
+"""Calibration: the coefficients that turn the cosines of a model into log-odds, per pair of sample type and label type.
 
 A cosine means different things for different pairs: two photos of one thing are two to three times as similar as a photo and
-its name. So each pair has weights of its own, and their log-odds can be compared: log p(it is the label) - log p(it is
-something else), at even prior odds. There are two sets: one for labels that exclude each other, one for several labels at once.
+its name. So each pair has coefficients of its own, and the log-odds of all pairs can be compared. Log-odds are
+log p(the sample is of the label) - log p(the sample is of something else), at even prior odds.
+
+There are two sets: one for labels that exclude each other, one for several labels at once. Both were fitted on data, or they
+are the prior of a model without a calibration.
 """
 
 from __future__ import annotations
@@ -24,21 +27,23 @@ Pair = tuple[Modality, Modality]  # (sample type, label type)
 PAIRS: tuple[Pair, ...] = (("text", "text"), ("text", "image"), ("image", "text"), ("image", "image"))
 FORMAT = 3  # of calibration.json
 
-# The prior of several labels: the cosine at which "it is the label" and "it is not" are equally likely. Softmax-trained CLIPs
-# put a photo's own caption near 0.3 and another's near 0.15 (Radford et al. 2021, their released models); two photos of one
-# class near 0.8, of two classes near 0.5.
+# The prior for several labels: the cosine at which the label and its negation are equally likely. In softmax-trained CLIPs, a
+# photo has a cosine near 0.3 with its caption and near 0.15 with another caption (Radford et al. 2021, their released models).
+# Two photos have a cosine near 0.8 if they show one class, and near 0.5 if they show two.
 MIDPOINT = {"cross": 0.22, "photos": 0.65}
-# Photo-to-photo cosines spread about five times as wide as photo-to-text ones, so they deserve a fifth of the scale.
+# Photo-to-photo cosines spread about five times as wide as photo-to-text cosines, so their scale is a fifth.
 PHOTO_SPREAD = 5.0
 DEFAULT_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What samples and labels have in common, all in cosine units (see scoring.py).
+    """The measured similarities of samples and labels, in cosine units. log_odds.py computes them.
 
-    `cosines`: (n, labels); `background`: (n, labels), what generic concepts weigh for a sample; `hubness`: (labels,), how close
-    a label is to texts at large, 0 where no texts are compared.
+    Attributes:
+        cosines: Cosine similarities, (n, labels) float32.
+        background: The background value of each sample, for each label, (n, labels) float32.
+        hubness: The mean cosine of each label with generic texts, (labels,) float32. It is 0 unless two texts are compared.
     """
 
     cosines: Floats
@@ -48,7 +53,16 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Coefficients:
-    """log-odds = cosine * c + background * b + hubness * h + bias: a logistic regression's coefficients (Platt 1999)."""
+    """The coefficients of a logistic regression (Platt 1999).
+
+    log-odds = cosine * cosines + background * background value + hubness * hubness of the label + bias
+
+    Attributes:
+        cosine: The coefficient of the cosine similarity.
+        bias: The constant term.
+        background: The coefficient of the background value.
+        hubness: The coefficient of the label's hubness.
+    """
 
     cosine: float
     bias: float
@@ -56,7 +70,7 @@ class Coefficients:
     hubness: float = 0.0
 
     def log_odds(self, evidence: Evidence) -> Floats:
-        """Natural log-odds, (n, labels), that a sample is of a label."""
+        """Return the natural log-odds that a sample is of a label, (n, labels) float32."""
         constant = self.hubness * evidence.hubness + self.bias
         odds = self.cosine * evidence.cosines + self.background * evidence.background + constant
         return np.asarray(odds, dtype=np.float32)
@@ -64,10 +78,13 @@ class Coefficients:
 
 @dataclass(frozen=True)
 class Calibration:
-    """`single`: weights for labels that exclude each other; `multiple`: for several at once.
+    """The calibration of a model.
 
-    `thresholds`: the probability from which on each of several labels is chosen, per type of sample; `measured`: the pairs that
-    were fitted on data; the others lean on the prior.
+    Attributes:
+        single: The coefficients for labels that exclude each other.
+        multiple: The coefficients for several labels at once.
+        thresholds: The probability (0..1) from which each of several labels is chosen, per type of sample.
+        measured: The pairs whose coefficients were fitted on data. The other pairs have the coefficients of the prior.
     """
 
     single: Mapping[Pair, Coefficients]
@@ -76,12 +93,17 @@ class Calibration:
     measured: frozenset[Pair] = frozenset()
 
     @property
-    def of_photos(self) -> bool:
-        """Whether photos against words were measured: what "calibrated" means of a model."""
+    def is_measured_for_photos(self) -> bool:
+        """Whether the pair of photos and label texts was fitted. A model with this pair is called calibrated."""
         return ("image", "text") in self.measured
 
-    def content(self, revision: str, measured_on: Sequence[str]) -> dict[str, Any]:
-        """The content of calibration.json: only what was measured."""
+    def to_content(self, revision: str, measured_on: Sequence[str]) -> dict[str, Any]:
+        """Return the content of calibration.json, which holds the fitted pairs only.
+
+        Args:
+            revision: The revision of the model.
+            measured_on: The names of the data sets.
+        """
         return {
             "format": FORMAT,
             "revision": revision,
@@ -94,18 +116,18 @@ class Calibration:
         }
 
 
-# Fitted for all-MiniLM-L6-v2, which compares texts with text labels beside every model (docs/models.md has the data and the
-# command), so this pair never needs a calibration of its own.
+# Fitted for all-MiniLM-L6-v2, which compares texts with text labels whatever the image-text model is. So this pair never needs
+# a calibration of its own. docs/models.md has the data and the command.
 SENTENCE_SINGLE = Coefficients(cosine=16.7, bias=2.01, background=-12.0, hubness=-8.36)
 SENTENCE_MULTIPLE = Coefficients(cosine=8.13, bias=5.81, background=-16.3, hubness=-4.07)
-SENTENCE_THRESHOLD = 0.51  # the best micro F1 over ten labels, on the same sets
+SENTENCE_THRESHOLD = 0.51  # the best micro F1 over ten labels, on the same data
 
 
-def prior(encoder: EncoderInfo) -> Calibration:
-    """Weights for a model without a calibration: its own logit scale, and its own bias or else the midpoints above.
+def prior_calibration(encoder: EncoderInfo) -> Calibration:
+    """Return the calibration of a model that has none: its own logit scale, and its own bias or the midpoints above.
 
-    One label: NegLabel's score, whether a label outweighs all background concepts together in the model's own softmax (Jiang et
-    al. 2024, arXiv 2403.20078, equation 4).
+    For one label, this is NegLabel's score: the label is compared with all background concepts together in the model's own
+    softmax (Jiang et al. 2024, arXiv 2403.20078, equation 4).
     """
     scale = encoder.logit_scale
     photos = Coefficients(scale / PHOTO_SPREAD, -scale / PHOTO_SPREAD * MIDPOINT["photos"])
@@ -127,27 +149,33 @@ def prior(encoder: EncoderInfo) -> Calibration:
     return Calibration(single, multiple, thresholds, measured=frozenset({("text", "text")}))
 
 
-def calibration_from(stored: Mapping[str, Any] | None, encoder: EncoderInfo) -> Calibration:
-    """Read calibration.json's content; what it doesn't hold comes from the prior.
+def parse_calibration(content: Mapping[str, Any] | None, encoder: EncoderInfo) -> Calibration:
+    """Read the content of calibration.json. Pairs that it lacks get the prior.
 
-    Raises ValueError for one of another format, or made for another revision of the model.
+    Args:
+        content: The parsed file, None if the model has no such file.
+        encoder: The image-text encoder of the model.
+
+    Raises:
+        ValueError: The content is of another format, or was made for another revision of the model.
     """
-    base = prior(encoder)
-    if stored is None:
+    base = prior_calibration(encoder)
+    if content is None:
         return base
-    if stored.get("revision") != encoder.revision:
-        made_for = stored.get("revision")
+    if content.get("revision") != encoder.revision:
+        made_for = content.get("revision")
         raise ValueError(
-            f"calibration.json was made for revision {made_for}, the model is {encoder.revision}: calibrate it again"
+            f"calibration.json was made for revision {made_for}, but the model has revision {encoder.revision}: "
+            "calibrate the model again"
         )
-    if stored.get("format") != FORMAT:
-        raise ValueError(f"calibration.json is of format {stored.get('format', 1)}, not {FORMAT}: calibrate it again")
-    single, multiple = (_read(stored, name) for name in ("single", "multiple"))
+    if content.get("format") != FORMAT:
+        raise ValueError(f"calibration.json has format {content.get('format', 1)}, not {FORMAT}: calibrate the model again")
+    single, multiple = (_parse_coefficients(content, name) for name in ("single", "multiple"))
     if single.keys() != multiple.keys():
         raise ValueError("calibration.json: `single` and `multiple` must hold the same pairs")
-    thresholds = stored.get("thresholds", {})
-    if not isinstance(thresholds, Mapping) or not all(_is_probability(each) for each in thresholds.values()):
-        raise ValueError("calibration.json: `thresholds` must give types of samples a number from 0 to 1")
+    thresholds = content.get("thresholds", {})
+    if not isinstance(thresholds, Mapping) or not all(map(_is_probability, thresholds.values())):
+        raise ValueError("calibration.json: `thresholds` must be an object of numbers from 0 to 1")
     return Calibration(
         {**base.single, **single},
         {**base.multiple, **multiple},
@@ -156,20 +184,20 @@ def calibration_from(stored: Mapping[str, Any] | None, encoder: EncoderInfo) -> 
     )
 
 
-def _read(stored: Mapping[str, Any], name: str) -> dict[Pair, Coefficients]:
-    table = stored.get(name)
+def _parse_coefficients(content: Mapping[str, Any], name: str) -> dict[Pair, Coefficients]:
+    table = content.get(name)
     if not isinstance(table, Mapping):
         raise ValueError(f"calibration.json: `{name}` must be an object")
-    found: dict[Pair, Coefficients] = {}
+    by_pair: dict[Pair, Coefficients] = {}
     for pair in PAIRS:
-        if (weights := table.get("-".join(pair))) is not None:
+        if (coefficients := table.get("-".join(pair))) is not None:
             try:
-                found[pair] = Coefficients(**weights)
+                by_pair[pair] = Coefficients(**coefficients)
             except TypeError:
-                weights = None
-            if weights is None or not all(map(_is_number, weights.values())):
+                coefficients = None
+            if coefficients is None or not all(map(_is_number, coefficients.values())):
                 raise ValueError(f"calibration.json: `{name}` must give each pair cosine, bias, background and hubness")
-    return found
+    return by_pair
 
 
 def _is_probability(value: Any) -> bool:

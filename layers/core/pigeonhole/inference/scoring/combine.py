@@ -1,6 +1,6 @@
-"""Weighing: what all samples have in common with each side of a label -> with the label.
+"""Combine the parts of each label into its log-odds.
 
-A label has up to three sides: its words, its example images, and what it says that it is not. scoring.py has the formulas.
+A label has up to three parts: its words, its example images, and the things that it negates. log_odds.py has the formulas.
 """
 
 from __future__ import annotations
@@ -10,79 +10,95 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pigeonhole.inference.labels.label_class import LabelClass, Meaning, same_thing
-from pigeonhole.inference.scoring import log_odds as scoring
+from pigeonhole.inference.labels.label_class import LabelClass, Meaning, is_same_thing
 from pigeonhole.inference.scoring.calibration import Floats
+from pigeonhole.inference.scoring.log_odds import mean_log_odds, negated_log_odds, none_log_odds
 
-Group = tuple[str, ...]  # texts that mean one thing, and are embedded as one
+TextGroup = tuple[str, ...]  # texts that mean one thing, and are embedded as one
 
 
 @dataclass(frozen=True)
-class Side:
-    """What all samples have in common with one label, or with one side of it: (n,) log-odds and cosines."""
+class LabelMatch:
+    """How well all samples match one label, or one part of it.
+
+    Attributes:
+        log_odds: (n,) float32.
+        cosines: (n,) float32.
+    """
 
     log_odds: Floats
     cosines: Floats
 
 
-def groups(meanings: Sequence[Meaning]) -> list[Group]:
-    """All that labels name, without repetition: the texts of each thing together, each text of what they are not alone."""
-    things = [each.things for each in meanings if each.things]
-    return list(dict.fromkeys([*things, *((text,) for each in meanings for text in each.not_)]))
+def group_texts(meanings: Sequence[Meaning]) -> list[TextGroup]:
+    """Group the texts of all labels, without repeats. The texts of one thing are a group, each negated text is its own."""
+    things = [meaning.things for meaning in meanings if meaning.things]
+    return list(dict.fromkeys([*things, *((text,) for meaning in meanings for text in meaning.negated)]))
 
 
-def weigh(
+def combine_matches(
     labels: Sequence[LabelClass],
     meanings: Sequence[Meaning],
-    by_words: Mapping[Group, Side],
-    by_pictures: Mapping[str, Side],
+    text_matches: Mapping[TextGroup, LabelMatch],
+    image_matches: Mapping[str, LabelMatch],
     count: int,
     *,
     multiple: bool,
 ) -> tuple[Floats, Floats]:
-    """Combine the sides of each label: (count, labels) log-odds and cosines, each the mean over its sides.
+    """Combine the parts of each label: the mean of their log-odds, and of their cosines.
 
-    `by_words`: the side of each of `groups`; `by_pictures`: of each label with example images, by its name; `count`: samples.
+    Args:
+        labels: The labels of the request.
+        meanings: What the texts of each label mean.
+        text_matches: The match of each group of `group_texts`.
+        image_matches: The match of the example images of each label that has them, by its name.
+        count: The number of samples.
+        multiple: Whether several labels may be right.
+
+    Returns:
+        Log-odds and cosines, (count, labels) float32 each.
     """
-    things: list[Side | None] = []
-    for label, each in zip(labels, meanings, strict=True):
-        sides = [by_words[each.things]] if each.things else []
+    things: list[LabelMatch | None] = []
+    for label, meaning in zip(labels, meanings, strict=True):
+        parts = [text_matches[meaning.things]] if meaning.things else []
         if label.images:
-            sides.append(by_pictures[label.name])
-        things.append(_pooled(sides) if sides else None)
+            parts.append(image_matches[label.name])
+        things.append(_mean(parts) if parts else None)
 
-    def thing_named(text: str) -> Side | None:
-        """The label for what another one says it is not, with its example images; None where there is no such label."""
-        for label, each, thing in zip(labels, meanings, things, strict=True):
-            if thing and any(same_thing(text, name) for name in (label.name, *each.things)):
+    def find_positive(text: str) -> LabelMatch | None:
+        """Return the label, with its example images, of the thing that another label negates; None if it is no label."""
+        for label, meaning, thing in zip(labels, meanings, things, strict=True):
+            if thing and any(is_same_thing(text, name) for name in (label.name, *meaning.things)):
                 return thing
         return None
 
-    columns: list[Side | None] = []
+    columns: list[LabelMatch | None] = []
     negated: list[Floats] = []
-    for thing, each in zip(things, meanings, strict=True):
-        sides = [thing] if thing else []
-        if each.not_:
-            without = []
-            for text in each.not_:
-                positive = thing_named(text)
-                side = positive or by_words[text,]
-                negated.append(side.log_odds)
-                odds = scoring.without(side.log_odds, among_labels=positive is not None, multiple=multiple)
-                without.append(Side(odds, -side.cosines))
-            sides.append(_least(without))
-        columns.append(_pooled(sides) if sides else None)
-    standing = scoring.none_of([it.log_odds for it in columns if it], negated, count, multiple=multiple)
-    none = Side(standing, np.zeros(count, dtype=np.float32))
-    filled = [column or none for column in columns]
-    return np.stack([it.log_odds for it in filled], axis=1), np.stack([it.cosines for it in filled], axis=1)
+    for thing, meaning in zip(things, meanings, strict=True):
+        parts = [thing] if thing else []
+        if meaning.negated:
+            negations = []
+            for text in meaning.negated:
+                positive = find_positive(text)
+                match = positive or text_matches[text,]
+                negated.append(match.log_odds)
+                odds = negated_log_odds(match.log_odds, among_labels=positive is not None, multiple=multiple)
+                negations.append(LabelMatch(odds, -match.cosines))
+            parts.append(_least(negations))
+        columns.append(_mean(parts) if parts else None)
+    odds_of_none = none_log_odds([column.log_odds for column in columns if column], negated, count, multiple=multiple)
+    none = LabelMatch(odds_of_none, np.zeros(count, dtype=np.float32))
+    matches = [column or none for column in columns]
+    return np.stack([match.log_odds for match in matches], axis=1), np.stack([match.cosines for match in matches], axis=1)
 
 
-def _pooled(sides: Sequence[Side]) -> Side:
-    """The mean of a label's sides."""
-    return Side(scoring.pool([side.log_odds for side in sides]), scoring.pool([side.cosines for side in sides]))
+def _mean(parts: Sequence[LabelMatch]) -> LabelMatch:
+    return LabelMatch(mean_log_odds([part.log_odds for part in parts]), mean_log_odds([part.cosines for part in parts]))
 
 
-def _least(sides: Sequence[Side]) -> Side:
-    """Of what a label says that it is not all has to hold, so the least likely counts."""
-    return Side(np.min([side.log_odds for side in sides], axis=0), np.min([side.cosines for side in sides], axis=0))
+def _least(negations: Sequence[LabelMatch]) -> LabelMatch:
+    """Return the match of the least likely negation: a label that negates several things means that none of them holds."""
+    return LabelMatch(
+        np.min([negation.log_odds for negation in negations], axis=0),
+        np.min([negation.cosines for negation in negations], axis=0),
+    )

@@ -1,17 +1,17 @@
-"""Scoring: cosine similarities -> calibrated log-odds -> probabilities -> ranked labels. numpy only, and pure.
+"""Turn cosine similarities into log-odds, probabilities and ranked labels. numpy only, without input or output.
 
-Every formula works on one sample's row at a time, so an answer never depends on the other samples of a batch.
+Every formula uses one sample's row only, so an answer never depends on the other samples of a batch.
 
-*Log-odds.* What a sample has in common with a label is weighed against what it has in common with generic concepts, the
-background, as NegLabel does to tell what is none of the labels (Jiang et al. 2024, arXiv 2403.20078). So log-odds say how much
-likelier the label is than "something else": zero is the background itself.
+*Log-odds.* A sample's similarity to a label is compared with its similarity to generic concepts, the background. NegLabel
+detects samples that no label fits in this way (Jiang et al. 2024, arXiv 2403.20078). So log-odds say how much likelier the
+label is than "something else". Log-odds of zero mean that both are equally likely.
 
-- A plain label stands at its log-odds o.
-- "none of these" stands at the background, 0: it is chosen when no label beats that. Beside "not X" it says that this is wrong,
-  too, and stands at log p(X), which is below.
-- "not X" stands at the background, too, where X is among the labels, so that with two labels p(not X) = 1 - p(X) exactly; else
-  at log p(not X) = -log(1 + exp(o)), which is close to the background for whatever isn't X.
-- For several labels at once, p(not X) = 1 - p(X), and p(none) = 1 - the highest p of the others.
+- A plain label has its log-odds o.
+- "none of these" has log-odds 0, those of the background: it is chosen if no label is likelier. Beside a label "not X" it also
+  says that "not X" is wrong, so it has log p(X), which is lower.
+- "not X" also has log-odds 0 if X is one of the labels. So with two labels p(not X) = 1 - p(X) exactly. If X is none of the
+  labels, "not X" has log p(not X) = -log(1 + exp(o)), which is close to 0 for every sample that isn't X.
+- For several labels at once, p(not X) = 1 - p(X), and p(none) = 1 - the highest p of the other labels.
 """
 
 from __future__ import annotations
@@ -24,33 +24,49 @@ import numpy.typing as npt
 
 from pigeonhole.inference.scoring.calibration import Evidence, Floats
 
-# Of the background's concepts, the part nearest to a label that is left out when that label is weighed: they mean the same.
+# The share of the background concepts nearest to a label that is left out for that label: they mean the same as the label.
 NEAR_SHARE = 0.02
-MOST_NEAR = 0.3  # of the concepts that are left out for all of a request's labels, at most: a hundred labels would leave none
+# The largest share that is left out for all labels of a request together. A hundred labels would leave out every concept.
+MAX_NEAR_SHARE = 0.3
 
 
-def evidence(
+def compute_evidence(
     samples: Floats, labels: Floats, background: Floats, scale: float, *, exclusive: bool, texts: Floats | None = None
 ) -> Evidence:
-    """Compare embedded samples, (n, dim), with labels, (labels, dim), against background concepts, (m, dim).
+    """Compare embedded samples with embedded labels and with background concepts.
 
-    `scale`: the model's logit scale; `exclusive`: whether the labels exclude each other. Then all meet one background, which
-    leaves their order to the cosines; else each meets its own, which leaves it the same whatever stands beside it.
-    `texts`: (k, dim) texts at large, by which a label's hubness is measured: its mean cosine with them. Subtracting that is the
-    same as centring the samples on those texts (hubness: Radovanović et al. 2010).
+    Labels that exclude each other share one background, so the cosines decide their order. Otherwise each label has its own
+    background, so no label changes the evidence for another label.
+
+    Subtracting a label's hubness is the same as centring the samples on `texts` (hubness: Radovanović et al. 2010).
+
+    Args:
+        samples: Embeddings, (n, dim) float32.
+        labels: Embeddings, (labels, dim) float32.
+        background: Embeddings of the background concepts, (m, dim) float32.
+        scale: The model's logit scale, > 0.
+        exclusive: Whether the labels exclude each other.
+        texts: Embeddings of generic texts, (k, dim) float32. The hubness of a label is its mean cosine with them.
     """
-    nearness = labels @ background.T
-    left_out = near_any(nearness) if exclusive else near(nearness)
-    weight = background_weight(samples @ background.T, left_out, scale)
+    cosines_with_concepts = labels @ background.T
+    left_out = nearest_to_any(cosines_with_concepts) if exclusive else nearest_to_each(cosines_with_concepts)
+    values = background_value(samples @ background.T, left_out, scale)
     return Evidence(
         cosines=samples @ labels.T,
-        background=np.broadcast_to(weight, (len(samples), len(labels))),
+        background=np.broadcast_to(values, (len(samples), len(labels))),
         hubness=np.zeros(len(labels), dtype=np.float32) if texts is None else (labels @ texts.T).mean(axis=1),
     )
 
 
-def near(cosines: Floats) -> npt.NDArray[np.bool_]:
-    """Cosines of labels with background concepts, (labels, m) -> bool (labels, m): the nearest NEAR_SHARE to each label."""
+def nearest_to_each(cosines: Floats) -> npt.NDArray[np.bool_]:
+    """Mark for each label the nearest NEAR_SHARE of the background concepts.
+
+    Args:
+        cosines: Cosines of labels with concepts, (labels, m) float32.
+
+    Returns:
+        Whether a concept is left out for a label, (labels, m) bool.
+    """
     count = round(NEAR_SHARE * cosines.shape[1])
     nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :count]
     left_out = np.zeros(cosines.shape, dtype=bool)
@@ -58,20 +74,34 @@ def near(cosines: Floats) -> npt.NDArray[np.bool_]:
     return left_out
 
 
-def near_any(cosines: Floats) -> npt.NDArray[np.bool_]:
-    """Cosines of labels with background concepts, (labels, m) -> bool (1, m): what is near any label, MOST_NEAR at most."""
-    nearness = np.where(near(cosines), cosines, -np.inf).max(axis=0)
-    count = min(int(np.isfinite(nearness).sum()), round(MOST_NEAR * len(nearness)))
+def nearest_to_any(cosines: Floats) -> npt.NDArray[np.bool_]:
+    """Mark the background concepts that are among the nearest of any label, at most MAX_NEAR_SHARE of all.
+
+    Args:
+        cosines: Cosines of labels with concepts, (labels, m) float32.
+
+    Returns:
+        Whether a concept is left out for all labels, (1, m) bool.
+    """
+    nearness = np.where(nearest_to_each(cosines), cosines, -np.inf).max(axis=0)
+    count = min(int(np.isfinite(nearness).sum()), round(MAX_NEAR_SHARE * len(nearness)))
     left_out = np.zeros((1, len(nearness)), dtype=bool)
     left_out[0, np.argsort(-nearness, kind="stable")[:count]] = True
     return left_out
 
 
-def background_weight(cosines: Floats, left_out: npt.NDArray[np.bool_], scale: float) -> Floats:
-    """What the background weighs for each sample, in cosine units: log-sum-exp(scale * cosines) / scale.
+def background_value(cosines: Floats, left_out: npt.NDArray[np.bool_], scale: float) -> Floats:
+    """Compute the background value of each sample, in cosine units: log-sum-exp(scale * cosines) / scale.
 
-    `cosines`: (n, m) of samples with concepts; `left_out`: bool (labels, m); `scale`: the model's logit scale, > 0.
-    Returns (n, labels): the denominator of NegLabel's score (equation 4), of the concepts that aren't left out.
+    This is the denominator of NegLabel's score (equation 4), over the concepts that aren't left out.
+
+    Args:
+        cosines: Cosines of samples with concepts, (n, m) float32.
+        left_out: Whether a concept is left out for a label, (labels, m) bool.
+        scale: The model's logit scale, > 0.
+
+    Returns:
+        The background value of each sample for each label, (n, labels) float32.
     """
     scaled = scale * cosines.astype(np.float64)
     highest = scaled.max(axis=1, keepdims=True)
@@ -80,23 +110,36 @@ def background_weight(cosines: Floats, left_out: npt.NDArray[np.bool_], scale: f
 
 
 def unit_mean(vectors: Floats) -> Floats:
-    """(n, dim) unit embeddings -> (dim,), their mean on the unit sphere (open_clip's build_zero_shot_classifier)."""
+    """Return the mean of unit embeddings on the unit sphere (open_clip's build_zero_shot_classifier).
+
+    Args:
+        vectors: Unit embeddings, (n, dim) float32, n > 0.
+
+    Returns:
+        A unit embedding, (dim,) float32.
+    """
     mean = vectors.mean(axis=0)
     norm = float(np.linalg.norm(mean))
-    # Opposite embeddings cancel out; then any direction is as good as another, and the first is a deterministic one.
+    # Opposite embeddings cancel out. No direction is better than another then, and the first embedding is a deterministic one.
     return np.asarray(mean / norm if norm > 1e-6 else vectors[0], dtype=np.float32)
 
 
-def pool(log_odds: Sequence[Floats]) -> Floats:
-    """Combine a label's modalities: the mean of their log-odds (a logarithmic opinion pool, Genest & Zidek 1986).
+def mean_log_odds(log_odds: Sequence[Floats]) -> Floats:
+    """Combine the parts of a label: the mean of their log-odds (a logarithmic opinion pool, Genest & Zidek 1986).
 
     Embeddings of different modalities are never averaged: the mean would lie in the gap between them (Liang et al. 2022).
     """
     return np.asarray(np.mean(log_odds, axis=0, dtype=np.float32))
 
 
-def without(log_odds: Floats, *, among_labels: bool, multiple: bool) -> Floats:
-    """(n,) log-odds o of X -> those of "not X", as the module's docstring derives them. `among_labels`: whether X is."""
+def negated_log_odds(log_odds: Floats, *, among_labels: bool, multiple: bool) -> Floats:
+    """Return the log-odds of "not X", as the docstring of this module derives them.
+
+    Args:
+        log_odds: The log-odds of X, (n,) float32.
+        among_labels: Whether X is one of the labels.
+        multiple: Whether several labels may be right.
+    """
     if multiple:
         return -log_odds
     if among_labels:
@@ -104,10 +147,14 @@ def without(log_odds: Floats, *, among_labels: bool, multiple: bool) -> Floats:
     return log_sigmoid(-log_odds)
 
 
-def none_of(log_odds: Sequence[Floats], negated: Sequence[Floats], count: int, *, multiple: bool) -> Floats:
-    """Log-odds of "none of these", (n,), from those of each other label and of each thing that a label says it is not.
+def none_log_odds(log_odds: Sequence[Floats], negated: Sequence[Floats], count: int, *, multiple: bool) -> Floats:
+    """Return the log-odds of "none of these", (n,) float32.
 
-    `count`: n, should there be no other label.
+    Args:
+        log_odds: The log-odds of each other label, (n,) float32 each.
+        negated: The log-odds of each thing that a label negates, (n,) float32 each.
+        count: n, which counts if there is no other label.
+        multiple: Whether several labels may be right.
     """
     if multiple and log_odds:
         return np.asarray(-np.max(log_odds, axis=0), dtype=np.float32)
@@ -115,47 +162,72 @@ def none_of(log_odds: Sequence[Floats], negated: Sequence[Floats], count: int, *
 
 
 def softmax(log_odds: Floats) -> Floats:
-    """(n, labels) log-odds -> (n, labels) probabilities of labels that exclude each other; each row sums to 1."""
+    """Turn log-odds of labels that exclude each other into probabilities.
+
+    Args:
+        log_odds: (n, labels) float32.
+
+    Returns:
+        Probabilities, (n, labels) float32. Each row sums to 1.
+    """
     wide = log_odds.astype(np.float64)
     exponentials = np.exp(wide - wide.max(axis=1, keepdims=True))
     return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 def sigmoid(log_odds: Floats) -> Floats:
-    """Log-odds of any shape -> independent probabilities in 0..1."""
+    """Turn log-odds of any shape into independent probabilities in 0..1."""
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * log_odds.astype(np.float64))), dtype=np.float32)
 
 
 def log_sigmoid(log_odds: Floats) -> Floats:
-    """Log-odds o of any shape -> log p = -log(1 + exp(-o))."""
+    """Turn log-odds o of any shape into log-probabilities: log p = -log(1 + exp(-o))."""
     return np.asarray(-np.logaddexp(0.0, -log_odds.astype(np.float64)), dtype=np.float32)
 
 
 @dataclass(frozen=True)
-class Ranked:
-    """A label's standing for one sample: its index, its probability (0..1) and the cosine behind it (-1..1)."""
+class RankedLabel:
+    """The score of one label for one sample.
+
+    Attributes:
+        index: The index of the label in the request.
+        probability: The probability of the label, 0..1.
+        similarity: The cosine similarity behind it, -1..1.
+    """
 
     index: int
     probability: float
     similarity: float
 
 
-def rank(probabilities: Floats, similarities: Floats) -> list[list[Ranked]]:
-    """(n, labels) each -> per sample all labels, best first; equal ones in the order of the request."""
+def rank(probabilities: Floats, similarities: Floats) -> list[list[RankedLabel]]:
+    """Rank the labels of each sample, best first. Labels of equal probability keep the order of the request.
+
+    Args:
+        probabilities: (n, labels) float32.
+        similarities: (n, labels) float32.
+    """
     order = np.argsort(-probabilities, axis=1, kind="stable")
     return [
-        [Ranked(int(k), float(row[k]), float(cosines[k])) for k in best]
+        [RankedLabel(int(k), float(row[k]), float(cosines[k])) for k in best]
         for best, row, cosines in zip(order, probabilities, similarities, strict=True)
     ]
 
 
 def choose(
-    ranked: Sequence[Ranked], *, multiple: bool, threshold: float, top_k: int | None, none: Collection[int] = ()
-) -> list[Ranked]:
-    """Pick a sample's answer: the best label; with `multiple`, every one at or above `threshold`, best first.
+    ranked: Sequence[RankedLabel], *, multiple: bool, threshold: float, top_k: int | None, none: Collection[int] = ()
+) -> list[RankedLabel]:
+    """Choose the predictions of one sample, never empty.
 
-    `none`: indices of the labels that mean none of the others. They exclude the others: the best of them is the answer where no
-    other reaches the threshold. Where there is no such label, the best one is the answer in any case.
+    The prediction is the best label. If several labels may be right, it is every label that reaches the threshold. If no label
+    reaches it, it is the best of the labels that mean none of the others, or else the best label.
+
+    Args:
+        ranked: All labels, best first.
+        multiple: Whether several labels may be right.
+        threshold: The lowest probability of each of several labels.
+        top_k: The largest number of labels, None for no limit.
+        none: The indices of the labels that mean none of the others.
     """
     if not multiple:
         return list(ranked[:1])

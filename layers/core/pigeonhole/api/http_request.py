@@ -1,0 +1,272 @@
+"""Read an HTTP request from the event that API Gateway sends for it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from pigeonhole.api.cursors import decode_cursor
+from pigeonhole.contract.classification import check_set_name
+from pigeonhole.contract.jobs import JobStatus, Preference
+from pigeonhole.contract.upload_results import ResultsWanted
+from pigeonhole.contract.validation import invalid_request
+from pigeonhole.errors import Fault, InvalidRequest, TooLarge
+from pigeonhole.ids import is_id
+from pigeonhole.jobs.job import IdempotencyKey
+from pigeonhole.label_sets.label_set import Precondition
+from pigeonhole.timestamps import from_iso
+
+PROBLEM_JSON = "application/problem+json"
+MAX_IDEMPOTENCY_KEY_CHARS = 255
+DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 20, 100
+INVALID_CURSOR = "must be the cursor of an earlier page"
+
+
+@dataclass(frozen=True)
+class HttpRequest:
+    """One HTTP request.
+
+    Attributes:
+        method: In capitals.
+        path: Without repeated slashes and without one at the end.
+        headers: By name in lower case. The lines of a repeated header are joined by commas.
+        query: The parameters of the query.
+        log_id: API Gateway's id of the request.
+        body: As the event has it.
+        is_base64: Whether the body is base64.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    log_id: str
+    body: str = field(default="", repr=False)
+    is_base64: bool = False
+
+    @classmethod
+    def from_event(cls, event: Mapping[str, Any]) -> HttpRequest:
+        """Read an API Gateway REST event.
+
+        The official Python client sends `//v1/…`, because its base URL ends in a slash.
+        """
+        return cls(
+            method=str(event["httpMethod"]).upper(),
+            path=re.sub(r"/{2,}", "/", "/" + str(event["path"])).rstrip("/") or "/",
+            headers=_join_headers(event),
+            query=event.get("queryStringParameters") or {},
+            log_id=str(event["requestContext"]["requestId"]),
+            body=event.get("body") or "",
+            is_base64=bool(event.get("isBase64Encoded")),
+        )
+
+    @property
+    def api_key(self) -> str | None:
+        """The caller's API key, None if the request has none."""
+        return self.headers.get("x-api-key")
+
+    @property
+    def accepts_problem_json(self) -> bool:
+        """Whether the caller prefers errors in the shape of RFC 9457."""
+        for choice in self.headers.get("accept", "").lower().split(","):
+            media, _, parameters = choice.partition(";")
+            if media.strip() == PROBLEM_JSON:
+                return not re.search(r"\bq\s*=\s*0(\.0*)?\s*$", parameters)
+        return False
+
+    @property
+    def known_etags(self) -> frozenset[str]:
+        """The ETags of the answers that the caller has already, from If-None-Match."""
+        return _parse_etags(self.headers.get("if-none-match", ""))
+
+    def parse_flag(self, name: str) -> bool:
+        """Parse a boolean parameter of the query. An absent one is false.
+
+        Raises:
+            InvalidRequest: The parameter is neither `true` nor `false`.
+        """
+        value = self.query.get(name, "false").lower()
+        if value not in ("true", "false"):
+            raise _fault(name, "must be true or false")
+        return value == "true"
+
+    def parse_wait_s(self, max_wait_s: float) -> int:
+        """Parse the query's `wait`: how many seconds to wait for the end of a job, `max_wait_s` at most.
+
+        Raises:
+            InvalidRequest: The parameter is not a whole number.
+        """
+        return self._parse_number("wait", 0, least=0, most=max_wait_s)
+
+    def parse_limit(self) -> int:
+        """Parse the query's `limit`: the most items of a page.
+
+        Raises:
+            InvalidRequest: The parameter is not a whole number, or 0.
+        """
+        return self._parse_number("limit", DEFAULT_PAGE_SIZE, least=1, most=MAX_PAGE_SIZE)
+
+    def _parse_number(self, name: str, default: int, *, least: int, most: float) -> int:
+        value = self.query.get(name, str(default))
+        if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) < least:
+            raise _fault(name, f"must be a whole number from {least} to {int(most)}")
+        return min(int(value), int(most))
+
+    def parse_job_status(self) -> JobStatus | None:
+        """Parse the query's `status`.
+
+        Raises:
+            InvalidRequest: No job has such a status.
+        """
+        value = self.query.get("status")
+        if value is not None and value not in list(JobStatus):
+            raise _fault("status", f"must be one of {', '.join(JobStatus)}")
+        return None if value is None else JobStatus(value)
+
+    def parse_job_cursor(self) -> str | None:
+        """Parse the query's `cursor` for a list of jobs, which is a job's id.
+
+        Raises:
+            InvalidRequest: No page has such a cursor.
+        """
+        value = self.query.get("cursor")
+        if value is not None and not is_id(value):
+            raise _fault("cursor", INVALID_CURSOR)
+        return value
+
+    def parse_label_set_cursor(self) -> str | None:
+        """Parse the query's `cursor` for a list of label sets, which is the name of a label set.
+
+        Raises:
+            InvalidRequest: No page has such a cursor.
+        """
+        value = self.query.get("cursor")
+        try:
+            return None if value is None else check_set_name(value)
+        except ValueError:
+            raise _fault("cursor", INVALID_CURSOR) from None
+
+    def parse_upload_results_query(self) -> ResultsWanted:
+        """Parse the query of a list of uploads' results.
+
+        Raises:
+            InvalidRequest: A time isn't ISO 8601, no page has such a cursor, or `key` is combined with another parameter.
+        """
+        object_key = self.query.get("key")
+        others = [name for name in ("prefix", "since", "until", "cursor") if name in self.query]
+        if object_key is not None and others:
+            raise _fault(others[0], "can't be combined with `key`, which names one object")
+        return ResultsWanted(
+            key=object_key,
+            prefix=self.query.get("prefix", ""),
+            since=self._parse_time("since"),
+            until=self._parse_time("until"),
+            limit=self.parse_limit(),
+            cursor=self._parse_encoded_cursor(),
+        )
+
+    def _parse_time(self, name: str) -> float | None:
+        value = self.query.get(name)
+        try:
+            return None if value is None else from_iso(value)
+        except ValueError:
+            raise _fault(name, "must be a time in ISO 8601, such as 2026-11-27T08:00:00Z") from None
+
+    def _parse_encoded_cursor(self) -> str | None:
+        value = self.query.get("cursor")
+        try:
+            return None if value is None else decode_cursor(value)
+        except ValueError:
+            raise _fault("cursor", INVALID_CURSOR) from None
+
+    def parse_precondition(self) -> Precondition:
+        """Parse If-Match and If-None-Match (RFC 9110) of a request that changes something.
+
+        Raises:
+            InvalidRequest: If-None-Match is something other than `*`.
+        """
+        match, none_match = self.headers.get("if-match"), self.headers.get("if-none-match")
+        if none_match is not None and none_match.strip() != "*":
+            raise _fault("If-None-Match", "must be *. To replace a known version, send If-Match with its ETag")
+        return Precondition(None if match is None else _parse_etags(match), is_new=none_match is not None)
+
+    def parse_preference(self, max_wait_s: float) -> Preference:
+        """Parse Prefer. As RFC 7240 demands, a preference that isn't known is ignored.
+
+        Args:
+            max_wait_s: The longest wait. A longer one is cut to it.
+        """
+        choices = [choice.strip().lower() for choice in self.headers.get("prefer", "").split(",")]
+        waits = [match[1] for choice in choices if (match := re.fullmatch(r'wait\s*=\s*"?([0-9]{1,9})"?', choice))]
+        return Preference("respond-async" in choices, min(float(waits[0]), max_wait_s) if waits else None)
+
+    def parse_idempotency_key(self) -> IdempotencyKey | None:
+        """Parse Idempotency-Key, together with the body that it identifies.
+
+        Raises:
+            InvalidRequest: The header is too long.
+        """
+        value = self.headers.get("idempotency-key")
+        if not value:
+            return None
+        if len(value) > MAX_IDEMPOTENCY_KEY_CHARS:
+            raise _fault("Idempotency-Key", f"must have at most {MAX_IDEMPOTENCY_KEY_CHARS} characters, got {len(value)}")
+        return IdempotencyKey("caller", value, self._to_bytes())
+
+    def parse_json(self, max_bytes: int) -> object:
+        """Parse the body as JSON, whatever its Content-Type is.
+
+        Raises:
+            TooLarge: The body has more than `max_bytes`.
+            InvalidRequest: The body isn't JSON in UTF-8.
+        """
+        data = self._to_bytes()
+        if len(data) > max_bytes:
+            raise TooLarge(
+                f"the body must have at most {max_bytes} bytes, got {len(data)}: send large images by URL, not as data: URLs"
+            )
+        try:
+            return json.loads(data.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        except UnicodeDecodeError:
+            raise InvalidRequest("the body must be JSON in UTF-8") from None
+        except json.JSONDecodeError as error:
+            raise InvalidRequest(f"the body must be JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+        except (ValueError, RecursionError):  # NaN, a number of thousands of digits, or thousands of nested brackets
+            raise InvalidRequest("the body must be JSON: a number is out of range, or the nesting is too deep") from None
+
+    def _to_bytes(self) -> bytes:
+        if not self.is_base64:
+            return self.body.encode("utf-8", "surrogatepass")
+        try:
+            return base64.b64decode(self.body, validate=True)
+        except binascii.Error:
+            raise InvalidRequest("the body can't be decoded: it is marked as base64 and isn't") from None
+
+
+def _join_headers(event: Mapping[str, Any]) -> dict[str, str]:
+    """Join the lines of each header by commas (RFC 9110, 5.3). The event's `headers` have only the last line of each."""
+    sent = event.get("multiValueHeaders") or {name: [value] for name, value in (event.get("headers") or {}).items()}
+    lines: dict[str, list[str]] = {}
+    for name, values in sent.items():
+        lines.setdefault(name.lower(), []).extend(values)
+    return {name: ", ".join(values) for name, values in lines.items()}
+
+
+def _parse_etags(header: str) -> frozenset[str]:
+    """Split the ETags of If-Match or If-None-Match. Some clients and proxies make ETags weak, so `W/` is ignored."""
+    return frozenset(etag.strip().removeprefix("W/") for etag in header.split(","))
+
+
+def _fault(path: str, message: str) -> InvalidRequest:
+    """Create the error for one fault of a parameter or header, in the shape of a body's faults."""
+    return invalid_request((Fault(path, message),))
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    """Refuse NaN and Infinity, which Python's parser takes and JSON doesn't have."""
+    raise ValueError(name)

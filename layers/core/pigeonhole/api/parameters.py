@@ -1,0 +1,108 @@
+"""The parameters of operations, beside the body: in the path, the query or a header."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pigeonhole.contract.jobs import JobStatus
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of an operation, as the OpenAPI document describes it.
+
+    Attributes:
+        location: Where the parameter is sent.
+        name: Its name there.
+        description: What it means.
+        schema: Its JSON Schema.
+    """
+
+    location: Literal["path", "query", "header"]
+    name: str
+    description: str
+    schema: dict[str, Any]
+
+
+def page_size(description: str) -> Parameter:
+    """Return the parameter that limits the items of a page."""
+    return Parameter("query", "limit", description, {"type": "integer", "default": 20, "minimum": 1, "maximum": 100})
+
+
+CURSOR = Parameter("query", "cursor", "The `cursor` of the page before. Absent for the first page.", {"type": "string"})
+
+IDEMPOTENCY_KEY = Parameter(
+    "header",
+    "Idempotency-Key",
+    "A value that identifies the request for 24 hours. The same value with the same body returns the same job. "
+    "With another body the answer is 422. A request that is answered without a job doesn't use the value.",
+    {"type": "string", "maxLength": 255},
+)
+PREFER = Parameter(
+    "header",
+    "Prefer",
+    "`respond-async`: answer 202 with a job. `wait=20`: first wait up to 20 seconds for the result, 24 at most. "
+    "With either of them the body can have the `webhook_url` of a job.",
+    {"type": "string"},
+)
+
+JOB_ID = Parameter("path", "job_id", "The id of the job.", {"type": "string"})
+JOB_STATUS = Parameter(
+    "query", "status", "Only jobs with this status.", {"type": "string", "enum": [str(status) for status in JobStatus]}
+)
+WAIT = Parameter(
+    "query",
+    "wait",
+    "Seconds to wait for the end of the job before answering, 24 at most.",
+    {"type": "integer", "default": 0, "minimum": 0},
+)
+JOB_IF_NONE_MATCH = Parameter(
+    "header",
+    "If-None-Match",
+    "The ETag of an earlier answer. If the job hasn't changed since, the answer is 304.",
+    {"type": "string"},
+)
+
+LABEL_SET_NAME = Parameter(
+    "path",
+    "name",
+    "The name of the label set: up to 64 lower-case letters, digits, `-` and `_`.",
+    {"type": "string", "maxLength": 64},
+)
+IF_MATCH = Parameter(
+    "header",
+    "If-Match",
+    "The ETag of the label set that you read. If the label set has been changed since, the answer is 412.",
+    {"type": "string"},
+)
+IF_NONE_MATCH = Parameter(
+    "header", "If-None-Match", "`*`: if a label set of this name exists, the answer is 412.", {"type": "string"}
+)
+
+UPLOAD_KEY = Parameter(
+    "query",
+    "key",
+    "The object key or `s3://` address of one upload. The answer is 404 while it has no result.",
+    {"type": "string"},
+)
+UPLOAD_PREFIX = Parameter(
+    "query",
+    "prefix",
+    "Only uploads whose object keys begin with this prefix. Without `since` and `until`, they are sorted by object key.",
+    {"type": "string"},
+)
+SINCE = Parameter(
+    "query",
+    "since",
+    "Only results from this time on, in ISO 8601.",
+    {"type": "string", "format": "date-time"},
+)
+UNTIL = Parameter("query", "until", "Only results up to this time, in ISO 8601.", {"type": "string", "format": "date-time"})
+
+DEEP = Parameter(
+    "query",
+    "deep",
+    "Also ask the classifier. Requires an API key.",
+    {"type": "boolean", "default": False},
+)

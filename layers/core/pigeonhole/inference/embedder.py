@@ -1,0 +1,82 @@
+"""Embed samples, prompts and example images: each distinct one once, in batches, on several threads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pigeonhole.inference.encoders.base import Encoder
+from pigeonhole.inference.labels.label_class import LabelClass
+from pigeonhole.inference.prompt_cache import PromptCache
+from pigeonhole.inference.scoring.calibration import Floats
+from pigeonhole.inference.scoring.log_odds import unit_mean
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class Embedder:
+    """Embeds texts and images with the encoders of a model. Thread-safe."""
+
+    def __init__(self, *, encoder: Encoder, cache_size: int, batch: int, workers: int) -> None:
+        """Create an embedder.
+
+        Args:
+            encoder: The image-text encoder.
+            cache_size: The number of prompt embeddings in the cache.
+            batch: The largest number of samples in a batch.
+            workers: The number of batches that are encoded at the same time.
+        """
+        self._encoder = encoder
+        self._cache = PromptCache(size=cache_size)
+        self._batch = batch
+        self._workers = workers
+
+    def embed_texts(self, encoder: Encoder, texts: Sequence[str]) -> Floats:
+        """Embed text samples, (n, dim) float32."""
+        return self._in_batches(encoder.encode_text, texts, self._batch)
+
+    def embed_images(self, pixels: Sequence[Pixels]) -> Floats:
+        """Embed images, (side, side, 3) uint8 each, to (n, dim) float32."""
+        return self._in_batches(lambda batch: self._encoder.encode_image(np.stack(batch)), pixels, self._batch)
+
+    def embed_prompts(self, encoder: Encoder, prompts: Mapping[str, Sequence[str]]) -> dict[str, Floats]:
+        """Embed the prompts of each label text: text -> (prompts, dim) float32."""
+        all_prompts = [prompt for prompts_of_text in prompts.values() for prompt in prompts_of_text]
+        # One batch for all: an encoder groups prompts by length and limits the number of their tokens itself.
+        encode = partial(self._in_batches, encoder.encode_text, batch=max(1, len(all_prompts)))
+        embedded = self._cache.embed(encoder.info.revision, encode, all_prompts)
+        return {text: np.stack([embedded[prompt] for prompt in prompts_of_text]) for text, prompts_of_text in prompts.items()}
+
+    def embed_examples(self, labels: Sequence[LabelClass], examples: Mapping[str, Pixels | Floats]) -> dict[str, Floats]:
+        """Embed the example images of each class.
+
+        Args:
+            labels: The classes.
+            examples: Per image value, the pixels, (side, side, 3) uint8, or an embedding, (dim,) float32.
+
+        Returns:
+            The mean of the embeddings of each class with example images, by its name, (dim,) float32.
+        """
+        used = {value: examples[value] for label in labels for value in label.images}
+        vectors = {value: np.asarray(example, np.float32) for value, example in used.items() if example.ndim == 1}
+        pixels = {value: np.asarray(example, np.uint8) for value, example in used.items() if example.ndim > 1}
+        vectors |= dict(zip(pixels, self.embed_images([*pixels.values()]), strict=True))
+        return {label.name: unit_mean(np.stack([vectors[value] for value in label.images])) for label in labels if label.images}
+
+    def _in_batches(self, encode: Callable[[Any], Floats], items: Sequence[Any], batch: int) -> Floats:
+        """Encode items in batches of nearly equal size, on all workers: (n, dim) float32 in the order of the items."""
+        if not len(items):
+            return np.zeros((0, self._encoder.info.dim), dtype=np.float32)
+        rounds = math.ceil(len(items) / batch / self._workers)
+        count = min(len(items), rounds * self._workers)
+        if count == 1:
+            return encode(items)
+        batches = [items[len(items) * k // count : len(items) * (k + 1) // count] for k in range(count)]
+        with ThreadPoolExecutor(self._workers, thread_name_prefix="encode") as pool:
+            return np.concatenate(list(pool.map(encode, batches)))
