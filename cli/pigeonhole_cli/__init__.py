@@ -1,1 +1,1 @@
-"""`pigeonhole`, the command line: the local stack, API keys, models."""
+"""The command line `pigeonhole`: jobs, label sets and uploads of an API, its API keys, models, and the local stack."""

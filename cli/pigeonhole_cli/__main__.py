@@ -1,4 +1,4 @@
-"""The command `pigeonhole`. It imports nothing that could be missing before it can say so."""
+"""The entry point of `pigeonhole`. It imports the command line late, so that it can report a package that is missing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line. A package that isn't installed ends it with one line that says what to do."""
+    """Run the command line. If a package is missing, print how to install it and exit with an error."""
     try:
         from pigeonhole_cli.main import app
 
@@ -14,7 +14,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         package = (error.name or str(error)).partition(".")[0]
         sys.exit(
-            f"error: the package {package} is missing. Install everything anew: rm -r .venv && make start; "
+            f"error: the package {package} is missing. Reinstall everything: rm -r .venv && make start; "
             "or, in an environment of your own: pip install -e '.[onnx,torch,local]'"
         )
 

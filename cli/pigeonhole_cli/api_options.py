@@ -1,4 +1,4 @@
-"""What the commands with an API key share: where the API is, and what went wrong in one line."""
+"""Options and error handling of the commands that call the API with an API key."""
 
 from __future__ import annotations
 
@@ -12,55 +12,65 @@ import typer
 
 from pigeonhole.contract.classification import check_set_name
 from pigeonhole_cli.console import one_line, say
-from pigeonhole_cli.http_client import Api, ApiError, open_api
+from pigeonhole_cli.http_client import ApiClient, ApiError, open_client
 from pigeonhole_cli.request_input import InputError
 
-FAILED, WRONG_CALL = 1, 2
+EXIT_FAILED, EXIT_USAGE = 1, 2
 
-Url = Annotated[str | None, typer.Option(envvar="JIGSAWSTACK_API_URL", help="The API's address, its stage included.")]
-Key = Annotated[
+Url = Annotated[str | None, typer.Option("--url", envvar="JIGSAWSTACK_API_URL", help="The API's address, stage included.")]
+ApiKey = Annotated[
     str | None,
     typer.Option(
-        envvar="JIGSAWSTACK_API_KEY", help="An API key; better by its variable, which others on the machine don't see."
+        "--key",
+        envvar="JIGSAWSTACK_API_KEY",
+        help="The API key. Prefer the environment variable: other users of the machine can read a command line.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the API's whole answer as JSON.")]
 
 
 @contextmanager
-def calling(url: str | None, key: str | None) -> Iterator[Api]:
-    """Open the way to the API. What fails there, and what can't be sent, is told in a line and ends the command with 1."""
+def api_client(url: str | None, api_key: str | None) -> Iterator[ApiClient]:
+    """Create a client of the API. An error of the API or of the input is printed and ends the command with exit code 1."""
     if not url or not re.match(r"https?://[^/]", url):
         say("error: where is the API? Set JIGSAWSTACK_API_URL, or give --url https://…")
-        raise typer.Exit(WRONG_CALL)
-    if not key:
+        raise typer.Exit(EXIT_USAGE)
+    if not api_key:
         say("error: an API key is needed. Set JIGSAWSTACK_API_KEY, or give --key; `pigeonhole keys create` makes one.")
-        raise typer.Exit(WRONG_CALL)
+        raise typer.Exit(EXIT_USAGE)
     try:
-        with open_api(url.rstrip("/"), header(key.strip(), "--key")) as api:
-            yield api
+        with open_client(url.rstrip("/"), check_header(api_key.strip(), "--key")) as client:
+            yield client
     except (ApiError, InputError) as error:
         say(f"error: {one_line(str(error))}")
         for detail in getattr(error, "details", ()):
             say(f"  {one_line(detail)}")
-        raise typer.Exit(FAILED) from None
+        raise typer.Exit(EXIT_FAILED) from None
 
 
-def header(value: str, hint: str) -> str:
-    """Give a header's value back. What it holds is not told: it may be a key."""
+def check_header(value: str, option: str) -> str:
+    """Return a header's value if it is valid. The error doesn't quote the value, which may be an API key.
+
+    Raises:
+        typer.BadParameter: The value can't be sent as a header.
+    """
     if not re.fullmatch(r"[!-~]{1,255}", value):
-        raise typer.BadParameter("has 1 to 255 letters, digits and signs of ASCII, no spaces", param_hint=hint)
+        raise typer.BadParameter("must have 1 to 255 printable ASCII characters and no spaces", param_hint=option)
     return value
 
 
-def set_name(value: str, hint: str) -> str:
-    """Give a label set's name back, unless it can't be one."""
+def check_label_set_name(value: str, parameter: str) -> str:
+    """Return a label set's name if it is valid.
+
+    Raises:
+        typer.BadParameter: The name is invalid.
+    """
     try:
         return check_set_name(value)
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=hint) from None
+        raise typer.BadParameter(str(error), param_hint=parameter) from None
 
 
-def print_json(found: Any) -> None:
-    """Print what was told as JSON for people and programs."""
-    typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+def print_json(content: Any) -> None:
+    """Print indented JSON to standard output."""
+    typer.echo(json.dumps(content, indent=2, ensure_ascii=False))

@@ -1,4 +1,4 @@
-"""What the commands with AWS credentials share: where the stack is, and what went wrong in one line."""
+"""Options and error handling of the commands that use AWS credentials."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pigeonhole.errors import Overloaded, PigeonholeError
 from pigeonhole_cli.console import say
 
-StackName = Annotated[str, typer.Option(help="The deployed stack.")]
-EndpointUrl = Annotated[str | None, typer.Option(help="Where AWS is, for the local stack; by default AWS itself.")]
+StackName = Annotated[str, typer.Option(help="The name of the deployed stack.")]
+EndpointUrl = Annotated[str | None, typer.Option(help="The address of the emulated AWS, for the local stack. Default: AWS.")]
 
 
 @contextmanager
-def errors() -> Iterator[None]:
-    """Tell what went wrong in one line and leave with 1."""
+def report_errors() -> Iterator[None]:
+    """Print an error in one line and end the command with exit code 1."""
     try:
         yield
     except (PigeonholeError, BotoCoreError, ClientError, ValueError) as error:
         for line in (f"error: {error}", *getattr(error, "__notes__", ())):
             say(line)
         if isinstance(error, Overloaded) and isinstance(error.__cause__, (BotoCoreError, ClientError)):
-            say(f"  {error.__cause__}")  # whose message is for callers: an operator may be lacking a permission
+            # The message is written for callers of the API. An operator needs AWS's own error: a permission may be missing.
+            say(f"  {error.__cause__}")
         raise typer.Exit(1) from None

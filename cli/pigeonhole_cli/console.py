@@ -1,4 +1,4 @@
-"""What several commands print: lines to standard error, tables, times, texts of others."""
+"""Helpers for output: lines on standard error, tables, times, escaped text."""
 
 from __future__ import annotations
 
@@ -8,22 +8,27 @@ import typer
 
 
 def say(line: str) -> None:
-    """Print a line to standard error, which leaves standard output to what was asked for."""
+    """Print a line to standard error. Standard output holds only the command's result."""
     typer.echo(line, err=True)
 
 
-def table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """The lines of a table, the first row its head."""
+def format_table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Yield the lines of a table with aligned columns. The first row is the header."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
-def date(moment: str | None) -> str:
-    """A time of the API's, to the minute."""
-    return f"{moment[:10]} {moment[11:16]} UTC" if moment else "-"
+def format_time(timestamp: str | None) -> str:
+    """Format a timestamp of the API to the minute, or `-` for None."""
+    return f"{timestamp[:10]} {timestamp[11:16]} UTC" if timestamp else "-"
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun: `1 file`, `2 files`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def one_line(text: str) -> str:
-    """A text without what would break its line or steer a terminal; such characters are written as Python does."""
-    return "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text)
+    """Escape line breaks and terminal control characters, as Python's `repr` does."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

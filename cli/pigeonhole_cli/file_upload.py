@@ -1,4 +1,4 @@
-"""Files sent to S3 by forms that the API makes, a few at a time: images for requests to name, or files for a label set."""
+"""Upload files to S3 with forms that the API creates, a few files at a time."""
 
 from __future__ import annotations
 
@@ -8,86 +8,97 @@ from pathlib import Path
 
 from pigeonhole.contract.uploads import MAX_FILENAME, UPLOADS, Upload, UploadResponse
 from pigeonhole_cli.console import say
-from pigeonhole_cli.http_client import Api, ApiError
+from pigeonhole_cli.http_client import ApiClient, ApiError
 from pigeonhole_cli.request_input import InputError, media_type
 
-AT_ONCE = 4
-TIMEOUT_S = 120.0  # of one file
-TEXT_TYPES = {".txt": "text/plain", ".jsonl": "application/jsonl"}  # which a label set is needed for
-OF_A_FILE = frozenset({"content_type", "filename", "size"})  # where faults of a form's request are the file's own
+MAX_CONCURRENT = 4
+TIMEOUT_S = 120.0  # for one file
+TEXT_TYPES = {".txt": "text/plain", ".jsonl": "application/jsonl"}  # accepted only with a label set
+# A fault of the form request at one of these paths is a fault of the file. Other faults would meet every file.
+FILE_PATHS = frozenset({"content_type", "filename", "size"})
 
-Tell = Callable[[int, Upload | InputError], None]
-
-
-def upload_with(api: Api) -> Callable[[Sequence[Path]], list[str]]:
-    """Give what uploads image files and gives their s3:// addresses, in order. That raises ApiError and InputError."""
-
-    def upload(files: Sequence[Path]) -> list[str]:
-        say(f"Uploading {len(files)} images, which are too large together for a request.")
-        sent: dict[int, str] = {}
-
-        def tell(number: int, outcome: Upload | InputError) -> None:
-            if isinstance(outcome, InputError):
-                raise outcome
-            sent[number] = outcome.s3_uri
-
-        send_files(api, files, tell)
-        return [sent[number] for number in range(len(files))]
-
-    return upload
+OnUpload = Callable[[int, Upload | InputError], None]
 
 
-def send_files(api: Api, files: Sequence[Path], tell: Tell, label_set: str | None = None) -> None:
-    """Send files, a few at a time. `tell`: is told what became of each, by its number; an InputError is of that file alone.
+def upload_images(client: ApiClient, paths: Sequence[Path]) -> list[str]:
+    """Upload image files and return their s3:// addresses, in order.
 
-    Raises ApiError for what would meet the others, too. However this ends early, what is under way is sent to its end and told.
+    Raises:
+        ApiError: The API failed.
+        InputError: A file could not be uploaded.
     """
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        left = {pool.submit(_send, api, file, label_set): number for number, file in enumerate(files)}
+    say(f"Uploading {len(paths)} images, which are too large together for a request.")
+    addresses: dict[int, str] = {}
+
+    def on_upload(index: int, upload: Upload | InputError) -> None:
+        if isinstance(upload, InputError):
+            raise upload
+        addresses[index] = upload.s3_uri
+
+    upload_files(client, paths, on_upload)
+    return [addresses[index] for index in range(len(paths))]
+
+
+def upload_files(client: ApiClient, paths: Sequence[Path], on_upload: OnUpload, label_set: str | None = None) -> None:
+    """Upload files, a few at a time. If this ends early, the uploads in progress are finished and reported first.
+
+    Args:
+        client: The API.
+        paths: The files.
+        on_upload: Called for each file with its index and the upload, or with an InputError of that file only.
+        label_set: The label set that shall classify the files, None for images that a request will name.
+
+    Raises:
+        ApiError: A failure that would meet the other files as well.
+    """
+    with ThreadPoolExecutor(MAX_CONCURRENT) as pool:
+        pending = {pool.submit(_upload_file, client, path, label_set): index for index, path in enumerate(paths)}
         try:
-            for done in as_completed(list(left)):
-                tell(left.pop(done), done.result())
+            for future in as_completed(list(pending)):
+                on_upload(pending.pop(future), future.result())
         except BaseException:
             pool.shutdown(cancel_futures=True)
-            for done, number in left.items():
-                if not done.cancelled() and not done.exception() and isinstance(sent := done.result(), Upload):
-                    tell(number, sent)
+            for future, index in pending.items():
+                if not future.cancelled() and not future.exception() and isinstance(upload := future.result(), Upload):
+                    on_upload(index, upload)
             raise
 
 
-def _send(api: Api, file: Path, label_set: str | None) -> Upload | InputError:
+def _upload_file(client: ApiClient, path: Path, label_set: str | None) -> Upload | InputError:
     try:
-        size = file.stat().st_size
-        if not size:
-            return InputError(f"{file} is empty.")
-        # The form first: a file that is too large is refused before it is read.
-        form = _form(api, file, size, label_set)
-        return form if isinstance(form, InputError) else _posted(api, file, form)
+        size_bytes = path.stat().st_size
+        if not size_bytes:
+            return InputError(f"{path} is empty.")
+        # The form comes first, so that the API refuses a file that is too large before the file is read.
+        form = _create_form(client, path, size_bytes, label_set)
+        return form if isinstance(form, InputError) else _post_file(client, path, form)
     except OSError as error:
-        return InputError(f"{file} can't be read: {error.strerror}.")
+        return InputError(f"{path} can't be read: {error.strerror}.")
 
 
-def _form(api: Api, file: Path, size: int, label_set: str | None) -> Upload | InputError:
-    asked = {"content_type": media_type(file), "size": size, "filename": _name(file)[:MAX_FILENAME]}
+def _create_form(client: ApiClient, path: Path, size_bytes: int, label_set: str | None) -> Upload | InputError:
+    body = {"content_type": media_type(path), "size": size_bytes, "filename": _utf8_name(path)[:MAX_FILENAME]}
     if label_set is not None:
-        asked |= {"content_type": TEXT_TYPES.get(file.suffix.lower(), asked["content_type"]), "label_set": label_set}
+        body |= {"content_type": TEXT_TYPES.get(path.suffix.lower(), body["content_type"]), "label_set": label_set}
     try:
-        return api.call(UploadResponse, "POST", UPLOADS, json=asked).answer.upload
+        return client.call(UploadResponse, "POST", UPLOADS, json=body).body.upload
     except ApiError as error:
-        if error.paths and OF_A_FILE.issuperset(error.paths):
-            return InputError(f"{file}: {error}")
+        if error.paths and FILE_PATHS.issuperset(error.paths):
+            return InputError(f"{path}: {error}")
         raise
 
 
-def _posted(api: Api, file: Path, form: Upload) -> Upload | InputError:
-    parts = {"file": (_name(file), file.read_bytes())}
+def _post_file(client: ApiClient, path: Path, form: Upload) -> Upload | InputError:
+    parts = {"file": (_utf8_name(path), path.read_bytes())}
     try:
-        answer = api.ask("POST", form.url, data=form.fields, files=parts, timeout=TIMEOUT_S)
+        response = client.request("POST", form.url, data=form.fields, files=parts, timeout=TIMEOUT_S)
     except ApiError as error:
-        return InputError(f"{file}: {error}")
-    return form if answer.is_success else InputError(f"{file}: S3 did not take it (HTTP {answer.status_code}). Try again.")
+        return InputError(f"{path}: {error}")
+    return (
+        form if response.is_success else InputError(f"{path}: S3 refused the upload (HTTP {response.status_code}). Try again.")
+    )
 
 
-def _name(file: Path) -> str:
-    """A file's name as JSON can have it: one that isn't UTF-8 has halves of surrogate pairs in Python."""
-    return file.name.encode("utf-8", "replace").decode()
+def _utf8_name(path: Path) -> str:
+    """Return a file's name as valid UTF-8. Python represents other bytes as lone surrogates, which JSON can't hold."""
+    return path.name.encode("utf-8", "replace").decode()

@@ -1,6 +1,6 @@
-"""A deployed API over HTTP: asked again where that may help, told in words where it doesn't.
+"""HTTP client of a deployed API: it retries temporary failures and explains the other ones.
 
-httpx is imported when it is needed: every other command would wait a quarter of a second for it.
+httpx is imported only when a request is sent. Its import takes a quarter of a second.
 """
 
 from __future__ import annotations
@@ -18,20 +18,24 @@ from pigeonhole.contract.classification import ErrorResponse
 if TYPE_CHECKING:
     import httpx
 
-TRIES = 4
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0  # who is to wait longer (a quota that is used up: an hour) is told so instead
-TIMEOUT_S = 35.0  # the gateway ends what takes 29
-WORTH_A_RETRY = frozenset({429, 500, 502, 503, 504})
-PAGE = 100  # the most entries of one answer that lists them
+MAX_ATTEMPTS = 4
+# A longer pause, such as an hour for an exhausted quota, is reported as an error instead.
+MIN_PAUSE_S, MAX_PAUSE_S = 0.5, 30.0
+TIMEOUT_S = 35.0  # API Gateway ends a request after 29 s
+RETRYABLE_STATUSES = frozenset({429, 500, 502, 503, 504})
+PAGE_SIZE = 100  # the largest page of a listing
 
-Shape = TypeVar("Shape", bound=BaseModel)
+Body = TypeVar("Body", bound=BaseModel)
 
 
 class ApiError(Exception):
-    """A request that failed. The message is one line that says how to mend it; `details`: a line for each single fault.
+    """A request that failed. The message is one line that says what to do.
 
-    `code`: the error's, of errors.py, where Pigeonhole answered; `paths`: where in the body it found faults; `may_be_done`:
-    nobody knows whether what was asked for has been done.
+    Attributes:
+        details: One line for each single fault.
+        code: The error code (see `pigeonhole.errors`), if Pigeonhole answered.
+        paths: The paths in the request's body at which the API found faults.
+        may_be_done: Whether the API may have carried out the request nevertheless.
     """
 
     def __init__(
@@ -51,129 +55,157 @@ class ApiError(Exception):
 
 
 @dataclass(frozen=True)
-class Told(Generic[Shape]):
-    """An answer: as it came, and as the contract has it."""
+class ApiResponse(Generic[Body]):
+    """A successful response.
+
+    Attributes:
+        raw: The JSON object as it was received.
+        body: The same object as a model of the contract.
+    """
 
     raw: dict[str, Any]
-    answer: Shape
+    body: Body
 
 
 @dataclass
-class Api:
-    """The API at `url` (its base, `https://…/prod`, no slash at the end), called with `key`. Every method raises ApiError.
+class ApiClient:
+    """A client of one API. Every method raises ApiError.
 
-    The key is in no error and no repr, and goes to that address alone.
+    The API key is in no error and no repr, and is sent only to `url`.
+
+    Attributes:
+        url: The API's base address, stage included, without a slash at the end: `https://…/prod`.
+        api_key: The caller's API key.
+        http: The connections.
+        sleep: Waits for a number of seconds.
     """
 
     url: str
-    key: str = field(repr=False)
+    api_key: str = field(repr=False)
     http: httpx.Client = field(repr=False)
     sleep: Callable[[float], None] = time.sleep
-    _reached: bool = False
+    _has_connected: bool = False
 
     def call(
-        self, shape: type[Shape], method: str, path: str, *, headers: dict[str, str] | None = None, **sent: Any
-    ) -> Told[Shape]:
-        """Send a request to `path` with the key. `sent`: as of `ask`."""
-        answer = self.ask(method, self.url + path, headers={**(headers or {}), "x-api-key": self.key}, **sent)
-        return self.told(shape, answer)
+        self, model: type[Body], method: str, path: str, *, headers: dict[str, str] | None = None, **arguments: Any
+    ) -> ApiResponse[Body]:
+        """Send a request to `path` with the API key, and parse the response.
 
-    def ask(self, method: str, address: str, *, tries: int = TRIES, **sent: Any) -> httpx.Response:
-        """Send a request without the key and give its answer; one that may be better next time is the last of `tries`.
+        Args:
+            model: The contract's model of the response.
+            method: The HTTP method.
+            path: The path after the API's base address.
+            headers: Further headers.
+            **arguments: Passed on to `request`.
+        """
+        response = self.request(method, self.url + path, headers={**(headers or {}), "x-api-key": self.api_key}, **arguments)
+        return self.parse(model, response)
 
-        `sent`: what httpx calls `content`, `json`, `data`, `files`, `params`, `headers` and `timeout`.
+    def request(self, method: str, address: str, *, attempts: int = MAX_ATTEMPTS, **arguments: Any) -> httpx.Response:
+        """Send a request without the API key, and retry temporary failures.
+
+        Args:
+            method: The HTTP method.
+            address: The whole address.
+            attempts: The number of attempts. The response of the last attempt is returned whatever its status.
+            **arguments: httpx's `content`, `json`, `data`, `files`, `params`, `headers` and `timeout`.
         """
         import httpx
 
-        for left in reversed(range(tries)):
-            pause_s = FIRST_PAUSE_S * 2 ** (tries - 1 - left)
+        for remaining in reversed(range(attempts)):
+            pause_s = MIN_PAUSE_S * 2 ** (attempts - 1 - remaining)
             try:
-                answer = self.http.request(method, address, **sent)
+                response = self.http.request(method, address, **arguments)
             except httpx.RequestError as error:
-                never_there = isinstance(error, httpx.ConnectError) and not self._reached
-                if not left or never_there:
-                    raise _unreached(error, address) from None
+                is_wrong_address = isinstance(error, httpx.ConnectError) and not self._has_connected
+                if not remaining or is_wrong_address:
+                    raise _connection_error(error, address) from None
             else:
-                self._reached = True
-                pause_s = max(pause_s, _retry_after(answer))
-                if not left or answer.status_code not in WORTH_A_RETRY or pause_s > LONGEST_PAUSE_S:
-                    return answer
+                self._has_connected = True
+                pause_s = max(pause_s, _retry_after_s(response))
+                if not remaining or response.status_code not in RETRYABLE_STATUSES or pause_s > MAX_PAUSE_S:
+                    return response
             self.sleep(pause_s)
-        raise AssertionError("the last try answers or raises")
+        raise AssertionError("the last attempt returns or raises")
 
-    def told(self, shape: type[Shape], answer: httpx.Response) -> Told[Shape]:
-        """Read an answer that is none of an error."""
+    def parse(self, model: type[Body], response: httpx.Response) -> ApiResponse[Body]:
+        """Parse a response, and raise the ApiError that it reports, if any."""
         try:
-            found = answer.json()
+            content = response.json()
         except ValueError:
-            found = None
-        if not isinstance(found, dict):
-            raise self._foreign(f"HTTP {answer.status_code}, no JSON")
-        if answer.is_success:
-            return Told(found, self._shaped(shape, found))
-        raise _refused(answer, self._shaped(ErrorResponse, found))
+            content = None
+        if not isinstance(content, dict):
+            raise self._not_pigeonhole(f"HTTP {response.status_code}, no JSON")
+        if response.is_success:
+            return ApiResponse(content, self._validate(model, content))
+        raise _to_api_error(response, self._validate(ErrorResponse, content))
 
-    def _shaped(self, shape: type[Shape], found: dict[str, Any]) -> Shape:
+    def _validate(self, model: type[Body], content: dict[str, Any]) -> Body:
         try:
-            return shape.model_validate(found)
+            return model.model_validate(content)
         except ValidationError:
-            raise self._foreign(f"no {shape.__name__}") from None
+            raise self._not_pigeonhole(f"no {model.__name__}") from None
 
-    def _foreign(self, what: str) -> ApiError:
+    def _not_pigeonhole(self, reason: str) -> ApiError:
         return ApiError(
-            f"{_shown(self.url)} does not answer like Pigeonhole ({what}). Is it the whole address of the API, stage included?"
+            f"{_origin(self.url)} does not answer like Pigeonhole ({reason}). "
+            "Is it the whole address of the API, stage included?"
         )
 
 
 @contextmanager
-def open_api(url: str, key: str) -> Iterator[Api]:
-    """Open the way to an API. Nothing is sent yet. Raises ApiError for an address that is none."""
+def open_client(url: str, api_key: str) -> Iterator[ApiClient]:
+    """Create a client. No request is sent yet.
+
+    Raises:
+        ApiError: The address can't be parsed.
+    """
     import httpx
 
     try:
         host = httpx.URL(url).host
     except httpx.InvalidURL as error:
-        raise ApiError(f"the API's address can't be read ({error}). It is written https://host/stage.") from None
-    # A proxy of the environment leads out into the world, not to this machine.
+        raise ApiError(f"the API's address can't be read ({error}). It must look like https://host/stage.") from None
+    # A proxy from the environment can't reach this machine.
     trust_env = host not in ("127.0.0.1", "localhost", "::1")
     with httpx.Client(timeout=TIMEOUT_S, trust_env=trust_env) as http:
-        yield Api(url, key, http)
+        yield ApiClient(url, api_key, http)
 
 
-def _refused(answer: httpx.Response, told: ErrorResponse) -> ApiError:
-    message, code = told.message, told.error.code
-    faults = [(fault.get("path") or "body", fault.get("message", "")) for fault in told.error.details or ()]
-    details, paths = tuple(f"{path}: {fault}" for path, fault in faults), tuple(path for path, _ in faults)
-    if answer.status_code == 401:
+def _to_api_error(response: httpx.Response, body: ErrorResponse) -> ApiError:
+    message, code = body.message, body.error.code
+    faults = [(fault.get("path") or "body", fault.get("message", "")) for fault in body.error.details or ()]
+    lines, paths = tuple(f"{path}: {fault}" for path, fault in faults), tuple(path for path, _ in faults)
+    if response.status_code == 401:
         message += " Give it as --key or JIGSAWSTACK_API_KEY; `pigeonhole keys create` makes one."
-    elif answer.status_code in WORTH_A_RETRY:
-        wait_s = _retry_after(answer)
-        message += f" It may be tried again in {wait_s:.0f} s." if wait_s > LONGEST_PAUSE_S else ""
-        message += f" ({code}, log_id {told.log_id})"
-    several = tuple(detail for detail in details if detail != told.message)
-    return ApiError(message, several, code=code, paths=paths, may_be_done=answer.status_code >= 500)
+    elif response.status_code in RETRYABLE_STATUSES:
+        pause_s = _retry_after_s(response)
+        message += f" It may be tried again in {pause_s:.0f} s." if pause_s > MAX_PAUSE_S else ""
+        message += f" ({code}, log_id {body.log_id})"
+    details = tuple(line for line in lines if line != body.message)
+    return ApiError(message, details, code=code, paths=paths, may_be_done=response.status_code >= 500)
 
 
-def _unreached(error: httpx.RequestError, address: str) -> ApiError:
+def _connection_error(error: httpx.RequestError, address: str) -> ApiError:
     import httpx
 
     if isinstance(error, httpx.TimeoutException):
-        return ApiError(f"{_shown(address)} did not answer in {TIMEOUT_S:.0f} s. Try again later.", may_be_done=True)
+        return ApiError(f"{_origin(address)} did not answer in {TIMEOUT_S:.0f} s. Try again later.", may_be_done=True)
     return ApiError(
-        f"{_shown(address)} can't be reached ({error}). Is it the address of the API (--url), and does it run?",
+        f"{_origin(address)} can't be reached ({error}). Is it the address of the API (--url), and does it run?",
         may_be_done=not isinstance(error, httpx.ConnectError),
     )
 
 
-def _shown(address: str) -> str:
-    """Scheme, host and port: a user's password may stand before them, and a signature after them."""
+def _origin(address: str) -> str:
+    """Return scheme, host and port. The rest of an address may hold a password or a signature."""
     import httpx
 
-    place = httpx.URL(address)
-    return f"{place.scheme}://{place.netloc.decode('ascii', 'replace')}"
+    parsed = httpx.URL(address)
+    return f"{parsed.scheme}://{parsed.netloc.decode('ascii', 'replace')}"
 
 
-def _retry_after(answer: httpx.Response) -> float:
-    """Seconds, 0 where the answer names none; a date, which nothing of ours sends, counts as none."""
-    value = answer.headers.get("retry-after", "")
+def _retry_after_s(response: httpx.Response) -> float:
+    """Return the seconds of `Retry-After`, or 0. Pigeonhole sends no dates, so a date counts as absent."""
+    value = response.headers.get("retry-after", "")
     return float(value) if value.isascii() and value.isdigit() else 0.0

@@ -1,4 +1,4 @@
-"""The `pigeonhole` command and its parts."""
+"""The command `pigeonhole` with all its sub-commands."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from pigeonhole_cli.uploads import command as uploads
 from pigeonhole_cli.uploads.tables import EXIT_CODES
 
 
-class Group(TyperGroup):
-    """Loads `eval` when it is asked for: with numpy and the classifier it would cost every command a third of a second.
+class LazyEvalGroup(TyperGroup):
+    """Loads the command `eval` only when it is called. Its imports take a third of a second.
 
-    Typer's contexts and commands are of click or of its own copy of it, by version.
+    Contexts and commands are typed Any: depending on its version, Typer uses click's classes or its own.
     """
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """All commands, by name."""
+        """Return the names of all commands."""
         return list(dict.fromkeys([*super().list_commands(ctx), "eval"]))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command of that name; None where there is none."""
+        """Return a command by its name, or None."""
         if cmd_name == "eval" and cmd_name not in self.commands:
             from pigeonhole_cli.evaluation.command import evaluate
 
-            alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-            alone.command("eval")(evaluate)
-            self.add_command(typer.main.get_command(alone), "eval")
+            eval_app = typer.Typer(add_completion=False, rich_markup_mode=None)
+            eval_app.command("eval")(evaluate)
+            self.add_command(typer.main.get_command(eval_app), "eval")
         return super().get_command(ctx, cmd_name)
 
 
 app = typer.Typer(
-    cls=Group,
+    cls=LazyEvalGroup,
     help="Sort text and images into labels that the caller names.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
-    pretty_exceptions_show_locals=False,  # earlier versions of Typer show them, and one of them may be a key
+    pretty_exceptions_show_locals=False,  # a local variable may be an API key, and old versions of Typer print them
 )
 app.command("up")(local.up)
 app.command("upload", epilog=EXIT_CODES)(uploads.upload)

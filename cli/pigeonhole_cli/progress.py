@@ -1,41 +1,64 @@
-"""How far something is: a bar where somebody looks, nothing where nobody does."""
+"""A progress bar on a terminal. Without a terminal no bar is drawn."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from pigeonhole_cli.console import say
 
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
-@dataclass(frozen=True)
-class Bar:
-    """`show`: what is being done, how many are done, of how many, and how many of those with an error; `say`: prints a line to
-    standard error, above the bar."""
 
-    show: Callable[[str, int, int, int], None]
-    say: Callable[[str], None]
+class ProgressBar(Protocol):
+    """Shows how many of a number of things are done."""
+
+    def show(self, activity: str, done: int, total: int, failed: int) -> None:
+        """Update the bar. `failed` counts the done things that have an error."""
+
+    def say(self, line: str) -> None:
+        """Print a line to standard error, above the bar."""
+
+
+class _NoBar:
+    """The bar where standard error is not a terminal: only its lines are printed."""
+
+    def show(self, activity: str, done: int, total: int, failed: int) -> None:
+        pass
+
+    def say(self, line: str) -> None:
+        say(line)
+
+
+class _TerminalBar:
+    """A bar drawn by rich."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("asking", total=None, errors="")
+
+    def show(self, activity: str, done: int, total: int, failed: int) -> None:
+        errors = f"{failed} with an error" if failed else ""
+        self._progress.update(self._task, description=activity, total=total, completed=done, errors=errors)
+
+    def say(self, line: str) -> None:
+        # typer.echo would bypass the stream that rich puts in the place of standard error.
+        self._progress.console.out(line, highlight=False)
 
 
 @contextmanager
-def opened_bar() -> Iterator[Bar]:
-    """A bar on standard error, if that is a terminal, that goes when all is done."""
+def progress_bar() -> Iterator[ProgressBar]:
+    """Draw a bar on standard error if that is a terminal, and erase it at the end."""
     if not sys.stderr.isatty():
-        yield Bar(lambda doing, done, total, failed: None, say)
+        yield _NoBar()
         return
-    # Here and not above: few commands draw one.
+    # Imported late: few commands draw a bar.
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[errors]}")
     with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("asking", total=None, errors="")
-
-        def show(doing: str, done: int, total: int, failed: int) -> None:
-            errors = f"{failed} with an error" if failed else ""
-            progress.update(task, description=doing, total=total, completed=done, errors=errors)
-
-        # Typer's echo finds its way around what rich puts in the place of standard error.
-        yield Bar(show, lambda line: progress.console.out(line, highlight=False))
+        yield _TerminalBar(progress)

@@ -1,4 +1,4 @@
-"""What a command line names to the body of a request: image files, addresses of images, a whole body; held to its size."""
+"""Turn files and addresses named on a command line into request bodies, and check their size."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import typer
 from pigeonhole.contract.classification import DOCUMENTED
 
 STDIN = "-"
-ROOM_BYTES = 100_000  # of a request for what isn't an image: labels, and a hundred bytes beside each
-# By its name alone, which decides what a folder gives; what a file is, the API tells by its bytes.
+RESERVED_BYTES = 100_000  # the part of a request that is not image data: labels, and about 100 bytes per image
+# The suffix decides which files of a folder are sent. The API detects the real type from the bytes.
 MEDIA_TYPES = {
     ".avif": "image/avif",
     ".bmp": "image/bmp",
@@ -30,80 +30,106 @@ _ADDRESS = re.compile(r"(?:https?|s3)://|data:", re.IGNORECASE)
 
 
 class InputError(Exception):
-    """Something named on the command line that can't be sent; the message is one line that says why and how to mend it."""
+    """Input that can't be sent. The message is one line that says why and what to do."""
 
 
-def is_address(named: str) -> bool:
-    """Whether the API fetches what is named itself; else it is a file of ours."""
-    return bool(_ADDRESS.match(named))
+def is_address(argument: str) -> bool:
+    """Whether an argument is an address that the API fetches. Other arguments are local files."""
+    return bool(_ADDRESS.match(argument))
 
 
 def image_values(
-    found: Sequence[Path | str], *, hint: str, way_out: str, upload: Callable[[Sequence[Path]], list[str]] | None = None
+    images: Sequence[Path | str], *, hint: str, advice: str, upload: Callable[[Sequence[Path]], list[str]] | None = None
 ) -> list[str]:
-    """The values of images: files inline, addresses as they are.
+    """Return the `value` of each image: a file as a data URL, an address unchanged.
 
-    `upload`: gives files addresses, where they are too large together to be sent inline; without it that is an error.
+    Args:
+        images: Files and addresses.
+        hint: Appended to the error for a file that can't be read.
+        advice: Appended to the error for files that are too large.
+        upload: Uploads files and returns their addresses, for files that are too large together for a request.
 
-    Raises InputError for files that can't be read, with `hint`, or are too large together, with `way_out`.
+    Raises:
+        InputError: A file can't be read, or the files are too large and there is no `upload`.
     """
-    files = [path for path in found if isinstance(path, Path)]
-    inline_size = sum(_size(path, hint) for path in files) * 4 // 3  # in base64; before a folder of gigabytes is read
-    if upload is not None and inline_size > DOCUMENTED.max_body_bytes - ROOM_BYTES:
-        values = iter(upload(files))
+    paths = [image for image in images if isinstance(image, Path)]
+    inline_bytes = sum(_size_bytes(path, hint) for path in paths) * 4 // 3  # as base64; measured before any file is read
+    if upload is not None and inline_bytes > DOCUMENTED.max_body_bytes - RESERVED_BYTES:
+        values = iter(upload(paths))
     else:
-        _hold(inline_size, way_out)
-        values = map(_inline, files)
-    return [next(values) if isinstance(path, Path) else path for path in found]
+        _check_size(inline_bytes, advice)
+        values = map(_to_data_url, paths)
+    return [next(values) if isinstance(image, Path) else image for image in images]
 
 
 def media_type(path: Path) -> str:
-    """What an image file claims to be, by its name."""
+    """Return the media type that an image file's suffix stands for."""
     return MEDIA_TYPES.get(path.suffix.lower(), "application/octet-stream")
 
 
-def opened(path: Path, suffixes: Collection[str], what: str) -> list[Path]:
-    """The files of a folder whose names end in one of `suffixes`, by name; what is no folder, as it is.
+def expand_folder(path: Path, suffixes: Collection[str], description: str) -> list[Path]:
+    """Return the files of a folder that have one of the suffixes, sorted by name. A path that is no folder is returned as is.
 
-    Raises InputError for a folder that can't be read or has none. `what`: what files of these names are.
+    Args:
+        path: A folder or a file.
+        suffixes: Lower-case suffixes with their dots.
+        description: Names the expected files in an error: "image files".
+
+    Raises:
+        InputError: The folder can't be read or has no such file.
     """
     if not path.is_dir():
         return [path]
     try:
-        named = sorted(it for it in path.iterdir() if it.suffix.lower() in suffixes and not it.name.startswith("."))
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in suffixes and not file.name.startswith("."))
     except OSError as error:
         raise InputError(f"{path} can't be read: {error.strerror}.") from None
-    if not named:
-        raise InputError(f"{path} has no {what} ({', '.join(suffixes)}). Folders in it are not looked into.")
-    return named
+    if not files:
+        raise InputError(f"{path} has no {description} ({', '.join(suffixes)}). Sub-folders are not searched.")
+    return files
 
 
-def json_object(file: str, is_none: str) -> bytes:
-    """A file's bytes as they are. `file`: a path, `-` for standard input. Raises InputError unless they are a JSON object;
-    with `is_none`, which says what one would be, where they are other JSON."""
-    data = read(file)
+def read_json_object(file: str, expected: str) -> bytes:
+    """Read a file that holds a JSON object, and return its bytes unchanged.
+
+    Args:
+        file: A path, or `-` for standard input.
+        expected: Completes the error for other JSON: "must be a JSON object with `labels`".
+
+    Raises:
+        InputError: The file can't be read or is no JSON object.
+    """
+    data = read_file(file)
     try:
         is_object = isinstance(json.loads(data), dict)
-    except ValueError as error:  # UnicodeDecodeError, too
-        raise InputError(f"{name(file)} is not JSON: {error}") from None
+    except ValueError as error:  # includes UnicodeDecodeError
+        raise InputError(f"{display_name(file)} is not JSON: {error}") from None
     if not is_object:
-        raise InputError(f"{name(file)} {is_none}")
+        raise InputError(f"{display_name(file)} {expected}")
     return data
 
 
-def encoded(request: object) -> bytes:
-    """A request as JSON; half of a surrogate pair, which a command line may hold, is for the API to refuse."""
+def to_json(request: object) -> bytes:
+    """Encode a request. A lone surrogate, which a command line may hold, is sent as it is and refused by the API."""
     return json.dumps(request, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
-def held(data: bytes, way_out: str) -> bytes:
-    """Give `data` back. Raises InputError, with `way_out`, if it is larger than a request may be."""
-    _hold(len(data), way_out)
-    return data
+def check_size(body: bytes, advice: str) -> bytes:
+    """Return a request's body if it is small enough.
+
+    Raises:
+        InputError: The body is too large. The message ends with `advice`.
+    """
+    _check_size(len(body), advice)
+    return body
 
 
-def read(file: str) -> bytes:
-    """A file's bytes. `file`: a path, `-` for standard input. Raises InputError."""
+def read_file(file: str) -> bytes:
+    """Read a file, or standard input for `-`.
+
+    Raises:
+        InputError: The file can't be read.
+    """
     if file == STDIN:
         return typer.get_binary_stream("stdin").read()
     try:
@@ -112,25 +138,25 @@ def read(file: str) -> bytes:
         raise InputError(f"{file} can't be read: {error.strerror}.") from None
 
 
-def name(file: str) -> str:
-    """What a file is called in a message."""
+def display_name(file: str) -> str:
+    """Return the name of a file for messages."""
     return "standard input" if file == STDIN else file
 
 
-def _hold(size: int, way_out: str) -> None:
-    most = DOCUMENTED.max_body_bytes
-    if size > most:
-        raise InputError(f"the request is larger than the {most / 1e6:g} MB that are taken. {way_out}")
+def _check_size(size_bytes: int, advice: str) -> None:
+    max_bytes = DOCUMENTED.max_body_bytes
+    if size_bytes > max_bytes:
+        raise InputError(f"the request must not be larger than {max_bytes / 1e6:g} MB. {advice}")
 
 
-def _size(path: Path, hint: str) -> int:
+def _size_bytes(path: Path, hint: str) -> int:
     try:
         return path.stat().st_size
     except OSError as error:
         raise InputError(f"{path} can't be read: {error.strerror}. {hint}") from None
 
 
-def _inline(path: Path) -> str:
+def _to_data_url(path: Path) -> str:
     try:
         data = base64.b64encode(path.read_bytes()).decode()
     except OSError as error:

@@ -1,1 +1,1 @@
-"""`pigeonhole jobs`."""
+"""The commands `pigeonhole jobs`."""

@@ -1,4 +1,4 @@
-"""`pigeonhole jobs redrive`: an operator's command, with AWS credentials as `pigeonhole keys` needs them."""
+"""`pigeonhole jobs redrive`, a command for operators. It needs AWS credentials, as `pigeonhole keys` does."""
 
 from __future__ import annotations
 
@@ -10,42 +10,44 @@ import typer
 
 from pigeonhole import wiring
 from pigeonhole.jobs.redrive import JobRedriver
-from pigeonhole_cli.aws_options import EndpointUrl, StackName, errors
-from pigeonhole_cli.console import say
-from pigeonhole_cli.jobs.tables import samples
+from pigeonhole_cli.aws_options import EndpointUrl, StackName, report_errors
+from pigeonhole_cli.console import plural, say
 
 
-def services(stack_name: str, endpoint_url: str | None) -> JobRedriver:
+def job_redriver(stack_name: str, endpoint_url: str | None) -> JobRedriver:
+    """Create the service of a deployed stack. Tests replace this function."""
     return wiring.job_redriver(stack_name, endpoint_url)
 
 
 def redrive(
     tenant: Annotated[str, typer.Argument(help="The tenant's id.", show_default=False)],
-    job_id: Annotated[str, typer.Argument(help="The job that has ended.", show_default=False)],
-    as_json: Annotated[bool, typer.Option("--json", help="Print the new id and which samples it has, as JSON.")] = False,
+    job_id: Annotated[str, typer.Argument(help="The id of a job that has ended.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the new job's id and its samples as JSON.")] = False,
     stack_name: StackName = "pigeonhole",
     endpoint_url: EndpointUrl = None,
 ) -> None:
-    """Make a job of those samples of a tenant's job that no worker could do (operators only), and print its id.
+    """Submit a job's abandoned samples as a new job, and print the new id.
 
-    Called again within 24 hours, it gives the same job.
+    For operators. Abandoned samples are those that no worker could process. Repeated within 24 hours, the command returns
+    the same new job.
     """
-    with errors():
-        made = services(stack_name, endpoint_url).redrive(tenant, job_id)
-    say(f"Job {made.job.id} of tenant {tenant} has {samples(len(made.samples))} of job {job_id}, new number -> old:")
-    for line in _runs(made.samples):
+    with report_errors():
+        redriven = job_redriver(stack_name, endpoint_url).redrive(tenant, job_id)
+    count = plural(len(redriven.samples), "sample")
+    say(f"Job {redriven.job.id} of tenant {tenant} has {count} of job {job_id}, new number -> old:")
+    for line in _ranges(redriven.samples):
         say(f"  {line}")
-    typer.echo(json.dumps({"job": made.job.id, "samples": made.samples}) if as_json else made.job.id)
+    typer.echo(json.dumps({"job": redriven.job.id, "samples": redriven.samples}) if as_json else redriven.job.id)
 
 
-def _runs(olds: Sequence[int]) -> Iterator[str]:
-    """Which old sample each new one is, neighbours together: `0-3 -> 8-11`."""
+def _ranges(old_numbers: Sequence[int]) -> Iterator[str]:
+    """Yield which old sample each new one is, consecutive ones as a range: `0-3 -> 8-11`."""
     first = 0
-    for new in range(1, len(olds) + 1):
-        if new == len(olds) or olds[new] != olds[new - 1] + 1:
-            yield f"{_run(first, new - 1)} -> {_run(olds[first], olds[new - 1])}"
-            first = new
+    for index in range(1, len(old_numbers) + 1):
+        if index == len(old_numbers) or old_numbers[index] != old_numbers[index - 1] + 1:
+            yield f"{_range(first, index - 1)} -> {_range(old_numbers[first], old_numbers[index - 1])}"
+            first = index
 
 
-def _run(first: int, last: int) -> str:
+def _range(first: int, last: int) -> str:
     return str(first) if first == last else f"{first}-{last}"

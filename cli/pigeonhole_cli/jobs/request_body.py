@@ -1,4 +1,4 @@
-"""What a command line names to the body of a job: images, a text per line, or a whole body."""
+"""Build the body of a job request from a command line: images, one text per line, or a complete body."""
 
 from __future__ import annotations
 
@@ -9,61 +9,89 @@ from typing import Any
 from pigeonhole_cli.request_input import (
     MEDIA_TYPES,
     InputError,
-    encoded,
-    held,
+    check_size,
+    display_name,
+    expand_folder,
     image_values,
     is_address,
-    json_object,
-    name,
-    opened,
-    read,
+    read_file,
+    read_json_object,
+    to_json,
 )
 
 HINT = "Samples are image files; for texts use --texts."
 
 
-def files(named: Sequence[str]) -> list[Path | str]:
-    """What was named, one by one: addresses as they are, folders opened, what is in them by name.
+def list_images(arguments: Sequence[str]) -> list[Path | str]:
+    """Return the images of the arguments: addresses unchanged, and the image files of folders sorted by name.
 
-    Raises InputError for a folder that can't be read or has no image.
+    Raises:
+        InputError: A folder can't be read or has no image.
     """
-    return [each for it in named for each in ([it] if is_address(it) else opened(Path(it), MEDIA_TYPES, "image files"))]
+    return [
+        image
+        for argument in arguments
+        for image in ([argument] if is_address(argument) else expand_folder(Path(argument), MEDIA_TYPES, "image files"))
+    ]
 
 
-def images(found: Sequence[Path | str], upload: Callable[[Sequence[Path]], list[str]]) -> list[dict[str, str]]:
-    """Samples of image files and of addresses. `upload`: for files that are too large together.
+def image_samples(images: Sequence[Path | str], upload: Callable[[Sequence[Path]], list[str]]) -> list[dict[str, str]]:
+    """Return a sample for each image.
 
-    Raises InputError for files that can't be read.
+    Args:
+        images: Files and addresses.
+        upload: Uploads files that are too large together, and returns their addresses.
+
+    Raises:
+        InputError: A file can't be read.
     """
-    values = image_values(found, hint=HINT, way_out=_way_out(images=True), upload=upload)
+    values = image_values(images, hint=HINT, advice=_advice(images=True), upload=upload)
     return [{"type": "image", "value": value} for value in values]
 
 
-def texts(file: str) -> list[dict[str, str]]:
-    """A text sample of each line that isn't blank. `file`: a path, `-` for standard input. Raises InputError."""
+def text_samples(file: str) -> list[dict[str, str]]:
+    """Return a sample for each line that isn't blank.
+
+    Args:
+        file: A path, or `-` for standard input.
+
+    Raises:
+        InputError: The file can't be read, isn't UTF-8 or has no text.
+    """
     try:
-        lines = read(file).decode("utf-8-sig").split("\n")
+        lines = read_file(file).decode("utf-8-sig").split("\n")
     except UnicodeDecodeError:
-        raise InputError(f"{name(file)} is not UTF-8 text. Convert it first: iconv -f latin1 -t utf-8") from None
-    found = [line.removesuffix("\r") for line in lines if line.strip()]
-    if not found:
-        raise InputError(f"{name(file)} has no text: one per line is taken.")
-    return [{"type": "text", "value": line} for line in found]
+        raise InputError(f"{display_name(file)} is not UTF-8 text. Convert it first: iconv -f latin1 -t utf-8") from None
+    texts = [line.removesuffix("\r") for line in lines if line.strip()]
+    if not texts:
+        raise InputError(f"{display_name(file)} has no text. Write one text per line.")
+    return [{"type": "text", "value": text} for text in texts]
 
 
-def whole_body(file: str) -> bytes:
-    """A request's body as it is. `file`: a path, `-` for standard input. Raises InputError unless it is a JSON object."""
-    data = json_object(file, "is no request: a JSON object with `dataset` and `labels`.")
-    return held(data, _way_out(images=b'"image"' in data))
+def read_body(file: str) -> bytes:
+    """Read a complete request body.
+
+    Args:
+        file: A path, or `-` for standard input.
+
+    Raises:
+        InputError: The file can't be read, is no JSON object or is too large.
+    """
+    body = read_json_object(file, "must be a request: a JSON object with `dataset` and `labels`.")
+    return check_size(body, _advice(images=b'"image"' in body))
 
 
-def body(dataset: Sequence[dict[str, str]], labels: Sequence[str], **options: Any) -> bytes:
-    """The request for these samples; what is False, None or empty is left out. Raises InputError for one too large."""
+def build_body(dataset: Sequence[dict[str, str]], labels: Sequence[str], **options: Any) -> bytes:
+    """Build the request body for samples. Options that are False, None or empty are left out.
+
+    Raises:
+        InputError: The body is too large.
+    """
     fields = {"labels": [{"type": "text", "value": label} for label in labels], **options}
     request = {"dataset": list(dataset), **{name: value for name, value in fields.items() if value}}
-    return held(encoded(request), _way_out(images=dataset[0]["type"] == "image"))
+    return check_size(to_json(request), _advice(images=dataset[0]["type"] == "image"))
 
 
-def _way_out(*, images: bool) -> str:
-    way_out = "name large images by https:// or s3://" if images else "`split -l 5000` cuts a file of texts"
-    return f"Submit fewer at a time; {way_out}."
+def _advice(*, images: bool) -> str:
+    how = "name large images by https:// or s3://" if images else "`split -l 5000` cuts a file of texts"
+    return f"Submit fewer at a time; {how}."

@@ -1,4 +1,4 @@
-"""Wait for a job's end, with a bar where somebody looks."""
+"""Wait for a job's end, with a progress bar on a terminal."""
 
 from __future__ import annotations
 
@@ -7,29 +7,33 @@ import time
 
 from pigeonhole.contract.jobs import JobInfo
 from pigeonhole.jobs.job import ENDED
-from pigeonhole_cli.jobs.client import JobsApi, JobTold
-from pigeonhole_cli.progress import Bar, opened_bar
+from pigeonhole_cli.jobs.client import JobAnswer, JobsClient
+from pigeonhole_cli.progress import ProgressBar, progress_bar
 
 LONG_POLL_S = 20
-LIVE_S = 2  # an answer comes at a job's end or when its time is up, and a bar that stands still for 20 s tells nothing
-SHORTEST_S = 1.0  # between two questions, where something on the way doesn't wait
+BAR_POLL_S = 2  # a shorter long poll, so that the bar moves
+MIN_INTERVAL_S = 1.0  # between two requests, in case a proxy answers without waiting
 
 
-def wait_for(jobs: JobsApi, job_id: str) -> JobTold:
-    """The job once it has ended, its results with it, however large. Raises ApiError."""
-    wait_s = LIVE_S if sys.stderr.isatty() else LONG_POLL_S
-    with opened_bar() as bar:
-        told = jobs.read(job_id)
-        while told.answer.job.status not in ENDED:
-            _show(told.answer.job, bar)
-            began = time.monotonic()
-            told = jobs.read(job_id, wait_s)
-            if told.answer.job.status not in ENDED and time.monotonic() - began < SHORTEST_S:
-                jobs.api.sleep(SHORTEST_S)
-        _show(told.answer.job, bar)
-        return jobs.whole(told)
+def wait_for_job(jobs: JobsClient, job_id: str) -> JobAnswer:
+    """Return a job with its results once it has ended.
+
+    Raises:
+        ApiError: The API failed.
+    """
+    wait_s = BAR_POLL_S if sys.stderr.isatty() else LONG_POLL_S
+    with progress_bar() as bar:
+        answer = jobs.get(job_id)
+        while answer.body.job.status not in ENDED:
+            _show(answer.body.job, bar)
+            started = time.monotonic()
+            answer = jobs.get(job_id, wait_s)
+            if answer.body.job.status not in ENDED and time.monotonic() - started < MIN_INTERVAL_S:
+                jobs.client.sleep(MIN_INTERVAL_S)
+        _show(answer.body.job, bar)
+        return jobs.fetch_results(answer)
 
 
-def _show(job: JobInfo, bar: Bar) -> None:
+def _show(job: JobInfo, bar: ProgressBar) -> None:
     counts = job.progress
     bar.show(job.status, counts.succeeded + counts.failed, counts.total, counts.failed)

@@ -1,1 +1,1 @@
-"""`pigeonhole labels`."""
+"""The commands `pigeonhole labels`."""

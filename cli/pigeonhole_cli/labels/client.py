@@ -1,4 +1,4 @@
-"""The label sets of a deployed API."""
+"""Client of the API's label sets."""
 
 from __future__ import annotations
 
@@ -6,35 +6,46 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pigeonhole.contract.label_sets import LABEL_SETS, LabelSetInfo, LabelSetResponse, LabelSetsResponse, RemovedResponse
-from pigeonhole_cli.http_client import PAGE, TRIES, Api, Told
+from pigeonhole_cli.http_client import MAX_ATTEMPTS, PAGE_SIZE, ApiClient, ApiResponse
 
 
 @dataclass(frozen=True)
-class LabelSetsApi:
-    """What can be asked of label sets. `precondition`: headers that say what has to be so. Every method raises ApiError."""
+class LabelSetsClient:
+    """The requests about label sets. Every method raises ApiError.
 
-    api: Api
+    `preconditions` are the headers `If-Match` or `If-None-Match`.
 
-    def put(self, name: str, body: bytes, precondition: Mapping[str, str]) -> Told[LabelSetResponse]:
-        """Save a label set. With a precondition asked once: a second try would be told of what the first one changed."""
-        headers = {"content-type": "application/json", **precondition}
-        tries = 1 if precondition else TRIES
-        return self.api.call(LabelSetResponse, "PUT", f"{LABEL_SETS}/{name}", content=body, headers=headers, tries=tries)
+    Attributes:
+        client: The API.
+    """
 
-    def read(self, name: str) -> Told[LabelSetResponse]:
-        """Look at a label set."""
-        return self.api.call(LabelSetResponse, "GET", f"{LABEL_SETS}/{name}")
+    client: ApiClient
 
-    def every(self) -> Iterator[LabelSetInfo]:
-        """All label sets, by name, page after page."""
-        params: dict[str, str | int] = {"limit": PAGE}
+    def put(self, name: str, body: bytes, preconditions: Mapping[str, str]) -> ApiResponse[LabelSetResponse]:
+        """Save a label set.
+
+        A request with a precondition is not retried: if the first attempt succeeded, it has changed what the second one
+        compares with.
+        """
+        headers = {"content-type": "application/json", **preconditions}
+        attempts = 1 if preconditions else MAX_ATTEMPTS
+        path = f"{LABEL_SETS}/{name}"
+        return self.client.call(LabelSetResponse, "PUT", path, content=body, headers=headers, attempts=attempts)
+
+    def get(self, name: str) -> ApiResponse[LabelSetResponse]:
+        """Return a label set."""
+        return self.client.call(LabelSetResponse, "GET", f"{LABEL_SETS}/{name}")
+
+    def list_all(self) -> Iterator[LabelSetInfo]:
+        """Yield all label sets, sorted by name."""
+        params: dict[str, str | int] = {"limit": PAGE_SIZE}
         while True:
-            page = self.api.call(LabelSetsResponse, "GET", LABEL_SETS, params=params).answer
+            page = self.client.call(LabelSetsResponse, "GET", LABEL_SETS, params=params).body
             yield from page.label_sets
             if page.cursor is None:
                 return
             params["cursor"] = page.cursor
 
-    def remove(self, name: str, precondition: Mapping[str, str]) -> None:
-        """Remove a label set: asked once, since a second try would be told that there is none."""
-        self.api.call(RemovedResponse, "DELETE", f"{LABEL_SETS}/{name}", headers=dict(precondition), tries=1)
+    def delete(self, name: str, preconditions: Mapping[str, str]) -> None:
+        """Delete a label set. The request is not retried: if the first attempt succeeded, the second one would fail."""
+        self.client.call(RemovedResponse, "DELETE", f"{LABEL_SETS}/{name}", headers=dict(preconditions), attempts=1)

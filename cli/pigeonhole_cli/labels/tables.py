@@ -1,4 +1,4 @@
-"""Label sets as the command line shows them."""
+"""The printed forms of label sets."""
 
 from __future__ import annotations
 
@@ -6,39 +6,39 @@ from collections.abc import Iterator, Sequence
 
 from pigeonhole.contract.classification import label_name
 from pigeonhole.contract.label_sets import LabelInfo, LabelSetInfo
-from pigeonhole_cli.console import date, one_line, table
+from pigeonhole_cli.console import format_table, format_time, one_line
 
 
-def facts(label_set: LabelSetInfo) -> Iterator[str]:
-    """What is known of a label set: its options, a line each, and a table of its labels."""
+def label_set_lines(label_set: LabelSetInfo) -> Iterator[str]:
+    """Yield a label set's properties, one per line, and a table of its labels."""
     options = {
         "multiple": "yes" if label_set.multiple_labels else None,
         "threshold": label_set.threshold,
         "top k": label_set.top_k,
         "instruction": label_set.instruction,
     }
-    yield from table(
+    yield from format_table(
         [
             ("label set", label_set.name),
             ("version", str(label_set.version)),
-            ("created", date(label_set.created_at)),
-            ("updated", date(label_set.updated_at)),
+            ("created", format_time(label_set.created_at)),
+            ("updated", format_time(label_set.updated_at)),
             *((name, one_line(str(value))) for name, value in options.items() if value is not None),
             *(("template", one_line(template)) for template in label_set.prompt_templates or ()),
         ]
     )
     yield ""
     rows = [tuple(map(one_line, _cells(label))) for label in label_set.labels]
-    yield from table([("LABEL", "TYPE", "VALUE", "TEXT"), *rows])
+    yield from format_table([("LABEL", "TYPE", "VALUE", "TEXT"), *rows])
 
 
-def overview(label_sets: Sequence[LabelSetInfo]) -> Iterator[str]:
-    """A table of label sets; of labels, those that differ in an answer are counted."""
+def label_set_table(label_sets: Sequence[LabelSetInfo]) -> Iterator[str]:
+    """Yield a table with a row per label set. Labels of one name count once, as they are one label in an answer."""
     rows: list[tuple[str, ...]] = [("NAME", "VERSION", "LABELS", "UPDATED")]
-    for each in label_sets:
-        labels = {_name(label) for label in each.labels}
-        rows.append((each.name, str(each.version), str(len(labels)), date(each.updated_at)))
-    return table(rows)
+    for label_set in label_sets:
+        names = {_name(label) for label in label_set.labels}
+        rows.append((label_set.name, str(label_set.version), str(len(names)), format_time(label_set.updated_at)))
+    return format_table(rows)
 
 
 def _cells(label: LabelInfo) -> tuple[str, str, str, str]:

@@ -1,1 +1,1 @@
-"""`pigeonhole upload`."""
+"""The command `pigeonhole upload`."""

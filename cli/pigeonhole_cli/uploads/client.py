@@ -1,4 +1,4 @@
-"""The results of uploaded files, as a deployed API has them."""
+"""Client of the API's upload results."""
 
 from __future__ import annotations
 
@@ -6,23 +6,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pigeonhole.contract.upload_results import UPLOAD_RESULTS, UploadResult, UploadResultsResponse
-from pigeonhole_cli.http_client import PAGE, Api, Told
+from pigeonhole_cli.http_client import PAGE_SIZE, ApiClient, ApiResponse
 
-ResultTold = Told[UploadResult]
+UploadAnswer = ApiResponse[UploadResult]
 
 
 @dataclass(frozen=True)
-class ResultsApi:
-    """What can be asked of results. Every method raises ApiError."""
+class UploadResultsClient:
+    """The requests about upload results. Every method raises ApiError.
 
-    api: Api
+    Attributes:
+        client: The API.
+    """
 
-    def of_prefix(self, prefix: str) -> Iterator[ResultTold]:
-        """Each result whose key begins with `prefix`, in the order of keys, page after page."""
-        params: dict[str, str | int] = {"prefix": prefix, "limit": PAGE}
+    client: ApiClient
+
+    def list_by_prefix(self, prefix: str) -> Iterator[UploadAnswer]:
+        """Yield all results whose object key begins with `prefix`, sorted by object key."""
+        params: dict[str, str | int] = {"prefix": prefix, "limit": PAGE_SIZE}
         while True:
-            told = self.api.call(UploadResultsResponse, "GET", UPLOAD_RESULTS, params=params)
-            yield from (Told(*pair) for pair in zip(told.raw["results"], told.answer.results, strict=True))
-            if told.answer.cursor is None:
+            page = self.client.call(UploadResultsResponse, "GET", UPLOAD_RESULTS, params=params)
+            yield from (ApiResponse(*pair) for pair in zip(page.raw["results"], page.body.results, strict=True))
+            if page.body.cursor is None:
                 return
-            params["cursor"] = told.answer.cursor
+            params["cursor"] = page.body.cursor

@@ -1,5 +1,7 @@
-"""`pigeonhole upload`: drop files into the service's bucket, to be classified by a label set. What was asked for goes to
-standard output, all else to standard error."""
+"""`pigeonhole upload`: upload files to the service's bucket, where a label set classifies them.
+
+Standard output holds only the results. Everything else is printed to standard error.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +13,17 @@ from typing import Annotated
 import typer
 
 from pigeonhole.contract.uploads import Upload
-from pigeonhole_cli.api_options import FAILED, Key, Url, calling, print_json, set_name
-from pigeonhole_cli.console import one_line, say
-from pigeonhole_cli.file_upload import TEXT_TYPES, send_files
-from pigeonhole_cli.http_client import Api, ApiError
-from pigeonhole_cli.jobs.tables import INTERRUPTED
-from pigeonhole_cli.progress import opened_bar
-from pigeonhole_cli.request_input import MEDIA_TYPES, InputError, opened
+from pigeonhole_cli.api_options import EXIT_FAILED, ApiKey, Url, api_client, check_label_set_name, print_json
+from pigeonhole_cli.console import one_line, plural, say
+from pigeonhole_cli.file_upload import TEXT_TYPES, upload_files
+from pigeonhole_cli.http_client import ApiClient, ApiError
+from pigeonhole_cli.jobs.tables import EXIT_INTERRUPTED
+from pigeonhole_cli.progress import progress_bar
+from pigeonhole_cli.request_input import MEDIA_TYPES, InputError, expand_folder
 from pigeonhole_cli.uploads import tables
-from pigeonhole_cli.uploads.client import ResultsApi
-from pigeonhole_cli.uploads.tables import Handled
-from pigeonhole_cli.uploads.watch import watch as watch_for
+from pigeonhole_cli.uploads.client import UploadResultsClient
+from pigeonhole_cli.uploads.tracked_upload import TrackedUpload
+from pigeonhole_cli.uploads.watch import watch_results
 
 SUFFIXES = (*MEDIA_TYPES, *TEXT_TYPES)
 
@@ -30,91 +32,95 @@ def upload(
     files: Annotated[
         list[Path],
         typer.Argument(
-            help="Files, and folders of them: images, .txt (a text), .jsonl (a sample per line).", show_default=False
+            help="Files, or folders of files: images, .txt (one text), .jsonl (one sample per line).", show_default=False
         ),
     ],
     label_set: Annotated[
-        str, typer.Option(help="What to classify them by, as `pigeonhole labels put` has saved it.", show_default=False)
+        str,
+        typer.Option(help="The name of the label set that classifies the files. See `pigeonhole labels`.", show_default=False),
     ],
-    watch: Annotated[bool, typer.Option("--watch", help="Wait for the results, and print a table of them.")] = False,
-    timeout: Annotated[float, typer.Option(min=0, help="With --watch: for so many seconds at most.")] = 3600,
+    watch: Annotated[bool, typer.Option("--watch", help="Wait for the results and print them as a table.")] = False,
+    timeout: Annotated[
+        float, typer.Option(min=0, help="With --watch: the longest time to wait for the results, in seconds.")
+    ] = 3600,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON: each file's key, its result, or why it could not be sent.")
+        bool, typer.Option("--json", help="Print JSON: each file's object key, and its result or error.")
     ] = False,
     url: Url = None,
-    key: Key = None,
+    api_key: ApiKey = None,
 ) -> None:
-    """Send files to be classified by a label set, and print the key of each.
+    """Upload files to be classified by a label set, and print the object key of each file.
 
-    A line per file: its name, a tab, and its key. A file that can't be sent is told and costs the others nothing.
+    Each uploaded file is one line: its name, a tab, and its object key. A file that can't be uploaded is reported as an
+    error, and the other files are uploaded nevertheless.
     """
-    set_name(label_set, "--label-set")
-    with calling(url, key) as api:
-        handled = [Handled(file) for named in files for file in opened(named, SUFFIXES, "files that are taken")]
-        with _way_on_told(handled):
+    check_label_set_name(label_set, "--label-set")
+    with api_client(url, api_key) as client:
+        uploads = [TrackedUpload(path) for argument in files for path in expand_folder(argument, SUFFIXES, "files to upload")]
+        with _print_hints_on_failure(uploads):
             try:
-                _send(api, handled, label_set)
+                _upload_all(client, uploads, label_set)
             finally:
-                if not watch and any(file.key or file.error for file in handled):
-                    _print(handled, tables.lines(handled), as_json=as_json)
+                if not watch and any(upload.object_key or upload.error for upload in uploads):
+                    _print(uploads, tables.key_lines(uploads), as_json=as_json)
             if watch:
-                watch_for(ResultsApi(api), handled, timeout)
+                watch_results(UploadResultsClient(client), uploads, timeout)
     if watch:
-        _print(handled, tables.results(handled), as_json=as_json)
-        _tell_end(handled, timeout)
-    raise typer.Exit(tables.exit_code(handled))
+        _print(uploads, tables.result_table(uploads), as_json=as_json)
+        _print_summary(uploads, timeout)
+    raise typer.Exit(tables.exit_code(uploads))
 
 
-def _send(api: Api, handled: Sequence[Handled], label_set: str) -> None:
-    total, done, failed = len(handled), 0, 0
-    say(f"Uploading {tables.files(total)} for label set {label_set}.")
-    with opened_bar() as bar:
+def _upload_all(client: ApiClient, uploads: Sequence[TrackedUpload], label_set: str) -> None:
+    total, done, failed = len(uploads), 0, 0
+    say(f"Uploading {plural(total, 'file')} for label set {label_set}.")
+    with progress_bar() as bar:
         bar.show("uploading", 0, total, 0)
 
-        def tell(number: int, outcome: Upload | InputError) -> None:
+        def on_upload(index: int, form: Upload | InputError) -> None:
             nonlocal done, failed
             done += 1
-            if isinstance(outcome, Upload):
-                handled[number].key = outcome.key
+            if isinstance(form, Upload):
+                uploads[index].object_key = form.key
             else:
                 failed += 1
-                handled[number].error = str(outcome)
-                bar.say(f"error: {one_line(str(outcome))}")
+                uploads[index].error = str(form)
+                bar.say(f"error: {one_line(str(form))}")
             bar.show("uploading", done, total, failed)
 
-        send_files(api, [each.file for each in handled], tell, label_set)
-    say(f"{done - failed} of {tables.files(total)} uploaded.")
+        upload_files(client, [upload.path for upload in uploads], on_upload, label_set)
+    say(f"{done - failed} of {plural(total, 'file')} uploaded.")
 
 
-def _print(handled: Sequence[Handled], lines: Iterator[str], *, as_json: bool) -> None:
+def _print(uploads: Sequence[TrackedUpload], lines: Iterator[str], *, as_json: bool) -> None:
     if as_json:
-        print_json(tables.as_json(handled))
+        print_json(tables.to_json(uploads))
     elif text := "\n".join(lines):
         typer.echo(text)
 
 
-def _tell_end(handled: Sequence[Handled], timeout_s: float) -> None:
-    """Say how many files have results. Ends the command where some still wait for theirs."""
-    for line in tables.line_by_line(handled):
+def _print_summary(uploads: Sequence[TrackedUpload], timeout_s: float) -> None:
+    """Print how many files have results. Outstanding results end the command with exit code 1."""
+    for line in tables.job_hints(uploads):
         say(line)
-    say(tables.summary(handled))
-    if outstanding := sum(tables.is_outstanding(file) for file in handled):
-        say(f"error: no result of {tables.files(outstanding)} after {timeout_s:g} s.")
-        for line in tables.way_on(handled):
+    say(tables.summary_line(uploads))
+    if outstanding := sum(upload.is_outstanding for upload in uploads):
+        say(f"error: no result of {plural(outstanding, 'file')} after {timeout_s:g} s.")
+        for line in tables.later_hints(uploads):
             say(line)
-        raise typer.Exit(FAILED)
+        raise typer.Exit(EXIT_FAILED)
 
 
 @contextmanager
-def _way_on_told(handled: Sequence[Handled]) -> Iterator[None]:
-    """Say what becomes of the files that are uploaded when the command ends before its time."""
+def _print_hints_on_failure(uploads: Sequence[TrackedUpload]) -> Iterator[None]:
+    """Print how to get the uploaded files' results if the command ends early."""
     try:
         yield
     except KeyboardInterrupt:
         say("Interrupted.")
-        for line in tables.way_on(handled):
+        for line in tables.later_hints(uploads):
             say(line)
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(EXIT_INTERRUPTED) from None
     except ApiError as error:
-        error.details += tuple(tables.way_on(handled))
+        error.details += tuple(tables.later_hints(uploads))
         raise

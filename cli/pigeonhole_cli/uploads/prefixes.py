@@ -1,4 +1,4 @@
-"""By which prefixes to list the results of many keys, so that thousands of them are asked for in few pages. Pure."""
+"""Choose the prefixes by which the results of many uploads are listed with few requests."""
 
 from __future__ import annotations
 
@@ -7,39 +7,51 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from pigeonhole_cli.http_client import PAGE
+from pigeonhole_cli.http_client import PAGE_SIZE
 
-MINUTE_DIGITS = 8  # of the 12 hex digits of an id that are its time in milliseconds: keys that share them are of 65 s
+# An upload's id begins with 12 hex digits of milliseconds. Ids with the same first 8 digits were created within 65 s.
+MINUTE_DIGITS = 8
 
 
-def prefixes(wanted: Iterable[str], sent: Iterable[str]) -> list[str]:
-    """Prefixes that all `wanted` keys, and no results much older, begin with. `sent`: all keys that may have results."""
-    # Listings go by key and ids begin with their time, so uploads of a minute lie together, whatever the clock here says.
-    known = sorted(sent)
+def choose_prefixes(wanted: Iterable[str], uploaded: Iterable[str]) -> list[str]:
+    """Choose prefixes that cover all `wanted` object keys and no results that are much older.
+
+    Args:
+        wanted: The object keys whose results are to be listed.
+        uploaded: All object keys of this command that may have results.
+    """
+    # Listings are sorted by object key, so the uploads of a minute are neighbours whatever this machine's clock says.
+    known = sorted(uploaded)
     minutes = (list(group) for _, group in groupby(sorted(wanted), key=_minute))
     return [prefix for minute in minutes for prefix in _fewest_pages(minute, known)[0]]
 
 
-def common(keys: Sequence[str]) -> str:
-    """What all keys begin with."""
-    first, last = min(keys), max(keys)
-    same = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
-    return first[:same]
+def common_prefix(object_keys: Sequence[str]) -> str:
+    """Return the longest common prefix."""
+    first, last = min(object_keys), max(object_keys)
+    differing = (index for index, (left, right) in enumerate(zip(first, last, strict=False)) if left != right)
+    return first[: next(differing, len(first))]
 
 
-def _minute(key: str) -> str:
-    return key[: key.rfind("/") + 1 + MINUTE_DIGITS]
+def _minute(object_key: str) -> str:
+    return object_key[: object_key.rfind("/") + 1 + MINUTE_DIGITS]
 
 
 def _fewest_pages(wanted: Sequence[str], known: Sequence[str]) -> tuple[list[str], int]:
-    """The prefixes, and how many pages the results of `known` fill: one prefix, or longer ones with fewer pages together."""
-    prefix = common(wanted)
-    pages = max(1, math.ceil(_count(known, prefix) / PAGE))
+    """Return the prefixes, and how many pages the results of `known` fill.
+
+    One prefix is replaced by several longer ones if those need fewer pages together.
+    """
+    prefix = common_prefix(wanted)
+    pages = max(1, math.ceil(_count(known, prefix) / PAGE_SIZE))
     if pages == 1:
         return [prefix], 1
-    longer = [_fewest_pages(list(group), known) for _, group in groupby(wanted, key=lambda key: key[: len(prefix) + 1])]
-    longer_pages = sum(each for _, each in longer)
-    return ([each for found, _ in longer for each in found], longer_pages) if longer_pages < pages else ([prefix], pages)
+    groups = groupby(wanted, key=lambda object_key: object_key[: len(prefix) + 1])
+    longer = [_fewest_pages(list(group), known) for _, group in groups]
+    longer_pages = sum(page_count for _, page_count in longer)
+    if longer_pages < pages:
+        return [prefix for prefixes, _ in longer for prefix in prefixes], longer_pages
+    return [prefix], pages
 
 
 def _count(known: Sequence[str], prefix: str) -> int:

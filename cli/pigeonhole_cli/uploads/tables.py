@@ -1,117 +1,92 @@
-"""Uploaded files as the command line shows them: as lines, as a table, as JSON, and as an exit code."""
+"""The printed forms of uploads: lines, a table, JSON, an exit code."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pigeonhole.contract.upload_results import UPLOAD_RESULTS
-from pigeonhole_cli.console import one_line, table
-from pigeonhole_cli.jobs.tables import INTERRUPTED, NO_RESULT, SOME_ERRORS
-from pigeonhole_cli.uploads.client import ResultTold
-from pigeonhole_cli.uploads.prefixes import common
+from pigeonhole_cli.console import format_table, one_line, plural
+from pigeonhole_cli.jobs.tables import EXIT_INTERRUPTED, EXIT_NO_RESULT, EXIT_SOME_ERRORS
+from pigeonhole_cli.uploads.prefixes import common_prefix
+from pigeonhole_cli.uploads.tracked_upload import TrackedUpload
 
 EXIT_CODES = f"""\b
 Exit codes:
-  0    all well
-  1    the command failed, or its time was over
-  2    it was called wrongly
-  {NO_RESULT}    no file has a result or, without --watch, could be sent
-  {SOME_ERRORS}    some files have errors, or lines of them
-  {INTERRUPTED}  interrupted; what is uploaded is classified all the same"""
+  0    success
+  1    the command failed or timed out
+  2    the arguments are wrong
+  {EXIT_NO_RESULT}    no file has a result or, without --watch, could be uploaded
+  {EXIT_SOME_ERRORS}    some files, or lines of files, have errors
+  {EXIT_INTERRUPTED}  interrupted; uploaded files are classified nevertheless"""
 
 
-@dataclass
-class Handled:
-    """A file, and what became of it so far. `key`: where it was uploaded to; `error`: why it could not be sent."""
-
-    file: Path
-    key: str | None = None
-    error: str | None = None
-    result: ResultTold | None = None
+def exit_code(uploads: Sequence[TrackedUpload]) -> int:
+    """Return the exit code. An upload that is still waiting for its result counts as a success."""
+    if not any(upload.object_key and not (upload.result and upload.result.body.status == "failed") for upload in uploads):
+        return EXIT_NO_RESULT
+    return EXIT_SOME_ERRORS if any(upload.has_error for upload in uploads) else 0
 
 
-def has_error(file: Handled) -> bool:
-    """Whether a file could not be sent or classified, or a line of it."""
-    if file.result is None:
-        return file.error is not None
-    told = file.result.answer
-    return told.status == "failed" or bool(told.samples and told.samples.failed)
+def key_lines(uploads: Sequence[TrackedUpload]) -> Iterator[str]:
+    """Yield a line for each uploaded file: its path, a tab and its object key."""
+    return (f"{one_line(str(upload.path))}\t{one_line(upload.object_key)}" for upload in uploads if upload.object_key)
 
 
-def is_outstanding(file: Handled) -> bool:
-    """Whether a file was uploaded and has no result yet."""
-    return file.key is not None and file.result is None
-
-
-def exit_code(handled: Sequence[Handled]) -> int:
-    """What became of the files, to whoever called. One that still waits for its result is as good as one that has it."""
-    if not any(file.key and not (file.result and file.result.answer.status == "failed") for file in handled):
-        return NO_RESULT
-    return SOME_ERRORS if any(map(has_error, handled)) else 0
-
-
-def lines(handled: Sequence[Handled]) -> Iterator[str]:
-    """A line for each file that was uploaded: the file, and its key."""
-    return (f"{one_line(str(file.file))}\t{one_line(file.key)}" for file in handled if file.key)
-
-
-def results(handled: Sequence[Handled]) -> Iterator[str]:
-    """A table of all files."""
+def result_table(uploads: Sequence[TrackedUpload]) -> Iterator[str]:
+    """Yield a table with a row per file."""
     rows: list[tuple[str, ...]] = [("FILE", "LABEL", "SCORE", "ERROR")]
-    return table(rows + [tuple(map(one_line, (str(file.file), *_cells(file)))) for file in handled])
+    return format_table(rows + [tuple(map(one_line, (str(upload.path), *_cells(upload)))) for upload in uploads])
 
 
-def as_json(handled: Sequence[Handled]) -> list[dict[str, Any]]:
-    """Of each file its key and its result, as the API told it, or why it could not be sent."""
-    found = (
-        {"file": str(file.file), "key": file.key, "result": file.result and file.result.raw, "error": file.error}
-        for file in handled
+def to_json(uploads: Sequence[TrackedUpload]) -> list[dict[str, Any]]:
+    """Return an object per file: its object key with the API's result, or why the file could not be uploaded."""
+    entries = (
+        {
+            "file": str(upload.path),
+            "key": upload.object_key,
+            "result": upload.result and upload.result.raw,
+            "error": upload.error,
+        }
+        for upload in uploads
     )
-    return [{name: value for name, value in each.items() if value is not None} for each in found]
+    return [{name: value for name, value in entry.items() if value is not None} for entry in entries]
 
 
-def files(number: int) -> str:
-    """A number of files in words."""
-    return f"{number} file{'' if number == 1 else 's'}"
-
-
-def summary(handled: Sequence[Handled]) -> str:
-    """One line: how many files are classified, and how many have an error."""
-    classified = sum(file.result is not None and file.result.answer.status == "succeeded" for file in handled)
-    failed = sum(map(has_error, handled))
+def summary_line(uploads: Sequence[TrackedUpload]) -> str:
+    """Return one line with how many files are classified and how many have an error."""
+    classified = sum(upload.result is not None and upload.result.body.status == "succeeded" for upload in uploads)
+    failed = sum(upload.has_error for upload in uploads)
     errors = f", {failed} with an error" if failed else ""
-    return f"{classified} of {files(len(handled))} classified{errors}."
+    return f"{classified} of {plural(len(uploads), 'file')} classified{errors}."
 
 
-def line_by_line(handled: Sequence[Handled]) -> Iterator[str]:
-    """How to see what became of the lines of each file that has some: each such file is a job of its own."""
-    for file in handled:
-        if file.result and file.result.answer.samples and file.result.answer.job_id:
-            yield f"Line by line, {one_line(str(file.file))}: pigeonhole jobs wait {file.result.answer.job_id}"
+def job_hints(uploads: Sequence[TrackedUpload]) -> Iterator[str]:
+    """Yield for each file of many lines the command that shows the result of each line."""
+    for upload in uploads:
+        if upload.result and upload.result.body.samples and upload.result.body.job_id:
+            yield f"Line by line, {one_line(str(upload.path))}: pigeonhole jobs wait {upload.result.body.job_id}"
 
 
-def way_on(handled: Sequence[Handled]) -> Iterator[str]:
-    """What becomes of files whose results nobody waits for, and how to ask for them."""
-    if keys := [file.key for file in handled if file.key]:
-        yield f"What is uploaded ({len(keys)} of {files(len(handled))}) is classified all the same. Ask for the results:"
+def later_hints(uploads: Sequence[TrackedUpload]) -> Iterator[str]:
+    """Yield how to get the results of the uploaded files later."""
+    if object_keys := [upload.object_key for upload in uploads if upload.object_key]:
+        files = plural(len(uploads), "file")
+        yield f"The uploaded files ({len(object_keys)} of {files}) are classified nevertheless. Ask for the results:"
         yield (
-            f'  curl "$JIGSAWSTACK_API_URL{UPLOAD_RESULTS}?limit=100&prefix={common(keys)}" '
+            f'  curl "$JIGSAWSTACK_API_URL{UPLOAD_RESULTS}?limit=100&prefix={common_prefix(object_keys)}" '
             '-H "x-api-key: $JIGSAWSTACK_API_KEY"'
         )
 
 
-def _cells(file: Handled) -> tuple[str, str, str]:
-    """A file's labels, their scores and its error."""
-    if file.result is None:
-        return "", "", file.error or "no result yet"
-    told = file.result.answer
-    error = f"{told.error.code}: {told.error.message}" if told.error else ""
-    if told.samples:
-        bad = told.samples.failed
-        some = f"{bad} line{'' if bad == 1 else 's'} with an error" if bad else ""
-        return f"{told.samples.succeeded} of {told.samples.total} lines", "", error or some
-    scores = (score for label in told.labels if (score := told.probability(label)) is not None)
-    return ", ".join(told.labels), ", ".join(f"{score:.4f}" for score in scores), error
+def _cells(upload: TrackedUpload) -> tuple[str, str, str]:
+    """Return a file's labels, their scores and its error."""
+    if upload.result is None:
+        return "", "", upload.error or "no result yet"
+    result = upload.result.body
+    error = f"{result.error.code}: {result.error.message}" if result.error else ""
+    if result.samples:
+        line_errors = f"{plural(result.samples.failed, 'line')} with an error" if result.samples.failed else ""
+        return f"{result.samples.succeeded} of {result.samples.total} lines", "", error or line_errors
+    scores = (score for label in result.labels if (score := result.probability(label)) is not None)
+    return ", ".join(result.labels), ", ".join(f"{score:.4f}" for score in scores), error

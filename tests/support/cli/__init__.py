@@ -1,1 +1,1 @@
-"""Servers that answer as the API does, for the tests of the command line."""
+"""Fake servers of the API for the tests of the command line."""

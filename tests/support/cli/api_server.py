@@ -1,4 +1,4 @@
-"""The HTTP API on a loopback port, answering as told, and the command line in front of it."""
+"""A fake HTTP API on a loopback port that gives prepared answers, and the command line that calls it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from typer.testing import CliRunner, Result
 from pigeonhole_cli.main import app
 from support.told_server import ToldServer
 
-KEY = "pghSesame"
+API_KEY = "pghSesame"
 
 
-def refusal(code: str, message: str, *details: tuple[str, str]) -> dict[str, Any]:
+def error_body(code: str, message: str, *details: tuple[str, str]) -> dict[str, Any]:
+    """Build the body of an error response. `details` are paths with their faults."""
     error: dict[str, Any] = {"code": code}
     if details:
         error["details"] = [{"path": path, "message": fault} for path, fault in details]
@@ -30,7 +31,13 @@ def refusal(code: str, message: str, *details: tuple[str, str]) -> dict[str, Any
 
 @dataclass
 class Answer:
-    """One answer. `body`: JSON, or text as it is; None hangs until the test ends."""
+    """A prepared answer.
+
+    Attributes:
+        body: JSON, or a text that is sent as it is. None never answers.
+        status: The HTTP status.
+        headers: Further headers.
+    """
 
     body: Any
     status: int = 200
@@ -49,9 +56,12 @@ class Request:
 
 
 class ApiServer(ToldServer):
-    """Gives `answers` in turn, the last of them for ever; `requests`: what came. A context manager.
+    """Gives prepared answers in turn, and repeats the last one. It is a context manager.
 
-    `command`: the part of `pigeonhole` that is run.
+    Attributes:
+        command: The sub-command of `pigeonhole` that `run` and `start` call.
+        answers: The prepared answers.
+        requests: The requests that were received.
     """
 
     command: ClassVar[str]
@@ -59,28 +69,28 @@ class ApiServer(ToldServer):
     def __init__(self) -> None:
         self.answers: list[Answer] = []
         self.requests: list[Request] = []
-        self._came = threading.Semaphore(0)
+        self._received = threading.Semaphore(0)
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"JIGSAWSTACK_API_URL": f"{self.url}/prod/", "JIGSAWSTACK_API_KEY": KEY}
+        return {"JIGSAWSTACK_API_URL": f"{self.url}/prod/", "JIGSAWSTACK_API_KEY": API_KEY}
 
-    def says(self, *answers: Any) -> None:
-        """Set the answers; what is no Answer is the body of a 200."""
-        self.answers = [each if isinstance(each, Answer) else Answer(each) for each in answers]
+    def prepare(self, *answers: Any) -> None:
+        """Set the answers. A value that is no Answer is the body of a response 200."""
+        self.answers = [answer if isinstance(answer, Answer) else Answer(answer) for answer in answers]
 
     def wait_for_request(self) -> None:
-        assert self._came.acquire(timeout=60)
+        assert self._received.acquire(timeout=60)
 
     def run(self, *arguments: str, exit_code: int = 0, input: str | bytes | None = None, **environment: str) -> Result:
-        """Run the part's command; the key is in nothing that it prints."""
+        """Run the sub-command, and check that its output doesn't contain the API key."""
         result = CliRunner().invoke(app, [self.command, *arguments], input=input, env=self.environment | environment)
         assert result.exit_code == exit_code, result.output + repr(result.exception)
-        assert KEY not in result.output
+        assert API_KEY not in result.output
         return result
 
     def start(self, *arguments: str, stderr: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
-        """Run the part's command in a process of its own, which an interrupt reaches whatever this one does with them."""
+        """Run the sub-command in a process of its own that handles interrupts."""
         return subprocess.Popen(
             [sys.executable, "-m", "pigeonhole_cli", self.command, *arguments],
             env=os.environ | self.environment | {"TERM": "xterm"},
@@ -93,30 +103,30 @@ class ApiServer(ToldServer):
         body = http.rfile.read(int(http.headers.get("Content-Length") or 0))
         request = Request(http.command, http.path, dict(http.headers.items()), body)
         self.requests.append(request)
-        told = self.told(request)
-        self._came.release()
-        if told.body is None:
+        answer = self.answer_to(request)
+        self._received.release()
+        if answer.body is None:
             self.ended.wait(60)
             return
-        data = (told.body if isinstance(told.body, str) else json.dumps(told.body)).encode()
-        http.send_response(told.status)
-        for name, value in {"Content-Length": str(len(data)), **told.headers}.items():
+        data = (answer.body if isinstance(answer.body, str) else json.dumps(answer.body)).encode()
+        http.send_response(answer.status)
+        for name, value in {"Content-Length": str(len(data)), **answer.headers}.items():
             http.send_header(name, value)
         http.end_headers()
         http.wfile.write(data)
 
-    def told(self, request: Request) -> Answer:
-        """The answer to a request, which is among `requests` already."""
+    def answer_to(self, request: Request) -> Answer:
+        """Return the answer to a request that was appended to `requests`."""
         return self.answers[min(len(self.requests), len(self.answers)) - 1]
 
 
-def seen_on(terminal: int) -> str:
-    """All that was written to the other end of a pseudo-terminal, until it was closed."""
-    found = b""
+def read_terminal(terminal: int) -> str:
+    """Read what was written to the other end of a pseudo-terminal until that was closed."""
+    output = b""
     try:
-        while more := os.read(terminal, 65_536):
-            found += more
-    except OSError:  # how Linux tells that the other end is closed
+        while chunk := os.read(terminal, 65_536):
+            output += chunk
+    except OSError:  # Linux raises it when the other end is closed
         pass
     os.close(terminal)
-    return found.decode()
+    return output.decode()

@@ -1,4 +1,4 @@
-"""Answers about label sets, and `pigeonhole labels` in front of what gives them."""
+"""A fake API for `pigeonhole labels`, and its answers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def label_set(name: str = "pets", version: int = 1, labels: Sequence[Any] = CAT_
     return {"name": name, "version": version, **times, "labels": list(labels), "multiple_labels": False, **options}
 
 
-def told(**of_set: Any) -> dict[str, Any]:
-    return {"success": True, "log_id": "log-1", "label_set": label_set(**of_set)}
+def label_set_answer(**fields: Any) -> dict[str, Any]:
+    return {"success": True, "log_id": "log-1", "label_set": label_set(**fields)}
 
 
 class LabelApi(ApiServer):

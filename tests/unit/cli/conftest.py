@@ -1,4 +1,4 @@
-"""What tests of the command line share."""
+"""Fake APIs for the tests of the command line."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from support.cli.upload_api import UploadApi
 
 @pytest.fixture
 def api() -> Iterator[JobApi]:
-    with JobApi() as running:
-        yield running
+    with JobApi() as server:
+        yield server
 
 
 @pytest.fixture
 def label_api() -> Iterator[LabelApi]:
-    with LabelApi() as running:
-        yield running
+    with LabelApi() as server:
+        yield server
 
 
 @pytest.fixture
 def upload_api() -> Iterator[UploadApi]:
-    with UploadApi() as running:
-        yield running
+    with UploadApi() as server:
+        yield server

@@ -1,4 +1,4 @@
-"""`pigeonhole keys`: what it prints where, and how it ends."""
+"""`pigeonhole keys`: what it prints to which output, and its exit codes."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from support.fakes import FakeApiKeyRegistry, FakeTenantStore
 
 
 class Stack:
-    """A deployment in memory, and the command line in front of it."""
+    """A deployment in memory, and the command line that uses it."""
 
     def __init__(self) -> None:
         self.registry, self.store = FakeApiKeyRegistry(), FakeTenantStore()
-        self.asked: list[tuple[str, str | None]] = []
+        self.calls: list[tuple[str, str | None]] = []
 
-    def services(self, stack_name: str, endpoint_url: str | None) -> ApiKeyManager:
-        self.asked.append((stack_name, endpoint_url))
+    def api_key_manager(self, stack_name: str, endpoint_url: str | None) -> ApiKeyManager:
+        self.calls.append((stack_name, endpoint_url))
         return ApiKeyManager(registry=self.registry, store=self.store)
 
     def run(self, *arguments: str, exit_code: int = 0) -> Result:
@@ -36,34 +36,36 @@ class Stack:
 @pytest.fixture
 def stack(monkeypatch: pytest.MonkeyPatch) -> Stack:
     stack = Stack()
-    monkeypatch.setattr(keys, "services", stack.services)
+    monkeypatch.setattr(keys, "api_key_manager", stack.api_key_manager)
     return stack
 
 
-def test_a_new_key_is_all_that_goes_to_standard_output(stack: Stack) -> None:
+def test_only_a_new_api_key_is_printed_to_standard_output(stack: Stack) -> None:
     result = stack.run("create", "acme", "--name", "laptop")
 
-    key = result.stdout.removesuffix("\n")
-    assert re.fullmatch(r"pgh\w{40}", key)
-    assert stack.store.records["key1"].key_hash == hash_api_key(key)
-    assert key not in result.stderr
+    api_key = result.stdout.removesuffix("\n")
+    assert re.fullmatch(r"pgh\w{40}", api_key)
+    assert stack.store.records["key1"].key_hash == hash_api_key(api_key)
+    assert api_key not in result.stderr
     assert "key1 of tenant acme" in result.stderr
 
 
 def test_a_tenant_may_be_granted_prefixes(stack: Stack) -> None:
     stack.run("create", "acme", "--grant", "s3://photos/acme/", "--grant", "s3://photos/shared/")
 
-    assert stack.store.tenants["acme"].grants == tuple(S3Grant(bucket="photos", prefix=it) for it in ("acme/", "shared/"))
+    assert stack.store.tenants["acme"].grants == tuple(
+        S3Grant(bucket="photos", prefix=prefix) for prefix in ("acme/", "shared/")
+    )
 
 
 @pytest.mark.parametrize("grant", ["s3://photos", "s3://photos/", "s3://photos/acme", "photos/acme/", "s3:///acme/", ""])
-def test_a_grant_of_a_whole_bucket_or_of_nonsense_makes_nothing(stack: Stack, grant: str) -> None:
+def test_an_invalid_grant_or_that_of_a_whole_bucket_creates_nothing(stack: Stack, grant: str) -> None:
     assert "s3://bucket/prefix/" in stack.run("create", "acme", "--grant", grant, exit_code=2).stderr
-    assert stack.asked == []
+    assert stack.calls == []
 
 
-def test_the_list_has_everything_but_the_keys(stack: Stack) -> None:
-    value = stack.run("create", "acme", "--name", "laptop").stdout.strip()
+def test_the_list_contains_no_api_key(stack: Stack) -> None:
+    api_key = stack.run("create", "acme", "--name", "laptop").stdout.strip()
     stack.run("create", "other")
     stack.run("revoke", "key2")
     result = stack.run("list")
@@ -72,10 +74,10 @@ def test_the_list_has_everything_but_the_keys(stack: Stack) -> None:
     assert head.split() == ["KEY", "ID", "TENANT", "NAME", "CREATED", "STATUS"]
     assert re.fullmatch(r"key1    acme    laptop   20\d\d-\d\d-\d\d \d\d:\d\d UTC  active", first)
     assert re.fullmatch(r"key2    other   default  20\d\d-\d\d-\d\d \d\d:\d\d UTC  ended 20.*UTC", second)
-    assert value not in result.output
+    assert api_key not in result.output
 
 
-def test_a_key_is_rotated_at_once_and_says_so(stack: Stack) -> None:
+def test_rotate_revokes_the_old_key_at_once(stack: Stack) -> None:
     old = stack.run("create", "acme").stdout.strip()
     result = stack.run("rotate", "key1")
 
@@ -85,7 +87,7 @@ def test_a_key_is_rotated_at_once_and_says_so(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(("grace", "seconds"), [("90s", 90), ("30m", 1_800), ("24h", 86_400), ("7d", 604_800)])
-def test_a_key_is_rotated_with_a_time_of_grace_and_says_until_when(stack: Stack, grace: str, seconds: int) -> None:
+def test_rotate_prints_the_end_of_the_grace_period(stack: Stack, grace: str, seconds: int) -> None:
     stack.run("create", "acme")
     result = stack.run("rotate", "key1", "--grace", grace)
 
@@ -97,14 +99,16 @@ def test_a_key_is_rotated_with_a_time_of_grace_and_says_until_when(stack: Stack,
 
 
 @pytest.mark.parametrize("grace", ["7", "a week", "-1d", "1.5h"])
-def test_a_time_of_grace_that_is_none_makes_nothing(stack: Stack, grace: str) -> None:
+def test_an_invalid_grace_period_creates_nothing(stack: Stack, grace: str) -> None:
     stack.run("create", "acme")
 
     assert "30m, 24h, 7d" in stack.run("rotate", "key1", "--grace", grace, exit_code=2).stderr
     assert list(stack.store.records) == ["key1"]
 
 
-def test_a_new_key_is_shown_even_if_the_old_one_could_not_be_ended(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rotate_prints_the_new_key_even_if_the_old_one_could_not_be_revoked(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stack.run("create", "acme")
 
     def fail(key_id: str) -> None:
@@ -118,7 +122,7 @@ def test_a_new_key_is_shown_even_if_the_old_one_could_not_be_ended(stack: Stack,
     assert "error: the gateway is gone" in result.stderr
 
 
-def test_a_key_is_revoked_and_may_be_revoked_again(stack: Stack) -> None:
+def test_revoke_may_be_repeated(stack: Stack) -> None:
     stack.run("create", "acme")
     for _ in range(2):
         assert "key1 is revoked" in stack.run("revoke", "key1").stderr
@@ -126,30 +130,36 @@ def test_a_key_is_revoked_and_may_be_revoked_again(stack: Stack) -> None:
     assert stack.registry.values == {}
 
 
-def test_an_unknown_key_is_told_in_one_line(stack: Stack) -> None:
+def test_an_unknown_key_is_reported_in_one_line(stack: Stack) -> None:
     result = stack.run("revoke", "key9", exit_code=1)
 
-    assert result.output == "error: there is no key 'key9'; `pigeonhole keys list` shows those there are\n"
+    assert result.output.startswith("error: ")
+    assert "'key9'" in result.output
+    assert result.output.count("\n") == 1
 
 
-def test_an_impossible_tenant_is_told_in_one_line(stack: Stack) -> None:
-    assert stack.run("create", "A B", exit_code=1).stderr.startswith("error: 'A B' is no tenant id")
+def test_an_invalid_tenant_id_is_reported_in_one_line(stack: Stack) -> None:
+    stderr = stack.run("create", "A B", exit_code=1).stderr
+
+    assert stderr.startswith("error: ")
+    assert "'A B'" in stderr
+    assert stderr.count("\n") == 1
 
 
-def test_what_could_not_be_taken_back_is_told(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_could_not_be_removed_after_a_failure_is_named(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise NotFound("no usage plan")
 
     monkeypatch.setattr(stack.registry, "admit", fail)
     monkeypatch.setattr(stack.registry, "delete", fail)
 
-    assert "key key1 may be left" in stack.run("create", "acme", exit_code=1).stderr
+    assert "key1" in stack.run("create", "acme", exit_code=1).stderr
 
 
 @pytest.mark.parametrize("command", [["list"], ["create", "acme"], ["rotate", "key1"], ["revoke", "key1"]])
-def test_the_stack_and_where_it_is_may_be_named(stack: Stack, command: list[str]) -> None:
+def test_stack_and_endpoint_are_options(stack: Stack, command: list[str]) -> None:
     stack.run("create", "acme")
     stack.run(*command)
     stack.run(*command, "--stack-name", "other", "--endpoint-url", "http://127.0.0.1:8081")
 
-    assert stack.asked[1:] == [("pigeonhole", None), ("other", "http://127.0.0.1:8081")]
+    assert stack.calls[1:] == [("pigeonhole", None), ("other", "http://127.0.0.1:8081")]

@@ -1,4 +1,4 @@
-"""`pigeonhole` in an environment that lacks a package ends with one line that says what to do."""
+"""`pigeonhole` as a whole: what it imports, what it says about a missing package, what a traceback shows."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-WITHOUT = """
+from pigeonhole_cli.main import app
+
+WITHOUT_A_PACKAGE = """
 import sys
-sys.modules[sys.argv[1]] = None  # importing it fails, as if it weren't there
+sys.modules[sys.argv[1]] = None  # its import fails, as if it were not installed
 sys.argv = ["pigeonhole", *sys.argv[2:]]
 from pigeonhole_cli.__main__ import main
 main()
@@ -18,23 +20,29 @@ main()
 
 
 @pytest.mark.parametrize("package", ["botocore", "pydantic", "rich", "typer"])
-def test_a_package_that_is_missing_is_named_with_the_way_out(package: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", WITHOUT, package, "models", "prepare", "tiny", "--out", str(tmp_path / "tiny")]
+def test_a_missing_package_is_named_with_how_to_install_it(package: str, tmp_path: Path) -> None:
+    arguments = ["models", "prepare", "tiny", "--out", str(tmp_path / "tiny")]
+    command = [sys.executable, "-c", WITHOUT_A_PACKAGE, package, *arguments]
 
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    process = subprocess.run(command, capture_output=True, text=True, timeout=120)
 
-    assert ended.returncode == 1
-    (line,) = ended.stderr.splitlines()
+    assert process.returncode == 1
+    (line,) = process.stderr.splitlines()
     assert f"the package {package} is missing" in line
     assert "make start" in line
 
 
 @pytest.mark.parametrize("package", ["numpy", "httpx"])
 @pytest.mark.parametrize("command", ["keys", "models", "jobs", "labels", "upload"])
-def test_commands_start_without_what_few_of_them_need(command: str, package: str) -> None:
-    """Either would cost each of them a quarter of a second or more."""
-    call = [sys.executable, "-c", WITHOUT, package, command, "list", "--help"]
-    started = subprocess.run(call, capture_output=True, text=True, timeout=120)
+def test_commands_start_without_importing_slow_packages(command: str, package: str) -> None:
+    """Each of these imports takes a quarter of a second or more."""
+    arguments = [sys.executable, "-c", WITHOUT_A_PACKAGE, package, command, "list", "--help"]
+    process = subprocess.run(arguments, capture_output=True, text=True, timeout=120)
 
-    assert started.returncode == 0, started.stderr
-    assert "Usage" in started.stdout
+    assert process.returncode == 0, process.stderr
+    assert "Usage" in process.stdout
+
+
+def test_a_traceback_shows_no_local_variables() -> None:
+    """A local variable may be an API key, and old versions of Typer print them by default."""
+    assert app.pretty_exceptions_show_locals is False

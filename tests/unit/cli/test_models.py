@@ -1,4 +1,4 @@
-"""`pigeonhole models`, as typed."""
+"""`pigeonhole models`: what `prepare`, `export` and `list` print, and their exit codes."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def an_artifact(folder: Path, model_id: str) -> Artifact:
-    """An artifact folder as far as the command looks: its files hold no model."""
+def write_artifact(folder: Path, model_id: str) -> Artifact:
+    """Write an artifact folder whose files hold no model. The command doesn't open them."""
     folder.mkdir(parents=True)
     files: dict[str, FileFacts] = {}
     for name in FILES:
@@ -45,7 +45,7 @@ def an_artifact(folder: Path, model_id: str) -> Artifact:
         image=ImageSpec(side=8, resize="squash", edge=8, resample="bicubic", mean=(0, 0, 0), std=(1, 1, 1)),
         image_patches=1,
     )
-    made = Artifact(
+    content = Artifact(
         kind="image-tower",
         reading=source.READING,
         hub_revision="main",
@@ -54,79 +54,79 @@ def an_artifact(folder: Path, model_id: str) -> Artifact:
         one_text_model=True,
         files=files,
     )
-    artifact.write(folder, made)
-    return made
+    artifact.write(folder, content)
+    return content
 
 
-def test_a_prepared_model_is_found_in_the_cache_and_its_standing_said(cache: Path) -> None:
-    an_artifact(cache / "models" / "clip-b32", "laion/CLIP-ViT-B-32-laion2B-s34B-b79K")
+def test_a_prepared_model_is_left_unchanged_and_described(cache: Path) -> None:
+    write_artifact(cache / "models" / "clip-b32", "laion/CLIP-ViT-B-32-laion2B-s34B-b79K")
 
-    ran = run("prepare", "clip-b32")
+    result = run("prepare", "clip-b32")
 
-    assert ran.exit_code == 0
-    assert f"clip-b32: already prepared at {cache / 'models' / 'clip-b32'}" in ran.output
-    assert "revision 0123456789abcdef, not calibrated, 5 MB, licence MIT" in ran.output
+    assert result.exit_code == 0
+    assert f"clip-b32: already prepared at {cache / 'models' / 'clip-b32'}" in result.output
+    assert "revision 0123456789abcdef, not calibrated, 5 MB, licence MIT" in result.output
 
 
-def test_a_hugging_face_id_gets_a_folder_of_its_own(cache: Path) -> None:
-    an_artifact(cache / "models" / "someone--some-clip", "someone/some-clip")
+def test_a_hugging_face_id_has_a_folder_of_its_own(cache: Path) -> None:
+    write_artifact(cache / "models" / "someone--some-clip", "someone/some-clip")
 
     assert "already prepared" in run("prepare", "someone/some-clip").output
 
 
-def test_a_folder_may_be_given_in_place_of_the_cache(cache: Path, tmp_path: Path) -> None:
-    an_artifact(tmp_path / "here", "someone/some-clip")
+def test_out_names_a_folder_in_place_of_the_cache(cache: Path, tmp_path: Path) -> None:
+    write_artifact(tmp_path / "here", "someone/some-clip")
 
     assert f"already prepared at {tmp_path / 'here'}" in run("prepare", "someone/some-clip", "--out", tmp_path / "here").output
     assert not cache.exists()
 
 
-def test_export_always_makes_the_folder_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    an_artifact(tmp_path / "here", "someone/some-clip")
-    asked: list[str] = []
+def test_export_always_prepares_the_model_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_artifact(tmp_path / "here", "someone/some-clip")
+    downloads: list[str] = []
 
     def offline(repository: str, _: str) -> Path:
-        asked.append(repository)
+        downloads.append(repository)
         raise ModelUnavailable("no network here")
 
     monkeypatch.setattr(source, "_download", offline)
 
-    ran = run("export", "someone/some-clip", tmp_path / "here")
+    result = run("export", "someone/some-clip", tmp_path / "here")
 
-    assert asked == ["someone/some-clip"]
-    assert (ran.exit_code, ran.output) == (1, "error: no network here\n")
+    assert downloads == ["someone/some-clip"]
+    assert (result.exit_code, result.output) == (1, "error: no network here\n")
 
 
 @pytest.mark.parametrize("command", [("prepare", "nonsense"), ("export", "nonsense", "somewhere")])
-def test_what_cannot_be_prepared_is_one_line_and_exit_1(command: tuple[str, ...], cache: Path) -> None:
-    ran = run(*command)
+def test_a_model_that_cannot_be_prepared_is_reported_in_one_line(command: tuple[str, ...], cache: Path) -> None:
+    result = run(*command)
 
-    assert ran.exit_code == 1
-    assert ran.output.startswith("error: 'nonsense' is no preset (tiny, clip-b32, siglip2-b16), no folder")
-    assert ran.output.count("\n") == 1
+    assert result.exit_code == 1
+    assert result.output.startswith("error: 'nonsense' is no preset (tiny, clip-b32, siglip2-b16), no folder")
+    assert result.output.count("\n") == 1
 
 
-def test_a_cache_that_cannot_be_written_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "cache").write_text("a file, not a folder")
     monkeypatch.setenv("PIGEONHOLE_CACHE", str(tmp_path / "cache"))
 
-    ran = run("prepare", "tiny")
+    result = run("prepare", "tiny")
 
-    assert ran.exit_code == 1
-    assert ran.output.startswith("error: ")
-    assert "can't be written" in ran.output
+    assert result.exit_code == 1
+    assert result.output.startswith("error: ")
+    assert "can't be written" in result.output
 
 
-def test_the_list_names_presets_and_what_is_prepared(cache: Path) -> None:
-    an_artifact(cache / "models" / "clip-b32", "laion/CLIP-ViT-B-32-laion2B-s34B-b79K")
-    an_artifact(cache / "models" / "mine", "mine")
+def test_the_list_contains_presets_and_prepared_models(cache: Path) -> None:
+    write_artifact(cache / "models" / "clip-b32", "laion/CLIP-ViT-B-32-laion2B-s34B-b79K")
+    write_artifact(cache / "models" / "mine", "mine")
     (cache / "models" / "mine" / "calibration.json").write_text('{"revision": "0123456789abcdef"}')
     (cache / "models" / "clip-b32" / "calibration.json").write_text('{"revision": "of another day"}')
 
-    ran = run("list", "--json")
+    result = run("list", "--json")
 
-    assert ran.exit_code == 0
-    by_name = {each["name"]: each for each in json.loads(ran.output)}
+    assert result.exit_code == 0
+    by_name = {model["name"]: model for model in json.loads(result.output)}
     assert set(by_name) == {"tiny", "clip-b32", "siglip2-b16", "mine"}
     assert not by_name["siglip2-b16"]["prepared"]
     assert by_name["siglip2-b16"]["good_for"]
@@ -145,8 +145,8 @@ def test_the_list_names_presets_and_what_is_prepared(cache: Path) -> None:
     assert by_name["mine"]["calibrated"]
 
 
-def test_the_table_holds_the_same(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    an_artifact(cache / "models" / "mine", "mine")
+def test_the_list_is_a_table(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_artifact(cache / "models" / "mine", "mine")
     monkeypatch.setenv("COLUMNS", "200")
 
     output = run("list").output
@@ -156,23 +156,23 @@ def test_the_table_holds_the_same(cache: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "siglip2-b16" in output
 
 
-def test_check_finds_a_changed_file_and_ends_with_1(cache: Path) -> None:
+def test_check_reports_a_changed_file(cache: Path) -> None:
     folder = cache / "models" / "mine"
-    an_artifact(folder, "mine")
+    write_artifact(folder, "mine")
     (folder / "image.onnx").write_bytes(b"y" * 1_000_000)
 
     assert run("list").exit_code == 0
-    ran = run("list", "--check")
-    assert ran.exit_code == 1
-    assert "image.onnx was changed since it was made" in ran.output
-    assert "broken" in ran.output
+    result = run("list", "--check")
+    assert result.exit_code == 1
+    assert "image.onnx was changed since it was made" in result.output
+    assert "broken" in result.output
 
 
-def test_a_broken_artifact_is_listed_with_how_to_mend_it(cache: Path) -> None:
-    an_artifact(cache / "models" / "tiny", "tiny")
+def test_a_broken_artifact_is_listed_with_how_to_fix_it(cache: Path) -> None:
+    write_artifact(cache / "models" / "tiny", "tiny")
     (cache / "models" / "tiny" / "text.onnx").unlink()
 
-    ran = run("list")
+    result = run("list")
 
-    assert ran.exit_code == 1
-    assert f"`pigeonhole models prepare MODEL --out {cache / 'models' / 'tiny'}` mends it" in ran.output
+    assert result.exit_code == 1
+    assert f"`pigeonhole models prepare MODEL --out {cache / 'models' / 'tiny'}`" in result.output
