@@ -35,6 +35,7 @@ from pigeonhole.contract.service import HealthResponse, ModelsResponse
 from pigeonhole.errors import InternalError, Overloaded, PigeonholeError
 from pigeonhole.jobs.job import Job
 from pigeonhole.observability import observed, observer, stack_trace
+from pigeonhole.ports import Page
 from pigeonhole.tenants.tenant import Tenant
 
 app = APIGatewayRestResolver()
@@ -137,7 +138,11 @@ def create_upload(exchange: Exchange) -> HttpAnswer:
 
 def read_upload_results(exchange: Exchange) -> HttpAnswer:
     request = exchange.request
-    page = services().upload_results.read(exchange.tenant.id, request.parse_upload_results_query())
+    reader, query = services().upload_results, request.parse_upload_results_query()
+    if query.key is None:
+        page = reader.list(exchange.tenant.id, query)
+    else:
+        page = Page([reader.get(exchange.tenant.id, query.key)], None)
     return to_ok(answers.to_upload_results_response(page, request.log_id))
 
 

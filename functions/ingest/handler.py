@@ -1,4 +1,4 @@
-"""Take the files that were dropped into the upload bucket, as S3's notifications tell them, a batch at a time."""
+"""Create jobs from the files that S3's notifications report, a batch of notifications at a time."""
 
 from __future__ import annotations
 
@@ -12,47 +12,55 @@ from pigeonhole import wiring
 from pigeonhole.aws.lambda_events import all_messages, pause_s, uploads_of
 from pigeonhole.errors import Overloaded
 from pigeonhole.observability import observed, observer, stack_trace
+from pigeonhole.uploads.ingest import IngestSummary
 
 TRIES = 5  # the template's maxReceiveCount
-LAST_S = 2.0  # of the function's time, for nothing more
+LAST_S = 2.0  # of the function's time, in which no message is delayed any more
 
 
 def services() -> wiring.IngestServices:
+    """Return the services, which the first call builds."""
     return wiring.ingest_services(wiring.settings())
 
 
 @observed("ingest", log_id_path="Records[0].messageId")
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    return all_messages(event, lambda records: _take(records, lambda: context.get_remaining_time_in_millis() / 1000))
+    """Handle the messages of the queue of S3's notifications."""
+    return all_messages(event, lambda records: _ingest(records, lambda: context.get_remaining_time_in_millis() / 1000))
 
 
-def _take(records: Sequence[SQSRecord], time_left_s: Callable[[], float]) -> list[str]:
-    """Take a batch of notifications; the ids of those that are to come again."""
-    seen, own = observer("ingest"), services()
-    told = [(record, uploads_of(record, own.ingester.bucket, seen)) for record in records]
-    uploads = [upload for _, each in told for upload in each]
-    done = own.ingester.ingest(uploads, records[0].message_id, time_left_s)
-    for tenant_id, error in done.errors:
-        seen.failed("upload_failed")
-        seen.logger.error("uploads could not be taken", tenant=tenant_id, trace=stack_trace(error))
-    seen.count("uploads", len(uploads))
-    seen.count("samples", done.samples)
-    seen.count("refused_uploads", done.refused)
-    seen.count("stray_uploads", done.strays)
-    again = [record for record, each in told if done.left.intersection(each)]
-    seen.logger.info(
-        "taken",
-        uploads=len(uploads),
-        jobs=done.jobs,
-        samples=done.samples,
-        refused=done.refused,
-        known=done.known,
-        strays=done.strays,
-        again=len(again),
-    )
-    with suppress(Overloaded):  # then they come again when their visibility ends
-        for record in again:
+def _ingest(records: Sequence[SQSRecord], time_left_s: Callable[[], float]) -> list[str]:
+    """Ingest the uploads of a batch of notifications. Return the ids of the messages that must be redelivered."""
+    ingester = services().ingester
+    uploads = {record.message_id: uploads_of(record, ingester.bucket, observer("ingest")) for record in records}
+    every_upload = [upload for record_uploads in uploads.values() for upload in record_uploads]
+    summary = ingester.ingest(every_upload, records[0].message_id, time_left_s)
+    failed = [record for record in records if summary.left.intersection(uploads[record.message_id])]
+    _report(summary, uploads=len(every_upload), redelivered=len(failed))
+    with suppress(Overloaded):  # then SQS redelivers the messages when their visibility timeout ends
+        for record in failed:
             if time_left_s() < LAST_S:
                 break
-            own.queue.retry_in(record.receipt_handle, pause_s(record, TRIES))
-    return [record.message_id for record in again]
+            services().queue.retry_in(record.receipt_handle, pause_s(record, TRIES))
+    return [record.message_id for record in failed]
+
+
+def _report(summary: IngestSummary, *, uploads: int, redelivered: int) -> None:
+    tools = observer("ingest")
+    for tenant_id, error in summary.errors:
+        tools.failed("upload_failed")
+        tools.logger.error("uploads could not be ingested", tenant=tenant_id, trace=stack_trace(error))
+    tools.count("uploads", uploads)
+    tools.count("samples", summary.samples)
+    tools.count("refused_uploads", summary.refused)
+    tools.count("stray_uploads", summary.strays)
+    tools.logger.info(
+        "ingested",
+        uploads=uploads,
+        jobs=summary.jobs,
+        samples=summary.samples,
+        refused=summary.refused,
+        known=summary.known,
+        strays=summary.strays,
+        redelivered=redelivered,
+    )

@@ -29,7 +29,7 @@ def _tell(record: DynamoDBRecord) -> None:
         return
     job, results = told
     seen.count("ended_jobs")
-    seen.count("results", results.told)
+    seen.count("results", results.published)
     seen.count("failed_results", results.failed)
     seen.count("untagged_uploads", results.untagged)
-    seen.logger.info("told", job_id=job_id, status=job.status, webhook=job.webhook is not None, results=results.told)
+    seen.logger.info("told", job_id=job_id, status=job.status, webhook=job.webhook is not None, results=results.published)

@@ -17,12 +17,11 @@ from pigeonhole.aws.dynamodb.table import MAX_BATCH_ATTEMPTS, MAX_BATCH_KEYS
 from pigeonhole.aws.dynamodb.upload_results import MAX_QUERIES, DynamoUploadResultStore
 from pigeonhole.contract.classification import LabelScore, LabelSetRef
 from pigeonhole.contract.jobs import Progress
-from pigeonhole.contract.upload_results import ObjectFault, UploadResult
 from pigeonhole.errors import Overloaded
 from pigeonhole.object_keys import MAX_KEY_BYTES
 from pigeonhole.ports import Page
 from pigeonhole.uploads.ports import UploadResultStore
-from pigeonhole.uploads.upload_result import ObjectResult
+from pigeonhole.uploads.upload_result import UploadFault, UploadResult
 from pigeonhole.uploads.uploaded_file import to_sortable_sequencer
 from support.fakes import FakeUploadResultStore
 from support.moto_aws import REGION, TABLE, in_moto, table
@@ -42,28 +41,31 @@ def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 def result(
-    key: str = f"{PETS}cat.jpg", *, tenant_id: str = "acme", sequencer: str = "5", at: float = 1_000.5, **told: Any
-) -> ObjectResult:
-    shown: dict[str, Any] = {
-        "key": key,
-        "status": "succeeded",
+    object_key: str = f"{PETS}cat.jpg", *, tenant_id: str = "acme", sequencer: str = "5", at: float = 1_000.5, **changes: Any
+) -> UploadResult:
+    fields: dict[str, Any] = {
         "job_id": "1" * 32,
-        "classified_at": "1970-01-01T00:16:40.500Z",
-        "expires_at": "1970-01-01T00:33:20Z",
         "prediction": "cat",
         "results_uri": "s3://uploads/results/acme/pets/cat.jpg.json",
     }
-    return ObjectResult(tenant_id, to_sortable_sequencer(sequencer), at, 2_000, UploadResult.model_validate(shown | told))
+    return UploadResult(
+        tenant_id=tenant_id,
+        object_key=object_key,
+        sequencer=to_sortable_sequencer(sequencer),
+        classified_at=at,
+        expires_at=2_000,
+        **fields | changes,
+    )
 
 
-def all_pages(page: Callable[[str | None], Page[ObjectResult]], limit: int) -> list[str]:
+def all_pages(page: Callable[[str | None], Page[UploadResult]], limit: int) -> list[str]:
     """The keys of all pages, none of which is longer than `limit`."""
     found: list[str] = []
     start: str | None = None
     for _ in range(100):
         part = page(start)
         assert len(part.items) <= limit
-        found += [each.key for each in part.items]
+        found += [each.object_key for each in part.items]
         start = part.next
         if start is None:
             return found
@@ -85,14 +87,14 @@ def test_an_empty_store_finds_nothing(store: UploadResultStore) -> None:
         {"scores": [LabelScore(label="größe", probability=0.1, similarity=-0.2)], "version_id": "v.1"},
         {"prediction": ["a", "b"], "label_set": LabelSetRef(name="pets", version=3)},
         {"prediction": None, "samples": Progress(total=3, succeeded=2, failed=1)},
-        {"prediction": None, "status": "failed", "job_id": None, "error": ObjectFault(code="too_large", message="it is")},
+        {"prediction": None, "job_id": None, "fault": UploadFault("too_large", "it is")},
     ],
 )
 def test_a_result_is_read_as_it_was_written(store: UploadResultStore, told: dict[str, Any]) -> None:
     kept = result(at=1_795_718_960.7918432, **told)
 
     assert store.save(kept)
-    assert store.get("acme", kept.key) == kept
+    assert store.get("acme", kept.object_key) == kept
 
 
 def test_a_key_is_taken_byte_for_byte(store: UploadResultStore) -> None:
@@ -102,24 +104,25 @@ def test_a_key_is_taken_byte_for_byte(store: UploadResultStore) -> None:
     for key in (*ODD, *LONGEST):
         found = store.get("acme", key)
         assert found is not None
-        assert found.key == key
+        assert found.object_key == key
         assert store.sequencers("acme", [key]) == {key: to_sortable_sequencer("5")}
-        assert [each.key for each in store.page("acme", key, 10, None).items] == [key]
-        assert [each.key for each in store.newest("acme", key, 0.0, 2_000.0, 10, None).items] == [key]
+        assert [each.object_key for each in store.page("acme", key, 10, None).items] == [key]
+        assert [each.object_key for each in store.newest("acme", key, 0.0, 2_000.0, 10, None).items] == [key]
 
 
 KNOWN = result()
-FAILED, REFUSED = result(status="failed"), result(status="failed", job_id=None)
+FAULT = UploadFault("too_large", "it is")
+FAILED, REFUSED = result(fault=FAULT), result(fault=FAULT, job_id=None)
 
 
 CASES = [
     (KNOWN, result(sequencer="6", prediction="dog"), True),
-    (KNOWN, result(sequencer="51", status="failed"), True),
+    (KNOWN, result(sequencer="51", fault=FAULT), True),
     (KNOWN, result(sequencer="4", prediction="dog"), False),
     (KNOWN, result(sequencer="0004", job_id="2" * 32), False),
     (FAILED, result(sequencer="4"), False),
     (KNOWN, KNOWN, True),
-    (KNOWN, replace(KNOWN, at=2_000.25), True),
+    (KNOWN, replace(KNOWN, classified_at=2_000.25), True),
     (KNOWN, result(job_id="2" * 32), False),
     (KNOWN, REFUSED, False),
     (FAILED, result(job_id="2" * 32), True),
@@ -131,19 +134,19 @@ CASES = [
 
 def test_a_result_takes_the_place_of_one_that_it_may_replace_and_of_no_other(store: UploadResultStore) -> None:
     for number, (known, then, is_kept) in enumerate(CASES):
-        before, after = (replace(each, told=each.told.model_copy(update={"key": f"{PETS}{number}"})) for each in (known, then))
+        before, after = (replace(each, object_key=f"{PETS}{number}") for each in (known, then))
         store.save(before)
 
         assert store.save(after) is is_kept is after.may_replace(before), number
-        assert store.get("acme", before.key) == (after if is_kept else before), number
+        assert store.get("acme", before.object_key) == (after if is_kept else before), number
 
 
 def test_a_tenant_has_no_result_of_another(store: UploadResultStore) -> None:
     kept = result()
     store.save(kept)
 
-    assert store.get("zeta", kept.key) is None
-    assert store.sequencers("zeta", [kept.key]) == {}
+    assert store.get("zeta", kept.object_key) is None
+    assert store.sequencers("zeta", [kept.object_key]) == {}
     assert store.page("zeta", "", 10, None).items == []
     assert store.newest("zeta", "", 0.0, 2_000.0, 10, None).items == []
     assert store.save(result(tenant_id="zeta", sequencer="1")), "nor does it mind that one"
@@ -229,7 +232,12 @@ def test_a_result_that_was_written_over_is_listed_at_its_last_time(store: Upload
     store.save(result(f"{PETS}0", at=1_050.0, sequencer="6"))
 
     found = store.newest("acme", "", 1_005.0, 2_000.0, 10, None).items
-    assert [(each.key[-1], each.at) for each in found] == [("0", 1_050.0), ("7", 1_007.0), ("6", 1_006.0), ("5", 1_005.0)]
+    assert [(each.object_key[-1], each.classified_at) for each in found] == [
+        ("0", 1_050.0),
+        ("7", 1_007.0),
+        ("6", 1_006.0),
+        ("5", 1_005.0),
+    ]
 
 
 def test_results_of_one_moment_are_all_listed(store: UploadResultStore) -> None:

@@ -9,8 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from pigeonhole.contract.classification import LabelSetRef
-from pigeonhole.contract.upload_results import ObjectFault, UploadResult
-from pigeonhole.uploads.upload_result import ObjectResult
+from pigeonhole.uploads.upload_result import UploadFault, UploadResult
 from pigeonhole.uploads.uploaded_file import to_sortable_sequencer
 from support.api_calls import Api, api_with_fakes
 from support.handlers import event
@@ -20,25 +19,26 @@ CAT, DOG, BIRD = (f"incoming/acme/pets/{name}" for name in ("a cat+ü.jpg", "dog
 OTHERS = "incoming/zeta/pets/cat.jpg"
 
 
-def result(key: str, at: float, tenant_id: str = "acme", **told: Any) -> ObjectResult:
-    shown: dict[str, Any] = {
-        "key": key,
-        "status": "succeeded",
-        "classified_at": "1970-01-01T00:10:00Z",
-        "expires_at": "1970-01-01T00:30:00Z",
-        "results_uri": "s3://uploads/x",
-    }
-    return ObjectResult(tenant_id, to_sortable_sequencer("1"), at, 2_000, UploadResult.model_validate(shown | told))
+def result(object_key: str, at: float, tenant_id: str = "acme", **changes: Any) -> UploadResult:
+    return UploadResult(
+        tenant_id=tenant_id,
+        object_key=object_key,
+        sequencer=to_sortable_sequencer("1"),
+        classified_at=at,
+        expires_at=2_000,
+        results_uri="s3://uploads/x",
+        **changes,
+    )
 
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Api:
     api = api_with_fakes(monkeypatch)
     set_used = LabelSetRef(name="pets", version=2)
-    fault = ObjectFault(code="unreadable_image", message="It is cut off.")
+    fault = UploadFault("unreadable_image", "It is cut off.")
     for each in (
         result(CAT, 600.0, prediction="cat", version_id="v1", job_id="1" * 32, label_set=set_used),
-        result(DOG, 700.0, status="failed", error=fault),
+        result(DOG, 700.0, fault=fault),
         result(BIRD, 800.5, prediction=["bird"]),
         result(OTHERS, 900.0, tenant_id="zeta", prediction="cat"),
     ):
@@ -72,7 +72,7 @@ def test_one_objects_result_is_told_by_its_key_or_address(api: Api, key: str) ->
                 "label_set": {"name": "pets", "version": 2},
                 "job_id": "1" * 32,
                 "classified_at": "1970-01-01T00:10:00Z",
-                "expires_at": "1970-01-01T00:30:00Z",
+                "expires_at": "1970-01-01T00:33:20Z",
                 "prediction": "cat",
                 "results_uri": "s3://uploads/x",
             }

@@ -239,7 +239,7 @@ def test_the_messages_of_files_that_could_not_be_taken_come_again_and_no_others(
     assert failed(answer) == ["1", "2"]
     assert [upload.sequencer for upload in taken(jobs)] == ["1055AED6DCD90281E5"]
     assert jobs.queue.put_off == [("r1", RETRY_S), ("r2", RETRY_S)]
-    assert '"again":2' in log.getvalue()
+    assert '"redelivered":2' in log.getvalue()
     assert type(error).__name__ in log.getvalue()
     assert "a-secret" not in log.getvalue()
 
@@ -301,7 +301,7 @@ def test_what_callers_send_is_in_no_log_and_every_file_is_counted(
 
     printed = capsys.readouterr().out
     assert "a-secret" not in log.getvalue() + printed
-    assert '"refused":2,"known":0,"strays":2,"again":0' in log.getvalue()
+    assert '"refused":2,"known":0,"strays":2,"redelivered":0' in log.getvalue()
     counted = json.loads(printed.splitlines()[-1])
     assert {name: counted[name] for name in ("uploads", "samples", "refused_uploads", "stray_uploads")} == {
         "uploads": [6.0],

@@ -154,7 +154,7 @@ def test_what_nobody_can_read_holds_up_no_other(drops: Drops, photos: dict[str, 
 def test_a_file_that_cannot_be_taken_now_comes_again_soon(drops: Drops, photos: dict[str, bytes]) -> None:
     with without_job_bucket(drops):
         key = drops.put("outage.png", photos["cat"])
-        wait_for(lambda: '"again":1' in logged(drops))
+        wait_for(lambda: '"redelivered":1' in logged(drops))
 
     assert drops.result(key).prediction == "cat"
     assert drops.told_of([key]) == {key: 1}
@@ -219,7 +219,7 @@ def kill_while_working(drops: Drops) -> int:
 def runs_broken_off(drops: Drops) -> int:
     """How many runs of functions/ingest have begun and never said what they took."""
     log = logged(drops)
-    return log.count("START RequestId") - log.count('"message":"taken"')
+    return log.count("START RequestId") - log.count('"message":"ingested"')
 
 
 def left_in(drops: Drops, queue: str, which: str = "ApproximateNumberOfMessages") -> int:

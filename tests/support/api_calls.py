@@ -91,7 +91,9 @@ class Api:
             job_responder=self.jobs.responder,
             job_canceler=self.jobs.canceler,
             label_sets=self.sets,
-            upload_forms=UploadFormCreator(forms=FakeUploadForms(), sets=self.jobs.label_sets, limits=limits, bucket="uploads"),
+            upload_forms=UploadFormCreator(
+                forms=FakeUploadForms(), label_sets=self.jobs.label_sets, limits=limits, bucket="uploads"
+            ),
             upload_results=UploadResultReader(store=self.jobs.results, bucket="uploads", clock=self.jobs.clock),
             webhook_secrets=WebhookSecretRotator(store=self.jobs.secrets),
             model_describer=ModelDescriber(classifier=self.classifier),

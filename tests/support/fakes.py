@@ -32,7 +32,7 @@ from pigeonhole.label_sets.label_set import LabelSet
 from pigeonhole.object_keys import label_image_key
 from pigeonhole.ports import Page
 from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, WebhookSecret
-from pigeonhole.uploads.upload_result import ObjectResult
+from pigeonhole.uploads.upload_result import UploadResult
 from pigeonhole.uploads.upload_tags import MAX_TAGS
 
 MODEL = ModelDescription(
@@ -474,42 +474,46 @@ class FakeUploadTags:
 class FakeUploadResultStore:
     """A ports.UploadResultStore in memory. `before`: runs before each write, to fail."""
 
-    results: dict[tuple[str, str], ObjectResult] = field(default_factory=dict)
+    results: dict[tuple[str, str], UploadResult] = field(default_factory=dict)
     before: Callable[[], None] = lambda: None
     _lock: Lock = field(default_factory=Lock)
 
-    def save(self, result: ObjectResult) -> bool:
+    def save(self, result: UploadResult) -> bool:
         self.before()
         with self._lock:
-            at = (result.tenant_id, result.key)
+            at = (result.tenant_id, result.object_key)
             if not result.may_replace(self.results.get(at)):
                 return False
             self.results[at] = result
             return True
 
-    def get(self, tenant_id: str, key: str) -> ObjectResult | None:
+    def get(self, tenant_id: str, key: str) -> UploadResult | None:
         return self.results.get((tenant_id, key))
 
     def sequencers(self, tenant_id: str, keys: Sequence[str]) -> dict[str, str]:
         found = {key: self.results[tenant_id, key] for key in keys if (tenant_id, key) in self.results}
-        return {key: result.sequencer for key, result in found.items() if result.told.job_id}
+        return {key: result.sequencer for key, result in found.items() if result.job_id}
 
-    def page(self, tenant_id: str, prefix: str, limit: int, start: str | None) -> Page[ObjectResult]:
-        found = sorted(self._under(tenant_id, prefix), key=lambda result: result.key.encode())
-        rest = [result for result in found if start is None or result.key.encode() > start.encode()]
-        return Page(rest[:limit], next=rest[limit - 1].key if len(rest) > limit else None)
+    def page(self, tenant_id: str, prefix: str, limit: int, start: str | None) -> Page[UploadResult]:
+        found = sorted(self._under(tenant_id, prefix), key=lambda result: result.object_key.encode())
+        rest = [result for result in found if start is None or result.object_key.encode() > start.encode()]
+        return Page(rest[:limit], next=rest[limit - 1].object_key if len(rest) > limit else None)
 
     def newest(
         self, tenant_id: str, prefix: str, since: float, until: float, limit: int, start: str | None
-    ) -> Page[ObjectResult]:
-        found = sorted(self._under(tenant_id, prefix), key=lambda result: (result.at, result.key), reverse=True)
-        rest = [result for result in found if since <= result.at <= until]
+    ) -> Page[UploadResult]:
+        found = sorted(
+            self._under(tenant_id, prefix), key=lambda result: (result.classified_at, result.object_key), reverse=True
+        )
+        rest = [result for result in found if since <= result.classified_at <= until]
         if start is not None:
             at, _, key = start.partition(" ")
-            rest = [result for result in rest if (result.at, result.key) < (float(at), key)]
-        return Page(rest[:limit], next=f"{rest[limit - 1].at!r} {rest[limit - 1].key}" if len(rest) > limit else None)
+            rest = [result for result in rest if (result.classified_at, result.object_key) < (float(at), key)]
+        return Page(
+            rest[:limit], next=f"{rest[limit - 1].classified_at!r} {rest[limit - 1].object_key}" if len(rest) > limit else None
+        )
 
-    def _under(self, tenant_id: str, prefix: str) -> list[ObjectResult]:
+    def _under(self, tenant_id: str, prefix: str) -> list[UploadResult]:
         return [result for (owner, key), result in self.results.items() if owner == tenant_id and key.startswith(prefix)]
 
 

@@ -14,13 +14,13 @@ from pigeonhole.api.answers import to_upload_response, to_upload_results_respons
 from pigeonhole.api.http_answers import to_error_answer, to_ok
 from pigeonhole.api.http_request import HttpRequest
 from pigeonhole.contract.classification import RequestLimits
-from pigeonhole.contract.upload_results import UploadResult
 from pigeonhole.errors import PigeonholeError
 from pigeonhole.label_sets.label_set import LabelSet
 from pigeonhole.tenants.tenant import Tenant
+from pigeonhole.timestamps import from_iso
 from pigeonhole.uploads.create import UploadFormCreator
 from pigeonhole.uploads.read_results import UploadResultReader
-from pigeonhole.uploads.upload_result import ObjectResult
+from pigeonhole.uploads.records import UploadResultRecord
 from support.cli.api_server import Answer, ApiServer, Request, error_body
 from support.fakes import FakeLabelSetStore, FakeUploadResultStore
 
@@ -83,11 +83,15 @@ class UploadApi(ApiServer):
             self.wait_for_request()
 
     def add_result(self, object_key: str, **fields: Any) -> None:
-        """Add the result of an upload."""
+        """Add the result of an upload, given in the JSON of its record."""
         times = {"classified_at": "2026-05-04T10:20:30Z", "expires_at": "2026-05-11T10:20:30Z"}
         results_uri = f"s3://bucket/results/{object_key}.json"
-        result = {"key": object_key, "status": "succeeded", **times, "results_uri": results_uri, **fields}
-        self.results.save(ObjectResult(TENANT, "1", 1.0, 1, UploadResult.model_validate(result)))
+        record = {"key": object_key, "status": "succeeded", **times, "results_uri": results_uri, **fields}
+        classified_at, expires_at = (from_iso(time) for time in times.values())
+        result = UploadResultRecord.model_validate(record).to_result(
+            tenant_id=TENANT, sequencer="1", classified_at=classified_at, expires_at=int(expires_at)
+        )
+        self.results.save(result)
 
     def form(self, key: str, content_type: str, least: int, most: int, seconds: int) -> tuple[str, dict[str, str]]:
         """Create a form that this server accepts. Implements the port UploadForms."""
@@ -109,7 +113,7 @@ class UploadApi(ApiServer):
     def _form(self, body: dict[str, Any]) -> Any:
         if body["filename"] in self.form_errors:
             return self.form_errors[body["filename"]]
-        creator = UploadFormCreator(forms=self, sets=self._sets, limits=LIMITS, bucket="bucket", clock=self.clock)
+        creator = UploadFormCreator(forms=self, label_sets=self._sets, limits=LIMITS, bucket="bucket", clock=self.clock)
         return to_ok(to_upload_response(creator.create(body, Tenant(TENANT, 0)), "log-1"))
 
     def _listing(self, http_request: HttpRequest) -> Any:
@@ -117,7 +121,7 @@ class UploadApi(ApiServer):
             if self.empty_listings > 0:
                 self.empty_listings -= 1
                 return Answer({"success": True, "log_id": "log-1", "results": []})
-        page = self._read.read(TENANT, http_request.parse_upload_results_query())
+        page = self._read.list(TENANT, http_request.parse_upload_results_query())
         return to_ok(to_upload_results_response(page, "log-1"))
 
     def _store(self, request: Request) -> Answer:

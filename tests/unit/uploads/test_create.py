@@ -21,7 +21,13 @@ PETS = LabelSet("acme", "pets", 1, created_at=0, updated_at=0, options={"labels"
 def make(forms: FakeUploadForms, **limits: int) -> UploadFormCreator:
     sets = FakeLabelSetStore({("acme", "pets"): PETS})
     return UploadFormCreator(
-        forms=forms, sets=sets, limits=RequestLimits(**limits), bucket="bucket", form_s=60, keep_s=3_600, clock=lambda: 1_000.5
+        forms=forms,
+        label_sets=sets,
+        limits=RequestLimits(**limits),
+        bucket="bucket",
+        form_s=60,
+        keep_s=3_600,
+        clock=lambda: 1_000.5,
     )
 
 

@@ -13,13 +13,13 @@ import pytest
 
 from pigeonhole.contract.classification import UNLIMITED, LabelSetRef, RequestLimits
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, JobInput, UploadedFile
-from pigeonhole.contract.upload_results import UploadResult
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Job
 from pigeonhole.object_keys import job_input_key
 from pigeonhole.tenants.tenant import Tenant
 from pigeonhole.uploads.ingest import STOP_S, IngestSummary
-from pigeonhole.uploads.read_files import EMPTY, GONE, MOST_FAULTS, NO_TEXT
+from pigeonhole.uploads.read_files import EMPTY, GONE, MAX_FAULTS, NO_TEXT
+from pigeonhole.uploads.upload_result import UploadFault, UploadResult
 from pigeonhole.uploads.uploaded_file import to_sortable_sequencer
 from support.fakes import Fault
 from support.job_fixtures import ACME, ZETA, Jobs
@@ -69,7 +69,7 @@ def finish(jobs: Jobs) -> None:
 
 
 def told(jobs: Jobs, upload: UploadedFile) -> UploadResult:
-    found: UploadResult = jobs.results.results[upload.key.split("/")[1], upload.key].told
+    found: UploadResult = jobs.results.results[upload.key.split("/")[1], upload.key]
     return found
 
 
@@ -234,22 +234,22 @@ def test_a_file_that_cannot_be_taken_says_why_and_costs_the_others_nothing(
 
     assert done == IngestSummary(jobs=1, samples=1, refused=1)
     found = told(jobs, bad)
-    assert found.error is not None
-    assert (found.status, found.error.code, found.job_id, found.version_id) == ("failed", code, None, "v1")
-    assert said in found.error.message
-    assert (found.label_set, found.expires_at) == (LabelSetRef(name="numbers", version=1), "1970-01-01T00:33:20Z")
+    assert found.fault is not None
+    assert (found.status, found.fault.code, found.job_id, found.version_id) == ("failed", code, None, "v1")
+    assert said in found.fault.message
+    assert (found.label_set, found.expires_at) == (LabelSetRef(name="numbers", version=1), 2_000)
     assert told(jobs, good).prediction == "even"
     assert {event.key for event in jobs.bus.uploads} == {bad.key, good.key}
 
 
 def test_of_many_bad_lines_the_first_few_are_told() -> None:
     jobs = made()
-    bad = drop(jobs, "a.jsonl", lines(*["no"] * (MOST_FAULTS + 3)))
+    bad = drop(jobs, "a.jsonl", lines(*["no"] * (MAX_FAULTS + 3)))
     take(jobs, bad)
 
-    error = told(jobs, bad).error
+    error = told(jobs, bad).fault
     assert error is not None
-    assert error.message.count("line ") == MOST_FAULTS
+    assert error.message.count("line ") == MAX_FAULTS
     assert "and 3 more" in error.message
 
 
@@ -259,10 +259,12 @@ def test_a_file_that_is_gone_before_it_is_read_says_so() -> None:
     jobs.uploaded.versions.clear()
 
     assert take(jobs, gone).refused == 1
-    assert told(jobs, gone).error.model_dump() == {"code": "unfetchable_url", "message": GONE}  # type: ignore[union-attr]
+    assert told(jobs, gone).fault == UploadFault("unfetchable_url", GONE)
 
 
-@pytest.mark.parametrize(("name", "said"), [("pets", "PUT /v1/label-sets/pets first"), ("No Name", "Nor can there be one")])
+@pytest.mark.parametrize(
+    ("name", "said"), [("pets", "PUT /v1/label-sets/pets first"), ("No Name", "no label set can have this name")]
+)
 def test_a_set_that_is_not_there_is_told_of_every_file(name: str, said: str) -> None:
     jobs = made()
     uploads = [drop(jobs, each, folder=f"acme/{name}") for each in ("1.jpg", "2.txt")]
@@ -271,9 +273,9 @@ def test_a_set_that_is_not_there_is_told_of_every_file(name: str, said: str) -> 
 
     for upload in uploads:
         found = told(jobs, upload)
-        assert found.error is not None
-        assert (found.error.code, found.label_set) == ("not_found", None)
-        assert said in found.error.message
+        assert found.fault is not None
+        assert (found.fault.code, found.label_set) == ("not_found", None)
+        assert said in found.fault.message
 
 
 def test_what_was_refused_is_taken_once_that_was_mended() -> None:
@@ -294,7 +296,7 @@ def test_a_set_that_is_above_the_limits_of_today_is_told() -> None:
     done = replace(jobs.ingester, limits=RequestLimits(max_labels=1, min_labels=1)).ingest([upload], log_id="l")
 
     assert (done.jobs, done.refused) == (0, 1)
-    assert "The label set can't be applied: labels: at most 1 labels" in told(jobs, upload).error.message  # type: ignore[union-attr]
+    assert "The label set can't be applied: labels: at most 1 labels" in told(jobs, upload).fault.message  # type: ignore[union-attr]
 
 
 def test_nobody_is_told_of_files_that_are_nobodys() -> None:
@@ -313,8 +315,8 @@ def test_a_file_in_no_label_sets_folder_says_where_it_belongs(folder: str) -> No
 
     assert take(jobs, stray) == IngestSummary(refused=1)
     found = told(jobs, stray)
-    assert found.error is not None
-    assert "incoming/TENANT/LABEL_SET/" in found.error.message
+    assert found.fault is not None
+    assert "incoming/TENANT/LABEL_SET/" in found.fault.message
 
 
 def test_a_file_of_two_million_lines_is_no_burden() -> None:

@@ -13,11 +13,13 @@ import pytest
 from pigeonhole.contract.classification import LabelScore, LabelSetRef, SampleFault
 from pigeonhole.contract.jobs import Progress
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, UploadClassified, UploadedFile
-from pigeonhole.contract.upload_results import ObjectFault, UploadResult
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import LEASE_S, Job
 from pigeonhole.object_keys import job_input_key, upload_result_key
-from pigeonhole.uploads.publish_results import CANCELED, NOT_DONE, JobResultsPublisher, PublishSummary, refused
+from pigeonhole.uploads.public_result import to_contract
+from pigeonhole.uploads.publish_results import JobResultsPublisher, PublishSummary
+from pigeonhole.uploads.split_results import CANCELED, NOT_DONE, refuse_upload
+from pigeonhole.uploads.upload_result import UploadFault, UploadResult
 from pigeonhole.uploads.upload_tags import LABEL_TAG, MAX_TAGS, SCORE_TAG
 from support.fakes import Fault
 from support.job_fixtures import ACME, BAD, Jobs, request
@@ -81,7 +83,7 @@ def done(jobs: Jobs, uploads: Sequence[UploadedFile], values: Sequence[str], **m
 
 
 def told(jobs: Jobs, upload: UploadedFile) -> UploadResult:
-    found: UploadResult = jobs.results.results["acme", upload.key].told
+    found: UploadResult = jobs.results.results["acme", upload.key]
     return found
 
 
@@ -103,8 +105,8 @@ def test_a_files_result_is_told_in_every_way() -> None:
     job = done(jobs, [upload], ["3"])
 
     kept = jobs.results.results["acme", upload.key]
-    assert (kept.sequencer.lstrip("0"), kept.at, kept.expires_at) == ("AF", 1_000.0, job.expires_at)
-    shown = kept.told.model_dump(exclude_none=True)
+    assert (kept.sequencer.lstrip("0"), kept.classified_at, kept.expires_at) == ("AF", 1_000.0, job.expires_at)
+    shown = to_contract(kept).model_dump(exclude_none=True)
     assert shown == {
         "key": "incoming/acme/numbers/a b.jpg",
         "version_id": "vaf",
@@ -169,7 +171,7 @@ def test_each_file_of_a_job_has_its_own_samples_result() -> None:
 
     assert [told(jobs, it).prediction for it in uploads] == ["odd", "even", None, "even", "odd", "even"]
     failed = told(jobs, uploads[2])
-    assert (failed.status, failed.error and failed.error.code) == ("failed", "unreadable_image")
+    assert (failed.status, failed.fault and failed.fault.code) == ("failed", "unreadable_image")
     assert whole(jobs, uploads[2])["error"] == {"code": "unreadable_image", "message": "it is bad"}
     assert tags(jobs, uploads[2]) == {}
     assert [event.error for event in jobs.bus.uploads] == [None, None, "unreadable_image", None, None, None]
@@ -182,7 +184,8 @@ def test_of_a_list_the_table_has_counts_and_the_object_every_line() -> None:
 
     shown = told(jobs, upload)
     assert (shown.status, shown.samples) == ("succeeded", Progress(total=5, succeeded=3, failed=2))
-    assert (shown.prediction, shown.predictions, shown.errors, shown.error) == (None, None, None, None)
+    assert (shown.prediction, shown.fault) == (None, None)
+    assert {"predictions", "errors"}.isdisjoint(to_contract(shown).model_dump(exclude_none=True))
     assert whole(jobs, upload)["predictions"] == ["odd", None, "odd", "even", None]
     assert [(fault["index"], fault["code"]) for fault in whole(jobs, upload)["errors"]] == [
         (1, "unreadable_image"),
@@ -198,7 +201,7 @@ def test_a_list_of_which_no_line_succeeded_failed() -> None:
     done(jobs, [upload], [BAD, BAD])
 
     shown = told(jobs, upload)
-    assert (shown.status, shown.error and shown.error.code) == ("failed", "unreadable_image")
+    assert (shown.status, shown.fault and shown.fault.code) == ("failed", "unreadable_image")
     assert jobs.bus.uploads[0].error == "unreadable_image"
 
 
@@ -211,8 +214,8 @@ def test_of_a_canceled_job_what_was_done_is_told_and_the_rest_as_canceled() -> N
     jobs.canceler.cancel(ACME, job.id)
     jobs.notify()
 
-    assert [told(jobs, it).error for it in uploads] == [None] * 4 + [CANCELED] * 2
-    assert told(jobs, lists).error == CANCELED
+    assert [told(jobs, it).fault for it in uploads] == [None] * 4 + [CANCELED] * 2
+    assert told(jobs, lists).fault == CANCELED
     assert len(jobs.bus.uploads) == 7
 
 
@@ -223,7 +226,7 @@ def test_what_no_worker_could_do_is_told_as_an_error() -> None:
     jobs.dead_letters.fail(jobs.take())
     jobs.notify()
 
-    assert (told(jobs, upload).error or NOT_DONE).code == "internal_error"
+    assert (told(jobs, upload).fault or NOT_DONE).code == "internal_error"
     assert told(jobs, upload).status == "failed"
 
 
@@ -261,7 +264,7 @@ def test_a_file_that_cannot_be_tagged_is_counted_and_told_otherwise(trouble: str
     job = submitted(jobs, uploads, ["1", "2"])
     jobs.work()
 
-    assert publish(jobs, job) == PublishSummary(told=2, untagged=1)
+    assert publish(jobs, job) == PublishSummary(published=2, untagged=1)
     assert [told(jobs, it).prediction for it in uploads] == ["odd", "even"]
     assert [event.labels for event in jobs.bus.uploads] == [["odd"], ["even"]]
 
@@ -272,7 +275,7 @@ def test_where_no_tags_are_wanted_none_are_given() -> None:
     job = submitted(jobs, [upload], ["1"])
     jobs.work()
 
-    assert publish(jobs, job) == PublishSummary(told=1)
+    assert publish(jobs, job) == PublishSummary(published=1)
     assert (told(jobs, upload).version_id, jobs.bus.uploads[0].labels) == (None, ["odd"])
 
 
@@ -291,9 +294,9 @@ def test_an_older_uploads_result_never_takes_the_place_of_a_newer_ones(order: st
     assert (told(jobs, newer).version_id, told(jobs, newer).prediction) == ("vA", "even")
     assert (whole(jobs, newer)["version_id"], tags(jobs, newer)[LABEL_TAG]) == ("vA", "even")
     if order == "older first":
-        assert published == [PublishSummary(told=1)] * 2
+        assert published == [PublishSummary(published=1)] * 2
     else:
-        assert published == [PublishSummary(told=1), PublishSummary(overtaken=1)]
+        assert published == [PublishSummary(published=1), PublishSummary(overtaken=1)]
         assert tags(jobs, older) == {}
         assert [event.version_id for event in jobs.bus.uploads] == ["vA"]
 
@@ -325,8 +328,8 @@ def test_a_refusal_that_a_job_overtakes_leaves_the_jobs_result() -> None:
     upload = dropped(jobs, "1.jpg")
     job = submitted(jobs, [upload], ["2"])
     jobs.work()
-    fault = ObjectFault(code="not_found", message="no set")
-    refusal = refused("acme", upload, fault, label_set=None, now=1.0, expires_at=2_000, bucket="uploads")
+    fault = UploadFault("not_found", "no set")
+    refusal = refuse_upload("acme", upload, fault, label_set=None, now=1.0, expires_at=2_000, bucket="uploads")
     calls = itertools.count()
 
     def overtake() -> None:
@@ -351,7 +354,7 @@ def test_who_meets_anothers_object_puts_its_own_if_the_table_has_its_result() ->
             jobs.uploaded.objects[upload_result_key(upload.key)] = b"an older one's, too late"
 
     jobs.uploaded.before = meddle
-    assert publish(jobs, job) == PublishSummary(told=1)
+    assert publish(jobs, job) == PublishSummary(published=1)
 
     assert whole(jobs, upload)["prediction"] == "even"
 
@@ -362,7 +365,7 @@ def test_the_same_upload_in_two_jobs_has_one_result_and_one_event() -> None:
     first, second = submitted(jobs, [upload], ["1"]), submitted(jobs, [upload], ["2"])
     jobs.work()
 
-    assert [publish(jobs, first), publish(jobs, second)] == [PublishSummary(told=1), PublishSummary(overtaken=1)]
+    assert [publish(jobs, first), publish(jobs, second)] == [PublishSummary(published=1), PublishSummary(overtaken=1)]
 
     assert (told(jobs, upload).job_id, whole(jobs, upload)["job_id"]) == (first.id, first.id)
     assert [event.job_id for event in jobs.bus.uploads] == [first.id]
@@ -374,7 +377,7 @@ def test_of_the_same_upload_a_result_follows_a_failure() -> None:
     first, second = submitted(jobs, [upload], [BAD]), submitted(jobs, [upload], ["2"])
     jobs.work()
 
-    assert [publish(jobs, first), publish(jobs, second)] == [PublishSummary(told=1, failed=1), PublishSummary(told=1)]
+    assert [publish(jobs, first), publish(jobs, second)] == [PublishSummary(published=1, failed=1), PublishSummary(published=1)]
 
     assert (told(jobs, upload).prediction, tags(jobs, upload)[LABEL_TAG]) == ("even", "even")
     assert [event.status for event in jobs.bus.uploads] == ["failed", "succeeded"]
@@ -449,4 +452,4 @@ def test_an_announcement_says_how_many_results_it_told() -> None:
     found = jobs.notifier.notify("acme", job.id)
 
     assert found is not None
-    assert (found[0].id, found[1]) == (job.id, PublishSummary(told=2, failed=1))
+    assert (found[0].id, found[1]) == (job.id, PublishSummary(published=2, failed=1))

@@ -8,11 +8,11 @@ import pytest
 
 from pigeonhole.api.answers import to_upload_results_response
 from pigeonhole.api.cursors import encode_cursor
-from pigeonhole.contract.upload_results import ResultsWanted, UploadResult
+from pigeonhole.contract.upload_results import ResultsWanted
 from pigeonhole.errors import InvalidRequest, NotFound
 from pigeonhole.object_keys import MAX_KEY_BYTES
 from pigeonhole.uploads.read_results import UploadResultReader
-from pigeonhole.uploads.upload_result import ObjectResult
+from pigeonhole.uploads.upload_result import UploadResult
 from pigeonhole.uploads.uploaded_file import to_sortable_sequencer
 from support.job_fixtures import Jobs
 
@@ -21,9 +21,16 @@ A, B, C = (f"incoming/acme/pets/{name}.jpg" for name in "abc")
 DOG = "incoming/acme/dogs/a.jpg"
 
 
-def result(key: str, at: float, *, tenant_id: str = "acme", expires_at: int = 20_000) -> ObjectResult:
-    told = UploadResult(key=key, status="succeeded", classified_at="", expires_at="", prediction="cat", results_uri="")
-    return ObjectResult(tenant_id, to_sortable_sequencer("1"), at, expires_at, told)
+def result(key: str, at: float, *, tenant_id: str = "acme", expires_at: int = 20_000) -> UploadResult:
+    return UploadResult(
+        tenant_id=tenant_id,
+        object_key=key,
+        sequencer=to_sortable_sequencer("1"),
+        classified_at=at,
+        expires_at=expires_at,
+        prediction="cat",
+        results_uri="",
+    )
 
 
 @pytest.fixture
@@ -35,14 +42,18 @@ def jobs() -> Jobs:
     return jobs
 
 
+def reader(jobs: Jobs) -> UploadResultReader:
+    return UploadResultReader(store=jobs.results, bucket="uploads", clock=jobs.clock)
+
+
 def read(jobs: Jobs, tenant_id: str = "acme", **wanted: Any) -> tuple[list[str], str | None]:
-    page = UploadResultReader(store=jobs.results, bucket="uploads", clock=jobs.clock).read(tenant_id, ResultsWanted(**wanted))
-    return [each.key for each in page.items], page.next
+    page = reader(jobs).list(tenant_id, ResultsWanted(**wanted))
+    return [result.object_key for result in page.items], page.next
 
 
 @pytest.mark.parametrize("key", [A, f"s3://uploads/{A}"])
 def test_one_is_read_by_its_key_or_its_address(jobs: Jobs, key: str) -> None:
-    assert read(jobs, key=key) == ([A], None)
+    assert reader(jobs).get("acme", key).object_key == A
 
 
 @pytest.mark.parametrize(
@@ -54,14 +65,14 @@ def test_one_is_read_by_its_key_or_its_address(jobs: Jobs, key: str) -> None:
 )
 def test_what_has_no_result_or_is_not_the_tenants_is_not_found(jobs: Jobs, key: str) -> None:
     with pytest.raises(NotFound, match="no result of this key"):
-        read(jobs, key=key)
+        reader(jobs).get("acme", key)
 
 
 def test_a_result_whose_time_is_over_is_not_shown_though_the_table_has_it(jobs: Jobs) -> None:
     jobs.results.save(result("incoming/acme/pets/old.jpg", 2_000.0, expires_at=int(NOW)))
 
     with pytest.raises(NotFound):
-        read(jobs, key="incoming/acme/pets/old.jpg")
+        reader(jobs).get("acme", "incoming/acme/pets/old.jpg")
     assert read(jobs)[0] == read(jobs, limit=100)[0] == [C, A, DOG, B]
     assert read(jobs, prefix="incoming/")[0] == [DOG, A, B, C]
 
@@ -117,7 +128,7 @@ def test_pages_follow_each_other_without_a_gap(jobs: Jobs, wanted: dict[str, Any
     ],
 )
 def test_a_cursor_that_no_page_gave_is_refused(jobs: Jobs, cursor: str) -> None:
-    with pytest.raises(InvalidRequest, match="cursor: must be what the page before gave"):
+    with pytest.raises(InvalidRequest, match="cursor"):
         read(jobs, cursor=cursor)
 
 
@@ -143,7 +154,7 @@ def test_a_prefix_that_is_longer_than_a_key_can_be_has_no_results(jobs: Jobs, wa
 
 
 def test_a_page_is_shown_without_what_the_store_alone_knows(jobs: Jobs) -> None:
-    page = UploadResultReader(store=jobs.results, bucket="uploads", clock=jobs.clock).read("acme", ResultsWanted(limit=1))
+    page = reader(jobs).list("acme", ResultsWanted(limit=1))
 
     shown = to_upload_results_response(page, "log-1")
 

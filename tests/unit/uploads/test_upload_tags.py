@@ -11,8 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pigeonhole.contract.classification import LabelScore
-from pigeonhole.contract.upload_results import ObjectFault, UploadResult
-from pigeonhole.uploads.upload_result import ObjectResult
+from pigeonhole.uploads.upload_result import UploadFault, UploadResult
 from pigeonhole.uploads.upload_tags import LABEL_TAG, MAX_TAG_UNITS, SCORE_TAG, to_tag_value, to_tags
 from pigeonhole.uploads.uploaded_file import to_sortable_sequencer
 
@@ -21,17 +20,16 @@ GRINNING = chr(0x1F600)  # two UTF-16 units, and no letter
 SCRIPT_X = chr(0x1D4B3)  # two, and a letter
 
 
-def result(**changes: Any) -> ObjectResult:
-    told: dict[str, Any] = {
-        "key": KEY,
-        "status": "succeeded",
-        "job_id": "1" * 32,
-        "classified_at": "1970-01-01T00:00:01Z",
-        "expires_at": "1970-01-01T00:01:00Z",
-        "results_uri": "s3://uploads/results/acme/pets/cat.jpg.json",
-    }
-    sequencer = changes.pop("sequencer", "5")
-    return ObjectResult("acme", to_sortable_sequencer(sequencer), 1.0, 60, UploadResult.model_validate(told | changes))
+def result(*, sequencer: str = "5", **changes: Any) -> UploadResult:
+    fields: dict[str, Any] = {"job_id": "1" * 32, "results_uri": "s3://uploads/results/acme/pets/cat.jpg.json"}
+    return UploadResult(
+        tenant_id="acme",
+        object_key=KEY,
+        sequencer=to_sortable_sequencer(sequencer),
+        classified_at=1.0,
+        expires_at=60,
+        **fields | changes,
+    )
 
 
 def scored(**probabilities: float) -> list[LabelScore]:
@@ -39,20 +37,20 @@ def scored(**probabilities: float) -> list[LabelScore]:
 
 
 def test_tags_are_the_label_and_its_score() -> None:
-    told = result(prediction="cat", scores=scored(cat=0.87654, dog=0.1)).told
+    told = result(prediction="cat", scores=scored(cat=0.87654, dog=0.1))
 
     assert to_tags(told) == {LABEL_TAG: "cat", SCORE_TAG: "0.8765"}
 
 
 def test_of_several_labels_all_are_told_and_the_first_ones_score() -> None:
-    told = result(prediction=["dog", "a/b"], scores=scored(dog=1.0, **{"a/b": 0.75})).told
+    told = result(prediction=["dog", "a/b"], scores=scored(dog=1.0, **{"a/b": 0.75}))
 
     assert to_tags(told) == {LABEL_TAG: "dog/a=2Fb", SCORE_TAG: "1.0000"}
 
 
 def test_without_a_score_there_is_no_tag_of_one_and_without_a_label_there_is_none() -> None:
-    assert to_tags(result(prediction="cat").told) == {LABEL_TAG: "cat"}
-    assert to_tags(result(status="failed", error=ObjectFault(code="too_large", message="it is")).told) == {}
+    assert to_tags(result(prediction="cat")) == {LABEL_TAG: "cat"}
+    assert to_tags(result(fault=UploadFault("too_large", "it is"))) == {}
 
 
 @pytest.mark.parametrize(

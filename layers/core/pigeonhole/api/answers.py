@@ -29,7 +29,8 @@ from pigeonhole.ports import Page
 from pigeonhole.tenants.webhook_secrets import NewWebhookSecret
 from pigeonhole.timestamps import to_iso
 from pigeonhole.uploads.create import UploadForm
-from pigeonhole.uploads.upload_result import ObjectResult
+from pigeonhole.uploads.public_result import to_contract
+from pigeonhole.uploads.upload_result import UploadResult
 
 
 def to_classification_response(request: ClassificationRequest, results: JobResults, log_id: str) -> ClassificationResponse:
@@ -146,10 +147,10 @@ def to_upload_response(form: UploadForm, log_id: str) -> UploadResponse:
     return UploadResponse(log_id=log_id, upload=upload)
 
 
-def to_upload_results_response(page: Page[ObjectResult], log_id: str) -> UploadResultsResponse:
+def to_upload_results_response(page: Page[UploadResult], log_id: str) -> UploadResultsResponse:
     """Convert a page of uploads' results. The cursor is encoded, because an object key may hold any text."""
     cursor = None if page.next is None else encode_cursor(page.next)
-    return UploadResultsResponse(log_id=log_id, results=[result.told for result in page.items], cursor=cursor)
+    return UploadResultsResponse(log_id=log_id, results=[to_contract(result) for result in page.items], cursor=cursor)
 
 
 def to_webhook_secret_response(secret: NewWebhookSecret, log_id: str) -> WebhookSecretResponse:

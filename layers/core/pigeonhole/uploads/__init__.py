@@ -1,1 +1,1 @@
-"""Files that callers put into the upload bucket, and their results."""
+"""Uploads: files that callers put into the upload bucket, and their results."""

@@ -1,4 +1,4 @@
-"""Give a form by which a caller sends a file to its own prefixes of the upload bucket, and no other file to no other place."""
+"""Create forms by which callers send files to S3. Each form takes one file, for one key in the caller's own folders."""
 
 from __future__ import annotations
 
@@ -44,10 +44,20 @@ class UploadForm:
 
 @dataclass(frozen=True, kw_only=True)
 class UploadFormCreator:
-    """The service behind `POST /v1/uploads`. `form_s`: how long a form is taken; `keep_s`: how long an upload is kept."""
+    """The service behind `POST /v1/uploads`.
+
+    Attributes:
+        forms: Creates the forms.
+        label_sets: Where label sets are stored.
+        limits: How large a file may be.
+        bucket: The upload bucket.
+        form_s: How long S3 takes a form.
+        keep_s: How long a file is stored.
+        clock: Returns seconds since 1970.
+    """
 
     forms: UploadForms
-    sets: LabelSetStore
+    label_sets: LabelSetStore
     limits: RequestLimits
     bucket: str
     form_s: int = 900
@@ -55,30 +65,41 @@ class UploadFormCreator:
     clock: Callable[[], float] = time.time
 
     def create(self, body: object, tenant: Tenant) -> UploadForm:
-        """Make a form. Raises InvalidRequest with every fault, Overloaded."""
+        """Create a form for one file.
+
+        Args:
+            body: The decoded JSON body of the request.
+            tenant: The caller.
+
+        Raises:
+            InvalidRequest: The body is invalid. Its details hold each fault.
+            Overloaded: A retry may help.
+        """
         try:
-            asked = UploadRequest.model_validate(body, context=self.limits)
+            request = UploadRequest.model_validate(body, context=self.limits)
         except ValidationError as error:
             raise invalid_request(faults_of(error)) from None
-        now, most = self.clock(), most_bytes(kind_of_type(asked.content_type), self.limits)
-        key = self._key(asked, tenant, now)
-        url, fields = self.forms.form(key, asked.content_type, asked.size or 1, asked.size or most, self.form_s)
+        now = self.clock()
+        max_bytes = request.size or most_bytes(kind_of_type(request.content_type), self.limits)
+        object_key = self._create_key(request, tenant, now)
+        url, fields = self.forms.form(object_key, request.content_type, request.size or 1, max_bytes, self.form_s)
         return UploadForm(
             url=url,
             fields=fields,
             bucket=self.bucket,
-            object_key=key,
-            max_bytes=asked.size or most,
+            object_key=object_key,
+            max_bytes=max_bytes,
             expires_at=int(now) + self.form_s,
             kept_until=int(now) + self.keep_s,
         )
 
-    def _key(self, asked: UploadRequest, tenant: Tenant, now: float) -> str:
-        if asked.label_set is None:
-            return upload_key(uploads_grant(tenant.id, self.bucket).prefix, asked.filename, now)
-        if self.sets.get(tenant.id, asked.label_set) is None:
-            raise invalid_request((unknown_label_set(asked.label_set),))
-        prefix = f"{incoming_grant(tenant.id, self.bucket).prefix}{asked.label_set}/"
-        kind = kind_of_type(asked.content_type)
-        key = upload_key(prefix, asked.filename, now, ENDINGS.get(kind, ""))
-        return key if to_file_kind(key) is kind else key + ".image"  # an image whose name ends like a text's
+    def _create_key(self, request: UploadRequest, tenant: Tenant, now: float) -> str:
+        if request.label_set is None:
+            return upload_key(uploads_grant(tenant.id, self.bucket).prefix, request.filename, now)
+        if self.label_sets.get(tenant.id, request.label_set) is None:
+            raise invalid_request((unknown_label_set(request.label_set),))
+        prefix = f"{incoming_grant(tenant.id, self.bucket).prefix}{request.label_set}/"
+        kind = kind_of_type(request.content_type)
+        object_key = upload_key(prefix, request.filename, now, ENDINGS.get(kind, ""))
+        # An image whose filename ends like a text's needs another ending, because the ending decides how it is read.
+        return object_key if to_file_kind(object_key) is kind else object_key + ".image"

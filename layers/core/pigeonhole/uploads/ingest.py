@@ -1,8 +1,10 @@
-"""Take files that were dropped under incoming/: those of one tenant and label set become a job of images, a job of texts, and a
-job of each .jsonl file.
+"""Create jobs from files that were uploaded under `incoming/`.
 
-Whatever can't be taken gets a result that says why. S3 may tell of a file twice, late, or after it was overwritten: of one key
-the last upload counts, and what has a result already is passed over. Files that come again together are the same job.
+The files of one tenant and label set become a job of images, a job of texts, and a job for each .jsonl file. A file that can't
+be part of a job gets a result that says why.
+
+S3 may notify of a file twice, late, or after the file was overwritten. Only the last upload of an object key counts, and a file
+that has a result is skipped. If the same files are ingested again, they are the same job.
 """
 
 from __future__ import annotations
@@ -20,7 +22,6 @@ from typing import Any
 
 from pigeonhole.contract.classification import ClassificationRequest, LabelSetRef, RequestLimits, is_set_name, parse_as
 from pigeonhole.contract.messages import UploadedFile
-from pigeonhole.contract.upload_results import ObjectFault
 from pigeonhole.contract.uploads import FileKind
 from pigeonhole.errors import InvalidRequest, NotFound
 from pigeonhole.jobs.job import IdempotencyKey
@@ -31,21 +32,31 @@ from pigeonhole.ports import ObjectStore
 from pigeonhole.tenants.ports import TenantStore
 from pigeonhole.tenants.tenant import Tenant
 from pigeonhole.uploads.ports import UploadResultStore
-from pigeonhole.uploads.publish_results import UploadResultsPublisher, refused
-from pigeonhole.uploads.read_files import Samples, UploadedFileReader, in_words
+from pigeonhole.uploads.publish_results import UploadResultsPublisher
+from pigeonhole.uploads.read_files import Samples, UploadedFileReader, to_text
+from pigeonhole.uploads.split_results import refuse_upload
+from pigeonhole.uploads.upload_result import UploadFault
 from pigeonhole.uploads.uploaded_file import to_file_kind, to_sortable_sequencer
 
-AT_ONCE = 8  # jobs; each may have a file of 4 MB in hand
-STOP_S = 20.0  # before the function's end no more are begun
+MAX_THREADS = 8  # one for each batch; a batch may hold a file of 4 MB in memory
+STOP_S = 20.0  # no batch begins later than this before the function's end
 
 Uploads = Sequence[UploadedFile]
 
 
 @dataclass(frozen=True)
 class IngestSummary:
-    """What became of files. `jobs`, `samples`: taken; `refused`: files with an error for a result; `known`: files that have a
-    result, or that a later upload of the batch replaces; `strays`: files that are no tenant's; `left`: not taken, for another
-    try; `errors`: why, by tenant."""
+    """What happened to uploads.
+
+    Attributes:
+        jobs: Jobs that were created.
+        samples: Samples of these jobs.
+        refused: Uploads whose result is an error.
+        known: Uploads that have a result already, or that a later upload in the same call replaces.
+        strays: Uploads in no tenant's folder.
+        left: Uploads that must be ingested again.
+        errors: Why uploads are left, with the tenant's id. Uploads for which there was no time have no error.
+    """
 
     jobs: int = 0
     samples: int = 0
@@ -56,6 +67,7 @@ class IngestSummary:
     errors: tuple[tuple[str, Exception], ...] = ()
 
     def __add__(self, other: IngestSummary) -> IngestSummary:
+        """Add up two summaries."""
         return IngestSummary(
             self.jobs + other.jobs,
             self.samples + other.samples,
@@ -69,19 +81,38 @@ class IngestSummary:
 
 @dataclass(frozen=True)
 class Batch:
-    """Files of one kind that are to be one job, by a tenant's label set."""
+    """Uploads of one kind that become one job.
+
+    Attributes:
+        tenant: The owner of the uploads.
+        applied: A request's body with the label set.
+        uploads: The uploads.
+    """
 
     tenant: Tenant
     applied: AppliedLabelSet
     uploads: Uploads
 
 
-Step = tuple[IngestSummary, list[Batch]]  # what was done, and what is to be done next
+Step = tuple[IngestSummary, list[Batch]]  # what a step did, and the batches that it leaves to the next step
 
 
 @dataclass(frozen=True, kw_only=True)
 class UploadIngester:
-    """The service behind functions/ingest. `bucket`: of uploads; `keep_s`: how long a result is kept."""
+    """The service behind functions/ingest.
+
+    Attributes:
+        tenants: Where tenants are stored.
+        label_sets: Adds the folder's label set to the request.
+        jobs: Creates jobs.
+        files: The upload bucket.
+        results: Where results are stored.
+        publisher: Publishes the results of uploads that can't be classified.
+        limits: What a job may hold.
+        bucket: The name of the upload bucket.
+        keep_s: How long a result is stored.
+        clock: Returns seconds since 1970.
+    """
 
     tenants: TenantStore
     label_sets: LabelSetApplier
@@ -95,117 +126,140 @@ class UploadIngester:
     clock: Callable[[], float] = time.time
 
     def ingest(self, uploads: Uploads, log_id: str, time_left_s: Callable[[], float] = lambda: math.inf) -> IngestSummary:
-        """Take files, for as long as there is time. What can't be taken now is left, and costs no other job anything."""
-        newest = {upload.key: upload for upload in sorted(uploads, key=lambda upload: to_sortable_sequencer(upload.sequencer))}
-        groups, strays = _groups(newest.values())
-        done = IngestSummary(known=len(set(uploads)) - len(newest), strays=strays)
-        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="ingest") as pool:
+        """Create the jobs of uploads. An error affects only the uploads of one batch, or of one label set.
 
-            def tried(tenant_id: str, uploads: Uploads, work: Callable[[], Step]) -> Step:
+        Args:
+            uploads: The uploads, of any tenants.
+            log_id: The id that the jobs carry in logs.
+            time_left_s: Returns how many seconds the function has left.
+        """
+        in_order = sorted(uploads, key=lambda upload: to_sortable_sequencer(upload.sequencer))
+        newest = {upload.key: upload for upload in in_order}
+        groups, strays = _group(newest.values())
+        summary = IngestSummary(known=len(set(uploads)) - len(newest), strays=strays)
+        with ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="ingest") as pool:
+
+            def run(tenant_id: str, uploads: Uploads, step: Callable[[], Step]) -> Step:
                 if time_left_s() < STOP_S:
                     return IngestSummary(left=frozenset(uploads)), []
                 try:
-                    return work()
-                except Exception as error:  # whatever it is, the others' turn comes
+                    return step()
+                except Exception as error:  # any error: the other groups and batches must not be lost
                     return IngestSummary(left=frozenset(uploads), errors=((tenant_id, error),)), []
 
-            looked_at = [
-                pool.submit(tried, tenant_id, group, partial(self._look_at, tenant_id, label_set, group))
+            plans = [
+                pool.submit(run, tenant_id, group, partial(self._plan, tenant_id, label_set, group))
                 for (tenant_id, label_set), group in groups.items()
             ]
-            batches = [batch for each in looked_at for batch in each.result()[1]]
-            taken = [
-                pool.submit(tried, batch.tenant.id, batch.uploads, partial(self._take, batch, log_id)) for batch in batches
+            batches = [batch for plan in plans for batch in plan.result()[1]]
+            submissions = [
+                pool.submit(run, batch.tenant.id, batch.uploads, partial(self._submit, batch, log_id)) for batch in batches
             ]
-            return sum((each.result()[0] for each in (*looked_at, *taken)), done)
+            return sum((step.result()[0] for step in (*plans, *submissions)), summary)
 
-    def _look_at(self, tenant_id: str, label_set: str, group: Uploads) -> Step:
-        """Refuse files whose label set there isn't, pass over those that have a result, and say which become one job each."""
+    def _plan(self, tenant_id: str, label_set: str, uploads: Uploads) -> Step:
+        """Divide the uploads of a label set into batches. Uploads that have a result are skipped."""
         tenant = self.tenants.tenant(tenant_id)
         if tenant is None:
-            return IngestSummary(strays=len(group)), []
+            return IngestSummary(strays=len(uploads)), []
         applied = self.label_sets.apply({"label_set": label_set, "on_error": "null"}, tenant)
         if applied.ref is None:
-            return self._refuse(tenant, dict.fromkeys(group, _no_such_set(label_set)), None), []
-        known = self.results.sequencers(tenant.id, [upload.key for upload in group])
-        new = [upload for upload in group if to_sortable_sequencer(upload.sequencer) > known.get(upload.key, "")]
-        batches = [Batch(tenant, applied, together) for together in _together(new, self.limits.max_samples)]
-        return IngestSummary(known=len(group) - len(new)), batches
+            return self._refuse(tenant, dict.fromkeys(uploads, _unknown_label_set(label_set)), None), []
+        known = self.results.sequencers(tenant.id, [upload.key for upload in uploads])
+        new = [upload for upload in uploads if to_sortable_sequencer(upload.sequencer) > known.get(upload.key, "")]
+        batches = [Batch(tenant, applied, files) for files in _divide(new, self.limits.max_samples)]
+        return IngestSummary(known=len(uploads) - len(new)), batches
 
-    def _take(self, batch: Batch, log_id: str) -> Step:
-        """Make a job of files, and refuse those that can't be part of it."""
-        read = UploadedFileReader(files=self.files, limits=self.limits, bucket=self.bucket).read(batch.uploads)
+    def _submit(self, batch: Batch, log_id: str) -> Step:
+        """Create a batch's job, and refuse the uploads that can't be part of it."""
+        contents = UploadedFileReader(files=self.files, limits=self.limits, bucket=self.bucket).read(batch.uploads)
         samples: dict[UploadedFile, Samples] = {}
-        faults: dict[UploadedFile, ObjectFault] = {}
-        for upload, found in zip(batch.uploads, read, strict=True):
-            if isinstance(found, ObjectFault):
-                faults[upload] = found
+        faults: dict[UploadedFile, UploadFault] = {}
+        for upload, content in zip(batch.uploads, contents, strict=True):
+            if isinstance(content, UploadFault):
+                faults[upload] = content
             else:
-                samples[upload] = found
-        done = IngestSummary()
+                samples[upload] = content
+        summary = IngestSummary()
         if samples:
             try:
-                done = self._submit(batch, samples, log_id)
-            except InvalidRequest as error:  # the set was kept under other limits; samples were looked at one by one
-                fault = ObjectFault(code=error.code, message=f"The label set can't be applied: {in_words(error.details)}.")
+                summary = self._submit_job(batch, samples, log_id)
+            except InvalidRequest as error:  # not a sample's fault: the label set was stored under other limits
+                fault = UploadFault(error.code, f"The label set can't be applied: {to_text(error.details)}.")
                 faults |= dict.fromkeys(samples, fault)
-        return done + self._refuse(batch.tenant, faults, batch.applied.ref), []
+        return summary + self._refuse(batch.tenant, faults, batch.applied.ref), []
 
-    def _submit(self, batch: Batch, samples: Mapping[UploadedFile, Samples], log_id: str) -> IngestSummary:
-        dataset = [sample for each in samples.values() for sample in each]
+    def _submit_job(self, batch: Batch, samples: Mapping[UploadedFile, Samples], log_id: str) -> IngestSummary:
+        dataset = [sample for file_samples in samples.values() for sample in file_samples]
         body: Any = batch.applied.body
         are_lines = to_file_kind(batch.uploads[0].key) is FileKind.LINES
-        # Of lines nobody is told the scores, and ten thousand times twenty-four are much to carry.
+        # No result shows the scores of lines, and ten thousand lines by twenty-four labels would be large.
         request = parse_as(ClassificationRequest, {**body, "dataset": dataset, "scores": not are_lines}, self.limits)
-        files = [upload.model_copy(update={"samples": len(own), "is_lines": are_lines}) for upload, own in samples.items()]
         self.jobs.submit(
             request,
             tenant=batch.tenant,
             log_id=log_id,
-            idempotency_key=_key_of(list(samples)),
+            idempotency_key=_create_idempotency_key(list(samples)),
             label_set=batch.applied.ref,
-            uploads=files,
+            uploads=[
+                upload.model_copy(update={"samples": len(file_samples), "is_lines": are_lines})
+                for upload, file_samples in samples.items()
+            ],
         )
         return IngestSummary(jobs=1, samples=len(dataset))
 
     def _refuse(
-        self, tenant: Tenant, faults: Mapping[UploadedFile, ObjectFault], label_set: LabelSetRef | None
+        self, tenant: Tenant, faults: Mapping[UploadedFile, UploadFault], label_set: LabelSetRef | None
     ) -> IngestSummary:
+        """Publish the results of uploads that no job can classify."""
         now = self.clock()
-        make = partial(refused, label_set=label_set, now=now, expires_at=int(now) + self.keep_s, bucket=self.bucket)
-        self.publisher.publish([make(tenant.id, upload, fault) for upload, fault in faults.items()])
+        results = [
+            refuse_upload(
+                tenant.id,
+                upload,
+                fault,
+                label_set=label_set,
+                now=now,
+                expires_at=int(now) + self.keep_s,
+                bucket=self.bucket,
+            )
+            for upload, fault in faults.items()
+        ]
+        self.publisher.publish(results)
         return IngestSummary(refused=len(faults))
 
 
-def _groups(uploads: Iterable[UploadedFile]) -> tuple[dict[tuple[str, str], list[UploadedFile]], int]:
-    """Files by tenant and label set, and how many are no tenant's."""
+def _group(uploads: Iterable[UploadedFile]) -> tuple[dict[tuple[str, str], list[UploadedFile]], int]:
+    """Group uploads by tenant and label set, and count those in no tenant's folder."""
     groups: dict[tuple[str, str], list[UploadedFile]] = defaultdict(list)
     strays = 0
     for upload in uploads:
-        if place := UploadLocation.parse(upload.key):
-            groups[place.tenant_id, place.label_set].append(upload)
+        if location := UploadLocation.parse(upload.key):
+            groups[location.tenant_id, location.label_set].append(upload)
         else:
-            strays += not upload.key.endswith("/")  # which the console makes of a folder
+            strays += not upload.key.endswith("/")  # S3's console creates such an object for a folder
     return groups, strays
 
 
-def _together(uploads: Uploads, most: int) -> Iterator[list[UploadedFile]]:
-    """Files that are one job each: all images, all texts, and every file of lines by itself."""
+def _divide(uploads: Uploads, max_samples: int) -> Iterator[list[UploadedFile]]:
+    """Divide uploads into jobs: images and texts apart, and each .jsonl file by itself."""
     by_kind = {kind: [upload for upload in uploads if to_file_kind(upload.key) is kind] for kind in FileKind}
     for kind, files in by_kind.items():
-        at_once = 1 if kind is FileKind.LINES else most
-        yield from (files[first : first + at_once] for first in range(0, len(files), at_once))
+        size = 1 if kind is FileKind.LINES else max_samples
+        yield from (files[first : first + size] for first in range(0, len(files), size))
 
 
-def _key_of(uploads: Uploads) -> IdempotencyKey:
-    """What makes files that come again together the same job."""
-    named = sorted([upload.key, upload.version_id or "", upload.sequencer] for upload in uploads)
-    body = json.dumps(named).encode()
+def _create_idempotency_key(uploads: Uploads) -> IdempotencyKey:
+    """Create the same key for the same uploads, in any order."""
+    versions = sorted([upload.key, upload.version_id or "", upload.sequencer] for upload in uploads)
+    body = json.dumps(versions).encode()
     return IdempotencyKey("uploads", hashlib.sha256(body).hexdigest(), body)
 
 
-def _no_such_set(name: str) -> ObjectFault:
+def _unknown_label_set(name: str) -> UploadFault:
     if not name:
-        return ObjectFault(code=NotFound.code, message="The file is in no label set's folder: incoming/TENANT/LABEL_SET/.")
-    way_out = f"PUT /v1/label-sets/{name} first, and upload the file again" if is_set_name(name) else "Nor can there be one"
-    return ObjectFault(code=NotFound.code, message=f"There is no label set called {name!r}. {way_out}.")
+        return UploadFault(NotFound.code, "The file is in no label set's folder: incoming/TENANT/LABEL_SET/.")
+    if not is_set_name(name):
+        return UploadFault(NotFound.code, f"There is no label set called {name!r}, and no label set can have this name.")
+    message = f"There is no label set called {name!r}. PUT /v1/label-sets/{name} first, and upload the file again."
+    return UploadFault(NotFound.code, message)

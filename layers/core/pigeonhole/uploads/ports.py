@@ -6,47 +6,73 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from pigeonhole.ports import Page
-from pigeonhole.uploads.upload_result import ObjectResult
+from pigeonhole.uploads.upload_result import UploadResult
 
 
 class UploadForms(Protocol):
-    """The way for callers' files into the upload bucket, past this service."""
+    """Forms by which callers send files to the upload bucket."""
 
-    def form(self, key: str, content_type: str, least: int, most: int, seconds: int) -> tuple[str, dict[str, str]]:
-        """The address and the fields of a form that takes one object: of that key and type, with `least` to `most` bytes."""
+    def form(
+        self, object_key: str, content_type: str, min_bytes: int, max_bytes: int, expires_in_s: int
+    ) -> tuple[str, dict[str, str]]:
+        """Create a form that S3 takes for one object of that key and type, with `min_bytes` to `max_bytes` bytes.
+
+        Returns:
+            The address of the form and its fields.
+        """
         ...
 
 
 class UploadTags(Protocol):
     """The tags of objects in the upload bucket."""
 
-    def add(self, key: str, version_id: str | None, tags: Mapping[str, str]) -> bool:
-        """Give a version of an object `tags` beside those that it has; of the same name, in their place.
+    def add(self, object_key: str, version_id: str | None, tags: Mapping[str, str]) -> bool:
+        """Add tags to a version of an object. Its other tags stay.
 
-        False, and its tags stay as they are, if there is no room for them or the object is gone. Raises Overloaded.
+        Returns:
+            False, and nothing changes, if the object can't have so many tags or doesn't exist.
+
+        Raises:
+            Overloaded: A retry may help.
         """
         ...
 
 
 class UploadResultStore(Protocol):
-    """What became of tenants' uploaded objects, one result for each. Raises Overloaded where trying again may help."""
+    """The results of tenants' uploads, one for each object key. Every method raises Overloaded if a retry may help."""
 
-    def save(self, result: ObjectResult) -> bool:
-        """Keep a result in place of the one before it. False, and nothing is written, unless it `may_replace` that one."""
+    def save(self, result: UploadResult) -> bool:
+        """Store a result.
+
+        Returns:
+            False, and nothing is stored, unless the result `may_replace` the stored one.
+        """
         ...
 
-    def get(self, tenant_id: str, key: str) -> ObjectResult | None: ...
-
-    def sequencers(self, tenant_id: str, keys: Sequence[str]) -> dict[str, str]:
-        """Which upload of each object has a result that a job gave, by its sequencer; objects without one are left out."""
+    def get(self, tenant_id: str, object_key: str) -> UploadResult | None:
+        """Return the result of an object key."""
         ...
 
-    def page(self, tenant_id: str, prefix: str, limit: int, start: str | None) -> Page[ObjectResult]:
-        """At most `limit` results of objects whose keys begin with `prefix`, by key. `start`: an earlier page's `next`."""
+    def sequencers(self, tenant_id: str, object_keys: Sequence[str]) -> dict[str, str]:
+        """Return the sequencers of the stored results by object key. Results that no job created are left out."""
+        ...
+
+    def page(self, tenant_id: str, prefix: str, limit: int, start: str | None) -> Page[UploadResult]:
+        """Return at most `limit` results by object key, from the `next` of the previous page.
+
+        Args:
+            tenant_id: The owner of the results.
+            prefix: What the object keys begin with.
+            limit: The most results of the page.
+            start: The `next` of the previous page. None for the first page.
+        """
         ...
 
     def newest(
         self, tenant_id: str, prefix: str, since: float, until: float, limit: int, start: str | None
-    ) -> Page[ObjectResult]:
-        """The same, newest first, of those that were written from `since` to `until`. Some pages have fewer than `limit`."""
+    ) -> Page[UploadResult]:
+        """Return at most `limit` results that were created from `since` to `until`, newest first.
+
+        Some pages have fewer than `limit`. The other arguments are those of `page`.
+        """
         ...

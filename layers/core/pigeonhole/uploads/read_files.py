@@ -1,8 +1,8 @@
-"""What dropped files hold: the samples of each, or why it can't be taken.
+"""Read the samples of uploaded files.
 
-an image    one sample: its address. What it is, its bytes tell whoever reads them
-.txt        one text, in UTF-8
-.jsonl      a sample per line: {"type": "text", "value": "…"}, all of one type
+an image    one sample, whose value is the file's s3:// address; the worker finds out what the bytes are
+.txt        one text sample, in UTF-8
+.jsonl      a sample per line, {"type": "text", "value": "..."}, all of one type
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from pydantic import ValidationError
 
 from pigeonhole.contract.classification import RequestLimits, Sample
 from pigeonhole.contract.messages import UploadedFile
-from pigeonhole.contract.upload_results import ObjectFault
 from pigeonhole.contract.uploads import FileKind, most_bytes
 from pigeonhole.contract.validation import faults_of, within
 from pigeonhole.errors import Fault, InvalidRequest, TooLarge, UnfetchableUrl, UnsupportedMedia
 from pigeonhole.ports import ObjectStore
+from pigeonhole.uploads.upload_result import UploadFault
 from pigeonhole.uploads.uploaded_file import to_file_kind
 
-READ_AT_ONCE = 4  # of each of the jobs that are made at once
-MOST_FAULTS = 5  # of a file, in its result
+MAX_THREADS = 4  # for each batch; several batches are read at the same time
+MAX_FAULTS = 5  # of one file, in its result
 EMPTY = "The file is empty."
 GONE = "The file was deleted before it could be read. Upload it again."
 NO_TEXT = "The file is not text in UTF-8. Convert it, and upload it again."
@@ -37,56 +37,65 @@ Samples = list[dict[str, Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class UploadedFileReader:
-    """Reads files of the upload bucket. `limits`: those of jobs."""
+    """Reads files of the upload bucket.
+
+    Attributes:
+        files: The upload bucket.
+        limits: What a job may hold.
+        bucket: The name of the upload bucket.
+    """
 
     files: ObjectStore
     limits: RequestLimits
     bucket: str
 
-    def read(self, uploads: Sequence[UploadedFile]) -> list[Samples | ObjectFault]:
-        """What each of some files holds, in order. Raises Overloaded."""
-        with ThreadPoolExecutor(min(READ_AT_ONCE, len(uploads)), thread_name_prefix="read") as pool:
+    def read(self, uploads: Sequence[UploadedFile]) -> list[Samples | UploadFault]:
+        """Return the samples of each file, or why the file can't be classified, in order.
+
+        Raises:
+            Overloaded: The bucket is busy.
+        """
+        with ThreadPoolExecutor(min(MAX_THREADS, len(uploads)), thread_name_prefix="read") as pool:
             return list(pool.map(self._read, uploads))
 
-    def _read(self, upload: UploadedFile) -> Samples | ObjectFault:
+    def _read(self, upload: UploadedFile) -> Samples | UploadFault:
         kind = to_file_kind(upload.key)
-        if fault := self._unfit(upload, kind):
+        if fault := self._check_size(upload, kind):
             return fault
         if kind is FileKind.IMAGE:
             return [{"type": "image", "value": f"s3://{self.bucket}/{upload.key}"}]
         data = self.files.get(upload.key, upload.version_id)
         if data is None:
-            return ObjectFault(code=UnfetchableUrl.code, message=GONE)
+            return UploadFault(UnfetchableUrl.code, GONE)
         try:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError:
-            return ObjectFault(code=UnsupportedMedia.code, message=NO_TEXT)
+            return UploadFault(UnsupportedMedia.code, NO_TEXT)
         if not text.strip():
-            return ObjectFault(code=UnsupportedMedia.code, message=EMPTY)
+            return UploadFault(UnsupportedMedia.code, EMPTY)
         try:
-            return self._lines(text) if kind is FileKind.LINES else self._text(text.strip())
+            return self._parse_lines(text) if kind is FileKind.LINES else self._parse_text(text.strip())
         except ValueError as error:
-            return ObjectFault(code=InvalidRequest.code, message=f"The file can't be taken: {error}.")
+            return UploadFault(InvalidRequest.code, f"The file can't be classified: {error}.")
 
-    def _unfit(self, upload: UploadedFile, kind: FileKind) -> ObjectFault | None:
-        """What its size says against it."""
-        most = most_bytes(kind, self.limits)
-        if upload.size > most:
-            message = f"The file has {upload.size} bytes, and {most} are taken. Upload a smaller one."
-            return ObjectFault(code=TooLarge.code, message=message)
-        return None if upload.size else ObjectFault(code=UnsupportedMedia.code, message=EMPTY)
+    def _check_size(self, upload: UploadedFile, kind: FileKind) -> UploadFault | None:
+        max_bytes = most_bytes(kind, self.limits)
+        if upload.size > max_bytes:
+            message = f"The file has {upload.size} bytes, and {max_bytes} are taken. Upload a smaller one."
+            return UploadFault(TooLarge.code, message)
+        return None if upload.size else UploadFault(UnsupportedMedia.code, EMPTY)
 
-    def _text(self, text: str) -> Samples:
+    def _parse_text(self, text: str) -> Samples:
         return [{"type": "text", "value": within(text, self.limits.max_text_chars, "a text")}]
 
-    def _lines(self, text: str) -> Samples:
-        """The samples of a .jsonl file. Raises ValueError with what is wrong, by the numbers of its lines from 1."""
-        # Not all at once: four megabytes may be two million lines.
-        every = ((number, line) for number, line in enumerate(StringIO(text), 1) if line.strip())
-        most = self.limits.max_samples
-        lines = list(islice(every, most + 1))
-        if len(lines) > most:
-            raise ValueError(f"at most {most} lines are taken, and it has more")
+    def _parse_lines(self, text: str) -> Samples:
+        """Return the samples of a .jsonl file. Raise ValueError with the faults by line, counted from 1."""
+        # Lazily, because a file of four megabytes may have two million lines.
+        numbered = ((number, line) for number, line in enumerate(StringIO(text), 1) if line.strip())
+        max_lines = self.limits.max_samples
+        lines = list(islice(numbered, max_lines + 1))
+        if len(lines) > max_lines:
+            raise ValueError(f"at most {max_lines} lines are taken, and it has more")
         samples: Samples = []
         faults: list[Fault] = []
         for number, line in lines:
@@ -97,14 +106,14 @@ class UploadedFileReader:
             except (ValueError, RecursionError):
                 faults.append(Fault(f"line {number}", 'is not JSON; write {"type": "text", "value": "…"}'))
         if faults:
-            raise ValueError(in_words(faults))
+            raise ValueError(to_text(faults))
         if len({sample["type"] for sample in samples}) > 1:
             raise ValueError("its lines must be all texts or all images; upload two files for a mix")
         return samples
 
 
-def in_words(faults: Sequence[Fault]) -> str:
-    """Faults in one line, the first ones of many."""
-    more = len(faults) - MOST_FAULTS
-    shown = "; ".join(f"{fault.path}: {fault.message}" for fault in faults[:MOST_FAULTS])
-    return shown if more <= 0 else f"{shown}; and {more} more"
+def to_text(faults: Sequence[Fault]) -> str:
+    """Join faults to one line. Of many faults only the first are written out."""
+    left_out = len(faults) - MAX_FAULTS
+    text = "; ".join(f"{fault.path}: {fault.message}" for fault in faults[:MAX_FAULTS])
+    return text if left_out <= 0 else f"{text}; and {left_out} more"

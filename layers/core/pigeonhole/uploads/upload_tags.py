@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from pigeonhole.contract.upload_results import UploadResult
+from pigeonhole.uploads.upload_result import UploadResult
 
 LABEL_TAG, SCORE_TAG = "pigeonhole:label", "pigeonhole:score"
 MAX_TAG_UNITS = 256  # UTF-16 code units of a tag's value
@@ -17,7 +17,7 @@ def to_tags(result: UploadResult) -> dict[str, str]:
     """Return the tags of a result. A result without a label has none."""
     if not result.labels:
         return {}
-    tags, score = {LABEL_TAG: to_tag_value(result.labels)}, result.probability(result.labels[0])
+    tags, score = {LABEL_TAG: to_tag_value(result.labels)}, result.best_probability
     return tags if score is None else tags | {SCORE_TAG: f"{score:.4f}"}
 
 

@@ -107,7 +107,7 @@ def api_services(settings: Settings) -> ApiServices:
         ),
         upload_forms=UploadFormCreator(
             forms=jobs.uploads,
-            sets=kept_sets,
+            label_sets=kept_sets,
             limits=limits,
             bucket=settings.upload_bucket,
             form_s=settings.upload_form_s,

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, Self
-
-from pydantic import BaseModel, ConfigDict
+from typing import TYPE_CHECKING, Self
 
 from pigeonhole.aws.dynamodb.items import Item, StoredRecord
 from pigeonhole.aws.dynamodb.table import Condition, DynamoTable, ItemKey
-from pigeonhole.contract.upload_results import UploadResult
 from pigeonhole.ports import Page
-from pigeonhole.uploads.upload_result import ObjectResult
+from pigeonhole.uploads.records import UploadResultRecord
+from pigeonhole.uploads.upload_result import UploadResult
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -25,38 +23,10 @@ BY_TIME = "by-time"
 MIN_FILTERED_ITEMS = 100  # items that a query reads at once if it filters them by a prefix
 MAX_QUERIES = 10  # queries for one page of results, of which many may find nothing
 
-# What ObjectResult.may_replace says, as a condition on the stored item.
+# What UploadResult.may_replace says, as a condition on the stored item.
 _MAY_REPLACE = (
     "attribute_not_exists(pk) OR sequencer < :sequencer OR (sequencer = :sequencer AND (job_id = :job OR #status = :failed))"
 )
-
-
-class StoredResultBody(BaseModel):
-    """What an upload's item says of the result, as JSON in the attribute `told`."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
-
-    key: str
-    version_id: str | None = None
-    status: Literal["succeeded", "failed"]
-    label_set: dict[str, Any] | None = None
-    job_id: str | None = None
-    classified_at: str
-    expires_at: str
-    prediction: str | list[str] | None = None
-    scores: list[dict[str, Any]] | None = None
-    error: dict[str, Any] | None = None
-    samples: dict[str, Any] | None = None
-    predictions: list[str | list[str] | None] | None = None
-    errors: list[dict[str, Any]] | None = None
-    results_uri: str
-
-    @classmethod
-    def from_result(cls, result: UploadResult) -> Self:
-        return cls.model_validate(result.model_dump(exclude_none=True))
-
-    def to_result(self) -> UploadResult:
-        return UploadResult.model_validate(self.model_dump(exclude_none=True))
 
 
 class StoredUploadResult(StoredRecord):
@@ -68,7 +38,7 @@ class StoredUploadResult(StoredRecord):
         at: The range key of the index: seconds since 1970, UTC.
         sequencer: The order of the uploads of one object key.
         job_id: Empty if no job classified the upload.
-        told: The result as JSON (StoredResultBody).
+        told: The result as JSON (UploadResultRecord).
     """
 
     pk: str
@@ -83,26 +53,25 @@ class StoredUploadResult(StoredRecord):
     told: str
 
     @classmethod
-    def from_result(cls, result: ObjectResult) -> Self:
+    def from_result(cls, result: UploadResult) -> Self:
         return cls(
-            **_item_key(result.tenant_id, result.key),
+            **_item_key(result.tenant_id, result.object_key),
             tenant_id=result.tenant_id,
             timeline=result.tenant_id,
-            at=result.at,
+            at=result.classified_at,
             sequencer=result.sequencer,
-            job_id=result.told.job_id or "",
-            status=result.told.status,
+            job_id=result.job_id or "",
+            status=result.status,
             expires_at=result.expires_at,
-            told=StoredResultBody.from_result(result.told).model_dump_json(exclude_none=True),
+            told=UploadResultRecord.from_result(result).to_json(),
         )
 
-    def to_result(self) -> ObjectResult:
-        return ObjectResult(
+    def to_result(self) -> UploadResult:
+        return UploadResultRecord.from_json(self.told).to_result(
             tenant_id=self.tenant_id,
             sequencer=self.sequencer,
-            at=self.at,
+            classified_at=self.at,
             expires_at=self.expires_at,
-            told=StoredResultBody.model_validate_json(self.told).to_result(),
         )
 
 
@@ -112,12 +81,12 @@ class DynamoUploadResultStore:
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._table = DynamoTable(client, table)
 
-    def save(self, result: ObjectResult) -> bool:
+    def save(self, result: UploadResult) -> bool:
         stored = StoredUploadResult.from_result(result)
         values = {":sequencer": stored.sequencer, ":job": stored.job_id, ":failed": "failed"}
         return self._table.put(stored.to_item(), Condition(_MAY_REPLACE, values, {"#status": "status"}))
 
-    def get(self, tenant_id: str, key: str) -> ObjectResult | None:
+    def get(self, tenant_id: str, key: str) -> UploadResult | None:
         item = self._table.get(_item_key(tenant_id, key))
         return _to_result(item) if item else None
 
@@ -126,7 +95,7 @@ class DynamoUploadResultStore:
         items = self._table.get_many(item_keys, ProjectionExpression="sk, sequencer, job_id")
         return {item["sk"]: item["sequencer"] for item in items if item["job_id"]}
 
-    def page(self, tenant_id: str, prefix: str, limit: int, start: str | None) -> Page[ObjectResult]:
+    def page(self, tenant_id: str, prefix: str, limit: int, start: str | None) -> Page[UploadResult]:
         page = self._table.query(
             "pk = :pk" + (" AND begins_with(sk, :prefix)" if prefix else ""),
             {":pk": _partition(tenant_id), ":prefix": prefix or None},  # DynamoDB refuses an empty prefix
@@ -137,11 +106,11 @@ class DynamoUploadResultStore:
         results = [_to_result(item) for item in page.items[:limit]]
         # DynamoDB ends a page at 1 MB, which may be before `limit`.
         has_more = len(page.items) > limit or page.last_key is not None
-        return Page(results, results[-1].key if has_more and results else None)
+        return Page(results, results[-1].object_key if has_more and results else None)
 
     def newest(
         self, tenant_id: str, prefix: str, since: float, until: float, limit: int, start: str | None
-    ) -> Page[ObjectResult]:
+    ) -> Page[UploadResult]:
         index_key = _index_key(tenant_id, start) if start else None
         options = {"FilterExpression": "begins_with(sk, :prefix)"} if prefix else {}
         items: list[Item] = []
@@ -165,7 +134,7 @@ class DynamoUploadResultStore:
         return Page([_to_result(item) for item in items[:limit]], following)
 
 
-def _to_result(item: Item) -> ObjectResult:
+def _to_result(item: Item) -> UploadResult:
     return StoredUploadResult.read(item).to_result()
 
 

@@ -1,0 +1,128 @@
+"""The result of an upload as the table stores it."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from pigeonhole.contract.classification import LabelScore, LabelSetRef
+from pigeonhole.contract.jobs import Progress
+from pigeonhole.timestamps import to_iso
+from pigeonhole.uploads.upload_result import UploadFault, UploadResult
+
+VERSION: Final = 1
+
+
+class _Record(BaseModel):
+    # A field of a newer version is no reason to lose a result. An error's text never quotes predictions.
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+
+class LabelSetRecord(_Record):
+    """The label set that was used."""
+
+    name: str
+    version: int
+
+
+class ScoreRecord(_Record):
+    """The score of a label."""
+
+    label: str
+    probability: float
+    similarity: float
+
+
+class FaultRecord(_Record):
+    """Why there is no prediction."""
+
+    code: str
+    message: str
+
+
+class CountsRecord(_Record):
+    """How many lines of a .jsonl file succeeded."""
+
+    total: int
+    succeeded: int
+    failed: int
+
+
+class UploadResultRecord(_Record):
+    """The JSON of an upload's result. Items without a `version` were written before there was one.
+
+    The table stores the tenant, the sequencer and the times as attributes of their own, too exact or too secret for this JSON.
+    """
+
+    version: Literal[1] = VERSION
+    key: str
+    version_id: str | None = None
+    status: Literal["succeeded", "failed"]
+    label_set: LabelSetRecord | None = None
+    job_id: str | None = None
+    classified_at: str
+    expires_at: str
+    prediction: str | list[str] | None = None
+    scores: list[ScoreRecord] | None = None
+    error: FaultRecord | None = None
+    samples: CountsRecord | None = None
+    results_uri: str
+
+    @classmethod
+    def from_result(cls, result: UploadResult) -> UploadResultRecord:
+        """Convert a result."""
+        label_set, fault, samples = result.label_set, result.fault, result.samples
+        return cls(
+            key=result.object_key,
+            version_id=result.version_id,
+            status=result.status,
+            label_set=LabelSetRecord(name=label_set.name, version=label_set.version) if label_set else None,
+            job_id=result.job_id,
+            classified_at=to_iso(result.classified_at),
+            expires_at=to_iso(result.expires_at),
+            prediction=result.prediction,
+            scores=None if result.scores is None else [ScoreRecord(**score.model_dump()) for score in result.scores],
+            error=FaultRecord(code=fault.code, message=fault.message) if fault else None,
+            samples=CountsRecord(**samples.model_dump()) if samples else None,
+            results_uri=result.results_uri,
+        )
+
+    def to_result(self, *, tenant_id: str, sequencer: str, classified_at: float, expires_at: int) -> UploadResult:
+        """Convert to a result.
+
+        Args:
+            tenant_id: The attribute of this name.
+            sequencer: The attribute of this name.
+            classified_at: The attribute `at`, in seconds since 1970, UTC.
+            expires_at: The attribute of this name, in seconds since 1970, UTC.
+        """
+        label_set, samples = self.label_set, self.samples
+        return UploadResult(
+            tenant_id=tenant_id,
+            object_key=self.key,
+            version_id=self.version_id,
+            sequencer=sequencer,
+            classified_at=classified_at,
+            expires_at=expires_at,
+            label_set=LabelSetRef(name=label_set.name, version=label_set.version) if label_set else None,
+            job_id=self.job_id,
+            prediction=self.prediction,
+            scores=None if self.scores is None else [LabelScore(**score.model_dump()) for score in self.scores],
+            fault=UploadFault(self.error.code, self.error.message) if self.error else None,
+            samples=Progress(**samples.model_dump()) if samples else None,
+            results_uri=self.results_uri,
+        )
+
+    @classmethod
+    def from_json(cls, data: str) -> UploadResultRecord:
+        """Read the record that `to_json` wrote.
+
+        Raises:
+            ValidationError: It isn't a record of this version.
+        """
+        return cls.model_validate_json(data)
+
+    def to_json(self) -> str:
+        """Write the record."""
+        return self.model_dump_json(exclude_none=True)

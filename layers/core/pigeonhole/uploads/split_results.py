@@ -1,0 +1,135 @@
+"""Split a job's results into the results of the uploads that its samples came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pigeonhole.contract.classification import LabelScore, LabelSetRef, SampleFault
+from pigeonhole.contract.jobs import JobStatus, Progress
+from pigeonhole.contract.messages import UploadedFile
+from pigeonhole.jobs.job import Job
+from pigeonhole.jobs.results import JobResults, prediction
+from pigeonhole.object_keys import upload_result_key
+from pigeonhole.uploads.upload_result import DetailedUploadResult, UploadFault, UploadResult
+from pigeonhole.uploads.uploaded_file import to_sortable_sequencer
+
+CANCELED = UploadFault(code="canceled", message="The job of this upload was canceled. Upload the file again.")
+NOT_DONE = UploadFault(code="internal_error", message="The file could not be classified. Upload it again.")
+
+
+def refuse_upload(
+    tenant_id: str,
+    upload: UploadedFile,
+    fault: UploadFault,
+    *,
+    label_set: LabelSetRef | None,
+    now: float,
+    expires_at: int,
+    bucket: str,
+) -> DetailedUploadResult:
+    """Create the result of an upload that no job can classify.
+
+    Args:
+        tenant_id: The tenant that uploaded the file.
+        upload: The file.
+        fault: Why it can't be classified.
+        label_set: The label set of its folder, if there is one.
+        now: Seconds since 1970, UTC.
+        expires_at: From when the table may delete the result.
+        bucket: The upload bucket.
+    """
+    result = UploadResult(
+        tenant_id=tenant_id,
+        object_key=upload.key,
+        version_id=upload.version_id,
+        sequencer=to_sortable_sequencer(upload.sequencer),
+        classified_at=now,
+        expires_at=expires_at,
+        label_set=label_set,
+        fault=fault,
+        results_uri=f"s3://{bucket}/{upload_result_key(upload.key)}",
+    )
+    return DetailedUploadResult(result)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobResultsSplitter:
+    """Splits the results of one ended job.
+
+    Attributes:
+        job: The job.
+        results: The results of its samples.
+        now: Seconds since 1970, UTC.
+        bucket: The upload bucket.
+    """
+
+    job: Job
+    results: JobResults
+    now: float
+    bucket: str
+
+    def split(self, uploads: Sequence[UploadedFile]) -> Iterator[DetailedUploadResult]:
+        """Create the results of the job's uploads, whose samples follow each other in the job."""
+        faults = {fault.index: fault for fault in self.results.errors}
+        start = 0
+        for upload in uploads:
+            span = range(start, start + upload.samples)
+            start = span.stop
+            result = self._to_result(upload)
+            yield self._complete_lines(result, span, faults) if upload.is_lines else self._complete(result, span.start, faults)
+
+    def _to_result(self, upload: UploadedFile) -> UploadResult:
+        """Create a result that lacks its prediction or fault."""
+        return UploadResult(
+            tenant_id=self.job.tenant_id,
+            object_key=upload.key,
+            version_id=upload.version_id,
+            sequencer=to_sortable_sequencer(upload.sequencer),
+            classified_at=self.now,
+            expires_at=self.job.expires_at,
+            label_set=self.job.label_set,
+            job_id=self.job.id,
+            results_uri=f"s3://{self.bucket}/{upload_result_key(upload.key)}",
+        )
+
+    def _complete(self, result: UploadResult, index: int, faults: Mapping[int, SampleFault]) -> DetailedUploadResult:
+        """Add the prediction of a file that is one sample."""
+        chosen, scores = self.results.predictions[index], self.results.scores[index]
+        if chosen is None:
+            return DetailedUploadResult(replace(result, fault=self._to_fault(faults.get(index))))
+        result = replace(
+            result,
+            prediction=prediction(chosen, multiple=self.job.multiple_labels),
+            scores=_select_scores(chosen, scores),
+        )
+        return DetailedUploadResult(result, scores=scores)
+
+    def _complete_lines(self, result: UploadResult, span: range, faults: Mapping[int, SampleFault]) -> DetailedUploadResult:
+        """Add the counts and predictions of a .jsonl file, whose lines are samples."""
+        chosen = self.results.predictions[span.start : span.stop]
+        succeeded = sum(labels is not None for labels in chosen)
+        errors = []
+        for line, labels in enumerate(chosen):
+            if labels is None:
+                fault = self._to_fault(faults.get(span.start + line))
+                errors.append(SampleFault(index=line, code=fault.code, message=fault.message))
+        result = replace(
+            result,
+            samples=Progress(total=len(span), succeeded=succeeded, failed=len(span) - succeeded),
+            fault=None if succeeded else UploadFault(errors[0].code, errors[0].message),
+        )
+        predictions = [prediction(labels, multiple=self.job.multiple_labels) for labels in chosen]
+        return DetailedUploadResult(result, predictions=predictions, errors=errors or None)
+
+    def _to_fault(self, fault: SampleFault | None) -> UploadFault:
+        """Convert a sample's fault. A sample without a result and without a fault was never classified."""
+        if fault:
+            return UploadFault(fault.code, fault.message)
+        return CANCELED if self.job.status is JobStatus.CANCELED else NOT_DONE
+
+
+def _select_scores(chosen: Sequence[str], scores: Sequence[LabelScore] | None) -> list[LabelScore] | None:
+    """Return the scores of the chosen labels, in their order."""
+    by_label = {score.label: score for score in scores or ()}
+    return [by_label[label] for label in chosen if label in by_label] or None
