@@ -89,7 +89,7 @@ class JobRun(Usage):
 
 @dataclass(frozen=True)
 class Mark:
-    """The begin of a period.
+    """The start of a period.
 
     Attributes:
         at: Its time in seconds since 1970.
@@ -150,7 +150,7 @@ class BenchmarkStack:
         )
 
     def mark(self) -> Mark:
-        """Mark the begin of a period."""
+        """Mark the start of a period."""
         lines = {variable: len(self._lines(variable)) for variable in self._recorded}
         return Mark(time.time(), lines)
 

@@ -76,6 +76,7 @@ class UploadsUsage:
         ]
 
     def __str__(self) -> str:
+        """Say how many runs the uploads took."""
         ingest, worker, notify = (len(self.usage.runs_of(f"{name}Function")) for name in ("Ingest", "Worker", "Notify"))
         return (
             f"{self.photos:,} uploads came to functions/ingest in {_runs(ingest)}. Their jobs took {_runs(worker)} "

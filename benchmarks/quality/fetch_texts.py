@@ -62,6 +62,7 @@ class Package:
     pattern: str
 
     def __str__(self) -> str:
+        """Return name and version."""
         return f"{self.name} {self.version}"
 
 

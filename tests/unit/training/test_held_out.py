@@ -1,6 +1,6 @@
-"""What training never saw: near-duplicates lie on one side, halves split every class, a left-out class is left out everywhere.
+"""The photos that were never trained on: near-duplicates are in one part, classes are halved, left-out classes are left out.
 
-And the pictures that are mixed for a run.
+Also the photos that CutMix mixes.
 """
 
 from __future__ import annotations
@@ -19,16 +19,18 @@ from data import (
     HELD_OUT_SHARE,
     NEAR_BITS,
     PhotoSet,
+    cutmix,
     held_out_rows,
-    mix,
     near_duplicates,
     perceptual_hashes,
+    remove_classes,
     split_held_out,
-    without,
 )
-from held_out import groups_of, report_half, write
+from held_out import group_near_duplicates, report_half, write
 from pigeonhole.inference.encoders.fake_encoder import FakeEncoder
-from text_targets import same_in
+from text_targets import find_same_classes
+
+pytestmark = pytest.mark.torch
 
 SIDE = 32
 NAMES = ("ant", "bee", "cat", "dog")
@@ -36,13 +38,13 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def scenes(count: int, seed: int = 0) -> Pixels:
-    """Pictures as different as can be, yet smooth, so that a copy that was scaled stays alike."""
+    """Create random pictures that differ, but are smooth, so that a scaled copy stays similar."""
     coarse = np.random.default_rng(seed).integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
-    return np.stack([np.asarray(Image.fromarray(it).resize((SIDE, SIDE), Image.Resampling.BICUBIC)) for it in coarse])
+    return np.stack([np.asarray(Image.fromarray(scene).resize((SIDE, SIDE), Image.Resampling.BICUBIC)) for scene in coarse])
 
 
-def altered(photo: Pixels) -> Pixels:
-    """A copy as they go round: smaller and enlarged again, and brighter."""
+def altered_copy(photo: Pixels) -> Pixels:
+    """Copy a photo as it may circulate: reduced, enlarged again, and brighter."""
     small = Image.fromarray(photo).resize((24, 24)).resize((SIDE, SIDE))
     return np.asarray(small.point(lambda level: min(255, round(level * 0.9 + 20))))
 
@@ -56,9 +58,9 @@ def photo_set(
 
 
 def with_copies(count: int = 80) -> PhotoSet:
-    """Photos, and an altered copy of each, in the same class, behind them all."""
+    """Create photos, followed by an altered copy of each in the same class."""
     originals = photo_set(scenes(count))
-    copies = np.stack([altered(photo) for photo in originals.pixels])
+    copies = np.stack([altered_copy(photo) for photo in originals.pixels])
     return photo_set(np.concatenate([originals.pixels, copies]), np.tile(originals.classes, 2))
 
 
@@ -66,38 +68,38 @@ def test_an_altered_copy_is_a_near_duplicate_and_another_photo_is_not() -> None:
     pixels = scenes(30)
     hashes = perceptual_hashes(pixels)
 
-    found = near_duplicates(hashes, perceptual_hashes(np.stack([altered(photo) for photo in pixels])))
+    is_duplicate = near_duplicates(hashes, perceptual_hashes(np.stack([altered_copy(photo) for photo in pixels])))
 
     assert hashes.shape == (30, 64)
-    assert np.array_equal(found, np.eye(30, dtype=bool))
+    assert np.array_equal(is_duplicate, np.eye(30, dtype=bool))
 
 
 @pytest.mark.parametrize(("bits", "near"), [(0, True), (NEAR_BITS, True), (NEAR_BITS + 1, False), (64, False)])
-def test_near_is_what_differs_in_few_bits(bits: int, near: bool) -> None:
-    one = np.random.default_rng(0).random((1, 64)) < 0.5
-    other = one.copy()
-    other[0, :bits] ^= True
+def test_hashes_that_differ_in_few_bits_are_near_duplicates(bits: int, near: bool) -> None:
+    hashes = np.random.default_rng(0).random((1, 64)) < 0.5
+    others = hashes.copy()
+    others[0, :bits] ^= True
 
-    assert near_duplicates(one, other).tolist() == [[near]]
+    assert near_duplicates(hashes, others).tolist() == [[near]]
 
 
-def test_hashes_of_many_are_compared_with_each_of_the_others() -> None:
+def test_each_hash_is_compared_with_each_other_hash() -> None:
     hashes = np.random.default_rng(0).random((5, 64)) < 0.5
 
     assert near_duplicates(hashes, hashes[:2]).tolist() == [[i == j for j in range(2)] for i in range(5)]
 
 
-def test_what_is_held_out_has_no_near_duplicate_in_training() -> None:
-    photos = photo_set(np.concatenate([scenes(200), np.stack([altered(photo) for photo in scenes(200)[:60]])]))
+def test_held_out_photos_have_no_near_duplicate_in_training() -> None:
+    photos = photo_set(np.concatenate([scenes(200), np.stack([altered_copy(photo) for photo in scenes(200)[:60]])]))
 
     training, held_out = split_held_out(photos)
 
     assert not near_duplicates(perceptual_hashes(held_out.pixels), perceptual_hashes(training.pixels)).any()
     assert len(training) + len(held_out) == len(photos)
-    assert 0 < len(held_out) < HELD_OUT_SHARE * len(photos), "those with a copy stay in training"
+    assert 0 < len(held_out) < HELD_OUT_SHARE * len(photos), "photos with a copy stay in training"
 
 
-def test_of_photos_without_copies_a_tenth_of_each_class_is_held_out() -> None:
+def test_a_tenth_of_each_class_is_held_out_if_photos_have_no_copies() -> None:
     photos = photo_set(scenes(160))
 
     held_out = held_out_rows(photos)
@@ -106,8 +108,8 @@ def test_of_photos_without_copies_a_tenth_of_each_class_is_held_out() -> None:
     assert np.array_equal(held_out, held_out_rows(photos)), "the same each time"
 
 
-def test_near_duplicates_form_one_group_with_those_that_link_them() -> None:
-    """Even where the first and the last of a chain are no near-duplicates themselves."""
+def test_a_chain_of_near_duplicates_forms_one_group() -> None:
+    """The first and the last of a chain need not be near-duplicates of each other."""
     first = np.random.default_rng(0).random(64) < 0.5
     chain = np.stack([first] * 4)
     for link in range(4):
@@ -116,18 +118,18 @@ def test_near_duplicates_form_one_group_with_those_that_link_them() -> None:
     hashes = np.concatenate([chain[[2]], others[:1], chain[[0, 3]], others[1:], chain[[1]]])
     assert not near_duplicates(chain[:1], chain[3:]).any()
 
-    groups = groups_of(hashes)
+    groups = group_near_duplicates(hashes)
 
     linked = groups[[0, 2, 3, 6]]
     assert len(set(linked.tolist())) == 1
     assert len(set(groups.tolist())) == 4
 
 
-def test_groups_are_found_across_the_parts_in_which_hashes_are_compared() -> None:
+def test_groups_span_the_blocks_in_which_hashes_are_compared() -> None:
     hashes = np.random.default_rng(0).random((2_100, 64)) < 0.5
     hashes[2_050] = hashes[1_500] = hashes[7]
 
-    groups = groups_of(hashes)
+    groups = group_near_duplicates(hashes)
 
     assert len(set(groups[[7, 1_500, 2_050]].tolist())) == 1
     assert len(set(groups.tolist())) == 2_098
@@ -144,18 +146,18 @@ def test_near_duplicates_lie_in_one_half() -> None:
 
 
 @pytest.mark.parametrize("photos", [photo_set(scenes(84)), with_copies(), photo_set(scenes(8))], ids=["many", "copies", "few"])
-def test_each_class_is_in_both_halves_alike(photos: PhotoSet) -> None:
+def test_each_class_is_halved(photos: PhotoSet) -> None:
     report = report_half(photos)
 
     counts = np.array([np.bincount(photos.classes[half], minlength=4) for half in (report, ~report)])
-    assert np.abs(counts[0] - counts[1]).max() <= 2, "of one group of two"
+    assert np.abs(counts[0] - counts[1]).max() <= 2, "a group of two may be on either side"
     assert counts.min() >= 1
     assert np.array_equal(report, report_half(photos)), "the same each time"
 
 
 def test_a_group_that_two_classes_share_stays_whole() -> None:
     originals = scenes(40)
-    copies = np.stack([altered(photo) for photo in originals[:10]])
+    copies = np.stack([altered_copy(photo) for photo in originals[:10]])
     classes = np.concatenate([np.arange(40) % 4, (np.arange(10) + 1) % 4])
 
     report = report_half(photo_set(np.concatenate([originals, copies]), classes))
@@ -177,23 +179,23 @@ def test_rows_are_written_with_their_common_names(tmp_path: Path) -> None:
     }
 
 
-def test_the_classes_that_stay_are_numbered_anew_and_keep_their_photos() -> None:
+def test_remaining_classes_get_new_numbers_and_keep_their_photos() -> None:
     photos = photo_set(scenes(20))
 
-    kept = without(photos, {"bee", "dog", "unicorn"})
+    kept = remove_classes(photos, {"bee", "dog", "unicorn"})
 
     assert kept.names == ("ant", "cat")
     assert kept.classes.dtype == np.int64
     expected = [(photos.names[index], photo.tobytes()) for index, photo in zip(photos.classes, photos.pixels, strict=True)]
-    found = [(kept.names[index], photo.tobytes()) for index, photo in zip(kept.classes, kept.pixels, strict=True)]
-    assert found == [pair for pair in expected if pair[0] in kept.names]
+    named_photos = [(kept.names[index], photo.tobytes()) for index, photo in zip(kept.classes, kept.pixels, strict=True)]
+    assert named_photos == [pair for pair in expected if pair[0] in kept.names]
     assert len(kept.detail) == len(kept.askew) == len(kept) == 10
 
 
-def test_without_nothing_all_stay() -> None:
+def test_all_classes_stay_if_none_is_removed() -> None:
     photos = photo_set(scenes(20))
 
-    kept = without(photos, ())
+    kept = remove_classes(photos, ())
 
     assert kept.names == photos.names
     assert np.array_equal(kept.classes, photos.classes)
@@ -204,7 +206,7 @@ def embed(texts: list[str]) -> npt.NDArray[np.float32]:
     return FakeEncoder(dim=512).encode_text(texts)
 
 
-def test_another_sources_name_for_a_class_is_found_by_its_common_name() -> None:
+def test_the_same_class_in_another_source_is_recognised_by_its_common_name() -> None:
     degrees = {"elephant": 0, "pool": 120, "African elephant": 30, "tusker": 60, "swimming pool": 120, "mammoth": 300}
 
     def at_an_angle(names: list[str]) -> npt.NDArray[np.float32]:
@@ -212,12 +214,12 @@ def test_another_sources_name_for_a_class_is_found_by_its_common_name() -> None:
         return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
 
     others = ("African elephant, tusker", "tusker, elephant", "swimming pool", "mammoth")
-    found = same_in(at_an_angle, ["elephant, tusker", "pool"], others)
+    same = find_same_classes(at_an_angle, ["elephant, tusker", "pool"], others)
 
-    assert found == {"African elephant, tusker", "swimming pool"}
+    assert same == {"African elephant, tusker", "swimming pool"}
 
 
-def test_a_left_out_class_and_its_synonyms_are_gone_from_every_source() -> None:
+def test_a_left_out_class_and_its_synonyms_are_removed_from_every_source() -> None:
     left_out = ("brown bear, bruin", "hotdog")
     sources = [
         photo_set(scenes(12), names=("brown bear, bruin", "crab", "desk, table")),
@@ -225,37 +227,37 @@ def test_a_left_out_class_and_its_synonyms_are_gone_from_every_source() -> None:
         photo_set(scenes(12), names=("truck", "dog", "ship")),
     ]
 
-    kept = [without(source, {*left_out, *same_in(embed, left_out, source.names)}) for source in sources]
+    kept = [remove_classes(source, {*left_out, *find_same_classes(embed, left_out, source.names)}) for source in sources]
 
     assert [source.names for source in kept] == [("crab", "desk, table"), ("crab",), ("truck", "dog", "ship")]
     assert [len(source) for source in kept] == [8, 4, 12]
 
 
-def test_each_pixel_of_a_mixed_photo_is_of_one_of_the_two_at_its_place() -> None:
+def test_each_pixel_of_a_mixed_photo_comes_from_one_of_the_two_at_the_same_position() -> None:
     batch = torch.rand(7, 3, SIDE, SIDE)
     before = batch.clone()
 
     for seed in range(10):
-        mixed, others, share = mix(batch, [slice(1, 6)], np.random.default_rng(seed))
+        mixed, others, share = cutmix(batch, [slice(1, 6)], np.random.default_rng(seed))
 
         assert sorted(others.tolist()) == list(range(7))
-        assert others.tolist()[:1] + others.tolist()[6:] == [0, 6], "the other rows keep to themselves"
-        assert torch.equal(batch, before), "the photos themselves stay"
-        own = (mixed == batch).all(dim=1)
-        assert bool((own | (mixed == batch[others]).all(dim=1)).all())
+        assert others.tolist()[:1] + others.tolist()[6:] == [0, 6], "rows outside the group are not mixed"
+        assert torch.equal(batch, before), "the original photos stay unchanged"
+        unchanged = (mixed == batch).all(dim=1)
+        assert bool((unchanged | (mixed == batch[others]).all(dim=1)).all())
         for index, other in enumerate(others.tolist()):
             if other != index:
-                assert float(own[index].float().mean()) == pytest.approx(share, abs=1e-6)
-        taken = (~own[others != torch.arange(7)]).float()
-        assert bool((taken == taken[:1]).all()), "the same rectangle of all"
+                assert float(unchanged[index].float().mean()) == pytest.approx(share, abs=1e-6)
+        taken = (~unchanged[others != torch.arange(7)]).float()
+        assert bool((taken == taken[:1]).all()), "all photos have the same square"
         height, width = (taken[0].amax(dim=dim).sum() for dim in (1, 0))
         assert float(height * width) == pytest.approx((1 - share) * SIDE**2, abs=1e-3)
 
 
 def test_photos_are_mixed_with_those_of_their_own_source() -> None:
-    """Thirty-pixel cats in sharp photos would tell the sources apart again."""
+    """A thirty-pixel cat in a sharp photo would reveal the source."""
     for seed in range(10):
-        _, others, _ = mix(torch.rand(9, 3, SIDE, SIDE), [slice(0, 4), slice(4, 8)], np.random.default_rng(seed))
+        _, others, _ = cutmix(torch.rand(9, 3, SIDE, SIDE), [slice(0, 4), slice(4, 8)], np.random.default_rng(seed))
 
         assert [sorted(others[rows].tolist()) for rows in (slice(0, 4), slice(4, 8))] == [[0, 1, 2, 3], [4, 5, 6, 7]]
 
@@ -263,18 +265,18 @@ def test_photos_are_mixed_with_those_of_their_own_source() -> None:
 def test_shares_lie_evenly_between_none_and_all() -> None:
     batch = torch.zeros(1, 1, SIDE, SIDE)
 
-    shares = np.array([mix(batch, [slice(0, 1)], np.random.default_rng(seed))[2] for seed in range(200)])
+    shares = np.array([cutmix(batch, [slice(0, 1)], np.random.default_rng(seed))[2] for seed in range(200)])
 
     assert 0 <= shares.min() < 0.05
     assert 0.95 < shares.max() <= 1
     assert shares.mean() == pytest.approx(0.5, abs=0.05)
 
 
-def test_a_mixed_label_is_worth_what_is_to_be_seen_of_it() -> None:
-    """Photos of one colour each: their mean is the shares' mean."""
+def test_the_share_is_that_of_the_visible_picture() -> None:
+    """Each photo has one colour, so the mean colour of a mixed photo shows the share."""
     batch = torch.arange(5.0).view(5, 1, 1, 1).expand(5, 3, SIDE, SIDE)
 
-    mixed, others, share = mix(batch, [slice(0, 5)], np.random.default_rng(3))
+    mixed, others, share = cutmix(batch, [slice(0, 5)], np.random.default_rng(3))
 
     expected = share * torch.arange(5.0) + (1 - share) * others.float()
     assert torch.allclose(mixed.mean(dim=(1, 2, 3)), expected, atol=1e-4)

@@ -7,9 +7,11 @@ import torch
 
 from muon import Muon, orthogonal
 
+pytestmark = pytest.mark.torch
+
 
 @pytest.mark.parametrize("shape", [(8, 40), (40, 8), (16, 16)])
-def test_the_singular_values_come_near_one(shape: tuple[int, int]) -> None:
+def test_the_singular_values_of_a_step_are_near_one(shape: tuple[int, int]) -> None:
     torch.manual_seed(0)
     matrix = torch.randn(shape)
 
@@ -18,10 +20,10 @@ def test_the_singular_values_come_near_one(shape: tuple[int, int]) -> None:
     assert float(values.min()) > 0.5
     assert float(values.max()) < 1.3
     left, _, right = torch.linalg.svd(matrix, full_matrices=False)
-    assert float((left @ right * orthogonal(matrix)).sum() / min(shape)) > 0.7, "the directions stay"
+    assert float((left @ right * orthogonal(matrix)).sum() / min(shape)) > 0.7, "the directions stay the same"
 
 
-def test_it_learns_and_keeps_the_norm_of_a_weight_before_a_normalisation() -> None:
+def test_muon_reduces_the_loss_and_keeps_the_norm_of_a_weight_before_a_normalisation() -> None:
     torch.manual_seed(0)
     convolution = torch.nn.Conv2d(3, 8, 3, bias=False)
     network = torch.nn.Sequential(
@@ -29,7 +31,7 @@ def test_it_learns_and_keeps_the_norm_of_a_weight_before_a_normalisation() -> No
     )
     pixels = torch.randn(64, 3, 8, 8)
     classes = (pixels[:, 0].mean(dim=(1, 2)) > 0).long()
-    rest = [p for p in network.parameters() if p.ndim < 4]
+    rest = [parameter for parameter in network.parameters() if parameter.ndim < 4]
     optimisers = [Muon([convolution.weight], lr=0.05), torch.optim.AdamW(rest, lr=1e-2)]
 
     losses = []

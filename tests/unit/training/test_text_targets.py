@@ -1,4 +1,4 @@
-"""training/text_targets.py: which texts a photo is held to, and which are left out."""
+"""training/text_targets.py: the texts that are targets of a photo, and the texts that are no negatives of it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from general_words import GENERAL_WORDS, MAY_SHOW, WORDS, covers
 from pigeonhole.inference.encoders.fake_encoder import FakeEncoder
 from text_targets import TEMPLATES, TextTargets
 
+pytestmark = pytest.mark.torch
+
 NAMES = (("tabby, tabby cat", "kimono", "desk"), ("cat", "person", "desk"))
-# Words that cover none of the classes are no targets.
+# Words that cover no class are no targets.
 HAS_ANY = covers([name for source in NAMES for name in source]).any(axis=0)
-ASKED = [word for word, has_any in zip(WORDS, HAS_ANY, strict=True) if has_any]
+TARGET_WORDS = [word for word, has_any in zip(WORDS, HAS_ANY, strict=True) if has_any]
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +31,14 @@ def test_a_class_that_a_photo_may_show_is_not_its_negative(targets: TextTargets)
 
 
 def test_a_word_covers_its_kinds(targets: TextTargets) -> None:
-    covered = {ASKED[word] for word in targets.covered[0].nonzero()[:, 0].tolist()}
+    covered = {TARGET_WORDS[index] for index in targets.covered[0].nonzero()[:, 0].tolist()}
 
     assert covered == {"cat", "animal"}
     assert bool((targets.no_negative_word >= targets.covered).all())
 
 
-def test_the_loss_is_small_for_a_photo_at_its_texts_and_large_at_others(targets: TextTargets) -> None:
-    cat = ASKED.index("cat")
+def test_the_loss_is_small_near_a_photos_own_texts_and_large_near_other_texts(targets: TextTargets) -> None:
+    cat = TARGET_WORDS.index("cat")
     vectors = torch.nn.functional.normalize(targets.classes.mean(0, 1) + targets.words.mean(cat, cat + 1), dim=-1)
 
     def loss(index: int) -> float:
@@ -46,7 +48,7 @@ def test_the_loss_is_small_for_a_photo_at_its_texts_and_large_at_others(targets:
     assert loss(0) < 0.7 * min(loss(1), loss(2))
 
 
-def test_a_photo_that_no_word_covers_counts_for_its_class_alone(targets: TextTargets) -> None:
+def test_a_photo_that_no_word_covers_counts_only_for_its_class(targets: TextTargets) -> None:
     uncovered = TextTargets(lambda texts: FakeEncoder(dim=256).encode_text(texts), [("trilobite", "tabby")])
 
     loss = uncovered.loss(uncovered.classes.mean(0, 1), torch.tensor([0]), torch.tensor(20.0), np.random.default_rng(0))
@@ -55,13 +57,13 @@ def test_a_photo_that_no_word_covers_counts_for_its_class_alone(targets: TextTar
     assert uncovered.covered.any(dim=1).tolist() == [False, True]
 
 
-def test_the_common_name_is_read_in_the_models_templates(targets: TextTargets) -> None:
+def test_the_common_name_is_embedded_in_the_templates_of_the_model(targets: TextTargets) -> None:
     expected = FakeEncoder(dim=256).encode_text([template.format("tabby") for template in TEMPLATES]).mean(axis=0)
 
     assert np.allclose(targets.classes.mean(0, 1)[0], expected / np.linalg.norm(expected), atol=1e-6)
 
 
-def test_the_tables_name_each_kind_once() -> None:
+def test_the_tables_list_each_kind_once() -> None:
     for kinds in (*GENERAL_WORDS.values(), *MAY_SHOW.values()):
         listed = kinds.split(", ")
         assert len(listed) == len(set(listed))

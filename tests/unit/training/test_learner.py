@@ -1,4 +1,4 @@
-"""training/train.py: a stopped run goes on, another run's checkpoint isn't taken for it, and what is due follows the clock."""
+"""training/learner.py and anchors.py: checkpoints, the schedule, and the anchors of the finished model."""
 
 from __future__ import annotations
 
@@ -11,33 +11,35 @@ import torch
 from safetensors.torch import load_file
 from transformers import ResNetConfig
 
-from anchors import OWN, SHARPNESS, Anchors
+from anchors import PHOTO_SHARE, SHARPNESS, Anchors
+from learner import FROM_A_MODEL, FROM_SCRATCH, WARM_UP, Learner, Schedule
 from pigeonhole.inference.encoders.graphs import ProjectedVision
-from tower import TEXT_DIM, ImageTower, save, weights_of
-from train import FROM_A_MODEL, FROM_SCRATCH, WARM_UP, Learner, Schedule
+from tower import TEXT_DIM, ImageTower, load_weights, save
+
+pytestmark = pytest.mark.torch
 
 CONFIG = ResNetConfig(embedding_size=8, hidden_sizes=[8, 8, 8], depths=[1, 1, 1], layer_type="basic")
 RUN = {"start": [], "left_out": [], "seed": 0}
 SCHEDULES = pytest.mark.parametrize("schedule", [FROM_SCRATCH, FROM_A_MODEL], ids=["from scratch", "from a model"])
 
 
-def learner() -> Learner:
+def new_learner() -> Learner:
     return Learner.new(CONFIG, "cpu", [])
 
 
-def one_step(of: Learner) -> None:
-    of.step(of.tower(torch.rand(2, 3, 80, 80)).sum() * of.log_scale, 0.5)
+def take_one_step(learner: Learner) -> None:
+    learner.step(learner.tower(torch.rand(2, 3, 80, 80)).sum() * learner.log_scale, 0.5)
 
 
-def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
-    stopped, resumed = learner(), learner()
-    one_step(stopped)
-    stopped.elapsed, stopped.seen = 60.0, 2
+def test_a_stopped_run_resumes_from_its_checkpoint(tmp_path: Path) -> None:
+    stopped, resumed = new_learner(), new_learner()
+    take_one_step(stopped)
+    stopped.elapsed_s, stopped.photos_processed = 60.0, 2
     stopped.save(tmp_path / "checkpoint.pt", RUN)
 
     resumed.resume(tmp_path / "checkpoint.pt", RUN)
 
-    assert (resumed.elapsed, resumed.seen) == (60.0, 2)
+    assert (resumed.elapsed_s, resumed.photos_processed) == (60.0, 2)
     picture = torch.rand(1, 3, 80, 80)
     with torch.inference_mode():
         torch.testing.assert_close(resumed.averaged()(picture), stopped.averaged()(picture))
@@ -45,20 +47,20 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
-    """A model that saw all classes would be passed off as one that was trained without some."""
-    learner().save(tmp_path / "checkpoint.pt", RUN)
+    """Otherwise a model that was trained on all classes could pass as one that was trained without some."""
+    new_learner().save(tmp_path / "checkpoint.pt", RUN)
 
-    with pytest.raises(SystemExit, match="is of another run"):
-        learner().resume(tmp_path / "checkpoint.pt", RUN | {"left_out": ["hotdog"]})
+    with pytest.raises(SystemExit, match="must belong to this run"):
+        new_learner().resume(tmp_path / "checkpoint.pt", RUN | {"left_out": ["hotdog"]})
 
 
-def test_what_is_measured_in_training_is_what_the_service_embeds() -> None:
+def test_training_and_the_service_compute_the_same_embeddings() -> None:
     tower = ImageTower(CONFIG, reads_at=40).eval()
     texts = torch.nn.functional.normalize(torch.rand(7, TEXT_DIM) - 0.3, dim=1)
     pictures = torch.rand(3, 3, 32, 32)
     with torch.inference_mode():
-        anchors = Anchors.of(texts, tower(torch.rand(20, 3, 32, 32)))
-        measured = anchors(tower(pictures))
+        anchors = Anchors.from_embeddings(texts, tower(torch.rand(20, 3, 32, 32)))
+        measured = anchors.apply(tower(pictures))
 
     graph = ProjectedVision(
         tower.vision,
@@ -74,32 +76,35 @@ def test_what_is_measured_in_training_is_what_the_service_embeds() -> None:
         torch.testing.assert_close(torch.nn.functional.normalize(graph(pictures), dim=-1), measured)
 
 
-def test_a_photo_is_drawn_towards_what_it_looks_like_and_photos_at_large_to_nothing() -> None:
+def test_a_photo_is_drawn_towards_similar_classes_and_the_shift_is_the_mean_of_photos() -> None:
     texts = torch.nn.functional.normalize(torch.eye(3, TEXT_DIM) + 0.2, dim=1)
     vectors = torch.nn.functional.normalize(torch.eye(3, TEXT_DIM) + 0.1 * torch.eye(3, TEXT_DIM).roll(1, 0), dim=1)
-    anchors = Anchors.of(texts, vectors)
+    anchors = Anchors.from_embeddings(texts, vectors)
 
-    drawn = anchors(vectors)
+    drawn = anchors.apply(vectors)
 
     assert ((drawn @ texts.T).diagonal() > (vectors @ texts.T).diagonal() - 0.2).all()
     margin = (drawn @ texts.T).sort(dim=1).values.diff(dim=1)[:, -1]
     assert (margin > (vectors @ texts.T).sort(dim=1).values.diff(dim=1)[:, -1]).all()
-    torch.testing.assert_close((anchors.drawn_to(vectors) + OWN * vectors).mean(dim=0), anchors.shift)
+    torch.testing.assert_close((anchors.drawn(vectors) + PHOTO_SHARE * vectors).mean(dim=0), anchors.shift)
 
 
-def test_anchors_are_kept_with_the_model_and_left_out_where_training_goes_on(tmp_path: Path) -> None:
+def test_anchors_are_saved_with_the_model_and_not_loaded_for_further_training(tmp_path: Path) -> None:
     save(ImageTower(CONFIG), 30.0, CONFIG, tmp_path, {})
-    before = weights_of(tmp_path)
+    before = load_weights(tmp_path)
     texts = torch.nn.functional.normalize(torch.rand(7, TEXT_DIM), dim=1)
 
-    for anchors in (Anchors.of(texts[:3], texts), Anchors.of(texts, texts)):  # the second in place of the first
-        anchors.add_to(tmp_path)
+    for anchors in (
+        Anchors.from_embeddings(texts[:3], texts),
+        Anchors.from_embeddings(texts, texts),
+    ):  # the second replaces the first
+        anchors.save_to(tmp_path)
 
     stored = load_file(tmp_path / "model.safetensors")
     torch.testing.assert_close(stored["anchors"].float(), texts, atol=1e-3, rtol=0)
     torch.testing.assert_close(stored["anchors_shift"].float(), anchors.shift, atol=1e-3, rtol=0)
     assert json.loads((tmp_path / "config.json").read_bytes())["anchors_sharpness"] == SHARPNESS
-    assert weights_of(tmp_path).keys() == before.keys()
+    assert load_weights(tmp_path).keys() == before.keys()
 
 
 def test_a_run_from_several_models_starts_from_the_mean_of_their_weights(tmp_path: Path) -> None:
@@ -109,17 +114,17 @@ def test_a_run_from_several_models_starts_from_the_mean_of_their_weights(tmp_pat
 
     started = Learner.new(CONFIG, "cpu", folders)
 
-    one, two = map(weights_of, folders)
+    one, two = map(load_weights, folders)
     for name, value in one.items():
         torch.testing.assert_close(started.tower.state_dict()[name], (value + two[name]) / 2)
-    assert float(started.log_scale.detach().exp()) == pytest.approx(30.0), "the first one's"
+    assert float(started.log_scale.detach().exp()) == pytest.approx(30.0), "the scale of the first model"
 
 
 @pytest.mark.parametrize(
-    ("progress", "due"), [(0.0, 0.0), (WARM_UP / 2, 0.25), (WARM_UP, 0.5), ((1 + WARM_UP) / 2, 0.25), (1.0, 0.0)]
+    ("progress", "rate"), [(0.0, 0.0), (WARM_UP / 2, 0.25), (WARM_UP, 0.5), ((1 + WARM_UP) / 2, 0.25), (1.0, 0.0)]
 )
-def test_the_learning_rate_warms_up_and_falls_straight_to_zero(progress: float, due: float) -> None:
-    assert Schedule(0.5, ((1.0, 64, 64),)).rate(progress) == pytest.approx(due)
+def test_the_learning_rate_warms_up_and_falls_linearly_to_zero(progress: float, rate: float) -> None:
+    assert Schedule(0.5, ((1.0, 64, 64),)).rate(progress) == pytest.approx(rate)
 
 
 @SCHEDULES
@@ -131,7 +136,7 @@ def test_the_learning_rate_never_exceeds_its_peak(schedule: Schedule) -> None:
 
 
 @SCHEDULES
-def test_photos_get_larger_and_each_phase_ends_where_it_says(schedule: Schedule) -> None:
+def test_photos_get_larger_and_each_phase_ends_at_its_progress(schedule: Schedule) -> None:
     starts = [0.0, *(until for until, _, _ in schedule.phases[:-1])]
 
     for start, (until, side, reads_at) in zip(starts, schedule.phases, strict=True):
@@ -139,5 +144,5 @@ def test_photos_get_larger_and_each_phase_ends_where_it_says(schedule: Schedule)
     sizes = [schedule.phase(progress) for progress in np.linspace(0, 1, 1_001)]
     assert sizes == sorted(sizes)
     assert all(side <= reads_at for side, reads_at in sizes)
-    assert sizes[-1] == schedule.phases[-1][1:], "at the end, too, and should the clock run over"
+    assert sizes[-1] == schedule.phases[-1][1:], "the last phase applies to the end and beyond"
     assert schedule.phase(1.01) == schedule.phases[-1][1:]
