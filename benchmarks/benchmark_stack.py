@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from pigeonhole.contract.jobs import JOBS
-from pigeonhole_cli.local.command import ROOT, manage_keys
+from pigeonhole_cli.local.command import ROOT, api_key_manager
 from pigeonhole_cli.local.process import LocalProcess, open_port
 from pigeonhole_cli.local.stack import LocalStack
 from plain_processes import to_request_body
@@ -242,7 +242,7 @@ def deployed_stack(
                 parameters={"WorkerConcurrency": str(workers), **(parameters or {})},
             )
             process.route_to(outputs["ApiId"], outputs["StageName"])
-            api_key = manage_keys(stack, outputs).create(TENANT, "jobs").value
+            api_key = api_key_manager(stack, outputs).create(TENANT, "jobs").value
             deployed = BenchmarkStack(process=process, stack=stack, api_key=api_key, recorded=recorded)
             try:
                 yield deployed

@@ -14,7 +14,7 @@ import pytest
 import recording_server
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.inference.encoders.prepare import prepare
-from pigeonhole_cli.local.command import ROOT, local_settings, manage_keys
+from pigeonhole_cli.local.command import ROOT, api_key_manager, local_settings
 from pigeonhole_cli.local.process import LocalProcess, open_port
 from pigeonhole_cli.local.stack import LocalStack
 from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
@@ -93,7 +93,7 @@ def deploy(
         }
         outputs = stack.deploy(classify_concurrency=classify_concurrency, settings=merged, parameters=parameters)
         url = f"{server.aws_url}/restapis/{outputs['ApiId']}/{outputs['StageName']}/_user_request_"
-        made = Deployment(url, stack, outputs, manage_keys(stack, outputs).create("tests", "stack").value, http)
+        made = Deployment(url, stack, outputs, api_key_manager(stack, outputs).create("tests", "stack").value, http)
         deployments[name] = made
         return made
 
@@ -108,7 +108,7 @@ def deployed(server: LocalProcess, deploy: Deploy, opened: ExitStack) -> Deploym
     main = deploy("pigeonhole", parameters={"ImageBucket": BUCKET})
     server.route_to(main.outputs["ApiId"], main.outputs["StageName"])
     main.url = server.api_url
-    keys = manage_keys(main.stack, main.outputs)
+    keys = api_key_manager(main.stack, main.outputs)
     main.key = keys.create("tests", "granted", [S3Grant(bucket=BUCKET, prefix=PREFIX)]).value
     return main
 

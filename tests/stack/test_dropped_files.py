@@ -13,7 +13,7 @@ from PIL import Image
 from pigeonhole.aws.events import UPLOAD_CLASSIFIED
 from pigeonhole.object_keys import upload_result_key
 from pigeonhole.uploads.upload_tags import LABEL_TAG, SCORE_TAG
-from pigeonhole_cli.local.command import manage_keys
+from pigeonhole_cli.local.command import api_key_manager
 from support.stack.deployment import Deployment, error_of, image, request, text
 from support.stack.dropping import RESULTS, UPLOADS, Drops, form, send
 from support.stack.job_calls import Heard, ended, submit
@@ -179,7 +179,7 @@ def test_an_unknown_label_set_is_reported(drops: Drops, deployed: Deployment, ph
 
 
 def test_a_tenant_reaches_no_others_files(drops: Drops, deployed: Deployment, photos: dict[str, bytes]) -> None:
-    theirs = manage_keys(deployed.stack, deployed.outputs).create("droppers", "one").value
+    theirs = api_key_manager(deployed.stack, deployed.outputs).create("droppers", "one").value
     refused = deployed.call("POST", UPLOADS, {"content_type": "image/png", "label_set": "shown"}, key=theirs)
     error_of(refused, "invalid_request")  # the set is not theirs
     assert deployed.call("PUT", "/v1/label-sets/shown", {"labels": [text("a"), text("b")]}, key=theirs).status_code == 200

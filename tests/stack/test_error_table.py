@@ -10,7 +10,7 @@ import pytest
 
 from pigeonhole.errors import BY_CODE
 from pigeonhole.tenants.tenant import new_api_key
-from pigeonhole_cli.local.command import manage_keys
+from pigeonhole_cli.local.command import api_key_manager
 from support.loopback import Answer, LoopbackServer, redirect
 from support.stack.deployment import BUCKET, PREFIX, TEXTS, Deploy, Deployment, error_of, image, request, text
 
@@ -122,7 +122,7 @@ def test_a_key_that_only_the_gateway_knows_is_not_valid(deployed: Deployment) ->
 
 
 def test_a_revoked_key_is_not_valid(deployed: Deployment) -> None:
-    keys = manage_keys(deployed.stack, deployed.outputs)
+    keys = api_key_manager(deployed.stack, deployed.outputs)
     made = keys.create("another-tenant", "short-lived")
     assert deployed.call("GET", "/v1/account", key=made.value).status_code == 200
 
@@ -137,7 +137,7 @@ def test_a_deep_health_check_needs_a_key(deployed: Deployment) -> None:
 
 
 def test_the_keys_of_a_tenant_open_the_same_account(deployed: Deployment) -> None:
-    keys = manage_keys(deployed.stack, deployed.outputs)
+    keys = api_key_manager(deployed.stack, deployed.outputs)
     values = [keys.create("two-keys", name).value for name in ("one", "two")]
 
     accounts = [deployed.call("GET", "/v1/account", key=value).json() for value in values]

@@ -15,7 +15,7 @@ import pytest
 
 from pigeonhole.contract.jobs import JOBS, JobResponse
 from pigeonhole.settings import Settings
-from pigeonhole_cli.local.command import manage_keys
+from pigeonhole_cli.local.command import api_key_manager
 from support.loopback import respond
 from support.stack.deployment import BUCKET, PREFIX, Deployment, error_of, image, request, text
 from support.stack.job_calls import PATIENCE_S, ended, of_itself, submit, sweep
@@ -200,7 +200,7 @@ def test_twenty_senders_of_one_idempotency_key_make_one_job(deployed: Deployment
 
 
 def test_tenants_with_two_keys_each_see_their_own(deployed: Deployment) -> None:
-    keys = manage_keys(deployed.stack, deployed.outputs)
+    keys = api_key_manager(deployed.stack, deployed.outputs)
     ours, theirs = ([keys.create(tenant, name).value for name in ("one", "two")] for tenant in ("ours", "theirs"))
     of_ours = submit(deployed, request([text("I love it")]), key=ours[0]).job.id
     of_theirs = submit(deployed, request([text("I love it")]), key=theirs[0], idempotency_key="same").job.id
@@ -216,7 +216,7 @@ def test_tenants_with_two_keys_each_see_their_own(deployed: Deployment) -> None:
 
 
 def test_jobs_are_listed_by_state_page_by_page(deployed: Deployment) -> None:
-    key = manage_keys(deployed.stack, deployed.outputs).create("lister", "one").value
+    key = api_key_manager(deployed.stack, deployed.outputs).create("lister", "one").value
     made = [submit(deployed, request([text("I love it")]), key=key).job.id for _ in range(3)]
     for job_id in made:
         ended(deployed, job_id, key=key)

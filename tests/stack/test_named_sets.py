@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pigeonhole_cli.local.command import manage_keys
+from pigeonhole_cli.local.command import api_key_manager
 from support.loopback import Answer, respond
 from support.stack.deployment import BUCKET, PREFIX, Deployment, error_of, image, request, text
 from support.stack.job_calls import ended, submit
@@ -20,7 +20,7 @@ MOODS = {"labels": [text("positive"), text("negative")]}
 def key(deployed: Deployment, request: pytest.FixtureRequest) -> str:
     """A key of a tenant of the test's own."""
     tenant = f"sets-{abs(hash(request.node.name)) % 10**9}"
-    return manage_keys(deployed.stack, deployed.outputs).create(tenant, "one").value
+    return api_key_manager(deployed.stack, deployed.outputs).create(tenant, "one").value
 
 
 def put(deployed: Deployment, name: str, body: Any, key: str, **headers: str) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def test_images_of_a_set_that_is_gone_are_let_go_of(deployed: Deployment, photos
 
 
 def test_tenants_see_their_own_sets_and_images(deployed: Deployment, web: Any, photos: dict[str, bytes]) -> None:
-    keys = manage_keys(deployed.stack, deployed.outputs)
+    keys = api_key_manager(deployed.stack, deployed.outputs)
     ours, theirs = (keys.create(tenant, "one").value for tenant in ("sets-ours", "sets-theirs"))
     server = web({"/cat.png": photos["cat"]})
     kept = put(deployed, "cats", {"labels": [image(server.url("/cat.png"), key="cat"), text("dog")]}, ours)["labels"][0][

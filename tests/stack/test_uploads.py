@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pigeonhole_cli.local.command import manage_keys
+from pigeonhole_cli.local.command import api_key_manager
 from support.stack.deployment import Deployment, error_of, image, request, text
 from support.stack.dropping import UPLOADS, form, send
 from support.stack.job_calls import ended, submit
@@ -58,7 +58,7 @@ def test_a_form_takes_what_it_was_made_for_alone(
 
 
 def test_another_tenants_upload_is_refused(deployed: Deployment, photos: dict[str, bytes]) -> None:
-    theirs = manage_keys(deployed.stack, deployed.outputs).create("uploaders", "one").value
+    theirs = api_key_manager(deployed.stack, deployed.outputs).create("uploaders", "one").value
     made = form(deployed, theirs)
     assert send(made, photos["cat"]).status_code == 204
 

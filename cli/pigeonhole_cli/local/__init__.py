@@ -1,1 +1,1 @@
-"""`pigeonhole up`: the whole system on this machine."""
+"""The command `pigeonhole up`: the whole system on this machine."""

@@ -1,4 +1,4 @@
-"""`pigeonhole up`: the whole system on this machine, from template.yaml, until Ctrl-C."""
+"""`pigeonhole up`: run the whole system of template.yaml on this machine until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
 ROOT = Path(__file__).resolve().parents[3]
 STACK = "pigeonhole"
 DATA = Path(".pigeonhole")
-TENANT, KEY = "local", "up"
+TENANT, API_KEY_NAME = "local", "up"
 PARAMETERS = {
-    "WorkerConcurrency": "2",  # each has a model of its own; the least that the template takes
-    # What was in a worker's hands at Ctrl-C comes again when this has passed, and nobody wants to wait twelve minutes.
+    "WorkerConcurrency": "2",  # each worker loads a model of its own; 2 is the smallest value that the template allows
+    # After Ctrl-C, an interrupted chunk is redelivered when this time has passed. AWS's value is twelve minutes.
     "WorkerTimeout": "60",
     "ChunkVisibility": "60",
 }
@@ -43,14 +43,20 @@ curl {url}/v1/classification -H 'x-api-key: {key}' -H 'content-type: application
 
 
 def up(
-    port: Annotated[int, typer.Option(envvar="PORT", min=0, max=65_535, help="Where the API listens, here only.")] = 8080,
-    aws_port: Annotated[int, typer.Option(envvar="AWS_PORT", min=0, max=65_535, help="Where the emulated AWS listens.")] = 8081,
-    model: Annotated[str, typer.Option(envvar="MODEL", help="A prepared model.")] = "tiny",
-    data: Annotated[Path, typer.Option(envvar="PIGEONHOLE_DATA", help="Where the stack keeps its keys and tables.")] = DATA,
-    cache: Annotated[Path, typer.Option(envvar="PIGEONHOLE_CACHE", help="Where prepared models are.")] = DEFAULT_CACHE,
+    port: Annotated[int, typer.Option(envvar="PORT", min=0, max=65_535, help="The port of the API on 127.0.0.1.")] = 8080,
+    aws_port: Annotated[
+        int, typer.Option(envvar="AWS_PORT", min=0, max=65_535, help="The port of the emulated AWS on 127.0.0.1.")
+    ] = 8081,
+    model: Annotated[str, typer.Option(envvar="MODEL", help="The name of a prepared model.")] = "tiny",
+    data: Annotated[
+        Path, typer.Option(envvar="PIGEONHOLE_DATA", help="The folder for the stack's API keys, tables and buckets.")
+    ] = DATA,
+    cache: Annotated[
+        Path, typer.Option(envvar="PIGEONHOLE_CACHE", help="The cache: prepared models are in its folder `models/`.")
+    ] = DEFAULT_CACHE,
 ) -> None:
-    """Run Pigeonhole on this machine, until Ctrl-C. Its data outlives it."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a shell may have told a job to ignore the first
+    """Run Pigeonhole on this machine until Ctrl-C. Its data is kept for the next start."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a shell starts background jobs with SIGINT ignored
         signal.signal(number, _interrupt)
     started = time.monotonic()
     try:
@@ -58,12 +64,12 @@ def up(
         sockets = open_port(aws_port, "AWS_PORT=8091"), open_port(port, "PORT=8090")
         with LocalProcess(data.resolve(), *sockets) as process:
             try:
-                key = bring_up(process, folder)
-                _say_hello(process, key, time.monotonic() - started)
+                api_key = bring_up(process, folder)
+                _print_addresses(process, api_key, time.monotonic() - started)
                 process.wait()
             except KeyboardInterrupt:
                 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                    signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not cut the saving short
+                    signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not interrupt the saving of the data
                 typer.echo("\nStopping; the data is kept.")
     except LocalError as error:
         typer.echo(f"error: {error}", err=True)
@@ -73,9 +79,10 @@ def up(
 
 
 def model_folder(model: str, cache: Path) -> Path:
-    """Find the prepared `model` in `cache`.
+    """Return the artifact folder of a prepared model.
 
-    Raises LocalError if it isn't there whole.
+    Raises:
+        LocalError: The folder is missing or incomplete.
     """
     folder = cached_folder(model, cache)
     try:
@@ -86,45 +93,53 @@ def model_folder(model: str, cache: Path) -> Path:
 
 
 def local_settings(folder: Path) -> dict[str, dict[str, str]]:
-    """What only the local stack sets: the model's folder, and that addresses may be http:// and this machine's."""
-    of_addresses = {"PIGEONHOLE_ALLOW_HTTP": "true", "PIGEONHOLE_ALLOW_LOOPBACK": "true"}
-    of_model = {"PIGEONHOLE_MODEL_DIR": str(folder), **of_addresses}
+    """Return the settings of the local stack's functions: the model's folder, and http:// and loopback addresses allowed."""
+    addresses = {"PIGEONHOLE_ALLOW_HTTP": "true", "PIGEONHOLE_ALLOW_LOOPBACK": "true"}
+    classifier = {"PIGEONHOLE_MODEL_DIR": str(folder), **addresses}
     return {
-        "ClassifyFunction": of_model,
-        "WorkerFunction": of_model,
-        "ApiFunction": of_addresses,
-        "WebhooksFunction": of_addresses,
+        "ClassifyFunction": classifier,
+        "WorkerFunction": classifier,
+        "ApiFunction": addresses,
+        "WebhooksFunction": addresses,
     }
 
 
 def bring_up(process: LocalProcess, folder: Path) -> str:
-    """Deploy the template, open the API's port, load the model, and give an API key: the last start's if it still works."""
+    """Deploy the template, route the API's port to it, load the model, and return a valid API key.
+
+    The API key of the last start is returned if it is still valid.
+    """
     concurrency = min(4, max(2, os.cpu_count() or 1))
     with LocalStack(process.aws_url, STACK, ROOT) as stack:
         outputs = stack.deploy(classify_concurrency=concurrency, settings=local_settings(folder), parameters=PARAMETERS)
         process.route_to(outputs["ApiId"], outputs["StageName"])
-        key = _key_of(stack, outputs)
-        _warm_up(process, stack, key)
-    return key
+        api_key = _valid_api_key(stack, outputs)
+        _warm_up(process, stack, api_key)
+    return api_key
 
 
-def manage_keys(stack: LocalStack, outputs: dict[str, str]) -> ApiKeyManager:
-    """The service behind `pigeonhole keys`, for a local stack."""
+def api_key_manager(stack: LocalStack, outputs: dict[str, str]) -> ApiKeyManager:
+    """Create the service behind `pigeonhole keys` for a local stack."""
     registry = ApiGatewayKeys(stack.client("apigateway"), outputs["UsagePlanId"])
     return ApiKeyManager(registry=registry, store=DynamoTenantStore(stack.client("dynamodb"), outputs["TableName"]))
 
 
-def _key_of(stack: LocalStack, outputs: dict[str, str]) -> str:
-    keys = manage_keys(stack, outputs)
-    ours = {it.key_id for it in keys.list_keys() if (it.tenant_id, it.name) == (TENANT, KEY) and it.is_valid(time.time())}
-    for key in stack.client("apigateway").get_api_keys(includeValues=True, limit=500)["items"]:
-        if key["id"] in ours:
-            return str(key["value"])
-    return keys.create(TENANT, KEY).value
+def _valid_api_key(stack: LocalStack, outputs: dict[str, str]) -> str:
+    manager = api_key_manager(stack, outputs)
+    now = time.time()
+    valid_ids = {
+        record.key_id
+        for record in manager.list_keys()
+        if (record.tenant_id, record.name) == (TENANT, API_KEY_NAME) and record.is_valid(now)
+    }
+    for api_key in stack.client("apigateway").get_api_keys(includeValues=True, limit=500)["items"]:
+        if api_key["id"] in valid_ids:
+            return str(api_key["value"])
+    return manager.create(TENANT, API_KEY_NAME).value
 
 
-def _warm_up(process: LocalProcess, stack: LocalStack, key: str) -> None:
-    request = urllib.request.Request(f"{process.api_url}/v1/health?deep=true", headers={"x-api-key": key})  # noqa: S310
+def _warm_up(process: LocalProcess, stack: LocalStack, api_key: str) -> None:
+    request = urllib.request.Request(f"{process.api_url}/v1/health?deep=true", headers={"x-api-key": api_key})  # noqa: S310
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with direct.open(request, timeout=WARM_UP_S):
@@ -132,7 +147,7 @@ def _warm_up(process: LocalProcess, stack: LocalStack, key: str) -> None:
     except urllib.error.HTTPError as error:
         answer = error.read()
     except OSError as error:
-        raise LocalError(f"The API does not answer ({error}). Its log: {process.log}") from None
+        raise LocalError(f"The API does not answer ({error}). See its log: {process.log}") from None
     try:
         message = json.loads(answer)["message"]
     except (ValueError, KeyError, TypeError):
@@ -140,20 +155,20 @@ def _warm_up(process: LocalProcess, stack: LocalStack, key: str) -> None:
     raise LocalError(f"The classifier does not answer: {stack.last_error('ClassifyLogs') or message}")
 
 
-def _say_hello(process: LocalProcess, key: str, seconds: float) -> None:
-    typer.echo("What runs here otherwise than on AWS:")
+def _print_addresses(process: LocalProcess, api_key: str, seconds: float) -> None:
+    typer.echo("Differences from AWS on this machine:")
     for row in REWRITES:
         typer.echo(f"  - {row.name}: {row.why}")
     typer.echo(
         f"\nReady in {seconds:.1f} s.\n"
         f"  URL      {process.api_url}\n"
-        f"  API key  {key}\n"
+        f"  API key  {api_key}\n"
         f"  docs     {process.api_url}/docs\n"
         f"  AWS      {process.aws_url}\n"
         f"  log      {process.log}\n\n"
         "For `pigeonhole keys` in another shell:\n"
         f"export AWS_ENDPOINT_URL={process.aws_url} AWS_REGION={REGION} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n\n"
-        f"{CURL.format(url=process.api_url, key=key)}\n\n"
+        f"{CURL.format(url=process.api_url, key=api_key)}\n\n"
         "Ctrl-C stops it and keeps its data."
     )
 

@@ -1,4 +1,4 @@
-"""Start and stop the local stack's server process: its sockets, its environment, its data folder."""
+"""Start and stop the server process of the local stack: its sockets, its environment, its data folder."""
 
 from __future__ import annotations
 
@@ -23,13 +23,18 @@ START_S, STOP_S, LOCK_S = 60.0, 20.0, 5.0
 
 
 class LocalError(Exception):
-    """The local stack can't run; the message is one line that says what to do."""
+    """The local stack can't run. The message is one line that says what to do."""
 
 
 def open_port(port: int, setting: str) -> socket.socket:
-    """Bind `port` of this machine (0: one that the system chooses).
+    """Bind a port of this machine and listen on it.
 
-    Raises LocalError naming `setting` if the port is taken.
+    Args:
+        port: The port, or 0 for any free port.
+        setting: How to choose another port, for the error: `PORT=8090`.
+
+    Raises:
+        LocalError: The port can't be used.
     """
     opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -40,16 +45,20 @@ def open_port(port: int, setting: str) -> socket.socket:
     except OSError as error:
         opened.close()
         raise LocalError(
-            f"Port {port} can't be used ({error.strerror}). Stop what uses it, or choose another: {setting}."
+            f"Port {port} can't be used ({error.strerror}). Stop what uses it, or choose another port: {setting}."
         ) from None
     return opened
 
 
 class LocalProcess:
-    """One server process over one data folder, whose state it loads at the start and saves at a clean stop.
+    """The server process of one data folder. It loads the saved state at its start and saves it when it is stopped.
 
-    A context manager: leaving it stops the process and waits until the state is saved. `module`: what is run, with the two
-    sockets and the route file as its arguments. `environment`: added to the bare one.
+    It is a context manager: leaving it stops the process and waits until the state is saved.
+
+    Attributes:
+        aws_url: The address of the emulated AWS.
+        api_url: The address of the API.
+        log: The process's log file.
     """
 
     def __init__(
@@ -61,12 +70,21 @@ class LocalProcess:
         module: str = "pigeonhole_cli.local.server",
         environment: Mapping[str, str] | None = None,
     ) -> None:
+        """Prepare the process. It is started when the context is entered.
+
+        Args:
+            data: The data folder.
+            aws: The listening socket of the emulated AWS.
+            api: The listening socket of the API.
+            module: The Python module to run. Its arguments are the two sockets and the route file.
+            environment: Variables in addition to the minimal ones.
+        """
         self.data, self._aws, self._api, self._module = data, aws, api, module
         self.aws_url = f"http://{HOST}:{aws.getsockname()[1]}"
         self.api_url = f"http://{HOST}:{api.getsockname()[1]}"
         self.log = data / "server.log"
         self._route = data / "route.json"
-        self._environment = self._bare_environment() | dict(environment or {})
+        self._environment = self._minimal_environment() | dict(environment or {})
         self._lock: IO[str] | None = None
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -83,24 +101,25 @@ class LocalProcess:
         self.stop()
 
     def route_to(self, api_id: str, stage: str) -> None:
-        """Serve this API at `api_url`."""
-        fresh = self._route.with_suffix(".new")
-        fresh.write_text(json.dumps({"api_id": api_id, "stage": stage}))
-        fresh.replace(self._route)
+        """Serve this API at `api_url` from now on."""
+        partial = self._route.with_suffix(".new")
+        partial.write_text(json.dumps({"api_id": api_id, "stage": stage}))
+        partial.replace(self._route)
 
     def wait(self) -> None:
-        """Wait until the process ends by itself.
+        """Wait until the process ends without being stopped.
 
-        Raises LocalError: it never should.
+        Raises:
+            LocalError: The process has ended.
         """
-        assert self._child is not None  # noqa: S101 - only called inside the context
+        assert self._child is not None  # noqa: S101 - called only inside the context
         status = self._child.wait()
-        raise LocalError(f"The local stack ended by itself ({status}). Its log: {self.log}")
+        raise LocalError(f"The local stack ended unexpectedly (status {status}). See its log: {self.log}")
 
     def stop(self) -> None:
         """Stop the process and wait until it has saved its state."""
         if self._child is not None:
-            with self._child as child:  # closes its standard input, which is the signal to stop
+            with self._child as child:  # leaving the context closes the child's standard input, which also stops it
                 child.terminate()
                 try:
                     child.wait(STOP_S)
@@ -116,44 +135,44 @@ class LocalProcess:
             lock = self._prepare_folder()
         except OSError as error:
             raise LocalError(
-                f"{self.data} can't hold the stack's data ({error.strerror}). Choose another: PIGEONHOLE_DATA=..."
+                f"{self.data} can't hold the stack's data ({error.strerror}). Choose another folder: PIGEONHOLE_DATA=..."
             ) from None
         sockets = (self._aws.fileno(), self._api.fileno())
         with self.log.open("wb") as log:
-            self._child = subprocess.Popen(  # noqa: S603 - our own module
+            self._child = subprocess.Popen(  # noqa: S603 - runs only this package's module
                 [sys.executable, "-m", self._module, *map(str, sockets), str(self._route)],
                 env=self._environment,
-                pass_fds=(*sockets, lock.fileno()),  # the lock, too, is the child's until it has saved its state
-                stdin=subprocess.PIPE,  # its end tells the child that this process has gone, however that came
+                pass_fds=(*sockets, lock.fileno()),  # the child holds the lock until it has saved its state
+                stdin=subprocess.PIPE,  # closed when this process ends, even by a crash: then the child stops
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C reaches this process alone, which then stops the child in its own time
+                start_new_session=True,  # Ctrl-C reaches only this process, which then stops the child
             )
         self._aws.close()
         self._api.close()
 
     def _prepare_folder(self) -> IO[str]:
-        """Make the data folder and clear it of what the last run left for itself. Gives its lock, which is held."""
-        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)  # it will hold API keys
+        """Create the data folder, remove the last run's temporary files, and return the folder's lock, which is held."""
+        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)  # the folder will hold API keys
         lock = self._lock = self._take_lock()
         self._check_state()
         self._route.unlink(missing_ok=True)
-        shutil.rmtree(self.data / "tmp", ignore_errors=True)  # what functions unpacked last time
-        (self.data / "tmp").mkdir(exist_ok=True)  # one of them may still be writing there
+        shutil.rmtree(self.data / "tmp", ignore_errors=True)  # code that the last run's functions unpacked
+        (self.data / "tmp").mkdir(exist_ok=True)  # a function of the last run may still write there
         return lock
 
-    def _bare_environment(self) -> dict[str, str]:
+    def _minimal_environment(self) -> dict[str, str]:
         data = self.data.resolve()
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL") if name in os.environ}
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL") if name in os.environ}
         port = self.aws_url.rsplit(":", 1)[1]
-        return kept | {
+        return inherited | {
             "GATEWAY_PORT": port,
             "BIND_HOST": HOST,
-            "AUTH": "true",  # roles and policies count, as on AWS
+            "AUTH": "true",  # enforce roles and policies, as AWS does
             "AWS_ACCESS_KEY_ID": ROOT_CREDENTIALS["aws_access_key_id"],
             "AWS_SECRET_ACCESS_KEY": ROOT_CREDENTIALS["aws_secret_access_key"],
             "AWS_DEFAULT_REGION": REGION,
-            "AWS_CONFIG_FILE": os.devnull,  # a person's own would reach into the functions
+            "AWS_CONFIG_FILE": os.devnull,  # the user's own profiles must not reach the functions
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "MINISTACK_REGION": REGION,
             "TMPDIR": str(data / "tmp"),
@@ -168,15 +187,15 @@ class LocalProcess:
         }
 
     def _take_lock(self) -> IO[str]:
-        """Wait for a child that is still saving what a killed start left."""
+        """Lock the data folder. A child whose parent was killed may hold the lock until it has saved its state."""
         lock = (self.data / "lock").open("w")
-        until = time.monotonic() + LOCK_S
+        deadline_s = time.monotonic() + LOCK_S
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return lock
             except OSError:
-                if time.monotonic() > until:
+                if time.monotonic() > deadline_s:
                     lock.close()
                     raise LocalError(f"Another local stack uses {self.data}. Stop it first.") from None
                 time.sleep(0.1)
@@ -186,14 +205,16 @@ class LocalProcess:
             try:
                 json.loads(path.read_bytes())
             except ValueError:
-                raise LocalError(f"The saved state {path} is broken. Begin anew, without the keys: rm -r {self.data}") from None
+                raise LocalError(
+                    f"The saved state {path} is broken. Start without it, which deletes the API keys: rm -r {self.data}"
+                ) from None
 
     def _wait_until_ready(self) -> None:
-        # The sockets listen already: a connection waits in their queue until ministack has loaded its state.
+        # The sockets are listening already. A connection waits in their queue until ministack has loaded its state.
         assert self._child is not None  # noqa: S101
-        until = time.monotonic() + START_S
+        deadline_s = time.monotonic() + START_S
         host, port = self.aws_url.removeprefix("http://").split(":")
-        while time.monotonic() < until:
+        while time.monotonic() < deadline_s:
             if self._child.poll() is not None:
                 lines = self.log.read_text(errors="replace").strip().splitlines() or ["no output"]
                 raise LocalError(f"The local stack did not start: {lines[-1]} (log: {self.log})")
@@ -207,4 +228,4 @@ class LocalProcess:
                         return
             except OSError:
                 time.sleep(0.05)
-        raise LocalError(f"The local stack was not ready within {START_S:.0f} s. Its log: {self.log}")
+        raise LocalError(f"The local stack was not ready within {START_S:.0f} s. See its log: {self.log}")

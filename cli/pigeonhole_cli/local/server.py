@@ -1,7 +1,8 @@
-"""The local stack's process: ministack on one socket, the deployed API at `/` of another, both served by one ASGI server.
+"""The server process of the local stack. One ASGI server serves ministack on one socket and the deployed API on another.
 
-process.py starts it as `python -m pigeonhole_cli.local.server AWS_FD API_FD ROUTE_FILE`, having opened the sockets and
-set the environment. The route file names the deployed API and stage; it is read again whenever it changes.
+`local/process.py` opens the sockets, sets the environment and starts the process:
+`python -m pigeonhole_cli.local.server AWS_FD API_FD ROUTE_FILE`. The route file names the deployed API and its stage. It is
+read again whenever it changes.
 """
 
 from __future__ import annotations
@@ -20,17 +21,18 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-BROWSERS_OWN = {b"origin", b"sec-fetch-site"}  # no AWS client sends them; browsers mark calls to another site with them
-OWN_NAMES = (b"127.0.0.1", b"localhost")
+BROWSER_HEADERS = {b"origin", b"sec-fetch-site"}  # browsers send them with calls to another site, AWS clients don't
+HOST_NAMES = (b"127.0.0.1", b"localhost")
 
 
 class ApiPort:
-    """Give requests that come in on `port` the prefix under which ministack serves the API.
+    """ASGI middleware: adds ministack's path prefix to requests of the API's port, and guards the other port.
 
-    Only the path changes: method, query, headers and bodies stream through as they are. The other port is the emulated AWS,
-    whose root credentials are known to all: what comes from a web page is refused there, or any page that is open on this
-    machine could run code on it. A page whose own name has been pointed at this machine looks like no page, since it calls
-    its own site: its name as Host gives it away.
+    On the API's port only the path changes: method, query, headers and bodies stream through unchanged.
+
+    The other port is the emulated AWS, whose root credentials are public. Requests from web pages are refused there:
+    otherwise any page that is open in a browser on this machine could run code on it. A page can point its own host name at
+    this machine (DNS rebinding). Its requests then look like calls to its own site, but the Host header names that site.
     """
 
     def __init__(self, app: App, port: int, route_file: Path) -> None:
@@ -42,10 +44,8 @@ class ApiPort:
             return await self._app(scope, receive, send)
         if scope["server"][1] != self._port:
             if not _is_for_this_machine(scope):
-                return await _refuse(
-                    scope, send, 403, "forbidden", "The emulated AWS answers to 127.0.0.1 and localhost alone."
-                )
-            if any(name in BROWSERS_OWN for name, _ in scope["headers"]):
+                return await _refuse(scope, send, 403, "forbidden", "The emulated AWS answers only to 127.0.0.1 and localhost.")
+            if any(name in BROWSER_HEADERS for name, _ in scope["headers"]):
                 return await _refuse(scope, send, 403, "forbidden", "The emulated AWS does not answer web pages.")
             return await self._app(scope, receive, send)
         prefix = self._current_prefix()
@@ -66,10 +66,10 @@ class ApiPort:
 
 
 def _is_for_this_machine(scope: Scope) -> bool:
-    """Whether Host, of which there must be one, is a name of this machine, with the port or without."""
+    """Whether there is exactly one Host header and it is a name of this machine, with or without the port."""
     hosts = [value.lower() for name, value in scope["headers"] if name == b"host"]
-    port = b":%d" % scope["server"][1]  # a client leaves it out where it is http's own
-    return len(hosts) == 1 and hosts[0].removesuffix(port) in OWN_NAMES
+    port = b":%d" % scope["server"][1]  # clients leave out port 80
+    return len(hosts) == 1 and hosts[0].removesuffix(port) in HOST_NAMES
 
 
 async def _refuse(scope: Scope, send: Send, status: int, code: str, message: str) -> None:
@@ -82,25 +82,26 @@ async def _refuse(scope: Scope, send: Send, status: int, code: str, message: str
 
 
 async def serve(aws_fd: int, api_fd: int, route_file: Path) -> None:
-    """Serve until SIGINT, SIGTERM or the end of standard input; ministack saves its state as the server goes down."""
+    """Serve until SIGINT, SIGTERM or the end of standard input. ministack saves its state when the server stops."""
     from hypercorn.asyncio import serve as hypercorn_serve
     from hypercorn.config import Config
     from ministack.app import app
     from ministack.services import lambda_svc, sqs
 
-    # A queue is kept by its address, which would have the port of the start that made it: queues would be lost at another's.
+    # ministack finds queues by their address. With this start's port in it, the next start would lose the queues.
     sqs.DEFAULT_PORT, sqs._CANONICAL_NETLOC = "80", f"{sqs.DEFAULT_HOST}:80"
 
-    # How far a stream was read is kept, and what is in it is not: what comes next would be taken for read already.
+    # ministack saves the read position of a stream, but not the stream's records. With the old position, it would skip new
+    # records.
     restore = lambda_svc._restore_esm_positions
-    lambda_svc._restore_esm_positions = lambda store, kept: (
-        None if store is lambda_svc._dynamodb_stream_positions else restore(store, kept)
+    lambda_svc._restore_esm_positions = lambda store, positions: (
+        None if store is lambda_svc._dynamodb_stream_positions else restore(store, positions)
     )
 
     ended, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
-    loop.add_reader(sys.stdin.fileno(), ended.set)  # nobody writes there: who started this process has gone
+    loop.add_reader(sys.stdin.fileno(), ended.set)  # readable only at its end, when the parent process has ended
 
     with socket.socket(fileno=socket.dup(api_fd)) as api:
         api_port = api.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Deploy template.yaml to a running ministack, as CloudFormation would, and give the stack's outputs."""
+"""Deploy template.yaml to a running ministack through its CloudFormation."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ NO_CHANGE = "No updates are to be performed"
 
 
 def read_template(path: Path) -> dict[str, Any]:
-    """Parse a template; `!Ref` and its kin become `{"Ref": …}`."""
+    """Parse a template. Tags such as `!Ref` become `{"Ref": …}`."""
     from samtranslator.yaml_helper import yaml_parse
 
     return cast("dict[str, Any]", yaml_parse(path.read_text()))
 
 
 class LocalStack:
-    """One stack of the template in ministack, which answers at `aws_url`. A context manager that closes its connections."""
+    """A stack in the ministack at `aws_url`. It is a context manager that closes its connections."""
 
     def __init__(self, aws_url: str, name: str, root: Path) -> None:
         self.aws_url, self.name, self.root = aws_url, name, root
@@ -42,12 +42,12 @@ class LocalStack:
             client.close()
 
     def client(self, service: str) -> Any:
-        """The boto3 client of `service` at the local stack, as the account's root."""
+        """Return the boto3 client of a service, with the root credentials of the local stack."""
         if service not in self._clients:
-            # No proxy of the environment: it could not reach this machine.
+            # A proxy from the environment can't reach this machine.
             config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, proxies={})
-            place = {"endpoint_url": self.aws_url, "region_name": REGION, **ROOT_CREDENTIALS}
-            self._clients[service] = boto3.client(service, config=config, **place)
+            endpoint = {"endpoint_url": self.aws_url, "region_name": REGION, **ROOT_CREDENTIALS}
+            self._clients[service] = boto3.client(service, config=config, **endpoint)
         return self._clients[service]
 
     def deploy(
@@ -57,23 +57,26 @@ class LocalStack:
         settings: Mapping[str, Mapping[str, str]],
         parameters: Mapping[str, str] | None = None,
     ) -> dict[str, str]:
-        """Create or update the stack, with what local_rewrites.py lists, and return its outputs.
+        """Create or update the stack with the changes of `local/rewrites.py`, and return its outputs.
 
-        `classify_concurrency`: most classify runs at a time. `settings`: variables of each function, by logical id.
-        `parameters`: the template's, where they aren't its defaults.
+        Args:
+            classify_concurrency: The largest number of concurrent runs of the classify function.
+            settings: Environment variables of each function, by its logical id.
+            parameters: The template's parameters that differ from their defaults.
 
-        Raises LocalError with CloudFormation's reason.
+        Raises:
+            LocalError: The stack can't be deployed. The message has CloudFormation's reason.
         """
         template = read_template(self.root / "template.yaml")
         responses = list(gateway_responses(template))
-        rewrite(template, LocalMachine(self.root, self._store, settings, parameters or {}))
+        rewrite(template, LocalMachine(self.root, self._store_archive, settings, parameters or {}))
         arguments = {
             "StackName": self.name,
             "TemplateBody": json.dumps(template, separators=(",", ":")),  # it may have 51,200 bytes
             "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
             "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in (parameters or {}).items()],
         }
-        operation = "update" if self._is_there() else "create"
+        operation = "update" if self._exists() else "create"
         try:
             getattr(self._cloudformation, f"{operation}_stack")(**arguments)
             self._wait(operation)
@@ -90,32 +93,38 @@ class LocalStack:
         return outputs
 
     def outputs(self) -> dict[str, str]:
-        """The stack's outputs by name."""
+        """Return the stack's outputs by name."""
         described = self._cloudformation.describe_stacks(StackName=self.name)["Stacks"][0]
         return {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
 
     def resources(self) -> dict[str, str]:
-        """The physical id of each resource by its logical id."""
-        found = self._cloudformation.describe_stack_resources(StackName=self.name)["StackResources"]
-        return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in found}
+        """Return the physical id of each resource by its logical id."""
+        resources = self._cloudformation.describe_stack_resources(StackName=self.name)["StackResources"]
+        return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
 
     def last_error(self, log_group: str) -> str:
-        """What the last error in a log group (its logical id) was, empty if there is none: the exception's own words."""
+        """Return the last exception's message in a log group, or an empty text.
+
+        Args:
+            log_group: The log group's logical id.
+        """
         group = self.resources()[log_group]
-        errors = ""
+        message = ""
         for event in self.client("logs").filter_log_events(logGroupName=group, filterPattern="ERROR")["events"]:
             try:
-                errors = json.loads(event["message"])["exception"].strip().splitlines()[-1]
+                message = json.loads(event["message"])["exception"].strip().splitlines()[-1]
             except (ValueError, KeyError, TypeError):
                 continue
-        return errors
+        return message
 
-    def _is_there(self) -> bool:
+    def _exists(self) -> bool:
         try:
             (stack,) = self._cloudformation.describe_stacks(StackName=self.name)["Stacks"]
         except ClientError:
             return False
-        if stack["StackStatus"] == "ROLLBACK_COMPLETE":  # never came up; CloudFormation wants it gone before another try
+        if (
+            stack["StackStatus"] == "ROLLBACK_COMPLETE"
+        ):  # its creation failed; CloudFormation requires its deletion before another one
             self._cloudformation.delete_stack(StackName=self.name)
             self._wait("delete")
             return False
@@ -131,7 +140,7 @@ class LocalStack:
         reasons = [f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}" for event in failed]
         return "; ".join(reasons) or "no reason given"
 
-    def _store(self, name: str, archive: bytes) -> str:
+    def _store_archive(self, name: str, archive: bytes) -> str:
         storage = self.client("s3")
         storage.create_bucket(Bucket=BUCKET)
         storage.put_object(Bucket=BUCKET, Key=name, Body=archive)
@@ -139,6 +148,6 @@ class LocalStack:
 
     def _put_responses(self, responses: list[tuple[str, str, dict[str, Any]]], api_id: str, stage: str) -> None:
         gateway = self.client("apigateway")
-        for _, kind, response in responses:
-            gateway.put_gateway_response(restApiId=api_id, responseType=kind, **response)
+        for _, response_type, response in responses:
+            gateway.put_gateway_response(restApiId=api_id, responseType=response_type, **response)
         gateway.create_deployment(restApiId=api_id, stageName=stage)

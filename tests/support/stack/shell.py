@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pigeonhole_cli.local.command import manage_keys
+from pigeonhole_cli.local.command import api_key_manager
 from pigeonhole_cli.local.process import REGION
 from support.stack.deployment import Deployment
 
@@ -23,7 +23,7 @@ class Shell:
         self.deployed, self.tenant, self.folder = deployed, tenant, folder
         self._environment = {
             "JIGSAWSTACK_API_URL": deployed.url,
-            "JIGSAWSTACK_API_KEY": manage_keys(deployed.stack, deployed.outputs).create(tenant, "shell").value,
+            "JIGSAWSTACK_API_KEY": api_key_manager(deployed.stack, deployed.outputs).create(tenant, "shell").value,
             "AWS_ENDPOINT_URL": deployed.stack.aws_url,
             "AWS_REGION": REGION,
             "AWS_ACCESS_KEY_ID": "test",

@@ -1,4 +1,4 @@
-"""What the local stack rewrites: each row of the table that edits the template, on the template as it is and on small ones."""
+"""The edits of the local stack: each changes the real template as its row says, and leaves the rest unchanged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pigeonhole_cli.local import rewrites as local_rewrites
-from pigeonhole_cli.local.rewrites import REWRITES, LocalMachine, command_of, gateway_responses, rewrite, zip_folder
+from pigeonhole_cli.local.rewrites import REWRITES, LocalMachine, gateway_responses, read_handler, rewrite, zip_folder
 from pigeonhole_cli.local.stack import read_template
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -25,14 +25,14 @@ def template() -> dict[str, Any]:
 
 
 @pytest.fixture
-def stored() -> dict[str, bytes]:
+def archives() -> dict[str, bytes]:
     return {}
 
 
 @pytest.fixture
-def place(stored: dict[str, bytes]) -> LocalMachine:
+def machine(archives: dict[str, bytes]) -> LocalMachine:
     def store(name: str, archive: bytes) -> str:
-        stored[name] = archive
+        archives[name] = archive
         return "code"
 
     return LocalMachine(ROOT, store, {"ClassifyFunction": {"PIGEONHOLE_ALLOW_LOOPBACK": "true"}})
@@ -50,26 +50,26 @@ def functions(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("row", [row for row in REWRITES if row.edit], ids=lambda row: row.name)
-def test_each_edit_changes_the_template(row: local_rewrites.Rewrite, template: dict[str, Any], place: LocalMachine) -> None:
+def test_each_edit_changes_the_template(row: local_rewrites.Rewrite, template: dict[str, Any], machine: LocalMachine) -> None:
     before = copy.deepcopy(template)
-    if row.edit is local_rewrites._sources_are_the_build:  # it takes what the row before it leaves
-        local_rewrites._images_become_zips(template, place)
+    if row.edit is local_rewrites._upload_sources:  # this edit needs the result of the one before it
+        local_rewrites._turn_images_into_zips(template, machine)
 
     assert row.edit is not None
-    row.edit(template, place)
+    row.edit(template, machine)
 
     assert template != before
 
 
-def test_each_difference_has_a_name_and_a_reason_of_its_own() -> None:
+def test_each_row_has_a_name_and_a_reason_of_its_own() -> None:
     assert len({row.name for row in REWRITES}) == len({row.why for row in REWRITES}) == len(REWRITES)
     assert all(row.name and row.why for row in REWRITES)
 
 
 def test_an_image_function_becomes_a_zip_function_of_its_dockerfiles_command(
-    template: dict[str, Any], place: LocalMachine
+    template: dict[str, Any], machine: LocalMachine
 ) -> None:
-    rewrite(template, place)
+    rewrite(template, machine)
 
     classify = functions(template)["ClassifyFunction"]
     assert (classify["PackageType"], classify["Handler"]) == ("Zip", "handler.handler")
@@ -78,19 +78,19 @@ def test_an_image_function_becomes_a_zip_function_of_its_dockerfiles_command(
 
 
 def test_code_is_the_sources_and_holds_no_packages(
-    template: dict[str, Any], place: LocalMachine, stored: dict[str, bytes]
+    template: dict[str, Any], machine: LocalMachine, archives: dict[str, bytes]
 ) -> None:
-    rewrite(template, place)
+    rewrite(template, machine)
 
     uri = functions(template)["ApiFunction"]["CodeUri"]
     layer = template["Resources"]["CoreLayer"]["Properties"]["ContentUri"]
     assert uri["Bucket"] == "code"
-    assert names_in(stored[uri["Key"]]) == ["handler.py"]
-    assert {"python/pigeonhole/errors.py", "python/pigeonhole/aws/dynamodb/table.py"} <= set(names_in(stored[layer["Key"]]))
-    assert all(name.startswith("python/pigeonhole/") for name in names_in(stored[layer["Key"]]))
+    assert names_in(archives[uri["Key"]]) == ["handler.py"]
+    assert {"python/pigeonhole/errors.py", "python/pigeonhole/aws/dynamodb/table.py"} <= set(names_in(archives[layer["Key"]]))
+    assert all(name.startswith("python/pigeonhole/") for name in names_in(archives[layer["Key"]]))
 
 
-def test_the_same_sources_give_the_same_archive_and_others_another(tmp_path: Path) -> None:
+def test_an_archive_depends_only_on_the_sources(tmp_path: Path) -> None:
     (tmp_path / "handler.py").write_text("one")
     (tmp_path / "__pycache__").mkdir()
     (tmp_path / "__pycache__/handler.pyc").write_text("bytecode")
@@ -103,10 +103,8 @@ def test_the_same_sources_give_the_same_archive_and_others_another(tmp_path: Pat
     assert zip_folder(tmp_path) != first
 
 
-def test_a_route_for_any_verb_becomes_one_per_verb_beside_those_that_are_said(
-    template: dict[str, Any], place: LocalMachine
-) -> None:
-    rewrite(template, place)
+def test_a_route_for_any_becomes_one_per_method_that_is_not_declared(template: dict[str, Any], machine: LocalMachine) -> None:
+    rewrite(template, machine)
 
     events = [event["Properties"] for event in functions(template)["ApiFunction"]["Events"].values()]
     routes = [(event["Path"], event["Method"]) for event in events]
@@ -119,8 +117,8 @@ def test_a_route_for_any_verb_becomes_one_per_verb_beside_those_that_are_said(
     assert not opened & {("/v1/health", "POST"), ("/v1", "GET"), ("/{proxy+}", "GET")}
 
 
-def test_nothing_names_an_alias_any_more(template: dict[str, Any], place: LocalMachine) -> None:
-    rewrite(template, place)
+def test_no_alias_is_left(template: dict[str, Any], machine: LocalMachine) -> None:
+    rewrite(template, machine)
 
     assert ".Alias" not in json.dumps(template)
     assert "AutoPublishAlias" not in json.dumps(template)
@@ -129,8 +127,8 @@ def test_nothing_names_an_alias_any_more(template: dict[str, Any], place: LocalM
     assert api["PIGEONHOLE_CLASSIFY_FUNCTION"] == {"Fn::GetAtt": ["ClassifyFunction", "Arn"]}
 
 
-def test_settings_reach_the_function_that_they_are_for(template: dict[str, Any], place: LocalMachine) -> None:
-    rewrite(template, place)
+def test_settings_are_added_only_to_their_function(template: dict[str, Any], machine: LocalMachine) -> None:
+    rewrite(template, machine)
 
     api, classify = (functions(template)[name]["Environment"]["Variables"] for name in ("ApiFunction", "ClassifyFunction"))
     assert classify["PIGEONHOLE_ALLOW_LOOPBACK"] == "true"
@@ -138,49 +136,51 @@ def test_settings_reach_the_function_that_they_are_for(template: dict[str, Any],
     assert "PIGEONHOLE_TABLE_NAME" in api
 
 
-def test_policies_and_parameters_stay_as_they_are(template: dict[str, Any], place: LocalMachine) -> None:
+def test_policies_and_parameters_do_not_change(template: dict[str, Any], machine: LocalMachine) -> None:
     before = copy.deepcopy(template)
 
-    rewrite(template, place)
+    rewrite(template, machine)
 
     assert template["Parameters"] == before["Parameters"]
-    for kept in ("ClassifyRole", "DeadLettersRole", "UsagePlan", "ChunkQueue", "JobBucket", "Table"):
-        assert template["Resources"][kept] == before["Resources"][kept]
+    for name in ("ClassifyRole", "DeadLettersRole", "UsagePlan", "ChunkQueue", "JobBucket", "Table"):
+        assert template["Resources"][name] == before["Resources"][name]
     assert set(before["Resources"]) - set(template["Resources"]) == {"JobBucketPolicy", "UploadBucketPolicy"}
 
 
-def test_an_image_function_with_a_command_of_its_own_becomes_that_functions_sources(
-    template: dict[str, Any], place: LocalMachine, stored: dict[str, bytes]
+def test_an_image_function_with_a_read_handler_its_own_becomes_that_functions_sources(
+    template: dict[str, Any], machine: LocalMachine, archives: dict[str, bytes]
 ) -> None:
-    rewrite(template, place)
+    rewrite(template, machine)
 
     worker = functions(template)["WorkerFunction"]
     assert (worker["PackageType"], worker["Handler"]) == ("Zip", "handler.handler")
     assert "ImageConfig" not in worker
-    with zipfile.ZipFile(io.BytesIO(stored[worker["CodeUri"]["Key"]])) as opened:
+    with zipfile.ZipFile(io.BytesIO(archives[worker["CodeUri"]["Key"]])) as opened:
         assert opened.read("handler.py") == (ROOT / "functions/worker/handler.py").read_bytes()
 
 
 @pytest.mark.parametrize(("given", "number"), [({}, 10), ({"WorkerConcurrency": "3"}, 3)])
 def test_the_concurrency_of_workers_is_a_number(
-    template: dict[str, Any], place: LocalMachine, given: dict[str, str], number: int
+    template: dict[str, Any], machine: LocalMachine, given: dict[str, str], number: int
 ) -> None:
-    rewrite(template, replace(place, parameters=given))
+    rewrite(template, replace(machine, parameters=given))
 
     assert functions(template)["WorkerFunction"]["Events"]["Chunks"]["Properties"]["ScalingConfig"] == {
         "MaximumConcurrency": number
     }
 
 
-def test_who_may_send_a_message_may_send_a_batch_and_nothing_else(template: dict[str, Any], place: LocalMachine) -> None:
+def test_a_role_that_may_send_a_message_may_send_a_batch_and_nothing_else(
+    template: dict[str, Any], machine: LocalMachine
+) -> None:
     before = json.dumps(template["Resources"]["SweepRole"])
-    rewrite(template, place)
+    rewrite(template, machine)
 
     assert json.dumps(template["Resources"]["SweepRole"]) == before.replace("sqs:SendMessage", "sqs:SendMessageBatch")
 
 
 def test_gateway_responses_are_read_from_the_template(template: dict[str, Any]) -> None:
-    responses = {kind: (api, arguments) for api, kind, arguments in gateway_responses(template)}
+    responses = {response_type: (api, arguments) for api, response_type, arguments in gateway_responses(template)}
 
     api, throttled = responses["THROTTLED"]
     assert api == "Api"
@@ -189,11 +189,11 @@ def test_gateway_responses_are_read_from_the_template(template: dict[str, Any]) 
     assert set(responses) == set(template["Resources"]["Api"]["Properties"]["GatewayResponses"])
 
 
-def test_the_last_command_of_a_dockerfile_counts(tmp_path: Path) -> None:
+def test_the_last_read_handler_a_dockerfile_counts(tmp_path: Path) -> None:
     dockerfile = tmp_path / "Dockerfile"
     dockerfile.write_text('FROM one\nCMD ["first.handler"]\nFROM two\nCMD ["handler.handler"]\n')
 
-    assert command_of(dockerfile) == "handler.handler"
+    assert read_handler(dockerfile) == "handler.handler"
 
 
 @pytest.mark.parametrize("lines", ["FROM one\n", 'CMD ["python", "handler.py"]\n', "CMD []\n", "CMD [1]\n"])
@@ -202,4 +202,4 @@ def test_a_command_that_names_no_handler_is_refused(tmp_path: Path, lines: str) 
     dockerfile.write_text(lines)
 
     with pytest.raises(ValueError, match="must name the handler"):
-        command_of(dockerfile)
+        read_handler(dockerfile)

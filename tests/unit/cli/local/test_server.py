@@ -1,4 +1,4 @@
-"""The API's own port adds the prefix of the deployed API and nothing else; the emulated AWS answers no web page."""
+"""The API's port only adds the prefix of the deployed API. The emulated AWS refuses requests from web pages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Message = MutableMapping[str, Any]
 
 
 class Backend:
-    """An ASGI app that notes what it was asked."""
+    """An ASGI app that records the scope of each request."""
 
     def __init__(self) -> None:
         self.scopes: list[Message] = []
@@ -44,7 +44,7 @@ def ask(app: ApiPort, scope: Message) -> list[Message]:
     sent: list[Message] = []
 
     async def receive() -> Message:
-        raise AssertionError("the body is the backend's to read")
+        raise AssertionError("only the backend reads the body")
 
     async def send(message: Message) -> None:
         sent.append(message)
@@ -61,15 +61,15 @@ def route(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("path", ["/", "/v1/classification", "//v1/classification", "/_ministack/reset"])
-def test_a_request_to_the_api_gets_its_prefix_and_keeps_the_rest(route: Path, path: str) -> None:
+def test_a_request_to_the_api_gets_the_prefix_and_keeps_the_rest(route: Path, path: str) -> None:
     backend, scope = Backend(), http(path)
 
     ask(ApiPort(backend, 80, route), scope)
 
-    (seen,) = backend.scopes
-    assert seen["path"] == "/restapis/abc/prod/_user_request_" + path
-    assert seen["raw_path"] == seen["path"].encode()
-    assert {**seen, "path": path, "raw_path": path.encode()} == scope
+    (forwarded,) = backend.scopes
+    assert forwarded["path"] == "/restapis/abc/prod/_user_request_" + path
+    assert forwarded["raw_path"] == forwarded["path"].encode()
+    assert {**forwarded, "path": path, "raw_path": path.encode()} == scope
 
 
 def test_an_escaped_path_stays_escaped(route: Path) -> None:
@@ -81,7 +81,7 @@ def test_an_escaped_path_stays_escaped(route: Path) -> None:
 
 
 @pytest.mark.parametrize("header", [b"origin", b"sec-fetch-site"])
-def test_the_emulated_aws_does_not_answer_web_pages(route: Path, header: bytes) -> None:
+def test_the_emulated_aws_refuses_requests_from_web_pages(route: Path, header: bytes) -> None:
     backend = Backend()
 
     headers = [(b"host", b"127.0.0.1:81"), (header, b"https://a.example")]
@@ -102,7 +102,7 @@ def test_the_emulated_aws_does_not_answer_web_pages(route: Path, header: bytes) 
         [],
     ],
 )
-def test_the_emulated_aws_does_not_answer_to_another_name(route: Path, hosts: list[bytes]) -> None:
+def test_the_emulated_aws_refuses_other_host_names(route: Path, hosts: list[bytes]) -> None:
     backend = Backend()
 
     scope = http("/_ministack/reset", port=81, headers=[(b"host", host) for host in hosts])
@@ -112,7 +112,7 @@ def test_the_emulated_aws_does_not_answer_to_another_name(route: Path, hosts: li
 
 
 @pytest.mark.parametrize("host", [b"127.0.0.1:81", b"localhost:81", b"LocalHost:81", b"localhost"])
-def test_the_emulated_aws_answers_to_this_machines_names(route: Path, host: bytes) -> None:
+def test_the_emulated_aws_accepts_this_machines_host_names(route: Path, host: bytes) -> None:
     backend = Backend()
 
     ask(ApiPort(backend, 80, route), http("/restapis", port=81, headers=[(b"host", host)]))
@@ -120,7 +120,7 @@ def test_the_emulated_aws_answers_to_this_machines_names(route: Path, host: byte
     assert len(backend.scopes) == 1
 
 
-def test_the_api_answers_web_pages_and_to_any_name(route: Path) -> None:
+def test_the_api_accepts_web_pages_and_any_host_name(route: Path) -> None:
     backend = Backend()
 
     headers = [(b"host", b"my-machine.example"), (b"origin", b"https://a.example")]
@@ -130,7 +130,7 @@ def test_the_api_answers_web_pages_and_to_any_name(route: Path) -> None:
 
 
 @pytest.mark.parametrize("scope", [http("/restapis", port=81), {"type": "lifespan"}])
-def test_other_ports_and_the_servers_own_events_pass_as_they_are(route: Path, scope: Message) -> None:
+def test_the_emulated_aws_and_the_servers_events_are_passed_on_unchanged(route: Path, scope: Message) -> None:
     backend = Backend()
 
     ask(ApiPort(backend, 80, route), scope)
@@ -138,7 +138,7 @@ def test_other_ports_and_the_servers_own_events_pass_as_they_are(route: Path, sc
     assert backend.scopes == [scope]
 
 
-def test_before_the_deployment_there_is_an_answer_that_says_so(tmp_path: Path) -> None:
+def test_before_the_deployment_the_api_is_overloaded(tmp_path: Path) -> None:
     backend = Backend()
 
     start, body = ask(ApiPort(backend, 80, tmp_path / "route.json"), http("/v1/health"))
