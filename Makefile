@@ -71,7 +71,7 @@ $(VENV)/.for-start: pyproject.toml $(VENV)/pyvenv.cfg
 
 $(VENV)/.for-test: pyproject.toml $(VENV)/.for-start
 	@echo "Installing what the tests need, once ..."
-	@$(BIN)/python $(PIP_INSTALL) --editable ".[onnx,torch,local,training,test]" \
+	@$(BIN)/python $(PIP_INSTALL) --editable ".[onnx,torch,local,training,test,types]" \
 	  || { echo "error: installing failed, see above. Is the package registry reachable?" >&2; exit 1; }
 	@touch $@
 

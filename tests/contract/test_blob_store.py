@@ -10,7 +10,7 @@ import pytest
 from botocore.config import Config
 from botocore.stub import Stubber
 
-from pigeonhole.aws.s3 import CHUNK_BYTES, S3BlobStore
+from pigeonhole.aws.s3 import READ_BYTES, S3BlobStore
 from pigeonhole.errors import Overloaded, TooLarge, UnfetchableUrl
 from pigeonhole.ports import BlobStore
 from support.fakes import FakeBlobStore
@@ -144,12 +144,12 @@ def test_an_announced_size_above_the_limit_is_refused_without_reading() -> None:
 
 
 def test_the_limit_holds_while_streaming_whatever_was_announced() -> None:
-    body = Body([b"x" * CHUNK_BYTES] * 100)
+    body = Body([b"x" * READ_BYTES] * 100)
 
     with pytest.raises(TooLarge):
-        S3BlobStore(Client(body, 10)).read("photos", "k", 3 * CHUNK_BYTES)
+        S3BlobStore(Client(body, 10)).read("photos", "k", 3 * READ_BYTES)
 
-    assert (body.read, body.closed) == (4 * CHUNK_BYTES, True)
+    assert (body.read, body.closed) == (4 * READ_BYTES, True)
 
 
 def test_a_body_that_breaks_off_is_an_overload() -> None:

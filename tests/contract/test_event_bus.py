@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from pigeonhole.aws.events import BATCH, BATCH_BYTES, JOB_ENDED, SOURCE, UPLOAD_CLASSIFIED, EventBridgeBus
+from pigeonhole.aws.events import JOB_ENDED, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, SOURCE, UPLOAD_CLASSIFIED, EventBridgeBus
 from pigeonhole.contract.messages import AnyEvent, JobEnded, UploadClassified
 from pigeonhole.errors import Overloaded
 from pigeonhole.notifications.job_ended import event_of
@@ -85,7 +85,7 @@ def test_each_kind_of_event_comes_under_its_own_name(bus: Bus) -> None:
 
 
 def test_any_number_of_events_comes_and_none_is_no_fault(bus: Bus) -> None:
-    many = [UPLOAD.model_copy(update={"key": str(number)}) for number in range(2 * BATCH + 3)]
+    many = [UPLOAD.model_copy(update={"key": str(number)}) for number in range(2 * MAX_BATCH_EVENTS + 3)]
 
     bus.port.put([])
     bus.port.put(many)
@@ -129,7 +129,7 @@ class Spy:
 
 
 def test_large_events_come_in_several_calls() -> None:
-    spy, large = Spy(), [UPLOAD.model_copy(update={"labels": ["猫" * (BATCH_BYTES // 9)]}) for _ in range(7)]
+    spy, large = Spy(), [UPLOAD.model_copy(update={"labels": ["猫" * (MAX_BATCH_BYTES // 9)]}) for _ in range(7)]
 
     EventBridgeBus(spy, "jobs").put([EVENT, *large, EVENT])
 
@@ -141,4 +141,4 @@ def test_large_events_come_in_several_calls() -> None:
 @pytest.mark.parametrize("refuses", [0, 1, 2])
 def test_one_refusal_among_many_is_an_overload(refuses: int) -> None:
     with pytest.raises(Overloaded):
-        EventBridgeBus(Spy(refuses), "jobs").put([UPLOAD] * (2 * BATCH + 1))
+        EventBridgeBus(Spy(refuses), "jobs").put([UPLOAD] * (2 * MAX_BATCH_EVENTS + 1))

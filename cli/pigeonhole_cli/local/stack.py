@@ -47,7 +47,8 @@ class LocalStack:
             # A proxy from the environment can't reach this machine.
             config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, proxies={})
             endpoint = {"endpoint_url": self.aws_url, "region_name": REGION, **ROOT_CREDENTIALS}
-            self._clients[service] = boto3.client(service, config=config, **endpoint)
+            create: Any = boto3.client  # its types take only literals as names of services
+            self._clients[service] = create(service, config=config, **endpoint)
         return self._clients[service]
 
     def deploy(

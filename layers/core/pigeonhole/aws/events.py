@@ -1,50 +1,59 @@
-"""The event bus: the adapter behind ports.EventBus."""
+"""The event bus: events on Amazon EventBridge."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pigeonhole.contract.messages import AnyEvent, JobEnded, UploadClassified
 from pigeonhole.errors import Overloaded
 
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
+
 SOURCE, JOB_ENDED, UPLOAD_CLASSIFIED = "pigeonhole", "Job Ended", "Upload Classified"
-TYPES = {JobEnded: JOB_ENDED, UploadClassified: UPLOAD_CLASSIFIED}
-BATCH, BATCH_BYTES = 10, 200_000  # of one PutEvents, which takes 256 KB with all that is around the events
+DETAIL_TYPES = {JobEnded: JOB_ENDED, UploadClassified: UPLOAD_CLASSIFIED}
+# Limits of one PutEvents. It takes 256 KB, which also has to hold what surrounds the events.
+MAX_BATCH_EVENTS, MAX_BATCH_BYTES = 10, 200_000
 
 
 class EventBridgeBus:
-    """The EventBus of a deployment. `client`: a boto3 EventBridge client; `bus`: the bus's name."""
+    """The EventBus of a deployment."""
 
-    def __init__(self, client: Any, bus: str) -> None:
+    def __init__(self, client: EventBridgeClient, bus: str) -> None:
         self._client = client
         self._bus = bus
 
     def put(self, events: Sequence[AnyEvent]) -> None:
-        for entries in _batches([self._entry(event) for event in events]):
+        for entries in _split_into_batches([self._to_entry(event) for event in events]):
             try:
-                refused = self._client.put_events(Entries=entries)["FailedEntryCount"]
+                failed = self._client.put_events(Entries=entries)["FailedEntryCount"]
             except (ClientError, BotoCoreError) as error:
                 raise Overloaded() from error
-            if refused:
+            if failed:
                 raise Overloaded()
 
-    def _entry(self, event: AnyEvent) -> dict[str, str]:
-        kind, detail = TYPES[type(event)], event.model_dump_json()
-        return {"EventBusName": self._bus, "Source": SOURCE, "DetailType": kind, "Detail": detail}
+    def _to_entry(self, event: AnyEvent) -> PutEventsRequestEntryTypeDef:
+        return {
+            "EventBusName": self._bus,
+            "Source": SOURCE,
+            "DetailType": DETAIL_TYPES[type(event)],
+            "Detail": event.model_dump_json(),
+        }
 
 
-def _batches(entries: Sequence[dict[str, str]]) -> Iterator[list[dict[str, str]]]:
-    batch: list[dict[str, str]] = []
-    size = 0
+def _split_into_batches(entries: Sequence[PutEventsRequestEntryTypeDef]) -> Iterator[list[PutEventsRequestEntryTypeDef]]:
+    batch: list[PutEventsRequestEntryTypeDef] = []
+    batch_bytes = 0
     for entry in entries:
-        more = len(entry["Detail"].encode())
-        if batch and (len(batch) == BATCH or size + more > BATCH_BYTES):
+        entry_bytes = len(entry["Detail"].encode())
+        if batch and (len(batch) == MAX_BATCH_EVENTS or batch_bytes + entry_bytes > MAX_BATCH_BYTES):
             yield batch
-            batch, size = [], 0
+            batch, batch_bytes = [], 0
         batch.append(entry)
-        size += more
+        batch_bytes += entry_bytes
     if batch:
         yield batch

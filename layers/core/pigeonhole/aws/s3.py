@@ -1,11 +1,11 @@
-"""Objects in S3: callers' (ports.BlobStore, UploadForms, UploadTags), and the deployment's own (ports.ObjectStore)."""
+"""Objects on Amazon S3: those that a caller names, uploads, and the deployment's own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
@@ -14,15 +14,19 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 from pigeonhole.errors import Overloaded, TooLarge, UnfetchableUrl
 from pigeonhole.uploads.upload_tags import MAX_TAGS
 
-CHUNK_BYTES = 256 * 1024
-UNUSED = "pigeonhole:unused"  # a tag
-DENIED, ABSENT = 403, 404
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import TagTypeDef
+
+READ_BYTES = 256 * 1024  # of an object at a time
+UNUSED_TAG = "pigeonhole:unused"
+DENIED, ABSENT, NOT_ALLOWED, CONFLICT, PRECONDITION_FAILED = 403, 404, 405, 409, 412
 
 
 class S3BlobStore:
-    """Reads with the client that it is given, whose timeouts and retries hold. Safe to use from several threads."""
+    """The BlobStore of a deployment. Its client may be used by several threads."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: S3Client) -> None:
         self._client = client
 
     def read(
@@ -34,21 +38,20 @@ class S3BlobStore:
         version_id: str | None = None,
         on_bytes: Callable[[int], None] | None = None,
     ) -> bytes:
-        """Get an object. See ports.BlobStore."""
         body = BytesIO()
         try:
             answer = self._client.get_object(Bucket=bucket, Key=key, **_version(version_id))
             with closing(answer["Body"]) as stream:
-                _hold(answer["ContentLength"], max_bytes)
-                for chunk in stream.iter_chunks(CHUNK_BYTES):
-                    _hold(body.tell() + len(chunk), max_bytes)
+                _check_size(answer["ContentLength"], max_bytes)
+                for data in stream.iter_chunks(READ_BYTES):
+                    _check_size(body.tell() + len(data), max_bytes)
                     if on_bytes is not None:
-                        on_bytes(len(chunk))
-                    body.write(chunk)
-        except (ClientError, BotoCoreError, UnicodeError) as error:  # UnicodeError: a key that is no UTF-8
-            if _may_pass(error):
+                        on_bytes(len(data))
+                    body.write(data)
+        except (ClientError, BotoCoreError, UnicodeError) as error:  # UnicodeError: an object key that isn't UTF-8
+            if _is_transient(error):
                 raise Overloaded() from error
-            # Absent and denied read the same: whether an object is there is its owner's to tell.
+            # The same message for an absent object and for a denied one: only its owner may say whether an object exists.
             raise UnfetchableUrl(
                 "the s3:// object can't be read; check its bucket and key, and that this service may read it"
             ) from error
@@ -56,139 +59,150 @@ class S3BlobStore:
 
 
 class S3ObjectStore:
-    """The ObjectStore of a deployment: one bucket, with the client that it is given.
+    """The ObjectStore of a deployment, for one bucket.
 
-    What is denied is not absent, but tried again: a policy may be wrong for a while, and nothing is to be lost by that. S3
-    tells the two apart to those who may list the bucket, so each role that reads here may.
+    A denied object isn't an absent one. A policy may be wrong for a while, so the caller has to retry and not lose the object.
+    S3 distinguishes the two only for a role that may list the bucket, so each role that reads here may list it.
     """
 
-    def __init__(self, client: Any, bucket: str) -> None:
+    def __init__(self, client: S3Client, bucket: str) -> None:
         self._client = client
         self._bucket = bucket
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
-        with _calling():
+        with _translated_errors():
             self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type)
 
     def etag(self, key: str) -> str | None:
-        with suppress(_Refused), _calling(ABSENT):
-            found: str = self._client.head_object(Bucket=self._bucket, Key=key)["ETag"]
-            return found
+        with suppress(_Refused), _translated_errors(ABSENT):
+            return self._client.head_object(Bucket=self._bucket, Key=key)["ETag"]
         return None
 
     def replace(self, key: str, data: bytes, content_type: str, known: str | None) -> bool:
-        condition = {"IfNoneMatch": "*"} if known is None else {"IfMatch": known}
-        # 412: another lies there; 409: another is being put there; absent: none lies there any more
-        with suppress(_Refused), _calling(ABSENT, 409, 412):
+        condition: dict[str, Any] = {"IfNoneMatch": "*"} if known is None else {"IfMatch": known}
+        # S3 answers with CONFLICT while another writer puts the object, and with ABSENT if `known` was deleted.
+        with suppress(_Refused), _translated_errors(ABSENT, CONFLICT, PRECONDITION_FAILED):
             self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type, **condition)
             return True
         return False
 
     def get(self, key: str, version_id: str | None = None) -> bytes | None:
-        with suppress(_Refused), _calling(ABSENT):
+        with suppress(_Refused), _translated_errors(ABSENT):
             answer = self._client.get_object(Bucket=self._bucket, Key=key, **_version(version_id))
             with closing(answer["Body"]) as stream:
-                data: bytes = stream.read()
-                return data
+                return stream.read()
         return None
 
     def link(self, key: str, seconds: int) -> str:
-        place = {"Bucket": self._bucket, "Key": key}
-        address: str = self._client.generate_presigned_url("get_object", Params=place, ExpiresIn=seconds)
-        return address
+        parameters = {"Bucket": self._bucket, "Key": key}
+        return self._client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=seconds)
 
     def mark_unused(self, key: str) -> None:
-        # A lifecycle rule removes what is so tagged, by its age. So it is copied onto itself, which makes it new: a job that
-        # was sent before may still read it for as long as a job is kept.
-        place = {"Bucket": self._bucket, "Key": key}
-        self._mark(
+        # A lifecycle rule deletes objects with this tag by their age. The copy onto itself makes the object new, because a job
+        # that was submitted before may read it for as long as a job is stored.
+        self._change(
             self._client.copy_object,
             Key=key,
-            CopySource=place,
+            CopySource={"Bucket": self._bucket, "Key": key},
             TaggingDirective="REPLACE",
-            Tagging=urlencode({UNUSED: "true"}),
-            MetadataDirective="REPLACE",  # a copy onto itself has to change something besides
+            Tagging=urlencode({UNUSED_TAG: "true"}),
+            MetadataDirective="REPLACE",  # S3 refuses a copy onto itself that changes nothing but tags
         )
 
     def mark_used(self, key: str) -> None:
-        self._mark(self._client.delete_object_tagging, Key=key)
+        self._change(self._client.delete_object_tagging, Key=key)
 
-    def _mark(self, operation: Callable[..., Any], **arguments: Any) -> None:
-        with suppress(_Refused), _calling(ABSENT):
+    def _change(self, operation: Callable[..., object], **arguments: Any) -> None:
+        with suppress(_Refused), _translated_errors(ABSENT):
             operation(Bucket=self._bucket, **arguments)
 
 
 class S3UploadForms:
-    """The UploadForms of a deployment: forms that are signed here and taken by S3."""
+    """The UploadForms of a deployment. The forms are signed here, and S3 receives them."""
 
-    def __init__(self, client: Any, bucket: str) -> None:
+    def __init__(self, client: S3Client, bucket: str) -> None:
         self._client = client
         self._bucket = bucket
 
     def form(self, key: str, content_type: str, least: int, most: int, seconds: int) -> tuple[str, dict[str, str]]:
-        fixed = {"Content-Type": content_type}
-        made = self._client.generate_presigned_post(
+        fields = {"Content-Type": content_type}
+        form = self._client.generate_presigned_post(
             Bucket=self._bucket,
             Key=key,
-            Fields=dict(fixed),
-            Conditions=[fixed, ["content-length-range", least, most]],
+            Fields=dict(fields),
+            Conditions=[fields, ["content-length-range", least, most]],
             ExpiresIn=seconds,
         )
-        return made["url"], made["fields"]
+        return form["url"], form["fields"]
 
 
 class S3UploadTags:
-    """The UploadTags of a deployment. S3 replaces all tags of an object at once, so those it has are read first; what others
-    change in between is lost."""
+    """The UploadTags of a deployment.
 
-    def __init__(self, client: Any, bucket: str) -> None:
+    S3 replaces all tags of an object at once, so the adapter reads the present tags first. A tag that another client adds
+    between the two calls is lost.
+    """
+
+    def __init__(self, client: S3Client, bucket: str) -> None:
         self._client = client
         self._bucket = bucket
 
     def add(self, key: str, version_id: str | None, tags: Mapping[str, str]) -> bool:
-        place = {"Bucket": self._bucket, "Key": key, **_version(version_id)}
-        # 405: a mark that it was deleted lies in its place. And no retry would mend a tag that S3 doesn't take. Nor is denied
-        # told apart from absent here: a tag is the least of what is told, and all else would wait for it.
-        with suppress(_Refused), _calling(DENIED, ABSENT, 405, codes=("BadRequest", "InvalidTag")):
-            before = {tag["Key"]: tag["Value"] for tag in self._client.get_object_tagging(**place)["TagSet"]}
+        version: Any = {"Bucket": self._bucket, "Key": key, **_version(version_id)}
+        # S3 answers with NOT_ALLOWED for a delete marker, and with a code for a tag that it never accepts. A denied object is
+        # treated as an absent one here: tags are optional, and a retry would delay the results.
+        with suppress(_Refused), _translated_errors(DENIED, ABSENT, NOT_ALLOWED, codes=("BadRequest", "InvalidTag")):
+            before = {tag["Key"]: tag["Value"] for tag in self._client.get_object_tagging(**version)["TagSet"]}
             after = before | dict(tags)
             if len(after) > MAX_TAGS:
                 return False
             if after != before:
-                tagged = [{"Key": name, "Value": value} for name, value in after.items()]
-                self._client.put_object_tagging(**place, Tagging={"TagSet": tagged})
+                tag_set: list[TagTypeDef] = [{"Key": name, "Value": value} for name, value in after.items()]
+                self._client.put_object_tagging(**version, Tagging={"TagSet": tag_set})
             return True
         return False
 
 
 class _Refused(Exception):
-    """S3 didn't do it, and its answer says something to whoever asked."""
+    """S3 answered with an error that the adapter expects."""
 
 
 @contextmanager
-def _calling(*statuses: int, codes: Collection[str] = ()) -> Iterator[None]:
-    """Raises _Refused where S3 answers with one of these statuses or codes, Overloaded where it fails in any other way."""
+def _translated_errors(*expected: int, codes: Collection[str] = ()) -> Iterator[None]:
+    """Translate the errors of the calls inside.
+
+    Args:
+        expected: HTTP statuses of errors that the adapter expects.
+        codes: S3's codes of such errors.
+
+    Raises:
+        _Refused: S3 answered with an expected error.
+        Overloaded: The call failed in any other way.
+    """
     try:
         yield
     except ClientError as error:
-        says = error.response["ResponseMetadata"]["HTTPStatusCode"] in statuses or error.response["Error"]["Code"] in codes
-        raise (_Refused() if says else Overloaded()) from error
+        is_expected = _status(error) in expected or error.response["Error"]["Code"] in codes
+        raise (_Refused() if is_expected else Overloaded()) from error
     except BotoCoreError as error:
         raise Overloaded() from error
 
 
-def _may_pass(error: Exception) -> bool:
-    """Whether trying again may help: S3 was busy, or the connection broke."""
+def _is_transient(error: Exception) -> bool:
+    """Return whether a retry may help: S3 was busy, or the connection broke."""
     if isinstance(error, ClientError):
-        status, code = error.response["ResponseMetadata"]["HTTPStatusCode"], error.response["Error"]["Code"]
-        return bool(status >= 500 or code == "RequestTimeout")
+        return _status(error) >= 500 or error.response["Error"]["Code"] == "RequestTimeout"
     return isinstance(error, BotoConnectionError | HTTPClientError | IncompleteReadError)
 
 
-def _version(version_id: str | None) -> dict[str, str]:
+def _status(error: ClientError) -> int:
+    return int(error.response["ResponseMetadata"]["HTTPStatusCode"])
+
+
+def _version(version_id: str | None) -> dict[str, Any]:
     return {"VersionId": version_id} if version_id else {}
 
 
-def _hold(count: int, max_bytes: int) -> None:
-    if count > max_bytes:
+def _check_size(size_bytes: int, max_bytes: int) -> None:
+    if size_bytes > max_bytes:
         raise TooLarge(f"the s3:// object is larger than {max_bytes / 1e6:g} MB; use a smaller one")

@@ -1,39 +1,44 @@
-"""Queues in SQS: the adapter behind ports.ChunkQueue and ports.WebhookQueue."""
+"""Queues on Amazon SQS: chunks of jobs, webhooks, and S3's notifications of uploads."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pigeonhole.contract.messages import ChunkMessage, WebhookMessage
 from pigeonhole.errors import Overloaded
 
-BATCH = 10  # messages of one SendMessageBatch
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+
+MAX_BATCH_MESSAGES = 10  # of one SendMessageBatch
 
 
 class SqsQueue:
-    """One queue of a deployment. `client`: a boto3 SQS client; `url`: the queue's.
+    """One queue of a deployment: a ChunkQueue, a WebhookQueue or a RetryQueue.
 
-    Messages are grouped by tenant, which makes a standard queue a fair one: a tenant with many waiting doesn't hold up others.
+    A message's group is its tenant. Groups make a standard queue a fair one: a tenant with many waiting messages doesn't delay
+    the messages of other tenants.
     """
 
-    def __init__(self, client: Any, url: str) -> None:
+    def __init__(self, client: SQSClient, url: str) -> None:
         self._client = client
         self._url = url
 
     def send(self, messages: Sequence[ChunkMessage | WebhookMessage]) -> None:
-        for first in range(0, len(messages), BATCH):
-            entries = [
+        for first in range(0, len(messages), MAX_BATCH_MESSAGES):
+            entries: list[SendMessageBatchRequestEntryTypeDef] = [
                 {"Id": str(number), "MessageBody": message.model_dump_json(), "MessageGroupId": message.tenant_id}
-                for number, message in enumerate(messages[first : first + BATCH])
+                for number, message in enumerate(messages[first : first + MAX_BATCH_MESSAGES])
             ]
             try:
-                refused = self._client.send_message_batch(QueueUrl=self._url, Entries=entries).get("Failed")
+                failed = self._client.send_message_batch(QueueUrl=self._url, Entries=entries).get("Failed")
             except (ClientError, BotoCoreError) as error:
                 raise Overloaded() from error
-            if refused:
+            if failed:
                 raise Overloaded()
 
     def retry_in(self, receipt: str, seconds: int) -> None:

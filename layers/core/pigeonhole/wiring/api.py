@@ -21,7 +21,7 @@ from pigeonhole.tenants.authenticate import Authenticator
 from pigeonhole.tenants.webhook_secrets import WebhookSecretRotator
 from pigeonhole.uploads.create import UploadFormCreator
 from pigeonhole.uploads.read_results import UploadResultReader
-from pigeonhole.wiring.clients import aws_client, job_rules, request_limits
+from pigeonhole.wiring.clients import client_config, job_rules, request_limits
 from pigeonhole.wiring.jobs import JobAdapters, job_results_assembler
 
 LOOKUP_TIMEOUT_S, LOOKUP_ATTEMPTS = 0.5, 2
@@ -65,11 +65,11 @@ def api_services(settings: Settings) -> ApiServices:
 
     session, limits = Session(), request_limits(settings)
     quota = Quota.parse(settings.quota_limit, settings.quota_period)
-    lookups = aws_client(session, "dynamodb", timeout_s=LOOKUP_TIMEOUT_S, attempts=LOOKUP_ATTEMPTS)
+    lookups = session.client("dynamodb", config=client_config(timeout_s=LOOKUP_TIMEOUT_S, attempts=LOOKUP_ATTEMPTS))
     store = DynamoTenantStore(lookups, settings.table_name)
-    hasty = aws_client(session, "dynamodb", timeout_s=settings.rate_counter_timeout_s, attempts=1)
+    hasty = session.client("dynamodb", config=client_config(timeout_s=settings.rate_counter_timeout_s, attempts=1))
     # One attempt: a repeated invocation would infer twice.
-    lambdas = aws_client(session, "lambda", timeout_s=settings.invoke_timeout_s, attempts=1)
+    lambdas = session.client("lambda", config=client_config(timeout_s=settings.invoke_timeout_s, attempts=1))
     classifier = LambdaClassifier(lambdas, settings.classify_function)
     jobs = JobAdapters(session, settings)
     submit = JobSubmitter(

@@ -9,35 +9,32 @@ from pigeonhole.jobs.submit import JobRules
 from pigeonhole.settings import Settings
 
 if TYPE_CHECKING:
-    from boto3.session import Session
+    from botocore.config import Config
 
     from pigeonhole.net.guarded_http import NetRules
 
 CONNECT_TIMEOUT_S = 2.0
 
 
-def aws_client(
-    session: Session,
-    service: str,
-    *,
-    timeout_s: float,
-    attempts: int,
-    connections: int = 10,
-    endpoint_url: str | None = None,
-    **more: Any,
-) -> Any:
-    """A boto3 client that waits `timeout_s` for an answer, tries `attempts` times in all and keeps so many connections."""
+def client_config(*, timeout_s: float, attempts: int, connections: int = 10, **options: Any) -> Config:
+    """Build the configuration of a boto3 client.
+
+    Args:
+        timeout_s: How long a call waits for its answer.
+        attempts: How often a call is made at most, the first one included.
+        connections: How many connections the client keeps open.
+        options: More arguments of botocore's Config.
+    """
     from botocore.config import Config
 
-    config = Config(
+    return Config(
         connect_timeout=min(CONNECT_TIMEOUT_S, timeout_s),
         read_timeout=timeout_s,
         retries={"total_max_attempts": attempts, "mode": "standard"},
         tcp_keepalive=True,
         max_pool_connections=connections,
-        **more,
+        **options,
     )
-    return session.client(service, endpoint_url=endpoint_url, config=config)
 
 
 def request_limits(settings: Settings) -> RequestLimits:

@@ -13,7 +13,7 @@ from pigeonhole.contract.classification import RequestLimits
 from pigeonhole.contract.messages import ModelDescription, S3Grant, StoreLabelImagesCommand
 from pigeonhole.object_keys import incoming_grant, label_images_grant, uploads_grant
 from pigeonhole.settings import Settings
-from pigeonhole.wiring.clients import aws_client, net_rules, request_limits
+from pigeonhole.wiring.clients import client_config, net_rules, request_limits
 
 if TYPE_CHECKING:
     from pigeonhole.inference.pipeline import InferencePipeline
@@ -61,7 +61,8 @@ def classify_services(settings: Settings) -> ClassifyServices:
         batch=settings.encode_batch,
         workers=encode_workers(settings, os.environ),
     )
-    s3 = aws_client(Session(), "s3", timeout_s=settings.fetch_timeout_s, attempts=2, connections=settings.fetch_workers)
+    s3_config = client_config(timeout_s=settings.fetch_timeout_s, attempts=2, connections=settings.fetch_workers)
+    s3 = Session().client("s3", config=s3_config)
     client = GuardedClient(net_rules(settings, timeout_s=settings.fetch_timeout_s))
     sources = Sources(client, S3BlobStore(s3))
     limits = ChunkLimits(

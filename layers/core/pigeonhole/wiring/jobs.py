@@ -24,11 +24,14 @@ from pigeonhole.tenants.ports import SecretStore, TenantStore
 from pigeonhole.uploads.ingest import UploadIngester
 from pigeonhole.uploads.ports import UploadForms, UploadResultStore, UploadTags
 from pigeonhole.uploads.publish_results import JobResultsPublisher, UploadResultsPublisher
-from pigeonhole.wiring.clients import aws_client, job_rules, net_rules, request_limits
+from pigeonhole.wiring.clients import client_config, job_rules, net_rules, request_limits
 from pigeonhole.wiring.inference import classify_services
 
 if TYPE_CHECKING:
     from boto3.session import Session
+    from botocore.config import Config
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
 
     from pigeonhole.aws.sqs import SqsQueue
     from pigeonhole.jobs.worker import ChunkWorker
@@ -124,33 +127,27 @@ class JobAdapters:
     def bus(self) -> EventBus:
         from pigeonhole.aws.events import EventBridgeBus
 
-        return EventBridgeBus(self._client("events"), self.settings.event_bus)
+        client = self.session.client("events", endpoint_url=self.endpoint_url, config=self._config())
+        return EventBridgeBus(client, self.settings.event_bus)
 
     @cached_property
-    def _buckets(self) -> Any:
-        # The signature of links: boto3's default is an older one, which newer regions and encrypted buckets refuse.
-        # And their host: by default the one of all regions, which redirects where the signature doesn't hold.
-        return self._client("s3", signature_version="s3v4", s3={"addressing_style": "virtual"})
+    def _buckets(self) -> S3Client:
+        # A presigned URL needs signature v4: boto3's default is older, and newer regions and encrypted buckets refuse it.
+        # It also needs the region's own host: the default host of all regions redirects, and a redirect breaks the signature.
+        config = self._config(signature_version="s3v4", s3={"addressing_style": "virtual"})
+        return self.session.client("s3", endpoint_url=self.endpoint_url, config=config)
 
     @cached_property
-    def _table(self) -> Any:
-        return self._client("dynamodb")
+    def _table(self) -> DynamoDBClient:
+        return self.session.client("dynamodb", endpoint_url=self.endpoint_url, config=self._config())
 
     def _queue(self, url: str) -> SqsQueue:
         from pigeonhole.aws.sqs import SqsQueue
 
-        return SqsQueue(self._client("sqs"), url)
+        return SqsQueue(self.session.client("sqs", endpoint_url=self.endpoint_url, config=self._config()), url)
 
-    def _client(self, service: str, **more: Any) -> Any:
-        return aws_client(
-            self.session,
-            service,
-            endpoint_url=self.endpoint_url,
-            timeout_s=JOB_TIMEOUT_S,
-            attempts=JOB_ATTEMPTS,
-            connections=CONNECTIONS,
-            **more,
-        )
+    def _config(self, **options: Any) -> Config:
+        return client_config(timeout_s=JOB_TIMEOUT_S, attempts=JOB_ATTEMPTS, connections=CONNECTIONS, **options)
 
 
 def job_results_assembler(jobs: JobAdapters, job_reader: JobReader) -> JobResultsAssembler:

@@ -22,11 +22,13 @@ def api_key_manager(stack_name: str, endpoint_url: str | None = None) -> ApiKeyM
     Raises NotFound if there is no such stack or if it isn't one of this template.
     """
     from pigeonhole.aws.apigateway import ApiGatewayKeys
-    from pigeonhole.aws.cloudformation import stack_outputs
+    from pigeonhole.aws.cloudformation import read_stack_outputs
     from pigeonhole.aws.dynamodb.tenants import DynamoTenantStore
 
     session = _operator_session(local=endpoint_url is not None)
-    outputs = stack_outputs(session.client("cloudformation", endpoint_url=endpoint_url), stack_name, "TableName", "UsagePlanId")
+    outputs = read_stack_outputs(
+        session.client("cloudformation", endpoint_url=endpoint_url), stack_name, "TableName", "UsagePlanId"
+    )
     return ApiKeyManager(
         registry=ApiGatewayKeys(session.client("apigateway", endpoint_url=endpoint_url), outputs["UsagePlanId"]),
         store=DynamoTenantStore(session.client("dynamodb", endpoint_url=endpoint_url), outputs["TableName"]),
@@ -35,11 +37,11 @@ def api_key_manager(stack_name: str, endpoint_url: str | None = None) -> ApiKeyM
 
 def job_redriver(stack_name: str, endpoint_url: str | None = None) -> JobRedriver:
     """Build what `pigeonhole jobs redrive` calls. `endpoint_url` and what is raised: as of `api_key_manager`."""
-    from pigeonhole.aws.cloudformation import stack_outputs
+    from pigeonhole.aws.cloudformation import read_stack_outputs
 
     session = _operator_session(local=endpoint_url is not None)
     needed = ("TableName", "JobBucketName", "ChunkQueueUrl")
-    outputs = stack_outputs(session.client("cloudformation", endpoint_url=endpoint_url), stack_name, *needed)
+    outputs = read_stack_outputs(session.client("cloudformation", endpoint_url=endpoint_url), stack_name, *needed)
     table, bucket, queue = (outputs[name] for name in needed)
     jobs = JobAdapters(session, Settings(table_name=table, job_bucket=bucket, job_queue=queue), endpoint_url)
     return JobRedriver(tenants=jobs.tenants, store=jobs.store, objects=jobs.objects, queue=jobs.queue, secrets=jobs.secrets)

@@ -45,7 +45,7 @@ def _to_supported(value: object) -> object:
 
 def _to_plain(value: Any) -> Any:
     if isinstance(value, Binary):
-        return bytes(value)
+        return getattr(value, "value")  # noqa: B009 - boto3's types don't know this attribute
     if isinstance(value, dict):
         return {name: _to_plain(inner) for name, inner in value.items()}
     if isinstance(value, list):
