@@ -109,7 +109,7 @@ def test_nothing_is_left_to_look_after_once_an_end_is_told() -> None:
     assert (told.notification, told.due_at) == (NotificationStatus.PUBLISHED, None)
 
 
-@pytest.mark.parametrize("status", set(JobStatus) - ENDED)
+@pytest.mark.parametrize("status", sorted(set(JobStatus) - ENDED))
 def test_what_has_not_ended_has_no_end_to_tell(status: JobStatus) -> None:
     job = in_state(status)
     for change in (

@@ -162,7 +162,7 @@ def test_an_unknown_tenant_is_not_found() -> None:
         jobs.redriver.redrive("nobody", old.id)
 
 
-@pytest.mark.parametrize("job_id", ["nonsense", new_id(0)])
+@pytest.mark.parametrize("job_id", ["nonsense", new_id(0)], ids=["no id", "an id"])
 def test_an_unknown_job_is_not_found(job_id: str) -> None:
     with pytest.raises(NotFound, match="no job"):
         Jobs().redriver.redrive("acme", job_id)
