@@ -31,7 +31,7 @@ def _work(record: SQSRecord, time_left_s: Callable[[], float]) -> None:
         return
     try:
         worker = wiring.chunk_worker(wiring.settings())
-        parts = worker.process(message, time_left_s, tries=tries_of(record), is_last_try=tries_of(record) >= TRIES)
+        parts = worker.process(message, time_left_s, attempt=tries_of(record), is_last_attempt=tries_of(record) >= TRIES)
     except Exception as error:  # its message may quote a sample, which no log may hold
         seen.failed("chunk_failed")
         seen.logger.error("a chunk could not be done", job_id=message.job_id, start=message.start, trace=stack_trace(error))

@@ -15,8 +15,10 @@ import pytest
 from pigeonhole import wiring
 from pigeonhole.aws.events import SOURCE, UPLOAD_CLASSIFIED
 from pigeonhole.aws.lambda_events import RETRY_S
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, JobInput, UploadClassified, UploadedFile
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, UploadClassified
+from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.errors import Overloaded
+from pigeonhole.jobs.records import decode_job_input
 from pigeonhole.object_keys import upload_result_key
 from pigeonhole.observability import observer
 from pigeonhole_cli.local.stack import read_template
@@ -99,8 +101,8 @@ def failed(answer: dict[str, Any]) -> list[str]:
 
 
 def taken(jobs: Jobs) -> list[UploadedFile]:
-    kept = [JobInput.model_validate_json(data) for key, data in jobs.objects.objects.items() if key.startswith("inputs/")]
-    return [upload for each in kept for upload in each.objects]
+    kept = [decode_job_input(data) for key, data in jobs.objects.objects.items() if key.startswith("inputs/")]
+    return [upload for each in kept for upload in each.uploads]
 
 
 # --- the samples -------------------------------------------------------------------------------------------------------------

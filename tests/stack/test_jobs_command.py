@@ -120,4 +120,4 @@ def test_what_no_worker_could_do_is_redriven_once(shell: JobShell, deployed: Dep
     assert shell("redrive", shell.tenant, dead).strip() == made["job"]
     shell("wait", dead, exit_code=3)
     shell("redrive", shell.tenant, made["job"], exit_code=1)
-    assert "nothing in the job was given up" in shell.stderr
+    assert "no sample of the job was abandoned" in shell.stderr

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from pigeonhole.contract.classification import RequestLimits
+from pigeonhole.contract.classification import Sample
 from pigeonhole.contract.jobs import JobStatus
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, JobInput, Span, UploadedFile
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, Span
+from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.errors import NotFound, UnreadableImage
 from pigeonhole.ids import new_id
 from pigeonhole.jobs.job import Job
+from pigeonhole.jobs.records import JobInput, decode_job_input, encode_job_input
 from pigeonhole.jobs.redrive import CannotRedrive
 from pigeonhole.object_keys import job_input_key
 from support.job_fixtures import ACME, BAD, Jobs, request
@@ -31,8 +33,7 @@ def died(jobs: Jobs, count: int, dead: tuple[int, ...], **more: object) -> Job:
 
 
 def kept(jobs: Jobs, job: Job) -> JobInput:
-    data = jobs.objects.objects[job_input_key(job.tenant_id, job.id)]
-    return JobInput.model_validate_json(data, context=RequestLimits(max_samples=10_000))
+    return decode_job_input(jobs.objects.objects[job_input_key(job.tenant_id, job.id)])
 
 
 def test_the_dead_samples_alone_become_a_job() -> None:
@@ -146,10 +147,10 @@ def test_two_jobs_are_redriven_as_two() -> None:
 def test_samples_above_the_default_limits_are_taken_as_they_were_taken_before() -> None:
     jobs = Jobs()
     old = died(jobs, 4, (0,))
-    large = kept(jobs, old).model_dump()
-    large["request"]["dataset"][0]["value"] = "x" * 9_000
-    data = JobInput.model_validate(large, context=RequestLimits(max_text_chars=9_000)).model_dump_json(exclude_none=True)
-    jobs.objects.objects[job_input_key("acme", old.id)] = data.encode()
+    job_input = kept(jobs, old)
+    dataset = [Sample.model_construct(type="text", value="x" * 9_000), *job_input.request.dataset[1:]]
+    large = replace(job_input, request=job_input.request.model_copy(update={"dataset": dataset}))
+    jobs.objects.objects[job_input_key("acme", old.id)] = encode_job_input(large)
 
     assert jobs.redriver.redrive("acme", old.id).job.total == 4
 
@@ -175,7 +176,7 @@ def test_a_job_of_another_tenant_and_one_whose_time_is_over_are_not_found() -> N
         jobs.redriver.redrive("zeta", old.id)
 
     jobs.now = old.expires_at
-    with pytest.raises(NotFound, match="no longer"):
+    with pytest.raises(NotFound, match="expired"):
         jobs.redriver.redrive("acme", old.id)
 
 
@@ -203,7 +204,7 @@ def test_a_job_in_which_nothing_died_makes_none() -> None:
     old = died(jobs, 1, (), dataset=[{"type": "text", "value": BAD}])
     assert old.status is JobStatus.FAILED
 
-    with pytest.raises(CannotRedrive, match="nothing in the job was given up"):
+    with pytest.raises(CannotRedrive, match="no sample of the job was abandoned"):
         jobs.redriver.redrive("acme", old.id)
     assert list(jobs.store.jobs) == [("acme", old.id)]
 
@@ -213,7 +214,7 @@ def test_samples_that_are_no_longer_kept_are_told() -> None:
     old = died(jobs, 4, (0,))
     del jobs.objects.objects[job_input_key("acme", old.id)]
 
-    with pytest.raises(CannotRedrive, match="no longer kept"):
+    with pytest.raises(CannotRedrive, match="have expired"):
         jobs.redriver.redrive("acme", old.id)
 
 
@@ -226,7 +227,7 @@ def test_a_caller_is_told_no_more_of_a_dead_sample_than_before() -> None:
     assert shown.errors is not None
     assert {fault.code for fault in shown.errors} == {"internal_error"}
     assert jobs.reader.read_part_results(old)[0][0] == Span(0, 4)
-    assert "gave_up" not in shown.model_dump_json()
+    assert "abandoned" not in shown.model_dump_json()
 
 
 def dropped(name: str, **more: Any) -> UploadedFile:
@@ -245,7 +246,7 @@ def test_of_a_job_of_files_the_dead_samples_files_go_on() -> None:
     made = jobs.redriver.redrive("acme", old.id)
 
     assert (made.samples, made.job.has_uploads) == ([0, 1, 2, 3, 8, 9], True)
-    assert kept(jobs, made.job).objects == tuple(uploads[index] for index in made.samples)
+    assert kept(jobs, made.job).uploads == tuple(uploads[index] for index in made.samples)
 
 
 def test_of_a_list_no_result_is_told_by_the_part_of_it_that_is_redriven() -> None:
@@ -259,4 +260,4 @@ def test_of_a_list_no_result_is_told_by_the_part_of_it_that_is_redriven() -> Non
     made = jobs.redriver.redrive("acme", old.id)
 
     assert (made.samples, made.job.has_uploads) == ([0, 1, 2, 3], False)
-    assert kept(jobs, made.job).objects == ()
+    assert kept(jobs, made.job).uploads == ()

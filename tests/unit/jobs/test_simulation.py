@@ -197,7 +197,7 @@ class Histories(RuleBasedStateMachine):
         count = self.received[id(message)] = self.received.get(id(message), 0) + 1
 
         def process() -> Any:
-            return self.jobs.worker.process(message, lambda: time_left_s, tries=count, is_last_try=count >= RECEIVES)
+            return self.jobs.worker.process(message, lambda: time_left_s, attempt=count, is_last_attempt=count >= RECEIVES)
 
         failed = isinstance(self.survive(process, fate), Exception)
         if failed and count >= RECEIVES:

@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from pigeonhole.contract.classification import RequestLimits
 from pigeonhole.contract.jobs import MAX_WEBHOOK_URL, JobStatus, Preference
-from pigeonhole.contract.messages import JobInput
 from pigeonhole.errors import IdempotencyMismatch, InvalidRequest, NotFound, Overloaded
 from pigeonhole.jobs.job import LEASE_S, IdempotencyClaim, IdempotencyKey, Job
+from pigeonhole.jobs.records import decode_job_input
 from pigeonhole.jobs.webhook import Webhook
 from pigeonhole.object_keys import job_input_key
 from support.job_fixtures import ACME, HOOK, ZETA, Jobs, job_id, request
@@ -32,9 +31,7 @@ def test_a_job_is_written_queued_and_its_samples_are_kept() -> None:
     assert (job.status, job.total, job.chunk_size, job.expires_at) == (JobStatus.QUEUED, 10, 4, 2_000)
     assert jobs.job(job) == job
     assert [(it.start, it.stop) for it in jobs.queue.sent] == [(0, 4), (4, 8), (8, 10)]
-    kept = JobInput.model_validate_json(
-        jobs.objects.objects[job_input_key("acme", job.id)], context=RequestLimits(max_samples=10)
-    )
+    kept = decode_job_input(jobs.objects.objects[job_input_key("acme", job.id)])
     assert (kept.request, kept.log_id) == (request(10), "log-1")
 
 

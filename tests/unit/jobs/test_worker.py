@@ -12,7 +12,8 @@ import pytest
 
 from pigeonhole.contract.classification import LabelScore
 from pigeonhole.contract.jobs import JobResponse, JobStatus
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, S3Grant, Span, UploadedFile
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, S3Grant, Span
+from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.errors import Overloaded, UnfetchableUrl, UnreadableImage
 from pigeonhole.jobs.job import Part
 from pigeonhole.jobs.parts import INLINE_BYTES
@@ -113,7 +114,7 @@ def test_a_label_whose_host_does_not_answer_is_fetched_once_more(failures: int, 
 
 @pytest.mark.parametrize(
     ("left", "said"),
-    [(None, "no longer kept"), (b"", "another version"), (b"{}", "another version"), (b"no json", "another version")],
+    [(None, "have expired"), (b"", "another version"), (b"{}", "another version"), (b"no json", "another version")],
 )
 def test_samples_that_are_gone_or_unreadable_fail_and_are_not_tried_again(left: bytes | None, said: str) -> None:
     jobs = Jobs()
@@ -345,7 +346,7 @@ def test_a_sample_that_ends_each_worker_does_not_cost_those_before_it() -> None:
 
     for tries in (1, 2, 3):
         with pytest.raises(MemoryError):
-            jobs.worker.process(chunk, lambda: 100, tries=tries, is_last_try=tries == 3)
+            jobs.worker.process(chunk, lambda: 100, attempt=tries, is_last_attempt=tries == 3)
         done.append(jobs.job(job).processed)
     jobs.dead_letters.fail(chunk)
 
@@ -362,7 +363,7 @@ def test_a_message_that_comes_again_is_done_in_pieces() -> None:
     read: list[str] = []
     real = jobs.objects.get
     jobs.objects.get = lambda key: (read.append(key), real(key))[1]
-    parts = jobs.worker.process(jobs.take(), lambda: 100, tries=2)
+    parts = jobs.worker.process(jobs.take(), lambda: 100, attempt=2)
 
     assert [len(part.span) for part in parts] == [2] * 10
     assert read == [job_input_key("acme", job.id)], "once for all pieces"
@@ -376,7 +377,7 @@ def test_a_message_that_comes_again_is_sent_on_when_time_is_up_between_two_piece
     job = jobs.submitted(20)
     left = iter([100.0, 90.0, 29.0])
 
-    parts = jobs.worker.process(jobs.take(), lambda: next(left), tries=2)
+    parts = jobs.worker.process(jobs.take(), lambda: next(left), attempt=2)
 
     assert [part.span for part in parts] == [Span(0, 2), Span(2, 4)]
     assert [(it.start, it.stop) for it in jobs.queue.sent] == [(4, 20)]
@@ -565,7 +566,7 @@ def test_on_its_last_try_a_message_no_longer_waits_for_what_s3_is_too_busy_to_gi
     waiting = jobs.take()
     with pytest.raises(Overloaded):
         jobs.worker.process(waiting, lambda: 100)
-    (part,) = jobs.worker.process(waiting, lambda: 100, is_last_try=True)
+    (part,) = jobs.worker.process(waiting, lambda: 100, is_last_attempt=True)
 
     assert asked == [True, False]
     assert part.succeeded == 4

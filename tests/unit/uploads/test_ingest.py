@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from pigeonhole.contract.classification import UNLIMITED, LabelSetRef, RequestLimits
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, JobInput, UploadedFile
+from pigeonhole.contract.classification import LabelSetRef, RequestLimits
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
+from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Job
+from pigeonhole.jobs.records import JobInput, decode_job_input
 from pigeonhole.object_keys import job_input_key
 from pigeonhole.tenants.tenant import Tenant
 from pigeonhole.uploads.ingest import STOP_S, IngestSummary
@@ -59,8 +61,8 @@ def take(jobs: Jobs, *uploads: UploadedFile) -> IngestSummary:
 def taken(jobs: Jobs) -> list[tuple[Job, JobInput]]:
     """The jobs there are, and what they work on, by their first files."""
     data = [(job, jobs.objects.objects[job_input_key(job.tenant_id, job.id)]) for job in jobs.store.jobs.values()]
-    found = [(job, JobInput.model_validate_json(each, context=UNLIMITED)) for job, each in data]
-    return sorted(found, key=lambda each: each[1].objects[0].key)
+    found = [(job, decode_job_input(each)) for job, each in data]
+    return sorted(found, key=lambda each: each[1].uploads[0].key)
 
 
 def finish(jobs: Jobs) -> None:
@@ -85,7 +87,7 @@ def test_a_batch_becomes_a_job_of_its_images_one_of_its_texts_and_one_of_each_li
     done = take(jobs, *images, *texts, *lists)
 
     assert done == IngestSummary(jobs=4, samples=7)
-    samples = {tuple(it.key for it in kept.objects): kept.request.dataset for _, kept in taken(jobs)}
+    samples = {tuple(it.key for it in kept.uploads): kept.request.dataset for _, kept in taken(jobs)}
     assert {keys: [sample.value for sample in dataset] for keys, dataset in samples.items()} == {
         tuple(it.key for it in images): [f"s3://uploads/{it.key}" for it in images],
         tuple(it.key for it in texts): ["3", "fünf 5"],
@@ -104,8 +106,8 @@ def test_a_job_says_its_set_and_which_versions_its_files_have() -> None:
     assert of_text.label_set == of_image.label_set == LabelSetRef(name="numbers", version=1)
     assert of_text.has_uploads
     assert of_image.has_uploads
-    assert kept.objects == (image,)
-    assert lines.objects == (text.model_copy(update={"samples": 2, "is_lines": True}),)
+    assert kept.uploads == (image,)
+    assert lines.uploads == (text.model_copy(update={"samples": 2, "is_lines": True}),)
     assert (kept.log_id, kept.request.scores, [label.name for label in kept.request.labels]) == ("log-1", True, ["even", "odd"])
 
 
@@ -338,7 +340,7 @@ def test_lines_are_not_asked_for_scores() -> None:
     jobs = made()
     take(jobs, drop(jobs, "1.jsonl", lines(TWO)), drop(jobs, "1.txt", b"7"))
 
-    asked = [JobInput.model_validate_json(data).request for data in jobs.objects.objects.values()]
+    asked = [decode_job_input(data).request for data in jobs.objects.objects.values()]
     assert {request.scores for request in asked if len(request.dataset) == 1} == {True, False}
 
 

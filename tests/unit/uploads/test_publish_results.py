@@ -12,7 +12,8 @@ import pytest
 
 from pigeonhole.contract.classification import LabelScore, LabelSetRef, SampleFault
 from pigeonhole.contract.jobs import Progress
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, UploadClassified, UploadedFile
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, UploadClassified
+from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import LEASE_S, Job
 from pigeonhole.object_keys import job_input_key, upload_result_key

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pigeonhole.api.answers import to_classification_response
 from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse, RequestLimits, parse_as
 from pigeonhole.contract.jobs import JOBS, LACKING, JobRequest, JobStatus, Preference
-from pigeonhole.contract.messages import ClassifyCommand, PartResults, Span, as_error, error_of
+from pigeonhole.contract.messages import ClassifyCommand, Span, as_error, error_of
 from pigeonhole.errors import Fault, JobFinished, Overloaded, TimedOut, from_code
 from pigeonhole.jobs.job import IdempotencyKey, Job
 from pigeonhole.jobs.read import JobReader
-from pigeonhole.jobs.results import JobResults, collect
+from pigeonhole.jobs.results import JobResults, PartResults, collect
 from pigeonhole.jobs.submit import JobSubmitter
 from pigeonhole.label_sets.apply import LabelSetApplier
 from pigeonhole.ports import ClassifierClient

@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from pydantic import BaseModel, ValidationError
 
-from pigeonhole.contract.messages import UploadedFile
+from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.observability import Observer
 
 RETRY_S = 30  # after the first try

@@ -1,10 +1,10 @@
-"""What crosses an invocation or a queue, and what jobs keep as objects: versioned, validated on receipt.
+"""What crosses an invocation, a queue or the event bus: versioned, validated on receipt.
 
 functions/api sends a `ClassifyCommand` to functions/classify and gets a `ClassifyReply`; `DescribeCommand` asks the same
 function what it runs (deep health, GET /v1/models). A reply carries either a result or an error from errors.py, by its code.
-`ChunkMessage` goes to functions/worker by the queue; it finds its samples in a `JobInput` and leaves `PartResults`. When a job
-has ended, functions/notify sends a `JobEnded` to the event bus and a `WebhookMessage` to functions/webhooks; of a job of
-uploaded objects an `UploadClassified` for each of them, too.
+`ChunkMessage` goes to functions/worker by the queue; jobs/records.py has the samples and results that it stands for. When a job
+has ended, functions/notify sends a `JobEnded` to the event bus and a `WebhookMessage` to functions/webhooks. For a job of
+uploads, it also sends an `UploadClassified` for each of them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-from pigeonhole.contract.classification import UNLIMITED, ClassificationRequest, LabelScore, SampleFault
+from pigeonhole.contract.classification import ClassificationRequest, LabelScore, SampleFault
 from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.errors import Fault, InternalError, PigeonholeError, from_code
 
@@ -154,44 +154,6 @@ class ChunkMessage(_JobMessage):
         if self.start >= self.stop:
             raise ValueError("stop must be above start")
         return self
-
-
-class UploadedFile(BaseModel):
-    """A file in the upload bucket, as S3's notification told it. `sequencer`: hex digits, by which S3 orders what happened to a
-    key; `samples`: how many of a job's samples are its; `is_lines`: they are its lines."""
-
-    model_config = KEPT
-    key: Annotated[str, Field(min_length=1)]
-    version_id: str | None = None
-    sequencer: Annotated[str, Field(pattern=r"^[0-9A-Fa-f]{1,64}$")]
-    size: Annotated[int, Field(ge=0)]
-    samples: Annotated[int, Field(ge=1)] = 1
-    is_lines: bool = False
-
-
-class JobInput(_Message):
-    """What a job works on, kept as an object for its workers. `objects`: the files that its samples came in, in their order."""
-
-    model_config = KEPT
-    kind: Literal["job_input"] = "job_input"
-    log_id: str
-    request: ClassificationRequest
-    objects: tuple[UploadedFile, ...] = ()
-
-    @classmethod
-    def read(cls, data: bytes) -> JobInput:
-        """Read what was kept: it was held to the deployment's limits when it came. Raises ValidationError."""
-        return cls.model_validate_json(data, context=UNLIMITED)
-
-
-class PartResults(_Message):
-    """A part's results: of its samples one by one, or the one error of them all. `gave_up`: no worker could do them."""
-
-    model_config = KEPT
-    result: ChunkResult | None = None
-    error: ErrorReply | None = None
-    # Beside the error, whose code others share and whose words may change while a part is kept.
-    gave_up: Literal[True] | None = None
 
 
 class WebhookMessage(_JobMessage):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictInt, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationInfo, field_validator, model_validator
 
 from pigeonhole.contract.classification import Input, Model, RequestLimits, SetName, Text, limits_of
 from pigeonhole.contract.validation import within
@@ -43,6 +43,27 @@ _KINDS = {"text/plain": FileKind.TEXT, "application/jsonl": FileKind.LINES}
 def kind_of_type(content_type: str) -> FileKind:
     """How a file of that type is read."""
     return _KINDS.get(content_type, FileKind.IMAGE)
+
+
+class UploadedFile(BaseModel):
+    """A file in the upload bucket, as S3's notification describes it.
+
+    Attributes:
+        key: Its object key.
+        version_id: Its version, None if the bucket has no versions.
+        sequencer: Hex digits, by which S3 orders the events of one object key.
+        size: Its bytes.
+        samples: How many samples of its job came from it.
+        is_lines: Whether each line of it is a sample.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+    key: Annotated[str, Field(min_length=1)]
+    version_id: str | None = None
+    sequencer: Annotated[str, Field(pattern=r"^[0-9A-Fa-f]{1,64}$")]
+    size: Annotated[int, Field(ge=0)]
+    samples: Annotated[int, Field(ge=1)] = 1
+    is_lines: bool = False
 
 
 class UploadRequest(Input):

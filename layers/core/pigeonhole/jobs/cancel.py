@@ -1,4 +1,4 @@
-"""End a job that nobody wants any more. Its workers see it between two groups of samples and stop."""
+"""Cancel a job. Its workers notice between two groups of samples and stop."""
 
 from __future__ import annotations
 
@@ -24,12 +24,18 @@ class JobCanceler:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._change = JobUpdater(store=store, sleep=sleep)
+        self._updater = JobUpdater(store=store, sleep=sleep)
         self._clock = clock
 
     def cancel(self, tenant: Tenant, job_id: str) -> Job:
-        """Cancel a job. Raises NotFound if the tenant has none of that id, JobFinished if it has ended."""
-        job = self._change.update(tenant.id, job_id, self._cancel) if is_id(job_id) else None
+        """Cancel a job.
+
+        Raises:
+            NotFound: The tenant has no job of that id, or the job has expired.
+            JobFinished: The job has ended.
+            Overloaded: The table is busy; trying again may help.
+        """
+        job = self._updater.update(tenant.id, job_id, self._cancel) if is_id(job_id) else None
         if job is None or job.expires_at <= self._clock():
             raise NotFound(NO_SUCH_JOB)
         return job

@@ -1,16 +1,17 @@
-"""End what a dead message stood for: its samples failed, so that the job ends and nobody waits for ever."""
+"""Fail the samples of a message whose every attempt failed, so that its job ends and no caller waits for it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pigeonhole.contract.messages import ChunkMessage, ErrorReply, PartResults
+from pigeonhole.contract.messages import ChunkMessage, ErrorReply
 from pigeonhole.jobs.job import Part
 from pigeonhole.jobs.parts import PartWriter
+from pigeonhole.jobs.results import PartResults
 
-GAVE_UP = ErrorReply(
+ABANDONED = ErrorReply(
     code="internal_error",
-    message="The sample could not be classified: no try came to an end. Send it again.",
+    message="The sample could not be classified: every attempt failed. Send it again.",
 )
 
 
@@ -21,12 +22,16 @@ class DeadLetterHandler:
     parts: PartWriter
 
     def fail(self, message: ChunkMessage) -> Part | None:
-        """Let what is left of a message's span fail; the part that says so, None if nothing is left.
+        """Store an error for the samples of a message that have no results.
 
-        Raises Overloaded where trying again may help.
+        Returns:
+            The part with the errors; None if no sample is left or the job has ended.
+
+        Raises:
+            Overloaded: The table or the bucket is busy; trying again may help.
         """
         begun = self.parts.begin(message)
         if begun is None:
             return None
-        written = self.parts.write(*begun, PartResults(error=GAVE_UP, gave_up=True))
+        written = self.parts.write(*begun, PartResults(error=ABANDONED, is_abandoned=True))
         return written[1] if written else None

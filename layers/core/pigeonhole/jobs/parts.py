@@ -1,4 +1,4 @@
-"""Write down what became of a span of a job's samples, each of them once, whoever else is at it."""
+"""Store the results of a span of a job's samples, each sample once, whatever other workers store at the same time."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from pigeonhole.contract.jobs import JobStatus
-from pigeonhole.contract.messages import ChunkMessage, PartResults, Span
+from pigeonhole.contract.messages import ChunkMessage, Span
 from pigeonhole.jobs.job import Job, Part, remaining_span
 from pigeonhole.jobs.ports import JobStore
-from pigeonhole.jobs.results import pack, part_of
+from pigeonhole.jobs.records import encode_part_results
+from pigeonhole.jobs.results import PartResults
 from pigeonhole.jobs.update import JobUpdater
 from pigeonhole.object_keys import part_key
 from pigeonhole.ports import ObjectStore
 
-# Of packed results. An item has at most 400 KB, but two writes per KB in a transaction: from some KB on an object is cheaper.
+# The largest results that are stored in an item. An item may have 400 KB, but a transaction costs two writes per KB: from some
+# KB on, an object is cheaper.
 INLINE_BYTES = 50_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class PartWriter:
-    """Begins jobs and adds parts to them. Raises Overloaded where trying again may help."""
+    """Starts jobs and adds parts to them. Every method raises Overloaded where trying again may help."""
 
     store: JobStore
     objects: ObjectStore
@@ -29,60 +31,75 @@ class PartWriter:
     sleep: Callable[[float], None] = time.sleep
 
     def begin(self, message: ChunkMessage) -> tuple[Job, Span] | None:
-        """A message's job, being processed from now on, and what is left of the span; None if there is nothing to do."""
+        """Start a message's job if no worker has, and find out which samples of the message are left.
+
+        Returns:
+            The job and the samples; None if the job has ended or expired, or no sample is left.
+        """
         job = JobUpdater(store=self.store, sleep=self.sleep).update(
             message.tenant_id,
             message.job_id,
-            lambda job: job.started(self.clock()) if job.status is JobStatus.QUEUED else None,
+            lambda latest: latest.started(self.clock()) if latest.status is JobStatus.QUEUED else None,
         )
         if job is None or job.has_ended or message.stop > job.total:
             return None
-        rest = self._rest(job, Span(message.start, message.stop))
+        rest = self._find_remaining(job, Span(message.start, message.stop))
         return (job, rest) if len(rest) else None
 
-    def write(self, job: Job, span: Span, results: PartResults) -> tuple[Job, Part] | None:
-        """Write a part, less what others have written of its span; the job with it, None if nothing is left or it has ended."""
-        packed: dict[Span, Part] = {}
-        written: Part | None = None
+    def write(self, job: Job, span: Span, part_results: PartResults) -> tuple[Job, Part] | None:
+        """Store the results of a span as a part, without the samples that another worker has stored meanwhile.
 
-        def add(now: Job) -> tuple[Job, Part] | None:
-            nonlocal written
-            written = None
-            rest = self._rest(job, span)
-            if now.has_ended or not len(rest):
+        Returns:
+            The job with the part; None if no sample is left or the job has ended.
+        """
+        parts_by_span: dict[Span, Part] = {}
+        part: Part | None = None
+
+        def add_part(latest: Job) -> tuple[Job, Part] | None:
+            nonlocal part
+            part = None
+            rest = self._find_remaining(job, span)
+            if latest.has_ended or not len(rest):
                 return None
-            if rest not in packed:
-                packed[rest] = self._packed(job, rest, _without_first(results, span.start, rest.start - span.start))
-            written = packed[rest]
-            return now.with_part(written, self.clock()), written
+            if rest not in parts_by_span:
+                count = rest.start - span.start
+                parts_by_span[rest] = self._to_part(job, rest, _drop_first(part_results, span.start, count))
+            part = parts_by_span[rest]
+            return latest.with_part(part, self.clock()), part
 
-        after = JobUpdater(store=self.store, sleep=self.sleep).write(job.tenant_id, job.id, add)
-        return (after, written) if after and written else None
+        after = JobUpdater(store=self.store, sleep=self.sleep).write(job.tenant_id, job.id, add_part)
+        return (after, part) if after and part else None
 
-    def _rest(self, job: Job, span: Span) -> Span:
+    def _find_remaining(self, job: Job, span: Span) -> Span:
         return remaining_span(span, self.store.list_part_spans(job.tenant_id, job.id, span))
 
-    def _packed(self, job: Job, span: Span, results: PartResults) -> Part:
-        counted, data = part_of(span, results), pack(results)
+    def _to_part(self, job: Job, span: Span, part_results: PartResults) -> Part:
+        part, data = part_results.to_part(span), encode_part_results(part_results)
         if len(data) <= INLINE_BYTES:
-            return replace(counted, data=data)
-        key = part_key(job.tenant_id, job.id, span)
-        self.objects.put(key, data, "application/gzip")
-        return replace(counted, object_key=key)
+            return replace(part, data=data)
+        object_key = part_key(job.tenant_id, job.id, span)
+        self.objects.put(object_key, data, "application/gzip")
+        return replace(part, object_key=object_key)
 
 
-def _without_first(results: PartResults, first: int, count: int) -> PartResults:
-    """Leave out the first `count` samples, of which `first` is the first one: another has written them."""
-    result = results.result
+def _drop_first(part_results: PartResults, first_index: int, count: int) -> PartResults:
+    """Leave out the first samples, because another worker has stored their results.
+
+    Args:
+        part_results: The results.
+        first_index: The index of their first sample in the job.
+        count: How many samples are left out.
+    """
+    result = part_results.result
     if not count or result is None:
-        return results
-    share = 1 - count / len(result.predictions)  # of the usage, which isn't known sample by sample
-    kept = {
+        return part_results
+    share = 1 - count / len(result.predictions)  # the usage isn't known sample by sample
+    rest = {
         "predictions": result.predictions[count:],
         "scores": result.scores[count:] if result.scores else None,
-        "errors": [fault for fault in result.errors if fault.index >= first + count],
+        "errors": [fault for fault in result.errors if fault.index >= first_index + count],
         "input_tokens": result.label_tokens + round(share * (result.input_tokens - result.label_tokens)),
         "output_tokens": round(share * result.output_tokens),
         "inference_ms": round(share * result.inference_ms),
     }
-    return PartResults(result=result.model_copy(update=kept))
+    return PartResults(result=result.model_copy(update=rest))

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pigeonhole.contract.jobs import JobStatus
-from pigeonhole.contract.messages import PartResults, Span
+from pigeonhole.contract.messages import Span
 from pigeonhole.errors import InternalError, NotFound, Overloaded
 from pigeonhole.ids import is_id
 from pigeonhole.jobs.job import Job, Part
 from pigeonhole.jobs.ports import JobStore
-from pigeonhole.jobs.results import JobResults, collect, unpack
+from pigeonhole.jobs.records import decode_part_results
+from pigeonhole.jobs.results import JobResults, PartResults, collect
 from pigeonhole.object_keys import job_results_key
 from pigeonhole.ports import ObjectStore, Page
 
@@ -73,7 +74,9 @@ class JobReader:
         Raises:
             InternalError: The object that holds a part's results is missing.
         """
-        return [(part.span, unpack(self._read_data(part))) for part in self.store.list_parts(job.tenant_id, job.id)]
+        return [
+            (part.span, decode_part_results(self._read_data(part))) for part in self.store.list_parts(job.tenant_id, job.id)
+        ]
 
     def read_results(self, job: Job) -> JobResults:
         """Read the results of all samples of a job.

@@ -1,6 +1,6 @@
-"""Give what no worker could do another try. A job's end is final, so its dead samples become a new job of the same tenant.
+"""Attempt the abandoned samples of a job again. A job's end is final, so they become a new job of the same tenant.
 
-the old job's parts: which samples are dead  ->  its kept input: those samples, labels and options as they were  ->  Submit
+parts of the old job: its abandoned samples  ->  stored input: those samples, labels and options  ->  JobSubmitter
 """
 
 from __future__ import annotations
@@ -9,15 +9,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
 from pigeonhole.contract.jobs import JobStatus
-from pigeonhole.contract.messages import JobInput
 from pigeonhole.errors import NotFound
 from pigeonhole.ids import is_id
 from pigeonhole.jobs.job import RETRY_SPLIT, IdempotencyKey, Job
 from pigeonhole.jobs.ports import ChunkQueue, JobStore
 from pigeonhole.jobs.read import JobReader
+from pigeonhole.jobs.records import JobInput, decode_job_input
 from pigeonhole.jobs.submit import JobRules, JobSubmitter
 from pigeonhole.object_keys import job_input_key
 from pigeonhole.ports import ObjectStore
@@ -26,12 +24,17 @@ from pigeonhole.tenants.tenant import Tenant
 
 
 class CannotRedrive(ValueError):
-    """There is nothing to redrive, or no longer what it takes; the message says which."""
+    """The job can't be redriven. The message says why."""
 
 
 @dataclass(frozen=True)
-class Redriven:
-    """A new job, and which sample of the old one each of its samples is, in order."""
+class RedrivenJob:
+    """A job of abandoned samples.
+
+    Attributes:
+        job: The new job.
+        samples: For each sample of the new job, its index in the old one.
+    """
 
     job: Job
     samples: list[int]
@@ -49,71 +52,71 @@ class JobRedriver:
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 
-    def redrive(self, tenant_id: str, job_id: str) -> Redriven:
-        """Make a job of those samples of an ended job that no worker could do; within 24 h of the first time, give that job.
+    def redrive(self, tenant_id: str, job_id: str) -> RedrivenJob:
+        """Submit the abandoned samples of an ended job as a new job. Within 24 h, a second call returns the same new job.
 
-        Raises NotFound if there is no such tenant or job, CannotRedrive if the job hasn't ended, has no dead sample or has
-        outlived its samples, Overloaded where trying again may help.
+        Raises:
+            NotFound: There is no such tenant or job.
+            CannotRedrive: The job hasn't ended, has no abandoned sample, or its samples have expired.
+            Overloaded: The table, the bucket or the queue is busy; trying again may help.
         """
-        tenant, old = self._tenant(tenant_id), self._ended(tenant_id, job_id)
-        samples = self._dead(old)
-        kept = self._input(old)
-        dataset = [kept.request.dataset[index] for index in samples]
-        rules = _rules_of(old)
-        submit = JobSubmitter(
+        tenant, old_job = self._find_tenant(tenant_id), self._find_ended(tenant_id, job_id)
+        samples = self._find_abandoned(old_job)
+        job_input = self._read_input(old_job)
+        dataset = [job_input.request.dataset[index] for index in samples]
+        uploads = [job_input.uploads[index] for index in samples] if len(job_input.uploads) == old_job.total else ()
+        submitter = JobSubmitter(
             store=self.store,
             objects=self.objects,
             queue=self.queue,
             secrets=self.secrets,
-            rules=rules,
+            rules=_to_rules(old_job),
             clock=self.clock,
             sleep=self.sleep,
         )
-        idempotency_key = IdempotencyKey("redrive", old.id, body=b"")
-        request = kept.request.model_copy(update={"dataset": dataset})
-        uploads = [kept.objects[index] for index in samples] if len(kept.objects) == old.total else ()
-        job = submit.submit(
-            request,
+        job = submitter.submit(
+            job_input.request.model_copy(update={"dataset": dataset}),
             tenant=tenant,
-            log_id=kept.log_id,
-            idempotency_key=idempotency_key,
-            label_set=old.label_set,
+            log_id=job_input.log_id,
+            idempotency_key=IdempotencyKey("redrive", old_job.id, body=b""),
+            label_set=old_job.label_set,
             uploads=uploads,
         )
-        return Redriven(job, samples)
+        return RedrivenJob(job, samples)
 
-    def _tenant(self, tenant_id: str) -> Tenant:
+    def _find_tenant(self, tenant_id: str) -> Tenant:
         tenant = self.tenants.tenant(tenant_id)
         if tenant is None:
             raise NotFound(f"there is no tenant {tenant_id!r}; `pigeonhole keys list` shows those there are")
         return tenant
 
-    def _ended(self, tenant_id: str, job_id: str) -> Job:
+    def _find_ended(self, tenant_id: str, job_id: str) -> Job:
         job = self.store.get(tenant_id, job_id) if is_id(job_id) else None
         if job is None or job.expires_at <= self.clock():
-            raise NotFound(f"tenant {tenant_id} has no job {job_id!r}, or no longer")
+            raise NotFound(f"tenant {tenant_id} has no job {job_id!r}, or the job has expired")
         if not job.has_ended:
-            raise CannotRedrive(f"the job is {job.status}: what no worker can do is known when it has ended")
+            raise CannotRedrive(f"the job is {job.status}: redrive it after it has ended")
         if job.status is JobStatus.CANCELED:
-            raise CannotRedrive("the job was canceled: nobody wants its samples any more")
+            raise CannotRedrive("the job was canceled: submit its samples as a new job")
         return job
 
-    def _dead(self, job: Job) -> list[int]:
-        parts = JobReader(store=self.store, objects=self.objects, clock=self.clock, sleep=self.sleep).read_part_results(job)
-        samples = [index for span, part in parts if part.gave_up for index in range(span.start, span.stop)]
+    def _find_abandoned(self, job: Job) -> list[int]:
+        reader = JobReader(store=self.store, objects=self.objects, clock=self.clock, sleep=self.sleep)
+        parts = reader.read_part_results(job)
+        samples = [index for span, part in parts if part.is_abandoned for index in range(span.start, span.stop)]
         if not samples:
-            raise CannotRedrive("nothing in the job was given up: every sample has a result, or an error of its own")
+            raise CannotRedrive("no sample of the job was abandoned: each has a result, or an error of its own")
         return samples
 
-    def _input(self, job: Job) -> JobInput:
+    def _read_input(self, job: Job) -> JobInput:
         data = self.objects.get(job_input_key(job.tenant_id, job.id))
         try:
-            return JobInput.read(data or b"")
-        except ValidationError:
-            raise CannotRedrive("the job's samples are no longer kept: only its sender can send them again") from None
+            return decode_job_input(data or b"")
+        except ValueError:
+            raise CannotRedrive("the job's samples have expired: ask its sender to send them again") from None
 
 
-def _rules_of(job: Job) -> JobRules:
-    """As the deployment's were when it took `job`, smaller chunks aside."""
-    chunk = max(1, job.chunk_size // RETRY_SPLIT)
-    return JobRules(text_chunk=chunk, image_chunk=chunk, keep_s=job.expires_at - int(job.created_at))
+def _to_rules(job: Job) -> JobRules:
+    """Restore the rules under which a job was submitted, with smaller chunks."""
+    chunk_size = max(1, job.chunk_size // RETRY_SPLIT)
+    return JobRules(text_chunk=chunk_size, image_chunk=chunk_size, keep_s=job.expires_at - int(job.created_at))

@@ -1,37 +1,52 @@
-"""A job's results: how parts are packed, where objects lie, and how parts become an answer again."""
+"""The results of a job's samples: of one part of them, and of all parts together."""
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pigeonhole.contract.classification import LabelScore, SampleFault, Usage
-from pigeonhole.contract.messages import ErrorReply, PartResults, Span
+from pigeonhole.contract.messages import ChunkResult, ErrorReply, Span
 from pigeonhole.jobs.job import Part
 
-MAX_WARNINGS = 100  # of a job; ten thousand texts that are all too long would say so ten thousand times
+MAX_WARNINGS = 100  # of a job: ten thousand texts that are all too long would give ten thousand equal warnings
 
 
-def pack(results: PartResults) -> bytes:
-    """Pack a part's results: JSON, gzipped. The same results give the same bytes."""
-    return gzip.compress(results.model_dump_json(exclude_none=True).encode(), mtime=0)
+@dataclass(frozen=True)
+class PartResults:
+    """The results of a part's samples.
 
+    Attributes:
+        result: The results of the samples, one by one.
+        error: The one error of all samples, in place of `result`.
+        is_abandoned: Whether the samples failed because every attempt at them failed. It stands beside the error, because
+            other failures share the error's code, and its message may change while a part is stored.
+    """
 
-def unpack(data: bytes) -> PartResults:
-    """The inverse of `pack`."""
-    return PartResults.model_validate_json(gzip.decompress(data))
+    result: ChunkResult | None = None
+    error: ErrorReply | None = None
+    is_abandoned: bool = False
 
-
-def part_of(span: Span, results: PartResults) -> Part:
-    """Count what became of a span's samples, results left out."""
-    failed = sum(prediction is None for prediction in results.result.predictions) if results.result else len(span)
-    return Part(span, len(span) - failed, failed)
+    def to_part(self, span: Span) -> Part:
+        """Count how many samples of the part's span succeeded and failed; the part has no results yet."""
+        failed = sum(prediction is None for prediction in self.result.predictions) if self.result else len(span)
+        return Part(span, len(span) - failed, failed)
 
 
 @dataclass
 class JobResults:
-    """The results of a job's samples in their order; null where `errors` says why, or where nothing was done (canceled)."""
+    """The results of all samples of a job, in the order of the samples.
+
+    Attributes:
+        predictions: The labels of each sample, best first; None if the sample has an error or wasn't classified.
+        scores: The scores of each sample, None if there are none.
+        errors: Why samples have no prediction.
+        warnings: What was unusual, each text once and at most `MAX_WARNINGS` of them.
+        has_scores: Whether any part has scores.
+        input_tokens: Tokens and image patches of the samples, and once those of labels and instruction.
+        output_tokens: Tokens of the predictions.
+        inference_ms: Milliseconds of inference.
+    """
 
     predictions: list[list[str] | None]
     scores: list[list[LabelScore] | None]
@@ -54,41 +69,53 @@ class JobResults:
 
 
 def collect(total: int, parts: Sequence[tuple[Span, PartResults]]) -> JobResults:
-    """Put parts together. Labels and instruction, which every part reads anew, count once."""
-    found = JobResults([None] * total, [None] * total)
-    label_tokens, warnings = 0, dict[str, None]()  # a dict keeps their order, and each once
+    """Collect the results of parts.
+
+    Every part encodes the labels and the instruction; their tokens count once.
+
+    Args:
+        total: The number of the job's samples.
+        parts: The results of each part, with the part's span.
+    """
+    job_results = JobResults([None] * total, [None] * total)
+    label_tokens, warnings = 0, dict[str, None]()  # a dict as an ordered set
     for span, part in parts:
         if part.result is None:
-            found.errors += _errors_of_all(span, part.error)
+            job_results.errors += _repeat_error(part.error, span)
             continue
         result = part.result
-        found.predictions[span.start : span.stop] = result.predictions
+        job_results.predictions[span.start : span.stop] = result.predictions
         if result.scores is not None:
-            found.has_scores = True
-            found.scores[span.start : span.stop] = result.scores
-        found.errors += result.errors
+            job_results.has_scores = True
+            job_results.scores[span.start : span.stop] = result.scores
+        job_results.errors += result.errors
         warnings.update(dict.fromkeys(result.warnings))
-        found.input_tokens += result.input_tokens - result.label_tokens
-        found.output_tokens += result.output_tokens
-        found.inference_ms += result.inference_ms
+        job_results.input_tokens += result.input_tokens - result.label_tokens
+        job_results.output_tokens += result.output_tokens
+        job_results.inference_ms += result.inference_ms
         label_tokens = max(label_tokens, result.label_tokens)
-    found.input_tokens += label_tokens
-    found.warnings = _at_most(MAX_WARNINGS, list(warnings))
-    return found
+    job_results.input_tokens += label_tokens
+    job_results.warnings = _limit(list(warnings))
+    return job_results
 
 
-def _at_most(most: int, warnings: list[str]) -> list[str]:
-    left_out = len(warnings) - most
-    return warnings if left_out <= 0 else [*warnings[:most], f"and {left_out} more warnings"]
+def _limit(warnings: list[str]) -> list[str]:
+    left_out = len(warnings) - MAX_WARNINGS
+    return warnings if left_out <= 0 else [*warnings[:MAX_WARNINGS], f"and {left_out} more warnings"]
 
 
-def _errors_of_all(span: Span, error: ErrorReply | None) -> Iterator[SampleFault]:
-    shown = error or ErrorReply(code="internal_error", message="The samples could not be classified.")
-    return (SampleFault(index=index, code=shown.code, message=shown.message) for index in range(span.start, span.stop))
+def _repeat_error(error: ErrorReply | None, span: Span) -> Iterator[SampleFault]:
+    error = error or ErrorReply(code="internal_error", message="The samples could not be classified.")
+    return (SampleFault(index=index, code=error.code, message=error.message) for index in range(span.start, span.stop))
 
 
-def prediction(chosen: list[str] | None, *, multiple: bool) -> str | list[str] | None:
-    """One sample's prediction: null where it couldn't be read, else the best label, or all chosen ones."""
-    if chosen is None:
+def prediction(labels: list[str] | None, *, multiple: bool) -> str | list[str] | None:
+    """Shape the prediction of one sample.
+
+    Args:
+        labels: The sample's labels, best first; None if it has no prediction.
+        multiple: Whether all labels are wanted, or the best one only.
+    """
+    if labels is None:
         return None
-    return chosen if multiple else chosen[0]
+    return labels if multiple else labels[0]

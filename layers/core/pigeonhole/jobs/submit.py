@@ -1,8 +1,8 @@
-"""Take a job: keep what it works on, write it down, queue its chunks. Once it is written down it is never lost.
+"""Submit a job: store its input, store the job, queue its chunks. A job that is stored is never lost.
 
-    object in S3  ->  job (and its Idempotency-Key's claim)  ->  messages  ->  job: queued
+    input in S3  ->  job and claim of its idempotency key  ->  messages  ->  job: queued
 
-What stops before the job is written leaves an object that its lifecycle removes; what stops after it is finished by the sweep.
+A crash before the job is stored leaves an object that the bucket's lifecycle deletes. After that, the sweeper continues.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pigeonhole.contract.classification import ClassificationRequest, LabelSetRef
-from pigeonhole.contract.messages import ChunkMessage, JobInput, Span, UploadedFile
+from pigeonhole.contract.messages import ChunkMessage, Span
+from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.contract.validation import invalid_request
 from pigeonhole.errors import Fault, IdempotencyMismatch, NotFound, Overloaded
 from pigeonhole.ids import new_id
 from pigeonhole.jobs.job import IdempotencyClaim, IdempotencyKey, Job
 from pigeonhole.jobs.ports import ChunkQueue, JobStore
+from pigeonhole.jobs.records import JobInput, encode_job_input
 from pigeonhole.jobs.update import MAX_ATTEMPTS, JobUpdater, backoff_s
 from pigeonhole.jobs.webhook import Webhook
 from pigeonhole.object_keys import job_input_key
@@ -25,14 +27,20 @@ from pigeonhole.ports import ObjectStore
 from pigeonhole.tenants.ports import SecretStore
 from pigeonhole.tenants.tenant import Tenant
 
-QUEUE_GRACE_S = 60  # a job that isn't queued after so long was left by a crash
-NO_SECRET = Fault("webhook_url", "needs a secret to sign with: make one by POST /v1/account/webhook-secret first")
+QUEUE_GRACE_S = 60  # a job that isn't queued after so many seconds was interrupted by a crash
+NO_SECRET = Fault("webhook_url", "needs a secret to sign with: create one by POST /v1/account/webhook-secret first")
 
 
 @dataclass(frozen=True)
 class JobRules:
-    """`text_chunk`, `image_chunk`: samples per message; `keep_s`: how long a job is kept; `stuck_s`: how long one may stand
-    still before the sweep queues what is left of it again."""
+    """How jobs are cut into chunks, and how long they may take.
+
+    Attributes:
+        text_chunk: The number of texts per message.
+        image_chunk: The number of images per message.
+        keep_s: How many seconds after its submission a job expires.
+        stuck_s: After how many seconds without progress the sweeper queues the remaining samples again.
+    """
 
     text_chunk: int = 500
     image_chunk: int = 64
@@ -40,11 +48,12 @@ class JobRules:
     stuck_s: int = 3_600
 
     def chunk_size(self, request: ClassificationRequest) -> int:
+        """Choose the number of samples per message."""
         return self.text_chunk if request.dataset[0].type == "text" else self.image_chunk
 
 
 class JobSubmitter:
-    """The service behind every way to a job."""
+    """Submits the jobs of every way in: requests, uploads and redrives."""
 
     def __init__(
         self,
@@ -58,7 +67,7 @@ class JobSubmitter:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store = store
-        self._change = JobUpdater(store=store, sleep=sleep)
+        self._updater = JobUpdater(store=store, sleep=sleep)
         self._sleep = sleep
         self._objects = objects
         self._queue = queue
@@ -77,11 +86,22 @@ class JobSubmitter:
         label_set: LabelSetRef | None = None,
         uploads: Sequence[UploadedFile] = (),
     ) -> Job:
-        """Take a job, or give the one that `key` stands for. `webhook_url`: is told its end; `label_set`: its labels' own;
-        `uploads`: the files that its samples came in, where they did.
+        """Submit a job, or return the job that the idempotency key stands for.
 
-        Raises IdempotencyMismatch if `key` came with another body, InvalidRequest if there is no secret to sign what the
-        webhook is told, Overloaded if the job could not be written down.
+        Args:
+            request: The samples, labels and options.
+            tenant: The tenant whose job it is.
+            log_id: The id of the request, for the logs.
+            idempotency_key: What makes a repeated request the same job.
+            webhook_url: The address that is notified of the job's end.
+            label_set: The label set that the labels came from.
+            uploads: The files that the samples came in.
+
+        Raises:
+            IdempotencyMismatch: The idempotency key came with another body before.
+            InvalidRequest: The tenant has no secret to sign what the webhook receives.
+            NotFound: The job of the idempotency key has expired.
+            Overloaded: The job could not be stored; trying again may help.
         """
         now = self._clock()
         job = replace(
@@ -95,16 +115,35 @@ class JobSubmitter:
             return earlier
         if webhook_url and not self._secrets.secrets(tenant.id):
             raise invalid_request((NO_SECRET,))
-        kept = JobInput(log_id=log_id, request=request, objects=tuple(uploads))
-        data = kept.model_dump_json(exclude_none=True).encode()
+        data = encode_job_input(JobInput(log_id, request, tuple(uploads)))
         self._objects.put(job_input_key(tenant.id, job.id), data, "application/json")
-        taken = self._create(job, claim, tenant, idempotency_key)
-        return self._queue_all(job) if taken is job else taken
+        stored = self._create(job, claim, tenant, idempotency_key)
+        return self._queue_all(job) if stored is job else stored
+
+    def find_by_idempotency_key(self, tenant: Tenant, idempotency_key: IdempotencyKey | None) -> Job | None:
+        """Find the job that an idempotency key stands for, None if there is none.
+
+        Raises:
+            IdempotencyMismatch: The key came with another body before.
+            NotFound: The key's job has expired.
+            Overloaded: The table is busy; trying again may help.
+        """
+        if idempotency_key is None:
+            return None
+        claim = self._store.find_claim(tenant.id, idempotency_key.key_hash)
+        if claim is None or claim.expires_at <= self._clock():
+            return None
+        if claim.body_hash != idempotency_key.body_hash:
+            raise IdempotencyMismatch("This Idempotency-Key came with another body before. Use a new key for a new request.")
+        job = self._store.get(claim.tenant_id, claim.job_id)
+        if job is None:
+            raise NotFound("The job of this Idempotency-Key has expired. Use a new key.")
+        return job
 
     def _create(self, job: Job, claim: IdempotencyClaim | None, tenant: Tenant, idempotency_key: IdempotencyKey | None) -> Job:
-        """Write a job down; give it, or the one that another sender of its key was faster with.
+        """Store a job, and return it or the job of another sender of its idempotency key who was faster.
 
-        A table that is writing the other's just now says no to both, and has neither yet.
+        While the table writes the other sender's job, it refuses both this write and shows no job yet, so this is retried.
         """
         for attempt in range(MAX_ATTEMPTS):
             if self._store.create(job, claim):
@@ -127,33 +166,22 @@ class JobSubmitter:
             due_at=now + QUEUE_GRACE_S,
         )
 
-    def find_by_idempotency_key(self, tenant: Tenant, idempotency_key: IdempotencyKey | None) -> Job | None:
-        """The job that a key stands for already.
-
-        Raises IdempotencyMismatch if the key came with another body, NotFound if its job is no longer kept.
-        """
-        known = self._store.find_claim(tenant.id, idempotency_key.key_hash) if idempotency_key else None
-        if idempotency_key is None or known is None or known.expires_at <= self._clock():
-            return None
-        if known.body_hash != idempotency_key.body_hash:
-            raise IdempotencyMismatch("This Idempotency-Key came with another body before. Use a new key for a new request.")
-        job = self._store.get(known.tenant_id, known.job_id)
-        if job is None:
-            raise NotFound("The job of this Idempotency-Key is no longer kept. Use a new key.")
-        return job
-
     def _queue_all(self, job: Job) -> Job:
         try:
             queue_spans(self._queue, job, job.chunks())
-            return self._change.update(job.tenant_id, job.id, self._mark) or job
+            return self._updater.update(job.tenant_id, job.id, self._mark_queued) or job
         except Overloaded:
-            return job  # it is written down: the sweep queues it
+            return job  # the job is stored, so the sweeper queues it
 
-    def _mark(self, job: Job) -> Job | None:
+    def _mark_queued(self, job: Job) -> Job | None:
         now = self._clock()
         return None if job.has_ended else job.queued(now, due_at=now + self._rules.stuck_s)
 
 
-def queue_spans(queue: ChunkQueue, job: Job, spans: list[Span]) -> None:
-    """Send a message for each span. Raises Overloaded if one may not have been taken."""
-    queue.send([ChunkMessage(tenant_id=job.tenant_id, job_id=job.id, start=each.start, stop=each.stop) for each in spans])
+def queue_spans(queue: ChunkQueue, job: Job, spans: Sequence[Span]) -> None:
+    """Queue a message for each span of a job.
+
+    Raises:
+        Overloaded: At least one message may not have been queued.
+    """
+    queue.send([ChunkMessage(tenant_id=job.tenant_id, job_id=job.id, start=span.start, stop=span.stop) for span in spans])

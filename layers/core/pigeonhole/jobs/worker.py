@@ -1,10 +1,10 @@
-"""Work on one message of a job: classify what is left of its span, write the results down, send on what there was no time for.
+"""Process one message of a job: classify its samples, store their results, queue the samples that there was no time for.
 
-A message may come twice, to two workers at once, or after its job was canceled. Nothing is done for a span that is done; of two
-who wrote at once one is too late, and leaves out what the other has.
+A message may be delivered twice, to two workers at once, or after its job was canceled. Samples that have results are skipped.
+If two workers store results of the same samples, the later one leaves out what the earlier one has stored.
 
-A message that comes again, since a worker failed or was lost with it, is worked on piece by piece, each written down by itself:
-what ends a worker, or takes all its time, then costs those samples alone that are in its piece or after it.
+A message is redelivered when its worker failed or crashed. Its samples are then processed in smaller pieces, each stored on its
+own. So a sample that crashes the worker, or takes all its time, fails only the samples of its own piece and those after it.
 """
 
 from __future__ import annotations
@@ -14,48 +14,45 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from pydantic import ValidationError
-
 from pigeonhole.contract.classification import Sample
-from pigeonhole.contract.messages import (
-    ChunkMessage,
-    ChunkResult,
-    ClassifyCommand,
-    ErrorReply,
-    JobInput,
-    PartResults,
-    Span,
-    UploadedFile,
-    as_reply,
-)
+from pigeonhole.contract.messages import ChunkMessage, ChunkResult, ClassifyCommand, ErrorReply, Span, as_reply
+from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.errors import Overloaded, PigeonholeError, SampleError
 from pigeonhole.jobs.assemble import JobResultsAssembler
 from pigeonhole.jobs.job import RETRY_SPLIT, Job, Part
 from pigeonhole.jobs.parts import PartWriter
 from pigeonhole.jobs.ports import ChunkQueue, JobStore
+from pigeonhole.jobs.records import decode_job_input
+from pigeonhole.jobs.results import PartResults
 from pigeonhole.jobs.submit import queue_spans
 from pigeonhole.object_keys import job_input_key
 from pigeonhole.ports import ObjectStore
 from pigeonhole.tenants.ports import TenantStore
 
-MARGIN = 1.5  # a group of samples is begun if there is time for one that takes so many times as long as the last
-INPUT_GONE = ErrorReply(code="internal_error", message="The job's samples are no longer kept. Send them again.")
+MARGIN = 1.5  # a group of samples is begun only if there is time for one that takes so many times as long as the last
+INPUT_MISSING = ErrorReply(code="internal_error", message="The job's samples have expired. Send them again.")
 INPUT_UNREADABLE = ErrorReply(
     code="internal_error",
-    message="The job's samples were kept by another version of the service. Send them again.",
+    message="The job's samples were stored by another version of the service. Send them again.",
 )
 
 
 class Pipeline(Protocol):
-    """run_chunk.RunChunk."""
+    """What classifies samples: inference.pipeline.InferencePipeline."""
 
-    def classify(self, command: ClassifyCommand, *, should_continue: Callable[[], bool]) -> ChunkResult: ...
+    def classify(self, command: ClassifyCommand, *, should_continue: Callable[[], bool]) -> ChunkResult:
+        """Classify samples in groups, until `should_continue` returns False; the result then has the samples so far."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChunkWorker:
-    """The service behind functions/worker. `stop_s`: seconds before the function's end from which on no samples are begun;
-    earlier if the last group took longer than that.
+    """The service behind functions/worker.
+
+    Attributes:
+        results_assembler: Stores the results of a job that the worker ended, if they are large.
+        stop_s: How many seconds before the function's end the worker begins with no further samples. It stops earlier if the
+            last group took longer.
     """
 
     store: JobStore
@@ -68,41 +65,50 @@ class ChunkWorker:
     stop_s: float = 30.0
 
     def process(
-        self, message: ChunkMessage, time_left_s: Callable[[], float], *, tries: int = 1, is_last_try: bool = False
+        self, message: ChunkMessage, time_left_s: Callable[[], float], *, attempt: int = 1, is_last_attempt: bool = False
     ) -> list[Part]:
-        """Do a message's work; the parts that were written, none if there was nothing to do.
+        """Process a message.
 
-        `tries`: how often the message has come; `is_last_try`: an image that S3 is too busy to give costs the others no
-        further try.
+        Args:
+            message: The message.
+            time_left_s: Tells how many seconds the function has left.
+            attempt: How often the message has been delivered, this time included.
+            is_last_attempt: Whether the message isn't redelivered. An image that S3 is too busy to give then fails alone,
+                where the whole message would be attempted again otherwise.
 
-        Raises Overloaded where trying again may help, and whatever is a fault of ours.
+        Returns:
+            The parts that were stored, none if there was nothing to do.
+
+        Raises:
+            Overloaded: The table, the bucket or the queue is busy; trying again may help.
+            Exception: A bug of this service.
         """
         begun = self.parts.begin(message)
         if begun is None:
             return []
         job, rest = begun
-        command = self._command(job, rest, will_be_retried=not is_last_try)
-        at_once = max(1, (message.stop - message.start) // RETRY_SPLIT ** (tries - 1))
+        command = self._to_command(job, rest, will_be_retried=not is_last_attempt)
+        piece_size = max(1, (message.stop - message.start) // RETRY_SPLIT ** (attempt - 1))
         left_s = time_left_s()
 
         def should_continue() -> bool:
             nonlocal left_s
             before_s, left_s = left_s, time_left_s()
             last_took_s = before_s - left_s
-            return left_s > max(self.stop_s, MARGIN * last_took_s) and self._is_wanted(job)
+            return left_s > max(self.stop_s, MARGIN * last_took_s) and self._is_running(job)
 
         parts: list[Part] = []
         while len(rest):
-            piece = Span(rest.start, min(rest.start + at_once, rest.stop))
-            results = self._classify(command, piece, should_continue)
-            done = len(results.result.predictions) if results.result else len(piece)
-            written = self.parts.write(job, Span(piece.start, piece.start + done), results)
-            if written is None:  # nobody wants it any more, or another is at the rest, too
+            piece = Span(rest.start, min(rest.start + piece_size, rest.stop))
+            part_results = self._classify(command, piece, should_continue)
+            count = len(part_results.result.predictions) if part_results.result else len(piece)
+            written = self.parts.write(job, Span(piece.start, piece.start + count), part_results)
+            if written is None:  # the job was canceled, or another worker processes the same samples
                 return parts
             job, part = written
             parts.append(part)
-            rest = Span(piece.start + done, rest.stop)
-            if len(rest) and (done < len(piece) or not should_continue()):
+            rest = Span(piece.start + count, rest.stop)
+            if len(rest) and (count < len(piece) or not should_continue()):
                 queue_spans(self.queue, job, [rest])
                 break
         if job.has_ended:
@@ -110,61 +116,72 @@ class ChunkWorker:
                 self.results_assembler.assemble_if_large(job)
         return parts
 
-    def _is_wanted(self, job: Job) -> bool:
+    def _is_running(self, job: Job) -> bool:
         try:
-            now = self.store.get(job.tenant_id, job.id)
-        except Overloaded:  # nothing that is done already may be lost by asking
+            latest = self.store.get(job.tenant_id, job.id)
+        except Overloaded:  # a busy table is no reason to lose the samples classified so far
             return True
-        return now is not None and not now.has_ended
+        return latest is not None and not latest.has_ended
 
     def _classify(self, command: ClassifyCommand | ErrorReply, span: Span, should_continue: Callable[[], bool]) -> PartResults:
-        """What becomes of a span, or of as much of it as there was time for. An error that no retry would mend is a result."""
+        """Classify a span, or as much of it as there is time for. An error that no retry would fix is a result."""
         if isinstance(command, ErrorReply):
-            return PartResults(error=command, gave_up=True)
-        command = _of_span(command, span)
-        tried = False
+            return PartResults(error=command, is_abandoned=True)
+        command = _narrow(command, span)
+        was_retried = False
         while True:
             try:
                 return PartResults(result=self.pipeline.classify(command, should_continue=should_continue))
-            except SampleError as error:  # a label's picture, without which no sample can be sorted
-                if tried or not error.retryable or not should_continue():
+            except SampleError as error:  # of a label's image, without which no sample can be classified
+                if was_retried or not error.retryable or not should_continue():
                     return PartResults(error=as_reply(error))
-            tried = True
+            was_retried = True
 
-    def _command(self, job: Job, span: Span, *, will_be_retried: bool) -> ClassifyCommand | ErrorReply:
-        """What is to be classified, or why that can't be known; no retry would mend it."""
+    def _to_command(self, job: Job, span: Span, *, will_be_retried: bool) -> ClassifyCommand | ErrorReply:
+        """Read the job's input and make the command for a span, or the error of its samples if the input can't be read."""
         data = self.objects.get(job_input_key(job.tenant_id, job.id))
         if data is None:
-            return INPUT_GONE
+            return INPUT_MISSING
         try:
-            kept = JobInput.read(data)
-        except ValidationError:
+            job_input = decode_job_input(data)
+        except ValueError:
             return INPUT_UNREADABLE
-        tenant = self.tenants.tenant(job.tenant_id)  # and its grants as they are now: one that was taken back holds at once
-        samples = kept.request.dataset[span.start : span.stop]
+        # The tenant is read for every message, so that a grant that was withdrawn has no effect any more.
+        tenant = self.tenants.tenant(job.tenant_id)
+        samples = job_input.request.dataset[span.start : span.stop]
         return ClassifyCommand(
-            log_id=kept.log_id,
+            log_id=job_input.log_id,
             tenant_id=job.tenant_id,
             grants=tenant.grants if tenant else (),
-            versions=versions_of(samples, kept.objects[span.start : span.stop]),
+            versions=find_versions(samples, job_input.uploads[span.start : span.stop]),
             is_job=True,
             will_be_retried=will_be_retried,
             first_index=span.start,
-            request=kept.request.model_copy(update={"dataset": samples, "on_error": "null"}),
+            request=job_input.request.model_copy(update={"dataset": samples, "on_error": "null"}),
         )
 
 
-def _of_span(command: ClassifyCommand, span: Span) -> ClassifyCommand:
-    """The same for some of a command's samples."""
+def _narrow(command: ClassifyCommand, span: Span) -> ClassifyCommand:
+    """Make the command for some of a command's samples."""
     samples = command.request.dataset[span.start - command.first_index : span.stop - command.first_index]
     request = command.request.model_copy(update={"dataset": samples})
     return command.model_copy(update={"first_index": span.start, "request": request})
 
 
-def versions_of(samples: Sequence[Sample], objects: Sequence[UploadedFile]) -> dict[str, str]:
-    """Which version of its object each image means: the one that was uploaded, whatever lies there now.
+def find_versions(samples: Sequence[Sample], uploads: Sequence[UploadedFile]) -> dict[str, str]:
+    """Find the version of each uploaded image, so that the upload is classified even if its file was replaced since.
 
-    What the lines of an object name is no upload of theirs.
+    An image that a line of a .jsonl file names isn't an upload, so it has no version.
+
+    Args:
+        samples: The samples.
+        uploads: The file of each sample, empty if the samples came in a request.
+
+    Returns:
+        The version ids, by the images' s3:// values.
     """
-    pairs = zip(samples, objects, strict=False)
-    return {sample.value: it.version_id for sample, it in pairs if it.version_id and not it.is_lines and sample.type == "image"}
+    return {
+        sample.value: upload.version_id
+        for sample, upload in zip(samples, uploads, strict=False)
+        if upload.version_id and not upload.is_lines and sample.type == "image"
+    }

@@ -21,8 +21,7 @@ from functools import partial
 from typing import Any
 
 from pigeonhole.contract.classification import ClassificationRequest, LabelSetRef, RequestLimits, is_set_name, parse_as
-from pigeonhole.contract.messages import UploadedFile
-from pigeonhole.contract.uploads import FileKind
+from pigeonhole.contract.uploads import FileKind, UploadedFile
 from pigeonhole.errors import InvalidRequest, NotFound
 from pigeonhole.jobs.job import IdempotencyKey
 from pigeonhole.jobs.submit import JobSubmitter

@@ -16,10 +16,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from pigeonhole.contract.messages import JobInput
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.read import JobReader
+from pigeonhole.jobs.records import decode_job_input
 from pigeonhole.object_keys import job_input_key, upload_result_key
 from pigeonhole.ports import EventBus, ObjectStore
 from pigeonhole.uploads.ports import UploadResultStore, UploadTags
@@ -142,6 +142,6 @@ class JobResultsPublisher:
         data = self.objects.get(job_input_key(job.tenant_id, job.id))
         if data is None:
             return PublishSummary()
-        uploads, results = JobInput.read(data).objects, self.job_reader.read_results(job)
-        splitter = JobResultsSplitter(job=job, results=results, now=self.clock(), bucket=self.publisher.bucket)
+        uploads, job_results = decode_job_input(data).uploads, self.job_reader.read_results(job)
+        splitter = JobResultsSplitter(job=job, results=job_results, now=self.clock(), bucket=self.publisher.bucket)
         return self.publisher.publish(list(splitter.split(uploads)))

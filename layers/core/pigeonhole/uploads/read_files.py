@@ -18,8 +18,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pigeonhole.contract.classification import RequestLimits, Sample
-from pigeonhole.contract.messages import UploadedFile
-from pigeonhole.contract.uploads import FileKind, most_bytes
+from pigeonhole.contract.uploads import FileKind, UploadedFile, most_bytes
 from pigeonhole.contract.validation import faults_of, within
 from pigeonhole.errors import Fault, InvalidRequest, TooLarge, UnfetchableUrl, UnsupportedMedia
 from pigeonhole.ports import ObjectStore

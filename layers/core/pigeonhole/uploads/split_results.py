@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from pigeonhole.contract.classification import LabelScore, LabelSetRef, SampleFault
 from pigeonhole.contract.jobs import JobStatus, Progress
-from pigeonhole.contract.messages import UploadedFile
+from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.results import JobResults, prediction
 from pigeonhole.object_keys import upload_result_key

@@ -1,0 +1,216 @@
+"""What jobs store in S3: their input, and the results of their parts. Versioned, and apart from the HTTP models.
+
+A record is read by later versions of the service, because jobs are in flight during an upgrade. So a field may be added with a
+default, and unknown fields are ignored; any other change needs a new `version` and code that reads the old one.
+"""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from pigeonhole.contract.classification import UNLIMITED, ClassificationRequest
+from pigeonhole.contract.messages import ChunkResult, ErrorReply
+from pigeonhole.contract.uploads import UploadedFile
+from pigeonhole.jobs.results import PartResults
+
+
+@dataclass(frozen=True)
+class JobInput:
+    """What the workers of a job need.
+
+    Attributes:
+        log_id: The id of the request that submitted the job.
+        request: The samples, labels and options.
+        uploads: The files that the samples came in, in the order of the samples; empty if they came in the request.
+    """
+
+    log_id: str
+    request: ClassificationRequest
+    uploads: tuple[UploadedFile, ...] = ()
+
+
+class _Record(BaseModel):
+    # An error's text never quotes the input: samples and labels stay out of the log.
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+
+class SampleRecord(_Record):
+    """A stored sample."""
+
+    type: Literal["text", "image"]
+    value: str
+
+
+class LabelRecord(_Record):
+    """A stored label."""
+
+    key: str | int | float | None = None
+    type: Literal["text", "image"]
+    value: str
+    text: str | None = None
+
+
+class RequestRecord(_Record):
+    """A stored classification request."""
+
+    dataset: list[SampleRecord]
+    labels: list[LabelRecord]
+    label_set: str | None = None
+    multiple_labels: bool = False
+    instruction: str | None = None
+    scores: bool = False
+    threshold: float | None = None
+    top_k: int | None = None
+    prompt_templates: list[str] | None = None
+    on_error: Literal["fail", "null"] = "fail"
+
+    @classmethod
+    def from_request(cls, request: ClassificationRequest) -> RequestRecord:
+        """Convert a request. What only HTTP needs of it, such as a webhook's address, is left out."""
+        return cls.model_validate(request, from_attributes=True)
+
+    def to_request(self) -> ClassificationRequest:
+        """Convert to a request, without limits: it was held to the deployment's limits when it was received."""
+        return ClassificationRequest.model_validate(self.model_dump(exclude_none=True), context=UNLIMITED)
+
+
+class UploadedFileRecord(_Record):
+    """A stored description of an uploaded file."""
+
+    key: str
+    version_id: str | None = None
+    sequencer: str
+    size: int
+    samples: int = 1
+    is_lines: bool = False
+
+
+class JobInputRecord(_Record):
+    """The stored input of a job.
+
+    Attributes:
+        objects: The files that the samples came in.
+    """
+
+    version: Literal[1] = 1
+    kind: Literal["job_input"] = "job_input"
+    log_id: str
+    request: RequestRecord
+    objects: tuple[UploadedFileRecord, ...] = ()
+
+    @classmethod
+    def from_job_input(cls, job_input: JobInput) -> JobInputRecord:
+        """Convert a job's input."""
+        return cls(
+            log_id=job_input.log_id,
+            request=RequestRecord.from_request(job_input.request),
+            objects=tuple(UploadedFileRecord.model_validate(upload, from_attributes=True) for upload in job_input.uploads),
+        )
+
+    def to_job_input(self) -> JobInput:
+        """Convert to a job's input."""
+        uploads = tuple(UploadedFile.model_validate(upload, from_attributes=True) for upload in self.objects)
+        return JobInput(self.log_id, self.request.to_request(), uploads)
+
+
+class LabelScoreRecord(_Record):
+    """A stored score of a label for one sample."""
+
+    label: str
+    probability: float
+    similarity: float
+
+
+class SampleFaultRecord(_Record):
+    """A stored error of one sample."""
+
+    index: int
+    code: str
+    message: str
+
+
+class ChunkResultRecord(_Record):
+    """The stored results of a part's samples, one by one."""
+
+    predictions: list[list[str] | None]
+    scores: list[list[LabelScoreRecord] | None] | None = None
+    errors: list[SampleFaultRecord] = []
+    warnings: list[str] = []
+    input_tokens: int
+    label_tokens: int = 0
+    output_tokens: int
+    inference_ms: int
+
+
+class ErrorRecord(_Record):
+    """A stored error that all samples of a part share."""
+
+    code: str
+    message: str
+    details: list[dict[str, str]] = []
+
+
+class PartResultsRecord(_Record):
+    """The stored results of a part.
+
+    Attributes:
+        result: The results of the samples, one by one.
+        error: The one error of all samples, in place of `result`.
+        gave_up: True if the samples failed because every attempt at them failed.
+    """
+
+    version: Literal[1] = 1
+    result: ChunkResultRecord | None = None
+    error: ErrorRecord | None = None
+    gave_up: Literal[True] | None = None
+
+    @classmethod
+    def from_part_results(cls, part_results: PartResults) -> PartResultsRecord:
+        """Convert the results of a part."""
+        result, error = part_results.result, part_results.error
+        return cls(
+            result=ChunkResultRecord.model_validate(result, from_attributes=True) if result else None,
+            error=ErrorRecord.model_validate(error, from_attributes=True) if error else None,
+            gave_up=True if part_results.is_abandoned else None,
+        )
+
+    def to_part_results(self) -> PartResults:
+        """Convert to the results of a part."""
+        return PartResults(
+            result=ChunkResult.model_validate(self.result, from_attributes=True) if self.result else None,
+            error=ErrorReply.model_validate(self.error, from_attributes=True) if self.error else None,
+            is_abandoned=self.gave_up is True,
+        )
+
+
+def encode_job_input(job_input: JobInput) -> bytes:
+    """Encode a job's input as the JSON that is stored."""
+    return JobInputRecord.from_job_input(job_input).model_dump_json(exclude_none=True).encode()
+
+
+def decode_job_input(data: bytes) -> JobInput:
+    """Decode a stored input.
+
+    Raises:
+        ValueError: The data isn't an input that this version of the service can read.
+    """
+    return JobInputRecord.model_validate_json(data).to_job_input()
+
+
+def encode_part_results(part_results: PartResults) -> bytes:
+    """Encode the results of a part as the gzipped JSON that is stored. The same results give the same bytes."""
+    record = PartResultsRecord.from_part_results(part_results)
+    return gzip.compress(record.model_dump_json(exclude_none=True).encode(), mtime=0)
+
+
+def decode_part_results(data: bytes) -> PartResults:
+    """Decode the stored results of a part.
+
+    Raises:
+        ValueError: The data isn't a part that this version of the service can read.
+    """
+    return PartResultsRecord.model_validate_json(gzip.decompress(data)).to_part_results()
