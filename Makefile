@@ -1,5 +1,4 @@
-# make start   the whole system on this machine          make test   every test
-# What is installed once, in .venv; PYTHON is asked for it the first time only.
+# `make help` lists the targets. The packages are installed into .venv, once; PYTHON makes that environment.
 
 PYTHON ?= python3
 PORT ?= 8080
@@ -10,35 +9,47 @@ export PORT AWS_PORT MODEL
 VENV := .venv
 BIN := $(VENV)/bin
 TOOLS := .tools
-# its chatter says nothing; its errors are shown
+# --quiet: pip still prints its errors.
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
-# Found without importing them, which takes no time.
+# Importing torch takes 10 s, so the fast tests do not even collect these. Other tests that need torch have the marker `torch`.
+TORCH_TESTS := tests/unit/inference/encoders tests/unit/training tests/unit/benchmarks/test_classify_benchmark.py
+
+# Looked up without an import, which would take seconds.
 NEEDED := hypercorn ministack onnxruntime pigeonhole samtranslator torch transformers typer
 ALL_THERE := import importlib.util, sys; sys.exit(not all(map(importlib.util.find_spec, sys.argv[1:])))
 
-# An environment whose Python has gone is made anew.
+# Make a new environment when the Python of the old one is missing.
 $(shell test -x $(BIN)/python || rm -f $(VENV)/pyvenv.cfg)
 
 .DEFAULT_GOAL := help
-.PHONY: help start test lint format documents sam-build clean
+.PHONY: help start test test-unit test-stack lint format documents sam-build clean
 
 help:
-	@echo "make start    run Pigeonhole here: PORT=$(PORT) AWS_PORT=$(AWS_PORT) MODEL=$(MODEL)"
-	@echo "make test     run every test"
-	@echo "make lint     ruff, mypy, cfn-lint, sam validate"
-	@echo "make format   rewrite the sources as ruff wants them"
-	@echo "make documents  write docs/openapi.json and docs/messages.json anew"
-	@echo "make clean    forget the local stack's data; the environments and the models stay"
+	@echo "make start       run Pigeonhole on this machine: PORT=$(PORT) AWS_PORT=$(AWS_PORT) MODEL=$(MODEL)"
+	@echo "make test        run every test, or TESTS=path"
+	@echo "make test-unit   run the fast tests: no torch, no local stack"
+	@echo "make test-stack  run the tests of the deployed template, on a local stack"
+	@echo "make lint        run every linter: code, types, imports, prose, template"
+	@echo "make format      format the sources and sort their imports"
+	@echo "make documents   generate docs/openapi.json and docs/messages.json"
+	@echo "make sam-build   build the layer and the zip functions, without Docker"
+	@echo "make clean       delete the local stack's data and the builds; keep the environments and the models"
 
 start: $(VENV)/.for-start
 	@$(BIN)/python -c "$(ALL_THERE)" $(NEEDED) \
-	  || { echo "error: packages are missing from $(VENV). Install them anew: rm -r $(VENV) && make start" >&2; exit 1; }
+	  || { echo "error: packages are missing from $(VENV). Install them again: rm -r $(VENV) && make start" >&2; exit 1; }
 	@$(BIN)/pigeonhole models prepare "$(MODEL)"
 	@$(BIN)/pigeonhole up
 
 test: $(VENV)/.for-test
 	@$(BIN)/python -m pytest $(TESTS)
+
+test-unit: $(VENV)/.for-test
+	@$(BIN)/python -m pytest -n 2 -m "not torch and not slow" $(TORCH_TESTS:%=--ignore=%) tests/unit tests/contract
+
+test-stack: $(VENV)/.for-test
+	@$(BIN)/python -m pytest tests/stack
 
 lint: $(TOOLS)/.installed $(VENV)/.for-test
 	$(TOOLS)/bin/ruff check
@@ -56,7 +67,7 @@ documents: $(VENV)/.for-start
 	$(BIN)/python -m pigeonhole_cli.openapi > docs/openapi.json
 	$(BIN)/python -m pigeonhole_cli.schemas > docs/messages.json
 
-# What runs without Docker of `sam build`: the zip function with its layer, for the Python of .venv.
+# The part of `sam build` that needs no Docker: the zip functions and the layer, for the Python of .venv.
 sam-build: $(TOOLS)/.installed $(VENV)/.for-start
 	.ci/sam_build
 
@@ -64,20 +75,20 @@ clean:
 	rm -rf .pigeonhole .aws-sam
 
 $(VENV)/.for-start: pyproject.toml $(VENV)/pyvenv.cfg
-	@echo "Installing into $(VENV), once ..."
+	@echo "Installing the packages into $(VENV), once ..."
 	@$(BIN)/python $(PIP_INSTALL) --editable ".[onnx,torch,local]" \
 	  || { echo "error: installing failed, see above. Is the package registry reachable?" >&2; exit 1; }
 	@touch $@
 
 $(VENV)/.for-test: pyproject.toml $(VENV)/.for-start
-	@echo "Installing what the tests need, once ..."
+	@echo "Installing the packages of the tests, once ..."
 	@$(BIN)/python $(PIP_INSTALL) --editable ".[onnx,torch,local,training,test,types]" \
 	  || { echo "error: installing failed, see above. Is the package registry reachable?" >&2; exit 1; }
 	@touch $@
 
 $(VENV)/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
-	  || { echo "error: $(PYTHON) is not Python 3.11 or later. Name one: make PYTHON=python3.13 ..." >&2; exit 1; }
+	  || { echo "error: $(PYTHON) is not Python 3.11 or later. Name a later one: make PYTHON=python3.13 ..." >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) \
 	  || { rm -rf $(VENV); echo "error: $(PYTHON) can't make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 

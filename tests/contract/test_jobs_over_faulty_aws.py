@@ -106,6 +106,7 @@ class Stream:
         return saved
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fault",
     [THROTTLED, OVER_CAPACITY, CONFLICT, BROKEN_TABLE, BROKEN_BUCKET, BROKEN_QUEUE],

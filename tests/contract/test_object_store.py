@@ -13,11 +13,11 @@ from botocore.stub import Stubber
 from pigeonhole.aws.s3 import S3ObjectStore
 from pigeonhole.errors import Overloaded
 from pigeonhole.ports import ObjectStore
-from pigeonhole_cli.local.stack import read_template
 from support.fakes import FakeObjectStore
-from support.moto_aws import REGION, ROOT, in_moto
+from support.moto_aws import REGION, in_moto
+from support.template import read_template
 
-TEMPLATE = read_template(ROOT / "template.yaml")
+TEMPLATE = read_template()
 
 
 @pytest.fixture(params=["fake", "s3"])

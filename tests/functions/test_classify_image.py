@@ -23,11 +23,11 @@ from pigeonhole import wiring
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ClassifyReply
 from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole.settings import Settings
-from pigeonhole_cli.local.stack import read_template
 from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
 from support import docker_image, virtual_environments
 from support.docker_image import Image
 from support.runtime_api import RuntimeApi
+from support.template import read_template
 
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTION = ROOT / "functions/classify"
@@ -199,7 +199,7 @@ def test_torch_is_not_in_the_image(environment: Path) -> None:
 
 
 def test_the_workers_command_starts_in_the_same_image_and_answers_for_each_message(image: Image, environment: Path) -> None:
-    worker = read_template(ROOT / "template.yaml")["Resources"]["WorkerFunction"]
+    worker = read_template()["Resources"]["WorkerFunction"]
     assert worker["Metadata"]["Dockerfile"] == "functions/classify/Dockerfile"
     as_worker = replace(image, command=[*image.command[:-1], *worker["Properties"]["ImageConfig"]["Command"]])
     sample = json.loads((ROOT / "events/sqs-chunk.json").read_text())

@@ -21,10 +21,10 @@ from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.records import decode_job_input
 from pigeonhole.object_keys import upload_result_key
 from pigeonhole.observability import observer
-from pigeonhole_cli.local.stack import read_template
 from support.fakes import LambdaContext
 from support.handlers import ROOT, load
 from support.job_fixtures import ACME, ZETA, Jobs
+from support.template import read_template
 
 
 class Context(LambdaContext):
@@ -255,7 +255,7 @@ def test_what_comes_again_waits_longer_each_time(jobs: Jobs, ingest: ModuleType)
 
     waits = [seconds for _, seconds in jobs.queue.put_off]
     assert waits == [30, 120, 480, 1_920, 0], "after the last try it goes to the dead letters at once"
-    queue = read_template(ROOT / "template.yaml")["Resources"]["IngestQueue"]["Properties"]
+    queue = read_template()["Resources"]["IngestQueue"]["Properties"]
     assert queue["RedrivePolicy"]["maxReceiveCount"] == ingest.TRIES
 
 

@@ -21,12 +21,12 @@ from pigeonhole.jobs.job import Job, NotificationStatus
 from pigeonhole.notifications.job_ended import event_of
 from pigeonhole.notifications.webhook_delivery import body_of
 from pigeonhole.observability import observer
-from pigeonhole_cli.local.stack import read_template
 from support.fakes import LambdaContext
 from support.handlers import ROOT, load
 from support.job_fixtures import HOOK, Jobs
+from support.template import read_template
 
-TEMPLATE = read_template(ROOT / "template.yaml")
+TEMPLATE = read_template()
 
 
 class Context(LambdaContext):

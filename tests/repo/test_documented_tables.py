@@ -10,8 +10,8 @@ import pytest
 from pigeonhole.inference.encoders.artifact import FILES
 from pigeonhole.inference.encoders.registry import PRESETS
 from pigeonhole_cli import schemas as schemas_of
-from pigeonhole_cli.local.stack import read_template
 from support import pages
+from support.template import read_template
 
 ROOT = Path(__file__).resolve().parents[2]
 OPERATIONS = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
@@ -21,7 +21,7 @@ METRIC = re.compile(r"""\.(?:count|milliseconds)\("(\w+)""")
 
 
 def test_the_parameters_are_those_of_the_template() -> None:
-    parameters = read_template(ROOT / "template.yaml")["Parameters"]
+    parameters = read_template()["Parameters"]
 
     assert {row["parameter"].strip("`"): row["default"] for row in pages.table_after(OPERATIONS, "Parameters")} == {
         name: str(parameter["Default"]) for name, parameter in parameters.items()

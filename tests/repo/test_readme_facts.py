@@ -11,8 +11,8 @@ import pytest
 from pigeonhole.contract.classification import RequestLimits
 from pigeonhole.errors import BY_CODE, SampleError
 from pigeonhole.settings import Settings
-from pigeonhole_cli.local.stack import read_template
 from support import pages
+from support.template import read_template
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -52,7 +52,7 @@ def test_the_contract_and_the_settings_agree_on_the_defaults() -> None:
 
 
 def test_what_the_build_is_told_are_parameters_and_values_of_the_template() -> None:
-    parameters = read_template(ROOT / "template.yaml")["Parameters"]
+    parameters = read_template()["Parameters"]
     told = dict(word.split("=") for word in pages.marked(README, "build parameters").code.split() if "=" in word)
 
     assert set(told) == {"Architecture", "PythonRuntime", "ModelId"}

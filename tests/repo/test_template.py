@@ -33,10 +33,10 @@ from pigeonhole.tenants.authenticate import REFUSAL
 from pigeonhole.wiring.api import LOOKUP_ATTEMPTS, LOOKUP_TIMEOUT_S
 from pigeonhole.wiring.clients import CONNECT_TIMEOUT_S, job_rules
 from pigeonhole.wiring.inference import MB_PER_CORE
-from pigeonhole_cli.local.stack import read_template
+from support.template import read_template
 
 ROOT = Path(__file__).resolve().parents[2]
-TEMPLATE = read_template(ROOT / "template.yaml")
+TEMPLATE = read_template()
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 API = RESOURCES["Api"]["Properties"]
 FUNCTIONS = {name: item["Properties"] for name, item in RESOURCES.items() if item["Type"] == "AWS::Serverless::Function"}
@@ -224,7 +224,7 @@ def test_a_change_of_any_property_publishes_a_version_of_classify(monkeypatch: p
 
 def version_of_classify(**changes: Any) -> tuple[str, dict[str, Any]]:
     """The name and the resource that SAM makes of the template, as built, with changed properties of the function."""
-    template = read_template(ROOT / "template.yaml")
+    template = read_template()
     names = {"AWS::Serverless::LayerVersion": "ContentUri", "AWS::Serverless::Function": "CodeUri"}
     for resource in template["Resources"].values():
         if resource["Type"] in names:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws
 
-from pigeonhole_cli.local.stack import read_template
+from support.template import read_template
 
-ROOT = Path(__file__).resolve().parents[2]
 REGION = "eu-west-1"
 TABLE = "pigeonhole"
 
@@ -33,7 +31,7 @@ def in_moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def table() -> Any:
     """Make the table of template.yaml and give a DynamoDB client."""
     client = boto3.client("dynamodb", region_name=REGION)
-    described = read_template(ROOT / "template.yaml")["Resources"]["Table"]["Properties"]
+    described = read_template()["Resources"]["Table"]["Properties"]
     made_of = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
     client.create_table(TableName=TABLE, **{name: described[name] for name in made_of})
     return client

@@ -18,12 +18,11 @@ from pigeonhole.inference.encoders.artifact import ModelUnavailable
 from pigeonhole.settings import MissingSetting, Settings, variable_name
 from pigeonhole.tenants.tenant import Tenant
 from pigeonhole.wiring.inference import encode_workers
-from pigeonhole_cli.local.stack import read_template
 from support.fake_model import fake_loaded_model
 from support.fakes import error_reply
 from support.lambda_server import LambdaServer
+from support.template import read_template
 
-ROOT = Path(__file__).resolve().parents[3]
 BODY = {"dataset": [{"type": "text", "value": "x"}], "labels": [{"type": "text", "value": name} for name in "ab"]}
 TENANT = Tenant("acme", created_at=0)
 API_SETTINGS = Settings(table_name="t", classify_function="f", job_bucket="jobs", job_queue="q", upload_bucket="uploads")
@@ -122,7 +121,7 @@ def fake_model(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 def test_a_function_needs_only_settings_that_the_template_gives_it(
     resource: str, build: Callable[[Settings], object], required: set[str], fake_model: list[Path]
 ) -> None:
-    function = read_template(ROOT / "template.yaml")["Resources"][resource]["Properties"]
+    function = read_template()["Resources"][resource]["Properties"]
     given = {name for name in vars(Settings()) if variable_name(name) in function["Environment"]["Variables"]}
     settings = replace(Settings(), **{name: "x" for name in given if getattr(Settings(), name) == ""})
 

@@ -14,14 +14,14 @@ import pytest
 
 from pigeonhole_cli.local import rewrites as local_rewrites
 from pigeonhole_cli.local.rewrites import REWRITES, LocalMachine, gateway_responses, read_handler, rewrite, zip_folder
-from pigeonhole_cli.local.stack import read_template
+from support.template import read_template
 
 ROOT = Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture
 def template() -> dict[str, Any]:
-    return read_template(ROOT / "template.yaml")
+    return read_template()
 
 
 @pytest.fixture
