@@ -1,4 +1,4 @@
-"""Start functions/api from what `sam build` made, and see that nothing heavy came along. Run by .ci/sam_build."""
+"""Start functions/api from the output of `sam build`, and check that it imports no heavy package. Run by .ci/sam_build."""
 
 import json
 import os
@@ -10,6 +10,9 @@ os.environ.update(
     POWERTOOLS_TRACE_DISABLED="true",
     PIGEONHOLE_TABLE_NAME="table",
     PIGEONHOLE_CLASSIFY_FUNCTION="function",
+    PIGEONHOLE_JOB_BUCKET="jobs",
+    PIGEONHOLE_JOB_QUEUE="https://sqs.us-east-1.amazonaws.com/111122223333/chunks",
+    PIGEONHOLE_UPLOAD_BUCKET="uploads",
 )
 import handler
 
@@ -22,8 +25,8 @@ context = types.SimpleNamespace(
 )
 answer = handler.handler(event, context)
 if answer["statusCode"] != 200:
-    sys.exit(f"functions/api answers {answer}")
+    sys.exit(f"functions/api: must answer 200, not {answer}")
 heavy = sorted(name for name in ("numpy", "PIL", "httpx", "onnxruntime", "torch") if name in sys.modules)
 if heavy:
-    sys.exit(f"functions/api imports {heavy}")
+    sys.exit(f"functions/api: must not import {', '.join(heavy)}")
 print("functions/api starts from the build and answers", json.loads(answer["body"]))

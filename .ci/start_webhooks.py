@@ -1,4 +1,4 @@
-"""Start functions/webhooks from what `sam build` made, with all that it posts by. Run by .ci/sam_build."""
+"""Start functions/webhooks from the output of `sam build`, with the packages that it sends with. Run by .ci/sam_build."""
 
 import os
 import sys
@@ -22,5 +22,5 @@ context = types.SimpleNamespace(
 )
 answer = handler.handler({"Records": [{"messageId": "m", "body": "no message", "eventSource": "aws:sqs"}]}, context)
 if answer != {"batchItemFailures": []}:
-    sys.exit(f"functions/webhooks answers {answer}")
+    sys.exit(f"functions/webhooks: must report no failed message, not {answer}")
 print("functions/webhooks starts from the build")

@@ -81,8 +81,8 @@ def main() -> None:
         else:
             left_out = np.flatnonzero(np.isin(names, [common_name(name) for name in photos.names[::LEFT_OUT_EVERY]]))
             write(table, left_out, args.out / "left-out.parquet")
-        seen = np.setdiff1d(calibrate, left_out)
-        for folder, rows in (("calibrate", calibrate), ("calibrate-seen", seen), ("report", report)):
+        calibrate_seen = np.setdiff1d(calibrate, left_out)
+        for folder, rows in (("calibrate", calibrate), ("calibrate-seen", calibrate_seen), ("report", report)):
             write(table, rows, args.out / folder / f"{stem.removeprefix('train-')}.parquet")
 
 
