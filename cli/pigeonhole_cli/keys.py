@@ -53,7 +53,7 @@ def create(
 def list_keys(stack_name: StackName = "pigeonhole", endpoint_url: EndpointUrl = None) -> None:
     """List the ids of all API keys, expired and revoked ones included."""
     with report_errors():
-        records = api_key_manager(stack_name, endpoint_url).list_keys()
+        records = api_key_manager(stack_name, endpoint_url).list()
     now = time.time()
     rows = [("KEY ID", "TENANT", "NAME", "CREATED", "STATUS")]
     rows += [

@@ -40,96 +40,105 @@ def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 def test_an_empty_store_finds_nothing(store: TenantStore) -> None:
-    assert (store.by_hash("hash1"), store.tenant("acme"), store.key("id1"), store.keys()) == (None, None, None, [])
+    assert (store.find_api_key("hash1"), store.get_tenant("acme"), store.get_api_key("id1"), store.list_api_keys()) == (
+        None,
+        None,
+        None,
+        [],
+    )
 
 
 def test_what_was_added_is_found_in_every_way(store: TenantStore) -> None:
-    store.add(LAPTOP, ACME, known=None)
+    store.add_api_key(LAPTOP, ACME, known=None)
 
-    assert store.by_hash("hash1") == (LAPTOP, ACME)
-    assert store.tenant("acme") == ACME
-    assert store.key("id1") == LAPTOP
-    assert store.keys() == [LAPTOP]
+    assert store.find_api_key("hash1") == (LAPTOP, ACME)
+    assert store.get_tenant("acme") == ACME
+    assert store.get_api_key("id1") == LAPTOP
+    assert store.list_api_keys() == [LAPTOP]
 
 
 def test_keys_are_listed_oldest_first(store: TenantStore) -> None:
-    store.add(SERVER, ACME, known=None)
-    store.add(LAPTOP, ACME, known=ACME)
+    store.add_api_key(SERVER, ACME, known=None)
+    store.add_api_key(LAPTOP, ACME, known=ACME)
 
-    assert store.keys() == [LAPTOP, SERVER]
+    assert store.list_api_keys() == [LAPTOP, SERVER]
 
 
 def test_adding_a_key_replaces_what_is_known_of_its_tenant(store: TenantStore) -> None:
-    store.add(LAPTOP, ACME, known=None)
-    store.add(SERVER, Tenant("acme", created_at=1_000), known=ACME)
+    store.add_api_key(LAPTOP, ACME, known=None)
+    store.add_api_key(SERVER, Tenant("acme", created_at=1_000), known=ACME)
 
-    assert store.tenant("acme") == Tenant("acme", created_at=1_000)
+    assert store.get_tenant("acme") == Tenant("acme", created_at=1_000)
 
 
 @pytest.mark.parametrize("known", [None, Tenant("acme", created_at=1_000), replace(ACME, grants=GRANTS[:1])])
 def test_a_tenant_that_is_not_the_one_that_was_read_stays_as_it_is_and_gets_no_key(
     store: TenantStore, known: Tenant | None
 ) -> None:
-    store.add(LAPTOP, ACME, known=None)
+    store.add_api_key(LAPTOP, ACME, known=None)
 
     with pytest.raises(Overloaded):
-        store.add(SERVER, Tenant("acme", created_at=2_000), known=known)
-    assert store.tenant("acme") == ACME
-    assert (store.keys(), store.by_hash("hash2")) == ([LAPTOP], None)
+        store.add_api_key(SERVER, Tenant("acme", created_at=2_000), known=known)
+    assert store.get_tenant("acme") == ACME
+    assert (store.list_api_keys(), store.find_api_key("hash2")) == ([LAPTOP], None)
 
 
 def test_a_tenant_that_is_gone_by_now_gets_no_key(store: TenantStore) -> None:
     with pytest.raises(Overloaded):
-        store.add(SERVER, ACME, known=ACME)
-    assert (store.tenant("acme"), store.keys()) == (None, [])
+        store.add_api_key(SERVER, ACME, known=ACME)
+    assert (store.get_tenant("acme"), store.list_api_keys()) == (None, [])
 
 
 def test_an_end_shows_wherever_the_key_is_found(store: TenantStore) -> None:
-    store.add(LAPTOP, ACME, known=None)
-    store.end(LAPTOP, 5_000)
+    store.add_api_key(LAPTOP, ACME, known=None)
+    store.end_api_key(LAPTOP, 5_000)
 
-    found = store.by_hash("hash1")
+    found = store.find_api_key("hash1")
     assert found is not None
-    assert [found[0].ends_at, *(key.ends_at for key in [store.key("id1"), *store.keys()] if key)] == [5_000, 5_000, 5_000]
+    assert [found[0].ends_at, *(key.ends_at for key in [store.get_api_key("id1"), *store.list_api_keys()] if key)] == [
+        5_000,
+        5_000,
+        5_000,
+    ]
 
 
 def test_a_removed_key_is_gone_and_its_tenant_stays(store: TenantStore) -> None:
-    store.add(LAPTOP, ACME, known=None)
-    store.add(SERVER, ACME, known=ACME)
-    store.remove(LAPTOP, with_tenant=False)
+    store.add_api_key(LAPTOP, ACME, known=None)
+    store.add_api_key(SERVER, ACME, known=ACME)
+    store.delete_api_key(LAPTOP, with_tenant=False)
 
-    assert (store.by_hash("hash1"), store.key("id1"), store.keys()) == (None, None, [SERVER])
-    assert store.by_hash("hash2") == (SERVER, ACME)
+    assert (store.find_api_key("hash1"), store.get_api_key("id1"), store.list_api_keys()) == (None, None, [SERVER])
+    assert store.find_api_key("hash2") == (SERVER, ACME)
 
 
 def test_a_key_may_be_removed_with_its_tenant(store: TenantStore) -> None:
-    store.add(LAPTOP, ACME, known=None)
-    store.remove(LAPTOP, with_tenant=True)
+    store.add_api_key(LAPTOP, ACME, known=None)
+    store.delete_api_key(LAPTOP, with_tenant=True)
 
-    assert (store.by_hash("hash1"), store.tenant("acme")) == (None, None)
+    assert (store.find_api_key("hash1"), store.get_tenant("acme")) == (None, None)
 
 
 def test_a_tenant_with_a_later_key_stays_when_the_first_is_removed(store: TenantStore) -> None:
-    store.add(LAPTOP, ACME, known=None)
-    store.add(SERVER, ACME, known=ACME)
-    store.remove(LAPTOP, with_tenant=True)
+    store.add_api_key(LAPTOP, ACME, known=None)
+    store.add_api_key(SERVER, ACME, known=ACME)
+    store.delete_api_key(LAPTOP, with_tenant=True)
 
-    assert store.by_hash("hash1") is None
-    assert store.by_hash("hash2") == (SERVER, ACME)
+    assert store.find_api_key("hash1") is None
+    assert store.find_api_key("hash2") == (SERVER, ACME)
 
 
 def test_removing_what_is_not_there_is_no_fault(store: TenantStore) -> None:
-    store.remove(LAPTOP, with_tenant=True)
+    store.delete_api_key(LAPTOP, with_tenant=True)
 
-    assert store.keys() == []
+    assert store.list_api_keys() == []
 
 
 def test_a_key_without_a_tenant_is_not_found_by_its_hash(store: TenantStore) -> None:
-    store.add(LAPTOP, ACME, known=None)
-    store.add(SERVER, ACME, known=ACME)
-    store.remove(SERVER, with_tenant=True)
+    store.add_api_key(LAPTOP, ACME, known=None)
+    store.add_api_key(SERVER, ACME, known=ACME)
+    store.delete_api_key(SERVER, with_tenant=True)
 
-    assert store.by_hash("hash1") is None
+    assert store.find_api_key("hash1") is None
 
 
 def test_a_grant_is_taken_back_by_the_documented_command(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +149,7 @@ def test_a_grant_is_taken_back_by_the_documented_command(monkeypatch: pytest.Mon
     with in_moto(monkeypatch):
         client = table()
         store = DynamoTenantStore(client, TABLE)
-        store.add(LAPTOP, ACME, known=None)
+        store.add_api_key(LAPTOP, ACME, known=None)
         client.update_item(
             TableName=TABLE,
             Key=json.loads(options["--key"]),
@@ -150,7 +159,7 @@ def test_a_grant_is_taken_back_by_the_documented_command(monkeypatch: pytest.Mon
         )
 
         left = Tenant("acme", created_at=1_000, grants=(S3Grant(bucket="my-bucket", prefix="acme/"),))
-        assert store.by_hash("hash1") == (LAPTOP, left)
+        assert store.find_api_key("hash1") == (LAPTOP, left)
 
 
 def test_many_keys_are_listed_over_several_pages(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,18 +168,18 @@ def test_many_keys_are_listed_over_several_pages(monkeypatch: pytest.MonkeyPatch
         name = "x" * 30_000  # a page ends at 1 MB
         keys = [ApiKeyRecord(f"id{number}", f"hash{number}", "acme", name, created_at=number) for number in range(40)]
         for key in keys:
-            store.add(key, ACME, known=store.tenant("acme"))
+            store.add_api_key(key, ACME, known=store.get_tenant("acme"))
 
-        assert store.keys() == keys
+        assert store.list_api_keys() == keys
 
 
 def test_ending_an_unknown_key_makes_no_record_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     with in_moto(monkeypatch):
         store = DynamoTenantStore(table(), TABLE)
         with pytest.raises(ClientError):
-            store.end(LAPTOP, 5_000)
+            store.end_api_key(LAPTOP, 5_000)
 
-        assert store.keys() == []
+        assert store.list_api_keys() == []
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "ProvisionedThroughputExceededException", "InternalServerError"])
@@ -179,7 +188,7 @@ def test_a_busy_table_is_an_overload(code: str) -> None:
     with Stubber(client) as stub:
         stub.add_client_error("get_item", code)
         with pytest.raises(Overloaded):
-            DynamoTenantStore(client, TABLE).by_hash("hash1")
+            DynamoTenantStore(client, TABLE).find_api_key("hash1")
 
 
 def test_a_table_that_is_not_there_is_a_fault_of_ours() -> None:
@@ -187,7 +196,7 @@ def test_a_table_that_is_not_there_is_a_fault_of_ours() -> None:
     with Stubber(client) as stub:
         stub.add_client_error("get_item", "ResourceNotFoundException")
         with pytest.raises(ClientError):
-            DynamoTenantStore(client, TABLE).by_hash("hash1")
+            DynamoTenantStore(client, TABLE).find_api_key("hash1")
 
 
 def test_a_table_that_cannot_be_reached_is_an_overload() -> None:
@@ -202,4 +211,4 @@ def test_a_table_that_cannot_be_reached_is_an_overload() -> None:
             config=Config(retries={"total_max_attempts": 1}),
         )
         with pytest.raises(Overloaded):
-            DynamoTenantStore(client, TABLE).by_hash("hash1")
+            DynamoTenantStore(client, TABLE).find_api_key("hash1")

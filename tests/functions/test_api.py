@@ -79,7 +79,7 @@ def test_no_answer_without_a_tenant(api: Api, method: str, path: str, key: str |
 
 
 def test_a_revoked_key_is_refused(api: Api) -> None:
-    api.store.end(api.store.records["id1"], 1)
+    api.store.end_api_key(api.store.records["id1"], 1)
 
     assert classify(api).status == 401
 
@@ -184,7 +184,7 @@ def test_a_table_that_is_busy_is_503_and_not_401(api: Api, monkeypatch: pytest.M
     def busy(key_hash: str) -> None:
         raise Overloaded("The service is busy. Try again.")
 
-    monkeypatch.setattr(api.store, "by_hash", busy)
+    monkeypatch.setattr(api.store, "find_api_key", busy)
 
     assert classify(api).status == 503
 

@@ -217,14 +217,14 @@ def test_a_notification_that_cannot_be_read_is_dropped_and_logged_without_its_te
 
 def broken(jobs: Jobs, tenant_id: str, error: Exception) -> None:
     """One tenant's record can't be read."""
-    real: Callable[[str], Any] = jobs.tenants.tenant
+    real: Callable[[str], Any] = jobs.tenants.get_tenant
 
     def tenant(asked: str) -> Any:
         if asked == tenant_id:
             raise error
         return real(asked)
 
-    jobs.tenants.tenant = tenant
+    jobs.tenants.get_tenant = tenant
 
 
 @pytest.mark.parametrize("error", [Overloaded(), RuntimeError("a-secret")])

@@ -63,7 +63,7 @@ class Api:
     log: io.StringIO = field(default_factory=io.StringIO)
 
     def __post_init__(self) -> None:
-        self.store.add(ApiKeyRecord("id1", hash_api_key(KEY), "acme", "laptop", created_at=0), TENANT, known=None)
+        self.store.add_api_key(ApiKeyRecord("id1", hash_api_key(KEY), "acme", "laptop", created_at=0), TENANT, known=None)
 
     @cached_property
     def sets(self) -> LabelSetService:

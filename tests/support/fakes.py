@@ -115,36 +115,36 @@ class FakeTenantStore:
     newest: dict[str, str] = field(default_factory=dict)  # tenant's id -> id of the key that was added last
     lookups: int = 0
 
-    def by_hash(self, key_hash: str) -> tuple[ApiKeyRecord, Tenant] | None:
+    def find_api_key(self, key_hash: str) -> tuple[ApiKeyRecord, Tenant] | None:
         self.lookups += 1
         for record in self.records.values():
             if record.key_hash == key_hash and record.tenant_id in self.tenants:
                 return record, self.tenants[record.tenant_id]
         return None
 
-    def tenant(self, tenant_id: str) -> Tenant | None:
+    def get_tenant(self, tenant_id: str) -> Tenant | None:
         return self.tenants.get(tenant_id)
 
-    def key(self, key_id: str) -> ApiKeyRecord | None:
+    def get_api_key(self, key_id: str) -> ApiKeyRecord | None:
         return self.records.get(key_id)
 
-    def keys(self) -> list[ApiKeyRecord]:
+    def list_api_keys(self) -> list[ApiKeyRecord]:
         return sorted(self.records.values(), key=lambda record: (record.created_at, record.key_id))
 
-    def add(self, key: ApiKeyRecord, tenant: Tenant, *, known: Tenant | None) -> None:
+    def add_api_key(self, api_key: ApiKeyRecord, tenant: Tenant, *, known: Tenant | None) -> None:
         if self.tenants.get(tenant.id) != known:
             raise Overloaded("The tenant was changed. Try again.")
-        self.newest[tenant.id] = key.key_id
-        self.records[key.key_id] = key
+        self.newest[tenant.id] = api_key.key_id
+        self.records[api_key.key_id] = api_key
         self.tenants[tenant.id] = tenant
 
-    def end(self, key: ApiKeyRecord, ends_at: int) -> None:
-        self.records[key.key_id] = replace(self.records[key.key_id], ends_at=ends_at)
+    def end_api_key(self, api_key: ApiKeyRecord, ends_at: int) -> None:
+        self.records[api_key.key_id] = replace(self.records[api_key.key_id], ends_at=ends_at)
 
-    def remove(self, key: ApiKeyRecord, *, with_tenant: bool) -> None:
-        self.records.pop(key.key_id, None)
-        if with_tenant and self.newest.get(key.tenant_id) == key.key_id:
-            self.tenants.pop(key.tenant_id, None)
+    def delete_api_key(self, api_key: ApiKeyRecord, *, with_tenant: bool) -> None:
+        self.records.pop(api_key.key_id, None)
+        if with_tenant and self.newest.get(api_key.tenant_id) == api_key.key_id:
+            self.tenants.pop(api_key.tenant_id, None)
 
 
 @dataclass
@@ -382,16 +382,16 @@ class FakeEventBus:
 
 
 @dataclass
-class FakeSecretStore:
-    """A ports.SecretStore in memory."""
+class FakeWebhookSecretStore:
+    """A ports.WebhookSecretStore in memory."""
 
     kept: dict[str, tuple[WebhookSecret, ...]] = field(default_factory=dict)
 
-    def secrets(self, tenant_id: str) -> tuple[WebhookSecret, ...]:
+    def get_secrets(self, tenant_id: str) -> tuple[WebhookSecret, ...]:
         return self.kept.get(tenant_id, ())
 
     def replace_secrets(self, tenant_id: str, secrets: Sequence[WebhookSecret], known: Sequence[WebhookSecret]) -> None:
-        if self.secrets(tenant_id) not in (tuple(known), tuple(secrets)):
+        if self.get_secrets(tenant_id) not in (tuple(known), tuple(secrets)):
             raise Overloaded("Another secret was being made at the same time. Try again.")
         self.kept[tenant_id] = tuple(secrets)
 

@@ -38,11 +38,11 @@ from support.fakes import (
     FakeLabelSetStore,
     FakeObjectStore,
     FakePoster,
-    FakeSecretStore,
     FakeTenantStore,
     FakeUploadResultStore,
     FakeUploadTags,
     FakeWebhookQueue,
+    FakeWebhookSecretStore,
 )
 
 ID = f"{1_000_000:012x}" + "0" * 20
@@ -128,7 +128,7 @@ class Jobs:
     queue: Any = field(default_factory=FakeChunkQueue)
     webhooks: Any = field(default_factory=FakeWebhookQueue)
     bus: Any = field(default_factory=FakeEventBus)
-    secrets: Any = field(default_factory=lambda: FakeSecretStore({"acme": (SECRET,)}))
+    secrets: Any = field(default_factory=lambda: FakeWebhookSecretStore({"acme": (SECRET,)}))
     poster: Any = field(default_factory=FakePoster)
     label_sets: Any = field(default_factory=FakeLabelSetStore)
     classifier: Any = field(default_factory=FakeClassifierClient)

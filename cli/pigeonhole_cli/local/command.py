@@ -129,7 +129,7 @@ def _valid_api_key(stack: LocalStack, outputs: dict[str, str]) -> str:
     now = time.time()
     valid_ids = {
         record.key_id
-        for record in manager.list_keys()
+        for record in manager.list()
         if (record.tenant_id, record.name) == (TENANT, API_KEY_NAME) and record.is_valid(now)
     }
     for api_key in stack.client("apigateway").get_api_keys(includeValues=True, limit=500)["items"]:

@@ -63,7 +63,7 @@ def test_the_end_is_posted_signed_and_logged_in_the_job() -> None:
     assert "webhook" not in data["data"]
     assert headers == {
         "content-type": "application/json",
-        **signature_headers(body, f"job_{job.id}", jobs.secrets.secrets("acme"), jobs.now),
+        **signature_headers(body, f"job_{job.id}", jobs.secrets.get_secrets("acme"), jobs.now),
     }
     shown = jobs.responder.respond(jobs.job(job), "l").job.webhook
     assert shown is not None
@@ -213,15 +213,15 @@ def test_a_post_that_kills_its_sender_each_time_is_made_a_few_times_a_day() -> N
 def test_secrets_that_cannot_be_read_cost_no_try() -> None:
     jobs, job = told()
     (message,) = jobs.webhooks.sent
-    real = jobs.secrets.secrets
+    real = jobs.secrets.get_secrets
 
     def busy(tenant_id: str) -> None:
         raise Overloaded("busy")
 
-    jobs.secrets.secrets = busy
+    jobs.secrets.get_secrets = busy
     with pytest.raises(Overloaded):
         jobs.deliverer.deliver(message)
-    jobs.secrets.secrets = real
+    jobs.secrets.get_secrets = real
 
     assert hook(jobs, job).attempts == ()
 

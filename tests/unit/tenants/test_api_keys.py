@@ -85,7 +85,7 @@ def test_a_second_key_joins_the_tenant_and_adds_its_grants(deployment: Deploymen
     deployment.keys.create("acme", "server", [GRANT, OTHER])
 
     assert deployment.store.tenants == {"acme": Tenant("acme", created_at=1_000, grants=(GRANT, OTHER))}
-    assert [key.name for key in deployment.keys.list_keys()] == ["laptop", "server"]
+    assert [key.name for key in deployment.keys.list()] == ["laptop", "server"]
 
 
 def test_no_value_of_a_key_is_kept_in_the_table(deployment: Deployment) -> None:
@@ -101,7 +101,7 @@ def test_an_impossible_tenant_makes_nothing(deployment: Deployment) -> None:
     assert deployment.is_empty()
 
 
-CREATING = [("registry", "create"), ("store", "add"), ("registry", "admit")]
+CREATING = [("registry", "create"), ("store", "add_api_key"), ("registry", "admit")]
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -142,7 +142,7 @@ def test_a_failure_leaves_the_tenant_and_its_other_key_alone(deployment: Deploym
         deployment.keys.create("acme", "server")
 
     assert deployment.works(first.value)
-    assert [key.name for key in deployment.keys.list_keys()] == ["laptop"]
+    assert [key.name for key in deployment.keys.list()] == ["laptop"]
 
 
 def test_two_keys_made_at_once_lose_no_grant(deployment: Deployment) -> None:
@@ -154,7 +154,7 @@ def test_two_keys_made_at_once_lose_no_grant(deployment: Deployment) -> None:
 
     assert not hasattr(caught.value, "__notes__")
     assert deployment.works(others[0].value)
-    assert [key.name for key in deployment.keys.list_keys()] == ["other"]
+    assert [key.name for key in deployment.keys.list()] == ["other"]
     assert set(deployment.registry.values) == {others[0].record.key_id}
     deployment.keys.create("acme", "laptop", [GRANT])
     assert deployment.store.tenants["acme"].grants == (OTHER, GRANT)
@@ -172,7 +172,7 @@ def test_what_is_taken_back_leaves_the_tenant_of_a_key_that_was_made_meanwhile(d
         deployment.keys.create("acme", "laptop")
 
     assert deployment.works(others[0].value)
-    assert [key.name for key in deployment.keys.list_keys()] == ["other"]
+    assert [key.name for key in deployment.keys.list()] == ["other"]
 
 
 def test_where_the_gateway_keeps_the_key_the_record_stays_so_that_it_can_be_revoked(deployment: Deployment) -> None:
@@ -183,7 +183,7 @@ def test_where_the_gateway_keeps_the_key_the_record_stays_so_that_it_can_be_revo
     with pytest.raises(OSError, match="admit failed") as caught:
         deployment.keys.create("acme", "laptop")
 
-    (left,) = deployment.keys.list_keys()
+    (left,) = deployment.keys.list()
     assert left.key_id in " ".join(caught.value.__notes__)
     deployment.registry.delete = delete  # type: ignore[method-assign]
     deployment.keys.revoke(left.key_id)
@@ -196,13 +196,13 @@ def test_a_crash_between_two_steps_leaves_no_key_that_works_without_a_tenant(dep
     part, call = CREATING[stop]
     deployment.fail(getattr(deployment, part), call, after=True)
     deployment.fail(deployment.registry, "delete")
-    deployment.fail(deployment.store, "remove")
+    deployment.fail(deployment.store, "delete_api_key")
 
     with pytest.raises(OSError, match="failed"):
         deployment.keys.create("acme", "laptop")
 
     for key_id in deployment.registry.admitted:
-        assert deployment.store.by_hash(hash_api_key(deployment.registry.values[key_id]))
+        assert deployment.store.find_api_key(hash_api_key(deployment.registry.values[key_id]))
 
 
 def test_a_revoked_key_stops_working_and_stays_in_the_list(deployment: Deployment) -> None:
@@ -212,7 +212,7 @@ def test_a_revoked_key_stops_working_and_stays_in_the_list(deployment: Deploymen
 
     assert not deployment.works(made.value)
     assert deployment.registry.values == {}
-    assert [key.ends_at for key in deployment.keys.list_keys()] == [2_000]
+    assert [key.ends_at for key in deployment.keys.list()] == [2_000]
 
 
 def test_a_key_is_refused_as_soon_as_its_revocation_has_begun(deployment: Deployment) -> None:
@@ -266,9 +266,9 @@ def test_grace_never_prolongs_a_key(deployment: Deployment) -> None:
 
 def test_a_rotation_that_fails_leaves_the_old_key_working(deployment: Deployment) -> None:
     old = deployment.keys.create("acme", "laptop")
-    deployment.fail(deployment.store, "add")
+    deployment.fail(deployment.store, "add_api_key")
 
-    with pytest.raises(OSError, match="add failed"):
+    with pytest.raises(OSError, match="add_api_key failed"):
         deployment.keys.rotate("key1")
 
     assert deployment.works(old.value)

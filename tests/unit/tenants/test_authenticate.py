@@ -20,7 +20,7 @@ class Clock:
 def store_with(key: str, ends_at: int | None = None) -> FakeTenantStore:
     store = FakeTenantStore()
     record = ApiKeyRecord("id1", hash_api_key(key), "acme", "laptop", created_at=0, ends_at=ends_at)
-    store.add(record, Tenant("acme", 0), known=None)
+    store.add_api_key(record, Tenant("acme", 0), known=None)
     return store
 
 
@@ -65,7 +65,7 @@ def test_a_revoked_key_is_refused_within_a_minute() -> None:
     store, clock = store_with("k1"), Clock()
     authenticate = Authenticator(store=store, clock=clock)
     authenticate.authenticate("k1")
-    store.end(store.records["id1"], 1_001)
+    store.end_api_key(store.records["id1"], 1_001)
 
     clock.now = 1_060.0
     with pytest.raises(InvalidApiKey):
@@ -87,7 +87,7 @@ def test_a_wrong_key_is_looked_up_each_time_so_that_it_works_once_it_is_made() -
     authenticate = Authenticator(store=store)
     with pytest.raises(InvalidApiKey):
         authenticate.authenticate("k1")
-    store.add(ApiKeyRecord("id1", hash_api_key("k1"), "acme", "laptop", created_at=0), Tenant("acme", 0), known=None)
+    store.add_api_key(ApiKeyRecord("id1", hash_api_key("k1"), "acme", "laptop", created_at=0), Tenant("acme", 0), known=None)
 
     assert authenticate.authenticate("k1").id == "acme"
 
@@ -96,17 +96,17 @@ def test_the_memory_is_bounded() -> None:
     store = FakeTenantStore()
     for number in range(10):
         record = ApiKeyRecord(f"id{number}", hash_api_key(f"k{number}"), f"tenant{number}", "n", created_at=0)
-        store.add(record, Tenant(record.tenant_id, 0), known=None)
-    authenticate = Authenticator(store=store, remembered=3)
+        store.add_api_key(record, Tenant(record.tenant_id, 0), known=None)
+    authenticate = Authenticator(store=store, max_remembered=3)
     for number in range(10):
         authenticate.authenticate(f"k{number}")
 
-    assert len(authenticate._found) <= 3
+    assert len(authenticate._remembered) <= 3
 
 
 def test_a_store_that_is_busy_is_not_a_wrong_key() -> None:
     class Busy(FakeTenantStore):
-        def by_hash(self, key_hash: str) -> None:
+        def find_api_key(self, key_hash: str) -> None:
             raise Overloaded("busy")
 
     with pytest.raises(Overloaded):

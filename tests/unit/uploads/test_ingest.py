@@ -370,8 +370,8 @@ def test_what_goes_wrong_for_one_job_leaves_its_files_and_no_others(port: str, e
 @pytest.mark.parametrize("error", [Overloaded(), RuntimeError("a fault")])
 def test_a_tenant_that_cannot_be_looked_up_has_all_its_files_left_and_no_other(error: Exception) -> None:
     jobs = made(ACME, ZETA)
-    real = jobs.tenants.tenant
-    jobs.tenants.tenant = lambda tenant_id: _raise(error) if tenant_id == "zeta" else real(tenant_id)
+    real = jobs.tenants.get_tenant
+    jobs.tenants.get_tenant = lambda tenant_id: _raise(error) if tenant_id == "zeta" else real(tenant_id)
     of_acme, of_zeta = ([drop(jobs, name, folder=f"{it}/numbers") for name in ("1", "2.txt")] for it in ("acme", "zeta"))
 
     done = take(jobs, *of_acme, *of_zeta)

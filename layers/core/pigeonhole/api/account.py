@@ -11,7 +11,7 @@ from pigeonhole.contract.classification import RequestLimits
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.object_keys import incoming_grant, uploads_grant
 from pigeonhole.settings import Settings
-from pigeonhole.tenants.ports import SecretStore
+from pigeonhole.tenants.ports import WebhookSecretStore
 from pigeonhole.tenants.tenant import Tenant
 from pigeonhole.tenants.webhook_secrets import old_valid_until
 
@@ -48,7 +48,7 @@ class AccountReader:
     settings: Settings
     limits: RequestLimits
     quota: Quota
-    secrets: SecretStore
+    secrets: WebhookSecretStore
     clock: Callable[[], float] = time.time
 
     def read(self, tenant: Tenant) -> Account:
@@ -57,7 +57,7 @@ class AccountReader:
         Raises:
             Overloaded: The table is busy.
         """
-        bucket, secrets = self.settings.upload_bucket, self.secrets.secrets(tenant.id)
+        bucket, secrets = self.settings.upload_bucket, self.secrets.get_secrets(tenant.id)
         return Account(
             tenant=tenant,
             request_limits=self.limits,

@@ -19,7 +19,7 @@ from pigeonhole.jobs.records import JobInput, decode_job_input
 from pigeonhole.jobs.submit import JobRules, JobSubmitter
 from pigeonhole.object_keys import job_input_key
 from pigeonhole.ports import ObjectStore
-from pigeonhole.tenants.ports import SecretStore, TenantStore
+from pigeonhole.tenants.ports import TenantStore, WebhookSecretStore
 from pigeonhole.tenants.tenant import Tenant
 
 
@@ -48,7 +48,7 @@ class JobRedriver:
     store: JobStore
     objects: ObjectStore
     queue: ChunkQueue
-    secrets: SecretStore
+    secrets: WebhookSecretStore
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 
@@ -85,7 +85,7 @@ class JobRedriver:
         return RedrivenJob(job, samples)
 
     def _find_tenant(self, tenant_id: str) -> Tenant:
-        tenant = self.tenants.tenant(tenant_id)
+        tenant = self.tenants.get_tenant(tenant_id)
         if tenant is None:
             raise NotFound(f"there is no tenant {tenant_id!r}; `pigeonhole keys list` shows those there are")
         return tenant

@@ -24,7 +24,7 @@ from pigeonhole.jobs.update import MAX_ATTEMPTS, JobUpdater, backoff_s
 from pigeonhole.jobs.webhook import Webhook
 from pigeonhole.object_keys import job_input_key
 from pigeonhole.ports import ObjectStore
-from pigeonhole.tenants.ports import SecretStore
+from pigeonhole.tenants.ports import WebhookSecretStore
 from pigeonhole.tenants.tenant import Tenant
 
 QUEUE_GRACE_S = 60  # a job that isn't queued after so many seconds was interrupted by a crash
@@ -61,7 +61,7 @@ class JobSubmitter:
         store: JobStore,
         objects: ObjectStore,
         queue: ChunkQueue,
-        secrets: SecretStore,
+        secrets: WebhookSecretStore,
         rules: JobRules,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
@@ -113,7 +113,7 @@ class JobSubmitter:
         claim = idempotency_key.to_claim(job) if idempotency_key else None
         if earlier := self.find_by_idempotency_key(tenant, idempotency_key):
             return earlier
-        if webhook_url and not self._secrets.secrets(tenant.id):
+        if webhook_url and not self._secrets.get_secrets(tenant.id):
             raise invalid_request((NO_SECRET,))
         data = encode_job_input(JobInput(log_id, request, tuple(uploads)))
         self._objects.put(job_input_key(tenant.id, job.id), data, "application/json")

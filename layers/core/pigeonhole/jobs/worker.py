@@ -147,7 +147,7 @@ class ChunkWorker:
         except ValueError:
             return INPUT_UNREADABLE
         # The tenant is read for every message, so that a grant that was withdrawn has no effect any more.
-        tenant = self.tenants.tenant(job.tenant_id)
+        tenant = self.tenants.get_tenant(job.tenant_id)
         samples = job_input.request.dataset[span.start : span.stop]
         return ClassifyCommand(
             log_id=job_input.log_id,

@@ -16,7 +16,7 @@ from pigeonhole.jobs.update import JobUpdater
 from pigeonhole.jobs.webhook import Webhook
 from pigeonhole.notifications.ports import WebhookPoster
 from pigeonhole.notifications.signing import signature_headers
-from pigeonhole.tenants.ports import SecretStore
+from pigeonhole.tenants.ports import WebhookSecretStore
 from pigeonhole.tenants.tenant import WebhookSecret
 from pigeonhole.timestamps import to_iso
 
@@ -26,7 +26,7 @@ class WebhookDeliverer:
     """The service behind functions/webhooks. `first_pause_s`: between the first try and the second."""
 
     store: JobStore
-    secrets: SecretStore
+    secrets: WebhookSecretStore
     poster: WebhookPoster
     first_pause_s: float = 30
     clock: Callable[[], float] = time.time
@@ -38,7 +38,7 @@ class WebhookDeliverer:
         Raises Overloaded where trying again may help. A try that has begun isn't made again by that.
         """
         change = JobUpdater(store=self.store, sleep=self.sleep)
-        secrets = self.secrets.secrets(message.tenant_id)  # before: a try that has begun is not to fail by this
+        secrets = self.secrets.get_secrets(message.tenant_id)  # before: a try that has begun is not to fail by this
         job = change.write(message.tenant_id, message.job_id, lambda job: self._begun(job, message.attempt))
         if job is None or job.webhook is None:
             return None
@@ -56,7 +56,7 @@ class WebhookDeliverer:
     def _post(self, job: Job, url: str, secrets: Sequence[WebhookSecret]) -> tuple[int | None, str | None]:
         """The answer's status, or why there was none."""
         body, now = body_of(job), self.clock()
-        signing = [secret for secret in secrets if secret.signs(now)]
+        signing = [secret for secret in secrets if secret.is_valid(now)]
         if not signing:
             return None, "there is no secret to sign with; make one by POST /v1/account/webhook-secret"
         headers = {"content-type": "application/json", **signature_headers(body, f"job_{job.id}", signing, now)}

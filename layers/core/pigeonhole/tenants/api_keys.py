@@ -1,12 +1,12 @@
-"""Make, list, replace and end API keys: the gateway's key and our record of it, together.
+"""Create, list, replace and revoke API keys: API Gateway's API key and its record in the table together.
 
-A new key is made in an order in which stopping anywhere leaves no key that works without a tenant:
+The steps of creating an API key are ordered so that a crash never leaves one that works without a tenant:
 
-    gateway key (opens nothing)  ->  record and tenant  ->  usage plan (opens the gateway)
+    API Gateway's API key (not admitted)  ->  record and tenant  ->  usage plan (admitted)
 
-and what fails is taken back. Ending runs the other way: the record ends first, so that the key is
-refused within a minute (authenticate.py remembers it for so long) even if the gateway can't be
-reached, and running it again finishes what a failure left.
+If a step fails, the steps before it are undone. Revoking runs the other way: the record ends first, so the API key is refused
+within a minute (authenticate.py remembers it for so long) even if API Gateway can't be reached. Running the command again
+finishes what a failure left undone.
 """
 
 from __future__ import annotations
@@ -23,89 +23,118 @@ from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, hash_api_key, new_ap
 
 @dataclass(frozen=True)
 class NewApiKey:
-    """A key that was just made. `value` is shown to its owner now and never again."""
+    """An API key that was just created.
+
+    Attributes:
+        value: The API key. Its owner sees it only now.
+        record: What is stored of it.
+    """
 
     value: str
     record: ApiKeyRecord
 
 
+@dataclass(frozen=True, kw_only=True)
 class ApiKeyManager:
-    """The service behind `pigeonhole keys`."""
+    """The service behind `pigeonhole keys`.
 
-    def __init__(self, *, registry: ApiKeyRegistry, store: TenantStore, clock: Callable[[], float] = time.time) -> None:
-        self._registry = registry
-        self._store = store
-        self._clock = clock
+    Attributes:
+        registry: API Gateway's API keys.
+        store: Where tenants and API keys are stored.
+        clock: Returns seconds since 1970.
+    """
+
+    registry: ApiKeyRegistry
+    store: TenantStore
+    clock: Callable[[], float] = time.time
 
     def create(self, tenant_id: str, name: str, grants: Sequence[S3Grant] = ()) -> NewApiKey:
-        """Make a key for a tenant, and the tenant if there is none of that id; `grants` are added to those it has.
+        """Create an API key, and its tenant if there is none of that id.
 
-        Raises ValueError for an impossible tenant id, Overloaded if another command changed the tenant meanwhile, and
-        whatever failed, after undoing what had been done.
+        If a step fails, the steps before it are undone.
+
+        Args:
+            tenant_id: The tenant that the API key belongs to.
+            name: What the API key is for.
+            grants: S3 prefixes that are added to the tenant's grants.
+
+        Raises:
+            ValueError: `tenant_id` isn't a tenant id.
+            Overloaded: Another command changed the tenant at the same time.
         """
-        now = int(self._clock())
-        known = self._store.tenant(tenant_id)
+        now = int(self.clock())
+        known = self.store.get_tenant(tenant_id)
         tenant = known or Tenant(tenant_id, created_at=now)
         tenant = replace(tenant, grants=tuple(dict.fromkeys((*tenant.grants, *grants))))
         value = new_api_key()
-        key_id = self._registry.create(f"pigeonhole {tenant.id} {name}", value)
+        key_id = self.registry.create(f"pigeonhole {tenant.id} {name}", value)
         record = ApiKeyRecord(key_id, hash_api_key(value), tenant.id, name, created_at=now)
         try:
-            self._store.add(record, tenant, known=known)
-            self._registry.admit(key_id)
-        except BaseException as error:  # an interrupt, too, must not leave half a key
+            self.store.add_api_key(record, tenant, known=known)
+            self.registry.admit(key_id)
+        except BaseException as error:  # also an interrupt: it must not leave an API key that is half created
             self._undo(record, error, with_tenant=known is None)
             raise
         return NewApiKey(value, record)
 
     def _undo(self, record: ApiKeyRecord, error: BaseException, *, with_tenant: bool) -> None:
-        """Take back what `create` did. The gateway's key goes first: while it is there, `revoke` must be able to find it.
+        """Undo the steps of `create`.
 
-        The record is removed even if keeping it failed: a write whose answer was lost may have been done all the same.
+        API Gateway's API key is deleted first: as long as it exists, `revoke` must be able to find its record. The record is
+        deleted even if storing it failed, because the write may have succeeded although its answer was lost.
         """
         try:
-            self._registry.delete(record.key_id)
-            self._store.remove(record, with_tenant=with_tenant)
+            self.registry.delete(record.key_id)
+            self.store.delete_api_key(record, with_tenant=with_tenant)
         except Exception:
             error.add_note(
-                f"Taking it back failed, too: key {record.key_id} may be left, whose value nobody knows. "
-                "End it with `pigeonhole keys revoke`, or delete it in API Gateway if `pigeonhole keys list` doesn't show it."
+                f"Undoing failed as well: API key {record.key_id} may exist, although its value was never printed. "
+                "Revoke it by `pigeonhole keys revoke`, or delete it in API Gateway if `pigeonhole keys list` doesn't show it."
             )
 
-    def list_keys(self) -> list[ApiKeyRecord]:
-        """Every key, oldest first; ended ones, too."""
-        return self._store.keys()
+    def list(self) -> Sequence[ApiKeyRecord]:
+        """Return every API key, oldest first. API keys that have ended are included."""
+        return self.store.list_api_keys()
 
     def rotate(self, key_id: str, grace_s: int = 0) -> tuple[NewApiKey, Callable[[], ApiKeyRecord]]:
-        """Make a key like `key_id`; the function that comes back then ends the old one, in `grace_s` seconds or at once (0).
+        """Create a successor of an API key.
 
-        In two steps, so that the new key can be shown before anything else may fail.
+        The old API key ends in a second step, so that the caller can print the new one before anything else may fail.
 
-        Raises NotFound for an unknown key.
+        Args:
+            key_id: The id of the old API key.
+            grace_s: How long the old API key stays valid. 0 revokes it at once.
+
+        Returns:
+            The new API key, and a function that ends the old one.
+
+        Raises:
+            NotFound: There is no such API key.
         """
-        old = self._known(key_id)
-        made = self.create(old.tenant_id, old.name)
+        old = self._get(key_id)
+        successor = self.create(old.tenant_id, old.name)
         if grace_s:
-            return made, lambda: self._end(old, int(self._clock()) + grace_s)
-        return made, lambda: self.revoke(key_id)
+            return successor, lambda: self._end(old, int(self.clock()) + grace_s)
+        return successor, lambda: self.revoke(key_id)
 
     def revoke(self, key_id: str) -> ApiKeyRecord:
-        """End a key now and remove it from the gateway. Safe to repeat.
+        """End an API key now and delete it in API Gateway. The call is safe to repeat.
 
-        Raises NotFound for an unknown key.
+        Raises:
+            NotFound: There is no such API key.
         """
-        ended = self._end(self._known(key_id), int(self._clock()))
-        self._registry.delete(key_id)
-        return ended
+        record = self._end(self._get(key_id), int(self.clock()))
+        self.registry.delete(key_id)
+        return record
 
-    def _end(self, key: ApiKeyRecord, ends_at: int) -> ApiKeyRecord:
-        """Let `key` end at `ends_at`, never later than it already does."""
-        ends_at = ends_at if key.ends_at is None else min(key.ends_at, ends_at)
-        self._store.end(key, ends_at)
-        return replace(key, ends_at=ends_at)
+    def _end(self, record: ApiKeyRecord, ends_at: int) -> ApiKeyRecord:
+        """Set the end of an API key, never later than the end that it has."""
+        ends_at = ends_at if record.ends_at is None else min(record.ends_at, ends_at)
+        self.store.end_api_key(record, ends_at)
+        return replace(record, ends_at=ends_at)
 
-    def _known(self, key_id: str) -> ApiKeyRecord:
-        key = self._store.key(key_id)
-        if key is None:
+    def _get(self, key_id: str) -> ApiKeyRecord:
+        record = self.store.get_api_key(key_id)
+        if record is None:
             raise NotFound(f"there is no key {key_id!r}; `pigeonhole keys list` shows those there are")
-        return key
+        return record

@@ -9,59 +9,78 @@ from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, WebhookSecret
 
 
 class TenantStore(Protocol):
-    """Tenants and their keys' records."""
+    """Tenants and the records of their API keys. Every method raises Overloaded if a retry may help."""
 
-    def by_hash(self, key_hash: str) -> tuple[ApiKeyRecord, Tenant] | None:
-        """The key with that SHA-256 and its tenant; None unless both are there. Raises Overloaded."""
+    def find_api_key(self, key_hash: str) -> tuple[ApiKeyRecord, Tenant] | None:
+        """Return the API key with that hash and its tenant. None unless both are stored."""
         ...
 
-    def tenant(self, tenant_id: str) -> Tenant | None: ...
-
-    def key(self, key_id: str) -> ApiKeyRecord | None: ...
-
-    def keys(self) -> list[ApiKeyRecord]:
-        """Every key ever made, oldest first."""
+    def get_tenant(self, tenant_id: str) -> Tenant | None:
+        """Return a tenant."""
         ...
 
-    def add(self, key: ApiKeyRecord, tenant: Tenant, *, known: Tenant | None) -> None:
-        """Keep a new key and its tenant, in place of `known` (None: a new tenant): both or neither.
+    def get_api_key(self, key_id: str) -> ApiKeyRecord | None:
+        """Return an API key by API Gateway's id."""
+        ...
 
-        Raises Overloaded, and keeps nothing, if the tenant that is kept isn't `known` any more.
+    def list_api_keys(self) -> list[ApiKeyRecord]:
+        """Return every API key, oldest first. API keys that have ended are included."""
+        ...
+
+    def add_api_key(self, api_key: ApiKeyRecord, tenant: Tenant, *, known: Tenant | None) -> None:
+        """Store a new API key and its tenant in one transaction.
+
+        Args:
+            api_key: The new API key.
+            tenant: Its tenant, with the grants that it has from now on.
+            known: The tenant that is stored. None if there is none.
+
+        Raises:
+            Overloaded: The stored tenant isn't `known` any more. Nothing is stored.
         """
         ...
 
-    def end(self, key: ApiKeyRecord, ends_at: int) -> None:
-        """Let a kept key end at `ends_at`, seconds since 1970."""
+    def end_api_key(self, api_key: ApiKeyRecord, ends_at: int) -> None:
+        """Set the end of a stored API key, in seconds since 1970, UTC."""
         ...
 
-    def remove(self, key: ApiKeyRecord, *, with_tenant: bool) -> None:
-        """Forget a key, and its tenant if `with_tenant` and no key was added later; what isn't there is no fault."""
+    def delete_api_key(self, api_key: ApiKeyRecord, *, with_tenant: bool) -> None:
+        """Delete an API key. An absent API key is no error.
+
+        Args:
+            api_key: The API key.
+            with_tenant: Whether to delete its tenant, unless another API key was added to the tenant later.
+        """
         ...
 
 
 class ApiKeyRegistry(Protocol):
-    """The gateway's API keys, and the usage plan that lets them in."""
+    """API Gateway's API keys, and the usage plan that admits them."""
 
     def create(self, name: str, value: str) -> str:
-        """Make a key that opens nothing yet, and give its id."""
+        """Create an API key that isn't admitted yet. Return its id."""
         ...
 
     def admit(self, key_id: str) -> None:
-        """Put a key in the usage plan: from now on the gateway lets it in."""
+        """Add an API key to the usage plan. From now on the gateway admits it."""
         ...
 
     def delete(self, key_id: str) -> None:
-        """Remove a key, from the usage plan, too; one that isn't there is no fault."""
+        """Delete an API key, also from the usage plan. An absent API key is no error."""
         ...
 
 
-class SecretStore(Protocol):
-    """Tenants' webhook secrets, the newest first. Raises Overloaded where trying again may help."""
+class WebhookSecretStore(Protocol):
+    """Tenants' webhook secrets. Every method raises Overloaded if a retry may help."""
 
-    def secrets(self, tenant_id: str) -> tuple[WebhookSecret, ...]:
-        """Those that are kept, ended ones too; none if the tenant never made one."""
+    def get_secrets(self, tenant_id: str) -> tuple[WebhookSecret, ...]:
+        """Return the stored secrets of a tenant, newest first. Secrets that have ended are included."""
         ...
 
     def replace_secrets(self, tenant_id: str, secrets: Sequence[WebhookSecret], known: Sequence[WebhookSecret]) -> None:
-        """Keep `secrets` in place of `known`. Raises Overloaded, and keeps nothing, if others are kept than `known`."""
+        """Store secrets in place of the `known` ones.
+
+        Raises:
+            Overloaded: Other secrets are stored than `known`. Nothing is stored.
+        """
         ...

@@ -158,7 +158,7 @@ class UploadIngester:
 
     def _plan(self, tenant_id: str, label_set: str, uploads: Uploads) -> Step:
         """Divide the uploads of a label set into batches. Uploads that have a result are skipped."""
-        tenant = self.tenants.tenant(tenant_id)
+        tenant = self.tenants.get_tenant(tenant_id)
         if tenant is None:
             return IngestSummary(strays=len(uploads)), []
         applied = self.label_sets.apply({"label_set": label_set, "on_error": "null"}, tenant)

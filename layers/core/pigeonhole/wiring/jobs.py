@@ -20,7 +20,7 @@ from pigeonhole.notifications.job_ended import JobEndNotifier
 from pigeonhole.notifications.webhook_delivery import WebhookDeliverer
 from pigeonhole.ports import EventBus, ObjectStore, RetryQueue
 from pigeonhole.settings import Settings
-from pigeonhole.tenants.ports import SecretStore, TenantStore
+from pigeonhole.tenants.ports import TenantStore, WebhookSecretStore
 from pigeonhole.uploads.ingest import UploadIngester
 from pigeonhole.uploads.ports import UploadForms, UploadResultStore, UploadTags
 from pigeonhole.uploads.publish_results import JobResultsPublisher, UploadResultsPublisher
@@ -61,10 +61,10 @@ class JobAdapters:
         return DynamoTenantStore(self._table, self.settings.table_name)
 
     @cached_property
-    def secrets(self) -> SecretStore:
-        from pigeonhole.aws.dynamodb.webhook_secrets import DynamoSecretStore
+    def secrets(self) -> WebhookSecretStore:
+        from pigeonhole.aws.dynamodb.webhook_secrets import DynamoWebhookSecretStore
 
-        return DynamoSecretStore(self._table, self.settings.table_name)
+        return DynamoWebhookSecretStore(self._table, self.settings.table_name)
 
     @cached_property
     def objects(self) -> ObjectStore:

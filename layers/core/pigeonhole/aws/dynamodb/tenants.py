@@ -92,46 +92,46 @@ class DynamoTenantStore:
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._table = DynamoTable(client, table)
 
-    def by_hash(self, key_hash: str) -> tuple[ApiKeyRecord, Tenant] | None:
+    def find_api_key(self, key_hash: str) -> tuple[ApiKeyRecord, Tenant] | None:
         # A consistent read, so that a new key works at once. Authenticator caches, so an ended key may work a minute longer.
         item = self._table.get(_key_by_hash(key_hash))
         api_key = _to_api_key(item) if item else None
-        tenant = self.tenant(api_key.tenant_id) if api_key else None
+        tenant = self.get_tenant(api_key.tenant_id) if api_key else None
         return (api_key, tenant) if api_key and tenant else None
 
-    def tenant(self, tenant_id: str) -> Tenant | None:
+    def get_tenant(self, tenant_id: str) -> Tenant | None:
         item = self._table.get(_tenant_key(tenant_id))
         return StoredTenant.read(item).to_tenant() if item else None
 
-    def key(self, key_id: str) -> ApiKeyRecord | None:
+    def get_api_key(self, key_id: str) -> ApiKeyRecord | None:
         item = self._table.get(_key_by_id(key_id))
         return _to_api_key(item) if item else None
 
-    def keys(self) -> list[ApiKeyRecord]:
+    def list_api_keys(self) -> list[ApiKeyRecord]:
         items = self._table.query_all("pk = :keys", {":keys": API_KEYS})
         return sorted(map(_to_api_key, items), key=lambda api_key: (api_key.created_at, api_key.key_id))
 
-    def add(self, key: ApiKeyRecord, tenant: Tenant, *, known: Tenant | None) -> None:
-        stored = StoredApiKey.from_api_key(key).to_item()
+    def add_api_key(self, api_key: ApiKeyRecord, tenant: Tenant, *, known: Tenant | None) -> None:
+        stored = StoredApiKey.from_api_key(api_key).to_item()
         writes = [
-            self._table.to_put(StoredTenant.from_tenant(tenant, key.key_id).to_item(), _is_unchanged(known)),
-            *(self._table.to_put({**item_key, **stored}) for item_key in _keys_of_both_items(key)),
+            self._table.to_put(StoredTenant.from_tenant(tenant, api_key.key_id).to_item(), _is_unchanged(known)),
+            *(self._table.to_put({**item_key, **stored}) for item_key in _keys_of_both_items(api_key)),
         ]
         if not self._table.write_all(writes, lost=LOST_RACE):
             raise Overloaded(f"Tenant {tenant.id} was changed by another command meanwhile. Try again.")
 
-    def end(self, key: ApiKeyRecord, ends_at: int) -> None:
+    def end_api_key(self, api_key: ApiKeyRecord, ends_at: int) -> None:
         # Without the condition, an update would create an item that has nothing but `ends_at`.
         exists = "attribute_exists(pk)"
-        item_keys = _keys_of_both_items(key)
+        item_keys = _keys_of_both_items(api_key)
         self._table.write_all([self._table.to_update(item_key, "ends_at", ends_at, exists) for item_key in item_keys])
 
-    def remove(self, key: ApiKeyRecord, *, with_tenant: bool) -> None:
-        self._table.write_all([self._table.to_delete(item_key) for item_key in _keys_of_both_items(key)])
+    def delete_api_key(self, api_key: ApiKeyRecord, *, with_tenant: bool) -> None:
+        self._table.write_all([self._table.to_delete(item_key) for item_key in _keys_of_both_items(api_key)])
         if with_tenant:
             # The condition doesn't hold if the tenant doesn't exist, or if a later key relies on it.
-            is_newest = Condition("newest_key = :key_id", {":key_id": key.key_id})
-            self._table.delete(_tenant_key(key.tenant_id), is_newest)
+            is_newest = Condition("newest_key = :key_id", {":key_id": api_key.key_id})
+            self._table.delete(_tenant_key(api_key.tenant_id), is_newest)
 
 
 def _to_api_key(item: Item) -> ApiKeyRecord:

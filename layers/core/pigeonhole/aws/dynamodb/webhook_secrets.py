@@ -51,13 +51,13 @@ class StoredSecrets(StoredRecord):
         return tuple(secret.to_secret() for secret in self.secrets)
 
 
-class DynamoSecretStore:
-    """The SecretStore of a deployment."""
+class DynamoWebhookSecretStore:
+    """The WebhookSecretStore of a deployment."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._table = DynamoTable(client, table)
 
-    def secrets(self, tenant_id: str) -> tuple[WebhookSecret, ...]:
+    def get_secrets(self, tenant_id: str) -> tuple[WebhookSecret, ...]:
         item = self._table.get(_item_key(tenant_id))
         return StoredSecrets.read(item).to_secrets() if item else ()
 
@@ -68,7 +68,7 @@ class DynamoSecretStore:
         if self._table.put(item, condition):
             return
         # boto3 repeats a call whose answer was lost. The condition of the second call fails if the first one has written.
-        if self.secrets(tenant_id) != tuple(secrets):
+        if self.get_secrets(tenant_id) != tuple(secrets):
             raise Overloaded("Another secret was being made at the same time. Try again.")
 
 
