@@ -15,7 +15,8 @@ from functools import partial
 from typing import Any
 
 from pigeonhole import wiring
-from pigeonhole.contract.classification import ClassificationRequest, RequestLimits
+from pigeonhole.contract.classification import ClassificationRequest
+from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
 from pigeonhole.settings import Settings
 

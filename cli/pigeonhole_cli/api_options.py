@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pigeonhole.contract.classification import check_set_name
+from pigeonhole.contract import labels
 from pigeonhole_cli.console import one_line, say
 from pigeonhole_cli.http_client import ApiClient, ApiError, open_client
 from pigeonhole_cli.request_input import InputError
@@ -66,7 +66,7 @@ def check_label_set_name(value: str, parameter: str) -> str:
         typer.BadParameter: The name is invalid.
     """
     try:
-        return check_set_name(value)
+        return labels.check_label_set_name(value)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=parameter) from None
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from pigeonhole.contract.uploads import MAX_FILENAME, UPLOADS, Upload, UploadResponse
+from pigeonhole.contract.uploads import MAX_FILENAME_CHARS, UPLOADS, Upload, UploadResponse
 from pigeonhole_cli.console import say
 from pigeonhole_cli.http_client import ApiClient, ApiError
 from pigeonhole_cli.request_input import InputError, media_type
@@ -77,7 +77,7 @@ def _upload_file(client: ApiClient, path: Path, label_set: str | None) -> Upload
 
 
 def _create_form(client: ApiClient, path: Path, size_bytes: int, label_set: str | None) -> Upload | InputError:
-    body = {"content_type": media_type(path), "size": size_bytes, "filename": _utf8_name(path)[:MAX_FILENAME]}
+    body = {"content_type": media_type(path), "size": size_bytes, "filename": _utf8_name(path)[:MAX_FILENAME_CHARS]}
     if label_set is not None:
         body |= {"content_type": TEXT_TYPES.get(path.suffix.lower(), body["content_type"]), "label_set": label_set}
     try:

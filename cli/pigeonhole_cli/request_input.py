@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from pigeonhole.contract.classification import DOCUMENTED
+from pigeonhole.contract.limits import DEFAULT_LIMITS
 
 STDIN = "-"
 RESERVED_BYTES = 100_000  # the part of a request that is not image data: labels, and about 100 bytes per image
@@ -54,7 +54,7 @@ def image_values(
     """
     paths = [image for image in images if isinstance(image, Path)]
     inline_bytes = sum(_size_bytes(path, hint) for path in paths) * 4 // 3  # as base64; measured before any file is read
-    if upload is not None and inline_bytes > DOCUMENTED.max_body_bytes - RESERVED_BYTES:
+    if upload is not None and inline_bytes > DEFAULT_LIMITS.max_body_bytes - RESERVED_BYTES:
         values = iter(upload(paths))
     else:
         _check_size(inline_bytes, advice)
@@ -144,7 +144,7 @@ def display_name(file: str) -> str:
 
 
 def _check_size(size_bytes: int, advice: str) -> None:
-    max_bytes = DOCUMENTED.max_body_bytes
+    max_bytes = DEFAULT_LIMITS.max_body_bytes
     if size_bytes > max_bytes:
         raise InputError(f"the request must not be larger than {max_bytes / 1e6:g} MB. {advice}")
 

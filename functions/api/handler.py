@@ -139,10 +139,10 @@ def create_upload(exchange: Exchange) -> HttpAnswer:
 def read_upload_results(exchange: Exchange) -> HttpAnswer:
     request = exchange.request
     reader, query = services().upload_results, request.parse_upload_results_query()
-    if query.key is None:
+    if query.object_key is None:
         page = reader.list(exchange.tenant.id, query)
     else:
-        page = Page([reader.get(exchange.tenant.id, query.key)], None)
+        page = Page([reader.get(exchange.tenant.id, query.object_key)], None)
     return to_ok(answers.to_upload_results_response(page, request.log_id))
 
 

@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from pigeonhole.aws.dynamodb.jobs import DynamoJobStore
-from pigeonhole.contract.classification import LabelSetRef
 from pigeonhole.contract.jobs import JobStatus
+from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.contract.messages import Span
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import IdempotencyClaim, Job

@@ -15,8 +15,9 @@ from pigeonhole.aws.dynamodb import table as dynamodb_table
 from pigeonhole.aws.dynamodb import upload_results
 from pigeonhole.aws.dynamodb.table import MAX_BATCH_ATTEMPTS, MAX_BATCH_KEYS
 from pigeonhole.aws.dynamodb.upload_results import MAX_QUERIES, DynamoUploadResultStore
-from pigeonhole.contract.classification import LabelScore, LabelSetRef
+from pigeonhole.contract.classification import LabelScore
 from pigeonhole.contract.jobs import Progress
+from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.errors import Overloaded
 from pigeonhole.object_keys import MAX_KEY_BYTES
 from pigeonhole.ports import Page

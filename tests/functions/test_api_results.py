@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from pigeonhole.contract.classification import LabelSetRef
+from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.uploads.upload_result import UploadFault, UploadResult
 from pigeonhole.uploads.uploaded_file import to_sortable_sequencer
 from support.api_calls import Api, api_with_fakes

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from pigeonhole import wiring
-from pigeonhole.contract.classification import RequestLimits
+from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ClassifyReply, DescribeCommand
 from pigeonhole.errors import Fault, UnreadableImage
 from pigeonhole.inference.encoders import registry

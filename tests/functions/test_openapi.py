@@ -12,13 +12,8 @@ from openapi_spec_validator import validate
 
 from pigeonhole.api import openapi
 from pigeonhole.api.routes import OPERATIONS
-from pigeonhole.contract.classification import (
-    ClassificationRequest,
-    ClassificationResponse,
-    ErrorResponse,
-    RequestLimits,
-    parse_request,
-)
+from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse, ErrorResponse, parse_request
+from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.errors import BY_CODE
 from support.api_calls import api_with_fakes
 from support.handlers import ROOT, load

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pigeonhole.contract.classification import RequestLimits
+from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.errors import BY_CODE, SampleError
 from pigeonhole.settings import Settings
 from support import pages

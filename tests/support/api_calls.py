@@ -15,7 +15,7 @@ from pigeonhole.api.account import AccountReader
 from pigeonhole.api.classify import ClassificationService, DirectClassifier, DirectRules
 from pigeonhole.api.describe_model import ModelDescriber
 from pigeonhole.api.rate_headers import Quota, RateMeter
-from pigeonhole.contract.classification import RequestLimits
+from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.label_sets.service import LabelSetService
 from pigeonhole.observability import observer

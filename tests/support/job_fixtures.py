@@ -11,7 +11,8 @@ from typing import Any
 from pigeonhole.api.answers import to_results_document
 from pigeonhole.api.classify import ClassificationService, DirectClassifier, DirectRules
 from pigeonhole.api.job_responder import JobResponder
-from pigeonhole.contract.classification import ClassificationRequest, RequestLimits, SampleFault
+from pigeonhole.contract.classification import ClassificationRequest, SampleFault
+from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ChunkMessage, ChunkResult, ClassifyCommand, Span
 from pigeonhole.jobs.assemble import JobResultsAssembler
 from pigeonhole.jobs.cancel import JobCanceler

@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError, asdict, fields
 
 import pytest
 
-from pigeonhole.contract.classification import RequestLimits
+from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.inference.images.decode import ImageLimits
 from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.net.guarded_http import NetRules

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pigeonhole.contract.classification import label_name
 from pigeonhole.contract.label_sets import LabelInfo, LabelSetInfo
+from pigeonhole.contract.labels import label_name
 from pigeonhole_cli.console import format_table, format_time, one_line
 
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 from pigeonhole.api.answers import to_upload_response, to_upload_results_response
 from pigeonhole.api.http_answers import to_error_answer, to_ok
 from pigeonhole.api.http_request import HttpRequest
-from pigeonhole.contract.classification import RequestLimits
+from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.errors import PigeonholeError
 from pigeonhole.label_sets.label_set import LabelSet
 from pigeonhole.tenants.tenant import Tenant

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from pigeonhole.api.classify import ClassificationService, DirectClassifier, DirectRules
-from pigeonhole.contract.classification import ClassificationResponse, RequestLimits
+from pigeonhole.contract.classification import ClassificationResponse
 from pigeonhole.contract.jobs import JobStatus, Preference
+from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
 from pigeonhole.errors import Fault, InvalidRequest, JobFinished, Overloaded, TimedOut, UnreadableImage
 from pigeonhole.jobs.job import Job

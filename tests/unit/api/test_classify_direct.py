@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from pigeonhole.api.classify import DirectClassifier
-from pigeonhole.contract.classification import ClassificationResponse, LabelScore, RequestLimits, SampleFault, parse_request
+from pigeonhole.contract.classification import ClassificationResponse, LabelScore, SampleFault, parse_request
+from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ClassifyReply, S3Grant
 from pigeonhole.errors import Fault, InternalError, Overloaded, TimedOut, UnreadableImage
 from pigeonhole.tenants.tenant import Tenant

@@ -64,7 +64,7 @@ def test_images_that_are_too_large_together_are_uploaded_and_named_by_address(
 def test_a_file_that_is_too_large_is_refused_before_it_is_read(api: JobApi, folder: Path) -> None:
     with (folder / "huge.png").open("wb") as file:
         file.truncate(1 << 40)  # a sparse file: reading it would exhaust the memory
-    message = "size: at most 20000000 bytes are taken"
+    message = "size: must be at most 20000000 bytes"
     api.prepare(Answer(error_body("invalid_request", message, ("size", message)), status=400))
 
     stderr = api.run("submit", "huge.png", *LABELS, exit_code=1).stderr

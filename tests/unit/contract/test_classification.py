@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from pigeonhole.contract.classification import ClassificationRequest, RequestLimits, parse_request
+from pigeonhole.contract.classification import ClassificationRequest, parse_request
+from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.errors import InvalidRequest
 
 TEXT = {"type": "text", "value": "a sunny day"}
@@ -166,7 +167,7 @@ def test_a_threshold_is_a_number_from_0_to_1(threshold: object) -> None:
 
 def test_samples_are_all_of_one_type() -> None:
     assert faults(body(dataset=[TEXT, PHOTO])) == {
-        "dataset": "the samples must be all texts or all images; send two requests for a mix"
+        "dataset": "the samples must be all texts or all images. Send two requests for a mix"
     }
 
 
@@ -176,19 +177,19 @@ def test_labels_may_mix_texts_and_images() -> None:
 
 @pytest.mark.parametrize("count", [0, 33])
 def test_there_are_1_to_32_samples(count: int) -> None:
-    assert faults(body(dataset=[TEXT] * count)) == {"dataset": f"1 to 32 samples are taken, got {count}"}
+    assert faults(body(dataset=[TEXT] * count)) == {"dataset": f"must have 1 to 32 samples, got {count}"}
     assert len(parse(body(dataset=[TEXT] * 32)).dataset) == 32
 
 
 def test_there_are_at_most_24_labels() -> None:
     labels = [{"type": "text", "value": str(number)} for number in range(25)]
 
-    assert faults(body(labels=labels)) == {"labels": "at most 24 labels are taken, got 25"}
+    assert faults(body(labels=labels)) == {"labels": "must have at most 24 labels, got 25"}
     assert len(parse(body(labels=labels[:24])).labels) == 24
 
 
 def test_a_list_that_is_too_long_is_one_fault_whatever_is_in_it() -> None:
-    assert faults(body(dataset=[1] * 100_000)) == {"dataset": "1 to 32 samples are taken, got 100000"}
+    assert faults(body(dataset=[1] * 100_000)) == {"dataset": "must have 1 to 32 samples, got 100000"}
 
 
 @pytest.mark.parametrize(
@@ -221,8 +222,8 @@ def test_the_address_of_an_image_may_be_longer_than_a_text() -> None:
 
 
 def test_a_deployment_may_set_other_limits() -> None:
-    assert faults(body(dataset=[TEXT] * 3), max_samples=2) == {"dataset": "1 to 2 samples are taken, got 3"}
-    assert faults(body(), max_text_chars=5) == {"dataset.0.value": "a text has at most 5 characters, got 11"}
+    assert faults(body(dataset=[TEXT] * 3), max_samples=2) == {"dataset": "must have 1 to 2 samples, got 3"}
+    assert faults(body(), max_text_chars=5) == {"dataset.0.value": "a text must have at most 5 characters, got 11"}
     assert len(parse(body(dataset=[TEXT] * 40), max_samples=40).dataset) == 40
 
 

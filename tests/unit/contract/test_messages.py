@@ -7,7 +7,8 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from pigeonhole.contract.classification import ClassificationRequest, LabelScore, RequestLimits, SampleFault
+from pigeonhole.contract.classification import ClassificationRequest, LabelScore, SampleFault
+from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import (
     COMMAND,
     ChunkResult,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pigeonhole.contract.classification import LabelSetRef
 from pigeonhole.contract.jobs import Preference
+from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.errors import InvalidRequest
 from pigeonhole.jobs.job import IdempotencyKey
 from pigeonhole.label_sets.apply import AppliedLabelSet

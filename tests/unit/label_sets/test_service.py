@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from pigeonhole.api.answers import to_label_set_info
-from pigeonhole.contract.classification import RequestLimits, parse_request
+from pigeonhole.contract.classification import parse_request
+from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ClassifyReply, ErrorReply, StoreLabelImagesCommand
 from pigeonhole.errors import InvalidRequest, NotFound, Overloaded, PreconditionFailed, TooLarge, UnfetchableUrl
 from pigeonhole.label_sets.label_set import Precondition
@@ -69,7 +70,7 @@ def test_an_image_whose_value_could_be_no_name_needs_one() -> None:
     with pytest.raises(InvalidRequest) as refused:
         put(Jobs(), {"labels": [DOG, inline, signed]})
     assert [fault.path for fault in refused.value.details] == ["labels.1", "labels.2"]
-    assert "needs a `key`" in refused.value.message
+    assert "must have a `key`" in refused.value.message
     assert put(Jobs(), {"labels": [DOG, inline | {"key": "a"}, signed | {"key": "b"}]}).version == 1
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pigeonhole.api.answers import to_upload_response
-from pigeonhole.contract.classification import RequestLimits
-from pigeonhole.contract.uploads import MAX_FILENAME, FileKind
+from pigeonhole.contract.limits import RequestLimits
+from pigeonhole.contract.uploads import MAX_FILENAME_CHARS, FileKind
 from pigeonhole.errors import InvalidRequest
 from pigeonhole.label_sets.label_set import LabelSet
 from pigeonhole.object_keys import UploadLocation, incoming_grant, uploads_grant
@@ -79,7 +79,7 @@ def test_no_two_forms_are_of_one_key_nor_two_tenants_of_one_prefix() -> None:
         ({"content_type": "image/png", "size": 0}, "size"),
         ({"content_type": "image/png", "size": 101}, "size"),
         ({"content_type": "image/png", "size": "5"}, "size"),
-        ({"content_type": "image/png", "filename": "x" * (MAX_FILENAME + 1)}, "filename"),
+        ({"content_type": "image/png", "filename": "x" * (MAX_FILENAME_CHARS + 1)}, "filename"),
         ({"content_type": "image/png", "label_set": "No Name"}, "label_set"),
         ({"content_type": "image/png", "label_set": "../pets"}, "label_set"),
         ({"content_type": "image/png", "label_set": "dogs"}, "label_set"),

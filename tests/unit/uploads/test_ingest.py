@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from pigeonhole.contract.classification import LabelSetRef, RequestLimits
+from pigeonhole.contract.labels import LabelSetRef
+from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.errors import Overloaded
@@ -209,14 +210,14 @@ def lines(*values: object) -> bytes:
         ("1.jsonl", b"x" * 101, "too_large", "101 bytes, and 100 are taken"),
         ("1.txt", "größe".encode("latin-1"), "unsupported_media", NO_TEXT),
         ("1.jsonl", "größe".encode("utf-16"), "unsupported_media", NO_TEXT),
-        ("1.txt", b"x" * 21, "invalid_request", "a text has at most 20 characters, got 21"),
+        ("1.txt", b"x" * 21, "invalid_request", "a text must have at most 20 characters, got 21"),
         (
             "1.jsonl",
             lines(TWO, "{}", "", "no"),
             "invalid_request",
             "line 2 type: is required; line 2 value: is required; line 4",
         ),
-        ("1.jsonl", lines({"type": "text", "value": "x" * 21}), "invalid_request", "line 1 value: a text has at most 20"),
+        ("1.jsonl", lines({"type": "text", "value": "x" * 21}), "invalid_request", "line 1 value: a text must have at most 20"),
         ("1.jsonl", lines("7", "[" * 90), "invalid_request", "line 1: the body must be a JSON object; line 2: is not JSON"),
         ("1.jsonl", lines(TWO, {"type": "image", "value": "x"}), "invalid_request", "must be all texts or all images"),
         ("1.jsonl", lines("1", "2", "3", "4"), "invalid_request", "at most 3 lines are taken, and it has more"),
@@ -298,7 +299,7 @@ def test_a_set_that_is_above_the_limits_of_today_is_told() -> None:
     done = replace(jobs.ingester, limits=RequestLimits(max_labels=1, min_labels=1)).ingest([upload], log_id="l")
 
     assert (done.jobs, done.refused) == (0, 1)
-    assert "The label set can't be applied: labels: at most 1 labels" in told(jobs, upload).fault.message  # type: ignore[union-attr]
+    assert "The label set can't be applied: labels: must have at most 1 labels" in told(jobs, upload).fault.message  # type: ignore[union-attr]
 
 
 def test_nobody_is_told_of_files_that_are_nobodys() -> None:

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from pigeonhole.contract.classification import LabelScore, LabelSetRef, SampleFault
+from pigeonhole.contract.classification import LabelScore, SampleFault
 from pigeonhole.contract.jobs import Progress
+from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, UploadClassified
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.errors import Overloaded

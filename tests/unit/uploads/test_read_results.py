@@ -8,7 +8,7 @@ import pytest
 
 from pigeonhole.api.answers import to_upload_results_response
 from pigeonhole.api.cursors import encode_cursor
-from pigeonhole.contract.upload_results import ResultsWanted
+from pigeonhole.contract.upload_results import UploadResultsQuery
 from pigeonhole.errors import InvalidRequest, NotFound
 from pigeonhole.object_keys import MAX_KEY_BYTES
 from pigeonhole.uploads.read_results import UploadResultReader
@@ -47,7 +47,7 @@ def reader(jobs: Jobs) -> UploadResultReader:
 
 
 def read(jobs: Jobs, tenant_id: str = "acme", **wanted: Any) -> tuple[list[str], str | None]:
-    page = reader(jobs).list(tenant_id, ResultsWanted(**wanted))
+    page = reader(jobs).list(tenant_id, UploadResultsQuery(**wanted))
     return [result.object_key for result in page.items], page.next
 
 
@@ -154,7 +154,7 @@ def test_a_prefix_that_is_longer_than_a_key_can_be_has_no_results(jobs: Jobs, wa
 
 
 def test_a_page_is_shown_without_what_the_store_alone_knows(jobs: Jobs) -> None:
-    page = reader(jobs).list("acme", ResultsWanted(limit=1))
+    page = reader(jobs).list("acme", UploadResultsQuery(limit=1))
 
     shown = to_upload_results_response(page, "log-1")
 

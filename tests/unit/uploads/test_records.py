@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from pigeonhole.contract.classification import LabelScore, LabelSetRef
+from pigeonhole.contract.classification import LabelScore
 from pigeonhole.contract.jobs import Progress
+from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.uploads.records import UploadResultRecord
 from pigeonhole.uploads.upload_result import UploadFault, UploadResult
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pigeonhole.api.rate_headers import Quota
-from pigeonhole.contract.classification import RequestLimits
+from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.object_keys import incoming_grant, uploads_grant
 from pigeonhole.settings import Settings

@@ -11,8 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from pigeonhole.api.answers import to_classification_response
-from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse, RequestLimits, parse_as
-from pigeonhole.contract.jobs import JOBS, LACKING, JobRequest, JobStatus, Preference
+from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse, parse_request_as
+from pigeonhole.contract.jobs import JOBS, UNSUPPORTED, JobRequest, JobStatus, Preference
+from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ClassifyCommand, Span, as_error, error_of
 from pigeonhole.errors import Fault, JobFinished, Overloaded, TimedOut, from_code
 from pigeonhole.jobs.job import IdempotencyKey, Job
@@ -83,7 +84,7 @@ class ClassificationService:
         if applied.fault and not is_plain and (earlier := self.jobs.find_by_idempotency_key(tenant, idempotency_key)):
             return earlier  # Idempotent replay: the label set was deleted, but the job still exists.
         kind = ClassificationRequest if is_plain else JobRequest
-        request = parse_as(kind, applied.body, self.limits, faults=applied.faults)
+        request = parse_request_as(kind, applied.body, self.limits, faults=applied.faults)
         if is_plain and self.rules.fits(request):
             return self.direct.classify(request, tenant=tenant, log_id=log_id).model_copy(update={"label_set": applied.ref})
         webhook_url = request.webhook_url if isinstance(request, JobRequest) else None
@@ -125,7 +126,9 @@ class ClassificationService:
         if applied.fault and (earlier := self.jobs.find_by_idempotency_key(tenant, idempotency_key)):
             job = earlier  # Idempotent replay: the label set was deleted, but the job still exists.
         else:
-            request = parse_as(JobRequest, applied.body, self.job_limits, lacking=LACKING, faults=applied.faults)
+            request = parse_request_as(
+                JobRequest, applied.body, self.job_limits, unsupported=UNSUPPORTED, faults=applied.faults
+            )
             job = self.jobs.submit(
                 request,
                 tenant=tenant,

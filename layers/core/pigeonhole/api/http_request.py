@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from pigeonhole.api.cursors import decode_cursor
-from pigeonhole.contract.classification import check_set_name
 from pigeonhole.contract.jobs import JobStatus, Preference
-from pigeonhole.contract.upload_results import ResultsWanted
+from pigeonhole.contract.labels import check_label_set_name
+from pigeonhole.contract.upload_results import UploadResultsQuery
 from pigeonhole.contract.validation import invalid_request
 from pigeonhole.errors import Fault, InvalidRequest, TooLarge
 from pigeonhole.ids import is_id
@@ -147,11 +147,11 @@ class HttpRequest:
         """
         value = self.query.get("cursor")
         try:
-            return None if value is None else check_set_name(value)
+            return None if value is None else check_label_set_name(value)
         except ValueError:
             raise _fault("cursor", INVALID_CURSOR) from None
 
-    def parse_upload_results_query(self) -> ResultsWanted:
+    def parse_upload_results_query(self) -> UploadResultsQuery:
         """Parse the query of a list of uploads' results.
 
         Raises:
@@ -161,8 +161,8 @@ class HttpRequest:
         others = [name for name in ("prefix", "since", "until", "cursor") if name in self.query]
         if object_key is not None and others:
             raise _fault(others[0], "can't be combined with `key`, which names one object")
-        return ResultsWanted(
-            key=object_key,
+        return UploadResultsQuery(
+            object_key=object_key,
             prefix=self.query.get("prefix", ""),
             since=self._parse_time("since"),
             until=self._parse_time("until"),

@@ -1,1 +1,1 @@
-"""The models that cross a wire: HTTP bodies, queue messages and events."""
+"""What crosses a wire: HTTP bodies, commands between functions, queue messages and events."""

@@ -1,4 +1,4 @@
-"""What crosses HTTP of asynchronous jobs."""
+"""The requests and answers of asynchronous jobs."""
 
 from __future__ import annotations
 
@@ -10,134 +10,149 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from pigeonhole.contract.classification import (
-    ClassificationRequest,
-    LabelScore,
-    LabelSetRef,
-    Model,
-    SampleFault,
-    Samples,
-    Usage,
-    Value,
-    limits_of,
-)
-from pigeonhole.contract.validation import within
+from pigeonhole.contract.base import HttpSchema, Value
+from pigeonhole.contract.classification import ClassificationRequest, LabelScore, SampleFault, Samples, Usage
+from pigeonhole.contract.labels import LabelSetRef
+from pigeonhole.contract.limits import get_limits
+from pigeonhole.contract.validation import check_length
 from pigeonhole.errors import Fault
 from pigeonhole.net.addresses import Address, check_place, is_loopback, is_public, parse
 
 JOBS = "/v1/classification/jobs"
 MAX_JOB_SAMPLES = 10_000  # the default of the setting max_job_samples
-
-
-MAX_WEBHOOK_URL = 2_000  # characters
+MAX_WEBHOOK_URL_CHARS = 2_000
 
 
 class JobRequest(ClassificationRequest):
-    """The body of `POST /v1/classification/jobs`: as of `POST /v1/classification`, with more samples.
+    """The body of `POST /v1/classification/jobs`: as for `POST /v1/classification`, with more samples.
 
-    A sample that can't be read never costs the others theirs: `on_error` is `null`, whatever it says.
+    `on_error` is always `null`: a sample that can't be read doesn't affect the others.
     """
 
     webhook_url: Value | None = Field(
         None,
-        description="An https:// address that is told the job's end by a signed POST (standard-webhooks), tried for a day. "
-        "Needs a secret: POST /v1/account/webhook-secret.",
+        description="An https:// address that gets a signed POST (standard-webhooks) when the job ends, with attempts for a "
+        "day. Requires a secret: POST /v1/account/webhook-secret.",
     )
 
     dataset: Samples = Field(
-        description="1 to 10,000 samples, all of one type.", json_schema_extra={"minItems": 1, "maxItems": MAX_JOB_SAMPLES}
+        description="1 to 10,000 samples, all of the same type.",
+        json_schema_extra={"minItems": 1, "maxItems": MAX_JOB_SAMPLES},
     )
 
     @field_validator("webhook_url", mode="after")
     @classmethod
-    def _may_be_told(cls, url: str | None, info: ValidationInfo) -> str | None:
-        return None if url is None else check_webhook_url(url, is_local=limits_of(info).local_webhooks)
+    def _check_webhook_url(cls, url: str | None, info: ValidationInfo) -> str | None:
+        return None if url is None else check_webhook_url(url, is_local=get_limits(info).local_webhooks)
 
 
 def check_webhook_url(url: str, *, is_local: bool) -> str:
-    """Hold an address to what can be said without the network; net.py holds it to all its rules at each try.
+    """Return the URL if it meets the rules that need no network. `net` checks all rules at each delivery.
 
-    `is_local`: http:// and this machine's addresses are allowed. Raises ValueError with what to mend.
+    Args:
+        url: The URL that the caller sent.
+        is_local: Whether http:// and this machine's addresses are allowed.
+
+    Raises:
+        ValueError: The URL breaks a rule. The message says how to fix that.
     """
-    within(url, MAX_WEBHOOK_URL, "an address")
+    check_length(url, MAX_WEBHOOK_URL_CHARS, "an address")
     if not re.fullmatch(r"[!-~]+", url) or "\\" in url:
-        raise ValueError("must be printable ASCII without spaces and backslashes; write others as %xx")
+        raise ValueError("must be printable ASCII without spaces and backslashes. Write other characters as %xx")
     try:
         parts = urlsplit(url)
         host, port = (parts.hostname or "").lower(), parts.port
     except ValueError:
-        raise ValueError("is malformed: a host or port that is none") from None
+        raise ValueError("must have a valid host and port") from None
     has_user = parts.username is not None
     if "[" in parts.netloc and ":" not in host:
-        raise ValueError("is malformed: only an IPv6 address has brackets")
+        raise ValueError("must have brackets only around an IPv6 address")
     host = check_place(parts.scheme, has_user=has_user, host=host, port=port, allow_http=is_local, allow_loopback=is_local)
-    address = _address(host)
+    address = _parse_address(host)
     if address and not (is_public(address) or (is_local and is_loopback(address))):
-        raise ValueError("its host is not on the public internet; use one that is")
+        raise ValueError("must have a host on the public internet")
     return url
 
 
-def _address(host: str) -> Address | None:
+def _parse_address(host: str) -> Address | None:
     try:
         return parse(host)
     except ValueError:
         return None
 
 
-# What the contract has of jobs and this deployment hasn't; ignored, it would mislead.
-LACKING = (Fault("input", "this deployment has no bulk jobs: send `dataset`"),)
+# Fields of the contract that this deployment doesn't support. Ignoring them silently would mislead the caller.
+UNSUPPORTED = (Fault("input", "can't be used, because this deployment has no bulk jobs. Send `dataset`"),)
 
 
-class Progress(Model):
-    """Samples: all of them, those that have a result, and those that have an error."""
+class JobStatus(StrEnum):
+    """`succeeded`: at least one sample has a result. `failed`: no sample has one. `canceled`: the caller canceled the job."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+class DeliveryStatus(StrEnum):
+    """`pending`: the webhook isn't delivered yet. `gone`: the receiver answered 410. `given_up`: every attempt failed."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    GONE = "gone"
+    GIVEN_UP = "given_up"
+
+
+class Progress(HttpSchema):
+    """How many samples there are, how many have a result, and how many have an error."""
 
     total: int
     succeeded: int
     failed: int
 
 
-class WebhookTry(Model):
-    """One try to tell the job's end. `status`: the answer's; `error`: why there was none. With neither it is under way, or was
-    lost before its outcome was noted."""
+class WebhookTry(HttpSchema):
+    """One attempt to deliver the webhook. Without `status` and `error` it is in progress, or its outcome was lost."""
 
     at: str
-    status: int | None = None
-    error: str | None = None
+    status: int | None = Field(default=None, description="The HTTP status that the receiver answered.")
+    error: str | None = Field(default=None, description="Why there was no answer.")
 
 
-class WebhookInfo(Model):
-    """How telling the job's end goes. `next_at`: when it is tried again, or for the first time, at the earliest."""
+class WebhookInfo(HttpSchema):
+    """The state of a job's webhook."""
 
     url: str
     status: DeliveryStatus
     attempts: list[WebhookTry]
-    next_at: str | None = None
+    next_at: str | None = Field(default=None, description="The earliest time of the next attempt.")
 
 
-class JobInfo(Model):
-    """A job. Times are ISO 8601, UTC; `expires_at`: when it is forgotten, its results too."""
+class JobInfo(HttpSchema):
+    """A job. Times are ISO 8601, UTC."""
 
     id: str
     status: JobStatus
     created_at: str
     started_at: str | None = None
     finished_at: str | None = None
-    expires_at: str
+    expires_at: str = Field(description="When the job and its results are deleted.")
     progress: Progress
     label_set: LabelSetRef | None = None
     webhook: WebhookInfo | None = None
 
 
-class WebhookBody(Model):
-    """What is posted to a job's `webhook_url` at its end. The results are to be asked for."""
+class WebhookBody(HttpSchema):
+    """The body that is posted to a job's `webhook_url` when the job ends. It has no results: read the job to get them."""
 
     type: Literal["job.succeeded", "job.failed", "job.canceled"]
     timestamp: str
     data: JobInfo
 
 
-class JobResponse(Model):
-    """A job and, once it has succeeded or failed, what became of its samples, in their order."""
+class JobResponse(HttpSchema):
+    """A job and, once it has succeeded or failed, the results of its samples in their order."""
 
     success: Literal[True] = True
     log_id: str
@@ -149,41 +164,28 @@ class JobResponse(Model):
     usage: Usage | None = Field(default=None, alias="_usage")
     results_url: str | None = Field(
         default=None,
-        description="Where these fields are instead, as JSON, if they are larger than 4 MB; readable for up to an hour.",
+        description="The address of a JSON document that has these fields instead, if they are larger than 4 MB. It can be "
+        "read for up to an hour.",
     )
 
 
-class JobsResponse(Model):
-    """Some of the tenant's jobs, newest first."""
+class JobsResponse(HttpSchema):
+    """A page of the tenant's jobs, newest first."""
 
     success: Literal[True] = True
     log_id: str
     jobs: list[JobInfo]
-    cursor: str | None = Field(default=None, description="Send it as `cursor` for the next page; absent at the end.")
+    cursor: str | None = Field(default=None, description="The `cursor` of the next page. Absent on the last page.")
 
 
 @dataclass(frozen=True)
 class Preference:
-    """RFC 7240's Prefer: whether a job is wanted in place of the answer, and for how many seconds to wait for its end."""
+    """What a caller prefers by the header Prefer (RFC 7240).
+
+    Attributes:
+        respond_async: Whether the caller wants a job instead of the result.
+        wait_s: How long to wait for the end of the job, None if the caller didn't say.
+    """
 
     respond_async: bool = False
     wait_s: float | None = None
-
-
-class JobStatus(StrEnum):
-    """`succeeded`: at least one sample has a result; `failed`: none has; `canceled`: nobody wants them any more."""
-
-    QUEUED = "queued"
-    PROCESSING = "processing"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELED = "canceled"
-
-
-class DeliveryStatus(StrEnum):
-    """`pending`: it hasn't been tried, or will be again; `gone`: the receiver answered 410."""
-
-    PENDING = "pending"
-    DELIVERED = "delivered"
-    GONE = "gone"
-    GIVEN_UP = "given_up"

@@ -1,4 +1,4 @@
-"""What crosses HTTP of label sets: labels and options under a name, for requests and uploads."""
+"""The requests and answers of label sets: labels and options under a name, for requests and uploads."""
 
 from __future__ import annotations
 
@@ -6,37 +6,28 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, model_validator
 
-from pigeonhole.contract.classification import (
-    Input,
-    Instruction,
-    Label,
-    Labels,
-    Model,
-    MultipleLabels,
-    Templates,
-    Threshold,
-    TopK,
-    limits_of,
-)
+from pigeonhole.contract.base import HttpInput, HttpSchema
+from pigeonhole.contract.labels import Instruction, Label, Labels, MultipleLabels, Templates, Threshold, TopK
+from pigeonhole.contract.limits import get_limits
 
 LABEL_SETS = "/v1/label-sets"
 
 
 class SetLabel(Label):
-    """A label of a set. What it is called must not change when its image is kept, so that has to fit a `key`."""
+    """A label of a label set. An image needs a name that stays the same when its value becomes the address of a stored copy."""
 
     @model_validator(mode="after")
-    def _has_a_name(self, info: ValidationInfo) -> SetLabel:
-        most = limits_of(info).max_label_chars
+    def _check_name(self, info: ValidationInfo) -> SetLabel:
+        most = get_limits(info).max_label_chars
         if self.type == "image" and self.key is None and (len(self.value) > most or self.value[:5].lower() == "data:"):
-            raise ValueError(f"an image that is sent inline, or by an address above {most} characters, needs a `key`, its name")
+            raise ValueError(f"an image must have a `key` if it is a data: URL or its address has more than {most} characters")
         return self
 
 
-class LabelSetRequest(Input):
-    """The body of `PUT /v1/label-sets/{name}`, as of `POST /v1/classification` without samples.
+class LabelSetRequest(HttpInput):
+    """The body of `PUT /v1/label-sets/{name}`: as for `POST /v1/classification`, without samples.
 
-    Images of labels are fetched once, now, and kept: a link that dies later breaks nothing.
+    Images of labels are fetched and stored now, so a link that breaks later does no harm.
     """
 
     labels: Annotated[list[SetLabel], *Labels.__metadata__]
@@ -47,8 +38,8 @@ class LabelSetRequest(Input):
     prompt_templates: Templates = None
 
 
-class LabelInfo(Model):
-    """A label of a set. An image's `value` is the kept image's address, which a later PUT may name again."""
+class LabelInfo(HttpSchema):
+    """A label of a label set. The `value` of an image is the address of its stored copy, which a later PUT can use."""
 
     key: str | int | float | None = None
     type: Literal["text", "image"]
@@ -56,11 +47,11 @@ class LabelInfo(Model):
     text: str | None = None
 
 
-class LabelSetInfo(Model):
+class LabelSetInfo(HttpSchema):
     """A label set."""
 
     name: str
-    version: int = Field(description="1 at first, one more at each change.")
+    version: int = Field(description="1 at first. Each change adds one.")
     created_at: str = Field(description="ISO 8601, UTC.")
     updated_at: str
     labels: list[LabelInfo]
@@ -71,7 +62,7 @@ class LabelSetInfo(Model):
     prompt_templates: list[str] | None = None
 
 
-class LabelSetResponse(Model):
+class LabelSetResponse(HttpSchema):
     """A label set."""
 
     success: Literal[True] = True
@@ -79,17 +70,17 @@ class LabelSetResponse(Model):
     label_set: LabelSetInfo
 
 
-class LabelSetsResponse(Model):
-    """Some of the tenant's label sets, by name."""
+class LabelSetsResponse(HttpSchema):
+    """A page of the tenant's label sets, sorted by name."""
 
     success: Literal[True] = True
     log_id: str
     label_sets: list[LabelSetInfo]
-    cursor: str | None = Field(default=None, description="Send it as `cursor` for the next page; absent at the end.")
+    cursor: str | None = Field(default=None, description="The `cursor` of the next page. Absent on the last page.")
 
 
-class RemovedResponse(Model):
-    """What was asked to go is gone."""
+class RemovedResponse(HttpSchema):
+    """The label set has been deleted."""
 
     success: Literal[True] = True
     log_id: str

@@ -1,4 +1,4 @@
-"""What crosses HTTP besides classification: health, the deployed models, the caller's account."""
+"""The answers about the service itself: health, the deployed models, and the caller's account."""
 
 from __future__ import annotations
 
@@ -6,48 +6,48 @@ from typing import Literal
 
 from pydantic import Field
 
-from pigeonhole.contract.classification import Model
+from pigeonhole.contract.base import HttpSchema
 
 
-class ModelInfo(Model):
-    """A deployed model. `revision` names its weights; `calibrated`: whether scores are calibrated for that revision."""
+class ModelInfo(HttpSchema):
+    """A deployed model."""
 
     id: str
-    revision: str
+    revision: str = Field(description="Identifies the weights of the model.")
     engine: str
     text_encoder: str = Field(description="What compares a text with a text.")
     licence: str
-    calibrated: bool
-    input_pixels: int = Field(description="Side of the square that an image is brought to.")
+    calibrated: bool = Field(description="Whether the scores are calibrated for this revision.")
+    input_pixels: int = Field(description="The side of the square to which an image is resized.")
     max_text_tokens: int
 
 
-class HealthResponse(Model):
-    """The service answers. With `?deep=true` the classifier did, too, and `model` says with what."""
+class HealthResponse(HttpSchema):
+    """The service answers."""
 
     success: Literal[True] = True
     status: Literal["ok"] = "ok"
     log_id: str
-    model: ModelInfo | None = None
+    model: ModelInfo | None = Field(default=None, description="With `?deep=true`: the model that the classifier answered with.")
 
 
-class ModelsResponse(Model):
-    """What is deployed."""
+class ModelsResponse(HttpSchema):
+    """The deployed models."""
 
     success: Literal[True] = True
     log_id: str
     models: list[ModelInfo]
 
 
-class TenantInfo(Model):
-    """The caller."""
+class TenantInfo(HttpSchema):
+    """The caller's tenant."""
 
     id: str
     created_at: str = Field(description="ISO 8601, UTC.")
 
 
-class Limits(Model):
-    """How much one request may hold, how many label sets are kept, and how many requests a period has."""
+class Limits(HttpSchema):
+    """The limits of one request, of the tenant's label sets, and of requests per period."""
 
     max_samples: int
     max_job_samples: int
@@ -61,36 +61,37 @@ class Limits(Model):
     max_label_sets: int
     requests: int
     requests_period: Literal["DAY", "WEEK", "MONTH"]
-    requests_remaining: int = Field(description="Best effort; the usage plan enforces.")
-    requests_reset: int = Field(description="When the period ends: milliseconds since 1970, UTC.")
+    requests_remaining: int = Field(description="Best effort: the usage plan enforces the quota.")
+    requests_reset: int = Field(description="The end of the period, in milliseconds since 1970, UTC.")
 
 
-class SecretInfo(Model):
-    """A webhook secret, without its value. ISO 8601, UTC; `old_valid_until`: until when the one before signs, too."""
+class SecretInfo(HttpSchema):
+    """A webhook secret, without its value. Times are ISO 8601, UTC."""
 
     created_at: str
-    old_valid_until: str | None = None
+    old_valid_until: str | None = Field(default=None, description="Until when the secret before it also signs.")
 
 
-class WebhookSecretResponse(Model):
-    """A new webhook secret, told this once. `old_valid_until`: until when deliveries are signed with the old one, too."""
+class WebhookSecretResponse(HttpSchema):
+    """A new webhook secret. No other answer shows it."""
 
     success: Literal[True] = True
     log_id: str
     webhook_secret: str
-    old_valid_until: str | None = None
+    old_valid_until: str | None = Field(default=None, description="Until when the old secret also signs. ISO 8601, UTC.")
 
 
-class AccountResponse(Model):
-    """The caller's tenant, its limits, and where on S3 its images may lie."""
+class AccountResponse(HttpSchema):
+    """The caller's tenant, its limits, and the S3 prefixes that its images can be in."""
 
     success: Literal[True] = True
     log_id: str
     tenant: TenantInfo
     limits: Limits
-    s3_prefixes: list[str] = Field(description="Every `s3://bucket/prefix/` that the tenant's requests may name.")
-    upload_prefix: str | None = Field(default=None, description="Where the tenant's uploads lie: POST /v1/uploads.")
+    s3_prefixes: list[str] = Field(description="Every `s3://bucket/prefix/` that the tenant's requests can name.")
+    upload_prefix: str | None = Field(default=None, description="The prefix of the tenant's uploads: POST /v1/uploads.")
     incoming_prefix: str | None = Field(
-        default=None, description="What is put below it, under a label set's name and a slash, is classified by that set."
+        default=None,
+        description="The prefix of uploads that are classified. The name of the label set and a slash follow it.",
     )
-    webhook_secret: SecretInfo | None = Field(default=None, description="Absent if the tenant never made one.")
+    webhook_secret: SecretInfo | None = Field(default=None, description="Absent if the tenant has no webhook secret.")

@@ -1,4 +1,4 @@
-"""What crosses HTTP of uploaded objects' results, and what their JSON objects hold."""
+"""The answers about uploads' results. The JSON object of each result on S3 has the same shape."""
 
 from __future__ import annotations
 
@@ -7,66 +7,78 @@ from typing import Literal
 
 from pydantic import Field
 
-from pigeonhole.contract.classification import LabelScore, LabelSetRef, Model, SampleFault
+from pigeonhole.contract.base import HttpSchema
+from pigeonhole.contract.classification import LabelScore, SampleFault
 from pigeonhole.contract.jobs import Progress
+from pigeonhole.contract.labels import LabelSetRef
 
 UPLOAD_RESULTS = "/v1/results"
 
 
-class ObjectFault(Model):
-    """Why an object has no prediction."""
+class ObjectFault(HttpSchema):
+    """Why an upload has no prediction."""
 
     code: str
     message: str
 
 
-class UploadResult(Model):
-    """What became of one uploaded object. Times are ISO 8601, UTC.
+class UploadResult(HttpSchema):
+    """The result of one upload. Times are ISO 8601, UTC."""
 
-    `classified_at`: when the result was written. `samples` is there for a .jsonl file, which has a sample per line: it
-    succeeded if one of them did. Its `predictions` and `errors` are in the object at `results_uri` alone, as are other files'
-    scores of labels that were not chosen.
-    """
-
-    key: str
+    key: str = Field(description="The object key of the upload.")
     version_id: str | None = None
-    status: Literal["succeeded", "failed"]
+    status: Literal["succeeded", "failed"] = Field(description="A .jsonl file succeeds if one of its samples does.")
     label_set: LabelSetRef | None = None
     job_id: str | None = None
-    classified_at: str
+    classified_at: str = Field(description="When the result was stored.")
     expires_at: str
     prediction: str | list[str] | None = None
-    scores: list[LabelScore] | None = Field(default=None, description="Of the labels in `prediction`.")
+    scores: list[LabelScore] | None = Field(default=None, description="The scores of the labels in `prediction`.")
     error: ObjectFault | None = None
-    samples: Progress | None = None
-    predictions: list[str | list[str] | None] | None = None
-    errors: list[SampleFault] | None = None
-    results_uri: str = Field(description="The same as JSON on S3, with all that there is.")
+    samples: Progress | None = Field(default=None, description="Of a .jsonl file, which has one sample per line.")
+    predictions: list[str | list[str] | None] | None = Field(
+        default=None, description="Of a .jsonl file, and only in the object at `results_uri`."
+    )
+    errors: list[SampleFault] | None = Field(
+        default=None, description="Of a .jsonl file, and only in the object at `results_uri`."
+    )
+    results_uri: str = Field(
+        description="The address of a JSON object on S3 that has the whole result, including the scores of all labels."
+    )
 
     @property
     def labels(self) -> list[str]:
-        """Those of `prediction`, the best first; none where there is no prediction."""
+        """The labels in `prediction`, best first, none if there is no prediction."""
         return [self.prediction] if isinstance(self.prediction, str) else self.prediction or []
 
     def probability(self, label: str) -> float | None:
-        """A label's, if it is among the scores."""
+        """Return the probability of a label, None if the scores don't have it."""
         return next((score.probability for score in self.scores or () if score.label == label), None)
 
 
-class UploadResultsResponse(Model):
-    """Some results of the tenant's uploaded objects."""
+class UploadResultsResponse(HttpSchema):
+    """A page of the results of the tenant's uploads."""
 
     success: Literal[True] = True
     log_id: str
     results: list[UploadResult]
-    cursor: str | None = Field(default=None, description="Send it as `cursor` for the next page; absent at the end.")
+    cursor: str | None = Field(default=None, description="The `cursor` of the next page. Absent on the last page.")
 
 
 @dataclass(frozen=True)
-class ResultsWanted:
-    """Which results, and how many. `key`: that object's alone; `since`, `until`: seconds since 1970, UTC."""
+class UploadResultsQuery:
+    """Which uploads' results a caller wants. Times are seconds since 1970, UTC.
 
-    key: str | None = None
+    Attributes:
+        object_key: Only the result of this object.
+        prefix: Only results of objects whose keys begin with this.
+        since: Only results from this time on.
+        until: Only results up to this time.
+        limit: The most results of the page.
+        cursor: The `next` of the page before, None for the first page.
+    """
+
+    object_key: str | None = None
     prefix: str = ""
     since: float | None = None
     until: float | None = None
@@ -74,6 +86,6 @@ class ResultsWanted:
     cursor: str | None = None
 
     @property
-    def by_key(self) -> bool:
-        """Whether they are wanted in the order of their keys; else the newest come first."""
+    def is_by_object_key(self) -> bool:
+        """Whether the results are sorted by object key. Otherwise the newest come first."""
         return bool(self.prefix) and self.since is None and self.until is None

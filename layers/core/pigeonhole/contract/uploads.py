@@ -1,4 +1,4 @@
-"""What crosses HTTP of uploads: a form by which a file may be sent to S3."""
+"""The request and the answer of uploads: a form by which a caller sends one file to S3."""
 
 from __future__ import annotations
 
@@ -7,42 +7,42 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationInfo, field_validator, model_validator
 
-from pigeonhole.contract.classification import Input, Model, RequestLimits, SetName, Text, limits_of
-from pigeonhole.contract.validation import within
+from pigeonhole.contract.base import HttpInput, HttpSchema, Text
+from pigeonhole.contract.labels import LabelSetName
+from pigeonhole.contract.limits import RequestLimits, get_limits
+from pigeonhole.contract.validation import check_length
 
 UPLOADS = "/v1/uploads"
-MAX_FILENAME = 200  # characters
-UTF8_BYTES = 4  # of a character, at most
-BLANK_BYTES = 1_000  # of a text's file, for what is around it
+MAX_FILENAME_CHARS = 200
+UTF8_BYTES_PER_CHAR = 4  # at most
+BLANK_BYTES = 1_000  # room for the whitespace around a text
 
 
 class FileKind(StrEnum):
-    """How a file is read, by its name. An image is whatever isn't named as text: what it is, its bytes tell."""
+    """How a file is read. Every file that isn't named as a text is read as an image, whose format its bytes tell."""
 
     IMAGE = "image"
     TEXT = "text"
     LINES = "lines"
 
+    @classmethod
+    def from_content_type(cls, content_type: str) -> FileKind:
+        """Return how a file of this media type is read."""
+        return {"text/plain": cls.TEXT, "application/jsonl": cls.LINES}.get(content_type, cls.IMAGE)
 
-def most_bytes(kind: FileKind, limits: RequestLimits) -> int:
-    """How large a file may be."""
-    return {
-        FileKind.IMAGE: limits.max_upload_bytes,
-        FileKind.TEXT: limits.max_text_chars * UTF8_BYTES + BLANK_BYTES,
-        FileKind.LINES: limits.max_body_bytes,
-    }[kind]
+    def max_bytes(self, limits: RequestLimits) -> int:
+        """Return the largest size of such a file."""
+        return {
+            FileKind.IMAGE: limits.max_upload_bytes,
+            FileKind.TEXT: limits.max_text_chars * UTF8_BYTES_PER_CHAR + BLANK_BYTES,
+            FileKind.LINES: limits.max_body_bytes,
+        }[self]
 
 
 ImageType = Literal[
     "image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/tiff", "image/avif", "application/octet-stream"
 ]
 TextType = Literal["text/plain", "application/jsonl"]
-_KINDS = {"text/plain": FileKind.TEXT, "application/jsonl": FileKind.LINES}
-
-
-def kind_of_type(content_type: str) -> FileKind:
-    """How a file of that type is read."""
-    return _KINDS.get(content_type, FileKind.IMAGE)
 
 
 class UploadedFile(BaseModel):
@@ -66,54 +66,55 @@ class UploadedFile(BaseModel):
     is_lines: bool = False
 
 
-class UploadRequest(Input):
-    """The body of `POST /v1/uploads`: what is going to be sent."""
+class UploadRequest(HttpInput):
+    """The body of `POST /v1/uploads`: the file that will be sent."""
 
     content_type: Literal[ImageType, TextType] = Field(
-        description="The form takes a file of this type alone; one of texts needs a `label_set`."
+        description="The only media type that the form takes. A text file requires a `label_set`."
     )
-    label_set: SetName | None = Field(
-        None, description="The file is classified by this saved label set as soon as it is there: GET /v1/results."
+    label_set: LabelSetName | None = Field(
+        None, description="The saved label set that classifies the file once it is uploaded: GET /v1/results."
     )
     size: Annotated[StrictInt, Field(ge=1)] | None = Field(
-        None, description="Its bytes: the form takes exactly so many. Without it any number, up to `max_bytes` of the answer."
+        None,
+        description="The exact size of the file in bytes. Without it, the form takes any size up to `max_bytes` of the answer.",
     )
-    filename: Text | None = Field(None, description="Becomes the end of the object's key, to be recognised by.")
+    filename: Text | None = Field(None, description="Becomes the end of the object key, so that the file can be recognised.")
 
     @model_validator(mode="after")
-    def _texts_are_classified(self) -> UploadRequest:
-        if kind_of_type(self.content_type) is not FileKind.IMAGE and self.label_set is None:
-            raise ValueError("a file of texts needs a label_set, which it is classified by; only images are named in requests")
+    def _require_label_set(self) -> UploadRequest:
+        if FileKind.from_content_type(self.content_type) is not FileKind.IMAGE and self.label_set is None:
+            raise ValueError("a text file must have a label_set that classifies it. Requests can only name images")
         return self
 
     @field_validator("size", mode="after")
     @classmethod
-    def _is_taken(cls, size: int | None, info: ValidationInfo) -> int | None:
-        most = most_bytes(kind_of_type(info.data.get("content_type", "")), limits_of(info))
+    def _check_size(cls, size: int | None, info: ValidationInfo) -> int | None:
+        most = FileKind.from_content_type(info.data.get("content_type", "")).max_bytes(get_limits(info))
         if size is not None and size > most:
-            raise ValueError(f"at most {most} bytes are taken")
+            raise ValueError(f"must be at most {most} bytes")
         return size
 
     @field_validator("filename", mode="after")
     @classmethod
-    def _is_short(cls, filename: str | None) -> str | None:
-        return None if filename is None else within(filename, MAX_FILENAME, "a file's name")
+    def _check_filename(cls, filename: str | None) -> str | None:
+        return None if filename is None else check_length(filename, MAX_FILENAME_CHARS, "the name of a file")
 
 
-class Upload(Model):
-    """A form to send one file by: POST multipart/form-data to `url`, with all `fields`, and the file last, as `file`."""
+class Upload(HttpSchema):
+    """A form that uploads one file. POST it to `url` as multipart/form-data: all `fields`, and the file last, as `file`."""
 
     url: str
     fields: dict[str, str]
-    s3_uri: str = Field(description="What a request or job then names as an image's `value`.")
-    key: str = Field(description="Its part after the bucket, which GET /v1/results takes.")
+    s3_uri: str = Field(description="The address that a request or job then names as the `value` of an image.")
+    key: str = Field(description="The object key in `s3_uri`, which GET /v1/results takes.")
     max_bytes: int
-    expires_at: str = Field(description="Until when the form is taken. ISO 8601, UTC.")
-    kept_until: str = Field(description="Until when, at least, the file is kept.")
+    expires_at: str = Field(description="When the form expires. ISO 8601, UTC.")
+    kept_until: str = Field(description="Until when the file is stored, at least.")
 
 
-class UploadResponse(Model):
-    """A form, made for one file."""
+class UploadResponse(HttpSchema):
+    """A form for one file."""
 
     success: Literal[True] = True
     log_id: str

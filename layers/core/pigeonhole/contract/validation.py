@@ -1,4 +1,4 @@
-"""pydantic's findings in the caller's words: one fault per place of the body, each with its dotted path."""
+"""Report pydantic's errors in the caller's words: one fault per field of the body, each with its dotted path."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pydantic import ValidationError
 
 from pigeonhole.errors import Fault, InvalidRequest
 
-# pydantic's error type -> what the value must be; `{…}` are filled from the error's context.
-_WORDS = {
+# By pydantic's type of error. `{…}` are filled from the error's context.
+_MESSAGES = {
     "missing": "is required",
     "model_type": "must be an object",
     "dict_type": "must be an object",
     "list_type": "must be an array",
     "string_type": "must be a string",
-    "string_unicode": "must be valid Unicode; it holds half of a surrogate pair",
+    "string_unicode": "must be valid Unicode, without half of a surrogate pair",
     "string_too_short": "must not be empty",
     "bool_type": "must be true or false",
     "int_type": "must be a whole number",
@@ -26,25 +26,25 @@ _WORDS = {
     "greater_than_equal": "must be at least {ge:g}",
     "less_than_equal": "must be at most {le:g}",
 }
-# A union's branch shows in the path as a segment of its own.
-_BRANCHES = ("constrained-str", "int", "float", "constrained-float")
+# In pydantic's path, the branch of a union is a segment of its own.
+_UNION_BRANCHES = ("constrained-str", "int", "float", "constrained-float")
 
 
-def faults_of(error: ValidationError) -> tuple[Fault, ...]:
-    """Turn pydantic's findings into faults, in the order of the model's fields. A path names what the caller sent."""
-    found: dict[str, Fault] = {}
+def to_faults(error: ValidationError) -> tuple[Fault, ...]:
+    """Convert pydantic's errors to faults, in the order of the fields. A path names what the caller sent."""
+    faults: dict[str, Fault] = {}
     for item in error.errors(include_url=False, include_input=False):
-        path = ".".join(str(part) for part in item["loc"] if part not in _BRANCHES)
-        fits_no_branch = any(part in _BRANCHES for part in item["loc"]) and item["type"] != "string_unicode"
-        message = "must be a string or a finite number" if fits_no_branch else _wording(item, whole_body=not path)
-        found.setdefault(path, Fault(path, message))
-    return tuple(found.values())
+        path = ".".join(str(part) for part in item["loc"] if part not in _UNION_BRANCHES)
+        fits_no_branch = any(part in _UNION_BRANCHES for part in item["loc"]) and item["type"] != "string_unicode"
+        message = "must be a string or a finite number" if fits_no_branch else _to_message(item, is_whole_body=not path)
+        faults.setdefault(path, Fault(path, message))
+    return tuple(faults.values())
 
 
-def _wording(item: Mapping[str, Any], *, whole_body: bool) -> str:
-    if whole_body and item["type"] == "model_type":
+def _to_message(item: Mapping[str, Any], *, is_whole_body: bool) -> str:
+    if is_whole_body and item["type"] == "model_type":
         return "the body must be a JSON object"
-    template = _WORDS.get(item["type"])
+    template = _MESSAGES.get(item["type"])
     if template:
         return template.format(**item.get("ctx", {}))
     message = str(item["msg"]).removeprefix("Value error, ")
@@ -52,29 +52,31 @@ def _wording(item: Mapping[str, Any], *, whole_body: bool) -> str:
 
 
 def invalid_request(faults: tuple[Fault, ...]) -> InvalidRequest:
-    """One error for all `faults` (at least one): the message names the first, the details hold each."""
+    """Create one error for all faults, of which there is at least one. The message names the first, the details list all."""
     first = faults[0]
     head = f"{first.path}: {first.message}" if first.path else first.message
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     return InvalidRequest(head + more, faults)
 
 
-def within(text: str, longest: int, what: str) -> str:
-    """Give `text` back, if it has at most `longest` characters.
+def check_length(text: str, max_chars: int, subject: str) -> str:
+    """Return `text` if it isn't too long.
 
-    Raises ValueError, for a validator to report.
+    Raises:
+        ValueError: The text is too long. The message begins with `subject`.
     """
-    if len(text) > longest:
-        raise ValueError(f"{what} has at most {longest} characters, got {len(text)}")
+    if len(text) > max_chars:
+        raise ValueError(f"{subject} must have at most {max_chars} characters, got {len(text)}")
     return text
 
 
-def counted(items: Any, least: int, most: int, what: str) -> Any:
-    """Give `items` back, if it is no list or one of `least` to `most` items.
+def check_count(items: Any, least: int, most: int, noun: str) -> Any:
+    """Return `items` if they are no list, which other validation reports, or a list of `least` to `most` items.
 
-    Raises ValueError, for a validator to report.
+    Raises:
+        ValueError: The list has too few or too many items. The message calls them by `noun`.
     """
     if isinstance(items, list) and not least <= len(items) <= most:
-        taken = f"{least} to {most}" if least else f"at most {most}"
-        raise ValueError(f"{taken} {what} are taken, got {len(items)}")
+        allowed = f"{least} to {most}" if least else f"at most {most}"
+        raise ValueError(f"must have {allowed} {noun}, got {len(items)}")
     return items

@@ -23,8 +23,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Literal
 
-from pigeonhole.contract.classification import LabelSetRef
 from pigeonhole.contract.jobs import DeliveryStatus, JobStatus
+from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.contract.messages import Span
 from pigeonhole.jobs.webhook import Webhook
 

@@ -12,7 +12,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from pigeonhole.contract.classification import UNLIMITED, ClassificationRequest
+from pigeonhole.contract.classification import ClassificationRequest
+from pigeonhole.contract.limits import UNLIMITED
 from pigeonhole.contract.messages import ChunkResult, ErrorReply
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.jobs.results import PartResults

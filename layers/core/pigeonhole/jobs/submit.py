@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from pigeonhole.contract.classification import ClassificationRequest, LabelSetRef
+from pigeonhole.contract.classification import ClassificationRequest
+from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.contract.messages import ChunkMessage, Span
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.contract.validation import invalid_request

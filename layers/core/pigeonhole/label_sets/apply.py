@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pigeonhole.contract.classification import LabelSetRef, is_set_name
+from pigeonhole.contract.labels import LabelSetRef, is_label_set_name
 from pigeonhole.errors import Fault
 from pigeonhole.label_sets.ports import LabelSetStore
 from pigeonhole.tenants.tenant import Tenant
@@ -54,7 +54,7 @@ class LabelSetApplier:
             Overloaded: The store is busy.
         """
         name = body.get("label_set") if isinstance(body, Mapping) else None
-        if not isinstance(body, Mapping) or not isinstance(name, str) or not is_set_name(name):
+        if not isinstance(body, Mapping) or not isinstance(name, str) or not is_label_set_name(name):
             return AppliedLabelSet(body)
         if body.get("labels") is not None:
             fault = Fault("label_set", "can't be combined with `labels`: send one of the two")

@@ -11,10 +11,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pigeonhole.contract.classification import Label, RequestLimits, check_set_name, is_set_name
 from pigeonhole.contract.label_sets import LabelSetRequest
+from pigeonhole.contract.labels import Label, check_label_set_name, is_label_set_name
+from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import StoreLabelImagesCommand, error_of
-from pigeonhole.contract.validation import faults_of, invalid_request
+from pigeonhole.contract.validation import invalid_request, to_faults
 from pigeonhole.errors import Fault, NotFound, Overloaded, PigeonholeError, TooLarge
 from pigeonhole.label_sets.label_set import LabelSet, Precondition, parse_image_addresses
 from pigeonhole.label_sets.ports import LabelSetStore
@@ -87,7 +88,7 @@ class LabelSetService:
             NotFound: The tenant has none of this name.
             Overloaded: The store is busy.
         """
-        label_set = self.store.get(tenant.id, name) if is_set_name(name) else None
+        label_set = self.store.get(tenant.id, name) if is_label_set_name(name) else None
         if label_set is None:
             raise NotFound(NO_SUCH_SET)
         return label_set
@@ -114,13 +115,13 @@ class LabelSetService:
     def _parse(self, body: object, name: str) -> LabelSetRequest:
         faults: tuple[Fault, ...] = ()
         try:
-            check_set_name(name)
+            check_label_set_name(name)
         except ValueError as error:
             faults = (Fault("name", str(error)),)
         try:
             request = LabelSetRequest.model_validate(body, context=self.limits)
         except ValidationError as error:
-            raise invalid_request((*faults, *faults_of(error))) from None
+            raise invalid_request((*faults, *to_faults(error))) from None
         if faults:
             raise invalid_request(faults)
         return request

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from pigeonhole.contract.classification import RequestLimits
-from pigeonhole.contract.uploads import UploadRequest, kind_of_type, most_bytes
-from pigeonhole.contract.validation import faults_of, invalid_request
+from pigeonhole.contract.limits import RequestLimits
+from pigeonhole.contract.uploads import FileKind, UploadRequest
+from pigeonhole.contract.validation import invalid_request, to_faults
 from pigeonhole.label_sets.apply import unknown_label_set
 from pigeonhole.label_sets.ports import LabelSetStore
 from pigeonhole.object_keys import incoming_grant, upload_key, uploads_grant
@@ -78,9 +78,9 @@ class UploadFormCreator:
         try:
             request = UploadRequest.model_validate(body, context=self.limits)
         except ValidationError as error:
-            raise invalid_request(faults_of(error)) from None
+            raise invalid_request(to_faults(error)) from None
         now = self.clock()
-        max_bytes = request.size or most_bytes(kind_of_type(request.content_type), self.limits)
+        max_bytes = request.size or FileKind.from_content_type(request.content_type).max_bytes(self.limits)
         object_key = self._create_key(request, tenant, now)
         url, fields = self.forms.form(object_key, request.content_type, request.size or 1, max_bytes, self.form_s)
         return UploadForm(
@@ -99,7 +99,7 @@ class UploadFormCreator:
         if self.label_sets.get(tenant.id, request.label_set) is None:
             raise invalid_request((unknown_label_set(request.label_set),))
         prefix = f"{incoming_grant(tenant.id, self.bucket).prefix}{request.label_set}/"
-        kind = kind_of_type(request.content_type)
+        kind = FileKind.from_content_type(request.content_type)
         object_key = upload_key(prefix, request.filename, now, ENDINGS.get(kind, ""))
         # An image whose filename ends like a text's needs another ending, because the ending decides how it is read.
         return object_key if to_file_kind(object_key) is kind else object_key + ".image"

@@ -20,7 +20,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from pigeonhole.contract.classification import ClassificationRequest, LabelSetRef, RequestLimits, is_set_name, parse_as
+from pigeonhole.contract.classification import ClassificationRequest, parse_request_as
+from pigeonhole.contract.labels import LabelSetRef, is_label_set_name
+from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.uploads import FileKind, UploadedFile
 from pigeonhole.errors import InvalidRequest, NotFound
 from pigeonhole.jobs.job import IdempotencyKey
@@ -193,7 +195,7 @@ class UploadIngester:
         body: Any = batch.applied.body
         are_lines = to_file_kind(batch.uploads[0].key) is FileKind.LINES
         # No result shows the scores of lines, and ten thousand lines by twenty-four labels would be large.
-        request = parse_as(ClassificationRequest, {**body, "dataset": dataset, "scores": not are_lines}, self.limits)
+        request = parse_request_as(ClassificationRequest, {**body, "dataset": dataset, "scores": not are_lines}, self.limits)
         self.jobs.submit(
             request,
             tenant=batch.tenant,
@@ -258,7 +260,7 @@ def _create_idempotency_key(uploads: Uploads) -> IdempotencyKey:
 def _unknown_label_set(name: str) -> UploadFault:
     if not name:
         return UploadFault(NotFound.code, "The file is in no label set's folder: incoming/TENANT/LABEL_SET/.")
-    if not is_set_name(name):
+    if not is_label_set_name(name):
         return UploadFault(NotFound.code, f"There is no label set called {name!r}, and no label set can have this name.")
     message = f"There is no label set called {name!r}. PUT /v1/label-sets/{name} first, and upload the file again."
     return UploadFault(NotFound.code, message)

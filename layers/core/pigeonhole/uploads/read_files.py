@@ -17,9 +17,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pigeonhole.contract.classification import RequestLimits, Sample
-from pigeonhole.contract.uploads import FileKind, UploadedFile, most_bytes
-from pigeonhole.contract.validation import faults_of, within
+from pigeonhole.contract.classification import Sample
+from pigeonhole.contract.limits import RequestLimits
+from pigeonhole.contract.uploads import FileKind, UploadedFile
+from pigeonhole.contract.validation import check_length, to_faults
 from pigeonhole.errors import Fault, InvalidRequest, TooLarge, UnfetchableUrl, UnsupportedMedia
 from pigeonhole.ports import ObjectStore
 from pigeonhole.uploads.upload_result import UploadFault
@@ -78,14 +79,14 @@ class UploadedFileReader:
             return UploadFault(InvalidRequest.code, f"The file can't be classified: {error}.")
 
     def _check_size(self, upload: UploadedFile, kind: FileKind) -> UploadFault | None:
-        max_bytes = most_bytes(kind, self.limits)
+        max_bytes = kind.max_bytes(self.limits)
         if upload.size > max_bytes:
             message = f"The file has {upload.size} bytes, and {max_bytes} are taken. Upload a smaller one."
             return UploadFault(TooLarge.code, message)
         return None if upload.size else UploadFault(UnsupportedMedia.code, EMPTY)
 
     def _parse_text(self, text: str) -> Samples:
-        return [{"type": "text", "value": within(text, self.limits.max_text_chars, "a text")}]
+        return [{"type": "text", "value": check_length(text, self.limits.max_text_chars, "a text")}]
 
     def _parse_lines(self, text: str) -> Samples:
         """Return the samples of a .jsonl file. Raise ValueError with the faults by line, counted from 1."""
@@ -101,7 +102,7 @@ class UploadedFileReader:
             try:
                 samples.append(Sample.model_validate(json.loads(line), context=self.limits).model_dump())
             except ValidationError as error:
-                faults += [Fault(f"line {number} {fault.path}".rstrip(), fault.message) for fault in faults_of(error)]
+                faults += [Fault(f"line {number} {fault.path}".rstrip(), fault.message) for fault in to_faults(error)]
             except (ValueError, RecursionError):
                 faults.append(Fault(f"line {number}", 'is not JSON; write {"type": "text", "value": "…"}'))
         if faults:

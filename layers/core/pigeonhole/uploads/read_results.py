@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pigeonhole.contract.upload_results import ResultsWanted
+from pigeonhole.contract.upload_results import UploadResultsQuery
 from pigeonhole.contract.validation import invalid_request
 from pigeonhole.errors import Fault, NotFound
 from pigeonhole.object_keys import MAX_KEY_BYTES
@@ -53,7 +53,7 @@ class UploadResultReader:
             raise NotFound(NO_SUCH_RESULT)
         return result
 
-    def list(self, tenant_id: str, wanted: ResultsWanted) -> Page[UploadResult]:
+    def list(self, tenant_id: str, wanted: UploadResultsQuery) -> Page[UploadResult]:
         """Return a page of results, by key or newest first.
 
         Raises:
@@ -65,9 +65,9 @@ class UploadResultReader:
         # The table may take days to delete an expired result.
         return Page([result for result in page.items if result.expires_at > self.clock()], page.next)
 
-    def _read_page(self, tenant_id: str, wanted: ResultsWanted, prefix: str) -> Page[UploadResult]:
+    def _read_page(self, tenant_id: str, wanted: UploadResultsQuery, prefix: str) -> Page[UploadResult]:
         start = wanted.cursor
-        if wanted.by_key:
+        if wanted.is_by_object_key:
             if start is not None and not (start.startswith(prefix) and _is_possible_key(start)):
                 raise invalid_request((BAD_CURSOR,))
             return self.store.page(tenant_id, prefix, wanted.limit, start)

@@ -6,8 +6,9 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from pigeonhole.contract.classification import LabelScore, LabelSetRef
+from pigeonhole.contract.classification import LabelScore
 from pigeonhole.contract.jobs import Progress
+from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.timestamps import to_iso
 from pigeonhole.uploads.upload_result import UploadFault, UploadResult
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pigeonhole.contract.classification import LabelScore, LabelSetRef, SampleFault
+from pigeonhole.contract.classification import LabelScore, SampleFault
 from pigeonhole.contract.jobs import JobStatus, Progress
+from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.results import JobResults, prediction

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pigeonhole.contract.classification import LabelScore, LabelSetRef, SampleFault
+from pigeonhole.contract.classification import LabelScore, SampleFault
 from pigeonhole.contract.jobs import Progress
+from pigeonhole.contract.labels import LabelSetRef
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pigeonhole.api.classify import ClassificationService, DirectClassifier, Dir
 from pigeonhole.api.describe_model import ModelDescriber
 from pigeonhole.api.job_responder import JobResponder
 from pigeonhole.api.rate_headers import Quota, RateMeter
-from pigeonhole.contract.classification import RequestLimits
+from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.jobs.cancel import JobCanceler
 from pigeonhole.jobs.read import JobReader
 from pigeonhole.jobs.submit import JobSubmitter

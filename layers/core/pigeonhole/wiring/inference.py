@@ -9,7 +9,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pigeonhole.contract.classification import RequestLimits
+from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ModelDescription, S3Grant, StoreLabelImagesCommand
 from pigeonhole.object_keys import incoming_grant, label_images_grant, uploads_grant
 from pigeonhole.settings import Settings

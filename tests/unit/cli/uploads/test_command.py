@@ -136,7 +136,7 @@ def test_only_failed_results_have_an_exit_code_of_their_own(upload_api: UploadAp
 FAULTY = {
     "gone.jpg": "gone.jpg can't be read: No such file or directory.",
     "empty.jpg": "empty.jpg is empty.",
-    "large.jpg": "large.jpg: size: at most 1000 bytes are taken",
+    "large.jpg": "large.jpg: size: must be at most 1000 bytes",
     "refused.jpg": "refused.jpg: S3 refused the upload (HTTP 403). Try again.",
 }
 

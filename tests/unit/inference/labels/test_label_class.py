@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pigeonhole.contract.classification import Label, label_name
+from pigeonhole.contract.labels import Label, label_name
 from pigeonhole.inference.labels.label_class import LabelClass, Meaning, is_same_thing, merge_labels, parse_meaning
 
 entries = st.builds(

@@ -12,8 +12,8 @@ from pydantic import BaseModel
 
 from pigeonhole.aws.dynamodb.items import StoredRecord
 from pigeonhole.aws.dynamodb.table import ItemKey
-from pigeonhole.contract.classification import LabelSetRef
 from pigeonhole.contract.jobs import DeliveryStatus, JobStatus
+from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.contract.messages import Span
 from pigeonhole.jobs.job import IdempotencyClaim, Job, NotificationStatus, Part
 from pigeonhole.jobs.webhook import Attempt, Webhook

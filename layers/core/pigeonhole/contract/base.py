@@ -1,0 +1,28 @@
+"""The base classes and string types of everything that crosses HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StrictStr, model_validator
+
+
+class HttpSchema(BaseModel):
+    """The base of what crosses HTTP. An error never quotes the input, because errors are logged."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+
+class HttpInput(HttpSchema):
+    """The base of what callers send. A field that is null counts as absent."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_nulls(cls, fields: Any) -> Any:
+        """Drop null, which client libraries send for an option that isn't set."""
+        return {name: value for name, value in fields.items() if value is not None} if isinstance(fields, dict) else fields
+
+
+# With any constraint, even an empty one, pydantic refuses half of a surrogate pair, which can't be written as JSON again.
+Text = Annotated[StrictStr, Field(min_length=0)]
+Value = Annotated[StrictStr, Field(min_length=1)]
