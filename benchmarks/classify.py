@@ -137,12 +137,12 @@ def create_photos(count: int) -> list[bytes]:
 
 
 @dataclass(frozen=True)
-class InMemoryReader:
-    """Reads the photos for the InferencePipeline: a sample's value is the index of a photo."""
+class InMemoryFetcher:
+    """Fetches the photos for the InferencePipeline: a sample's value is the index of a photo."""
 
     files: Sequence[bytes]
 
-    def read(
+    def fetch(
         self, value: str, *, grants: Sequence[S3Grant], budget: ByteBudget, versions: Mapping[str, str] | None = None
     ) -> bytes:
         """Return the bytes of the photo at index `value`."""
@@ -150,7 +150,7 @@ class InMemoryReader:
 
 
 def classify_with_pigeonhole(service: InferencePipeline, count: int) -> list[str]:
-    """Decode and classify the first `count` photos of the service's reader, and return the best label of each."""
+    """Decode and classify the first `count` photos of the pipeline's fetcher, and return the best label of each."""
     body = {
         "dataset": [{"type": "image", "value": str(index)} for index in range(count)],
         "labels": [{"type": "text", "value": label} for label in LABELS],
@@ -217,7 +217,7 @@ class Comparison:
             workers=self.cores,
         )
         return InferencePipeline(
-            sources=InMemoryReader(files), classifier=classifier, limits=ChunkLimits(ImageLimits(), decodes=self.cores)
+            image_fetcher=InMemoryFetcher(files), classifier=classifier, limits=ChunkLimits(ImageLimits(), decodes=self.cores)
         )
 
 

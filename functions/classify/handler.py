@@ -1,11 +1,14 @@
-"""Run one command of functions/api: classify samples, keep a label set's images, or tell what model is loaded."""
+"""Lambda handler that runs one command of functions/api.
+
+It classifies samples, stores the images of a label set, or describes the loaded model.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-# The engine and the libraries of the image are imported here, so that a broken image fails while it starts and says why. The
-# weights load at the first call: that may take longer than the 10 s that Lambda gives a start.
+# The engine and the libraries of the image are imported here, so that a broken image fails at its start with a clear error. The
+# weights load at the first call, because that may take longer than the 10 s that Lambda allows for a start.
 import boto3.session  # noqa: F401
 
 import pigeonhole.inference.encoders.onnx_encoder
@@ -17,51 +20,54 @@ from pigeonhole.observability import observed, observer, stack_trace
 
 
 def services() -> wiring.ClassifyServices:
+    """Return the function's services. The first call loads the model."""
     return wiring.classify_services(wiring.settings())
 
 
 @observed("classify", log_id_path="log_id")
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Run a command, and return a ClassifyReply as JSON. Errors are replies, never exceptions."""
     reply = _reply(event)
-    _record(reply)
+    _observe(reply)
     answer: dict[str, Any] = reply.model_dump(mode="json", exclude_none=True)
     return answer
 
 
 def _reply(event: dict[str, Any]) -> ClassifyReply:
     try:
-        own = services()
+        classify_services = services()
     except Exception as error:
         observer("classify").logger.error("the model can't be loaded", exc_info=error)
-        return _error(InternalError())
+        return _to_reply(InternalError())
     try:
-        return _run(event, own)
+        return _run(event, classify_services)
     except PigeonholeError as error:
-        return _error(error)
-    except Exception as error:  # its message may quote a sample, which no log may hold
+        return _to_reply(error)
+    except Exception as error:  # The message may quote a sample, which no log may hold.
         observer("classify").logger.error("unexpected error", trace=stack_trace(error))
-        return _error(InternalError())
+        return _to_reply(InternalError())
 
 
-def _run(event: dict[str, Any], own: wiring.ClassifyServices) -> ClassifyReply:
-    command = COMMAND.validate_python(event, context=own.limits)
+def _run(event: dict[str, Any], classify_services: wiring.ClassifyServices) -> ClassifyReply:
+    command = COMMAND.validate_python(event, context=classify_services.limits)
     if isinstance(command, DescribeCommand):
-        return ClassifyReply(model=own.describe())
+        return ClassifyReply(model=classify_services.pipeline.describe())
     if isinstance(command, StoreLabelImagesCommand):
-        return ClassifyReply(kept=own.keep_images(command))
-    return ClassifyReply(result=own.pipeline.classify(command))
+        return ClassifyReply(kept=classify_services.label_images.store(command))
+    return ClassifyReply(result=classify_services.pipeline.classify(command))
 
 
-def _error(error: PigeonholeError) -> ClassifyReply:
+def _to_reply(error: PigeonholeError) -> ClassifyReply:
     return ClassifyReply(error=as_reply(error))
 
 
-def _record(reply: ClassifyReply) -> None:
-    seen = observer("classify")
-    seen.count("commands")
+def _observe(reply: ClassifyReply) -> None:
+    """Write the metrics and the log line of a command."""
+    classify_observer = observer("classify")
+    classify_observer.count("commands")
     if reply.error:
-        seen.failed(reply.error.code)
+        classify_observer.failed(reply.error.code)
     if reply.result:
-        seen.count("samples", len(reply.result.predictions))
-        seen.milliseconds("inference_ms", reply.result.inference_ms)
-    seen.logger.info("answered", code=reply.error.code if reply.error else "ok")
+        classify_observer.count("samples", len(reply.result.predictions))
+        classify_observer.milliseconds("inference_ms", reply.result.inference_ms)
+    classify_observer.logger.info("answered", code=reply.error.code if reply.error else "ok")

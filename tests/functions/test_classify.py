@@ -1,4 +1,4 @@
-"""functions/classify runs commands and answers with a reply, whatever happens."""
+"""functions/classify runs a command and returns a reply, whatever happens."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ from PIL import Image
 
 from pigeonhole import wiring
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ClassifyReply, DescribeCommand
+from pigeonhole.contract.messages import (
+    ChunkResult,
+    ClassifyCommand,
+    ClassifyReply,
+    DescribeCommand,
+    ModelDescription,
+    StoreLabelImagesCommand,
+)
 from pigeonhole.errors import Fault, UnreadableImage
 from pigeonhole.inference.encoders import registry
 from pigeonhole.inference.encoders.fake_encoder import COLOURS
@@ -35,16 +42,29 @@ CLASSIFY = {"version": 1, "kind": "classify", "log_id": "log-1", "tenant_id": "a
 DESCRIBE = {"version": 1, "kind": "describe", "log_id": "log-1"}
 
 
+class FakeClassifyPipeline(FakePipeline):
+    """An InferencePipeline that runs a function and describes a fixed model."""
+
+    def describe(self) -> ModelDescription:
+        return MODEL
+
+
+class FakeLabelImages:
+    """A LabelImageStore that stores no images."""
+
+    def store(self, command: StoreLabelImagesCommand) -> list[str]:
+        return [kept_address(command, value) for value in command.values]
+
+
 class Function:
-    """The handler, with services of our own."""
+    """The handler of functions/classify over fake services."""
 
     def __init__(self, module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
         self.log = io.StringIO()
         self.services = wiring.ClassifyServices(
             limits=RequestLimits(),
-            pipeline=FakePipeline(first_label),
-            keep_images=lambda command: [kept_address(command, value) for value in command.values],
-            describe=lambda: MODEL,
+            pipeline=FakeClassifyPipeline(first_label),  # type: ignore[arg-type]
+            label_images=FakeLabelImages(),  # type: ignore[arg-type]
         )
         self.module = module
         monkeypatch.setattr(module, "services", lambda: self.services)
@@ -54,7 +74,7 @@ class Function:
         def fail(command: ClassifyCommand) -> ChunkResult:
             raise error
 
-        self.services = replace(self.services, pipeline=FakePipeline(fail))
+        self.services = replace(self.services, pipeline=FakeClassifyPipeline(fail))  # type: ignore[arg-type]
 
     def send(self, event: dict[str, Any]) -> ClassifyReply:
         answer = self.module.handler(json.loads(json.dumps(event)), LambdaContext())
@@ -66,7 +86,7 @@ def function(monkeypatch: pytest.MonkeyPatch) -> Function:
     return Function(load("classify"), monkeypatch)
 
 
-def test_a_command_to_classify_is_answered_with_a_result(function: Function) -> None:
+def test_a_classify_command_returns_a_result(function: Function) -> None:
     reply = function.send(CLASSIFY)
 
     assert reply.result
@@ -74,11 +94,11 @@ def test_a_command_to_classify_is_answered_with_a_result(function: Function) -> 
     assert (reply.model, reply.error) == (None, None)
 
 
-def test_a_command_to_describe_is_answered_with_the_model(function: Function) -> None:
+def test_a_describe_command_returns_the_model(function: Function) -> None:
     assert function.send(DESCRIBE) == ClassifyReply(model=MODEL)
 
 
-def test_a_sample_that_cannot_be_read_is_an_error_with_its_place(function: Function) -> None:
+def test_an_unreadable_sample_is_an_error_with_its_path(function: Function) -> None:
     function.fail_with(UnreadableImage("dataset.0.value: truncated", (Fault("dataset.0.value", "truncated"),)))
     error = function.send(CLASSIFY).error
 
@@ -87,27 +107,27 @@ def test_a_sample_that_cannot_be_read_is_an_error_with_its_place(function: Funct
     assert error.details == [{"path": "dataset.0.value", "message": "truncated"}]
 
 
-def test_an_unexpected_error_leaves_its_place_in_the_log_and_not_its_message(function: Function) -> None:
+def test_the_log_has_the_stack_of_an_unexpected_error_but_not_its_message(function: Function) -> None:
     try:
         raise KeyError("secret text")
     except KeyError as cause:
         error = RuntimeError("no 'secret text'")
         error.__cause__ = cause
     function.fail_with(error)
-    told = function.send(CLASSIFY).error
+    reply_error = function.send(CLASSIFY).error
 
-    assert told
-    assert told.code == "internal_error"
-    assert "secret" not in told.message + function.log.getvalue()
+    assert reply_error
+    assert reply_error.code == "internal_error"
+    assert "secret" not in reply_error.message + function.log.getvalue()
     (trace,) = [line["trace"] for line in map(json.loads, function.log.getvalue().splitlines()) if "trace" in line]
-    assert [place for place in trace if ":" not in place] == ["RuntimeError", "KeyError"]
-    assert any(place.startswith(__file__) for place in trace)
+    assert [line for line in trace if ":" not in line] == ["RuntimeError", "KeyError"]
+    assert any(line.startswith(__file__) for line in trace)
 
 
 @pytest.mark.parametrize(
     "event", [{}, CLASSIFY | {"version": 2}, CLASSIFY | {"request": {"dataset": "secret"}}, {"kind": "stop"}]
 )
-def test_a_command_that_makes_no_sense_is_an_internal_error(function: Function, event: dict[str, Any]) -> None:
+def test_an_invalid_command_is_an_internal_error(function: Function, event: dict[str, Any]) -> None:
     error = function.send(event).error
 
     assert error
@@ -121,7 +141,7 @@ def test_the_limits_are_those_of_the_deployment(function: Function) -> None:
     assert function.send(CLASSIFY | {"request": request}).result
 
 
-def test_nothing_of_a_command_is_logged_or_measured(function: Function, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_content_of_a_command_is_logged_or_measured(function: Function, capsys: pytest.CaptureFixture[str]) -> None:
     function.send(CLASSIFY)
     function.send(CLASSIFY | {"request": {"dataset": ["secret"], "labels": "secret"}})
     function.fail_with(UnreadableImage("secret.example.com: truncated"))
@@ -138,7 +158,7 @@ def test_the_log_has_the_callers_log_id(function: Function) -> None:
     assert [json.loads(line)["correlation_id"] for line in function.log.getvalue().splitlines()] == ["log-1"]
 
 
-def test_the_model_is_loaded_by_the_first_command_and_not_before(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_first_command_loads_the_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def fail(*_: object, **__: object) -> None:
         raise AssertionError("loaded while the function starts")
 
@@ -156,7 +176,7 @@ def test_the_model_is_loaded_by_the_first_command_and_not_before(monkeypatch: py
 
 
 @dataclass
-class NextDoor:
+class InProcessClassifier:
     """Calls the classify function in this process, through JSON as Lambda does."""
 
     function: Function
@@ -173,14 +193,14 @@ def photo(colour: str) -> str:
 
 @pytest.fixture
 def both(monkeypatch: pytest.MonkeyPatch, function: Function) -> Api:
-    """functions/api in front of functions/classify, which runs the fake encoder on what it really reads and decodes."""
+    """Return functions/api with functions/classify behind it, which fetches and decodes images for the fake encoder."""
     model = fake_loaded_model()
     monkeypatch.setattr(registry, "load", lambda folder, threads: model)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     wiring.classify_services.cache_clear()
     function.services = wiring.classify_services(Settings())
     api = api_with_fakes(monkeypatch)
-    api.classifier = NextDoor(function)
+    api.classifier = InProcessClassifier(function)
     return api
 
 
@@ -198,7 +218,7 @@ def entries(*values: str) -> list[dict[str, str]]:
         ([photo("red"), "data:image/png;base64,AAAA"], ["red", "blue"], {"on_error": "null"}, ["red", None]),
     ],
 )
-def test_a_request_goes_through_both_functions(
+def test_a_request_passes_through_both_functions(
     both: Api, dataset: list[str], labels: list[str], options: dict[str, Any], predictions: list[Any]
 ) -> None:
     body = {"dataset": entries(*dataset), "labels": entries(*labels), **options}
@@ -208,7 +228,7 @@ def test_a_request_goes_through_both_functions(
     assert answer.json["predictions"] == predictions
 
 
-def test_a_photo_that_is_none_is_400_and_named(both: Api) -> None:
+def test_a_sample_that_is_no_image_is_400_with_its_path(both: Api) -> None:
     body = {"dataset": entries(photo("red"), "data:text/plain,x"), "labels": entries("red", "blue")}
     answer = both.send(EVENT | {"body": json.dumps(body)})
 

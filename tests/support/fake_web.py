@@ -1,4 +1,4 @@
-"""Images by the values that name them, and commands that classify them; FakeEncoder sees their colours."""
+"""Fake image values, and commands that classify them. FakeEncoder reads only their colours."""
 
 from __future__ import annotations
 
@@ -20,32 +20,42 @@ GRANTS = (S3Grant(bucket="uploads", prefix="incoming/acme/"),)
 RED_GREEN = [{"type": "text", "value": "red"}, {"type": "text", "value": "green"}]
 
 
-def png(colour: str, size: int = 16) -> bytes:
+def image_file(colour: str, size: int = 16, kind: str = "PNG") -> bytes:
+    """Return a square image of one colour as a file of Pillow's format `kind`."""
     file = io.BytesIO()
-    Image.new("RGB", (size, size), COLOURS[colour]).save(file, "PNG")
+    Image.new("RGB", (size, size), COLOURS[colour]).save(file, kind)
     return file.getvalue()
 
 
 @dataclass
-class Web:
-    """Values that can be read, and a count of who reads at one time."""
+class FakeWeb:
+    """An ImageFetcher over a dict. Values that start with "forbidden:" may not be fetched.
+
+    Attributes:
+        files: The bytes by value.
+        fetched: The values that were fetched.
+        grants: The grants of each fetch.
+        delay_s: How long each fetch takes.
+        running: The number of fetches that run now.
+        max_running: The largest number of fetches that ran at the same time.
+    """
 
     files: dict[str, bytes]
-    reads: list[str] = field(default_factory=list)
+    fetched: list[str] = field(default_factory=list)
     grants: list[Sequence[S3Grant]] = field(default_factory=list)
     delay_s: float = 0.0
-    at_once: int = 0
-    most_at_once: int = 0
+    running: int = 0
+    max_running: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def read(
+    def fetch(
         self, value: str, *, grants: Sequence[S3Grant], budget: ByteBudget, versions: Mapping[str, str] | None = None
     ) -> bytes:
         with self.lock:
-            self.reads.append(value)
+            self.fetched.append(value)
             self.grants.append(grants)
-            self.at_once += 1
-            self.most_at_once = max(self.most_at_once, self.at_once)
+            self.running += 1
+            self.max_running = max(self.max_running, self.running)
         try:
             time.sleep(self.delay_s)
             if value.startswith("forbidden:"):
@@ -55,9 +65,10 @@ class Web:
             return self.files[value]
         finally:
             with self.lock:
-                self.at_once -= 1
+                self.running -= 1
 
 
-def command(dataset: list[tuple[str, str]], labels: list[dict[str, str]], **options: object) -> ClassifyCommand:
+def classify_command(dataset: list[tuple[str, str]], labels: list[dict[str, str]], **options: object) -> ClassifyCommand:
+    """Create a command from (type, value) pairs, labels, and further fields of the request."""
     body = {"dataset": [{"type": kind, "value": value} for kind, value in dataset], "labels": labels, **options}
     return ClassifyCommand(log_id="log", tenant_id="acme", grants=GRANTS, request=ClassificationRequest.model_validate(body))

@@ -20,8 +20,8 @@ from PIL import Image
 
 from pigeonhole.errors import SampleError
 from pigeonhole.inference.classifier import Classifier, Pixels
+from pigeonhole.inference.image_loader import to_views
 from pigeonhole.inference.labels.negation import parse_label
-from pigeonhole.inference.pipeline import views_of
 from pigeonhole.inference.scoring.calibration import Calibration, Coefficients, Modality, Pair, prior_calibration
 from pigeonhole.inference.scoring.log_odds import sigmoid, unit_mean
 from pigeonhole_cli.evaluation.data import DataError, Item
@@ -306,7 +306,7 @@ def _collages(
     for one, two in pairs:
         collage = Image.fromarray(np.concatenate([pixels[one], pixels[two]], axis=1))
         views = _against(
-            classifier, ("image", "text"), encoder.encode_image(views_of(encoder, collage, every_part=True)), names
+            classifier, ("image", "text"), encoder.encode_image(to_views(encoder, collage, every_part=True)), names
         )
         likest = (views[..., 0] - views[..., 1]).argmax(axis=0)
         rows.append(np.take_along_axis(views, likest[None, :, None], axis=0)[0])

@@ -23,8 +23,9 @@ from pigeonhole.contract.messages import ModelDescription
 from pigeonhole.errors import SampleError
 from pigeonhole.inference.classifier import Classifier, ClassifierResult, Options
 from pigeonhole.inference.encoders.base import Encoder, EncoderInfo
+from pigeonhole.inference.image_loader import to_views
 from pigeonhole.inference.images.decode import ImageLimits, open_image
-from pigeonhole.inference.pipeline import describe, views_of
+from pigeonhole.inference.pipeline import to_model_description
 from pigeonhole.inference.scoring.calibration import prior_calibration
 from pigeonhole_cli.evaluation.data import Item
 from pigeonhole_cli.evaluation.tasks import Task
@@ -108,7 +109,7 @@ def _read(encoder: Encoder, item: Item, *, every_part: bool) -> str | Pixels | I
     if item.type == "text":
         return item.value
     try:
-        return views_of(encoder, _open(encoder, item.read()), every_part=every_part)
+        return to_views(encoder, _open(encoder, item.read()), every_part=every_part)
     except SampleError as error:
         return ItemFault(0, item.where, error.code, error.message)
 
@@ -212,7 +213,7 @@ def open_classifier(folder: Path, *, workers: int, calibrated: bool = True) -> C
 def description(classifier: Classifier) -> ModelDescription:
     """Say what a classifier runs."""
     calibrated = classifier.calibration.is_measured_for_photos
-    return describe(classifier.encoder.info, classifier.sentence.info, calibrated=calibrated)
+    return to_model_description(classifier.encoder.info, classifier.sentence.info, calibrated=calibrated)
 
 
 def on_prior(classifier: Classifier) -> Classifier:

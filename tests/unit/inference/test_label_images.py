@@ -1,4 +1,4 @@
-"""Images of label sets: kept by their content, all or none; looked at once by each model, however often they are asked for."""
+"""Images of label sets are stored by their content, all or none, and each model embeds each image once."""
 
 from __future__ import annotations
 
@@ -10,113 +10,109 @@ import pytest
 
 from pigeonhole.contract.messages import S3Grant, StoreLabelImagesCommand
 from pigeonhole.errors import Overloaded, UnfetchableUrl, UnsupportedMedia
-from pigeonhole.inference.classifier import Classifier
 from pigeonhole.inference.encoders.base import EncoderInfo
 from pigeonhole.inference.encoders.fake_encoder import SIDE, FakeEncoder
-from pigeonhole.inference.images.decode import ImageLimits, open_image
+from pigeonhole.inference.images.decode import open_image
 from pigeonhole.inference.label_images import LabelImageStore
 from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.inference.pipeline import InferencePipeline
-from pigeonhole.inference.scoring.calibration import prior_calibration
 from pigeonhole.object_keys import label_images_grant
-from support.fake_model import fake_background
-from support.fake_web import GRANTS, RED_GREEN, Web, command, png
+from support.fake_model import IMAGE_LIMITS, fake_classifier
+from support.fake_web import GRANTS, FakeWeb, classify_command, image_file
 from support.fakes import FakeObjectStore
 
 BUCKET = "jobs"
 
 
-def own_place(tenant_id: str) -> list[S3Grant]:
+def implicit_grants(tenant_id: str) -> list[S3Grant]:
     return [label_images_grant(tenant_id, BUCKET)]
 
 
 @dataclass
-class UploadLocation:
-    """A web, a bucket, and a model that looks at both."""
+class Deployment:
+    """A web, a bucket, and a model that reads images of both."""
 
-    web: Web
+    web: FakeWeb
     objects: FakeObjectStore = field(default_factory=FakeObjectStore)
     encoder: FakeEncoder = field(default_factory=FakeEncoder)
 
-    def kept(self) -> LabelImageStore:
-        image = ImageLimits(max_bytes=1_000_000, max_pixels=1_000_000)
+    def label_images(self) -> LabelImageStore:
         return LabelImageStore(
             objects=self.objects,
             bucket=BUCKET,
-            sources=self.web,  # type: ignore[arg-type]
+            image_fetcher=self.web,  # type: ignore[arg-type]
             encoder=self.encoder,
-            decode=lambda data: self.encoder.fit(open_image(data, image, side=SIDE)),
-            own_places=own_place,
-            limits=ChunkLimits(image),
+            implicit_grants=implicit_grants,
+            limits=ChunkLimits(IMAGE_LIMITS),
         )
 
-    def keep(self, *values: str, tenant: str = "acme") -> list[str]:
+    def store(self, *values: str, tenant: str = "acme") -> list[str]:
         paths = [f"labels.{i}.value" for i in range(len(values))]
-        asked = StoreLabelImagesCommand(
+        command = StoreLabelImagesCommand(
             log_id="l", tenant_id=tenant, label_set="colours", grants=GRANTS, values=list(values), paths=paths
         )
-        return self.kept().keep(asked)
+        return self.label_images().store(command)
 
-    def run(self) -> InferencePipeline:
-        classifier = Classifier(
-            encoder=self.encoder,
-            sentence=FakeEncoder(model_id="sentence"),
-            calibration=prior_calibration(self.encoder.info),
-            background=fake_background(),
+    def pipeline(self) -> InferencePipeline:
+        return InferencePipeline(
+            image_fetcher=self.web,  # type: ignore[arg-type]
+            classifier=fake_classifier(self.encoder),
+            limits=ChunkLimits(IMAGE_LIMITS),
+            label_images=self.label_images(),
+            implicit_grants=implicit_grants,
         )
-        limits = ChunkLimits(ImageLimits(max_bytes=1_000_000, max_pixels=1_000_000))
-        return InferencePipeline(sources=self.web, classifier=classifier, limits=limits, kept=self.kept(), own_places=own_place)
 
-    def give_back(self) -> None:
-        """Let the bucket's objects be read as images are, and the web be gone."""
-        self.web.files = {f"s3://{BUCKET}/{key}": data for key, data in self.objects.objects.items()}
-        self.web.reads.clear()
+    def expire_links(self) -> None:
+        """Let only the bucket's objects be fetched from now on."""
+        self.web.files = {f"s3://{BUCKET}/{object_key}": data for object_key, data in self.objects.objects.items()}
+        self.web.fetched.clear()
 
 
-def place() -> UploadLocation:
-    return UploadLocation(Web({"red.png": png("red"), "blue.png": png("blue"), "again.png": png("red"), "bad": b"no image"}))
+@pytest.fixture
+def deployment() -> Deployment:
+    files = {"red.png": image_file("red"), "blue.png": image_file("blue"), "again.png": image_file("red"), "bad": b"no image"}
+    return Deployment(FakeWeb(files))
 
 
-def images(objects: FakeObjectStore) -> list[str]:
-    return [key for key in objects.objects if key.startswith("label-sets/")]
+def stored_images(objects: FakeObjectStore) -> list[str]:
+    return [object_key for object_key in objects.objects if object_key.startswith("label-sets/")]
 
 
-def test_images_are_kept_by_their_content() -> None:
-    here = place()
+def warm_or_green(address: str) -> list[dict[str, str]]:
+    return [{"type": "image", "value": address, "key": "warm"}, {"type": "text", "value": "green"}]
 
-    addresses = here.keep("red.png", "blue.png", "again.png")
+
+def test_images_are_stored_by_their_content(deployment: Deployment) -> None:
+    addresses = deployment.store("red.png", "blue.png", "again.png")
 
     assert addresses[0] == addresses[2] != addresses[1]
     assert all(address.startswith(f"s3://{BUCKET}/label-sets/acme/colours/") for address in addresses)
-    assert sorted(images(here.objects)) == sorted(it.removeprefix(f"s3://{BUCKET}/") for it in set(addresses))
-    assert here.objects.objects[images(here.objects)[0]] == png("red")
+    object_keys = sorted(address.removeprefix(f"s3://{BUCKET}/") for address in set(addresses))
+    assert sorted(stored_images(deployment.objects)) == object_keys
+    assert deployment.objects.objects[stored_images(deployment.objects)[0]] == image_file("red")
 
 
-def test_of_images_of_which_one_cannot_be_had_none_is_kept() -> None:
-    here = place()
-
+def test_no_image_is_stored_if_one_cannot_be_read(deployment: Deployment) -> None:
     with pytest.raises(UnfetchableUrl) as refused:
-        here.keep("red.png", "gone.png", "bad")
+        deployment.store("red.png", "gone.png", "bad")
     with pytest.raises(UnsupportedMedia):
-        here.keep("bad")
+        deployment.store("bad")
 
     assert [fault.path for fault in refused.value.details] == ["labels.1.value", "labels.2.value"]
-    assert here.objects.objects == {}
+    assert deployment.objects.objects == {}
 
 
-def test_a_kept_image_answers_after_its_link_has_died_and_is_not_fetched_again() -> None:
-    here = place()
-    (red,) = here.keep("red.png")
-    here.give_back()
+def test_a_stored_image_is_used_without_a_fetch_after_its_link_has_expired(deployment: Deployment) -> None:
+    (red,) = deployment.store("red.png")
+    deployment.expire_links()
 
-    labels = [{"type": "image", "value": red, "key": "warm"}, {"type": "text", "value": "green"}]
     for _ in range(2):
-        result = here.run().classify(command([("text", "red paint")], labels))
+        result = deployment.pipeline().classify(classify_command([("text", "red paint")], warm_or_green(red)))
         assert result.predictions == [["warm"]]
-    assert here.web.reads == []
+    assert deployment.web.fetched == []
 
 
-class Newer(FakeEncoder):
+class NewerEncoder(FakeEncoder):
     """The same model in another revision."""
 
     @cached_property
@@ -124,81 +120,68 @@ class Newer(FakeEncoder):
         return replace(FakeEncoder().info, revision="newer")
 
 
-def test_another_model_looks_at_a_kept_image_once() -> None:
-    here = place()
-    (red,) = here.keep("red.png")
-    here.give_back()
-    here.encoder = Newer()
-    labels = [{"type": "image", "value": red, "key": "warm"}, {"type": "text", "value": "green"}]
+def test_another_model_fetches_and_embeds_a_stored_image_once(deployment: Deployment) -> None:
+    (red,) = deployment.store("red.png")
+    deployment.expire_links()
+    deployment.encoder = NewerEncoder()
 
     for _ in range(2):
-        assert here.run().classify(command([("text", "red paint")], labels)).predictions == [["warm"]]
-    assert here.web.reads == [red]
+        result = deployment.pipeline().classify(classify_command([("text", "red paint")], warm_or_green(red)))
+        assert result.predictions == [["warm"]]
+    assert deployment.web.fetched == [red]
 
 
-def test_what_was_embedded_is_what_the_model_makes_of_the_image() -> None:
-    here = place()
-    (red,) = here.keep("red.png")
+def test_the_stored_embedding_is_that_of_the_encoder(deployment: Deployment) -> None:
+    (red,) = deployment.store("red.png")
 
-    pixels = here.encoder.fit(open_image(png("red"), ImageLimits(1_000_000, 1_000_000), side=SIDE))
-    found = here.kept().embeddings([red])[red]
+    pixels = deployment.encoder.fit(open_image(image_file("red"), IMAGE_LIMITS, side=SIDE))
+    embedding = deployment.label_images().read_embeddings([red])[red]
 
-    np.testing.assert_array_equal(found, here.encoder.encode_image(pixels[None])[0])
+    np.testing.assert_array_equal(embedding, deployment.encoder.encode_image(pixels[None])[0])
 
 
-def test_each_distinct_image_is_fetched_kept_and_embedded_once() -> None:
-    here = place()
+def test_each_distinct_image_is_fetched_stored_and_embedded_once(deployment: Deployment) -> None:
+    addresses = deployment.store(*["red.png", "blue.png"] * 10)
 
-    addresses = here.keep(*["red.png", "blue.png"] * 10)
-
-    assert sorted(here.web.reads) == ["blue.png", "red.png"]
-    assert len(set(addresses)) == len(images(here.objects)) == 2
+    assert sorted(deployment.web.fetched) == ["blue.png", "red.png"]
+    assert len(set(addresses)) == len(stored_images(deployment.objects)) == 2
     assert addresses == addresses[:2] * 10
 
 
-def test_what_was_read_once_is_remembered() -> None:
-    here = place()
-    (red,) = here.keep("red.png")
-    kept = here.kept()
-    first = kept.embeddings([red])
-    here.objects.objects.clear()
+def test_embeddings_are_cached_in_memory(deployment: Deployment) -> None:
+    (red,) = deployment.store("red.png")
+    label_images = deployment.label_images()
+    embeddings = label_images.read_embeddings([red])
+    deployment.objects.objects.clear()
 
-    assert kept.embeddings([red]) == first
-    assert here.kept().embeddings([red]) == {}
+    assert label_images.read_embeddings([red]) == embeddings
+    assert deployment.label_images().read_embeddings([red]) == {}
 
 
-def test_a_sample_that_cannot_be_read_is_no_fault_of_the_label_that_names_it_too() -> None:
-    here = place()
-    (red,) = here.keep("red.png")
-    labels = [{"type": "image", "value": red, "key": "warm"}, {"type": "text", "value": "green"}]
+def test_an_unreadable_sample_does_not_fail_a_label_with_the_same_image(deployment: Deployment) -> None:
+    (red,) = deployment.store("red.png")
 
-    result = here.run().classify(command([("image", red)], labels, on_error="null"))
+    result = deployment.pipeline().classify(classify_command([("image", red)], warm_or_green(red), on_error="null"))
 
     assert result.predictions == [None]
 
 
-def test_embeddings_that_cannot_be_read_or_kept_cost_no_answer() -> None:
-    here = place()
-    (red,) = here.keep("red.png")
-    here.give_back()
+def test_busy_storage_of_embeddings_fails_no_command(deployment: Deployment) -> None:
+    (red,) = deployment.store("red.png")
+    deployment.expire_links()
 
-    def busy() -> None:
+    def fail() -> None:
         raise Overloaded("busy")
 
-    here.objects.before = busy
-    labels = [{"type": "image", "value": red, "key": "warm"}, {"type": "text", "value": "green"}]
+    deployment.objects.before = fail
+    result = deployment.pipeline().classify(classify_command([("text", "red paint")], warm_or_green(red)))
 
-    assert here.run().classify(command([("text", "red paint")], labels)).predictions == [["warm"]]
+    assert result.predictions == [["warm"]]
 
 
-def test_a_kept_image_is_its_tenants_alone() -> None:
-    here = place()
-    (theirs,) = here.keep("red.png", tenant="zeta")
+def test_a_stored_image_belongs_to_one_tenant(deployment: Deployment) -> None:
+    (address,) = deployment.store("red.png", tenant="zeta")
 
-    assert not here.kept().is_kept(theirs, "acme")
-    assert not here.kept().is_kept(theirs, "zet")
-    assert here.kept().is_kept(theirs, "zeta")
-    for asked in (lambda: here.run().classify(command([("image", "red.png")], RED_GREEN)), lambda: here.keep("red.png")):
-        here.web.grants.clear()
-        asked()
-        assert set(here.web.grants) == {(*GRANTS, *own_place("acme"))}, "and it is asked for as no one else"
+    assert not deployment.label_images().is_stored(address, "acme")
+    assert not deployment.label_images().is_stored(address, "zet")
+    assert deployment.label_images().is_stored(address, "zeta")

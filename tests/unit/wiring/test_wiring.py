@@ -132,7 +132,7 @@ def test_a_function_needs_only_settings_that_the_template_gives_it(
 
 
 def test_the_classifier_runs_the_model_of_the_settings(fake_model: list[Path]) -> None:
-    described = wiring.classify_services(Settings(model_dir="/models/here")).describe()
+    described = wiring.classify_services(Settings(model_dir="/models/here")).pipeline.describe()
 
     assert fake_model == [Path("/models/here")]
     assert (described.model_id, described.text_encoder, described.calibrated) == ("fake", "fake-text", False)

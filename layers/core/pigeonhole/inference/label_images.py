@@ -1,4 +1,4 @@
-"""Images of label sets: kept by their content when a set is made, and embedded once for each model that looks at them."""
+"""Store the images of label sets by their content, and the embedding of each image by each model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from cachetools import LRUCache
 from pigeonhole.contract.messages import S3Grant, StoreLabelImagesCommand
 from pigeonhole.errors import Overloaded, SampleError, or_error, raise_first
 from pigeonhole.inference.encoders.base import Encoder
-from pigeonhole.inference.images.fetch import ByteBudget, Sources
+from pigeonhole.inference.images.decode import open_image
+from pigeonhole.inference.images.fetch import ByteBudget, ImageFetcher
 from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.inference.scoring.calibration import Floats
 from pigeonhole.object_keys import embedding_key, label_image_key, label_images_grant
@@ -25,98 +26,128 @@ from pigeonhole.ports import ObjectStore
 
 Pixels = npt.NDArray[np.uint8]
 
-BATCH = 8  # images embedded at a time
-REMEMBERED = 1_024  # embeddings of kept images
+BATCH = 8  # images embedded at once
+CACHED_EMBEDDINGS = 1_024  # embeddings of stored images in memory
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabelImageStore:
-    """The kept images of all tenants. `bucket`: where `objects` keeps them; `decode`: bytes to what the model is shown, uint8
-    (side, side, 3); `own_places`: where on S3 a tenant may point without a grant. Safe to use from several threads.
+    """Stores the images of all tenants' label sets. Thread-safe.
+
+    Attributes:
+        objects: The store of images and embeddings.
+        bucket: The bucket of `objects`.
+        image_fetcher: Reads the bytes of images.
+        encoder: The image-text encoder.
+        implicit_grants: Returns what a tenant may name by `s3://` without a grant.
+        limits: The limits of a command.
     """
 
     objects: ObjectStore
     bucket: str
-    sources: Sources
+    image_fetcher: ImageFetcher
     encoder: Encoder
-    decode: Callable[[bytes], Pixels]
-    own_places: Callable[[str], Sequence[S3Grant]]
+    implicit_grants: Callable[[str], Sequence[S3Grant]]
     limits: ChunkLimits
-    _remembered: LRUCache[str, Floats] = field(init=False, default_factory=lambda: LRUCache(maxsize=REMEMBERED), repr=False)
+    _cache: LRUCache[str, Floats] = field(init=False, default_factory=lambda: LRUCache(maxsize=CACHED_EMBEDDINGS), repr=False)
     _lock: Lock = field(init=False, default_factory=Lock, repr=False)
 
-    def keep(self, command: StoreLabelImagesCommand) -> list[str]:
-        """Fetch images, see that they can be read, keep and embed them, each distinct one once; the address of each.
+    def store(self, command: StoreLabelImagesCommand) -> list[str]:
+        """Fetch, decode, store and embed images, each distinct image once.
 
-        Raises the SampleError of the first that can't be had, with all of them as its details, and keeps none then; Overloaded.
+        Returns:
+            The S3 address of each stored image, in the order of the command.
+
+        Raises:
+            SampleError: An image can't be read. The details name every such image, and no image is stored.
+            Overloaded: S3 is too busy.
         """
         budget = ByteBudget(total=self.limits.request_bytes, per_item=self.limits.image.max_bytes)
-        grants = (*command.grants, *self.own_places(command.tenant_id))
+        grants = (*command.grants, *self.implicit_grants(command.tenant_id))
         values = list(dict.fromkeys(command.values))
         with (
-            ThreadPoolExecutor(min(self.limits.fetches, len(values)), thread_name_prefix="fetch") as fetching,
-            ThreadPoolExecutor(self.limits.decodes, thread_name_prefix="decode") as decoding,
+            ThreadPoolExecutor(min(self.limits.fetches, len(values)), thread_name_prefix="fetch") as fetch_pool,
+            ThreadPoolExecutor(self.limits.decodes, thread_name_prefix="decode") as decode_pool,
         ):
-            read = partial(self.sources.read, grants=grants, budget=budget)
-            fetched = dict(zip(values, fetching.map(lambda value: or_error(partial(read, value)), values), strict=True))
-            shown = dict(zip(values, decoding.map(self._decoded, fetched.values()), strict=True))
-            raise_first((path, shown[value]) for path, value in zip(command.paths, command.values, strict=True))
-            made = {value: data for value, data in fetched.items() if not isinstance(data, SampleError)}
-            addresses = dict(zip(made, fetching.map(partial(self._put, command), made.values()), strict=True))
-            pixels = {addresses[value]: picture for value, picture in shown.items() if not isinstance(picture, SampleError)}
+            fetch = partial(self.image_fetcher.fetch, grants=grants, budget=budget)
+            fetched = dict(zip(values, fetch_pool.map(lambda value: or_error(partial(fetch, value)), values), strict=True))
+            decoded = dict(zip(values, decode_pool.map(self._decode_if_fetched, fetched.values()), strict=True))
+            raise_first((path, decoded[value]) for path, value in zip(command.paths, command.values, strict=True))
+            files = {value: data for value, data in fetched.items() if not isinstance(data, SampleError)}
+            addresses = dict(zip(files, fetch_pool.map(partial(self._put_image, command), files.values()), strict=True))
+            pixels = {addresses[value]: image for value, image in decoded.items() if not isinstance(image, SampleError)}
             self.embed(pixels)
         return [addresses[value] for value in command.values]
 
-    def is_kept(self, value: str, tenant_id: str) -> bool:
-        """Whether a label's value is the address of one of the tenant's kept images."""
+    def is_stored(self, value: str, tenant_id: str) -> bool:
+        """Return whether a label's value is the address of one of the tenant's stored images."""
         return value.startswith(f"s3://{self.bucket}/{label_images_grant(tenant_id, self.bucket).prefix}")
 
-    def embeddings(self, values: Collection[str]) -> dict[str, Floats]:
-        """What the loaded model made of kept images, float32 (dim,) each: of those that it is known to have looked at."""
+    def read_embeddings(self, values: Collection[str]) -> dict[str, Floats]:
+        """Read the embeddings of stored images by the loaded model.
+
+        Args:
+            values: The addresses of stored images.
+
+        Returns:
+            Embeddings by address, (dim,) float32. Images without an embedding are missing.
+        """
         with self._lock:
-            found = {value: self._remembered[value] for value in values if value in self._remembered}
-        asked = [value for value in values if value not in found]
-        if asked:
-            with ThreadPoolExecutor(min(self.limits.fetches, len(asked)), thread_name_prefix="embedding") as pool:
-                read = {value: it for value, it in zip(asked, pool.map(self._read, asked), strict=True) if it is not None}
-            self._remember(read)
-            found |= read
-        return found
+            embeddings = {value: self._cache[value] for value in values if value in self._cache}
+        missing = [value for value in values if value not in embeddings]
+        if missing:
+            with ThreadPoolExecutor(min(self.limits.fetches, len(missing)), thread_name_prefix="embedding") as pool:
+                vectors = zip(missing, pool.map(self._get_embedding, missing), strict=True)
+                stored = {value: vector for value, vector in vectors if vector is not None}
+            self._add_to_cache(stored)
+            embeddings |= stored
+        return embeddings
 
-    def embed(self, pictures: Mapping[str, Pixels]) -> dict[str, Floats]:
-        """Embed kept images, uint8 (side, side, 3) each as the encoder's `fit` gave them, and keep that if it can be kept."""
-        values = list(pictures)
-        made: dict[str, Floats] = {}
-        for first in range(0, len(values), BATCH):
-            part = values[first : first + BATCH]
-            made |= dict(zip(part, self.encoder.encode_image(np.stack([pictures[value] for value in part])), strict=True))
-        if made:
-            with ThreadPoolExecutor(min(self.limits.fetches, len(made)), thread_name_prefix="embedding") as pool:
-                list(pool.map(self._write, made, made.values()))
-        self._remember(made)
-        return made
+    def embed(self, images: Mapping[str, Pixels]) -> dict[str, Floats]:
+        """Embed stored images, and store the embeddings unless S3 is too busy.
 
-    def _remember(self, made: Mapping[str, Floats]) -> None:
+        Args:
+            images: The pixels from the encoder's `fit`, (side, side, 3) uint8, by the address of the stored image.
+
+        Returns:
+            Embeddings by address, (dim,) float32.
+        """
+        values = list(images)
+        embeddings: dict[str, Floats] = {}
+        for start in range(0, len(values), BATCH):
+            batch = values[start : start + BATCH]
+            vectors = self.encoder.encode_image(np.stack([images[value] for value in batch]))
+            embeddings |= dict(zip(batch, vectors, strict=True))
+        if embeddings:
+            with ThreadPoolExecutor(min(self.limits.fetches, len(embeddings)), thread_name_prefix="embedding") as pool:
+                list(pool.map(self._put_embedding, embeddings, embeddings.values()))
+        self._add_to_cache(embeddings)
+        return embeddings
+
+    def _add_to_cache(self, embeddings: Mapping[str, Floats]) -> None:
         with self._lock:
-            self._remembered.update(made)
+            self._cache.update(embeddings)
 
-    def _read(self, value: str) -> Floats | None:
+    def _get_embedding(self, value: str) -> Floats | None:
         data = None
-        with suppress(Overloaded):  # then the image is embedded again
+        with suppress(Overloaded):  # The caller embeds the image again.
             data = self.objects.get(self._embedding_key(value))
         return None if data is None else np.frombuffer(data, dtype="<f4")
 
-    def _write(self, value: str, vector: Floats) -> None:
-        with suppress(Overloaded):  # then whoever needs it next embeds the image again
+    def _put_embedding(self, value: str, vector: Floats) -> None:
+        with suppress(Overloaded):  # The next command with this image embeds it again.
             self.objects.put(self._embedding_key(value), vector.astype("<f4").tobytes(), "application/octet-stream")
 
     def _embedding_key(self, value: str) -> str:
         return embedding_key(value.removeprefix(f"s3://{self.bucket}/"), self.encoder.info.revision)
 
-    def _decoded(self, data: bytes | SampleError) -> Pixels | SampleError:
-        return data if isinstance(data, SampleError) else or_error(partial(self.decode, data))
+    def _decode_if_fetched(self, data: bytes | SampleError) -> Pixels | SampleError:
+        return data if isinstance(data, SampleError) else or_error(partial(self._decode, data))
 
-    def _put(self, command: StoreLabelImagesCommand, data: bytes) -> str:
-        key = label_image_key(command.tenant_id, command.label_set, hashlib.sha256(data).hexdigest())
-        self.objects.put(key, data, "application/octet-stream")
-        return f"s3://{self.bucket}/{key}"
+    def _decode(self, data: bytes) -> Pixels:
+        return self.encoder.fit(open_image(data, self.limits.image, side=self.encoder.info.image_side))
+
+    def _put_image(self, command: StoreLabelImagesCommand, data: bytes) -> str:
+        object_key = label_image_key(command.tenant_id, command.label_set, hashlib.sha256(data).hexdigest())
+        self.objects.put(object_key, data, "application/octet-stream")
+        return f"s3://{self.bucket}/{object_key}"

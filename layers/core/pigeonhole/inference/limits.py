@@ -1,4 +1,4 @@
-"""How much the classifier takes on at a time."""
+"""The limits on what the classifier processes at once."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ from pigeonhole.inference.images.decode import ImageLimits
 
 @dataclass(frozen=True)
 class ChunkLimits:
-    """`samples`: how many are worked on at a time; `request_bytes`: all images of those, and of the labels, together;
-    `fetches`, `decodes`: how many at a time.
+    """The limits of one command.
 
-    With as many fetches as a request has samples and labels, slow hosts cost one time-out and not one after another.
+    The default of `fetches` is the number of samples and labels of a full request. So slow hosts cost one time-out together,
+    not one time-out after another.
+
+    Attributes:
+        image: The limits of one image.
+        samples: The number of samples that are processed together.
+        request_bytes: The bytes of all images of these samples and of the labels together.
+        fetches: The number of images that are fetched at the same time.
+        decodes: The number of images that are decoded at the same time.
     """
 
     image: ImageLimits

@@ -1,73 +1,54 @@
-"""Classify the samples of one command: fetch, decode, encode, score. Every way into the service ends here.
-
-Images are fetched concurrently and decoded a few at a time, and a decoded picture is cut to the model's input at once: what
-stays in memory is the encoded bytes on their way, within the request's budget, and a few hundred kilobytes per sample.
-"""
+"""Classify the samples of one command: load the images, encode, score. Every way into the service ends here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from functools import partial
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from pigeonhole.contract.classification import ClassificationRequest, LabelScore, SampleFault
+from pigeonhole.contract.classification import ClassificationRequest
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ModelDescription, S3Grant
-from pigeonhole.errors import Overloaded, SampleError, or_error, raise_first
+from pigeonhole.errors import SampleError, raise_first
+from pigeonhole.inference.chunk_results import join_chunk_results, to_chunk_result
 from pigeonhole.inference.classifier import Classifier, ClassifierResult, Options
-from pigeonhole.inference.encoders.base import Encoder, EncoderInfo
-from pigeonhole.inference.images.decode import open_image, squares
-from pigeonhole.inference.images.fetch import BudgetSpent, ByteBudget, SourceBusy
+from pigeonhole.inference.encoders.base import EncoderInfo
+from pigeonhole.inference.image_loader import ImageLoader, LoadedImages
+from pigeonhole.inference.images.fetch import ImageFetcher
 from pigeonhole.inference.label_images import LabelImageStore
 from pigeonhole.inference.labels.label_class import LabelClass, merge_labels
 from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.inference.scoring.calibration import Floats
-from pigeonhole.inference.scoring.log_odds import RankedLabel
 
 Pixels = npt.NDArray[np.uint8]
-Pictures = dict[str, Pixels | SampleError]  # by value: views, or why there are none
-
-
-class Reader(Protocol):
-    """Values to bytes: sources.Sources."""
-
-    def read(
-        self, value: str, *, grants: Sequence[S3Grant], budget: ByteBudget, versions: Mapping[str, str] | None = None
-    ) -> bytes: ...
-
-
-def views_of(encoder: Encoder, image: Image.Image, *, every_part: bool) -> Pixels:
-    """What the model is shown of a picture, uint8 (views, side, side, 3): its own crop first.
-
-    `every_part`: where several labels may be true, the squares of a long picture, too; one is cut out at a time.
-    """
-    return np.stack([encoder.fit(image), *(map(encoder.fit, squares(image)) if every_part else ())])
 
 
 class InferencePipeline:
-    """The service behind functions/classify, and of each chunk in functions/worker.
-
-    `kept`: the images of label sets; `own_places`: where on S3 a tenant may point without a grant.
-    """
+    """Classifies the commands of functions/classify, and the chunks of jobs in functions/worker."""
 
     def __init__(
         self,
         *,
-        sources: Reader,
+        image_fetcher: ImageFetcher,
         classifier: Classifier,
         limits: ChunkLimits,
-        kept: LabelImageStore | None = None,
-        own_places: Callable[[str], Sequence[S3Grant]] = lambda tenant_id: (),
+        label_images: LabelImageStore | None = None,
+        implicit_grants: Callable[[str], Sequence[S3Grant]] = lambda tenant_id: (),
     ) -> None:
-        self._sources = sources
+        """Create a pipeline.
+
+        Args:
+            image_fetcher: Reads the bytes of images.
+            classifier: Scores samples against labels.
+            limits: The limits of a command.
+            label_images: The stored images of label sets, None if the deployment stores none.
+            implicit_grants: Returns what a tenant may name by `s3://` without a grant.
+        """
         self._classifier = classifier
         self._limits = limits
-        self._kept = kept
-        self._own_places = own_places
+        self._images = ImageLoader(fetcher=image_fetcher, encoder=classifier.encoder, limits=limits)
+        self._label_images = label_images
+        self._implicit_grants = implicit_grants
 
     def classify(self, command: ClassifyCommand, *, should_continue: Callable[[], bool] = lambda: True) -> ChunkResult:
         """Classify the samples of a command.
@@ -83,72 +64,81 @@ class InferencePipeline:
         """
         request, labels = command.request, merge_labels(command.request.labels)
         examples = [label.value for label in request.labels if label.type == "image"]
-        pictures: Pictures = {}
-        grants = (*command.grants, *self._own_places(command.tenant_id))
-        embedded = self._embedded(examples, command)
+        images: LoadedImages = {}
+        grants = (*command.grants, *self._implicit_grants(command.tenant_id))
+        embedded = self._read_embeddings(examples, command)
         groups: list[ChunkResult] = []
-        for first in range(0, len(request.dataset), self._limits.samples):
-            if first and not should_continue():
+        for start in range(0, len(request.dataset), self._limits.samples):
+            if start and not should_continue():
                 break
-            samples = request.dataset[first : first + self._limits.samples]
+            samples = request.dataset[start : start + self._limits.samples]
             values = [sample.value for sample in samples if sample.type == "image"]
             in_parts = values if request.multiple_labels else ()
-            wanted = values if first else [*(value for value in examples if value not in embedded), *values]
-            kept = {value: pictures[value] for value in examples if first and value not in embedded}
-            pictures = kept | self._load(wanted, grants, command, in_parts=in_parts)
-            embedded |= self._newly_embedded(set(examples) - set(embedded), pictures, command)
-            part = request.model_copy(update={"dataset": samples})
-            groups.append(self._run(part, labels, pictures, embedded, command.first_index + first))
-        return joined(groups)
+            # The example images are loaded with the first group and stay for the further groups.
+            to_load = values if start else [*(value for value in examples if value not in embedded), *values]
+            loaded_before = {value: images[value] for value in examples if start and value not in embedded}
+            images = loaded_before | self._images.load(to_load, grants, command, in_parts=in_parts)
+            embedded |= self._embed_stored(set(examples) - set(embedded), images, command)
+            group = request.model_copy(update={"dataset": samples})
+            groups.append(self._classify_group(group, labels, images, embedded, command.first_index + start))
+        return join_chunk_results(groups)
 
-    def _embedded(self, examples: Sequence[str], command: ClassifyCommand) -> dict[str, Floats]:
-        """The kept images among the labels' that the model has looked at before: they needn't be fetched."""
-        kept = self._kept
-        return kept.embeddings({it for it in examples if kept.is_kept(it, command.tenant_id)}) if kept else {}
+    def describe(self) -> ModelDescription:
+        """Describe the loaded model."""
+        classifier = self._classifier
+        calibrated = classifier.calibration.is_measured_for_photos
+        return to_model_description(classifier.encoder.info, classifier.sentence.info, calibrated=calibrated)
 
-    def _newly_embedded(self, examples: Collection[str], pictures: Pictures, command: ClassifyCommand) -> dict[str, Floats]:
-        """Kept images that were loaded because this model hadn't looked at them: now it has."""
-        kept = self._kept
-        if kept is None:
+    def _read_embeddings(self, examples: Sequence[str], command: ClassifyCommand) -> dict[str, Floats]:
+        """Read the embeddings of stored example images. Images with an embedding needn't be fetched."""
+        store = self._label_images
+        if store is None:
             return {}
-        new = {value: pictures[value] for value in examples if kept.is_kept(value, command.tenant_id)}
-        return kept.embed({value: picture[0] for value, picture in new.items() if not isinstance(picture, SampleError)})
+        return store.read_embeddings({value for value in examples if store.is_stored(value, command.tenant_id)})
 
-    def _run(
+    def _embed_stored(self, examples: Collection[str], images: LoadedImages, command: ClassifyCommand) -> dict[str, Floats]:
+        """Embed the stored example images that had no embedding of this model, and store their embeddings."""
+        store = self._label_images
+        if store is None:
+            return {}
+        stored = {value: images[value] for value in examples if store.is_stored(value, command.tenant_id)}
+        return store.embed({value: image[0] for value, image in stored.items() if not isinstance(image, SampleError)})
+
+    def _classify_group(
         self,
         request: ClassificationRequest,
         labels: Sequence[LabelClass],
-        pictures: Pictures,
+        images: LoadedImages,
         embedded: Mapping[str, Floats],
-        first: int,
+        first_index: int,
     ) -> ChunkResult:
-        """Answer for one group of samples, of which `first` is the first one that the caller sent."""
+        """Classify one group of samples, whose first sample has the index `first_index` in the request of the caller."""
         raise_first(
-            (f"labels.{i}.value", pictures.get(label.value))
+            (f"labels.{i}.value", images.get(label.value))
             for i, label in enumerate(request.labels)
             if label.type == "image" and label.value not in embedded
         )
         faults = {
-            i: picture
+            i: image
             for i, sample in enumerate(request.dataset)
-            if sample.type == "image" and isinstance(picture := pictures[sample.value], SampleError)
+            if sample.type == "image" and isinstance(image := images[sample.value], SampleError)
         }
         if request.on_error == "fail":
             raise_first((f"dataset.{i}.value", fault) for i, fault in faults.items())
 
         readable = [i for i in range(len(request.dataset)) if i not in faults]
-        pixels = {value: picture for value, picture in pictures.items() if not isinstance(picture, SampleError)}
-        outcome = self._classify(request, readable, labels, pixels, embedded, first)
-        return _result(request, labels, readable, faults, outcome, first)
+        pixels = {value: image for value, image in images.items() if not isinstance(image, SampleError)}
+        classified = self._classify_readable(request, readable, labels, pixels, embedded, first_index)
+        return to_chunk_result(request, labels, readable, faults, classified, first_index)
 
-    def _classify(
+    def _classify_readable(
         self,
         request: ClassificationRequest,
         readable: Sequence[int],
         labels: Sequence[LabelClass],
         pixels: dict[str, Pixels],
         embedded: Mapping[str, Floats],
-        first: int,
+        first_index: int,
     ) -> ClassifierResult:
         options = Options(
             multiple_labels=request.multiple_labels,
@@ -158,116 +148,21 @@ class InferencePipeline:
             templates=tuple(request.prompt_templates) if request.prompt_templates else None,
         )
         values = [request.dataset[i].value for i in readable]
-        shown = [label.value for label in request.labels if label.type == "image"]
-        examples = {value: embedded[value] if value in embedded else pixels[value][0] for value in shown}
+        example_values = [label.value for label in request.labels if label.type == "image"]
+        examples = {value: embedded[value] if value in embedded else pixels[value][0] for value in example_values}
         if request.dataset[0].type == "text":
-            return self._classifier.classify_texts(values, labels, options, examples, first_index=first)
+            return self._classifier.classify_texts(values, labels, options, examples, first_index=first_index)
         return self._classifier.classify_images([pixels[value] for value in values], labels, options, examples)
 
-    def _load(
-        self, values: Sequence[str], grants: Sequence[S3Grant], command: ClassifyCommand, *, in_parts: Collection[str]
-    ) -> Pictures:
-        """Fetch and decode each distinct value once: its views, or why there are none. `in_parts`: those to see all of.
 
-        In a job no image fails for the size of others: what the budget had no room for comes in further rounds, each of as many
-        as fit in any case.
-        """
-        load = partial(self._load_round, grants=grants, versions=command.versions, in_parts=in_parts)
-        pictures = load(list(dict.fromkeys(values)))
-        crowded_out = [value for value, it in pictures.items() if command.is_job and isinstance(it, BudgetSpent)]
-        together = max(1, self._limits.request_bytes // self._limits.image.max_bytes)
-        for first in range(0, len(crowded_out), together):
-            pictures |= load(crowded_out[first : first + together])
-        if command.will_be_retried and any(isinstance(it, SourceBusy) for it in pictures.values()):
-            raise Overloaded()
-        return pictures
+def to_model_description(encoder: EncoderInfo, sentence: EncoderInfo, *, calibrated: bool) -> ModelDescription:
+    """Describe a model.
 
-    def _load_round(
-        self,
-        distinct: Sequence[str],
-        *,
-        grants: Sequence[S3Grant],
-        versions: Mapping[str, str],
-        in_parts: Collection[str],
-    ) -> Pictures:
-        if not distinct:
-            return {}
-        budget = ByteBudget(total=self._limits.request_bytes, per_item=self._limits.image.max_bytes)
-        limits = self._limits
-        pictures: Pictures = {}
-        decodes: dict[str, Future[Pixels | SampleError]] = {}
-        with (
-            ThreadPoolExecutor(min(limits.fetches, len(distinct)), thread_name_prefix="fetch") as fetching,
-            ThreadPoolExecutor(limits.decodes, thread_name_prefix="decode") as decoding,
-        ):
-            read_one = partial(self._sources.read, grants=grants, budget=budget, versions=versions)
-            reads = {fetching.submit(or_error, partial(read_one, value)): value for value in distinct}
-            for read in as_completed(list(reads)):
-                value, data = reads.pop(read), read.result()
-                if isinstance(data, SampleError):
-                    pictures[value] = data
-                else:
-                    decodes[value] = decoding.submit(or_error, partial(self._decode, data, value in in_parts))
-        return pictures | {value: decode.result() for value, decode in decodes.items()}
-
-    def _decode(self, data: bytes, every_part: bool) -> Pixels:
-        encoder = self._classifier.encoder
-        return views_of(encoder, open_image(data, self._limits.image, side=encoder.info.image_side), every_part=every_part)
-
-
-def _result(
-    request: ClassificationRequest,
-    labels: Sequence[LabelClass],
-    readable: Sequence[int],
-    faults: dict[int, SampleError],
-    outcome: ClassifierResult,
-    first: int,
-) -> ChunkResult:
-    """Put the outcome of the readable samples back in the request's order."""
-    count = len(request.dataset)
-    predictions: list[list[str] | None] = [None] * count
-    scores: list[list[LabelScore] | None] = [None] * count
-    for index, chosen, ranked in zip(readable, outcome.chosen, outcome.ranked, strict=True):
-        predictions[index] = [labels[choice.index].name for choice in chosen]
-        scores[index] = [_score(labels, choice) for choice in ranked[: request.top_k]]
-    return ChunkResult(
-        predictions=predictions,
-        scores=scores if request.scores else None,
-        errors=[SampleFault(index=first + i, code=fault.code, message=fault.message) for i, fault in faults.items()],
-        warnings=outcome.warnings,
-        input_tokens=outcome.input_tokens,
-        label_tokens=outcome.label_tokens,
-        output_tokens=outcome.output_tokens,
-        inference_ms=outcome.inference_ms,
-    )
-
-
-def joined(groups: Sequence[ChunkResult]) -> ChunkResult:
-    """One result of several groups that follow each other. Labels and instruction, which each reads anew, count once."""
-    if len(groups) == 1:
-        return groups[0]
-    scores = [row for group in groups for row in group.scores or ()]
-    label_tokens = groups[0].label_tokens
-    return ChunkResult(
-        predictions=[row for group in groups for row in group.predictions],
-        scores=scores or None,
-        errors=[fault for group in groups for fault in group.errors],
-        warnings=list(dict.fromkeys(warning for group in groups for warning in group.warnings)),
-        input_tokens=label_tokens + sum(group.input_tokens - label_tokens for group in groups),
-        label_tokens=label_tokens,
-        output_tokens=sum(group.output_tokens for group in groups),
-        inference_ms=sum(group.inference_ms for group in groups),
-    )
-
-
-def _score(labels: Sequence[LabelClass], choice: RankedLabel) -> LabelScore:
-    return LabelScore(
-        label=labels[choice.index].name, probability=round(choice.probability, 6), similarity=round(choice.similarity, 6)
-    )
-
-
-def describe(encoder: EncoderInfo, sentence: EncoderInfo, *, calibrated: bool) -> ModelDescription:
-    """Describe a loaded model: `encoder` of images and texts, `sentence` of texts against texts."""
+    Args:
+        encoder: Its image-text encoder.
+        sentence: Its sentence encoder.
+        calibrated: Whether a calibration of this revision is in use.
+    """
     return ModelDescription(
         model_id=encoder.model_id,
         revision=encoder.revision,

@@ -24,8 +24,8 @@ from pigeonhole.errors import SampleError
 from pigeonhole.inference.classifier import Classifier, Options
 from pigeonhole.inference.encoders.base import BackgroundEmbeddings, EncoderInfo
 from pigeonhole.inference.encoders.fake_encoder import FakeEncoder
+from pigeonhole.inference.image_loader import to_views
 from pigeonhole.inference.labels.label_class import LabelClass
-from pigeonhole.inference.pipeline import views_of
 from pigeonhole.inference.scoring.calibration import PAIRS, Calibration, Pair, parse_calibration, prior_calibration
 from pigeonhole_cli.evaluation import calibrate as calibrating
 from pigeonhole_cli.evaluation.calibrate import Labelled, calibrate, labelled
@@ -225,7 +225,7 @@ def test_several_labels_are_told_from_others_at_even_odds(fitted: Calibration) -
     labels = [by_words(f"thing {index}") for index in FRESH]
     pairs = list(pairwise(FRESH))
     collages = [Image.fromarray(np.concatenate([pixels(one, 7), pixels(two, 8)], axis=1)) for one, two in pairs]
-    views = [views_of(model.encoder, collage, every_part=True) for collage in collages]
+    views = [to_views(model.encoder, collage, every_part=True) for collage in collages]
 
     outcome = model.classify_images(views, labels, Options(multiple_labels=True))
 

@@ -15,8 +15,8 @@ from typer.testing import CliRunner, Result
 
 from pigeonhole.inference.classifier import Classifier
 from pigeonhole_cli.evaluation import command, plots, report, run
-from support.fake_model import Counting, classifier
-from support.fake_web import png
+from support.fake_model import RecordingEncoder, classifier
+from support.fake_web import image_file
 
 app = typer.Typer()
 app.command()(command.evaluate)
@@ -32,8 +32,8 @@ class Bench:
         self.models = [folder / "one", folder / "two"]
         for colour in ("red", "green", "blue"):
             for number in range(4):
-                self.put(colour, f"{number}.png", png(colour))
-        self.put("red", "mistaken.png", png("blue"))
+                self.put(colour, f"{number}.png", image_file(colour))
+        self.put("red", "mistaken.png", image_file("blue"))
         for model in self.models:
             model.mkdir()
 
@@ -307,7 +307,7 @@ def test_a_wrong_option_ends_with_2(bench: Bench, arguments: tuple[str, ...], sa
     assert said in bench.run(*arguments, exit_code=2).stderr
 
 
-class Stopping(Counting):
+class Stopping(RecordingEncoder):
     """An encoder during whose work somebody presses Ctrl-C."""
 
     def encode_image(self, pixels: object) -> Any:

@@ -15,12 +15,14 @@ from pigeonhole_cli.evaluation import run as module
 from pigeonhole_cli.evaluation.data import Item, by_words
 from pigeonhole_cli.evaluation.run import Remembering, description, run
 from pigeonhole_cli.evaluation.tasks import Task
-from support.fake_model import Counting, classifier
-from support.fake_web import png
+from support.fake_model import RecordingEncoder, classifier
+from support.fake_web import image_file
 
 
 def picture(colour: str, truth: str | None = None, data: bytes | Path | None = None) -> Item:
-    return Item("image", colour, (truth or colour,), where=f"place of {colour}", data=png(colour) if data is None else data)
+    return Item(
+        "image", colour, (truth or colour,), where=f"place of {colour}", data=image_file(colour) if data is None else data
+    )
 
 
 def words(text: str, *truth: str) -> Item:
@@ -90,7 +92,9 @@ def test_the_task_says_whether_several_labels_may_be_true() -> None:
 
 def test_a_label_may_be_described_by_a_picture() -> None:
     labels = (LabelClass("this", (), ("a.png",)), LabelClass("that", (), ("b.png",)))
-    asked = Task("t", (picture("blue", truth="that"),), labels, pictures={"a.png": png("red"), "b.png": png("blue")})
+    asked = Task(
+        "t", (picture("blue", truth="that"),), labels, pictures={"a.png": image_file("red"), "b.png": image_file("blue")}
+    )
 
     assert run(asked, classifier(), Options()).chosen == ((1,),)
 
@@ -106,13 +110,13 @@ def test_a_warning_names_the_item_not_its_place_in_the_chunk(monkeypatch: pytest
 
 def test_remembering_encodes_each_picture_and_text_once_and_changes_no_answer() -> None:
     asked = task(picture("red"), picture("green"), picture("red"))
-    counting = Counting()
+    counting = RecordingEncoder()
     remembering = classifier(Remembering(counting))  # type: ignore[arg-type]
 
     once, again = (run(asked, remembering, Options()) for _ in range(2))
     other = run(task(picture("red"), picture("blue"), labels=("red", "blue")), remembering, Options())
 
-    assert counting.pictures == 3
+    assert counting.images == 3
     assert len(counting.texts) == len(set(counting.texts))
     assert (once.probabilities == run(asked, classifier(), Options()).probabilities).all()
     assert (once.probabilities == again.probabilities).all()

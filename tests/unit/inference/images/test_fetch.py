@@ -1,4 +1,4 @@
-"""A value becomes bytes by one of three doors, within the tenant's grants and the request's budget."""
+"""The value of an image is fetched by its form, within the tenant's grants and the request's budget."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.errors import ForbiddenUrl, Overloaded, SampleError, TooLarge, UnfetchableUrl, UnreadableImage
-from pigeonhole.inference.images.fetch import ByteBudget, SourceBusy, Sources
+from pigeonhole.inference.images.fetch import ByteBudget, ImageFetcher, StorageBusy
 from pigeonhole.net.guarded_http import GuardedClient, NetRules, OnBytes
 from support.fakes import FakeBlobStore
 from support.loopback import LoopbackServer, respond
@@ -24,49 +24,51 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 GRANTS = (S3Grant(bucket="photos", prefix="acme/"), S3Grant(bucket="uploads", prefix="t/acme/in/"))
 
 
-class SpyFetcher(GuardedClient):
-    """Gives `body` for every URL and notes what was asked."""
+class FakeHttp(GuardedClient):
+    """Returns `body` for every URL and records the requests."""
 
     def __init__(self, body: bytes = b"") -> None:
         self.body = body
-        self.asked: list[tuple[str, int]] = []
+        self.requests: list[tuple[str, int]] = []
 
     def fetch(self, url: str, *, max_bytes: int, on_bytes: OnBytes | None = None) -> bytes:
-        self.asked.append((url, max_bytes))
+        self.requests.append((url, max_bytes))
         if on_bytes:
             on_bytes(len(self.body))
         return self.body
 
 
-class Doors:
-    """Sources with spies behind both doors that lead out."""
+class Fetcher:
+    """An ImageFetcher over a fake HTTP client and a fake S3."""
 
     def __init__(self) -> None:
-        self.fetcher = SpyFetcher(b"fetched")
+        self.http = FakeHttp(b"fetched")
         self.blobs = FakeBlobStore({("photos", "acme/cat.jpg"): b"stored", ("uploads", "t/acme/in/x"): b"uploaded"})
-        self.sources = Sources(self.fetcher, self.blobs)
+        self.images = ImageFetcher(http=self.http, blobs=self.blobs)
 
-    def read(self, value: str, *, grants: tuple[S3Grant, ...] = GRANTS, budget: ByteBudget | None = None) -> bytes:
-        return self.sources.read(value, grants=grants, budget=budget or ByteBudget(total=10_000, per_item=5_000))
+    def fetch(self, value: str, *, grants: tuple[S3Grant, ...] = GRANTS, budget: ByteBudget | None = None) -> bytes:
+        return self.images.fetch(value, grants=grants, budget=budget or ByteBudget(total=10_000, per_item=5_000))
 
 
 @pytest.fixture
-def doors() -> Doors:
-    return Doors()
+def fetcher() -> Fetcher:
+    return Fetcher()
 
 
-# --- which door --------------------------------------------------------------------------------------------------------------
+# --- forms of a value ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("url", ["https://example.com/a.jpg", "HTTPS://example.com/a.jpg", "http://example.com/a.jpg"])
-def test_a_web_address_goes_to_the_guarded_fetcher_as_it_is(doors: Doors, url: str) -> None:
-    assert doors.read(url) == b"fetched"
-    assert doors.fetcher.asked == [(url, 5_000)]
+def test_a_web_address_is_fetched_unchanged_by_the_guarded_client(fetcher: Fetcher, url: str) -> None:
+    assert fetcher.fetch(url) == b"fetched"
+    assert fetcher.http.requests == [(url, 5_000)]
 
 
-def test_http_is_the_fetchers_to_refuse() -> None:
+def test_the_guarded_client_refuses_http() -> None:
     with pytest.raises(ForbiddenUrl):
-        Sources(GuardedClient(NetRules()), None).read("http://example.com/", grants=(), budget=ByteBudget(10, 10))
+        ImageFetcher(http=GuardedClient(NetRules()), blobs=None).fetch(
+            "http://example.com/", grants=(), budget=ByteBudget(total=10, per_item=10)
+        )
 
 
 @pytest.mark.parametrize(
@@ -92,13 +94,13 @@ def test_http_is_the_fetchers_to_refuse() -> None:
         *("arn:aws:s3:::photos/acme/cat.jpg", " data:image/png;base64,AAAA", " https://example.com/", ":", "a" * 100_000),
     ],
 )
-def test_any_other_value_is_refused_and_the_forms_are_named(doors: Doors, value: str) -> None:
+def test_any_other_value_is_refused_with_the_accepted_forms(fetcher: Fetcher, value: str) -> None:
     with pytest.raises(ForbiddenUrl) as refused:
-        doors.read(value)
+        fetcher.fetch(value)
 
     for form in ("https://", "data:image/", "s3://bucket/key"):
         assert form in refused.value.message
-    assert (doors.fetcher.asked, doors.blobs.asked) == ([], [])
+    assert (fetcher.http.requests, fetcher.blobs.asked) == ([], [])
 
 
 # --- data: -------------------------------------------------------------------------------------------------------------------
@@ -135,8 +137,8 @@ B64 = base64.b64encode(PNG).decode()
         "%",
     ],
 )
-def test_a_data_url_is_decoded_however_it_was_written(doors: Doors, value: str) -> None:
-    assert doors.read(value) == PNG
+def test_a_data_url_is_decoded_in_every_spelling(fetcher: Fetcher, value: str) -> None:
+    assert fetcher.fetch(value) == PNG
 
 
 @pytest.mark.parametrize(
@@ -153,38 +155,38 @@ def test_a_data_url_is_decoded_however_it_was_written(doors: Doors, value: str) 
         "data:image/png;base64,data:image/png;base64,AAAA",
     ],
 )
-def test_a_malformed_data_url_says_how_to_mend_it(doors: Doors, value: str) -> None:
+def test_a_malformed_data_url_is_refused_with_a_hint(fetcher: Fetcher, value: str) -> None:
     with pytest.raises(UnreadableImage, match=r"base64"):
-        doors.read(value)
+        fetcher.fetch(value)
 
 
 @given(st.binary(min_size=1, max_size=500))
-def test_whatever_bytes_go_in_come_out(data: bytes) -> None:
-    assert Doors().read(f"data:image/png;base64,{base64.b64encode(data).decode()}") == data
-    assert Doors().read(f"data:image/png,{quote(data)}") == data
+def test_a_data_url_returns_its_bytes(data: bytes) -> None:
+    assert Fetcher().fetch(f"data:image/png;base64,{base64.b64encode(data).decode()}") == data
+    assert Fetcher().fetch(f"data:image/png,{quote(data)}") == data
 
 
 @given(st.text())
-def test_no_text_makes_a_data_url_fail_otherwise(rest: str) -> None:
+def test_a_data_url_raises_only_our_errors(rest: str) -> None:
     for value in (f"data:{rest}", f"data:image/png;base64,{rest}"):
         with suppress(SampleError):
-            assert Doors().read(value)
+            assert Fetcher().fetch(value)
 
 
 # --- s3: ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_an_object_under_a_granted_prefix_is_read(doors: Doors) -> None:
-    assert doors.read("s3://photos/acme/cat.jpg") == b"stored"
-    assert doors.read("s3://uploads/t/acme/in/x") == b"uploaded"
+def test_an_object_under_a_granted_prefix_is_read(fetcher: Fetcher) -> None:
+    assert fetcher.fetch("s3://photos/acme/cat.jpg") == b"stored"
+    assert fetcher.fetch("s3://uploads/t/acme/in/x") == b"uploaded"
 
 
-def test_of_an_object_the_version_that_is_meant_is_read_and_of_another_the_newest(doors: Doors) -> None:
+def test_the_version_of_an_object_is_read_if_one_is_given_and_otherwise_the_newest(fetcher: Fetcher) -> None:
     value = "s3://photos/acme/cat.jpg"
-    doors.blobs.versions["photos", "acme/cat.jpg", "v1"] = b"as it was"
+    fetcher.blobs.versions["photos", "acme/cat.jpg", "v1"] = b"as it was"
 
     def read(value: str, versions: dict[str, str] | None = None) -> bytes:
-        return doors.sources.read(value, grants=GRANTS, budget=ByteBudget(total=10_000, per_item=5_000), versions=versions)
+        return fetcher.images.fetch(value, grants=GRANTS, budget=ByteBudget(total=10_000, per_item=5_000), versions=versions)
 
     assert read(value, {value: "v1"}) == b"as it was"
     assert read("s3://uploads/t/acme/in/x", {value: "v1"}) == b"uploaded"
@@ -193,14 +195,17 @@ def test_of_an_object_the_version_that_is_meant_is_read_and_of_another_the_newes
         read(value, {value: "v2"})
 
 
-def test_a_version_is_read_within_the_grants_alone(doors: Doors) -> None:
-    doors.blobs.versions["photos", "zeta/cat.jpg", "v1"] = b"not theirs"
+def test_a_version_is_read_only_within_the_grants(fetcher: Fetcher) -> None:
+    fetcher.blobs.versions["photos", "zeta/cat.jpg", "v1"] = b"not theirs"
 
     with pytest.raises(ForbiddenUrl):
-        doors.sources.read(
-            "s3://photos/zeta/cat.jpg", grants=GRANTS, budget=ByteBudget(10, 10), versions={"s3://photos/zeta/cat.jpg": "v1"}
+        fetcher.images.fetch(
+            "s3://photos/zeta/cat.jpg",
+            grants=GRANTS,
+            budget=ByteBudget(total=10, per_item=10),
+            versions={"s3://photos/zeta/cat.jpg": "v1"},
         )
-    assert doors.blobs.asked == []
+    assert fetcher.blobs.asked == []
 
 
 NOT_GRANTED = [
@@ -221,42 +226,44 @@ MALFORMED = ["s3:", "s3://", "s3://photos", "s3://photos/", "s3:///acme/cat.jpg"
 
 
 @pytest.mark.parametrize("value", [*NOT_GRANTED, *MALFORMED])
-def test_an_address_outside_the_grants_is_refused_and_s3_is_not_asked(doors: Doors, value: str) -> None:
+def test_an_address_outside_the_grants_is_refused_without_a_call_of_s3(fetcher: Fetcher, value: str) -> None:
     with pytest.raises(ForbiddenUrl) as refused:
-        doors.read(value)
+        fetcher.fetch(value)
 
-    assert doors.blobs.asked == []
+    assert fetcher.blobs.asked == []
     assert "acme" not in refused.value.message
 
 
-def test_without_grants_nothing_is_read(doors: Doors) -> None:
+def test_without_grants_s3_addresses_are_refused(fetcher: Fetcher) -> None:
     with pytest.raises(ForbiddenUrl, match="granted"):
-        doors.read("s3://photos/acme/cat.jpg", grants=())
+        fetcher.fetch("s3://photos/acme/cat.jpg", grants=())
 
-    assert doors.blobs.asked == []
+    assert fetcher.blobs.asked == []
 
 
-def test_without_a_store_nothing_is_read() -> None:
+def test_without_a_blob_store_s3_addresses_are_refused() -> None:
     with pytest.raises(ForbiddenUrl):
-        Sources(SpyFetcher(), None).read("s3://photos/acme/cat.jpg", grants=GRANTS, budget=ByteBudget(10, 10))
+        ImageFetcher(http=FakeHttp(), blobs=None).fetch(
+            "s3://photos/acme/cat.jpg", grants=GRANTS, budget=ByteBudget(total=10, per_item=10)
+        )
 
 
 @pytest.mark.parametrize("key", ["acme/../b/x", "acme//x", "acme/a b?c#d%2F", "acme/\u732b", "acme/x\ny"])
-def test_a_key_is_not_normalised(doors: Doors, key: str) -> None:
+def test_an_object_key_is_not_normalised(fetcher: Fetcher, key: str) -> None:
     with pytest.raises(UnfetchableUrl):
-        doors.read(f"s3://photos/{key}")
+        fetcher.fetch(f"s3://photos/{key}")
 
-    assert doors.blobs.asked == [("photos", key)]
+    assert fetcher.blobs.asked == [("photos", key)]
 
 
 @given(bucket=st.sampled_from(["photos", "uploads", "other"]), key=st.text(alphabet="acmet/.in-%\n", max_size=20))
-def test_s3_is_asked_for_nothing_but_what_is_granted(bucket: str, key: str) -> None:
-    doors = Doors()
+def test_s3_is_called_only_for_granted_objects(bucket: str, key: str) -> None:
+    fetcher = Fetcher()
     with suppress(SampleError):
-        doors.read(f"s3://{bucket}/{key}")
+        fetcher.fetch(f"s3://{bucket}/{key}")
 
-    for asked_bucket, asked_key in doors.blobs.asked:
-        assert (asked_bucket, asked_key) == (bucket, key)
+    for called_bucket, called_key in fetcher.blobs.asked:
+        assert (called_bucket, called_key) == (bucket, key)
         assert any(bucket == grant.bucket and key.startswith(grant.prefix) for grant in GRANTS)
 
 
@@ -264,45 +271,45 @@ def test_s3_is_asked_for_nothing_but_what_is_granted(bucket: str, key: str) -> N
 
 
 @pytest.mark.parametrize("value", ["https://example.com/", f"data:image/png;base64,{B64}", "s3://photos/acme/cat.jpg"])
-def test_each_door_spends_from_the_budget(doors: Doors, value: str) -> None:
-    size = len(doors.read(value))
+def test_each_form_spends_from_the_budget(fetcher: Fetcher, value: str) -> None:
+    size = len(fetcher.fetch(value))
 
-    doors.read(value, budget=ByteBudget(total=size, per_item=5_000))
+    fetcher.fetch(value, budget=ByteBudget(total=size, per_item=5_000))
     with pytest.raises(TooLarge, match="together"):
-        doors.read(value, budget=ByteBudget(total=size - 1, per_item=5_000))
+        fetcher.fetch(value, budget=ByteBudget(total=size - 1, per_item=5_000))
 
 
-def test_the_images_of_a_request_share_one_budget(doors: Doors) -> None:
+def test_the_images_of_a_request_share_one_budget(fetcher: Fetcher) -> None:
     budget = ByteBudget(total=20, per_item=10)
-    doors.read("https://example.com/1", budget=budget)
-    doors.read("s3://photos/acme/cat.jpg", budget=budget)
+    fetcher.fetch("https://example.com/1", budget=budget)
+    fetcher.fetch("s3://photos/acme/cat.jpg", budget=budget)
 
     with pytest.raises(TooLarge, match=r"2e-05 MB together"):
-        doors.read("data:image/png;base64,AAAAAAAAAAAA", budget=budget)
+        fetcher.fetch("data:image/png;base64,AAAAAAAAAAAA", budget=budget)
 
 
-def test_one_image_may_not_exceed_its_own_limit(doors: Doors) -> None:
+def test_one_image_may_not_exceed_its_own_limit(fetcher: Fetcher) -> None:
     with pytest.raises(TooLarge, match=r"larger than 0\.0001 MB"):
-        doors.read(f"data:image/png;base64,{B64}", budget=ByteBudget(total=10_000, per_item=100))
+        fetcher.fetch(f"data:image/png;base64,{B64}", budget=ByteBudget(total=10_000, per_item=100))
     with pytest.raises(TooLarge):
-        doors.read("s3://photos/acme/cat.jpg", budget=ByteBudget(total=10_000, per_item=5))
+        fetcher.fetch("s3://photos/acme/cat.jpg", budget=ByteBudget(total=10_000, per_item=5))
 
 
-def test_a_download_stops_when_the_request_has_had_enough() -> None:
-    fetcher = GuardedClient(NetRules(allow_http=True, allow_loopback=True))
+def test_a_download_stops_at_the_end_of_the_budget() -> None:
+    http = GuardedClient(NetRules(allow_http=True, allow_loopback=True))
     with LoopbackServer(respond(b"x" * 900_000)) as server, pytest.raises(TooLarge, match="together"):
-        Sources(fetcher, None).read(server.url(), grants=(), budget=ByteBudget(total=100_000, per_item=1_000_000))
+        ImageFetcher(http=http, blobs=None).fetch(server.url(), grants=(), budget=ByteBudget(total=100_000, per_item=1_000_000))
 
 
 class SlowByte(int):
-    """A byte whose subtraction takes long enough for another thread to come between."""
+    """A byte whose subtraction takes long enough for another thread to run."""
 
     def __rsub__(self, left: int) -> int:
         time.sleep(0.002)
         return left - 1
 
 
-def test_threads_cannot_overspend_a_budget_together() -> None:
+def test_concurrent_threads_cannot_overspend_a_budget() -> None:
     budget = ByteBudget(total=20, per_item=20)
 
     def spend(_: int) -> int:
@@ -315,10 +322,12 @@ def test_threads_cannot_overspend_a_budget_together() -> None:
         assert sum(pool.map(spend, range(64))) == 20
 
 
-def test_an_object_that_s3_is_too_busy_to_give_is_told_from_one_that_is_not_there() -> None:
+def test_busy_storage_is_not_a_missing_object() -> None:
     class BusyStore(FakeBlobStore):
         def read(self, *_: Any, **__: Any) -> bytes:
             raise Overloaded()
 
-    with pytest.raises(SourceBusy, match="try again"):
-        Sources(SpyFetcher(b""), BusyStore()).read("s3://photos/acme/cat.jpg", grants=GRANTS, budget=ByteBudget(10, 10))
+    with pytest.raises(StorageBusy, match="try again"):
+        ImageFetcher(http=FakeHttp(b""), blobs=BusyStore()).fetch(
+            "s3://photos/acme/cat.jpg", grants=GRANTS, budget=ByteBudget(total=10, per_item=10)
+        )

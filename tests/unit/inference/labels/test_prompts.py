@@ -1,11 +1,9 @@
-"""Prompts: a label goes where `{}` is, in the templates that fit its form, and an instruction adds its context."""
+"""A label is rendered in the templates that fit its form, with and without the instruction."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pigeonhole.inference.labels.descriptions import find_descriptions, resolve_opposites
-from pigeonhole.inference.labels.label_class import Meaning
 from pigeonhole.inference.labels.prompts import LabelForm, build_prompts, detect_form, render
 
 TEMPLATES = ("{}", "a photo of a {}", "a picture of the {}")
@@ -38,7 +36,7 @@ TEMPLATES = ("{}", "a photo of a {}", "a picture of the {}")
         ("", "noun"),
     ],
 )
-def test_a_labels_form(label: str, expected: LabelForm) -> None:
+def test_the_form_of_a_label_is_detected(label: str, expected: LabelForm) -> None:
     assert detect_form(label) == expected
 
 
@@ -56,17 +54,17 @@ def test_a_label_is_rendered_in_the_templates_that_fit(label: str, expected: tup
     assert build_prompts(label, TEMPLATES) == expected
 
 
-def test_the_callers_own_templates_are_taken_as_they_are() -> None:
+def test_the_callers_templates_are_used_unchanged() -> None:
     assert build_prompts("people", TEMPLATES, templates=("a {} seen from above",), descriptions=("men",)) == (
         "a people seen from above",
     )
 
 
-def test_an_instruction_joins_the_plain_prompts() -> None:
+def test_an_instruction_adds_a_variant_of_each_prompt() -> None:
     assert build_prompts("a", ("{}",), instruction="tickets of a bank") == ("a", "a (tickets of a bank)")
 
 
-def test_other_words_for_a_label_stand_beside_it() -> None:
+def test_descriptions_are_further_prompts() -> None:
     assert build_prompts("positive", ("{}",), descriptions=("I loved it.", "positive")) == ("positive", "I loved it.")
 
 
@@ -77,7 +75,7 @@ def test_braces_in_a_label_or_an_instruction_stay_text() -> None:
 
 @given(st.text(), st.text().filter(lambda text: "{}" not in text), st.text())
 def test_rendering_keeps_every_character(label: str, before: str, after: str) -> None:
-    # A brace at the end of `before` would move where the first `{}` is.
+    # A brace at the end of `before` would move the first `{}`.
     before = before.rstrip("{")
     assert render(f"{before}{{}}{after}", label) == f"{before}{label}{after}"
 
@@ -85,23 +83,3 @@ def test_rendering_keeps_every_character(label: str, before: str, after: str) ->
 @given(st.text(max_size=100))
 def test_any_label_has_a_prompt(label: str) -> None:
     assert build_prompts(label, TEMPLATES)
-
-
-@pytest.mark.parametrize("label", ["positive", "Positive", "a positive", "POSITIVE."])
-def test_the_glossary_knows_a_label_however_it_is_written(label: str) -> None:
-    assert "I loved it" in find_descriptions(label)[0]
-
-
-def test_the_glossary_is_silent_about_other_labels() -> None:
-    assert find_descriptions("cat") == ()
-
-
-@pytest.mark.parametrize(
-    ("negated", "opposite"), [("positive", "negative"), ("Negative", "positive"), ("satisfied", "dissatisfied")]
-)
-def test_what_is_not_the_one_of_two_opposites_is_the_other(negated: str, opposite: str) -> None:
-    assert resolve_opposites(Meaning((), negated=(negated,))) == Meaning((opposite,))
-
-
-def test_what_has_no_opposite_stays_negated() -> None:
-    assert resolve_opposites(Meaning(("urgent",), negated=("spam", "good"))) == Meaning(("urgent", "bad"), negated=("spam",))

@@ -1,1 +1,1 @@
-"""From the address of an image to its pixels."""
+"""From the value of an image to its pixels."""

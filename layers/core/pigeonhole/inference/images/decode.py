@@ -1,4 +1,4 @@
-"""Bytes to RGB pixels, within limits. What is odd in a file is made plain here, so that nothing behind knows of it.
+"""Decode the bytes of an image to RGB pixels, within limits. Callers of this module needn't know the variants of file formats.
 
 in                                      out
 ──────────────────────────────────────  ──────────────────────────────────────────────────────────────────────
@@ -6,9 +6,9 @@ animation, several pages                the first frame; the others are never de
 EXIF orientation                        applied
 alpha, transparent colour or palette    flattened on white
 1 bit, grey, palette, YCbCr, LAB        RGB
-CMYK, Adobe's inverted kind, too        RGB, without colour management, as Pillow and the models' own processors do
+CMYK, also Adobe's inverted kind        RGB, without colour management, as Pillow and the models' own processors do
 16 bits a channel                       the upper 8 (Pillow would clip grey at 255)
-32 bits a channel, floating point       refused: nothing says which value is white
+32 bits a channel, floating point       refused: the file doesn't say which value is white
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ from io import BytesIO
 
 import numpy as np
 
-# Named, so that Image.open finds them registered: else the first file imports all of Pillow's forty formats.
+# These imports register the formats, so that the first Image.open doesn't import all of Pillow's forty formats.
 from PIL import AvifImagePlugin, ExifTags, Image, ImageFile, TiffImagePlugin, WebPImagePlugin  # noqa: F401
 
 from pigeonhole.errors import SampleError, TooLarge, UnreadableImage, UnsupportedMedia
 from pigeonhole.inference.images.decompression_bombs import check_segments, check_tile
 from pigeonhole.inference.images.formats import identify
 
-# A JPEG is decoded at 1/2, 1/4 or 1/8 of its size where that leaves so many times the model's input side. The model's input
-# then differs from that of a full decode by at most 0.8 grey levels in the mean (tests/unit/test_images_draft.py measures it,
-# over the photos and textures of scikit-image, at inputs of 16 to 224 pixels); with 3 sides by 1.0, with 2 by 1.7.
+# A JPEG is decoded at 1/2, 1/4 or 1/8 of its size if the result still has so many times the side of the model's input. The
+# model's input then differs from that of a full decode by at most 0.8 grey levels in the mean. With 3 sides the difference is
+# 1.0, with 2 sides it is 1.7. tests/unit/inference/images/test_decode_draft.py measures it at inputs of 16 to 224 pixels, over
+# the photos and textures of scikit-image.
 DRAFT_SIDES = 4
 
 _ORIENTATIONS = {
@@ -42,46 +43,61 @@ _ORIENTATIONS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_PILLOWS_WARNINGS = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
+_PILLOW_WARNINGS = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
-MAX_SQUARES = 4  # of a long picture
+MAX_SQUARES = 4  # of a long image
 
 
 @dataclass(frozen=True)
 class ImageLimits:
-    """`max_bytes`: of the file; `max_pixels`: width times height, by the header."""
+    """The limits of one image.
+
+    Attributes:
+        max_bytes: The size of the file.
+        max_pixels: Width times height, as the header of the file has them.
+    """
 
     max_bytes: int = 20_000_000
     max_pixels: int = 50_000_000
 
 
 def open_image(data: bytes, limits: ImageLimits, *, side: int) -> Image.Image:
-    """Decode a file to RGB, upright, without alpha. Memory at the peak: 8 bytes per pixel for JPEG, 12 with alpha, 20 for WebP.
+    """Decode a file to RGB, upright, without alpha.
 
-    `side`: pixels of the model's square input; a JPEG that is much larger may come out at 1/2, 1/4 or 1/8 of its size.
+    The peak of memory is 8 bytes per pixel for JPEG, 12 with alpha, 20 for WebP.
 
-    Raises TooLarge, UnsupportedMedia (another kind of file) or UnreadableImage (broken).
+    Args:
+        data: The bytes of the file.
+        limits: The limits of the image.
+        side: The side in pixels of the model's square input. A much larger JPEG is decoded at 1/2, 1/4 or 1/8 of its size.
+
+    Raises:
+        TooLarge: The file or the image is larger than the limits.
+        UnsupportedMedia: The file is no image, or an image of another format.
+        UnreadableImage: The file is broken.
     """
     if len(data) > limits.max_bytes:
         raise TooLarge(f"the image is larger than {limits.max_bytes / 1e6:g} MB; send a smaller one")
-    kind = identify(data)
-    check_segments(data, kind)
+    file_format = identify(data)
+    check_segments(data, file_format)
     _silence_pillow()
     try:
-        image = Image.open(BytesIO(data), formats=[kind])
+        image = Image.open(BytesIO(data), formats=[file_format])
         _check_pixels(image, limits.max_pixels)
         check_tile(image, limits.max_pixels)
-        whole = _draft(image, side) if kind == "JPEG" else image.size
+        full_size = _draft(image, side) if file_format == "JPEG" else image.size
         image.load()
         turn = _ORIENTATIONS.get(_orientation(image))
-        rgb = _straightened(_to_rgb(image), whole)
+        rgb = _trim_rounding(_to_rgb(image), full_size)
         return rgb if turn is None else rgb.transpose(turn)
     except SampleError:
         raise
     except (Image.DecompressionBombError, MemoryError):
         raise _too_many_pixels(limits.max_pixels) from None
-    except Exception as error:  # a decoder may raise anything on hostile bytes; whatever it is, the file can't be read
-        raise UnreadableImage(f"the {kind} is broken or cut off; open it in an image editor and save it anew") from error
+    except Exception as error:  # a decoder may raise any exception on hostile bytes
+        raise UnreadableImage(
+            f"the {file_format} is broken or cut off; open it in an image editor and save it again"
+        ) from error
 
 
 def _check_pixels(image: Image.Image, max_pixels: int) -> None:
@@ -96,7 +112,11 @@ def _too_many_pixels(max_pixels: int) -> TooLarge:
 
 
 def _draft(image: ImageFile.ImageFile, side: int) -> tuple[float, float]:
-    """Have libjpeg decode at the smallest size that serves the model's input. Gives that size, before rounding up."""
+    """Let libjpeg decode at the smallest size that is enough for the model's input.
+
+    Returns:
+        Width and height at that size, before libjpeg rounds them up.
+    """
     width, height = image.size
     factor = next((f for f in (8, 4, 2) if min(width, height) >= DRAFT_SIDES * side * f), 1)
     if factor > 1:
@@ -104,22 +124,26 @@ def _draft(image: ImageFile.ImageFile, side: int) -> tuple[float, float]:
     return width / factor, height / factor
 
 
-def _straightened(image: Image.Image, whole: tuple[float, float]) -> Image.Image:
-    """Undo libjpeg's rounding up: a side that the factor doesn't divide ends in a pixel that is not all picture.
+def _trim_rounding(image: Image.Image, size: tuple[float, float]) -> Image.Image:
+    """Undo libjpeg's rounding up. If the factor doesn't divide a side, its last pixel is only partly filled.
 
-    `whole`: width and height without the rest of that pixel, which would move the picture's middle: up to 5 grey levels.
+    The rest of that pixel would move the centre of the image, by up to 5 grey levels.
+
+    Args:
+        image: The decoded image.
+        size: Width and height before libjpeg rounded them up.
     """
-    if image.size == whole:
+    if image.size == size:
         return image
-    scale = int(min(whole)) / min(whole)
-    return image.resize((round(whole[0] * scale), round(whole[1] * scale)), Image.Resampling.BICUBIC, box=(0, 0, *whole))
+    scale = int(min(size)) / min(size)
+    return image.resize((round(size[0] * scale), round(size[1] * scale)), Image.Resampling.BICUBIC, box=(0, 0, *size))
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8; 1 where there is none. TIFF's is applied already, by Pillow."""
+    """Return the EXIF orientation, 1 to 8; 1 if there is none. Pillow has already applied that of a TIFF."""
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # EXIF is anybody's bytes, too, and a broken one says nothing of the picture
+    except Exception:  # EXIF is a caller's bytes, and a broken EXIF doesn't affect the pixels
         return 1
 
 
@@ -139,7 +163,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _to_grey(image: Image.Image) -> Image.Image:
-    """16 bits of grey to 8. A TIFF may use 12 of them only, and may count from white."""
+    """Reduce 16 bits of grey to 8. A TIFF may use only 12 of them, and may count from white."""
     values = np.asarray(image)
     tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
     grey = (values >> (4 if tags.get(TiffImagePlugin.BITSPERSAMPLE) == (12,) else 8)).astype(np.uint8)
@@ -151,23 +175,25 @@ def _to_grey(image: Image.Image) -> Image.Image:
 
 
 def _silence_pillow() -> None:
-    """Keep Pillow's remarks on odd metadata, and on pixel counts that we refuse ourselves, out of the log.
+    """Keep Pillow's warnings about odd metadata and pixel counts out of the log. This module checks pixel counts itself.
 
-    warnings.catch_warnings would do it per call, but swaps a list that all threads share.
+    warnings.catch_warnings would do that per call, but it replaces a list that all threads share.
     """
-    if _PILLOWS_WARNINGS not in warnings.filters:
+    if _PILLOW_WARNINGS not in warnings.filters:
         warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def squares(image: Image.Image) -> Iterator[Image.Image]:
-    """Cut a long picture into squares side by side, evenly spaced from end to end; of one that isn't long there are none.
+    """Cut a long image into squares, evenly spaced from end to end.
 
-    A picture counts as long from 2 : 1 on, and gives MAX_SQUARES at most. For questions about everything that it shows: a
-    model's centre crop loses what stands at its ends.
+    The centre crop of a model loses what is at the ends of a long image. The squares show all of it.
+
+    Yields:
+        At most MAX_SQUARES squares; none if the long side is less than twice the short side.
     """
     long, short = max(image.size), min(image.size)
     count = min(MAX_SQUARES, long // short)
+    is_wide = image.width > image.height
     for position in range(count if count > 1 else 0):
         start = round(position * (long - short) / (count - 1))
-        wide = image.width > image.height
-        yield image.crop((start, 0, start + short, short) if wide else (0, start, short, start + short))
+        yield image.crop((start, 0, start + short, short) if is_wide else (0, start, short, start + short))

@@ -1,13 +1,13 @@
-"""A caller's value to bytes: the one door for images, whichever way they are named.
+"""Turn the value of an image into bytes. Every image of a caller is read here, whatever form its value has.
 
     form                        rule
     ──────────────────────────  ───────────────────────────────────────────────────────────────────────────────
-    https://…  (http://…)       through net.py's rules
+    https://…  (http://…)       the rules of net/guarded_http.py
     data:image/…;base64,…       decoded here; base64 in either alphabet, with or without padding, white space, %xx
     s3://bucket/key             bucket and prefix granted to the tenant, compared byte for byte
-    anything else               ForbiddenUrl
+    any other form              ForbiddenUrl
 
-Whatever the form, the bytes count against the request's budget as they come.
+The bytes of every form count against the request's budget as they arrive.
 """
 
 from __future__ import annotations
@@ -29,83 +29,112 @@ _SPACE = re.compile(rb"\s+")
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
-class BudgetSpent(TooLarge):
-    """An image that might have been read, had others not come before it."""
+class BudgetExceeded(TooLarge):
+    """The image doesn't fit the rest of the request's budget, although it may be small enough by itself."""
 
 
-class SourceBusy(UnfetchableUrl):
-    """An object of S3 that may be had a moment later."""
+class StorageBusy(UnfetchableUrl):
+    """S3 is too busy to give the object. A later attempt may succeed."""
 
 
 class ByteBudget:
-    """The bytes that one request may bring in: `total` in all, `per_item` for each image. Safe to use from several threads.
+    """The number of bytes that the images of one request may have. Thread-safe.
 
-    What came counts even where its image then failed: it is the traffic that is bounded, and with it the memory.
+    Bytes that arrived count even if their image then fails, because the budget limits traffic and memory.
     """
 
-    def __init__(self, total: int, per_item: int) -> None:
+    def __init__(self, *, total: int, per_item: int) -> None:
+        """Create a budget.
+
+        Args:
+            total: The bytes of all images together.
+            per_item: The bytes of one image.
+        """
         self.per_item = per_item
         self._total = total
         self._left = total
         self._lock = threading.Lock()
 
     def spend(self, count: int) -> None:
-        """Take `count` bytes. Raises BudgetSpent where fewer are left."""
+        """Take bytes from the budget.
+
+        Raises:
+            BudgetExceeded: Fewer than `count` bytes are left.
+        """
         with self._lock:
             self._left -= count
             if self._left < 0:
-                raise BudgetSpent(
+                raise BudgetExceeded(
                     f"the images of this request are larger than {_megabytes(self._total)} together; send fewer at a time"
                 )
 
     def check_item(self, count: int) -> None:
-        """Raises TooLarge where one image of `count` bytes is too large."""
+        """Check the size of one image.
+
+        Raises:
+            TooLarge: The image has more than `per_item` bytes.
+        """
         if count > self.per_item:
             raise TooLarge(f"the image is larger than {_megabytes(self.per_item)}; send a smaller one")
 
 
-class Sources:
-    """Reads values. `blobs`: None where the deployment reads no S3. Safe to use from several threads."""
+class ImageFetcher:
+    """Reads the bytes of images by their values. Thread-safe."""
 
-    def __init__(self, fetcher: GuardedClient, blobs: BlobStore | None) -> None:
-        self._fetcher = fetcher
+    def __init__(self, *, http: GuardedClient, blobs: BlobStore | None) -> None:
+        """Create a fetcher.
+
+        Args:
+            http: The client for web addresses.
+            blobs: The store for S3 addresses, None if the deployment reads no S3.
+        """
+        self._http = http
         self._blobs = blobs
 
-    def read(
+    def fetch(
         self, value: str, *, grants: Sequence[S3Grant], budget: ByteBudget, versions: Mapping[str, str] | None = None
     ) -> bytes:
-        """Get the bytes that `value` names or holds. `grants`: what the tenant may name by s3://; `versions`: which version of
-        its object an s3:// value means, where that isn't the newest.
+        """Read the bytes of an image.
 
-        Raises ForbiddenUrl (not allowed, whatever is there), UnfetchableUrl (not to be had; SourceBusy: not now),
-        UnreadableImage (a malformed data: URL) or TooLarge.
+        Args:
+            value: The web address, `data:` URL or S3 address of the image.
+            grants: What the tenant may name by `s3://`.
+            budget: The budget of the request.
+            versions: The version of the object that an `s3://` value means, where that isn't the newest.
+
+        Raises:
+            ForbiddenUrl: The caller may not name this value, whether or not there is an image.
+            UnfetchableUrl: The image can't be fetched.
+            StorageBusy: The image can't be fetched now.
+            UnreadableImage: The `data:` URL is malformed.
+            TooLarge: The image is too large.
         """
         match value.partition(":")[0].lower():
             case "https" | "http":
-                return self._fetcher.fetch(value, max_bytes=budget.per_item, on_bytes=budget.spend)
+                return self._http.fetch(value, max_bytes=budget.per_item, on_bytes=budget.spend)
             case "data":
                 return _decode(value, budget)
             case "s3":
                 return self._read_blob(value, grants, budget, (versions or {}).get(value))
-        raise ForbiddenUrl(f"an image's value is {ACCEPTED}")
+        raise ForbiddenUrl(f"the value of an image must be {ACCEPTED}")
 
     def _read_blob(self, value: str, grants: Sequence[S3Grant], budget: ByteBudget, version_id: str | None) -> bytes:
-        bucket, key = _bucket_and_key(value)
-        granted = any(bucket == grant.bucket and key.startswith(grant.prefix) for grant in grants)
-        if self._blobs is None or not granted:
+        bucket, object_key = _split_address(value)
+        is_granted = any(bucket == grant.bucket and object_key.startswith(grant.prefix) for grant in grants)
+        if self._blobs is None or not is_granted:
             raise ForbiddenUrl("the s3:// address is under no prefix that is granted to you; GET /v1/account names yours")
         try:
-            return self._blobs.read(bucket, key, budget.per_item, version_id=version_id, on_bytes=budget.spend)
+            return self._blobs.read(bucket, object_key, budget.per_item, version_id=version_id, on_bytes=budget.spend)
         except Overloaded as error:
-            raise SourceBusy("S3 is too busy to give the object; try again") from error
+            raise StorageBusy("S3 is too busy to give the object; try again") from error
 
 
-def _bucket_and_key(value: str) -> tuple[str, str]:
-    """Split as S3 does: no decoding, no normalising, `?`, `#`, `..` and `//` are part of the key."""
-    found = re.fullmatch(r"s3://([^/]+)/(.+)", value, re.DOTALL)
-    if not found:
-        raise ForbiddenUrl("an S3 address is written s3://bucket/key")
-    return found[1], found[2]
+def _split_address(value: str) -> tuple[str, str]:
+    """Split an S3 address into bucket and object key, as S3 does: `?`, `#`, `..` and `//` are part of the key."""
+    match = re.fullmatch(r"s3://([^/]+)/(.+)", value, re.DOTALL)
+    if not match:
+        raise ForbiddenUrl("an S3 address must have the form s3://bucket/key")
+    return match[1], match[2]
 
 
 def _decode(value: str, budget: ByteBudget) -> bytes:
@@ -116,7 +145,7 @@ def _decode(value: str, budget: ByteBudget) -> bytes:
     if header.lower().rstrip().endswith(";base64"):
         data = _from_base64(data)
     if not data:
-        raise UnreadableImage("the data: URL is empty after its comma; the file in base64 goes there")
+        raise UnreadableImage("the data: URL is empty after its comma; put the file in base64 there")
     budget.check_item(len(data))
     budget.spend(len(data))
     return data
@@ -128,7 +157,7 @@ def _from_base64(text: bytes) -> bytes:
         return binascii.a2b_base64(text + b"=" * (-len(text) % 4), strict_mode=True)
     except binascii.Error:
         raise UnreadableImage(
-            "the data: URL doesn't hold base64 after its comma; encode the whole file and nothing else"
+            "the data: URL must hold base64 after its comma; encode the whole file and only the file"
         ) from None
 
 

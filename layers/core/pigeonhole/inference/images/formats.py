@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes alone: a Content-Type, a file's name and a data: URL's media type are anybody's claim."""
+"""Identify a file by its first bytes. A Content-Type, a filename and the media type of a data: URL may be wrong."""
 
 from __future__ import annotations
 
@@ -9,21 +9,19 @@ from pigeonhole.errors import UnreadableImage, UnsupportedMedia
 ACCEPTED = "JPEG, PNG, WebP, GIF, BMP, TIFF and AVIF"
 HEAD_BYTES = 256
 
-# Pillow's name of the format, how a file of it begins.
-_KINDS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
+# Pillow's name of each accepted format, and how a file of it starts.
+_FORMATS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
     ("JPEG", re.compile(rb"\xff\xd8\xff")),
     ("PNG", re.compile(rb"\x89PNG\r\n\x1a\n")),
     ("WEBP", re.compile(rb"RIFF.{4}WEBP", re.DOTALL)),
     ("GIF", re.compile(rb"GIF8[79]a")),
-    (
-        "BMP",
-        re.compile(rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", re.DOTALL),
-    ),  # BM and a known header size: BM alone is text
+    # BM and a known header size. Without the size, a text could start with BM.
+    ("BMP", re.compile(rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", re.DOTALL)),
     ("TIFF", re.compile(rb"II[\x2a\x2b]\0|MM\0[\x2a\x2b]")),
     ("AVIF", re.compile(rb".{4}ftyp(?:avi[fs]|(?:mif1|msf1).{0,64}avi[fs])", re.DOTALL)),
 )
-# What callers send by mistake, so that the answer can name it; the first that fits.
-_OTHERS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
+# What callers send by mistake, so that the error can name it. The first match counts.
+_OTHER_FORMATS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
     ("an HTML page", re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html|head|body)", re.IGNORECASE)),
     ("SVG or other XML", re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:\?xml|svg|!doctype|!--)", re.IGNORECASE)),
     ("a PDF", re.compile(rb"%PDF-")),
@@ -39,15 +37,17 @@ _OTHERS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
 
 
 def identify(data: bytes) -> str:
-    """Name the format, as Pillow calls it.
+    """Return Pillow's name of the format of a file.
 
-    Raises UnreadableImage (nothing there) or UnsupportedMedia (another kind of file).
+    Raises:
+        UnreadableImage: The file is empty.
+        UnsupportedMedia: The file has another format.
     """
     if not data:
         raise UnreadableImage("the image is empty; send its bytes")
     head = data[:HEAD_BYTES]
-    for kind, begins in _KINDS:
-        if begins.match(head):
-            return kind
-    what = next((name for name, begins in _OTHERS if begins.match(head)), "of an unknown kind")
-    raise UnsupportedMedia(f"the file is {what}, not an image that is taken; send {ACCEPTED}")
+    for name, start in _FORMATS:
+        if start.match(head):
+            return name
+    other = next((name for name, start in _OTHER_FORMATS if start.match(head)), "of an unknown kind")
+    raise UnsupportedMedia(f"the file is {other}, not an accepted image; send {ACCEPTED}")

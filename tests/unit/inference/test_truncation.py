@@ -1,0 +1,37 @@
+"""A text that is longer than the model's token limit has a warning."""
+
+from pigeonhole.inference.classifier import Options
+from pigeonhole.inference.encoders.fake_encoder import FakeEncoder
+from pigeonhole.inference.labels.label_class import LabelClass
+from support.fake_model import colour_pixels, fake_classifier, text_labels
+
+
+def test_a_cut_sample_or_prompt_has_a_warning() -> None:
+    sentence = FakeEncoder(max_text_tokens=3)
+    result = fake_classifier(None, sentence).classify_texts(["one two three four", "one"], text_labels("a", "b"), Options())
+    assert result.warnings == [
+        "dataset.0.value: the model reads 3 tokens, the rest of 4 was cut",
+        "labels: the prompt of 'a': the model reads 3 tokens, the rest of 5 was cut",
+        "labels: the prompt of 'b': the model reads 3 tokens, the rest of 5 was cut",
+    ]
+
+
+def test_a_prompt_cut_by_its_instruction_or_template_has_a_warning() -> None:
+    sentence = FakeEncoder(max_text_tokens=10)
+    for options in (Options(instruction="w " * 20), Options(templates=("w " * 20 + "{}",))):
+        warnings = fake_classifier(None, sentence).classify_texts(["one"], text_labels("a", "b"), options).warnings
+        assert [warning.partition(": the model")[0] for warning in warnings] == [
+            "labels: the prompt of 'a'",
+            "labels: the prompt of 'b'",
+        ]
+        assert "the model reads 10 tokens" in warnings[0]
+
+
+def test_each_encoder_counts_tokens_itself() -> None:
+    encoder, sentence = FakeEncoder(max_text_tokens=3), FakeEncoder(model_id="sentence", max_text_tokens=50)
+    labels = [*text_labels("red"), LabelClass("sea", (), ("blue.png",))]
+    result = fake_classifier(encoder, sentence).classify_texts(
+        ["one two three four"], labels, Options(), {"blue.png": colour_pixels("blue")}
+    )
+    assert result.warnings[:-1] == ["dataset.0.value: the model reads 3 tokens, the rest of 4 was cut"]
+    assert "lean on a general prior" in result.warnings[-1]
