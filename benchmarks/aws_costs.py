@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmark_stack import Usage
 
-# USD per million, us-east-1, on demand, arm64, without the free tier; as of 26 November 2026.
+# USD per million, us-east-1, on demand, arm64, without the free tier, as of 26 November 2026.
 PRICES = {
     "write units": 0.625,
     "read units": 0.125,

@@ -3,7 +3,7 @@
 Lambda receives at most ten messages per call to SQS. It collects up to BatchSize messages within the batching window, and then
 runs the function. It deletes the messages that the function doesn't report as failed, ten per call. ministack runs the function
 with each receipt at once. So this module disables ministack's event source mapping. It receives the messages, runs the function
-and deletes the messages itself, in the batches that Lambda would form if all messages arrived within the window.
+and deletes the messages itself. The batches are those that Lambda would form if all messages arrived within the window.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Compare the latency of the local stack with that of one process, in one run, in turns.
 
-    make start                       # in another shell; then export the two variables that the README names
+    make start                       # in another shell. Then export the two variables that the README names
     python benchmarks/latency.py
 
 The baseline is the service behind functions/classify, called in this process. The difference is the time of the gateway,

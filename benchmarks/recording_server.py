@@ -140,8 +140,8 @@ def count_events(request: Mapping[str, Any]) -> float:
 def count_read_units(request: Mapping[str, Any], response: Mapping[str, Any], size: Callable[[Any], int]) -> float:
     """Count the read units of a call by the items of its response. ministack counts one per call, whatever the call reads.
 
-    AWS also bills what a projection leaves out of the response. This function can't see that. The service projects two kinds
-    of items: parts that exist before a worker writes one, which is rare, and results of uploads, which are smaller than a unit.
+    AWS also bills what a projection leaves out of the response. This function can't see that. The service projects two
+    kinds of items. Parts that exist before a worker writes one are rare. Results of uploads are smaller than a unit.
 
     Args:
         request: The call's body.

@@ -94,7 +94,7 @@ def load(folder: Path, stems: list[str], cache: Path) -> PhotoSet:
 
     Args:
         folder: The folder with the shards.
-        stems: The names of the shards without suffix; all must have the same stored side.
+        stems: The names of the shards without suffix. All must have the same stored side.
         cache: The folder of the cache.
     """
     cache.mkdir(parents=True, exist_ok=True)
@@ -255,8 +255,8 @@ def cutmix(batch: torch.Tensor, groups: list[slice], rng: np.random.Generator) -
         rng: The source of random numbers.
 
     Returns:
-        The mixed batch; for each row the row that the square comes from, int64 (n,), which is the row itself if it is
-        unchanged; the share of the picture that stays.
+        The mixed batch, the row that each row's square comes from, int64 (n,), and the share of the picture that stays. An
+        unchanged row has its own index.
     """
     side = batch.shape[-1]
     edge = round(side * math.sqrt(rng.random()))

@@ -23,7 +23,7 @@ class Texts:
     """Unit embeddings of names, float32 (names, texts, dim): the common name in every template, and the bare synonyms."""
 
     def __init__(self, embed: Embed, names: list[str]) -> None:
-        """Embed the names; synonyms follow after commas."""
+        """Embed the names. Synonyms follow after commas."""
         # The templates of the common name occur twice, and also replace missing synonyms. So they are drawn most often.
         self.width = 2 * len(TEMPLATES) + MAX_SYNONYMS
         texts = []

@@ -15,8 +15,8 @@ from text_targets import Embed
 
 SIDE = 64  # of the input in pixels
 # The tower enlarges photos before its first convolution, because its stem halves a photo twice and 64 pixels would become few.
-# The finished model reads at a larger side than in training, because things are larger in the cuts of training than in whole
-# photos (Touvron et al. 2019, "Fixing the train-test resolution discrepancy").
+# The finished model reads at a larger side, because things are larger in the cuts of training than in whole photos
+# (Touvron et al. 2019, "Fixing the train-test resolution discrepancy").
 TRAINED_AT, READS_AT = 80, 96
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 TEXT_DIM = 384

@@ -3,10 +3,10 @@
     python training/train.py --data SHARDS --work build/training --out models/tiny
 
 The text tower stays frozen. Only the image tower and a linear projection are trained. The loss has softmaxes over the cosine
-similarities to the text embeddings of class names and of general words, with a learned temperature (as CLIP's, Radford et al.
-2021, but with classes in place of captions). The learning rate follows the clock, so a run ends after --minutes on any
-machine. Photos are small at first and have their full size in the last part (progressive resizing), so a run processes about
-half as many photos more. The result is the moving average of the weights.
+similarities to the text embeddings of class names and of general words, with a learned temperature. This is CLIP's loss
+(Radford et al. 2021) with classes in place of captions. The learning rate follows the clock, so a run ends after --minutes on
+any machine. Photos are small at first and have their full size in the last part (progressive resizing), so a run processes
+about half as many photos more. The result is the moving average of the weights.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Batches:
             rng: The source of random numbers.
 
         Returns:
-            The photos, float32 (n, 3, side, side) in 0..1; their classes, int64 (n,); the rows of each source.
+            The photos, float32 (n, 3, side, side) in 0..1, their classes, int64 (n,), and the rows of each source.
         """
         parts, blurred, classes = [], [], []
         counts = rng.multinomial(BATCH, SHARES)

@@ -105,7 +105,7 @@ def rated_texts(files: Files, stem: str) -> Samples:
 
 
 def headlines(files: Files) -> Samples:
-    """Read the headlines of articles. Each article is a file in its topic's folder; its first line is the headline."""
+    """Read the headlines of articles. Each file is an article in its topic's folder, and begins with the headline."""
     names = {"sports": "sport", "tech": "technology"}
     for path, article in files.items():
         topic = PurePosixPath(path).parent.name
