@@ -9,7 +9,7 @@ import pytest
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.inference.images.decode import ImageLimits
 from pigeonhole.inference.limits import ChunkLimits
-from pigeonhole.net.guarded_http import NetRules
+from pigeonhole.net.url_rules import NetRules
 from pigeonhole.observability import stack_trace
 from pigeonhole.settings import AT_LEAST_ONE, MissingSetting, Settings
 

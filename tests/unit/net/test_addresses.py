@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pigeonhole.net.addresses import NOT_PUBLIC, check_host, is_loopback, is_public, parse
+from pigeonhole.net.addresses import NOT_PUBLIC, check_host, is_loopback, is_public, parse_address
 
 PUBLIC = ["1.1.1.1", "8.8.8.8", "93.184.216.34", "172.15.255.255", "172.32.0.0", "192.0.1.0", "223.255.255.255"]
 PUBLIC += ["2606:4700:4700::1111", "2a00:1450:4001:82a::200e", "2001:4860:4860::8888"]
@@ -25,12 +25,12 @@ PRIVATE += ["64:ff9b::10.0.0.1", "64:ff9b:1::8.8.8.8", "fe80::1%eth0", "2606:470
 
 @pytest.mark.parametrize("text", PUBLIC)
 def test_an_address_for_everybody_is_public(text: str) -> None:
-    assert is_public(parse(text))
+    assert is_public(parse_address(text))
 
 
 @pytest.mark.parametrize("text", PRIVATE)
 def test_an_address_that_is_not_for_everybody_is_not_public(text: str) -> None:
-    assert not is_public(parse(text))
+    assert not is_public(parse_address(text))
 
 
 @pytest.mark.parametrize("network", [network for network, _ in NOT_PUBLIC])
@@ -66,12 +66,12 @@ def test_no_ipv6_address_outside_the_global_block_is_public_but_mapped_and_trans
     ("text", "expected"), [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("::ffff:127.0.0.1", True)]
 )
 def test_loopback_is_this_machine(text: str, expected: bool) -> None:
-    assert is_loopback(parse(text)) is expected
+    assert is_loopback(parse_address(text)) is expected
 
 
 @pytest.mark.parametrize("text", ["10.0.0.1", "0.0.0.0", "::", "64:ff9b::127.0.0.1", "169.254.169.254", "8.8.8.8"])
 def test_nothing_else_is_loopback(text: str) -> None:
-    assert not is_loopback(parse(text))
+    assert not is_loopback(parse_address(text))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pigeonhole.errors import ForbiddenUrl, UnfetchableUrl
-from pigeonhole.net.guarded_http import GuardedClient, NetRules, check_url
+from pigeonhole.net.guarded_http import GuardedClient
+from pigeonhole.net.url_rules import NetRules, check_url
 from support.hostile_urls import HOSTILE, HOSTILE_ANSWERS, HOSTILE_REDIRECTS
 from support.loopback import LoopbackServer, RoutingBackend, SpyBackend, SpyResolver, redirect, respond
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from pigeonhole import __version__
 from pigeonhole.errors import ForbiddenUrl, PigeonholeError, TooLarge, UnfetchableUrl
-from pigeonhole.net.guarded_http import GuardedClient, NetRules
+from pigeonhole.net.guarded_http import GuardedClient
+from pigeonhole.net.url_rules import NetRules
 from support.loopback import Answer, LoopbackServer, SpyBackend, SpyResolver, respond
 from support.receiver import Receiver
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from pigeonhole.errors import UnfetchableUrl
-from pigeonhole.net.guarded_http import GuardedClient, NetRules
+from pigeonhole.net.guarded_http import GuardedClient
+from pigeonhole.net.url_rules import NetRules
 from support.loopback import Answer, LoopbackServer, SpyBackend, redirect, respond
 
 PUBLIC = "93.184.216.34"

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from pigeonhole.errors import UnfetchableUrl
-from pigeonhole.net.guarded_http import GuardedClient, NetRules
+from pigeonhole.net.guarded_http import GuardedClient
+from pigeonhole.net.url_rules import NetRules
 from support.loopback import LoopbackServer, RoutingBackend, SpyResolver, certificate, respond
 
 PUBLIC = "93.184.216.34"

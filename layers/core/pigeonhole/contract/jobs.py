@@ -16,7 +16,7 @@ from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.contract.limits import get_limits
 from pigeonhole.contract.validation import check_length
 from pigeonhole.errors import Fault
-from pigeonhole.net.addresses import Address, check_place, is_loopback, is_public, parse
+from pigeonhole.net.addresses import Address, check_url_parts, is_loopback, is_public, parse_address
 
 JOBS = "/v1/classification/jobs"
 MAX_JOB_SAMPLES = 10_000  # the default of the setting max_job_samples
@@ -67,7 +67,7 @@ def check_webhook_url(url: str, *, is_local: bool) -> str:
     has_user = parts.username is not None
     if "[" in parts.netloc and ":" not in host:
         raise ValueError("must have brackets only around an IPv6 address")
-    host = check_place(parts.scheme, has_user=has_user, host=host, port=port, allow_http=is_local, allow_loopback=is_local)
+    host = check_url_parts(parts.scheme, has_user=has_user, host=host, port=port, allow_http=is_local, allow_loopback=is_local)
     address = _parse_address(host)
     if address and not (is_public(address) or (is_local and is_loopback(address))):
         raise ValueError("must have a host on the public internet")
@@ -76,7 +76,7 @@ def check_webhook_url(url: str, *, is_local: bool) -> str:
 
 def _parse_address(host: str) -> Address | None:
     try:
-        return parse(host)
+        return parse_address(host)
     except ValueError:
         return None
 

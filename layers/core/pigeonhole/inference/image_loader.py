@@ -15,7 +15,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from pigeonhole.contract.messages import ClassifyCommand, S3Grant
-from pigeonhole.errors import Overloaded, SampleError, or_error
+from pigeonhole.errors import Overloaded, SampleError, catch_sample_error
 from pigeonhole.inference.encoders.base import Encoder
 from pigeonhole.inference.images.decode import open_image, squares
 from pigeonhole.inference.images.fetch import BudgetExceeded, ByteBudget, ImageFetcher, StorageBusy
@@ -99,14 +99,14 @@ class ImageLoader:
             ThreadPoolExecutor(self._limits.decodes, thread_name_prefix="decode") as decode_pool,
         ):
             fetch = partial(self._fetcher.fetch, grants=grants, budget=budget, versions=versions)
-            fetches = {fetch_pool.submit(or_error, partial(fetch, value)): value for value in values}
+            fetches = {fetch_pool.submit(catch_sample_error, partial(fetch, value)): value for value in values}
             for future in as_completed(list(fetches)):
                 # Popped, so that the bytes of a decoded image are freed.
                 value, data = fetches.pop(future), future.result()
                 if isinstance(data, SampleError):
                     images[value] = data
                 else:
-                    decodes[value] = decode_pool.submit(or_error, partial(self._decode, data, value in in_parts))
+                    decodes[value] = decode_pool.submit(catch_sample_error, partial(self._decode, data, value in in_parts))
         return images | {value: decode.result() for value, decode in decodes.items()}
 
     def _decode(self, data: bytes, every_part: bool) -> Pixels:

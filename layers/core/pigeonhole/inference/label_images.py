@@ -15,7 +15,7 @@ import numpy.typing as npt
 from cachetools import LRUCache
 
 from pigeonhole.contract.messages import S3Grant, StoreLabelImagesCommand
-from pigeonhole.errors import Overloaded, SampleError, or_error, raise_first
+from pigeonhole.errors import Overloaded, SampleError, catch_sample_error, raise_sample_errors
 from pigeonhole.inference.encoders.base import Encoder
 from pigeonhole.inference.images.decode import open_image
 from pigeonhole.inference.images.fetch import ByteBudget, ImageFetcher
@@ -70,9 +70,11 @@ class LabelImageStore:
             ThreadPoolExecutor(self.limits.decodes, thread_name_prefix="decode") as decode_pool,
         ):
             fetch = partial(self.image_fetcher.fetch, grants=grants, budget=budget)
-            fetched = dict(zip(values, fetch_pool.map(lambda value: or_error(partial(fetch, value)), values), strict=True))
+            fetched = dict(
+                zip(values, fetch_pool.map(lambda value: catch_sample_error(partial(fetch, value)), values), strict=True)
+            )
             decoded = dict(zip(values, decode_pool.map(self._decode_if_fetched, fetched.values()), strict=True))
-            raise_first((path, decoded[value]) for path, value in zip(command.paths, command.values, strict=True))
+            raise_sample_errors((path, decoded[value]) for path, value in zip(command.paths, command.values, strict=True))
             files = {value: data for value, data in fetched.items() if not isinstance(data, SampleError)}
             addresses = dict(zip(files, fetch_pool.map(partial(self._put_image, command), files.values()), strict=True))
             pixels = {addresses[value]: image for value, image in decoded.items() if not isinstance(image, SampleError)}
@@ -142,7 +144,7 @@ class LabelImageStore:
         return embedding_key(value.removeprefix(f"s3://{self.bucket}/"), self.encoder.info.revision)
 
     def _decode_if_fetched(self, data: bytes | SampleError) -> Pixels | SampleError:
-        return data if isinstance(data, SampleError) else or_error(partial(self._decode, data))
+        return data if isinstance(data, SampleError) else catch_sample_error(partial(self._decode, data))
 
     def _decode(self, data: bytes) -> Pixels:
         return self.encoder.fit(open_image(data, self.limits.image, side=self.encoder.info.image_side))

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from pigeonhole.contract.classification import ClassificationRequest
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ModelDescription, S3Grant
-from pigeonhole.errors import SampleError, raise_first
+from pigeonhole.errors import SampleError, raise_sample_errors
 from pigeonhole.inference.chunk_results import join_chunk_results, to_chunk_result
 from pigeonhole.inference.classifier import Classifier, ClassifierResult, Options
 from pigeonhole.inference.encoders.base import EncoderInfo
@@ -113,7 +113,7 @@ class InferencePipeline:
         first_index: int,
     ) -> ChunkResult:
         """Classify one group of samples, whose first sample has the index `first_index` in the request of the caller."""
-        raise_first(
+        raise_sample_errors(
             (f"labels.{i}.value", images.get(label.value))
             for i, label in enumerate(request.labels)
             if label.type == "image" and label.value not in embedded
@@ -124,7 +124,7 @@ class InferencePipeline:
             if sample.type == "image" and isinstance(image := images[sample.value], SampleError)
         }
         if request.on_error == "fail":
-            raise_first((f"dataset.{i}.value", fault) for i, fault in faults.items())
+            raise_sample_errors((f"dataset.{i}.value", fault) for i, fault in faults.items())
 
         readable = [i for i in range(len(request.dataset)) if i not in faults]
         pixels = {value: image for value, image in images.items() if not isinstance(image, SampleError)}

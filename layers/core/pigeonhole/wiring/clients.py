@@ -11,7 +11,7 @@ from pigeonhole.settings import Settings
 if TYPE_CHECKING:
     from botocore.config import Config
 
-    from pigeonhole.net.guarded_http import NetRules
+    from pigeonhole.net.url_rules import NetRules
 
 CONNECT_TIMEOUT_S = 2.0
 
@@ -52,7 +52,7 @@ def request_limits(settings: Settings) -> RequestLimits:
 
 
 def net_rules(settings: Settings, *, timeout_s: float) -> NetRules:
-    from pigeonhole.net.guarded_http import NetRules
+    from pigeonhole.net.url_rules import NetRules
 
     return NetRules(
         allow_http=settings.allow_http,

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.errors import ForbiddenUrl, Overloaded, SampleError, TooLarge, UnfetchableUrl, UnreadableImage
 from pigeonhole.inference.images.fetch import ByteBudget, ImageFetcher, StorageBusy
-from pigeonhole.net.guarded_http import GuardedClient, NetRules, OnBytes
+from pigeonhole.net.guarded_http import GuardedClient, OnBytes
+from pigeonhole.net.url_rules import NetRules
 from support.fakes import FakeBlobStore
 from support.loopback import LoopbackServer, respond
 
