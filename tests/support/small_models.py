@@ -102,7 +102,7 @@ def dual_encoder(folder: Path) -> None:
 
 
 def image_tower(folder: Path, *, dim: int, side: int = 32) -> None:
-    """The bundled kind: as training/train.py's `save` writes it."""
+    """The bundled kind: as training/tower.py's `save` writes it."""
     config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="bottleneck")
     tower = torch.nn.ModuleDict({"vision": _random(ResNetModel, config), "projection": torch.nn.Linear(16, dim, bias=False)})
     for module in tower.modules():

@@ -42,7 +42,7 @@ class ImageFeatures(torch.nn.Module):
 
 
 class ProjectedVision(torch.nn.Module):
-    """The bundled model's image side (training/train.py's ImageTower): a transformers vision model and a projection.
+    """The bundled model's image side (training/tower.py's ImageTower): a transformers vision model and a projection.
 
     `reads_at`: the side in pixels to which pictures are enlarged first; `mirrored`: whether a picture's embedding is the mean
     of its own and its mirror image's, which costs twice the time; `anchors`: how many texts its embedding is then drawn
