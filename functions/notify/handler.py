@@ -1,4 +1,4 @@
-"""Tell the ends of jobs that the table's stream brings."""
+"""Publish the ends of jobs that the DynamoDB stream delivers."""
 
 from __future__ import annotations
 
@@ -8,28 +8,31 @@ from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import 
 
 from pigeonhole import wiring
 from pigeonhole.aws.lambda_events import each_change, job_of
-from pigeonhole.observability import observed, observer, stack_trace
+from pigeonhole.observability import observed, observer
 
 
 @observed("notify", log_id_path="Records[0].eventID")
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    return each_change(event, context, _tell)
+    """Publish the end of each job of the event, in order. The answer names the first that Lambda must deliver again."""
+    return each_change(event, context, _notify)
 
 
-def _tell(record: DynamoDBRecord) -> None:
-    seen = observer("notify")
+def _notify(record: DynamoDBRecord) -> None:
+    tools = observer("notify")
     tenant_id, job_id = job_of(record)
-    try:
-        told = wiring.job_end_notifier(wiring.settings()).notify(tenant_id, job_id)
-    except Exception as error:
-        seen.failed("announcement_failed")
-        seen.logger.error("a job's end could not be told", job_id=job_id, trace=stack_trace(error))
-        raise
-    if told is None:
+    with tools.failures_reported(code="announcement_failed", message="the end of a job could not be published", job_id=job_id):
+        published = wiring.job_end_notifier(wiring.settings()).notify(tenant_id, job_id)
+    if published is None:
         return
-    job, results = told
-    seen.count("ended_jobs")
-    seen.count("results", results.published)
-    seen.count("failed_results", results.failed)
-    seen.count("untagged_uploads", results.untagged)
-    seen.logger.info("told", job_id=job_id, status=job.status, webhook=job.webhook is not None, results=results.published)
+    job, upload_results = published
+    tools.count("ended_jobs")
+    tools.count("results", upload_results.published)
+    tools.count("failed_results", upload_results.failed)
+    tools.count("untagged_uploads", upload_results.untagged)
+    tools.logger.info(
+        "job end published",
+        job_id=job_id,
+        status=job.status,
+        webhook=job.webhook is not None,
+        results=upload_results.published,
+    )

@@ -1,4 +1,4 @@
-"""Mend, on a schedule, what a crash between two services left of jobs, and ask for the webhooks that are due."""
+"""Continue, on a schedule, what a crash interrupted in jobs, and request the webhook attempts that are due."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from dataclasses import asdict
 from typing import Any
 
 from pigeonhole import wiring
-from pigeonhole.observability import observed, observer, stack_trace
+from pigeonhole.observability import observed, observer
 
 
 @observed("sweep", log_id_path="id")
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    seen = observer("sweep")
+    """Check the jobs that are due. The answer counts what was done."""
+    tools = observer("sweep")
 
-    def failed(job_id: str, error: Exception | None) -> None:
-        seen.failed("job_not_swept")
-        seen.logger.error("a job could not be looked after", job_id=job_id, trace=stack_trace(error))
+    def report(job_id: str, error: Exception | None) -> None:
+        tools.report_failure(error, code="job_not_swept", message="a job could not be checked", job_id=job_id)
 
-    swept = wiring.job_sweeper(wiring.settings()).sweep(failed)
-    seen.count("due_jobs", swept.due)
-    seen.count("queued_again", swept.queued)
-    seen.count("announced_again", swept.notified)
-    seen.count("given_up", swept.given_up)
-    seen.logger.info("swept", **asdict(swept))
-    return asdict(swept)
+    summary = wiring.job_sweeper(wiring.settings()).sweep(report)
+    tools.count("due_jobs", summary.due)
+    tools.count("queued_again", summary.queued)
+    tools.count("announced_again", summary.notified)
+    tools.count("given_up", summary.given_up)
+    tools.logger.info("swept", **asdict(summary))
+    return asdict(summary)

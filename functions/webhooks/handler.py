@@ -1,4 +1,4 @@
-"""Post the ends of jobs to the addresses that their callers named."""
+"""Deliver the ends of jobs to their webhooks, one attempt per message."""
 
 from __future__ import annotations
 
@@ -10,29 +10,28 @@ from pigeonhole import wiring
 from pigeonhole.aws.lambda_events import each_message, message_of
 from pigeonhole.contract.jobs import DeliveryStatus
 from pigeonhole.contract.messages import WebhookMessage
-from pigeonhole.observability import observed, observer, stack_trace
+from pigeonhole.observability import observed, observer
 
 
 @observed("webhooks", log_id_path="Records[0].messageId")
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    return each_message(event, context, _post)
+    """Make the attempt of each message of the event. The answer names those that SQS must deliver again."""
+    return each_message(event, context, _deliver)
 
 
-def _post(record: SQSRecord) -> None:
-    seen = observer("webhooks")
-    message = message_of(record, WebhookMessage, seen)
+def _deliver(record: SQSRecord) -> None:
+    tools = observer("webhooks")
+    message = message_of(record, WebhookMessage, tools)
     if message is None:
         return
-    try:
+    with tools.failures_reported(code="delivery_failed", message="a webhook attempt could not be made", job_id=message.job_id):
         webhook = wiring.webhook_deliverer(wiring.settings()).deliver(message)
-    except Exception as error:
-        seen.failed("delivery_failed")
-        seen.logger.error("a webhook could not be tried", job_id=message.job_id, trace=stack_trace(error))
-        raise
     if webhook is None:
         return
-    seen.count("tries")
-    seen.count("deliveries", webhook.status is DeliveryStatus.DELIVERED)
-    seen.count("given_up", webhook.status is DeliveryStatus.GIVEN_UP)
-    status = webhook.attempts[-1].status  # and not the address, which is the caller's
-    seen.logger.info("tried", job_id=message.job_id, attempt=message.attempt, answer=status, delivery=webhook.status)
+    tools.count("tries")
+    tools.count("deliveries", webhook.status is DeliveryStatus.DELIVERED)
+    tools.count("given_up", webhook.status is DeliveryStatus.GIVEN_UP)
+    status = webhook.attempts[-1].status  # the webhook's address stays out of the log, because it is the caller's
+    tools.logger.info(
+        "webhook attempted", job_id=message.job_id, attempt=message.attempt, answer=status, delivery=webhook.status
+    )

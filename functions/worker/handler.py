@@ -1,4 +1,4 @@
-"""Work on chunks of jobs that the queue brings: the classify image, with this handler as its command."""
+"""Process the chunks of jobs that the queue delivers. The image is that of functions/classify, with this handler."""
 
 from __future__ import annotations
 
@@ -7,38 +7,41 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-# As in functions/classify: a broken image fails while it starts, the weights load at the first call.
+# As in functions/classify, a broken image fails while it starts, and the first call loads the model's weights.
 from pigeonhole import wiring
 from pigeonhole.aws.lambda_events import RETRY_LONGER, each_message, message_of, pause_s, tries_of
 from pigeonhole.contract.messages import ChunkMessage
 from pigeonhole.errors import Overloaded
-from pigeonhole.observability import observed, observer, stack_trace
+from pigeonhole.observability import observed, observer
 
 TRIES = 3  # the template's maxReceiveCount
-BUSY_LONGER = 30  # the second pause is a quarter of an hour: an outage of the table or the bucket passes
+BUSY_LONGER = 30  # the second pause is a quarter of an hour, in which an outage of the table or the bucket passes
 
 
 @observed("worker", log_id_path="Records[0].messageId")
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    return each_message(event, context, lambda record: _work(record, lambda: context.get_remaining_time_in_millis() / 1000))
+    """Process each message of the event. The answer names those that SQS must deliver again."""
+    return each_message(event, context, lambda record: _process(record, lambda: context.get_remaining_time_in_millis() / 1000))
 
 
-def _work(record: SQSRecord, time_left_s: Callable[[], float]) -> None:
-    seen = observer("worker")
-    seen.count("messages")
-    message = message_of(record, ChunkMessage, seen)
+def _process(record: SQSRecord, time_left_s: Callable[[], float]) -> None:
+    tools = observer("worker")
+    tools.count("messages")
+    message = message_of(record, ChunkMessage, tools)
     if message is None:
         return
+    attempt = tries_of(record)
     try:
-        worker = wiring.chunk_worker(wiring.settings())
-        parts = worker.process(message, time_left_s, attempt=tries_of(record), is_last_attempt=tries_of(record) >= TRIES)
-    except Exception as error:  # its message may quote a sample, which no log may hold
-        seen.failed("chunk_failed")
-        seen.logger.error("a chunk could not be done", job_id=message.job_id, start=message.start, trace=stack_trace(error))
+        with tools.failures_reported(
+            code="chunk_failed", message="a chunk could not be processed", job_id=message.job_id, start=message.start
+        ):
+            worker = wiring.chunk_worker(wiring.settings())
+            parts = worker.process(message, time_left_s, attempt=attempt, is_last_attempt=attempt >= TRIES)
+    except Exception as error:
         longer = BUSY_LONGER if isinstance(error, Overloaded) else RETRY_LONGER
         wiring.chunk_queue(wiring.settings()).retry_in(record.receipt_handle, pause_s(record, TRIES, longer))
         raise
     samples = sum(len(part.span) for part in parts)
-    seen.count("samples", samples)
-    seen.count("failed_samples", sum(part.failed for part in parts))
-    seen.logger.info("worked", job_id=message.job_id, start=message.start, stop=message.stop, samples=samples)
+    tools.count("samples", samples)
+    tools.count("failed_samples", sum(part.failed for part in parts))
+    tools.logger.info("chunk processed", job_id=message.job_id, start=message.start, stop=message.stop, samples=samples)

@@ -13,13 +13,13 @@ from botocore.stub import Stubber
 from pigeonhole.aws.events import JOB_ENDED, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, SOURCE, UPLOAD_CLASSIFIED, EventBridgeBus
 from pigeonhole.contract.messages import AnyEvent, JobEnded, UploadClassified
 from pigeonhole.errors import Overloaded
-from pigeonhole.notifications.job_ended import event_of
+from pigeonhole.notifications.job_ended import to_event
 from pigeonhole.ports import EventBus
 from support.fakes import FakeEventBus
 from support.job_fixtures import job
 from support.moto_aws import REGION, in_moto
 
-EVENT = event_of(job().canceled(2_000.25))
+EVENT = to_event(job().canceled(2_000.25))
 UPLOAD = UploadClassified(
     tenant_id="acme",
     bucket="uploads",

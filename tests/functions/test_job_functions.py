@@ -18,8 +18,8 @@ from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.messages import ChunkMessage, JobEnded, WebhookMessage
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Job, NotificationStatus
-from pigeonhole.notifications.job_ended import event_of
-from pigeonhole.notifications.webhook_delivery import body_of
+from pigeonhole.notifications.job_ended import to_event
+from pigeonhole.notifications.webhook_delivery import to_webhook_body
 from pigeonhole.observability import observer
 from support.fakes import LambdaContext
 from support.handlers import ROOT, load
@@ -302,9 +302,9 @@ def test_the_samples_of_what_is_sent_are_of_one_job_and_in_form() -> None:
     job = read_job(record["dynamodb"]["NewImage"])
     on_bus = sample("bus-job-ended.json")
 
-    assert JobEnded.model_validate(on_bus["detail"]) == event_of(job)
+    assert JobEnded.model_validate(on_bus["detail"]) == to_event(job)
     assert (on_bus["source"], on_bus["detail-type"]) == (SOURCE, JOB_ENDED)
-    assert json.loads(body_of(job)) == sample("webhook-job-ended.json")
+    assert json.loads(to_webhook_body(job)) == sample("webhook-job-ended.json")
 
 
 def test_ends_that_the_stream_brings_are_told(jobs: Jobs, notify: ModuleType) -> None:
@@ -330,7 +330,7 @@ def test_an_end_that_could_not_be_told_is_named(jobs: Jobs, notify: ModuleType, 
 
     assert failed(notify.handler(of_stream(*ends), Context())) == ["0"]
     assert [event.job_id for event in jobs.bus.events] == [ends[1].id]
-    assert "could not be told" in log.getvalue()
+    assert "could not be published" in log.getvalue()
 
 
 def test_a_webhook_is_posted_and_its_address_is_in_no_log(jobs: Jobs, webhooks: ModuleType, log: io.StringIO) -> None:
@@ -359,5 +359,5 @@ def test_a_try_that_could_not_be_made_comes_again(jobs: Jobs, webhooks: ModuleTy
     jobs.store.before = busy
 
     assert failed(webhooks.handler(event("sqs-webhook.json", message), Context())) == ["0"]
-    assert "could not be tried" in log.getvalue()
+    assert "could not be made" in log.getvalue()
     assert jobs.poster.posted == []

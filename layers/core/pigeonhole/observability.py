@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, wraps
 from traceback import extract_tb
@@ -53,6 +54,27 @@ class Observer:
             name="errors", unit=MetricUnit.Count, value=1, namespace=NAMESPACE, default_dimensions=dimensions
         ) as metric:
             metric.add_dimension("code", code)
+
+    def report_failure(self, error: BaseException | None, *, code: str, message: str, **fields: Any) -> None:
+        """Count an error and log where it happened, without its message, which may quote what a caller sent.
+
+        Args:
+            error: The exception, None if there was none.
+            code: The code that the error is counted by.
+            message: What failed, for the log.
+            **fields: Further fields of the log line.
+        """
+        self.failed(code)
+        self.logger.error(message, **fields, trace=stack_trace(error))
+
+    @contextmanager
+    def failures_reported(self, *, code: str, message: str, **fields: Any) -> Iterator[None]:
+        """Report an exception of the block as `report_failure` does, and raise it again."""
+        try:
+            yield
+        except Exception as error:
+            self.report_failure(error, code=code, message=message, **fields)
+            raise
 
 
 @cache

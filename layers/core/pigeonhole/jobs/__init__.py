@@ -1,1 +1,1 @@
-"""Asynchronous jobs: submitted, worked on in chunks, read, canceled and repaired."""
+"""Asynchronous jobs: submitting, processing in chunks, reading, canceling, sweeping and redriving them."""

@@ -1,8 +1,8 @@
-"""Tell a job's end: the results of the uploads it is made of, an event on the bus, and ask for the first try of its webhook.
+"""Publish the end of a job: the results of its uploads, an event on the bus, and the first attempt of its webhook.
 
-The table's stream brings each end, and the sweep lets it bring those again that nobody told. Who takes an end up writes
-that down first, over the version that waits: of two, one is too late and tells nothing. If it is lost before it has
-written that all is told, the end waits again, so an event may come twice, and never not at all.
+The DynamoDB stream delivers each ended job, and the sweeper re-delivers jobs whose end was not published in time. A notifier
+claims the job with a conditional write, so only one of two concurrent notifiers publishes. If the notifier crashes, the
+claim expires and the end is published again: at least once, sometimes twice.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ from pigeonhole.uploads.publish_results import JobResultsPublisher, PublishSumma
 
 @dataclass(frozen=True, kw_only=True)
 class JobEndNotifier:
-    """The service behind functions/notify. `publisher`: tells the results of a job's uploaded objects."""
+    """The service behind functions/notify.
+
+    Attributes:
+        publisher: Publishes the results of a job's uploads.
+    """
 
     store: JobStore
     bus: EventBus
@@ -34,32 +38,37 @@ class JobEndNotifier:
     sleep: Callable[[float], None] = time.sleep
 
     def notify(self, tenant_id: str, job_id: str) -> tuple[Job, PublishSummary] | None:
-        """Tell the end of a job that waits for it; the job and what was told of its uploads, None if there is nothing to tell.
+        """Publish the end of a job whose notification is pending.
 
-        Raises Overloaded where it could not be told now.
+        Returns:
+            The job and what was published of its uploads; None if the notification isn't pending.
+
+        Raises:
+            Overloaded: A service that is needed is busy; trying again may help.
         """
-        change = JobUpdater(store=self.store, sleep=self.sleep)
-        job = change.write(tenant_id, job_id, self._take_up)
+        updater = JobUpdater(store=self.store, sleep=self.sleep)
+        job = updater.write(tenant_id, job_id, self._claim)
         if job is None:
             return None
         if job.is_next_attempt(1):
-            with suppress(Overloaded):  # the sweep asks for that try, and no event waits for it
+            with suppress(Overloaded):  # the sweeper requests the attempt later, and the event must not wait for it
                 self.webhooks.send([WebhookMessage(tenant_id=tenant_id, job_id=job_id, attempt=1)])
-        published = self.publisher.publish(job) if job.has_uploads else PublishSummary()
-        self.bus.put([event_of(job)])
-        after = replace(change, retry_when_busy=True).update(tenant_id, job_id, self._note)
-        return (after or job), published
+        summary = self.publisher.publish(job) if job.has_uploads else PublishSummary()
+        self.bus.put([to_event(job)])
+        # The end is published: if this isn't recorded, it is published a second time.
+        stored = replace(updater, retry_when_busy=True).update(tenant_id, job_id, self._mark_published)
+        return (stored or job), summary
 
-    def _take_up(self, job: Job) -> Job | None:
+    def _claim(self, job: Job) -> Job | None:
         return job.with_notification_claimed(self.clock()) if job.notification is NotificationStatus.PENDING else None
 
-    def _note(self, job: Job) -> Job | None:
+    def _mark_published(self, job: Job) -> Job | None:
         return job.with_notification_published() if job.notification is NotificationStatus.CLAIMED else None
 
 
-def event_of(job: Job) -> JobEnded:
-    """The event of a job's end."""
-    assert job.finished_at is not None  # noqa: S101 - it has ended
+def to_event(job: Job) -> JobEnded:
+    """Convert an ended job to the event of its end."""
+    assert job.finished_at is not None  # noqa: S101 - the job has ended
     return JobEnded(
         tenant_id=job.tenant_id,
         job_id=job.id,

@@ -10,8 +10,13 @@ class WebhookPoster(Protocol):
     """Posts to addresses that callers named."""
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
-        """Send a body and give the answer's status; what else is in the answer isn't read, and no redirect is followed.
+        """Post a body; the rest of the answer isn't read, and no redirect is followed.
 
-        Raises ForbiddenUrl for an address that isn't allowed, UnfetchableUrl if there is no answer.
+        Returns:
+            The HTTP status of the answer.
+
+        Raises:
+            ForbiddenUrl: The address isn't allowed.
+            UnfetchableUrl: There is no answer.
         """
         ...

@@ -1,4 +1,4 @@
-"""Signatures of webhooks, as standard-webhooks has them."""
+"""Signatures of webhooks, as standard-webhooks defines them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,26 @@ from pigeonhole.tenants.tenant import WebhookSecret
 from pigeonhole.tenants.webhook_secrets import SECRET_PREFIX
 
 
-def signature_headers(body: bytes, message_id: str, with_secrets: Sequence[WebhookSecret], now: float) -> dict[str, str]:
-    """The headers of a delivery: `v1,` and the base64 of HMAC-SHA-256 over id, time and body, with each of the secrets.
+def signature_headers(body: bytes, message_id: str, secrets: Sequence[WebhookSecret], now: float) -> dict[str, str]:
+    """Sign a delivery with each secret: HMAC-SHA-256 over message id, time and body.
 
     Source: github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md.
+
+    Args:
+        body: What is posted.
+        message_id: The id of the notification; all attempts of one job have the same.
+        secrets: The secrets that are valid now.
+        now: The time, in seconds since 1970, UTC.
+
+    Returns:
+        The headers of the delivery.
     """
     timestamp = str(int(now))
     signed = b".".join((message_id.encode(), timestamp.encode(), body))
-    keys = [base64.b64decode(secret.value.removeprefix(SECRET_PREFIX)) for secret in with_secrets]
-    signatures = [base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode() for key in keys]
+    signing_keys = [base64.b64decode(secret.value.removeprefix(SECRET_PREFIX)) for secret in secrets]
+    signatures = [
+        base64.b64encode(hmac.new(signing_key, signed, hashlib.sha256).digest()).decode() for signing_key in signing_keys
+    ]
     return {
         "webhook-id": message_id,
         "webhook-timestamp": timestamp,

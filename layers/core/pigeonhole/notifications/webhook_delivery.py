@@ -1,4 +1,7 @@
-"""Make one try of a job's webhook. A message that comes twice is one try: who begins it writes that down first."""
+"""Make one attempt to deliver a job's end to its webhook.
+
+The deliverer records an attempt before it posts. So a message that is delivered twice is one attempt.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,16 @@ from pigeonhole.tenants.ports import WebhookSecretStore
 from pigeonhole.tenants.tenant import WebhookSecret
 from pigeonhole.timestamps import to_iso
 
+NO_SECRET = "there is no secret to sign with; create one by POST /v1/account/webhook-secret"  # noqa: S105
+
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookDeliverer:
-    """The service behind functions/webhooks. `first_pause_s`: between the first try and the second."""
+    """The service behind functions/webhooks.
+
+    Attributes:
+        first_pause_s: The pause between the first attempt and the second. It doubles after each further attempt.
+    """
 
     store: JobStore
     secrets: WebhookSecretStore
@@ -33,47 +42,52 @@ class WebhookDeliverer:
     sleep: Callable[[float], None] = time.sleep
 
     def deliver(self, message: WebhookMessage) -> Webhook | None:
-        """Make the try that a message asks for; how the webhook stands then, None if there was nothing to do.
+        """Make the attempt that a message requests.
 
-        Raises Overloaded where trying again may help. A try that has begun isn't made again by that.
+        Returns:
+            The webhook after the attempt; None if another attempt is the next one, or the delivery has ended.
+
+        Raises:
+            Overloaded: The table is busy; trying again may help. An attempt that has begun isn't made a second time.
         """
-        change = JobUpdater(store=self.store, sleep=self.sleep)
-        secrets = self.secrets.get_secrets(message.tenant_id)  # before: a try that has begun is not to fail by this
-        job = change.write(message.tenant_id, message.job_id, lambda job: self._begun(job, message.attempt))
+        updater = JobUpdater(store=self.store, sleep=self.sleep)
+        # Read before the attempt begins, so that a busy table doesn't cost an attempt.
+        secrets = self.secrets.get_secrets(message.tenant_id)
+        job = updater.write(message.tenant_id, message.job_id, lambda latest: self._begin(latest, message.attempt))
         if job is None or job.webhook is None:
             return None
         status, error = self._post(job, job.webhook.url, secrets)
-        after = replace(change, retry_when_busy=True).update(
-            job.tenant_id, job.id, lambda job: self._with_outcome(job, message.attempt, status, error)
+        stored = replace(updater, retry_when_busy=True).update(
+            job.tenant_id, job.id, lambda latest: self._record_result(latest, message.attempt, status, error)
         )
-        return after.webhook if after else None
+        return stored.webhook if stored else None
 
-    def _begun(self, job: Job, number: int) -> Job | None:
-        if not job.webhook or not job.is_next_attempt(number):
+    def _begin(self, job: Job, attempt: int) -> Job | None:
+        if not job.webhook or not job.is_next_attempt(attempt):
             return None
         return job.with_webhook(job.webhook.with_attempt_begun(self.clock(), LEASE_S, self.first_pause_s))
 
     def _post(self, job: Job, url: str, secrets: Sequence[WebhookSecret]) -> tuple[int | None, str | None]:
-        """The answer's status, or why there was none."""
-        body, now = body_of(job), self.clock()
-        signing = [secret for secret in secrets if secret.is_valid(now)]
-        if not signing:
-            return None, "there is no secret to sign with; make one by POST /v1/account/webhook-secret"
-        headers = {"content-type": "application/json", **signature_headers(body, f"job_{job.id}", signing, now)}
+        """Post the job; return the HTTP status of the answer, or why there was none."""
+        body, now = to_webhook_body(job), self.clock()
+        valid_secrets = [secret for secret in secrets if secret.is_valid(now)]
+        if not valid_secrets:
+            return None, NO_SECRET
+        headers = {"content-type": "application/json", **signature_headers(body, f"job_{job.id}", valid_secrets, now)}
         try:
             return self.poster.post(url, body, headers), None
         except SampleError as error:
             return None, error.message
 
-    def _with_outcome(self, job: Job, number: int, status: int | None, error: str | None) -> Job | None:
-        hook = job.webhook
-        if hook is None or len(hook.attempts) != number:  # this one took so long that another was begun
+    def _record_result(self, job: Job, attempt: int, status: int | None, error: str | None) -> Job | None:
+        webhook = job.webhook
+        if webhook is None or len(webhook.attempts) != attempt:  # the lease expired, and another attempt has begun
             return None
-        return job.with_webhook(hook.with_attempt_result(self.clock(), self.first_pause_s, status, error))
+        return job.with_webhook(webhook.with_attempt_result(self.clock(), self.first_pause_s, status, error))
 
 
-def body_of(job: Job) -> bytes:
-    """What is posted: the job as its caller would be told it now, the webhook's own log aside."""
+def to_webhook_body(job: Job) -> bytes:
+    """Convert an ended job to the JSON that is posted: the job as the API shows it, without the webhook's own attempts."""
     info = to_job_info(job).model_copy(update={"webhook": None})
-    told = WebhookBody.model_validate({"type": f"job.{job.status}", "timestamp": to_iso(job.finished_at or 0), "data": info})
-    return told.model_dump_json(exclude_none=True).encode()
+    body = WebhookBody.model_validate({"type": f"job.{job.status}", "timestamp": to_iso(job.finished_at or 0), "data": info})
+    return body.model_dump_json(exclude_none=True).encode()

@@ -21,8 +21,9 @@ from pigeonhole.tenants.authenticate import Authenticator
 from pigeonhole.tenants.webhook_secrets import WebhookSecretRotator
 from pigeonhole.uploads.create import UploadFormCreator
 from pigeonhole.uploads.read_results import UploadResultReader
+from pigeonhole.wiring.adapters import JobAdapters
 from pigeonhole.wiring.clients import client_config, job_rules, request_limits
-from pigeonhole.wiring.jobs import JobAdapters, job_results_assembler
+from pigeonhole.wiring.jobs import job_results_assembler
 
 LOOKUP_TIMEOUT_S, LOOKUP_ATTEMPTS = 0.5, 2
 
@@ -71,11 +72,15 @@ def api_services(settings: Settings) -> ApiServices:
     # One attempt: a repeated invocation would infer twice.
     lambdas = session.client("lambda", config=client_config(timeout_s=settings.invoke_timeout_s, attempts=1))
     classifier = LambdaClassifier(lambdas, settings.classify_function)
-    jobs = JobAdapters(session, settings)
+    adapters = JobAdapters(session, settings)
     submit = JobSubmitter(
-        store=jobs.store, objects=jobs.objects, queue=jobs.queue, secrets=jobs.secrets, rules=job_rules(settings)
+        store=adapters.store,
+        objects=adapters.objects,
+        queue=adapters.chunk_queue,
+        secrets=adapters.secrets,
+        rules=job_rules(settings),
     )
-    read_job = JobReader(store=jobs.store, objects=jobs.objects)
+    read_job = JobReader(store=adapters.store, objects=adapters.objects)
     # Looked up on the way of a request, as its tenant is: no longer than that may take.
     kept_sets = DynamoLabelSetStore(lookups, settings.table_name)
     apply = LabelSetApplier(store=kept_sets)
@@ -100,23 +105,23 @@ def api_services(settings: Settings) -> ApiServices:
             rules=rules,
         ),
         job_reader=read_job,
-        job_responder=JobResponder(job_reader=read_job, results_assembler=job_results_assembler(jobs, read_job)),
-        job_canceler=JobCanceler(store=jobs.store),
+        job_responder=JobResponder(job_reader=read_job, results_assembler=job_results_assembler(adapters, read_job)),
+        job_canceler=JobCanceler(store=adapters.store),
         label_sets=LabelSetService(
-            store=kept_sets, objects=jobs.objects, classifier=classifier, limits=limits, bucket=settings.job_bucket
+            store=kept_sets, objects=adapters.objects, classifier=classifier, limits=limits, bucket=settings.job_bucket
         ),
         upload_forms=UploadFormCreator(
-            forms=jobs.uploads,
+            forms=adapters.upload_forms,
             label_sets=kept_sets,
             limits=limits,
             bucket=settings.upload_bucket,
             form_s=settings.upload_form_s,
             keep_s=settings.upload_days * 24 * 3600,
         ),
-        upload_results=UploadResultReader(store=jobs.results, bucket=settings.upload_bucket),
-        webhook_secrets=WebhookSecretRotator(store=jobs.secrets),
+        upload_results=UploadResultReader(store=adapters.upload_results, bucket=settings.upload_bucket),
+        webhook_secrets=WebhookSecretRotator(store=adapters.secrets),
         model_describer=ModelDescriber(classifier=classifier),
-        account_reader=AccountReader(settings=settings, limits=limits, quota=quota, secrets=jobs.secrets),
+        account_reader=AccountReader(settings=settings, limits=limits, quota=quota, secrets=adapters.secrets),
     )
 
 

@@ -1,4 +1,4 @@
-"""The services of an operator's commands, for a deployed stack."""
+"""The services of an operator's commands, which work on a deployed stack."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pigeonhole.jobs.redrive import JobRedriver
 from pigeonhole.settings import Settings
 from pigeonhole.tenants.api_keys import ApiKeyManager
-from pigeonhole.wiring.jobs import JobAdapters
+from pigeonhole.wiring.adapters import JobAdapters
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -17,15 +17,20 @@ LOCAL_REGION = "us-east-1"
 
 
 def api_key_manager(stack_name: str, endpoint_url: str | None = None) -> ApiKeyManager:
-    """Build what `pigeonhole keys` calls, for a deployed stack. `endpoint_url`: of the local stack, None for AWS.
+    """Build the service behind `pigeonhole keys`.
 
-    Raises NotFound if there is no such stack or if it isn't one of this template.
+    Args:
+        stack_name: The name of the deployed stack.
+        endpoint_url: The address of the local stack, None for AWS.
+
+    Raises:
+        NotFound: There is no such stack, or it isn't one of this template.
     """
     from pigeonhole.aws.apigateway import ApiGatewayKeys
     from pigeonhole.aws.cloudformation import read_stack_outputs
     from pigeonhole.aws.dynamodb.tenants import DynamoTenantStore
 
-    session = _operator_session(local=endpoint_url is not None)
+    session = _operator_session(is_local=endpoint_url is not None)
     outputs = read_stack_outputs(
         session.client("cloudformation", endpoint_url=endpoint_url), stack_name, "TableName", "UsagePlanId"
     )
@@ -36,23 +41,38 @@ def api_key_manager(stack_name: str, endpoint_url: str | None = None) -> ApiKeyM
 
 
 def job_redriver(stack_name: str, endpoint_url: str | None = None) -> JobRedriver:
-    """Build what `pigeonhole jobs redrive` calls. `endpoint_url` and what is raised: as of `api_key_manager`."""
+    """Build the service behind `pigeonhole jobs redrive`.
+
+    Args:
+        stack_name: The name of the deployed stack.
+        endpoint_url: The address of the local stack, None for AWS.
+
+    Raises:
+        NotFound: There is no such stack, or it isn't one of this template.
+    """
     from pigeonhole.aws.cloudformation import read_stack_outputs
 
-    session = _operator_session(local=endpoint_url is not None)
-    needed = ("TableName", "JobBucketName", "ChunkQueueUrl")
-    outputs = read_stack_outputs(session.client("cloudformation", endpoint_url=endpoint_url), stack_name, *needed)
-    table, bucket, queue = (outputs[name] for name in needed)
-    jobs = JobAdapters(session, Settings(table_name=table, job_bucket=bucket, job_queue=queue), endpoint_url)
-    return JobRedriver(tenants=jobs.tenants, store=jobs.store, objects=jobs.objects, queue=jobs.queue, secrets=jobs.secrets)
+    session = _operator_session(is_local=endpoint_url is not None)
+    names = ("TableName", "JobBucketName", "ChunkQueueUrl")
+    outputs = read_stack_outputs(session.client("cloudformation", endpoint_url=endpoint_url), stack_name, *names)
+    table, bucket, queue = (outputs[name] for name in names)
+    settings = Settings(table_name=table, job_bucket=bucket, job_queue=queue)
+    adapters = JobAdapters(session, settings, endpoint_url)
+    return JobRedriver(
+        tenants=adapters.tenants,
+        store=adapters.store,
+        objects=adapters.objects,
+        queue=adapters.chunk_queue,
+        secrets=adapters.secrets,
+    )
 
 
-def _operator_session(*, local: bool) -> Session:
-    """The session of whoever types a command. The local stack takes any credentials; who has none needn't make some up."""
+def _operator_session(*, is_local: bool) -> Session:
+    """Open the session of an operator. The local stack takes any credentials, so the operator needs none for it."""
     from boto3.session import Session
 
     session = Session(region_name=os.environ.get("AWS_REGION") or None)
-    if not local:
+    if not is_local:
         return session
     region = session.region_name or LOCAL_REGION
     if session.get_credentials():
