@@ -14,7 +14,7 @@ import boto3.session  # noqa: F401
 import pigeonhole.inference.encoders.onnx_encoder
 import pigeonhole.inference.pipeline  # noqa: F401
 from pigeonhole import wiring
-from pigeonhole.contract.messages import COMMAND, ClassifyReply, DescribeCommand, StoreLabelImagesCommand, as_reply
+from pigeonhole.contract.messages import COMMAND, ClassifyReply, DescribeCommand, ErrorReply, StoreLabelImagesCommand
 from pigeonhole.errors import InternalError, PigeonholeError
 from pigeonhole.observability import observed, observer, stack_trace
 
@@ -53,12 +53,12 @@ def _run(event: dict[str, Any], classify_services: wiring.ClassifyServices) -> C
     if isinstance(command, DescribeCommand):
         return ClassifyReply(model=classify_services.pipeline.describe())
     if isinstance(command, StoreLabelImagesCommand):
-        return ClassifyReply(kept=classify_services.label_images.store(command))
+        return ClassifyReply(stored=classify_services.label_images.store(command))
     return ClassifyReply(result=classify_services.pipeline.classify(command))
 
 
 def _to_reply(error: PigeonholeError) -> ClassifyReply:
-    return ClassifyReply(error=as_reply(error))
+    return ClassifyReply(error=ErrorReply.from_error(error))
 
 
 def _observe(reply: ClassifyReply) -> None:

@@ -86,7 +86,7 @@ class FakeClassifierClient:
         if isinstance(command, DescribeCommand):
             return ClassifyReply(model=MODEL)
         if isinstance(command, StoreLabelImagesCommand):
-            return ClassifyReply(kept=[kept_address(command, value) for value in command.values])
+            return ClassifyReply(stored=[kept_address(command, value) for value in command.values])
         return ClassifyReply(result=first_label(command))
 
 

@@ -14,7 +14,7 @@ from pigeonhole.api.answers import to_classification_response
 from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse, parse_request_as
 from pigeonhole.contract.jobs import JOBS, UNSUPPORTED, JobRequest, JobStatus, Preference
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import ClassifyCommand, Span, as_error, error_of
+from pigeonhole.contract.messages import ClassifyCommand, Span
 from pigeonhole.errors import Fault, JobFinished, Overloaded, TimedOut, from_code
 from pigeonhole.jobs.job import IdempotencyKey, Job
 from pigeonhole.jobs.read import JobReader
@@ -146,7 +146,7 @@ class ClassificationService:
         parts = self.job_reader.read_part_results(job)
         for _, results in parts:
             if results.error:
-                raise as_error(results.error)
+                raise results.error.to_error()
         found = collect(job.total, parts)
         if request.on_error == "fail" and found.errors:
             raise _first_of(found)
@@ -180,6 +180,6 @@ class DirectClassifier:
         command = ClassifyCommand(log_id=log_id, tenant_id=tenant.id, grants=tenant.grants, request=request)
         reply = self._classifier.call(command)
         if reply.result is None:
-            raise error_of(reply)
+            raise reply.to_error()
         count = len(request.dataset)
         return to_classification_response(request, collect(count, [(Span(0, count), PartResults(result=reply.result))]), log_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pigeonhole.contract.messages import DescribeCommand, ModelDescription, error_of
+from pigeonhole.contract.messages import DescribeCommand, ModelDescription
 from pigeonhole.ports import ClassifierClient
 
 
@@ -20,5 +20,5 @@ class ModelDescriber:
         """
         reply = self._classifier.call(DescribeCommand(log_id=log_id))
         if reply.model is None:
-            raise error_of(reply)
+            raise reply.to_error()
         return reply.model

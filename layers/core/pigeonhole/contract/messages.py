@@ -1,10 +1,10 @@
-"""What crosses an invocation, a queue or the event bus: versioned, validated on receipt.
+"""What crosses an invocation, a queue or the event bus: versioned, and validated by its receiver.
 
-functions/api sends a `ClassifyCommand` to functions/classify and gets a `ClassifyReply`; `DescribeCommand` asks the same
-function what it runs (deep health, GET /v1/models). A reply carries either a result or an error from errors.py, by its code.
-`ChunkMessage` goes to functions/worker by the queue; jobs/records.py has the samples and results that it stands for. When a job
-has ended, functions/notify sends a `JobEnded` to the event bus and a `WebhookMessage` to functions/webhooks. For a job of
-uploads, it also sends an `UploadClassified` for each of them.
+- functions/api sends a command to functions/classify, which returns a `ClassifyReply`.
+- functions/api, the sweeper and the worker send a `ChunkMessage` to functions/worker through `ChunkQueue`. It holds no samples:
+  jobs/records.py has the objects in S3 that hold them and their results.
+- When a job has ended, functions/notify publishes a `JobEnded` on the event bus and sends a `WebhookMessage` to
+  functions/webhooks. For a job of uploads, it also publishes an `UploadClassified` for each upload.
 """
 
 from __future__ import annotations
@@ -19,20 +19,28 @@ from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.errors import Fault, InternalError, PigeonholeError, from_code
 
 VERSION: Final = 1
-# Of what is kept for days: a field that another version of ours knows is no reason to lose a job.
-KEPT: Final = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+# Part of a reply, whose sender may be of another version: a field that this version doesn't know is ignored.
+REPLY_CONFIG: Final = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
 
 class _Message(BaseModel):
-    # An error's text never quotes the input: samples and labels stay out of the log.
+    # An error never quotes the input, because errors are logged and the input holds samples and labels.
     model_config = ConfigDict(
         extra="forbid", frozen=True, hide_input_in_errors=True, json_schema_serialization_defaults_required=True
     )
     version: Literal[1] = VERSION
 
 
+# --- between functions/api and functions/classify ---
+
+
 class S3Grant(BaseModel):
-    """Where a tenant may read on S3: keys of `bucket` that begin with `prefix` (never empty, ends with a slash)."""
+    """The objects that a tenant may read on S3.
+
+    Attributes:
+        bucket: The bucket.
+        prefix: With what their object keys begin. It is never empty, and ends with a slash.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     bucket: Annotated[str, Field(min_length=3)]
@@ -62,16 +70,22 @@ class ClassifyCommand(_Message):
 
 
 class DescribeCommand(_Message):
-    """Ask what model is loaded."""
+    """Describe the loaded model."""
 
     kind: Literal["describe"] = "describe"
     log_id: str
 
 
 class StoreLabelImagesCommand(_Message):
-    """Fetch the images of a label set, see that they can be read, and keep them. `paths`: where each is in the body."""
+    """Fetch the images of a label set, check that they can be read, and store them.
 
-    kind: Literal["keep_images"] = "keep_images"
+    Attributes:
+        grants: What the tenant may name by `s3://`.
+        values: The value of each image, as the caller sent it.
+        paths: The path of each image in the body, for its fault.
+    """
+
+    kind: Literal["store_label_images"] = "store_label_images"
     log_id: str
     tenant_id: str
     label_set: str
@@ -86,13 +100,20 @@ COMMAND: TypeAdapter[AnyCommand] = TypeAdapter(Command, config=ConfigDict(hide_i
 
 
 class ChunkResult(_Message):
-    """What became of each sample, in order. `predictions`: best first, null where `errors` says why.
+    """The results of samples, in their order.
 
-    `input_tokens`: text tokens and image patches submitted, `label_tokens` of them for labels and instruction;
-    `output_tokens`: text tokens of the predictions; `inference_ms`: milliseconds from decoded input to scores.
+    Attributes:
+        predictions: The labels of each sample, best first. None where `errors` says why.
+        scores: The scores of each sample, if the request asked for them.
+        errors: The faults of samples that couldn't be read.
+        warnings: What the caller should know about the samples.
+        input_tokens: Text tokens and image patches that were submitted.
+        label_tokens: How many of the input tokens are those of labels and instruction.
+        output_tokens: Text tokens of the predictions.
+        inference_ms: Milliseconds from decoded input to scores.
     """
 
-    model_config = KEPT
+    model_config = REPLY_CONFIG
     predictions: list[list[str] | None]
     scores: list[list[LabelScore] | None] | None = None
     errors: list[SampleFault] = []
@@ -104,7 +125,16 @@ class ChunkResult(_Message):
 
 
 class ModelDescription(_Message):
-    """A deployed model. `revision` names its weights; `calibrated`: whether a calibration of that revision is in use."""
+    """A deployed model.
+
+    Attributes:
+        revision: Identifies its weights.
+        engine: What runs it.
+        text_encoder: What compares a text with a text.
+        calibrated: Whether there is a calibration for this revision.
+        input_pixels: The side of the square to which an image is resized.
+        max_text_tokens: The length at which a text is cut.
+    """
 
     model_id: str
     revision: str
@@ -119,22 +149,44 @@ class ModelDescription(_Message):
 class ErrorReply(BaseModel):
     """An error of errors.py on its way between functions."""
 
-    model_config = KEPT
+    model_config = REPLY_CONFIG
     code: str
     message: str
     details: list[dict[str, str]] = []
 
+    @classmethod
+    def from_error(cls, error: PigeonholeError) -> ErrorReply:
+        """Convert an error that was raised here."""
+        details = [{"path": fault.path, "message": fault.message} for fault in error.details]
+        return cls(code=error.code, message=error.message, details=details)
+
+    def to_error(self) -> PigeonholeError:
+        """Return the error as the sender raised it."""
+        details = tuple(Fault(detail.get("path", ""), detail.get("message", "")) for detail in self.details)
+        return from_code(self.code, self.message, details)
+
 
 class ClassifyReply(_Message):
-    """The classify function's answer: exactly one of `result`, `model`, `kept` and `error`.
+    """What functions/classify returns: exactly one of `result`, `model`, `stored` and `error`.
 
-    `kept`: the address of each image that was to be kept, in order.
+    Attributes:
+        result: The answer to a ClassifyCommand.
+        model: The answer to a DescribeCommand.
+        stored: The answer to a StoreLabelImagesCommand: the address of each stored image, in order.
+        error: Why the command failed.
     """
 
     result: ChunkResult | None = None
     model: ModelDescription | None = None
-    kept: list[str] | None = None
+    stored: list[str] | None = None
     error: ErrorReply | None = None
+
+    def to_error(self) -> PigeonholeError:
+        """Return the error as functions/classify raised it. A reply without one is a fault of the service."""
+        return self.error.to_error() if self.error else InternalError()
+
+
+# --- on queues and the event bus ---
 
 
 class _JobMessage(_Message):
@@ -143,65 +195,59 @@ class _JobMessage(_Message):
 
 
 class ChunkMessage(_JobMessage):
-    """Work on a span of a job's samples. Ids only: the samples lie in the object that `input_key` (results.py) names."""
+    """Classify a span of a job's samples. The message holds only ids: the samples are in the job's input object."""
 
     kind: Literal["chunk"] = "chunk"
-    start: Annotated[int, Field(ge=0)]
-    stop: Annotated[int, Field(ge=1)]
+    start: Annotated[int, Field(ge=0)] = Field(description="The index of the first sample of the span.")
+    stop: Annotated[int, Field(ge=1)] = Field(description="The index after the last sample of the span.")
 
     @model_validator(mode="after")
-    def _is_not_empty(self) -> ChunkMessage:
+    def _check_not_empty(self) -> ChunkMessage:
         if self.start >= self.stop:
             raise ValueError("stop must be above start")
         return self
 
 
 class WebhookMessage(_JobMessage):
-    """Make a job's webhook's try of number `attempt`, from 1."""
+    """Make an attempt to deliver a job's webhook."""
 
     kind: Literal["webhook"] = "webhook"
-    attempt: Annotated[int, Field(ge=1)]
+    attempt: Annotated[int, Field(ge=1)] = Field(description="The number of the attempt, from 1.")
 
 
 class JobEnded(_JobMessage):
-    """The event of a job's end, for whoever has a rule on the bus. Counts are samples; times are ISO 8601, UTC.
-
-    It may come twice, if whoever sent it was lost or learned nothing of its being taken: `job_id` tells.
-    """
+    """The event that a job has ended. It may be published twice: `job_id` identifies it. Times are ISO 8601, UTC."""
 
     kind: Literal["job_ended"] = "job_ended"
     status: JobStatus
-    total: int
-    succeeded: int
-    failed: int
+    total: int = Field(description="How many samples the job has.")
+    succeeded: int = Field(description="How many samples have a result.")
+    failed: int = Field(description="How many samples have an error.")
     created_at: str
     finished_at: str
 
 
 class UploadClassified(_Message):
-    """The event of an uploaded object's result, for whoever has a rule on the bus. `labels`: the best first, none where `error`
-    says why or where the object is a .jsonl file; `score`: the best one's probability; `results_key`: the object of `bucket`
-    that says all.
+    """The event that an upload has a result. It may be published twice: `key`, `version_id` and `job_id` identify it.
 
-    It may come twice, if whoever sent it was lost or learned nothing of its being taken: `key`, `version_id` and `job_id` tell.
-    Of several of one key the one with the greatest `sequencer`, compared as text, is of the last upload.
+    Among the events of one `key`, the one with the greatest `sequencer`, compared as text, belongs to the last upload.
     """
 
     kind: Literal["upload_classified"] = "upload_classified"
     tenant_id: str
     bucket: str
-    key: str
+    key: str = Field(description="The object key of the upload.")
     version_id: str | None
     sequencer: str
     label_set: str
     label_set_version: int | None
     job_id: str | None
     status: Literal["succeeded", "failed"]
-    labels: list[str]
-    score: float | None
-    error: str | None
-    results_key: str
-    classified_at: str
+    labels: list[str] = Field(description="The labels, best first. Empty for a .jsonl file, and where `error` says why.")
+    score: float | None = Field(description="The probability of the best label.")
+    error: str | None = Field(description="The code of the error.")
+    results_key: str = Field(description="The object key, in `bucket`, of the JSON object with the whole result.")
+    classified_at: str = Field(description="When the result was stored. ISO 8601, UTC.")
 
 
 AnyEvent = JobEnded | UploadClassified
@@ -209,27 +255,15 @@ AnyEvent = JobEnded | UploadClassified
 
 @dataclass(frozen=True)
 class Span:
-    """Samples `start` to `stop`, the latter not among them."""
+    """A range of samples.
+
+    Attributes:
+        start: The index of the first sample.
+        stop: The index after the last sample.
+    """
 
     start: int
     stop: int
 
     def __len__(self) -> int:
         return max(0, self.stop - self.start)
-
-
-def as_error(reply: ErrorReply) -> PigeonholeError:
-    """The error of a reply, as it was raised on the other side."""
-    details = tuple(Fault(detail.get("path", ""), detail.get("message", "")) for detail in reply.details)
-    return from_code(reply.code, reply.message, details)
-
-
-def as_reply(error: PigeonholeError) -> ErrorReply:
-    """An error for the way between functions."""
-    details = [{"path": fault.path, "message": fault.message} for fault in error.details]
-    return ErrorReply(code=error.code, message=error.message, details=details)
-
-
-def error_of(reply: ClassifyReply) -> PigeonholeError:
-    """The error of a reply that holds no result, as it was raised on the other side."""
-    return InternalError() if reply.error is None else as_error(reply.error)

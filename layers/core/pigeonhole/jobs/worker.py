@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pigeonhole.contract.classification import Sample
-from pigeonhole.contract.messages import ChunkMessage, ChunkResult, ClassifyCommand, ErrorReply, Span, as_reply
+from pigeonhole.contract.messages import ChunkMessage, ChunkResult, ClassifyCommand, ErrorReply, Span
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.errors import Overloaded, PigeonholeError, SampleError
 from pigeonhole.jobs.assemble import JobResultsAssembler
@@ -134,7 +134,7 @@ class ChunkWorker:
                 return PartResults(result=self.pipeline.classify(command, should_continue=should_continue))
             except SampleError as error:  # of a label's image, without which no sample can be classified
                 if was_retried or not error.retryable or not should_continue():
-                    return PartResults(error=as_reply(error))
+                    return PartResults(error=ErrorReply.from_error(error))
             was_retried = True
 
     def _to_command(self, job: Job, span: Span, *, will_be_retried: bool) -> ClassifyCommand | ErrorReply:

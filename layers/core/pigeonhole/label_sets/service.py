@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pigeonhole.contract.label_sets import LabelSetRequest
 from pigeonhole.contract.labels import Label, check_label_set_name, is_label_set_name
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import StoreLabelImagesCommand, error_of
+from pigeonhole.contract.messages import StoreLabelImagesCommand
 from pigeonhole.contract.validation import invalid_request, to_faults
 from pigeonhole.errors import Fault, NotFound, Overloaded, PigeonholeError, TooLarge
 from pigeonhole.label_sets.label_set import LabelSet, Precondition, parse_image_addresses
@@ -170,9 +170,9 @@ class LabelSetService:
             paths=[f"labels.{index}.value" for index in indexes],
         )
         reply = self.classifier.call(command)
-        if reply.kept is None:
-            raise error_of(reply)
-        for index, address in zip(indexes, reply.kept, strict=True):
+        if reply.stored is None:
+            raise reply.to_error()
+        for index, address in zip(indexes, reply.stored, strict=True):
             stored[index] |= {"value": address, "key": labels[index].name}
 
     def _mark_images(self, former: Sequence[str], name: str, tenant: Tenant) -> None:
