@@ -83,7 +83,7 @@ def test_an_empty_store_finds_nothing(store: UploadResultStore) -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "fields",
     [
         {"scores": [LabelScore(label="größe", probability=0.1, similarity=-0.2)], "version_id": "v.1"},
         {"prediction": ["a", "b"], "label_set": LabelSetRef(name="pets", version=3)},
@@ -91,8 +91,8 @@ def test_an_empty_store_finds_nothing(store: UploadResultStore) -> None:
         {"prediction": None, "job_id": None, "fault": UploadFault("too_large", "it is")},
     ],
 )
-def test_a_result_is_read_as_it_was_written(store: UploadResultStore, told: dict[str, Any]) -> None:
-    kept = result(at=1_795_718_960.7918432, **told)
+def test_a_result_is_read_as_it_was_written(store: UploadResultStore, fields: dict[str, Any]) -> None:
+    kept = result(at=1_795_718_960.7918432, **fields)
 
     assert store.save(kept)
     assert store.get("acme", kept.object_key) == kept

@@ -1,4 +1,4 @@
-"""functions/ingest: S3's notifications as the queue brings them, which of them come again, and what is in the log."""
+"""functions/ingest: S3's notifications, which of them are redelivered, and what the log holds."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ S3: dict[str, Any] = NOTIFIED["Records"][0]["s3"]
 BUCKET: str = S3["bucket"]["name"]
 
 
-def told(key: str | None, *, bucket: str = BUCKET, **changes: Any) -> dict[str, Any]:
-    """A record of a notification like the sample's, of another object. `key`: as S3 writes it; a change to None removes."""
-    it = {name: value for name, value in (S3["object"] | {"key": key} | changes).items() if value is not None}
-    return NOTIFIED["Records"][0] | {"s3": S3 | {"bucket": S3["bucket"] | {"name": bucket}, "object": it}}
+def notification(key: str | None, *, bucket: str = BUCKET, **changes: Any) -> dict[str, Any]:
+    """Return a record like that of the sample event, for another object. A change to None removes a field."""
+    object_fields = {name: value for name, value in (S3["object"] | {"key": key} | changes).items() if value is not None}
+    return NOTIFIED["Records"][0] | {"s3": S3 | {"bucket": S3["bucket"] | {"name": bucket}, "object": object_fields}}
 
 
 def body(*records: dict[str, Any]) -> str:
@@ -61,7 +61,7 @@ def body(*records: dict[str, Any]) -> str:
 
 
 def event(*bodies: str) -> dict[str, Any]:
-    """The sample event with other messages in it, whose ids are their numbers."""
+    """Return the sample event with other messages, whose ids are their numbers."""
     records = [{"messageId": str(number), "receiptHandle": f"r{number}", "body": each} for number, each in enumerate(bodies)]
     return {"Records": [RECORD | each for each in records]}
 
@@ -100,7 +100,7 @@ def failed(answer: dict[str, Any]) -> list[str]:
     return [item["itemIdentifier"] for item in answer["batchItemFailures"]]
 
 
-def taken(jobs: Jobs) -> list[UploadedFile]:
+def submitted_files(jobs: Jobs) -> list[UploadedFile]:
     kept = [decode_job_input(data) for key, data in jobs.objects.objects.items() if key.startswith("inputs/")]
     return [upload for each in kept for upload in each.uploads]
 
@@ -109,17 +109,17 @@ def taken(jobs: Jobs) -> list[UploadedFile]:
 
 
 @pytest.mark.parametrize("name", ["sqs-ingest.json", "sqs-ingest-test.json"])
-def test_the_samples_are_whole_messages(name: str) -> None:
+def test_the_sample_events_are_complete_messages(name: str) -> None:
     (record,) = sample(name)["Records"]
 
     assert hashlib.md5(record["body"].encode()).hexdigest() == record["md5OfBody"]
     assert record.keys() == sample("sqs-chunk.json")["Records"][0].keys()
 
 
-def test_the_samples_file_is_taken(jobs: Jobs, ingest: ModuleType, log: io.StringIO) -> None:
+def test_the_file_of_the_sample_event_is_ingested(jobs: Jobs, ingest: ModuleType, log: io.StringIO) -> None:
     assert failed(ingest.handler(sample("sqs-ingest.json"), Context())) == []
 
-    (upload,) = taken(jobs)
+    (upload,) = submitted_files(jobs)
     assert upload.model_dump() == {
         "key": "incoming/acme/pets/my cat.jpg",
         "version_id": "096fKKXTRTtl3on89fVO.nfljtsv6qko",
@@ -131,7 +131,7 @@ def test_the_samples_file_is_taken(jobs: Jobs, ingest: ModuleType, log: io.Strin
     assert '"uploads":1,"jobs":1,"samples":1,"refused":0' in log.getvalue()
 
 
-def test_the_message_that_s3_tries_a_queue_with_is_passed_over(jobs: Jobs, ingest: ModuleType, log: io.StringIO) -> None:
+def test_the_test_message_of_s3_is_skipped(jobs: Jobs, ingest: ModuleType, log: io.StringIO) -> None:
     assert failed(ingest.handler(sample("sqs-ingest-test.json"), Context())) == []
 
     assert jobs.store.jobs == {}
@@ -170,15 +170,15 @@ def test_the_sample_of_the_event_is_of_the_samples_file_and_in_form() -> None:
     ],
 )
 def test_a_key_is_decoded_as_s3_wrote_it(jobs: Jobs, ingest: ModuleType, written: str, key: str) -> None:
-    ingest.handler(event(body(told(f"incoming/acme/pets/{written}"))), Context())
+    ingest.handler(event(body(notification(f"incoming/acme/pets/{written}"))), Context())
 
-    assert [upload.key for upload in taken(jobs)] == [f"incoming/acme/pets/{key}"]
+    assert [upload.key for upload in submitted_files(jobs)] == [f"incoming/acme/pets/{key}"]
 
 
-def test_a_bucket_without_versions_tells_none(jobs: Jobs, ingest: ModuleType) -> None:
-    ingest.handler(event(body(told("incoming/acme/pets/1", versionId=None))), Context())
+def test_a_bucket_without_versions_gives_no_version_id(jobs: Jobs, ingest: ModuleType) -> None:
+    ingest.handler(event(body(notification("incoming/acme/pets/1", versionId=None))), Context())
 
-    assert [upload.version_id for upload in taken(jobs)] == [None]
+    assert [upload.version_id for upload in submitted_files(jobs)] == [None]
 
 
 SECRET = "incoming/acme/pets/a-secret.jpg"
@@ -190,65 +190,65 @@ SECRET = "incoming/acme/pets/a-secret.jpg"
         *("", "no json a-secret", "[]", '"a-secret"', "null", "7", "{}", '{"Records": 7}', '{"Records": ["a-secret"]}'),
         '{"Event": "a-secret"}',
         body({"a-secret": 1}),
-        body(told(SECRET, bucket="another-bucket")),
-        body(told(SECRET + "%FF")),
-        body(told("")),
-        body(told(SECRET, sequencer=None)),
-        body(told(SECRET, sequencer="a-secret")),
-        body(told(SECRET, size=None)),
-        body(told(SECRET, size=-1)),
-        body(told(None)),
+        body(notification(SECRET, bucket="another-bucket")),
+        body(notification(SECRET + "%FF")),
+        body(notification("")),
+        body(notification(SECRET, sequencer=None)),
+        body(notification(SECRET, sequencer="a-secret")),
+        body(notification(SECRET, size=None)),
+        body(notification(SECRET, size=-1)),
+        body(notification(None)),
     ],
 )
 def test_a_notification_that_cannot_be_read_is_dropped_and_logged_without_its_text(
     jobs: Jobs, ingest: ModuleType, log: io.StringIO, unreadable: str
 ) -> None:
-    answer = ingest.handler(event(body(told("incoming/acme/pets/1")), unreadable), Context())
+    answer = ingest.handler(event(body(notification("incoming/acme/pets/1")), unreadable), Context())
 
     assert failed(answer) == []
     assert log.getvalue().count("can't be read") == 1
     assert '"message_id":"1"' in log.getvalue()
     assert "a-secret" not in log.getvalue()
-    assert [upload.key for upload in taken(jobs)] == ["incoming/acme/pets/1"], "the other one is taken"
+    assert [upload.key for upload in submitted_files(jobs)] == ["incoming/acme/pets/1"], "the other upload is ingested"
 
 
-# --- come again --------------------------------------------------------------------------------------------------------------
+# --- redelivery --------------------------------------------------------------------------------------------------------------
 
 
 def broken(jobs: Jobs, tenant_id: str, error: Exception) -> None:
-    """One tenant's record can't be read."""
+    """Let lookups of one tenant fail."""
     real: Callable[[str], Any] = jobs.tenants.get_tenant
 
-    def tenant(asked: str) -> Any:
-        if asked == tenant_id:
+    def get_tenant(wanted_id: str) -> Any:
+        if wanted_id == tenant_id:
             raise error
-        return real(asked)
+        return real(wanted_id)
 
-    jobs.tenants.get_tenant = tenant
+    jobs.tenants.get_tenant = get_tenant
 
 
 @pytest.mark.parametrize("error", [Overloaded(), RuntimeError("a-secret")])
-def test_the_messages_of_files_that_could_not_be_taken_come_again_and_no_others(
+def test_only_the_messages_of_failed_uploads_are_redelivered(
     jobs: Jobs, ingest: ModuleType, log: io.StringIO, error: Exception
 ) -> None:
     broken(jobs, "zeta", error)
-    of_acme, of_zeta = (told(f"incoming/{tenant}/pets/a-secret.jpg") for tenant in ("acme", "zeta"))
-    newer = told("incoming/acme/pets/a-secret.jpg", sequencer="1055AED6DCD90281E5")
+    of_acme, of_zeta = (notification(f"incoming/{tenant}/pets/a-secret.jpg") for tenant in ("acme", "zeta"))
+    newer = notification("incoming/acme/pets/a-secret.jpg", sequencer="1055AED6DCD90281E5")
     bodies = [body(of_acme), body(of_zeta), body(newer, of_zeta), body(), "unreadable", body(newer)]
 
     answer = ingest.handler(event(*bodies), Context())
 
     assert failed(answer) == ["1", "2"]
-    assert [upload.sequencer for upload in taken(jobs)] == ["1055AED6DCD90281E5"]
+    assert [upload.sequencer for upload in submitted_files(jobs)] == ["1055AED6DCD90281E5"]
     assert jobs.queue.put_off == [("r1", RETRY_S), ("r2", RETRY_S)]
     assert '"redelivered":2' in log.getvalue()
     assert type(error).__name__ in log.getvalue()
     assert "a-secret" not in log.getvalue()
 
 
-def test_what_comes_again_waits_longer_each_time(jobs: Jobs, ingest: ModuleType) -> None:
+def test_redelivery_waits_longer_each_time(jobs: Jobs, ingest: ModuleType) -> None:
     broken(jobs, "acme", Overloaded())
-    (record,) = event(body(told("incoming/acme/pets/1")))["Records"]
+    (record,) = event(body(notification("incoming/acme/pets/1")))["Records"]
     for tries in range(1, ingest.TRIES + 1):
         attributes = record["attributes"] | {"ApproximateReceiveCount": str(tries)}
         ingest.handler({"Records": [record | {"attributes": attributes}]}, Context())
@@ -259,7 +259,7 @@ def test_what_comes_again_waits_longer_each_time(jobs: Jobs, ingest: ModuleType)
     assert queue["RedrivePolicy"]["maxReceiveCount"] == ingest.TRIES
 
 
-def test_what_could_not_be_put_off_comes_again_all_the_same(jobs: Jobs, ingest: ModuleType) -> None:
+def test_a_message_that_could_not_be_delayed_is_redelivered_all_the_same(jobs: Jobs, ingest: ModuleType) -> None:
     broken(jobs, "acme", Overloaded())
 
     def busy(*_: object) -> None:
@@ -267,31 +267,31 @@ def test_what_could_not_be_put_off_comes_again_all_the_same(jobs: Jobs, ingest: 
 
     jobs.queue.retry_in = busy
 
-    assert failed(ingest.handler(event(body(told("incoming/acme/pets/1"))), Context())) == ["0"]
+    assert failed(ingest.handler(event(body(notification("incoming/acme/pets/1"))), Context())) == ["0"]
 
 
-def test_what_there_is_no_time_for_comes_again(jobs: Jobs, ingest: ModuleType, log: io.StringIO) -> None:
+def test_a_message_for_which_there_is_no_time_is_redelivered(jobs: Jobs, ingest: ModuleType, log: io.StringIO) -> None:
     context = Context()
     context.left_ms = 1_000
 
-    answer = ingest.handler(event(body(told("incoming/acme/pets/1")), body(told("a-stray"))), context)
+    answer = ingest.handler(event(body(notification("incoming/acme/pets/1")), body(notification("a-stray"))), context)
 
     assert failed(answer) == ["0"]
-    assert (jobs.store.jobs, taken(jobs)) == ({}, [])
-    assert "could not be taken" not in log.getvalue()
+    assert (jobs.store.jobs, submitted_files(jobs)) == ({}, [])
+    assert "could not be ingested" not in log.getvalue()
 
 
-def test_a_batch_of_which_all_fails_is_answered_and_not_raised(jobs: Jobs, ingest: ModuleType) -> None:
+def test_a_batch_that_fails_completely_is_answered_and_not_raised(jobs: Jobs, ingest: ModuleType) -> None:
     broken(jobs, "acme", Overloaded())
-    bodies = [body(told(f"incoming/acme/pets/{number}")) for number in range(3)]
+    bodies = [body(notification(f"incoming/acme/pets/{number}")) for number in range(3)]
 
     assert failed(ingest.handler(event(*bodies), Context())) == ["0", "1", "2"]
 
 
-# --- seen --------------------------------------------------------------------------------------------------------------------
+# --- logs and metrics --------------------------------------------------------------------------------------------------------
 
 
-def test_what_callers_send_is_in_no_log_and_every_file_is_counted(
+def test_no_log_holds_what_callers_send_and_every_file_is_counted(
     jobs: Jobs, ingest: ModuleType, log: io.StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
     jobs.uploaded.versions["incoming/acme/pets/a-secret.txt", "v"] = b"a-secret text"
@@ -299,7 +299,7 @@ def test_what_callers_send_is_in_no_log_and_every_file_is_counted(
     names = ["acme/pets/a-secret.jpg", "acme/pets/a-secret.txt", "acme/pets/a-secret.jsonl", "acme/a-secret/1.jpg"]
     strays = ["a-secret/pets/1.jpg", "a-secret"]
 
-    ingest.handler(event(*(body(told(f"incoming/{it}", versionId="v", size=9)) for it in (*names, *strays))), Context())
+    ingest.handler(event(*(body(notification(f"incoming/{it}", versionId="v", size=9)) for it in (*names, *strays))), Context())
 
     printed = capsys.readouterr().out
     assert "a-secret" not in log.getvalue() + printed
@@ -313,13 +313,13 @@ def test_what_callers_send_is_in_no_log_and_every_file_is_counted(
     }
 
 
-def test_notify_tells_and_counts_the_results_of_what_was_taken(
+def test_notify_publishes_and_counts_the_results_of_ingested_files(
     jobs: Jobs, ingest: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log = io.StringIO()
     monkeypatch.setattr(observer("notify").logger.registered_handler, "stream", log)
     monkeypatch.setattr(wiring, "job_end_notifier", lambda settings: jobs.notifier)
-    ingest.handler(event(body(told(SECRET)), body(told("incoming/acme/pets/2.jpg"))), Context())
+    ingest.handler(event(body(notification(SECRET)), body(notification("incoming/acme/pets/2.jpg"))), Context())
     jobs.work()
     (record,) = sample("stream-ended-job.json")["Records"]
     (job,) = jobs.store.jobs.values()

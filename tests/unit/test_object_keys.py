@@ -24,7 +24,7 @@ KEY = "incoming/acme/pets/cat.jpg"
         ("incoming/acme//cat.jpg", UploadLocation("acme", "")),
     ],
 )
-def test_a_file_is_of_the_tenant_and_the_set_that_its_folders_name(key: str, place: UploadLocation) -> None:
+def test_the_folders_of_a_file_name_its_tenant_and_label_set(key: str, place: UploadLocation) -> None:
     assert UploadLocation.parse(key) == place
 
 
@@ -38,19 +38,19 @@ def test_a_file_is_of_the_tenant_and_the_set_that_its_folders_name(key: str, pla
         *("uploads/acme/pets/cat.jpg", "results/acme/pets/cat.jpg", "Incoming/acme/pets/cat.jpg", "incoming2/acme/pets/cat"),
     ],
 )
-def test_a_folder_and_what_lies_elsewhere_is_no_file_of_a_tenants(key: str) -> None:
+def test_a_folder_and_a_key_elsewhere_are_no_tenants_file(key: str) -> None:
     assert UploadLocation.parse(key) is None
 
 
 @given(st.text(alphabet="incomg/acets.ü\n", max_size=30))
-def test_a_place_is_part_of_its_key(rest: str) -> None:
+def test_a_location_is_part_of_its_key(rest: str) -> None:
     key = "incoming/" + rest
     if place := UploadLocation.parse(key):
         assert key.startswith(f"incoming/{place.tenant_id}/{place.label_set}")
         assert place.tenant_id
 
 
-def test_a_tenant_may_name_what_lies_in_its_folder() -> None:
+def test_a_grant_covers_the_tenants_folder() -> None:
     grant = incoming_grant("acme", "uploads")
 
     assert grant.bucket == "uploads"
@@ -58,7 +58,7 @@ def test_a_tenant_may_name_what_lies_in_its_folder() -> None:
     assert not "incoming/acme-2/pets/cat.jpg".startswith(grant.prefix)
 
 
-def test_a_result_lies_where_its_file_does_under_another_prefix() -> None:
+def test_the_key_of_a_result_differs_from_its_files_key_by_the_prefix() -> None:
     assert upload_result_key(KEY) == "results/acme/pets/cat.jpg.json"
     assert upload_result_key("incoming/acme/pets/2026/猫") == "results/acme/pets/2026/猫.json"
 
@@ -73,7 +73,7 @@ LONG_KEYS = [
 
 
 @pytest.mark.parametrize("key", LONG_KEYS)
-def test_a_result_of_the_longest_key_has_a_key_that_s3_takes(key: str) -> None:
+def test_the_result_of_the_longest_key_has_a_key_that_s3_takes(key: str) -> None:
     assert len(key.encode()) in (MAX_KEY_BYTES - 1, MAX_KEY_BYTES)
 
     made = upload_result_key(key)
@@ -82,7 +82,7 @@ def test_a_result_of_the_longest_key_has_a_key_that_s3_takes(key: str) -> None:
     assert made != upload_result_key(key[:-1] + "y")
 
 
-def test_a_long_keys_result_stays_with_its_tenant() -> None:
+def test_the_result_of_a_long_key_stays_in_the_tenants_folder() -> None:
     assert upload_result_key(LONG_KEYS[0]).startswith("results/acme/pets/")
     assert upload_result_key(LONG_KEYS[2]).startswith("results/acme/")
 
@@ -91,7 +91,7 @@ def test_a_long_keys_result_stays_with_its_tenant() -> None:
     st.lists(st.text(alphabet="ab/.ü猫", max_size=12).map(lambda end: end * 40), min_size=2, max_size=2, unique=True),
     st.sampled_from(["incoming/acme/pets/", "incoming/acme/", "incoming/", ""]),
 )
-def test_no_two_files_share_a_result_and_none_is_taken_for_a_file(ends: list[str], prefix: str) -> None:
+def test_results_have_keys_of_their_own_that_are_no_files(ends: list[str], prefix: str) -> None:
     one, other = (upload_result_key(prefix + end) for end in ends)
 
     assert one != other

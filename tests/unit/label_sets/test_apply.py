@@ -21,7 +21,7 @@ def put(jobs: Jobs, body: object = WORDS, name: str = "pets", **more: Any) -> An
     return jobs.sets.put(body, name, tenant=ACME, log_id="log-1", **more)
 
 
-def test_a_request_gets_the_sets_labels_and_options_and_its_own_prevail() -> None:
+def test_a_request_gets_labels_and_options_of_the_set_and_its_own_prevail() -> None:
     jobs = Jobs()
     put(jobs, WORDS | {"threshold": 0.5, "multiple_labels": True, "instruction": "numbers", "prompt_templates": ["a {}"]})
     own = {"threshold": 0.75, "task": "own", "prompt_template": "b {}"}
@@ -40,7 +40,7 @@ def test_a_request_gets_the_sets_labels_and_options_and_its_own_prevail() -> Non
         ({"label_set": "No Name"}, "must be 1 to 64"),
     ],
 )
-def test_a_set_that_cannot_be_used_is_told_with_all_other_faults(more: dict[str, Any], said: str) -> None:
+def test_a_label_set_that_cannot_be_used_is_reported_with_all_other_faults(more: dict[str, Any], said: str) -> None:
     jobs = Jobs()
     put(jobs)
     service = jobs.classification()
@@ -53,11 +53,11 @@ def test_a_set_that_cannot_be_used_is_told_with_all_other_faults(more: dict[str,
 
 
 @pytest.mark.parametrize("body", [None, [], "x", {}, {"label_set": None}, {"label_set": 5}, {"label_set": "No Name"}])
-def test_what_names_no_set_is_left_to_validation(body: object) -> None:
+def test_a_body_without_a_valid_label_set_is_left_to_validation(body: object) -> None:
     assert Jobs().label_set_applier.apply(body, ACME) == AppliedLabelSet(body)
 
 
-def test_a_job_says_which_version_of_the_set_it_was_made_with() -> None:
+def test_a_job_records_the_version_of_its_label_set() -> None:
     jobs = Jobs()
     put(jobs)
     service = jobs.classification()
@@ -70,7 +70,7 @@ def test_a_job_says_which_version_of_the_set_it_was_made_with() -> None:
     assert (shown.job.label_set, shown.predictions) == (LabelSetRef(name="pets", version=1), ["even", "odd"])
 
 
-def test_a_job_that_was_taken_is_given_again_though_its_set_has_gone() -> None:
+def test_an_idempotent_replay_returns_the_job_though_its_label_set_was_deleted() -> None:
     jobs = Jobs()
     put(jobs)
     service = jobs.classification()
@@ -86,7 +86,7 @@ def test_a_job_that_was_taken_is_given_again_though_its_set_has_gone() -> None:
         )
 
 
-def test_a_redriven_job_is_of_the_same_version_of_the_set() -> None:
+def test_a_redriven_job_keeps_the_version_of_the_label_set() -> None:
     jobs = Jobs()
     put(jobs)
     service = jobs.classification()

@@ -26,7 +26,7 @@ def put(jobs: Jobs, body: object = WORDS, name: str = "pets", **more: Any) -> An
     return jobs.sets.put(body, name, tenant=ACME, log_id="log-1", **more)
 
 
-def test_a_set_is_kept_and_read_as_it_was_sent() -> None:
+def test_a_label_set_is_stored_and_read_as_it_was_sent() -> None:
     jobs = Jobs()
     body = WORDS | {"multiple_labels": True, "threshold": 0.5, "task": "numbers", "prompt_template": "a {}", "unknown": 1}
 
@@ -45,7 +45,7 @@ def test_a_set_is_kept_and_read_as_it_was_sent() -> None:
     assert shown["labels"] == WORDS["labels"]
 
 
-def test_each_change_is_a_version_more_also_after_a_removal() -> None:
+def test_each_change_adds_a_version_even_after_a_deletion() -> None:
     jobs = Jobs()
     put(jobs)
     jobs.now += 10
@@ -56,14 +56,14 @@ def test_each_change_is_a_version_more_also_after_a_removal() -> None:
     assert put(jobs).version == 3
 
 
-def test_a_set_has_the_faults_of_a_request_all_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     with pytest.raises(InvalidRequest) as refused:
         put(Jobs(), {"labels": [{"type": "text", "value": ""}], "threshold": 2}, name="No Name")
 
     assert [fault.path for fault in refused.value.details] == ["name", "labels.0.value", "threshold"]
 
 
-def test_an_image_whose_value_could_be_no_name_needs_one() -> None:
+def test_an_image_whose_value_cannot_be_a_name_needs_a_key() -> None:
     inline = {"type": "image", "value": "DATA:image/png;base64,AAAA"}
     signed = {"type": "image", "value": "https://example.com/cat.jpg?" + "x" * 900}
 
@@ -80,7 +80,7 @@ def test_a_text_is_no_image_whatever_it_begins_with() -> None:
     assert put(Jobs(), {"labels": labels}).options["labels"] == labels
 
 
-def test_what_a_set_may_hold_is_what_a_request_with_it_may() -> None:
+def test_a_stored_label_set_is_valid_in_a_request_and_can_be_put_again() -> None:
     """Whatever is put can be used, and put again as it is read."""
     jobs = Jobs()
     made = put(jobs, {"labels": [CAT | {"value": "https://example.com/" + "x" * 490}, DOG]})
@@ -91,7 +91,7 @@ def test_what_a_set_may_hold_is_what_a_request_with_it_may() -> None:
     assert [label["key"] for label in again.options["labels"]] == [label["key"] for label in made.options["labels"]]
 
 
-def test_a_set_that_is_too_large_for_the_table_is_refused_before_an_image_is_kept() -> None:
+def test_a_label_set_too_large_for_the_table_is_refused_before_an_image_is_stored() -> None:
     jobs = Jobs()
     labels = [CAT, *({"type": "text", "value": chr(0x1F600) * 500 + str(n), "key": n} for n in range(23))]
     templates = [chr(0x1F600) * 500 + "{}" + str(n) for n in range(16)]
@@ -105,7 +105,7 @@ def test_a_set_that_is_too_large_for_the_table_is_refused_before_an_image_is_kep
     assert jobs.classifier.commands == []
 
 
-def test_a_tenant_keeps_so_many_sets_and_no_more() -> None:
+def test_the_number_of_label_sets_of_a_tenant_is_limited() -> None:
     jobs = Jobs()
     few = replace(jobs.sets, limits=RequestLimits(max_label_sets=2))
     for name in ("a", "b"):
@@ -120,7 +120,7 @@ def test_a_tenant_keeps_so_many_sets_and_no_more() -> None:
     assert few.put(WORDS, "c", tenant=ACME, log_id="l").version == 1
 
 
-def test_images_are_kept_and_named_as_before() -> None:
+def test_images_are_stored_and_keep_their_names() -> None:
     jobs = Jobs()
 
     made = put(jobs, {"labels": [CAT, DOG, {"type": "text", "value": "bird"}]})
@@ -136,7 +136,7 @@ def test_images_are_kept_and_named_as_before() -> None:
     ]
 
 
-def test_a_set_with_an_image_that_cannot_be_had_is_not_kept() -> None:
+def test_a_label_set_with_an_unfetchable_image_is_not_stored() -> None:
     jobs = Jobs()
     put(jobs)
     details = [{"path": "labels.0.value", "message": "404"}]
@@ -149,7 +149,7 @@ def test_a_set_with_an_image_that_cannot_be_had_is_not_kept() -> None:
     assert jobs.sets.get(ACME, "pets").version == 1
 
 
-def test_images_that_only_the_version_before_had_are_let_go_of() -> None:
+def test_images_of_only_the_previous_version_are_marked_unused() -> None:
     jobs = Jobs()
     first = put(jobs, {"labels": [CAT, DOG]})
     cat, dog = (address.removeprefix("s3://jobs/") for address in first.image_addresses)
@@ -160,7 +160,7 @@ def test_images_that_only_the_version_before_had_are_let_go_of() -> None:
     assert jobs.objects.unused == [cat, dog]
 
 
-def test_an_image_that_another_change_wants_again_is_held_on_to() -> None:
+def test_an_image_that_a_concurrent_change_needs_is_marked_used() -> None:
     jobs = Jobs()
     put(jobs, {"labels": [CAT, DOG]})
     real = jobs.objects.mark_unused
@@ -177,7 +177,7 @@ def test_an_image_that_another_change_wants_again_is_held_on_to() -> None:
     assert jobs.objects.unused == []
 
 
-def test_a_condition_that_does_not_hold_changes_nothing() -> None:
+def test_a_failed_precondition_changes_nothing() -> None:
     jobs = Jobs()
     stale = Precondition(frozenset({'"1"'}))
     with pytest.raises(PreconditionFailed):
@@ -194,7 +194,7 @@ def test_a_condition_that_does_not_hold_changes_nothing() -> None:
     jobs.sets.delete(ACME, "pets", Precondition(frozenset({"*"})))
 
 
-def test_of_two_who_change_a_set_at_once_each_makes_a_version_unless_it_minds() -> None:
+def test_concurrent_changes_each_create_a_version_unless_a_precondition_fails() -> None:
     jobs = Jobs()
     put(jobs)
 
@@ -213,7 +213,7 @@ def test_of_two_who_change_a_set_at_once_each_makes_a_version_unless_it_minds() 
     assert jobs.sets.get(ACME, "pets").version == 5
 
 
-def test_a_set_that_others_change_all_the_time_is_told_as_busy() -> None:
+def test_a_label_set_under_constant_change_is_overloaded() -> None:
     jobs = Jobs()
     put(jobs)
     jobs.label_sets.save = lambda *_: False
@@ -223,7 +223,7 @@ def test_a_set_that_others_change_all_the_time_is_told_as_busy() -> None:
 
 
 @pytest.mark.parametrize("trouble", ["overtaken", "busy"])
-def test_images_of_a_put_that_failed_are_let_go_of_but_for_those_that_the_set_has(trouble: str) -> None:
+def test_images_of_a_failed_put_are_marked_unused_except_those_of_the_stored_set(trouble: str) -> None:
     jobs = Jobs()
     (cat,) = put(jobs, {"labels": [CAT, {"type": "text", "value": "bird"}]}).image_addresses
 
@@ -243,7 +243,7 @@ def test_images_of_a_put_that_failed_are_let_go_of_but_for_those_that_the_set_ha
     assert jobs.sets.get(ACME, "pets").image_addresses == [cat]
 
 
-def test_a_change_that_is_made_is_told_so_though_the_bucket_is_busy() -> None:
+def test_a_change_succeeds_though_the_bucket_is_too_busy_for_marks() -> None:
     jobs = Jobs()
     put(jobs, {"labels": [CAT, DOG]})
 
@@ -256,7 +256,7 @@ def test_a_change_that_is_made_is_told_so_though_the_bucket_is_busy() -> None:
     assert jobs.label_sets.sets == {}
 
 
-def test_a_tenant_has_no_set_of_another() -> None:
+def test_a_tenant_cannot_access_the_label_set_of_another() -> None:
     jobs = Jobs()
     put(jobs)
 

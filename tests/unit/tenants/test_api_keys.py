@@ -88,13 +88,13 @@ def test_a_second_key_joins_the_tenant_and_adds_its_grants(deployment: Deploymen
     assert [key.name for key in deployment.keys.list()] == ["laptop", "server"]
 
 
-def test_no_value_of_a_key_is_kept_in_the_table(deployment: Deployment) -> None:
+def test_the_value_of_a_key_is_not_stored(deployment: Deployment) -> None:
     made = deployment.keys.create("acme", "laptop")
 
     assert made.value not in repr(deployment.store)
 
 
-def test_an_impossible_tenant_makes_nothing(deployment: Deployment) -> None:
+def test_an_impossible_tenant_id_creates_nothing(deployment: Deployment) -> None:
     with pytest.raises(ValueError, match="no tenant id"):
         deployment.keys.create("Acme & Sons", "laptop")
 
@@ -106,7 +106,7 @@ CREATING = [("registry", "create"), ("store", "add_api_key"), ("registry", "admi
 
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize(("part", "call"), CREATING[1:])
-def test_a_key_that_could_not_be_made_leaves_nothing(deployment: Deployment, part: str, call: str, after: bool) -> None:
+def test_a_failed_creation_leaves_nothing(deployment: Deployment, part: str, call: str, after: bool) -> None:
     deployment.fail(getattr(deployment, part), call, after=after)
 
     with pytest.raises(OSError, match=f"{call} failed"):
@@ -125,7 +125,7 @@ def test_an_interrupt_leaves_nothing_either(deployment: Deployment, part: str, c
     assert deployment.is_empty()
 
 
-def test_a_gateway_that_makes_no_key_leaves_nothing(deployment: Deployment) -> None:
+def test_a_gateway_that_creates_no_key_leaves_nothing(deployment: Deployment) -> None:
     deployment.fail(deployment.registry, "create")
 
     with pytest.raises(OSError, match="create failed"):
@@ -145,7 +145,7 @@ def test_a_failure_leaves_the_tenant_and_its_other_key_alone(deployment: Deploym
     assert [key.name for key in deployment.keys.list()] == ["laptop"]
 
 
-def test_two_keys_made_at_once_lose_no_grant(deployment: Deployment) -> None:
+def test_two_keys_created_at_once_lose_no_grant(deployment: Deployment) -> None:
     others: list[NewApiKey] = []
     deployment.meanwhile("create", lambda: others.append(deployment.keys.create("acme", "other", [OTHER])))
 
@@ -160,7 +160,7 @@ def test_two_keys_made_at_once_lose_no_grant(deployment: Deployment) -> None:
     assert deployment.store.tenants["acme"].grants == (OTHER, GRANT)
 
 
-def test_what_is_taken_back_leaves_the_tenant_of_a_key_that_was_made_meanwhile(deployment: Deployment) -> None:
+def test_undoing_leaves_the_tenant_of_a_key_that_was_created_meanwhile(deployment: Deployment) -> None:
     others: list[NewApiKey] = []
 
     def create_and_fail() -> None:
@@ -175,7 +175,7 @@ def test_what_is_taken_back_leaves_the_tenant_of_a_key_that_was_made_meanwhile(d
     assert [key.name for key in deployment.keys.list()] == ["other"]
 
 
-def test_where_the_gateway_keeps_the_key_the_record_stays_so_that_it_can_be_revoked(deployment: Deployment) -> None:
+def test_the_record_stays_while_the_gateway_has_the_key_so_that_it_can_be_revoked(deployment: Deployment) -> None:
     deployment.fail(deployment.registry, "admit", after=True)
     delete = deployment.registry.delete
     deployment.fail(deployment.registry, "delete")
@@ -246,7 +246,7 @@ def test_a_rotated_key_is_replaced_at_once(deployment: Deployment) -> None:
     assert (new.record.tenant_id, new.record.name) == ("acme", "laptop")
 
 
-def test_a_rotated_key_may_have_a_time_of_grace(deployment: Deployment) -> None:
+def test_a_rotated_key_may_have_a_grace_period(deployment: Deployment) -> None:
     old = deployment.keys.create("acme", "laptop")
     new, end_old = deployment.keys.rotate("key1", grace_s=60)
 
@@ -274,13 +274,11 @@ def test_a_rotation_that_fails_leaves_the_old_key_working(deployment: Deployment
     assert deployment.works(old.value)
 
 
-@pytest.mark.parametrize("call", [lambda keys: keys.revoke("nobody's"), lambda keys: keys.rotate("nobody's")])
-def test_a_key_that_is_not_of_this_deployment_is_left_alone(
-    deployment: Deployment, call: Callable[[ApiKeyManager], object]
-) -> None:
-    deployment.registry.values["nobody's"] = "another application's key"
+@pytest.mark.parametrize("call", [lambda keys: keys.revoke("foreign"), lambda keys: keys.rotate("foreign")])
+def test_a_key_of_another_application_is_not_touched(deployment: Deployment, call: Callable[[ApiKeyManager], object]) -> None:
+    deployment.registry.values["foreign"] = "another application's key"
 
-    with pytest.raises(NotFound, match="nobody's"):
+    with pytest.raises(NotFound, match="foreign"):
         call(deployment.keys)
 
-    assert "nobody's" in deployment.registry.values
+    assert "foreign" in deployment.registry.values

@@ -49,7 +49,7 @@ def test_an_ended_key_is_refused() -> None:
         Authenticator(store=store_with("k1", ends_at=1_000), clock=clock).authenticate("k1")
 
 
-def test_a_key_that_was_found_is_not_looked_up_again_for_a_minute() -> None:
+def test_a_found_key_is_remembered_for_a_minute() -> None:
     store, clock = store_with("k1"), Clock()
     authenticate = Authenticator(store=store, clock=clock)
     for clock.now in (1_000.0, 1_030.0, 1_059.9):
@@ -82,7 +82,7 @@ def test_a_remembered_key_ends_when_its_record_says_so() -> None:
         authenticate.authenticate("k1")
 
 
-def test_a_wrong_key_is_looked_up_each_time_so_that_it_works_once_it_is_made() -> None:
+def test_an_unknown_key_is_looked_up_each_time_so_that_it_works_once_created() -> None:
     store = FakeTenantStore()
     authenticate = Authenticator(store=store)
     with pytest.raises(InvalidApiKey):

@@ -31,7 +31,7 @@ def make(forms: FakeUploadForms, **limits: int) -> UploadFormCreator:
     )
 
 
-def test_a_form_is_of_the_tenants_prefix_and_says_what_it_takes() -> None:
+def test_a_form_has_a_key_of_the_tenants_folder_and_states_its_limits() -> None:
     forms = FakeUploadForms()
 
     made = make(forms).create({"content_type": "image/png", "size": 5, "filename": "shelf 7/ü.png"}, ACME)
@@ -59,7 +59,7 @@ def test_without_a_size_a_form_takes_up_to_the_limit() -> None:
     assert forms.asked[0][2:4] == (1, 50)
 
 
-def test_no_two_forms_are_of_one_key_nor_two_tenants_of_one_prefix() -> None:
+def test_each_form_has_its_own_key_and_each_tenant_its_own_folder() -> None:
     forms = FakeUploadForms()
     for tenant in (ACME, ACME, ZETA):
         make(forms).create({"content_type": "image/jpeg", "filename": "../../zeta/x"}, tenant)
@@ -91,7 +91,7 @@ def test_no_two_forms_are_of_one_key_nor_two_tenants_of_one_prefix() -> None:
         (None, ""),
     ],
 )
-def test_what_could_not_be_classified_is_refused(body: object, path: str) -> None:
+def test_a_request_for_a_file_that_cannot_be_classified_is_refused(body: object, path: str) -> None:
     forms = FakeUploadForms()
     with pytest.raises(InvalidRequest) as refused:
         make(forms, max_upload_bytes=100, max_body_bytes=50, max_text_chars=10).create(body, ACME)
@@ -103,7 +103,7 @@ def test_what_could_not_be_classified_is_refused(body: object, path: str) -> Non
 # --- for a label set ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_file_for_a_label_set_lies_where_it_is_classified() -> None:
+def test_the_form_of_a_label_set_has_a_key_under_incoming() -> None:
     forms = FakeUploadForms()
 
     made = make(forms).create({"content_type": "image/png", "label_set": "pets", "filename": "shelf/7.png"}, ACME)
@@ -115,7 +115,7 @@ def test_a_file_for_a_label_set_lies_where_it_is_classified() -> None:
     assert (made.object_key, made.bucket) == (key, "bucket")
 
 
-def test_a_set_of_another_tenant_is_none() -> None:
+def test_another_tenants_label_set_is_unknown() -> None:
     forms = FakeUploadForms()
 
     with pytest.raises(InvalidRequest, match="there is none called 'pets'"):
@@ -139,7 +139,7 @@ def test_a_set_of_another_tenant_is_none() -> None:
         ("application/octet-stream", "cat.jpg", "-cat.jpg", FileKind.IMAGE),
     ],
 )
-def test_a_file_is_read_as_what_it_was_said_to_be_whatever_its_name(
+def test_a_file_is_read_by_its_content_type_whatever_its_name(
     content_type: str, filename: str | None, ending: str, kind: FileKind
 ) -> None:
     forms = FakeUploadForms()

@@ -1,4 +1,4 @@
-"""Dropped files become jobs, a few for each batch of a tenant's label set; what can't be taken says why; nothing is lost."""
+"""Uploads become a few jobs for each label set. A file that can't be classified gets a fault. Nothing is lost."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ LINES = b'{"type": "text", "value": "1"}\n\n{"type": "text", "value": "2"}\r\n'
 
 
 def by_name(command: ClassifyCommand, **_: Any) -> ChunkResult:
-    """Whatever has an odd digit for its last one is odd."""
+    """Classify by the last digit: odd or even."""
     last = [[digit for digit in "0" + sample.value if digit.isdecimal()][-1] for sample in command.request.dataset]
     predictions: list[list[str] | None] = [[("even", "odd")[int(digit) % 2]] for digit in last]
     return ChunkResult(predictions=predictions, input_tokens=1, output_tokens=1, inference_ms=1)
 
 
-def made(*tenants: Tenant, **more: Any) -> Jobs:
-    """Services with a label set called `numbers` of each tenant."""
+def create_jobs(*tenants: Tenant, **more: Any) -> Jobs:
+    """Create services, and a label set called `numbers` for each tenant."""
     jobs = Jobs(run=by_name, **more)
     for tenant in tenants or (ACME,):
         jobs.tenants.tenants[tenant.id] = tenant
@@ -47,20 +47,22 @@ def made(*tenants: Tenant, **more: Any) -> Jobs:
     return jobs
 
 
-def drop(jobs: Jobs, name: str, data: bytes = b"12345", *, sequencer: str = "1", folder: str = "acme/numbers") -> UploadedFile:
-    """Put a file where it is read, and tell of it as S3 does."""
+def upload_file(
+    jobs: Jobs, name: str, data: bytes = b"12345", *, sequencer: str = "1", folder: str = "acme/numbers"
+) -> UploadedFile:
+    """Store a file in the upload bucket. Return what S3's notification reports."""
     key, version_id = f"incoming/{folder}/{name}", f"v{sequencer}"
     jobs.uploaded.versions[key, version_id] = jobs.uploaded.objects[key] = data
     jobs.tags.tags[key, version_id] = {}
     return UploadedFile(key=key, version_id=version_id, sequencer=sequencer, size=len(data))
 
 
-def take(jobs: Jobs, *uploads: UploadedFile) -> IngestSummary:
+def ingest(jobs: Jobs, *uploads: UploadedFile) -> IngestSummary:
     return jobs.ingester.ingest(uploads, log_id="log-1")
 
 
-def taken(jobs: Jobs) -> list[tuple[Job, JobInput]]:
-    """The jobs there are, and what they work on, by their first files."""
+def created_jobs(jobs: Jobs) -> list[tuple[Job, JobInput]]:
+    """Return all jobs with their inputs, by the keys of their first files."""
     data = [(job, jobs.objects.objects[job_input_key(job.tenant_id, job.id)]) for job in jobs.store.jobs.values()]
     found = [(job, decode_job_input(each)) for job, each in data]
     return sorted(found, key=lambda each: each[1].uploads[0].key)
@@ -71,24 +73,24 @@ def finish(jobs: Jobs) -> None:
     jobs.notify()
 
 
-def told(jobs: Jobs, upload: UploadedFile) -> UploadResult:
+def stored_result(jobs: Jobs, upload: UploadedFile) -> UploadResult:
     found: UploadResult = jobs.results.results[upload.key.split("/")[1], upload.key]
     return found
 
 
-# --- taken -------------------------------------------------------------------------------------------------------------------
+# --- jobs --------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_batch_becomes_a_job_of_its_images_one_of_its_texts_and_one_of_each_list() -> None:
-    jobs = made()
-    images = [drop(jobs, "1.jpg"), drop(jobs, "2")]
-    texts = [drop(jobs, "a.txt", b"\xef\xbb\xbf 3 \n"), drop(jobs, "b.TXT", "fünf 5".encode())]
-    lists = [drop(jobs, "a.jsonl", LINES), drop(jobs, "b.jsonl", LINES[:31])]
+def test_images_become_a_job_texts_another_and_each_jsonl_file_one_of_its_own() -> None:
+    jobs = create_jobs()
+    images = [upload_file(jobs, "1.jpg"), upload_file(jobs, "2")]
+    texts = [upload_file(jobs, "a.txt", b"\xef\xbb\xbf 3 \n"), upload_file(jobs, "b.TXT", "fünf 5".encode())]
+    lists = [upload_file(jobs, "a.jsonl", LINES), upload_file(jobs, "b.jsonl", LINES[:31])]
 
-    done = take(jobs, *images, *texts, *lists)
+    done = ingest(jobs, *images, *texts, *lists)
 
     assert done == IngestSummary(jobs=4, samples=7)
-    samples = {tuple(it.key for it in kept.uploads): kept.request.dataset for _, kept in taken(jobs)}
+    samples = {tuple(it.key for it in kept.uploads): kept.request.dataset for _, kept in created_jobs(jobs)}
     assert {keys: [sample.value for sample in dataset] for keys, dataset in samples.items()} == {
         tuple(it.key for it in images): [f"s3://uploads/{it.key}" for it in images],
         tuple(it.key for it in texts): ["3", "fünf 5"],
@@ -98,12 +100,12 @@ def test_a_batch_becomes_a_job_of_its_images_one_of_its_texts_and_one_of_each_li
     assert {sample.type for sample in samples[images[0].key, images[1].key]} == {"image"}
 
 
-def test_a_job_says_its_set_and_which_versions_its_files_have() -> None:
-    jobs = made()
-    image, text = drop(jobs, "1.jpg", sequencer="2F"), drop(jobs, "a.jsonl", LINES)
-    take(jobs, image, text)
+def test_a_job_records_its_label_set_and_the_versions_of_its_files() -> None:
+    jobs = create_jobs()
+    image, text = upload_file(jobs, "1.jpg", sequencer="2F"), upload_file(jobs, "a.jsonl", LINES)
+    ingest(jobs, image, text)
 
-    (of_image, kept), (of_text, lines) = taken(jobs)
+    (of_image, kept), (of_text, lines) = created_jobs(jobs)
     assert of_text.label_set == of_image.label_set == LabelSetRef(name="numbers", version=1)
     assert of_text.has_uploads
     assert of_image.has_uploads
@@ -112,82 +114,82 @@ def test_a_job_says_its_set_and_which_versions_its_files_have() -> None:
     assert (kept.log_id, kept.request.scores, [label.name for label in kept.request.labels]) == ("log-1", True, ["even", "odd"])
 
 
-def test_each_tenant_and_set_has_jobs_of_its_own() -> None:
-    jobs = made(ACME, ZETA)
+def test_each_tenant_and_label_set_has_its_own_jobs() -> None:
+    jobs = create_jobs(ACME, ZETA)
     jobs.sets.put(WORDS, "other", tenant=ACME, log_id="l")
     folders = ("acme/numbers", "acme/other", "zeta/numbers")
 
-    assert take(jobs, *(drop(jobs, "1.jpg", folder=folder) for folder in folders)).jobs == 3
+    assert ingest(jobs, *(upload_file(jobs, "1.jpg", folder=folder) for folder in folders)).jobs == 3
 
-    found = [(job.tenant_id, job.label_set.name if job.label_set else None) for job, _ in taken(jobs)]
+    found = [(job.tenant_id, job.label_set.name if job.label_set else None) for job, _ in created_jobs(jobs)]
     assert sorted(found) == [("acme", "numbers"), ("acme", "other"), ("zeta", "numbers")]
 
 
-def test_more_files_than_a_job_takes_are_several_jobs() -> None:
-    jobs = made()
+def test_files_above_the_limit_of_a_job_become_several_jobs() -> None:
+    jobs = create_jobs()
     few = replace(jobs.ingester, limits=RequestLimits(max_samples=2))
 
-    done = few.ingest([drop(jobs, f"{number}.jpg") for number in range(5)], log_id="l")
+    done = few.ingest([upload_file(jobs, f"{number}.jpg") for number in range(5)], log_id="l")
 
     assert (done.jobs, done.samples) == (3, 5)
-    assert sorted(job.total for job, _ in taken(jobs)) == [1, 2, 2]
+    assert sorted(job.total for job, _ in created_jobs(jobs)) == [1, 2, 2]
 
 
-def test_what_is_told_twice_in_a_batch_is_one_sample() -> None:
-    jobs = made()
-    upload = drop(jobs, "1.jpg")
+def test_a_file_that_is_notified_twice_is_one_sample() -> None:
+    jobs = create_jobs()
+    upload = upload_file(jobs, "1.jpg")
 
-    assert take(jobs, upload, upload) == IngestSummary(jobs=1, samples=1)
+    assert ingest(jobs, upload, upload) == IngestSummary(jobs=1, samples=1)
 
 
-def test_of_a_key_that_was_written_over_in_a_batch_the_last_upload_counts() -> None:
-    jobs = made()
-    uploads = [drop(jobs, "1.txt", value, sequencer=each) for each, value in (("B1", b"3"), ("9", b"2"), ("b", b"4"))]
+def test_the_last_upload_of_a_key_counts() -> None:
+    jobs = create_jobs()
+    uploads = [upload_file(jobs, "1.txt", value, sequencer=each) for each, value in (("B1", b"3"), ("9", b"2"), ("b", b"4"))]
 
-    assert take(jobs, *uploads) == IngestSummary(jobs=1, samples=1, known=2)
+    assert ingest(jobs, *uploads) == IngestSummary(jobs=1, samples=1, known=2)
     finish(jobs)
 
-    assert (told(jobs, uploads[0]).version_id, told(jobs, uploads[0]).prediction) == ("vB1", "odd")
+    assert (stored_result(jobs, uploads[0]).version_id, stored_result(jobs, uploads[0]).prediction) == ("vB1", "odd")
 
 
-def test_a_batch_that_comes_again_is_the_same_job_in_whatever_order() -> None:
-    jobs = made()
-    uploads = [drop(jobs, "1.jpg"), drop(jobs, "2.jpg"), drop(jobs, "3.txt")]
+def test_the_same_uploads_in_another_order_are_the_same_job() -> None:
+    jobs = create_jobs()
+    uploads = [upload_file(jobs, "1.jpg"), upload_file(jobs, "2.jpg"), upload_file(jobs, "3.txt")]
 
-    take(jobs, *uploads)
-    take(jobs, *reversed(uploads))
+    ingest(jobs, *uploads)
+    ingest(jobs, *reversed(uploads))
 
     assert len(jobs.store.jobs) == 2
 
 
-def test_a_file_that_is_uploaded_again_is_another_job() -> None:
-    jobs = made()
+def test_a_second_upload_of_a_key_is_another_job() -> None:
+    jobs = create_jobs()
 
-    take(jobs, drop(jobs, "1.jpg"))
-    take(jobs, drop(jobs, "1.jpg", sequencer="2"))
+    ingest(jobs, upload_file(jobs, "1.jpg"))
+    ingest(jobs, upload_file(jobs, "1.jpg", sequencer="2"))
 
     assert len(jobs.store.jobs) == 2
 
 
-def test_what_has_a_result_is_passed_over_as_is_an_older_upload_but_not_a_newer_one() -> None:
-    jobs = made()
-    older, known, newer = (drop(jobs, "1.txt", b"5", sequencer=each) for each in ("9", "A", "A1"))
-    take(jobs, known)
+def test_an_upload_that_has_a_result_and_an_older_one_are_skipped_but_not_a_newer_one() -> None:
+    jobs = create_jobs()
+    older, known, newer = (upload_file(jobs, "1.txt", b"5", sequencer=each) for each in ("9", "A", "A1"))
+    ingest(jobs, known)
     finish(jobs)
 
-    assert take(jobs, known) == take(jobs, older) == IngestSummary(known=1)
-    assert take(jobs, newer, drop(jobs, "2.txt", b"6")) == IngestSummary(jobs=1, samples=2)
+    assert ingest(jobs, known) == ingest(jobs, older) == IngestSummary(known=1)
+    assert ingest(jobs, newer, upload_file(jobs, "2.txt", b"6")) == IngestSummary(jobs=1, samples=2)
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_of_two_uploads_that_are_told_late_the_last_ones_result_stays(order: tuple[int, int]) -> None:
-    jobs = made()
-    uploads = [drop(jobs, "a.txt", value, sequencer=each) for each, value in (("1", b"1"), ("2", b"2"))]
+def test_the_result_of_the_last_upload_stays_when_notifications_are_late(order: tuple[int, int]) -> None:
+    jobs = create_jobs()
+    uploads = [upload_file(jobs, "a.txt", value, sequencer=each) for each, value in (("1", b"1"), ("2", b"2"))]
     for number in order:
-        take(jobs, uploads[number])
+        ingest(jobs, uploads[number])
     finish(jobs)
 
-    assert (told(jobs, uploads[1]).version_id, told(jobs, uploads[1]).prediction) == ("v2", "even")
+    assert (stored_result(jobs, uploads[1]).version_id, stored_result(jobs, uploads[1]).prediction) == ("v2", "even")
 
 
 # --- refused -----------------------------------------------------------------------------------------------------------------
@@ -225,110 +227,110 @@ def lines(*values: object) -> bytes:
         ("1.jsonl", b"\r\n \n" + lines("no"), "invalid_request", "line 3: is not JSON"),
     ],
 )
-def test_a_file_that_cannot_be_taken_says_why_and_costs_the_others_nothing(
+def test_a_file_that_cannot_be_classified_gets_a_fault_and_the_other_files_a_job(
     name: str, data: bytes, code: str, said: str
 ) -> None:
-    jobs = made()
+    jobs = create_jobs()
     limits = RequestLimits(max_samples=3, max_text_chars=20, max_body_bytes=100, max_upload_bytes=200)
-    bad, good = drop(jobs, name, data), drop(jobs, "good.txt", b"8")
+    bad, good = upload_file(jobs, name, data), upload_file(jobs, "good.txt", b"8")
 
     done = replace(jobs.ingester, limits=limits).ingest([bad, good], log_id="l")
     finish(jobs)
 
     assert done == IngestSummary(jobs=1, samples=1, refused=1)
-    found = told(jobs, bad)
+    found = stored_result(jobs, bad)
     assert found.fault is not None
     assert (found.status, found.fault.code, found.job_id, found.version_id) == ("failed", code, None, "v1")
     assert said in found.fault.message
     assert (found.label_set, found.expires_at) == (LabelSetRef(name="numbers", version=1), 2_000)
-    assert told(jobs, good).prediction == "even"
+    assert stored_result(jobs, good).prediction == "even"
     assert {event.key for event in jobs.bus.uploads} == {bad.key, good.key}
 
 
-def test_of_many_bad_lines_the_first_few_are_told() -> None:
-    jobs = made()
-    bad = drop(jobs, "a.jsonl", lines(*["no"] * (MAX_FAULTS + 3)))
-    take(jobs, bad)
+def test_only_the_first_bad_lines_are_listed() -> None:
+    jobs = create_jobs()
+    bad = upload_file(jobs, "a.jsonl", lines(*["no"] * (MAX_FAULTS + 3)))
+    ingest(jobs, bad)
 
-    error = told(jobs, bad).fault
+    error = stored_result(jobs, bad).fault
     assert error is not None
     assert error.message.count("line ") == MAX_FAULTS
     assert "and 3 more" in error.message
 
 
-def test_a_file_that_is_gone_before_it_is_read_says_so() -> None:
-    jobs = made()
-    gone = drop(jobs, "a.txt")
+def test_a_file_that_was_deleted_before_it_is_read_gets_a_fault() -> None:
+    jobs = create_jobs()
+    gone = upload_file(jobs, "a.txt")
     jobs.uploaded.versions.clear()
 
-    assert take(jobs, gone).refused == 1
-    assert told(jobs, gone).fault == UploadFault("unfetchable_url", GONE)
+    assert ingest(jobs, gone).refused == 1
+    assert stored_result(jobs, gone).fault == UploadFault("unfetchable_url", GONE)
 
 
 @pytest.mark.parametrize(
     ("name", "said"), [("pets", "PUT /v1/label-sets/pets first"), ("No Name", "no label set can have this name")]
 )
-def test_a_set_that_is_not_there_is_told_of_every_file(name: str, said: str) -> None:
-    jobs = made()
-    uploads = [drop(jobs, each, folder=f"acme/{name}") for each in ("1.jpg", "2.txt")]
+def test_each_file_of_a_missing_label_set_gets_a_fault(name: str, said: str) -> None:
+    jobs = create_jobs()
+    uploads = [upload_file(jobs, each, folder=f"acme/{name}") for each in ("1.jpg", "2.txt")]
 
-    assert take(jobs, *uploads) == IngestSummary(refused=2)
+    assert ingest(jobs, *uploads) == IngestSummary(refused=2)
 
     for upload in uploads:
-        found = told(jobs, upload)
+        found = stored_result(jobs, upload)
         assert found.fault is not None
         assert (found.fault.code, found.label_set) == ("not_found", None)
         assert said in found.fault.message
 
 
-def test_what_was_refused_is_taken_once_that_was_mended() -> None:
-    jobs = made()
-    upload = drop(jobs, "1.jpg", folder="acme/pets")
-    take(jobs, upload)
+def test_a_refused_upload_is_classified_once_its_label_set_exists() -> None:
+    jobs = create_jobs()
+    upload = upload_file(jobs, "1.jpg", folder="acme/pets")
+    ingest(jobs, upload)
     jobs.sets.put(WORDS, "pets", tenant=ACME, log_id="l")
 
-    assert take(jobs, upload) == IngestSummary(jobs=1, samples=1)
+    assert ingest(jobs, upload) == IngestSummary(jobs=1, samples=1)
     finish(jobs)
-    assert told(jobs, upload).prediction == "odd"
+    assert stored_result(jobs, upload).prediction == "odd"
 
 
-def test_a_set_that_is_above_the_limits_of_today_is_told() -> None:
-    jobs = made()
-    upload = drop(jobs, "1.jpg")
+def test_a_label_set_above_the_present_limits_is_a_fault_of_its_uploads() -> None:
+    jobs = create_jobs()
+    upload = upload_file(jobs, "1.jpg")
 
     done = replace(jobs.ingester, limits=RequestLimits(max_labels=1, min_labels=1)).ingest([upload], log_id="l")
 
     assert (done.jobs, done.refused) == (0, 1)
-    assert "The label set can't be applied: labels: must have at most 1 labels" in told(jobs, upload).fault.message  # type: ignore[union-attr]
+    assert "The label set can't be applied: labels: must have at most 1 labels" in stored_result(jobs, upload).fault.message  # type: ignore[union-attr]
 
 
-def test_nobody_is_told_of_files_that_are_nobodys() -> None:
-    jobs = made()
-    strays = [drop(jobs, "1.jpg", folder=folder) for folder in ("nobody/numbers", "nobody", "/numbers")]
-    folders = [drop(jobs, "", b"", folder=folder) for folder in ("acme/numbers", "acme", "nobody/x")]
+def test_files_in_no_tenants_folder_get_no_result() -> None:
+    jobs = create_jobs()
+    strays = [upload_file(jobs, "1.jpg", folder=folder) for folder in ("unknown/numbers", "unknown", "/numbers")]
+    folders = [upload_file(jobs, "", b"", folder=folder) for folder in ("acme/numbers", "acme", "unknown/x")]
 
-    assert take(jobs, *strays, *folders) == IngestSummary(strays=3)
+    assert ingest(jobs, *strays, *folders) == IngestSummary(strays=3)
     assert (jobs.results.results, jobs.bus.put_on, jobs.store.jobs) == ({}, [], {})
 
 
 @pytest.mark.parametrize("folder", ["acme", "acme/"])
-def test_a_file_in_no_label_sets_folder_says_where_it_belongs(folder: str) -> None:
-    jobs = made()
-    stray = drop(jobs, "1.jpg", folder=folder)
+def test_the_fault_of_a_file_outside_a_label_sets_folder_names_the_folder(folder: str) -> None:
+    jobs = create_jobs()
+    stray = upload_file(jobs, "1.jpg", folder=folder)
 
-    assert take(jobs, stray) == IngestSummary(refused=1)
-    found = told(jobs, stray)
+    assert ingest(jobs, stray) == IngestSummary(refused=1)
+    found = stored_result(jobs, stray)
     assert found.fault is not None
     assert "incoming/TENANT/LABEL_SET/" in found.fault.message
 
 
-def test_a_file_of_two_million_lines_is_no_burden() -> None:
-    """They are not all made at once: eight such files are read side by side."""
-    jobs = made()
-    many = drop(jobs, "1.jsonl", b"a\n" * 2_000_000)
+def test_a_file_of_two_million_lines_takes_little_memory() -> None:
+    """The lines are parsed one by one, because eight such files may be read at the same time."""
+    jobs = create_jobs()
+    many = upload_file(jobs, "1.jsonl", b"a\n" * 2_000_000)
 
     tracemalloc.start()
-    done = take(jobs, many)
+    done = ingest(jobs, many)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
@@ -336,46 +338,46 @@ def test_a_file_of_two_million_lines_is_no_burden() -> None:
     assert most < 60_000_000
 
 
-def test_lines_are_not_asked_for_scores() -> None:
-    """Nobody is told them, and ten thousand lines by twenty-four labels would be much to carry."""
-    jobs = made()
-    take(jobs, drop(jobs, "1.jsonl", lines(TWO)), drop(jobs, "1.txt", b"7"))
+def test_lines_get_no_scores() -> None:
+    """No result shows them, and ten thousand lines by twenty-four labels would be large."""
+    jobs = create_jobs()
+    ingest(jobs, upload_file(jobs, "1.jsonl", lines(TWO)), upload_file(jobs, "1.txt", b"7"))
 
     asked = [decode_job_input(data).request for data in jobs.objects.objects.values()]
     assert {request.scores for request in asked if len(request.dataset) == 1} == {True, False}
 
 
-# --- faults of ours ----------------------------------------------------------------------------------------------------------
+# --- errors ------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("error", [Overloaded(), RuntimeError("a fault")])
 @pytest.mark.parametrize("port", ["objects", "store", "uploaded", "results", "bus"])
-def test_what_goes_wrong_for_one_job_leaves_its_files_and_no_others(port: str, error: Exception) -> None:
-    jobs = made(ACME, ZETA)
+def test_an_error_leaves_only_the_uploads_of_its_batch(port: str, error: Exception) -> None:
+    jobs = create_jobs(ACME, ZETA)
     files = [("1.jpg", b"1"), ("2.txt", b"2"), ("bad.txt", b" ")]
-    uploads = [drop(jobs, *each, folder=f"{tenant}/numbers") for tenant in ("acme", "zeta") for each in files]
+    uploads = [upload_file(jobs, *each, folder=f"{tenant}/numbers") for tenant in ("acme", "zeta") for each in files]
     getattr(jobs, port).before = Fault(0, error)
 
-    done = take(jobs, *uploads)
+    done = ingest(jobs, *uploads)
 
     assert done.left in [{image} for image in (uploads[0], uploads[3])] + [{*uploads[1:3]}, {*uploads[4:6]}]
-    ((tenant_id, told_of),) = done.errors
-    assert (tenant_id, told_of) == (next(iter(done.left)).key.split("/")[1], error)
+    ((tenant_id, found_error),) = done.errors
+    assert (tenant_id, found_error) == (next(iter(done.left)).key.split("/")[1], error)
     finish(jobs)
     assert {key for _, key in jobs.results.results} >= {upload.key for upload in set(uploads) - done.left}
-    assert take(jobs, *done.left).left == set()
+    assert ingest(jobs, *done.left).left == set()
     finish(jobs)
     assert {key for _, key in jobs.results.results} == {upload.key for upload in uploads}
 
 
 @pytest.mark.parametrize("error", [Overloaded(), RuntimeError("a fault")])
-def test_a_tenant_that_cannot_be_looked_up_has_all_its_files_left_and_no_other(error: Exception) -> None:
-    jobs = made(ACME, ZETA)
+def test_a_failed_lookup_leaves_only_the_uploads_of_its_tenant(error: Exception) -> None:
+    jobs = create_jobs(ACME, ZETA)
     real = jobs.tenants.get_tenant
     jobs.tenants.get_tenant = lambda tenant_id: _raise(error) if tenant_id == "zeta" else real(tenant_id)
-    of_acme, of_zeta = ([drop(jobs, name, folder=f"{it}/numbers") for name in ("1", "2.txt")] for it in ("acme", "zeta"))
+    of_acme, of_zeta = ([upload_file(jobs, name, folder=f"{it}/numbers") for name in ("1", "2.txt")] for it in ("acme", "zeta"))
 
-    done = take(jobs, *of_acme, *of_zeta)
+    done = ingest(jobs, *of_acme, *of_zeta)
 
     assert done == IngestSummary(jobs=2, samples=2, left=frozenset(of_zeta), errors=(("zeta", error),))
 
@@ -384,51 +386,53 @@ def _raise(error: Exception) -> None:
     raise error
 
 
-def test_what_there_is_no_time_for_is_left_without_a_fault() -> None:
-    jobs = made()
-    uploads = [drop(jobs, "1.jpg"), drop(jobs, "2.txt"), drop(jobs, "a.jsonl", LINES)]
+def test_uploads_for_which_there_is_no_time_are_left_without_an_error() -> None:
+    jobs = create_jobs()
+    uploads = [upload_file(jobs, "1.jpg"), upload_file(jobs, "2.txt"), upload_file(jobs, "a.jsonl", LINES)]
     left = iter([STOP_S, STOP_S, STOP_S - 1, STOP_S - 1])  # for looking, and for one job
 
     done = jobs.ingester.ingest(uploads, log_id="l", time_left_s=left.__next__)
 
     assert (done.jobs, len(done.left), done.errors) == (1, 2, ())
-    assert take(jobs, *done.left).jobs == 2
+    assert ingest(jobs, *done.left).jobs == 2
     finish(jobs)
     assert {key for _, key in jobs.results.results} == {upload.key for upload in uploads}
 
 
 class Lost(BaseException):
-    """The process is gone."""
+    """The process crashes."""
 
 
 HOOKED = ("store", "objects", "queue", "uploaded", "results", "tags", "bus")
 
 
-@pytest.mark.parametrize("in_between", [False, True], ids=["", "others go on meanwhile"])
+@pytest.mark.parametrize("in_between", [False, True], ids=["", "other functions run in between"])
 @pytest.mark.parametrize("error", [Lost(), Overloaded()], ids=["lost", "overloaded"])
-def test_whatever_call_ingest_is_lost_at_each_file_has_one_job_and_one_result(error: BaseException, in_between: bool) -> None:
+def test_a_crash_at_any_call_leaves_each_file_with_one_job_and_one_result(error: BaseException, in_between: bool) -> None:
     for number in itertools.count():
-        jobs = made()
-        uploads = [drop(jobs, name, LINES if name.endswith("l") else b"12") for name in ("1.jpg", "2", "3.txt", "4.jsonl")]
-        bad = [drop(jobs, "5.jpg", b""), drop(jobs, "6.txt", b"")]
+        jobs = create_jobs()
+        uploads = [
+            upload_file(jobs, name, LINES if name.endswith("l") else b"12") for name in ("1.jpg", "2", "3.txt", "4.jsonl")
+        ]
+        bad = [upload_file(jobs, "5.jpg", b""), upload_file(jobs, "6.txt", b"")]
         hook = Fault(number, error)
         for port in HOOKED:
             getattr(jobs, port).before = hook
         with suppress(Lost):
-            take(jobs, *uploads, *bad)
+            ingest(jobs, *uploads, *bad)
         for port in HOOKED:
             getattr(jobs, port).before = lambda: None
         if in_between:
             finish(jobs)
 
-        assert take(jobs, *uploads, *bad).left == set()
+        assert ingest(jobs, *uploads, *bad).left == set()
         jobs.now += 60
-        jobs.sweeper.sweep()  # which queues a job whose messages were lost
+        jobs.sweeper.sweep()  # the sweeper queues a job whose messages were lost
         finish(jobs)
 
         assert len(jobs.store.jobs) == 3, number
         assert {key for _, key in jobs.results.results} == {it.key for it in (*uploads, *bad)}
-        assert [told(jobs, it).status for it in (*uploads, *bad)] == ["succeeded"] * 4 + ["failed"] * 2
+        assert [stored_result(jobs, it).status for it in (*uploads, *bad)] == ["succeeded"] * 4 + ["failed"] * 2
         assert {event.key for event in jobs.bus.uploads} == {it.key for it in (*uploads, *bad)}
         assert [result.sequencer for result in jobs.results.results.values()] == [to_sortable_sequencer("1")] * 6
         if not hook.raised:

@@ -52,7 +52,7 @@ def read(jobs: Jobs, tenant_id: str = "acme", **wanted: Any) -> tuple[list[str],
 
 
 @pytest.mark.parametrize("key", [A, f"s3://uploads/{A}"])
-def test_one_is_read_by_its_key_or_its_address(jobs: Jobs, key: str) -> None:
+def test_one_result_is_read_by_its_key_or_its_address(jobs: Jobs, key: str) -> None:
     assert reader(jobs).get("acme", key).object_key == A
 
 
@@ -63,12 +63,12 @@ def test_one_is_read_by_its_key_or_its_address(jobs: Jobs, key: str) -> None:
         *("", "s3://uploads/", "x" * (MAX_KEY_BYTES + 1), "猫" * 342, "\ud800"),
     ],
 )
-def test_what_has_no_result_or_is_not_the_tenants_is_not_found(jobs: Jobs, key: str) -> None:
+def test_a_key_without_a_result_and_another_tenants_key_are_not_found(jobs: Jobs, key: str) -> None:
     with pytest.raises(NotFound, match="no result of this key"):
         reader(jobs).get("acme", key)
 
 
-def test_a_result_whose_time_is_over_is_not_shown_though_the_table_has_it(jobs: Jobs) -> None:
+def test_an_expired_result_is_not_shown_though_the_table_has_it(jobs: Jobs) -> None:
     jobs.results.save(result("incoming/acme/pets/old.jpg", 2_000.0, expires_at=int(NOW)))
 
     with pytest.raises(NotFound):
@@ -77,31 +77,31 @@ def test_a_result_whose_time_is_over_is_not_shown_though_the_table_has_it(jobs: 
     assert read(jobs, prefix="incoming/")[0] == [DOG, A, B, C]
 
 
-def test_of_a_prefix_they_come_in_the_order_of_their_keys(jobs: Jobs) -> None:
+def test_results_of_a_prefix_are_listed_by_key(jobs: Jobs) -> None:
     assert read(jobs, prefix="incoming/acme/pets/") == ([A, B, C], None)
     assert read(jobs, prefix="s3://uploads/incoming/acme/dogs/") == ([DOG], None)
     assert read(jobs, prefix="s3://uploads/")[0] == [DOG, A, B, C]
     assert read(jobs, prefix="incoming/zeta/") == ([], None)
 
 
-def test_without_one_the_newest_come_first(jobs: Jobs) -> None:
+def test_without_a_prefix_the_newest_results_are_listed_first(jobs: Jobs) -> None:
     assert read(jobs) == ([C, A, DOG, B], None)
     assert read(jobs, "zeta")[0] == ["incoming/zeta/pets/a.jpg"]
 
 
-def test_a_span_of_time_has_both_its_ends(jobs: Jobs) -> None:
+def test_a_period_includes_both_its_ends(jobs: Jobs) -> None:
     assert read(jobs, since=2_000.5)[0] == [C, A, DOG]
     assert read(jobs, until=2_000.5)[0] == [DOG, B]
     assert read(jobs, since=2_000.5, until=2_000.5)[0] == [DOG]
     assert read(jobs, since=2_001.0, until=2_999.0)[0] == []
 
 
-def test_a_prefix_beside_a_time_leaves_the_newest_first(jobs: Jobs) -> None:
+def test_a_prefix_with_a_time_is_listed_newest_first(jobs: Jobs) -> None:
     assert read(jobs, prefix="incoming/acme/pets/", since=0.0)[0] == [C, A, B]
     assert read(jobs, prefix="incoming/acme/pets/", until=2_000.0)[0] == [B]
 
 
-def test_a_span_that_ends_before_it_begins_is_refused(jobs: Jobs) -> None:
+def test_a_period_that_ends_before_it_begins_is_refused(jobs: Jobs) -> None:
     with pytest.raises(InvalidRequest, match="since: must not be after until"):
         read(jobs, since=2.0, until=1.0)
     assert read(jobs, since=9e9) == ([], None), "a caller's clock may be ahead"
@@ -139,7 +139,7 @@ def test_a_cursor_of_another_list_is_refused(jobs: Jobs, cursor: str) -> None:
 
 
 @pytest.mark.parametrize("wanted", [{"since": 2_000.0}, {"until": 500.0}])
-def test_a_cursor_of_another_time_is_refused(jobs: Jobs, wanted: dict[str, Any]) -> None:
+def test_a_cursor_of_another_period_is_refused(jobs: Jobs, wanted: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest, match="cursor"):
         read(jobs, cursor=f"1000.0 {A}", **wanted)
 
@@ -153,7 +153,7 @@ def test_a_prefix_that_is_longer_than_a_key_can_be_has_no_results(jobs: Jobs, wa
     assert asked == [], "the table would refuse it"
 
 
-def test_a_page_is_shown_without_what_the_store_alone_knows(jobs: Jobs) -> None:
+def test_a_page_shows_only_the_fields_of_the_contract(jobs: Jobs) -> None:
     page = reader(jobs).list("acme", UploadResultsQuery(limit=1))
 
     shown = to_upload_results_response(page, "log-1")

@@ -23,22 +23,22 @@ def result(*, sequencer: str = "5", **changes: Any) -> UploadResult:
     )
 
 
-def test_the_first_result_and_a_later_uploads_take_the_place() -> None:
+def test_the_first_result_and_that_of_a_later_upload_are_stored() -> None:
     assert result().may_replace(None)
     assert result(sequencer="A1").may_replace(result(sequencer="9"))
     assert result(sequencer="A1", fault=FAULT).may_replace(result(sequencer="9"))
 
 
-def test_an_earlier_uploads_result_never_does() -> None:
+def test_the_result_of_an_earlier_upload_never_replaces_a_later_one() -> None:
     assert not result(sequencer="9").may_replace(result(sequencer="A1"))
     assert not result(sequencer="9").may_replace(result(sequencer="A1", fault=FAULT))
 
 
-def test_of_one_upload_another_jobs_result_does_only_after_a_failure() -> None:
+def test_another_job_replaces_the_result_of_the_same_upload_only_after_a_failure() -> None:
     known = result()
     other = result(job_id="2" * 32)
 
-    assert known.may_replace(known), "it may be told again"
+    assert known.may_replace(known), "it may be published again"
     assert not other.may_replace(known)
     assert other.may_replace(result(fault=FAULT))
     assert other.may_replace(result(fault=FAULT, job_id=None))

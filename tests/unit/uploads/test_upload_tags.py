@@ -37,18 +37,18 @@ def scored(**probabilities: float) -> list[LabelScore]:
 
 
 def test_tags_are_the_label_and_its_score() -> None:
-    told = result(prediction="cat", scores=scored(cat=0.87654, dog=0.1))
+    classified = result(prediction="cat", scores=scored(cat=0.87654, dog=0.1))
 
-    assert to_tags(told) == {LABEL_TAG: "cat", SCORE_TAG: "0.8765"}
-
-
-def test_of_several_labels_all_are_told_and_the_first_ones_score() -> None:
-    told = result(prediction=["dog", "a/b"], scores=scored(dog=1.0, **{"a/b": 0.75}))
-
-    assert to_tags(told) == {LABEL_TAG: "dog/a=2Fb", SCORE_TAG: "1.0000"}
+    assert to_tags(classified) == {LABEL_TAG: "cat", SCORE_TAG: "0.8765"}
 
 
-def test_without_a_score_there_is_no_tag_of_one_and_without_a_label_there_is_none() -> None:
+def test_several_labels_are_tagged_with_the_score_of_the_first() -> None:
+    classified = result(prediction=["dog", "a/b"], scores=scored(dog=1.0, **{"a/b": 0.75}))
+
+    assert to_tags(classified) == {LABEL_TAG: "dog/a=2Fb", SCORE_TAG: "1.0000"}
+
+
+def test_a_result_without_a_score_or_a_label_lacks_that_tag() -> None:
     assert to_tags(result(prediction="cat")) == {LABEL_TAG: "cat"}
     assert to_tags(result(fault=UploadFault("too_large", "it is"))) == {}
 
@@ -69,7 +69,7 @@ def test_without_a_score_there_is_no_tag_of_one_and_without_a_label_there_is_non
         (["", "x"], "/x"),
     ],
 )
-def test_what_no_tag_may_hold_is_escaped(labels: list[str], value: str) -> None:
+def test_a_character_that_s3_does_not_take_is_escaped(labels: list[str], value: str) -> None:
     assert to_tag_value(labels) == value
 
 
@@ -104,12 +104,12 @@ def test_any_labels_make_a_value_that_s3_takes_and_that_can_be_read_back(labels:
 
 
 @given(st.lists(st.text(signs, max_size=5), min_size=1, max_size=4))
-def test_labels_that_fit_are_all_there(labels: list[str]) -> None:
+def test_labels_that_fit_are_complete(labels: list[str]) -> None:
     assert read_back(to_tag_value(labels)) == labels
 
 
 @pytest.mark.parametrize(
     ("label", "kept"), [("x" * 257, 256), (GRINNING * 30, 21 * 12), (SCRIPT_X * 129, 256), ("x" + SCRIPT_X * 129, 255)]
 )
-def test_a_label_that_is_too_long_is_cut_between_signs(label: str, kept: int) -> None:
+def test_a_label_that_is_too_long_is_cut_between_characters(label: str, kept: int) -> None:
     assert units(to_tag_value([label])) == kept

@@ -34,10 +34,10 @@ def test_a_name_says_how_a_file_is_read(name: str, kind: FileKind) -> None:
         *(("0055AED6DCD9", "0055AED6DCD90281E5"), ("0055AED6DCDA", "0055AED6DCD90281E5")),
     ],
 )
-def test_sequencers_compare_as_numbers_whatever_their_length_and_case(earlier: str, later: str) -> None:
+def test_sequencers_compare_as_numbers_of_any_length_and_case(earlier: str, later: str) -> None:
     assert to_sortable_sequencer(earlier) < to_sortable_sequencer(later)
 
 
-def test_one_sequencer_is_one_however_it_is_written() -> None:
+def test_a_sequencer_has_one_sortable_form() -> None:
     assert to_sortable_sequencer("a") == to_sortable_sequencer("0A") == to_sortable_sequencer("000a")
     assert len(to_sortable_sequencer("1")) == len(to_sortable_sequencer("f" * SEQUENCER_DIGITS)) == SEQUENCER_DIGITS
