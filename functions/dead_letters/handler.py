@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from pigeonhole import wiring
-from pigeonhole.aws.lambda_events import each_message, message_of
+from pigeonhole.aws.lambda_events import parse_message, process_messages
 from pigeonhole.contract.messages import ChunkMessage
 from pigeonhole.observability import observed, observer
 
@@ -15,13 +15,13 @@ from pigeonhole.observability import observed, observer
 @observed("dead_letters", log_id_path="Records[0].messageId")
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Fail the samples of each message of the event. The answer names those that SQS must deliver again."""
-    return each_message(event, context, _fail)
+    return process_messages(event, context, _fail)
 
 
 def _fail(record: SQSRecord) -> None:
     tools = observer("dead_letters")
     tools.count("messages")
-    message = message_of(record, ChunkMessage, tools)
+    message = parse_message(record, ChunkMessage, tools)
     if message is None:
         return
     with tools.failures_reported(

@@ -9,12 +9,12 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from pigeonhole import wiring
-from pigeonhole.aws.lambda_events import all_messages, pause_s, uploads_of
+from pigeonhole.aws.lambda_events import parse_uploads, process_batch, retry_pause_s
 from pigeonhole.errors import Overloaded
 from pigeonhole.observability import observed, observer, stack_trace
 from pigeonhole.uploads.ingest import IngestSummary
 
-TRIES = 5  # the template's maxReceiveCount
+MAX_RECEIVES = 5  # the template's maxReceiveCount
 LAST_S = 2.0  # of the function's time, in which no message is delayed any more
 
 
@@ -26,13 +26,13 @@ def services() -> wiring.IngestServices:
 @observed("ingest", log_id_path="Records[0].messageId")
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Handle the messages of the queue of S3's notifications."""
-    return all_messages(event, lambda records: _ingest(records, lambda: context.get_remaining_time_in_millis() / 1000))
+    return process_batch(event, lambda records: _ingest(records, lambda: context.get_remaining_time_in_millis() / 1000))
 
 
 def _ingest(records: Sequence[SQSRecord], time_left_s: Callable[[], float]) -> list[str]:
     """Ingest the uploads of a batch of notifications. Return the ids of the messages that must be redelivered."""
     ingester = services().ingester
-    uploads = {record.message_id: uploads_of(record, ingester.bucket, observer("ingest")) for record in records}
+    uploads = {record.message_id: parse_uploads(record, ingester.bucket, observer("ingest")) for record in records}
     every_upload = [upload for record_uploads in uploads.values() for upload in record_uploads]
     summary = ingester.ingest(every_upload, records[0].message_id, time_left_s)
     failed = [record for record in records if summary.left.intersection(uploads[record.message_id])]
@@ -41,7 +41,7 @@ def _ingest(records: Sequence[SQSRecord], time_left_s: Callable[[], float]) -> l
         for record in failed:
             if time_left_s() < LAST_S:
                 break
-            services().queue.retry_in(record.receipt_handle, pause_s(record, TRIES))
+            services().queue.retry_in(record.receipt_handle, retry_pause_s(record, MAX_RECEIVES))
     return [record.message_id for record in failed]
 
 

@@ -7,19 +7,19 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 
 from pigeonhole import wiring
-from pigeonhole.aws.lambda_events import each_change, job_of
+from pigeonhole.aws.lambda_events import parse_job_key, process_changes
 from pigeonhole.observability import observed, observer
 
 
 @observed("notify", log_id_path="Records[0].eventID")
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Publish the end of each job of the event, in order. The answer names the first that Lambda must deliver again."""
-    return each_change(event, context, _notify)
+    return process_changes(event, context, _notify)
 
 
 def _notify(record: DynamoDBRecord) -> None:
     tools = observer("notify")
-    tenant_id, job_id = job_of(record)
+    tenant_id, job_id = parse_job_key(record)
     with tools.failures_reported(code="announcement_failed", message="the end of a job could not be published", job_id=job_id):
         published = wiring.job_end_notifier(wiring.settings()).notify(tenant_id, job_id)
     if published is None:

@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from pigeonhole import wiring
-from pigeonhole.aws.lambda_events import each_message, message_of
+from pigeonhole.aws.lambda_events import parse_message, process_messages
 from pigeonhole.contract.jobs import DeliveryStatus
 from pigeonhole.contract.messages import WebhookMessage
 from pigeonhole.observability import observed, observer
@@ -16,12 +16,12 @@ from pigeonhole.observability import observed, observer
 @observed("webhooks", log_id_path="Records[0].messageId")
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Make the attempt of each message of the event. The answer names those that SQS must deliver again."""
-    return each_message(event, context, _deliver)
+    return process_messages(event, context, _deliver)
 
 
 def _deliver(record: SQSRecord) -> None:
     tools = observer("webhooks")
-    message = message_of(record, WebhookMessage, tools)
+    message = parse_message(record, WebhookMessage, tools)
     if message is None:
         return
     with tools.failures_reported(code="delivery_failed", message="a webhook attempt could not be made", job_id=message.job_id):

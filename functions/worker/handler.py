@@ -9,37 +9,39 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 # As in functions/classify, a broken image fails while it starts, and the first call loads the model's weights.
 from pigeonhole import wiring
-from pigeonhole.aws.lambda_events import RETRY_LONGER, each_message, message_of, pause_s, tries_of
+from pigeonhole.aws.lambda_events import RETRY_FACTOR, parse_message, process_messages, receive_count, retry_pause_s
 from pigeonhole.contract.messages import ChunkMessage
 from pigeonhole.errors import Overloaded
 from pigeonhole.observability import observed, observer
 
-TRIES = 3  # the template's maxReceiveCount
-BUSY_LONGER = 30  # the second pause is a quarter of an hour, in which an outage of the table or the bucket passes
+MAX_RECEIVES = 3  # the template's maxReceiveCount
+BUSY_FACTOR = 30  # the second pause is a quarter of an hour, in which an outage of the table or the bucket passes
 
 
 @observed("worker", log_id_path="Records[0].messageId")
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Process each message of the event. The answer names those that SQS must deliver again."""
-    return each_message(event, context, lambda record: _process(record, lambda: context.get_remaining_time_in_millis() / 1000))
+    return process_messages(
+        event, context, lambda record: _process(record, lambda: context.get_remaining_time_in_millis() / 1000)
+    )
 
 
 def _process(record: SQSRecord, time_left_s: Callable[[], float]) -> None:
     tools = observer("worker")
     tools.count("messages")
-    message = message_of(record, ChunkMessage, tools)
+    message = parse_message(record, ChunkMessage, tools)
     if message is None:
         return
-    attempt = tries_of(record)
+    attempt = receive_count(record)
     try:
         with tools.failures_reported(
             code="chunk_failed", message="a chunk could not be processed", job_id=message.job_id, start=message.start
         ):
             worker = wiring.chunk_worker(wiring.settings())
-            parts = worker.process(message, time_left_s, attempt=attempt, is_last_attempt=attempt >= TRIES)
+            parts = worker.process(message, time_left_s, attempt=attempt, is_last_attempt=attempt >= MAX_RECEIVES)
     except Exception as error:
-        longer = BUSY_LONGER if isinstance(error, Overloaded) else RETRY_LONGER
-        wiring.chunk_queue(wiring.settings()).retry_in(record.receipt_handle, pause_s(record, TRIES, longer))
+        factor = BUSY_FACTOR if isinstance(error, Overloaded) else RETRY_FACTOR
+        wiring.chunk_queue(wiring.settings()).retry_in(record.receipt_handle, retry_pause_s(record, MAX_RECEIVES, factor))
         raise
     samples = sum(len(part.span) for part in parts)
     tools.count("samples", samples)

@@ -14,7 +14,7 @@ import pytest
 
 from pigeonhole import wiring
 from pigeonhole.aws.events import SOURCE, UPLOAD_CLASSIFIED
-from pigeonhole.aws.lambda_events import RETRY_S
+from pigeonhole.aws.lambda_events import FIRST_RETRY_S
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, UploadClassified
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.errors import Overloaded
@@ -240,7 +240,7 @@ def test_only_the_messages_of_failed_uploads_are_redelivered(
 
     assert failed(answer) == ["1", "2"]
     assert [upload.sequencer for upload in submitted_files(jobs)] == ["1055AED6DCD90281E5"]
-    assert jobs.queue.put_off == [("r1", RETRY_S), ("r2", RETRY_S)]
+    assert jobs.queue.put_off == [("r1", FIRST_RETRY_S), ("r2", FIRST_RETRY_S)]
     assert '"redelivered":2' in log.getvalue()
     assert type(error).__name__ in log.getvalue()
     assert "a-secret" not in log.getvalue()
@@ -249,14 +249,14 @@ def test_only_the_messages_of_failed_uploads_are_redelivered(
 def test_redelivery_waits_longer_each_time(jobs: Jobs, ingest: ModuleType) -> None:
     broken(jobs, "acme", Overloaded())
     (record,) = event(body(notification("incoming/acme/pets/1")))["Records"]
-    for tries in range(1, ingest.TRIES + 1):
+    for tries in range(1, ingest.MAX_RECEIVES + 1):
         attributes = record["attributes"] | {"ApproximateReceiveCount": str(tries)}
         ingest.handler({"Records": [record | {"attributes": attributes}]}, Context())
 
     waits = [seconds for _, seconds in jobs.queue.put_off]
     assert waits == [30, 120, 480, 1_920, 0], "after the last try it goes to the dead letters at once"
     queue = read_template()["Resources"]["IngestQueue"]["Properties"]
-    assert queue["RedrivePolicy"]["maxReceiveCount"] == ingest.TRIES
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == ingest.MAX_RECEIVES
 
 
 def test_a_message_that_could_not_be_delayed_is_redelivered_all_the_same(jobs: Jobs, ingest: ModuleType) -> None:

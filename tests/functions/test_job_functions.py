@@ -13,7 +13,7 @@ from pigeonhole import wiring
 from pigeonhole.aws.dynamodb.items import from_tagged, to_tagged
 from pigeonhole.aws.dynamodb.job_records import StoredJob
 from pigeonhole.aws.events import JOB_ENDED, SOURCE
-from pigeonhole.aws.lambda_events import RETRY_S
+from pigeonhole.aws.lambda_events import FIRST_RETRY_S
 from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.messages import ChunkMessage, JobEnded, WebhookMessage
 from pigeonhole.errors import Overloaded
@@ -119,8 +119,8 @@ def test_a_message_that_may_succeed_later_comes_again_soon_and_holds_up_no_other
     assert failed(answer) == ["0"]
     assert jobs.job(job).succeeded == 4
     (put_off,) = jobs.queue.put_off
-    assert put_off[1] == RETRY_S
-    assert TEMPLATE["Resources"]["ChunkQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"] == worker.TRIES
+    assert put_off[1] == FIRST_RETRY_S
+    assert TEMPLATE["Resources"]["ChunkQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"] == worker.MAX_RECEIVES
     assert "RuntimeError" in log.getvalue()
     assert "secret" not in log.getvalue()
 
@@ -184,7 +184,7 @@ def test_a_model_that_cannot_be_loaded_is_tried_again_soon_too(
     jobs.submitted(2)
 
     assert failed(worker.handler(event("sqs-chunk.json", *jobs.queue.sent), Context())) == ["0"]
-    assert [seconds for _, seconds in jobs.queue.put_off] == [RETRY_S]
+    assert [seconds for _, seconds in jobs.queue.put_off] == [FIRST_RETRY_S]
 
 
 @pytest.mark.parametrize("body", ["", "{}", "no json", '{"version": 2}', '{"version":1,"kind":"chunk","tenant_id":"acme"}'])

@@ -1,4 +1,7 @@
-"""What queues and the table's stream bring to a function: records, each of which fails by itself."""
+"""Events of Lambda: the messages of a queue, the changes of the table, and the notifications of S3.
+
+A function answers with the records that failed. AWS delivers only those again.
+"""
 
 from __future__ import annotations
 
@@ -15,88 +18,130 @@ from pydantic import BaseModel, ValidationError
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.observability import Observer
 
-RETRY_S = 30  # after the first try
-RETRY_LONGER = 4  # times as long after each further one
+FIRST_RETRY_S = 30  # after the first attempt
+RETRY_FACTOR = 4  # each further pause is so many times as long
 
 Message = TypeVar("Message", bound=BaseModel)
 
 
-def each_message(event: dict[str, Any], context: Any, work: Callable[[SQSRecord], None]) -> dict[str, Any]:
-    """Run `work` on each record of a queue; the answer names those for which it raised, and they come again."""
-    return _each(event, context, work, EventType.SQS)
+def process_messages(event: dict[str, Any], context: Any, process: Callable[[SQSRecord], None]) -> dict[str, Any]:
+    """Process each message of a queue by itself.
+
+    Args:
+        event: The event.
+        context: Lambda's context.
+        process: Is called with each message. SQS redelivers the messages for which it raises.
+
+    Returns:
+        The function's answer, which names the messages that failed.
+    """
+    return _process_each(event, context, process, EventType.SQS)
 
 
-def each_change(event: dict[str, Any], context: Any, work: Callable[[DynamoDBRecord], None]) -> dict[str, Any]:
-    """Run `work` on each record of the stream, in order; from the first for which it raised, they come again."""
-    return _each(event, context, work, EventType.DynamoDBStreams)
+def process_changes(event: dict[str, Any], context: Any, process: Callable[[DynamoDBRecord], None]) -> dict[str, Any]:
+    """Process each change of the table's stream, in order.
+
+    Args:
+        event: The event.
+        context: Lambda's context.
+        process: Is called with each change. The stream delivers the first change for which it raises again, and those after it.
+
+    Returns:
+        The function's answer, which names the changes that failed.
+    """
+    return _process_each(event, context, process, EventType.DynamoDBStreams)
 
 
-def all_messages(event: dict[str, Any], work: Callable[[Sequence[SQSRecord]], Collection[str]]) -> dict[str, Any]:
-    """Run `work` on the records of a queue together; the answer names those whose ids it gives, and they come again."""
-    failed = work([SQSRecord(record) for record in event["Records"]])
+def process_batch(event: dict[str, Any], process: Callable[[Sequence[SQSRecord]], Collection[str]]) -> dict[str, Any]:
+    """Process the messages of a queue together.
+
+    Args:
+        event: The event.
+        process: Is called with all messages. It returns the ids of those that SQS must redeliver.
+
+    Returns:
+        The function's answer, which names the messages that failed.
+    """
+    failed = process([SQSRecord(message) for message in event["Records"]])
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
-def _each(event: dict[str, Any], context: Any, work: Callable[[Any], None], kind: EventType) -> dict[str, Any]:
-    # It isn't raised if all fail: the batch would come again whole, without the pauses that `work` may have asked for.
+def _process_each(event: dict[str, Any], context: Any, process: Callable[[Any], None], kind: EventType) -> dict[str, Any]:
+    # If all records fail, an exception would make AWS deliver the whole batch again at once. The pauses that `process` has set
+    # would be lost.
     processor = BatchProcessor(event_type=kind, raise_on_entire_batch_failure=False)
-    answer: dict[str, Any] = process_partial_response(event, work, processor, context)  # type: ignore[assignment]
+    answer: dict[str, Any] = process_partial_response(event, process, processor, context)  # type: ignore[assignment]
     return answer
 
 
-def tries_of(record: SQSRecord) -> int:
-    """How often a message has come, this time included."""
-    return int(record.attributes.approximate_receive_count or 1)
+def receive_count(message: SQSRecord) -> int:
+    """Return how often a message was delivered, this delivery included."""
+    return int(message.attributes.approximate_receive_count or 1)
 
 
-def pause_s(record: SQSRecord, most_tries: int, longer: int = RETRY_LONGER) -> int:
-    """After how many seconds a message that failed is to come again: an outage passes.
+def retry_pause_s(message: SQSRecord, max_receives: int, factor: int = RETRY_FACTOR) -> int:
+    """Return the seconds until a message that failed should be redelivered.
 
-    After its last try at once: its queue gives it to the dead letters when it would come again.
+    Pauses get longer, so that an outage can pass. The last pause is 0, because the queue then moves the message to the
+    dead-letter queue, which it does only when the message would be redelivered.
+
+    Args:
+        message: The message.
+        max_receives: The queue's maxReceiveCount.
+        factor: How many times as long each further pause is.
     """
-    tries = tries_of(record)
-    return RETRY_S * longer ** (tries - 1) if tries < most_tries else 0
+    count = receive_count(message)
+    return FIRST_RETRY_S * factor ** (count - 1) if count < max_receives else 0
 
 
-def message_of(record: SQSRecord, kind: type[Message], seen: Observer) -> Message | None:
-    """Read a record's message; None, and a line in the log without its text, for one that can't be read.
+def parse_message(message: SQSRecord, model: type[Message], observer: Observer) -> Message | None:
+    """Parse a message's body.
 
-    No retry would mend that, and it names no job that could be told.
+    A message that can't be parsed is logged without its text, and dropped. A retry wouldn't fix it, and it names no job that
+    could fail.
+
+    Returns:
+        The parsed body, None for a message that can't be parsed.
     """
     try:
-        return kind.model_validate_json(record.body)
+        return model.model_validate_json(message.body)
     except ValidationError:
-        seen.failed("bad_message")
-        seen.logger.error("a message that can't be read is dropped", message_id=record.message_id)
+        observer.failed("bad_message")
+        observer.logger.error("a message that can't be read is dropped", message_id=message.message_id)
         return None
 
 
-def job_of(record: DynamoDBRecord) -> tuple[str, str]:
-    """A job's tenant and id, by the key of its item."""
-    keys = (record.dynamodb.keys if record.dynamodb else None) or {}
+def parse_job_key(change: DynamoDBRecord) -> tuple[str, str]:
+    """Return the tenant and the id of a job, from the key of the item that changed."""
+    keys = (change.dynamodb.keys if change.dynamodb else None) or {}
     return str(keys["pk"]).removeprefix("JOBS#"), str(keys["sk"])
 
 
-def uploads_of(record: SQSRecord, bucket: str, seen: Observer) -> list[UploadedFile]:
-    """The new objects that a notification of S3 tells; none, and a line in the log without its text, if it can't be read.
+def parse_uploads(message: SQSRecord, bucket: str, observer: Observer) -> list[UploadedFile]:
+    """Parse a notification of S3.
 
-    S3 tests each queue with a message of its own when its notifications are set up; that tells none.
+    A notification that can't be parsed is logged without its text, and dropped.
+
+    Returns:
+        The new objects. The list is empty for S3's test message, which S3 sends when notifications are configured.
     """
     try:
-        notified = json.loads(record.body)
-        if notified.get("Event") == "s3:TestEvent":
+        notification = json.loads(message.body)
+        if notification.get("Event") == "s3:TestEvent":
             return []
-        return [_upload_of(each["s3"], bucket) for each in notified["Records"]]
-    except (ValueError, KeyError, TypeError, AttributeError):  # ValidationError, too
-        seen.failed("bad_message")
-        seen.logger.error("a notification that can't be read is dropped", message_id=record.message_id)
+        return [_parse_upload(event["s3"], bucket) for event in notification["Records"]]
+    except (ValueError, KeyError, TypeError, AttributeError):  # ValidationError is a ValueError
+        observer.failed("bad_message")
+        observer.logger.error("a notification that can't be read is dropped", message_id=message.message_id)
         return []
 
 
-def _upload_of(told: dict[str, Any], bucket: str) -> UploadedFile:
-    if told["bucket"]["name"] != bucket:
-        raise ValueError("another bucket's")
-    it = told["object"]
-    # As in a form: a plus is a space, and a plus in the key is %2B.
-    key = unquote_plus(it["key"], errors="strict")
-    return UploadedFile(key=key, version_id=it.get("versionId"), sequencer=it["sequencer"], size=it["size"])
+def _parse_upload(event: dict[str, Any], bucket: str) -> UploadedFile:
+    if event["bucket"]["name"] != bucket:
+        raise ValueError("bucket: must be the upload bucket")
+    s3_object = event["object"]
+    # S3 encodes an object key as a form does: a space is a plus, and a plus is %2B.
+    key = unquote_plus(s3_object["key"], errors="strict")
+    return UploadedFile(
+        key=key, version_id=s3_object.get("versionId"), sequencer=s3_object["sequencer"], size=s3_object["size"]
+    )
