@@ -1,0 +1,65 @@
+"""Fakes of functions/classify."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+from pigeonhole.contract.messages import (
+    AnyCommand,
+    ChunkResult,
+    ClassifyCommand,
+    ClassifyReply,
+    DescribeCommand,
+    ErrorReply,
+    ModelDescription,
+    StoreLabelImagesCommand,
+)
+from pigeonhole.object_keys import label_image_key
+
+MODEL = ModelDescription(
+    model_id="fake",
+    revision="r1",
+    engine="fake",
+    text_encoder="fake-text",
+    licence="Apache-2.0",
+    calibrated=True,
+    input_pixels=64,
+    max_text_tokens=77,
+)
+
+
+@dataclass
+class FakeClassifierClient:
+    """A ports.ClassifierClient that answers each sample with the request's first label, or as `reply` says."""
+
+    reply: ClassifyReply | Exception | None = None
+    commands: list[AnyCommand] = field(default_factory=list)
+
+    def call(self, command: AnyCommand) -> ClassifyReply:
+        self.commands.append(command)
+        if isinstance(self.reply, Exception):
+            raise self.reply
+        if self.reply:
+            return self.reply
+        if isinstance(command, DescribeCommand):
+            return ClassifyReply(model=MODEL)
+        if isinstance(command, StoreLabelImagesCommand):
+            return ClassifyReply(stored=[kept_address(command, value) for value in command.values])
+        return ClassifyReply(result=first_label(command))
+
+
+def kept_address(command: StoreLabelImagesCommand, value: str) -> str:
+    digest = hashlib.sha256(value.encode()).hexdigest()
+    return f"s3://jobs/{label_image_key(command.tenant_id, command.label_set, digest)}"
+
+
+def first_label(command: ClassifyCommand) -> ChunkResult:
+    request = command.request
+    return ChunkResult(
+        predictions=[[request.labels[0].name] for _ in request.dataset], input_tokens=69, output_tokens=14, inference_ms=3942
+    )
+
+
+def error_reply(code: str, message: str, *details: dict[str, str]) -> ClassifyReply:
+    return ClassifyReply(error=ErrorReply(code=code, message=message, details=list(details)))

@@ -1,0 +1,85 @@
+"""Fakes of what uploads need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+
+from pigeonhole.ports import Page
+from pigeonhole.uploads.upload_result import UploadResult
+from pigeonhole.uploads.upload_tags import MAX_TAGS
+
+
+@dataclass
+class FakeUploadForms:
+    """A ports.UploadForms whose forms nobody takes. `asked`: what forms were asked for."""
+
+    asked: list[tuple[str, str, int, int, int]] = field(default_factory=list)
+
+    def form(self, key: str, content_type: str, least: int, most: int, seconds: int) -> tuple[str, dict[str, str]]:
+        self.asked.append((key, content_type, least, most, seconds))
+        return "https://uploads.example", {"key": key, "Content-Type": content_type}
+
+
+@dataclass
+class FakeUploadTags:
+    """A ports.UploadTags over a dict by key and version; what isn't in it is gone. `before`: runs before each call."""
+
+    tags: dict[tuple[str, str | None], dict[str, str]] = field(default_factory=dict)
+    before: Callable[[], None] = lambda: None
+
+    def add(self, key: str, version_id: str | None, tags: Mapping[str, str]) -> bool:
+        self.before()
+        known = self.tags.get((key, version_id))
+        if known is None or len(known | dict(tags)) > MAX_TAGS:
+            return False
+        known.update(tags)
+        return True
+
+
+@dataclass
+class FakeUploadResultStore:
+    """A ports.UploadResultStore in memory. `before`: runs before each write, to fail."""
+
+    results: dict[tuple[str, str], UploadResult] = field(default_factory=dict)
+    before: Callable[[], None] = lambda: None
+    _lock: Lock = field(default_factory=Lock)
+
+    def save(self, result: UploadResult) -> bool:
+        self.before()
+        with self._lock:
+            at = (result.tenant_id, result.object_key)
+            if not result.may_replace(self.results.get(at)):
+                return False
+            self.results[at] = result
+            return True
+
+    def get(self, tenant_id: str, key: str) -> UploadResult | None:
+        return self.results.get((tenant_id, key))
+
+    def sequencers(self, tenant_id: str, keys: Sequence[str]) -> dict[str, str]:
+        found = {key: self.results[tenant_id, key] for key in keys if (tenant_id, key) in self.results}
+        return {key: result.sequencer for key, result in found.items() if result.job_id}
+
+    def page(self, tenant_id: str, prefix: str, limit: int, start: str | None) -> Page[UploadResult]:
+        found = sorted(self._under(tenant_id, prefix), key=lambda result: result.object_key.encode())
+        rest = [result for result in found if start is None or result.object_key.encode() > start.encode()]
+        return Page(rest[:limit], next=rest[limit - 1].object_key if len(rest) > limit else None)
+
+    def newest(
+        self, tenant_id: str, prefix: str, since: float, until: float, limit: int, start: str | None
+    ) -> Page[UploadResult]:
+        found = sorted(
+            self._under(tenant_id, prefix), key=lambda result: (result.classified_at, result.object_key), reverse=True
+        )
+        rest = [result for result in found if since <= result.classified_at <= until]
+        if start is not None:
+            at, _, key = start.partition(" ")
+            rest = [result for result in rest if (result.classified_at, result.object_key) < (float(at), key)]
+        return Page(
+            rest[:limit], next=f"{rest[limit - 1].classified_at!r} {rest[limit - 1].object_key}" if len(rest) > limit else None
+        )
+
+    def _under(self, tenant_id: str, prefix: str) -> list[UploadResult]:
+        return [result for (owner, key), result in self.results.items() if owner == tenant_id and key.startswith(prefix)]
