@@ -18,7 +18,7 @@ from pigeonhole.jobs.assemble import JobResultsAssembler
 from pigeonhole.jobs.cancel import JobCanceler
 from pigeonhole.jobs.dead_letters import DeadLetterHandler
 from pigeonhole.jobs.job import Job, Part
-from pigeonhole.jobs.parts import PartWriter
+from pigeonhole.jobs.parts import INLINE_BYTES, PartWriter
 from pigeonhole.jobs.read import JobReader
 from pigeonhole.jobs.redrive import JobRedriver
 from pigeonhole.jobs.submit import JobRules, JobSubmitter
@@ -139,6 +139,7 @@ class Jobs:
     tenants: Any = field(default_factory=lambda: FakeTenantStore({"acme": ACME}))
     run: Callable[..., ChunkResult] = even_or_odd
     rules: JobRules = field(default_factory=lambda: JobRules(text_chunk=4, image_chunk=2, keep_s=1_000, stuck_s=300))
+    inline_bytes: int = INLINE_BYTES
     max_answer_bytes: int = 4_000_000
     now: float = 1_000.0
 
@@ -212,7 +213,13 @@ class Jobs:
 
     @cached_property
     def parts(self) -> PartWriter:
-        return PartWriter(store=self.store, objects=self.objects, clock=self.clock, sleep=self.sleep)
+        return PartWriter(
+            store=self.store,
+            objects=self.objects,
+            inline_bytes=self.inline_bytes,
+            clock=self.clock,
+            sleep=self.sleep,
+        )
 
     @property
     def worker(self) -> ChunkWorker:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from pigeonhole.contract.jobs import DeliveryStatus, JobStatus
 from pigeonhole.contract.messages import Span
-from pigeonhole.ids import new_id
 from pigeonhole.jobs.job import (
     ALLOWED_BEFORE,
     ENDED,
@@ -183,14 +182,6 @@ def test_whatever_order_messages_come_in_no_sample_is_done_twice_and_none_is_lef
     in_order = sorted(done.values(), key=lambda span: span.start)
     assert [in_order[0].start, in_order[-1].stop] == [0, now.total]
     assert all(one.stop == other.start for one, other in pairwise(in_order))
-
-
-def test_ids_sort_by_time_and_differ() -> None:
-    early, late = new_id(1_000.0), new_id(1_000.001)
-
-    assert early < late
-    assert len({new_id(1_000.0) for _ in range(100)}) == 100
-    assert (len(early), set(early) <= set("0123456789abcdef")) == (32, True)
 
 
 def test_an_ended_job_is_due_when_its_announcement_or_its_webhook_is() -> None:

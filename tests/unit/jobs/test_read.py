@@ -7,42 +7,10 @@ from typing import Any
 import pytest
 
 from pigeonhole.api.answers import to_jobs_response
-from pigeonhole.contract.jobs import JobResponse, JobStatus
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
-from pigeonhole.errors import InternalError, JobFinished, NotFound
+from pigeonhole.contract.jobs import JobStatus
+from pigeonhole.errors import NotFound
 from pigeonhole.jobs.job import Job
-from pigeonhole.jobs.read import LINK_S
-from pigeonhole.jobs.results import MAX_WARNINGS
 from support.job_fixtures import ACME, ZETA, Jobs, job, job_id
-
-
-def test_a_job_that_goes_on_is_shown_without_results() -> None:
-    jobs = Jobs()
-    job = jobs.submitted(10)
-    jobs.worker.process(jobs.take(), lambda: 100)
-
-    shown = jobs.responder.respond(jobs.job(job), "log-1").model_dump(by_alias=True, exclude_none=True)
-
-    assert shown == {
-        "success": True,
-        "log_id": "log-1",
-        "job": {
-            "id": job.id,
-            "status": "processing",
-            "created_at": "1970-01-01T00:16:40Z",
-            "started_at": "1970-01-01T00:16:40Z",
-            "expires_at": "1970-01-01T00:33:20Z",
-            "progress": {"total": 10, "succeeded": 4, "failed": 0},
-        },
-    }
-
-
-def test_several_labels_per_sample_come_as_arrays() -> None:
-    jobs = Jobs()
-    job = jobs.submitted(2, multiple_labels=True)
-    jobs.work()
-
-    assert jobs.responder.respond(jobs.job(job), "l").predictions == [["even"], ["odd"]]
 
 
 def test_waiting_ends_with_the_job() -> None:
@@ -102,50 +70,6 @@ def test_a_job_whose_time_is_over_is_gone_before_the_table_forgets_it() -> None:
         jobs.canceler.cancel(ACME, job.id)
 
 
-def test_results_larger_than_an_answer_come_as_an_address() -> None:
-    def run(command: ClassifyCommand, **_: Any) -> ChunkResult:
-        return ChunkResult(predictions=[["x" * 2_100_000]] * 4, input_tokens=1, output_tokens=1, inference_ms=1)
-
-    jobs = Jobs(run=run)
-    job = jobs.submitted(4)
-    jobs.work()
-
-    answer = jobs.responder.respond(jobs.job(job), "l")
-    assert (answer.predictions, answer.usage) == (None, None)
-    assert answer.results_url == f"https://objects.example/results/acme/{job.id}/results.json?seconds={LINK_S}"
-    kept = JobResponse.model_validate_json(jobs.objects.objects[f"results/acme/{job.id}/results.json"])
-    assert kept.predictions == ["x" * 2_100_000] * 4
-
-
-def test_a_job_whose_results_are_gone_is_a_fault_of_ours() -> None:
-    def run(command: ClassifyCommand, **_: Any) -> ChunkResult:
-        names = [f"{pow(7, number, 2**61 - 1):x}" for number in range(40_000)]
-        return ChunkResult(predictions=[names] * 4, input_tokens=1, output_tokens=1, inference_ms=1)
-
-    jobs = Jobs(run=run)
-    job = jobs.submitted(4, multiple_labels=True)
-    jobs.work()
-    jobs.objects.objects.clear()
-
-    with pytest.raises(InternalError):
-        jobs.responder.respond(jobs.job(job), "l")
-
-
-def test_ten_thousand_warnings_are_cut() -> None:
-    def run(command: ClassifyCommand, **_: Any) -> ChunkResult:
-        warnings = [f"dataset.{command.first_index + number}.value: cut" for number in range(100)]
-        return ChunkResult(predictions=[["x"]] * 4, warnings=warnings, input_tokens=1, output_tokens=1, inference_ms=1)
-
-    jobs = Jobs(run=run)
-    job = jobs.submitted(12)
-    jobs.work()
-
-    warnings = jobs.responder.respond(jobs.job(job), "l").warnings
-    assert warnings is not None
-    assert len(warnings) == MAX_WARNINGS + 1
-    assert warnings[-1] == "and 8 more warnings"  # chunks begin four samples apart, so most are alike
-
-
 def test_a_page_is_shown_with_where_the_next_begins() -> None:
     jobs = Jobs()
     first = jobs.submitted(1)
@@ -203,34 +127,3 @@ def test_a_list_may_be_of_one_state() -> None:
     jobs.submitted(1)
 
     assert [job.id for job in jobs.reader.list(ACME.id, JobStatus.SUCCEEDED, 10, None).items] == [done.id]
-
-
-def test_a_canceled_job_has_ended_and_has_no_results() -> None:
-    jobs = Jobs()
-    job = jobs.submitted(8)
-    jobs.worker.process(jobs.take(), lambda: 100)
-
-    canceled = jobs.canceler.cancel(ACME, job.id)
-
-    assert (canceled.status, canceled.finished_at) == (JobStatus.CANCELED, 1_000.0)
-    assert jobs.responder.respond(jobs.job(job), "l").predictions is None
-    jobs.work()
-    assert jobs.job(job) == canceled
-
-
-def test_what_has_ended_cannot_be_canceled() -> None:
-    jobs = Jobs()
-    job = jobs.submitted(4)
-    jobs.work()
-
-    with pytest.raises(JobFinished, match="succeeded"):
-        jobs.canceler.cancel(ACME, job.id)
-
-
-def test_anothers_job_cannot_be_canceled() -> None:
-    jobs = Jobs()
-    job = jobs.submitted(4)
-
-    with pytest.raises(NotFound):
-        jobs.canceler.cancel(ZETA, job.id)
-    assert jobs.job(job).status is JobStatus.QUEUED

@@ -22,13 +22,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from pigeonhole.contract.jobs import DeliveryStatus, JobStatus
 from pigeonhole.contract.messages import ChunkMessage, ChunkResult, ClassifyCommand
 from pigeonhole.errors import JobFinished, NotFound, Overloaded, UnfetchableUrl
-from pigeonhole.jobs import parts as write_part
 from pigeonhole.jobs.job import ENDED, IdempotencyKey, Job
 from support.fakes import FakeChunkQueue, FakeEventBus, FakeJobStore, FakeObjectStore, FakePoster, FakeWebhookQueue
 from support.job_fixtures import ACME, BAD, HOOK, Jobs, even_or_odd, request
 
 HISTORIES = 1_000
-INLINE_BYTES = write_part.INLINE_BYTES
 RECEIVES = 3  # the template's maxReceiveCount
 
 
@@ -109,7 +107,8 @@ class Histories(RuleBasedStateMachine):
     @initialize(count=st.integers(1, 9), bad=BAD_PLACES, hook=HOOKS, inline=st.booleans())
     def begin(self, count: int, bad: set[int], hook: str | None, inline: bool) -> None:
         """Each history has a job. `inline`: parts lie in the table; else each is an object."""
-        write_part.INLINE_BYTES = INLINE_BYTES if inline else 0
+        if not inline:
+            self.jobs.inline_bytes = 0
         self.fate.set(0, "")
         self.submit(count, bad, None, hook, (0, "before"))
 
@@ -292,12 +291,6 @@ class Histories(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Once nothing goes wrong any more, every job ends, and every sample has exactly one result or one error."""
-        try:
-            self.end_all()
-        finally:
-            write_part.INLINE_BYTES = INLINE_BYTES
-
-    def end_all(self) -> None:
         self.inside = []
         for _ in range(4):
             while self.queue.sent or self.dead:

@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 
-from pigeonhole.contract.jobs import MAX_WEBHOOK_URL_CHARS, JobStatus, Preference
-from pigeonhole.errors import IdempotencyMismatch, InvalidRequest, NotFound, Overloaded
+from pigeonhole.contract.jobs import JobStatus
+from pigeonhole.errors import IdempotencyMismatch, NotFound, Overloaded
 from pigeonhole.jobs.job import LEASE_S, IdempotencyClaim, IdempotencyKey, Job
 from pigeonhole.jobs.records import decode_job_input
-from pigeonhole.jobs.webhook import Webhook
 from pigeonhole.object_keys import job_input_key
-from support.job_fixtures import ACME, HOOK, ZETA, Jobs, job_id, request
+from support.job_fixtures import ACME, ZETA, Jobs, job_id, request
 
 KEY = IdempotencyKey("caller", "key-1", b"body")
 
@@ -198,106 +197,3 @@ def test_a_table_that_is_busy_throughout_refuses_a_job() -> None:
     with pytest.raises(Overloaded, match="The service is busy"):
         jobs.submitted(4)
     assert jobs.now - 1_000 < 15
-
-
-def test_what_taking_a_job_takes_is_no_longer_waited_for() -> None:
-    jobs = Jobs()
-    real = jobs.objects.put
-
-    def slowly(*args: Any) -> None:
-        jobs.now += 5
-        real(*args)
-
-    jobs.objects.put = slowly
-    service = jobs.classification()
-    body = request(2).model_dump(exclude_none=True)
-
-    assert service.submit_job(body, tenant=ACME, log_id="l", preference=Preference(wait_s=24)).status is JobStatus.QUEUED
-    assert jobs.now == pytest.approx(1_024)
-
-
-def test_the_body_of_a_job_is_held_to_the_limits_of_jobs() -> None:
-    jobs = Jobs()
-    service = jobs.classification(max_samples=5)
-    body = request(5).model_dump(exclude_none=True)
-
-    assert service.submit_job(body, tenant=ACME, log_id="l", preference=Preference()).total == 5
-    with pytest.raises(InvalidRequest, match="1 to 5 samples"):
-        service.submit_job(request(6).model_dump(exclude_none=True), tenant=ACME, log_id="l", preference=Preference())
-
-
-@pytest.mark.parametrize("field", ["input"])
-def test_what_a_job_cannot_have_yet_is_refused_and_not_ignored(field: str) -> None:
-    body = request(2).model_dump(exclude_none=True) | {field: "x"}
-
-    jobs = Jobs()
-    with pytest.raises(InvalidRequest, match=field):
-        jobs.classification().submit_job(body, tenant=ACME, log_id="l", preference=Preference())
-    assert jobs.store.jobs == {}
-
-
-def submit_body(jobs: Jobs, **more: object) -> Job:
-    body = request(2).model_dump(exclude_none=True) | more
-    return jobs.classification().submit_job(body, tenant=ACME, log_id="l", preference=Preference())
-
-
-def test_a_jobs_webhook_is_kept_with_it_and_not_with_its_samples() -> None:
-    jobs = Jobs()
-
-    job = submit_body(jobs, webhook_url=HOOK)
-
-    assert job.webhook == Webhook(HOOK)
-    assert HOOK.encode() not in jobs.objects.objects[job_input_key("acme", job.id)]
-
-
-@pytest.mark.parametrize(
-    ("url", "said"),
-    [
-        ("", "must not be empty"),
-        ("http://acme.example.com/hook", "its scheme is not allowed; use https://"),
-        ("ftp://acme.example.com/hook", "its scheme is not allowed; use https://"),
-        ("https://me:secret@acme.example.com/hook", "user name or password"),
-        ("https://acme.example.com:8443/hook", "port"),
-        ("https://acme.example.com:99999/hook", "valid host and port"),
-        ("https://[::1/hook", "valid host and port"),
-        ("https:///hook", "not a host name"),
-        ("https://localhost/hook", "not a public name"),
-        ("https://intranet/hook", "not a public name"),
-        ("https://127.0.0.1/hook", "on the public internet"),
-        ("https://169.254.169.254/latest/meta-data", "on the public internet"),
-        ("https://[fd00:ec2::254]/", "on the public internet"),
-        ("https://0x7f.1/", "its host is a number"),
-        ("https://[v1.x]/", "only around an IPv6 address"),
-        ("https://acme.example.com/a hook", "printable ASCII"),
-        ("https://acme.example.com/h\u00f6\u00f6k", "printable ASCII"),
-        ("https://acme.example.com\\@evil.example.com/", "backslash"),
-        ("https://acme.example.com/" + "x" * MAX_WEBHOOK_URL_CHARS, "at most 2000 characters"),
-    ],
-)
-def test_a_webhook_that_could_never_be_told_is_refused_at_once(url: str, said: str) -> None:
-    jobs = Jobs()
-
-    with pytest.raises(InvalidRequest) as refused:
-        submit_body(jobs, webhook_url=url)
-
-    assert [fault.path for fault in refused.value.details] == ["webhook_url"]
-    assert said in refused.value.message
-    assert jobs.store.jobs == {}
-
-
-def test_a_webhooks_fault_is_told_with_all_others() -> None:
-    with pytest.raises(InvalidRequest) as refused:
-        submit_body(Jobs(), webhook_url="http://x", labels=[])
-
-    assert {fault.path for fault in refused.value.details} == {"webhook_url", "labels"}
-
-
-@pytest.mark.parametrize("url", ["http://127.0.0.1:8000/hook", "http://localhost/hook", "https://127.0.0.1/"])
-def test_the_local_stack_takes_this_machines_addresses(url: str) -> None:
-    jobs = Jobs()
-    service = jobs.classification(local_webhooks=True)
-    body = request(2).model_dump(exclude_none=True) | {"webhook_url": url}
-
-    assert service.submit_job(body, tenant=ACME, log_id="l", preference=Preference()).webhook == Webhook(url)
-    with pytest.raises(InvalidRequest):
-        service.submit_job(body | {"webhook_url": "http://10.0.0.1/"}, tenant=ACME, log_id="l", preference=Preference())

@@ -12,7 +12,7 @@ from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import LEASE_S, Job, NotificationStatus
 from pigeonhole.jobs.ports import DueJobs
 from pigeonhole.jobs.sweep import PAGE_SIZE, STOP_AFTER_S, SweepSummary
-from support.job_fixtures import ACME, Jobs, message
+from support.job_fixtures import Jobs
 
 
 def crash() -> None:
@@ -202,50 +202,3 @@ def test_a_record_that_cannot_be_read_is_told() -> None:
 
     assert jobs.sweeper.sweep(lambda job_id, error: told.append((job_id, error))) == SweepSummary(due=1, failed=1)
     assert told == [("bad", None)]
-
-
-def test_a_dead_message_fails_what_is_left_of_its_samples_and_the_job_ends() -> None:
-    jobs = Jobs()
-    job = jobs.submitted(8)
-    dead, other = jobs.take(), jobs.take()
-    jobs.worker.process(dead, lambda: 29)
-    jobs.queue.sent.clear()
-    jobs.worker.process(other, lambda: 100)
-
-    part = jobs.dead_letters.fail(message(job_id=job.id, start=2, stop=4))
-
-    assert part is not None
-    assert part.span == Span(2, 4)
-    answer = jobs.responder.respond(jobs.job(job), "l")
-    assert answer.job.status is JobStatus.SUCCEEDED
-    assert answer.predictions == ["even", "odd", None, None, "even", "odd", "even", "odd"]
-    assert answer.errors is not None
-    assert [(fault.index, fault.code) for fault in answer.errors] == [(2, "internal_error"), (3, "internal_error")]
-
-
-def test_a_job_none_of_whose_messages_could_be_worked_on_failed() -> None:
-    jobs = Jobs()
-    job = jobs.submitted(8)
-    for _ in range(2):
-        jobs.dead_letters.fail(jobs.take())
-
-    assert (jobs.job(job).status, jobs.job(job).failed) == (JobStatus.FAILED, 8)
-
-
-def test_a_dead_message_of_samples_that_are_done_changes_nothing() -> None:
-    jobs = Jobs()
-    job = jobs.submitted(4)
-    dead = jobs.take()
-    jobs.worker.process(dead, lambda: 100)
-    ended = jobs.job(job)
-
-    assert jobs.dead_letters.fail(dead) is None
-    assert jobs.job(job) == ended
-
-
-def test_a_dead_message_of_a_canceled_job_changes_nothing() -> None:
-    jobs = Jobs()
-    job = jobs.submitted(4)
-    jobs.canceler.cancel(ACME, job.id)
-
-    assert jobs.dead_letters.fail(jobs.take()) is None

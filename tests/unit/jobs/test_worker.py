@@ -10,16 +10,13 @@ from typing import Any
 
 import pytest
 
-from pigeonhole.contract.classification import LabelScore
-from pigeonhole.contract.jobs import JobResponse, JobStatus
+from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, S3Grant, Span
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.errors import Overloaded, UnfetchableUrl, UnreadableImage
-from pigeonhole.jobs.job import Part
-from pigeonhole.jobs.parts import INLINE_BYTES
 from pigeonhole.jobs.submit import JobRules
-from pigeonhole.object_keys import job_input_key, job_results_key, part_key
-from support.job_fixtures import ACME, BAD, HOOK, Jobs, even_or_odd, message, request
+from pigeonhole.object_keys import job_input_key
+from support.job_fixtures import ACME, BAD, Jobs, even_or_odd, message, request
 
 
 def predictions(jobs: Jobs, of: Any) -> list[Any]:
@@ -205,68 +202,6 @@ def test_a_message_of_no_job_or_beyond_its_samples_is_dropped() -> None:
     assert jobs.worker.process(message(job_id=job.id, tenant_id="zeta"), lambda: 100) == []
 
 
-def test_of_two_workers_on_one_chunk_one_is_too_late() -> None:
-    jobs, late = Jobs(), list[list[Part]]()
-    job = jobs.submitted(4)
-    chunk = jobs.take()
-
-    def run(command: ClassifyCommand, *, should_continue: Callable[[], bool]) -> ChunkResult:
-        if not late:
-            late.append([])
-            late[0] = Jobs.worker.fget(jobs).process(chunk, lambda: 100)  # type: ignore[attr-defined]
-        return even_or_odd(command, should_continue=should_continue)
-
-    jobs.run = run
-    assert jobs.worker.process(chunk, lambda: 100) == []
-    assert [part.span for part in late[0]] == [Span(0, 4)]
-    assert (jobs.job(job).succeeded, len(jobs.store.list_parts("acme", job.id))) == (4, 1)
-
-
-def test_who_is_late_for_a_part_writes_what_the_other_left() -> None:
-    jobs, first = Jobs(), list[list[Part]]()
-    job = jobs.submitted(4)
-    chunk = jobs.take()
-
-    def run(command: ClassifyCommand, *, should_continue: Callable[[], bool]) -> ChunkResult:
-        if not first:
-            first.append([])
-            first[0] = Jobs.worker.fget(jobs).process(chunk, lambda: 10)  # type: ignore[attr-defined]
-        return even_or_odd(command, should_continue=should_continue)
-
-    jobs.run = run
-    parts = jobs.worker.process(chunk, lambda: 100)
-
-    assert [part.span for part in (*first[0], *parts)] == [Span(0, 2), Span(2, 4)]
-    assert predictions(jobs, job) == EVEN_ODD[:4]
-    jobs.work()  # the rest that the first one sent on
-    assert jobs.job(job).succeeded == 4
-
-
-def test_of_what_another_has_written_a_late_writer_leaves_out_the_very_samples() -> None:
-    def run(command: ClassifyCommand, *, should_continue: Callable[[], bool]) -> ChunkResult:
-        if not first:
-            first.append(True)
-            Jobs.worker.fget(jobs).process(chunk, lambda: 10)  # type: ignore[attr-defined]
-        result = even_or_odd(command, should_continue=should_continue)
-        chosen = [row and [f"label {command.first_index + place}"] for place, row in enumerate(result.predictions)]
-        scores = [row and [LabelScore(label=row[0], probability=1.0, similarity=1.0)] for row in chosen]
-        return result.model_copy(update={"predictions": chosen, "scores": scores})
-
-    jobs, first = Jobs(run=run), list[bool]()
-    dataset = [{"type": "text", "value": value} for value in (BAD, "1", "2", BAD)]
-    job = jobs.submitted(0, dataset=dataset)
-    chunk = jobs.take()
-    jobs.worker.process(chunk, lambda: 100)
-    jobs.work()
-
-    answer = jobs.responder.respond(jobs.job(job), "l")
-    assert answer.predictions == [None, "label 1", "label 2", None]
-    assert answer.scores is not None
-    assert [row and row[0].label for row in answer.scores] == answer.predictions
-    assert answer.errors is not None
-    assert [fault.index for fault in answer.errors] == [0, 3]
-
-
 def test_a_labels_host_is_not_asked_once_more_when_there_is_no_time() -> None:
     asked: list[int] = []
 
@@ -279,52 +214,6 @@ def test_a_labels_host_is_not_asked_once_more_when_there_is_no_time() -> None:
     jobs.work(time_left_s=29)
 
     assert asked == [1]
-
-
-def test_a_lost_race_is_run_again() -> None:
-    jobs = Jobs()
-    job = jobs.submitted(8)
-    first, second = jobs.take(), jobs.take()
-    races = iter([False, True])  # not where it begins the job, but where it writes its part
-
-    def other_is_faster() -> None:
-        if next(races, False):
-            jobs.worker.process(second, lambda: 100)
-
-    jobs.store.before = other_is_faster
-    (part,) = jobs.worker.process(first, lambda: 100)
-
-    assert (part.span, jobs.job(job).status, jobs.job(job).succeeded) == (Span(0, 4), JobStatus.SUCCEEDED, 8)
-
-
-def test_who_loses_every_race_gives_the_message_back() -> None:
-    jobs = Jobs()
-    jobs.submitted(4)
-    chunk = jobs.take()
-    real = jobs.store.save
-    jobs.store.save = lambda job, part=None: part is None and real(job)  # type: ignore[method-assign]
-
-    with pytest.raises(Overloaded):
-        jobs.worker.process(chunk, lambda: 100)
-
-
-def test_results_that_are_too_large_for_an_item_become_an_object() -> None:
-    def run(command: ClassifyCommand, **_: Any) -> ChunkResult:
-        # Nothing that could be packed into less.
-        labels = [[f"{pow(7, 40 * index + place, 2**61 - 1):x}" for place in range(20_000)] for index in range(4)]
-        return ChunkResult(predictions=labels, input_tokens=1, output_tokens=1, inference_ms=1)
-
-    jobs = Jobs(run=run)
-    job = jobs.submitted(4, multiple_labels=True)
-    jobs.work()
-
-    (part,) = jobs.store.list_parts("acme", job.id)
-    assert (part.data, part.object_key is not None) == (None, True)
-    assert len(jobs.objects.objects[str(part.object_key)]) > INLINE_BYTES
-    assert part.object_key != part_key("acme", job.id, part.span), "of two writers neither replaces the other's"
-    found = jobs.reader.read_part_results(jobs.job(job))
-    assert found[0][1].result is not None
-    assert len(found[0][1].result.predictions[3] or ()) == 20_000
 
 
 def killer(place: int) -> Callable[..., ChunkResult]:
@@ -395,34 +284,6 @@ def test_a_sample_that_was_within_the_limits_when_it_came_is_not_held_to_others_
     assert jobs.job(job).status is JobStatus.SUCCEEDED
 
 
-def test_usage_counts_no_sample_twice_that_two_workers_did() -> None:
-    jobs, first = Jobs(), [True]
-    job = jobs.submitted(4)
-    chunk = jobs.take()
-
-    def run(command: ClassifyCommand, *, should_continue: Callable[[], bool]) -> ChunkResult:
-        if first and first.pop():
-            Jobs.worker.fget(jobs).process(chunk, lambda: 10)  # type: ignore[attr-defined]
-        return even_or_odd(command, should_continue=should_continue).model_copy(update={"inference_ms": 4})
-
-    jobs.run = run
-    jobs.worker.process(chunk, lambda: 100)
-
-    usage = jobs.responder.respond(jobs.job(job), "l").usage
-    assert usage is not None
-    assert (usage.input_tokens, usage.output_tokens, usage.inference_time_tokens) == (14, 4, 6)
-
-
-def test_labels_count_once_in_the_usage_of_a_job_of_many_chunks() -> None:
-    jobs = Jobs()
-    job = jobs.submitted(10)
-    jobs.work()
-
-    usage = jobs.responder.respond(jobs.job(job), "l").usage
-    assert usage is not None
-    assert (usage.input_tokens, usage.output_tokens, usage.inference_time_tokens, usage.total_tokens) == (20, 10, 3, 33)
-
-
 def test_a_grant_that_was_taken_back_holds_for_queued_jobs_too() -> None:
     jobs = Jobs()
     granted: list[tuple[S3Grant, ...]] = []
@@ -442,39 +303,6 @@ def test_a_grant_that_was_taken_back_holds_for_queued_jobs_too() -> None:
     assert granted == [(grant,), ()]
 
 
-def test_large_results_are_assembled_once_by_the_worker_that_ends_the_job() -> None:
-    jobs = Jobs(max_answer_bytes=100)
-    job = jobs.submitted(10, webhook_url=HOOK)
-    jobs.work()
-    (whole,) = [key for key in jobs.objects.objects if key == job_results_key("acme", job.id)]
-    before = jobs.objects.objects[whole]
-    jobs.store.of_jobs.clear()  # nothing is read anew
-    puts = len(jobs.objects.objects)
-
-    first, second = (jobs.responder.respond(jobs.job(job), "l") for _ in range(2))
-    assert first.job.webhook is not None
-    assert JobResponse.model_validate_json(before).job.webhook is None, "its log goes on"
-
-    assert first.results_url == second.results_url is not None
-    assert (jobs.objects.objects[whole], len(jobs.objects.objects)) == (before, puts)
-    assert JobResponse.model_validate_json(before).predictions == EVEN_ODD
-
-
-@pytest.mark.parametrize(("letter", "fits"), [("x", True), ("\u732b", False)])
-def test_an_answer_that_lambda_would_escape_to_more_than_it_takes_is_an_object(letter: str, fits: bool) -> None:
-    label = letter * (3_000_000 // 1_000 // len(letter.encode()))
-
-    def run(command: ClassifyCommand, **_: Any) -> ChunkResult:
-        return ChunkResult(predictions=[[label]] * 1_000, input_tokens=1, output_tokens=1, inference_ms=1)
-
-    jobs = Jobs(run=run, rules=JobRules(text_chunk=1_000))
-    job = jobs.submitted(1_000)
-    jobs.work()
-
-    answer = jobs.responder.respond(jobs.job(job), "l")
-    assert (answer.predictions is not None, answer.results_url is None) == (fits, fits)
-
-
 def test_a_part_that_a_newer_version_wrote_is_read() -> None:
     jobs = Jobs()
     job = jobs.submitted(2)
@@ -485,26 +313,6 @@ def test_a_part_that_a_newer_version_wrote_is_read() -> None:
     jobs.store.of_jobs["acme", job.id] = {0: replace(part, data=gzip.compress(json.dumps(newer).encode()))}
 
     assert predictions(jobs, job) == EVEN_ODD[:2]
-
-
-def test_results_that_the_worker_could_not_assemble_are_assembled_for_the_first_reader() -> None:
-    jobs = Jobs(max_answer_bytes=100)
-    job = jobs.submitted(4)
-    real = jobs.objects.put
-
-    def busy(*_: object) -> None:
-        raise Overloaded("busy")
-
-    jobs.objects.put = busy
-    jobs.work()
-    jobs.objects.put = real
-
-    assert (jobs.job(job).status, jobs.job(job).has_results_object) == (JobStatus.SUCCEEDED, False)
-    assert jobs.responder.respond(jobs.job(job), "l").results_url
-    assert jobs.job(job).has_results_object
-
-
-# --- of uploaded files -------------------------------------------------------------------------------------------------------
 
 
 def versions_asked(values: list[str], uploads: list[UploadedFile]) -> list[dict[str, str]]:

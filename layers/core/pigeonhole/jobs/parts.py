@@ -16,17 +16,21 @@ from pigeonhole.jobs.update import JobUpdater
 from pigeonhole.object_keys import part_key
 from pigeonhole.ports import ObjectStore
 
-# The largest results that are stored in an item. An item may have 400 KB, but a transaction costs two writes per KB: from some
-# KB on, an object is cheaper.
+# An item may have 400 KB, but a transaction costs two writes per KB: from some KB on, an object is cheaper.
 INLINE_BYTES = 50_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class PartWriter:
-    """Starts jobs and adds parts to them. Every method raises Overloaded where trying again may help."""
+    """Starts jobs and adds parts to them. Every method raises Overloaded where trying again may help.
+
+    Attributes:
+        inline_bytes: The largest packed results that are stored in an item; larger ones become an object.
+    """
 
     store: JobStore
     objects: ObjectStore
+    inline_bytes: int = INLINE_BYTES
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 
@@ -75,7 +79,7 @@ class PartWriter:
 
     def _to_part(self, job: Job, span: Span, part_results: PartResults) -> Part:
         part, data = part_results.to_part(span), encode_part_results(part_results)
-        if len(data) <= INLINE_BYTES:
+        if len(data) <= self.inline_bytes:
             return replace(part, data=data)
         object_key = part_key(job.tenant_id, job.id, span)
         self.objects.put(object_key, data, "application/gzip")
