@@ -49,7 +49,7 @@ class Way:
         return self.classify.classify(body, tenant=ACME, log_id="log-1", preference=wanted)
 
 
-THROUGH_THE_QUEUE = DirectRules(text_ms=1_000, most_ms=2_000)
+THROUGH_THE_QUEUE = DirectRules(text_ms=1_000, max_ms=2_000)
 
 
 def test_a_small_request_is_answered_directly() -> None:
@@ -80,7 +80,7 @@ def test_a_large_one_goes_through_the_queue_as_if_nothing_had_happened() -> None
 def test_an_example_image_costs_as_much_as_a_sample(labels: list[tuple[str, str]], fits: bool) -> None:
     asked = request(1, labels=[{"type": kind, "value": value} for kind, value in labels])
 
-    assert DirectRules(text_ms=1, image_ms=10, most_ms=10).fits(asked) is fits
+    assert DirectRules(text_ms=1, image_ms=10, max_ms=10).allows(asked) is fits
 
 
 def test_what_takes_too_long_names_its_job() -> None:

@@ -1,12 +1,12 @@
-"""Answer `POST /v1/classification` and `POST /v1/classification/jobs`: directly, or by a job that is waited for or returned.
+"""Answer `POST /v1/classification` and `POST /v1/classification/jobs`.
 
-A request without `Prefer` is never answered with a job. If it is too large for the direct way, it goes through the queue,
-and its caller notices only if the time runs out.
+A request is classified directly, by invoking functions/classify, or by a job. The service waits for the end of the job or
+returns the job, as the caller prefers. A request without `Prefer` is never answered with a job. If such a request is too large
+to be classified directly, a job classifies it, and the caller notices that only if the time runs out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -27,18 +27,25 @@ from pigeonhole.tenants.tenant import Tenant
 
 @dataclass(frozen=True)
 class DirectRules:
-    """What fits the direct way: samples times milliseconds per kind, up to `most_ms`. `wait_s`: how long the answer of what
-    doesn't fit is waited for."""
+    """Which requests are classified directly.
+
+    Attributes:
+        text_ms: The estimated time of a text sample.
+        image_ms: The estimated time of an image sample, or of the image of a label.
+        max_ms: The longest estimate of a request that is classified directly.
+        wait_s: How long to wait for the end of the job of a larger request.
+    """
 
     text_ms: int = 50
     image_ms: int = 500
-    most_ms: int = 20_000
+    max_ms: int = 20_000
     wait_s: float = 24.0
 
-    def fits(self, request: ClassificationRequest) -> bool:
-        images = sum(label.type == "image" for label in request.labels)
-        of_samples = self.text_ms if request.dataset[0].type == "text" else self.image_ms
-        return len(request.dataset) * of_samples + images * self.image_ms <= self.most_ms
+    def allows(self, request: ClassificationRequest) -> bool:
+        """Whether the request is small enough to be classified directly."""
+        label_images = sum(label.type == "image" for label in request.labels)
+        sample_ms = self.text_ms if request.dataset[0].type == "text" else self.image_ms
+        return len(request.dataset) * sample_ms + label_images * self.image_ms <= self.max_ms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +53,9 @@ class ClassificationService:
     """The service behind `POST /v1/classification` and `POST /v1/classification/jobs`.
 
     Attributes:
-        limits: The limits of a request to be classified now.
-        job_limits: The limits of a request to be classified as a job.
+        limits: The limits of `POST /v1/classification`.
+        job_limits: The limits of `POST /v1/classification/jobs`.
+        rules: Which requests are classified directly.
     """
 
     direct: DirectClassifier
@@ -73,8 +81,8 @@ class ClassificationService:
             The answer or, if the caller prefers that, the job that will have the results.
 
         Raises:
-            InvalidRequest: The body has faults; the error lists all of them.
-            TimedOut: A request that went through the queue wasn't done in time; the error names the job.
+            InvalidRequest: The body has faults. The error lists all of them.
+            TimedOut: The job of a larger request didn't end in time. The error names the job.
             PigeonholeError: What DirectClassifier.classify and JobSubmitter.submit raise.
         """
         is_plain = not preference.respond_async and preference.wait_s is None
@@ -83,9 +91,9 @@ class ClassificationService:
         applied = self.label_sets.apply(body, tenant)
         if applied.fault and not is_plain and (earlier := self.jobs.find_by_idempotency_key(tenant, idempotency_key)):
             return earlier  # Idempotent replay: the label set was deleted, but the job still exists.
-        kind = ClassificationRequest if is_plain else JobRequest
-        request = parse_request_as(kind, applied.body, self.limits, faults=applied.faults)
-        if is_plain and self.rules.fits(request):
+        request_type = ClassificationRequest if is_plain else JobRequest
+        request = parse_request_as(request_type, applied.body, self.limits, faults=applied.faults)
+        if is_plain and self.rules.allows(request):
             return self.direct.classify(request, tenant=tenant, log_id=log_id).model_copy(update={"label_set": applied.ref})
         webhook_url = request.webhook_url if isinstance(request, JobRequest) else None
         job = self.jobs.submit(
@@ -103,7 +111,7 @@ class ClassificationService:
             with suppress(Overloaded):  # the job is stored, so the caller must not be asked to send it again
                 return self._answer(request, job, log_id)
         if is_plain:
-            raise _too_late(job)
+            raise _timed_out(job)
         return job
 
     def submit_job(
@@ -118,7 +126,7 @@ class ClassificationService:
         """Submit the samples of a decoded JSON body as a job, and wait for its end if the caller prefers that.
 
         Raises:
-            InvalidRequest: The body has faults; the error lists all of them.
+            InvalidRequest: The body has faults. The error lists all of them.
             PigeonholeError: What JobSubmitter.submit raises.
         """
         until = self.job_reader.clock() + (preference.wait_s or 0)
@@ -140,46 +148,50 @@ class ClassificationService:
         return self.job_reader.wait_until_ended(job, until) if preference.wait_s else job
 
     def _answer(self, request: ClassificationRequest, job: Job, log_id: str) -> ClassificationResponse:
-        """The answer of an ended job, as the direct way would have given it."""
+        """Return the answer for an ended job, as if the request had been classified directly."""
         if job.status is JobStatus.CANCELED:
             raise JobFinished("The job of this request was canceled.")
         parts = self.job_reader.read_part_results(job)
-        for _, results in parts:
-            if results.error:
-                raise results.error.to_error()
-        found = collect(job.total, parts)
-        if request.on_error == "fail" and found.errors:
-            raise _first_of(found)
-        return to_classification_response(request, found, log_id).model_copy(update={"label_set": job.label_set})
+        for _, part_results in parts:
+            if part_results.error:
+                raise part_results.error.to_error()
+        job_results = collect(job.total, parts)
+        if request.on_error == "fail" and job_results.errors:
+            raise _first_error(job_results)
+        return to_classification_response(request, job_results, log_id).model_copy(update={"label_set": job.label_set})
 
 
-def _first_of(found: JobResults) -> Exception:
-    details: Sequence[Fault] = [Fault(f"dataset.{fault.index}.value", fault.message) for fault in found.errors]
-    return from_code(found.errors[0].code, f"{details[0].path}: {details[0].message}", tuple(details))
+def _first_error(job_results: JobResults) -> Exception:
+    """Return the error of the first sample that failed, with the faults of all of them."""
+    faults = tuple(Fault(f"dataset.{error.index}.value", error.message) for error in job_results.errors)
+    return from_code(job_results.errors[0].code, f"{faults[0].path}: {faults[0].message}", faults)
 
 
-def _too_late(job: Job) -> TimedOut:
-    where = f"{JOBS}/{job.id}"
+def _timed_out(job: Job) -> TimedOut:
+    path = f"{JOBS}/{job.id}"
     return TimedOut(
-        f"The answer took too long, and is still being worked on as job {job.id}: GET {where} will have it.",
-        (Fault("job", where),),
+        f"The request took too long. It is still being worked on as job {job.id}: GET {path} will have its results.",
+        (Fault("job", path),),
     )
 
 
 class DirectClassifier:
-    """The direct way: functions/classify is invoked and waited for."""
+    """Classifies by invoking functions/classify and waiting for its reply."""
 
     def __init__(self, *, classifier: ClassifierClient) -> None:
         self._classifier = classifier
 
     def classify(self, request: ClassificationRequest, *, tenant: Tenant, log_id: str) -> ClassificationResponse:
-        """Classify a request's samples.
+        """Classify the samples of a request.
 
-        Raises the SampleError of an unreadable image, and what ClassifierClient.call raises.
+        Raises:
+            SampleError: A sample or the image of a label can't be read.
+            PigeonholeError: What `ClassifierClient.call` raises, or another error of the classifier.
         """
         command = ClassifyCommand(log_id=log_id, tenant_id=tenant.id, grants=tenant.grants, request=request)
         reply = self._classifier.call(command)
         if reply.result is None:
             raise reply.to_error()
-        count = len(request.dataset)
-        return to_classification_response(request, collect(count, [(Span(0, count), PartResults(result=reply.result))]), log_id)
+        span = Span(0, len(request.dataset))
+        job_results = collect(len(span), [(span, PartResults(result=reply.result))])
+        return to_classification_response(request, job_results, log_id)

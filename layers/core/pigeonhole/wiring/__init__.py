@@ -1,7 +1,8 @@
-"""The composition root: settings to adapters to services. The only place that reads the environment and knows the adapters.
+"""The composition root: builds each function's services from the settings.
 
-Each function's services are made at its first call and kept for the life of the process; each imports only what it needs, so
-that functions/api does without numpy, Pillow, httpx and a model engine.
+Only this folder reads the environment, and knows which adapter is behind a port. The first call of a function builds its
+services, and the process keeps them. Each builder imports only what it needs, so that functions/api works without numpy,
+Pillow, httpx and a model engine.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The services of functions/api."""
+"""Build the services of functions/api."""
 
 from __future__ import annotations
 
@@ -66,53 +66,56 @@ def api_services(settings: Settings) -> ApiServices:
 
     session, limits = Session(), request_limits(settings)
     quota = Quota.parse(settings.quota_limit, settings.quota_period)
+    # Every request waits for these, so they may take less time than the reads of jobs.
     lookups = session.client("dynamodb", config=client_config(timeout_s=LOOKUP_TIMEOUT_S, attempts=LOOKUP_ATTEMPTS))
-    store = DynamoTenantStore(lookups, settings.table_name)
-    hasty = session.client("dynamodb", config=client_config(timeout_s=settings.rate_counter_timeout_s, attempts=1))
-    # One attempt: a repeated invocation would infer twice.
+    rate_counter = DynamoRateCounter(
+        session.client("dynamodb", config=client_config(timeout_s=settings.rate_counter_timeout_s, attempts=1)),
+        settings.table_name,
+    )
+    # One attempt, because a repeated invocation would classify twice.
     lambdas = session.client("lambda", config=client_config(timeout_s=settings.invoke_timeout_s, attempts=1))
     classifier = LambdaClassifier(lambdas, settings.classify_function)
+    label_set_store = DynamoLabelSetStore(lookups, settings.table_name)
     adapters = JobAdapters(session, settings)
-    submit = JobSubmitter(
-        store=adapters.store,
-        objects=adapters.objects,
-        queue=adapters.chunk_queue,
-        secrets=adapters.secrets,
-        rules=job_rules(settings),
-    )
-    read_job = JobReader(store=adapters.store, objects=adapters.objects)
-    # Looked up on the way of a request, as its tenant is: no longer than that may take.
-    kept_sets = DynamoLabelSetStore(lookups, settings.table_name)
-    apply = LabelSetApplier(store=kept_sets)
-    rules = DirectRules(
-        text_ms=settings.direct_text_ms,
-        image_ms=settings.direct_image_ms,
-        most_ms=settings.direct_ms,
-        wait_s=settings.max_wait_s,
-    )
+    job_reader = JobReader(store=adapters.store, objects=adapters.objects)
     return ApiServices(
         limits=limits,
         max_wait_s=settings.max_wait_s,
-        authenticator=Authenticator(store=store),
-        rates=RateMeter(counter=DynamoRateCounter(hasty, settings.table_name), quota=quota),
+        authenticator=Authenticator(store=DynamoTenantStore(lookups, settings.table_name)),
+        rates=RateMeter(counter=rate_counter, quota=quota),
         classification=ClassificationService(
             direct=DirectClassifier(classifier=classifier),
-            jobs=submit,
-            job_reader=read_job,
-            label_sets=apply,
+            jobs=JobSubmitter(
+                store=adapters.store,
+                objects=adapters.objects,
+                queue=adapters.chunk_queue,
+                secrets=adapters.secrets,
+                rules=job_rules(settings),
+            ),
+            job_reader=job_reader,
+            label_sets=LabelSetApplier(store=label_set_store),
             limits=limits,
             job_limits=replace(limits, max_samples=settings.max_job_samples),
-            rules=rules,
+            rules=DirectRules(
+                text_ms=settings.direct_text_ms,
+                image_ms=settings.direct_image_ms,
+                max_ms=settings.direct_ms,
+                wait_s=settings.max_wait_s,
+            ),
         ),
-        job_reader=read_job,
-        job_responder=JobResponder(job_reader=read_job, results_assembler=job_results_assembler(adapters, read_job)),
+        job_reader=job_reader,
+        job_responder=JobResponder(job_reader=job_reader, results_assembler=job_results_assembler(adapters, job_reader)),
         job_canceler=JobCanceler(store=adapters.store),
         label_sets=LabelSetService(
-            store=kept_sets, objects=adapters.objects, classifier=classifier, limits=limits, bucket=settings.job_bucket
+            store=label_set_store,
+            objects=adapters.objects,
+            classifier=classifier,
+            limits=limits,
+            bucket=settings.job_bucket,
         ),
         upload_forms=UploadFormCreator(
             forms=adapters.upload_forms,
-            label_sets=kept_sets,
+            label_sets=label_set_store,
             limits=limits,
             bucket=settings.upload_bucket,
             form_s=settings.upload_form_s,
@@ -127,7 +130,7 @@ def api_services(settings: Settings) -> ApiServices:
 
 @cache
 def swagger_assets() -> tuple[str, str]:
-    """Swagger UI's script and style, from the package that ships them."""
+    """Return Swagger UI's script and style sheet, which Powertools ships."""
     from importlib.resources import files
 
     folder = files("aws_lambda_powertools.event_handler.openapi.swagger_ui")

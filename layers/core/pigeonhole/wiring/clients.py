@@ -1,4 +1,4 @@
-"""AWS clients with the timeouts and tries of what they are for; and the rules of parts of the package, from the settings."""
+"""Build the configuration of AWS clients, and the rules of services, from the settings."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ def client_config(*, timeout_s: float, attempts: int, connections: int = 10, **o
 
 
 def request_limits(settings: Settings) -> RequestLimits:
+    """Return the limits of `POST /v1/classification`."""
     return RequestLimits(
         max_samples=settings.max_samples,
         max_labels=settings.max_labels,
@@ -52,6 +53,7 @@ def request_limits(settings: Settings) -> RequestLimits:
 
 
 def net_rules(settings: Settings, *, timeout_s: float) -> NetRules:
+    """Return the rules for connections to addresses that callers name."""
     from pigeonhole.net.url_rules import NetRules
 
     return NetRules(
@@ -63,9 +65,10 @@ def net_rules(settings: Settings, *, timeout_s: float) -> NetRules:
 
 
 def job_rules(settings: Settings) -> JobRules:
+    """Return how jobs are cut into chunks, and when they expire or count as stuck."""
     return JobRules(
         text_chunk=settings.text_chunk,
         image_chunk=settings.image_chunk,
         keep_s=settings.job_days * 24 * 3600,
-        stuck_s=max(settings.stuck_s, 4 * settings.chunk_visibility_s),  # longer than all tries of a message
+        stuck_s=max(settings.stuck_s, 4 * settings.chunk_visibility_s),  # longer than all attempts of a message
     )
