@@ -42,6 +42,7 @@ app = APIGatewayRestResolver()
 
 
 def services() -> wiring.ApiServices:
+    """Return the function's services. The first call builds them."""
     return wiring.api_services(wiring.settings())
 
 
@@ -75,6 +76,7 @@ class Exchange:
 
 
 def classify(exchange: Exchange) -> HttpAnswer:
+    """Classify samples now, or with a job if the caller prefers one."""
     request, api = exchange.request, services()
     preference = request.parse_preference(api.max_wait_s)
     answer = api.classification.classify(
@@ -93,6 +95,7 @@ def classify(exchange: Exchange) -> HttpAnswer:
 
 
 def submit_job(exchange: Exchange) -> HttpAnswer:
+    """Submit samples as a job."""
     request, api = exchange.request, services()
     preference = request.parse_preference(api.max_wait_s)
     job = api.classification.submit_job(
@@ -111,6 +114,7 @@ def submit_job(exchange: Exchange) -> HttpAnswer:
 
 
 def list_jobs(exchange: Exchange) -> HttpAnswer:
+    """List the caller's jobs."""
     request = exchange.request
     page = services().job_reader.list(
         exchange.tenant.id, request.parse_job_status(), request.parse_limit(), request.parse_job_cursor()
@@ -119,6 +123,7 @@ def list_jobs(exchange: Exchange) -> HttpAnswer:
 
 
 def read_job(exchange: Exchange, job_id: str) -> HttpAnswer:
+    """Read a job and the results of its samples, or answer that it hasn't changed."""
     request, api = exchange.request, services()
     job = api.job_reader.get(exchange.tenant.id, job_id, request.parse_wait_s(api.max_wait_s))
     not_modified = to_not_modified(answers.to_job_info(job), request)
@@ -126,17 +131,20 @@ def read_job(exchange: Exchange, job_id: str) -> HttpAnswer:
 
 
 def cancel_job(exchange: Exchange, job_id: str) -> HttpAnswer:
+    """Cancel a job."""
     job = services().job_canceler.cancel(exchange.tenant, job_id)
     return to_ok(services().job_responder.respond(job, exchange.request.log_id))
 
 
 def create_upload(exchange: Exchange) -> HttpAnswer:
+    """Create a form that uploads a file."""
     request, api = exchange.request, services()
     form = api.upload_forms.create(request.parse_json(api.limits.max_body_bytes), exchange.tenant)
     return to_ok(answers.to_upload_response(form, request.log_id))
 
 
 def read_upload_results(exchange: Exchange) -> HttpAnswer:
+    """Read the result of one upload, or list those of many."""
     request = exchange.request
     reader, query = services().upload_results, request.parse_upload_results_query()
     if query.object_key is None:
@@ -147,6 +155,7 @@ def read_upload_results(exchange: Exchange) -> HttpAnswer:
 
 
 def put_label_set(exchange: Exchange, name: str) -> HttpAnswer:
+    """Store a label set."""
     request, api = exchange.request, services()
     label_set = api.label_sets.put(
         request.parse_json(api.limits.max_body_bytes),
@@ -159,38 +168,45 @@ def put_label_set(exchange: Exchange, name: str) -> HttpAnswer:
 
 
 def list_label_sets(exchange: Exchange) -> HttpAnswer:
+    """List the caller's label sets."""
     request = exchange.request
     page = services().label_sets.list(exchange.tenant, request.parse_limit(), request.parse_label_set_cursor())
     return to_ok(answers.to_label_sets_response(page, request.log_id))
 
 
 def read_label_set(exchange: Exchange, name: str) -> HttpAnswer:
+    """Read a label set."""
     label_set = services().label_sets.get(exchange.tenant, name)
     return to_label_set_answer(answers.to_label_set_response(label_set, exchange.request.log_id), label_set)
 
 
 def delete_label_set(exchange: Exchange, name: str) -> HttpAnswer:
+    """Delete a label set."""
     services().label_sets.delete(exchange.tenant, name, exchange.request.parse_precondition())
     return to_ok(RemovedResponse(log_id=exchange.request.log_id))
 
 
 def read_account(exchange: Exchange) -> HttpAnswer:
+    """Read the caller's account."""
     account = services().account_reader.read(exchange.tenant)
     return to_ok(answers.to_account_response(account, exchange.read_rate(), exchange.request.log_id))
 
 
 def rotate_webhook_secret(exchange: Exchange) -> HttpAnswer:
+    """Create a new webhook secret."""
     secret = services().webhook_secrets.rotate(exchange.tenant)
     return to_ok(answers.to_webhook_secret_response(secret, exchange.request.log_id))
 
 
 def list_models(exchange: Exchange) -> HttpAnswer:
+    """List the deployed models."""
     log_id = exchange.request.log_id
     model = answers.to_model_info(services().model_describer.describe(log_id))
     return to_ok(ModelsResponse(log_id=log_id, models=[model]))
 
 
 def read_health(exchange: Exchange) -> HttpAnswer:
+    """Answer that the service works. With `deep`, first ask the classifier."""
     log_id, model = exchange.request.log_id, None
     if exchange.request.parse_flag("deep"):
         exchange.authenticate()  # the route is open, and asking the classifier isn't
@@ -199,10 +215,12 @@ def read_health(exchange: Exchange) -> HttpAnswer:
 
 
 def read_openapi(_: Exchange) -> HttpAnswer:
+    """Answer with the OpenAPI document."""
     return HttpAnswer(200, openapi.as_json())
 
 
 def read_docs(_: Exchange) -> HttpAnswer:
+    """Answer with the page that shows the OpenAPI document."""
     script, style = wiring.swagger_assets()
     page = swagger_page.render(openapi.document(), script=script, style=style)
     return HttpAnswer(200, page, "text/html; charset=utf-8", {"Content-Security-Policy": swagger_page.POLICY})
@@ -231,11 +249,13 @@ ENDPOINTS: dict[str, Callable[..., HttpAnswer]] = {
 
 
 def current_exchange() -> Exchange:
+    """Return the exchange that `handler` began."""
     exchange: Exchange = app.context["exchange"]
     return exchange
 
 
 def to_response(answer: HttpAnswer) -> Response:
+    """Convert an answer to what Powertools' resolver takes."""
     return Response(answer.status, answer.content_type, answer.body, dict(answer.headers))
 
 
@@ -258,12 +278,14 @@ for operation in OPERATIONS:
 
 @app.not_found
 def answer_no_route(_: Exception) -> Response:
+    """Answer a preflight request, or a request that no operation takes."""
     request = current_exchange().request
     return to_response(HttpAnswer(204, "")) if request.method == "OPTIONS" else answer_error(to_no_route_error(request))
 
 
 @app.exception_handler(PigeonholeError)
 def answer_error(error: PigeonholeError) -> Response:
+    """Answer with an error that the service raised on purpose."""
     exchange = current_exchange()
     exchange.code = error.code
     if error.status >= 500:
@@ -274,6 +296,7 @@ def answer_error(error: PigeonholeError) -> Response:
 
 @app.exception_handler(Exception)
 def answer_unexpected_error(error: Exception) -> Response:
+    """Answer an unexpected error with 500, and log where it came from."""
     internal_error = InternalError()
     internal_error.__cause__ = error  # for the trace in the log; the answer shows nothing of it
     return answer_error(internal_error)
@@ -281,6 +304,7 @@ def answer_unexpected_error(error: Exception) -> Response:
 
 @observed("api", log_id_path="requestContext.requestId")
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answer one HTTP request from API Gateway."""
     started = time.perf_counter()
     exchange = Exchange(HttpRequest.from_event(event), services().rates.uncounted)
     app.append_context(exchange=exchange)
