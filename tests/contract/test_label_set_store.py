@@ -59,8 +59,8 @@ def test_a_set_that_was_changed_meanwhile_is_not_written_over(store: LabelSetSto
     assert store.get("acme", "pets") == PETS
 
 
-def test_who_writes_the_same_again_has_written_it(store: LabelSetStore) -> None:
-    """As boto3 does where the first answer was lost."""
+def test_a_repeated_write_succeeds(store: LabelSetStore) -> None:
+    """boto3 repeats a call whose answer was lost."""
     store.save(PETS, None)
 
     assert store.save(PETS, None)
@@ -79,7 +79,7 @@ def test_a_removed_set_leaves_its_version(store: LabelSetStore) -> None:
 
 
 def test_a_version_is_given_once_whatever_others_do_meanwhile(store: LabelSetStore) -> None:
-    """Between choosing a version and writing it, another may have made a set of that name and removed it."""
+    """Between the choice of a version and its write, another caller may create and delete a set of that name."""
     store.save(PETS, None)
     store.delete(PETS)
 

@@ -200,7 +200,7 @@ def test_a_table_that_is_not_there_is_a_fault_of_ours() -> None:
 
 
 def test_a_table_that_cannot_be_reached_is_an_overload() -> None:
-    with socket.socket() as unheard:  # bound, and nobody listens
+    with socket.socket() as unheard:  # bound, but not listening
         unheard.bind(("127.0.0.1", 0))
         client = boto3.client(
             "dynamodb",

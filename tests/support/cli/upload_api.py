@@ -93,9 +93,11 @@ class UploadApi(ApiServer):
         )
         self.results.save(result)
 
-    def form(self, key: str, content_type: str, least: int, most: int, seconds: int) -> tuple[str, dict[str, str]]:
+    def create_form(
+        self, object_key: str, content_type: str, min_bytes: int, max_bytes: int, expires_in_s: int
+    ) -> tuple[str, dict[str, str]]:
         """Create a form that this server accepts. Implements the port UploadForms."""
-        return f"{self.url}/bucket", {"key": key, "Content-Type": content_type, "size": f"{least}-{most}"}
+        return f"{self.url}/bucket", {"key": object_key, "Content-Type": content_type, "size": f"{min_bytes}-{max_bytes}"}
 
     def answer_to(self, request: Request) -> Answer:
         address = urlsplit(request.path)

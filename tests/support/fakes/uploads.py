@@ -13,13 +13,19 @@ from pigeonhole.uploads.upload_tags import MAX_TAGS
 
 @dataclass
 class FakeUploadForms:
-    """A ports.UploadForms whose forms nobody takes. `asked`: what forms were asked for."""
+    """A ports.UploadForms whose forms lead nowhere.
 
-    asked: list[tuple[str, str, int, int, int]] = field(default_factory=list)
+    Attributes:
+        requests: The arguments of each call, in order.
+    """
 
-    def form(self, key: str, content_type: str, least: int, most: int, seconds: int) -> tuple[str, dict[str, str]]:
-        self.asked.append((key, content_type, least, most, seconds))
-        return "https://uploads.example", {"key": key, "Content-Type": content_type}
+    requests: list[tuple[str, str, int, int, int]] = field(default_factory=list)
+
+    def create_form(
+        self, object_key: str, content_type: str, min_bytes: int, max_bytes: int, expires_in_s: int
+    ) -> tuple[str, dict[str, str]]:
+        self.requests.append((object_key, content_type, min_bytes, max_bytes, expires_in_s))
+        return "https://uploads.example", {"key": object_key, "Content-Type": content_type}
 
 
 @dataclass

@@ -36,7 +36,7 @@ def test_a_form_has_a_key_of_the_tenants_folder_and_states_its_limits() -> None:
 
     made = make(forms).create({"content_type": "image/png", "size": 5, "filename": "shelf 7/ü.png"}, ACME)
 
-    ((key, content_type, least, most, seconds),) = forms.asked
+    ((key, content_type, least, most, seconds),) = forms.requests
     assert (content_type, least, most, seconds) == ("image/png", 5, 5, 60)
     assert key.startswith(uploads_grant("acme", "bucket").prefix)
     assert key.endswith("-shelf-7-.png")
@@ -56,7 +56,7 @@ def test_without_a_size_a_form_takes_up_to_the_limit() -> None:
     forms = FakeUploadForms()
 
     assert make(forms, max_upload_bytes=50).create({"content_type": "image/jpeg"}, ACME).max_bytes == 50
-    assert forms.asked[0][2:4] == (1, 50)
+    assert forms.requests[0][2:4] == (1, 50)
 
 
 def test_each_form_has_its_own_key_and_each_tenant_its_own_folder() -> None:
@@ -64,7 +64,7 @@ def test_each_form_has_its_own_key_and_each_tenant_its_own_folder() -> None:
     for tenant in (ACME, ACME, ZETA):
         make(forms).create({"content_type": "image/jpeg", "filename": "../../zeta/x"}, tenant)
 
-    keys = [key for key, *_ in forms.asked]
+    keys = [key for key, *_ in forms.requests]
     assert len(set(keys)) == 3
     assert [key.split("/")[:2] for key in keys] == [["uploads", "acme"], ["uploads", "acme"], ["uploads", "zeta"]]
     assert all(len(key.split("/")) == 3 for key in keys)
@@ -97,7 +97,7 @@ def test_a_request_for_a_file_that_cannot_be_classified_is_refused(body: object,
         make(forms, max_upload_bytes=100, max_body_bytes=50, max_text_chars=10).create(body, ACME)
 
     assert [fault.path for fault in refused.value.details] == [path]
-    assert forms.asked == []
+    assert forms.requests == []
 
 
 # --- for a label set ---------------------------------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ def test_the_form_of_a_label_set_has_a_key_under_incoming() -> None:
 
     made = make(forms).create({"content_type": "image/png", "label_set": "pets", "filename": "shelf/7.png"}, ACME)
 
-    ((key, *_),) = forms.asked
+    ((key, *_),) = forms.requests
     assert key.startswith(incoming_grant("acme", "bucket").prefix + "pets/")
     assert key.endswith("-shelf-7.png")
     assert UploadLocation.parse(key) == UploadLocation("acme", "pets")
@@ -120,7 +120,7 @@ def test_another_tenants_label_set_is_unknown() -> None:
 
     with pytest.raises(InvalidRequest, match="there is none called 'pets'"):
         make(forms).create({"content_type": "image/png", "label_set": "pets"}, ZETA)
-    assert forms.asked == []
+    assert forms.requests == []
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_a_file_is_read_by_its_content_type_whatever_its_name(
 
     make(forms).create({"content_type": content_type, "label_set": "pets", "filename": filename}, ACME)
 
-    ((key, asked, *_),) = forms.asked
+    ((key, asked, *_),) = forms.requests
     assert asked == content_type
     assert to_file_kind(key) is kind
     assert key.endswith(ending)
@@ -161,4 +161,4 @@ def test_a_form_takes_no_more_than_can_be_classified(content_type: str, most: in
     made = limited.create({"content_type": content_type, "label_set": "pets"}, ACME)
 
     assert made.max_bytes == most
-    assert forms.asked[0][2:4] == (1, most)
+    assert forms.requests[0][2:4] == (1, most)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import tracemalloc
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -21,7 +20,7 @@ from pigeonhole.jobs.records import JobInput, decode_job_input
 from pigeonhole.object_keys import job_input_key
 from pigeonhole.tenants.tenant import Tenant
 from pigeonhole.uploads.ingest import STOP_S, IngestSummary
-from pigeonhole.uploads.read_files import EMPTY, GONE, MAX_FAULTS, NO_TEXT
+from pigeonhole.uploads.read_files import GONE
 from pigeonhole.uploads.upload_result import UploadFault, UploadResult
 from pigeonhole.uploads.uploaded_file import to_sortable_sequencer
 from support.fakes import Fault
@@ -202,34 +201,14 @@ def lines(*values: object) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "code", "said"),
+    ("name", "data", "code"),
     [
-        ("1.jpg", b"", "unsupported_media", EMPTY),
-        ("1.txt", b" \r\n", "unsupported_media", EMPTY),
-        ("1.jsonl", b"", "unsupported_media", EMPTY),
-        ("1.jpg", b"x" * 201, "too_large", "201 bytes, and 200 are taken"),
-        ("1.txt", b"x" * 1_081, "too_large", "1081 bytes, and 1080 are taken"),
-        ("1.jsonl", b"x" * 101, "too_large", "101 bytes, and 100 are taken"),
-        ("1.txt", "größe".encode("latin-1"), "unsupported_media", NO_TEXT),
-        ("1.jsonl", "größe".encode("utf-16"), "unsupported_media", NO_TEXT),
-        ("1.txt", b"x" * 21, "invalid_request", "a text must have at most 20 characters, got 21"),
-        (
-            "1.jsonl",
-            lines(TWO, "{}", "", "no"),
-            "invalid_request",
-            "line 2 type: is required; line 2 value: is required; line 4",
-        ),
-        ("1.jsonl", lines({"type": "text", "value": "x" * 21}), "invalid_request", "line 1 value: a text must have at most 20"),
-        ("1.jsonl", lines("7", "[" * 90), "invalid_request", "line 1: the body must be a JSON object; line 2: is not JSON"),
-        ("1.jsonl", lines(TWO, {"type": "image", "value": "x"}), "invalid_request", "must be all texts or all images"),
-        ("1.jsonl", lines("1", "2", "3", "4"), "invalid_request", "at most 3 lines are taken, and it has more"),
-        ("1.jsonl", lines({"type": "text", "value": "\ud800"}), "invalid_request", "half of a surrogate pair"),
-        ("1.jsonl", b"\r\n \n" + lines("no"), "invalid_request", "line 3: is not JSON"),
+        ("1.jpg", b"", "unsupported_media"),
+        ("1.txt", b"x" * 1_081, "too_large"),
+        ("1.jsonl", lines(TWO, "{}"), "invalid_request"),
     ],
 )
-def test_a_file_that_cannot_be_classified_gets_a_fault_and_the_other_files_a_job(
-    name: str, data: bytes, code: str, said: str
-) -> None:
+def test_a_file_that_cannot_be_classified_gets_a_fault_and_the_other_files_a_job(name: str, data: bytes, code: str) -> None:
     jobs = create_jobs()
     limits = RequestLimits(max_samples=3, max_text_chars=20, max_body_bytes=100, max_upload_bytes=200)
     bad, good = upload_file(jobs, name, data), upload_file(jobs, "good.txt", b"8")
@@ -239,23 +218,10 @@ def test_a_file_that_cannot_be_classified_gets_a_fault_and_the_other_files_a_job
 
     assert done == IngestSummary(jobs=1, samples=1, refused=1)
     found = stored_result(jobs, bad)
-    assert found.fault is not None
-    assert (found.status, found.fault.code, found.job_id, found.version_id) == ("failed", code, None, "v1")
-    assert said in found.fault.message
+    assert (found.status, found.fault and found.fault.code, found.job_id, found.version_id) == ("failed", code, None, "v1")
     assert (found.label_set, found.expires_at) == (LabelSetRef(name="numbers", version=1), 2_000)
     assert stored_result(jobs, good).prediction == "even"
     assert {event.key for event in jobs.bus.uploads} == {bad.key, good.key}
-
-
-def test_only_the_first_bad_lines_are_listed() -> None:
-    jobs = create_jobs()
-    bad = upload_file(jobs, "a.jsonl", lines(*["no"] * (MAX_FAULTS + 3)))
-    ingest(jobs, bad)
-
-    error = stored_result(jobs, bad).fault
-    assert error is not None
-    assert error.message.count("line ") == MAX_FAULTS
-    assert "and 3 more" in error.message
 
 
 def test_a_file_that_was_deleted_before_it_is_read_gets_a_fault() -> None:
@@ -322,20 +288,6 @@ def test_the_fault_of_a_file_outside_a_label_sets_folder_names_the_folder(folder
     found = stored_result(jobs, stray)
     assert found.fault is not None
     assert "incoming/TENANT/LABEL_SET/" in found.fault.message
-
-
-def test_a_file_of_two_million_lines_takes_little_memory() -> None:
-    """The lines are parsed one by one, because eight such files may be read at the same time."""
-    jobs = create_jobs()
-    many = upload_file(jobs, "1.jsonl", b"a\n" * 2_000_000)
-
-    tracemalloc.start()
-    done = ingest(jobs, many)
-    _, most = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-
-    assert done.refused == 1
-    assert most < 60_000_000
 
 
 def test_lines_get_no_scores() -> None:

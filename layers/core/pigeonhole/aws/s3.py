@@ -124,14 +124,16 @@ class S3UploadForms:
         self._client = client
         self._bucket = bucket
 
-    def form(self, key: str, content_type: str, least: int, most: int, seconds: int) -> tuple[str, dict[str, str]]:
+    def create_form(
+        self, object_key: str, content_type: str, min_bytes: int, max_bytes: int, expires_in_s: int
+    ) -> tuple[str, dict[str, str]]:
         fields = {"Content-Type": content_type}
         form = self._client.generate_presigned_post(
             Bucket=self._bucket,
-            Key=key,
+            Key=object_key,
             Fields=dict(fields),
-            Conditions=[fields, ["content-length-range", least, most]],
-            ExpiresIn=seconds,
+            Conditions=[fields, ["content-length-range", min_bytes, max_bytes]],
+            ExpiresIn=expires_in_s,
         )
         return form["url"], form["fields"]
 

@@ -82,7 +82,7 @@ class UploadFormCreator:
         now = self.clock()
         max_bytes = request.size or FileKind.from_content_type(request.content_type).max_bytes(self.limits)
         object_key = self._create_key(request, tenant, now)
-        url, fields = self.forms.form(object_key, request.content_type, request.size or 1, max_bytes, self.form_s)
+        url, fields = self.forms.create_form(object_key, request.content_type, request.size or 1, max_bytes, self.form_s)
         return UploadForm(
             url=url,
             fields=fields,

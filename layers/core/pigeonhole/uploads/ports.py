@@ -12,7 +12,7 @@ from pigeonhole.uploads.upload_result import UploadResult
 class UploadForms(Protocol):
     """Forms by which callers send files to the upload bucket."""
 
-    def form(
+    def create_form(
         self, object_key: str, content_type: str, min_bytes: int, max_bytes: int, expires_in_s: int
     ) -> tuple[str, dict[str, str]]:
         """Create a form that S3 takes for one object of that key and type, with `min_bytes` to `max_bytes` bytes.

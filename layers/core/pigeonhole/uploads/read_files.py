@@ -81,7 +81,7 @@ class UploadedFileReader:
     def _check_size(self, upload: UploadedFile, kind: FileKind) -> UploadFault | None:
         max_bytes = kind.max_bytes(self.limits)
         if upload.size > max_bytes:
-            message = f"The file has {upload.size} bytes, and {max_bytes} are taken. Upload a smaller one."
+            message = f"The file has {upload.size} bytes, but at most {max_bytes} are allowed. Upload a smaller one."
             return UploadFault(TooLarge.code, message)
         return None if upload.size else UploadFault(UnsupportedMedia.code, EMPTY)
 
@@ -95,7 +95,7 @@ class UploadedFileReader:
         max_lines = self.limits.max_samples
         lines = list(islice(numbered, max_lines + 1))
         if len(lines) > max_lines:
-            raise ValueError(f"at most {max_lines} lines are taken, and it has more")
+            raise ValueError(f"it must have at most {max_lines} lines")
         samples: Samples = []
         faults: list[Fault] = []
         for number, line in lines:

@@ -53,7 +53,7 @@ class CountsRecord(_Record):
 class UploadResultRecord(_Record):
     """The JSON of an upload's result. Items without a `version` were written before there was one.
 
-    The table stores the tenant, the sequencer and the times as attributes of their own, too exact or too secret for this JSON.
+    The table stores the tenant, the sequencer and the exact times as attributes of their own.
     """
 
     version: Literal[1] = VERSION

@@ -27,7 +27,7 @@ class Bucket:
         self.port, self._client, self._made = port, client, 0
 
     def put(self, tags: Mapping[str, str]) -> str:
-        """Make a new version of the object and give its id."""
+        """Create a new version of the object. Return its id."""
         self._made += 1
         if isinstance(self.port, FakeUploadTags):
             version_id = f"v{self._made}"
@@ -127,7 +127,7 @@ def test_an_object_that_goes_away_meanwhile_is_not_tagged(call: str, code: str, 
 
 @pytest.mark.parametrize("code", ["InvalidTag", "BadRequest"])
 def test_an_object_whose_tags_s3_does_not_take_is_not_tagged(code: str) -> None:
-    """A try more would meet the same, and hold up what is told of its job."""
+    """Another attempt would fail in the same way, and would delay the notification of the job."""
     client = stubbed()
     with Stubber(client) as stub:
         stub.add_response("get_object_tagging", {"TagSet": []})

@@ -43,7 +43,7 @@ def test_a_tenant_has_no_secret_of_another(store: WebhookSecretStore) -> None:
     assert store.get_secrets("zeta") == ()
 
 
-def test_of_two_who_make_a_secret_at_once_one_is_told_to_try_again(store: WebhookSecretStore) -> None:
+def test_one_of_two_concurrent_rotations_is_overloaded(store: WebhookSecretStore) -> None:
     for known in ((), rotate_secrets((), 1_000)):
         mine, theirs = rotate_secrets(known, 2_000), rotate_secrets(known, 2_000)
         tenant = f"tenant-{len(known)}"
@@ -56,8 +56,8 @@ def test_of_two_who_make_a_secret_at_once_one_is_told_to_try_again(store: Webhoo
         assert store.get_secrets(tenant) == theirs
 
 
-def test_who_writes_the_same_again_has_written_it(store: WebhookSecretStore) -> None:
-    """As boto3 does where the first answer was lost."""
+def test_a_repeated_write_succeeds(store: WebhookSecretStore) -> None:
+    """boto3 repeats a call whose answer was lost."""
     mine = rotate_secrets((), 1_000)
     store.replace_secrets("acme", mine, ())
 

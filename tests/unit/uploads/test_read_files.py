@@ -1,0 +1,106 @@
+"""The samples of uploaded files, or why a file can't be classified."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+
+import pytest
+
+from pigeonhole.contract.limits import RequestLimits
+from pigeonhole.contract.uploads import UploadedFile
+from pigeonhole.uploads.read_files import EMPTY, GONE, MAX_FAULTS, NO_TEXT, Samples, UploadedFileReader
+from pigeonhole.uploads.upload_result import UploadFault
+from support.fakes import FakeObjectStore
+
+LIMITS = RequestLimits(max_samples=3, max_text_chars=20, max_body_bytes=100, max_upload_bytes=200)
+TWO = {"type": "text", "value": "2"}
+
+
+def lines(*values: object) -> bytes:
+    return "\n".join(value if isinstance(value, str) else json.dumps(value) for value in values).encode()
+
+
+def read(name: str, data: bytes, limits: RequestLimits = LIMITS) -> Samples | UploadFault:
+    """Upload a file and read it."""
+    upload = UploadedFile(key=f"incoming/acme/pets/{name}", version_id="v1", sequencer="1", size=len(data))
+    files = FakeObjectStore(versions={(upload.key, "v1"): data})
+    (content,) = UploadedFileReader(files=files, limits=limits, bucket="uploads").read([upload])
+    return content
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "values"),
+    [
+        ("1.jpg", b"12345", ["s3://uploads/incoming/acme/pets/1.jpg"]),
+        ("1.txt", b"\xef\xbb\xbf 3 \n", ["3"]),
+        ("1.TXT", "fünf".encode(), ["fünf"]),
+        ("1.jsonl", b'{"type": "text", "value": "1"}\n\n' + lines(TWO) + b"\r\n", ["1", "2"]),
+    ],
+)
+def test_a_file_is_read_by_its_name(name: str, data: bytes, values: list[str]) -> None:
+    samples = read(name, data)
+
+    assert isinstance(samples, list)
+    assert [sample["value"] for sample in samples] == values
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "code", "said"),
+    [
+        ("1.jpg", b"", "unsupported_media", EMPTY),
+        ("1.txt", b" \r\n", "unsupported_media", EMPTY),
+        ("1.jsonl", b"", "unsupported_media", EMPTY),
+        ("1.jpg", b"x" * 201, "too_large", "201 bytes, but at most 200 are allowed"),
+        ("1.txt", b"x" * 1_081, "too_large", "1081 bytes, but at most 1080 are allowed"),
+        ("1.jsonl", b"x" * 101, "too_large", "101 bytes, but at most 100 are allowed"),
+        ("1.txt", "größe".encode("latin-1"), "unsupported_media", NO_TEXT),
+        ("1.jsonl", "größe".encode("utf-16"), "unsupported_media", NO_TEXT),
+        ("1.txt", b"x" * 21, "invalid_request", "a text must have at most 20 characters, got 21"),
+        (
+            "1.jsonl",
+            lines(TWO, "{}", "", "no"),
+            "invalid_request",
+            "line 2 type: is required; line 2 value: is required; line 4",
+        ),
+        ("1.jsonl", lines({"type": "text", "value": "x" * 21}), "invalid_request", "line 1 value: a text must have at most 20"),
+        ("1.jsonl", lines("7", "[" * 90), "invalid_request", "line 1: the body must be a JSON object; line 2: is not JSON"),
+        ("1.jsonl", lines(TWO, {"type": "image", "value": "x"}), "invalid_request", "must be all texts or all images"),
+        ("1.jsonl", lines("1", "2", "3", "4"), "invalid_request", "must have at most 3 lines"),
+        ("1.jsonl", lines({"type": "text", "value": "\ud800"}), "invalid_request", "half of a surrogate pair"),
+        ("1.jsonl", b"\r\n \n" + lines("no"), "invalid_request", "line 3: is not JSON"),
+    ],
+)
+def test_a_file_that_cannot_be_classified_has_a_fault(name: str, data: bytes, code: str, said: str) -> None:
+    fault = read(name, data)
+
+    assert isinstance(fault, UploadFault)
+    assert fault.code == code
+    assert said in fault.message
+
+
+def test_only_the_first_bad_lines_are_listed() -> None:
+    fault = read("a.jsonl", lines(*["no"] * (MAX_FAULTS + 3)), RequestLimits())
+
+    assert isinstance(fault, UploadFault)
+    assert fault.message.count("line ") == MAX_FAULTS
+    assert "and 3 more" in fault.message
+
+
+def test_a_deleted_file_has_a_fault() -> None:
+    upload = UploadedFile(key="incoming/acme/pets/a.txt", sequencer="1", size=1)
+
+    contents = UploadedFileReader(files=FakeObjectStore(), limits=LIMITS, bucket="uploads").read([upload])
+
+    assert contents == [UploadFault("unfetchable_url", GONE)]
+
+
+def test_a_file_of_two_million_lines_takes_little_memory() -> None:
+    """The lines are parsed one by one, because eight such files may be read at the same time."""
+    tracemalloc.start()
+    fault = read("1.jsonl", b"a\n" * 2_000_000, RequestLimits(max_samples=10_000))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert isinstance(fault, UploadFault)
+    assert most < 60_000_000
