@@ -40,8 +40,8 @@ LABELS = {"labels": [{"type": "text", "value": "a-secret-cat"}, {"type": "text",
 
 
 def sample(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((ROOT / "events" / name).read_text("utf-8"))
-    return found
+    sample_event: dict[str, Any] = json.loads((ROOT / "events" / name).read_text("utf-8"))
+    return sample_event
 
 
 (RECORD,) = sample("sqs-ingest.json")["Records"]
@@ -62,8 +62,8 @@ def body(*records: dict[str, Any]) -> str:
 
 def event(*bodies: str) -> dict[str, Any]:
     """Return the sample event with other messages, whose ids are their numbers."""
-    records = [{"messageId": str(number), "receiptHandle": f"r{number}", "body": each} for number, each in enumerate(bodies)]
-    return {"Records": [RECORD | each for each in records]}
+    records = [{"messageId": str(number), "receiptHandle": f"r{number}", "body": text} for number, text in enumerate(bodies)]
+    return {"Records": [RECORD | record for record in records]}
 
 
 def first_label(command: ClassifyCommand, **_: Any) -> ChunkResult:
@@ -101,8 +101,8 @@ def failed(answer: dict[str, Any]) -> list[str]:
 
 
 def submitted_files(jobs: Jobs) -> list[UploadedFile]:
-    kept = [decode_job_input(data) for key, data in jobs.objects.objects.items() if key.startswith("inputs/")]
-    return [upload for each in kept for upload in each.uploads]
+    inputs = [decode_job_input(data) for key, data in jobs.objects.objects.items() if key.startswith("inputs/")]
+    return [upload for job_input in inputs for upload in job_input.uploads]
 
 
 # --- the samples -------------------------------------------------------------------------------------------------------------
@@ -299,7 +299,9 @@ def test_no_log_holds_what_callers_send_and_every_file_is_counted(
     names = ["acme/pets/a-secret.jpg", "acme/pets/a-secret.txt", "acme/pets/a-secret.jsonl", "acme/a-secret/1.jpg"]
     strays = ["a-secret/pets/1.jpg", "a-secret"]
 
-    ingest.handler(event(*(body(notification(f"incoming/{it}", versionId="v", size=9)) for it in (*names, *strays))), Context())
+    ingest.handler(
+        event(*(body(notification(f"incoming/{name}", versionId="v", size=9)) for name in (*names, *strays))), Context()
+    )
 
     printed = capsys.readouterr().out
     assert "a-secret" not in log.getvalue() + printed

@@ -12,7 +12,7 @@ KEY = "incoming/acme/pets/cat.jpg"
 
 
 @pytest.mark.parametrize(
-    ("key", "place"),
+    ("key", "location"),
     [
         (KEY, UploadLocation("acme", "pets")),
         ("incoming/acme/pets/2026/11/cat.jpg", UploadLocation("acme", "pets")),
@@ -24,8 +24,8 @@ KEY = "incoming/acme/pets/cat.jpg"
         ("incoming/acme//cat.jpg", UploadLocation("acme", "")),
     ],
 )
-def test_the_folders_of_a_file_name_its_tenant_and_label_set(key: str, place: UploadLocation) -> None:
-    assert UploadLocation.parse(key) == place
+def test_the_folders_of_a_file_name_its_tenant_and_label_set(key: str, location: UploadLocation) -> None:
+    assert UploadLocation.parse(key) == location
 
 
 @pytest.mark.parametrize(
@@ -45,9 +45,9 @@ def test_a_folder_and_a_key_elsewhere_are_no_tenants_file(key: str) -> None:
 @given(st.text(alphabet="incomg/acets.ü\n", max_size=30))
 def test_a_location_is_part_of_its_key(rest: str) -> None:
     key = "incoming/" + rest
-    if place := UploadLocation.parse(key):
-        assert key.startswith(f"incoming/{place.tenant_id}/{place.label_set}")
-        assert place.tenant_id
+    if location := UploadLocation.parse(key):
+        assert key.startswith(f"incoming/{location.tenant_id}/{location.label_set}")
+        assert location.tenant_id
 
 
 def test_a_grant_covers_the_tenants_folder() -> None:
@@ -76,10 +76,10 @@ LONG_KEYS = [
 def test_the_result_of_the_longest_key_has_a_key_that_s3_takes(key: str) -> None:
     assert len(key.encode()) in (MAX_KEY_BYTES - 1, MAX_KEY_BYTES)
 
-    made = upload_result_key(key)
+    result_key = upload_result_key(key)
 
-    assert len(made.encode()) <= MAX_KEY_BYTES
-    assert made != upload_result_key(key[:-1] + "y")
+    assert len(result_key.encode()) <= MAX_KEY_BYTES
+    assert result_key != upload_result_key(key[:-1] + "y")
 
 
 def test_the_result_of_a_long_key_stays_in_the_tenants_folder() -> None:
@@ -95,6 +95,6 @@ def test_results_have_keys_of_their_own_that_are_no_files(ends: list[str], prefi
     one, other = (upload_result_key(prefix + end) for end in ends)
 
     assert one != other
-    for made in (one, other):
-        assert UploadLocation.parse(made) is None
-        assert made.startswith("results/")
+    for result_key in (one, other):
+        assert UploadLocation.parse(result_key) is None
+        assert result_key.startswith("results/")

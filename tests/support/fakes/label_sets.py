@@ -11,7 +11,7 @@ from pigeonhole.ports import Page
 
 @dataclass
 class FakeLabelSetStore:
-    """A ports.LabelSetStore in memory. `before`: runs before each write, to fail or to let another be faster."""
+    """A ports.LabelSetStore in memory. `before`: runs before each write, to fail or to let another writer be faster."""
 
     sets: dict[tuple[str, str], LabelSet] = field(default_factory=dict)
     gone: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -48,5 +48,5 @@ class FakeLabelSetStore:
 
     def page(self, tenant_id: str, limit: int, start: str | None) -> Page[LabelSet]:
         names = sorted(name for owner, name in self.sets if owner == tenant_id and (start is None or name > start))
-        found = [self.sets[tenant_id, name] for name in names[:limit]]
-        return Page(found, next=names[limit - 1] if len(names) > limit else None)
+        items = [self.sets[tenant_id, name] for name in names[:limit]]
+        return Page(items, next=names[limit - 1] if len(names) > limit else None)

@@ -56,11 +56,11 @@ class FakeApiKeyRegistry:
 
     values: dict[str, str] = field(default_factory=dict)
     admitted: set[str] = field(default_factory=set)
-    made: int = 0
+    created: int = 0
 
     def create(self, name: str, value: str) -> str:
-        self.made += 1
-        key_id = f"key{self.made}"
+        self.created += 1
+        key_id = f"key{self.created}"
         self.values[key_id] = value
         return key_id
 
@@ -97,5 +97,5 @@ class FakeWebhookSecretStore:
 
     def replace_secrets(self, tenant_id: str, secrets: Sequence[WebhookSecret], known: Sequence[WebhookSecret]) -> None:
         if self.get_secrets(tenant_id) not in (tuple(known), tuple(secrets)):
-            raise Overloaded("Another secret was being made at the same time. Try again.")
+            raise Overloaded("Another call creates a secret at the same time. Try again.")
         self.kept[tenant_id] = tuple(secrets)

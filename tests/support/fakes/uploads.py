@@ -30,7 +30,12 @@ class FakeUploadForms:
 
 @dataclass
 class FakeUploadTags:
-    """A ports.UploadTags over a dict by key and version; what isn't in it is gone. `before`: runs before each call."""
+    """A ports.UploadTags in memory.
+
+    Attributes:
+        tags: The tags by object key and version. An object that isn't listed is deleted.
+        before: Runs before each call, to fail.
+    """
 
     tags: dict[tuple[str, str | None], dict[str, str]] = field(default_factory=dict)
     before: Callable[[], None] = lambda: None
@@ -65,21 +70,21 @@ class FakeUploadResultStore:
         return self.results.get((tenant_id, key))
 
     def sequencers(self, tenant_id: str, keys: Sequence[str]) -> dict[str, str]:
-        found = {key: self.results[tenant_id, key] for key in keys if (tenant_id, key) in self.results}
-        return {key: result.sequencer for key, result in found.items() if result.job_id}
+        stored = {key: self.results[tenant_id, key] for key in keys if (tenant_id, key) in self.results}
+        return {key: result.sequencer for key, result in stored.items() if result.job_id}
 
     def page(self, tenant_id: str, prefix: str, limit: int, start: str | None) -> Page[UploadResult]:
-        found = sorted(self._under(tenant_id, prefix), key=lambda result: result.object_key.encode())
-        rest = [result for result in found if start is None or result.object_key.encode() > start.encode()]
+        ordered = sorted(self._under(tenant_id, prefix), key=lambda result: result.object_key.encode())
+        rest = [result for result in ordered if start is None or result.object_key.encode() > start.encode()]
         return Page(rest[:limit], next=rest[limit - 1].object_key if len(rest) > limit else None)
 
     def newest(
         self, tenant_id: str, prefix: str, since: float, until: float, limit: int, start: str | None
     ) -> Page[UploadResult]:
-        found = sorted(
+        ordered = sorted(
             self._under(tenant_id, prefix), key=lambda result: (result.classified_at, result.object_key), reverse=True
         )
-        rest = [result for result in found if since <= result.classified_at <= until]
+        rest = [result for result in ordered if since <= result.classified_at <= until]
         if start is not None:
             at, _, key = start.partition(" ")
             rest = [result for result in rest if (result.classified_at, result.object_key) < (float(at), key)]

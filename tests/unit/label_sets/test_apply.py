@@ -24,12 +24,12 @@ def put(jobs: Jobs, body: object = WORDS, name: str = "pets", **more: Any) -> An
 def test_a_request_gets_labels_and_options_of_the_set_and_its_own_prevail() -> None:
     jobs = Jobs()
     put(jobs, WORDS | {"threshold": 0.5, "multiple_labels": True, "instruction": "numbers", "prompt_templates": ["a {}"]})
-    own = {"threshold": 0.75, "task": "own", "prompt_template": "b {}"}
+    given = {"threshold": 0.75, "task": "own", "prompt_template": "b {}"}
 
-    applied = jobs.label_set_applier.apply({"dataset": DATASET, "label_set": "pets", "multiple_labels": None, **own}, ACME)
+    applied = jobs.label_set_applier.apply({"dataset": DATASET, "label_set": "pets", "multiple_labels": None, **given}, ACME)
 
     assert (applied.ref, applied.fault) == (LabelSetRef(name="pets", version=1), None)
-    assert applied.body == WORDS | own | {"dataset": DATASET, "label_set": "pets", "multiple_labels": True}
+    assert applied.body == WORDS | given | {"dataset": DATASET, "label_set": "pets", "multiple_labels": True}
 
 
 @pytest.mark.parametrize(

@@ -30,19 +30,19 @@ def test_a_label_set_is_stored_and_read_as_it_was_sent() -> None:
     jobs = Jobs()
     body = WORDS | {"multiple_labels": True, "threshold": 0.5, "task": "numbers", "prompt_template": "a {}", "unknown": 1}
 
-    made = put(jobs, body)
+    label_set = put(jobs, body)
 
-    assert (made.version, made.created_at, made.updated_at) == (1, 1_000.0, 1_000.0)
-    assert jobs.sets.get(ACME, "pets") == made
-    assert made.options == WORDS | {
+    assert (label_set.version, label_set.created_at, label_set.updated_at) == (1, 1_000.0, 1_000.0)
+    assert jobs.sets.get(ACME, "pets") == label_set
+    assert label_set.options == WORDS | {
         "multiple_labels": True,
         "threshold": 0.5,
         "instruction": "numbers",
         "prompt_templates": ["a {}"],
     }
-    shown = to_label_set_info(made).model_dump(exclude_none=True)
-    assert (shown["name"], shown["version"], shown["created_at"]) == ("pets", 1, "1970-01-01T00:16:40Z")
-    assert shown["labels"] == WORDS["labels"]
+    info = to_label_set_info(label_set).model_dump(exclude_none=True)
+    assert (info["name"], info["version"], info["created_at"]) == ("pets", 1, "1970-01-01T00:16:40Z")
+    assert info["labels"] == WORDS["labels"]
 
 
 def test_each_change_adds_a_version_even_after_a_deletion() -> None:
@@ -81,14 +81,14 @@ def test_a_text_is_no_image_whatever_it_begins_with() -> None:
 
 
 def test_a_stored_label_set_is_valid_in_a_request_and_can_be_put_again() -> None:
-    """Whatever is put can be used, and put again as it is read."""
+    """A label set that was put is valid in a request, and can be put again as it is read."""
     jobs = Jobs()
-    made = put(jobs, {"labels": [CAT | {"value": "https://example.com/" + "x" * 490}, DOG]})
+    label_set = put(jobs, {"labels": [CAT | {"value": "https://example.com/" + "x" * 490}, DOG]})
     body = jobs.label_set_applier.apply({"dataset": DATASET, "label_set": "pets"}, ACME).body
 
     assert parse_request(body, RequestLimits()).labels[0].key == "https://example.com/" + "x" * 490
-    again = put(jobs, to_label_set_info(made).model_dump(exclude_none=True))
-    assert [label["key"] for label in again.options["labels"]] == [label["key"] for label in made.options["labels"]]
+    again = put(jobs, to_label_set_info(label_set).model_dump(exclude_none=True))
+    assert [label["key"] for label in again.options["labels"]] == [label["key"] for label in label_set.options["labels"]]
 
 
 def test_a_label_set_too_large_for_the_table_is_refused_before_an_image_is_stored() -> None:
@@ -113,9 +113,9 @@ def test_the_number_of_label_sets_of_a_tenant_is_limited() -> None:
 
     with pytest.raises(TooLarge, match="2 label sets"):
         few.put({"labels": [CAT, DOG]}, "c", tenant=ACME, log_id="l")
-    assert jobs.classifier.commands == [], "no image was kept for it"
+    assert jobs.classifier.commands == [], "no image was stored"
     assert few.put(WORDS, "a", tenant=ACME, log_id="l").version == 2, "those there are may be changed"
-    assert few.put(WORDS, "c", tenant=ZETA, log_id="l").version == 1, "another tenant has its own"
+    assert few.put(WORDS, "c", tenant=ZETA, log_id="l").version == 1, "other tenants are not counted"
     few.delete(ACME, "b")
     assert few.put(WORDS, "c", tenant=ACME, log_id="l").version == 1
 
@@ -123,13 +123,13 @@ def test_the_number_of_label_sets_of_a_tenant_is_limited() -> None:
 def test_images_are_stored_and_keep_their_names() -> None:
     jobs = Jobs()
 
-    made = put(jobs, {"labels": [CAT, DOG, {"type": "text", "value": "bird"}]})
+    label_set = put(jobs, {"labels": [CAT, DOG, {"type": "text", "value": "bird"}]})
 
     (command,) = jobs.classifier.commands
     assert isinstance(command, StoreLabelImagesCommand)
     assert (command.values, command.paths) == ([CAT["value"], DOG["value"]], ["labels.0.value", "labels.1.value"])
     assert (command.tenant_id, command.label_set, command.grants) == ("acme", "pets", ACME.grants)
-    assert made.options["labels"] == [
+    assert label_set.options["labels"] == [
         {"type": "image", "value": kept_address(command, CAT["value"]), "key": CAT["value"], "text": "a cat"},
         {"type": "image", "value": kept_address(command, DOG["value"]), "key": "dog"},
         {"type": "text", "value": "bird"},
@@ -182,8 +182,8 @@ def test_a_failed_precondition_changes_nothing() -> None:
     stale = Precondition(frozenset({'"1"'}))
     with pytest.raises(PreconditionFailed):
         put(jobs, precondition=stale)
-    made = put(jobs, precondition=Precondition(is_new=True))
-    assert made.etag == '"1"'
+    label_set = put(jobs, precondition=Precondition(is_new=True))
+    assert label_set.etag == '"1"'
     with pytest.raises(PreconditionFailed):
         put(jobs, precondition=Precondition(is_new=True))
     put(jobs, precondition=stale)
@@ -270,4 +270,4 @@ def test_a_tenant_cannot_access_the_label_set_of_another() -> None:
     with pytest.raises(NotFound):
         jobs.sets.get(ACME, "../x")
     assert jobs.sets.list(ZETA, 10, None).items == []
-    assert [each.name for each in jobs.sets.list(ACME, 10, None).items] == ["pets"]
+    assert [label_set.name for label_set in jobs.sets.list(ACME, 10, None).items] == ["pets"]

@@ -1,4 +1,4 @@
-"""Keys at the gateway and their records are made and ended together, whatever fails in between."""
+"""API keys at the gateway and their records are created and revoked together, whichever step fails."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Clock:
 
 
 class Deployment:
-    """A gateway and a table, in memory. `fail`: makes a call raise, before or after it has done its work."""
+    """A gateway and a table, in memory. `fail`: lets a call raise, before or after its work."""
 
     def __init__(self) -> None:
         self.registry, self.store, self.clock = FakeApiKeyRegistry(), FakeTenantStore(), Clock()
@@ -43,7 +43,7 @@ class Deployment:
         setattr(part, call, failing)
 
     def meanwhile(self, call: str, act: Callable[[], object]) -> None:
-        """Let something happen during the next call of the gateway."""
+        """Run `act` during the next call of the gateway."""
         real: Callable[..., Any] = getattr(self.registry, call)
 
         def interrupted(*arguments: Any) -> Any:
@@ -54,7 +54,7 @@ class Deployment:
         setattr(self.registry, call, interrupted)
 
     def works(self, value: str) -> bool:
-        """Whether a key opens the gateway and has a tenant behind it."""
+        """Return whether the gateway admits an API key and it has a tenant."""
         opens = any(held == value and key in self.registry.admitted for key, held in self.registry.values.items())
         try:
             Authenticator(store=self.store, clock=self.clock).authenticate(value)
@@ -72,11 +72,11 @@ def deployment() -> Deployment:
 
 
 def test_a_new_key_works_and_belongs_to_its_tenant(deployment: Deployment) -> None:
-    made = deployment.keys.create("acme", "laptop", [GRANT])
+    new = deployment.keys.create("acme", "laptop", [GRANT])
 
-    assert deployment.works(made.value)
-    assert Authenticator(store=deployment.store).authenticate(made.value) == Tenant("acme", created_at=1_000, grants=(GRANT,))
-    assert made.record == ApiKeyRecord("key1", hash_api_key(made.value), "acme", "laptop", created_at=1_000)
+    assert deployment.works(new.value)
+    assert Authenticator(store=deployment.store).authenticate(new.value) == Tenant("acme", created_at=1_000, grants=(GRANT,))
+    assert new.record == ApiKeyRecord("key1", hash_api_key(new.value), "acme", "laptop", created_at=1_000)
 
 
 def test_a_second_key_joins_the_tenant_and_adds_its_grants(deployment: Deployment) -> None:
@@ -89,9 +89,9 @@ def test_a_second_key_joins_the_tenant_and_adds_its_grants(deployment: Deploymen
 
 
 def test_the_value_of_a_key_is_not_stored(deployment: Deployment) -> None:
-    made = deployment.keys.create("acme", "laptop")
+    new = deployment.keys.create("acme", "laptop")
 
-    assert made.value not in repr(deployment.store)
+    assert new.value not in repr(deployment.store)
 
 
 def test_an_impossible_tenant_id_creates_nothing(deployment: Deployment) -> None:
@@ -206,22 +206,22 @@ def test_a_crash_between_two_steps_leaves_no_key_that_works_without_a_tenant(dep
 
 
 def test_a_revoked_key_stops_working_and_stays_in_the_list(deployment: Deployment) -> None:
-    made = deployment.keys.create("acme", "laptop")
+    new = deployment.keys.create("acme", "laptop")
     deployment.clock.now = 2_000
     deployment.keys.revoke("key1")
 
-    assert not deployment.works(made.value)
+    assert not deployment.works(new.value)
     assert deployment.registry.values == {}
     assert [key.ends_at for key in deployment.keys.list()] == [2_000]
 
 
 def test_a_key_is_refused_as_soon_as_its_revocation_has_begun(deployment: Deployment) -> None:
-    made = deployment.keys.create("acme", "laptop")
+    new = deployment.keys.create("acme", "laptop")
     delete = deployment.registry.delete
     deployment.fail(deployment.registry, "delete")
     with pytest.raises(OSError, match="delete failed"):
         deployment.keys.revoke("key1")
-    assert not deployment.works(made.value)
+    assert not deployment.works(new.value)
 
     deployment.registry.delete = delete  # type: ignore[method-assign]
     deployment.keys.revoke("key1")

@@ -1,4 +1,4 @@
-"""A key's tenant: found by the hash, remembered for a while, refused in one way."""
+"""The tenant of an API key: found by the hash, remembered for a minute, and refused with one message."""
 
 from __future__ import annotations
 

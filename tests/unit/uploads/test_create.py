@@ -1,4 +1,4 @@
-"""Forms for uploads: of the tenant's own prefixes, of one type, within the size; for a label set, if it is to be classified."""
+"""Forms: for the tenant's own folders, of one type, within the limits, and for a label set if one is named."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from support.job_fixtures import ACME, ZETA
 PETS = LabelSet("acme", "pets", 1, created_at=0, updated_at=0, options={"labels": []})
 
 
-def make(forms: FakeUploadForms, **limits: int) -> UploadFormCreator:
+def create_service(forms: FakeUploadForms, **limits: int) -> UploadFormCreator:
     sets = FakeLabelSetStore({("acme", "pets"): PETS})
     return UploadFormCreator(
         forms=forms,
@@ -34,14 +34,14 @@ def make(forms: FakeUploadForms, **limits: int) -> UploadFormCreator:
 def test_a_form_has_a_key_of_the_tenants_folder_and_states_its_limits() -> None:
     forms = FakeUploadForms()
 
-    made = make(forms).create({"content_type": "image/png", "size": 5, "filename": "shelf 7/ü.png"}, ACME)
+    form = create_service(forms).create({"content_type": "image/png", "size": 5, "filename": "shelf 7/ü.png"}, ACME)
 
     ((key, content_type, least, most, seconds),) = forms.requests
     assert (content_type, least, most, seconds) == ("image/png", 5, 5, 60)
     assert key.startswith(uploads_grant("acme", "bucket").prefix)
     assert key.endswith("-shelf-7-.png")
     assert key.count("/") == 2
-    assert to_upload_response(made, "log-1").upload.model_dump() == {
+    assert to_upload_response(form, "log-1").upload.model_dump() == {
         "url": "https://uploads.example",
         "fields": {"key": key, "Content-Type": "image/png"},
         "s3_uri": f"s3://bucket/{key}",
@@ -55,14 +55,14 @@ def test_a_form_has_a_key_of_the_tenants_folder_and_states_its_limits() -> None:
 def test_without_a_size_a_form_takes_up_to_the_limit() -> None:
     forms = FakeUploadForms()
 
-    assert make(forms, max_upload_bytes=50).create({"content_type": "image/jpeg"}, ACME).max_bytes == 50
+    assert create_service(forms, max_upload_bytes=50).create({"content_type": "image/jpeg"}, ACME).max_bytes == 50
     assert forms.requests[0][2:4] == (1, 50)
 
 
 def test_each_form_has_its_own_key_and_each_tenant_its_own_folder() -> None:
     forms = FakeUploadForms()
     for tenant in (ACME, ACME, ZETA):
-        make(forms).create({"content_type": "image/jpeg", "filename": "../../zeta/x"}, tenant)
+        create_service(forms).create({"content_type": "image/jpeg", "filename": "../../zeta/x"}, tenant)
 
     keys = [key for key, *_ in forms.requests]
     assert len(set(keys)) == 3
@@ -94,7 +94,7 @@ def test_each_form_has_its_own_key_and_each_tenant_its_own_folder() -> None:
 def test_a_request_for_a_file_that_cannot_be_classified_is_refused(body: object, path: str) -> None:
     forms = FakeUploadForms()
     with pytest.raises(InvalidRequest) as refused:
-        make(forms, max_upload_bytes=100, max_body_bytes=50, max_text_chars=10).create(body, ACME)
+        create_service(forms, max_upload_bytes=100, max_body_bytes=50, max_text_chars=10).create(body, ACME)
 
     assert [fault.path for fault in refused.value.details] == [path]
     assert forms.requests == []
@@ -106,20 +106,20 @@ def test_a_request_for_a_file_that_cannot_be_classified_is_refused(body: object,
 def test_the_form_of_a_label_set_has_a_key_under_incoming() -> None:
     forms = FakeUploadForms()
 
-    made = make(forms).create({"content_type": "image/png", "label_set": "pets", "filename": "shelf/7.png"}, ACME)
+    form = create_service(forms).create({"content_type": "image/png", "label_set": "pets", "filename": "shelf/7.png"}, ACME)
 
     ((key, *_),) = forms.requests
     assert key.startswith(incoming_grant("acme", "bucket").prefix + "pets/")
     assert key.endswith("-shelf-7.png")
     assert UploadLocation.parse(key) == UploadLocation("acme", "pets")
-    assert (made.object_key, made.bucket) == (key, "bucket")
+    assert (form.object_key, form.bucket) == (key, "bucket")
 
 
 def test_another_tenants_label_set_is_unknown() -> None:
     forms = FakeUploadForms()
 
     with pytest.raises(InvalidRequest, match="there is none called 'pets'"):
-        make(forms).create({"content_type": "image/png", "label_set": "pets"}, ZETA)
+        create_service(forms).create({"content_type": "image/png", "label_set": "pets"}, ZETA)
     assert forms.requests == []
 
 
@@ -144,10 +144,10 @@ def test_a_file_is_read_by_its_content_type_whatever_its_name(
 ) -> None:
     forms = FakeUploadForms()
 
-    make(forms).create({"content_type": content_type, "label_set": "pets", "filename": filename}, ACME)
+    create_service(forms).create({"content_type": content_type, "label_set": "pets", "filename": filename}, ACME)
 
-    ((key, asked, *_),) = forms.requests
-    assert asked == content_type
+    ((key, form_type, *_),) = forms.requests
+    assert form_type == content_type
     assert to_file_kind(key) is kind
     assert key.endswith(ending)
     assert len(key) == len("incoming/acme/pets/") + 32 + len(ending), "nothing else is added"
@@ -156,9 +156,9 @@ def test_a_file_is_read_by_its_content_type_whatever_its_name(
 @pytest.mark.parametrize(("content_type", "most"), [("text/plain", 1_040), ("application/jsonl", 50), ("image/png", 100)])
 def test_a_form_takes_no_more_than_can_be_classified(content_type: str, most: int) -> None:
     forms = FakeUploadForms()
-    limited = make(forms, max_upload_bytes=100, max_body_bytes=50, max_text_chars=10)
+    limited = create_service(forms, max_upload_bytes=100, max_body_bytes=50, max_text_chars=10)
 
-    made = limited.create({"content_type": content_type, "label_set": "pets"}, ACME)
+    form = limited.create({"content_type": content_type, "label_set": "pets"}, ACME)
 
-    assert made.max_bytes == most
+    assert form.max_bytes == most
     assert forms.requests[0][2:4] == (1, most)

@@ -63,8 +63,8 @@ def ingest(jobs: Jobs, *uploads: UploadedFile) -> IngestSummary:
 def created_jobs(jobs: Jobs) -> list[tuple[Job, JobInput]]:
     """Return all jobs with their inputs, by the keys of their first files."""
     data = [(job, jobs.objects.objects[job_input_key(job.tenant_id, job.id)]) for job in jobs.store.jobs.values()]
-    found = [(job, decode_job_input(each)) for job, each in data]
-    return sorted(found, key=lambda each: each[1].uploads[0].key)
+    inputs = [(job, decode_job_input(job_input)) for job, job_input in data]
+    return sorted(inputs, key=lambda item: item[1].uploads[0].key)
 
 
 def finish(jobs: Jobs) -> None:
@@ -73,8 +73,8 @@ def finish(jobs: Jobs) -> None:
 
 
 def stored_result(jobs: Jobs, upload: UploadedFile) -> UploadResult:
-    found: UploadResult = jobs.results.results[upload.key.split("/")[1], upload.key]
-    return found
+    result: UploadResult = jobs.results.results[upload.key.split("/")[1], upload.key]
+    return result
 
 
 # --- jobs --------------------------------------------------------------------------------------------------------------------
@@ -86,13 +86,15 @@ def test_images_become_a_job_texts_another_and_each_jsonl_file_one_of_its_own() 
     texts = [upload_file(jobs, "a.txt", b"\xef\xbb\xbf 3 \n"), upload_file(jobs, "b.TXT", "fünf 5".encode())]
     lists = [upload_file(jobs, "a.jsonl", LINES), upload_file(jobs, "b.jsonl", LINES[:31])]
 
-    done = ingest(jobs, *images, *texts, *lists)
+    summary = ingest(jobs, *images, *texts, *lists)
 
-    assert done == IngestSummary(jobs=4, samples=7)
-    samples = {tuple(it.key for it in kept.uploads): kept.request.dataset for _, kept in created_jobs(jobs)}
+    assert summary == IngestSummary(jobs=4, samples=7)
+    samples = {
+        tuple(upload.key for upload in job_input.uploads): job_input.request.dataset for _, job_input in created_jobs(jobs)
+    }
     assert {keys: [sample.value for sample in dataset] for keys, dataset in samples.items()} == {
-        tuple(it.key for it in images): [f"s3://uploads/{it.key}" for it in images],
-        tuple(it.key for it in texts): ["3", "fünf 5"],
+        tuple(upload.key for upload in images): [f"s3://uploads/{upload.key}" for upload in images],
+        tuple(upload.key for upload in texts): ["3", "fünf 5"],
         (lists[0].key,): ["1", "2"],
         (lists[1].key,): ["1"],
     }
@@ -104,13 +106,17 @@ def test_a_job_records_its_label_set_and_the_versions_of_its_files() -> None:
     image, text = upload_file(jobs, "1.jpg", sequencer="2F"), upload_file(jobs, "a.jsonl", LINES)
     ingest(jobs, image, text)
 
-    (of_image, kept), (of_text, lines) = created_jobs(jobs)
+    (of_image, job_input), (of_text, lines) = created_jobs(jobs)
     assert of_text.label_set == of_image.label_set == LabelSetRef(name="numbers", version=1)
     assert of_text.has_uploads
     assert of_image.has_uploads
-    assert kept.uploads == (image,)
+    assert job_input.uploads == (image,)
     assert lines.uploads == (text.model_copy(update={"samples": 2, "is_lines": True}),)
-    assert (kept.log_id, kept.request.scores, [label.name for label in kept.request.labels]) == ("log-1", True, ["even", "odd"])
+    assert (job_input.log_id, job_input.request.scores, [label.name for label in job_input.request.labels]) == (
+        "log-1",
+        True,
+        ["even", "odd"],
+    )
 
 
 def test_each_tenant_and_label_set_has_its_own_jobs() -> None:
@@ -120,17 +126,17 @@ def test_each_tenant_and_label_set_has_its_own_jobs() -> None:
 
     assert ingest(jobs, *(upload_file(jobs, "1.jpg", folder=folder) for folder in folders)).jobs == 3
 
-    found = [(job.tenant_id, job.label_set.name if job.label_set else None) for job, _ in created_jobs(jobs)]
-    assert sorted(found) == [("acme", "numbers"), ("acme", "other"), ("zeta", "numbers")]
+    owners = [(job.tenant_id, job.label_set.name if job.label_set else None) for job, _ in created_jobs(jobs)]
+    assert sorted(owners) == [("acme", "numbers"), ("acme", "other"), ("zeta", "numbers")]
 
 
 def test_files_above_the_limit_of_a_job_become_several_jobs() -> None:
     jobs = create_jobs()
     few = replace(jobs.ingester, limits=RequestLimits(max_samples=2))
 
-    done = few.ingest([upload_file(jobs, f"{number}.jpg") for number in range(5)], log_id="l")
+    summary = few.ingest([upload_file(jobs, f"{number}.jpg") for number in range(5)], log_id="l")
 
-    assert (done.jobs, done.samples) == (3, 5)
+    assert (summary.jobs, summary.samples) == (3, 5)
     assert sorted(job.total for job, _ in created_jobs(jobs)) == [1, 2, 2]
 
 
@@ -143,7 +149,9 @@ def test_a_file_that_is_notified_twice_is_one_sample() -> None:
 
 def test_the_last_upload_of_a_key_counts() -> None:
     jobs = create_jobs()
-    uploads = [upload_file(jobs, "1.txt", value, sequencer=each) for each, value in (("B1", b"3"), ("9", b"2"), ("b", b"4"))]
+    uploads = [
+        upload_file(jobs, "1.txt", value, sequencer=sequencer) for sequencer, value in (("B1", b"3"), ("9", b"2"), ("b", b"4"))
+    ]
 
     assert ingest(jobs, *uploads) == IngestSummary(jobs=1, samples=1, known=2)
     finish(jobs)
@@ -172,7 +180,7 @@ def test_a_second_upload_of_a_key_is_another_job() -> None:
 
 def test_an_upload_that_has_a_result_and_an_older_one_are_skipped_but_not_a_newer_one() -> None:
     jobs = create_jobs()
-    older, known, newer = (upload_file(jobs, "1.txt", b"5", sequencer=each) for each in ("9", "A", "A1"))
+    older, known, newer = (upload_file(jobs, "1.txt", b"5", sequencer=sequencer) for sequencer in ("9", "A", "A1"))
     ingest(jobs, known)
     finish(jobs)
 
@@ -183,7 +191,7 @@ def test_an_upload_that_has_a_result_and_an_older_one_are_skipped_but_not_a_newe
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_the_result_of_the_last_upload_stays_when_notifications_are_late(order: tuple[int, int]) -> None:
     jobs = create_jobs()
-    uploads = [upload_file(jobs, "a.txt", value, sequencer=each) for each, value in (("1", b"1"), ("2", b"2"))]
+    uploads = [upload_file(jobs, "a.txt", value, sequencer=sequencer) for sequencer, value in (("1", b"1"), ("2", b"2"))]
     for number in order:
         ingest(jobs, uploads[number])
     finish(jobs)
@@ -197,7 +205,7 @@ TWO = {"type": "text", "value": "2"}
 
 
 def lines(*values: object) -> bytes:
-    return "\n".join(each if isinstance(each, str) else json.dumps(each) for each in values).encode()
+    return "\n".join(value if isinstance(value, str) else json.dumps(value) for value in values).encode()
 
 
 @pytest.mark.parametrize(
@@ -213,13 +221,13 @@ def test_a_file_that_cannot_be_classified_gets_a_fault_and_the_other_files_a_job
     limits = RequestLimits(max_samples=3, max_text_chars=20, max_body_bytes=100, max_upload_bytes=200)
     bad, good = upload_file(jobs, name, data), upload_file(jobs, "good.txt", b"8")
 
-    done = replace(jobs.ingester, limits=limits).ingest([bad, good], log_id="l")
+    summary = replace(jobs.ingester, limits=limits).ingest([bad, good], log_id="l")
     finish(jobs)
 
-    assert done == IngestSummary(jobs=1, samples=1, refused=1)
-    found = stored_result(jobs, bad)
-    assert (found.status, found.fault and found.fault.code, found.job_id, found.version_id) == ("failed", code, None, "v1")
-    assert (found.label_set, found.expires_at) == (LabelSetRef(name="numbers", version=1), 2_000)
+    assert summary == IngestSummary(jobs=1, samples=1, refused=1)
+    result = stored_result(jobs, bad)
+    assert (result.status, result.fault and result.fault.code, result.job_id, result.version_id) == ("failed", code, None, "v1")
+    assert (result.label_set, result.expires_at) == (LabelSetRef(name="numbers", version=1), 2_000)
     assert stored_result(jobs, good).prediction == "even"
     assert {event.key for event in jobs.bus.uploads} == {bad.key, good.key}
 
@@ -238,15 +246,15 @@ def test_a_file_that_was_deleted_before_it_is_read_gets_a_fault() -> None:
 )
 def test_each_file_of_a_missing_label_set_gets_a_fault(name: str, said: str) -> None:
     jobs = create_jobs()
-    uploads = [upload_file(jobs, each, folder=f"acme/{name}") for each in ("1.jpg", "2.txt")]
+    uploads = [upload_file(jobs, filename, folder=f"acme/{name}") for filename in ("1.jpg", "2.txt")]
 
     assert ingest(jobs, *uploads) == IngestSummary(refused=2)
 
     for upload in uploads:
-        found = stored_result(jobs, upload)
-        assert found.fault is not None
-        assert (found.fault.code, found.label_set) == ("not_found", None)
-        assert said in found.fault.message
+        result = stored_result(jobs, upload)
+        assert result.fault is not None
+        assert (result.fault.code, result.label_set) == ("not_found", None)
+        assert said in result.fault.message
 
 
 def test_a_refused_upload_is_classified_once_its_label_set_exists() -> None:
@@ -264,9 +272,9 @@ def test_a_label_set_above_the_present_limits_is_a_fault_of_its_uploads() -> Non
     jobs = create_jobs()
     upload = upload_file(jobs, "1.jpg")
 
-    done = replace(jobs.ingester, limits=RequestLimits(max_labels=1, min_labels=1)).ingest([upload], log_id="l")
+    summary = replace(jobs.ingester, limits=RequestLimits(max_labels=1, min_labels=1)).ingest([upload], log_id="l")
 
-    assert (done.jobs, done.refused) == (0, 1)
+    assert (summary.jobs, summary.refused) == (0, 1)
     assert "The label set can't be applied: labels: must have at most 1 labels" in stored_result(jobs, upload).fault.message  # type: ignore[union-attr]
 
 
@@ -285,9 +293,9 @@ def test_the_fault_of_a_file_outside_a_label_sets_folder_names_the_folder(folder
     stray = upload_file(jobs, "1.jpg", folder=folder)
 
     assert ingest(jobs, stray) == IngestSummary(refused=1)
-    found = stored_result(jobs, stray)
-    assert found.fault is not None
-    assert "incoming/TENANT/LABEL_SET/" in found.fault.message
+    result = stored_result(jobs, stray)
+    assert result.fault is not None
+    assert "incoming/TENANT/LABEL_SET/" in result.fault.message
 
 
 def test_lines_get_no_scores() -> None:
@@ -295,8 +303,8 @@ def test_lines_get_no_scores() -> None:
     jobs = create_jobs()
     ingest(jobs, upload_file(jobs, "1.jsonl", lines(TWO)), upload_file(jobs, "1.txt", b"7"))
 
-    asked = [decode_job_input(data).request for data in jobs.objects.objects.values()]
-    assert {request.scores for request in asked if len(request.dataset) == 1} == {True, False}
+    requests = [decode_job_input(data).request for data in jobs.objects.objects.values()]
+    assert {request.scores for request in requests if len(request.dataset) == 1} == {True, False}
 
 
 # --- errors ------------------------------------------------------------------------------------------------------------------
@@ -307,17 +315,17 @@ def test_lines_get_no_scores() -> None:
 def test_an_error_leaves_only_the_uploads_of_its_batch(port: str, error: Exception) -> None:
     jobs = create_jobs(ACME, ZETA)
     files = [("1.jpg", b"1"), ("2.txt", b"2"), ("bad.txt", b" ")]
-    uploads = [upload_file(jobs, *each, folder=f"{tenant}/numbers") for tenant in ("acme", "zeta") for each in files]
+    uploads = [upload_file(jobs, *file, folder=f"{tenant}/numbers") for tenant in ("acme", "zeta") for file in files]
     getattr(jobs, port).before = Fault(0, error)
 
-    done = ingest(jobs, *uploads)
+    summary = ingest(jobs, *uploads)
 
-    assert done.left in [{image} for image in (uploads[0], uploads[3])] + [{*uploads[1:3]}, {*uploads[4:6]}]
-    ((tenant_id, found_error),) = done.errors
-    assert (tenant_id, found_error) == (next(iter(done.left)).key.split("/")[1], error)
+    assert summary.left in [{image} for image in (uploads[0], uploads[3])] + [{*uploads[1:3]}, {*uploads[4:6]}]
+    ((tenant_id, raised),) = summary.errors
+    assert (tenant_id, raised) == (next(iter(summary.left)).key.split("/")[1], error)
     finish(jobs)
-    assert {key for _, key in jobs.results.results} >= {upload.key for upload in set(uploads) - done.left}
-    assert ingest(jobs, *done.left).left == set()
+    assert {key for _, key in jobs.results.results} >= {upload.key for upload in set(uploads) - summary.left}
+    assert ingest(jobs, *summary.left).left == set()
     finish(jobs)
     assert {key for _, key in jobs.results.results} == {upload.key for upload in uploads}
 
@@ -327,11 +335,13 @@ def test_a_failed_lookup_leaves_only_the_uploads_of_its_tenant(error: Exception)
     jobs = create_jobs(ACME, ZETA)
     real = jobs.tenants.get_tenant
     jobs.tenants.get_tenant = lambda tenant_id: _raise(error) if tenant_id == "zeta" else real(tenant_id)
-    of_acme, of_zeta = ([upload_file(jobs, name, folder=f"{it}/numbers") for name in ("1", "2.txt")] for it in ("acme", "zeta"))
+    of_acme, of_zeta = (
+        [upload_file(jobs, name, folder=f"{tenant}/numbers") for name in ("1", "2.txt")] for tenant in ("acme", "zeta")
+    )
 
-    done = ingest(jobs, *of_acme, *of_zeta)
+    summary = ingest(jobs, *of_acme, *of_zeta)
 
-    assert done == IngestSummary(jobs=2, samples=2, left=frozenset(of_zeta), errors=(("zeta", error),))
+    assert summary == IngestSummary(jobs=2, samples=2, left=frozenset(of_zeta), errors=(("zeta", error),))
 
 
 def _raise(error: Exception) -> None:
@@ -343,10 +353,10 @@ def test_uploads_for_which_there_is_no_time_are_left_without_an_error() -> None:
     uploads = [upload_file(jobs, "1.jpg"), upload_file(jobs, "2.txt"), upload_file(jobs, "a.jsonl", LINES)]
     left = iter([STOP_S, STOP_S, STOP_S - 1, STOP_S - 1])  # for looking, and for one job
 
-    done = jobs.ingester.ingest(uploads, log_id="l", time_left_s=left.__next__)
+    summary = jobs.ingester.ingest(uploads, log_id="l", time_left_s=left.__next__)
 
-    assert (done.jobs, len(done.left), done.errors) == (1, 2, ())
-    assert ingest(jobs, *done.left).jobs == 2
+    assert (summary.jobs, len(summary.left), summary.errors) == (1, 2, ())
+    assert ingest(jobs, *summary.left).jobs == 2
     finish(jobs)
     assert {key for _, key in jobs.results.results} == {upload.key for upload in uploads}
 
@@ -383,9 +393,9 @@ def test_a_crash_at_any_call_leaves_each_file_with_one_job_and_one_result(error:
         finish(jobs)
 
         assert len(jobs.store.jobs) == 3, number
-        assert {key for _, key in jobs.results.results} == {it.key for it in (*uploads, *bad)}
-        assert [stored_result(jobs, it).status for it in (*uploads, *bad)] == ["succeeded"] * 4 + ["failed"] * 2
-        assert {event.key for event in jobs.bus.uploads} == {it.key for it in (*uploads, *bad)}
+        assert {key for _, key in jobs.results.results} == {upload.key for upload in (*uploads, *bad)}
+        assert [stored_result(jobs, upload).status for upload in (*uploads, *bad)] == ["succeeded"] * 4 + ["failed"] * 2
+        assert {event.key for event in jobs.bus.uploads} == {upload.key for upload in (*uploads, *bad)}
         assert [result.sequencer for result in jobs.results.results.values()] == [to_sortable_sequencer("1")] * 6
         if not hook.raised:
             assert number > 15, "there are so many calls, at least"

@@ -84,7 +84,7 @@ def test_without_a_tag_port_files_are_not_tagged() -> None:
 @pytest.mark.parametrize("order", ["older first", "newer first"])
 def test_the_result_of_an_older_upload_never_replaces_a_newer_one(order: str) -> None:
     jobs = create_jobs()
-    older, newer = (upload_file(jobs, "1.jpg", sequencer=each) for each in ("9", "A"))
+    older, newer = (upload_file(jobs, "1.jpg", sequencer=sequencer) for sequencer in ("9", "A"))
     jobs_of = [submit_files(jobs, [older], ["1"]), submit_files(jobs, [newer], ["2"])]
     jobs.work()
 
@@ -102,7 +102,7 @@ def test_the_result_of_an_older_upload_never_replaces_a_newer_one(order: str) ->
 
 def test_a_publisher_that_is_overtaken_after_the_table_leaves_the_newer_json_object() -> None:
     jobs = create_jobs()
-    older, newer = (upload_file(jobs, "1.jpg", sequencer=each) for each in ("9", "A"))
+    older, newer = (upload_file(jobs, "1.jpg", sequencer=sequencer) for sequencer in ("9", "A"))
     first, second = submit_files(jobs, [older], ["1"]), submit_files(jobs, [newer], ["2"])
     jobs.work()
     calls = itertools.count()
@@ -213,7 +213,7 @@ HOOKED = ("store", "objects", "uploaded", "results", "tags", "bus")
 def test_a_crash_at_any_call_loses_no_result_once_the_notification_is_repeated(error: BaseException) -> None:
     for number in itertools.count():
         jobs = create_jobs()
-        uploads = [upload_file(jobs, f"{each}.jpg") for each in range(4)]
+        uploads = [upload_file(jobs, f"{index}.jpg") for index in range(4)]
         submit_files(jobs, uploads, ["1", "2", "3", BAD])
         jobs.work()
         hook = Fault(number, error)
@@ -248,7 +248,7 @@ def test_a_notification_counts_the_results_that_it_published() -> None:
     job = submit_files(jobs, uploads, [BAD, "2"])
     jobs.work()
 
-    found = jobs.notifier.notify("acme", job.id)
+    notified = jobs.notifier.notify("acme", job.id)
 
-    assert found is not None
-    assert (found[0].id, found[1]) == (job.id, PublishSummary(published=2, failed=1))
+    assert notified is not None
+    assert (notified[0].id, notified[1]) == (job.id, PublishSummary(published=2, failed=1))

@@ -1,4 +1,4 @@
-"""Results of dropped files are read by key, by prefix or by time, page by page, and by their tenant alone."""
+"""Results of uploads are read by key, by prefix or by time, page by page, and only by their tenant."""
 
 from __future__ import annotations
 
@@ -110,13 +110,13 @@ def test_a_period_that_ends_before_it_begins_is_refused(jobs: Jobs) -> None:
 @pytest.mark.parametrize("wanted", [{}, {"prefix": "incoming/acme/"}, {"since": 1_000.0, "until": 3_000.0}])
 @pytest.mark.parametrize("limit", [1, 2, 3])
 def test_pages_follow_each_other_without_a_gap(jobs: Jobs, wanted: dict[str, Any], limit: int) -> None:
-    found, cursor = read(jobs, limit=limit, **wanted)
+    all_keys, cursor = read(jobs, limit=limit, **wanted)
     while cursor is not None:
         keys, cursor = read(jobs, limit=limit, cursor=cursor, **wanted)
         assert len(keys) <= limit
-        found += keys
+        all_keys += keys
 
-    assert found == read(jobs, **wanted)[0]
+    assert all_keys == read(jobs, **wanted)[0]
 
 
 @pytest.mark.parametrize(
@@ -146,11 +146,11 @@ def test_a_cursor_of_another_period_is_refused(jobs: Jobs, wanted: dict[str, Any
 
 @pytest.mark.parametrize("wanted", [{}, {"since": 0.0}])
 def test_a_prefix_that_is_longer_than_a_key_can_be_has_no_results(jobs: Jobs, wanted: dict[str, Any]) -> None:
-    asked: list[str] = []
-    jobs.results.page = jobs.results.newest = lambda *args: asked.append(args[1])
+    prefixes: list[str] = []
+    jobs.results.page = jobs.results.newest = lambda *args: prefixes.append(args[1])
 
     assert read(jobs, prefix="x" * (MAX_KEY_BYTES + 1), **wanted) == ([], None)
-    assert asked == [], "the table would refuse it"
+    assert prefixes == [], "the table would refuse it"
 
 
 def test_a_page_shows_only_the_fields_of_the_contract(jobs: Jobs) -> None:

@@ -33,7 +33,7 @@ def result(*, sequencer: str = "5", **changes: Any) -> UploadResult:
 
 
 def scored(**probabilities: float) -> list[LabelScore]:
-    return [LabelScore(label=label, probability=each, similarity=0.5) for label, each in probabilities.items()]
+    return [LabelScore(label=label, probability=probability, similarity=0.5) for label, probability in probabilities.items()]
 
 
 def test_tags_are_the_label_and_its_score() -> None:
