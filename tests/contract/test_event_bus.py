@@ -47,7 +47,7 @@ class Bus:
 
     def received(self) -> list[AnyEvent]:
         if isinstance(self.port, FakeEventBus):
-            return self.port.put_on
+            return self.port.published
         found: list[AnyEvent] = []
         while page := self._client.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages"):
             told = [json.loads(each["Body"]) for each in page]

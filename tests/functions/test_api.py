@@ -215,7 +215,7 @@ def test_an_unexpected_error_is_logged_by_kind_and_place_and_its_message_is_nowh
     assert line["correlation_id"] == answer.json["log_id"]
     assert "10.0.0.7" not in api.log.getvalue()
     assert kind in line["trace"]
-    assert any("fakes.py" in place for place in line["trace"])
+    assert any("fakes/classifier.py" in frame for frame in line["trace"])
 
 
 @pytest.mark.parametrize("path", ["/", "/v2/classification", "/v1/classification/x", "/v1", "/docs/x", "/%2e%2e/docs"])

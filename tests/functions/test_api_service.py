@@ -87,7 +87,7 @@ def test_the_account_is_the_callers_with_its_limits_and_where_its_images_may_lie
 
 
 def test_a_webhook_secret_is_told_once_and_the_account_says_that_there_is_one(api: Api) -> None:
-    api.jobs.secrets.kept.clear()
+    api.jobs.secrets.stored.clear()
     assert "webhook_secret" not in api.call("GET", "/v1/account").json
 
     first = api.call("POST", "/v1/account/webhook-secret")

@@ -240,7 +240,7 @@ def test_only_the_messages_of_failed_uploads_are_redelivered(
 
     assert failed(answer) == ["1", "2"]
     assert [upload.sequencer for upload in submitted_files(jobs)] == ["1055AED6DCD90281E5"]
-    assert jobs.queue.put_off == [("r1", FIRST_RETRY_S), ("r2", FIRST_RETRY_S)]
+    assert jobs.queue.delays == [("r1", FIRST_RETRY_S), ("r2", FIRST_RETRY_S)]
     assert '"redelivered":2' in log.getvalue()
     assert type(error).__name__ in log.getvalue()
     assert "a-secret" not in log.getvalue()
@@ -253,7 +253,7 @@ def test_redelivery_waits_longer_each_time(jobs: Jobs, ingest: ModuleType) -> No
         attributes = record["attributes"] | {"ApproximateReceiveCount": str(tries)}
         ingest.handler({"Records": [record | {"attributes": attributes}]}, Context())
 
-    waits = [seconds for _, seconds in jobs.queue.put_off]
+    waits = [seconds for _, seconds in jobs.queue.delays]
     assert waits == [30, 120, 480, 1_920, 0], "after the last try it goes to the dead letters at once"
     queue = read_template()["Resources"]["IngestQueue"]["Properties"]
     assert queue["RedrivePolicy"]["maxReceiveCount"] == ingest.MAX_RECEIVES

@@ -118,8 +118,8 @@ def test_a_message_that_may_succeed_later_comes_again_soon_and_holds_up_no_other
 
     assert failed(answer) == ["0"]
     assert jobs.job(job).succeeded == 4
-    (put_off,) = jobs.queue.put_off
-    assert put_off[1] == FIRST_RETRY_S
+    (delays,) = jobs.queue.delays
+    assert delays[1] == FIRST_RETRY_S
     assert TEMPLATE["Resources"]["ChunkQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"] == worker.MAX_RECEIVES
     assert "RuntimeError" in log.getvalue()
     assert "secret" not in log.getvalue()
@@ -152,7 +152,7 @@ def test_each_further_try_comes_later(jobs: Jobs, worker: ModuleType, error: Exc
         again["Records"][0]["attributes"] |= {"ApproximateReceiveCount": str(tries)}
         assert failed(worker.handler(again, Context())) == ["0"]
 
-    assert [seconds for _, seconds in jobs.queue.put_off] == pauses
+    assert [seconds for _, seconds in jobs.queue.delays] == pauses
 
 
 def test_a_worker_knows_its_last_try_and_how_many_seconds_are_left(jobs: Jobs, worker: ModuleType) -> None:
@@ -184,7 +184,7 @@ def test_a_model_that_cannot_be_loaded_is_tried_again_soon_too(
     jobs.submitted(2)
 
     assert failed(worker.handler(event("sqs-chunk.json", *jobs.queue.sent), Context())) == ["0"]
-    assert [seconds for _, seconds in jobs.queue.put_off] == [FIRST_RETRY_S]
+    assert [seconds for _, seconds in jobs.queue.delays] == [FIRST_RETRY_S]
 
 
 @pytest.mark.parametrize("body", ["", "{}", "no json", '{"version": 2}', '{"version":1,"kind":"chunk","tenant_id":"acme"}'])

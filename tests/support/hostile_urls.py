@@ -1,4 +1,4 @@
-"""URLs that must open nothing, by what they try. All are refused by their spelling alone: not even a name is looked up."""
+"""URLs that must not lead to a connection, by what they try. Their spelling is enough to refuse them: no name is resolved."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ CIRCLED = "https://\u2460\u2461\u2466.\u24ea.\u24ea.\u2460/"
 IDEOGRAPHIC_DOTS = "https://127\u30020\u30020\u30021/"
 
 _BY_SPELLING = """
-    # no https
+    # not https
     cat.jpg  /etc/passwd  //example.com/a.jpg  http://example.com/a.jpg  HTTP://example.com/  file:///etc/passwd
     ftp://example.com/a.jpg  gopher://example.com:70/_x  dict://example.com:11211/stat  javascript:alert(1)
     ws://example.com/  wss://example.com/  unix:///var/run/docker.sock  jar:https://example.com!/  data:,hello
@@ -39,7 +39,7 @@ _BY_SPELLING = """
     https://[64:ff9b::7f00:1]/  https://[64:ff9b::169.254.169.254]/  https://[64:ff9b:1::a9fe:a9fe]/
     https://[2002:7f00:1::]/  https://[2002:a9fe:a9fe::]/  https://[2001:0:7f00:1::]/  https://[::1  https://[127.0.0.1]/
 
-    # names that are nobody's on the internet
+    # names that don't exist on the internet
     https://intranet/  https://db/  https://metadata/  https://metadata.google.internal/  https://wpad.localdomain/
     https://ip-10-0-0-1.ec2.internal/  https://printer.local/  https://router.lan/  https://nas.home.arpa/
 
@@ -69,7 +69,7 @@ HOSTILE = [
     *(f"https://{'a' * 64}.com/", f"https://{'a.' * 130}com/", f"https://example.com/{'a' * 8_200}"),
 ]
 
-# Addresses at which a fine name may be found, none of which may be opened.
+# Addresses to which a permitted name may resolve. None of them may get a connection.
 HOSTILE_ANSWERS = _words("""
     127.0.0.1  127.0.0.53  0.0.0.0  10.1.2.3  100.64.9.9  169.254.169.254  169.254.170.2  172.20.0.5  192.168.0.10  192.0.0.192
     192.0.2.4  198.18.3.4  198.51.100.3  203.0.113.5  224.0.0.251  240.0.0.1  255.255.255.255  ::  ::1  ::ffff:127.0.0.1
@@ -77,7 +77,7 @@ HOSTILE_ANSWERS = _words("""
     2002:7f00:1::  fd00:ec2::254  fc00::1  fe80::1%2  fec0::1  ff05::2
 """)
 
-# Where a redirect of a public http:// server may not lead, although http:// is allowed.
+# Targets to which a public http:// server may not redirect, although http:// is allowed.
 HOSTILE_REDIRECTS = _words("""
     http://169.254.169.254/latest/meta-data/  http://127.0.0.1/  //10.0.0.1/  http://[::1]/  http://2130706433/  http://localhost/
     http://[::ffff:a00:1]/  file:///etc/passwd  ftp://example.com/  gopher://example.com/  data:image/png;base64,AAAA

@@ -1,18 +1,22 @@
-"""Lambda's Invoke API on a loopback port, answering as told."""
+"""Lambda's Invoke API on a loopback port, with a prepared answer."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 
-from support.told_server import ToldServer
+from support.stub_server import StubServer
 
 
 @dataclass
-class LambdaServer(ToldServer):
-    """Answers each invocation with `status`, `headers` and `body`; without a body it hangs until the end. A context manager.
+class LambdaServer(StubServer):
+    """Answers each invocation alike. A context manager.
 
-    `invocations`: path and payload of each that came.
+    Attributes:
+        status: The answer's status.
+        headers: The answer's headers.
+        body: The answer's body. Without a body the server doesn't answer until the block ends.
+        invocations: Path and payload of each invocation.
     """
 
     status: int = 200

@@ -1,4 +1,4 @@
-"""Servers on this machine that misbehave as told, and ways to reach them by a public name."""
+"""Servers on this machine that misbehave, and backends that reach them by a public name."""
 
 from __future__ import annotations
 
@@ -19,9 +19,14 @@ Answer = Callable[[socket.socket, str], None]
 
 
 class LoopbackServer:
-    """Gives each connection's request head to `answer`, which writes what it likes. A context manager.
+    """Gives each connection and the head of its request to `answer`, which writes any bytes. A context manager.
 
-    `heads`: the requests that came. Ends with the `with`, whatever its connections are doing.
+    The server ends with its `with` block, whatever its connections are doing.
+
+    Attributes:
+        host: The address on which it listens.
+        port: The port on which it listens.
+        heads: The heads of all requests.
     """
 
     def __init__(
@@ -29,7 +34,7 @@ class LoopbackServer:
     ) -> None:
         self._answer = answer
         self._tls = tls
-        self._mute = mute  # accept, and never shake hands nor read
+        self._mute = mute  # accept connections, but make no handshake and read nothing
         self._listener = socket.create_server((host, port))
         self._connections: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
@@ -48,7 +53,7 @@ class LoopbackServer:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for connection in self._connections:
-            with suppress(OSError):  # the other side was quicker
+            with suppress(OSError):  # the client has closed the connection
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(timeout=5)
@@ -86,11 +91,11 @@ class LoopbackServer:
             self._answer(connection, self.heads[-1])
             connection.close()
         except OSError:
-            pass  # the client hung up, which is what many tests are about
+            pass  # in many tests the client closes the connection
 
 
 class RoutingBackend(httpcore.NetworkBackend):
-    """Opens every connection to one local server, and notes the address that was asked for."""
+    """Opens every connection to one local server, and records the address that was wanted."""
 
     def __init__(self, server: LoopbackServer, dead: Iterable[str] = ()) -> None:
         self._server = server
@@ -105,7 +110,7 @@ class RoutingBackend(httpcore.NetworkBackend):
 
 
 class SpyBackend(httpcore.NetworkBackend):
-    """Opens nothing: notes the address that was asked for and refuses."""
+    """Opens no connection. It records the address that was wanted, and refuses."""
 
     def __init__(self) -> None:
         self.connected: list[tuple[str, int]] = []
@@ -116,19 +121,19 @@ class SpyBackend(httpcore.NetworkBackend):
 
 
 class SpyResolver:
-    """Answers with the next of `answers`, the last of them for ever, and notes what was asked."""
+    """Resolves with the next of `answers`, and with the last one from then on. It records the lookups."""
 
     def __init__(self, *answers: list[str]) -> None:
         self._answers = list(answers)
-        self.asked: list[tuple[str, int]] = []
+        self.lookups: list[tuple[str, int]] = []
 
     def __call__(self, host: str, port: int) -> list[str]:
-        self.asked.append((host, port))
-        return self._answers[min(len(self.asked), len(self._answers)) - 1]
+        self.lookups.append((host, port))
+        return self._answers[min(len(self.lookups), len(self._answers)) - 1]
 
 
 def respond(body: bytes = b"", *, status: str = "200 OK", headers: Iterable[str] = (), length: int | None = None) -> Answer:
-    """An answer with a Content-Length, the body's unless `length` lies."""
+    """Return an answer. Its Content-Length is that of the body, or `length`."""
 
     def answer(connection: socket.socket, _: str) -> None:
         head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}", *headers, "", ""]
@@ -138,26 +143,27 @@ def respond(body: bytes = b"", *, status: str = "200 OK", headers: Iterable[str]
 
 
 def redirect(location: str, status: str = "302 Found") -> Answer:
+    """Return an answer that redirects."""
     return respond(status=status, headers=[f"Location: {location}"])
 
 
 def certificate(name: str) -> bytes:
-    """A self-signed certificate for `name` and its key, as PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    """Return a self-signed certificate for a name and its private key, as PEM."""
+    private_key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
-    made = (
+    signed = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
-        .public_key(key.public_key())
+        .public_key(private_key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
+        .sign(private_key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM
-    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return secret + made.public_bytes(pem)
+    private_pem = private_key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return private_pem + signed.public_bytes(pem)

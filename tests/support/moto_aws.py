@@ -1,4 +1,4 @@
-"""A table and a gateway in moto, for the tests that hold an adapter to its fake."""
+"""AWS in this process, by moto, for the tests that an adapter and its fake share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TABLE = "pigeonhole"
 
 @contextmanager
 def in_moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Run with AWS in this process; nothing of the machine's own credentials is used."""
+    """Run the block with AWS in this process, and without the machine's credentials."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)

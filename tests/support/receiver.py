@@ -1,4 +1,4 @@
-"""A webhook's receiver on this machine: keeps what was posted, and answers as it is told."""
+"""A webhook's receiver on this machine, with prepared answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PATH = "/hook"
 
 @dataclass(frozen=True)
 class Posted:
-    """One POST. `headers`: names in lower case."""
+    """One POST. The names of its headers are in lower case."""
 
     path: str
     headers: dict[str, str]
@@ -19,7 +19,7 @@ class Posted:
 
 
 class Receiver:
-    """Answers each POST with the next of `statuses`, and with 204 once there are no more. A context manager."""
+    """Stores each POST, and answers with the next of `statuses`, then with 204. A context manager."""
 
     def __init__(self, *statuses: int) -> None:
         self.posted: list[Posted] = []

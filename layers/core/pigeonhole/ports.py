@@ -1,4 +1,7 @@
-"""What the services need from the outside, as Protocols. Adapters live in `aws/` and `encoders/`; fakes in tests/fakes.py."""
+"""What several features need from the outside, as Protocols. Each feature's own are in its `ports.py`.
+
+The adapters are in `aws/`, and the tests' fakes in `tests/support/fakes/`. Both pass the same tests (`tests/contract/`).
+"""
 
 from __future__ import annotations
 
@@ -25,84 +28,110 @@ class Page(Generic[T]):
 
 
 class ClassifierClient(Protocol):
-    """The way from functions/api to functions/classify."""
+    """Calls functions/classify from functions/api."""
 
     def call(self, command: AnyCommand) -> ClassifyReply:
-        """Invoke once, never retried.
+        """Invoke the function once, without a retry.
 
-        Raises TimedOut (no answer in time), Overloaded (throttled), InternalError (the function failed).
+        Raises:
+            TimedOut: The function gave no answer in time.
+            Overloaded: Lambda throttled the call.
+            TooLarge: The command or the reply is above Lambda's limit.
+            InternalError: The function failed.
         """
         ...
 
 
 class BlobStore(Protocol):
-    """Objects in S3 that a caller names. The check against the tenant's grants is done by sources.py, before."""
+    """Objects on S3 that a caller names. The caller of this port has compared them with the tenant's grants."""
 
     def read(
         self,
         bucket: str,
-        key: str,
+        object_key: str,
         max_bytes: int,
         *,
         version_id: str | None = None,
         on_bytes: Callable[[int], None] | None = None,
     ) -> bytes:
-        """Get an object, the newest version of it unless another is named.
+        """Read an object.
 
-        `on_bytes`: is told how many bytes came, as they come, and may end the reading by raising.
+        Args:
+            bucket: The object's bucket.
+            object_key: The object's key.
+            max_bytes: The limit of its size.
+            version_id: The version to read, the newest by default.
+            on_bytes: Is called with the number of bytes as they come, and may end the read by raising.
 
-        Raises UnfetchableUrl (absent, or not ours to read), TooLarge (more than `max_bytes`, nothing more is read), Overloaded.
+        Raises:
+            UnfetchableUrl: The object is absent, or this service may not read it.
+            TooLarge: The object is larger than `max_bytes`.
+            Overloaded: A retry may help.
         """
         ...
 
 
 class ObjectStore(Protocol):
-    """The deployment's own objects: what jobs work on, and results that are too large for an item. Raise Overloaded."""
+    """The deployment's objects in one bucket. Every method raises Overloaded if a retry may help."""
 
-    def put(self, key: str, data: bytes, content_type: str) -> None: ...
-
-    def etag(self, key: str) -> str | None:
-        """What tells an object from any other that may come to lie there; None if there is none."""
+    def put(self, object_key: str, data: bytes, content_type: str) -> None:
+        """Store an object."""
         ...
 
-    def replace(self, key: str, data: bytes, content_type: str, known: str | None) -> bool:
-        """Put an object where the one of the ETag `known` lies, None: where none does.
+    def etag(self, object_key: str) -> str | None:
+        """Return the ETag of an object, which identifies its content. None if there is no object."""
+        ...
 
-        False, and nothing is written, if that isn't so.
+    def replace(self, object_key: str, data: bytes, content_type: str, known: str | None) -> bool:
+        """Store an object if the stored one is unchanged.
+
+        Args:
+            object_key: The object's key.
+            data: The object's content.
+            content_type: The content's type.
+            known: The ETag of the object to be replaced. None if there must be no object.
+
+        Returns:
+            False, and nothing is written, if another object is stored than `known`.
         """
         ...
 
-    def get(self, key: str, version_id: str | None = None) -> bytes | None:
-        """An object's bytes, None if there is none: the newest version's, or those of the one that is named."""
+    def get(self, object_key: str, version_id: str | None = None) -> bytes | None:
+        """Return the content of an object: of one version, or of the newest. None if there is no object."""
         ...
 
-    def link(self, key: str, seconds: int) -> str:
-        """An address from which anybody may read the object for so long."""
+    def link(self, object_key: str, seconds: int) -> str:
+        """Return a URL by which anybody can read the object for so many seconds."""
         ...
 
-    def mark_unused(self, key: str) -> None:
+    def mark_unused(self, object_key: str) -> None:
         """Let a lifecycle rule delete an object once no job can need it any more. An absent object is no error."""
         ...
 
-    def mark_used(self, key: str) -> None:
+    def mark_used(self, object_key: str) -> None:
         """Protect an object that was marked unused from deletion. An absent object is no error."""
         ...
 
 
 class RetryQueue(Protocol):
-    """A queue whose messages are worked on here."""
+    """A queue whose messages this function processes."""
 
     def retry_in(self, receipt: str, seconds: int) -> None:
-        """Let a message that is being worked on come again in `seconds`, instead of when its visibility ends.
+        """Have a message redelivered after so many seconds, and not when its visibility timeout ends.
 
-        Raises Overloaded.
+        Raises:
+            Overloaded: A retry may help.
         """
         ...
 
 
 class EventBus(Protocol):
-    """Where a deployment tells whoever listens what has happened."""
+    """The bus on which a deployment publishes events."""
 
     def put(self, events: Sequence[AnyEvent]) -> None:
-        """Raises Overloaded if one of them may not have been taken."""
+        """Publish events.
+
+        Raises:
+            Overloaded: At least one of the events may be unpublished.
+        """
         ...

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from typer.testing import CliRunner, Result
 
 from pigeonhole_cli.main import app
-from support.told_server import ToldServer
+from support.stub_server import StubServer
 
 API_KEY = "pghSesame"
 
@@ -55,7 +55,7 @@ class Request:
         return json.loads(self.body)
 
 
-class ApiServer(ToldServer):
+class ApiServer(StubServer):
     """Gives prepared answers in turn, and repeats the last one. It is a context manager.
 
     Attributes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from support.fakes.aws import LambdaContext
 from support.fakes.classifier import MODEL, FakeClassifierClient, error_reply, first_label, kept_address
-from support.fakes.failures import Fault
+from support.fakes.failures import FailOnce
 from support.fakes.jobs import FakeChunkQueue, FakeJobStore
 from support.fakes.label_sets import FakeLabelSetStore
 from support.fakes.notifications import FakeEventBus, FakePoster, FakeWebhookQueue
@@ -17,6 +17,7 @@ from support.fakes.uploads import FakeUploadForms, FakeUploadResultStore, FakeUp
 
 __all__ = [
     "MODEL",
+    "FailOnce",
     "FakeApiKeyRegistry",
     "FakeBlobStore",
     "FakeChunkQueue",
@@ -33,7 +34,6 @@ __all__ = [
     "FakeUploadTags",
     "FakeWebhookQueue",
     "FakeWebhookSecretStore",
-    "Fault",
     "LambdaContext",
     "error_reply",
     "first_label",

@@ -1,4 +1,4 @@
-"""What Lambda hands to a handler."""
+"""What Lambda gives to a handler."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass
 class LambdaContext:
-    """What Lambda hands to a handler beside the event."""
+    """The context that Lambda gives to a handler beside the event."""
 
     function_name: str = "test"
     memory_limit_in_mb: int = 512

@@ -31,7 +31,12 @@ MODEL = ModelDescription(
 
 @dataclass
 class FakeClassifierClient:
-    """A ports.ClassifierClient that answers each sample with the request's first label, or as `reply` says."""
+    """A ClassifierClient that answers each sample with the request's first label.
+
+    Attributes:
+        reply: What each call returns or raises instead.
+        commands: The commands of all calls.
+    """
 
     reply: ClassifyReply | Exception | None = None
     commands: list[AnyCommand] = field(default_factory=list)
@@ -50,11 +55,13 @@ class FakeClassifierClient:
 
 
 def kept_address(command: StoreLabelImagesCommand, value: str) -> str:
+    """Return the address at which the fake stores a label's image."""
     digest = hashlib.sha256(value.encode()).hexdigest()
     return f"s3://jobs/{label_image_key(command.tenant_id, command.label_set, digest)}"
 
 
 def first_label(command: ClassifyCommand) -> ChunkResult:
+    """Return the fake's result: the request's first label for each sample."""
     request = command.request
     return ChunkResult(
         predictions=[[request.labels[0].name] for _ in request.dataset], input_tokens=69, output_tokens=14, inference_ms=3942
@@ -62,4 +69,5 @@ def first_label(command: ClassifyCommand) -> ChunkResult:
 
 
 def error_reply(code: str, message: str, *details: dict[str, str]) -> ClassifyReply:
+    """Return a reply with an error."""
     return ClassifyReply(error=ErrorReply(code=code, message=message, details=list(details)))

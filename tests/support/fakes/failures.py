@@ -5,8 +5,14 @@ from __future__ import annotations
 import itertools
 
 
-class Fault:
-    """A fake's hook that raises at its call of that number, from 0, and never again. `raised`: whether it has."""
+class FailOnce:
+    """A fake's hook that raises at one of its calls, and at no other.
+
+    Attributes:
+        number: The number of that call, from 0.
+        error: What it raises.
+        raised: Whether it has raised.
+    """
 
     def __init__(self, number: int, error: BaseException) -> None:
         self.number, self.error, self.raised = number, error, False

@@ -1,4 +1,4 @@
-"""Fakes of what jobs are stored in, and of the queue of chunks."""
+"""Fakes of the store of jobs and of the queue of chunks."""
 
 from __future__ import annotations
 
@@ -18,13 +18,19 @@ from pigeonhole.ports import Page
 
 @dataclass
 class FakeJobStore:
-    """A ports.JobStore in memory. `before`: runs before each write, to fail or to let another writer be faster.
+    """A JobStore in memory.
 
-    `stream`: (tenant, job) of each end that waits to be told, as the table's stream brings them to functions/notify.
+    Attributes:
+        jobs: Jobs by tenant and id.
+        parts_by_job: Parts by tenant and job, and then by their first sample.
+        claims: Claims on idempotency keys by tenant and hash.
+        before: Is called before each write. It may raise, or make another writer the faster one.
+        writes: How many writes succeeded.
+        stream: Tenant and id of each job whose end is to be published, as the table's stream delivers them to functions/notify.
     """
 
     jobs: dict[tuple[str, str], Job] = field(default_factory=dict)
-    of_jobs: dict[tuple[str, str], dict[int, Part]] = field(default_factory=dict)
+    parts_by_job: dict[tuple[str, str], dict[int, Part]] = field(default_factory=dict)
     claims: dict[tuple[str, str], IdempotencyClaim] = field(default_factory=dict)
     before: Callable[[], None] = lambda: None
     writes: int = 0
@@ -52,7 +58,7 @@ class FakeJobStore:
     def save(self, job: Job, part: Part | None = None) -> bool:
         self.before()
         with self._lock:
-            parts = self.of_jobs.setdefault((job.tenant_id, job.id), {})
+            parts = self.parts_by_job.setdefault((job.tenant_id, job.id), {})
             known = self.jobs.get((job.tenant_id, job.id))
             if known is None or known.version != job.version - 1 or (part and part.span.start in parts):
                 return False
@@ -70,34 +76,41 @@ class FakeJobStore:
         return [part.span for part in self.list_parts(tenant_id, job_id) if within.start <= part.span.start < within.stop]
 
     def list_parts(self, tenant_id: str, job_id: str) -> list[Part]:
-        return [part for _, part in sorted(self.of_jobs.get((tenant_id, job_id), {}).items())]
+        return [part for _, part in sorted(self.parts_by_job.get((tenant_id, job_id), {}).items())]
 
     def list_page(self, tenant_id: str, status: JobStatus | None, limit: int, start: str | None) -> Page[Job]:
-        found = [
+        jobs = [
             job
             for job in sorted(self.jobs.values(), key=lambda job: job.id, reverse=True)
             if job.tenant_id == tenant_id and status in (None, job.status) and (start is None or job.id < start)
         ]
-        return Page(found[:limit], next=found[limit - 1].id if len(found) > limit else None)
+        return Page(jobs[:limit], next=jobs[limit - 1].id if len(jobs) > limit else None)
 
     def list_due(self, now: float, limit: int, start: object | None = None) -> DueJobs:
-        # of those due at once, the one made first: by their ids, which are random, a history would not happen twice alike
+        # Jobs that are due at the same time keep the order of their creation. Ids are random, so with the order of ids a
+        # simulation with the same seed would not repeat itself.
         due = sorted(
-            (job.due_at, place, job)
-            for place, job in enumerate(self.jobs.values())
+            (job.due_at, number, job)
+            for number, job in enumerate(self.jobs.values())
             if job.due_at is not None and job.due_at <= now
         )
-        rest = [each for each in due if start is None or each[:2] > start]
+        rest = [entry for entry in due if start is None or entry[:2] > start]
         jobs = [job for _, _, job in rest[:limit]]
         return DueJobs(jobs, unreadable=[], next=rest[limit - 1][:2] if len(rest) > limit else None)
 
 
 @dataclass
 class FakeChunkQueue:
-    """A ports.ChunkQueue that keeps what was sent. `before`: runs before each message, to fail in the midst of many."""
+    """A ChunkQueue in memory.
+
+    Attributes:
+        sent: All messages.
+        delays: Receipt and seconds of each message that is to be redelivered earlier or later.
+        before: Is called before each message, and may raise between two of them.
+    """
 
     sent: list[ChunkMessage] = field(default_factory=list)
-    put_off: list[tuple[str, int]] = field(default_factory=list)
+    delays: list[tuple[str, int]] = field(default_factory=list)
     before: Callable[[], None] = lambda: None
 
     def send(self, messages: Sequence[ChunkMessage]) -> None:
@@ -106,4 +119,4 @@ class FakeChunkQueue:
             self.sent.append(message)
 
     def retry_in(self, receipt: str, seconds: int) -> None:
-        self.put_off.append((receipt, seconds))
+        self.delays.append((receipt, seconds))

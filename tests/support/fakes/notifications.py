@@ -1,4 +1,4 @@
-"""Fakes of what a job's end is published to."""
+"""Fakes of the event bus, the queue of webhooks and the webhooks' receivers."""
 
 from __future__ import annotations
 
@@ -15,29 +15,40 @@ from pigeonhole.contract.messages import (
 
 @dataclass
 class FakeEventBus:
-    """A ports.EventBus that keeps what was put. `before`: runs before each event, to fail."""
+    """An EventBus in memory.
 
-    put_on: list[AnyEvent] = field(default_factory=list)
+    Attributes:
+        published: All events.
+        before: Is called before each event, and may raise.
+    """
+
+    published: list[AnyEvent] = field(default_factory=list)
     before: Callable[[], None] = lambda: None
 
     @property
     def events(self) -> list[JobEnded]:
-        """The ends of jobs."""
-        return [event for event in self.put_on if isinstance(event, JobEnded)]
+        """The events of jobs' ends."""
+        return [event for event in self.published if isinstance(event, JobEnded)]
 
     @property
     def uploads(self) -> list[UploadClassified]:
-        return [event for event in self.put_on if isinstance(event, UploadClassified)]
+        """The events of uploads' results."""
+        return [event for event in self.published if isinstance(event, UploadClassified)]
 
     def put(self, events: Sequence[AnyEvent]) -> None:
         for event in events:
             self.before()
-            self.put_on.append(event)
+            self.published.append(event)
 
 
 @dataclass
 class FakeWebhookQueue:
-    """A ports.WebhookQueue that keeps what was sent. `before`: runs before each message, to fail."""
+    """A WebhookQueue in memory.
+
+    Attributes:
+        sent: All messages.
+        before: Is called before each message, and may raise.
+    """
 
     sent: list[WebhookMessage] = field(default_factory=list)
     before: Callable[[], None] = lambda: None
@@ -50,7 +61,12 @@ class FakeWebhookQueue:
 
 @dataclass
 class FakePoster:
-    """A ports.Poster that answers with the next of `answers`, a status or an error, and with 200 once there are no more."""
+    """A WebhookPoster without a network.
+
+    Attributes:
+        answers: Status or error of each POST, the first one next. Without an answer the status is 200.
+        posted: URL, body and headers of each POST.
+    """
 
     answers: list[int | Exception] = field(default_factory=list)
     posted: list[tuple[str, bytes, dict[str, str]]] = field(default_factory=list)

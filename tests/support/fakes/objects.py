@@ -11,24 +11,29 @@ from pigeonhole.errors import TooLarge, UnfetchableUrl
 
 @dataclass
 class FakeBlobStore:
-    """A ports.BlobStore over a dict by (bucket, key). `versions`: older ones, by their ids, too; `asked`: what was read, or
-    tried."""
+    """A BlobStore in memory.
+
+    Attributes:
+        objects: Newest versions by bucket and object key.
+        versions: Older versions by bucket, object key and version id.
+        reads: Bucket and object key of each read, failed ones included.
+    """
 
     objects: dict[tuple[str, str], bytes] = field(default_factory=dict)
     versions: dict[tuple[str, str, str], bytes] = field(default_factory=dict)
-    asked: list[tuple[str, str]] = field(default_factory=list)
+    reads: list[tuple[str, str]] = field(default_factory=list)
 
     def read(
         self,
         bucket: str,
-        key: str,
+        object_key: str,
         max_bytes: int,
         *,
         version_id: str | None = None,
         on_bytes: Callable[[int], None] | None = None,
     ) -> bytes:
-        self.asked.append((bucket, key))
-        data = self.versions.get((bucket, key, version_id)) if version_id else self.objects.get((bucket, key))
+        self.reads.append((bucket, object_key))
+        data = self.versions.get((bucket, object_key, version_id)) if version_id else self.objects.get((bucket, object_key))
         if data is None:
             raise UnfetchableUrl("no such object")
         if len(data) > max_bytes:
@@ -40,40 +45,46 @@ class FakeBlobStore:
 
 @dataclass
 class FakeObjectStore:
-    """A ports.ObjectStore over a dict by key. `versions`: older ones, by key and id; `before`: runs before each call, to fail;
-    `unused`: the keys that are marked unused."""
+    """An ObjectStore in memory.
+
+    Attributes:
+        objects: Newest versions by object key.
+        versions: Older versions by object key and version id.
+        unused: The object keys that are marked unused.
+        before: Is called before each call, and may raise.
+    """
 
     objects: dict[str, bytes] = field(default_factory=dict)
     versions: dict[tuple[str, str], bytes] = field(default_factory=dict)
     unused: list[str] = field(default_factory=list)
     before: Callable[[], None] = lambda: None
 
-    def put(self, key: str, data: bytes, content_type: str) -> None:
+    def put(self, object_key: str, data: bytes, content_type: str) -> None:
         self.before()
-        self.objects[key] = data
+        self.objects[object_key] = data
 
-    def etag(self, key: str) -> str | None:
+    def etag(self, object_key: str) -> str | None:
         self.before()
-        return hashlib.sha256(self.objects[key]).hexdigest() if key in self.objects else None
+        return hashlib.sha256(self.objects[object_key]).hexdigest() if object_key in self.objects else None
 
-    def replace(self, key: str, data: bytes, content_type: str, known: str | None) -> bool:
+    def replace(self, object_key: str, data: bytes, content_type: str, known: str | None) -> bool:
         self.before()
-        if (hashlib.sha256(self.objects[key]).hexdigest() if key in self.objects else None) != known:
+        if (hashlib.sha256(self.objects[object_key]).hexdigest() if object_key in self.objects else None) != known:
             return False
-        self.objects[key] = data
+        self.objects[object_key] = data
         return True
 
-    def get(self, key: str, version_id: str | None = None) -> bytes | None:
+    def get(self, object_key: str, version_id: str | None = None) -> bytes | None:
         self.before()
-        return self.versions.get((key, version_id)) if version_id else self.objects.get(key)
+        return self.versions.get((object_key, version_id)) if version_id else self.objects.get(object_key)
 
-    def link(self, key: str, seconds: int) -> str:
-        return f"https://objects.example/{key}?seconds={seconds}"
+    def link(self, object_key: str, seconds: int) -> str:
+        return f"https://objects.example/{object_key}?seconds={seconds}"
 
-    def mark_unused(self, key: str) -> None:
+    def mark_unused(self, object_key: str) -> None:
         self.before()
-        self.unused.append(key)
+        self.unused.append(object_key)
 
-    def mark_used(self, key: str) -> None:
+    def mark_used(self, object_key: str) -> None:
         self.before()
-        self.unused = [each for each in self.unused if each != key]
+        self.unused = [unused for unused in self.unused if unused != object_key]

@@ -1,4 +1,4 @@
-"""Fakes of what tenants, API keys and secrets are stored in."""
+"""Fakes of the stores of tenants, API keys, counts of requests and webhook secrets."""
 
 from __future__ import annotations
 
@@ -11,11 +11,18 @@ from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, WebhookSecret
 
 @dataclass
 class FakeTenantStore:
-    """A ports.TenantStore in memory."""
+    """A TenantStore in memory.
+
+    Attributes:
+        tenants: Tenants by their ids.
+        records: API keys by their ids.
+        newest: The id of the API key that was added last, by the tenant's id.
+        lookups: How many API keys were looked up.
+    """
 
     tenants: dict[str, Tenant] = field(default_factory=dict)
     records: dict[str, ApiKeyRecord] = field(default_factory=dict)
-    newest: dict[str, str] = field(default_factory=dict)  # tenant's id -> id of the key that was added last
+    newest: dict[str, str] = field(default_factory=dict)
     lookups: int = 0
 
     def find_api_key(self, key_hash: str) -> tuple[ApiKeyRecord, Tenant] | None:
@@ -52,7 +59,13 @@ class FakeTenantStore:
 
 @dataclass
 class FakeApiKeyRegistry:
-    """A ports.ApiKeyRegistry in memory. `admitted`: the keys that the gateway lets in."""
+    """An ApiKeyRegistry in memory.
+
+    Attributes:
+        values: Values of API keys by their ids.
+        admitted: Ids of the API keys in the usage plan.
+        created: How many API keys were created.
+    """
 
     values: dict[str, str] = field(default_factory=dict)
     admitted: set[str] = field(default_factory=set)
@@ -74,28 +87,32 @@ class FakeApiKeyRegistry:
 
 @dataclass
 class FakeRateCounter:
-    """A ports.RateCounter in memory. `before`: runs before each count, to be slow or to fail."""
+    """A RateCounter in memory.
+
+    Attributes:
+        before: Is called before each count, and may be slow or raise.
+        counts: Counts by tenant and window.
+    """
 
     before: Callable[[], None] = lambda: None
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def count(self, tenant_id: str, window: str, expires_at: int) -> int:
         self.before()
-        key = (tenant_id, window)
-        self.counts[key] = self.counts.get(key, 0) + 1
-        return self.counts[key]
+        self.counts[tenant_id, window] = self.counts.get((tenant_id, window), 0) + 1
+        return self.counts[tenant_id, window]
 
 
 @dataclass
 class FakeWebhookSecretStore:
-    """A ports.WebhookSecretStore in memory."""
+    """A WebhookSecretStore in memory."""
 
-    kept: dict[str, tuple[WebhookSecret, ...]] = field(default_factory=dict)
+    stored: dict[str, tuple[WebhookSecret, ...]] = field(default_factory=dict)
 
     def get_secrets(self, tenant_id: str) -> tuple[WebhookSecret, ...]:
-        return self.kept.get(tenant_id, ())
+        return self.stored.get(tenant_id, ())
 
     def replace_secrets(self, tenant_id: str, secrets: Sequence[WebhookSecret], known: Sequence[WebhookSecret]) -> None:
         if self.get_secrets(tenant_id) not in (tuple(known), tuple(secrets)):
             raise Overloaded("Another call creates a secret at the same time. Try again.")
-        self.kept[tenant_id] = tuple(secrets)
+        self.stored[tenant_id] = tuple(secrets)

@@ -1,4 +1,4 @@
-"""Fakes of what uploads need."""
+"""Fakes of upload forms, of tags, and of the store of upload results."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pigeonhole.uploads.upload_tags import MAX_TAGS
 
 @dataclass
 class FakeUploadForms:
-    """A ports.UploadForms whose forms lead nowhere.
+    """UploadForms whose forms have no server behind them.
 
     Attributes:
-        requests: The arguments of each call, in order.
+        requests: The arguments of each call.
     """
 
     requests: list[tuple[str, str, int, int, int]] = field(default_factory=list)
@@ -30,19 +30,19 @@ class FakeUploadForms:
 
 @dataclass
 class FakeUploadTags:
-    """A ports.UploadTags in memory.
+    """UploadTags in memory.
 
     Attributes:
-        tags: The tags by object key and version. An object that isn't listed is deleted.
-        before: Runs before each call, to fail.
+        tags: Tags by object key and version. An object that isn't among them doesn't exist.
+        before: Is called before each call, and may raise.
     """
 
     tags: dict[tuple[str, str | None], dict[str, str]] = field(default_factory=dict)
     before: Callable[[], None] = lambda: None
 
-    def add(self, key: str, version_id: str | None, tags: Mapping[str, str]) -> bool:
+    def add(self, object_key: str, version_id: str | None, tags: Mapping[str, str]) -> bool:
         self.before()
-        known = self.tags.get((key, version_id))
+        known = self.tags.get((object_key, version_id))
         if known is None or len(known | dict(tags)) > MAX_TAGS:
             return False
         known.update(tags)
@@ -51,7 +51,12 @@ class FakeUploadTags:
 
 @dataclass
 class FakeUploadResultStore:
-    """A ports.UploadResultStore in memory. `before`: runs before each write, to fail."""
+    """An UploadResultStore in memory.
+
+    Attributes:
+        results: Results by tenant and object key.
+        before: Is called before each write, and may raise.
+    """
 
     results: dict[tuple[str, str], UploadResult] = field(default_factory=dict)
     before: Callable[[], None] = lambda: None
@@ -60,31 +65,31 @@ class FakeUploadResultStore:
     def save(self, result: UploadResult) -> bool:
         self.before()
         with self._lock:
-            at = (result.tenant_id, result.object_key)
-            if not result.may_replace(self.results.get(at)):
+            result_key = (result.tenant_id, result.object_key)
+            if not result.may_replace(self.results.get(result_key)):
                 return False
-            self.results[at] = result
+            self.results[result_key] = result
             return True
 
-    def get(self, tenant_id: str, key: str) -> UploadResult | None:
-        return self.results.get((tenant_id, key))
+    def get(self, tenant_id: str, object_key: str) -> UploadResult | None:
+        return self.results.get((tenant_id, object_key))
 
-    def sequencers(self, tenant_id: str, keys: Sequence[str]) -> dict[str, str]:
-        stored = {key: self.results[tenant_id, key] for key in keys if (tenant_id, key) in self.results}
-        return {key: result.sequencer for key, result in stored.items() if result.job_id}
+    def sequencers(self, tenant_id: str, object_keys: Sequence[str]) -> dict[str, str]:
+        stored = [self.results[tenant_id, key] for key in object_keys if (tenant_id, key) in self.results]
+        return {result.object_key: result.sequencer for result in stored if result.job_id}
 
     def page(self, tenant_id: str, prefix: str, limit: int, start: str | None) -> Page[UploadResult]:
-        ordered = sorted(self._under(tenant_id, prefix), key=lambda result: result.object_key.encode())
-        rest = [result for result in ordered if start is None or result.object_key.encode() > start.encode()]
+        results = sorted(self._under(tenant_id, prefix), key=lambda result: result.object_key.encode())
+        rest = [result for result in results if start is None or result.object_key.encode() > start.encode()]
         return Page(rest[:limit], next=rest[limit - 1].object_key if len(rest) > limit else None)
 
     def newest(
         self, tenant_id: str, prefix: str, since: float, until: float, limit: int, start: str | None
     ) -> Page[UploadResult]:
-        ordered = sorted(
+        results = sorted(
             self._under(tenant_id, prefix), key=lambda result: (result.classified_at, result.object_key), reverse=True
         )
-        rest = [result for result in ordered if since <= result.classified_at <= until]
+        rest = [result for result in results if since <= result.classified_at <= until]
         if start is not None:
             at, _, key = start.partition(" ")
             rest = [result for result in rest if (result.classified_at, result.object_key) < (float(at), key)]

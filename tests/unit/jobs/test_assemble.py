@@ -22,7 +22,7 @@ def test_large_results_are_assembled_once_by_the_worker_that_ends_the_job() -> N
     jobs.work()
     (whole,) = [key for key in jobs.objects.objects if key == job_results_key("acme", job.id)]
     before = jobs.objects.objects[whole]
-    jobs.store.of_jobs.clear()  # nothing is read anew
+    jobs.store.parts_by_job.clear()  # nothing is read anew
     puts = len(jobs.objects.objects)
 
     first, second = (jobs.responder.respond(jobs.job(job), "l") for _ in range(2))

@@ -310,7 +310,7 @@ def test_a_part_that_a_newer_version_wrote_is_read() -> None:
     (part,) = jobs.store.list_parts("acme", job.id)
     told = json.loads(gzip.decompress(part.data))
     newer = told | {"news": 1, "result": told["result"] | {"news": 2}}
-    jobs.store.of_jobs["acme", job.id] = {0: replace(part, data=gzip.compress(json.dumps(newer).encode()))}
+    jobs.store.parts_by_job["acme", job.id] = {0: replace(part, data=gzip.compress(json.dumps(newer).encode()))}
 
     assert predictions(jobs, job) == EVEN_ODD[:2]
 

@@ -49,7 +49,7 @@ def test_a_hostile_url_is_refused_before_any_name_or_socket(url: str, tls_contex
         fetch(GuardedClient(NetRules(), resolve=resolver, backend=backend, ssl_context=tls_context), url)
 
     assert backend.connected == []
-    assert resolver.asked == []
+    assert resolver.lookups == []
 
 
 @pytest.mark.parametrize("address", HOSTILE_ANSWERS)
@@ -131,7 +131,7 @@ def test_a_name_that_changes_its_address_after_the_check_gets_no_second_look() -
     with pytest.raises(UnfetchableUrl):
         fetch(GuardedClient(NetRules(), resolve=resolver, backend=backend), "https://rebind.example.com/")
 
-    assert resolver.asked == [("rebind.example.com", 443)]
+    assert resolver.lookups == [("rebind.example.com", 443)]
     assert backend.connected == [(PUBLIC, 443)]
 
 

@@ -230,7 +230,7 @@ def test_a_try_is_signed_with_each_secret_that_signs_and_no_other() -> None:
     jobs, _ = told(204)
     old = replace(SECRET, value="whsec_" + base64.b64encode(b"1" * 32).decode(), ends_at=int(jobs.now) + 1)
     gone = replace(SECRET, value="whsec_" + base64.b64encode(b"2" * 32).decode(), ends_at=int(jobs.now))
-    jobs.secrets.kept["acme"] = (SECRET, old, gone)
+    jobs.secrets.stored["acme"] = (SECRET, old, gone)
 
     deliver(jobs)
 
@@ -272,7 +272,7 @@ def test_a_try_that_another_begins_while_the_sweep_is_at_it_is_not_asked_for() -
 
 def test_nothing_is_posted_unsigned() -> None:
     jobs, job = told()
-    jobs.secrets.kept.clear()
+    jobs.secrets.stored.clear()
 
     deliver(jobs)
 
@@ -314,7 +314,7 @@ def test_a_table_that_is_busy_before_the_try_leaves_it_to_be_made() -> None:
 
 def test_a_job_with_a_webhook_needs_a_secret() -> None:
     jobs = Jobs()
-    jobs.secrets.kept.clear()
+    jobs.secrets.stored.clear()
 
     with pytest.raises(InvalidRequest) as refused:
         jobs.submitted(4, webhook_url=HOOK)

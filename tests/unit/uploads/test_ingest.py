@@ -23,7 +23,7 @@ from pigeonhole.uploads.ingest import STOP_S, IngestSummary
 from pigeonhole.uploads.read_files import GONE
 from pigeonhole.uploads.upload_result import UploadFault, UploadResult
 from pigeonhole.uploads.uploaded_file import to_sortable_sequencer
-from support.fakes import Fault
+from support.fakes import FailOnce
 from support.job_fixtures import ACME, ZETA, Jobs
 
 WORDS = {"labels": [{"type": "text", "value": "even"}, {"type": "text", "value": "odd"}]}
@@ -284,7 +284,7 @@ def test_files_in_no_tenants_folder_get_no_result() -> None:
     folders = [upload_file(jobs, "", b"", folder=folder) for folder in ("acme/numbers", "acme", "unknown/x")]
 
     assert ingest(jobs, *strays, *folders) == IngestSummary(strays=3)
-    assert (jobs.results.results, jobs.bus.put_on, jobs.store.jobs) == ({}, [], {})
+    assert (jobs.results.results, jobs.bus.published, jobs.store.jobs) == ({}, [], {})
 
 
 @pytest.mark.parametrize("folder", ["acme", "acme/"])
@@ -316,7 +316,7 @@ def test_an_error_leaves_only_the_uploads_of_its_batch(port: str, error: Excepti
     jobs = create_jobs(ACME, ZETA)
     files = [("1.jpg", b"1"), ("2.txt", b"2"), ("bad.txt", b" ")]
     uploads = [upload_file(jobs, *file, folder=f"{tenant}/numbers") for tenant in ("acme", "zeta") for file in files]
-    getattr(jobs, port).before = Fault(0, error)
+    getattr(jobs, port).before = FailOnce(0, error)
 
     summary = ingest(jobs, *uploads)
 
@@ -377,7 +377,7 @@ def test_a_crash_at_any_call_leaves_each_file_with_one_job_and_one_result(error:
             upload_file(jobs, name, LINES if name.endswith("l") else b"12") for name in ("1.jpg", "2", "3.txt", "4.jsonl")
         ]
         bad = [upload_file(jobs, "5.jpg", b""), upload_file(jobs, "6.txt", b"")]
-        hook = Fault(number, error)
+        hook = FailOnce(number, error)
         for port in HOOKED:
             getattr(jobs, port).before = hook
         with suppress(Lost):

@@ -55,4 +55,4 @@ def test_a_result_is_published_in_every_form() -> None:
             classified_at="1970-01-01T00:16:40Z",
         )
     ]
-    assert jobs.bus.put_on[1:] == jobs.bus.events, "the job's own event follows those of its uploads"
+    assert jobs.bus.published[1:] == jobs.bus.events, "the job's own event follows those of its uploads"

@@ -15,7 +15,7 @@ from pigeonhole.uploads.publish_results import PublishSummary
 from pigeonhole.uploads.split_results import refuse_upload
 from pigeonhole.uploads.upload_result import UploadFault
 from pigeonhole.uploads.upload_tags import LABEL_TAG, MAX_TAGS, SCORE_TAG
-from support.fakes import Fault
+from support.fakes import FailOnce
 from support.job_fixtures import BAD
 from support.upload_fixtures import (
     classify_files,
@@ -216,7 +216,7 @@ def test_a_crash_at_any_call_loses_no_result_once_the_notification_is_repeated(e
         uploads = [upload_file(jobs, f"{index}.jpg") for index in range(4)]
         submit_files(jobs, uploads, ["1", "2", "3", BAD])
         jobs.work()
-        hook = Fault(number, error)
+        hook = FailOnce(number, error)
         for port in HOOKED:
             getattr(jobs, port).before = hook
         with suppress(Lost, Overloaded, RuntimeError):

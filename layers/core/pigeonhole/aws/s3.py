@@ -32,7 +32,7 @@ class S3BlobStore:
     def read(
         self,
         bucket: str,
-        key: str,
+        object_key: str,
         max_bytes: int,
         *,
         version_id: str | None = None,
@@ -40,7 +40,7 @@ class S3BlobStore:
     ) -> bytes:
         body = BytesIO()
         try:
-            answer = self._client.get_object(Bucket=bucket, Key=key, **_version(version_id))
+            answer = self._client.get_object(Bucket=bucket, Key=object_key, **_version(version_id))
             with closing(answer["Body"]) as stream:
                 _check_size(answer["ContentLength"], max_bytes)
                 for data in stream.iter_chunks(READ_BYTES):
@@ -69,48 +69,48 @@ class S3ObjectStore:
         self._client = client
         self._bucket = bucket
 
-    def put(self, key: str, data: bytes, content_type: str) -> None:
+    def put(self, object_key: str, data: bytes, content_type: str) -> None:
         with _translated_errors():
-            self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type)
+            self._client.put_object(Bucket=self._bucket, Key=object_key, Body=data, ContentType=content_type)
 
-    def etag(self, key: str) -> str | None:
+    def etag(self, object_key: str) -> str | None:
         with suppress(_Refused), _translated_errors(ABSENT):
-            return self._client.head_object(Bucket=self._bucket, Key=key)["ETag"]
+            return self._client.head_object(Bucket=self._bucket, Key=object_key)["ETag"]
         return None
 
-    def replace(self, key: str, data: bytes, content_type: str, known: str | None) -> bool:
+    def replace(self, object_key: str, data: bytes, content_type: str, known: str | None) -> bool:
         condition: dict[str, Any] = {"IfNoneMatch": "*"} if known is None else {"IfMatch": known}
         # S3 answers with CONFLICT while another writer puts the object, and with ABSENT if `known` was deleted.
         with suppress(_Refused), _translated_errors(ABSENT, CONFLICT, PRECONDITION_FAILED):
-            self._client.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type, **condition)
+            self._client.put_object(Bucket=self._bucket, Key=object_key, Body=data, ContentType=content_type, **condition)
             return True
         return False
 
-    def get(self, key: str, version_id: str | None = None) -> bytes | None:
+    def get(self, object_key: str, version_id: str | None = None) -> bytes | None:
         with suppress(_Refused), _translated_errors(ABSENT):
-            answer = self._client.get_object(Bucket=self._bucket, Key=key, **_version(version_id))
+            answer = self._client.get_object(Bucket=self._bucket, Key=object_key, **_version(version_id))
             with closing(answer["Body"]) as stream:
                 return stream.read()
         return None
 
-    def link(self, key: str, seconds: int) -> str:
-        parameters = {"Bucket": self._bucket, "Key": key}
+    def link(self, object_key: str, seconds: int) -> str:
+        parameters = {"Bucket": self._bucket, "Key": object_key}
         return self._client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=seconds)
 
-    def mark_unused(self, key: str) -> None:
+    def mark_unused(self, object_key: str) -> None:
         # A lifecycle rule deletes objects with this tag by their age. The copy onto itself makes the object new, because a job
         # that was submitted before may read it for as long as a job is stored.
         self._change(
             self._client.copy_object,
-            Key=key,
-            CopySource={"Bucket": self._bucket, "Key": key},
+            Key=object_key,
+            CopySource={"Bucket": self._bucket, "Key": object_key},
             TaggingDirective="REPLACE",
             Tagging=urlencode({UNUSED_TAG: "true"}),
             MetadataDirective="REPLACE",  # S3 refuses a copy onto itself that changes nothing but tags
         )
 
-    def mark_used(self, key: str) -> None:
-        self._change(self._client.delete_object_tagging, Key=key)
+    def mark_used(self, object_key: str) -> None:
+        self._change(self._client.delete_object_tagging, Key=object_key)
 
     def _change(self, operation: Callable[..., object], **arguments: Any) -> None:
         with suppress(_Refused), _translated_errors(ABSENT):
@@ -149,8 +149,8 @@ class S3UploadTags:
         self._client = client
         self._bucket = bucket
 
-    def add(self, key: str, version_id: str | None, tags: Mapping[str, str]) -> bool:
-        version: Any = {"Bucket": self._bucket, "Key": key, **_version(version_id)}
+    def add(self, object_key: str, version_id: str | None, tags: Mapping[str, str]) -> bool:
+        version: Any = {"Bucket": self._bucket, "Key": object_key, **_version(version_id)}
         # S3 answers with NOT_ALLOWED for a delete marker, and with a code for a tag that it never accepts. A denied object is
         # treated as an absent one here: tags are optional, and a retry would delay the results.
         with suppress(_Refused), _translated_errors(DENIED, ABSENT, NOT_ALLOWED, codes=("BadRequest", "InvalidTag")):

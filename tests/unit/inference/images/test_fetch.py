@@ -101,7 +101,7 @@ def test_any_other_value_is_refused_with_the_accepted_forms(fetcher: Fetcher, va
 
     for form in ("https://", "data:image/", "s3://bucket/key"):
         assert form in refused.value.message
-    assert (fetcher.http.requests, fetcher.blobs.asked) == ([], [])
+    assert (fetcher.http.requests, fetcher.blobs.reads) == ([], [])
 
 
 # --- data: -------------------------------------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ def test_a_version_is_read_only_within_the_grants(fetcher: Fetcher) -> None:
             budget=ByteBudget(total=10, per_item=10),
             versions={"s3://photos/zeta/cat.jpg": "v1"},
         )
-    assert fetcher.blobs.asked == []
+    assert fetcher.blobs.reads == []
 
 
 NOT_GRANTED = [
@@ -231,7 +231,7 @@ def test_an_address_outside_the_grants_is_refused_without_a_call_of_s3(fetcher: 
     with pytest.raises(ForbiddenUrl) as refused:
         fetcher.fetch(value)
 
-    assert fetcher.blobs.asked == []
+    assert fetcher.blobs.reads == []
     assert "acme" not in refused.value.message
 
 
@@ -239,7 +239,7 @@ def test_without_grants_s3_addresses_are_refused(fetcher: Fetcher) -> None:
     with pytest.raises(ForbiddenUrl, match="granted"):
         fetcher.fetch("s3://photos/acme/cat.jpg", grants=())
 
-    assert fetcher.blobs.asked == []
+    assert fetcher.blobs.reads == []
 
 
 def test_without_a_blob_store_s3_addresses_are_refused() -> None:
@@ -254,7 +254,7 @@ def test_an_object_key_is_not_normalised(fetcher: Fetcher, key: str) -> None:
     with pytest.raises(UnfetchableUrl):
         fetcher.fetch(f"s3://photos/{key}")
 
-    assert fetcher.blobs.asked == [("photos", key)]
+    assert fetcher.blobs.reads == [("photos", key)]
 
 
 @given(bucket=st.sampled_from(["photos", "uploads", "other"]), key=st.text(alphabet="acmet/.in-%\n", max_size=20))
@@ -263,7 +263,7 @@ def test_s3_is_called_only_for_granted_objects(bucket: str, key: str) -> None:
     with suppress(SampleError):
         fetcher.fetch(f"s3://{bucket}/{key}")
 
-    for called_bucket, called_key in fetcher.blobs.asked:
+    for called_bucket, called_key in fetcher.blobs.reads:
         assert (called_bucket, called_key) == (bucket, key)
         assert any(bucket == grant.bucket and key.startswith(grant.prefix) for grant in GRANTS)
 

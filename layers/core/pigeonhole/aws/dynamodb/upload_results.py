@@ -86,12 +86,12 @@ class DynamoUploadResultStore:
         values = {":sequencer": stored.sequencer, ":job": stored.job_id, ":failed": "failed"}
         return self._table.put(stored.to_item(), Condition(_MAY_REPLACE, values, {"#status": "status"}))
 
-    def get(self, tenant_id: str, key: str) -> UploadResult | None:
-        item = self._table.get(_item_key(tenant_id, key))
+    def get(self, tenant_id: str, object_key: str) -> UploadResult | None:
+        item = self._table.get(_item_key(tenant_id, object_key))
         return _to_result(item) if item else None
 
-    def sequencers(self, tenant_id: str, keys: Sequence[str]) -> dict[str, str]:
-        item_keys = [_item_key(tenant_id, key) for key in dict.fromkeys(keys)]
+    def sequencers(self, tenant_id: str, object_keys: Sequence[str]) -> dict[str, str]:
+        item_keys = [_item_key(tenant_id, object_key) for object_key in dict.fromkeys(object_keys)]
         items = self._table.get_many(item_keys, ProjectionExpression="sk, sequencer, job_id")
         return {item["sk"]: item["sequencer"] for item in items if item["job_id"]}
 

@@ -1,4 +1,4 @@
-"""What the HTTP servers of tests that answer as told have in common; those that misbehave are in loopback.py."""
+"""The base of the tests' HTTP servers with prepared answers. Servers that misbehave are in loopback.py."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
 
-class ToldServer:
-    """Serves at `url`, on a loopback port that the system chooses, while its `with` block lasts.
+class StubServer:
+    """Serves on a loopback port that the system chooses, while its `with` block lasts.
 
-    `ended`: set once the block is left, for an answer that hangs until then.
+    Attributes:
+        url: The server's address.
+        ended: Is set when the block ends, for an answer that hangs until then.
     """
 
     url: str
