@@ -69,7 +69,7 @@ class DynamoWebhookSecretStore:
             return
         # boto3 repeats a call whose answer was lost. The condition of the second call fails if the first one has written.
         if self.get_secrets(tenant_id) != tuple(secrets):
-            raise Overloaded("Another secret was being made at the same time. Try again.")
+            raise Overloaded("Another call creates a secret at the same time. Try again.")
 
 
 def _item_key(tenant_id: str) -> ItemKey:
