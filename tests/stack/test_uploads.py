@@ -6,15 +6,15 @@ import pytest
 
 from pigeonhole_cli.local.command import api_key_manager
 from support.stack.deployment import Deployment, error_of, image, request, text
-from support.stack.dropping import UPLOADS, form, send
 from support.stack.job_calls import ended, submit
+from support.stack.uploads import UPLOADS, create_form, send_form
 
 THINGS = [text("cat"), text("rocket"), text("temple")]
 
 
 def test_an_upload_is_classified_by_its_address(deployed: Deployment, photos: dict[str, bytes]) -> None:
-    made = form(deployed, size=len(photos["cat"]), filename="my cat.png")
-    sent = send(made, photos["cat"])
+    made = create_form(deployed, size=len(photos["cat"]), filename="my cat.png")
+    sent = send_form(made, photos["cat"])
     assert sent.status_code == 204, sent.text
     assert made["s3_uri"].endswith("-my-cat.png")
 
@@ -28,8 +28,8 @@ def test_an_upload_is_classified_by_its_address(deployed: Deployment, photos: di
 
 
 def test_an_upload_may_be_the_image_of_a_label_set(deployed: Deployment, photos: dict[str, bytes]) -> None:
-    made = form(deployed)
-    assert send(made, photos["rocket"]).status_code == 204
+    made = create_form(deployed)
+    assert send_form(made, photos["rocket"]).status_code == 204
 
     labels = [image(made["s3_uri"], key="rocket"), text("temple")]
     answer = deployed.call("PUT", "/v1/label-sets/uploaded", {"labels": labels})
@@ -49,9 +49,9 @@ def test_an_upload_may_be_the_image_of_a_label_set(deployed: Deployment, photos:
 def test_a_form_takes_what_it_was_made_for_alone(
     deployed: Deployment, photos: dict[str, bytes], size: int | None, changes: dict[str, str]
 ) -> None:
-    made = form(deployed, **({"size": size} if size else {}))
+    made = create_form(deployed, **({"size": size} if size else {}))
 
-    assert send(made, photos["cat"], **changes).status_code in (400, 403)
+    assert send_form(made, photos["cat"], **changes).status_code in (400, 403)
     listed = deployed.stack.client("s3").list_objects_v2(Bucket=deployed.outputs["UploadBucketName"])
     keys = [each["Key"] for each in listed.get("Contents", ())]
     assert not {changes.get("key"), made["fields"]["key"]} & set(keys)
@@ -59,8 +59,8 @@ def test_a_form_takes_what_it_was_made_for_alone(
 
 def test_another_tenants_upload_is_refused(deployed: Deployment, photos: dict[str, bytes]) -> None:
     theirs = api_key_manager(deployed.stack, deployed.outputs).create("uploaders", "one").value
-    made = form(deployed, theirs)
-    assert send(made, photos["cat"]).status_code == 204
+    made = create_form(deployed, theirs)
+    assert send_form(made, photos["cat"]).status_code == 204
 
     error_of(deployed.classify(request([image(made["s3_uri"])], THINGS)), "forbidden_url")
     body = request([image(made["s3_uri"])], THINGS)

@@ -1,4 +1,4 @@
-"""Files dropped into a deployed stack's bucket: put there, waited for, told of by events."""
+"""Files in a deployed stack's upload bucket, and their results and events."""
 
 from __future__ import annotations
 
@@ -18,33 +18,36 @@ from support.stack.job_calls import PATIENCE_S, QUIET_S, Heard
 UPLOADS, RESULTS = "/v1/uploads", "/v1/results"
 
 
-def form(deployed: Deployment, key: str = "", **body: Any) -> dict[str, Any]:
+def create_form(deployed: Deployment, key: str = "", **body: Any) -> dict[str, Any]:
     answer = deployed.call("POST", UPLOADS, {"content_type": "image/png", **body}, key=key)
     assert answer.status_code == 200, answer.text
-    made: dict[str, Any] = answer.json()["upload"]
-    return made
+    form: dict[str, Any] = answer.json()["upload"]
+    return form
 
 
-def send(made: dict[str, Any], data: bytes, **changes: str) -> httpx.Response:
-    return httpx.post(made["url"], data=made["fields"] | changes, files={"file": ("file", data)}, timeout=60)
+def send_form(form: dict[str, Any], data: bytes, **changes: str) -> httpx.Response:
+    return httpx.post(form["url"], data=form["fields"] | changes, files={"file": ("file", data)}, timeout=60)
 
 
-class Drops:
-    """The upload bucket of a stack as its owner has it, and what the tenant `tests` is told."""
+class UploadFolder:
+    """A label set's folder in the upload bucket, and the results and events of its files.
+
+    The tenant is `tests`.
+    """
 
     def __init__(self, deployed: Deployment, heard: Heard, label_set: str) -> None:
         self.deployed, self._heard = deployed, heard
         self.storage, self.bucket = deployed.stack.client("s3"), deployed.outputs["UploadBucketName"]
         self.prefix = f"incoming/tests/{label_set}/"
 
-    def put(self, name: str, data: bytes, **tags: str) -> str:
-        """Put a file into the label set's folder; its key."""
+    def upload(self, name: str, data: bytes, **tags: str) -> str:
+        """Upload a file with tags. Return its object key."""
         tagged = {"Tagging": "&".join(f"{key}={value}" for key, value in tags.items())} if tags else {}
         self.storage.put_object(Bucket=self.bucket, Key=self.prefix + name, Body=data, **tagged)
         return self.prefix + name
 
-    def result(self, key: str, version_id: str | None = None) -> UploadResult:
-        """What became of a file, waited for: of its last upload, or of the one that is named."""
+    def wait_for_result(self, key: str, version_id: str | None = None) -> UploadResult:
+        """Wait for the result of a file: of its last upload, or of a given version."""
         until = time.monotonic() + PATIENCE_S
         while time.monotonic() < until:
             answer = self.deployed.http.get(
@@ -59,18 +62,18 @@ class Drops:
             time.sleep(0.2)
         raise AssertionError(f"{key} has no result")
 
-    def results(self, keys: Collection[str]) -> dict[str, UploadResult]:
-        """What became of files, waited for."""
+    def wait_for_results(self, keys: Collection[str]) -> dict[str, UploadResult]:
+        """Wait for the results of files."""
         until = time.monotonic() + PATIENCE_S
-        found: dict[str, UploadResult] = {}
-        while len(found) < len(keys):
-            assert time.monotonic() < until, set(keys) - set(found)
-            found = {result.key: result for result in self.every(prefix=self.prefix) if result.key in keys}
+        results: dict[str, UploadResult] = {}
+        while len(results) < len(keys):
+            assert time.monotonic() < until, set(keys) - set(results)
+            results = {result.key: result for result in self.list_results(prefix=self.prefix) if result.key in keys}
             time.sleep(0.5)
-        return found
+        return results
 
-    def every(self, **wanted: str) -> Iterator[UploadResult]:
-        """All results of a list, page after page."""
+    def list_results(self, **wanted: str) -> Iterator[UploadResult]:
+        """Read all pages of a list of results."""
         params = {"limit": "100", **wanted}
         while True:
             answer = self.deployed.http.get(
@@ -87,29 +90,29 @@ class Drops:
         place = {"Bucket": self.bucket, "Key": key, **({"VersionId": version_id} if version_id else {})}
         return {tag["Key"]: tag["Value"] for tag in self.storage.get_object_tagging(**place)["TagSet"]}
 
-    def told(self, key: str, *, times: int = 1) -> list[UploadClassified]:
-        """The events of a file, waited for until so many have come and no other follows."""
+    def wait_for_events(self, key: str, *, times: int = 1) -> list[UploadClassified]:
+        """Wait for that many events of a file, then a while for more. Return all events of the file."""
         until = time.monotonic() + PATIENCE_S / 4
         while time.monotonic() < until and len(self._of(key)) < times:
             time.sleep(0.1)
         time.sleep(QUIET_S)
         return self._of(key)
 
-    def told_of(self, keys: Collection[str]) -> Counter[str]:
-        """How many events each of some files has had so far."""
+    def count_events(self, keys: Collection[str]) -> Counter[str]:
+        """Return how many events each file has had so far."""
         return Counter(event["key"] for event in self._heard.so_far() if event["key"] in keys)
 
     def _of(self, key: str) -> list[UploadClassified]:
-        found = [UploadClassified.model_validate(event) for event in self._heard.so_far()]
-        return [event for event in found if event.key == key and event.bucket == self.bucket]
+        events = [UploadClassified.model_validate(event) for event in self._heard.so_far()]
+        return [event for event in events if event.key == key and event.bucket == self.bucket]
 
-    def of(self, label_set: str) -> Drops:
-        """The same for another label set."""
-        return Drops(self.deployed, self._heard, label_set)
+    def of_label_set(self, label_set: str) -> UploadFolder:
+        """Return the folder of another label set."""
+        return UploadFolder(self.deployed, self._heard, label_set)
 
     @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Let notifications wait in their queue meanwhile."""
+    def paused_ingest(self) -> Iterator[None]:
+        """Let notifications wait in their queue for the length of a block."""
         functions, name = self.deployed.stack.client("lambda"), self.deployed.stack.resources()["IngestFunction"]
         (mapping,) = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
         functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
@@ -118,19 +121,19 @@ class Drops:
         finally:
             functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
 
-    def waiting(self, count: int) -> list[dict[str, Any]]:
-        """Take `count` notifications out of the queue, waited for. Only while it is paused."""
+    def take_notifications(self, count: int) -> list[dict[str, Any]]:
+        """Wait for `count` notifications and take them out of the queue. Only inside of `paused_ingest`."""
         queues, url = self.deployed.stack.client("sqs"), self.deployed.stack.resources()["IngestQueue"]
-        found: list[dict[str, Any]] = []
+        messages: list[dict[str, Any]] = []
         until = time.monotonic() + PATIENCE_S
-        while len(found) < count:
+        while len(messages) < count:
             assert time.monotonic() < until
             for message in queues.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", ()):
                 queues.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-                found.append(message)
-        return found
+                messages.append(message)
+        return messages
 
     def notify(self, message: Mapping[str, Any]) -> None:
-        """Put a notification that was taken out into the queue."""
+        """Put a notification back into the queue."""
         url = self.deployed.stack.resources()["IngestQueue"]
         self.deployed.stack.client("sqs").send_message(QueueUrl=url, MessageBody=message["Body"])
