@@ -1,4 +1,4 @@
-"""What crosses an invocation arrives as it was sent, and nothing else is let in."""
+"""Commands and replies arrive as they were sent, and anything else is refused."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from pigeonhole.contract.messages import (
     ErrorReply,
     S3Grant,
 )
+from pigeonhole.errors import Fault, InternalError, UnreadableImage
 from support.fakes import MODEL
 
 REQUEST = ClassificationRequest.model_validate(
@@ -50,7 +51,7 @@ def test_a_command_arrives_as_it_was_sent(command: ClassifyCommand | DescribeCom
     assert COMMAND.validate_python(json.loads(sent)) == command
 
 
-def test_a_command_arrives_under_the_limits_of_its_deployment() -> None:
+def test_a_command_is_validated_by_the_limits_of_its_deployment() -> None:
     samples = [{"type": "text", "value": "x"}] * 40
     request = {"dataset": samples, "labels": [{"type": "text", "value": name} for name in "ab"]}
     event = {"kind": "classify", "log_id": "l", "tenant_id": "t", "request": request}
@@ -100,12 +101,12 @@ def test_an_unknown_command_is_refused(event: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "/", "/acme/", "acme", "acme/photos"])
-def test_a_grant_is_for_a_whole_folder_never_for_a_bucket(prefix: str) -> None:
+def test_a_grant_is_for_a_folder_never_for_a_whole_bucket(prefix: str) -> None:
     with pytest.raises(ValidationError):
         S3Grant(bucket="photos", prefix=prefix)
 
 
-def test_what_is_wrong_with_a_message_is_told_without_quoting_it() -> None:
+def test_the_error_of_a_message_does_not_quote_it() -> None:
     event = {
         "kind": "classify",
         "log_id": "l",
@@ -117,3 +118,16 @@ def test_what_is_wrong_with_a_message_is_told_without_quoting_it() -> None:
         COMMAND.validate_python(event)
 
     assert "secret" not in str(caught.value)
+
+
+def test_an_error_arrives_as_it_was_raised() -> None:
+    error = UnreadableImage("dataset.0.value: truncated", (Fault("dataset.0.value", "truncated"),))
+
+    received = ErrorReply.model_validate_json(ErrorReply.from_error(error).model_dump_json()).to_error()
+
+    assert isinstance(received, UnreadableImage)
+    assert (received.message, received.details) == (error.message, error.details)
+
+
+def test_a_reply_without_an_error_is_a_fault_of_the_service() -> None:
+    assert isinstance(ClassifyReply().to_error(), InternalError)

@@ -1,0 +1,49 @@
+"""The services of functions/classify run the model of the settings, by their rules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pigeonhole import wiring
+from pigeonhole.contract.messages import COMMAND, ClassifyCommand
+from pigeonhole.errors import ForbiddenUrl
+from pigeonhole.inference.encoders.artifact import ModelUnavailable
+from pigeonhole.settings import Settings
+from pigeonhole.wiring.inference import encode_workers
+
+LABELS = [{"type": "text", "value": name} for name in "ab"]
+
+
+def test_the_classifier_runs_the_model_of_the_settings(loaded_folders: list[Path]) -> None:
+    described = wiring.classify_services(Settings(model_dir="/models/here")).pipeline.describe()
+
+    assert loaded_folders == [Path("/models/here")]
+    assert (described.model_id, described.text_encoder, described.calibrated) == ("fake", "fake-text", False)
+
+
+def test_the_settings_say_which_urls_the_classifier_fetches(loaded_folders: list[Path]) -> None:
+    def ask(**settings: bool) -> None:
+        photo = {"type": "image", "value": "http://127.0.0.1/photo.jpg"}
+        event = {"kind": "classify", "log_id": "l", "tenant_id": "t", "request": {"labels": LABELS, "dataset": [photo]}}
+        command = COMMAND.validate_python(event)
+        assert isinstance(command, ClassifyCommand)
+        wiring.classify_services(Settings(**settings)).pipeline.classify(command)
+
+    with pytest.raises(ForbiddenUrl, match="scheme"):
+        ask()
+    with pytest.raises(ForbiddenUrl, match="public"):
+        ask(allow_http=True)
+
+
+@pytest.mark.parametrize(("memory_mb", "workers"), [(None, 2), ("512", 1), ("3537", 1), ("3538", 2), ("4096", 2), ("10240", 2)])
+def test_at_most_as_many_batches_are_encoded_at_once_as_the_memory_has_cores(memory_mb: str | None, workers: int) -> None:
+    environ = {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": memory_mb} if memory_mb else {}
+
+    assert encode_workers(Settings(), environ) == workers
+
+
+def test_a_missing_model_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailable):
+        wiring.classify_services(Settings(model_dir=str(tmp_path / "nothing")))
