@@ -1,6 +1,6 @@
-"""Jobs over the real adapters while AWS refuses, throttles and fails under them: all end, whole, each end told once.
+"""Jobs over the real adapters while AWS throttles, refuses and fails: all end complete, each end is published once.
 
-The faults come where a service's answer would, below boto3's retries, by chance and the same at each run.
+The faults replace answers of a service, below boto3's retries. They are random, and the same in job run.
 """
 
 from __future__ import annotations
@@ -60,18 +60,18 @@ class Raw:
         yield self._body
 
 
-class Weather:
-    """Answers a share of a service's calls with a fault instead of letting them through."""
+class Faults:
+    """Answers a share of a service's calls with a fault."""
 
     def __init__(self, fault: tuple[str, int, Any], share: float) -> None:
         self._service, self._status, self._body = fault
         self._share, self._random = share, random.Random(7)
-        self.faults = 0
+        self.count = 0
 
     def __call__(self, request: AWSRequest, **_: Any) -> AWSResponse | None:
         if self._random.random() >= self._share or self._is_transaction_less(request):
             return None
-        self.faults += 1
+        self.count += 1
         body = self._body if isinstance(self._body, str) else json.dumps(self._body)
         return AWSResponse(request.url, self._status, {}, Raw(body.encode()))
 
@@ -81,16 +81,16 @@ class Weather:
         return is_conflict and b"TransactWriteItems" not in bytes(request.headers.get("X-Amz-Target", b""))
 
 
-def client(service: str, weather: Weather | None) -> Any:
-    """As wiring makes them, with fewer tries, so that more of the faults come through."""
-    made = boto3.client(service, region_name=REGION, config=Config(retries={"total_max_attempts": 1}))
-    if weather:
-        made.meta.events.register_first(f"before-send.{service}.*", weather)
-    return made
+def client(service: str, faults: Faults | None) -> Any:
+    """Build a client as wiring does, but with one attempt, so that more faults reach the services."""
+    built = boto3.client(service, region_name=REGION, config=Config(retries={"total_max_attempts": 1}))
+    if faults:
+        built.meta.events.register_first(f"before-send.{service}.*", faults)
+    return built
 
 
 class Stream:
-    """The job store, whose ended jobs that wait to be told are noted as the table's stream would bring them."""
+    """A job store that records pending notifications, as the DynamoDB stream would deliver them."""
 
     def __init__(self, store: DynamoJobStore) -> None:
         self._store = store
@@ -112,7 +112,7 @@ class Stream:
     [THROTTLED, OVER_CAPACITY, CONFLICT, BROKEN_TABLE, BROKEN_BUCKET, BROKEN_QUEUE],
     ids=["throttled", "over capacity", "conflict", "table 500", "bucket 503", "queue 503"],
 )
-def test_jobs_end_whole_and_are_told_once(fault: tuple[str, int, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_end_complete_and_are_published_once(fault: tuple[str, int, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     with in_moto(monkeypatch):
         table()
         boto3.client("s3", region_name=REGION).create_bucket(
@@ -120,9 +120,9 @@ def test_jobs_end_whole_and_are_told_once(fault: tuple[str, int, Any], monkeypat
         )
         queues = boto3.client("sqs", region_name=REGION)
         url = queues.create_queue(QueueName="chunks", Attributes={"VisibilityTimeout": "0"})["QueueUrl"]
-        # Of the table's calls few: telling an end takes four in a row, and its pauses double, so a dozen tries have to do.
-        weather = Weather(fault, share=0.15 if fault[0] == "dynamodb" else 0.6)
-        faulty = {service: client(service, weather if service == fault[0] else None) for service in SERVED}
+        # Few calls of the table fail: publishing an end takes four in a row, and its pauses double. A dozen attempts must do.
+        faults = Faults(fault, share=0.15 if fault[0] == "dynamodb" else 0.6)
+        faulty = {service: client(service, faults if service == fault[0] else None) for service in SERVED}
         store = Stream(DynamoJobStore(faulty["dynamodb"], TABLE))
         jobs = Jobs(store, S3ObjectStore(faulty["s3"], BUCKET), SqsQueue(faulty["sqs"], url))
         dataset = [{"type": "text", "value": BAD if number == 5 else str(number)} for number in range(COUNT)]
@@ -130,7 +130,7 @@ def test_jobs_end_whole_and_are_told_once(fault: tuple[str, int, Any], monkeypat
         def send() -> Job:
             return jobs.submitter.submit(request(1, dataset=dataset), tenant=ACME, log_id="l", webhook_url=HOOK)
 
-        made = [until_it_works(send) for _ in range(JOBS)]
+        submitted = [until_it_works(send) for _ in range(JOBS)]
         calm = DynamoJobStore(client("dynamodb", None), TABLE)
         for _ in range(500):
             work(jobs, queues, url)
@@ -140,28 +140,28 @@ def test_jobs_end_whole_and_are_told_once(fault: tuple[str, int, Any], monkeypat
             while jobs.webhooks.sent:
                 with suppress(Overloaded):
                     jobs.deliverer.deliver(jobs.webhooks.sent.pop())
-            if all((job := calm.get(ACME.id, each.id)) and job.has_ended and job.due_at is None for each in made):
+            if all((job := calm.get(ACME.id, sent.id)) and job.has_ended and job.due_at is None for sent in submitted):
                 break
             jobs.now += 60
             with suppress(Overloaded):
                 jobs.sweeper.sweep()
 
-        assert weather.faults >= 3
-        for each in made:
-            whole(calm, jobs, each)
+        assert faults.count >= 3
+        for sent in submitted:
+            check_job(calm, jobs, sent)
         assert page(calm).next is None
-        assert {job.id for job in page(calm).items} >= {each.id for each in made}
+        assert {listed.id for listed in page(calm).items} >= {sent.id for sent in submitted}
 
 
 def until_it_works(call: Callable[[], Job]) -> Job:
     for _ in range(50):
         with suppress(Overloaded):
             return call()
-    raise AssertionError("it never worked")
+    raise AssertionError("every attempt failed")
 
 
 def work(jobs: Jobs, queues: Any, url: str) -> None:
-    """Give out each message once; one that fails stays."""
+    """Deliver each message once. A message that fails stays in the queue."""
     for message in queues.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", ()):
         with suppress(Overloaded):
             jobs.worker.process(ChunkMessage.model_validate_json(message["Body"]), lambda: 100)
@@ -172,11 +172,11 @@ def page(store: DynamoJobStore) -> Page[Job]:
     return store.list_page(ACME.id, None, 100, None)
 
 
-def whole(store: DynamoJobStore, jobs: Jobs, made: Job) -> None:
-    job = store.get(ACME.id, made.id)
+def check_job(store: DynamoJobStore, jobs: Jobs, submitted_job: Job) -> None:
+    job = store.get(ACME.id, submitted_job.id)
     assert job is not None
     assert (job.status, job.succeeded, job.failed) == ("succeeded", COUNT - 1, 1)
-    parts = store.list_parts(ACME.id, made.id)
+    parts = store.list_parts(ACME.id, submitted_job.id)
     samples = [number for part in parts for number in range(part.span.start, part.span.stop)]
     assert samples == list(range(COUNT))
     assert sum(part.succeeded for part in parts) == job.succeeded
@@ -184,7 +184,7 @@ def whole(store: DynamoJobStore, jobs: Jobs, made: Job) -> None:
     answer = calm.responder.respond(job, "l")
     assert answer.predictions == [None if number == 5 else ("even", "odd")[number % 2] for number in range(COUNT)]
     assert [fault.index for fault in answer.errors or ()] == [5]
-    assert len([event for event in jobs.bus.events if event.job_id == made.id]) == 1
+    assert len([event for event in jobs.bus.events if event.job_id == submitted_job.id]) == 1
     assert job.webhook is not None
     assert job.webhook.status is DeliveryStatus.DELIVERED
-    assert len([headers for _, _, headers in jobs.poster.posted if headers["webhook-id"] == f"job_{made.id}"]) == 1
+    assert len([headers for _, _, headers in jobs.poster.posted if headers["webhook-id"] == f"job_{submitted_job.id}"]) == 1

@@ -1,4 +1,4 @@
-"""The functions behind jobs: their events, what they answer, and that no message is raised away."""
+"""The functions behind jobs: their events, their answers, and the redelivery of what failed."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Context(LambdaContext):
 
 
 def sample(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((ROOT / "events" / name).read_text("utf-8"))
-    return found
+    event_json: dict[str, Any] = json.loads((ROOT / "events" / name).read_text("utf-8"))
+    return event_json
 
 
 def read_job(tagged_item: dict[str, Any]) -> Job:
@@ -46,9 +46,9 @@ def read_job(tagged_item: dict[str, Any]) -> Job:
 
 
 def event(name: str, *messages: ChunkMessage | WebhookMessage | str) -> dict[str, Any]:
-    """The sample event with other messages in it."""
+    """Load a sample event and replace its messages."""
     (record,) = sample(name)["Records"]
-    bodies = [each if isinstance(each, str) else each.model_dump_json() for each in messages]
+    bodies = [message if isinstance(message, str) else message.model_dump_json() for message in messages]
     return {"Records": [record | {"messageId": str(number), "body": body} for number, body in enumerate(bodies)]}
 
 
@@ -81,7 +81,7 @@ def ended(jobs: Jobs, job: Job) -> tuple[JobStatus, int, int]:
     return now.status, now.succeeded, now.failed
 
 
-def test_the_sample_message_is_one_that_the_service_sends() -> None:
+def test_the_sample_messages_are_messages_of_the_service() -> None:
     for name, kind in (
         ("sqs-chunk.json", ChunkMessage),
         ("sqs-dead-letter.json", ChunkMessage),
@@ -91,7 +91,7 @@ def test_the_sample_message_is_one_that_the_service_sends() -> None:
         assert json.loads(kind.model_validate_json(record["body"]).model_dump_json()) == json.loads(record["body"])
 
 
-def test_a_worker_does_what_its_messages_say(jobs: Jobs, worker: ModuleType) -> None:
+def test_a_worker_processes_its_messages(jobs: Jobs, worker: ModuleType) -> None:
     job = jobs.submitted(10)
 
     answer = worker.handler(event("sqs-chunk.json", *jobs.queue.sent), Context())
@@ -100,7 +100,7 @@ def test_a_worker_does_what_its_messages_say(jobs: Jobs, worker: ModuleType) -> 
     assert ended(jobs, job) == (JobStatus.SUCCEEDED, 10, 0)
 
 
-def test_a_message_that_may_succeed_later_comes_again_soon_and_holds_up_no_other(
+def test_a_message_that_failed_is_redelivered_soon_and_delays_no_other(
     jobs: Jobs, worker: ModuleType, log: io.StringIO
 ) -> None:
     job = jobs.submitted(8)
@@ -125,7 +125,7 @@ def test_a_message_that_may_succeed_later_comes_again_soon_and_holds_up_no_other
     assert "secret" not in log.getvalue()
 
 
-def test_a_batch_of_which_all_fails_is_answered_and_not_raised(jobs: Jobs, worker: ModuleType) -> None:
+def test_a_batch_in_which_every_message_failed_is_answered(jobs: Jobs, worker: ModuleType) -> None:
     jobs.submitted(8)
 
     def busy() -> None:
@@ -140,7 +140,7 @@ def test_a_batch_of_which_all_fails_is_answered_and_not_raised(jobs: Jobs, worke
     ("error", "pauses"),
     [(RuntimeError("a fault of ours"), [30, 120, 0]), (Overloaded("an outage, which passes"), [30, 900, 0])],
 )
-def test_each_further_try_comes_later(jobs: Jobs, worker: ModuleType, error: Exception, pauses: list[int]) -> None:
+def test_each_further_attempt_comes_later(jobs: Jobs, worker: ModuleType, error: Exception, pauses: list[int]) -> None:
     def run(*_: Any, **__: Any) -> Any:
         raise error
 
@@ -148,33 +148,33 @@ def test_each_further_try_comes_later(jobs: Jobs, worker: ModuleType, error: Exc
     jobs.submitted(2)
     again = event("sqs-chunk.json", *jobs.queue.sent)
 
-    for tries in range(1, 4):
-        again["Records"][0]["attributes"] |= {"ApproximateReceiveCount": str(tries)}
+    for attempt in range(1, 4):
+        again["Records"][0]["attributes"] |= {"ApproximateReceiveCount": str(attempt)}
         assert failed(worker.handler(again, Context())) == ["0"]
 
     assert [seconds for _, seconds in jobs.queue.delays] == pauses
 
 
-def test_a_worker_knows_its_last_try_and_how_many_seconds_are_left(jobs: Jobs, worker: ModuleType) -> None:
-    told: list[tuple[bool, bool]] = []
+def test_a_worker_knows_its_last_attempt_and_how_many_seconds_are_left(jobs: Jobs, worker: ModuleType) -> None:
+    calls: list[tuple[bool, bool]] = []
 
     def run(command: Any, *, should_continue: Any) -> Any:
-        told.append((command.will_be_retried, should_continue()))
+        calls.append((command.will_be_retried, should_continue()))
         raise Overloaded("busy")
 
     jobs.run = run
     jobs.submitted(2)
     again = event("sqs-chunk.json", *jobs.queue.sent)
     context = Context()
-    for tries, left_ms in ((1, 100_000), (2, 100_000), (3, 29_000)):
-        again["Records"][0]["attributes"] |= {"ApproximateReceiveCount": str(tries)}
+    for attempt, left_ms in ((1, 100_000), (2, 100_000), (3, 29_000)):
+        again["Records"][0]["attributes"] |= {"ApproximateReceiveCount": str(attempt)}
         context.get_remaining_time_in_millis = lambda left_ms=left_ms: left_ms  # type: ignore[method-assign]
         worker.handler(again, context)
 
-    assert told == [(True, True), (True, True), (False, False)]
+    assert calls == [(True, True), (True, True), (False, False)]
 
 
-def test_a_model_that_cannot_be_loaded_is_tried_again_soon_too(
+def test_a_message_is_redelivered_soon_if_the_model_cannot_be_loaded(
     jobs: Jobs, worker: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(settings: Any) -> Any:
@@ -213,7 +213,7 @@ def test_dead_letters_end_their_job(jobs: Jobs, monkeypatch: pytest.MonkeyPatch)
     assert ended(jobs, job) == (JobStatus.FAILED, 0, 8)
 
 
-def test_a_dead_letter_that_cannot_be_dealt_with_stays(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_letter_that_could_not_be_handled_is_redelivered(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     module = load("dead_letters")
     monkeypatch.setattr(wiring, "dead_letter_handler", lambda settings: jobs.dead_letters)
     jobs.submitted(4)
@@ -225,7 +225,7 @@ def test_a_dead_letter_that_cannot_be_dealt_with_stays(jobs: Jobs, monkeypatch: 
     assert failed(module.handler(event("sqs-dead-letter.json", *jobs.queue.sent), Context())) == ["0"]
 
 
-def test_the_sweep_says_what_it_did(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sweep_answers_with_its_counts(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wiring, "job_sweeper", lambda settings: jobs.sweeper)
     jobs.submitted(4)
     jobs.now += jobs.rules.stuck_s
@@ -243,9 +243,7 @@ def test_the_sweep_says_what_it_did(jobs: Jobs, monkeypatch: pytest.MonkeyPatch)
 # --------------------------------------------------------------------------------------------------- what follows an end
 
 
-def test_a_job_that_the_sweep_cannot_look_after_is_in_the_log(
-    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
-) -> None:
+def test_a_job_that_the_sweep_cannot_check_is_in_the_log(jobs: Jobs, monkeypatch: pytest.MonkeyPatch, log: io.StringIO) -> None:
     monkeypatch.setattr(wiring, "job_sweeper", lambda settings: jobs.sweeper)
     job = jobs.submitted(4)
     jobs.now += jobs.rules.stuck_s
@@ -262,7 +260,7 @@ def test_a_job_that_the_sweep_cannot_look_after_is_in_the_log(
 
 
 def of_stream(*jobs: Job) -> dict[str, Any]:
-    """The sample of the table's stream with other jobs in it."""
+    """Load the sample of the DynamoDB stream and replace its jobs."""
     (record,) = sample("stream-ended-job.json")["Records"]
     keys = [{"pk": {"S": f"JOBS#{job.tenant_id}"}, "sk": {"S": job.id}} for job in jobs]
     return {
@@ -285,7 +283,7 @@ def webhooks(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return load("webhooks")
 
 
-def test_the_streams_sample_is_a_record_of_a_job_as_the_table_has_it() -> None:
+def test_the_sample_of_the_stream_is_a_job_as_the_table_stores_it() -> None:
     (record,) = sample("stream-ended-job.json")["Records"]
     item = record["dynamodb"]["NewImage"]
 
@@ -297,7 +295,7 @@ def test_the_streams_sample_is_a_record_of_a_job_as_the_table_has_it() -> None:
     assert read_job(item).notification is NotificationStatus.PENDING
 
 
-def test_the_samples_of_what_is_sent_are_of_one_job_and_in_form() -> None:
+def test_the_samples_of_event_and_webhook_are_of_one_job() -> None:
     (record,) = sample("stream-ended-job.json")["Records"]
     job = read_job(record["dynamodb"]["NewImage"])
     on_bus = sample("bus-job-ended.json")
@@ -307,7 +305,7 @@ def test_the_samples_of_what_is_sent_are_of_one_job_and_in_form() -> None:
     assert json.loads(to_webhook_body(job)) == sample("webhook-job-ended.json")
 
 
-def test_ends_that_the_stream_brings_are_told(jobs: Jobs, notify: ModuleType) -> None:
+def test_ends_that_the_stream_delivers_are_published(jobs: Jobs, notify: ModuleType) -> None:
     ends = [jobs.submitted(4), jobs.submitted(4)]
     jobs.work()
 
@@ -317,7 +315,7 @@ def test_ends_that_the_stream_brings_are_told(jobs: Jobs, notify: ModuleType) ->
     assert [event.job_id for event in jobs.bus.events] == [job.id for job in ends]
 
 
-def test_an_end_that_could_not_be_told_is_named(jobs: Jobs, notify: ModuleType, log: io.StringIO) -> None:
+def test_an_end_that_could_not_be_published_is_redelivered(jobs: Jobs, notify: ModuleType, log: io.StringIO) -> None:
     ends = [jobs.submitted(4), jobs.submitted(4)]
     jobs.work()
     calls = iter([True])
@@ -347,7 +345,7 @@ def test_a_webhook_is_posted_and_its_address_is_in_no_log(jobs: Jobs, webhooks: 
     assert "acme.example.com" not in log.getvalue()
 
 
-def test_a_try_that_could_not_be_made_comes_again(jobs: Jobs, webhooks: ModuleType, log: io.StringIO) -> None:
+def test_an_attempt_that_could_not_be_made_is_redelivered(jobs: Jobs, webhooks: ModuleType, log: io.StringIO) -> None:
     jobs.submitted(4, webhook_url=HOOK)
     jobs.work()
     jobs.notify()

@@ -1,4 +1,4 @@
-"""Jobs, parts and messages for tests, and the services that work on jobs over fakes."""
+"""Jobs, parts and messages for tests, and the services of jobs over fakes."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ JOB = Job(
 
 
 def job(**changes: Any) -> Job:
-    """A job of ten samples in chunks of four, just made."""
+    """Make a new job of ten samples in chunks of four."""
     return replace(JOB, **changes)
 
 
 def job_id(milliseconds: int) -> str:
-    """The id of a job made at that time."""
+    """Make the id of a job that was submitted at that time."""
     return f"{milliseconds:012x}" + "a" * 20
 
 
@@ -85,7 +85,7 @@ BAD = "unreadable"  # a sample of this value has an error in place of a result
 
 
 def request(count: int, **more: Any) -> ClassificationRequest:
-    """As many texts as wanted, each its own number, to be sorted into even and odd."""
+    """Make a request of so many texts, each its own number, to be classified as even or odd."""
     body = {
         "dataset": [{"type": "text", "value": str(number)} for number in range(count)],
         "labels": [{"type": "text", "value": "even"}, {"type": "text", "value": "odd"}],
@@ -94,16 +94,16 @@ def request(count: int, **more: Any) -> ClassificationRequest:
 
 
 def even_or_odd(command: ClassifyCommand, *, should_continue: Callable[[], bool] = lambda: True) -> ChunkResult:
-    """What RunChunk does, two samples at a time: a number is sorted, BAD is an error."""
+    """Classify as InferencePipeline does, two samples at a time: numbers as even or odd, BAD as an error."""
     predictions: list[list[str] | None] = []
     errors = []
-    for place, sample in enumerate(command.request.dataset):
-        if place and place % 2 == 0 and not should_continue():
+    for index, sample in enumerate(command.request.dataset):
+        if index and index % 2 == 0 and not should_continue():
             break
-        bad = sample.value == BAD
-        predictions.append(None if bad else [("even", "odd")[int(sample.value) % 2]])
-        if bad:
-            errors.append(SampleFault(index=command.first_index + place, code="unreadable_image", message="it is bad"))
+        is_bad = sample.value == BAD
+        predictions.append(None if is_bad else [("even", "odd")[int(sample.value) % 2]])
+        if is_bad:
+            errors.append(SampleFault(index=command.first_index + index, code="unreadable_image", message="it is bad"))
     count = len(predictions)
     return ChunkResult(
         predictions=predictions, errors=errors, input_tokens=10 + count, label_tokens=10, output_tokens=count, inference_ms=1
@@ -122,7 +122,12 @@ class FakePipeline:
 
 @dataclass
 class Jobs:
-    """Every service that works on jobs, over fakes. `now`: what their clock says; sleeping moves it on."""
+    """Every service that works on jobs, over fakes.
+
+    Attributes:
+        run: Classifies the samples of a command.
+        now: The time of the services' clock; sleeping advances it.
+    """
 
     store: Any = field(default_factory=FakeJobStore)
     objects: Any = field(default_factory=FakeObjectStore)
@@ -293,17 +298,17 @@ class Jobs:
         return self.submitter.submit(request(count, **more), tenant=tenant, log_id="log-1", webhook_url=webhook_url)
 
     def notify(self) -> None:
-        """Tell the ends that the stream has brought."""
+        """Publish the ends that the stream delivered."""
         while self.store.stream:
             self.notifier.notify(*self.store.stream.pop(0))
 
     def take(self) -> ChunkMessage:
-        """The next message, as the queue would give it."""
+        """Receive the next message of the queue."""
         message: ChunkMessage = self.queue.sent.pop(0)
         return message
 
     def work(self, *, time_left_s: float = 100.0) -> None:
-        """Work on messages until there are none."""
+        """Process messages until there are none."""
         for _ in range(1_000):
             if not self.queue.sent:
                 return
@@ -311,6 +316,6 @@ class Jobs:
         raise AssertionError("the messages never end")
 
     def job(self, of: Job) -> Job:
-        found: Job | None = self.store.get(of.tenant_id, of.id)
-        assert found is not None
-        return found
+        stored: Job | None = self.store.get(of.tenant_id, of.id)
+        assert stored is not None
+        return stored

@@ -14,7 +14,7 @@ from pigeonhole.object_keys import job_input_key
 from support.job_fixtures import ACME, HOOK, Jobs, request
 
 
-def test_what_taking_a_job_takes_is_no_longer_waited_for() -> None:
+def test_the_time_that_submitting_takes_is_part_of_the_wait() -> None:
     jobs = Jobs()
     real = jobs.objects.put
 
@@ -41,7 +41,7 @@ def test_the_body_of_a_job_is_held_to_the_limits_of_jobs() -> None:
 
 
 @pytest.mark.parametrize("field", ["input"])
-def test_what_a_job_cannot_have_yet_is_refused_and_not_ignored(field: str) -> None:
+def test_a_field_that_jobs_do_not_have_yet_is_refused(field: str) -> None:
     body = request(2).model_dump(exclude_none=True) | {field: "x"}
 
     jobs = Jobs()
@@ -55,7 +55,7 @@ def submit_body(jobs: Jobs, **more: object) -> Job:
     return jobs.classification().submit_job(body, tenant=ACME, log_id="l", preference=Preference())
 
 
-def test_a_jobs_webhook_is_kept_with_it_and_not_with_its_samples() -> None:
+def test_the_webhook_is_stored_with_the_job_and_not_with_its_samples() -> None:
     jobs = Jobs()
 
     job = submit_body(jobs, webhook_url=HOOK)
@@ -88,7 +88,7 @@ def test_a_jobs_webhook_is_kept_with_it_and_not_with_its_samples() -> None:
         ("https://acme.example.com/" + "x" * MAX_WEBHOOK_URL_CHARS, "at most 2000 characters"),
     ],
 )
-def test_a_webhook_that_could_never_be_told_is_refused_at_once(url: str, said: str) -> None:
+def test_a_webhook_that_could_never_be_reached_is_refused_at_once(url: str, said: str) -> None:
     jobs = Jobs()
 
     with pytest.raises(InvalidRequest) as refused:
@@ -99,7 +99,7 @@ def test_a_webhook_that_could_never_be_told_is_refused_at_once(url: str, said: s
     assert jobs.store.jobs == {}
 
 
-def test_a_webhooks_fault_is_told_with_all_others() -> None:
+def test_the_fault_of_a_webhook_is_reported_with_all_others() -> None:
     with pytest.raises(InvalidRequest) as refused:
         submit_body(Jobs(), webhook_url="http://x", labels=[])
 
@@ -107,7 +107,7 @@ def test_a_webhooks_fault_is_told_with_all_others() -> None:
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8000/hook", "http://localhost/hook", "https://127.0.0.1/"])
-def test_the_local_stack_takes_this_machines_addresses(url: str) -> None:
+def test_the_local_stack_accepts_addresses_of_this_machine(url: str) -> None:
     jobs = Jobs()
     service = jobs.classification(local_webhooks=True)
     body = request(2).model_dump(exclude_none=True) | {"webhook_url": url}

@@ -13,7 +13,7 @@ from pigeonhole.jobs.read import LINK_S
 from support.job_fixtures import Jobs
 
 
-def test_a_job_that_goes_on_is_shown_without_results() -> None:
+def test_a_job_that_has_not_ended_is_shown_without_results() -> None:
     jobs = Jobs()
     job = jobs.submitted(10)
     jobs.worker.process(jobs.take(), lambda: 100)
@@ -42,7 +42,7 @@ def test_several_labels_per_sample_come_as_arrays() -> None:
     assert jobs.responder.respond(jobs.job(job), "l").predictions == [["even"], ["odd"]]
 
 
-def test_results_larger_than_an_answer_come_as_an_address() -> None:
+def test_results_larger_than_an_answer_come_as_a_link() -> None:
     def run(command: ClassifyCommand, **_: Any) -> ChunkResult:
         return ChunkResult(predictions=[["x" * 2_100_000]] * 4, input_tokens=1, output_tokens=1, inference_ms=1)
 
@@ -53,11 +53,11 @@ def test_results_larger_than_an_answer_come_as_an_address() -> None:
     answer = jobs.responder.respond(jobs.job(job), "l")
     assert (answer.predictions, answer.usage) == (None, None)
     assert answer.results_url == f"https://objects.example/results/acme/{job.id}/results.json?seconds={LINK_S}"
-    kept = JobResponse.model_validate_json(jobs.objects.objects[f"results/acme/{job.id}/results.json"])
-    assert kept.predictions == ["x" * 2_100_000] * 4
+    stored = JobResponse.model_validate_json(jobs.objects.objects[f"results/acme/{job.id}/results.json"])
+    assert stored.predictions == ["x" * 2_100_000] * 4
 
 
-def test_a_job_whose_results_are_gone_is_a_fault_of_ours() -> None:
+def test_missing_results_of_an_ended_job_are_an_internal_error() -> None:
     def run(command: ClassifyCommand, **_: Any) -> ChunkResult:
         names = [f"{pow(7, number, 2**61 - 1):x}" for number in range(40_000)]
         return ChunkResult(predictions=[names] * 4, input_tokens=1, output_tokens=1, inference_ms=1)

@@ -22,7 +22,7 @@ def test_large_results_are_assembled_once_by_the_worker_that_ends_the_job() -> N
     jobs.work()
     (whole,) = [key for key in jobs.objects.objects if key == job_results_key("acme", job.id)]
     before = jobs.objects.objects[whole]
-    jobs.store.parts_by_job.clear()  # nothing is read anew
+    jobs.store.parts_by_job.clear()  # the parts are not read a second time
     puts = len(jobs.objects.objects)
 
     first, second = (jobs.responder.respond(jobs.job(job), "l") for _ in range(2))
@@ -35,7 +35,7 @@ def test_large_results_are_assembled_once_by_the_worker_that_ends_the_job() -> N
 
 
 @pytest.mark.parametrize(("letter", "fits"), [("x", True), ("\u732b", False)])
-def test_an_answer_that_lambda_would_escape_to_more_than_it_takes_is_an_object(letter: str, fits: bool) -> None:
+def test_results_that_lambda_would_escape_beyond_its_limit_are_assembled(letter: str, fits: bool) -> None:
     label = letter * (3_000_000 // 1_000 // len(letter.encode()))
 
     def run(command: ClassifyCommand, **_: Any) -> ChunkResult:

@@ -22,7 +22,7 @@ def test_a_canceled_job_has_ended_and_has_no_results() -> None:
     assert jobs.job(job) == canceled
 
 
-def test_what_has_ended_cannot_be_canceled() -> None:
+def test_a_job_that_has_ended_cannot_be_canceled() -> None:
     jobs = Jobs()
     job = jobs.submitted(4)
     jobs.work()
@@ -31,7 +31,7 @@ def test_what_has_ended_cannot_be_canceled() -> None:
         jobs.canceler.cancel(ACME, job.id)
 
 
-def test_anothers_job_cannot_be_canceled() -> None:
+def test_another_tenants_job_cannot_be_canceled() -> None:
     jobs = Jobs()
     job = jobs.submitted(4)
 

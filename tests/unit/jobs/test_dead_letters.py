@@ -7,7 +7,7 @@ from pigeonhole.contract.messages import Span
 from support.job_fixtures import ACME, Jobs, message
 
 
-def test_a_dead_message_fails_what_is_left_of_its_samples_and_the_job_ends() -> None:
+def test_a_dead_message_fails_its_remaining_samples_and_ends_the_job() -> None:
     jobs = Jobs()
     job = jobs.submitted(8)
     dead, other = jobs.take(), jobs.take()
@@ -26,7 +26,7 @@ def test_a_dead_message_fails_what_is_left_of_its_samples_and_the_job_ends() -> 
     assert [(fault.index, fault.code) for fault in answer.errors] == [(2, "internal_error"), (3, "internal_error")]
 
 
-def test_a_job_none_of_whose_messages_could_be_worked_on_failed() -> None:
+def test_a_job_whose_messages_are_all_dead_fails() -> None:
     jobs = Jobs()
     job = jobs.submitted(8)
     for _ in range(2):
@@ -35,7 +35,7 @@ def test_a_job_none_of_whose_messages_could_be_worked_on_failed() -> None:
     assert (jobs.job(job).status, jobs.job(job).failed) == (JobStatus.FAILED, 8)
 
 
-def test_a_dead_message_of_samples_that_are_done_changes_nothing() -> None:
+def test_a_dead_message_of_samples_with_results_changes_nothing() -> None:
     jobs = Jobs()
     job = jobs.submitted(4)
     dead = jobs.take()

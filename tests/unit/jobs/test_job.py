@@ -1,4 +1,4 @@
-"""A job's states and its samples, part by part."""
+"""A job: its statuses, the parts of its samples, its notification, and idempotency keys."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ from support.job_fixtures import job, part
 NOW = 2_000.0
 
 
-def in_state(status: JobStatus) -> Job:
+def in_status(status: JobStatus) -> Job:
     started = job().started(NOW)
-    ways = {
+    jobs_by_status = {
         JobStatus.QUEUED: lambda: job(),
         JobStatus.PROCESSING: lambda: started,
         JobStatus.SUCCEEDED: lambda: started.with_part(part(0, 10), NOW),
         JobStatus.FAILED: lambda: started.with_part(part(0, 10, failed=10), NOW),
         JobStatus.CANCELED: lambda: started.canceled(NOW),
     }
-    return ways[status]()
+    return jobs_by_status[status]()
 
 
 @pytest.mark.parametrize("status", JobStatus)
-def test_each_state_is_reached(status: JobStatus) -> None:
-    reached = in_state(status)
+def test_each_status_is_reached(status: JobStatus) -> None:
+    reached = in_status(status)
 
     assert reached.status is status
     assert reached.has_ended is (status in ENDED)
@@ -53,8 +53,8 @@ def test_each_state_is_reached(status: JobStatus) -> None:
 
 
 @pytest.mark.parametrize("status", JobStatus)
-def test_what_may_not_follow_raises(status: JobStatus) -> None:
-    before = in_state(status)
+def test_a_transition_that_is_not_allowed_raises(status: JobStatus) -> None:
+    before = in_status(status)
     steps = {
         JobStatus.PROCESSING: lambda: before.started(NOW),
         JobStatus.SUCCEEDED: lambda: before.with_part(part(0, 10), NOW),
@@ -87,30 +87,30 @@ def test_more_samples_than_there_are_cannot_be_counted() -> None:
 
 
 def test_every_change_is_a_new_version() -> None:
-    versions = [it.version for it in (job(), job().queued(NOW, 1.0), job().with_next_check(1.0), job().started(NOW))]
+    versions = [version.version for version in (job(), job().queued(NOW, 1.0), job().with_next_check(1.0), job().started(NOW))]
 
     assert versions == [1, 2, 2, 2]
 
 
-def test_an_end_waits_to_be_told_and_the_sweep_sees_to_it() -> None:
+def test_the_notification_of_an_ended_job_is_pending_and_due() -> None:
     for status in ENDED:
-        end = in_state(status)
+        end = in_status(status)
         assert end.notification is NotificationStatus.PENDING
         assert end.due_at is not None
         assert end.finished_at is not None
         assert end.due_at == end.finished_at + LEASE_S
-    assert in_state(JobStatus.PROCESSING).notification is None
+    assert in_status(JobStatus.PROCESSING).notification is None
 
 
-def test_nothing_is_left_to_look_after_once_an_end_is_told() -> None:
-    told = in_state(JobStatus.CANCELED).with_notification_claimed(NOW).with_notification_published()
+def test_a_job_is_not_due_once_its_end_is_published() -> None:
+    published = in_status(JobStatus.CANCELED).with_notification_claimed(NOW).with_notification_published()
 
-    assert (told.notification, told.due_at) == (NotificationStatus.PUBLISHED, None)
+    assert (published.notification, published.due_at) == (NotificationStatus.PUBLISHED, None)
 
 
 @pytest.mark.parametrize("status", sorted(set(JobStatus) - ENDED))
-def test_what_has_not_ended_has_no_end_to_tell(status: JobStatus) -> None:
-    job = in_state(status)
+def test_a_job_that_has_not_ended_has_no_end_to_publish(status: JobStatus) -> None:
+    job = in_status(status)
     for change in (
         lambda: job.with_notification_pending(NOW),
         lambda: job.with_notification_claimed(NOW),
@@ -123,12 +123,12 @@ def test_what_has_not_ended_has_no_end_to_tell(status: JobStatus) -> None:
     assert not replace(job, webhook=Webhook("https://example.com")).is_next_attempt(1)
 
 
-def test_an_end_is_taken_up_once() -> None:
-    taken = in_state(JobStatus.FAILED).with_notification_claimed(NOW)
+def test_a_notification_is_claimed_once() -> None:
+    claimed = in_status(JobStatus.FAILED).with_notification_claimed(NOW)
 
     with pytest.raises(IllegalTransition):
-        taken.with_notification_claimed(NOW)
-    assert taken.with_notification_pending(NOW).with_notification_claimed(NOW).notification is NotificationStatus.CLAIMED
+        claimed.with_notification_claimed(NOW)
+    assert claimed.with_notification_pending(NOW).with_notification_claimed(NOW).notification is NotificationStatus.CLAIMED
 
 
 @pytest.mark.parametrize(("succeeded", "failed"), [(3, 0), (4, 1), (5, -2)])
@@ -142,7 +142,7 @@ def test_chunks_cover_the_samples_in_order() -> None:
     assert job(total=4, chunk_size=500).chunks() == [Span(0, 4)]
 
 
-def test_the_rest_of_a_span_begins_where_the_chain_of_parts_ends() -> None:
+def test_the_remaining_span_begins_where_the_chain_of_parts_ends() -> None:
     assert remaining_span(Span(4, 8), []) == Span(4, 8)
     assert remaining_span(Span(4, 8), [Span(4, 6)]) == Span(6, 8)
     assert len(remaining_span(Span(4, 8), [Span(4, 6), Span(6, 8)])) == 0
@@ -153,25 +153,25 @@ def test_a_message_for_less_than_a_part_has_nothing_left() -> None:
     assert len(remaining_span(Span(4, 6), [Span(4, 8)])) == 0
 
 
-def test_open_spans_are_what_is_left_of_each_chunk() -> None:
+def test_the_remaining_spans_are_those_of_the_incomplete_chunks() -> None:
     assert remaining_spans(job(), [Span(0, 4), Span(4, 5)]) == [Span(5, 8), Span(8, 10)]
 
 
 @given(st.data())
-def test_whatever_order_messages_come_in_no_sample_is_done_twice_and_none_is_left(data: st.DataObject) -> None:
-    """Workers take messages (again and again, some at once), write parts as long as they have time for and send the rest on."""
-    now = job(total=data.draw(st.integers(1, 12)), chunk_size=data.draw(st.integers(1, 5)))
-    messages, done = now.chunks(), dict[int, Span]()
+def test_in_any_order_of_messages_each_sample_is_stored_once(data: st.DataObject) -> None:
+    """Workers receive messages, some twice or at the same time, store parts while they have time, and queue the rest."""
+    drawn = job(total=data.draw(st.integers(1, 12)), chunk_size=data.draw(st.integers(1, 5)))
+    messages, done = drawn.chunks(), dict[int, Span]()
     while messages:
         message = data.draw(st.sampled_from(messages))
-        if data.draw(st.booleans(), label="comes again"):
+        if data.draw(st.booleans(), label="is redelivered"):
             messages.append(message)
         messages.remove(message)
         rest = remaining_span(message, done.values())
         if not len(rest):
             continue
         written = Span(rest.start, data.draw(st.integers(rest.start + 1, rest.stop)))
-        late = remaining_span(written, done.values())  # another may have written since; here nobody has
+        late = remaining_span(written, done.values())  # another worker may have stored results since; here none has
         assert late == written
         assert written.start not in done
         done[written.start] = written
@@ -180,25 +180,25 @@ def test_whatever_order_messages_come_in_no_sample_is_done_twice_and_none_is_lef
         if len(messages) > 50:
             messages = list(dict.fromkeys(messages))
     in_order = sorted(done.values(), key=lambda span: span.start)
-    assert [in_order[0].start, in_order[-1].stop] == [0, now.total]
+    assert [in_order[0].start, in_order[-1].stop] == [0, drawn.total]
     assert all(one.stop == other.start for one, other in pairwise(in_order))
 
 
-def test_an_ended_job_is_due_when_its_announcement_or_its_webhook_is() -> None:
+def test_an_ended_job_is_due_when_its_notification_or_its_webhook_is() -> None:
     hook = Webhook("https://example.com")
-    end = replace(in_state(JobStatus.PROCESSING), webhook=hook).canceled(NOW)
+    end = replace(in_status(JobStatus.PROCESSING), webhook=hook).canceled(NOW)
     assert end.due_at == NOW + LEASE_S
 
-    told = end.with_notification_claimed(NOW).with_notification_published()
-    assert told.due_at == NOW + LEASE_S, "its webhook's first try"
-    tried = told.with_webhook(replace(hook, due_at=NOW + 30))
-    assert tried.due_at == NOW + 30
-    assert tried.with_webhook(replace(hook, status=DeliveryStatus.DELIVERED)).due_at is None
-    assert end.with_webhook(replace(hook, status=DeliveryStatus.DELIVERED)).due_at == NOW + LEASE_S, "nobody has told it yet"
+    published = end.with_notification_claimed(NOW).with_notification_published()
+    assert published.due_at == NOW + LEASE_S, "the first attempt of its webhook"
+    attempted = published.with_webhook(replace(hook, due_at=NOW + 30))
+    assert attempted.due_at == NOW + 30
+    assert attempted.with_webhook(replace(hook, status=DeliveryStatus.DELIVERED)).due_at is None
+    assert end.with_webhook(replace(hook, status=DeliveryStatus.DELIVERED)).due_at == NOW + LEASE_S, "it isn't published yet"
 
 
-def test_what_nobody_does_is_asked_for_after_as_long_as_it_has_waited() -> None:
-    end = in_state(JobStatus.CANCELED)
+def test_the_pauses_before_redeliveries_double_up_to_a_bound() -> None:
+    end = in_status(JobStatus.CANCELED)
 
     assert [end.retry_at(NOW + waited) - NOW - waited for waited in (0, 60, 120, 240, 3_600, 80_000)] == [
         LEASE_S,

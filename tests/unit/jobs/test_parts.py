@@ -26,7 +26,7 @@ def predictions(jobs: Jobs, of: Any) -> list[Any]:
 EVEN_ODD = ["even", "odd"] * 5
 
 
-def test_of_two_workers_on_one_chunk_one_is_too_late() -> None:
+def test_two_workers_on_one_chunk_store_it_once() -> None:
     jobs, late = Jobs(), list[list[Part]]()
     job = jobs.submitted(4)
     chunk = jobs.take()
@@ -43,7 +43,7 @@ def test_of_two_workers_on_one_chunk_one_is_too_late() -> None:
     assert (jobs.job(job).succeeded, len(jobs.store.list_parts("acme", job.id))) == (4, 1)
 
 
-def test_who_is_late_for_a_part_writes_what_the_other_left() -> None:
+def test_the_later_of_two_workers_stores_the_samples_that_the_earlier_left() -> None:
     jobs, first = Jobs(), list[list[Part]]()
     job = jobs.submitted(4)
     chunk = jobs.take()
@@ -63,13 +63,13 @@ def test_who_is_late_for_a_part_writes_what_the_other_left() -> None:
     assert jobs.job(job).succeeded == 4
 
 
-def test_of_what_another_has_written_a_late_writer_leaves_out_the_very_samples() -> None:
+def test_the_later_of_two_workers_leaves_out_exactly_the_stored_samples() -> None:
     def run(command: ClassifyCommand, *, should_continue: Callable[[], bool]) -> ChunkResult:
         if not first:
             first.append(True)
             Jobs.worker.fget(jobs).process(chunk, lambda: 10)  # type: ignore[attr-defined]
         result = even_or_odd(command, should_continue=should_continue)
-        chosen = [row and [f"label {command.first_index + place}"] for place, row in enumerate(result.predictions)]
+        chosen = [row and [f"label {command.first_index + offset}"] for offset, row in enumerate(result.predictions)]
         scores = [row and [LabelScore(label=row[0], probability=1.0, similarity=1.0)] for row in chosen]
         return result.model_copy(update={"predictions": chosen, "scores": scores})
 
@@ -88,7 +88,7 @@ def test_of_what_another_has_written_a_late_writer_leaves_out_the_very_samples()
     assert [fault.index for fault in answer.errors] == [0, 3]
 
 
-def test_a_lost_race_is_run_again() -> None:
+def test_a_lost_race_is_retried() -> None:
     jobs = Jobs()
     job = jobs.submitted(8)
     first, second = jobs.take(), jobs.take()
@@ -104,7 +104,7 @@ def test_a_lost_race_is_run_again() -> None:
     assert (part.span, jobs.job(job).status, jobs.job(job).succeeded) == (Span(0, 4), JobStatus.SUCCEEDED, 8)
 
 
-def test_who_loses_every_race_gives_the_message_back() -> None:
+def test_a_worker_that_loses_every_race_returns_the_message() -> None:
     jobs = Jobs()
     jobs.submitted(4)
     chunk = jobs.take()
@@ -118,7 +118,7 @@ def test_who_loses_every_race_gives_the_message_back() -> None:
 def test_results_that_are_too_large_for_an_item_become_an_object() -> None:
     def run(command: ClassifyCommand, **_: Any) -> ChunkResult:
         # Nothing that could be packed into less.
-        labels = [[f"{pow(7, 40 * index + place, 2**61 - 1):x}" for place in range(20_000)] for index in range(4)]
+        labels = [[f"{pow(7, 40 * index + offset, 2**61 - 1):x}" for offset in range(20_000)] for index in range(4)]
         return ChunkResult(predictions=labels, input_tokens=1, output_tokens=1, inference_ms=1)
 
     jobs = Jobs(run=run)
@@ -129,12 +129,12 @@ def test_results_that_are_too_large_for_an_item_become_an_object() -> None:
     assert (part.data, part.object_key is not None) == (None, True)
     assert len(jobs.objects.objects[str(part.object_key)]) > INLINE_BYTES
     assert part.object_key != part_key("acme", job.id, part.span), "of two writers neither replaces the other's"
-    found = jobs.reader.read_part_results(jobs.job(job))
-    assert found[0][1].result is not None
-    assert len(found[0][1].result.predictions[3] or ()) == 20_000
+    part_results = jobs.reader.read_part_results(jobs.job(job))
+    assert part_results[0][1].result is not None
+    assert len(part_results[0][1].result.predictions[3] or ()) == 20_000
 
 
-def test_usage_counts_no_sample_twice_that_two_workers_did() -> None:
+def test_usage_counts_a_sample_once_that_two_workers_classified() -> None:
     jobs, first = Jobs(), [True]
     job = jobs.submitted(4)
     chunk = jobs.take()

@@ -1,4 +1,4 @@
-"""A tenant reads its jobs: waiting for an end, results, pages, and nothing of another's."""
+"""Reading jobs: waiting for an end, pages, and nothing of another tenant."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_waiting_ends_with_the_job() -> None:
     jobs.sleep = sleep  # type: ignore[method-assign]
     assert jobs.reader.get(ACME.id, job.id, wait_s=20).status is JobStatus.SUCCEEDED
     assert len(looks) == 3
-    assert looks == sorted(looks), "it asks less and less often"
+    assert looks == sorted(looks), "the pauses grow"
 
 
 def test_waiting_ends_with_the_time() -> None:
@@ -38,7 +38,7 @@ def test_waiting_ends_with_the_time() -> None:
     assert jobs.now == 1_020.0
 
 
-def test_not_waiting_asks_once() -> None:
+def test_without_a_wait_the_job_is_read_once() -> None:
     jobs = Jobs()
     job = jobs.submitted(4)
 
@@ -52,14 +52,14 @@ def refusal(jobs: Jobs, tenant: Any, job_id: str) -> str:
     return caught.value.message
 
 
-def test_anothers_job_and_none_are_told_alike() -> None:
+def test_another_tenants_job_looks_like_no_job() -> None:
     jobs = Jobs()
     job = jobs.submitted(4)
 
     assert refusal(jobs, ZETA, job.id) == refusal(jobs, ACME, "0" * 32)
 
 
-def test_a_job_whose_time_is_over_is_gone_before_the_table_forgets_it() -> None:
+def test_an_expired_job_is_not_found_before_the_table_deletes_it() -> None:
     jobs = Jobs()
     job = jobs.submitted(4)
     jobs.now = 2_000.0
@@ -70,7 +70,7 @@ def test_a_job_whose_time_is_over_is_gone_before_the_table_forgets_it() -> None:
         jobs.canceler.cancel(ACME, job.id)
 
 
-def test_a_page_is_shown_with_where_the_next_begins() -> None:
+def test_a_page_says_where_the_next_one_begins() -> None:
     jobs = Jobs()
     first = jobs.submitted(1)
     jobs.now += 1
@@ -78,48 +78,48 @@ def test_a_page_is_shown_with_where_the_next_begins() -> None:
     jobs.submitted(3, tenant=ZETA)
 
     page = to_jobs_response(jobs.reader.list(ACME.id, None, 1, None), "l")
-    assert ([it.id for it in page.jobs], page.cursor) == ([second.id], second.id)
+    assert ([shown.id for shown in page.jobs], page.cursor) == ([second.id], second.id)
     rest = to_jobs_response(jobs.reader.list(ACME.id, None, 1, page.cursor), "l")
-    assert ([it.id for it in rest.jobs], rest.cursor) == ([first.id], None)
+    assert ([shown.id for shown in rest.jobs], rest.cursor) == ([first.id], None)
 
 
-def with_some_over(*over: bool) -> Jobs:
-    """Jobs of one tenant, the newest first, of which some's time is over."""
+def with_some_expired(*expired: bool) -> Jobs:
+    """Store jobs of one tenant, the newest first, some of them expired."""
     jobs = Jobs()
-    for number, is_over in enumerate(reversed(over)):
-        jobs.store.create(job(id=job_id(number), expires_at=500 if is_over else 5_000), None)
+    for number, is_expired in enumerate(reversed(expired)):
+        jobs.store.create(job(id=job_id(number), expires_at=500 if is_expired else 5_000), None)
     return jobs
 
 
 def pages(jobs: Jobs, limit: int) -> list[list[Job]]:
-    found, cursor = [], None
+    found_pages, cursor = [], None
     while True:
         page = jobs.reader.list(ACME.id, None, limit, cursor)
-        found.append(page.items)
+        found_pages.append(page.items)
         cursor = page.next
         if cursor is None:
-            return found
+            return found_pages
 
 
 @pytest.mark.parametrize("limit", range(1, 7))
-def test_pages_are_full_although_the_time_of_some_jobs_is_over(limit: int) -> None:
-    jobs = with_some_over(False, True, True, False, True, False, False, True)
+def test_pages_are_full_although_some_jobs_have_expired(limit: int) -> None:
+    jobs = with_some_expired(False, True, True, False, True, False, False, True)
 
-    found = pages(jobs, limit)
+    found_pages = pages(jobs, limit)
 
-    assert [each.id for page in found for each in page] == [job_id(number) for number in (7, 4, 2, 1)]
-    assert all(len(page) == limit for page in found[:-1])
+    assert [listed.id for page in found_pages for listed in page] == [job_id(number) for number in (7, 4, 2, 1)]
+    assert all(len(page) == limit for page in found_pages[:-1])
 
 
-def test_a_page_looks_at_so_many_jobs_and_no_more_and_says_where_it_ended() -> None:
-    jobs = with_some_over(*[True] * 1_500, False)
+def test_a_page_reads_a_bounded_number_of_jobs_and_says_where_it_ended() -> None:
+    jobs = with_some_expired(*[True] * 1_500, False)
 
     first, second = pages(jobs, 20)
 
-    assert (first, [each.id for each in second]) == ([], [job_id(0)])
+    assert (first, [listed.id for listed in second]) == ([], [job_id(0)])
 
 
-def test_a_list_may_be_of_one_state() -> None:
+def test_a_list_may_be_of_one_status() -> None:
     jobs = Jobs()
     done = jobs.submitted(1)
     jobs.work()

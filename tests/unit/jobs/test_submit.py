@@ -1,4 +1,4 @@
-"""A job is taken once and never lost: what is kept, what is queued, and what an Idempotency-Key stands for."""
+"""Submitting: a job is stored once and never lost, and an idempotency key stands for one job."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def overloaded() -> None:
     raise Overloaded("busy")
 
 
-def test_a_job_is_written_queued_and_its_samples_are_kept() -> None:
+def test_a_job_is_stored_and_queued_and_its_input_is_stored() -> None:
     jobs = Jobs()
 
     job = jobs.submitter.submit(request(10), tenant=ACME, log_id="log-1")
 
     assert (job.status, job.total, job.chunk_size, job.expires_at) == (JobStatus.QUEUED, 10, 4, 2_000)
     assert jobs.job(job) == job
-    assert [(it.start, it.stop) for it in jobs.queue.sent] == [(0, 4), (4, 8), (8, 10)]
-    kept = decode_job_input(jobs.objects.objects[job_input_key("acme", job.id)])
-    assert (kept.request, kept.log_id) == (request(10), "log-1")
+    assert [(message.start, message.stop) for message in jobs.queue.sent] == [(0, 4), (4, 8), (8, 10)]
+    job_input = decode_job_input(jobs.objects.objects[job_input_key("acme", job.id)])
+    assert (job_input.request, job_input.log_id) == (request(10), "log-1")
 
 
 def test_images_are_cut_into_chunks_of_their_own_size() -> None:
@@ -56,18 +56,18 @@ def test_a_message_holds_no_sample() -> None:
     }
 
 
-def test_a_job_that_cannot_be_queued_is_taken_all_the_same() -> None:
+def test_a_job_that_cannot_be_queued_is_stored_all_the_same() -> None:
     jobs = Jobs()
     jobs.queue.before = overloaded
 
     job = jobs.submitted(10)
 
     assert (jobs.job(job), job.queued_at) == (job, None)
-    assert job.due_at == 1_060.0, "the sweep looks at it soon"
+    assert job.due_at == 1_060.0, "the sweeper checks it soon"
 
 
 @pytest.mark.parametrize("broken", ["objects", "store"])
-def test_a_job_that_cannot_be_kept_is_refused(broken: str) -> None:
+def test_a_job_that_cannot_be_stored_is_refused(broken: str) -> None:
     jobs = Jobs()
     getattr(jobs, broken).before = overloaded
 
@@ -78,11 +78,11 @@ def test_a_job_that_cannot_be_kept_is_refused(broken: str) -> None:
 
 def test_a_worker_that_is_faster_than_the_queueing_is_not_overwritten() -> None:
     jobs = Jobs()
-    seen = []
+    has_started = []
 
     def work_at_once() -> None:
-        if not seen:
-            seen.append(True)
+        if not has_started:
+            has_started.append(True)
             (job,) = jobs.store.jobs.values()
             assert jobs.store.save(job.started(jobs.now))
 
@@ -139,14 +139,14 @@ def test_after_a_day_a_key_stands_for_a_new_job() -> None:
     )
 
 
-def test_a_key_is_its_tenants() -> None:
+def test_a_key_belongs_to_its_tenant() -> None:
     jobs = Jobs()
     first = jobs.submitter.submit(request(4), tenant=ACME, log_id="l", idempotency_key=KEY)
 
     assert jobs.submitter.submit(request(4), tenant=ZETA, log_id="l", idempotency_key=KEY).id != first.id
 
 
-def test_a_key_whose_job_is_gone_says_so() -> None:
+def test_a_key_whose_job_has_expired_is_refused() -> None:
     jobs = Jobs()
     jobs.submitter.submit(request(4), tenant=ACME, log_id="l", idempotency_key=KEY)
     jobs.store.jobs.clear()
@@ -156,11 +156,11 @@ def test_a_key_whose_job_is_gone_says_so() -> None:
 
 
 def test_senders_that_race_get_one_job() -> None:
-    jobs, found, start = Jobs(), list[Job](), threading.Barrier(20)
+    jobs, submitted, start = Jobs(), list[Job](), threading.Barrier(20)
 
     def send() -> None:
         start.wait()
-        found.append(jobs.submitter.submit(request(10), tenant=ACME, log_id="l", idempotency_key=KEY))
+        submitted.append(jobs.submitter.submit(request(10), tenant=ACME, log_id="l", idempotency_key=KEY))
 
     threads = [threading.Thread(target=send) for _ in range(20)]
     for thread in threads:
@@ -168,19 +168,19 @@ def test_senders_that_race_get_one_job() -> None:
     for thread in threads:
         thread.join()
 
-    assert len(found) == 20
-    assert len({job.id for job in found}) == len(jobs.store.jobs) == 1
+    assert len(submitted) == 20
+    assert len({job.id for job in submitted}) == len(jobs.store.jobs) == 1
     assert len(jobs.queue.sent) == 3
 
 
-def test_a_table_that_is_writing_another_senders_job_is_asked_again() -> None:
-    """Its transaction says no to the second while the first one's is under way, and shows neither."""
+def test_a_table_that_is_writing_another_senders_job_is_retried() -> None:
+    """While the first sender's transaction is under way, the table refuses the second one and shows no job."""
     jobs = Jobs()
-    real, tries = jobs.store.create, list[Job]()
+    real, attempts = jobs.store.create, list[Job]()
 
     def create(job: Job, claim: IdempotencyClaim | None) -> bool:
-        tries.append(job)
-        if len(tries) == 2:
+        attempts.append(job)
+        if len(attempts) == 2:
             assert real(winner, KEY.to_claim(winner))
         return False
 

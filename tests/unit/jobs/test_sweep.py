@@ -1,4 +1,4 @@
-"""What a crash left half done is finished: jobs that were never queued, messages that are gone, messages that are dead."""
+"""The sweep: jobs that were never queued or lost their messages are queued, and no job delays another."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def never_queued(jobs: Jobs, count: int = 10) -> Job:
     return job
 
 
-def test_a_job_that_was_written_and_not_queued_is_queued_after_a_minute() -> None:
+def test_a_job_that_was_stored_and_not_queued_is_queued_after_a_minute() -> None:
     jobs = Jobs()
     never_queued(jobs)
 
@@ -42,21 +42,21 @@ def test_a_job_that_was_written_and_not_queued_is_queued_after_a_minute() -> Non
     assert (job.status, job.succeeded, job.queued_at) == (JobStatus.SUCCEEDED, 10, 1_060.0)
 
 
-def test_a_job_that_stands_still_has_its_open_spans_queued_again() -> None:
+def test_the_remaining_spans_of_a_job_without_progress_are_queued_again() -> None:
     jobs = Jobs()
     job = jobs.submitted(10)
-    jobs.worker.process(jobs.take(), lambda: 29)  # two of the first four
-    jobs.queue.sent.clear()  # and every message is gone
+    jobs.worker.process(jobs.take(), lambda: 29)  # two of the first four samples
+    jobs.queue.sent.clear()  # every message is lost
 
     jobs.now += jobs.rules.stuck_s
     assert jobs.sweeper.sweep() == SweepSummary(due=1, queued=1)
 
-    assert [Span(it.start, it.stop) for it in jobs.queue.sent] == [Span(2, 4), Span(4, 8), Span(8, 10)]
+    assert [Span(message.start, message.stop) for message in jobs.queue.sent] == [Span(2, 4), Span(4, 8), Span(8, 10)]
     jobs.work()
     assert (jobs.job(job).status, jobs.job(job).succeeded) == (JobStatus.SUCCEEDED, 10)
 
 
-def test_a_job_that_goes_on_is_left_alone() -> None:
+def test_a_job_that_makes_progress_is_not_queued_again() -> None:
     jobs = Jobs()
     job = jobs.submitted(10)
     jobs.now += jobs.rules.stuck_s - 1
@@ -69,7 +69,7 @@ def test_a_job_that_goes_on_is_left_alone() -> None:
     assert jobs.job(job).due_at == jobs.job(job).updated_at + jobs.rules.stuck_s
 
 
-def test_a_job_that_waits_in_a_long_queue_is_queued_again_ever_less_often() -> None:
+def test_a_job_that_waits_in_a_long_queue_is_queued_again_after_pauses_that_double() -> None:
     jobs = Jobs()
     jobs.submitted(4)
     began, queued = jobs.now, []
@@ -81,7 +81,7 @@ def test_a_job_that_waits_in_a_long_queue_is_queued_again_ever_less_often() -> N
     assert queued == [1, 2, 4, 8, 16]
 
 
-def test_one_job_that_cannot_be_looked_after_holds_up_no_other() -> None:
+def test_a_job_that_cannot_be_checked_delays_no_other() -> None:
     jobs = Jobs()
     never_queued(jobs)
     jobs.now += 1
@@ -99,13 +99,13 @@ def test_one_job_that_cannot_be_looked_after_holds_up_no_other() -> None:
     assert jobs.sweeper.sweep() == SweepSummary(due=1, queued=1)
 
 
-def test_jobs_that_take_a_sweeps_time_and_cannot_be_queued_do_not_take_that_of_each() -> None:
+def test_jobs_that_time_out_in_one_run_do_not_use_up_the_next() -> None:
     jobs = Jobs()
     for _ in range(5):
         never_queued(jobs, 1)
     jobs.now += 1
-    told = jobs.submitted(1)
-    jobs.work()  # its end is in the stream, and nobody reads that
+    ended = jobs.submitted(1)
+    jobs.work()  # its end is in the stream, which is not read here
     jobs.now += LEASE_S
 
     def time_out() -> None:
@@ -116,15 +116,15 @@ def test_jobs_that_take_a_sweeps_time_and_cannot_be_queued_do_not_take_that_of_e
     for _ in range(3):
         jobs.sweeper.sweep()
 
-    assert jobs.store.stream.count((told.tenant_id, told.id)) == 2, "it waits to be told again"
+    assert jobs.store.stream.count((ended.tenant_id, ended.id)) == 2, "its notification is pending again"
 
 
-def test_a_job_that_an_index_names_too_late_is_left_alone() -> None:
+def test_an_ended_job_that_a_stale_index_lists_is_not_changed() -> None:
     jobs = Jobs()
     job = jobs.submitted(4)
     jobs.now += jobs.rules.stuck_s
     jobs.work()
-    # what an index that lags would say
+    # as a stale index would list it
     jobs.store.list_due = lambda now, limit, start: DueJobs([jobs.job(job)], [], None)  # type: ignore[method-assign]
     before = jobs.job(job)
 
@@ -132,7 +132,7 @@ def test_a_job_that_an_index_names_too_late_is_left_alone() -> None:
     assert (jobs.queue.sent, jobs.job(job)) == ([], before)
 
 
-def test_a_job_that_ends_while_it_is_looked_at_is_left_to_who_tells_its_end() -> None:
+def test_a_job_that_ends_while_it_is_checked_is_left_to_its_notifier() -> None:
     jobs = Jobs()
     job = jobs.submitted(4)
     jobs.now += jobs.rules.stuck_s
@@ -149,7 +149,7 @@ def test_a_job_that_ends_while_it_is_looked_at_is_left_to_who_tells_its_end() ->
     assert jobs.job(job).due_at == jobs.now + LEASE_S
 
 
-def test_more_jobs_than_are_read_at_once_are_all_looked_after() -> None:
+def test_more_jobs_than_one_page_has_are_all_checked() -> None:
     jobs = Jobs()
     for _ in range(PAGE_SIZE + 5):
         never_queued(jobs, 1)
@@ -172,13 +172,13 @@ def test_a_sweep_ends_when_its_time_is_up() -> None:
 
 
 @pytest.mark.parametrize("trouble", [Overloaded("busy"), RuntimeError("a fault of ours"), ValueError("a record")])
-def test_jobs_that_cannot_be_looked_after_hold_up_no_other_and_are_told(trouble: Exception) -> None:
+def test_jobs_that_cannot_be_checked_delay_no_other_and_are_reported(trouble: Exception) -> None:
     jobs = Jobs()
     bad = [never_queued(jobs, 1) for _ in range(PAGE_SIZE + 1)]
     good = never_queued(jobs, 2)
     jobs.now += 60
     real = jobs.queue.send
-    told: list[tuple[str, Exception | None]] = []
+    reported: list[tuple[str, Exception | None]] = []
 
     def send(messages: Sequence[ChunkMessage]) -> None:
         if messages[0].job_id != good.id:
@@ -187,18 +187,18 @@ def test_jobs_that_cannot_be_looked_after_hold_up_no_other_and_are_told(trouble:
 
     jobs.queue.send = send  # type: ignore[method-assign]
 
-    assert jobs.sweeper.sweep(lambda job_id, error: told.append((job_id, error))) == SweepSummary(
+    assert jobs.sweeper.sweep(lambda job_id, error: reported.append((job_id, error))) == SweepSummary(
         due=PAGE_SIZE + 2, queued=1, failed=PAGE_SIZE + 1
     )
-    assert {job_id for job_id, _ in told} == {job.id for job in bad}
-    assert {error for _, error in told} == {trouble}
+    assert {job_id for job_id, _ in reported} == {job.id for job in bad}
+    assert {error for _, error in reported} == {trouble}
     assert jobs.job(good).queued_at is not None
 
 
-def test_a_record_that_cannot_be_read_is_told() -> None:
+def test_a_stored_job_that_cannot_be_read_is_reported() -> None:
     jobs = Jobs()
     jobs.store.list_due = lambda now, limit, start: DueJobs([], ["bad"], None)  # type: ignore[method-assign]
-    told: list[tuple[str, Exception | None]] = []
+    reported: list[tuple[str, Exception | None]] = []
 
-    assert jobs.sweeper.sweep(lambda job_id, error: told.append((job_id, error))) == SweepSummary(due=1, failed=1)
-    assert told == [("bad", None)]
+    assert jobs.sweeper.sweep(lambda job_id, error: reported.append((job_id, error))) == SweepSummary(due=1, failed=1)
+    assert reported == [("bad", None)]

@@ -1,4 +1,4 @@
-"""A change of a job is tried again where others were faster, after pauses that grow and differ; and given up in time."""
+"""Changes of stored jobs: a lost race is retried after random pauses that grow, a bounded number of times."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def start(job: Job) -> Job:
 
 
 def losing(jobs: Jobs) -> list[float]:
-    """Let every write be too late; the pauses that are made then."""
+    """Let every write lose its race, and return the pauses."""
     jobs.store.save = lambda job, part=None: False
     pauses: list[float] = []
     job = jobs.submitted(1)
@@ -30,12 +30,12 @@ def test_pauses_are_random_within_a_bound_that_doubles() -> None:
     assert one != other
     for pauses in (one, other):
         assert len(pauses) == MAX_ATTEMPTS
-        assert all(0 <= it <= min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2**place) for place, it in enumerate(pauses))
+        assert all(0 <= pause <= min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2**lost) for lost, pause in enumerate(pauses))
         assert max(pauses) > FIRST_BACKOFF_S
 
 
-@pytest.mark.parametrize(("retry_when_busy", "asked"), [(False, 1), (True, MAX_ATTEMPTS)])
-def test_a_busy_table_is_asked_again_only_by_who_retry_when_busy(retry_when_busy: bool, asked: int) -> None:
+@pytest.mark.parametrize(("retry_when_busy", "attempts"), [(False, 1), (True, MAX_ATTEMPTS)])
+def test_only_an_updater_with_retry_when_busy_retries_a_busy_table(retry_when_busy: bool, attempts: int) -> None:
     jobs = Jobs()
     job, calls = jobs.submitted(1), []
 
@@ -47,4 +47,4 @@ def test_a_busy_table_is_asked_again_only_by_who_retry_when_busy(retry_when_busy
     with pytest.raises(Overloaded):
         JobUpdater(store=jobs.store, sleep=jobs.sleep, retry_when_busy=retry_when_busy).update(job.tenant_id, job.id, start)
 
-    assert len(calls) == asked
+    assert len(calls) == attempts

@@ -1,4 +1,4 @@
-"""Webhooks: signed so that the field's own library verifies them, tried for a day, under secrets that overlap."""
+"""The attempts of a webhook: when they are due, what ends them, and when they are given up."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOW = 1_000_000.0
         (None, DeliveryStatus.PENDING),
     ],
 )
-def test_what_an_answer_means(answer: int | None, status: DeliveryStatus) -> None:
+def test_the_status_of_the_answer_decides_what_follows(answer: int | None, status: DeliveryStatus) -> None:
     hook = begun(Webhook("https://example.com"), NOW).with_attempt_result(NOW, 30, answer, None if answer else "no connection")
 
     assert hook.status is status
@@ -38,7 +38,7 @@ def begun(hook: Webhook, now: float) -> Webhook:
     return hook.with_attempt_begun(now, 60, 30)
 
 
-def test_a_try_whose_outcome_nobody_notes_is_followed_by_others_ever_more_slowly() -> None:
+def test_an_attempt_without_a_recorded_result_is_followed_by_others_after_growing_pauses() -> None:
     hook, now, pauses = Webhook("https://example.com"), NOW, []
     for _ in range(100):
         hook = begun(hook, now)
@@ -52,7 +52,7 @@ def test_a_try_whose_outcome_nobody_notes_is_followed_by_others_ever_more_slowly
     assert len(hook.attempts) < 20
 
 
-def test_the_last_try_may_still_be_a_delivery() -> None:
+def test_the_last_attempt_may_still_deliver() -> None:
     last = begun(replace(Webhook("https://example.com"), attempts=(Attempt(NOW, 500),)), NOW + GIVE_UP_S)
     assert last.status is DeliveryStatus.GIVEN_UP
 
@@ -60,7 +60,7 @@ def test_the_last_try_may_still_be_a_delivery() -> None:
     assert last.with_attempt_result(NOW + GIVE_UP_S + 1, 30, 500, None).status is DeliveryStatus.GIVEN_UP
 
 
-def test_pauses_double_up_to_four_hours_and_the_tries_end_after_a_day() -> None:
+def test_pauses_double_up_to_four_hours_and_the_attempts_end_after_a_day() -> None:
     hook, now, pauses = Webhook("https://example.com"), NOW, []
     for _ in range(100):
         hook = begun(hook, now).with_attempt_result(now, 30, 500, None)
@@ -76,7 +76,7 @@ def test_pauses_double_up_to_four_hours_and_the_tries_end_after_a_day() -> None:
 
 
 @pytest.mark.parametrize("attempts", [(), (Attempt(NOW, 500),)])
-def test_who_is_asked_for_a_try_and_does_none_for_a_day_is_asked_no_more(attempts: tuple[Attempt, ...]) -> None:
+def test_an_attempt_that_never_begins_is_requested_for_a_day_at_most(attempts: tuple[Attempt, ...]) -> None:
     hook = replace(Webhook("https://example.com"), attempts=attempts)
 
     assert hook.with_attempt_requested(NOW + GIVE_UP_S, NOW + GIVE_UP_S + 60, since=NOW).due_at == NOW + GIVE_UP_S + 60

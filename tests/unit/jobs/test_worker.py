@@ -1,4 +1,4 @@
-"""A worker's message: done once, however often it comes; what fails, what is left, what others have done."""
+"""The worker: a message is processed once, however often it is delivered; errors, time, crashes and uploads."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_last_of_a_jobs_messages_ends_it() -> None:
 
 
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 1, 0, 2, 0], [0, 0, 0, 1, 1, 1, 2, 2, 2]])
-def test_messages_may_come_in_any_order_and_again(order: list[int]) -> None:
+def test_messages_may_be_delivered_in_any_order_and_twice(order: list[int]) -> None:
     jobs = Jobs()
     job = jobs.submitted(10)
     messages = [jobs.take() for _ in range(3)]
@@ -56,7 +56,7 @@ def test_messages_may_come_in_any_order_and_again(order: list[int]) -> None:
     assert [part.span for part in jobs.store.list_parts("acme", job.id)] == job.chunks()
 
 
-def test_a_bad_sample_costs_the_others_nothing() -> None:
+def test_a_bad_sample_fails_no_other() -> None:
     jobs = Jobs()
     dataset = [{"type": "text", "value": value} for value in ("0", BAD, "2", "3", "4", BAD)]
     job = jobs.submitted(0, dataset=dataset, on_error="fail")
@@ -69,7 +69,7 @@ def test_a_bad_sample_costs_the_others_nothing() -> None:
     assert (answer.job.status, answer.job.progress.succeeded, answer.job.progress.failed) == (JobStatus.SUCCEEDED, 4, 2)
 
 
-def test_a_job_without_any_result_failed() -> None:
+def test_a_job_without_any_prediction_fails() -> None:
     jobs = Jobs()
     job = jobs.submitted(0, dataset=[{"type": "text", "value": BAD}] * 6)
     jobs.work()
@@ -78,7 +78,7 @@ def test_a_job_without_any_result_failed() -> None:
     assert predictions(jobs, job) == [None] * 6
 
 
-def test_a_label_that_cannot_be_read_fails_every_sample_and_is_not_tried_again() -> None:
+def test_a_label_that_cannot_be_read_fails_every_sample_and_is_not_retried() -> None:
     def run(command: ClassifyCommand, **_: Any) -> ChunkResult:
         raise UnreadableImage("labels.0.value: truncated")
 
@@ -113,7 +113,7 @@ def test_a_label_whose_host_does_not_answer_is_fetched_once_more(failures: int, 
     ("left", "said"),
     [(None, "have expired"), (b"", "another version"), (b"{}", "another version"), (b"no json", "another version")],
 )
-def test_samples_that_are_gone_or_unreadable_fail_and_are_not_tried_again(left: bytes | None, said: str) -> None:
+def test_samples_whose_input_is_missing_or_unreadable_fail_and_are_not_retried(left: bytes | None, said: str) -> None:
     jobs = Jobs()
     job = jobs.submitted(4)
     del jobs.objects.objects[job_input_key("acme", job.id)]
@@ -127,7 +127,7 @@ def test_samples_that_are_gone_or_unreadable_fail_and_are_not_tried_again(left: 
     assert said in answer.errors[0].message
 
 
-def test_a_worker_that_runs_out_of_time_saves_what_it_has_and_sends_on_the_rest() -> None:
+def test_a_worker_that_runs_out_of_time_stores_its_results_and_queues_the_rest() -> None:
     jobs = Jobs()
     job = jobs.submitted(4)
 
@@ -135,7 +135,7 @@ def test_a_worker_that_runs_out_of_time_saves_what_it_has_and_sends_on_the_rest(
 
     assert part.span == Span(0, 2)
     assert jobs.job(job).processed == 2
-    assert [(it.start, it.stop) for it in jobs.queue.sent] == [(2, 4)]
+    assert [(queued.start, queued.stop) for queued in jobs.queue.sent] == [(2, 4)]
     jobs.work(time_left_s=29)
     assert jobs.job(job).status is JobStatus.SUCCEEDED
     assert predictions(jobs, job) == EVEN_ODD[:4]
@@ -151,13 +151,13 @@ def test_a_group_is_begun_only_if_there_is_time_for_one_like_the_last() -> None:
     assert part.span == Span(0, 2)
 
 
-def test_asking_whether_a_job_is_wanted_costs_nothing_that_is_done() -> None:
+def test_a_busy_table_does_not_stop_a_worker_between_two_groups() -> None:
     jobs = Jobs()
     job = jobs.submitted(4)
-    real, asked = jobs.store.get, iter([False, True])
+    real, is_busy = jobs.store.get, iter([False, True])
 
     def get(tenant_id: str, job_id: str) -> Any:
-        if next(asked, False):
+        if next(is_busy, False):
             raise Overloaded("busy")
         return real(tenant_id, job_id)
 
@@ -167,7 +167,7 @@ def test_asking_whether_a_job_is_wanted_costs_nothing_that_is_done() -> None:
     assert jobs.job(job).succeeded == 4
 
 
-def test_a_worker_stops_once_its_job_is_canceled_and_writes_nothing() -> None:
+def test_a_worker_stops_once_its_job_is_canceled_and_stores_nothing() -> None:
     jobs = Jobs()
     begun: list[int] = []
 
@@ -186,7 +186,7 @@ def test_a_worker_stops_once_its_job_is_canceled_and_writes_nothing() -> None:
 
 
 def test_a_message_of_a_job_that_has_ended_is_dropped() -> None:
-    jobs = Jobs(run=lambda *_, **__: pytest.fail("nothing is to be classified"))
+    jobs = Jobs(run=lambda *_, **__: pytest.fail("nothing must be classified"))
     job = jobs.submitted(4)
     jobs.canceler.cancel(ACME, job.id)
 
@@ -194,7 +194,7 @@ def test_a_message_of_a_job_that_has_ended_is_dropped() -> None:
 
 
 def test_a_message_of_no_job_or_beyond_its_samples_is_dropped() -> None:
-    jobs = Jobs(run=lambda *_, **__: pytest.fail("nothing is to be classified"))
+    jobs = Jobs(run=lambda *_, **__: pytest.fail("nothing must be classified"))
     job = jobs.submitted(4)
 
     assert jobs.worker.process(message(), lambda: 100) == []
@@ -202,40 +202,40 @@ def test_a_message_of_no_job_or_beyond_its_samples_is_dropped() -> None:
     assert jobs.worker.process(message(job_id=job.id, tenant_id="zeta"), lambda: 100) == []
 
 
-def test_a_labels_host_is_not_asked_once_more_when_there_is_no_time() -> None:
-    asked: list[int] = []
+def test_a_label_is_not_fetched_once_more_when_there_is_no_time() -> None:
+    fetches: list[int] = []
 
     def run(command: ClassifyCommand, **_: Any) -> ChunkResult:
-        asked.append(1)
+        fetches.append(1)
         raise UnfetchableUrl("labels.0.value: no answer in time")
 
     jobs = Jobs(run=run)
     jobs.submitted(2)
     jobs.work(time_left_s=29)
 
-    assert asked == [1]
+    assert fetches == [1]
 
 
-def killer(place: int) -> Callable[..., ChunkResult]:
-    """A classifier that a sample ends, whatever is beside it."""
+def crashing_at(index: int) -> Callable[..., ChunkResult]:
+    """Make a classifier that the sample of this index crashes, whatever samples are beside it."""
 
     def run(command: ClassifyCommand, *, should_continue: Callable[[], bool]) -> ChunkResult:
-        if command.first_index <= place < command.first_index + len(command.request.dataset):
+        if command.first_index <= index < command.first_index + len(command.request.dataset):
             raise MemoryError
         return even_or_odd(command, should_continue=should_continue)
 
     return run
 
 
-def test_a_sample_that_ends_each_worker_does_not_cost_those_before_it() -> None:
-    jobs = Jobs(run=killer(70), rules=JobRules(text_chunk=128))
+def test_a_sample_that_crashes_each_worker_does_not_fail_those_before_it() -> None:
+    jobs = Jobs(run=crashing_at(70), rules=JobRules(text_chunk=128))
     job = jobs.submitted(128)
     chunk = jobs.take()
     done = []
 
-    for tries in (1, 2, 3):
+    for attempt in (1, 2, 3):
         with pytest.raises(MemoryError):
-            jobs.worker.process(chunk, lambda: 100, attempt=tries, is_last_attempt=tries == 3)
+            jobs.worker.process(chunk, lambda: 100, attempt=attempt, is_last_attempt=attempt == 3)
         done.append(jobs.job(job).processed)
     jobs.dead_letters.fail(chunk)
 
@@ -245,7 +245,7 @@ def test_a_sample_that_ends_each_worker_does_not_cost_those_before_it() -> None:
     assert jobs.redriver.redrive("acme", job.id).samples == list(range(70, 128))
 
 
-def test_a_message_that_comes_again_is_done_in_pieces() -> None:
+def test_a_redelivered_message_is_processed_in_pieces() -> None:
     jobs = Jobs(rules=JobRules(text_chunk=20))
     job = jobs.submitted(20)
 
@@ -255,13 +255,13 @@ def test_a_message_that_comes_again_is_done_in_pieces() -> None:
     parts = jobs.worker.process(jobs.take(), lambda: 100, attempt=2)
 
     assert [len(part.span) for part in parts] == [2] * 10
-    assert read == [job_input_key("acme", job.id)], "once for all pieces"
+    assert read == [job_input_key("acme", job.id)], "the input is read once for all pieces"
     assert jobs.job(job).status is JobStatus.SUCCEEDED
     assert predictions(jobs, job) == EVEN_ODD * 2
     assert jobs.queue.sent == []
 
 
-def test_a_message_that_comes_again_is_sent_on_when_time_is_up_between_two_pieces() -> None:
+def test_the_rest_of_a_redelivered_message_is_queued_when_time_is_up_between_two_pieces() -> None:
     jobs = Jobs(rules=JobRules(text_chunk=20))
     job = jobs.submitted(20)
     left = iter([100.0, 90.0, 29.0])
@@ -269,12 +269,12 @@ def test_a_message_that_comes_again_is_sent_on_when_time_is_up_between_two_piece
     parts = jobs.worker.process(jobs.take(), lambda: next(left), attempt=2)
 
     assert [part.span for part in parts] == [Span(0, 2), Span(2, 4)]
-    assert [(it.start, it.stop) for it in jobs.queue.sent] == [(4, 20)]
+    assert [(queued.start, queued.stop) for queued in jobs.queue.sent] == [(4, 20)]
     jobs.work()
     assert predictions(jobs, job) == EVEN_ODD * 2
 
 
-def test_a_sample_that_was_within_the_limits_when_it_came_is_not_held_to_others_now() -> None:
+def test_a_stored_sample_is_not_held_to_later_limits() -> None:
     jobs = Jobs()
     job = jobs.submitted(0, dataset=[{"type": "text", "value": " " * 7_999 + "0"}])
     key = job_input_key("acme", job.id)
@@ -284,7 +284,7 @@ def test_a_sample_that_was_within_the_limits_when_it_came_is_not_held_to_others_
     assert jobs.job(job).status is JobStatus.SUCCEEDED
 
 
-def test_a_grant_that_was_taken_back_holds_for_queued_jobs_too() -> None:
+def test_a_withdrawn_grant_is_withdrawn_from_queued_jobs() -> None:
     jobs = Jobs()
     granted: list[tuple[S3Grant, ...]] = []
 
@@ -303,24 +303,24 @@ def test_a_grant_that_was_taken_back_holds_for_queued_jobs_too() -> None:
     assert granted == [(grant,), ()]
 
 
-def test_a_part_that_a_newer_version_wrote_is_read() -> None:
+def test_a_part_that_a_newer_version_stored_is_read() -> None:
     jobs = Jobs()
     job = jobs.submitted(2)
     jobs.work()
     (part,) = jobs.store.list_parts("acme", job.id)
-    told = json.loads(gzip.decompress(part.data))
-    newer = told | {"news": 1, "result": told["result"] | {"news": 2}}
+    stored = json.loads(gzip.decompress(part.data))
+    newer = stored | {"news": 1, "result": stored["result"] | {"news": 2}}
     jobs.store.parts_by_job["acme", job.id] = {0: replace(part, data=gzip.compress(json.dumps(newer).encode()))}
 
     assert predictions(jobs, job) == EVEN_ODD[:2]
 
 
-def versions_asked(values: list[str], uploads: list[UploadedFile]) -> list[dict[str, str]]:
-    """What versions the workers on a job's chunks, of two images each, are told to read."""
-    asked: list[dict[str, str]] = []
+def find_requested_versions(values: list[str], uploads: list[UploadedFile]) -> list[dict[str, str]]:
+    """Submit a job of images, two per chunk, and return the versions that each chunk's command has."""
+    versions: list[dict[str, str]] = []
 
     def run(command: ClassifyCommand, **_: Any) -> ChunkResult:
-        asked.append(command.versions)
+        versions.append(command.versions)
         return ChunkResult(
             predictions=[["even"]] * len(command.request.dataset), input_tokens=1, output_tokens=1, inference_ms=1
         )
@@ -329,52 +329,56 @@ def versions_asked(values: list[str], uploads: list[UploadedFile]) -> list[dict[
     dataset = [{"type": "image", "value": value} for value in values]
     jobs.submitter.submit(request(0, dataset=dataset), tenant=ACME, log_id="l", uploads=uploads)
     jobs.work()
-    return asked
+    return versions
 
 
-def dropped(name: str, version_id: str | None, **more: Any) -> UploadedFile:
+def upload(name: str, version_id: str | None, **more: Any) -> UploadedFile:
     return UploadedFile(key=f"incoming/acme/pets/{name}", version_id=version_id, sequencer="1", size=1, **more)
 
 
 def test_each_image_of_a_chunk_is_read_in_the_version_that_was_uploaded() -> None:
     uploads = [
-        dropped("0.jpg", "v0"),
-        dropped("1.jpg", "v1"),
-        dropped("2.jpg", None),
-        dropped("3 ü.jpg", "v3"),
-        dropped("4", "v4"),
+        upload("0.jpg", "v0"),
+        upload("1.jpg", "v1"),
+        upload("2.jpg", None),
+        upload("3 ü.jpg", "v3"),
+        upload("4", "v4"),
     ]
-    values = [f"s3://uploads/{it.key}" for it in uploads]
+    values = [f"s3://uploads/{file.key}" for file in uploads]
 
-    assert versions_asked(values, uploads) == [{values[0]: "v0", values[1]: "v1"}, {values[3]: "v3"}, {values[4]: "v4"}]
+    assert find_requested_versions(values, uploads) == [
+        {values[0]: "v0", values[1]: "v1"},
+        {values[3]: "v3"},
+        {values[4]: "v4"},
+    ]
 
 
-def test_images_that_a_list_names_are_read_as_they_are_now() -> None:
+def test_images_that_a_jsonl_file_names_are_read_in_their_newest_version() -> None:
     values = [f"s3://uploads/incoming/acme/pets/{number}.jpg" for number in range(3)]
 
-    assert versions_asked(values, [dropped("a.jsonl", "v1", samples=3, is_lines=True)]) == [{}, {}]
+    assert find_requested_versions(values, [upload("a.jsonl", "v1", samples=3, is_lines=True)]) == [{}, {}]
 
 
-def test_images_of_no_file_have_no_version() -> None:
-    assert versions_asked(["s3://photos/acme/0.jpg"], []) == [{}]
+def test_images_of_a_request_have_no_version() -> None:
+    assert find_requested_versions(["s3://photos/acme/0.jpg"], []) == [{}]
 
 
-def test_on_its_last_try_a_message_no_longer_waits_for_what_s3_is_too_busy_to_give() -> None:
+def test_the_last_attempt_does_not_wait_for_an_image_that_s3_is_too_busy_to_give() -> None:
     jobs = Jobs()
     jobs.submitted(4)
-    asked: list[bool] = []
+    retries: list[bool] = []
 
     def run(command: ClassifyCommand, **more: Any) -> ChunkResult:
-        asked.append(command.will_be_retried)
+        retries.append(command.will_be_retried)
         if command.will_be_retried:
             raise Overloaded()
         return even_or_odd(command, **more)
 
     jobs.run = run
-    waiting = jobs.take()
+    chunk = jobs.take()
     with pytest.raises(Overloaded):
-        jobs.worker.process(waiting, lambda: 100)
-    (part,) = jobs.worker.process(waiting, lambda: 100, is_last_attempt=True)
+        jobs.worker.process(chunk, lambda: 100)
+    (part,) = jobs.worker.process(chunk, lambda: 100, is_last_attempt=True)
 
-    assert asked == [True, False]
+    assert retries == [True, False]
     assert part.succeeded == 4

@@ -1,4 +1,4 @@
-"""A job's end is told: one event, a webhook's first try, and again by the sweep if whoever told it was lost."""
+"""Publishing a job's end: one event, the first attempt of its webhook, and again after a crash."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def ended(jobs: Jobs, **more: object) -> Job:
     return jobs.job(job)
 
 
-def test_an_end_is_told_once_with_what_became_of_the_job() -> None:
+def test_an_end_is_published_once_with_the_counts_of_the_job() -> None:
     jobs = Jobs()
     job = ended(jobs)
 
@@ -45,21 +45,21 @@ def test_an_end_is_told_once_with_what_became_of_the_job() -> None:
     assert jobs.webhooks.sent == []
 
 
-@pytest.mark.parametrize("how", ["canceled", "failed"])
-def test_every_end_is_told(how: str) -> None:
+@pytest.mark.parametrize("status", ["canceled", "failed"])
+def test_every_end_is_published(status: str) -> None:
     jobs = Jobs()
     job = jobs.submitted(4)
-    if how == "canceled":
+    if status == "canceled":
         jobs.canceler.cancel(ACME, job.id)
     else:
         jobs.dead_letters.fail(jobs.take())
 
     jobs.notify()
 
-    assert [event.status for event in jobs.bus.events] == [how]
+    assert [event.status for event in jobs.bus.events] == [status]
 
 
-def test_a_record_that_comes_again_tells_nothing() -> None:
+def test_a_redelivered_record_publishes_nothing() -> None:
     jobs = Jobs()
     job = ended(jobs)
     jobs.notify()
@@ -68,7 +68,7 @@ def test_a_record_that_comes_again_tells_nothing() -> None:
     assert len(jobs.bus.events) == 1
 
 
-def test_what_has_not_ended_or_is_not_there_is_not_told() -> None:
+def test_a_job_that_has_not_ended_or_is_absent_is_not_published() -> None:
     jobs = Jobs()
     job = jobs.submitted(4)
 
@@ -77,7 +77,7 @@ def test_what_has_not_ended_or_is_not_there_is_not_told() -> None:
     assert jobs.bus.events == []
 
 
-def test_of_two_at_once_one_tells() -> None:
+def test_only_one_of_two_concurrent_notifiers_publishes() -> None:
     jobs = Jobs()
     job = ended(jobs)
     inside = Jobs(store=jobs.store, bus=jobs.bus, webhooks=jobs.webhooks)
@@ -92,7 +92,7 @@ def test_of_two_at_once_one_tells() -> None:
     assert len(jobs.bus.events) == 1
 
 
-def test_an_end_that_nobody_told_is_told_after_the_sweep() -> None:
+def test_an_end_whose_record_was_lost_is_published_after_the_sweep() -> None:
     jobs = Jobs()
     ended(jobs)
     jobs.store.stream.clear()  # the record was lost
@@ -107,7 +107,7 @@ def test_an_end_that_nobody_told_is_told_after_the_sweep() -> None:
     assert jobs.sweeper.sweep() == SweepSummary(due=0)
 
 
-def test_a_bus_that_is_busy_is_asked_again_by_the_sweep() -> None:
+def test_an_end_that_a_busy_bus_refused_is_published_after_the_sweep() -> None:
     jobs = Jobs()
     ended(jobs)
     jobs.bus.before = busy
@@ -115,7 +115,7 @@ def test_a_bus_that_is_busy_is_asked_again_by_the_sweep() -> None:
         jobs.notify()
     jobs.bus.before = lambda: None
     jobs.notify()
-    assert jobs.bus.events == [], "who took it up may still be at it"
+    assert jobs.bus.events == [], "the notifier that claimed the end may still publish it"
 
     jobs.now += LEASE_S
     jobs.sweeper.sweep()
@@ -124,17 +124,17 @@ def test_a_bus_that_is_busy_is_asked_again_by_the_sweep() -> None:
     assert len(jobs.bus.events) == 1
 
 
-def test_a_webhooks_first_try_is_asked_for() -> None:
+def test_the_first_attempt_of_a_webhook_is_requested() -> None:
     jobs = Jobs()
     job = ended(jobs, webhook_url=HOOK)
 
     jobs.notify()
 
-    assert [(it.job_id, it.attempt) for it in jobs.webhooks.sent] == [(job.id, 1)]
-    assert jobs.job(job).due_at == jobs.now + LEASE_S, "should the message be lost"
+    assert [(message.job_id, message.attempt) for message in jobs.webhooks.sent] == [(job.id, 1)]
+    assert jobs.job(job).due_at == jobs.now + LEASE_S, "in case the message is lost"
 
 
-def test_a_first_try_that_was_lost_is_asked_for_by_the_sweep() -> None:
+def test_a_first_attempt_whose_message_was_lost_is_requested_by_the_sweep() -> None:
     jobs = Jobs()
     ended(jobs, webhook_url=HOOK)
     jobs.webhooks.before = busy
@@ -144,15 +144,15 @@ def test_a_first_try_that_was_lost_is_asked_for_by_the_sweep() -> None:
     jobs.now += LEASE_S
     assert jobs.sweeper.sweep() == SweepSummary(due=1, webhooks=1)
 
-    assert [it.attempt for it in jobs.webhooks.sent] == [1]
+    assert [message.attempt for message in jobs.webhooks.sent] == [1]
     assert len(jobs.bus.events) == 1
 
 
-def test_a_bus_that_refuses_for_a_day_holds_up_no_webhook_and_is_asked_ever_less_often() -> None:
+def test_a_bus_that_refuses_for_a_day_delays_no_webhook_and_is_tried_after_growing_pauses() -> None:
     jobs = Jobs()
     job = ended(jobs, webhook_url=HOOK)
     jobs.bus.before = busy
-    started, asked = jobs.now, 0
+    started, redeliveries = jobs.now, 0
     while jobs.now < started + 24 * 3600:
         while jobs.store.stream:
             with suppress(Overloaded):
@@ -160,10 +160,10 @@ def test_a_bus_that_refuses_for_a_day_holds_up_no_webhook_and_is_asked_ever_less
         while jobs.webhooks.sent:
             jobs.deliverer.deliver(jobs.webhooks.sent.pop())
         jobs.now += 60
-        asked += jobs.sweeper.sweep().notified
+        redeliveries += jobs.sweeper.sweep().notified
 
     assert [url for url, _, _ in jobs.poster.posted] == [HOOK]
-    assert 20 < asked < 40
+    assert 20 < redeliveries < 40
     assert jobs.job(job).notification is not NotificationStatus.PUBLISHED
     jobs.bus.before = lambda: None
     jobs.now += MAX_BACKOFF_S
@@ -173,13 +173,13 @@ def test_a_bus_that_refuses_for_a_day_holds_up_no_webhook_and_is_asked_ever_less
     assert jobs.job(job).due_at is None
 
 
-def test_an_end_that_is_out_is_not_told_again_because_the_table_was_busy() -> None:
+def test_an_end_is_not_published_twice_because_the_table_was_busy() -> None:
     jobs = Jobs()
     job = ended(jobs)
-    tries = iter([None, busy, busy, busy])
+    failures = iter([None, busy, busy, busy])
 
     def busy_after_the_event() -> None:
-        if trouble := next(tries, None):
+        if trouble := next(failures, None):
             trouble()
 
     jobs.store.before = busy_after_the_event

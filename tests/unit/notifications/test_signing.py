@@ -23,7 +23,7 @@ def verified(secret: WebhookSecret, body: bytes, headers: dict[str, str]) -> boo
     return True
 
 
-def test_a_delivery_is_verified_by_the_standards_own_library() -> None:
+def test_the_library_of_the_standard_verifies_a_delivery() -> None:
     (secret,) = rotate_secrets((), time.time())
     headers = signature_headers(BODY, "job_1", [secret], time.time())
 

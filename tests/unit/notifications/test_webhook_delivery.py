@@ -1,4 +1,4 @@
-"""A webhook's tries: signed, made once each, logged in the job, repeated for a day, and ended by 2xx or 410."""
+"""Delivering to a webhook: attempts are signed, made once, recorded, and repeated for a day until 2xx or 410."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from pigeonhole.notifications.signing import signature_headers
 from support.job_fixtures import HOOK, SECRET, Jobs
 
 
-def told(*answers: int | Exception) -> tuple[Jobs, Job]:
-    """A job that has ended, whose webhook's first try was asked for."""
+def with_ended_job(*answers: int | Exception) -> tuple[Jobs, Job]:
+    """End a job and request the first attempt of its webhook."""
     jobs = Jobs()
     jobs.poster.answers = list(answers)
     job = jobs.submitted(4, webhook_url=HOOK)
@@ -34,23 +34,23 @@ def deliver(jobs: Jobs) -> None:
 
 
 def hook(jobs: Jobs, job: Job) -> Webhook:
-    found = jobs.job(job).webhook
-    assert found
-    return found
+    webhook = jobs.job(job).webhook
+    assert webhook
+    return webhook
 
 
-def pass_time_until_all_is_done(jobs: Jobs) -> None:
+def pass_time_until_nothing_is_due(jobs: Jobs) -> None:
     for _ in range(10_000):
         deliver(jobs)
         if all(job.due_at is None for job in jobs.store.jobs.values()):
             return
         jobs.now += 60
         jobs.sweeper.sweep()
-    raise AssertionError("the tries never end")
+    raise AssertionError("the attempts never end")
 
 
-def test_the_end_is_posted_signed_and_logged_in_the_job() -> None:
-    jobs, job = told(204)
+def test_the_end_is_posted_with_a_signature_and_the_attempt_is_recorded() -> None:
+    jobs, job = with_ended_job(204)
 
     deliver(jobs)
 
@@ -75,20 +75,22 @@ def test_the_end_is_posted_signed_and_logged_in_the_job() -> None:
     assert jobs.job(job).due_at is None
 
 
-def test_a_receiver_that_was_down_for_five_tries_is_told_at_the_sixth() -> None:
-    jobs, job = told(500, UnfetchableUrl("no connection"), 503, 404, ForbiddenUrl("not public"), 200)
+def test_a_receiver_that_was_down_for_five_attempts_is_notified_by_the_sixth() -> None:
+    jobs, job = with_ended_job(500, UnfetchableUrl("no connection"), 503, 404, ForbiddenUrl("not public"), 200)
 
-    pass_time_until_all_is_done(jobs)
+    pass_time_until_nothing_is_due(jobs)
 
     assert hook(jobs, job).status is DeliveryStatus.DELIVERED
-    assert [it.status for it in hook(jobs, job).attempts] == [500, None, 503, 404, None, 200]
-    assert [it.error for it in hook(jobs, job).attempts] == [None, "no connection", None, None, "not public", None]
-    assert len({headers["webhook-id"] for _, _, headers in jobs.poster.posted}) == 1, "the receiver can tell it is the same"
+    assert [attempt.status for attempt in hook(jobs, job).attempts] == [500, None, 503, 404, None, 200]
+    assert [attempt.error for attempt in hook(jobs, job).attempts] == [None, "no connection", None, None, "not public", None]
+    assert len({headers["webhook-id"] for _, _, headers in jobs.poster.posted}) == 1, (
+        "the receiver recognises the repeated notification"
+    )
     assert len(jobs.bus.events) == 1
 
 
-def test_a_job_whose_webhook_waits_says_when_it_is_tried_again() -> None:
-    jobs, job = told(500)
+def test_a_job_says_when_the_next_attempt_of_its_webhook_is_due() -> None:
+    jobs, job = with_ended_job(500)
 
     deliver(jobs)
 
@@ -97,28 +99,28 @@ def test_a_job_whose_webhook_waits_says_when_it_is_tried_again() -> None:
     assert (shown.status, shown.next_at) == ("pending", "1970-01-01T00:17:10Z")
 
 
-def test_gone_ends_the_tries() -> None:
-    jobs, job = told(500, 410)
+def test_gone_ends_the_attempts() -> None:
+    jobs, job = with_ended_job(500, 410)
 
-    pass_time_until_all_is_done(jobs)
+    pass_time_until_nothing_is_due(jobs)
 
     assert hook(jobs, job).status is DeliveryStatus.GONE
     assert len(jobs.poster.posted) == 2
 
 
-def test_who_is_down_for_a_day_is_given_up() -> None:
-    jobs, job = told(*[500] * 100)
+def test_a_receiver_that_is_down_for_a_day_is_given_up() -> None:
+    jobs, job = with_ended_job(*[500] * 100)
     started = jobs.now
 
-    pass_time_until_all_is_done(jobs)
+    pass_time_until_nothing_is_due(jobs)
 
     assert hook(jobs, job).status is DeliveryStatus.GIVEN_UP
     assert 10 < len(jobs.poster.posted) < 20
     assert GIVE_UP_S * 0.8 < jobs.now - started <= GIVE_UP_S + 120
 
 
-def test_a_message_that_comes_three_times_is_one_try() -> None:
-    jobs, job = told(500)
+def test_a_message_that_is_delivered_three_times_is_one_attempt() -> None:
+    jobs, job = with_ended_job(500)
     (message,) = jobs.webhooks.sent
 
     for _ in range(3):
@@ -127,12 +129,12 @@ def test_a_message_that_comes_three_times_is_one_try() -> None:
     assert len(jobs.poster.posted) == len(hook(jobs, job).attempts) == 1
 
 
-def test_a_try_whose_sender_was_lost_is_followed_by_another() -> None:
-    jobs, job = told()
+def test_an_attempt_whose_deliverer_crashed_is_followed_by_another() -> None:
+    jobs, job = with_ended_job()
     message = jobs.webhooks.sent.pop()
 
     def lost(*_: object) -> int:
-        raise RuntimeError("the process is gone")
+        raise RuntimeError("the process crashed")
 
     real, jobs.poster.post = jobs.poster.post, lost
     with pytest.raises(RuntimeError):
@@ -142,12 +144,12 @@ def test_a_try_whose_sender_was_lost_is_followed_by_another() -> None:
     assert jobs.sweeper.sweep() == SweepSummary(due=1, webhooks=1)
     deliver(jobs)
 
-    assert [(it.status, it.error) for it in hook(jobs, job).attempts] == [(None, None), (200, None)]
+    assert [(attempt.status, attempt.error) for attempt in hook(jobs, job).attempts] == [(None, None), (200, None)]
     assert hook(jobs, job).status is DeliveryStatus.DELIVERED
 
 
-def test_a_try_that_ends_after_another_began_changes_nothing() -> None:
-    jobs, job = told()
+def test_an_attempt_that_ends_after_another_began_changes_nothing() -> None:
+    jobs, job = with_ended_job()
     first = jobs.webhooks.sent.pop()
     real = jobs.poster.post
 
@@ -162,39 +164,39 @@ def test_a_try_that_ends_after_another_began_changes_nothing() -> None:
     jobs.deliverer.deliver(first)
 
     assert hook(jobs, job).status is DeliveryStatus.DELIVERED
-    assert [it.status for it in hook(jobs, job).attempts] == [None, 200]
+    assert [attempt.status for attempt in hook(jobs, job).attempts] == [None, 200]
 
 
-def test_what_the_sweep_asked_for_and_nobody_did_is_asked_for_again_ever_less_often_for_a_day() -> None:
-    jobs, job = told()
+def test_a_requested_attempt_that_never_begins_is_requested_again_after_growing_pauses_for_a_day() -> None:
+    jobs, job = with_ended_job()
     jobs.webhooks.sent.clear()
-    started, asked = jobs.now, 0
+    started, requests = jobs.now, 0
     while jobs.job(job).due_at is not None:
         jobs.now += 60
-        asked += jobs.sweeper.sweep().webhooks
+        requests += jobs.sweeper.sweep().webhooks
 
-    assert 20 < asked < 40
-    assert {it.attempt for it in jobs.webhooks.sent} == {1}
+    assert 20 < requests < 40
+    assert {message.attempt for message in jobs.webhooks.sent} == {1}
     assert GIVE_UP_S < jobs.now - started < GIVE_UP_S + 2 * MAX_BACKOFF_S
     assert hook(jobs, job).status is DeliveryStatus.GIVEN_UP
 
 
-def test_a_message_of_a_try_that_was_asked_for_twice_is_one_try() -> None:
-    jobs, _ = told()
+def test_an_attempt_that_was_requested_twice_is_made_once() -> None:
+    jobs, _ = with_ended_job()
     jobs.now += LEASE_S
     assert jobs.sweeper.sweep() == SweepSummary(due=1, webhooks=1)
-    assert [it.attempt for it in jobs.webhooks.sent] == [1, 1]
+    assert [message.attempt for message in jobs.webhooks.sent] == [1, 1]
 
     deliver(jobs)
 
     assert len(jobs.poster.posted) == 1
 
 
-def test_a_post_that_kills_its_sender_each_time_is_made_a_few_times_a_day() -> None:
-    jobs, job = told()
+def test_a_post_that_crashes_each_deliverer_is_made_a_few_times_a_day() -> None:
+    jobs, job = with_ended_job()
 
     def dies(*_: object) -> int:
-        raise RuntimeError("the process is gone")
+        raise RuntimeError("the process crashed")
 
     jobs.poster.post = dies
     started = jobs.now
@@ -210,8 +212,8 @@ def test_a_post_that_kills_its_sender_each_time_is_made_a_few_times_a_day() -> N
     assert jobs.now - started < GIVE_UP_S + 120
 
 
-def test_secrets_that_cannot_be_read_cost_no_try() -> None:
-    jobs, job = told()
+def test_secrets_that_cannot_be_read_cost_no_attempt() -> None:
+    jobs, job = with_ended_job()
     (message,) = jobs.webhooks.sent
     real = jobs.secrets.get_secrets
 
@@ -226,8 +228,8 @@ def test_secrets_that_cannot_be_read_cost_no_try() -> None:
     assert hook(jobs, job).attempts == ()
 
 
-def test_a_try_is_signed_with_each_secret_that_signs_and_no_other() -> None:
-    jobs, _ = told(204)
+def test_an_attempt_is_signed_with_each_valid_secret_and_no_other() -> None:
+    jobs, _ = with_ended_job(204)
     old = replace(SECRET, value="whsec_" + base64.b64encode(b"1" * 32).decode(), ends_at=int(jobs.now) + 1)
     gone = replace(SECRET, value="whsec_" + base64.b64encode(b"2" * 32).decode(), ends_at=int(jobs.now))
     jobs.secrets.stored["acme"] = (SECRET, old, gone)
@@ -239,8 +241,8 @@ def test_a_try_is_signed_with_each_secret_that_signs_and_no_other() -> None:
     assert headers["webhook-signature"] == wanted["webhook-signature"]
 
 
-def test_a_try_that_is_under_way_is_not_followed_by_another_for_a_while() -> None:
-    jobs, job = told()
+def test_the_next_attempt_is_due_after_the_lease_of_one_under_way() -> None:
+    jobs, job = with_ended_job()
     due: list[float | None] = []
 
     def post(*_: object) -> int:
@@ -253,8 +255,8 @@ def test_a_try_that_is_under_way_is_not_followed_by_another_for_a_while() -> Non
     assert due == [jobs.now + LEASE_S]
 
 
-def test_a_try_that_another_begins_while_the_sweep_is_at_it_is_not_asked_for() -> None:
-    jobs, job = told(500)
+def test_an_attempt_that_begins_during_the_sweep_is_not_requested() -> None:
+    jobs, job = with_ended_job(500)
     deliver(jobs)
     jobs.now += LEASE_S
     waiting = iter([True])
@@ -270,8 +272,8 @@ def test_a_try_that_another_begins_while_the_sweep_is_at_it_is_not_asked_for() -
     assert jobs.webhooks.sent == []
 
 
-def test_nothing_is_posted_unsigned() -> None:
-    jobs, job = told()
+def test_nothing_is_posted_without_a_signature() -> None:
+    jobs, job = with_ended_job()
     jobs.secrets.stored.clear()
 
     deliver(jobs)
@@ -296,8 +298,8 @@ def test_a_job_without_a_webhook_is_left_alone() -> None:
     assert jobs.deliverer.deliver(WebhookMessage(tenant_id="acme", job_id=job.id, attempt=1)) is None
 
 
-def test_a_table_that_is_busy_before_the_try_leaves_it_to_be_made() -> None:
-    jobs, job = told()
+def test_an_attempt_that_a_busy_table_prevented_can_still_be_made() -> None:
+    jobs, job = with_ended_job()
     (message,) = jobs.webhooks.sent
 
     def busy() -> None:
