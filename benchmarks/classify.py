@@ -237,7 +237,7 @@ def measure(config: CLIPConfig, *, cores: int, rounds: int, counts: Sequence[int
         counts: Numbers of photos per request, each measured separately.
     """
     torch.set_num_threads(cores)
-    with tempfile.TemporaryDirectory() as folder, checkpoint.quiet():
+    with tempfile.TemporaryDirectory() as folder, checkpoint.quiet_transformers():
         source, artifact = Path(folder) / "clip", Path(folder) / "artifact"
         source.mkdir()
         write_random_clip(config, source)

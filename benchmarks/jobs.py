@@ -69,7 +69,7 @@ def prepare_clip_shape() -> Path:
     """Create the artifact of a model with ViT-B/32's shape and random weights, unless it exists, and return its folder."""
     folder = CACHE / "clip-b32-shape"
     with suppress(ModelUnavailable):
-        if artifact.read(folder).reading == source.READING:
+        if artifact.read_info(folder).reading == source.READING_VERSION:
             return folder
     # Imported here because the plain processes import this module without needing torch.
     from transformers import CLIPConfig
@@ -77,7 +77,7 @@ def prepare_clip_shape() -> Path:
     from classify import write_random_clip
     from pigeonhole.inference.encoders import checkpoint
 
-    with TemporaryDirectory() as model_folder, checkpoint.quiet():
+    with TemporaryDirectory() as model_folder, checkpoint.quiet_transformers():
         write_random_clip(CLIPConfig(), Path(model_folder))
         prepare(model_folder, folder)
     return folder

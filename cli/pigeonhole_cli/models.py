@@ -16,7 +16,7 @@ from rich.table import Table
 
 from pigeonhole.errors import SampleError
 from pigeonhole.inference.encoders import artifact, registry
-from pigeonhole.inference.encoders.artifact import Artifact, ModelUnavailable
+from pigeonhole.inference.encoders.artifact import ArtifactInfo, ModelUnavailable
 from pigeonhole.inference.encoders.prepare import prepare as prepare_model
 from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
 
@@ -181,13 +181,13 @@ def _statuses(cache: Path, *, check: bool) -> list[ModelStatus]:
             statuses.append(ModelStatus(name, preset.source, preset.licence, preset.good_for, str(folder), prepared=False))
             continue
         try:
-            statuses.append(_to_status(folder, artifact.read(folder, check_hashes=check)))
+            statuses.append(_to_status(folder, artifact.read_info(folder, check_hashes=check)))
         except ModelUnavailable as error:
             statuses.append(ModelStatus(name, "", "", "", str(folder), prepared=False, fault=str(error)))
     return statuses
 
 
-def _to_status(folder: Path, prepared: Artifact) -> ModelStatus:
+def _to_status(folder: Path, prepared: ArtifactInfo) -> ModelStatus:
     preset = registry.PRESETS.get(folder.name)
     calibration = registry.read_calibration(folder)
     return ModelStatus(

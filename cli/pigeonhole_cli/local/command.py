@@ -86,7 +86,7 @@ def model_folder(model: str, cache: Path) -> Path:
     """
     folder = cached_folder(model, cache)
     try:
-        artifact.read(folder)
+        artifact.read_info(folder)
     except artifact.ModelUnavailable as error:
         raise LocalError(str(error)) from None
     return folder

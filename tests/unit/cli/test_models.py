@@ -9,10 +9,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pigeonhole.inference.encoders import artifact, source
-from pigeonhole.inference.encoders.artifact import Artifact, FileFacts, ImageSpec, ModelFacts, ModelUnavailable, TextSpec
+from pigeonhole.inference.encoders.artifact import ArtifactInfo, FileFacts, ImageSpec, ModelFacts, ModelUnavailable, TextSpec
 from pigeonhole_cli.models import app
 
-FILES = sorted(artifact.ALWAYS)
+FILES = sorted(artifact.REQUIRED_FILES)
 
 
 def run(*arguments: str | Path) -> Result:
@@ -25,13 +25,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def write_artifact(folder: Path, model_id: str) -> Artifact:
+def write_artifact(folder: Path, model_id: str) -> ArtifactInfo:
     """Write an artifact folder whose files hold no model. The command doesn't open them."""
     folder.mkdir(parents=True)
     files: dict[str, FileFacts] = {}
     for name in FILES:
         (folder / name).write_bytes(b"x" * 1_000_000)
-        files[name] = artifact.facts_of(folder / name)
+        files[name] = FileFacts.from_file(folder / name)
     facts = ModelFacts(
         model_id=model_id,
         revision="0123456789abcdef",
@@ -45,16 +45,16 @@ def write_artifact(folder: Path, model_id: str) -> Artifact:
         image=ImageSpec(side=8, resize="squash", edge=8, resample="bicubic", mean=(0, 0, 0), std=(1, 1, 1)),
         image_patches=1,
     )
-    content = Artifact(
+    content = ArtifactInfo(
         kind="image-tower",
-        reading=source.READING,
+        reading=source.READING_VERSION,
         hub_revision="main",
         encoder=facts,
         sentence=facts,
         one_text_model=True,
         files=files,
     )
-    artifact.write(folder, content)
+    artifact.write_info(folder, content)
     return content
 
 

@@ -1,14 +1,17 @@
-"""Small random models of every kind, and the artifacts that are made of them, once per run."""
+"""Small random models of every kind, and the artifacts that are exported from them, once per run."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from PIL import Image
 
-from pigeonhole.inference.encoders import export, source
+from pigeonhole.inference.encoders import export, registry, source, torch_encoder
+from pigeonhole.inference.encoders.registry import LoadedModel
 from support import small_models
 
 MAKERS = {
@@ -35,14 +38,14 @@ def sentence_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def small_sentence(sentence_model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A small sentence encoder in place of all-MiniLM-L6-v2, whose export takes seconds."""
+    """Replace all-MiniLM-L6-v2, whose export takes seconds, by a small sentence encoder."""
     monkeypatch.setattr(source, "sentence_folder", lambda: sentence_model)
     return sentence_model
 
 
 @pytest.fixture(scope="session")
 def model_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A model's own folder, by kind."""
+    """Return the folder of each kind of model."""
     folders = {}
     for name, make in MAKERS.items():
         folders[name] = tmp_path_factory.mktemp(name)
@@ -54,18 +57,18 @@ def model_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def artifacts(
     model_folders: dict[str, Path], sentence_model: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
-    """The artifact folder of each, by kind."""
+    """Return the artifact folder of each kind of model."""
     root = tmp_path_factory.mktemp("artifacts")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(source, "sentence_folder", lambda: sentence_model)
         for name, folder in model_folders.items():
-            export.export(source.find(str(folder)), root / name)
+            export.export_model(source.find_model(str(folder)), root / name)
     return {name: root / name for name in model_folders}
 
 
 @pytest.fixture(scope="session")
 def photos() -> dict[str, Image.Image]:
-    """The real photos that the scikit-image and scikit-learn wheels carry, by name."""
+    """Return the photos of the scikit-image and scikit-learn wheels, by name."""
     import skimage
     import sklearn.datasets
 
@@ -78,3 +81,23 @@ def photos() -> dict[str, Image.Image]:
         with Image.open(path) as image:
             opened[path.stem] = image.convert("RGB")
     return opened
+
+
+@pytest.fixture(scope="session")
+def in_onnx(artifacts: dict[str, Path]) -> dict[str, LoadedModel]:
+    """Return each kind of model in ONNX Runtime."""
+    return {name: registry.load(folder, threads=1) for name, folder in artifacts.items()}
+
+
+@pytest.fixture(scope="session")
+def in_torch(model_folders: dict[str, Path], sentence_model: Path) -> dict[str, LoadedModel]:
+    """Return each kind of model in torch."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(source, "sentence_folder", lambda: sentence_model)
+        return {name: torch_encoder.load(str(folder)) for name, folder in model_folders.items()}
+
+
+@pytest.fixture(scope="session")
+def crops(photos: dict[str, Image.Image], in_torch: dict[str, LoadedModel]) -> dict[str, npt.NDArray[np.uint8]]:
+    """Return the photos as the input of each kind of model."""
+    return {name: np.stack([model.encoder.fit(photo) for photo in photos.values()]) for name, model in in_torch.items()}

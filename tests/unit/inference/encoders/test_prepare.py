@@ -1,4 +1,4 @@
-"""A model is prepared once, and again only when there is a reason."""
+"""A model is prepared once, and again only if the model, the artifact or the way to read models has changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pigeonhole.inference.encoders.artifact import ModelUnavailable
 from pigeonhole.inference.encoders.prepare import prepare
 from support import small_models
 
-pytestmark = pytest.mark.usefixtures("small_sentence")
+pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("small_sentence")]
 
 HUB_ID = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"
 
@@ -35,11 +35,11 @@ def prepared(model: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def from_hub(artifacts: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A model as if prepared from the hub, and no network."""
+    """Return an artifact as if made from the hub, and disable the network."""
     folder = small_models.copy_of(artifacts["clip"], tmp_path / "from-hub")
-    manifest = json.loads((folder / "artifact.json").read_text())
-    manifest["hub_revision"], manifest["encoder"]["model_id"] = "main", HUB_ID
-    (folder / "artifact.json").write_text(json.dumps(manifest))
+    content = json.loads((folder / "artifact.json").read_text())
+    content["hub_revision"], content["encoder"]["model_id"] = "main", HUB_ID
+    (folder / "artifact.json").write_text(json.dumps(content))
 
     def offline(*_: object) -> Path:
         raise ModelUnavailable("no network")
@@ -51,10 +51,10 @@ def from_hub(artifacts: dict[str, Path], tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_prepared_model_is_used_again(model: Path, prepared: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in prepared.iterdir()}
 
-    made, is_new = prepare(str(model), prepared)
+    artifact_info, is_new = prepare(str(model), prepared)
 
     assert not is_new
-    assert made == artifact.read(prepared)
+    assert artifact_info == artifact.read_info(prepared)
     assert {path: path.stat().st_mtime_ns for path in prepared.iterdir()} == before
 
 
@@ -64,91 +64,91 @@ def test_using_a_prepared_model_again_imports_no_torch(model: Path, prepared: Pa
         f"print(prepare({str(model)!r}, Path({str(prepared)!r}))[1], 'torch' in sys.modules)"
     )
 
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert ran.stdout.split() == ["False", "False"]
+    assert process.stdout.split() == ["False", "False"]
 
 
-def test_a_changed_model_is_prepared_anew(model: Path, prepared: Path) -> None:
+def test_a_changed_model_is_prepared_again(model: Path, prepared: Path) -> None:
     (model / "config.json").write_text((model / "config.json").read_text().replace("31.5", "32.5"))
 
-    made, is_new = prepare(str(model), prepared)
+    artifact_info, is_new = prepare(str(model), prepared)
 
     assert is_new
-    assert made.encoder.logit_scale == 32.5
-    assert registry.load(prepared).encoder.info.revision == source.find(str(model)).revision()
+    assert artifact_info.encoder.logit_scale == 32.5
+    assert registry.load(prepared).encoder.info.revision == source.find_model(str(model)).compute_revision()
 
 
 @pytest.mark.parametrize("name", ["artifact.json", "text.onnx", "tokenizer.json"])
-def test_a_broken_artifact_is_mended(name: str, model: Path, prepared: Path) -> None:
+def test_a_broken_artifact_is_made_again(name: str, model: Path, prepared: Path) -> None:
     content = (prepared / name).read_bytes()
     (prepared / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
 
     assert prepare(str(model), prepared)[1]
-    artifact.read(prepared, check_hashes=True)
+    artifact.read_info(prepared, check_hashes=True)
     assert not prepare(str(model), prepared)[1]
 
 
-def test_force_prepares_anew(model: Path, prepared: Path) -> None:
+def test_force_prepares_again(model: Path, prepared: Path) -> None:
     assert prepare(str(model), prepared, force=True)[1]
 
 
-def test_an_artifact_of_an_older_way_of_reading_is_made_anew(
+def test_an_artifact_of_another_reading_version_is_made_again(
     model: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(source, "READING", source.READING + 1)
+    monkeypatch.setattr(source, "READING_VERSION", source.READING_VERSION + 1)
 
     assert prepare(str(model), prepared)[1]
 
 
 @pytest.mark.parametrize("name", ["clip-b32", HUB_ID])
 def test_a_model_of_the_hub_needs_no_network_once_it_is_prepared(name: str, from_hub: Path) -> None:
-    made, is_new = prepare(name, from_hub)
+    artifact_info, is_new = prepare(name, from_hub)
 
     assert not is_new
-    assert made.encoder.model_id == HUB_ID
+    assert artifact_info.encoder.model_id == HUB_ID
 
 
 @pytest.mark.parametrize("name", ["siglip2-b16", "someone/another-clip"])
-def test_another_models_artifact_is_not_taken_for_it(name: str, from_hub: Path) -> None:
+def test_an_artifact_of_another_model_is_not_used(name: str, from_hub: Path) -> None:
     with pytest.raises(ModelUnavailable, match="no network"):
         prepare(name, from_hub)
 
 
-def test_force_asks_the_hub_again(from_hub: Path) -> None:
+def test_force_downloads_again(from_hub: Path) -> None:
     with pytest.raises(ModelUnavailable, match="no network"):
         prepare("clip-b32", from_hub, force=True)
 
     assert not prepare("clip-b32", from_hub)[1]  # and what was there is still good
 
 
-def test_a_calibration_made_later_reaches_a_prepared_model(model: Path, prepared: Path) -> None:
-    revision = artifact.read(prepared).encoder.revision
+def test_a_calibration_made_later_is_copied_to_a_prepared_model(model: Path, prepared: Path) -> None:
+    revision = artifact.read_info(prepared).encoder.revision
     (model / "calibration.json").write_text(json.dumps({"revision": revision, "threshold": 0.4}))
 
     assert not prepare(str(model), prepared)[1]
     assert registry.load(prepared).calibration == {"revision": revision, "threshold": 0.4}
 
 
-def test_a_calibration_of_the_users_own_stays(model: Path, prepared: Path) -> None:
-    revision = artifact.read(prepared).encoder.revision
-    own = {"revision": revision, "threshold": 0.7}
-    (prepared / "calibration.json").write_text(json.dumps(own))
+def test_a_calibration_made_by_the_user_stays(model: Path, prepared: Path) -> None:
+    revision = artifact.read_info(prepared).encoder.revision
+    calibration = {"revision": revision, "threshold": 0.7}
+    (prepared / "calibration.json").write_text(json.dumps(calibration))
     (model / "calibration.json").write_text(json.dumps({"revision": revision, "threshold": 0.4}))
 
     assert not prepare(str(model), prepared)[1]
-    assert registry.load(prepared).calibration == own
+    assert registry.load(prepared).calibration == calibration
 
 
-def test_two_that_prepare_at_once_do_the_work_once(model: Path, tmp_path: Path) -> None:
+def test_two_concurrent_calls_prepare_the_model_once(model: Path, tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
-        outcomes = list(pool.map(lambda _: prepare(str(model), tmp_path / "cache" / "model")[1], range(2)))
+        is_new = list(pool.map(lambda _: prepare(str(model), tmp_path / "cache" / "model")[1], range(2)))
 
-    assert sorted(outcomes) == [False, True]
+    assert sorted(is_new) == [False, True]
 
 
 @pytest.mark.parametrize("package", ["torch", "transformers", "onnx"])
-def test_a_missing_package_is_named_with_how_to_get_it(package: str, model: Path, tmp_path: Path) -> None:
+def test_a_missing_package_is_named_with_the_command_that_installs_it(package: str, model: Path, tmp_path: Path) -> None:
     code = f"""
         import sys
         sys.modules[{package!r}] = None
@@ -161,12 +161,12 @@ def test_a_missing_package_is_named_with_how_to_get_it(package: str, model: Path
             print(error)
     """
 
-    ran = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+    process = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
 
-    assert ran.stdout == f"preparing a model needs {package}: pip install -e '.[torch]'\n"
+    assert process.stdout == f"preparing a model needs {package}: pip install -e '.[torch]'\n"
 
 
-def test_a_killed_run_leaves_nothing_that_passes_for_an_artifact(model: Path, small_sentence: Path, tmp_path: Path) -> None:
+def test_a_killed_run_leaves_no_artifact(model: Path, small_sentence: Path, tmp_path: Path) -> None:
     out = tmp_path / "cache" / "model"
     code = f"""
         import os, signal
@@ -174,14 +174,14 @@ def test_a_killed_run_leaves_nothing_that_passes_for_an_artifact(model: Path, sm
         from pigeonhole.inference.encoders import export, source
         from pigeonhole.inference.encoders.prepare import prepare
         source.sentence_folder = lambda: Path({str(small_sentence)!r})
-        export._hold_to_torch = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        export._compare_with_torch = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
         prepare({str(model)!r}, Path({str(out)!r}))
     """
 
-    ran = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, check=False)
+    process = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, check=False)
 
-    assert ran.returncode == -9
+    assert process.returncode == -9
     assert not out.exists()
-    assert any(out.parent.iterdir())  # it was killed in the middle of it
+    assert any(out.parent.iterdir())  # The process was killed during the export.
     assert prepare(str(model), out)[1]
     assert [path.name for path in out.parent.iterdir()] == [out.name]

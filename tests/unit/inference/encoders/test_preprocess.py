@@ -1,4 +1,4 @@
-"""The resize and crop against each model family's own image processor, in grey levels."""
+"""Resize and crop differ from the image processor of each model family by at most one grey level."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import pytest
 from PIL import Image
 from transformers import AutoImageProcessor
 
-from pigeonhole.inference.encoders.preprocess import fit, spec_from
+from pigeonhole.inference.encoders.preprocess import fit, parse_image_spec
 from support import small_models
+
+pytestmark = pytest.mark.torch
 
 CLIP = {"kind": "CLIPImageProcessor", "size": {"shortest_edge": 224}, "crop_size": {"height": 224, "width": 224}}
 PROCESSORS: dict[str, dict[str, Any]] = {
@@ -25,7 +27,7 @@ PROCESSORS: dict[str, dict[str, Any]] = {
 }
 
 
-def processor_of(settings: dict[str, Any], folder: Path) -> Any:
+def create_processor(settings: dict[str, Any], folder: Path) -> Any:
     small_models.write_processor(folder, **settings)
     return AutoImageProcessor.from_pretrained(folder, backend="pil")
 
@@ -37,8 +39,8 @@ def reference_pixels(processor: Any, image: Image.Image) -> npt.NDArray[np.float
 
 @pytest.mark.parametrize("name", PROCESSORS)
 def test_photos_differ_by_at_most_one_grey_level_on_average(name: str, photos: dict[str, Image.Image], tmp_path: Path) -> None:
-    processor = processor_of(PROCESSORS[name], tmp_path)
-    spec = spec_from(processor.to_dict())
+    processor = create_processor(PROCESSORS[name], tmp_path)
+    spec = parse_image_spec(processor.to_dict())
 
     for photo in photos.values():
         difference = np.abs(fit(photo, spec) - reference_pixels(processor, photo))
@@ -47,23 +49,23 @@ def test_photos_differ_by_at_most_one_grey_level_on_average(name: str, photos: d
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 60), (60, 1), (30, 20), (20, 31), (223, 224), (225, 224), (4001, 63), (333, 777)])
 @pytest.mark.parametrize("name", ["clip", "clip with a margin", "siglip", "tiny"])
-def test_any_shape_is_cut_where_the_reference_cuts(name: str, size: tuple[int, int], tmp_path: Path) -> None:
-    processor = processor_of(PROCESSORS[name], tmp_path)
+def test_an_image_of_any_shape_is_cut_as_the_reference_does(name: str, size: tuple[int, int], tmp_path: Path) -> None:
+    processor = create_processor(PROCESSORS[name], tmp_path)
     width, height = size
     slope = np.linspace(0, 255, width)[None, :, None] / 2 + np.linspace(0, 255, height)[:, None, None] / 2
     image = Image.fromarray(np.repeat(slope, 3, axis=2).astype(np.uint8))
 
-    pixels = fit(image, spec_from(processor.to_dict()))
+    pixels = fit(image, parse_image_spec(processor.to_dict()))
 
     assert pixels.dtype == np.uint8
     assert np.abs(pixels - reference_pixels(processor, image)).mean() <= 1
 
 
-def test_rescaling_by_another_factor_is_folded_into_mean_and_std(tmp_path: Path) -> None:
-    processor = processor_of(PROCESSORS["siglip"], tmp_path)
+def test_another_rescale_factor_becomes_part_of_mean_and_std(tmp_path: Path) -> None:
+    processor = create_processor(PROCESSORS["siglip"], tmp_path)
     settings = {**processor.to_dict(), "rescale_factor": 1 / 127.5, "image_mean": [1.0] * 3, "image_std": [1.0] * 3}
 
-    spec = spec_from(settings)
+    spec = parse_image_spec(settings)
 
     assert spec.mean == pytest.approx((0.5,) * 3)
     assert spec.std == pytest.approx((0.5,) * 3)
@@ -80,8 +82,8 @@ def test_rescaling_by_another_factor_is_folded_into_mean_and_std(tmp_path: Path)
         ({"resample": 0}, "resamples"),
     ],
 )
-def test_a_processor_that_cannot_be_followed_is_refused(change: dict[str, Any], fault: str, tmp_path: Path) -> None:
-    settings = processor_of(PROCESSORS["siglip"], tmp_path).to_dict() | change
+def test_an_unsupported_processor_is_refused(change: dict[str, Any], fault: str, tmp_path: Path) -> None:
+    settings = create_processor(PROCESSORS["siglip"], tmp_path).to_dict() | change
 
     with pytest.raises(ValueError, match=fault):
-        spec_from(settings)
+        parse_image_spec(settings)

@@ -1,4 +1,4 @@
-"""Where a model comes from, and when its revision changes."""
+"""A model is found by preset, folder or hub id, and its revision changes with its embeddings."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from pigeonhole.inference.encoders import source
 from pigeonhole.inference.encoders.artifact import ModelUnavailable
 from support import small_models
 
+pytestmark = pytest.mark.torch
+
 
 def append(name: str) -> Callable[[Path], object]:
     return lambda folder: (folder / name).write_bytes((folder / name).read_bytes() + b" ")
@@ -26,27 +28,27 @@ def folder(model_folders: dict[str, Path], tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "preprocessor_config.json", "tokenizer.json"])
-def test_the_revision_changes_with_whatever_changes_an_embedding(name: str, folder: Path) -> None:
-    before = source.find(str(folder)).revision()
+def test_the_revision_changes_with_every_file_that_changes_an_embedding(name: str, folder: Path) -> None:
+    before = source.find_model(str(folder)).compute_revision()
     append(name)(folder)
 
-    assert source.find(str(folder)).revision() != before
+    assert source.find_model(str(folder)).compute_revision() != before
 
 
-def test_the_revision_is_of_the_content_alone(folder: Path, tmp_path: Path) -> None:
-    before = source.find(str(folder)).revision()
+def test_the_revision_depends_only_on_the_content(folder: Path, tmp_path: Path) -> None:
+    before = source.find_model(str(folder)).compute_revision()
     (folder / "README.md").write_text("# A model")
     (folder / "training.json").write_text("{}")
 
-    assert source.find(str(small_models.copy_of(folder, tmp_path / "renamed"))).revision() == before
+    assert source.find_model(str(small_models.copy_of(folder, tmp_path / "renamed"))).compute_revision() == before
     assert len(before) == 16
 
 
-def test_the_revision_changes_with_the_way_models_are_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = source.find(str(folder)).revision()
-    monkeypatch.setattr(source, "READING", source.READING + 1)
+def test_the_revision_changes_with_the_reading_version(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = source.find_model(str(folder)).compute_revision()
+    monkeypatch.setattr(source, "READING_VERSION", source.READING_VERSION + 1)
 
-    assert source.find(str(folder)).revision() != before
+    assert source.find_model(str(folder)).compute_revision() != before
 
 
 @pytest.mark.parametrize(
@@ -58,39 +60,39 @@ def test_the_revision_changes_with_the_way_models_are_read(folder: Path, monkeyp
         (None, "unknown"),
     ],
 )
-def test_a_folders_licence_is_what_its_model_card_declares(card: str | None, licence: str, folder: Path) -> None:
+def test_the_licence_of_a_folder_is_that_of_its_model_card(card: str | None, licence: str, folder: Path) -> None:
     if card is not None:
         (folder / "README.md").write_text(card)
 
-    assert source.find(str(folder)).licence == licence
+    assert source.find_model(str(folder)).licence == licence
 
 
-def test_safetensors_come_before_a_pickle(folder: Path) -> None:
+def test_safetensors_have_priority_over_a_pickle(folder: Path) -> None:
     (folder / "pytorch_model.bin").write_bytes(b"")
 
-    assert [path.name for path in source.find(str(folder)).weights()] == ["model.safetensors"]
+    assert [path.name for path in source.find_model(str(folder)).find_weights()] == ["model.safetensors"]
     (folder / "model.safetensors").unlink()
-    assert [path.name for path in source.find(str(folder)).weights()] == ["pytorch_model.bin"]
+    assert [path.name for path in source.find_model(str(folder)).find_weights()] == ["pytorch_model.bin"]
 
 
 @pytest.mark.parametrize("name", ["no-such-thing", "a/b/c", "", "../elsewhere"])
-def test_a_name_that_is_nothing_is_refused_with_what_there_is(name: str) -> None:
+def test_an_unknown_name_is_refused_with_the_presets(name: str) -> None:
     with pytest.raises(ModelUnavailable, match="no preset \\(tiny, clip-b32, siglip2-b16\\), no folder and no Hugging Face id"):
-        source.find(name)
+        source.find_model(name)
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailable, match=r"config\.json is missing"):
-        _ = source.find(str(tmp_path)).config
+        _ = source.find_model(str(tmp_path)).config
     with pytest.raises(ModelUnavailable, match="holds no weights"):
-        source.find(str(tmp_path)).weights()
+        source.find_model(str(tmp_path)).find_weights()
 
 
 def test_the_bundled_model_may_be_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(source, "repository_folder", lambda _: tmp_path / "models" / "tiny")
 
     with pytest.raises(ModelUnavailable, match="the bundled model isn't at"):
-        source.find("tiny")
+        source.find_model("tiny")
 
 
 def test_without_a_network_a_download_fails_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +102,7 @@ def test_without_a_network_a_download_fails_in_one_line(monkeypatch: pytest.Monk
     monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
 
     with pytest.raises(ModelUnavailable) as caught:
-        source.find("clip-b32")
+        source.find_model("clip-b32")
     message = str(caught.value)
     assert message.startswith("laion/CLIP-ViT-B-32-laion2B-s34B-b79K can't be downloaded from the Hugging Face hub")
     assert "give a local folder" in message
@@ -108,23 +110,23 @@ def test_without_a_network_a_download_fails_in_one_line(monkeypatch: pytest.Monk
 
 
 def test_a_pickle_is_downloaded_only_where_there_are_no_safetensors(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    asked = []
+    downloads = []
 
     def download(repository: str, *, revision: str, allow_patterns: list[str]) -> str:
-        asked.append((repository, revision, [pattern for pattern in allow_patterns if "model" in pattern]))
+        downloads.append((repository, revision, [pattern for pattern in allow_patterns if "model" in pattern]))
         return str(tmp_path)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    found = source.find("someone/some-clip")
+    model_source = source.find_model("someone/some-clip")
     (tmp_path / "model.safetensors").write_bytes(b"")
-    source.find("someone/some-clip")
+    source.find_model("someone/some-clip")
 
-    first, pickle, only = asked
+    first, pickle, only = downloads
     assert first == only
     assert first[:2] == ("someone/some-clip", "main")
     assert "pytorch_model*.bin" in pickle[2]
     assert "pytorch_model*.bin" not in first[2]
-    assert (found.model_id, found.hub_revision, found.folder) == ("someone/some-clip", "main", tmp_path)
+    assert (model_source.model_id, model_source.hub_revision, model_source.folder) == ("someone/some-clip", "main", tmp_path)
 
 
 def test_a_changed_sentence_encoder_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a model's files say of its texts, and what they forget."""
+"""The tokenizer of a model is read as the model was trained, even if its files state other settings."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from pigeonhole.inference.encoders.artifact import ModelUnavailable
 from pigeonhole.inference.encoders.tokens import TextTokens
 from support import small_models
 
+pytestmark = pytest.mark.torch
+
 SIGLIP_TEXT = SimpleNamespace(max_position_embeddings=64)
 
 
-def ids_of(tokens: TextTokens, text: str) -> list[int]:
+def to_ids(tokens: TextTokens, text: str) -> list[int]:
     ((_, ids, _),) = tokens.batches([text])
     return [int(value) for value in ids[0]]
 
@@ -27,28 +29,28 @@ def text_config(**changes: object) -> SimpleNamespace:
 
 
 @pytest.mark.parametrize("kind", ["siglip", "siglip2"])
-def test_siglip_texts_are_lower_case_end_and_fill_64(kind: str, model_folders: dict[str, Path]) -> None:
-    tokens = tokenizer_source.siglip(model_folders[kind], SIGLIP_TEXT)
+def test_siglip_texts_are_lower_case_with_an_end_token_and_padding_to_64(kind: str, model_folders: dict[str, Path]) -> None:
+    tokens = tokenizer_source.read_siglip_tokenizer(model_folders[kind], SIGLIP_TEXT)
 
-    ids = ids_of(tokens, "A Photo of a CAT")
+    ids = to_ids(tokens, "A Photo of a CAT")
 
-    assert ids == ids_of(tokens, "a photo of a cat")
+    assert ids == to_ids(tokens, "a photo of a cat")
     assert len(ids) == 64
     length, end, padding = tokens.count(["A Photo of a CAT"])[0], 1, {"siglip": 1, "siglip2": 0}[kind]
     assert ids[length - 1 :] == [end] + [padding] * (64 - length)
 
 
-def test_siglip2_texts_do_not_begin_with_gemmas_beginning(model_folders: dict[str, Path]) -> None:
-    tokens = tokenizer_source.siglip(model_folders["siglip2"], SIGLIP_TEXT)
+def test_siglip2_texts_have_no_start_token(model_folders: dict[str, Path]) -> None:
+    tokens = tokenizer_source.read_siglip_tokenizer(model_folders["siglip2"], SIGLIP_TEXT)
 
-    assert ids_of(tokens, "cat")[:2] == [tokens._tokenizer.token_to_id("cat"), 1]
+    assert to_ids(tokens, "cat")[:2] == [tokens._tokenizer.token_to_id("cat"), 1]
 
 
-def test_a_cut_siglip_text_still_ends(model_folders: dict[str, Path]) -> None:
+def test_a_cut_siglip_text_has_its_end_token(model_folders: dict[str, Path]) -> None:
     for kind in ("siglip", "siglip2"):
-        tokens = tokenizer_source.siglip(model_folders[kind], SIGLIP_TEXT)
+        tokens = tokenizer_source.read_siglip_tokenizer(model_folders[kind], SIGLIP_TEXT)
 
-        assert ids_of(tokens, "xyz " * 100)[-1] == 1
+        assert to_ids(tokens, "xyz " * 100)[-1] == 1
 
 
 def test_special_tokens_may_be_written_as_objects(model_folders: dict[str, Path], tmp_path: Path) -> None:
@@ -58,7 +60,7 @@ def test_special_tokens_may_be_written_as_objects(model_folders: dict[str, Path]
         settings[name] = {"content": settings[name], "lstrip": False, "__type": "AddedToken"}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
 
-    assert ids_of(tokenizer_source.siglip(folder, SIGLIP_TEXT), "cat")[1:3] == [1, 0]
+    assert to_ids(tokenizer_source.read_siglip_tokenizer(folder, SIGLIP_TEXT), "cat")[1:3] == [1, 0]
 
 
 def test_a_siglip_without_a_padding_token_is_refused(model_folders: dict[str, Path], tmp_path: Path) -> None:
@@ -66,7 +68,7 @@ def test_a_siglip_without_a_padding_token_is_refused(model_folders: dict[str, Pa
     (folder / "tokenizer_config.json").write_text('{"eos_token": "<eos>"}')
 
     with pytest.raises(ModelUnavailable, match="pad_token"):
-        tokenizer_source.siglip(folder, SIGLIP_TEXT)
+        tokenizer_source.read_siglip_tokenizer(folder, SIGLIP_TEXT)
 
 
 @pytest.mark.parametrize(
@@ -78,36 +80,36 @@ def test_a_siglip_without_a_padding_token_is_refused(model_folders: dict[str, Pa
     ],
 )
 def test_texts_are_cut_at_the_lowest_limit(config: SimpleNamespace, limit: int, model_folders: dict[str, Path]) -> None:
-    assert tokenizer_source.masked(model_folders["dual-encoder"], config).spec.max_tokens == limit
+    assert tokenizer_source.read_masked_tokenizer(model_folders["dual-encoder"], config).spec.max_tokens == limit
 
 
 @pytest.mark.parametrize(("end", "pooling"), [(2, "highest id"), (49_407, "eos")])
-def test_clips_old_and_new_way_to_find_the_end_is_recorded(end: int, pooling: str, model_folders: dict[str, Path]) -> None:
+def test_the_way_to_find_the_end_token_of_a_clip_is_recorded(end: int, pooling: str, model_folders: dict[str, Path]) -> None:
     config = text_config(model_type="clip_text_model", eos_token_id=end)
 
-    assert tokenizer_source.masked(model_folders["clip"], config).spec.pooling == pooling
+    assert tokenizer_source.read_masked_tokenizer(model_folders["clip"], config).spec.pooling == pooling
 
 
-def test_a_tokenizer_is_made_of_a_vocabulary_where_it_has_no_file_of_its_own(tmp_path: Path) -> None:
+def test_a_tokenizer_is_made_from_a_vocabulary_if_there_is_no_tokenizer_file(tmp_path: Path) -> None:
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "cat", "dog"]
     (tmp_path / "vocab.txt").write_text("\n".join(words))
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}')
 
-    assert ids_of(tokenizer_source.masked(tmp_path, text_config()), "Cat") == [2, 5, 3]
+    assert to_ids(tokenizer_source.read_masked_tokenizer(tmp_path, text_config()), "Cat") == [2, 5, 3]
 
 
 def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
 
     with pytest.raises(ModelUnavailable, match=r"has no tokenizer: neither tokenizer\.json nor"):
-        tokenizer_source.masked(tmp_path, text_config())
+        tokenizer_source.read_masked_tokenizer(tmp_path, text_config())
 
 
 def test_a_vocabulary_that_transformers_cannot_read_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "siglip"}')
     (tmp_path / "vocab.json").write_text("{}")
 
-    with pytest.raises(ModelUnavailable, match="no tokenizer can be made") as caught:
-        tokenizer_source.masked(tmp_path, text_config())
+    with pytest.raises(ModelUnavailable, match="gives no tokenizer") as caught:
+        tokenizer_source.read_masked_tokenizer(tmp_path, text_config())
     assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Texts to ids: cut at the limit, padded as the model was trained, counted before any cut."""
+"""Texts become ids, cut at the limit and padded as the model was trained. Tokens are counted before the cut."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from pigeonhole.inference.encoders.artifact import TextSpec
 from pigeonhole.inference.encoders.tokens import TextTokens
 from support import small_models
 
+pytestmark = pytest.mark.torch
+
 LONG = "a very " * 60 + "long text"
 SPEC = TextSpec(max_tokens=24, pad_to="longest", pad_id=0, pooling="mean")
 
@@ -27,11 +29,11 @@ def tokenizer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def words(tokenizer_file: Path) -> TextTokens:
-    return TextTokens.read(tokenizer_file, SPEC)
+    return TextTokens.from_file(tokenizer_file, SPEC)
 
 
 @pytest.mark.parametrize("text", ["", "cat", "a photo of a cat", LONG, LONG * 5])
-def test_tokens_are_counted_before_any_cut(text: str, words: TextTokens, tokenizer_file: Path) -> None:
+def test_tokens_are_counted_before_the_cut(text: str, words: TextTokens, tokenizer_file: Path) -> None:
     uncut = Tokenizer.from_file(str(tokenizer_file))
 
     assert words.count([text]) == [len(uncut.encode(text).ids)]
@@ -54,8 +56,8 @@ def test_texts_are_padded_to_the_longest_of_the_batch(words: TextTokens) -> None
     assert mask[1].tolist() == [1, 1, 1, 0, 0, 0, 0]
 
 
-def test_texts_are_always_padded_to_the_limit_where_the_model_reads_padding(tokenizer_file: Path) -> None:
-    padded = TextTokens.read(tokenizer_file, SPEC.model_copy(update={"pad_to": "max_tokens", "pad_id": 5}))
+def test_texts_are_padded_to_the_limit_if_the_model_reads_padding(tokenizer_file: Path) -> None:
+    padded = TextTokens.from_file(tokenizer_file, SPEC.model_copy(update={"pad_to": "max_tokens", "pad_id": 5}))
 
     ((_, ids, _),) = padded.batches(["cat"])
 
@@ -63,10 +65,10 @@ def test_texts_are_always_padded_to_the_limit_where_the_model_reads_padding(toke
     assert (ids[0, 3:] == 5).all()
 
 
-def test_rows_come_back_in_the_callers_order_however_they_were_batched(
+def test_embeddings_have_the_order_of_the_texts_whatever_the_batches(
     words: TextTokens, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tokens, "TOKENS_AT_ONCE", 20)
+    monkeypatch.setattr(tokens, "BATCH_TOKENS", 20)
     texts = ["cat", "a photo of the dog", "a", LONG, "", "the flower and the rocket"]
     sizes: list[tuple[int, ...]] = []
 
@@ -81,7 +83,7 @@ def test_rows_come_back_in_the_callers_order_however_they_were_batched(
     assert all(rows == 1 or rows * length <= 20 for rows, length in sizes)
 
 
-def test_threads_share_a_tokenizer(words: TextTokens) -> None:
+def test_concurrent_threads_share_a_tokenizer(words: TextTokens) -> None:
     texts = [LONG, "cat", "a photo of the dog"] * 20
 
     with ThreadPoolExecutor(4) as pool:

@@ -1,1 +1,1 @@
-"""Encoders: texts and images to unit embeddings."""
+"""Encoders: texts and images to unit embeddings, in torch or in ONNX Runtime."""

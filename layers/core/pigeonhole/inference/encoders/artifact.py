@@ -1,17 +1,17 @@
-"""An artifact folder: a model ready to run without torch, described by artifact.json.
+"""An artifact folder: a model that runs without torch, described by artifact.json.
 
-    artifact.json            what this module reads and writes
+    artifact.json            the ArtifactInfo, which this module reads and writes
     image.onnx               uint8 (n, side, side, 3) -> float32 (n, dim), unit rows
     text.onnx                token ids (n, length) and, where the model takes one, their mask -> float32 (n, dim), unit rows
     tokenizer.json           for text.onnx
     sentence.onnx            the sentence encoder, in the same form; absent where text.onnx is the same model
-    sentence_tokenizer.json  likewise
-    background_photos.npy    float32 (concepts, dim): what photos show, in the space of image.onnx and text.onnx
-    background_texts.npy     float32 (texts, dim): texts at large, in the sentence encoder's
+    sentence_tokenizer.json  for sentence.onnx; absent with it
+    background_photos.npy    (concepts, dim) float32: background concepts, in the space of image.onnx and text.onnx
+    background_texts.npy     (texts, dim) float32: generic texts, in the space of the sentence encoder
     calibration.json         optional, made for this revision
 
-Each file's size is checked whenever the folder is read, its SHA-256 when it is asked for: hashing 100 MB at every cold start
-would cost more than loading them.
+The size of each file is checked whenever the folder is read. The SHA-256 of each file is checked only on request, because
+hashing 100 MB at every cold start would take longer than loading them.
 """
 
 from __future__ import annotations
@@ -24,29 +24,38 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pigeonhole.inference.encoders.base import EncoderInfo
 
-MANIFEST, CALIBRATION = "artifact.json", "calibration.json"
+ARTIFACT_INFO, CALIBRATION = "artifact.json", "calibration.json"
 IMAGE, TEXT, TOKENIZER = "image.onnx", "text.onnx", "tokenizer.json"
 SENTENCE, SENTENCE_TOKENIZER = "sentence.onnx", "sentence_tokenizer.json"
 PHOTO_BACKGROUND, TEXT_BACKGROUND = "background_photos.npy", "background_texts.npy"
-ALWAYS = frozenset({IMAGE, TEXT, TOKENIZER, PHOTO_BACKGROUND, TEXT_BACKGROUND})
-FILES = frozenset({MANIFEST, CALIBRATION, *ALWAYS, SENTENCE, SENTENCE_TOKENIZER})
+REQUIRED_FILES = frozenset({IMAGE, TEXT, TOKENIZER, PHOTO_BACKGROUND, TEXT_BACKGROUND})
+FILES = frozenset({ARTIFACT_INFO, CALIBRATION, *REQUIRED_FILES, SENTENCE, SENTENCE_TOKENIZER})
 
 ModelKind = Literal["clip", "siglip", "dual-encoder", "image-tower"]
 
 
 class ModelUnavailable(Exception):
-    """A model can't be found, read or downloaded. For operators: the message names folders, so it never goes to a caller."""
+    """A model can't be found, read or downloaded.
+
+    The message names folders. It is for operators, and callers never get it.
+    """
 
 
-class _Part(BaseModel):
+class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ImageSpec(_Part):
-    """How a picture becomes the model's input.
+class ImageSpec(_Record):
+    """How an image becomes the model's input.
 
-    `resize`: "shortest_edge" scales the shorter side to `edge` pixels and cuts the centre square of `side`; "squash" scales
-    both sides to `side`, whatever the shape. `mean`, `std`: per channel, of values in 0..1.
+    Attributes:
+        side: The side in pixels of the model's square input.
+        resize: "shortest_edge" scales the shorter side to `edge` pixels and cuts out the centre square of `side` pixels.
+            "squash" scales both sides to `side` pixels, whatever the shape.
+        edge: The length in pixels of the shorter side after scaling.
+        resample: The filter of the scaling.
+        mean: The mean per channel, of values in 0..1.
+        std: The standard deviation per channel, of values in 0..1.
     """
 
     side: int
@@ -57,11 +66,15 @@ class ImageSpec(_Part):
     std: tuple[float, float, float]
 
 
-class TextSpec(_Part):
+class TextSpec(_Record):
     """How texts become the model's input.
 
-    `max_tokens`: special tokens included, the rest is cut. `pad_to`: "longest" of a batch, where a mask keeps padding from
-    counting, or always "max_tokens", for models that were trained to read it. `pooling`: where the embedding is taken from.
+    Attributes:
+        max_tokens: The token limit, special tokens included. Longer texts are cut.
+        pad_to: "longest" pads to the longest text of a batch, and a mask hides the padding. "max_tokens" always pads to the
+            limit, for models that were trained to read the padding.
+        pad_id: The id of the padding token.
+        pooling: The token whose state is the embedding, or how the states of all tokens are combined.
     """
 
     max_tokens: int
@@ -70,8 +83,22 @@ class TextSpec(_Part):
     pooling: Literal["eos", "highest id", "last", "mean", "model"]
 
 
-class ModelFacts(_Part):
-    """One encoder: what it is, how it reads, and how its cosines become logits (see EncoderInfo in ports.py)."""
+class ModelFacts(_Record):
+    """One encoder of an artifact. EncoderInfo in base.py explains the fields.
+
+    Attributes:
+        model_id: See EncoderInfo.
+        revision: See EncoderInfo.
+        licence: See EncoderInfo.
+        dim: See EncoderInfo.
+        logit_scale: See EncoderInfo.
+        logit_bias: See EncoderInfo.
+        activation: See EncoderInfo.
+        templates: See EncoderInfo.
+        text: How texts become the model's input.
+        image: How images become the model's input, None for a sentence encoder.
+        image_patches: See EncoderInfo.
+    """
 
     model_id: str
     revision: str
@@ -85,8 +112,8 @@ class ModelFacts(_Part):
     image: ImageSpec | None
     image_patches: int
 
-    def info(self, engine: str) -> EncoderInfo:
-        """Describe the encoder as it runs in `engine`."""
+    def to_info(self, engine: str) -> EncoderInfo:
+        """Describe the encoder as it runs in an engine."""
         return EncoderInfo(
             model_id=self.model_id,
             revision=self.revision,
@@ -103,15 +130,36 @@ class ModelFacts(_Part):
         )
 
 
-class FileFacts(_Part):
+class FileFacts(_Record):
+    """The size and the hash of a file.
+
+    Attributes:
+        bytes: The size.
+        sha256: The SHA-256 in hex digits.
+    """
+
     bytes: int
     sha256: str
 
+    @classmethod
+    def from_file(cls, path: Path) -> FileFacts:
+        """Measure a file."""
+        with path.open("rb") as file:
+            return cls(bytes=path.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
 
-class Artifact(_Part):
-    """artifact.json. `reading`: source.READING when it was made. `hub_revision`: what was asked of the hub, null for a folder.
 
-    `one_text_model`: text.onnx is the sentence encoder, too, so that it is stored and loaded once.
+class ArtifactInfo(_Record):
+    """The content of artifact.json.
+
+    Attributes:
+        schema_version: The version of this format.
+        kind: The kind of the model.
+        reading: source.READING_VERSION when the artifact was made.
+        hub_revision: The requested revision of the Hugging Face hub, null for a local folder.
+        encoder: The image-text encoder.
+        sentence: The sentence encoder.
+        one_text_model: Whether text.onnx is also the sentence encoder, so that it is stored and loaded once.
+        files: Size and hash of every other file of the folder except calibration.json.
     """
 
     schema_version: Literal[1] = 1
@@ -125,51 +173,53 @@ class Artifact(_Part):
 
     @property
     def sentence_files(self) -> tuple[str, str]:
-        """The sentence encoder's graph and tokenizer."""
+        """The names of the sentence encoder's graph and tokenizer."""
         return (TEXT, TOKENIZER) if self.one_text_model else (SENTENCE, SENTENCE_TOKENIZER)
 
 
-def facts_of(path: Path) -> FileFacts:
-    """Measure a file."""
-    with path.open("rb") as file:
-        return FileFacts(bytes=path.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
-
-
-def broken(folder: Path, fault: str) -> ModelUnavailable:
-    """Say what is wrong with an artifact folder, and how to mend it."""
+def broken_artifact(folder: Path, fault: str) -> ModelUnavailable:
+    """Return the error for a broken artifact folder, with the command that fixes the folder."""
     return ModelUnavailable(
-        f"{folder} is no complete model artifact: {fault}. `pigeonhole models prepare MODEL --out {folder}` mends it."
+        f"{folder} is no complete model artifact: {fault}. Run `pigeonhole models prepare MODEL --out {folder}` to fix it."
     )
 
 
-def read(folder: Path, *, check_hashes: bool = False) -> Artifact:
-    """Read artifact.json and check that its files are there, each of its size.
+def read_info(folder: Path, *, check_hashes: bool = False) -> ArtifactInfo:
+    """Read artifact.json, and check that its files exist and have their sizes.
 
-    `check_hashes`: also that each has its SHA-256.
-    Raises ModelUnavailable.
+    Args:
+        folder: The artifact folder.
+        check_hashes: Also check the SHA-256 of each file.
+
+    Raises:
+        ModelUnavailable: The folder is missing, incomplete or broken.
     """
-    manifest = folder / MANIFEST
-    if not manifest.is_file():
-        raise broken(folder, f"{MANIFEST} is missing" if folder.is_dir() else "there is no such folder")
+    path = folder / ARTIFACT_INFO
+    if not path.is_file():
+        raise broken_artifact(folder, f"{ARTIFACT_INFO} is missing" if folder.is_dir() else "there is no such folder")
     try:
-        artifact = Artifact.model_validate_json(manifest.read_bytes())
+        artifact_info = ArtifactInfo.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise broken(folder, f"{MANIFEST}: {where + ': ' if where else ''}{first['msg']}") from None
-    if artifact.files.keys() != {*ALWAYS, *artifact.sentence_files}:
-        raise broken(folder, f"{MANIFEST} lists other files than an artifact has")
-    for name, facts in artifact.files.items():
-        path = folder / name
-        if not path.is_file():
-            raise broken(folder, f"{name} is missing")
-        if path.stat().st_size != facts.bytes:
-            raise broken(folder, f"{name} has {path.stat().st_size} bytes instead of {facts.bytes}")
-        if check_hashes and facts_of(path).sha256 != facts.sha256:
-            raise broken(folder, f"{name} was changed since it was made")
-    return artifact
+        field = ".".join(str(part) for part in first["loc"])
+        raise broken_artifact(folder, f"{ARTIFACT_INFO}: {field + ': ' if field else ''}{first['msg']}") from None
+    if artifact_info.files.keys() != {*REQUIRED_FILES, *artifact_info.sentence_files}:
+        raise broken_artifact(folder, f"{ARTIFACT_INFO} lists other files than an artifact has")
+    for name, facts in artifact_info.files.items():
+        _check_file(folder, name, facts, check_hashes)
+    return artifact_info
 
 
-def write(folder: Path, artifact: Artifact) -> None:
+def _check_file(folder: Path, name: str, facts: FileFacts, check_hash: bool) -> None:
+    path = folder / name
+    if not path.is_file():
+        raise broken_artifact(folder, f"{name} is missing")
+    if path.stat().st_size != facts.bytes:
+        raise broken_artifact(folder, f"{name} has {path.stat().st_size} bytes instead of {facts.bytes}")
+    if check_hash and FileFacts.from_file(path).sha256 != facts.sha256:
+        raise broken_artifact(folder, f"{name} was changed since it was made")
+
+
+def write_info(folder: Path, artifact_info: ArtifactInfo) -> None:
     """Write artifact.json."""
-    (folder / MANIFEST).write_text(artifact.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    (folder / ARTIFACT_INFO).write_text(artifact_info.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What an encoder is: the port between the classifier and the model engines."""
+"""The port between the classifier and the model engines."""
 
 from __future__ import annotations
 
@@ -19,10 +19,19 @@ if TYPE_CHECKING:  # functions/api has neither numpy nor Pillow
 class EncoderInfo:
     """What scoring and bookkeeping need to know of an encoder.
 
-    `revision`: changes whenever an embedding would. `logit_scale`, `logit_bias`: log-odds = scale * cosine + bias, as the
-    model was trained (bias 0 where it has none). `activation`: how the model turns logits into probabilities.
-    `max_text_tokens`: longer texts are cut. `image_side`: pixels of the square input; `image_patches`: counted per image.
-    `templates`: the model's own prompts for image classes, each with `{}` once.
+    Attributes:
+        model_id: A preset, a folder's name or a Hugging Face id.
+        revision: A hash that changes whenever an embedding would change.
+        licence: The licence of the model, as its model card names it.
+        engine: The library that runs the model.
+        dim: The length of an embedding.
+        logit_scale: The scale of the model's training: log-odds = logit_scale * cosine + logit_bias.
+        logit_bias: The bias of the model's training, 0 if it has none.
+        activation: How the model turns logits into probabilities.
+        max_text_tokens: The token limit. Longer texts are cut.
+        image_side: The side in pixels of the square input, 0 for a sentence encoder.
+        image_patches: The number of patches that an image counts as.
+        templates: The model's own prompt templates for images, each with `{}` once.
     """
 
     model_id: str
@@ -40,33 +49,49 @@ class EncoderInfo:
 
 
 class Encoder(Protocol):
-    """Texts and, where there is an image tower, images to unit embeddings of one space. Safe to call from several threads."""
+    """Turns texts and, if it has an image tower, images into unit embeddings of one space. Thread-safe."""
 
     @property
     def info(self) -> EncoderInfo: ...
 
     def encode_text(self, texts: Sequence[str]) -> Embeddings:
-        """(n,) texts -> float32 (n, dim), unit rows. Texts beyond `max_text_tokens` are cut. n may be 0."""
+        """Encode texts.
+
+        Args:
+            texts: (n,) texts, n >= 0. Texts beyond `max_text_tokens` are cut.
+
+        Returns:
+            Unit embeddings, (n, dim) float32.
+        """
         ...
 
     def fit(self, image: Image.Image) -> Pixels:
-        """One RGB image of any size -> uint8 (side, side, 3): the model's own resize and crop."""
+        """Resize and crop an RGB image of any size as the model needs it, to (side, side, 3) uint8."""
         ...
 
     def encode_image(self, pixels: Pixels) -> Embeddings:
-        """uint8 (n, side, side, 3) from `fit` -> float32 (n, dim), unit rows. A row's result doesn't depend on the others."""
+        """Encode images. The embedding of an image doesn't depend on the others.
+
+        Args:
+            pixels: Images from `fit`, (n, side, side, 3) uint8, n >= 0.
+
+        Returns:
+            Unit embeddings, (n, dim) float32.
+        """
         ...
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text as the model would read it, special tokens included, before any cut."""
+        """Count the tokens of each text as the model would read it, with special tokens, before it is cut."""
         ...
 
 
 @dataclass(frozen=True)
 class BackgroundEmbeddings:
-    """Generic concepts against which labels are weighed (backgrounds.py), embedded once for a model.
+    """The background concepts of labels/background_concepts.py, embedded for a model.
 
-    `photos`: what photos show, in the space of the image-text encoder; `texts`: texts at large, in the sentence encoder's.
+    Attributes:
+        photos: Concepts that photos show, in the space of the image-text encoder, (concepts, dim) float32.
+        texts: Generic texts, in the space of the sentence encoder, (texts, dim) float32.
     """
 
     photos: Embeddings

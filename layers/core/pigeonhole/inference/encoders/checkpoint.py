@@ -1,4 +1,4 @@
-"""A model opened in torch: its two towers, its tokenizer, and what its weights and settings say of it."""
+"""Open a model in torch: its two towers, its tokenizer, and the facts that its weights and settings state."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from pigeonhole.inference.encoders.graphs import (
     ProjectedVision,
     TextGraph,
 )
-from pigeonhole.inference.encoders.source import Source
+from pigeonhole.inference.encoders.source import ModelSource
 from pigeonhole.inference.encoders.tokens import TextTokens
 
 IMAGE_TOWER = "pigeonhole-image-tower"
-# The prompts that each family is used with. CLIP's are the seven that do slightly better than all eighty of Radford et al. 2021
-# (their Prompt_Engineering_for_ImageNet.ipynb); the others are those of the SigLIP model cards and of training/text_targets.py.
+# The templates of each model family. CLIP's seven do slightly better than all eighty of Radford et al. 2021 (their
+# Prompt_Engineering_for_ImageNet.ipynb). The others are from the SigLIP model cards and from training/text_targets.py.
 CLIP_TEMPLATES = (
     "itap of a {}.",
     "a bad photo of the {}.",
@@ -41,15 +41,23 @@ CLIP_TEMPLATES = (
 )
 SIGLIP_TEMPLATES = ("this is a photo of {}.",)
 TOWER_TEMPLATES = ("{}", "a photo of a {}", "a picture of the {}")
-# sentence-transformers' MultipleNegativesRankingLoss, with which all-MiniLM-L6-v2 was trained.
+# The scale of sentence-transformers' MultipleNegativesRankingLoss, which trained all-MiniLM-L6-v2.
 SENTENCE_SCALE = 20.0
-# Convolutional towers see the picture as a grid of squares of so many pixels.
+# The side in pixels of the squares into which convolutional towers divide an image.
 CONVOLUTION_STRIDE = 32
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """An opened model. A sentence encoder has no image tower."""
+    """An opened model.
+
+    Attributes:
+        kind: The kind of the model.
+        facts: What artifact.json says of the encoder.
+        tokens: The tokenizer.
+        text: The text tower.
+        image: The image tower, None for a sentence encoder.
+    """
 
     kind: ModelKind
     facts: ModelFacts
@@ -58,15 +66,19 @@ class Checkpoint:
     image: ImageGraph | None
 
 
-def open_sentence(attention: str | None = None) -> Checkpoint:
-    """Open the sentence encoder, all-MiniLM-L6-v2. `attention`: transformers' implementation, None for its default.
+def open_sentence_encoder(attention: str | None = None) -> Checkpoint:
+    """Open the sentence encoder, all-MiniLM-L6-v2.
 
-    Raises ModelUnavailable.
+    Args:
+        attention: The attention implementation of transformers, None for its default.
+
+    Raises:
+        ModelUnavailable: The sentence encoder is missing or changed.
     """
     folder = source.sentence_folder()
-    with quiet():
+    with quiet_transformers():
         model = AutoModel.from_pretrained(folder, dtype=torch.float32, attn_implementation=attention, local_files_only=True)
-    tokens = tokenizer_source.sentence(folder)
+    tokens = tokenizer_source.read_sentence_tokenizer(folder)
     text = MeanText(model).eval()
     facts = ModelFacts(
         model_id=source.SENTENCE_ID,
@@ -84,46 +96,59 @@ def open_sentence(attention: str | None = None) -> Checkpoint:
     return Checkpoint("image-tower", facts, tokens, text, None)
 
 
-def open_model(found: Source, sentence: Checkpoint, attention: str | None = None) -> Checkpoint:
-    """Open an image-text model; the bundled kind shares the text side of `sentence`.
+def open_model(model_source: ModelSource, sentence: Checkpoint, attention: str | None = None) -> Checkpoint:
+    """Open an image-text model.
 
-    Raises ModelUnavailable for a model of another kind.
+    Args:
+        model_source: The model's files.
+        sentence: The sentence encoder. The bundled kind of model shares its text tower.
+        attention: The attention implementation of transformers, None for its default.
+
+    Raises:
+        ModelUnavailable: The model is broken, or of another kind.
     """
-    config = found.config
-    found.weights()
+    config = model_source.config
+    model_source.find_weights()
     if config.get("model_type") == IMAGE_TOWER:
-        return _open_tower(found, config, sentence)
-    return _open_transformers(found, config, attention)
+        return _open_tower(model_source, config, sentence)
+    return _open_transformers(model_source, config, attention)
 
 
-def _open_transformers(found: Source, config: dict[str, Any], attention: str | None) -> Checkpoint:
+def _open_transformers(model_source: ModelSource, config: dict[str, Any], attention: str | None) -> Checkpoint:
     model_type = str(config.get("model_type"))
     if model_type == "siglip2":
-        raise ModelUnavailable(f"{found.model_id} reads pictures of any shape (NaFlex): take a SigLIP 2 of a fixed resolution")
-    with quiet():
+        raise ModelUnavailable(
+            f"{model_source.model_id} reads images of any shape (NaFlex), which isn't supported: "
+            "use a SigLIP 2 model of a fixed resolution"
+        )
+    with quiet_transformers():
         try:
             model = AutoModel.from_pretrained(
-                found.folder, dtype=torch.float32, attn_implementation=attention, local_files_only=True
+                model_source.folder, dtype=torch.float32, attn_implementation=attention, local_files_only=True
             )
         except (OSError, ValueError, KeyError) as error:
-            raise ModelUnavailable(f"{found.model_id} can't be opened: {str(error).splitlines()[0]}") from None
+            raise ModelUnavailable(f"{model_source.model_id} can't be opened: {str(error).splitlines()[0]}") from None
     if not all(hasattr(model, name) for name in ("get_text_features", "get_image_features", "logit_scale")):
-        raise ModelUnavailable(f"{found.model_id} is a {model_type}, not a CLIP, SigLIP or vision-text dual encoder")
+        raise ModelUnavailable(f"{model_source.model_id} is a {model_type}, not a CLIP, SigLIP or vision-text dual encoder")
     model.eval()
-    spec = _image_spec(found)
+    spec = _image_spec(model_source)
     kind: ModelKind
     text: TextGraph
     if model_type == "siglip":
-        kind, text, tokens = "siglip", PaddedText(model), tokenizer_source.siglip(found.folder, model.config.text_config)
+        kind, text, tokens = (
+            "siglip",
+            PaddedText(model),
+            tokenizer_source.read_siglip_tokenizer(model_source.folder, model.config.text_config),
+        )
     else:
         kind = "dual-encoder" if model_type == "vision-text-dual-encoder" else "clip"
         text = MaskedText(model)
-        tokens = tokenizer_source.masked(found.folder, model.config.text_config)
+        tokens = tokenizer_source.read_masked_tokenizer(model_source.folder, model.config.text_config)
     patch = getattr(model.config.vision_config, "patch_size", CONVOLUTION_STRIDE)
     facts = ModelFacts(
-        model_id=found.model_id,
-        revision=found.revision(),
-        licence=found.licence,
+        model_id=model_source.model_id,
+        revision=model_source.compute_revision(),
+        licence=model_source.licence,
         dim=_dim(text.eval(), tokens),
         logit_scale=float(model.logit_scale.detach().exp()),
         logit_bias=float(model.logit_bias.detach()) if hasattr(model, "logit_bias") else 0.0,
@@ -136,26 +161,26 @@ def _open_transformers(found: Source, config: dict[str, Any], attention: str | N
     return Checkpoint(kind, facts, tokens, text, ImageGraph(ImageFeatures(model), spec).eval())
 
 
-def _open_tower(found: Source, config: dict[str, Any], sentence: Checkpoint) -> Checkpoint:
-    """Open the bundled kind: an image tower that was trained into the sentence encoder's space (training/train.py)."""
-    spec = _image_spec(found)
-    with quiet():
+def _open_tower(model_source: ModelSource, config: dict[str, Any], sentence: Checkpoint) -> Checkpoint:
+    """Open a model of the bundled kind: an image tower trained into the sentence encoder's space (training/train.py)."""
+    spec = _image_spec(model_source)
+    with quiet_transformers():
         vision_config = AutoConfig.for_model(**config["vision_config"])
         vision = AutoModel.from_config(vision_config)  # type: ignore[no-untyped-call]
-    weights = {name: value.float() for path in found.weights() for name, value in load_file(path).items()}
+    weights = {name: value.float() for path in model_source.find_weights() for name, value in load_file(path).items()}
     dim, width = weights["projection.weight"].shape
     reads_at, mirrored = int(config.get("reads_at", spec.side)), bool(config.get("mirrored", False))
     anchors, sharpness = len(weights.get("anchors", ())), float(config.get("anchors_sharpness", 1.0))
     tower = ProjectedVision(vision, width, dim, reads_at, mirrored=mirrored, anchors=anchors, sharpness=sharpness)
     missing, unexpected = tower.load_state_dict(weights, strict=False)
-    # How many batches a batch norm has seen is only of use in training, and not stored.
+    # The number of batches that a batch norm has seen is used only in training, and isn't stored.
     if unexpected or any("num_batches_tracked" not in name for name in missing) or dim != sentence.facts.dim:
-        raise ModelUnavailable(f"{found.folder}: its weights don't fit its config.json")
+        raise ModelUnavailable(f"{model_source.folder}: its weights don't fit its config.json")
     facts = sentence.facts.model_copy(
         update={
-            "model_id": found.model_id,
-            "revision": found.revision(),
-            "licence": found.licence,
+            "model_id": model_source.model_id,
+            "revision": model_source.compute_revision(),
+            "licence": model_source.licence,
             "logit_scale": float(config["logit_scale"]),
             "templates": TOWER_TEMPLATES,
             "image": spec,
@@ -165,17 +190,17 @@ def _open_tower(found: Source, config: dict[str, Any], sentence: Checkpoint) -> 
     return Checkpoint("image-tower", facts, sentence.tokens, sentence.text, ImageGraph(tower, spec).eval())
 
 
-def _image_spec(found: Source) -> ImageSpec:
+def _image_spec(model_source: ModelSource) -> ImageSpec:
     try:
-        with quiet():
-            processor = AutoImageProcessor.from_pretrained(found.folder, backend="pil", local_files_only=True)  # type: ignore[no-untyped-call]
-        return preprocess.spec_from(processor.to_dict())
+        with quiet_transformers():
+            processor = AutoImageProcessor.from_pretrained(model_source.folder, backend="pil", local_files_only=True)  # type: ignore[no-untyped-call]
+        return preprocess.parse_image_spec(processor.to_dict())
     except (KeyError, OSError, ValueError) as error:
-        raise ModelUnavailable(f"{found.model_id} can't be prepared: {error}") from None
+        raise ModelUnavailable(f"{model_source.model_id} can't be prepared: {error}") from None
 
 
 def _dim(text: TextGraph, tokens: TextTokens) -> int:
-    """Length of an embedding, by making one."""
+    """Return the length of an embedding, by encoding a text."""
     _, ids, mask = next(tokens.batches(["a"]))
     inputs = (torch.from_numpy(ids), torch.from_numpy(mask))
     with torch.inference_mode():
@@ -183,8 +208,8 @@ def _dim(text: TextGraph, tokens: TextTokens) -> int:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Keep transformers' remarks and progress bars out of the caller's terminal; errors are raised all the same."""
+def quiet_transformers() -> Iterator[None]:
+    """Suppress the messages and progress bars of transformers. Errors are still raised."""
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]

@@ -1,7 +1,7 @@
-"""torch to ONNX: make an artifact folder of a model, whole or not at all.
+"""Export a model from torch to ONNX, as an artifact folder.
 
-The files are made in a folder beside the target and renamed into place, so that a killed run leaves nothing half done. Every
-graph is held to torch, on inputs of other shapes than it was traced with, before it counts.
+The files are made in a folder beside the target, which is then renamed. So a killed run leaves no incomplete artifact. Every
+graph is compared with torch before the rename, on inputs of other shapes than those of the trace.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import onnx  # noqa: F401 - torch.onnx.export needs it, and says so only when its work is done
+import onnx  # noqa: F401 - torch.onnx.export needs it, and would fail without it only at its end
 import torch
 
 from pigeonhole.inference.encoders import artifact, background_files, checkpoint, registry, source, torch_encoder
@@ -24,20 +24,21 @@ from pigeonhole.inference.encoders.artifact import (
     SENTENCE_TOKENIZER,
     TEXT,
     TOKENIZER,
-    Artifact,
+    ArtifactInfo,
+    FileFacts,
     ModelUnavailable,
 )
 from pigeonhole.inference.encoders.base import Encoder
 from pigeonhole.inference.encoders.checkpoint import Checkpoint
 from pigeonhole.inference.encoders.graphs import ImageGraph, PaddedText, TextGraph
-from pigeonhole.inference.encoders.source import Source
+from pigeonhole.inference.encoders.source import ModelSource
 from pigeonhole.inference.encoders.tokens import TextTokens
 
 OPSET = 18
-# transformers' fused attention is exported as the same operations with more detours; this one is the plainest graph.
+# The fused attention of transformers is exported as the same operations with extra steps. This one gives the simplest graph.
 ATTENTION = "eager"
-LEAST_COSINE = 0.9999
-PARTIAL = ".partial"
+MIN_COSINE = 0.9999
+PARTIAL = ".partial"  # ending of a folder that isn't complete
 TRACED_TEXTS = ("a cat", "a photo of two dogs on a sofa")
 CHECKED_TEXTS = (
     "red",
@@ -46,37 +47,43 @@ CHECKED_TEXTS = (
 )
 
 
-def export(found: Source, out: Path) -> Artifact:
-    """Make the artifact folder `out` of a model; what was there before stays until the new one is whole. One run at a time.
+def export_model(model_source: ModelSource, out: Path) -> ArtifactInfo:
+    """Make the artifact folder of a model. Only one process at a time may export to a folder.
 
-    Raises ModelUnavailable.
+    Args:
+        model_source: The model's files.
+        out: The artifact folder. An existing one stays until the new one is complete.
+
+    Raises:
+        ModelUnavailable: The model can't be opened, or its ONNX graphs differ from torch.
     """
-    with _replaced(out) as folder:
-        sentence = checkpoint.open_sentence(ATTENTION)
-        model = checkpoint.open_model(found, sentence, ATTENTION)
+    with _replace_folder(out) as folder:
+        sentence = checkpoint.open_sentence_encoder(ATTENTION)
+        model = checkpoint.open_model(model_source, sentence, ATTENTION)
         if model.image is None or model.facts.image is None:
-            raise ModelUnavailable(f"{found.model_id} has no image tower")
+            raise ModelUnavailable(f"{model_source.model_id} has no image tower")
         _export_image(model.image, model.facts.image.side, folder / IMAGE)
         _export_text(model.text, model.tokens, folder / TEXT)
         model.tokens.save(folder / TOKENIZER)
-        background_files.write(folder, background_files.embed(torch_encoder.encoder(model), torch_encoder.encoder(sentence)))
+        background = background_files.embed(torch_encoder.to_encoder(model), torch_encoder.to_encoder(sentence))
+        background_files.write(folder, background)
         one_text_model = model.text is sentence.text
         if not one_text_model:
             _export_text(sentence.text, sentence.tokens, folder / SENTENCE)
             sentence.tokens.save(folder / SENTENCE_TOKENIZER)
-        made = Artifact(
+        artifact_info = ArtifactInfo(
             kind=model.kind,
-            reading=source.READING,
-            hub_revision=found.hub_revision,
+            reading=source.READING_VERSION,
+            hub_revision=model_source.hub_revision,
             encoder=model.facts,
             sentence=sentence.facts,
             one_text_model=one_text_model,
-            files={path.name: artifact.facts_of(path) for path in sorted(folder.iterdir())},
+            files={path.name: FileFacts.from_file(path) for path in sorted(folder.iterdir())},
         )
-        artifact.write(folder, made)
-        registry.copy_calibration(found.calibrations, folder, model.facts.revision)
-        _hold_to_torch(folder, (model, sentence))
-    return made
+        artifact.write_info(folder, artifact_info)
+        registry.copy_calibration(model_source.calibration_folders, folder, model.facts.revision)
+        _compare_with_torch(folder, (model, sentence))
+    return artifact_info
 
 
 def _export_image(graph: ImageGraph, side: int, path: Path) -> None:
@@ -94,9 +101,9 @@ def _export_text(graph: TextGraph, tokens: TextTokens, path: Path) -> None:
 
 def _trace(graph: torch.nn.Module, inputs: dict[str, torch.Tensor], axes: dict[str, dict[int, str]], path: Path) -> None:
     with warnings.catch_warnings(), torch.inference_mode():
-        # The tracing exporter is the old one, and says so; the new one takes 30 times as long for a larger graph.
+        # The tracing exporter is deprecated. The new exporter takes 30 times as long and gives a larger graph.
         warnings.filterwarnings("ignore", category=DeprecationWarning)
-        # transformers asks of shapes and masks what tracing can't follow; `_hold_to_torch` shows that nothing went wrong.
+        # transformers checks shapes and masks in ways that tracing can't follow. `_compare_with_torch` detects any harm.
         warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]
         warnings.filterwarnings("ignore", message="Exporting aten::index operator", category=UserWarning)
         torch.onnx.export(
@@ -111,45 +118,46 @@ def _trace(graph: torch.nn.Module, inputs: dict[str, torch.Tensor], axes: dict[s
         )
 
 
-def _hold_to_torch(folder: Path, opened: Sequence[Checkpoint]) -> None:
-    """Compare the artifact with the modules that it was made of.
+def _compare_with_torch(folder: Path, opened: Sequence[Checkpoint]) -> None:
+    """Compare an artifact with the torch modules that it was exported from.
 
-    Raises ModelUnavailable if they differ.
+    Raises:
+        ModelUnavailable: They differ.
     """
     loaded = registry.load(folder)
-    for made, origin in zip((loaded.encoder, loaded.sentence), opened, strict=True):
-        reference = torch_encoder.encoder(origin)
-        _compare(made.encode_text(CHECKED_TEXTS), reference.encode_text(CHECKED_TEXTS), made)
-        if origin.image is not None:
-            side = made.info.image_side
+    for exported, original in zip((loaded.encoder, loaded.sentence), opened, strict=True):
+        reference = torch_encoder.to_encoder(original)
+        _compare(exported.encode_text(CHECKED_TEXTS), reference.encode_text(CHECKED_TEXTS), exported)
+        if original.image is not None:
+            side = exported.info.image_side
             pixels = np.random.default_rng(0).integers(0, 256, (3, side, side, 3), dtype=np.uint8)
-            _compare(made.encode_image(pixels), reference.encode_image(pixels), made)
+            _compare(exported.encode_image(pixels), reference.encode_image(pixels), exported)
 
 
-def _compare(made: np.ndarray, reference: np.ndarray, encoder: Encoder) -> None:
-    worst = float((made * reference).sum(axis=1).min())
-    if not worst >= LEAST_COSINE:
-        raise ModelUnavailable(f"{encoder.info.model_id} doesn't survive the export: cosine {worst:.5f} to its original")
+def _compare(exported: np.ndarray, reference: np.ndarray, encoder: Encoder) -> None:
+    worst = float((exported * reference).sum(axis=1).min())
+    if not worst >= MIN_COSINE:
+        raise ModelUnavailable(f"{encoder.info.model_id} can't be exported: its cosine with the original is {worst:.5f}")
 
 
 @contextmanager
-def _replaced(out: Path) -> Iterator[Path]:
-    """Give an empty folder to fill; at the end it takes the place of `out`, at an error it goes."""
+def _replace_folder(out: Path) -> Iterator[Path]:
+    """Provide an empty folder, which replaces `out` at the end and is deleted after an error."""
     if out.exists() and not (out.is_dir() and {path.name for path in out.iterdir()} <= artifact.FILES):
         raise ModelUnavailable(f"{out} exists and is no model artifact: give another folder")
-    _clear_partial(out)  # of a run that was killed
+    _delete_partial(out)  # of a run that was killed
     partial = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.", suffix=PARTIAL))
     try:
-        partial.chmod(0o755)  # an image's user is another than its builder
+        partial.chmod(0o755)  # The user of an image isn't the user who built it.
         yield partial
         if out.exists():
             out.rename(partial.with_name(f"{partial.stem}.old{PARTIAL}"))
         partial.rename(out)
     finally:
-        _clear_partial(out)
+        _delete_partial(out)
 
 
-def _clear_partial(out: Path) -> None:
+def _delete_partial(out: Path) -> None:
     for path in out.parent.iterdir():
         if path.name.startswith(f".{out.name}.") and path.name.endswith(PARTIAL):
             shutil.rmtree(path)

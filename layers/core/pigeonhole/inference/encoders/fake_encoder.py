@@ -1,7 +1,7 @@
-"""A deterministic encoder for tests: no weights, no files, and answers that a reader can predict.
+"""A deterministic encoder for tests, without weights or files. Its embeddings are predictable.
 
-Texts are bags of hashed words, so texts that share words are similar. A picture is the word for its mean colour, so a red
-picture is similar to "red". Not a model: nothing but tests should be wired to it.
+A text is a bag of hashed words, so texts that share words are similar. An image is the word for its mean colour, so a red image
+is similar to "red". Only tests use this encoder.
 """
 
 from __future__ import annotations
@@ -32,7 +32,13 @@ COLOURS = {
 
 @dataclass(frozen=True)
 class FakeEncoder:
-    """See the module. `dim`: length of an embedding; `model_id` and `max_text_tokens` (words) are free to choose."""
+    """An Encoder for tests.
+
+    Attributes:
+        dim: The length of an embedding.
+        model_id: The name of the model.
+        max_text_tokens: The token limit, in words.
+    """
 
     dim: int = 64
     model_id: str = "fake"
@@ -40,6 +46,7 @@ class FakeEncoder:
 
     @cached_property
     def info(self) -> EncoderInfo:
+        """What scoring and bookkeeping need to know."""
         return EncoderInfo(
             model_id=self.model_id,
             revision=f"fake-{self.dim}",
@@ -56,15 +63,19 @@ class FakeEncoder:
         )
 
     def encode_text(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Encode texts, as Encoder says."""
         return self._rows([self._bag(_words(text)[: self.max_text_tokens]) for text in texts])
 
     def fit(self, image: Image.Image) -> npt.NDArray[np.uint8]:
+        """Resize an image, as Encoder says."""
         return np.asarray(image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX), dtype=np.uint8)
 
     def encode_image(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Encode images, as Encoder says."""
         return self._rows([self._bag([_nearest_colour(picture)]) + 0.05 * self._word(_digest(picture)) for picture in pixels])
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Count words, as Encoder says."""
         return [len(_words(text)) for text in texts]
 
     def _rows(self, vectors: list[npt.NDArray[np.float64]]) -> npt.NDArray[np.float32]:

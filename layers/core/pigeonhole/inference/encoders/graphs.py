@@ -1,4 +1,4 @@
-"""The towers as torch modules, from raw input to unit embeddings: what the torch engine runs and what gets exported."""
+"""The towers as torch modules, from raw input to unit embeddings. The torch engine runs them, and they are exported to ONNX."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pigeonhole.inference.encoders.artifact import ImageSpec
 
 
 class ImageGraph(torch.nn.Module):
-    """uint8 (n, side, side, 3) -> float32 (n, dim), unit rows. Rescaling and normalising happen inside."""
+    """Encodes images, (n, side, side, 3) uint8 -> unit embeddings, (n, dim) float32. It also rescales and normalises pixels."""
 
     scale: torch.Tensor
     shift: torch.Tensor
@@ -30,7 +30,7 @@ class ImageGraph(torch.nn.Module):
 
 
 class ImageFeatures(torch.nn.Module):
-    """A transformers image-text model's image side."""
+    """The image side of an image-text model of transformers."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -42,12 +42,7 @@ class ImageFeatures(torch.nn.Module):
 
 
 class ProjectedVision(torch.nn.Module):
-    """The bundled model's image side (training/tower.py's ImageTower): a transformers vision model and a projection.
-
-    `reads_at`: the side in pixels to which pictures are enlarged first; `mirrored`: whether a picture's embedding is the mean
-    of its own and its mirror image's, which costs twice the time; `anchors`: how many texts its embedding is then drawn
-    towards, by a softmax over `sharpness` times the cosines with them.
-    """
+    """The image side of the bundled model (training/tower.py's ImageTower): a vision model of transformers and a projection."""
 
     anchors: torch.Tensor | None
     anchors_shift: torch.Tensor
@@ -55,6 +50,17 @@ class ProjectedVision(torch.nn.Module):
     def __init__(
         self, vision: Any, width: int, dim: int, reads_at: int, *, mirrored: bool, anchors: int = 0, sharpness: float = 1.0
     ) -> None:
+        """Create a tower with empty weights.
+
+        Args:
+            vision: The vision model of transformers.
+            width: The length of its features.
+            dim: The length of an embedding.
+            reads_at: The side in pixels to which images are enlarged first.
+            mirrored: Whether the embedding is the mean of those of the image and its mirror image, which takes twice the time.
+            anchors: The number of texts towards which an embedding is moved.
+            sharpness: The factor of the cosines with these texts in a softmax.
+        """
         super().__init__()
         self.reads_at, self.mirrored, self.sharpness = reads_at, mirrored, sharpness
         self.vision = vision
@@ -68,10 +74,10 @@ class ProjectedVision(torch.nn.Module):
         features = self._features(values)
         if self.mirrored:
             features = normalize(features, dim=-1) + normalize(self._features(values.flip(-1)), dim=-1)
-        return features if self.anchors is None else self._drawn(normalize(features, dim=-1), self.anchors)
+        return features if self.anchors is None else self._move_to_anchors(normalize(features, dim=-1), self.anchors)
 
-    def _drawn(self, vectors: torch.Tensor, anchors: torch.Tensor) -> torch.Tensor:
-        """Draw unit embeddings towards the texts of what they look like: training/anchors.py has the formula and its source."""
+    def _move_to_anchors(self, vectors: torch.Tensor, anchors: torch.Tensor) -> torch.Tensor:
+        """Move unit embeddings towards the texts that they resemble. training/anchors.py has the formula and its source."""
         shares = (self.sharpness * vectors @ anchors.T).softmax(dim=-1)
         return vectors + normalize(shares @ anchors, dim=-1) - self.anchors_shift
 
@@ -81,7 +87,10 @@ class ProjectedVision(torch.nn.Module):
 
 
 class MaskedText(torch.nn.Module):
-    """A transformers image-text model's text side: ids and mask, int64 (n, length) each -> float32 (n, dim), unit rows."""
+    """The text side of an image-text model of transformers.
+
+    It encodes token ids and mask, (n, length) int64 each -> unit embeddings, (n, dim) float32.
+    """
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -92,7 +101,10 @@ class MaskedText(torch.nn.Module):
 
 
 class PaddedText(torch.nn.Module):
-    """The text side of SigLIP, which was trained to read its padding: ids, int64 (n, length) -> float32 (n, dim), unit rows."""
+    """The text side of SigLIP, which was trained to read its padding.
+
+    It encodes token ids, (n, length) int64 -> unit embeddings, (n, dim) float32.
+    """
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -103,7 +115,10 @@ class PaddedText(torch.nn.Module):
 
 
 class MeanText(torch.nn.Module):
-    """A sentence encoder, the mean over a BERT's tokens: ids and mask, int64 (n, length) -> float32 (n, dim), unit rows."""
+    """A sentence encoder: the mean over the tokens of a BERT.
+
+    It encodes token ids and mask, (n, length) int64 each -> unit embeddings, (n, dim) float32.
+    """
 
     def __init__(self, model: Any) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The CPU engine: an artifact folder in ONNX Runtime, without torch or transformers."""
+"""The CPU engine: it runs an artifact folder in ONNX Runtime, without torch or transformers."""
 
 from __future__ import annotations
 
@@ -7,33 +7,42 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
-from pigeonhole.inference.encoders.artifact import IMAGE, TEXT, TOKENIZER, Artifact, ModelFacts, broken
+from pigeonhole.inference.encoders.artifact import IMAGE, TEXT, TOKENIZER, ArtifactInfo, ModelFacts, broken_artifact
 from pigeonhole.inference.encoders.tokens import Embeddings, Ids, TextTokens
 from pigeonhole.inference.encoders.tower_encoder import ImageTower, Pixels, TextTower, TowerEncoder
 
 ENGINE = "onnxruntime"
 
 
-def load(folder: Path, artifact: Artifact, *, threads: int) -> tuple[TowerEncoder, TowerEncoder]:
-    """Load an artifact's two encoders: the image-text one and the sentence encoder. `threads`: of each run.
+def load(folder: Path, artifact_info: ArtifactInfo, *, threads: int) -> tuple[TowerEncoder, TowerEncoder]:
+    """Load the encoders of an artifact.
 
-    Raises ModelUnavailable for a folder that doesn't hold what artifact.json says.
+    Args:
+        folder: The artifact folder.
+        artifact_info: The content of its artifact.json.
+        threads: The number of threads of each run.
+
+    Returns:
+        The image-text encoder and the sentence encoder.
+
+    Raises:
+        ModelUnavailable: A file isn't what artifact.json says.
     """
-    facts = artifact.encoder
+    facts = artifact_info.encoder
     image = _image_tower(folder, facts, threads)
     text = _text_tower(folder, (TEXT, TOKENIZER), facts, threads)
-    if artifact.one_text_model:
+    if artifact_info.one_text_model:
         sentence_text = text
     else:
-        sentence_text = _text_tower(folder, artifact.sentence_files, artifact.sentence, threads)
-    return TowerEncoder(facts.info(ENGINE), text, image), TowerEncoder(artifact.sentence.info(ENGINE), sentence_text)
+        sentence_text = _text_tower(folder, artifact_info.sentence_files, artifact_info.sentence, threads)
+    return TowerEncoder(facts.to_info(ENGINE), text, image), TowerEncoder(artifact_info.sentence.to_info(ENGINE), sentence_text)
 
 
 def _image_tower(folder: Path, facts: ModelFacts, threads: int) -> ImageTower:
     session = _session(folder / IMAGE, facts.dim, threads)
     spec = facts.image
     if spec is None or session.get_inputs()[0].shape[1:] != [spec.side, spec.side, 3]:
-        raise broken(folder, f"{IMAGE} doesn't take the images that artifact.json describes")
+        raise broken_artifact(folder, f"{IMAGE} doesn't take the images that artifact.json describes")
 
     def run(pixels: Pixels) -> Embeddings:
         return np.asarray(session.run(None, {"pixels": np.ascontiguousarray(pixels)})[0], dtype=np.float32)
@@ -46,9 +55,9 @@ def _text_tower(folder: Path, names: tuple[str, str], facts: ModelFacts, threads
     session = _session(folder / graph, facts.dim, threads)
     takes_mask = len(session.get_inputs()) == 2
     try:
-        tokens = TextTokens.read(folder / tokenizer, facts.text)
+        tokens = TextTokens.from_file(folder / tokenizer, facts.text)
     except Exception as error:  # tokenizers raises bare Exceptions
-        raise broken(folder, f"{tokenizer} can't be read ({error})") from None
+        raise broken_artifact(folder, f"{tokenizer} can't be read ({error})") from None
 
     def run(ids: Ids, mask: Ids) -> Embeddings:
         feed = {"ids": ids, "mask": mask} if takes_mask else {"ids": ids}
@@ -62,12 +71,12 @@ def _session(path: Path, dim: int, threads: int) -> ort.InferenceSession:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    # Threads that spin while they wait take the core from whoever shares it.
+    # Threads that spin while they wait take the core from other processes.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no common base but Exception
-        raise broken(path.parent, f"{path.name} can't be loaded ({type(error).__name__})") from None
+        raise broken_artifact(path.parent, f"{path.name} can't be loaded ({type(error).__name__})") from None
     if session.get_outputs()[0].shape[-1] != dim:
-        raise broken(path.parent, f"{path.name} doesn't give embeddings of length {dim}")
+        raise broken_artifact(path.parent, f"{path.name} doesn't give embeddings of length {dim}")
     return session

@@ -1,4 +1,4 @@
-"""Prepare a model once: an artifact folder that is still good is used again, and torch isn't even imported."""
+"""Prepare a model once. An artifact folder that is still valid is used again, without an import of torch."""
 
 from __future__ import annotations
 
@@ -9,52 +9,63 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pigeonhole.inference.encoders import artifact, registry, source
-from pigeonhole.inference.encoders.artifact import Artifact, ModelUnavailable
+from pigeonhole.inference.encoders.artifact import ArtifactInfo, ModelUnavailable
 
 
-def prepare(name: str, out: Path, *, force: bool = False) -> tuple[Artifact, bool]:
-    """Make the artifact folder `out` of a preset, folder or Hugging Face id, unless it is there: (artifact, whether made now).
+def prepare(name: str, out: Path, *, force: bool = False) -> tuple[ArtifactInfo, bool]:
+    """Make the artifact folder of a model, unless there is a valid one.
 
-    What came from the hub is taken as unchanged without asking, so that a prepared model needs no network; `force` makes anew.
-    Raises ModelUnavailable.
+    A prepared model of the Hugging Face hub counts as unchanged, so it needs no network.
+
+    Args:
+        name: A preset, a folder or a Hugging Face id.
+        out: The artifact folder.
+        force: Make the folder again even if it is valid.
+
+    Returns:
+        The content of artifact.json, and whether the folder was made now.
+
+    Raises:
+        ModelUnavailable: The model can't be found, opened or exported.
     """
     out = out.absolute()
     out.parent.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time(out.parent):
-        if not force and (ready := _ready(name, out)):
-            return ready, False
-        found = source.find(name)
+        if not force and (artifact_info := _find_valid(name, out)):
+            return artifact_info, False
+        model_source = source.find_model(name)
         try:
             from pigeonhole.inference.encoders import export
         except ImportError as error:
             raise ModelUnavailable(f"preparing a model needs {error.name}: pip install -e '.[torch]'") from None
-        return export.export(found, out), True
+        return export.export_model(model_source, out), True
 
 
-def _ready(name: str, out: Path) -> Artifact | None:
-    """The artifact that is there, if it is whole and made of the same source; its calibration is brought up to date."""
+def _find_valid(name: str, out: Path) -> ArtifactInfo | None:
+    """Return the existing artifact if it is complete and made from the same model, and update its calibration."""
     try:
-        made = artifact.read(out, check_hashes=True)
+        artifact_info = artifact.read_info(out, check_hashes=True)
     except ModelUnavailable:
         return None
-    if made.reading != source.READING:
+    encoder = artifact_info.encoder
+    if artifact_info.reading != source.READING_VERSION:
         return None
-    if asked := source.hub_id(name):
-        if (made.encoder.model_id, made.hub_revision) != asked:
+    if hub_id := source.to_hub_id(name):
+        if (encoder.model_id, artifact_info.hub_revision) != hub_id:
             return None
         if name in registry.PRESETS:
-            registry.copy_calibration((registry.repository_folder(name),), out, made.encoder.revision)
-        return made
-    found = source.find(name)
-    if (made.encoder.model_id, made.encoder.revision) != (found.model_id, found.revision()):
+            registry.copy_calibration((registry.repository_folder(name),), out, encoder.revision)
+        return artifact_info
+    model_source = source.find_model(name)
+    if (encoder.model_id, encoder.revision) != (model_source.model_id, model_source.compute_revision()):
         return None
-    registry.copy_calibration(found.calibrations, out, made.encoder.revision)
-    return made
+    registry.copy_calibration(model_source.calibration_folders, out, encoder.revision)
+    return artifact_info
 
 
 @contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Wait for other processes that prepare models in `folder`; the lock goes with the process, however it ends."""
+    """Wait for other processes that prepare models in `folder`. The lock ends with the process, even if it is killed."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""Models by name: presets to choose from, and the way to load what was prepared."""
+"""The presets, and the function that loads a prepared model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from pigeonhole.inference.encoders.base import BackgroundEmbeddings, Encoder
 
 @dataclass(frozen=True)
 class Preset:
-    """A model known to work. `source`: a Hugging Face id, or for a bundled model its folder's name; `revision`: of the hub."""
+    """A model that is known to work.
+
+    Attributes:
+        name: The name of the preset.
+        source: A Hugging Face id, or the folder's name of a bundled model.
+        revision: The revision of the Hugging Face hub, None for a bundled model.
+        licence: The licence of the model.
+        good_for: What the model is good for.
+    """
 
     name: str
     source: str
@@ -53,13 +61,20 @@ BUNDLED = "tiny"
 
 
 def repository_folder(preset: str) -> Path:
-    """What the repository that this package runs from has of a preset: the bundled model, calibrations of others."""
+    """Return a preset's folder in this repository, which holds the bundled model or the calibration of another model."""
     return Path(__file__).resolve().parents[5] / "models" / preset
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model in memory. `calibration`: calibration.json's content, None where the folder has none."""
+    """A model in memory.
+
+    Attributes:
+        encoder: The image-text encoder.
+        sentence: The sentence encoder.
+        background: The embedded background concepts.
+        calibration: The content of calibration.json, None if there is no such file.
+    """
 
     encoder: Encoder
     sentence: Encoder
@@ -68,22 +83,28 @@ class LoadedModel:
 
 
 def load(model_dir: Path, *, threads: int = 1) -> LoadedModel:
-    """Load an artifact folder into ONNX Runtime. `threads`: of each run.
+    """Load an artifact folder into ONNX Runtime.
 
-    Raises ModelUnavailable for a folder that is missing, incomplete or broken.
+    Args:
+        model_dir: The artifact folder.
+        threads: The number of threads of each run.
+
+    Raises:
+        ModelUnavailable: The folder is missing, incomplete or broken.
     """
     from pigeonhole.inference.encoders import background_files, onnx_encoder
 
-    manifest = artifact.read(model_dir)
-    encoder, sentence = onnx_encoder.load(model_dir, manifest, threads=threads)
+    artifact_info = artifact.read_info(model_dir)
+    encoder, sentence = onnx_encoder.load(model_dir, artifact_info, threads=threads)
     background = background_files.read(model_dir, encoder.info.dim, sentence.info.dim)
     return LoadedModel(encoder, sentence, background, read_calibration(model_dir))
 
 
 def read_calibration(folder: Path) -> dict[str, Any] | None:
-    """Read a folder's calibration.json; None where it has none.
+    """Read the calibration.json of a folder. Returns None if there is no such file.
 
-    Raises ModelUnavailable for one that isn't a JSON object.
+    Raises:
+        ModelUnavailable: The file isn't a JSON object.
     """
     path = folder / artifact.CALIBRATION
     if not path.is_file():
@@ -93,15 +114,20 @@ def read_calibration(folder: Path) -> dict[str, Any] | None:
     except ValueError:
         content = None
     if not isinstance(content, dict):
-        raise artifact.broken(folder, f"{artifact.CALIBRATION} isn't a JSON object")
+        raise artifact.broken_artifact(folder, f"{artifact.CALIBRATION} isn't a JSON object")
     return content
 
 
 def copy_calibration(origins: Sequence[Path], folder: Path, revision: str) -> None:
-    """Copy calibration.json into an artifact folder from the first of `origins` that has one for `revision`.
+    """Copy calibration.json into an artifact folder.
 
-    One for another revision would be refused by whoever reads it: none is better, and `models list` says that there is none.
-    One that the folder has for this revision stays: it may be its user's own (`pigeonhole models calibrate`).
+    A calibration of another revision isn't copied, because parse_calibration refuses it. A calibration of this revision in the
+    artifact folder stays, because the user may have made it with `pigeonhole models calibrate`.
+
+    Args:
+        origins: The folders that may have a calibration. The first one of this revision is copied.
+        folder: The artifact folder.
+        revision: The revision of the model.
     """
     if (read_calibration(folder) or {}).get("revision") == revision:
         return

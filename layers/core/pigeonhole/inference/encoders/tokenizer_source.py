@@ -1,4 +1,4 @@
-"""A model's tokenizer, limits and padding, from the files of its folder."""
+"""Read a model's tokenizer, its limits and its padding from the files of the model's folder."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ from tokenizers import Tokenizer, normalizers, processors
 from pigeonhole.inference.encoders.artifact import ModelUnavailable, TextSpec
 from pigeonhole.inference.encoders.tokens import TextTokens
 
-# Models whose position 0 is not the first one (fairseq's habit): so many positions fewer hold tokens.
+# Models whose first position isn't 0, as in fairseq. They have fewer positions for tokens.
 SHIFTED_POSITIONS = ("roberta", "camembert", "xmod")
-# "No limit" as tokenizer_config.json writes it is a number far beyond this.
+# tokenizer_config.json states "no limit" as a number far above this one.
 NO_LIMIT = 100_000
 VOCABULARIES = ("vocab.txt", "vocab.json")
 
 
-def masked(folder: Path, text_config: Any) -> TextTokens:
-    """The tokenizer of a model that takes a mask: padded to the longest, which the mask (or a causal one) hides."""
+def read_masked_tokenizer(folder: Path, text_config: Any) -> TextTokens:
+    """Read the tokenizer of a model that takes a mask. Texts are padded to the longest, and the mask hides the padding.
+
+    Args:
+        folder: The model's folder.
+        text_config: The text settings of transformers.
+    """
     positions = int(text_config.max_position_embeddings)
     pad_id = int(text_config.pad_token_id or 0)
     if any(name in text_config.model_type for name in SHIFTED_POSITIONS):
@@ -28,17 +33,24 @@ def masked(folder: Path, text_config: Any) -> TextTokens:
     limit = min(positions, int(stated)) if stated < NO_LIMIT else positions
     pooling: Literal["model", "eos", "highest id"] = "model"
     if text_config.model_type == "clip_text_model":
-        # transformers' CLIPTextModel: checkpoints from before its fix say that 2 is the end, and mean the highest id.
+        # transformers' CLIPTextModel: checkpoints from before its fix name 2 as the end token, and mean the highest id.
         pooling = "highest id" if text_config.eos_token_id == 2 else "eos"
     spec = TextSpec(max_tokens=limit, pad_to="longest", pad_id=pad_id, pooling=pooling)
     return TextTokens(_read(folder), spec)
 
 
-def siglip(folder: Path, text_config: Any) -> TextTokens:
-    """The tokenizer of a SigLIP: lower case, an end at the end, and always the full length of padding, on the right.
+def read_siglip_tokenizer(folder: Path, text_config: Any) -> TextTokens:
+    """Read the tokenizer of a SigLIP: lower case, an end token, and padding on the right to the full length.
 
-    So it was trained (big_vision: `lower`, `tokenize(max_len=64, eos="sticky")`). SigLIP 2's files say Gemma's settings
-    instead, whose tokenizer keeps capitals: transformers has to be told, and so has ours.
+    SigLIP was trained so (big_vision: `lower`, `tokenize(max_len=64, eos="sticky")`). The files of SigLIP 2 have the settings
+    of Gemma's tokenizer, which keeps capitals. So both transformers and this function need the settings of the training.
+
+    Args:
+        folder: The model's folder.
+        text_config: The text settings of transformers.
+
+    Raises:
+        ModelUnavailable: The settings name no end token or padding token of the vocabulary.
     """
     tokenizer, settings = _read(folder), _settings(folder)
     end, padding = (_token(settings, name) for name in ("eos_token", "pad_token"))
@@ -54,8 +66,8 @@ def siglip(folder: Path, text_config: Any) -> TextTokens:
     return TextTokens(tokenizer, spec)
 
 
-def sentence(folder: Path) -> TextTokens:
-    """The tokenizer of a sentence-transformers folder."""
+def read_sentence_tokenizer(folder: Path) -> TextTokens:
+    """Read the tokenizer of a sentence-transformers folder."""
     limit = json.loads((folder / "sentence_bert_config.json").read_bytes())["max_seq_length"]
     return TextTokens(_read(folder), TextSpec(max_tokens=limit, pad_to="longest", pad_id=0, pooling="mean"))
 
@@ -64,7 +76,7 @@ def _read(folder: Path) -> Tokenizer:
     path = folder / "tokenizer.json"
     if path.is_file():
         return Tokenizer.from_file(str(path))
-    # Without a vocabulary transformers makes an empty tokenizer, and no error.
+    # Without a vocabulary, transformers creates an empty tokenizer and raises no error.
     if not any((folder / name).is_file() for name in VOCABULARIES):
         raise ModelUnavailable(f"{folder} has no tokenizer: neither tokenizer.json nor {' nor '.join(VOCABULARIES)}")
     from transformers import AutoTokenizer
@@ -73,7 +85,7 @@ def _read(folder: Path) -> Tokenizer:
         return AutoTokenizer.from_pretrained(folder, local_files_only=True).backend_tokenizer
     except (AttributeError, ImportError, OSError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ModelUnavailable(f"{folder}: no tokenizer can be made of its vocabulary: {reason}") from None
+        raise ModelUnavailable(f"{folder}: its vocabulary gives no tokenizer: {reason}") from None
 
 
 def _settings(folder: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The reference engine: any CLIP, SigLIP or dual encoder of transformers, and the bundled kind, in torch."""
+"""The reference engine, torch: it runs any CLIP, SigLIP or dual encoder of transformers, and the bundled kind."""
 
 from __future__ import annotations
 
@@ -16,39 +16,44 @@ ENGINE = "torch"
 
 
 def load(name: str, *, device: str = "cpu") -> LoadedModel:
-    """Load a preset, a folder or a Hugging Face id. `device`: torch's name of where it runs.
+    """Load a model.
 
-    Raises ModelUnavailable.
+    Args:
+        name: A preset, a folder or a Hugging Face id.
+        device: The torch device that runs the model.
+
+    Raises:
+        ModelUnavailable: The model can't be found or opened.
     """
-    found = source.find(name)
-    sentence = checkpoint.open_sentence()
-    model = checkpoint.open_model(found, sentence)
-    towers = encoder(model, device), encoder(sentence, device)
-    return LoadedModel(*towers, background_files.embed(*towers), registry.read_calibration(found.folder))
+    model_source = source.find_model(name)
+    sentence = checkpoint.open_sentence_encoder()
+    model = checkpoint.open_model(model_source, sentence)
+    encoders = to_encoder(model, device), to_encoder(sentence, device)
+    return LoadedModel(*encoders, background_files.embed(*encoders), registry.read_calibration(model_source.folder))
 
 
-def encoder(opened: Checkpoint, device: str = "cpu") -> TowerEncoder:
-    """Make an Encoder of an opened model."""
+def to_encoder(opened: Checkpoint, device: str = "cpu") -> TowerEncoder:
+    """Create an Encoder from an opened model."""
     text_graph = opened.text.to(device)
     takes_mask = not isinstance(text_graph, PaddedText)
 
     def run_text(ids: Ids, mask: Ids) -> Embeddings:
         inputs = (ids, mask) if takes_mask else (ids,)
         with torch.inference_mode():
-            return _array(text_graph(*(torch.tensor(each, device=device) for each in inputs)))
+            return _to_array(text_graph(*(torch.tensor(values, device=device) for values in inputs)))
 
     text = TextTower(opened.tokens, run_text)
-    info = opened.facts.info(ENGINE)
+    info = opened.facts.to_info(ENGINE)
     if opened.image is None or opened.facts.image is None:
         return TowerEncoder(info, text)
     image_graph = opened.image.to(device)
 
     def run_image(pixels: Pixels) -> Embeddings:
         with torch.inference_mode():
-            return _array(image_graph(torch.tensor(pixels, device=device)))
+            return _to_array(image_graph(torch.tensor(pixels, device=device)))
 
     return TowerEncoder(info, text, ImageTower(opened.facts.image, run_image))
 
 
-def _array(embeddings: torch.Tensor) -> Embeddings:
+def _to_array(embeddings: torch.Tensor) -> Embeddings:
     return np.asarray(embeddings.cpu().numpy(), dtype=np.float32)

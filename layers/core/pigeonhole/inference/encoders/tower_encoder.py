@@ -1,4 +1,4 @@
-"""The Encoder of both engines: tokens and pixels here, the two towers as functions that an engine brings."""
+"""The Encoder of both engines. It prepares tokens and pixels, and each engine provides the two towers as functions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ Pixels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class ImageTower:
-    """`run`: uint8 (n, side, side, 3) -> float32 (n, dim), unit rows."""
+    """The image side of a model.
+
+    Attributes:
+        spec: How images become the model's input.
+        run: Encodes images, (n, side, side, 3) uint8 -> unit embeddings, (n, dim) float32.
+    """
 
     spec: ImageSpec
     run: Callable[[Pixels], Embeddings]
@@ -27,7 +32,12 @@ class ImageTower:
 
 @dataclass(frozen=True)
 class TextTower:
-    """`run`: ids and mask, int64 (n, length) each -> float32 (n, dim), unit rows."""
+    """The text side of a model.
+
+    Attributes:
+        tokens: The tokenizer.
+        run: Encodes token ids and mask, (n, length) int64 each -> unit embeddings, (n, dim) float32.
+    """
 
     tokens: TextTokens
     run: Callable[[Ids, Ids], Embeddings]
@@ -35,22 +45,32 @@ class TextTower:
 
 @dataclass(frozen=True)
 class TowerEncoder:
-    """An Encoder (see ports.py). A sentence encoder has no image tower."""
+    """An Encoder of two towers.
+
+    Attributes:
+        info: What scoring and bookkeeping need to know.
+        text: The text tower.
+        image: The image tower, None for a sentence encoder.
+    """
 
     info: EncoderInfo
     text: TextTower
     image: ImageTower | None = None
 
     def encode_text(self, texts: Sequence[str]) -> Embeddings:
+        """Encode texts, as Encoder says."""
         return self.text.tokens.embed(texts, self.info.dim, self.text.run)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Count tokens, as Encoder says."""
         return self.text.tokens.count(texts)
 
     def fit(self, image: Image.Image) -> Pixels:
+        """Resize and crop an image, as Encoder says."""
         return preprocess.fit(image, self._image_tower.spec)
 
     def encode_image(self, pixels: Pixels) -> Embeddings:
+        """Encode images, as Encoder says."""
         if len(pixels) == 0:
             return np.zeros((0, self.info.dim), dtype=np.float32)
         return self._image_tower.run(pixels)

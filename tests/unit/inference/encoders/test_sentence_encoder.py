@@ -1,4 +1,4 @@
-"""all-MiniLM-L6-v2 as its authors' library runs it, and the bundled kind on top of it."""
+"""The bundled kind of model embeds texts as sentence-transformers runs all-MiniLM-L6-v2."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from pigeonhole.inference.encoders import registry, source
 from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole.inference.encoders.registry import LoadedModel
 from support import small_models
+
+pytestmark = pytest.mark.torch
 
 TEXTS = ["A cat.", "a kitten on a sofa", "the quarterly figures", "", "word " * 600]
 
@@ -40,18 +42,18 @@ def test_texts_are_embedded_as_sentence_transformers_does(model: LoadedModel) ->
     np.testing.assert_allclose(model.encoder.encode_text(TEXTS), expected, atol=1e-4)
 
 
-def test_a_sentence_is_the_same_alone_and_among_longer_ones(model: LoadedModel) -> None:
+def test_an_embedding_does_not_depend_on_longer_texts(model: LoadedModel) -> None:
     together = model.sentence.encode_text(TEXTS)
 
     np.testing.assert_allclose(together, np.concatenate([model.sentence.encode_text([text]) for text in TEXTS]), atol=1e-5)
 
 
-def test_its_limit_is_256_tokens_and_it_says_what_it_would_read(model: LoadedModel) -> None:
+def test_its_limit_is_256_tokens_and_tokens_are_counted_before_the_cut(model: LoadedModel) -> None:
     assert model.sentence.info.max_text_tokens == 256
     assert model.sentence.count_tokens(["", "cat", "word " * 600]) == [2, 3, 602]
 
 
-def test_related_sentences_are_nearer_than_others(model: LoadedModel) -> None:
+def test_related_sentences_are_more_similar_than_others(model: LoadedModel) -> None:
     cat, kitten, figures = model.sentence.encode_text(["a cat", "a kitten", "the quarterly figures"])
 
     assert cat @ kitten > 0.6 > 0.3 > cat @ figures

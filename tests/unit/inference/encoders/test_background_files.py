@@ -1,0 +1,35 @@
+"""The embedded background concepts are read as they were written, or refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pigeonhole.inference.encoders import background_files
+from pigeonhole.inference.encoders.artifact import PHOTO_BACKGROUND, TEXT_BACKGROUND, ModelUnavailable
+from pigeonhole.inference.encoders.base import BackgroundEmbeddings
+
+BACKGROUND = BackgroundEmbeddings(np.eye(5, 4, dtype=np.float32), np.eye(3, 2, dtype=np.float32))
+
+
+def test_embeddings_are_read_as_they_were_written(tmp_path: Path) -> None:
+    background_files.write(tmp_path, BACKGROUND)
+
+    background = background_files.read(tmp_path, dim=4, sentence_dim=2)
+
+    np.testing.assert_array_equal(background.photos, BACKGROUND.photos)
+    np.testing.assert_array_equal(background.texts, BACKGROUND.texts)
+
+
+@pytest.mark.parametrize("name", [PHOTO_BACKGROUND, TEXT_BACKGROUND])
+def test_a_broken_file_or_one_of_another_model_is_refused(name: str, tmp_path: Path) -> None:
+    background_files.write(tmp_path, BACKGROUND)
+    np.save(tmp_path / name, np.eye(5, 7, dtype=np.float32))
+    with pytest.raises(ModelUnavailable, match=name):
+        background_files.read(tmp_path, dim=4, sentence_dim=2)
+
+    (tmp_path / name).write_bytes(b"no array")
+    with pytest.raises(ModelUnavailable, match=name):
+        background_files.read(tmp_path, dim=4, sentence_dim=2)
