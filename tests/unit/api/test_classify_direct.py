@@ -1,4 +1,4 @@
-"""A synchronous request: what the classifier is asked, and how its reply is shaped."""
+"""A request that is classified directly: the command that the classifier gets, and what its reply becomes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pigeonhole.api.classify import DirectClassifier
-from pigeonhole.contract.classification import ClassificationResponse, LabelScore, SampleFault, parse_request
+from pigeonhole.contract.classification import ClassificationResponse, LabelScore, parse_request
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ClassifyReply, S3Grant
 from pigeonhole.errors import Fault, InternalError, Overloaded, TimedOut, UnreadableImage
@@ -33,11 +33,11 @@ def classify(reply: ClassifyReply | Exception | None, **options: Any) -> Classif
     return DirectClassifier(classifier=FakeClassifierClient(reply)).classify(request, tenant=TENANT, log_id="log-1")
 
 
-def shown(answer: ClassificationResponse) -> dict[str, Any]:
+def dump(answer: ClassificationResponse) -> dict[str, Any]:
     return answer.model_dump(by_alias=True, exclude_none=True)
 
 
-def test_the_classifier_is_asked_once_with_the_request_and_what_the_tenant_may_read() -> None:
+def test_the_classifier_gets_one_command_with_the_request_and_the_tenants_grants() -> None:
     client = FakeClassifierClient()
 
     DirectClassifier(classifier=client).classify(parse_request(BODY, RequestLimits()), tenant=TENANT, log_id="log-1")
@@ -49,8 +49,8 @@ def test_the_classifier_is_asked_once_with_the_request_and_what_the_tenant_may_r
     assert [label.name for label in command.request.labels] == ["yes", "bad"]
 
 
-def test_an_answer_has_one_string_per_sample_and_the_usage_of_the_reference() -> None:
-    assert shown(classify(result())) == {
+def test_the_answer_has_one_string_per_sample_and_the_usage_of_the_reference() -> None:
+    assert dump(classify(result())) == {
         "success": True,
         "log_id": "log-1",
         "predictions": ["yes", "bad"],
@@ -58,35 +58,7 @@ def test_an_answer_has_one_string_per_sample_and_the_usage_of_the_reference() ->
     }
 
 
-def test_with_multiple_labels_there_is_an_array_per_sample() -> None:
-    assert classify(result(), multiple_labels=True).predictions == [["yes"], ["bad", "yes"]]
-
-
-def test_scores_come_if_they_were_asked_for() -> None:
-    reply = result(scores=[SCORES, SCORES])
-
-    assert classify(reply, scores=True).scores == [SCORES, SCORES]
-    assert "scores" not in shown(classify(reply))
-
-
-def test_with_on_error_null_a_sample_that_cannot_be_read_is_null_and_among_the_errors() -> None:
-    fault = SampleFault(index=0, code="unreadable_image", message="truncated")
-    answer = shown(classify(result(predictions=[None, ["bad"]], errors=[fault]), on_error="null", multiple_labels=True))
-
-    assert answer["predictions"] == [None, ["bad"]]
-    assert answer["errors"] == [{"index": 0, "code": "unreadable_image", "message": "truncated"}]
-
-
-def test_with_on_error_null_there_is_a_list_of_errors_even_if_it_is_empty() -> None:
-    assert shown(classify(result(), on_error="null"))["errors"] == []
-    assert "errors" not in shown(classify(result(), on_error="fail"))
-
-
-def test_a_warning_comes_unasked() -> None:
-    assert shown(classify(result(warnings=["dataset.0.value: cut"])))["warnings"] == ["dataset.0.value: cut"]
-
-
-def test_an_error_of_the_classifier_is_raised_here_as_it_was_there() -> None:
+def test_an_error_of_the_classifier_is_raised_with_its_details() -> None:
     detail = {"path": "dataset.0.value", "message": "truncated"}
 
     with pytest.raises(UnreadableImage, match="truncated") as caught:
@@ -96,7 +68,7 @@ def test_an_error_of_the_classifier_is_raised_here_as_it_was_there() -> None:
 
 
 @pytest.mark.parametrize("reply", [ClassifyReply(), error_reply("internal_error", "secret"), error_reply("news", "secret")])
-def test_an_empty_reply_and_an_unknown_error_are_internal(reply: ClassifyReply) -> None:
+def test_an_empty_reply_and_an_unknown_error_are_internal_errors(reply: ClassifyReply) -> None:
     with pytest.raises(InternalError) as caught:
         classify(reply)
 
@@ -104,6 +76,6 @@ def test_an_empty_reply_and_an_unknown_error_are_internal(reply: ClassifyReply) 
 
 
 @pytest.mark.parametrize("error", [TimedOut("t"), Overloaded("o"), InternalError()])
-def test_what_the_client_raises_passes(error: Exception) -> None:
+def test_errors_of_the_client_pass_through(error: Exception) -> None:
     with pytest.raises(type(error)):
         classify(error)

@@ -1,10 +1,8 @@
-"""The OpenAPI document: valid, complete, committed as it is generated, and served as it is committed."""
+"""The OpenAPI document: valid, complete, and committed as it is generated."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -15,45 +13,18 @@ from pigeonhole.api.routes import OPERATIONS
 from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse, ErrorResponse, parse_request
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.errors import BY_CODE
-from support.api_calls import api_with_fakes
-from support.handlers import ROOT, load
+from support.handlers import ROOT
 
 COMMITTED = ROOT / "docs/openapi.json"
 DOCUMENT: dict[str, Any] = openapi.document()
 
 
 def test_the_committed_document_is_the_generated_one() -> None:
-    assert COMMITTED.read_text("utf-8") == openapi.as_json(), (
-        "docs/openapi.json has drifted: .venv/bin/python -m pigeonhole_cli.openapi > docs/openapi.json"
-    )
-
-
-def test_the_command_prints_the_document() -> None:
-    ran = subprocess.run([sys.executable, "-m", "pigeonhole_cli.openapi"], capture_output=True, check=True, timeout=120)
-
-    assert ran.stdout.decode("utf-8") == openapi.as_json()
-
-
-def test_the_served_document_is_the_generated_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = api_with_fakes(monkeypatch).call("GET", "/openapi.json", key=None)
-
-    assert answer.headers["content-type"] == "application/json"
-    assert answer.text == openapi.as_json()
+    assert COMMITTED.read_text("utf-8") == openapi.as_json(), "docs/openapi.json is out of date: run make documents"
 
 
 def test_the_document_is_valid_openapi() -> None:
     validate(DOCUMENT)
-
-
-def test_the_document_has_every_route_of_the_function_and_no_other() -> None:
-    resolver = load("api").app
-    routed = {
-        (route.method, route.path.replace("<", "{").replace(">", "}"))
-        for route in resolver._static_routes + resolver._dynamic_routes
-    }
-    described = {(method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods}
-
-    assert described == routed
 
 
 def test_every_operation_needs_a_key_unless_it_is_open() -> None:
@@ -64,7 +35,7 @@ def test_every_operation_needs_a_key_unless_it_is_open() -> None:
         assert ({} in described.get("security", DOCUMENT["security"])) is operation.is_open
 
 
-def test_the_models_of_the_contract_are_the_schemas() -> None:
+def test_the_schemas_are_those_of_the_contract() -> None:
     post = DOCUMENT["paths"]["/v1/classification"]["post"]
     schemas = DOCUMENT["components"]["schemas"]
 
@@ -100,7 +71,7 @@ def test_classification_documents_its_errors(status: str) -> None:
     assert codes
 
 
-def test_the_examples_are_true() -> None:
+def test_the_examples_are_valid() -> None:
     for example in (openapi.EXAMPLE_REQUEST, openapi.EXAMPLE_IMAGE_REQUEST):
         parse_request(json.loads(json.dumps(example)), RequestLimits())
     ClassificationResponse.model_validate(openapi.EXAMPLE_ANSWER)

@@ -1,0 +1,12 @@
+"""The page at /docs."""
+
+from __future__ import annotations
+
+from pigeonhole.api.swagger_page import render
+
+
+def test_no_text_of_the_document_ends_the_script() -> None:
+    page = render({"info": {"title": "</script><script>alert(1)"}}, script="1", style="")
+
+    assert "alert(1)" in page
+    assert page.count("<script") == 2
