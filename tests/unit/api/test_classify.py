@@ -1,4 +1,4 @@
-"""Which way a request goes, and that its caller can't tell unless it asked to."""
+"""A request is classified directly or by a job, and only a caller that asks for a job can tell."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from support.job_fixtures import ACME, BAD, Jobs, request
 PLAIN, ASYNC = Preference(), Preference(respond_async=True)
 
 
-class Way:
-    """The service over fakes. Jobs are worked on while somebody waits, unless `idle`."""
+class Service:
+    """The service over fakes. While a caller waits, a worker processes its job, unless `idle`."""
 
     def __init__(self, *, idle: bool = False, rules: DirectRules | None = None, run: Any = None) -> None:
         self.jobs, self.client = Jobs(), FakeClassifierClient()
@@ -34,7 +34,7 @@ class Way:
                 self.jobs.work()
 
         self.jobs.sleep = sleep  # type: ignore[method-assign]
-        self.classify = ClassificationService(
+        self.classification = ClassificationService(
             direct=DirectClassifier(classifier=self.client),
             jobs=self.jobs.submitter,
             job_reader=self.jobs.reader,
@@ -46,23 +46,23 @@ class Way:
 
     def __call__(self, count: int, wanted: Preference = PLAIN, **more: Any) -> ClassificationResponse | Job:
         body = request(count).model_dump(exclude_none=True) | more
-        return self.classify.classify(body, tenant=ACME, log_id="log-1", preference=wanted)
+        return self.classification.classify(body, tenant=ACME, log_id="log-1", preference=wanted)
 
 
-THROUGH_THE_QUEUE = DirectRules(text_ms=1_000, max_ms=2_000)
+SMALL_ONLY = DirectRules(text_ms=1_000, max_ms=2_000)
 
 
 def test_a_small_request_is_answered_directly() -> None:
-    way = Way(rules=THROUGH_THE_QUEUE)
+    service = Service(rules=SMALL_ONLY)
 
-    assert isinstance(way(2), ClassificationResponse)
-    assert (len(way.client.commands), way.jobs.store.jobs) == (1, {})
+    assert isinstance(service(2), ClassificationResponse)
+    assert (len(service.client.commands), service.jobs.store.jobs) == (1, {})
 
 
-def test_a_large_one_goes_through_the_queue_as_if_nothing_had_happened() -> None:
-    way = Way(rules=THROUGH_THE_QUEUE)
+def test_a_large_request_is_classified_by_a_job_and_answered_alike() -> None:
+    service = Service(rules=SMALL_ONLY)
 
-    answer = way(10)
+    answer = service(10)
 
     assert isinstance(answer, ClassificationResponse)
     assert answer.model_dump(by_alias=True, exclude_none=True) == {
@@ -71,66 +71,66 @@ def test_a_large_one_goes_through_the_queue_as_if_nothing_had_happened() -> None
         "predictions": ["even", "odd"] * 5,
         "_usage": {"input_tokens": 20, "output_tokens": 10, "inference_time_tokens": 3, "total_tokens": 33},
     }
-    assert way.client.commands == []
+    assert service.client.commands == []
 
 
 @pytest.mark.parametrize(
     ("labels", "fits"), [([("text", "a"), ("text", "b")], True), ([("image", "s3://a/b"), ("text", "b")], False)]
 )
-def test_an_example_image_costs_as_much_as_a_sample(labels: list[tuple[str, str]], fits: bool) -> None:
-    asked = request(1, labels=[{"type": kind, "value": value} for kind, value in labels])
+def test_the_image_of_a_label_takes_as_long_as_a_sample(labels: list[tuple[str, str]], fits: bool) -> None:
+    small_request = request(1, labels=[{"type": kind, "value": value} for kind, value in labels])
 
-    assert DirectRules(text_ms=1, image_ms=10, max_ms=10).allows(asked) is fits
+    assert DirectRules(text_ms=1, image_ms=10, max_ms=10).allows(small_request) is fits
 
 
-def test_what_takes_too_long_names_its_job() -> None:
-    way = Way(rules=THROUGH_THE_QUEUE, idle=True)
+def test_a_request_that_takes_too_long_names_its_job() -> None:
+    service = Service(rules=SMALL_ONLY, idle=True)
 
     with pytest.raises(TimedOut) as caught:
-        way(10)
+        service(10)
 
-    (job,) = way.jobs.store.jobs.values()
-    assert way.jobs.now == 1_024.0
+    (job,) = service.jobs.store.jobs.values()
+    assert service.jobs.now == 1_024.0
     assert job.id in caught.value.message
     assert caught.value.details == (Fault("job", f"/v1/classification/jobs/{job.id}"),)
 
 
-def test_who_prefers_a_job_gets_one_at_once() -> None:
-    way = Way()
+def test_a_caller_that_prefers_a_job_gets_one_at_once() -> None:
+    service = Service()
 
-    job = way(2, ASYNC)
-
-    assert isinstance(job, Job)
-    assert (job.status, way.jobs.now, way.client.commands) == (JobStatus.QUEUED, 1_000.0, [])
-
-
-def test_who_would_wait_gets_the_answer_if_it_comes_in_time() -> None:
-    assert isinstance(Way()(2, Preference(wait_s=5)), ClassificationResponse)
-
-
-@pytest.mark.parametrize("asked_s", [5, 24, 0])
-def test_who_would_wait_gets_the_job_if_it_does_not_end(asked_s: float) -> None:
-    way = Way(idle=True)
-
-    job = way(2, Preference(respond_async=True, wait_s=asked_s))
+    job = service(2, ASYNC)
 
     assert isinstance(job, Job)
-    assert way.jobs.now == 1_000.0 + asked_s
+    assert (job.status, service.jobs.now, service.client.commands) == (JobStatus.QUEUED, 1_000.0, [])
 
 
-def test_a_bad_sample_is_the_error_that_it_is_directly() -> None:
-    way = Way()
+def test_a_caller_that_waits_gets_the_answer_if_the_job_ends_in_time() -> None:
+    assert isinstance(Service()(2, Preference(wait_s=5)), ClassificationResponse)
+
+
+@pytest.mark.parametrize("wait_s", [5, 24, 0])
+def test_a_caller_that_waits_gets_the_job_if_it_does_not_end(wait_s: float) -> None:
+    service = Service(idle=True)
+
+    job = service(2, Preference(respond_async=True, wait_s=wait_s))
+
+    assert isinstance(job, Job)
+    assert service.jobs.now == 1_000.0 + wait_s
+
+
+def test_a_bad_sample_of_a_job_is_the_same_error_as_directly() -> None:
+    service = Service()
     dataset = [{"type": "text", "value": value} for value in ("0", BAD, BAD)]
 
     with pytest.raises(UnreadableImage, match=r"dataset\.1\.value: it is bad") as caught:
-        way(1, Preference(wait_s=5), dataset=dataset)
+        service(1, Preference(wait_s=5), dataset=dataset)
     assert [fault.path for fault in caught.value.details] == ["dataset.1.value", "dataset.2.value"]
 
 
 def test_with_on_error_null_a_bad_sample_is_null() -> None:
     dataset = [{"type": "text", "value": value} for value in ("0", BAD)]
 
-    answer = Way()(1, Preference(wait_s=5), dataset=dataset, on_error="null")
+    answer = Service()(1, Preference(wait_s=5), dataset=dataset, on_error="null")
 
     assert isinstance(answer, ClassificationResponse)
     assert answer.predictions == ["even", None]
@@ -139,67 +139,67 @@ def test_with_on_error_null_a_bad_sample_is_null() -> None:
 
 
 @pytest.mark.parametrize("on_error", ["fail", "null"])
-def test_a_bad_label_is_the_error_that_it_is_directly(on_error: str) -> None:
+def test_a_bad_label_of_a_job_is_the_same_error_as_directly(on_error: str) -> None:
     def run(command: ClassifyCommand, **_: Any) -> ChunkResult:
         raise UnreadableImage("labels.0.value: truncated", (Fault("labels.0.value", "truncated"),))
 
     with pytest.raises(UnreadableImage, match=r"^labels\.0\.value: truncated$") as caught:
-        Way(run=run)(2, Preference(wait_s=5), on_error=on_error)
+        Service(run=run)(2, Preference(wait_s=5), on_error=on_error)
     assert caught.value.details == (Fault("labels.0.value", "truncated"),)
 
 
-def test_a_job_that_is_canceled_while_its_caller_waits_says_so() -> None:
-    way = Way()
+def test_a_job_that_is_canceled_while_its_caller_waits_is_an_error() -> None:
+    service = Service()
 
     def run(command: ClassifyCommand, **_: Any) -> ChunkResult:
-        (job,) = way.jobs.store.jobs.values()
-        way.jobs.canceler.cancel(ACME, job.id)
+        (job,) = service.jobs.store.jobs.values()
+        service.jobs.canceler.cancel(ACME, job.id)
         return ChunkResult(predictions=[["even"]] * 2, input_tokens=1, output_tokens=1, inference_ms=1)
 
-    way.jobs.run = run
+    service.jobs.run = run
     with pytest.raises(JobFinished):
-        way(2, Preference(wait_s=5))
+        service(2, Preference(wait_s=5))
 
 
 @pytest.mark.parametrize("wanted", [PLAIN, Preference(wait_s=5)])
-def test_a_table_that_is_busy_while_its_caller_waits_loses_no_job(wanted: Preference) -> None:
-    way = Way(rules=THROUGH_THE_QUEUE, idle=True)
+def test_no_job_is_lost_if_the_table_is_busy_while_its_caller_waits(wanted: Preference) -> None:
+    service = Service(rules=SMALL_ONLY, idle=True)
     reads = iter([True])
 
     def busy(seconds: float) -> None:
         if next(reads, False):
             raise Overloaded("busy")
 
-    way.jobs.sleep = busy  # type: ignore[method-assign]
-    way.jobs.__dict__.pop("read", None)
-    way.classify = replace(way.classify, job_reader=way.jobs.reader)
+    service.jobs.sleep = busy  # type: ignore[method-assign]
+    service.jobs.__dict__.pop("read", None)
+    service.classification = replace(service.classification, job_reader=service.jobs.reader)
 
     if wanted is PLAIN:
         with pytest.raises(TimedOut, match="still being worked on as job"):
-            way(10, wanted)
+            service(10, wanted)
     else:
-        assert isinstance(way(10, wanted), Job)
-    assert len(way.jobs.store.jobs) == 1
+        assert isinstance(service(10, wanted), Job)
+    assert len(service.jobs.store.jobs) == 1
 
 
-def test_the_time_that_taking_the_job_takes_is_the_callers(monkeypatch: pytest.MonkeyPatch) -> None:
-    way = Way(rules=THROUGH_THE_QUEUE, idle=True)
+def test_the_time_that_submitting_takes_is_part_of_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = Service(rules=SMALL_ONLY, idle=True)
 
     def slow() -> None:
-        way.jobs.now += 2
+        service.jobs.now += 2
 
-    way.jobs.objects.before = slow
+    service.jobs.objects.before = slow
     with pytest.raises(TimedOut):
-        way(10)
+        service(10)
 
-    assert way.jobs.now == 1_024.0
+    assert service.jobs.now == 1_024.0
 
 
-def test_a_faulty_body_goes_no_way() -> None:
-    way = Way()
+def test_a_faulty_body_is_neither_classified_nor_submitted() -> None:
+    service = Service()
 
     with pytest.raises(InvalidRequest):
-        way(2, ASYNC, labels=[])
+        service(2, ASYNC, labels=[])
     with pytest.raises(InvalidRequest, match="1 to 32 samples"):
-        way(33, ASYNC)
-    assert (way.client.commands, way.jobs.store.jobs) == ([], {})
+        service(33, ASYNC)
+    assert (service.client.commands, service.jobs.store.jobs) == ([], {})

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from pigeonhole.api.classify import DirectClassifier
-from pigeonhole.contract.classification import ClassificationResponse, LabelScore, parse_request
+from pigeonhole.contract.classification import ClassificationResponse, parse_request
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ClassifyReply, S3Grant
 from pigeonhole.errors import Fault, InternalError, Overloaded, TimedOut, UnreadableImage
@@ -18,23 +16,13 @@ BODY = {
     "dataset": [{"type": "text", "value": "a"}, {"type": "text", "value": "b"}],
     "labels": [{"key": "yes", "type": "text", "value": "good"}, {"type": "text", "value": "bad"}],
 }
-SCORES = [LabelScore(label="yes", probability=0.75, similarity=0.5), LabelScore(label="bad", probability=0.25, similarity=0.1)]
 GRANT = S3Grant(bucket="photos", prefix="acme/")
 TENANT = Tenant("acme", created_at=0, grants=(GRANT,))
 
 
-def result(**changes: Any) -> ClassifyReply:
-    least = {"predictions": [["yes"], ["bad", "yes"]], "input_tokens": 69, "output_tokens": 14, "inference_ms": 3942}
-    return ClassifyReply(result=ChunkResult.model_validate(least | changes))
-
-
-def classify(reply: ClassifyReply | Exception | None, **options: Any) -> ClassificationResponse:
-    request = parse_request(BODY | options, RequestLimits())
+def classify(reply: ClassifyReply | Exception) -> ClassificationResponse:
+    request = parse_request(BODY, RequestLimits())
     return DirectClassifier(classifier=FakeClassifierClient(reply)).classify(request, tenant=TENANT, log_id="log-1")
-
-
-def dump(answer: ClassificationResponse) -> dict[str, Any]:
-    return answer.model_dump(by_alias=True, exclude_none=True)
 
 
 def test_the_classifier_gets_one_command_with_the_request_and_the_tenants_grants() -> None:
@@ -50,7 +38,9 @@ def test_the_classifier_gets_one_command_with_the_request_and_the_tenants_grants
 
 
 def test_the_answer_has_one_string_per_sample_and_the_usage_of_the_reference() -> None:
-    assert dump(classify(result())) == {
+    result = ChunkResult(predictions=[["yes"], ["bad", "yes"]], input_tokens=69, output_tokens=14, inference_ms=3942)
+
+    assert classify(ClassifyReply(result=result)).model_dump(by_alias=True, exclude_none=True) == {
         "success": True,
         "log_id": "log-1",
         "predictions": ["yes", "bad"],

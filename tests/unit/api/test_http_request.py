@@ -32,7 +32,7 @@ def test_the_root_stays_the_root() -> None:
 
 
 @pytest.mark.parametrize("name", ["x-api-key", "X-Api-Key", "X-API-KEY"])
-def test_the_key_is_found_in_any_case(name: str) -> None:
+def test_the_header_of_the_api_key_may_be_in_any_case(name: str) -> None:
     assert request(headers={name: "k"}).api_key == "k"
 
 
@@ -59,7 +59,7 @@ def test_the_lines_of_a_header_that_was_sent_several_times_are_one_list() -> Non
 @pytest.mark.parametrize(
     ("prefer", "waits"), [("wait=600", "wait=24"), ("wait=24", "wait=24"), ("wait=5", "wait=5"), ("wait=0", "wait=0")]
 )
-def test_a_wait_is_applied_as_far_as_there_is_one(prefer: str, waits: str) -> None:
+def test_a_wait_is_applied_up_to_the_longest_one(prefer: str, waits: str) -> None:
     wanted = request(headers={"Prefer": f"respond-async, {prefer}"}).parse_preference(24)
 
     assert preference_headers(wanted) == {"Preference-Applied": f"respond-async, {waits}"}
@@ -97,7 +97,7 @@ def test_bytes_that_are_no_utf_8_are_refused() -> None:
         request(body=base64.b64encode(b'"\xff"').decode(), isBase64Encoded=True).parse_json(100)
 
 
-def test_a_body_is_measured_in_bytes_after_decoding() -> None:
+def test_the_limit_of_a_body_is_in_bytes_after_decoding() -> None:
     assert request(body='"éé"').parse_json(6) == "éé"
     assert request(body=base64.b64encode(b'"abcd"').decode(), isBase64Encoded=True).parse_json(6) == "abcd"
     with pytest.raises(TooLarge, match="at most 6 bytes, got 7"):
@@ -133,13 +133,13 @@ def test_another_flag_is_refused() -> None:
     ("read", "path", "value"),
     [
         (lambda sent: sent.parse_flag("deep"), "deep", "1"),
-        (lambda sent: sent.parse_limit(), "limit", "0"),
-        (lambda sent: sent.parse_wait_s(24.0), "wait", "x"),
+        *((lambda sent: sent.parse_limit(), "limit", value) for value in ("0", "x")),
+        *((lambda sent: sent.parse_wait_s(24.0), "wait", value) for value in ("x", "-1", "1.5", "", "99999999999")),
         (lambda sent: sent.parse_job_status(), "status", "done"),
-        (lambda sent: sent.parse_job_cursor(), "cursor", "x"),
+        *((lambda sent: sent.parse_job_cursor(), "cursor", value) for value in ("x", "g" * 32)),
         (lambda sent: sent.parse_label_set_cursor(), "cursor", "X"),
-        (lambda sent: sent.parse_upload_results_query(), "since", "x"),
-        (lambda sent: sent.parse_upload_results_query(), "until", "x"),
+        *((lambda sent: sent.parse_upload_results_query(), "since", value) for value in ("yesterday", "")),
+        (lambda sent: sent.parse_upload_results_query(), "until", "1795718960"),
         (lambda sent: sent.parse_upload_results_query(), "cursor", "*"),
         (lambda sent: sent.parse_precondition(), "If-None-Match", '"a"'),
         (lambda sent: sent.parse_idempotency_key(), "Idempotency-Key", "k" * 256),
@@ -153,6 +153,18 @@ def test_a_fault_of_a_parameter_or_a_header_is_among_the_details(
 
     (fault,) = caught.value.details
     assert (fault.path, f"{fault.path}: {fault.message}") == (path, caught.value.message)
+
+
+def test_a_limit_above_the_maximum_is_the_maximum() -> None:
+    assert request(queryStringParameters={"limit": "100000"}).parse_limit() == 100
+    assert request().parse_limit() == 20
+
+
+def test_an_idempotency_key_has_up_to_255_characters() -> None:
+    key = request(body="{}", headers={"Idempotency-Key": "k" * 255}).parse_idempotency_key()
+
+    assert key is not None
+    assert (key.value, key.body) == ("k" * 255, b"{}")
 
 
 def test_a_parameter_that_key_excludes_is_among_the_details() -> None:

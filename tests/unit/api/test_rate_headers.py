@@ -1,4 +1,4 @@
-"""Quota periods as API Gateway has them, and a counter that can't hold a request up."""
+"""Quota periods as in API Gateway, and a counter that can't delay a request."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def moment(*date: int) -> int:
         ("MONTH", "2026-11-01", moment(2026, 12, 1)),
     ],
 )
-def test_a_period_is_a_day_a_week_from_sunday_or_a_month_in_utc(period: str, starts: str, ends_at: int) -> None:
+def test_a_period_is_a_day_or_a_week_from_sunday_or_a_month_in_utc(period: str, starts: str, ends_at: int) -> None:
     window = Quota.parse(10, period).window(NOON)
 
     assert (window.starts, window.ends_at) == (starts, ends_at)
@@ -61,13 +61,13 @@ def test_each_request_leaves_one_less() -> None:
     assert rates.begin("other")().remaining == 9
 
 
-def test_nothing_less_than_nothing_is_left() -> None:
+def test_never_less_than_0_requests_remain() -> None:
     rates = meter(FakeRateCounter(), limit=1)
 
     assert [rates.begin("acme")().remaining for _ in range(3)] == [0, 0, 0]
 
 
-def test_the_headers_have_the_limit_the_rest_and_when_it_begins_anew_in_milliseconds() -> None:
+def test_the_headers_have_the_limit_the_rest_and_the_reset_in_milliseconds() -> None:
     assert meter(FakeRateCounter()).begin("acme")().to_headers() == {
         "x-jigsaw-rate-limit-limit": "10",
         "x-jigsaw-rate-limit-remaining": "9",
@@ -75,7 +75,7 @@ def test_the_headers_have_the_limit_the_rest_and_when_it_begins_anew_in_millisec
     }
 
 
-def test_a_caller_who_is_not_counted_has_all_of_the_limit() -> None:
+def test_a_caller_that_is_not_counted_has_all_of_the_limit() -> None:
     counter = FakeRateCounter()
 
     assert meter(counter).uncounted().remaining == 10
@@ -88,7 +88,7 @@ def test_the_figures_may_be_read_twice_and_count_once() -> None:
     assert figures() == figures()
 
 
-def test_a_counter_that_fails_leaves_the_last_known_figure() -> None:
+def test_a_counter_that_fails_leaves_the_last_known_count() -> None:
     counter = FakeRateCounter()
     rates = meter(counter)
     rates.begin("acme")()
@@ -119,7 +119,7 @@ def test_a_counter_that_hangs_costs_a_request_less_than_10_ms() -> None:
     assert min(costs) < 0.010
 
 
-def test_a_count_that_was_late_is_the_last_known_figure_of_the_next_request() -> None:
+def test_a_late_count_is_the_last_known_count_of_the_next_request() -> None:
     released = threading.Event()
     counter = FakeRateCounter(before=lambda: released.wait(20) or None)
     rates = meter(counter, wait_s=0.3)
