@@ -77,13 +77,15 @@ def calibrate(
     """
     # Imported late: the other commands don't need numpy.
     from pigeonhole_cli.evaluation import calibrate as calibration
-    from pigeonhole_cli.evaluation.data import DataError, read
-    from pigeonhole_cli.evaluation.run import open_classifier
+    from pigeonhole_cli.evaluation import episodes
+    from pigeonhole_cli.evaluation.classifier import open_classifier
+    from pigeonhole_cli.evaluation.data import read
+    from pigeonhole_cli.evaluation.item import DataError
 
     folder = cached if (cached := cached_folder(model, cache)).is_dir() else Path(model)
     try:
         classifier = open_classifier(folder, workers=1, calibrated=False)
-        data_sets = [calibration.labelled(classifier, read(path)) for path in data]
+        data_sets = [episodes.embed(classifier, read(path)) for path in data]
         fitted = calibration.calibrate(classifier, data_sets)
         content = fitted.to_content(classifier.encoder.info.revision, [path.name for path in data])
         target = (out or folder) / artifact.CALIBRATION
@@ -96,9 +98,9 @@ def calibrate(
     except OSError as error:
         raise _fail(f"{error.filename} can't be written: {error.strerror or error}") from None
     samples = sum(len(data_set.classes) for data_set in data_sets)
-    if samples < calibration.FEW:
+    if samples < calibration.MIN_SAMPLES:
         typer.echo(
-            f"warning: {samples} samples are few; below {calibration.FEW} the default coefficients may be better",
+            f"warning: {samples} samples are few; below {calibration.MIN_SAMPLES} the default coefficients may be better",
             err=True,
         )
     typer.echo(f"{model}: calibrated on {samples} samples of {', '.join(content['measured_on'])}: {target}")

@@ -1,1 +1,1 @@
-"""`pigeonhole eval`: labelled data through the classifier that the functions run, and a report of how well it sorts."""
+"""`pigeonhole eval` and `pigeonhole models calibrate`: measure and calibrate the classifier that the functions run."""

@@ -1,4 +1,4 @@
-"""`pigeonhole eval`: measure models on labelled data, and write a report of each. Texts and pictures stay on this machine."""
+"""`pigeonhole eval`: measure models on labelled data, and write a report of each. All data stay on this machine."""
 
 from __future__ import annotations
 
@@ -26,103 +26,134 @@ from pigeonhole.inference.encoders import registry
 from pigeonhole.inference.encoders.artifact import ModelUnavailable
 from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole_cli.evaluation import metrics, report
-from pigeonhole_cli.evaluation.data import Columns, DataError, read
-from pigeonhole_cli.evaluation.evaluation import Evaluation, shown
-from pigeonhole_cli.evaluation.run import description, on_prior, open_classifier, run
-from pigeonhole_cli.evaluation.suites import make, read_suite
-from pigeonhole_cli.evaluation.tasks import Task, limited, plain
+from pigeonhole_cli.evaluation.classifier import describe_model, open_classifier, with_prior
+from pigeonhole_cli.evaluation.data import Columns, read
+from pigeonhole_cli.evaluation.evaluation import Evaluation, format_estimate
+from pigeonhole_cli.evaluation.item import DataError
+from pigeonhole_cli.evaluation.run import run_task
+from pigeonhole_cli.evaluation.suites import make_tasks, read_suite
+from pigeonhole_cli.evaluation.tasks import Task, limit_task, plain_tasks
 from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
 from pigeonhole_cli.models import Cache
 
-INTERRUPTED = 130  # 128 and SIGINT, as shells have it
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as in shells
 OUT = Path("build/eval")
 
 
 class Scoring(Enum):
-    """Ways to score that can be compared."""
+    """The ways of scoring that can be compared."""
 
     CALIBRATED = "calibrated"
     PRIOR = "prior"
     LITERAL = "literal"
 
 
-Names = Annotated[str | None, typer.Option("--labels", help='The labels to choose from: "cat,dog,none of these".')]
-NamesFile = Annotated[Path | None, typer.Option("--labels-file", help="A file of them, one a line.")]
+Names = Annotated[
+    str | None,
+    typer.Option(
+        "--labels",
+        help='The labels to choose from, separated by commas: "cat,dog,none of these". Default: the labels of the data.',
+    ),
+]
+NamesFile = Annotated[Path | None, typer.Option("--labels-file", help="A file with the labels to choose from, one per line.")]
 Models = Annotated[
-    list[str] | None, typer.Option("--model", help="A prepared model or an artifact folder. Repeatable: models are compared.")
+    list[str] | None,
+    typer.Option("--model", help="A prepared model's name or an artifact folder. Repeat the option to compare models."),
 ]
 Suites = Annotated[
-    Path | None, typer.Option("--suite", help="A suite's definition (benchmarks/quality): tasks made of the data's samples.")
+    Path | None,
+    typer.Option(
+        "--suite", help="The definition of a suite, a TOML file (see benchmarks/quality): it makes tasks from the samples."
+    ),
 ]
 Scorings = Annotated[
     list[Scoring] | None,
     typer.Option(
         "--scoring",
-        help="calibrated: as the service scores; prior: without the model's calibration; literal: that, and labels such as "
-        '"not a cat" or "other" taken for things. Repeatable: they are compared.',
+        help="calibrated: as the service scores. prior: without the model's calibration. literal: as prior, and labels such as "
+        '"not a cat" or "other" are read as names of things. Repeat the option to compare ways of scoring.',
     ),
 ]
 Templates = Annotated[
-    list[str] | None, typer.Option("--template", help='A prompt with {} for the label: "a photo of a {}". Repeatable.')
+    list[str] | None, typer.Option("--template", help='A prompt template with {} for the label: "a photo of a {}". Repeatable.')
 ]
 
 
 def evaluate(
     data: Annotated[
         Path,
-        typer.Argument(help="A folder with a sub-folder per class, or a .csv, .parquet or .jsonl file.", show_default=False),
+        typer.Argument(
+            help="The labelled samples: a folder with a sub-folder per class, or a .csv, .parquet or .jsonl file.",
+            show_default=False,
+        ),
     ],
     labels: Names = None,
     labels_file: NamesFile = None,
     suite: Suites = None,
     model: Models = None,
     scoring: Scorings = None,
-    multiple_labels: Annotated[bool, typer.Option("--multiple-labels", help="Any number of labels may be true.")] = False,
+    multiple_labels: Annotated[
+        bool, typer.Option("--multiple-labels", help="Allow any number of true labels per sample.")
+    ] = False,
     threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="With --multiple-labels: the least probability of a chosen label.")
+        float | None, typer.Option(min=0, max=1, help="With --multiple-labels: the lowest probability of a chosen label.")
     ] = None,
     template: Templates = None,
-    instruction: Annotated[str | None, typer.Option(help="What the labels are about, as in a request.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Take so many samples, drawn at random.")] = None,
-    seed: Annotated[int, typer.Option(help="Which ones --limit draws.")] = 0,
-    text_column: Annotated[str | None, typer.Option(help="The table's column of texts.")] = None,
-    image_column: Annotated[str | None, typer.Option(help="The table's column of images: paths or bytes.")] = None,
-    label_column: Annotated[str, typer.Option(help="The table's column of labels.")] = "label",
-    out: Annotated[Path | None, typer.Option(help=f"Where the reports go; by default {OUT}/ and the data's name.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what the results.json files hold.")] = False,
-    workers: Annotated[int, typer.Option(min=1, help="How many batches are read and encoded side by side.")] = 2,
+    instruction: Annotated[str | None, typer.Option(help="The subject of the labels, as in a request.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Evaluate this many random samples of each task.")] = None,
+    seed: Annotated[int, typer.Option(help="The seed of the random samples of --limit.")] = 0,
+    text_column: Annotated[str | None, typer.Option(help="The name of the table's column of texts. Default: text.")] = None,
+    image_column: Annotated[
+        str | None, typer.Option(help="The name of the table's column of images, paths or bytes. Default: image.")
+    ] = None,
+    label_column: Annotated[str, typer.Option(help="The name of the table's column of labels.")] = "label",
+    out: Annotated[
+        Path | None, typer.Option(help=f"The folder for the reports. Default: a folder in {OUT}, named for the data.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the content of the results.json files.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="The number of batches that are read and encoded concurrently.")] = 2,
     cache: Cache = DEFAULT_CACHE,
 ) -> None:
-    """Measure how well models sort labelled samples: metrics with intervals, charts, and the surest mistakes."""
+    """Measure how well models sort labelled samples, and write a report.
+
+    The report has metrics with intervals, charts, and the mistakes with the highest probabilities.
+    """
     if threshold is not None and not multiple_labels:
-        raise typer.BadParameter("it needs --multiple-labels; one label is always the best one", param_hint="--threshold")
-    if any(each.count("{}") != 1 for each in template or ()):
-        raise typer.BadParameter("a template has {} once, where the label goes", param_hint="--template")
-    names = _names(labels, labels_file)
+        raise typer.BadParameter(
+            "needs --multiple-labels: without it the best label is always chosen", param_hint="--threshold"
+        )
+    if any(prompt.count("{}") != 1 for prompt in template or ()):
+        raise typer.BadParameter("a template must have {} exactly once, in place of the label", param_hint="--template")
+    names = _read_labels(labels, labels_file)
     if suite and (names or multiple_labels):
-        raise typer.BadParameter("a suite has labels of its own, and says whether several may be true", param_hint="--suite")
+        raise typer.BadParameter(
+            "can't be combined with labels or --multiple-labels: a suite has labels of its own", param_hint="--suite"
+        )
     options = Options(threshold=threshold, instruction=instruction, templates=tuple(template) if template else None)
     name = data.resolve().stem if data.is_file() else data.resolve().name
     folder = out or OUT / (f"{suite.stem}-{name}" if suite else name)
     with _errors():
         if missing := report.missing_package():
             raise DataError(missing)
-        # Models first: a name that isn't prepared is said before minutes go into reading data.
-        found = _models(model or [registry.BUNDLED], cache)
+        # Models come first: a missing model is reported before the data is read, which may take minutes.
+        folders = _model_folders(model or [registry.BUNDLED], cache)
         items = read(data, Columns(text_column, image_column, label_column))
-        asked = make(read_suite(suite), items) if suite else plain(items, data.stem, labels=names, multiple=multiple_labels)
-        tasks = [limited(task, limit, seed) for task in asked]
+        if suite:
+            all_tasks = make_tasks(read_suite(suite), items)
+        else:
+            all_tasks = plain_tasks(items, data.stem, labels=names, multiple=multiple_labels)
+        tasks = [limit_task(task, limit, seed) for task in all_tasks]
         evaluations, contents = [], []
-        ways = scoring or [Scoring.CALIBRATED]
-        for model_name, model_folder in found.items():
-            # Once for all ways to score: samples and labels are encoded for the first of them alone.
-            opened = open_classifier(model_folder, workers=workers, calibrated=Scoring.CALIBRATED in ways)
-            for how in ways:
-                evaluation = answer(
+        scorings = scoring or [Scoring.CALIBRATED]
+        for model_name, model_folder in folders.items():
+            # One classifier for all ways of scoring: its encoders cache the embeddings.
+            classifier = open_classifier(model_folder, workers=workers, calibrated=Scoring.CALIBRATED in scorings)
+            for scoring_name in scorings:
+                evaluation = evaluate_model(
                     tasks,
-                    opened if how is Scoring.CALIBRATED else on_prior(opened),
-                    replace(options, literal=how is Scoring.LITERAL),
-                    name=model_name if how is Scoring.CALIBRATED else f"{model_name}-{how.value}",
+                    classifier if scoring_name is Scoring.CALIBRATED else with_prior(classifier),
+                    replace(options, literal=scoring_name is Scoring.LITERAL),
+                    name=model_name if scoring_name is Scoring.CALIBRATED else f"{model_name}-{scoring_name.value}",
                     folder=model_folder,
                     data=data,
                     limit=limit,
@@ -131,10 +162,10 @@ def evaluate(
                 )
                 contents.append(report.write(folder / evaluation.name, evaluation))
                 evaluations.append(evaluation)
-    show(evaluations, contents, folder, as_json=as_json)
+    print_comparison(evaluations, contents, folder, as_json=as_json)
 
 
-def answer(
+def evaluate_model(
     tasks: Sequence[Task],
     classifier: Classifier,
     options: Options,
@@ -146,24 +177,36 @@ def answer(
     seed: int,
     workers: int,
 ) -> Evaluation:
-    """Run tasks through one model, with a progress bar on a terminal. `name`: the model's, in tables and folders.
+    """Run tasks through one model, with a progress bar on a terminal.
 
-    Raises DataError if not one item could be read.
+    Args:
+        tasks: The tasks.
+        classifier: The model's classifier.
+        options: The request's options.
+        name: The model's name in tables and folders.
+        folder: The model's artifact folder.
+        data: The path of the data set.
+        limit: The number of random samples of each task.
+        seed: The seed of the random samples.
+        workers: The number of images that are decoded concurrently.
+
+    Raises:
+        DataError: No item could be read.
     """
     started = time.perf_counter()
     with _progress() as progress:
         bar = progress.add_task(name, total=sum(len(task.items) for task in tasks))
         answers = tuple(
-            run(task, classifier, options, on_done=lambda count: progress.advance(bar, count), workers=workers)
+            run_task(task, classifier, options, on_progress=lambda count: progress.advance(bar, count), workers=workers)
             for task in tasks
         )
-    faults = [fault for each in answers for fault in each.faults]
-    if not any(each.answered for each in answers):
+    faults = [fault for task_answers in answers for fault in task_answers.faults]
+    if not any(task_answers.answered for task_answers in answers):
         raise DataError(f"none of the {len(faults)} samples could be read; the first, {faults[0].where}: {faults[0].message}")
     return Evaluation(
         name=name,
         folder=str(folder),
-        model=description(classifier),
+        model=describe_model(classifier),
         options=options,
         data=str(data),
         limit=limit,
@@ -174,37 +217,43 @@ def answer(
     )
 
 
-def show(evaluations: Sequence[Evaluation], contents: Sequence[dict[str, Any]], folder: Path, *, as_json: bool) -> None:
-    """Print the models side by side; with `as_json` what their results.json files hold, and nothing else."""
+def print_comparison(
+    evaluations: Sequence[Evaluation], contents: Sequence[dict[str, Any]], folder: Path, *, as_json: bool
+) -> None:
+    """Print a table with a column per model, or the content of their results.json files as JSON."""
     if as_json:
         typer.echo(json.dumps(contents, indent=2, ensure_ascii=False))
         return
-    table = Table("metric", caption="in brackets: 95 % intervals, over samples")
-    for each in evaluations:
-        table.add_column(Text(each.name))
+    table = Table("metric", caption="in brackets: 95 % intervals over samples")
+    for evaluation in evaluations:
+        table.add_column(Text(evaluation.name))
     for name, title in metrics.TITLES.items():
-        found = [each.estimates.overall.get(name) for each in evaluations]
-        if any(found):
-            table.add_row(title, *(shown(name, estimate) if estimate else "" for estimate in found))
-    table.add_row("samples", *(f"{each.counts['answered']:,}" for each in evaluations), end_section=True)
-    if any(each.counts["faults"] for each in evaluations):
-        table.add_row("could not be read", *(f"{each.counts['faults']:,}" for each in evaluations))
-    table.add_row("calibrated", *("yes" if each.model.calibrated else "no" for each in evaluations))
-    table.add_row("samples/s", *(f"{each.counts['answered'] / each.seconds:,.0f}" for each in evaluations))
+        estimates = [evaluation.estimates.overall.get(name) for evaluation in evaluations]
+        if any(estimates):
+            table.add_row(title, *(format_estimate(name, estimate) if estimate else "" for estimate in estimates))
+    table.add_row("samples", *(f"{evaluation.counts['answered']:,}" for evaluation in evaluations), end_section=True)
+    if any(evaluation.counts["faults"] for evaluation in evaluations):
+        table.add_row("could not be read", *(f"{evaluation.counts['faults']:,}" for evaluation in evaluations))
+    table.add_row("calibrated", *("yes" if evaluation.model.calibrated else "no" for evaluation in evaluations))
+    table.add_row("samples/s", *(f"{evaluation.counts['answered'] / evaluation.seconds:,.0f}" for evaluation in evaluations))
     Console().print(table)
-    for each in evaluations:
-        if faults := each.counts["faults"]:
-            typer.echo(f"{each.name}: {faults} samples could not be read and are in no figure; the report names them", err=True)
-        typer.echo(f"{each.name}: {folder / each.name / report.REPORT}")
+    for evaluation in evaluations:
+        if faults := evaluation.counts["faults"]:
+            typer.echo(
+                f"{evaluation.name}: {faults} samples could not be read and are in no metric; the report names them",
+                err=True,
+            )
+        typer.echo(f"{evaluation.name}: {folder / evaluation.name / report.REPORT}")
 
 
-def _models(asked: Sequence[str], cache: Path) -> dict[str, Path]:
-    """Each model's name, as none other has it, and its artifact folder. The bundled one is prepared where it has to be.
+def _model_folders(models: Sequence[str], cache: Path) -> dict[str, Path]:
+    """Return each model's artifact folder by a unique name. The bundled model is prepared if necessary.
 
-    Raises ModelUnavailable.
+    Raises:
+        ModelUnavailable: A model is not prepared.
     """
-    found: dict[str, Path] = {}
-    for model in dict.fromkeys(asked):
+    folders: dict[str, Path] = {}
+    for model in dict.fromkeys(models):
         cached = cached_folder(model, cache)
         if model == registry.BUNDLED:
             prepare(model, cached)
@@ -212,16 +261,16 @@ def _models(asked: Sequence[str], cache: Path) -> dict[str, Path]:
             raise ModelUnavailable(f"{model} isn't prepared and is no artifact folder: run `pigeonhole models prepare {model}`")
         folder = cached if cached.is_dir() else Path(model)
         name, number = folder.resolve().name, 2
-        while name in found:
+        while name in folders:
             name, number = f"{folder.resolve().name}-{number}", number + 1
-        found[name] = folder
-    return found
+        folders[name] = folder
+    return folders
 
 
-def _names(labels: str | None, file: Path | None) -> list[str] | None:
-    """The labels that the caller names; None where they are the data's own."""
+def _read_labels(labels: str | None, file: Path | None) -> list[str] | None:
+    """Return the labels of the options, or None if the labels are those of the data."""
     if labels is not None and file is not None:
-        raise typer.BadParameter("give either --labels or --labels-file", param_hint="--labels")
+        raise typer.BadParameter("can't be combined with --labels-file", param_hint="--labels")
     if labels is not None:
         names, hint = labels.split(","), "--labels"
     elif file is not None:
@@ -236,19 +285,20 @@ def _names(labels: str | None, file: Path | None) -> list[str] | None:
         return None
     names = [name.strip() for name in names if name.strip()]
     if len(set(names)) < 2:
-        raise typer.BadParameter("name two labels at least, of which to choose one", param_hint=hint)
+        raise typer.BadParameter("must have at least two labels", param_hint=hint)
     return names
 
 
 class _Rate(ProgressColumn):
-    """Items a second, over the last half minute."""
+    """The items per second over the last half minute."""
 
     def render(self, task: Bar) -> Text:
+        """Format the rate."""
         return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="progress.data.speed")
 
 
 def _progress() -> Progress:
-    """A bar on standard error, so that standard output is the result's alone; nothing where that is no terminal."""
+    """Create a progress bar on standard error. Without a terminal nothing is drawn."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -262,12 +312,12 @@ def _progress() -> Progress:
 
 @contextmanager
 def _errors() -> Iterator[None]:
-    """Tell what went wrong in one line and leave with 1; with 130 where somebody stopped it."""
+    """Print an error in one line and end with exit code 1, or with 130 after Ctrl-C."""
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo("stopped: reports of models that were done are whole, others were not begun", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+        typer.echo("stopped: the reports of finished models are complete, the others were not written", err=True)
+        raise typer.Exit(EXIT_INTERRUPTED) from None
     except OSError as error:
         where = f"{error.filename} can't be written: " if error.filename else ""
         typer.echo(f"error: {where}{error.strerror or error}", err=True)

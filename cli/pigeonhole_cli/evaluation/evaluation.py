@@ -1,4 +1,4 @@
-"""What one model answered on some tasks: the figures of it, and its surest mistakes."""
+"""One model's answers to some tasks: their metrics, and the mistakes with the highest probabilities."""
 
 from __future__ import annotations
 
@@ -11,16 +11,29 @@ import numpy as np
 from pigeonhole.contract.messages import ModelDescription
 from pigeonhole.inference.classifier import Options
 from pigeonhole_cli.evaluation import metrics
-from pigeonhole_cli.evaluation.data import Item
+from pigeonhole_cli.evaluation.item import Item
 from pigeonhole_cli.evaluation.metrics import Estimate, Estimates, Scored
 from pigeonhole_cli.evaluation.run import Answers
 
-SHOWN_MISTAKES = 24
+MAX_MISTAKES = 24
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One model's answers, and what led to them. `name`: the model's, among those that are compared; `seconds`: of running."""
+    """One model's answers, and how they were produced.
+
+    Attributes:
+        name: The model's name among the models that are compared.
+        folder: The model's artifact folder.
+        model: The model's description.
+        options: The request's options.
+        data: The path of the data set.
+        limit: The number of random samples of each task, None for all.
+        seed: The seed of the random samples.
+        answers: The answers to each task.
+        seconds: The duration.
+        command: The command line.
+    """
 
     name: str
     folder: str
@@ -35,42 +48,50 @@ class Evaluation:
 
     @cached_property
     def scored(self) -> tuple[Scored, ...]:
-        """The answers of each of `readable`, as the metrics take them."""
+        """The answers to each task of `readable`, in the form that the metrics use."""
         return tuple(
             Scored(
-                metrics.matrix(it.truth, len(it.task.labels)),
-                metrics.matrix(it.chosen, len(it.task.labels)),
-                it.probabilities,
-                it.task.multiple,
+                metrics.to_matrix(answers.truth, len(answers.task.labels)),
+                metrics.to_matrix(answers.chosen, len(answers.task.labels)),
+                answers.probabilities,
+                answers.task.multiple,
             )
-            for it in self.readable
+            for answers in self.readable
         )
 
     @cached_property
     def readable(self) -> tuple[Answers, ...]:
-        """The tasks of which at least one item could be read."""
-        return tuple(it for it in self.answers if it.answered)
+        """The answers to the tasks of which at least one item could be read."""
+        return tuple(answers for answers in self.answers if answers.answered)
 
     @cached_property
     def estimates(self) -> Estimates:
-        """Metrics and intervals; `tasks` are those of `readable`."""
+        """The metrics with their intervals. Their `tasks` are those of `readable`."""
         return metrics.estimate(self.scored)
 
     @property
     def counts(self) -> dict[str, int]:
-        """Tasks, items, and how many of the items were answered or couldn't be read."""
-        items, answered = sum(len(it.task.items) for it in self.answers), sum(len(it.answered) for it in self.answers)
+        """The numbers of tasks, items, answered items and items that could not be read."""
+        items = sum(len(answers.task.items) for answers in self.answers)
+        answered = sum(len(answers.answered) for answers in self.answers)
         return {"tasks": len(self.answers), "items": items, "answered": answered, "faults": items - answered}
 
     @property
     def has_confusion(self) -> bool:
-        """Whether there is a confusion matrix: several labels at once, and several tasks, have none."""
+        """Whether there is a confusion matrix. Several tasks, or several labels per item, have none."""
         return len(self.readable) == 1 and not self.readable[0].task.multiple
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """A wrong answer. `probability`: that of the best wrong label; where labels are only missing, how sure it was of that."""
+    """A wrong answer.
+
+    Attributes:
+        item: The item.
+        truth: The names of its true labels.
+        answer: The names of the chosen labels.
+        probability: That of the best wrong label, or how certain the model was that a missing label is false.
+    """
 
     item: Item
     truth: tuple[str, ...]
@@ -78,39 +99,39 @@ class Mistake:
     probability: float
 
 
-def mistakes(evaluation: Evaluation) -> list[Mistake]:
-    """The wrong answers of which the model was surest, at most SHOWN_MISTAKES."""
-    found: list[tuple[float, Answers, int]] = []
-    for it, scored in zip(evaluation.readable, evaluation.scored, strict=True):
+def find_mistakes(evaluation: Evaluation) -> list[Mistake]:
+    """Return the wrong answers with the highest probabilities, at most MAX_MISTAKES."""
+    wrong: list[tuple[float, Answers, int]] = []
+    for answers, scored in zip(evaluation.readable, evaluation.scored, strict=True):
         extra, missing = scored.chosen & ~scored.truth, scored.truth & ~scored.chosen
-        surest = np.where(extra, it.probabilities, 0).max(axis=1)
-        surest = np.where(extra.any(axis=1), surest, np.where(missing, 1 - it.probabilities, 0).max(axis=1))
-        found += [(float(surest[row]), it, int(row)) for row in np.flatnonzero(~scored.right)]
-    found.sort(key=lambda each: -each[0])
+        highest = np.where(extra, answers.probabilities, 0).max(axis=1)
+        highest = np.where(extra.any(axis=1), highest, np.where(missing, 1 - answers.probabilities, 0).max(axis=1))
+        wrong += [(float(highest[row]), answers, int(row)) for row in np.flatnonzero(~scored.right)]
+    wrong.sort(key=lambda mistake: -mistake[0])
     return [
         Mistake(
-            it.task.items[it.answered[row]],
-            tuple(it.task.labels[index].name for index in it.truth[row]),
-            tuple(it.task.labels[index].name for index in it.chosen[row]),
+            answers.task.items[answers.answered[row]],
+            tuple(answers.task.labels[index].name for index in answers.truth[row]),
+            tuple(answers.task.labels[index].name for index in answers.chosen[row]),
             probability,
         )
-        for probability, it, row in found[:SHOWN_MISTAKES]
+        for probability, answers, row in wrong[:MAX_MISTAKES]
     ]
 
 
-def shown(name: str, estimate: Estimate) -> str:
-    """A metric with its interval, for people: a percentage, but for the Brier score."""
+def format_estimate(name: str, estimate: Estimate) -> str:
+    """Format a metric with its interval: as a percentage, or as a number for the Brier score."""
     if name == "brier":
         return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
     return f"{estimate.value:.1%} ({100 * estimate.low:.1f} to {100 * estimate.high:.1f})".replace("%", " %")
 
 
-def joined(names: Sequence[str]) -> str:
-    """Labels, for people."""
+def join_labels(names: Sequence[str]) -> str:
+    """Join label names for printing."""
     return " + ".join(names) or "none"
 
 
-def cut(text: str, characters: int) -> str:
-    """A text on one line, cut to a length."""
+def shorten(text: str, characters: int) -> str:
+    """Return a text on one line, with at most so many characters."""
     text = " ".join(text.split())
     return text if len(text) <= characters else text[: characters - 1] + "…"

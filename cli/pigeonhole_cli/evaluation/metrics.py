@@ -1,15 +1,15 @@
-"""How good answers are: metrics with bootstrap intervals, calibration, confusion. numpy only, and pure.
+"""Metrics of answers with bootstrap intervals.
 
-Every metric is computed from sums over items, weighted by how often each item counts: once for the value itself; for the
-interval as often as it was drawn, with all resamples at once. A weight array is (r, items), a metric (r,).
-
-    accuracy            items whose labels are all right, none missing and none too many
+    accuracy            share of the items with exactly the true labels
     balanced accuracy   mean recall over the classes that occur
     macro F1            mean F1 over the classes that occur in truth or answers
-    micro F1            F1 of all (item, label) pairs together; with several labels only, as for one it is the accuracy
+    micro F1            F1 of all (item, label) pairs together; only for several labels, as for one it equals the accuracy
     calibration error   expected calibration error, 15 bins of equal width (Guo et al. 2017, arXiv 1706.04599)
-    Brier score         mean squared distance of probabilities and truth: the sum over labels for one label (Brier 1950, 0..2),
-                        their mean for several (0..1)
+    Brier score         mean squared difference of probabilities and truth; for one label the sum over labels (Brier 1950,
+                        0 to 2), for several their mean (0 to 1)
+
+Every metric is computed from sums over items, weighted by how often each item counts. For the value itself that is once. For
+the interval it is how often the item was drawn, for all resamples at once. A weight array is `(r, items)`, a metric `(r,)`.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ Ints = npt.NDArray[np.intp]
 
 BINS = 15
 RESAMPLES = 1_000
-LEVEL = (2.5, 97.5)  # percentiles
-WEIGHTS_AT_ONCE = 2_000_000  # 16 MB of them
+PERCENTILES = (2.5, 97.5)  # of a 95 % interval
+MAX_WEIGHTS = 2_000_000  # in memory at a time: 16 MB
 
 TITLES = {
     "accuracy": "accuracy",
@@ -41,9 +41,13 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Scored:
-    """A task's answers. `truth`, `chosen`: bool (items, labels); `probabilities`: (items, labels). At least one item.
+    """A task's answers to at least one item.
 
-    `multiple`: any number of labels may be true; else exactly one is, and exactly one was chosen.
+    Attributes:
+        truth: `(items, labels) bool`.
+        chosen: `(items, labels) bool`.
+        probabilities: `(items, labels) float32`.
+        multiple: Whether any number of labels may be true. Otherwise exactly one is true and exactly one was chosen.
     """
 
     truth: Bools
@@ -53,21 +57,27 @@ class Scored:
 
     @property
     def right(self) -> Bools:
-        """(items,), whether an answer is exactly the truth."""
+        """`(items,) bool`: whether an answer is exactly the truth."""
         return np.asarray((self.truth == self.chosen).all(axis=1))
 
 
-def matrix(indices: Sequence[Sequence[int]], labels: int) -> Bools:
-    """Label indices per item -> bool (items, labels)."""
-    made = np.zeros((len(indices), labels), dtype=bool)
-    for row, of_item in zip(made, indices, strict=True):
-        row[list(of_item)] = True
-    return made
+def to_matrix(indices: Sequence[Sequence[int]], label_count: int) -> Bools:
+    """Convert the label indices of each item to `(items, labels) bool`."""
+    matrix = np.zeros((len(indices), label_count), dtype=bool)
+    for row, item_indices in zip(matrix, indices, strict=True):
+        row[list(item_indices)] = True
+    return matrix
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A metric's value and its 95 % interval."""
+    """A metric's value and its 95 % interval.
+
+    Attributes:
+        value: The metric of all items.
+        low: The lower end of the interval.
+        high: The upper end of the interval.
+    """
 
     value: float
     low: float
@@ -76,10 +86,14 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Estimates:
-    """`overall`: each metric's mean over the tasks that have it; `tasks`: each task's own, in their order.
+    """The metrics of some tasks.
 
-    The overall calibration error is that of all tasks' claims in the same bins: a task of few samples has one of its own by
-    chance alone.
+    The overall calibration error is that of all tasks' claims in common bins. A task of few samples has a large error only by
+    chance.
+
+    Attributes:
+        overall: Each metric's mean over the tasks that have it.
+        tasks: The metrics of each task, in order.
     """
 
     overall: Mapping[str, Estimate]
@@ -87,47 +101,53 @@ class Estimates:
 
 
 def estimate(tasks: Sequence[Scored], *, resamples: int = RESAMPLES, seed: int = 0) -> Estimates:
-    """Measure tasks, with percentile bootstrap intervals (Efron 1979; Efron & Tibshirani 1993, chapter 13).
+    """Compute the metrics with percentile bootstrap intervals (Efron 1979; Efron & Tibshirani 1993, chapter 13).
 
-    Items are drawn anew inside each task, so the overall interval says what other items would give, not what other tasks would.
-    A resample has fewer different items than the data, so with few per class its macro F1 leans low and its calibration error
-    high, and so do their intervals.
+    Items are resampled inside each task. The overall interval therefore covers other items of these tasks, not other tasks.
+    A resample has fewer different items than the data. With few items per class, the interval of the macro F1 is therefore
+    biased downwards, and that of the calibration error upwards.
+
+    Args:
+        tasks: The answers to each task.
+        resamples: The number of resamples.
+        seed: The seed of the resamples.
     """
-    of_tasks = []
+    task_estimates = []
     points: list[dict[str, Floats]] = []
     draws: list[dict[str, Floats]] = []
     for task, stream in zip(tasks, np.random.SeedSequence(seed).spawn(len(tasks)), strict=True):
-        table = _Table.of(task)
+        table = _Table.from_scored(task)
         points.append(table.metrics(np.ones((1, table.items))))
         draws.append(_resampled(table, resamples, np.random.default_rng(stream)))
-        of_tasks.append({name: _estimate(points[-1][name], draws[-1][name]) for name in points[-1] if name in TITLES})
+        task_estimates.append({name: _estimate(points[-1][name], draws[-1][name]) for name in points[-1] if name in TITLES})
     overall = {}
     for name in TITLES:
-        of_name = [[each for each in found if name in each] for found in (points, draws)]
-        if of_name[0]:
-            overall[name] = _estimate(*(_over_tasks(name, each) for each in of_name))
-    return Estimates(overall, tuple(of_tasks))
+        task_points = [point for point in points if name in point]
+        task_draws = [draw for draw in draws if name in draw]
+        if task_points:
+            overall[name] = _estimate(_over_tasks(name, task_points), _over_tasks(name, task_draws))
+    return Estimates(overall, tuple(task_estimates))
 
 
 def _over_tasks(name: str, tasks: Sequence[Mapping[str, Floats]]) -> Floats:
-    """A metric of all tasks that have it together, (r,)."""
+    """Return the overall value of a metric, `(r,)`."""
     if name != "calibration_error":
-        return np.asarray(np.mean([each[name] for each in tasks], axis=0))
-    surplus, claims = (np.sum([each[part] for each in tasks], axis=0) for part in ("surplus", "claims"))
-    return np.asarray(np.abs(surplus).sum(axis=1) / claims)
+        return np.asarray(np.mean([task[name] for task in tasks], axis=0))
+    surplus, claim_count = (np.sum([task[part] for task in tasks], axis=0) for part in ("surplus", "claims"))
+    return np.asarray(np.abs(surplus).sum(axis=1) / claim_count)
 
 
 def _estimate(value: Floats, drawn: Floats) -> Estimate:
-    low, high = np.percentile(drawn, LEVEL)
+    low, high = np.percentile(drawn, PERCENTILES)
     return Estimate(float(value[0]), float(low), float(high))
 
 
 def _resampled(table: _Table, resamples: int, random: np.random.Generator) -> dict[str, Floats]:
-    """Each metric (resamples,), over items drawn with repeats."""
-    at_once = max(1, WEIGHTS_AT_ONCE // table.items)
+    """Return each metric, `(resamples,)`, over items drawn with replacement."""
+    chunk = max(1, MAX_WEIGHTS // table.items)
     parts = []
-    for start in range(0, resamples, at_once):
-        count = min(at_once, resamples - start)
+    for start in range(0, resamples, chunk):
+        count = min(chunk, resamples - start)
         draws = random.integers(0, table.items, (count, table.items)) + table.items * np.arange(count)[:, None]
         weights = np.bincount(draws.ravel(), minlength=count * table.items).reshape(count, table.items)
         parts.append(table.metrics(weights.astype(np.float64)))
@@ -136,7 +156,15 @@ def _resampled(table: _Table, resamples: int, random: np.random.Generator) -> di
 
 @dataclass(frozen=True)
 class _Groups:
-    """(item, group, value) triples in the order of their groups, so that a group's sum is a slice's."""
+    """Triples of item, group and value, sorted by group, so that each group's sum is that of a slice.
+
+    Attributes:
+        items: The item of each triple.
+        starts: The index of each present group's first triple.
+        present: The groups that have triples.
+        values: The value of each triple. None stands for 1.
+        count: The number of groups.
+    """
 
     items: Ints
     starts: Ints
@@ -145,144 +173,109 @@ class _Groups:
     count: int
 
     @classmethod
-    def of(cls, items: Ints, groups: Ints, count: int, values: Floats | None = None) -> _Groups:
+    def sort(cls, items: Ints, groups: Ints, count: int, values: Floats | None = None) -> _Groups:
         order = np.argsort(groups, kind="stable")
         present, starts = np.unique(groups[order], return_index=True)
         return cls(items[order], starts, present, None if values is None else values[order], count)
 
     def sums(self, weights: Floats) -> Floats:
-        """Weights (r, items) -> (r, groups), the sum of weight times value in each group."""
-        found = np.zeros((len(weights), self.count))
+        """Return `(r, groups)`: the sum of weight times value in each group, for weights `(r, items)`."""
+        sums = np.zeros((len(weights), self.count))
         if len(self.present):
             parts = weights[:, self.items]
             if self.values is not None:
                 parts *= self.values
-            found[:, self.present] = np.add.reduceat(parts, self.starts, axis=1)
-        return found
+            sums[:, self.present] = np.add.reduceat(parts, self.starts, axis=1)
+        return sums
 
 
 @dataclass(frozen=True)
 class _Table:
-    """What the metrics of a task need, once for all resamples. The groups are labels, or the bins of the calibration error."""
+    """What a task's metrics need, computed once for all resamples.
+
+    Attributes:
+        items: The number of items.
+        multiple: Whether any number of labels may be true.
+        truths: The true labels of the items.
+        answers: The chosen labels of the items.
+        hits: The labels that are true and chosen.
+        surplus: Probability minus truth of each claim, by the bins of the calibration error.
+        claims_per_item: The number of claims that an item makes.
+        right: `(items,)`: 1 for a right answer.
+        squares: `(items,)`: the Brier score of each item.
+    """
 
     items: int
     multiple: bool
     truths: _Groups
     answers: _Groups
     hits: _Groups
-    surplus: _Groups  # of each bin: probability minus truth, summed
-    pairs: int  # that an item has in the bins
+    surplus: _Groups
+    claims_per_item: int
     right: Floats
     squares: Floats
 
     @classmethod
-    def of(cls, task: Scored) -> _Table:
+    def from_scored(cls, task: Scored) -> _Table:
         count, labels = task.truth.shape
-        item, confidence, true = _claims(task)
+        item, confidence, true = claims(task)
         squares = ((task.probabilities.astype(np.float64) - task.truth) ** 2).sum(axis=1)
         return cls(
             items=count,
             multiple=task.multiple,
-            truths=_Groups.of(*_pairs(task.truth), labels),
-            answers=_Groups.of(*_pairs(task.chosen), labels),
-            hits=_Groups.of(*_pairs(task.truth & task.chosen), labels),
-            surplus=_Groups.of(item, _bin(confidence), BINS, confidence - true),
-            pairs=len(item) // count,
+            truths=_Groups.sort(*_pairs(task.truth), labels),
+            answers=_Groups.sort(*_pairs(task.chosen), labels),
+            hits=_Groups.sort(*_pairs(task.truth & task.chosen), labels),
+            surplus=_Groups.sort(item, to_bins(confidence), BINS, confidence - true),
+            claims_per_item=len(item) // count,
             right=task.right.astype(np.float64),
             squares=squares / labels if task.multiple else squares,
         )
 
     def metrics(self, weights: Floats) -> dict[str, Floats]:
-        """Each metric, (r,), for weights (r, items) that sum to the number of items.
+        """Return each metric, `(r,)`, for weights `(r, items)` that sum to the number of items.
 
-        And what the calibration error is made of: `surplus` (r, BINS) and `claims` (r,).
+        The parts of the calibration error are returned as well: `surplus` `(r, BINS)` and `claims` `(r,)`.
         """
         truths, answers, hits = (groups.sums(weights) for groups in (self.truths, self.answers, self.hits))
-        found = {"accuracy": weights @ self.right / self.items}
+        metrics = {"accuracy": weights @ self.right / self.items}
         if not self.multiple:
-            found["balanced_accuracy"] = _mean(_ratio(hits, truths), truths > 0)
-        found["macro_f1"] = _mean(_ratio(2 * hits, truths + answers), truths + answers > 0)
+            metrics["balanced_accuracy"] = _mean(divide(hits, truths), truths > 0)
+        metrics["macro_f1"] = _mean(divide(2 * hits, truths + answers), truths + answers > 0)
         if self.multiple:
-            found["micro_f1"] = _ratio(2 * hits.sum(axis=1), truths.sum(axis=1) + answers.sum(axis=1))
-        surplus, claims = self.surplus.sums(weights), self.items * self.pairs
-        found["calibration_error"] = np.abs(surplus).sum(axis=1) / claims
-        found |= {"surplus": surplus, "claims": np.full(len(weights), float(claims))}
-        found["brier"] = weights @ self.squares / self.items
-        return found
+            metrics["micro_f1"] = divide(2 * hits.sum(axis=1), truths.sum(axis=1) + answers.sum(axis=1))
+        surplus, claim_count = self.surplus.sums(weights), self.items * self.claims_per_item
+        metrics["calibration_error"] = np.abs(surplus).sum(axis=1) / claim_count
+        metrics |= {"surplus": surplus, "claims": np.full(len(weights), float(claim_count))}
+        metrics["brier"] = weights @ self.squares / self.items
+        return metrics
 
 
-def _claims(task: Scored) -> tuple[Ints, Floats, Floats]:
-    """What the probabilities claim, and whether it is so: (claims,) item, probability and truth (0 or 1).
+def claims(task: Scored) -> tuple[Ints, Floats, Floats]:
+    """Return what the probabilities claim: `(claims,)` each of item, probability and truth (0 or 1).
 
-    One label: each item's chosen one, as in Guo et al. Several: each pair of item and label.
+    For one label per item, a claim is the item's chosen label, as in Guo et al. For several it is each pair of item and label.
     """
     item, label = _pairs(np.ones_like(task.truth) if task.multiple else task.chosen)
     return item, task.probabilities[item, label].astype(np.float64), task.truth[item, label].astype(np.float64)
 
 
-def _pairs(of: Bools) -> tuple[Ints, Ints]:
-    """Bool (items, labels) -> the item and the label of each that is true."""
-    items, labels = np.nonzero(of)
+def _pairs(matrix: Bools) -> tuple[Ints, Ints]:
+    """Return the item and the label of each True in `(items, labels) bool`."""
+    items, labels = np.nonzero(matrix)
     return items, labels
 
 
-def _bin(probabilities: Floats) -> Ints:
-    """The bin of each probability: bin m of M holds those in (m / M, (m + 1) / M], and the first one 0, too."""
+def to_bins(probabilities: Floats) -> Ints:
+    """Return the bin of each probability: bin m of M holds (m / M, (m + 1) / M], and the first bin holds 0."""
     return np.asarray(np.clip(np.ceil(probabilities * BINS) - 1, 0, BINS - 1), dtype=np.intp)
 
 
-def _ratio(over: Floats, under: Floats) -> Floats:
-    """A quotient that is 0 where nothing is to be divided by, as scikit-learn has it."""
-    return np.divide(over, under, out=np.zeros_like(over), where=under > 0)
+def divide(numerator: Floats, denominator: Floats) -> Floats:
+    """Divide, with 0 for a division by zero, as scikit-learn does."""
+    return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
 
 
-def _mean(values: Floats, counting: Bools) -> Floats:
-    """(r, n) -> (r,), the mean over those that count."""
-    return _ratio((values * counting).sum(axis=1), counting.sum(axis=1).astype(np.float64))
-
-
-@dataclass(frozen=True)
-class Reliability:
-    """The bins behind the calibration error, (BINS,) each: claims, their mean probability, the part of them that is true."""
-
-    counts: Ints
-    confidence: Floats
-    accuracy: Floats
-
-
-def reliability(tasks: Sequence[Scored]) -> Reliability:
-    """Put the claims of all tasks into bins of equal width."""
-    claims = [_claims(task) for task in tasks]
-    confidence = np.concatenate([each for _, each, _ in claims])
-    true = np.concatenate([each for _, _, each in claims])
-    bins = _bin(confidence)
-    counts = np.bincount(bins, minlength=BINS)
-    claims_of = counts.astype(np.float64)
-    means = [_ratio(np.asarray(np.bincount(bins, each, BINS), np.float64), claims_of) for each in (confidence, true)]
-    return Reliability(counts, means[0], means[1])
-
-
-@dataclass(frozen=True)
-class PerClass:
-    """(labels,) each; 0 where nothing is to be divided by. `support`: items of which the label is true."""
-
-    precision: Floats
-    recall: Floats
-    f1: Floats
-    support: Ints
-
-
-def per_class(task: Scored) -> PerClass:
-    """Precision, recall, F1 and support of each label."""
-    sets = (task.truth & task.chosen, task.truth, task.chosen)
-    hits, truths, answers = (each.sum(axis=0, dtype=np.float64) for each in sets)
-    return PerClass(
-        _ratio(hits, answers), _ratio(hits, truths), _ratio(2 * hits, truths + answers), task.truth.sum(axis=0, dtype=np.intp)
-    )
-
-
-def confusion(task: Scored) -> Ints:
-    """Count answers of a task of one label per item: (labels, labels), truth in rows, answers in columns."""
-    labels = task.truth.shape[1]
-    pairs = task.truth.argmax(axis=1) * labels + task.chosen.argmax(axis=1)
-    return np.bincount(pairs, minlength=labels * labels).reshape(labels, labels)
+def _mean(values: Floats, included: Bools) -> Floats:
+    """Return the mean of the included values: `(r, n)` to `(r,)`."""
+    return divide((values * included).sum(axis=1), included.sum(axis=1).astype(np.float64))

@@ -1,4 +1,4 @@
-"""The report of one model on some tasks: results.json for programs; report.md and its pictures for people."""
+"""The report of one model: results.json for programs, report.md and its figures for people."""
 
 from __future__ import annotations
 
@@ -14,9 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from pigeonhole_cli.evaluation import metrics, plots
-from pigeonhole_cli.evaluation.evaluation import Evaluation, Mistake, cut, joined, mistakes, shown
-from pigeonhole_cli.evaluation.metrics import Estimate, Scored
+from pigeonhole_cli.evaluation import plots
+from pigeonhole_cli.evaluation.breakdowns import confusion_matrix, measure_classes
+from pigeonhole_cli.evaluation.evaluation import (
+    Evaluation,
+    Mistake,
+    find_mistakes,
+    format_estimate,
+    join_labels,
+    shorten,
+)
+from pigeonhole_cli.evaluation.metrics import TITLES, Estimate, Scored
 from pigeonhole_cli.evaluation.run import Answers
 
 SCHEMA_VERSION = 1
@@ -28,33 +36,34 @@ RESULTS, REPORT, RELIABILITY, CONFUSION, MISTAKES = (
     "mistakes.png",
 )
 FILES = (RELIABILITY, CONFUSION, MISTAKES, REPORT, RESULTS)
-SHOWN_PAIRS, SHOWN_CLASSES, SHOWN_FAULTS = 15, 50, 20  # lines in report.md; results.json has all of them
+# The most lines of report.md's tables; results.json has all entries.
+MAX_PAIRS, MAX_CLASSES, MAX_FAULTS = 15, 50, 20
 
 
 def missing_package() -> str | None:
-    """Name what isn't installed and how to get it, before any work is done; None where all is there."""
+    """Return how to install what the report needs, or None if it is installed."""
     if importlib.util.find_spec("matplotlib"):
         return None
     return "the report's charts need matplotlib: pip install -e '.[eval]'"
 
 
 def write(folder: Path, evaluation: Evaluation) -> dict[str, Any]:
-    """Write the report into `folder`, in place of an earlier one, and give what results.json holds.
+    """Write the report into `folder`, in place of an earlier one, and return the content of results.json.
 
-    The files are made elsewhere and moved there at the end, so that whoever stops this half-way has the earlier report or none.
+    The files are written to a temporary folder and moved at the end. An interruption leaves the earlier report or none.
     """
-    found, wrong = results(evaluation), mistakes(evaluation)
+    content, mistakes = results_content(evaluation), find_mistakes(evaluation)
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        (partial / RESULTS).write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        plots.save(plots.reliability(evaluation), partial / RELIABILITY)
+        (partial / RESULTS).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        plots.save(plots.plot_reliability(evaluation), partial / RELIABILITY)
         if evaluation.has_confusion:
-            plots.save(plots.confusion(evaluation), partial / CONFUSION)
-        if of_pictures := [mistake for mistake in wrong if mistake.item.type == "image"]:
-            plots.sheet(of_pictures).save(partial / MISTAKES)
-        (partial / REPORT).write_text(_markdown(evaluation, wrong), encoding="utf-8")
+            plots.save(plots.plot_confusion(evaluation), partial / CONFUSION)
+        if image_mistakes := [mistake for mistake in mistakes if mistake.item.type == "image"]:
+            plots.draw_mistakes(image_mistakes).save(partial / MISTAKES)
+        (partial / REPORT).write_text(_markdown(evaluation, mistakes), encoding="utf-8")
         folder.mkdir(exist_ok=True)
         for name in FILES:
             if (partial / name).exists():
@@ -63,14 +72,15 @@ def write(folder: Path, evaluation: Evaluation) -> dict[str, Any]:
                 (folder / name).unlink(missing_ok=True)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return found
+    return content
 
 
-def results(evaluation: Evaluation) -> dict[str, Any]:
-    """What results.json holds. Metrics are fractions, not percentages; intervals are of 95 %."""
+def results_content(evaluation: Evaluation) -> dict[str, Any]:
+    """Return the content of results.json. Metrics are fractions, not percentages. Intervals are 95 % intervals."""
     options = asdict(evaluation.options)
-    del options["multiple_labels"], options["top_k"]  # a task says whether there are several labels; all of them are ranked
-    measured = dict(
+    # Each task says whether several labels may be true, and all labels are ranked.
+    del options["multiple_labels"], options["top_k"]
+    by_answers = dict(
         zip(map(id, evaluation.readable), zip(evaluation.scored, evaluation.estimates.tasks, strict=True), strict=True)
     )
     return {
@@ -87,41 +97,51 @@ def results(evaluation: Evaluation) -> dict[str, Any]:
         "data": {"path": evaluation.data, "limit": evaluation.limit, "seed": evaluation.seed},
         "counts": evaluation.counts,
         "seconds": round(evaluation.seconds, 3),
-        "metrics": _plain(evaluation.estimates.overall),
-        "tasks": [_task(it, *measured.get(id(it), (None, {}))) for it in evaluation.answers],
+        "metrics": _round(evaluation.estimates.overall),
+        "tasks": [_task_content(answers, *by_answers.get(id(answers), (None, {}))) for answers in evaluation.answers],
     }
 
 
-def _task(it: Answers, scored: Scored | None, estimates: Mapping[str, Estimate]) -> dict[str, Any]:
+def _task_content(answers: Answers, scored: Scored | None, estimates: Mapping[str, Estimate]) -> dict[str, Any]:
     return {
-        "name": it.task.name,
-        "multiple_labels": it.task.multiple,
-        "counts": {"items": len(it.task.items), "answered": len(it.answered), "faults": len(it.faults)},
-        "metrics": _plain(estimates),
-        "classes": list(_classes(it, scored)) if scored else [],
-        "faults": [asdict(fault) for fault in it.faults],
-        "warnings": list(it.warnings),
+        "name": answers.task.name,
+        "multiple_labels": answers.task.multiple,
+        "counts": {
+            "items": len(answers.task.items),
+            "answered": len(answers.answered),
+            "faults": len(answers.faults),
+        },
+        "metrics": _round(estimates),
+        "classes": list(_class_contents(answers, scored)) if scored else [],
+        "faults": [asdict(fault) for fault in answers.faults],
+        "warnings": list(answers.warnings),
     }
 
 
-def _plain(estimates: Mapping[str, Estimate]) -> dict[str, dict[str, float]]:
-    return {name: {part: round(value, 6) for part, value in asdict(each).items()} for name, each in estimates.items()}
+def _round(estimates: Mapping[str, Estimate]) -> dict[str, dict[str, float]]:
+    return {name: {part: round(value, 6) for part, value in asdict(estimate).items()} for name, estimate in estimates.items()}
 
 
-def _classes(it: Answers, scored: Scored) -> Iterator[dict[str, Any]]:
-    found = metrics.per_class(scored)
-    for index, label in enumerate(it.task.labels):
+def _class_contents(answers: Answers, scored: Scored) -> Iterator[dict[str, Any]]:
+    class_metrics = measure_classes(scored)
+    for index, label in enumerate(answers.task.labels):
         yield {
             "label": label.name,
-            "precision": round(float(found.precision[index]), 6),
-            "recall": round(float(found.recall[index]), 6),
-            "f1": round(float(found.f1[index]), 6),
-            "support": int(found.support[index]),
+            "precision": round(float(class_metrics.precision[index]), 6),
+            "recall": round(float(class_metrics.recall[index]), 6),
+            "f1": round(float(class_metrics.f1[index]), 6),
+            "support": int(class_metrics.support[index]),
         }
 
 
-def _markdown(evaluation: Evaluation, wrong: Sequence[Mistake]) -> str:
-    parts = [*_head(evaluation), *_figures(evaluation), *_mistakes_of(wrong), *_tables(evaluation), *_trouble(evaluation)]
+def _markdown(evaluation: Evaluation, mistakes: Sequence[Mistake]) -> str:
+    parts = [
+        *_head(evaluation),
+        *_figures(evaluation),
+        *_mistakes(mistakes),
+        *_classes_or_tasks(evaluation),
+        *_faults_and_warnings(evaluation),
+    ]
     return "\n".join(parts) + "\n"
 
 
@@ -130,11 +150,11 @@ def _head(evaluation: Evaluation) -> Iterator[str]:
     yield f"# {_cell(evaluation.name)} on {_cell(Path(evaluation.data).name)}\n"
     yield from _table(
         ("metric", "value (95 % interval)"),
-        [(metrics.TITLES[name], shown(name, each)) for name, each in evaluation.estimates.overall.items()],
+        [(TITLES[name], format_estimate(name, estimate)) for name, estimate in evaluation.estimates.overall.items()],
     )
-    many = f"Means over {counts['tasks']} tasks. " if counts["tasks"] > 1 else ""
-    unread = f"; **{counts['faults']} could not be read** and are in no figure" if counts["faults"] else ""
-    yield f"{many}{counts['answered']} of {counts['items']} samples{unread}. {evaluation.seconds:.1f} s."
+    means = f"Means over {counts['tasks']} tasks. " if counts["tasks"] > 1 else ""
+    unread = f"; **{counts['faults']} could not be read** and are not counted in any metric" if counts["faults"] else ""
+    yield f"{means}{counts['answered']} of {counts['items']} samples{unread}. {evaluation.seconds:.1f} s."
     yield "Intervals: percentile bootstrap over samples. Calibration error: 15 bins of equal width.\n"
     facts = {
         "model": f"{model.model_id}, revision {model.revision}, {'calibrated' if model.calibrated else 'not calibrated'}",
@@ -154,10 +174,12 @@ def _figures(evaluation: Evaluation) -> Iterator[str]:
     if not evaluation.has_confusion:
         return
     yield f"## Confusion\n\n![Each class's answers]({CONFUSION})\n"
-    counts, labels = metrics.confusion(evaluation.scored[0]), evaluation.readable[0].task.labels
+    counts, labels = confusion_matrix(evaluation.scored[0]), evaluation.readable[0].task.labels
     wrong = counts - np.diag(np.diag(counts))
     share = wrong / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    order = np.argsort(-(wrong + share / 2), axis=None, kind="stable")[:SHOWN_PAIRS]  # by samples, then by their share
+    order = np.argsort(-(wrong + share / 2), axis=None, kind="stable")[
+        :MAX_PAIRS
+    ]  # by the number of samples, then by their share of the class
     pairs = [(row, column) for row, column in zip(*np.unravel_index(order, wrong.shape), strict=True) if wrong[row, column]]
     yield from _table(
         ("truth", "taken for", "samples", "of the class"),
@@ -173,64 +195,73 @@ def _figures(evaluation: Evaluation) -> Iterator[str]:
     )
 
 
-def _mistakes_of(wrong: Sequence[Mistake]) -> Iterator[str]:
-    if not wrong:
+def _mistakes(mistakes: Sequence[Mistake]) -> Iterator[str]:
+    if not mistakes:
         return
-    yield "## The surest mistakes\n"
-    if any(mistake.item.type == "image" for mistake in wrong):
-        yield f"Green: the truth. Red: the answer, and its probability.\n\n![The pictures]({MISTAKES})\n"
-    if texts := [mistake for mistake in wrong if mistake.item.type == "text"]:
+    yield "## Mistakes with the highest probabilities\n"
+    if any(mistake.item.type == "image" for mistake in mistakes):
+        yield f"Green: the truth. Red: the answer, and its probability.\n\n![The mistaken images]({MISTAKES})\n"
+    if texts := [mistake for mistake in mistakes if mistake.item.type == "text"]:
         yield from _table(
             ("text", "truth", "answer", "probability"),
             [
-                (_cell(it.item.value), _cell(joined(it.truth)), _cell(joined(it.answer)), f"{it.probability:.2f}")
-                for it in texts
+                (
+                    _cell(mistake.item.value),
+                    _cell(join_labels(mistake.truth)),
+                    _cell(join_labels(mistake.answer)),
+                    f"{mistake.probability:.2f}",
+                )
+                for mistake in texts
             ],
         )
 
 
-def _tables(evaluation: Evaluation) -> Iterator[str]:
+def _classes_or_tasks(evaluation: Evaluation) -> Iterator[str]:
     measured = list(zip(evaluation.readable, evaluation.scored, evaluation.estimates.tasks, strict=True))
     if len(measured) > 1:
         yield "## Tasks\n"
         columns = list(evaluation.estimates.overall)
         yield from _table(
-            ("task", "samples", "labels", *(metrics.TITLES[name] for name in columns)),
+            ("task", "samples", "labels", *(TITLES[name] for name in columns)),
             [
                 (
-                    _cell(it.task.name),
-                    str(len(it.answered)),
-                    str(len(it.task.labels)),
-                    *(shown(name, estimates[name]) if name in estimates else "" for name in columns),
+                    _cell(answers.task.name),
+                    str(len(answers.answered)),
+                    str(len(answers.task.labels)),
+                    *(format_estimate(name, estimates[name]) if name in estimates else "" for name in columns),
                 )
-                for it, _, estimates in measured
+                for answers, _, estimates in measured
             ],
         )
         return
-    yield "## Classes, the hardest first\n"
-    classes = sorted(_classes(*measured[0][:2]), key=lambda each: each["f1"])
+    yield "## Classes, the lowest F1 first\n"
+    classes = sorted(_class_contents(*measured[0][:2]), key=lambda content: content["f1"])
     yield from _table(
         ("label", "precision", "recall", "F1", "samples"),
         [
-            (_cell(it["label"]), *(f"{100 * it[part]:.1f} %" for part in ("precision", "recall", "f1")), str(it["support"]))
-            for it in classes[:SHOWN_CLASSES]
+            (
+                _cell(content["label"]),
+                *(f"{100 * content[part]:.1f} %" for part in ("precision", "recall", "f1")),
+                str(content["support"]),
+            )
+            for content in classes[:MAX_CLASSES]
         ],
     )
-    if len(classes) > SHOWN_CLASSES:
-        yield f"{len(classes) - SHOWN_CLASSES} more are in {RESULTS}.\n"
+    if len(classes) > MAX_CLASSES:
+        yield f"{len(classes) - MAX_CLASSES} more are in {RESULTS}.\n"
 
 
-def _trouble(evaluation: Evaluation) -> Iterator[str]:
-    faults = [fault for it in evaluation.answers for fault in it.faults]
+def _faults_and_warnings(evaluation: Evaluation) -> Iterator[str]:
+    faults = [fault for answers in evaluation.answers for fault in answers.faults]
     if faults:
         yield f"## {len(faults)} samples that could not be read\n"
-        yield from _table(("where", "why"), [(_cell(it.where), _cell(it.message)) for it in faults[:SHOWN_FAULTS]])
-    said = list(dict.fromkeys(warning for it in evaluation.answers for warning in it.warnings))
-    if said:
-        yield f"## {len(said)} warnings\n"
-        yield from (f"- {_cell(warning)}" for warning in said[:SHOWN_FAULTS])
+        yield from _table(("where", "why"), [(_cell(fault.where), _cell(fault.message)) for fault in faults[:MAX_FAULTS]])
+    warnings = list(dict.fromkeys(warning for answers in evaluation.answers for warning in answers.warnings))
+    if warnings:
+        yield f"## {len(warnings)} warnings\n"
+        yield from (f"- {_cell(warning)}" for warning in warnings[:MAX_FAULTS])
         yield ""
-    if max(len(faults), len(said)) > SHOWN_FAULTS:
+    if max(len(faults), len(warnings)) > MAX_FAULTS:
         yield f"All of them are in {RESULTS}.\n"
 
 
@@ -243,5 +274,5 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _cell(text: str) -> str:
-    """A text as Markdown shows it: on one line, cut, and no character of it taken for markup."""
-    return "".join(f"\\{each}" if each in "\\|`*_<>[]" else each for each in cut(text, 200))
+    """Return a text for a Markdown table: on one line, shortened, with markup characters escaped."""
+    return "".join(f"\\{char}" if char in "\\|`*_<>[]" else char for char in shorten(text, 200))

@@ -1,46 +1,45 @@
-"""Run a task through the classifier that the functions use, and keep every answer.
+"""Run a task through the classifier that the functions use, and collect every answer.
 
-Of pictures, one chunk is decoded at a time. What can't be read is kept as a fault, with its place: nothing is dropped unsaid.
+Only one chunk of images is decoded at a time. An item that can't be read is reported as a fault with its location.
 """
 
 from __future__ import annotations
 
-import copy
-import hashlib
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from threading import Lock
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pigeonhole.contract.messages import ModelDescription
 from pigeonhole.errors import SampleError
 from pigeonhole.inference.classifier import Classifier, ClassifierResult, Options
-from pigeonhole.inference.encoders.base import Encoder, EncoderInfo
+from pigeonhole.inference.encoders.base import Encoder
 from pigeonhole.inference.image_loader import to_views
 from pigeonhole.inference.images.decode import ImageLimits, open_image
-from pigeonhole.inference.pipeline import to_model_description
-from pigeonhole.inference.scoring.calibration import prior_calibration
-from pigeonhole_cli.evaluation.data import Item
+from pigeonhole_cli.evaluation.item import Item
 from pigeonhole_cli.evaluation.tasks import Task
 
 if TYPE_CHECKING:
-    from pigeonhole.inference.encoders.base import Embeddings, Pixels
+    from pigeonhole.inference.encoders.base import Pixels
 
-CHUNK = 64  # items
-IMAGES = ImageLimits()
-Key = TypeVar("Key", bound=Hashable)
+CHUNK_ITEMS = 64
+IMAGE_LIMITS = ImageLimits()
 
 
 @dataclass(frozen=True)
 class ItemFault:
-    """An item that couldn't be read. `index`: in the task's items; `code`: of the error, as in errors.py."""
+    """An item that can't be read.
+
+    Attributes:
+        index: Its index in the task's items.
+        where: Its location in the data.
+        code: The error code (see `pigeonhole.errors`).
+        message: The error message.
+    """
 
     index: int
     where: str
@@ -50,10 +49,16 @@ class ItemFault:
 
 @dataclass(frozen=True)
 class Answers:
-    """What came of a task. Row i of everything is of the item `task.items[answered[i]]`; the other items are in `faults`.
+    """The classifier's answers to a task. Entry i of each field belongs to the item `task.items[answered[i]]`.
 
-    `truth`, `chosen`: indices into the task's labels, the chosen ones best first; `probabilities`: float32 (answered, labels).
-    `warnings`: what the classifier said of the labels and of texts that it cut, each once.
+    Attributes:
+        task: The task.
+        answered: The indices of the answered items. The other items are in `faults`.
+        truth: The indices of each item's true labels.
+        chosen: The indices of each item's chosen labels, best first.
+        probabilities: `(answered, labels) float32`.
+        faults: The items that can't be read.
+        warnings: The classifier's warnings about labels and truncated texts, without repetition.
     """
 
     task: Task
@@ -65,47 +70,72 @@ class Answers:
     warnings: tuple[str, ...]
 
 
-def run(
+def run_task(
     task: Task,
     classifier: Classifier,
     options: Options,
     *,
-    on_done: Callable[[int], None] = lambda _: None,
+    on_progress: Callable[[int], None] = lambda _: None,
     workers: int = 1,
 ) -> Answers:
-    """Classify all items of a task, which says whether several labels may be true.
+    """Classify all items of a task.
 
-    `on_done`: is told how many more items are done, after each chunk; `workers`: pictures decoded side by side.
-    Raises SampleError if the picture of a label can't be read.
+    Args:
+        task: The task. It says whether several labels may be true.
+        classifier: The classifier.
+        options: The options of a request.
+        on_progress: Called after each chunk with the number of items in it.
+        workers: The number of images that are decoded concurrently.
+
+    Raises:
+        SampleError: An image that describes a label can't be read.
     """
     options = replace(options, multiple_labels=task.multiple, top_k=None)
-    label_pixels = {value: fit(classifier.encoder, data) for value, data in task.pictures.items()}
-    index_of = {label.name: index for index, label in enumerate(task.labels)}
+    label_pixels = {value: load_pixels(classifier.encoder, data) for value, data in task.images.items()}
+    label_indices = {label.name: index for index, label in enumerate(task.labels)}
     answered: list[int] = []
     chosen: list[tuple[int, ...]] = []
-    rows: list[npt.NDArray[np.float32]] = []
+    probabilities: list[npt.NDArray[np.float32]] = []
     faults: list[ItemFault] = []
     warnings: dict[str, None] = {}
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
-        for start in range(0, len(task.items), CHUNK):
-            chunk = task.items[start : start + CHUNK]
-            read = list(pool.map(lambda item: _read(classifier.encoder, item, every_part=task.multiple), chunk))
-            good = [index for index, value in enumerate(read) if not isinstance(value, ItemFault)]
-            faults += [replace(value, index=start + i) for i, value in enumerate(read) if isinstance(value, ItemFault)]
-            if good:
-                outcome = _classify(classifier, task, options, [read[index] for index in good], label_pixels)
-                answered += [start + index for index in good]
-                chosen += [tuple(choice.index for choice in row) for row in outcome.chosen]
-                rows.append(_probabilities(outcome, len(task.labels)))
-                warnings |= dict.fromkeys(_placed(text, [chunk[index] for index in good]) for text in outcome.warnings)
-            on_done(len(chunk))
-    truth = tuple(tuple(index_of[name] for name in task.items[index].truth) for index in answered)
-    none = np.zeros((0, len(task.labels)), dtype=np.float32)
-    return Answers(task, tuple(answered), truth, tuple(chosen), np.concatenate([none, *rows]), tuple(faults), tuple(warnings))
+        for start in range(0, len(task.items), CHUNK_ITEMS):
+            chunk = task.items[start : start + CHUNK_ITEMS]
+            samples = list(pool.map(lambda item: _read(classifier.encoder, item, every_part=task.multiple), chunk))
+            readable = [index for index, sample in enumerate(samples) if not isinstance(sample, ItemFault)]
+            faults += [replace(sample, index=start + i) for i, sample in enumerate(samples) if isinstance(sample, ItemFault)]
+            if readable:
+                result = _classify(classifier, task, options, [samples[index] for index in readable], label_pixels)
+                answered += [start + index for index in readable]
+                chosen += [tuple(label.index for label in row) for row in result.chosen]
+                probabilities.append(_probabilities(result, len(task.labels)))
+                items = [chunk[index] for index in readable]
+                warnings |= dict.fromkeys(_with_location(warning, items) for warning in result.warnings)
+            on_progress(len(chunk))
+    truth = tuple(tuple(label_indices[name] for name in task.items[index].truth) for index in answered)
+    no_rows = np.zeros((0, len(task.labels)), dtype=np.float32)
+    return Answers(
+        task,
+        tuple(answered),
+        truth,
+        tuple(chosen),
+        np.concatenate([no_rows, *probabilities]),
+        tuple(faults),
+        tuple(warnings),
+    )
+
+
+def load_pixels(encoder: Encoder, data: bytes) -> Pixels:
+    """Decode an image file to the model's input.
+
+    Raises:
+        SampleError: The image can't be decoded.
+    """
+    return encoder.fit(_open(encoder, data))
 
 
 def _read(encoder: Encoder, item: Item, *, every_part: bool) -> str | Pixels | ItemFault:
-    """What the classifier takes of an item: its text, or its picture's views."""
+    """Return the classifier's input for an item: its text, or its image's views."""
     if item.type == "text":
         return item.value
     try:
@@ -114,16 +144,8 @@ def _read(encoder: Encoder, item: Item, *, every_part: bool) -> str | Pixels | I
         return ItemFault(0, item.where, error.code, error.message)
 
 
-def fit(encoder: Encoder, data: bytes) -> Pixels:
-    """A picture's file -> the model's input.
-
-    Raises SampleError.
-    """
-    return encoder.fit(_open(encoder, data))
-
-
 def _open(encoder: Encoder, data: bytes) -> Image.Image:
-    return open_image(data, IMAGES, side=encoder.info.image_side)
+    return open_image(data, IMAGE_LIMITS, side=encoder.info.image_side)
 
 
 def _classify(
@@ -134,90 +156,14 @@ def _classify(
     return classifier.classify_images([np.asarray(pixels) for pixels in samples], task.labels, options, label_pixels)
 
 
-def _probabilities(outcome: ClassifierResult, labels: int) -> npt.NDArray[np.float32]:
-    """(items, labels), of the ranks of all labels."""
-    found = np.zeros((len(outcome.ranked), labels), dtype=np.float32)
-    for row, ranked in zip(found, outcome.ranked, strict=True):
-        row[[each.index for each in ranked]] = [each.probability for each in ranked]
-    return found
+def _probabilities(result: ClassifierResult, label_count: int) -> npt.NDArray[np.float32]:
+    """Return `(items, labels)` from the ranking of all labels."""
+    probabilities = np.zeros((len(result.ranked), label_count), dtype=np.float32)
+    for row, ranked in zip(probabilities, result.ranked, strict=True):
+        row[[label.index for label in ranked]] = [label.probability for label in ranked]
+    return probabilities
 
 
-def _placed(warning: str, items: Sequence[Item]) -> str:
-    """Name the item where a warning has its place in the chunk."""
-    return re.sub(r"^dataset\.(\d+)\.value", lambda found: items[int(found[1])].where, warning)
-
-
-@dataclass
-class Remembering:
-    """An Encoder that encodes each text and each picture once, however many tasks ask for it.
-
-    Exact: an embedding doesn't depend on what else is in its batch. Kept for the life of the object, 4 bytes * dim each.
-    """
-
-    inner: Encoder
-    _texts: dict[str, npt.NDArray[np.float32]] = field(default_factory=dict, init=False, repr=False)
-    _pictures: dict[bytes, npt.NDArray[np.float32]] = field(default_factory=dict, init=False, repr=False)
-    _lock: Lock = field(default_factory=Lock, init=False, repr=False)
-
-    @property
-    def info(self) -> EncoderInfo:
-        return self.inner.info
-
-    def encode_text(self, texts: Sequence[str]) -> Embeddings:
-        return self._recall(self._texts, list(texts), lambda missing: self.inner.encode_text([texts[k] for k in missing]))
-
-    def fit(self, image: Image.Image) -> Pixels:
-        return self.inner.fit(image)
-
-    def encode_image(self, pixels: Pixels) -> Embeddings:
-        keys = [hashlib.sha256(picture.tobytes()).digest() for picture in pixels]
-        return self._recall(self._pictures, keys, lambda missing: self.inner.encode_image(pixels[missing]))
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        return self.inner.count_tokens(texts)
-
-    def _recall(
-        self, kept: dict[Key, npt.NDArray[np.float32]], keys: Sequence[Key], encode: Callable[[list[int]], Embeddings]
-    ) -> Embeddings:
-        """Embed what `keys` stand for: (n, dim). `encode`: indices of those that nobody encoded yet -> their rows."""
-        first = {key: index for index, key in reversed(list(enumerate(keys)))}
-        with self._lock:
-            missing = {key: index for key, index in first.items() if key not in kept}
-        if missing:
-            rows = encode(list(missing.values()))
-            with self._lock:
-                kept.update(zip(missing, rows, strict=True))
-        return np.stack([kept[key] for key in keys]) if keys else np.zeros((0, self.info.dim), dtype=np.float32)
-
-
-def open_classifier(folder: Path, *, workers: int, calibrated: bool = True) -> Classifier:
-    """Load an artifact folder behind a classifier as wiring makes it.
-
-    `workers`: batches encoded side by side; `calibrated`: whether to use its calibration, or the prior.
-
-    Raises ModelUnavailable for a folder that is broken or has a calibration of another model.
-    """
-    from pigeonhole.inference.encoders import registry
-    from pigeonhole.inference.encoders.artifact import ModelUnavailable
-    from pigeonhole.inference.scoring.calibration import parse_calibration
-
-    model = registry.load(folder)
-    try:
-        calibration = parse_calibration(model.calibration if calibrated else None, model.encoder.info)
-    except ValueError as error:
-        raise ModelUnavailable(f"{folder}: {error}") from None
-    encoder, sentence = Remembering(model.encoder), Remembering(model.sentence)
-    return Classifier(encoder=encoder, sentence=sentence, calibration=calibration, background=model.background, workers=workers)
-
-
-def description(classifier: Classifier) -> ModelDescription:
-    """Say what a classifier runs."""
-    calibrated = classifier.calibration.is_measured_for_photos
-    return to_model_description(classifier.encoder.info, classifier.sentence.info, calibrated=calibrated)
-
-
-def on_prior(classifier: Classifier) -> Classifier:
-    """The same classifier without its model's calibration; what either of them encodes, both remember."""
-    other = copy.copy(classifier)
-    other.calibration = prior_calibration(classifier.encoder.info)
-    return other
+def _with_location(warning: str, items: Sequence[Item]) -> str:
+    """Replace a position in the chunk by the item's location in the data."""
+    return re.sub(r"^dataset\.(\d+)\.value", lambda match: items[int(match[1])].where, warning)

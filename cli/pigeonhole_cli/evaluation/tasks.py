@@ -1,4 +1,7 @@
-"""A task: one label set, asked about some items. A suite is a list of tasks; this module makes the plain ones of a data set."""
+"""A task is one label set with the items to classify by it. This module makes the plain tasks of a data set.
+
+A suite makes tasks of another kind (see suites.py).
+"""
 
 from __future__ import annotations
 
@@ -8,23 +11,29 @@ from dataclasses import dataclass, field, replace
 
 from pigeonhole.inference.labels.label_class import LabelClass, parse_meaning
 from pigeonhole.inference.scoring.calibration import Modality
-from pigeonhole_cli.evaluation.data import DataError, Item, by_words
+from pigeonhole_cli.evaluation.item import DataError, Item, word_label
 
 
 @dataclass(frozen=True)
 class Task:
-    """Labels and items of one type, each with its truth among the labels: one, or any number of them with `multiple`.
+    """Labels, and items of one type whose true labels are among them.
 
-    `pictures`: the file's bytes of each image that describes a label, by its value.
+    Attributes:
+        name: The task's name in the report.
+        items: The samples.
+        labels: The labels to choose from.
+        multiple: Whether any number of labels may be true. Otherwise each item has exactly one.
+        images: The files of the images that describe labels, by their value in the label.
 
-    Raises DataError where that doesn't hold, naming the item.
+    Raises:
+        DataError: An item doesn't fit the task. The message names it.
     """
 
     name: str
     items: tuple[Item, ...]
     labels: tuple[LabelClass, ...]
     multiple: bool = False
-    pictures: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    images: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if not self.items:
@@ -37,62 +46,67 @@ class Task:
                 raise DataError(f"{item.where}: texts and images are mixed; evaluate one type at a time, or name tasks")
             if unknown := [name for name in item.truth if name not in names]:
                 raise DataError(
-                    f"{item.where}: {unknown[0]!r} is not among the labels: name it, too, or one such as 'none of these'"
+                    f"{item.where}: {unknown[0]!r} is not among the labels: add it, or a label such as 'none of these'"
                 )
             if len(item.truth) != 1 and not self.multiple:
-                raise DataError(f"{item.where}: it has {len(item.truth)} labels; say --multiple-labels where that may be")
+                raise DataError(f"{item.where}: it has {len(item.truth)} labels; allow that with --multiple-labels")
 
     @property
     def type(self) -> Modality:
-        """What the items are."""
+        """The type of the items."""
         return self.items[0].type
 
 
-def plain(items: Sequence[Item], name: str, *, labels: Sequence[str] | None = None, multiple: bool = False) -> list[Task]:
-    """Make one task of the items; more where they name tasks or label sets of their own.
+def plain_tasks(items: Sequence[Item], name: str, *, labels: Sequence[str] | None = None, multiple: bool = False) -> list[Task]:
+    """Make one task of all items, or several if items name tasks or label sets of their own.
 
-    `labels`: those to choose from, by default all that the items have. An item of none of them belongs to the label that means
-    none of these, if there is one.
+    Args:
+        items: The samples.
+        name: The name of the task.
+        labels: The labels to choose from. Default: all labels of the items. If one of the labels means "none of these",
+            it is the true label of the items that have none of the others.
+        multiple: Whether any number of labels may be true.
 
-    Raises DataError.
+    Raises:
+        DataError: The items can't be made into tasks.
     """
     groups: dict[tuple[str, tuple[LabelClass, ...] | None], list[Item]] = {}
     for item in items:
         groups.setdefault((item.task or name, item.labels), []).append(item)
-    given = tuple(map(by_words, dict.fromkeys(labels))) if labels else None
-    made: list[Task] = []
-    used: dict[str, int] = {}
-    for (task, own), members in groups.items():
-        choices = own or given or _of_truth(task, members)
-        used[task] = used.get(task, 0) + 1
-        unique = task if used[task] == 1 else f"{task} ({used[task]})"
-        made.append(Task(unique, _settled(members, choices), choices, multiple))
-    return made
+    common_labels = tuple(map(word_label, dict.fromkeys(labels))) if labels else None
+    tasks: list[Task] = []
+    uses: dict[str, int] = {}
+    for (task_name, item_labels), group in groups.items():
+        task_labels = item_labels or common_labels or _labels_of_truth(task_name, group)
+        uses[task_name] = uses.get(task_name, 0) + 1
+        unique_name = task_name if uses[task_name] == 1 else f"{task_name} ({uses[task_name]})"
+        tasks.append(Task(unique_name, _with_none_of_these(group, task_labels), task_labels, multiple))
+    return tasks
 
 
-def limited(task: Task, limit: int | None, seed: int) -> Task:
-    """Keep `limit` items, drawn at random without repeats, in their order, and all labels. None keeps all items."""
+def limit_task(task: Task, limit: int | None, seed: int) -> Task:
+    """Return the task with `limit` random items in their original order, and all labels. None keeps all items."""
     if limit is None or limit >= len(task.items):
         return task
-    drawn = sorted(random.Random(f"{seed} {task.name}").sample(range(len(task.items)), limit))  # noqa: S311 - not a secret
-    return replace(task, items=tuple(task.items[index] for index in drawn))
+    indices = sorted(random.Random(f"{seed} {task.name}").sample(range(len(task.items)), limit))  # noqa: S311 - not a secret
+    return replace(task, items=tuple(task.items[index] for index in indices))
 
 
-def _of_truth(task: str, items: Sequence[Item]) -> tuple[LabelClass, ...]:
+def _labels_of_truth(task_name: str, items: Sequence[Item]) -> tuple[LabelClass, ...]:
     names = sorted({name for item in items for name in item.truth})
     if len(names) < 2:
-        raise DataError(f"{task}: all samples have the same label, {', '.join(names)!r}: name the others with --labels")
-    return tuple(map(by_words, names))
+        raise DataError(f"{task_name}: all samples have the same label, {', '.join(names)!r}: name the others with --labels")
+    return tuple(map(word_label, names))
 
 
-def _settled(items: Sequence[Item], labels: Sequence[LabelClass]) -> tuple[Item, ...]:
-    """Give items of none of the labels to the one that means so, if there is one."""
+def _with_none_of_these(items: Sequence[Item], labels: Sequence[LabelClass]) -> tuple[Item, ...]:
+    """Give the label that means "none of these", if there is one, to the items that have none of the labels."""
     names = {label.name for label in labels}
     none = next((label.name for label in labels if parse_meaning(label).is_none), None)
     if none is None:
         return tuple(items)
     known = [tuple(name for name in item.truth if name in names) for item in items]
     return tuple(
-        item if len(kept) == len(item.truth) else replace(item, truth=kept or (none,))
-        for item, kept in zip(items, known, strict=True)
+        item if len(truth) == len(item.truth) else replace(item, truth=truth or (none,))
+        for item, truth in zip(items, known, strict=True)
     )

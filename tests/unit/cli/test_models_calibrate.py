@@ -1,4 +1,4 @@
-"""`pigeonhole models calibrate`, as typed: what it writes, where, and what it leaves alone when it fails."""
+"""`pigeonhole models calibrate`: what it writes and where, and that a failure changes nothing."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from pigeonhole.inference.encoders.artifact import CALIBRATION, ModelUnavailable
 from pigeonhole.inference.encoders.base import BackgroundEmbeddings
 from pigeonhole.inference.encoders.fake_encoder import COLOURS, FakeEncoder
 from pigeonhole.inference.scoring.calibration import parse_calibration, prior_calibration
-from pigeonhole_cli.evaluation import calibrate as calibrating
-from pigeonhole_cli.evaluation import data, run
+from pigeonhole_cli.evaluation import calibrate as calibration
+from pigeonhole_cli.evaluation import classifier
+from pigeonhole_cli.evaluation.item import DataError
 from pigeonhole_cli.models import app
 
 ENCODER = FakeEncoder(dim=32)
-opened: list[tuple[Path, bool]] = []  # the folders, and whether with their own calibration
+opened: list[tuple[Path, bool]] = []  # the folders, and whether their calibration is used
 
 
 def open_fake(folder: Path, *, workers: int, calibrated: bool = True) -> Classifier:
@@ -39,10 +40,10 @@ def open_fake(folder: Path, *, workers: int, calibrated: bool = True) -> Classif
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Photos, texts, and a cache with a model, `fake`, which is the fake encoder."""
-    monkeypatch.setattr(run, "open_classifier", open_fake)
-    monkeypatch.setattr(calibrating, "EPISODES", 60)
-    monkeypatch.setattr(calibrating, "LABEL_SETS", 60)
+    """A folder with photos, texts, and a cache with the model `fake`, the fake encoder."""
+    monkeypatch.setattr(classifier, "open_classifier", open_fake)
+    monkeypatch.setattr(calibration, "EPISODES", 60)
+    monkeypatch.setattr(calibration, "THRESHOLD_SETS", 60)
     monkeypatch.setenv("PIGEONHOLE_CACHE", str(tmp_path / "cache"))
     opened.clear()
     (tmp_path / "cache" / "models" / "fake").mkdir(parents=True)
@@ -57,85 +58,85 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def typed(*arguments: str | Path) -> Result:
+def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, ["calibrate", *map(str, arguments)])
 
 
-def made(folder: Path) -> Path:
+def calibration_file(folder: Path) -> Path:
     return folder / "cache" / "models" / "fake" / CALIBRATION
 
 
-def test_photos_and_texts_together_make_a_calibration_of_all_pairs(folder: Path) -> None:
-    ran = typed("fake", folder / "photos", folder / "texts.csv")
+def test_photos_and_texts_calibrate_all_pairs(folder: Path) -> None:
+    result = run("fake", folder / "photos", folder / "texts.csv")
 
-    assert ran.exit_code == 0, ran.output
-    stored = json.loads(made(folder).read_bytes())
-    read = parse_calibration(stored, ENCODER.info)
-    assert len(read.measured) == 4
+    assert result.exit_code == 0, result.output
+    stored = json.loads(calibration_file(folder).read_bytes())
+    parsed = parse_calibration(stored, ENCODER.info)
+    assert len(parsed.measured) == 4
     assert stored["measured_on"] == ["photos", "texts.csv"]
     assert stored["revision"] == ENCODER.info.revision
-    assert read.single["image", "text"] != prior_calibration(ENCODER.info).single["image", "text"]
-    assert made(folder).read_text().endswith("}\n")
-    assert ran.stdout == f"fake: calibrated on 56 samples of photos, texts.csv: {made(folder)}\n"
-    assert "56 samples are few" in ran.stderr
+    assert parsed.single["image", "text"] != prior_calibration(ENCODER.info).single["image", "text"]
+    assert calibration_file(folder).read_text().endswith("}\n")
+    assert result.stdout == f"fake: calibrated on 56 samples of photos, texts.csv: {calibration_file(folder)}\n"
+    assert "56 samples are few" in result.stderr
 
 
-def test_photos_alone_leave_texts_among_themselves_to_the_prior(folder: Path) -> None:
-    assert typed("fake", folder / "photos").exit_code == 0
+def test_photos_leave_the_pair_of_texts_to_the_prior(folder: Path) -> None:
+    assert run("fake", folder / "photos").exit_code == 0
 
-    read = parse_calibration(json.loads(made(folder).read_bytes()), ENCODER.info)
+    parsed = parse_calibration(json.loads(calibration_file(folder).read_bytes()), ENCODER.info)
 
-    assert read.single["text", "text"] == prior_calibration(ENCODER.info).single["text", "text"]
-    assert read.multiple["text", "text"] == prior_calibration(ENCODER.info).multiple["text", "text"]
+    assert parsed.single["text", "text"] == prior_calibration(ENCODER.info).single["text", "text"]
+    assert parsed.multiple["text", "text"] == prior_calibration(ENCODER.info).multiple["text", "text"]
 
 
-def test_an_earlier_calibration_is_replaced_and_has_no_say(folder: Path) -> None:
-    """One of another revision, too, with which the model couldn't be opened."""
-    typed("fake", folder / "photos")
-    first = made(folder).read_bytes()
-    made(folder).write_text('{"revision": "of another day"}')
+def test_an_earlier_calibration_is_replaced_and_not_used(folder: Path) -> None:
+    """It may even belong to another revision, with which the model could not be opened."""
+    run("fake", folder / "photos")
+    first = calibration_file(folder).read_bytes()
+    calibration_file(folder).write_text('{"revision": "of another day"}')
 
-    assert typed("fake", folder / "photos").exit_code == 0
+    assert run("fake", folder / "photos").exit_code == 0
 
-    assert made(folder).read_bytes() == first
+    assert calibration_file(folder).read_bytes() == first
     assert {calibrated for _, calibrated in opened} == {False}
 
 
-def test_a_model_may_be_a_folder_and_gets_the_file_there(folder: Path) -> None:
+def test_a_model_may_be_a_folder(folder: Path) -> None:
     (folder / "mine").mkdir()
 
-    assert typed(folder / "mine", folder / "photos").exit_code == 0
+    assert run(folder / "mine", folder / "photos").exit_code == 0
 
     assert opened == [(folder / "mine", False)]
     assert (folder / "mine" / CALIBRATION).is_file()
-    assert not made(folder).exists()
+    assert not calibration_file(folder).exists()
 
 
-def test_another_folder_for_the_file_is_made_and_the_model_left_alone(folder: Path) -> None:
-    ran = typed("fake", folder / "photos", "--out", folder / "new" / "place")
+def test_out_names_a_folder_in_place_of_the_models_own(folder: Path) -> None:
+    result = run("fake", folder / "photos", "--out", folder / "new" / "folder")
 
-    assert ran.exit_code == 0
-    assert [path.name for path in (folder / "new" / "place").iterdir()] == [CALIBRATION]
-    assert str(folder / "new" / "place" / CALIBRATION) in ran.output
-    assert not made(folder).exists()
+    assert result.exit_code == 0
+    assert [path.name for path in (folder / "new" / "folder").iterdir()] == [CALIBRATION]
+    assert str(folder / "new" / "folder" / CALIBRATION) in result.output
+    assert not calibration_file(folder).exists()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("nonsense", "photos"), "nonsense is no artifact folder"),
         (("fake", "nowhere"), "nowhere: there is no such file or folder"),
         (("fake", "texts.csv", "nowhere"), "nowhere: there is no such file or folder"),
         (("fake", "empty"), "has no sub-folders"),
-        (("fake", "alike.csv"), "alike.csv, line 2: calibration needs samples of 2 classes"),
-        (("fake", "photos", "negated.csv"), "negated.csv, line 3: the label 'not spam' names no thing"),
+        (("fake", "alike.csv"), "alike.csv, line 2: calibration needs samples of at least 2 classes"),
+        (("fake", "photos", "negated.csv"), "negated.csv, line 3: the label 'not spam' says what a sample is not"),
         (("fake", "mixed.jsonl"), "mixed.jsonl, line 2: calibration needs samples of one type"),
         (("fake", "broken"), "broken/red/0.png"),
         (("fake", "photos", "--out", "texts.csv"), "texts.csv can't be written"),
     ],
 )
-def test_what_goes_wrong_is_one_line_and_leaves_no_file(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], said: str
+def test_a_failure_is_reported_in_one_line_and_writes_no_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
 ) -> None:
     monkeypatch.chdir(folder)
     (folder / "empty").mkdir()
@@ -149,25 +150,25 @@ def test_what_goes_wrong_is_one_line_and_leaves_no_file(
         (folder / "broken" / name / "0.png").write_bytes((folder / "photos" / name / "0.png").read_bytes())
     (folder / "broken" / "red" / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n and nothing else")
 
-    ran = typed(*arguments)
+    result = run(*arguments)
 
-    assert ran.exit_code == 1
-    assert ran.output.startswith("error: ")
-    assert said in ran.output
-    assert ran.output.count("\n") == 1
-    assert not made(folder).exists()
+    assert result.exit_code == 1
+    assert result.output.startswith("error: ")
+    assert message in result.output
+    assert result.output.count("\n") == 1
+    assert not calibration_file(folder).exists()
 
 
-def test_a_failure_leaves_the_calibration_that_was_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made(folder).write_text("as it was")
+def test_a_failure_keeps_the_earlier_calibration(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calibration_file(folder).write_text("as it was")
 
     def fail(*_: object) -> None:
-        raise data.DataError("the samples can't be told apart")
+        raise DataError("the samples are too few")
 
-    monkeypatch.setattr(calibrating, "calibrate", fail)
+    monkeypatch.setattr(calibration, "calibrate", fail)
 
-    ran = typed("fake", folder / "photos")
+    result = run("fake", folder / "photos")
 
-    assert (ran.exit_code, ran.output) == (1, "error: the samples can't be told apart\n")
-    assert made(folder).read_text() == "as it was"
-    assert [path.name for path in made(folder).parent.iterdir()] == [CALIBRATION]
+    assert (result.exit_code, result.output) == (1, "error: the samples are too few\n")
+    assert calibration_file(folder).read_text() == "as it was"
+    assert [path.name for path in calibration_file(folder).parent.iterdir()] == [CALIBRATION]

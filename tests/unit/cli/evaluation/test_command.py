@@ -1,4 +1,4 @@
-"""`pigeonhole eval`, as typed: what it prints, what it writes, and how it ends."""
+"""`pigeonhole eval`: what it prints and writes, and its exit codes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from pigeonhole.inference.classifier import Classifier
-from pigeonhole_cli.evaluation import command, plots, report, run
+from pigeonhole_cli.evaluation import classifier as evaluation_classifier
+from pigeonhole_cli.evaluation import command, plots, report
 from support.fake_model import RecordingEncoder, classifier
 from support.fake_web import image_file
 
@@ -24,7 +25,7 @@ FILES = {"results.json", "report.md", "reliability.png"}
 
 
 class Bench:
-    """A folder with photos and two "models", which are the fake encoder; and the command line in front of them."""
+    """A folder with photos and two fake models, and the command line that evaluates them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -42,15 +43,15 @@ class Bench:
         (self.photos / label / name).write_bytes(data)
 
     def run(self, *arguments: str | Path, data: Path | None = None, exit_code: int = 0, models: int = 1) -> Result:
-        chosen = [each for model in self.models[:models] for each in ("--model", str(model))]
-        typed = [str(data or self.photos), *chosen, "--out", str(self.out), *map(str, arguments)]
-        result = CliRunner().invoke(app, typed)
+        options = [option for model in self.models[:models] for option in ("--model", str(model))]
+        command_line = [str(data or self.photos), *options, "--out", str(self.out), *map(str, arguments)]
+        result = CliRunner().invoke(app, command_line)
         assert result.exit_code == exit_code, result.output
         return result
 
     def results(self, model: str = "one") -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.out / model / "results.json").read_text())
-        return found
+        content: dict[str, Any] = json.loads((self.out / model / "results.json").read_text())
+        return content
 
     def report(self) -> str:
         return (self.out / "one" / "report.md").read_text()
@@ -61,19 +62,19 @@ class Bench:
 
 
 @pytest.fixture
-def drawing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+def bench_with_charts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     monkeypatch.setattr(command, "open_classifier", lambda folder, workers, calibrated: classifier())
     monkeypatch.setenv("COLUMNS", "160")
     return Bench(tmp_path)
 
 
 @pytest.fixture
-def bench(drawing: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """Without charts, whose drawing takes longer than all the rest; for the tests that don't look at them."""
-    for chart in ("reliability", "confusion"):
+def bench(bench_with_charts: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """Without charts, whose drawing takes longer than everything else."""
+    for chart in ("plot_reliability", "plot_confusion"):
         monkeypatch.setattr(plots, chart, lambda evaluation: None)
     monkeypatch.setattr(plots, "save", lambda figure, path: path.write_bytes(b"a chart"))
-    return drawing
+    return bench_with_charts
 
 
 def row(output: str, title: str) -> list[str]:
@@ -81,7 +82,7 @@ def row(output: str, title: str) -> list[str]:
     return [cell.strip() for cell in re.split("[│┃]", line.strip("│┃"))]
 
 
-def test_the_table_has_each_metric_with_its_interval(bench: Bench) -> None:
+def test_the_table_shows_each_metric_with_its_interval(bench: Bench) -> None:
     output = bench.run().stdout
 
     title, value = row(output, " accuracy ")
@@ -92,46 +93,46 @@ def test_the_table_has_each_metric_with_its_interval(bench: Bench) -> None:
     assert str(bench.out / "one" / "report.md") in output
 
 
-def test_the_results_hold_what_was_measured_and_how(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_json_has_the_metrics_and_how_they_were_measured(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["/usr/bin/pigeonhole", "eval", "my photos"])
     bench.run("--template", "a {}", "--template", "the {}", "--instruction", "colours")
-    found = bench.results()
+    content = bench.results()
 
-    assert found["schema_version"] == 1
-    assert found["command"] == "pigeonhole eval 'my photos'"
-    assert found["made_by"].startswith("pigeonhole 0.")
-    assert found["model"]["model_id"] == "fake"
-    assert found["model"]["revision"] == "fake-64"
-    assert found["model"]["engine"] == "fake"
-    assert found["model"]["calibrated"] is False
-    assert found["data"] == {"path": str(bench.photos), "limit": None, "seed": 0}
-    assert found["options"]["templates"] == ["a {}", "the {}"]
-    assert found["options"]["instruction"] == "colours"
-    assert found["counts"] == {"tasks": 1, "items": 13, "answered": 13, "faults": 0}
-    accuracy = found["metrics"]["accuracy"]
+    assert content["schema_version"] == 1
+    assert content["command"] == "pigeonhole eval 'my photos'"
+    assert content["made_by"].startswith("pigeonhole 0.")
+    assert content["model"]["model_id"] == "fake"
+    assert content["model"]["revision"] == "fake-64"
+    assert content["model"]["engine"] == "fake"
+    assert content["model"]["calibrated"] is False
+    assert content["data"] == {"path": str(bench.photos), "limit": None, "seed": 0}
+    assert content["options"]["templates"] == ["a {}", "the {}"]
+    assert content["options"]["instruction"] == "colours"
+    assert content["counts"] == {"tasks": 1, "items": 13, "answered": 13, "faults": 0}
+    accuracy = content["metrics"]["accuracy"]
     assert accuracy["value"] == pytest.approx(12 / 13, abs=1e-6)
     assert accuracy["low"] <= accuracy["value"] <= accuracy["high"]
-    (task,) = found["tasks"]
-    assert task["metrics"] == found["metrics"]
-    red = next(each for each in task["classes"] if each["label"] == "red")
+    (task,) = content["tasks"]
+    assert task["metrics"] == content["metrics"]
+    red = next(entry for entry in task["classes"] if entry["label"] == "red")
     assert red == {"label": "red", "precision": 1.0, "recall": 0.8, "f1": pytest.approx(8 / 9, abs=1e-6), "support": 5}
 
 
-def test_the_report_shows_all_of_it(drawing: Bench) -> None:
-    drawing.run()
-    folder = drawing.out / "one"
+def test_the_report_has_figures_and_tables(bench_with_charts: Bench) -> None:
+    bench_with_charts.run()
+    folder = bench_with_charts.out / "one"
 
     assert {path.name for path in folder.iterdir()} == FILES | {"confusion.png", "mistakes.png"}
     for name in ("reliability.png", "confusion.png", "mistakes.png"):
-        assert f"]({name})" in drawing.report()
-        with Image.open(folder / name) as picture:
-            assert min(picture.size) > 150
-    assert "| accuracy | 92.3 % (" in drawing.report()
-    assert "| red | blue | 1 | 20 % |" in drawing.report()
-    assert "| red | 100.0 % | 80.0 % | 88.9 % | 5 |" in drawing.report()
+        assert f"]({name})" in bench_with_charts.report()
+        with Image.open(folder / name) as image:
+            assert min(image.size) > 150
+    assert "| accuracy | 92.3 % (" in bench_with_charts.report()
+    assert "| red | blue | 1 | 20 % |" in bench_with_charts.report()
+    assert "| red | 100.0 % | 80.0 % | 88.9 % | 5 |" in bench_with_charts.report()
 
 
-def test_mistakes_with_texts_are_a_table_that_no_text_can_break(bench: Bench) -> None:
+def test_mistaken_texts_are_a_table_with_escaped_markup(bench: Bench) -> None:
     data = bench.texts('text,label\nred,red\n"blue | <b>\n[x]",red\nblue,blue\n')
     bench.run(data=data)
 
@@ -139,22 +140,22 @@ def test_mistakes_with_texts_are_a_table_that_no_text_can_break(bench: Bench) ->
     assert not (bench.out / "one" / "mistakes.png").exists()
 
 
-def test_labels_that_matplotlib_would_read_as_formulas_are_drawn(drawing: Bench) -> None:
-    drawing.run(data=drawing.texts("text,label\nred,$red_\nblue,blue$^\n犬,犬\n"))
+def test_labels_that_look_like_formulas_are_drawn(bench_with_charts: Bench) -> None:
+    bench_with_charts.run(data=bench_with_charts.texts("text,label\nred,$red_\nblue,blue$^\n犬,犬\n"))
 
-    assert (drawing.out / "one" / "confusion.png").exists()
+    assert (bench_with_charts.out / "one" / "confusion.png").exists()
 
 
 @pytest.mark.parametrize("classes", [15, 60])
-def test_many_classes_have_a_confusion_matrix_too(drawing: Bench, classes: int) -> None:
+def test_many_classes_have_a_confusion_matrix(bench_with_charts: Bench, classes: int) -> None:
     rows = "".join(f"word{k} word{k * 7 % classes},word{k}\n" for k in range(classes))
-    drawing.run(data=drawing.texts("text,label\n" + rows))
+    bench_with_charts.run(data=bench_with_charts.texts("text,label\n" + rows))
 
-    assert (drawing.out / "one" / "confusion.png").exists()
-    assert ("10 more are in results.json" in drawing.report()) == (classes == 60)
+    assert (bench_with_charts.out / "one" / "confusion.png").exists()
+    assert ("10 more are in results.json" in bench_with_charts.report()) == (classes == 60)
 
 
-def test_several_labels_have_their_own_metrics_and_no_confusion(bench: Bench) -> None:
+def test_several_labels_have_other_metrics_and_no_confusion_matrix(bench: Bench) -> None:
     lines = [{"type": "text", "value": "red and blue", "label": ["red", "blue"]}, {"type": "text", "value": "x", "label": []}]
     data = bench.texts("\n".join(map(json.dumps, lines)), "texts.jsonl")
     output = bench.run("--multiple-labels", "--threshold", "0.3", data=data).stdout
@@ -166,7 +167,7 @@ def test_several_labels_have_their_own_metrics_and_no_confusion(bench: Bench) ->
     assert not (bench.out / "one" / "confusion.png").exists()
 
 
-def test_several_tasks_are_listed_and_their_mean_is_the_result(bench: Bench) -> None:
+def test_several_tasks_are_listed_and_averaged(bench: Bench) -> None:
     lines = [
         {"type": "text", "value": "red", "label": "red", "labels": ["red", "blue"], "task": "colours"},
         {"type": "text", "value": "cat", "label": "dog", "labels": ["cat", "dog"], "task": "animals"},
@@ -179,7 +180,7 @@ def test_several_tasks_are_listed_and_their_mean_is_the_result(bench: Bench) -> 
     assert "| animals | 1 | 2 | 0.0 %" in bench.report()
 
 
-def test_models_are_compared_in_one_table_each_with_a_report_of_its_own(bench: Bench) -> None:
+def test_models_are_compared_in_one_table_and_have_a_report_each(bench: Bench) -> None:
     output = bench.run(models=2).stdout
 
     assert row(output, "metric") == ["metric", "one", "two"]
@@ -188,39 +189,39 @@ def test_models_are_compared_in_one_table_each_with_a_report_of_its_own(bench: B
     assert bench.results("two")["name"] == "two"
 
 
-def test_json_is_all_that_standard_output_has(bench: Bench) -> None:
-    printed = json.loads(bench.run("--json", models=2).stdout)
+def test_with_json_standard_output_is_only_json(bench: Bench) -> None:
+    content = json.loads(bench.run("--json", models=2).stdout)
 
-    assert printed == [bench.results("one"), bench.results("two")]
+    assert content == [bench.results("one"), bench.results("two")]
 
 
-def test_what_cannot_be_read_is_counted_said_and_named(bench: Bench) -> None:
-    bench.put("green", "broken.png", b"no picture")
-    ran = bench.run()
+def test_samples_that_cannot_be_read_are_counted_and_named(bench: Bench) -> None:
+    bench.put("green", "broken.png", b"no image")
+    result = bench.run()
 
-    assert row(ran.stdout, "could not be read") == ["could not be read", "1"]
-    assert "one: 1 samples could not be read and are in no figure" in ran.stderr
+    assert row(result.stdout, "could not be read") == ["could not be read", "1"]
+    assert "one: 1 samples could not be read and are in no metric" in result.stderr
     assert bench.results()["counts"]["faults"] == 1
     (fault,) = bench.results()["tasks"][0]["faults"]
     assert fault["where"].endswith("green/broken.png")
     assert "broken.png" in bench.report()
 
 
-def test_labels_may_be_given_with_one_for_all_others(bench: Bench) -> None:
+def test_labels_may_be_given_with_none_of_these_for_all_others(bench: Bench) -> None:
     bench.run("--labels", "red, green,none of these")
 
-    assert [each["label"] for each in bench.results()["tasks"][0]["classes"]] == ["red", "green", "none of these"]
+    assert [entry["label"] for entry in bench.results()["tasks"][0]["classes"]] == ["red", "green", "none of these"]
     assert bench.results()["tasks"][0]["classes"][2]["support"] == 4
 
 
-def test_labels_may_be_a_files_lines(bench: Bench) -> None:
+def test_labels_may_be_the_lines_of_a_file(bench: Bench) -> None:
     file = bench.texts("red, as of roses\nred\n\ngreen\nblue\n", "labels.txt")
     bench.run("--labels-file", file)
 
     assert bench.results()["tasks"][0]["classes"][0]["label"] == "red, as of roses"
 
 
-def test_a_limit_is_in_the_results_and_all_labels_stay(bench: Bench) -> None:
+def test_a_limit_keeps_all_labels(bench: Bench) -> None:
     bench.run("--limit", "2", "--seed", "7")
 
     assert bench.results()["counts"]["items"] == 2
@@ -228,112 +229,112 @@ def test_a_limit_is_in_the_results_and_all_labels_stay(bench: Bench) -> None:
     assert len(bench.results()["tasks"][0]["classes"]) == 3
 
 
-def test_a_new_report_replaces_the_old_one_whole(bench: Bench) -> None:
+def test_a_new_report_replaces_all_files_of_the_old_one(bench: Bench) -> None:
     bench.run()
     (bench.out / "one" / "notes.txt").write_text("mine")
     bench.run(data=bench.texts("text,label\nred,red\nblue,blue\n"))
 
-    # Of the photos' report, the sheet of mistakes has nothing to do with the texts'. What isn't ours stays.
+    # The photos' sheet of mistakes is removed, because the texts have none. Other files are not touched.
     assert {path.name for path in (bench.out / "one").iterdir()} == FILES | {"confusion.png", "notes.txt"}
 
 
-def error(ran: Result) -> str:
-    (line,) = ran.stderr.splitlines()
+def error_line(result: Result) -> str:
+    (line,) = result.stderr.splitlines()
     return line
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
-        (("--labels", "green,blue"), "'red' is not among the labels: name it, too"),
+        (("--labels", "green,blue"), "'red' is not among the labels"),
         (
             ("--model", "clip-b32"),
             "clip-b32 isn't prepared and is no artifact folder: run `pigeonhole models prepare clip-b32`",
         ),
     ],
 )
-def test_a_fault_is_one_line_and_exit_1(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], said: str
+def test_a_fault_is_one_line_and_exit_code_1(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
 ) -> None:
     monkeypatch.setenv("PIGEONHOLE_CACHE", str(bench.folder / "cache"))
-    line = error(bench.run(*arguments, exit_code=1))
+    line = error_line(bench.run(*arguments, exit_code=1))
 
     assert line.startswith("error: ")
-    assert said in line
+    assert message in line
     assert not bench.out.exists()
 
 
-def test_a_missing_file_is_one_line_and_exit_1(bench: Bench) -> None:
-    assert "there is no such file or folder" in error(bench.run(data=bench.folder / "nowhere.csv", exit_code=1))
+def test_a_missing_file_is_one_line_and_exit_code_1(bench: Bench) -> None:
+    assert "there is no such file or folder" in error_line(bench.run(data=bench.folder / "nowhere.csv", exit_code=1))
 
 
-def test_data_of_which_nothing_can_be_read_is_a_fault(bench: Bench) -> None:
+def test_data_without_any_readable_sample_is_a_fault(bench: Bench) -> None:
     data = bench.texts("image,label\ngone.png,red\ngone.png,blue\n")
 
-    assert "none of the 2 samples could be read; the first," in error(bench.run(data=data, exit_code=1))
+    assert "none of the 2 samples could be read; the first," in error_line(bench.run(data=data, exit_code=1))
     assert not bench.out.exists()
 
 
-def test_an_out_that_is_a_file_is_one_line(bench: Bench) -> None:
+def test_an_output_folder_that_is_a_file_is_reported(bench: Bench) -> None:
     bench.out.write_text("")
 
-    assert f"error: {bench.out}" in error(bench.run(exit_code=1))
+    assert f"error: {bench.out}" in error_line(bench.run(exit_code=1))
 
 
-def test_a_folder_that_is_no_model_is_one_line(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "open_classifier", run.open_classifier)
+def test_a_folder_that_is_no_model_is_reported(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "open_classifier", evaluation_classifier.open_classifier)
 
-    assert "is no complete model artifact" in error(bench.run(exit_code=1))
+    assert "is no complete model artifact" in error_line(bench.run(exit_code=1))
 
 
-def test_without_matplotlib_nothing_is_begun(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_matplotlib_nothing_is_evaluated(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report.importlib.util, "find_spec", lambda name: None)
 
-    assert "need matplotlib: pip install -e '.[eval]'" in error(bench.run(exit_code=1))
+    assert "need matplotlib: pip install -e '.[eval]'" in error_line(bench.run(exit_code=1))
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
-        (("--labels", "a,b", "--labels-file", "f"), "either --labels or --labels-file"),
-        (("--labels", "a, ,"), "name two labels"),
+        (("--labels", "a,b", "--labels-file", "f"), "can't be combined with --labels-file"),
+        (("--labels", "a, ,"), "at least two labels"),
         (("--labels-file", "nowhere.txt"), "nowhere.txt can't be read: No such file"),
-        (("--template", "a photo"), "a template has {} once"),
-        (("--threshold", "0.5"), "it needs --multiple-labels"),
+        (("--template", "a photo"), "{} exactly once"),
+        (("--threshold", "0.5"), "needs --multiple-labels"),
         (("--limit", "0"), "--limit"),
     ],
 )
-def test_a_wrong_option_ends_with_2(bench: Bench, arguments: tuple[str, ...], said: str) -> None:
-    assert said in bench.run(*arguments, exit_code=2).stderr
+def test_a_wrong_option_has_exit_code_2(bench: Bench, arguments: tuple[str, ...], message: str) -> None:
+    assert message in bench.run(*arguments, exit_code=2).stderr
 
 
-class Stopping(RecordingEncoder):
-    """An encoder during whose work somebody presses Ctrl-C."""
+class Interrupting(RecordingEncoder):
+    """An encoder that is interrupted by Ctrl-C."""
 
     def encode_image(self, pixels: object) -> Any:
         raise KeyboardInterrupt
 
 
-def test_ctrl_c_ends_with_130_and_a_line_and_leaves_whole_reports_only(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def opened(folder: Path, workers: int, calibrated: bool) -> Classifier:
-        return classifier(Stopping()) if folder.name == "two" else classifier()
+def test_ctrl_c_has_exit_code_130_and_leaves_only_complete_reports(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def open_fake(folder: Path, workers: int, calibrated: bool) -> Classifier:
+        return classifier(Interrupting()) if folder.name == "two" else classifier()
 
-    monkeypatch.setattr(command, "open_classifier", opened)
+    monkeypatch.setattr(command, "open_classifier", open_fake)
 
-    ran = bench.run(models=2, exit_code=130)
+    result = bench.run(models=2, exit_code=130)
 
-    assert error(ran).startswith("stopped")
+    assert error_line(result).startswith("stopped")
     assert [path.name for path in bench.out.iterdir()] == ["one"]
 
 
-def test_ctrl_c_while_a_report_is_written_leaves_the_earlier_one(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_while_a_report_is_written_keeps_the_earlier_one(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.run("--limit", "5")
     before = {path: path.read_bytes() for path in (bench.out / "one").iterdir()}
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(plots, "sheet", stop)
+    monkeypatch.setattr(plots, "draw_mistakes", stop)
     bench.run(exit_code=130)
 
     assert {path: path.read_bytes() for path in (bench.out / "one").iterdir()} == before
