@@ -1,7 +1,7 @@
 """Assemble a job's large results: one document in the job bucket, which callers read by a link.
 
 The worker that ends a job assembles its results, because the worker has the memory for them. If that worker crashed first,
-the API assembles the results for the first caller who reads the job. Both write the same document, so both may do it at once.
+the API assembles the results when the job is first read. Both write the same document, so both may do it at the same time.
 """
 
 from __future__ import annotations

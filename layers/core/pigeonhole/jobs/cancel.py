@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from pigeonhole.errors import JobFinished, NotFound
 from pigeonhole.ids import is_id
@@ -14,18 +15,13 @@ from pigeonhole.jobs.update import JobUpdater
 from pigeonhole.tenants.tenant import Tenant
 
 
+@dataclass(frozen=True, kw_only=True)
 class JobCanceler:
     """The service behind `DELETE /v1/classification/jobs/{id}`."""
 
-    def __init__(
-        self,
-        *,
-        store: JobStore,
-        clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._updater = JobUpdater(store=store, sleep=sleep)
-        self._clock = clock
+    store: JobStore
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
 
     def cancel(self, tenant: Tenant, job_id: str) -> Job:
         """Cancel a job.
@@ -35,13 +31,14 @@ class JobCanceler:
             JobFinished: The job has ended.
             Overloaded: The table is busy; trying again may help.
         """
-        job = self._updater.update(tenant.id, job_id, self._cancel) if is_id(job_id) else None
-        if job is None or job.expires_at <= self._clock():
+        updater = JobUpdater(store=self.store, sleep=self.sleep)
+        job = updater.update(tenant.id, job_id, self._cancel) if is_id(job_id) else None
+        if job is None or job.expires_at <= self.clock():
             raise NotFound(NO_SUCH_JOB)
         return job
 
     def _cancel(self, job: Job) -> Job | None:
-        now = self._clock()
+        now = self.clock()
         if job.expires_at <= now:
             return None
         if job.has_ended:

@@ -53,28 +53,17 @@ class JobRules:
         return self.text_chunk if request.dataset[0].type == "text" else self.image_chunk
 
 
+@dataclass(frozen=True, kw_only=True)
 class JobSubmitter:
     """Submits the jobs of every way in: requests, uploads and redrives."""
 
-    def __init__(
-        self,
-        *,
-        store: JobStore,
-        objects: ObjectStore,
-        queue: ChunkQueue,
-        secrets: WebhookSecretStore,
-        rules: JobRules,
-        clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._store = store
-        self._updater = JobUpdater(store=store, sleep=sleep)
-        self._sleep = sleep
-        self._objects = objects
-        self._queue = queue
-        self._secrets = secrets
-        self._rules = rules
-        self._clock = clock
+    store: JobStore
+    objects: ObjectStore
+    queue: ChunkQueue
+    secrets: WebhookSecretStore
+    rules: JobRules
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
 
     def submit(
         self,
@@ -104,7 +93,7 @@ class JobSubmitter:
             NotFound: The job of the idempotency key has expired.
             Overloaded: The job could not be stored; trying again may help.
         """
-        now = self._clock()
+        now = self.clock()
         job = replace(
             self._new_job(request, tenant, now),
             webhook=Webhook(webhook_url) if webhook_url else None,
@@ -114,10 +103,10 @@ class JobSubmitter:
         claim = idempotency_key.to_claim(job) if idempotency_key else None
         if earlier := self.find_by_idempotency_key(tenant, idempotency_key):
             return earlier
-        if webhook_url and not self._secrets.get_secrets(tenant.id):
+        if webhook_url and not self.secrets.get_secrets(tenant.id):
             raise invalid_request((NO_SECRET,))
         data = encode_job_input(JobInput(log_id, request, tuple(uploads)))
-        self._objects.put(job_input_key(tenant.id, job.id), data, "application/json")
+        self.objects.put(job_input_key(tenant.id, job.id), data, "application/json")
         stored = self._create(job, claim, tenant, idempotency_key)
         return self._queue_all(job) if stored is job else stored
 
@@ -131,27 +120,27 @@ class JobSubmitter:
         """
         if idempotency_key is None:
             return None
-        claim = self._store.find_claim(tenant.id, idempotency_key.key_hash)
-        if claim is None or claim.expires_at <= self._clock():
+        claim = self.store.find_claim(tenant.id, idempotency_key.key_hash)
+        if claim is None or claim.expires_at <= self.clock():
             return None
         if claim.body_hash != idempotency_key.body_hash:
             raise IdempotencyMismatch("This Idempotency-Key came with another body before. Use a new key for a new request.")
-        job = self._store.get(claim.tenant_id, claim.job_id)
+        job = self.store.get(claim.tenant_id, claim.job_id)
         if job is None:
             raise NotFound("The job of this Idempotency-Key has expired. Use a new key.")
         return job
 
     def _create(self, job: Job, claim: IdempotencyClaim | None, tenant: Tenant, idempotency_key: IdempotencyKey | None) -> Job:
-        """Store a job, and return it or the job of another sender of its idempotency key who was faster.
+        """Store a job, and return it. If another sender of its idempotency key was faster, return that sender's job.
 
-        While the table writes the other sender's job, it refuses both this write and shows no job yet, so this is retried.
+        While the table writes the other sender's job, it refuses this write and shows no job yet. So the write is retried.
         """
         for attempt in range(MAX_ATTEMPTS):
-            if self._store.create(job, claim):
+            if self.store.create(job, claim):
                 return job
             if winner := self.find_by_idempotency_key(tenant, idempotency_key):
                 return winner
-            self._sleep(backoff_s(attempt))
+            self.sleep(backoff_s(attempt))
         raise Overloaded()
 
     def _new_job(self, request: ClassificationRequest, tenant: Tenant, now: float) -> Job:
@@ -159,24 +148,24 @@ class JobSubmitter:
             tenant_id=tenant.id,
             id=new_id(now),
             total=len(request.dataset),
-            chunk_size=self._rules.chunk_size(request),
+            chunk_size=self.rules.chunk_size(request),
             multiple_labels=request.multiple_labels,
             created_at=now,
             updated_at=now,
-            expires_at=int(now) + self._rules.keep_s,
+            expires_at=int(now) + self.rules.keep_s,
             due_at=now + QUEUE_GRACE_S,
         )
 
     def _queue_all(self, job: Job) -> Job:
         try:
-            queue_spans(self._queue, job, job.chunks())
-            return self._updater.update(job.tenant_id, job.id, self._mark_queued) or job
+            queue_spans(self.queue, job, job.chunks())
+            return JobUpdater(store=self.store, sleep=self.sleep).update(job.tenant_id, job.id, self._mark_queued) or job
         except Overloaded:
             return job  # the job is stored, so the sweeper queues it
 
     def _mark_queued(self, job: Job) -> Job | None:
-        now = self._clock()
-        return None if job.has_ended else job.queued(now, due_at=now + self._rules.stuck_s)
+        now = self.clock()
+        return None if job.has_ended else job.queued(now, due_at=now + self.rules.stuck_s)
 
 
 def queue_spans(queue: ChunkQueue, job: Job, spans: Sequence[Span]) -> None:
