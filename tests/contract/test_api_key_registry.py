@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 from pigeonhole.aws.apigateway import ApiGatewayKeys
 from pigeonhole.tenants.ports import ApiKeyRegistry
 from support.fakes import FakeApiKeyRegistry
-from support.moto_aws import REGION, in_moto
+from support.moto_aws import REGION
 
 VALUE = "pghThisIsNoKeyOfAnybodyItOnlyLooksLikeOne00"
 
@@ -26,20 +26,18 @@ class Gateway:
     held: Callable[[], set[str]]
 
 
-@pytest.fixture(params=["fake", "apigateway"])
-def gateway(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
-    if request.param == "fake":
+@pytest.fixture
+def gateway(is_real: bool) -> Gateway:
+    if not is_real:
         fake = FakeApiKeyRegistry()
-        yield Gateway(fake, lambda: {fake.values[key] for key in fake.admitted}, lambda: set(fake.values.values()))
-        return
-    with in_moto(monkeypatch):
-        client = boto3.client("apigateway", region_name=REGION)
-        plan = client.create_usage_plan(name="plan")["id"]
-        yield Gateway(
-            ApiGatewayKeys(client, plan),
-            lambda: _values(client.get_usage_plan_keys(usagePlanId=plan)) & _values(client.get_api_keys(includeValues=True)),
-            lambda: _values(client.get_api_keys(includeValues=True)),
-        )
+        return Gateway(fake, lambda: {fake.values[key_id] for key_id in fake.admitted}, lambda: set(fake.values.values()))
+    client = boto3.client("apigateway", region_name=REGION)
+    plan = client.create_usage_plan(name="plan")["id"]
+    return Gateway(
+        ApiGatewayKeys(client, plan),
+        lambda: _values(client.get_usage_plan_keys(usagePlanId=plan)) & _values(client.get_api_keys(includeValues=True)),
+        lambda: _values(client.get_api_keys(includeValues=True)),
+    )
 
 
 def _values(answer: dict[str, Any]) -> set[str]:

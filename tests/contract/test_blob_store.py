@@ -14,24 +14,21 @@ from pigeonhole.aws.s3 import READ_BYTES, S3BlobStore
 from pigeonhole.errors import Overloaded, TooLarge, UnfetchableUrl
 from pigeonhole.ports import BlobStore
 from support.fakes import FakeBlobStore
-from support.moto_aws import REGION, in_moto
+from support.moto_aws import REGION, create_bucket
 
 PHOTO = bytes(range(256)) * 4_000  # several chunks of the adapter
 ODD_KEYS = ["acme/a b?c#d%2Fe.jpg", "acme/../up.jpg", "acme//double.jpg", "acme/ünïcode/猫.jpg"]
 
 
-@pytest.fixture(params=["fake", "s3"])
-def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[BlobStore]:
-    objects = {"acme/cat.jpg": PHOTO, "acme/empty": b""} | {key: key.encode() for key in ODD_KEYS}
-    if request.param == "fake":
-        yield FakeBlobStore({("photos", key): data for key, data in objects.items()})
-        return
-    with in_moto(monkeypatch):
-        client = boto3.client("s3", region_name=REGION)
-        client.create_bucket(Bucket="photos", CreateBucketConfiguration={"LocationConstraint": REGION})
-        for key, data in objects.items():
-            client.put_object(Bucket="photos", Key=key, Body=data)
-        yield S3BlobStore(client)
+@pytest.fixture
+def store(is_real: bool) -> BlobStore:
+    objects = {"acme/cat.jpg": PHOTO, "acme/empty": b""} | {object_key: object_key.encode() for object_key in ODD_KEYS}
+    if not is_real:
+        return FakeBlobStore({("photos", object_key): data for object_key, data in objects.items()})
+    client = create_bucket("photos")
+    for object_key, data in objects.items():
+        client.put_object(Bucket="photos", Key=object_key, Body=data)
+    return S3BlobStore(client)
 
 
 def test_an_object_is_read_whole(store: BlobStore) -> None:
@@ -47,30 +44,24 @@ def test_a_key_is_taken_byte_for_byte(store: BlobStore, key: str) -> None:
     assert store.read("photos", key, 1_000) == key.encode()
 
 
-@pytest.fixture(params=["fake", "s3"])
-def versions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[BlobStore, list[str]]]:
-    """A store, and the ids of an object's versions: `first`, `second`, and no more of it, since it was deleted."""
-    if request.param == "fake":
-        yield (
-            FakeBlobStore(versions={("photos", "acme/cat.jpg", "1"): b"first", ("photos", "acme/cat.jpg", "2"): b"second"}),
-            ["1", "2"],
-        )
-        return
-    with in_moto(monkeypatch):
-        client = boto3.client("s3", region_name=REGION)
-        client.create_bucket(Bucket="photos", CreateBucketConfiguration={"LocationConstraint": REGION})
-        client.put_bucket_versioning(Bucket="photos", VersioningConfiguration={"Status": "Enabled"})
-        put = [client.put_object(Bucket="photos", Key="acme/cat.jpg", Body=data) for data in (b"first", b"second")]
-        client.delete_object(Bucket="photos", Key="acme/cat.jpg")
-        yield S3BlobStore(client), [each["VersionId"] for each in put]
+@pytest.fixture
+def versions(is_real: bool) -> tuple[BlobStore, list[str]]:
+    """A store, and the ids of the versions of a deleted object: `first` and `second`."""
+    if not is_real:
+        objects = {("photos", "acme/cat.jpg", "1"): b"first", ("photos", "acme/cat.jpg", "2"): b"second"}
+        return FakeBlobStore(versions=objects), ["1", "2"]
+    client = create_bucket("photos", is_versioned=True)
+    answers = [client.put_object(Bucket="photos", Key="acme/cat.jpg", Body=data) for data in (b"first", b"second")]
+    client.delete_object(Bucket="photos", Key="acme/cat.jpg")
+    return S3BlobStore(client), [answer["VersionId"] for answer in answers]
 
 
 def test_a_version_is_read_though_the_object_was_written_over_and_deleted(versions: tuple[BlobStore, list[str]]) -> None:
     store, ids = versions
 
-    found = [store.read("photos", "acme/cat.jpg", 1_000, version_id=each) for each in ids]
+    read = [store.read("photos", "acme/cat.jpg", 1_000, version_id=version_id) for version_id in ids]
 
-    assert found == [b"first", b"second"]
+    assert read == [b"first", b"second"]
     with pytest.raises(UnfetchableUrl):
         store.read("photos", "acme/cat.jpg", 1_000)
     with pytest.raises(UnfetchableUrl):

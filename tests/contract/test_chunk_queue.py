@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import boto3
@@ -15,7 +14,7 @@ from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.ports import ChunkQueue, WebhookQueue
 from support.fakes import FakeChunkQueue, FakeWebhookQueue
 from support.job_fixtures import ID, message
-from support.moto_aws import REGION, in_moto
+from support.moto_aws import REGION
 
 
 class Queue:
@@ -33,15 +32,13 @@ class Queue:
         return found
 
 
-@pytest.fixture(params=["fake", "sqs"])
-def queue(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
-    if request.param == "fake":
-        yield Queue(FakeChunkQueue())
-        return
-    with in_moto(monkeypatch):
-        client = boto3.client("sqs", region_name=REGION)
-        url = client.create_queue(QueueName="chunks")["QueueUrl"]
-        yield Queue(SqsQueue(client, url), client, url)
+@pytest.fixture
+def queue(is_real: bool) -> Queue:
+    if not is_real:
+        return Queue(FakeChunkQueue())
+    client = boto3.client("sqs", region_name=REGION)
+    url = client.create_queue(QueueName="chunks")["QueueUrl"]
+    return Queue(SqsQueue(client, url), client, url)
 
 
 @pytest.mark.parametrize("count", [0, 1, 10, 25])
@@ -53,18 +50,18 @@ def test_every_message_is_sent(queue: Queue, count: int) -> None:
     assert sorted(queue.received(), key=lambda it: it.start) == sent
 
 
-def test_a_message_comes_again_after_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    with in_moto(monkeypatch):
-        client = boto3.client("sqs", region_name=REGION)
-        url = client.create_queue(QueueName="chunks", Attributes={"VisibilityTimeout": "3600"})["QueueUrl"]
-        queue = SqsQueue(client, url)
-        queue.send([message()])
-        (first,) = client.receive_message(QueueUrl=url)["Messages"]
-        assert "Messages" not in client.receive_message(QueueUrl=url)
+@pytest.mark.usefixtures("aws")
+def test_a_message_comes_again_after_so_long() -> None:
+    client = boto3.client("sqs", region_name=REGION)
+    url = client.create_queue(QueueName="chunks", Attributes={"VisibilityTimeout": "3600"})["QueueUrl"]
+    queue = SqsQueue(client, url)
+    queue.send([message()])
+    (first,) = client.receive_message(QueueUrl=url)["Messages"]
+    assert "Messages" not in client.receive_message(QueueUrl=url)
 
-        queue.retry_in(first["ReceiptHandle"], 0)
+    queue.retry_in(first["ReceiptHandle"], 0)
 
-        assert client.receive_message(QueueUrl=url)["Messages"][0]["Body"] == first["Body"]
+    assert client.receive_message(QueueUrl=url)["Messages"][0]["Body"] == first["Body"]
 
 
 def _stubbed() -> Any:
@@ -90,19 +87,19 @@ def test_a_busy_queue_is_an_overload(call: str) -> None:
             queue.send([message()]) if call == "send_message_batch" else queue.retry_in("receipt", 1)
 
 
-@pytest.mark.parametrize("kind", ["fake", "sqs"])
-def test_a_webhooks_try_is_asked_for(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = WebhookMessage(tenant_id="acme", job_id=ID, attempt=3)
-    with in_moto(monkeypatch):
-        client = boto3.client("sqs", region_name=REGION)
-        url = client.create_queue(QueueName="webhooks")["QueueUrl"]
-        queue: WebhookQueue = FakeWebhookQueue() if kind == "fake" else SqsQueue(client, url)
+def test_a_message_of_a_webhook_is_sent_for_its_tenant(is_real: bool) -> None:
+    sent = WebhookMessage(tenant_id="acme", job_id=ID, attempt=3)
+    if not is_real:
+        fake = FakeWebhookQueue()
+        fake.send([sent])
+        assert fake.sent == [sent]
+        return
+    client = boto3.client("sqs", region_name=REGION)
+    url = client.create_queue(QueueName="webhooks")["QueueUrl"]
+    queue: WebhookQueue = SqsQueue(client, url)
 
-        queue.send([asked])
+    queue.send([sent])
 
-        if isinstance(queue, FakeWebhookQueue):
-            assert queue.sent == [asked]
-        else:
-            (received,) = client.receive_message(QueueUrl=url, AttributeNames=["MessageGroupId"])["Messages"]
-            assert received["Attributes"] == {"MessageGroupId": "acme"}, "a fair queue knows its tenants by that"
-            assert WebhookMessage.model_validate_json(received["Body"]) == asked
+    (received,) = client.receive_message(QueueUrl=url, AttributeNames=["MessageGroupId"])["Messages"]
+    assert received["Attributes"] == {"MessageGroupId": "acme"}, "a fair queue distinguishes tenants by the group"
+    assert WebhookMessage.model_validate_json(received["Body"]) == sent

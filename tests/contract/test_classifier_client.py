@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import boto3
 import pytest
@@ -36,17 +36,15 @@ def client_of(server_url: str, read_timeout: float = 10.0) -> LambdaClassifier:
     return LambdaClassifier(boto3.client("lambda", endpoint_url=server_url, config=config, **options), FUNCTION)
 
 
-@pytest.fixture(params=["fake", "lambda"])
-def both(request: pytest.FixtureRequest, aws_lambda: LambdaServer) -> tuple[str, LambdaServer]:
-    return request.param, aws_lambda
+@pytest.fixture
+def answering(is_real: bool, aws_lambda: LambdaServer) -> Callable[[ClassifyReply], ClassifierClient]:
+    def create_client(reply: ClassifyReply) -> ClassifierClient:
+        if not is_real:
+            return FakeClassifierClient(reply)
+        aws_lambda.body = reply.model_dump_json(exclude_none=True).encode()
+        return client_of(aws_lambda.url)
 
-
-def answering(both: tuple[str, LambdaServer], reply: ClassifyReply) -> ClassifierClient:
-    kind, aws_lambda = both
-    if kind == "fake":
-        return FakeClassifierClient(reply)
-    aws_lambda.body = reply.model_dump_json(exclude_none=True).encode()
-    return client_of(aws_lambda.url)
+    return create_client
 
 
 @pytest.mark.parametrize(
@@ -58,9 +56,9 @@ def answering(both: tuple[str, LambdaServer], reply: ClassifyReply) -> Classifie
     ],
 )
 def test_a_reply_comes_back_as_it_was_given(
-    both: tuple[str, LambdaServer], command: ClassifyCommand | DescribeCommand, reply: ClassifyReply
+    answering: Callable[[ClassifyReply], ClassifierClient], command: ClassifyCommand | DescribeCommand, reply: ClassifyReply
 ) -> None:
-    assert answering(both, reply).call(command) == reply
+    assert answering(reply).call(command) == reply
 
 
 def test_the_function_is_invoked_with_the_command_as_json_in_utf_8(aws_lambda: LambdaServer) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import boto3
@@ -17,7 +16,7 @@ from pigeonhole.notifications.job_ended import to_event
 from pigeonhole.ports import EventBus
 from support.fakes import FakeEventBus
 from support.job_fixtures import job
-from support.moto_aws import REGION, in_moto
+from support.moto_aws import REGION
 
 EVENT = to_event(job().canceled(2_000.25))
 UPLOAD = UploadClassified(
@@ -55,21 +54,19 @@ class Bus:
         return found
 
 
-@pytest.fixture(params=["fake", "eventbridge"])
-def bus(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bus]:
-    if request.param == "fake":
-        yield Bus(FakeEventBus())
-        return
-    with in_moto(monkeypatch):
-        events, queues = boto3.client("events", region_name=REGION), boto3.client("sqs", region_name=REGION)
-        url = queues.create_queue(QueueName="target")["QueueUrl"]
-        arn = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        events.create_event_bus(Name="jobs")
-        for name, kind, status in (("ends", JOB_ENDED, "canceled"), ("uploads", UPLOAD_CLASSIFIED, "succeeded")):
-            pattern = json.dumps({"source": [SOURCE], "detail-type": [kind], "detail": {"status": [status]}})
-            events.put_rule(Name=name, EventBusName="jobs", EventPattern=pattern)
-            events.put_targets(Rule=name, EventBusName="jobs", Targets=[{"Id": "1", "Arn": arn}])
-        yield Bus(EventBridgeBus(events, "jobs"), queues, url)
+@pytest.fixture
+def bus(is_real: bool) -> Bus:
+    if not is_real:
+        return Bus(FakeEventBus())
+    events, queues = boto3.client("events", region_name=REGION), boto3.client("sqs", region_name=REGION)
+    url = queues.create_queue(QueueName="target")["QueueUrl"]
+    arn = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events.create_event_bus(Name="jobs")
+    for name, detail_type, status in (("ends", JOB_ENDED, "canceled"), ("uploads", UPLOAD_CLASSIFIED, "succeeded")):
+        pattern = json.dumps({"source": [SOURCE], "detail-type": [detail_type], "detail": {"status": [status]}})
+        events.put_rule(Name=name, EventBusName="jobs", EventPattern=pattern)
+        events.put_targets(Rule=name, EventBusName="jobs", Targets=[{"Id": "1", "Arn": arn}])
+    return Bus(EventBridgeBus(events, "jobs"), queues, url)
 
 
 def test_an_event_comes_to_who_has_a_rule_for_it(bus: Bus) -> None:

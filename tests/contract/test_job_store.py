@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
@@ -21,20 +19,16 @@ from pigeonhole.jobs.ports import DueJobs, JobStore
 from pigeonhole.jobs.webhook import Webhook
 from support.fakes import FakeJobStore
 from support.job_fixtures import ID, job, job_id, part
-from support.moto_aws import REGION, TABLE, in_moto, table
+from support.moto_aws import TABLE, create_table, unconnected_client
 
 CLAIM = IdempotencyClaim("acme", key_hash="k" * 64, body_hash="b" * 64, job_id=ID, expires_at=90_000)
 NOW = 2_000.25
 NOTHING = DueJobs([], [], None)
 
 
-@pytest.fixture(params=["fake", "dynamodb"])
-def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[JobStore]:
-    if request.param == "fake":
-        yield FakeJobStore()
-        return
-    with in_moto(monkeypatch):
-        yield DynamoJobStore(table(), TABLE)
+@pytest.fixture
+def store(is_real: bool) -> JobStore:
+    return DynamoJobStore(create_table(), TABLE) if is_real else FakeJobStore()
 
 
 def kept(store: JobStore, **changes: Any) -> Job:
@@ -183,24 +177,24 @@ def test_a_list_of_one_state_has_full_pages(store: JobStore) -> None:
     assert (len(first.items), second.next) == (2, None)
 
 
-def test_a_job_that_the_index_still_has_in_an_earlier_state_is_not_listed_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    with in_moto(monkeypatch):
-        client = table()
-        store = DynamoJobStore(client, TABLE)
-        made = [kept(store, id=job_id(number)) for number in range(3)]
-        store.save(made[1].started(NOW))
-        # moto's index is never behind: this one names the job as one does that hasn't heard of the change yet
-        client.update_item(
-            TableName=TABLE,
-            Key={"pk": {"S": "JOBS#acme"}, "sk": {"S": made[1].id}},
-            UpdateExpression="SET tenant_status = :before",
-            ExpressionAttributeValues={":before": {"S": "acme#queued"}},
-        )
+@pytest.mark.usefixtures("aws")
+def test_a_job_that_the_index_still_has_in_an_earlier_state_is_not_listed_in_it() -> None:
+    client = create_table()
+    store = DynamoJobStore(client, TABLE)
+    made = [kept(store, id=job_id(number)) for number in range(3)]
+    store.save(made[1].started(NOW))
+    # moto's index is never behind: this one names the job as one does that hasn't heard of the change yet
+    client.update_item(
+        TableName=TABLE,
+        Key={"pk": {"S": "JOBS#acme"}, "sk": {"S": made[1].id}},
+        UpdateExpression="SET tenant_status = :before",
+        ExpressionAttributeValues={":before": {"S": "acme#queued"}},
+    )
 
-        first = store.list_page("acme", JobStatus.QUEUED, 2, None)
-        second = store.list_page("acme", JobStatus.QUEUED, 2, first.next)
+    first = store.list_page("acme", JobStatus.QUEUED, 2, None)
+    second = store.list_page("acme", JobStatus.QUEUED, 2, first.next)
 
-        assert (first.items, second.items, second.next) == ([made[2]], [made[0]], None)
+    assert (first.items, second.items, second.next) == ([made[2]], [made[0]], None)
 
 
 def test_due_are_the_jobs_whose_time_has_come_longest_first(store: JobStore) -> None:
@@ -245,31 +239,31 @@ def test_a_jobs_webhook_and_its_tries_are_read_as_they_were_written(store: JobSt
         assert store.get("acme", ID) == now
 
 
-def test_many_parts_are_read_over_several_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    with in_moto(monkeypatch):
-        store = DynamoJobStore(table(), TABLE)
-        now = job(total=20, chunk_size=1).started(NOW)
-        store.create(replace(now, version=1), None)
-        now = replace(now, version=1)
-        parts = [part(number, number + 1, data=bytes(200_000)) for number in range(20)]  # a page ends at 1 MB
-        for each in parts:
-            now = now.with_part(each, NOW)
-            assert store.save(now, each)
+@pytest.mark.usefixtures("aws")
+def test_many_parts_are_read_over_several_pages() -> None:
+    store = DynamoJobStore(create_table(), TABLE)
+    now = job(total=20, chunk_size=1).started(NOW)
+    store.create(replace(now, version=1), None)
+    now = replace(now, version=1)
+    parts = [part(number, number + 1, data=bytes(200_000)) for number in range(20)]  # a page ends at 1 MB
+    for each in parts:
+        now = now.with_part(each, NOW)
+        assert store.save(now, each)
 
-        assert store.list_parts("acme", ID) == parts
+    assert store.list_parts("acme", ID) == parts
 
 
-def test_more_jobs_of_a_state_than_one_call_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    with in_moto(monkeypatch):
-        store = DynamoJobStore(table(), TABLE)
-        for number in range(105):
-            kept(store, id=job_id(number))
+@pytest.mark.usefixtures("aws")
+def test_more_jobs_of_a_state_than_one_call_reads() -> None:
+    store = DynamoJobStore(create_table(), TABLE)
+    for number in range(105):
+        kept(store, id=job_id(number))
 
-        assert len(store.list_page("acme", JobStatus.QUEUED, 105, None).items) == 105
+    assert len(store.list_page("acme", JobStatus.QUEUED, 105, None).items) == 105
 
 
 def _stubbed() -> Any:
-    return boto3.client("dynamodb", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x")
+    return unconnected_client("dynamodb")
 
 
 REASONS = ("TransactionConflict", "ConditionalCheckFailed", "ThrottlingError", "ProvisionedThroughputExceeded")
@@ -308,51 +302,51 @@ def test_a_transaction_that_is_wrong_is_a_fault_of_ours() -> None:
             DynamoJobStore(client, TABLE).save(job().started(NOW))
 
 
-def test_all_that_is_of_a_job_is_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    with in_moto(monkeypatch):
-        client = table()
-        store = DynamoJobStore(client, TABLE)
-        assert store.create(job(), CLAIM)
-        started = job().started(NOW)
-        assert store.save(started)
-        assert store.save(started.with_part(part(0, 4), NOW), part(0, 4))
-        items = client.scan(TableName=TABLE)["Items"]
+@pytest.mark.usefixtures("aws")
+def test_all_that_is_of_a_job_is_forgotten_in_time() -> None:
+    client = create_table()
+    store = DynamoJobStore(client, TABLE)
+    assert store.create(job(), CLAIM)
+    started = job().started(NOW)
+    assert store.save(started)
+    assert store.save(started.with_part(part(0, 4), NOW), part(0, 4))
+    items = client.scan(TableName=TABLE)["Items"]
 
     expiry = {item["pk"]["S"].split("#")[0]: int(item["expires_at"]["N"]) for item in items}
     assert expiry == {"JOBS": job().expires_at, "PARTS": job().expires_at, "CLAIMS": CLAIM.expires_at}
 
 
-def test_what_is_decided_on_is_read_as_it_was_written_last(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("aws")
+def test_what_is_decided_on_is_read_as_it_was_written_last() -> None:
     """moto has nothing that lags, so what is asked for is looked at."""
     asked: list[bool] = []
-    with in_moto(monkeypatch):
-        client = table()
-        for read in ("GetItem", "Query"):
-            client.meta.events.register(
-                f"provide-client-params.dynamodb.{read}", lambda params, **_: asked.append(params.get("ConsistentRead", False))
-            )
-        store = DynamoJobStore(client, TABLE)
-        store.get("acme", ID)
-        store.find_claim("acme", "k")
-        store.list_part_spans("acme", ID, Span(0, 4))
-        store.list_parts("acme", ID)
-        store.list_page("acme", None, 10, None)
+    client = create_table()
+    for read in ("GetItem", "Query"):
+        client.meta.events.register(
+            f"provide-client-params.dynamodb.{read}", lambda params, **_: asked.append(params.get("ConsistentRead", False))
+        )
+    store = DynamoJobStore(client, TABLE)
+    store.get("acme", ID)
+    store.find_claim("acme", "k")
+    store.list_part_spans("acme", ID, Span(0, 4))
+    store.list_parts("acme", ID)
+    store.list_page("acme", None, 10, None)
 
     assert asked == [True] * 5
 
 
-def test_a_record_that_is_none_of_a_job_is_named_beside_those_that_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    with in_moto(monkeypatch):
-        client = table()
-        store = DynamoJobStore(client, TABLE)
-        good, bad = kept(store), job(id=job_id(7))
-        store.create(bad, None)
-        client.update_item(
-            TableName=TABLE,
-            Key={"pk": {"S": "JOBS#acme"}, "sk": {"S": bad.id}},
-            UpdateExpression="SET #status = :nonsense",
-            ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues={":nonsense": {"S": "nonsense"}},
-        )
+@pytest.mark.usefixtures("aws")
+def test_a_record_that_is_none_of_a_job_is_named_beside_those_that_are() -> None:
+    client = create_table()
+    store = DynamoJobStore(client, TABLE)
+    good, bad = kept(store), job(id=job_id(7))
+    store.create(bad, None)
+    client.update_item(
+        TableName=TABLE,
+        Key={"pk": {"S": "JOBS#acme"}, "sk": {"S": bad.id}},
+        UpdateExpression="SET #status = :nonsense",
+        ExpressionAttributeNames={"#status": "status"},
+        ExpressionAttributeValues={":nonsense": {"S": "nonsense"}},
+    )
 
-        assert store.list_due(1e12, 10) == DueJobs([good], [bad.id], None)
+    assert store.list_due(1e12, 10) == DueJobs([good], [bad.id], None)

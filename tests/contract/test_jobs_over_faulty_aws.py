@@ -25,7 +25,7 @@ from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Job, NotificationStatus
 from pigeonhole.ports import Page
 from support.job_fixtures import ACME, BAD, HOOK, Jobs, request
-from support.moto_aws import REGION, TABLE, in_moto, table
+from support.moto_aws import REGION, TABLE, create_table, in_moto
 
 BUCKET, COUNT, JOBS = "jobs", 14, 4
 SERVED = {"dynamodb", "s3", "sqs"}
@@ -114,7 +114,7 @@ class Stream:
 )
 def test_jobs_end_complete_and_are_published_once(fault: tuple[str, int, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     with in_moto(monkeypatch):
-        table()
+        create_table()
         boto3.client("s3", region_name=REGION).create_bucket(
             Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -12,7 +11,7 @@ from pigeonhole.label_sets.label_set import LabelSet
 from pigeonhole.label_sets.ports import LabelSetStore
 from pigeonhole.ports import Page
 from support.fakes import FakeLabelSetStore
-from support.moto_aws import TABLE, in_moto, table
+from support.moto_aws import TABLE, create_table
 
 LABELS = [
     {"type": "text", "value": "größer", "key": 1.5},
@@ -21,13 +20,9 @@ LABELS = [
 PETS = LabelSet("acme", "pets", 1, created_at=1_000.5, updated_at=1_000.5, options={"labels": LABELS, "threshold": 0.25})
 
 
-@pytest.fixture(params=["fake", "dynamodb"])
-def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[LabelSetStore]:
-    if request.param == "fake":
-        yield FakeLabelSetStore()
-        return
-    with in_moto(monkeypatch):
-        yield DynamoLabelSetStore(table(), TABLE)
+@pytest.fixture
+def store(is_real: bool) -> LabelSetStore:
+    return DynamoLabelSetStore(create_table(), TABLE) if is_real else FakeLabelSetStore()
 
 
 def test_an_empty_store_finds_nothing(store: LabelSetStore) -> None:
@@ -109,18 +104,18 @@ def test_sets_are_listed_by_name_page_by_page(store: LabelSetStore) -> None:
     assert (first.next, second.next) == ("b", None)
 
 
-def test_large_sets_are_listed_over_several_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    with in_moto(monkeypatch):
-        store = DynamoLabelSetStore(table(), TABLE)
-        for number in range(8):
-            store.save(replace(PETS, name=f"n{number}", options={"labels": [], "instruction": "x" * 300_000}), None)
+@pytest.mark.usefixtures("aws")
+def test_large_sets_are_listed_over_several_pages() -> None:
+    store = DynamoLabelSetStore(create_table(), TABLE)
+    for number in range(8):
+        store.save(replace(PETS, name=f"n{number}", options={"labels": [], "instruction": "x" * 300_000}), None)
 
-        assert store.count("acme", 100) == 8
-        found, start = [], None
-        for _ in range(8):
-            page = store.page("acme", 5, start)
-            found += [each.name for each in page.items]
-            start = page.next
-            if start is None:
-                break
-        assert found == [f"n{number}" for number in range(8)]
+    assert store.count("acme", 100) == 8
+    found, start = [], None
+    for _ in range(8):
+        page = store.page("acme", 5, start)
+        found += [each.name for each in page.items]
+        start = page.next
+        if start is None:
+            break
+    assert found == [f"n{number}" for number in range(8)]

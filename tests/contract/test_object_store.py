@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import boto3
 import pytest
-from botocore.config import Config
 from botocore.stub import Stubber
 
 from pigeonhole.aws.s3 import S3ObjectStore
 from pigeonhole.errors import Overloaded
 from pigeonhole.ports import ObjectStore
 from support.fakes import FakeObjectStore
-from support.moto_aws import REGION, in_moto
+from support.moto_aws import REGION, create_bucket
 from support.template import read_template
 
 TEMPLATE = read_template()
 
 
-@pytest.fixture(params=["fake", "s3"])
-def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
-    if request.param == "fake":
-        yield FakeObjectStore()
-        return
-    with in_moto(monkeypatch):
-        client = boto3.client("s3", region_name=REGION, config=Config(signature_version="s3v4"))  # as wiring makes it
-        client.create_bucket(Bucket="jobs", CreateBucketConfiguration={"LocationConstraint": REGION})
-        yield S3ObjectStore(client, "jobs")
+@pytest.fixture
+def store(is_real: bool) -> ObjectStore:
+    return S3ObjectStore(create_bucket("jobs"), "jobs") if is_real else FakeObjectStore()
 
 
 def test_an_object_is_read_as_it_was_put_last(store: ObjectStore) -> None:
@@ -56,18 +49,14 @@ def test_an_object_is_replaced_while_it_is_the_one_that_was_seen(store: ObjectSt
     assert store.etag("results/1.json") != first
 
 
-@pytest.fixture(params=["fake", "s3"])
-def versions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ObjectStore, list[str]]]:
+@pytest.fixture
+def versions(is_real: bool) -> tuple[ObjectStore, list[str]]:
     """A store, and the ids of an object's versions: `first`, and `second`, which is the newest."""
-    if request.param == "fake":
-        yield FakeObjectStore({"a.txt": b"second"}, {("a.txt", "1"): b"first", ("a.txt", "2"): b"second"}), ["1", "2"]
-        return
-    with in_moto(monkeypatch):
-        client = boto3.client("s3", region_name=REGION)
-        client.create_bucket(Bucket="uploads", CreateBucketConfiguration={"LocationConstraint": REGION})
-        client.put_bucket_versioning(Bucket="uploads", VersioningConfiguration={"Status": "Enabled"})
-        put = [client.put_object(Bucket="uploads", Key="a.txt", Body=data) for data in (b"first", b"second")]
-        yield S3ObjectStore(client, "uploads"), [each["VersionId"] for each in put]
+    if not is_real:
+        return FakeObjectStore({"a.txt": b"second"}, {("a.txt", "1"): b"first", ("a.txt", "2"): b"second"}), ["1", "2"]
+    client = create_bucket("uploads", is_versioned=True)
+    answers = [client.put_object(Bucket="uploads", Key="a.txt", Body=data) for data in (b"first", b"second")]
+    return S3ObjectStore(client, "uploads"), [answer["VersionId"] for answer in answers]
 
 
 def test_a_version_is_read_though_a_newer_one_is_there(versions: tuple[ObjectStore, list[str]]) -> None:
@@ -127,27 +116,27 @@ def test_a_busy_bucket_is_an_overload(call: str, status: int, use: Callable[[Obj
             use(S3ObjectStore(client, "jobs"))
 
 
-def test_what_is_discarded_is_marked_for_the_lifecycle_until_it_is_reclaimed(monkeypatch: pytest.MonkeyPatch) -> None:
-    with in_moto(monkeypatch):
-        client = boto3.client("s3", region_name=REGION)
-        client.create_bucket(Bucket="jobs", CreateBucketConfiguration={"LocationConstraint": REGION})
-        store, key = S3ObjectStore(client, "jobs"), "label-sets/acme/pets/1"
-        store.put(key, b"image", "application/octet-stream")
-        (rule,) = [
-            rule
-            for rule in TEMPLATE["Resources"]["JobBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
-            if "TagFilters" in rule
-        ]
+@pytest.mark.usefixtures("aws")
+def test_what_is_discarded_is_marked_for_the_lifecycle_until_it_is_reclaimed() -> None:
+    client = boto3.client("s3", region_name=REGION)
+    client.create_bucket(Bucket="jobs", CreateBucketConfiguration={"LocationConstraint": REGION})
+    store, key = S3ObjectStore(client, "jobs"), "label-sets/acme/pets/1"
+    store.put(key, b"image", "application/octet-stream")
+    (rule,) = [
+        rule
+        for rule in TEMPLATE["Resources"]["JobBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+        if "TagFilters" in rule
+    ]
 
-        put_at = client.head_object(Bucket="jobs", Key=key)["LastModified"]
-        time.sleep(1.1)  # S3 tells whole seconds
-        store.mark_unused(key)
-        assert client.head_object(Bucket="jobs", Key=key)["LastModified"] > put_at, "the rule counts from now on"
-        assert store.get(key) == b"image"
-        assert client.get_object_tagging(Bucket="jobs", Key=key)["TagSet"] == rule["TagFilters"]
-        assert key.startswith(rule["Prefix"])
-        store.mark_used(key)
-        assert client.get_object_tagging(Bucket="jobs", Key=key)["TagSet"] == []
+    put_at = client.head_object(Bucket="jobs", Key=key)["LastModified"]
+    time.sleep(1.1)  # S3 tells whole seconds
+    store.mark_unused(key)
+    assert client.head_object(Bucket="jobs", Key=key)["LastModified"] > put_at, "the rule counts from now on"
+    assert store.get(key) == b"image"
+    assert client.get_object_tagging(Bucket="jobs", Key=key)["TagSet"] == rule["TagFilters"]
+    assert key.startswith(rule["Prefix"])
+    store.mark_used(key)
+    assert client.get_object_tagging(Bucket="jobs", Key=key)["TagSet"] == []
 
 
 def test_what_is_not_there_is_discarded_without_a_fault(store: ObjectStore) -> None:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from pigeonhole.api.rate_headers import RateCounter
 from pigeonhole.aws.dynamodb.rate_counter import DynamoRateCounter
 from support.fakes import FakeRateCounter
-from support.moto_aws import TABLE, in_moto, table
+from support.moto_aws import TABLE, create_table
 
 
-@pytest.fixture(params=["fake", "dynamodb"])
-def counter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[RateCounter]:
-    if request.param == "fake":
-        yield FakeRateCounter()
-        return
-    with in_moto(monkeypatch):
-        yield DynamoRateCounter(table(), TABLE)
+@pytest.fixture
+def counter(is_real: bool) -> RateCounter:
+    return DynamoRateCounter(create_table(), TABLE) if is_real else FakeRateCounter()
 
 
 def test_each_call_counts_one(counter: RateCounter) -> None:
@@ -32,23 +26,21 @@ def test_tenants_and_windows_are_counted_apart(counter: RateCounter) -> None:
     assert counter.count("acme", "2026-12-01", 10) == 1
 
 
-def test_a_count_is_one_atomic_update(monkeypatch: pytest.MonkeyPatch) -> None:
-    with in_moto(monkeypatch):
-        client, sent = table(), []
-        client.meta.events.register(
-            "provide-client-params.dynamodb", lambda params, model, **_: sent.append((model.name, params))
-        )
-        DynamoRateCounter(client, TABLE).count("acme", "2026-11-01", 10)
+@pytest.mark.usefixtures("aws")
+def test_a_count_is_one_atomic_update() -> None:
+    client, sent = create_table(), []
+    client.meta.events.register("provide-client-params.dynamodb", lambda params, model, **_: sent.append((model.name, params)))
+    DynamoRateCounter(client, TABLE).count("acme", "2026-11-01", 10)
 
     ((operation, params),) = sent
     assert operation == "UpdateItem"
     assert "ADD requests :one" in params["UpdateExpression"]
 
 
-def test_the_table_may_forget_a_counter_that_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    with in_moto(monkeypatch):
-        client = table()
-        DynamoRateCounter(client, TABLE).count("acme", "2026-11-01", 1_796_688_000)
+@pytest.mark.usefixtures("aws")
+def test_the_table_may_forget_a_counter_that_is_over() -> None:
+    client = create_table()
+    DynamoRateCounter(client, TABLE).count("acme", "2026-11-01", 1_796_688_000)
 
-        (item,) = client.scan(TableName=TABLE)["Items"]
-        assert item["expires_at"] == {"N": "1796688000"}
+    (item,) = client.scan(TableName=TABLE)["Items"]
+    assert item["expires_at"] == {"N": "1796688000"}

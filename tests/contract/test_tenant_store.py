@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import socket
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from pigeonhole.tenants.ports import TenantStore
 from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant
 from support import pages
 from support.fakes import FakeTenantStore
-from support.moto_aws import REGION, TABLE, in_moto, table
+from support.moto_aws import REGION, TABLE, create_table, unconnected_client
 
 GRANTS = (S3Grant(bucket="photos", prefix="acme/"), S3Grant(bucket="photos", prefix="shared/å/"))
 ACME = Tenant("acme", created_at=1_000, grants=GRANTS)
@@ -30,13 +29,9 @@ LAPTOP = ApiKeyRecord("id1", "hash1", "acme", "laptop", created_at=1_000)
 SERVER = ApiKeyRecord("id2", "hash2", "acme", "server", created_at=2_000, ends_at=3_000)
 
 
-@pytest.fixture(params=["fake", "dynamodb"])
-def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[TenantStore]:
-    if request.param == "fake":
-        yield FakeTenantStore()
-        return
-    with in_moto(monkeypatch):
-        yield DynamoTenantStore(table(), TABLE)
+@pytest.fixture
+def store(is_real: bool) -> TenantStore:
+    return DynamoTenantStore(create_table(), TABLE) if is_real else FakeTenantStore()
 
 
 def test_an_empty_store_finds_nothing(store: TenantStore) -> None:
@@ -141,50 +136,50 @@ def test_a_key_without_a_tenant_is_not_found_by_its_hash(store: TenantStore) -> 
     assert store.find_api_key("hash1") is None
 
 
-def test_a_grant_is_taken_back_by_the_documented_command(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("aws")
+def test_a_grant_is_taken_back_by_the_documented_command() -> None:
     page = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text()
     (written,) = [block.code for block in pages.blocks(page) if block.code.startswith("aws dynamodb update-item")]
     words = shlex.split(written.replace("\\\n", " "))
     options = dict(zip(words[3::2], words[4::2], strict=True))
-    with in_moto(monkeypatch):
-        client = table()
-        store = DynamoTenantStore(client, TABLE)
-        store.add_api_key(LAPTOP, ACME, known=None)
-        client.update_item(
-            TableName=TABLE,
-            Key=json.loads(options["--key"]),
-            ConditionExpression=options["--condition-expression"],
-            UpdateExpression=options["--update-expression"],
-            ExpressionAttributeValues=json.loads(options["--expression-attribute-values"]),
-        )
+    client = create_table()
+    store = DynamoTenantStore(client, TABLE)
+    store.add_api_key(LAPTOP, ACME, known=None)
+    client.update_item(
+        TableName=TABLE,
+        Key=json.loads(options["--key"]),
+        ConditionExpression=options["--condition-expression"],
+        UpdateExpression=options["--update-expression"],
+        ExpressionAttributeValues=json.loads(options["--expression-attribute-values"]),
+    )
 
-        left = Tenant("acme", created_at=1_000, grants=(S3Grant(bucket="my-bucket", prefix="acme/"),))
-        assert store.find_api_key("hash1") == (LAPTOP, left)
-
-
-def test_many_keys_are_listed_over_several_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    with in_moto(monkeypatch):
-        store = DynamoTenantStore(table(), TABLE)
-        name = "x" * 30_000  # a page ends at 1 MB
-        keys = [ApiKeyRecord(f"id{number}", f"hash{number}", "acme", name, created_at=number) for number in range(40)]
-        for key in keys:
-            store.add_api_key(key, ACME, known=store.get_tenant("acme"))
-
-        assert store.list_api_keys() == keys
+    left = Tenant("acme", created_at=1_000, grants=(S3Grant(bucket="my-bucket", prefix="acme/"),))
+    assert store.find_api_key("hash1") == (LAPTOP, left)
 
 
-def test_ending_an_unknown_key_makes_no_record_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    with in_moto(monkeypatch):
-        store = DynamoTenantStore(table(), TABLE)
-        with pytest.raises(ClientError):
-            store.end_api_key(LAPTOP, 5_000)
+@pytest.mark.usefixtures("aws")
+def test_many_keys_are_listed_over_several_pages() -> None:
+    store = DynamoTenantStore(create_table(), TABLE)
+    name = "x" * 30_000  # a page ends at 1 MB
+    keys = [ApiKeyRecord(f"id{number}", f"hash{number}", "acme", name, created_at=number) for number in range(40)]
+    for key in keys:
+        store.add_api_key(key, ACME, known=store.get_tenant("acme"))
 
-        assert store.list_api_keys() == []
+    assert store.list_api_keys() == keys
+
+
+@pytest.mark.usefixtures("aws")
+def test_ending_an_unknown_key_makes_no_record_of_it() -> None:
+    store = DynamoTenantStore(create_table(), TABLE)
+    with pytest.raises(ClientError):
+        store.end_api_key(LAPTOP, 5_000)
+
+    assert store.list_api_keys() == []
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "ProvisionedThroughputExceededException", "InternalServerError"])
 def test_a_busy_table_is_an_overload(code: str) -> None:
-    client = boto3.client("dynamodb", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x")
+    client = unconnected_client("dynamodb")
     with Stubber(client) as stub:
         stub.add_client_error("get_item", code)
         with pytest.raises(Overloaded):
@@ -192,7 +187,7 @@ def test_a_busy_table_is_an_overload(code: str) -> None:
 
 
 def test_a_table_that_is_not_there_is_a_fault_of_ours() -> None:
-    client = boto3.client("dynamodb", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x")
+    client = unconnected_client("dynamodb")
     with Stubber(client) as stub:
         stub.add_client_error("get_item", "ResourceNotFoundException")
         with pytest.raises(ClientError):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import boto3
 import pytest
 from botocore.stub import Stubber
 
@@ -25,20 +24,16 @@ from pigeonhole.uploads.ports import UploadResultStore
 from pigeonhole.uploads.upload_result import UploadFault, UploadResult
 from pigeonhole.uploads.uploaded_file import to_sortable_sequencer
 from support.fakes import FakeUploadResultStore
-from support.moto_aws import REGION, TABLE, in_moto, table
+from support.moto_aws import TABLE, create_table, unconnected_client
 
 PETS = "incoming/acme/pets/"
 ODD = [f"{PETS}a b?c#d%2Fe+f.jpg", f"{PETS}//x", f"{PETS}ünïcode/猫.jpg", f"{PETS}\n", f"{PETS}{chr(0x1F600)}"]
 LONGEST = [PETS + "x" * (MAX_KEY_BYTES - len(PETS)), PETS + "猫" * ((MAX_KEY_BYTES - len(PETS)) // 3)]
 
 
-@pytest.fixture(params=["fake", "dynamodb"])
-def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[UploadResultStore]:
-    if request.param == "fake":
-        yield FakeUploadResultStore()
-        return
-    with in_moto(monkeypatch):
-        yield DynamoUploadResultStore(table(), TABLE)
+@pytest.fixture
+def store(is_real: bool) -> UploadResultStore:
+    return DynamoUploadResultStore(create_table(), TABLE) if is_real else FakeUploadResultStore()
 
 
 def result(
@@ -187,15 +182,15 @@ def test_a_page_that_ends_the_list_has_no_next(store: UploadResultStore) -> None
     assert store.page("acme", PETS, 2, None).next is None
 
 
-def test_large_results_are_listed_over_several_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    with in_moto(monkeypatch):
-        store = DynamoUploadResultStore(table(), TABLE)
-        keys = [f"{PETS}{number}" for number in range(8)]
-        for key in keys:
-            store.save(result(key, prediction="x" * 300_000))
+@pytest.mark.usefixtures("aws")
+def test_large_results_are_listed_over_several_pages() -> None:
+    store = DynamoUploadResultStore(create_table(), TABLE)
+    keys = [f"{PETS}{number}" for number in range(8)]
+    for key in keys:
+        store.save(result(key, prediction="x" * 300_000))
 
-        assert all_pages(partial(store.page, "acme", PETS, 5), 5) == keys
-        assert sorted(all_pages(partial(store.newest, "acme", PETS, 0.0, 2_000.0, 5), 5)) == keys
+    assert all_pages(partial(store.page, "acme", PETS, 5), 5) == keys
+    assert sorted(all_pages(partial(store.newest, "acme", PETS, 0.0, 2_000.0, 5), 5)) == keys
 
 
 # --- by time -----------------------------------------------------------------------------------------------------------------
@@ -276,7 +271,7 @@ def test_a_prefix_of_few_is_found_among_many_though_some_pages_are_empty(
     ],
 )
 def test_a_busy_table_is_an_overload(operation: str, use: Callable[[UploadResultStore], object]) -> None:
-    client = boto3.client("dynamodb", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x")
+    client = unconnected_client("dynamodb")
     with Stubber(client) as stub:
         stub.add_client_error(operation, "ThrottlingException", http_status_code=400)
         with pytest.raises(Overloaded):
@@ -291,7 +286,7 @@ def test_keys_that_the_table_had_no_time_for_are_asked_for_again() -> None:
         places = [{"pk": {"S": "OBJECTS#acme"}, "sk": {"S": key}} for key in keys]
         return {TABLE: {"Keys": places, "ConsistentRead": True, "ProjectionExpression": "sk, sequencer, job_id"}}
 
-    client = boto3.client("dynamodb", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x")
+    client = unconnected_client("dynamodb")
     with Stubber(client) as stub:
         answer = {"Responses": {TABLE: [item("a")]}, "UnprocessedKeys": asked("b")}
         stub.add_response("batch_get_item", answer, {"RequestItems": asked("a", "b")})
@@ -304,7 +299,7 @@ def test_keys_that_the_table_had_no_time_for_are_asked_for_again() -> None:
 def test_a_table_that_never_has_time_for_a_key_is_an_overload(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
     monkeypatch.setattr(dynamodb_table.time, "sleep", pauses.append)
-    client = boto3.client("dynamodb", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x")
+    client = unconnected_client("dynamodb")
     left = {TABLE: {"Keys": [{"pk": {"S": "OBJECTS#acme"}, "sk": {"S": "a"}}]}}
     with Stubber(client) as stub:
         for _ in range(MAX_BATCH_ATTEMPTS):

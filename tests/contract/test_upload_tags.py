@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import boto3
@@ -14,7 +14,7 @@ from pigeonhole.errors import Overloaded
 from pigeonhole.uploads.ports import UploadTags
 from pigeonhole.uploads.upload_tags import LABEL_TAG, MAX_TAGS, SCORE_TAG
 from support.fakes import FakeUploadTags
-from support.moto_aws import REGION, in_moto
+from support.moto_aws import REGION, create_bucket
 
 KEY = "incoming/acme/pets/a b+ü.jpg"
 TAGS = {LABEL_TAG: "a cat/größe=2F", SCORE_TAG: "0.9731"}
@@ -52,16 +52,12 @@ class Bucket:
         return {tag["Key"]: tag["Value"] for tag in found}
 
 
-@pytest.fixture(params=["fake", "s3"])
-def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
-    if request.param == "fake":
-        yield Bucket(FakeUploadTags())
-        return
-    with in_moto(monkeypatch):
-        client = boto3.client("s3", region_name=REGION)
-        client.create_bucket(Bucket="uploads", CreateBucketConfiguration={"LocationConstraint": REGION})
-        client.put_bucket_versioning(Bucket="uploads", VersioningConfiguration={"Status": "Enabled"})
-        yield Bucket(S3UploadTags(client, "uploads"), client)
+@pytest.fixture
+def bucket(is_real: bool) -> Bucket:
+    if not is_real:
+        return Bucket(FakeUploadTags())
+    client = create_bucket("uploads", is_versioned=True)
+    return Bucket(S3UploadTags(client, "uploads"), client)
 
 
 def test_tags_come_beside_those_that_are_there_and_in_place_of_their_namesakes(bucket: Bucket) -> None:

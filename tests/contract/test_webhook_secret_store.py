@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from pigeonhole.aws.dynamodb.webhook_secrets import DynamoWebhookSecretStore
@@ -12,16 +10,12 @@ from pigeonhole.tenants.ports import WebhookSecretStore
 from pigeonhole.tenants.tenant import WebhookSecret
 from pigeonhole.tenants.webhook_secrets import rotate_secrets
 from support.fakes import FakeWebhookSecretStore
-from support.moto_aws import TABLE, in_moto, table
+from support.moto_aws import TABLE, create_table
 
 
-@pytest.fixture(params=["fake", "dynamodb"])
-def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebhookSecretStore]:
-    if request.param == "fake":
-        yield FakeWebhookSecretStore()
-        return
-    with in_moto(monkeypatch):
-        yield DynamoWebhookSecretStore(table(), TABLE)
+@pytest.fixture
+def store(is_real: bool) -> WebhookSecretStore:
+    return DynamoWebhookSecretStore(create_table(), TABLE) if is_real else FakeWebhookSecretStore()
 
 
 def test_a_tenant_has_no_secret_until_it_makes_one(store: WebhookSecretStore) -> None:

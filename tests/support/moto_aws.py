@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 from moto import mock_aws
 
 from support.template import read_template
@@ -28,10 +29,24 @@ def in_moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def table() -> Any:
-    """Make the table of template.yaml and give a DynamoDB client."""
+def create_table() -> Any:
+    """Create the table of template.yaml, and return a DynamoDB client."""
     client = boto3.client("dynamodb", region_name=REGION)
-    described = read_template()["Resources"]["Table"]["Properties"]
-    made_of = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
-    client.create_table(TableName=TABLE, **{name: described[name] for name in made_of})
+    properties = read_template()["Resources"]["Table"]["Properties"]
+    names = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+    client.create_table(TableName=TABLE, **{name: properties[name] for name in names})
     return client
+
+
+def create_bucket(name: str, *, is_versioned: bool = False) -> Any:
+    """Create a bucket, and return an S3 client with the signature that wiring gives it."""
+    client = boto3.client("s3", region_name=REGION, config=Config(signature_version="s3v4"))
+    client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+    if is_versioned:
+        client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    return client
+
+
+def unconnected_client(service: str) -> Any:
+    """Return a client for a Stubber, which answers in place of AWS."""
+    return boto3.client(service, region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x")
