@@ -1,11 +1,13 @@
-"""template.yaml holds what the contract and the architecture ask of it, whatever else changes."""
+"""template.yaml fits the contract, the settings and the constants of the code.
+
+tests/stack/test_policies.py measures the permissions.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 import tomllib
-from collections import defaultdict
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,6 +19,7 @@ from samtranslator.translator.transform import transform
 from pigeonhole.aws.dynamodb.job_records import ANNOUNCEMENTS
 from pigeonhole.contract.classification import ErrorResponse
 from pigeonhole.errors import BY_CODE
+from pigeonhole.jobs import sweep
 from pigeonhole.jobs.job import LEASE_S, NotificationStatus
 from pigeonhole.object_keys import (
     EMBEDDINGS,
@@ -30,54 +33,36 @@ from pigeonhole.object_keys import (
 )
 from pigeonhole.settings import PREFIX, Settings, variable_name
 from pigeonhole.tenants.authenticate import REFUSAL
-from pigeonhole.wiring.api import LOOKUP_ATTEMPTS, LOOKUP_TIMEOUT_S
+from pigeonhole.uploads import ingest
+from pigeonhole.wiring.api import LOOKUP_ATTEMPTS
 from pigeonhole.wiring.clients import CONNECT_TIMEOUT_S, job_rules
 from pigeonhole.wiring.inference import MB_PER_CORE
+from support import handlers
 from support.template import read_template
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = read_template()
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 API = RESOURCES["Api"]["Properties"]
-FUNCTIONS = {name: item["Properties"] for name, item in RESOURCES.items() if item["Type"] == "AWS::Serverless::Function"}
+SHARED: dict[str, Any] = TEMPLATE["Globals"]["Function"]
+FUNCTIONS: dict[str, Any] = {
+    name: {key: value for key, value in SHARED.items() if key not in item.get("IgnoreGlobals", [])} | item["Properties"]
+    for name, item in RESOURCES.items()
+    if item["Type"] == "AWS::Serverless::Function"
+}
 EVENTS = {name: event["Properties"] for name, event in FUNCTIONS["ApiFunction"]["Events"].items()}
 ROLES = [function["Role"]["Fn::GetAtt"][0] for function in FUNCTIONS.values()]
 
-# What a role may do with the table's items, and with which kinds of them.
-OF_ITEMS = {
-    "ApiRole": {
-        "BatchGetItem": {"JOBS#*"},
-        "ConditionCheckItem": {"GONESETS#*"},
-        "DeleteItem": {"LABELSETS#*"},
-        "GetItem": {"CLAIMS#*", "GONESETS#*", "JOBS#*", "KEY#*", "LABELSETS#*", "OBJECTS#*", "SECRETS#*", "TENANT#*"},
-        "PutItem": {"CLAIMS#*", "GONESETS#*", "JOBS#*", "LABELSETS#*", "SECRETS#*"},
-        "Query": {"JOBS#*", "LABELSETS#*", "OBJECTS#*", "PARTS#*"},
-        "UpdateItem": {"RATE#*"},
-    },
-    "WorkerRole": {"GetItem": {"JOBS#*", "TENANT#*"}, "PutItem": {"JOBS#*", "PARTS#*"}, "Query": {"PARTS#*"}},
-    "DeadLettersRole": {"GetItem": {"JOBS#*"}, "PutItem": {"JOBS#*", "PARTS#*"}, "Query": {"PARTS#*"}},
-    "SweepRole": {"BatchGetItem": {"JOBS#*"}, "GetItem": {"JOBS#*"}, "PutItem": {"JOBS#*"}, "Query": {"PARTS#*"}},
-    "NotifyRole": {"GetItem": {"JOBS#*", "OBJECTS#*"}, "PutItem": {"JOBS#*", "OBJECTS#*"}, "Query": {"PARTS#*"}},
-    "WebhooksRole": {"GetItem": {"JOBS#*", "SECRETS#*"}, "PutItem": {"JOBS#*"}},
-    "IngestRole": {
-        "BatchGetItem": {"OBJECTS#*"},
-        "GetItem": {"CLAIMS#*", "JOBS#*", "LABELSETS#*", "OBJECTS#*", "TENANT#*"},
-        "PutItem": {"CLAIMS#*", "JOBS#*", "OBJECTS#*"},
-    },
-}
-
 
 def environment(function: str) -> dict[str, Any]:
-    shared = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
-    return shared | FUNCTIONS[function]["Environment"]["Variables"]
+    variables: dict[str, Any] = FUNCTIONS[function]["Environment"]["Variables"]
+    return SHARED["Environment"]["Variables"] | variables
 
 
 def statements(role: str) -> list[dict[str, Any]]:
-    found = []
-    for policy in RESOURCES[role]["Properties"]["Policies"]:
-        shown = policy["Fn::If"][1] if "Fn::If" in policy else policy
-        found += shown["PolicyDocument"]["Statement"]
-    return found
+    """Give the statements of a role's own policies, with those that depend on a parameter."""
+    policies = [policy["Fn::If"][1] if "Fn::If" in policy else policy for policy in RESOURCES[role]["Properties"]["Policies"]]
+    return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
 
 
 def listed(value: Any) -> list[Any]:
@@ -194,7 +179,7 @@ def test_each_waits_less_than_the_one_that_asks_it() -> None:
     invoke_s = Settings().invoke_timeout_s
     api_s = FUNCTIONS["ApiFunction"]["Timeout"]
 
-    assert lookups * LOOKUP_ATTEMPTS * LOOKUP_TIMEOUT_S + CONNECT_TIMEOUT_S + invoke_s <= 28 < gateway_s
+    assert lookups * LOOKUP_ATTEMPTS * Settings().lookup_timeout_s + CONNECT_TIMEOUT_S + invoke_s <= 28 < gateway_s
     assert api_s > gateway_s, "the gateway's own end is a 504, a function's a 500"
 
 
@@ -274,13 +259,48 @@ def test_a_message_stays_with_its_function_six_times_as_long_as_it_may_run(funct
     assert visible_after >= 6 * default_of(FUNCTIONS[function]["Timeout"]) + gathered_s
 
 
-def test_a_message_is_tried_three_times_and_failures_are_told_one_by_one() -> None:
-    chunks = FUNCTIONS["WorkerFunction"]["Events"]["Chunks"]["Properties"]
+@pytest.mark.parametrize(("function", "queue"), [("worker", "ChunkQueue"), ("ingest", "IngestQueue")])
+def test_a_handler_knows_how_often_its_queue_delivers_a_message(function: str, queue: str) -> None:
+    receives = RESOURCES[queue]["Properties"]["RedrivePolicy"]["maxReceiveCount"]
 
-    assert RESOURCES["ChunkQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"] == 3
-    assert chunks["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert chunks["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "WorkerConcurrency"}}
-    assert TEMPLATE["Parameters"]["WorkerConcurrency"]["MinValue"] == 2, "SQS's least"
+    assert receives == handlers.load(function).TRIES
+
+
+@pytest.mark.parametrize(
+    "function", [name for name, function in FUNCTIONS.items() if "Runtime" in function or "Events" in function]
+)
+def test_one_message_of_a_batch_may_fail(function: str) -> None:
+    sources = [
+        event["Properties"] for event in FUNCTIONS[function].get("Events", {}).values() if event["Type"] in ("SQS", "DynamoDB")
+    ]
+
+    assert [source["FunctionResponseTypes"] for source in sources] == [["ReportBatchItemFailures"]] * len(sources)
+
+
+@pytest.mark.parametrize("parameter", ["WorkerConcurrency", "WebhookConcurrency", "IngestConcurrency"])
+def test_the_concurrency_of_a_queues_function_is_at_least_the_minimum_of_sqs(parameter: str) -> None:
+    assert TEMPLATE["Parameters"][parameter]["MinValue"] == 2
+
+
+@pytest.mark.parametrize(
+    ("function", "last_begin_s"), [("IngestFunction", ingest.STOP_S), ("SweepFunction", sweep.STOP_AFTER_S)]
+)
+def test_a_function_that_stops_early_has_time_before_and_after(function: str, last_begin_s: float) -> None:
+    assert 0 < last_begin_s < FUNCTIONS[function]["Timeout"]
+
+
+def test_two_sweeps_never_overlap() -> None:
+    (every,) = (event["Properties"]["Schedule"] for event in FUNCTIONS["SweepFunction"]["Events"].values())
+
+    assert every == "rate(1 minute)"
+    assert FUNCTIONS["SweepFunction"]["Timeout"] < 60
+
+
+@pytest.mark.parametrize(
+    ("parameter", "setting"), [("QuotaLimit", "quota_limit"), ("QuotaPeriod", "quota_period"), ("EventBusName", "event_bus")]
+)
+def test_a_setting_has_the_default_of_its_parameter(parameter: str, setting: str) -> None:
+    assert TEMPLATE["Parameters"][parameter]["Default"] == vars(Settings())[setting]
 
 
 def test_a_worker_has_time_for_samples_before_it_stops_taking_more() -> None:
@@ -319,32 +339,18 @@ def test_the_job_bucket_is_closed_and_encrypted() -> None:
     assert all(item["Properties"]["SqsManagedSseEnabled"] for item in RESOURCES.values() if item["Type"] == "AWS::SQS::Queue")
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_has_a_role_and_logs_of_its_own_and_traces(function: str) -> None:
-    properties = FUNCTIONS[function]
-    logs = properties["LoggingConfig"]["LogGroup"]["Ref"]
+def test_every_log_group_expires() -> None:
+    groups = [item["Properties"] for item in RESOURCES.values() if item["Type"] == "AWS::Logs::LogGroup"]
 
-    assert TEMPLATE["Globals"]["Function"]["Tracing"] == "Active"
-    assert RESOURCES[logs]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
-    role = properties["Role"]["Fn::GetAtt"][0]
-    (own,) = [it for it in statements(role) if "logs:PutLogEvents" in it["Action"]]
-    assert own["Resource"] == {"Fn::GetAtt": [logs, "Arn"]}
-    assert {"Ref": role} in RESOURCES["Traces"]["Properties"]["Roles"]
+    assert [group["RetentionInDays"] for group in groups] == [{"Ref": "LogRetentionDays"}] * len(groups)
 
 
-def test_what_all_roles_share_is_how_traces_are_sent() -> None:
-    (shared,) = [item for item in RESOURCES.values() if item["Type"] == "AWS::IAM::Policy"]
-    (statement,) = shared["Properties"]["PolicyDocument"]["Statement"]
+def test_the_functions_that_decode_callers_images_share_their_logs_with_no_other_function() -> None:
+    group = {name: function["LoggingConfig"]["LogGroup"]["Ref"] for name, function in FUNCTIONS.items()}
+    images = [name for name, function in FUNCTIONS.items() if function.get("PackageType") == "Image"]
 
-    assert statement["Action"] == ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
-
-
-@pytest.mark.parametrize("role", [name for name, item in RESOURCES.items() if item["Type"] == "AWS::IAM::Role"])
-def test_a_role_has_no_managed_policy_and_no_wildcard(role: str) -> None:
-    assert "ManagedPolicyArns" not in RESOURCES[role]["Properties"]
-    for statement in statements(role):
-        assert not any("*" in action for action in listed(statement["Action"]))
-        assert statement["Resource"] != "*"
+    assert len(images) == 2
+    assert all(list(group.values()).count(group[name]) == 1 for name in images)
 
 
 def test_the_api_function_is_light_and_the_classify_function_is_an_image() -> None:
@@ -399,27 +405,16 @@ def test_what_posts_to_callers_servers_has_what_it_posts_with() -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_function_may_do_with_each_kind_of_item_what_it_needs(role: str) -> None:
-    """tests/stack/test_policies.py holds the same grants against what the functions were seen to call."""
-    granted = defaultdict(set)
-    for statement in statements(role):
-        if statement["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}:
-            for action in listed(statement["Action"]):
-                granted[action.removeprefix("dynamodb:")].update(kinds_of(statement))
+def test_only_the_command_line_writes_api_keys_and_tenants(role: str) -> None:
+    writes = {"dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}
+    kinds = {
+        kind
+        for statement in statements(role)
+        if writes.intersection(listed(statement["Action"]))
+        for kind in statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+    }
 
-    assert granted == OF_ITEMS.get(role, {})
-
-
-def kinds_of(statement: dict[str, Any]) -> list[str]:
-    kinds: list[str] = statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
-    return kinds
-
-
-def test_only_the_command_line_makes_keys_and_grants() -> None:
-    writes = {"DeleteItem", "PutItem", "UpdateItem"}
-    written = {kind for granted in OF_ITEMS.values() for action in granted.keys() & writes for kind in granted[action]}
-
-    assert not written & {"KEY#*", "KEYS", "TENANT#*"}
+    assert not kinds & {"KEY#*", "KEYS", "TENANT#*"}
 
 
 @pytest.mark.parametrize("role", ROLES)

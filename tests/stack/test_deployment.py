@@ -1,7 +1,8 @@
-"""Deploying to the local stack: again changes the stack in place, and what can't be deployed is told with its reason."""
+"""Deploying to the local stack: a second deployment updates the stack, and an error has CloudFormation's reason."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from pigeonhole_cli.local.command import ROOT, local_settings
 from pigeonhole_cli.local.process import LocalError, LocalProcess
 from pigeonhole_cli.local.stack import LocalStack
 from support.stack.deployment import Deploy
+
+INLINE_BYTES = 51_200  # the maximum of a template that is sent in the request
 
 
 def test_a_second_deployment_changes_the_stack_and_keeps_its_keys(deploy: Deploy) -> None:
@@ -28,22 +31,35 @@ def test_the_same_again_changes_nothing(deploy: Deploy) -> None:
     assert deploy("twice").outputs == deploy("twice").outputs
 
 
-def test_a_parameter_out_of_range_is_told(deploy: Deploy) -> None:
+def test_a_parameter_out_of_range_is_reported(deploy: Deploy) -> None:
     with pytest.raises(LocalError, match=r"template\.yaml could not be deployed: .*QuotaPeriod"):
         deploy("out-of-range", parameters={"QuotaPeriod": "YEAR"})
 
 
-def test_a_template_that_fails_is_told_with_its_reason_and_may_be_mended(
-    server: LocalProcess, model: Path, tmp_path: Path
-) -> None:
+@pytest.fixture
+def changed(server: LocalProcess, tmp_path: Path) -> Iterator[Callable[[str, str], LocalStack]]:
+    """Give what makes a stack of the template in which one text is replaced."""
     for name in ("functions", "layers"):
         (tmp_path / name).symlink_to(ROOT / name)
-    whole = (ROOT / "template.yaml").read_text()
-    (tmp_path / "template.yaml").write_text(whole.replace("!GetAtt ApiLogs.Arn", "!GetAtt ApiLogs.Nothing"))
-    with LocalStack(server.aws_url, "mended", tmp_path) as stack:
-        with pytest.raises(LocalError, match=r"template\.yaml could not be deployed: ApiRole: .*Nothing"):
-            stack.deploy(classify_concurrency=1, settings=local_settings(model))
+    template = (ROOT / "template.yaml").read_text()
+    with LocalStack(server.aws_url, "changed", tmp_path) as stack:
 
-        (tmp_path / "template.yaml").write_text(whole)
+        def change(old: str, new: str) -> LocalStack:
+            (tmp_path / "template.yaml").write_text(template.replace(old, new, 1))
+            return stack
 
-        assert stack.deploy(classify_concurrency=1, settings=local_settings(model))["TableName"]
+        yield change
+
+
+def test_a_template_that_fails_is_reported_with_its_reason_and_can_be_fixed(
+    changed: Callable[[str, str], LocalStack], model: Path
+) -> None:
+    with pytest.raises(LocalError, match=r"template\.yaml could not be deployed: ApiRole: .*Nothing"):
+        changed("!GetAtt ChunkQueue.Arn", "!GetAtt ChunkQueue.Nothing").deploy(
+            classify_concurrency=1, settings=local_settings(model)
+        )
+
+    padding = "x" * INLINE_BYTES
+    fixed = changed("Metadata:\n", f"Metadata:\n  Padding: {padding}\n")
+
+    assert fixed.deploy(classify_concurrency=1, settings=local_settings(model))["TableName"]

@@ -32,6 +32,8 @@ PARAMETERS = {
     "WorkerTimeout": "60",
     "ChunkVisibility": "60",
 }
+# On AWS, functions/api waits half a second for the table. A laptop that is busy takes longer.
+PATIENCE = {"PIGEONHOLE_LOOKUP_TIMEOUT_S": "5", "PIGEONHOLE_RATE_COUNTER_TIMEOUT_S": "2"}
 WARM_UP_S = 60.0
 
 CURL = """\
@@ -93,13 +95,13 @@ def model_folder(model: str, cache: Path) -> Path:
 
 
 def local_settings(folder: Path) -> dict[str, dict[str, str]]:
-    """Return the settings of the local stack's functions: the model's folder, and http:// and loopback addresses allowed."""
+    """Return the settings of the local stack's functions, by the function's logical id."""
     addresses = {"PIGEONHOLE_ALLOW_HTTP": "true", "PIGEONHOLE_ALLOW_LOOPBACK": "true"}
     classifier = {"PIGEONHOLE_MODEL_DIR": str(folder), **addresses}
     return {
         "ClassifyFunction": classifier,
         "WorkerFunction": classifier,
-        "ApiFunction": addresses,
+        "ApiFunction": {**addresses, **PATIENCE},
         "WebhooksFunction": addresses,
     }
 

@@ -117,6 +117,7 @@ def _turn_images_into_zips(template: Template, machine: LocalMachine) -> None:
         if properties.get("PackageType") != "Image":
             continue
         metadata = function.pop("Metadata")
+        function.pop("IgnoreGlobals", None)
         override = properties.pop("ImageConfig", {}).get("Command")
         command = override[0] if override else read_handler(machine.root / metadata["DockerContext"] / metadata["Dockerfile"])
         *folder, module, name = command.split(".")
@@ -166,6 +167,15 @@ def _replace(node: Any, old: object, new: object) -> Any:
     if isinstance(node, dict):
         return {key: _replace(value, old, new) for key, value in node.items()}
     return [_replace(value, old, new) for value in node] if isinstance(node, list) else node
+
+
+def _separate_logs(template: Template, machine: LocalMachine) -> None:
+    for name, function in list(_resources(template, FUNCTION)):
+        if "LoggingConfig" not in function["Properties"]:
+            group = f"{name.removesuffix('Function')}Logs"
+            log_group_name = {"Fn::Sub": f"/aws/lambda/${{AWS::StackName}}/{group}"}
+            template["Resources"][group] = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": log_group_name}}
+            function["Properties"]["LoggingConfig"] = {"LogGroup": {"Ref": group}}
 
 
 def _inline_concurrency(template: Template, machine: LocalMachine) -> None:
@@ -236,6 +246,15 @@ REWRITES = (
         "buckets are reached by http://",
         "ministack has no TLS, so the bucket policies that refuse http:// are left out",
         _allow_http,
+    ),
+    Rewrite(
+        "each function logs to a group of its own",
+        "ministack's log streams don't name the function, so a shared group would mix the functions' runs",
+        _separate_logs,
+    ),
+    Rewrite(
+        "functions/api waits some seconds for the table, not half a second",
+        "this machine may be busy with a model, a build or tests",
     ),
     Rewrite("functions are invoked without an alias", "ministack would forget the limit on classify runs", _remove_aliases),
     Rewrite(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -70,10 +71,10 @@ class LocalStack:
         """
         template = read_template(self.root / "template.yaml")
         responses = list(gateway_responses(template))
-        rewrite(template, LocalMachine(self.root, self._store_archive, settings, parameters or {}))
+        rewrite(template, LocalMachine(self.root, self._store, settings, parameters or {}))
         arguments = {
             "StackName": self.name,
-            "TemplateBody": json.dumps(template, separators=(",", ":")),  # it may have 51,200 bytes
+            "TemplateURL": self._store_template(template),
             "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
             "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in (parameters or {}).items()],
         }
@@ -123,9 +124,8 @@ class LocalStack:
             (stack,) = self._cloudformation.describe_stacks(StackName=self.name)["Stacks"]
         except ClientError:
             return False
-        if (
-            stack["StackStatus"] == "ROLLBACK_COMPLETE"
-        ):  # its creation failed; CloudFormation requires its deletion before another one
+        if stack["StackStatus"] == "ROLLBACK_COMPLETE":
+            # Its creation failed. CloudFormation requires its deletion before a new one is created.
             self._cloudformation.delete_stack(StackName=self.name)
             self._wait("delete")
             return False
@@ -141,11 +141,17 @@ class LocalStack:
         reasons = [f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}" for event in failed]
         return "; ".join(reasons) or "no reason given"
 
-    def _store_archive(self, name: str, archive: bytes) -> str:
+    def _store(self, object_key: str, content: bytes) -> str:
         storage = self.client("s3")
         storage.create_bucket(Bucket=BUCKET)
-        storage.put_object(Bucket=BUCKET, Key=name, Body=archive)
+        storage.put_object(Bucket=BUCKET, Key=object_key, Body=content)
         return BUCKET
+
+    def _store_template(self, template: Mapping[str, Any]) -> str:
+        """Store a template in the stack's bucket, because an inline one may have 51,200 bytes at most, and return its URL."""
+        content = json.dumps(template, separators=(",", ":")).encode()
+        object_key = f"template-{hashlib.sha256(content).hexdigest()[:16]}.json"
+        return f"{self.aws_url}/{self._store(object_key, content)}/{object_key}"
 
     def _put_responses(self, responses: list[tuple[str, str, dict[str, Any]]], api_id: str, stage: str) -> None:
         gateway = self.client("apigateway")

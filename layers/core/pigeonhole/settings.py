@@ -57,6 +57,7 @@ class Settings:
     max_instruction_chars: int = 2_000
     max_body_bytes: int = 4_000_000
     max_label_sets: int = 1_000  # per tenant
+    lookup_timeout_s: float = 0.5  # of one attempt to read an API key, a tenant or a label set
     invoke_timeout_s: float = 24.0  # longest wait for functions/classify
     # jobs
     max_job_samples: int = 10_000

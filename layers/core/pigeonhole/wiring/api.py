@@ -25,7 +25,7 @@ from pigeonhole.wiring.adapters import JobAdapters
 from pigeonhole.wiring.clients import client_config, job_rules, request_limits
 from pigeonhole.wiring.jobs import job_results_assembler
 
-LOOKUP_TIMEOUT_S, LOOKUP_ATTEMPTS = 0.5, 2
+LOOKUP_ATTEMPTS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ def api_services(settings: Settings) -> ApiServices:
     session, limits = Session(), request_limits(settings)
     quota = Quota.parse(settings.quota_limit, settings.quota_period)
     # Every request waits for these, so they may take less time than the reads of jobs.
-    lookups = session.client("dynamodb", config=client_config(timeout_s=LOOKUP_TIMEOUT_S, attempts=LOOKUP_ATTEMPTS))
+    lookups = session.client("dynamodb", config=client_config(timeout_s=settings.lookup_timeout_s, attempts=LOOKUP_ATTEMPTS))
     rate_counter = DynamoRateCounter(
         session.client("dynamodb", config=client_config(timeout_s=settings.rate_counter_timeout_s, attempts=1)),
         settings.table_name,
