@@ -1,9 +1,10 @@
-"""The documents are true where a machine can tell: links lead somewhere, the house has the rooms that its map shows."""
+"""Every link in the documents leads somewhere, and the map and the floors of docs/architecture.md are those of the code."""
 
 from __future__ import annotations
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -58,41 +59,43 @@ def test_a_broken_link_is_found(tmp_path: Path) -> None:
     assert pages.broken_links(page) == ["gone.md", "there.md#not-a-heading", "#top"]
 
 
-def rooms(text: str) -> list[str]:
-    """The paths that the map names: each line's first words, under the folder of the lines above it."""
-    found: list[str] = []
+def mapped_paths(text: str) -> list[str]:
+    """Give the paths that the map names: each line's first words, below the folder of the lines above."""
+    paths: list[str] = []
     folders: list[str] = []
     for line in pages.marked(text, "map").code.splitlines():
-        depth, names = (len(line) - len(line.lstrip())) // 2, re.split(r" {2,}", line.strip())[0].split()
-        if len(line) - len(line.lstrip()) > 12:  # an explanation that goes on
+        indent = len(line) - len(line.lstrip())
+        if indent > 12:  # the second line of a description
             continue
-        folders = folders[:depth]
-        found += ["".join(folders) + name for name in names]
+        names = re.split(r" {2,}", line.strip())[0].split()
+        folders = folders[: indent // 2]
+        paths += ["".join(folders) + name for name in names]
         folders.append(names[-1] if names[-1].endswith("/") else "")
-    return found
+    return paths
 
 
-def test_the_map_shows_what_is_there() -> None:
-    assert [name for name in rooms(MAP.read_text()) if not (ROOT / name).exists()] == []
+def test_the_map_names_only_what_exists() -> None:
+    assert [path for path in mapped_paths(MAP.read_text()) if not (ROOT / path).exists()] == []
 
 
-def test_every_module_is_on_the_map() -> None:
-    shown = set(rooms(MAP.read_text()))
-    modules = [
-        path.relative_to(ROOT).as_posix()
-        for folder in ("layers/core/pigeonhole", "functions", "cli")
-        for path in committed(f"{folder}/**.py")
-    ]
+def test_every_folder_of_code_is_on_the_map() -> None:
+    mapped = {path.rstrip("/") for path in mapped_paths(MAP.read_text())}
+    folders = {
+        f"{parent}/{path.relative_to(ROOT / parent).parts[0]}"
+        for parent in ("layers/core/pigeonhole", "functions", "cli/pigeonhole_cli")
+        for path in committed(f"{parent}/**/*.py")
+        if len(path.relative_to(ROOT / parent).parts) > 1
+    }
 
-    assert [name for name in modules if name not in shown and not name.endswith("/__init__.py")] == []
+    assert sorted(folders - mapped) == []
 
 
-MAP_OF_A_HOUSE = """<!-- test: map -->
+EXAMPLE_MAP = """<!-- test: map -->
 ```
 a.yaml b.md            two files
 a/
-  c.py                 why
-                       and more
+  c.py                 a description
+                       and its second line
   d/ e/
     f.py
 z/
@@ -101,4 +104,12 @@ z/
 
 
 def test_the_map_is_read_with_its_folders() -> None:
-    assert rooms(MAP_OF_A_HOUSE) == ["a.yaml", "b.md", "a/", "a/c.py", "a/d/", "a/e/", "a/e/f.py", "z/"]
+    assert mapped_paths(EXAMPLE_MAP) == ["a.yaml", "b.md", "a/", "a/c.py", "a/d/", "a/e/", "a/e/f.py", "z/"]
+
+
+def test_the_floors_are_those_of_the_import_linter() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    rows = re.findall(r"^\| (\d) \| (.*) \|$", MAP.read_text(), re.MULTILINE)
+
+    assert [set(re.findall(r"\w+", modules)) for _, modules in rows] == [set(layer.split(" : ")) for layer in layers]

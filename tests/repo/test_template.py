@@ -263,7 +263,7 @@ def test_a_message_stays_with_its_function_six_times_as_long_as_it_may_run(funct
 def test_a_handler_knows_how_often_its_queue_delivers_a_message(function: str, queue: str) -> None:
     receives = RESOURCES[queue]["Properties"]["RedrivePolicy"]["maxReceiveCount"]
 
-    assert receives == handlers.load(function).TRIES
+    assert receives == handlers.load(function).MAX_RECEIVES
 
 
 @pytest.mark.parametrize(
