@@ -1,4 +1,4 @@
-"""functions/api besides classification: health, models, account, the docs page; and what is logged and measured."""
+"""functions/api answers about itself: health, models, the account and documents. Its logs and metrics."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from pigeonhole.api import openapi
 from pigeonhole.errors import TimedOut
 from support.api_calls import Api, api_with_fakes
 from support.fakes import error_reply
-from support.handlers import EVENT, KEY
+from support.handlers import API_KEY, EVENT
 
 MODEL = {
     "id": "fake",
@@ -31,12 +32,12 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Api:
     return api_with_fakes(monkeypatch)
 
 
-def test_health_is_open_and_asks_nobody(api: Api) -> None:
-    assert api.call("GET", "/v1/health", key=None).json == {"success": True, "status": "ok", "log_id": LOG_ID}
+def test_health_is_open_and_does_not_ask_the_classifier(api: Api) -> None:
+    assert api.call("GET", "/v1/health", api_key=None).json == {"success": True, "status": "ok", "log_id": LOG_ID}
     assert api.classifier.commands == []
 
 
-def test_deep_health_says_with_what_the_classifier_answered(api: Api) -> None:
+def test_deep_health_describes_the_model_of_the_classifier(api: Api) -> None:
     answer = api.call("GET", "/v1/health?deep=true")
 
     assert answer.json == {"success": True, "status": "ok", "log_id": LOG_ID, "model": MODEL}
@@ -54,11 +55,11 @@ def test_a_flag_that_is_neither_true_nor_false_is_400(api: Api) -> None:
     assert api.call("GET", "/v1/health?deep=yes").status == 400
 
 
-def test_models_lists_what_is_deployed(api: Api) -> None:
+def test_the_deployed_models_are_listed(api: Api) -> None:
     assert api.call("GET", "/v1/models").json == {"success": True, "log_id": LOG_ID, "models": [MODEL]}
 
 
-def test_the_account_is_the_callers_with_its_limits_and_where_its_images_may_lie(api: Api) -> None:
+def test_the_account_has_the_callers_limits_and_s3_prefixes(api: Api) -> None:
     answer = api.call("GET", "/v1/account")
 
     assert answer.json == {
@@ -86,7 +87,7 @@ def test_the_account_is_the_callers_with_its_limits_and_where_its_images_may_lie
     }
 
 
-def test_a_webhook_secret_is_told_once_and_the_account_says_that_there_is_one(api: Api) -> None:
+def test_a_webhook_secret_is_shown_once_and_the_account_says_that_there_is_one(api: Api) -> None:
     api.jobs.secrets.stored.clear()
     assert "webhook_secret" not in api.call("GET", "/v1/account").json
 
@@ -101,11 +102,18 @@ def test_a_webhook_secret_is_told_once_and_the_account_says_that_there_is_one(ap
     assert "whsec_" not in shown.text + api.log.getvalue()
 
 
-def test_the_docs_page_holds_all_that_it_needs(api: Api) -> None:
-    answer = api.call("GET", "/docs", key=None)
+def test_the_openapi_document_is_the_generated_one(api: Api) -> None:
+    answer = api.call("GET", "/openapi.json", api_key=None)
+
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.text == openapi.as_json()
+
+
+def test_the_docs_page_fetches_nothing(api: Api) -> None:
+    answer = api.call("GET", "/docs", api_key=None)
 
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    # What a browser would fetch for the page itself: nothing, and the policy keeps the scripts from it.
+    # A browser fetches nothing for the page itself, and the policy lets its scripts fetch nothing from elsewhere.
     markup = re.sub(r"<(script|style)>.*?</\1>", "", answer.text, flags=re.DOTALL)
     assert re.findall(r"(?:src|href|action)=\"([^\"]*)\"", markup) == ["data:,"]
     assert not re.search(r"@import|url\((?![\"']?data:)", answer.text.partition("</style>")[0])
@@ -115,17 +123,17 @@ def test_the_docs_page_holds_all_that_it_needs(api: Api) -> None:
 
 
 def test_the_docs_page_shows_the_document_in_swagger_ui(api: Api) -> None:
-    page = api.call("GET", "/docs", key=None).text
+    page = api.call("GET", "/docs", api_key=None).text
     document = re.search(r"spec: (\{.*\}),\n", page)
 
     assert document
-    assert json.loads(document[1]) == api.call("GET", "/openapi.json", key=None).json
+    assert json.loads(document[1]) == api.call("GET", "/openapi.json", api_key=None).json
     assert "SwaggerUIBundle" in page
     assert "validatorUrl: null" in page
 
 
 def test_the_docs_page_fits_into_a_lambda_answer(api: Api) -> None:
-    page = api.call("GET", "/docs", key=None).text
+    page = api.call("GET", "/docs", api_key=None).text
 
     assert len(json.dumps({"body": page})) < 5_500_000
 
@@ -170,23 +178,23 @@ def test_nothing_that_a_caller_sends_is_logged_or_measured(
     everything = api.log.getvalue() + capsys.readouterr().out
     assert "answered" in everything
     assert "secret" not in everything
-    assert KEY not in everything
+    assert API_KEY not in everything
 
 
 def measured(text: str) -> dict[str, Any]:
-    """Metric name -> value, and `name by code` for those with that dimension."""
-    found: dict[str, Any] = {}
+    """Return each metric by its name, or by `name by code` if it has that dimension."""
+    metrics: dict[str, Any] = {}
     for line in text.splitlines():
         entry = json.loads(line)
         (directive,) = entry["_aws"]["CloudWatchMetrics"]
         assert directive["Namespace"] == "Pigeonhole"
         for dimensions in directive["Dimensions"]:
-            assert set(dimensions) <= {"service", "code", "function_name"}, "a dimension of many values costs by value"
+            assert set(dimensions) <= {"service", "code", "function_name"}, "each value of a dimension costs extra"
             for metric in directive["Metrics"]:
                 by = f" by {entry['code']}" if "code" in dimensions else ""
-                found[metric["Name"] + by] = entry[metric["Name"]][0]
-    found.pop("ColdStart", None)
-    return found
+                metrics[metric["Name"] + by] = entry[metric["Name"]][0]
+    metrics.pop("ColdStart", None)
+    return metrics
 
 
 def test_a_request_is_measured(api: Api, capsys: pytest.CaptureFixture[str]) -> None:

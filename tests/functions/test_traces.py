@@ -1,4 +1,4 @@
-"""What X-Ray's daemon is sent, in a process that takes itself for Lambda: traces are off anywhere else."""
+"""What a function sends to X-Ray, in a process that looks like Lambda. Traces are off everywhere else."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ with mock_aws():
 
 
 def sent_to_the_daemon(service: str) -> str:
-    """All that `service` tells X-Ray while it reads an object."""
+    """Return what `service` sends to X-Ray while it reads an object."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
         daemon.bind(("127.0.0.1", 0))
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "POWERTOOLS_"))} | {
@@ -47,13 +47,13 @@ def sent_to_the_daemon(service: str) -> str:
         }
         subprocess.run([sys.executable, "-c", READ_AN_OBJECT, service], env=environment, check=True, timeout=60)
         daemon.setblocking(False)
-        told = []
+        segments = []
         for _ in range(100):
             try:
-                told.append(daemon.recv(65_536).decode())
+                segments.append(daemon.recv(65_536).decode())
             except BlockingIOError:
                 break
-    return "\n".join(told)
+    return "\n".join(segments)
 
 
 @pytest.mark.parametrize("service", ["api", "classify"])
@@ -61,8 +61,8 @@ def test_a_call_is_traced(service: str) -> None:
     assert "## handler" in sent_to_the_daemon(service)
 
 
-def test_a_callers_object_is_in_no_trace() -> None:
-    told = sent_to_the_daemon("classify")
+def test_no_trace_names_an_object_of_a_caller() -> None:
+    segments = sent_to_the_daemon("classify")
 
-    assert "alice" not in told
-    assert "granted-images" not in told
+    assert "alice" not in segments
+    assert "granted-images" not in segments

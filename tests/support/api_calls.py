@@ -1,4 +1,4 @@
-"""functions/api with fakes behind it, called with raw events."""
+"""functions/api over fakes, called with raw events."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pigeonhole.uploads.create import UploadFormCreator
 from pigeonhole.uploads.read_results import UploadResultReader
 from pigeonhole.wiring import ApiServices
 from support.fakes import FakeClassifierClient, FakeRateCounter, FakeTenantStore, FakeUploadForms, LambdaContext
-from support.handlers import KEY, event, load
+from support.handlers import API_KEY, event, load
 from support.job_fixtures import Jobs
 
 TENANT = Tenant("acme", created_at=1_700_000_000, grants=(S3Grant(bucket="photos", prefix="acme/"),))
@@ -36,7 +36,7 @@ SETTINGS = Settings(quota_limit=100, quota_period="MONTH")
 
 @dataclass(frozen=True)
 class Answer:
-    """What the handler gave to API Gateway. `headers`: names in lower case."""
+    """What the handler returned to API Gateway. The names of headers are in lower case."""
 
     status: int
     text: str
@@ -53,7 +53,7 @@ class Answer:
 
 @dataclass
 class Api:
-    """The function and what is behind it."""
+    """The function, and the fakes that its services use."""
 
     module: ModuleType
     classifier: Any = field(default_factory=FakeClassifierClient)
@@ -63,7 +63,7 @@ class Api:
     log: io.StringIO = field(default_factory=io.StringIO)
 
     def __post_init__(self) -> None:
-        self.store.add_api_key(ApiKeyRecord("id1", hash_api_key(KEY), "acme", "laptop", created_at=0), TENANT, known=None)
+        self.store.add_api_key(ApiKeyRecord("id1", hash_api_key(API_KEY), "acme", "laptop", created_at=0), TENANT, known=None)
 
     @cached_property
     def sets(self) -> LabelSetService:
@@ -72,14 +72,14 @@ class Api:
     @cached_property
     def services(self) -> ApiServices:
         limits, quota = RequestLimits(), Quota.parse(SETTINGS.quota_limit, SETTINGS.quota_period)
-        directly, rules = DirectClassifier(classifier=self.classifier), DirectRules(wait_s=24.0)
+        rules = DirectRules(wait_s=24.0)
         return ApiServices(
             limits=limits,
             max_wait_s=rules.wait_s,
             authenticator=Authenticator(store=self.store),
             rates=RateMeter(counter=self.counter, quota=quota, wait_s=5),
             classification=ClassificationService(
-                direct=directly,
+                direct=DirectClassifier(classifier=self.classifier),
                 jobs=self.jobs.submitter,
                 job_reader=self.jobs.reader,
                 label_sets=self.jobs.label_set_applier,
@@ -101,12 +101,12 @@ class Api:
         )
 
     def send(self, raw: dict[str, Any]) -> Answer:
-        """Hand a raw event to the handler. The answer must be one that Lambda can carry."""
+        """Call the handler with a raw event. Lambda must be able to carry the answer."""
         answer = json.loads(json.dumps(self.module.handler(raw, LambdaContext())))
         assert answer["isBase64Encoded"] is False
         headers = {}
         for name, values in answer["multiValueHeaders"].items():
-            assert name.lower() not in headers, f"{name} is there twice"
+            assert name.lower() not in headers, f"{name} is sent twice"
             (headers[name.lower()],) = values
         return Answer(answer["statusCode"], answer["body"], headers)
 
