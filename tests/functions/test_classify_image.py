@@ -1,7 +1,7 @@
-"""The classify image without Docker: its entry command under awslambdaric, its files alone, its requirements alone.
+"""The classify image runs under awslambdaric with only its own files and requirements, tested without Docker.
 
-A virtual environment has what functions/classify/requirements.txt names, a folder what the Dockerfile's last stage COPYs, and a
-Runtime API server stands for Lambda.
+A virtual environment holds the packages of functions/classify/requirements.txt. A folder holds the files that the Dockerfile's
+last stage copies. A Runtime API server takes the place of Lambda.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from support.docker_image import Image
 from support.runtime_api import RuntimeApi
 from support.template import read_template
 
+pytestmark = [pytest.mark.torch, pytest.mark.slow]
+
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTION = ROOT / "functions/classify"
 CACHE = ROOT / ".cache"
@@ -55,7 +57,7 @@ def required() -> list[str]:
 
 @pytest.fixture(scope="session")
 def model() -> Path:
-    """What the image's first stage would leave in /opt/model: the artifact that `make start` uses, made if it isn't there."""
+    """Return what the image's first stage would put in /opt/model: the artifact of `make start`, made if it is missing."""
     folder = cached_folder("tiny", Path(os.environ.get("PIGEONHOLE_CACHE", DEFAULT_CACHE)))
     prepare("tiny", folder)
     return folder
@@ -73,24 +75,26 @@ def image(tmp_path: Path, model: Path) -> Image:
 
 @dataclass
 class Runtime:
-    """A started image. `exit_status` waits for it to end; `log` is what it has printed."""
+    """A started image."""
 
     api: RuntimeApi
     process: subprocess.Popen[bytes]
     output: Path
 
     def exit_status(self) -> int:
+        """Wait until the process has ended."""
         return self.process.wait(timeout=30)
 
     def log(self) -> str:
+        """Return what the process has printed."""
         return self.output.read_text()
 
 
 @contextmanager
 def started(image: Image, environment: Path) -> Iterator[Runtime]:
-    """Start the image's command as Lambda would; it ends with the block."""
+    """Start the image's command as Lambda would, and kill it at the end of the block."""
     program, *arguments = image.command
-    assert program in ("python", "/usr/local/bin/python", "/usr/bin/python3"), "the entry command is Python's"
+    assert program in ("python", "/usr/local/bin/python", "/usr/bin/python3"), "the command must start Python"
     output = image.root.with_name("output.txt")
     with RuntimeApi() as api, output.open("wb") as sink:
         variables = {
@@ -119,39 +123,39 @@ def files_under(folder: Path) -> dict[Path, bytes]:
 
 
 def reply(runtime: Runtime, event: object) -> ClassifyReply:
-    """What the function returns for an event. Raises AssertionError, with the log, if it doesn't return."""
+    """Return the function's reply to an event. Raises AssertionError, with the log, if the function fails."""
     answer = runtime.api.invoke(event)
     assert answer.kind == "response", f"{answer.body}\n{runtime.log()}"
     return ClassifyReply.model_validate(answer.body)
 
 
-def standings(result: ChunkResult | None) -> list[tuple[str, float]]:
-    """The labels of the first sample, best first, with their similarities."""
+def ranked_labels(result: ChunkResult | None) -> list[tuple[str, float]]:
+    """Return the labels of the first sample, best first, with their similarities."""
     assert result is not None
     assert result.scores is not None
     assert result.scores[0] is not None
     return [(score.label, score.similarity) for score in result.scores[0]]
 
 
-def test_it_answers_as_the_classifier_does_in_process(image: Image, environment: Path, model: Path) -> None:
+def test_the_image_answers_as_the_classifier_in_this_process(image: Image, environment: Path, model: Path) -> None:
     services = wiring.classify_services(Settings(model_dir=str(model)))
     expected = services.pipeline.classify(ClassifyCommand.model_validate(CLASSIFY))
 
     with started(image, environment) as runtime:
-        first, second = reply(runtime, CLASSIFY), reply(runtime, CLASSIFY)
+        first_reply, second_reply = reply(runtime, CLASSIFY), reply(runtime, CLASSIFY)
 
-    assert first.error is None, runtime.log()
-    assert first.result is not None
-    assert first.result.predictions == expected.predictions
+    assert first_reply.error is None, runtime.log()
+    assert first_reply.result is not None
+    assert first_reply.result.predictions == expected.predictions
     for (label, similarity), (expected_label, expected_similarity) in zip(
-        standings(first.result), standings(expected), strict=True
+        ranked_labels(first_reply.result), ranked_labels(expected), strict=True
     ):
         assert label == expected_label
         assert similarity == pytest.approx(expected_similarity, abs=1e-3)
-    assert standings(second.result) == standings(first.result), "one process answers many invocations"
+    assert ranked_labels(second_reply.result) == ranked_labels(first_reply.result), "one process answers many invocations"
 
 
-def test_it_tells_what_model_it_runs(image: Image, environment: Path) -> None:
+def test_the_image_describes_its_model(image: Image, environment: Path) -> None:
     with started(image, environment) as runtime:
         described = reply(runtime, DESCRIBE).model
 
@@ -159,7 +163,7 @@ def test_it_tells_what_model_it_runs(image: Image, environment: Path) -> None:
     assert (described.model_id, described.engine) == ("tiny", "onnxruntime")
 
 
-def test_a_fault_of_the_caller_is_an_answer_not_a_crash(image: Image, environment: Path) -> None:
+def test_an_error_of_the_caller_is_a_reply_and_no_crash(image: Image, environment: Path) -> None:
     broken = {**REQUEST, "dataset": [{"type": "image", "value": "data:image/png;base64,aGVsbG8="}]}
 
     with started(image, environment) as runtime:
@@ -171,7 +175,7 @@ def test_a_fault_of_the_caller_is_an_answer_not_a_crash(image: Image, environmen
     assert after.model is not None
 
 
-def test_it_writes_nothing_into_the_image_and_no_sample_into_the_log(image: Image, environment: Path) -> None:
+def test_no_file_of_the_image_changes_and_no_sample_is_logged(image: Image, environment: Path) -> None:
     before = files_under(image.root)
 
     with started(image, environment) as runtime:
@@ -184,7 +188,7 @@ def test_it_writes_nothing_into_the_image_and_no_sample_into_the_log(image: Imag
     assert PHOTO[30:90] not in log
 
 
-def test_it_does_not_run_as_root(image: Image) -> None:
+def test_the_image_does_not_run_as_root(image: Image) -> None:
     assert image.user not in ("root", "0")
 
 
@@ -193,12 +197,12 @@ def test_torch_is_not_in_the_image(environment: Path) -> None:
     assert {"onnxruntime", "numpy", "awslambdaric"} <= installed
     assert installed & {"torch", "transformers", "onnx", "moto", "pip", "setuptools"} == set()
 
-    tried = subprocess.run([virtual_environments.python(environment), "-c", "import torch"], capture_output=True, text=True)
-    assert tried.returncode == 1
-    assert "No module named 'torch'" in tried.stderr
+    process = subprocess.run([virtual_environments.python(environment), "-c", "import torch"], capture_output=True, text=True)
+    assert process.returncode == 1
+    assert "No module named 'torch'" in process.stderr
 
 
-def test_the_workers_command_starts_in_the_same_image_and_answers_for_each_message(image: Image, environment: Path) -> None:
+def test_the_workers_command_runs_in_the_same_image_and_answers_for_each_message(image: Image, environment: Path) -> None:
     worker = read_template()["Resources"]["WorkerFunction"]
     assert worker["Metadata"]["Dockerfile"] == "functions/classify/Dockerfile"
     as_worker = replace(image, command=[*image.command[:-1], *worker["Properties"]["ImageConfig"]["Command"]])
@@ -211,40 +215,41 @@ def test_the_workers_command_starts_in_the_same_image_and_answers_for_each_messa
     assert (answer.kind, answer.body) == ("response", {"batchItemFailures": []}), runtime.log()
 
 
-def init_error_of(image: Image, environment: Path) -> str:
-    """Start an image that can't start: what it tells Lambda, once it has ended with a status that isn't 0."""
+def read_init_error(image: Image, environment: Path) -> str:
+    """Start an image that can't start, and return its error once it has ended with a status other than 0."""
     with started(image, environment) as runtime:
-        told = runtime.api.init_error()
+        answer = runtime.api.init_error()
         status = runtime.exit_status()
-    assert told.kind == "init", runtime.log()
+    assert answer.kind == "init", runtime.log()
     assert status != 0
-    return f"{told.body['errorType']}: {told.body['errorMessage']}"
+    return f"{answer.body['errorType']}: {answer.body['errorMessage']}"
 
 
-def test_a_handler_that_imports_what_is_not_there_is_an_init_error(image: Image, environment: Path) -> None:
+def test_a_handler_with_a_failing_import_is_an_init_error(image: Image, environment: Path) -> None:
     handler = image.folder / "functions/classify/handler.py"
     handler.write_text(handler.read_text() + "\nimport not_there\n")
 
-    assert init_error_of(image, environment) == (
+    assert read_init_error(image, environment) == (
         "Runtime.ImportModuleError: Unable to import module 'functions.classify.handler': No module named 'not_there'"
     )
 
 
 def test_a_module_that_was_not_copied_is_an_init_error(image: Image, environment: Path) -> None:
     (image.folder / "pigeonhole/inference/scoring/log_odds.py").unlink()
-    told = init_error_of(image, environment)
+    error = read_init_error(image, environment)
 
-    assert "Unable to import module 'functions.classify.handler': cannot import name 'scoring'" in told
+    assert "Unable to import module 'functions.classify.handler'" in error
+    assert "log_odds" in error
 
 
 @pytest.mark.parametrize("name", sorted(set(required()) - {"awslambdaric"}))
-def test_a_requirement_that_is_missing_is_an_init_error(name: str, image: Image, environment: Path, tmp_path: Path) -> None:
+def test_a_missing_requirement_is_an_init_error(name: str, image: Image, environment: Path, tmp_path: Path) -> None:
     lacking = virtual_environments.without(environment, name, tmp_path / "lacking")
 
-    assert "Runtime.ImportModuleError" in init_error_of(image, lacking)
+    assert "Runtime.ImportModuleError" in read_init_error(image, lacking)
 
 
-def test_a_command_that_names_no_handler_is_an_init_error(image: Image, environment: Path) -> None:
+def test_a_command_without_a_handler_is_an_init_error(image: Image, environment: Path) -> None:
     misspelt = replace(image, command=[*image.command[:-1], "functions.classify.handler.handel"])
 
-    assert "Runtime.HandlerNotFound" in init_error_of(misspelt, environment)
+    assert "Runtime.HandlerNotFound" in read_init_error(misspelt, environment)

@@ -1,4 +1,4 @@
-"""The reader of Dockerfiles reads as Docker does, and refuses what it doesn't know: the tests of the images stand on it."""
+"""docker_image.py reads Dockerfiles as Docker does, and refuses what it doesn't support. The tests of the images need it."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ def context(tmp_path: Path) -> Path:
     return folder
 
 
-def laid_out(context: Path, dockerfile: str) -> docker_image.Image:
+def lay_out(context: Path, dockerfile: str) -> docker_image.Image:
     (context / "Dockerfile").write_text(dockerfile)
     (context.parent / "made").mkdir()
     (context.parent / "made/model.onnx").write_text("weights")
     return docker_image.lay_out(context / "Dockerfile", context, context.parent / "root", {"/made": context.parent / "made"})
 
 
-def test_the_last_stage_alone_is_laid_out(context: Path) -> None:
-    image = laid_out(context, DOCKERFILE)
+def test_only_the_last_stage_is_laid_out(context: Path) -> None:
+    image = lay_out(context, DOCKERFILE)
 
     files = {path.relative_to(image.root).as_posix() for path in image.root.rglob("*") if path.is_file()}
     assert files == {
@@ -63,8 +63,8 @@ def test_the_last_stage_alone_is_laid_out(context: Path) -> None:
     }
 
 
-def test_the_start_is_read(context: Path) -> None:
-    image = laid_out(context, DOCKERFILE)
+def test_the_command_and_its_environment_are_read(context: Path) -> None:
+    image = lay_out(context, DOCKERFILE)
 
     assert image.command == ["python", "-m", "main"]
     assert image.folder == image.root / "var/task"
@@ -75,15 +75,15 @@ def test_the_start_is_read(context: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "error"),
     [
-        ("COPY other.md ./", FileNotFoundError),  # .dockerignore keeps it out
+        ("COPY other.md ./", FileNotFoundError),  # excluded by .dockerignore
         ("COPY absent.txt ./", FileNotFoundError),
         ("COPY --from=build /not-made ./", KeyError),
         ("ADD one.txt ./", ValueError),
     ],
 )
-def test_what_a_build_would_not_find_or_is_not_understood_raises(context: Path, line: str, error: type[Exception]) -> None:
+def test_a_missing_source_or_an_unsupported_instruction_raises(context: Path, line: str, error: type[Exception]) -> None:
     with pytest.raises(error):
-        laid_out(context, f"FROM python:3.13\nWORKDIR /var/task\n{line}\n")
+        lay_out(context, f"FROM python:3.13\nWORKDIR /var/task\n{line}\n")
 
 
 @pytest.mark.parametrize(

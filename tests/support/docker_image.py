@@ -1,7 +1,7 @@
-"""A Dockerfile's last stage laid out in a folder: what it COPYs, where, and how it is started, without Docker.
+"""Lay out the last stage of a Dockerfile in a folder, without Docker: the files that it copies, and the command that it starts.
 
-Only what our Dockerfiles use is understood; anything else raises, so that a test never passes on a guess. Absolute paths of the
-image become paths under a root folder.
+The module supports only what our Dockerfiles use. It raises for any other instruction, so that a test never passes by accident.
+Absolute paths of the image become paths under a root folder.
 """
 
 from __future__ import annotations
@@ -17,7 +17,14 @@ from pathlib import Path, PurePosixPath
 
 @dataclass(frozen=True)
 class Instruction:
-    """One line of a Dockerfile: `COPY --from=build /a /b` has the flag `from` and two words."""
+    """One instruction of a Dockerfile.
+
+    Attributes:
+        name: The name in capitals, such as COPY.
+        flags: The flags by name: `--from=build` is the flag `from`.
+        words: The arguments that aren't flags.
+        rest: The line after the name.
+    """
 
     name: str
     flags: Mapping[str, str]
@@ -27,7 +34,16 @@ class Instruction:
 
 @dataclass
 class Image:
-    """What a container is started with, and in which `folder`. `command` is ENTRYPOINT and CMD; `runs` built the image."""
+    """An image in a folder.
+
+    Attributes:
+        root: The folder that stands for `/`.
+        folder: The working folder of the container.
+        environment: The environment variables of the container.
+        user: The user of the container.
+        command: ENTRYPOINT and CMD.
+        runs: The RUN instructions, which aren't run.
+    """
 
     root: Path
     folder: Path
@@ -38,7 +54,7 @@ class Image:
 
 
 def last_stage(dockerfile: str) -> tuple[dict[str, str], list[Instruction]]:
-    """The arguments known to the last stage, by name, and its instructions after FROM."""
+    """Return the build arguments of the last stage, by name, and its instructions after FROM."""
     joined = re.sub(r"\\\n", " ", re.sub(r"^\s*#.*\n", "", dockerfile, flags=re.MULTILINE))
     lines = [line.strip() for line in joined.splitlines() if line.strip()]
     instructions = [_parse(line) for line in lines]
@@ -49,14 +65,21 @@ def last_stage(dockerfile: str) -> tuple[dict[str, str], list[Instruction]]:
 
 
 def lay_out(dockerfile: Path, context: Path, root: Path, built: Mapping[str, Path]) -> Image:
-    """Copy what the last stage of `dockerfile` COPYs from `context` to `root`, and say how the image starts.
+    """Copy the files of a Dockerfile's last stage to a folder.
 
-    `built`: what an earlier stage leaves at a path, by that path (`/opt/model`).
-    Raises ValueError for an instruction that is not understood, FileNotFoundError for a source that the build would not find.
+    Args:
+        dockerfile: The Dockerfile.
+        context: The build context.
+        root: The folder that stands for `/`.
+        built: The files of earlier stages, by their path in the image (`/opt/model`).
+
+    Raises:
+        ValueError: The Dockerfile has an instruction that isn't supported.
+        FileNotFoundError: The build wouldn't find a source.
     """
     arguments, stage = last_stage(dockerfile.read_text())
     image = Image(root, root)
-    allowed = not_ignored(context)
+    is_allowed = not_ignored(context)
     entry: list[str] = []
     command: list[str] = []
     for item in stage:
@@ -69,9 +92,9 @@ def lay_out(dockerfile: Path, context: Path, root: Path, built: Mapping[str, Pat
                         origin, files = built[source], _files(built[source])
                     else:
                         origin = context / source
-                        files = [path for path in _files(origin) if allowed(path)]
+                        files = [path for path in _files(origin) if is_allowed(path)]
                     if not files:
-                        raise FileNotFoundError(f"COPY {source}: nothing of it is in the build context")
+                        raise FileNotFoundError(f"COPY {source}: the build context has no such file")
                     _copy(origin, files, target, image)
             case "ENV":
                 image.environment.update(_pair(word) for word in words)
@@ -89,30 +112,30 @@ def lay_out(dockerfile: Path, context: Path, root: Path, built: Mapping[str, Pat
             case "ARG" | "LABEL":
                 pass
             case _:
-                raise ValueError(f"{dockerfile}: {item.name} is not understood here")
+                raise ValueError(f"{dockerfile}: {item.name} isn't supported")
     image.command = entry + command
-    image.environment = {name: _moved(value, root) for name, value in image.environment.items()}
+    image.environment = {name: _move_paths(value, root) for name, value in image.environment.items()}
     return image
 
 
 def within(root: Path, path: str) -> Path:
-    """Where the image's absolute `path` lies under `root`."""
+    """Return the place under `root` of an absolute path of the image."""
     return root / PurePosixPath(path).relative_to("/")
 
 
 def not_ignored(context: Path) -> Callable[[Path], bool]:
-    """Whether .dockerignore lets a file into the build: the last pattern that matches it or a folder above it decides."""
+    """Return the predicate of .dockerignore. The last pattern that matches a file or a folder above it decides."""
     file = context / ".dockerignore"
     lines = [line.strip() for line in file.read_text().splitlines()] if file.is_file() else []
     rules = [(not line.startswith("!"), _pattern(line.lstrip("!").strip("/"))) for line in lines if line and line[0] != "#"]
 
-    def allowed(path: Path) -> bool:
+    def is_allowed(path: Path) -> bool:
         relative = path.relative_to(context)
         names = [relative.as_posix(), *(parent.as_posix() for parent in relative.parents)]
         verdicts = [ignored for ignored, pattern in rules if any(pattern.fullmatch(name) for name in names)]
         return not (verdicts and verdicts[-1])
 
-    return allowed
+    return is_allowed
 
 
 def _files(origin: Path) -> list[Path]:
@@ -120,12 +143,15 @@ def _files(origin: Path) -> list[Path]:
 
 
 def _copy(origin: Path, files: list[Path], target: str, image: Image) -> None:
-    """A file goes to `target`, or into it where that ends in a slash; of a folder, the content goes into `target`."""
+    """Copy a file to `target`, or into `target` if it ends with a slash. Copy the content of a folder into `target`."""
     goal = within(image.root, target) if target.startswith("/") else image.folder / target
     for path in files:
-        place = goal / path.relative_to(origin) if origin.is_dir() else goal / path.name if target.endswith("/") else goal
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, place)
+        from_folder = origin.is_dir()
+        into_folder = target.endswith("/")
+        name = path.relative_to(origin) if from_folder else path.name
+        destination = goal / name if from_folder or into_folder else goal
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, destination)
 
 
 def _parse(line: str) -> Instruction:
@@ -143,10 +169,10 @@ def _pair(word: str) -> tuple[str, str]:
 
 
 def _expand(word: str, values: Mapping[str, str]) -> str:
-    return re.sub(r"\$\{?(\w+)\}?", lambda found: values[found[1]], word)
+    return re.sub(r"\$\{?(\w+)\}?", lambda match: values[match[1]], word)
 
 
-def _moved(value: str, root: Path) -> str:
+def _move_paths(value: str, root: Path) -> str:
     return ":".join(str(within(root, part)) if part.startswith("/") else part for part in value.split(":"))
 
 

@@ -1,4 +1,4 @@
-"""Image files made for tests: sound ones in every format, odd ones, and bombs."""
+"""Image files for tests: valid files of every format, unusual files, and decompression bombs."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ TEXTURES = ("brick.png", "grass.png", "gravel.png", "hubble_deep_field.jpg", "pa
 
 
 def photo(name: str) -> Image.Image:
-    """A picture that the scikit-image wheel carries, RGB."""
+    """Return a photo or texture of the scikit-image wheel, in RGB."""
     return Image.open(Path(skimage.data.data_dir) / name).convert("RGB")
 
 
 def save(image: Image.Image, kind: str, **options: object) -> bytes:
-    """`image` as a file of Pillow's format `kind`."""
+    """Return an image as a file of Pillow's format `kind`."""
     file = BytesIO()
     image.save(file, kind, **options)  # type: ignore[arg-type]
     return file.getvalue()
 
 
 def stripes(width: int = 48, height: int = 32) -> Image.Image:
-    """Red, green, blue and white quarters from left to right: which way it is turned shows in its corners."""
+    """Return an image of red, green, blue and white quarters from left to right. Its corners show how it is turned."""
     pixels = np.zeros((height, width, 3), np.uint8)
     for quarter, colour in enumerate(((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255))):
         pixels[:, quarter * width // 4 : (quarter + 1) * width // 4] = colour
@@ -38,32 +38,48 @@ def stripes(width: int = 48, height: int = 32) -> Image.Image:
 
 
 def four_corners(width: int, height: int) -> Image.Image:
-    """Red, green over blue, white."""
+    """Return an image of four colours: red and green above, blue and white below."""
     image = Image.new("RGB", (width, height))
-    for at, colour in (((0, 0), "red"), ((1, 0), "lime"), ((0, 1), "blue"), ((1, 1), "white")):
-        image.paste(colour, (at[0] * width // 2, at[1] * height // 2, (at[0] + 1) * width // 2, (at[1] + 1) * height // 2))
+    for (column, row), colour in (((0, 0), "red"), ((1, 0), "lime"), ((0, 1), "blue"), ((1, 1), "white")):
+        box = (column * width // 2, row * height // 2, (column + 1) * width // 2, (row + 1) * height // 2)
+        image.paste(colour, box)
     return image
 
 
-def difference(one: Image.Image, other: Image.Image) -> float:
-    """The mean difference in grey levels."""
-    assert one.size == other.size
-    return float(np.abs(np.asarray(one, float) - np.asarray(other, float)).mean())
+def difference(first: Image.Image, second: Image.Image) -> float:
+    """Return the mean difference in grey levels of two images of the same size."""
+    assert first.size == second.size
+    return float(np.abs(np.asarray(first, float) - np.asarray(second, float)).mean())
 
 
 def png_chunk(kind: bytes, data: bytes = b"") -> bytes:
+    """Return a chunk of a PNG, with its length and checksum."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def png(size: tuple[int, int], depth: int, colour: int, rows: Iterable[bytes], extra: bytes = b"") -> bytes:
-    """A PNG by hand. `colour`: 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA; `extra`: chunks before the pixels."""
+    """Build a PNG.
+
+    Args:
+        size: Width and height.
+        depth: The bits per channel.
+        colour: 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA.
+        rows: The bytes of each row of pixels.
+        extra: Chunks before the pixels.
+    """
     header = struct.pack(">IIBBBBB", *size, depth, colour, 0, 0, 0)
     pixels = zlib.compress(b"".join(b"\0" + row for row in rows))
     return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + extra + png_chunk(b"IDAT", pixels) + png_chunk(b"IEND")
 
 
 def tiff(tags: dict[int, Sequence[int]], pixels: bytes = b"", *, order: str = "<") -> bytes:
-    """A TIFF by hand: `tags` as LONGs (SHORT for those that want it), `pixels` right behind. 273 and 324 are filled in."""
+    """Build a TIFF.
+
+    Args:
+        tags: The values of each tag. The offsets of the pixels (273 and 324) are filled in.
+        pixels: The bytes after the tags.
+        order: "<" for little-endian, ">" for big-endian.
+    """
     short = {258, 259, 262, 274, 277, 338, 339}
     tags = dict(sorted(tags.items()))
     start = 8 + 2 + 12 * len(tags) + 4
@@ -83,7 +99,14 @@ def tiff(tags: dict[int, Sequence[int]], pixels: bytes = b"", *, order: str = "<
 
 
 def grey_tiff(values: npt.NDArray[np.uint16], *, bits: int = 16, photometric: int = 1, order: str = "<") -> bytes:
-    """One row of grey as a TIFF. `photometric`: 0 counts from white, 1 from black."""
+    """Build a TIFF of one row of grey.
+
+    Args:
+        values: The values of the pixels.
+        bits: 12 or 16 bits per pixel.
+        photometric: 0 counts from white, 1 from black.
+        order: "<" for little-endian, ">" for big-endian.
+    """
     if bits == 12:
         packed = int("".join(f"{v:012b}" for v in values.tolist()), 2).to_bytes(len(values) * 12 // 8, "big")
     else:
@@ -93,7 +116,7 @@ def grey_tiff(values: npt.NDArray[np.uint16], *, bits: int = 16, photometric: in
 
 
 def tiff_of_one_tile(side: int) -> bytes:
-    """A picture of 10 x 10 pixels in one deflated tile of `side` x `side`."""
+    """Build a TIFF of 10 x 10 pixels in one compressed tile of `side` x `side` pixels."""
     pixels = zlib.compress(bytes(side * side), 9)
     tags = {
         256: [10],
@@ -111,7 +134,7 @@ def tiff_of_one_tile(side: int) -> bytes:
 
 
 def jpeg_of_scans(extra: int, side: int = 16) -> bytes:
-    """A progressive JPEG with its last scan `extra` more times."""
+    """Build a progressive JPEG whose last scan is repeated `extra` times."""
     file = save(Image.new("RGB", (side, side), (90, 120, 150)), "JPEG", progressive=True)
     end = file.rindex(b"\xff\xd9")
     table = file.rindex(b"\xff\xc4", 0, file.rindex(b"\xff\xda"))
@@ -119,11 +142,11 @@ def jpeg_of_scans(extra: int, side: int = 16) -> bytes:
 
 
 def animation(kind: str, count: int = 3, size: tuple[int, int] = (64, 64)) -> bytes:
-    """A red picture whose further frames or pages are shades of blue."""
+    """Build a red image whose further frames or pages are shades of blue."""
     frames = [Image.new("RGB", size, "red"), *(Image.new("RGB", size, (0, n % 250, 255)) for n in range(count - 1))]
     return save(frames[0], kind, save_all=True, append_images=frames[1:], lossless=True)
 
 
 def bmp_header(width: int, height: int) -> bytes:
-    """A BMP that claims to be this large, and has no pixels."""
+    """Build a BMP whose header states this size, without pixels."""
     return b"BM" + struct.pack("<IHHI", 54, 0, 0, 54) + struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0)

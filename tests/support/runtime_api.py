@@ -1,6 +1,6 @@
-"""A Lambda Runtime API over HTTP: hands out invocations to one runtime and takes its answers, as Lambda does.
+"""A Lambda Runtime API over HTTP, which sends invocations to one runtime and receives its answers, as Lambda does.
 
-https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html; what is not needed to run a function is not here.
+It has only what a function needs of https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html.
 """
 
 from __future__ import annotations
@@ -20,16 +20,26 @@ BASE = "/2018-06-01/runtime/"
 
 @dataclass(frozen=True)
 class Answer:
-    """What the runtime posted. `kind`: `response`, `error` (the handler raised) or `init` (it could not be imported)."""
+    """What the runtime posted.
+
+    Attributes:
+        kind: "response", "error" if the handler raised, or "init" if the handler could not be imported.
+        body: The parsed JSON.
+    """
 
     kind: str
     body: Any
 
 
 class RuntimeApi:
-    """Serves on a loopback port that the system chooses; `address` goes into AWS_LAMBDA_RUNTIME_API."""
+    """A server on a loopback port that the system chooses.
+
+    Attributes:
+        address: The value of AWS_LAMBDA_RUNTIME_API.
+    """
 
     def __init__(self, invocation_s: float = 60.0) -> None:
+        """Create a server that waits for an answer for `invocation_s` seconds."""
         self._invocation_s = invocation_s
         self._events: queue.Queue[tuple[str, bytes]] = queue.Queue()
         self._answers: queue.Queue[tuple[str, Answer]] = queue.Queue()
@@ -53,16 +63,16 @@ class RuntimeApi:
         self._thread.join()
 
     def invoke(self, event: object) -> Answer:
-        """Send one event and wait for its answer. Raises queue.Empty if none comes within the invocation's time."""
+        """Send an event and wait for its answer. Raises queue.Empty after `invocation_s` seconds."""
         self._sent += 1
         request_id = f"00000000-0000-4000-8000-{self._sent:012d}"
         self._events.put((request_id, json.dumps(event).encode()))
         answered, answer = self._answers.get(timeout=self._invocation_s)
-        assert answer.kind == "init" or answered == request_id, "the runtime answers the invocation that it was given"
+        assert answer.kind == "init" or answered == request_id, "the runtime answers another invocation"
         return answer
 
     def init_error(self) -> Answer:
-        """Wait for the runtime to say that it can't start. Raises queue.Empty if it doesn't."""
+        """Wait for the error of a runtime that can't start. Raises queue.Empty after `invocation_s` seconds."""
         return self._answers.get(timeout=self._invocation_s)[1]
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
@@ -72,7 +82,7 @@ class RuntimeApi:
             protocol_version = "HTTP/1.1"
 
             def handle(self) -> None:
-                with contextlib.suppress(ConnectionError):  # the runtime was stopped, or has ended
+                with contextlib.suppress(ConnectionError):  # The runtime has ended.
                     super().handle()
 
             def do_GET(self) -> None:
@@ -115,6 +125,6 @@ class RuntimeApi:
                 self.wfile.write(body)
 
             def log_message(self, format: str, *args: object) -> None:
-                """Say nothing: the test's own output counts."""
+                """Write no log, so that the output of the test stays readable."""
 
         return Handler

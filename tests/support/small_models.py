@@ -1,4 +1,4 @@
-"""Models of every kind that can be opened, with random weights, small enough to make, export and run in a moment."""
+"""Small models of every supported kind, with random weights. They are created, exported and run within a second."""
 
 from __future__ import annotations
 
@@ -34,7 +34,12 @@ SENTENCE_LENGTH = 32
 
 
 def clip(folder: Path, *, legacy_end: bool) -> None:
-    """`legacy_end`: config.json says, as old checkpoints do, that token 2 ends a text."""
+    """Write a CLIP.
+
+    Args:
+        folder: The folder of the model.
+        legacy_end: Whether config.json names token 2 as the end token, as old checkpoints do.
+    """
     vocabulary = write_clip_tokenizer(folder, max_length=20)
     end = vocabulary["<|endoftext|>"]
     config = CLIPConfig(
@@ -55,7 +60,7 @@ def clip(folder: Path, *, legacy_end: bool) -> None:
 
 
 def write_clip_tokenizer(folder: Path, *, max_length: int) -> dict[str, int]:
-    """A CLIP tokenizer that knows bytes and a few merges; gives its vocabulary."""
+    """Write a CLIP tokenizer of bytes and a few merges, and return its vocabulary."""
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     merges = [("c", "a"), ("ca", "t</w>"), ("p", "h"), ("o", "f</w>")]
     tokens = [*letters, *(f"{letter}</w>" for letter in letters), *(a + b for a, b in merges)]
@@ -65,7 +70,7 @@ def write_clip_tokenizer(folder: Path, *, max_length: int) -> dict[str, int]:
 
 
 def siglip(folder: Path) -> None:
-    """SigLIP 1: a lower-case Unigram tokenizer whose padding is its end token."""
+    """Write a SigLIP 1: a lower-case Unigram tokenizer whose padding token is its end token."""
     pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -3.0)]
     pieces += [(f"▁{word}", -2.0) for word in WORDS] + [(letter, -6.0) for letter in string.ascii_lowercase + string.digits]
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=2))
@@ -77,7 +82,7 @@ def siglip(folder: Path) -> None:
 
 
 def siglip2(folder: Path) -> None:
-    """SigLIP 2 of a fixed resolution: SigLIP's architecture, and Gemma's tokenizer with Gemma's settings, capitals kept."""
+    """Write a SigLIP 2 of a fixed resolution: SigLIP with Gemma's tokenizer and settings, which keep capitals."""
     tokens = ["<pad>", "<eos>", "<bos>", "<unk>", "▁", *string.ascii_letters, *string.digits]
     tokens += [f"<0x{byte:02X}>" for byte in range(256)]
     merges = [("c", "a"), ("ca", "t"), ("d", "o"), ("do", "g")]
@@ -93,7 +98,7 @@ def siglip2(folder: Path) -> None:
 
 
 def dual_encoder(folder: Path) -> None:
-    """A ViT and a BERT."""
+    """Write a dual encoder of a ViT and a BERT."""
     tokenizer = _word_pieces(folder, max_length=24)
     text = BertConfig(**TOWER, vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=24)
     config = VisionTextDualEncoderConfig.from_vision_text_configs(ViTConfig(**TOWER, **PATCHES), text, projection_dim=24)
@@ -102,11 +107,13 @@ def dual_encoder(folder: Path) -> None:
 
 
 def image_tower(folder: Path, *, dim: int, side: int = 32) -> None:
-    """The bundled kind: as training/tower.py's `save` writes it."""
+    """Write a model of the bundled kind, as training/ does."""
     config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="bottleneck")
     tower = torch.nn.ModuleDict({"vision": _random(ResNetModel, config), "projection": torch.nn.Linear(16, dim, bias=False)})
     for module in tower.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):  # as after training: else folding them away would show nothing
+        if isinstance(
+            module, torch.nn.BatchNorm2d
+        ):  # As after training. With the initial values, an error in the export of batch norms would have no effect.
             torch.nn.init.uniform_(module.running_mean, -0.1, 0.1)
             torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
     weights = {name: value.half() for name, value in tower.state_dict().items() if "num_batches" not in name}
@@ -128,7 +135,7 @@ def image_tower(folder: Path, *, dim: int, side: int = 32) -> None:
 
 
 def sentence(folder: Path) -> None:
-    """A sentence-transformers folder: a BERT whose tokens are averaged."""
+    """Write a sentence-transformers folder: a BERT whose token states are averaged."""
     tokenizer = _word_pieces(folder, max_length=512)
     config = BertConfig(**TOWER, vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=64)
     _random(BertModel, config).save_pretrained(folder)
@@ -136,7 +143,16 @@ def sentence(folder: Path) -> None:
 
 
 def write_processor(folder: Path, kind: str, *, resample: int = 3, mean: float = 0.4, std: float = 0.25, **sizes: Any) -> None:
-    """preprocessor_config.json. `sizes`: `size`, and `crop_size` where it crops."""
+    """Write preprocessor_config.json.
+
+    Args:
+        folder: The folder of the model.
+        kind: The class of the image processor in transformers.
+        resample: Pillow's number of the filter.
+        mean: The mean of the first channel.
+        std: The standard deviation of all channels.
+        sizes: `size`, and `crop_size` if the processor crops.
+    """
     settings = {
         "image_processor_type": kind,
         "do_resize": True,
@@ -153,13 +169,13 @@ def write_processor(folder: Path, kind: str, *, resample: int = 3, mean: float =
     (folder / "preprocessor_config.json").write_text(json.dumps(settings))
 
 
-def copy_of(folder: Path, target: Path) -> Path:
-    """A copy of a model's folder, to break."""
+def copy_model(folder: Path, target: Path) -> Path:
+    """Copy the folder of a model, so that a test can break it."""
     return Path(shutil.copytree(folder, target))
 
 
 def texts() -> Iterator[str]:
-    """Texts of many lengths, empty and longer than any model's limit among them."""
+    """Yield texts of many lengths, among them an empty text and one that exceeds every limit."""
     yield from ("cat", "A photo of a Cat.", "a photo of two dogs on the sofa and a cup of coffee", "", "rocket 42")
     yield "a very " * 60 + "long text"
 
@@ -195,7 +211,7 @@ def _save_tokenizer(tokenizer: Tokenizer, folder: Path, settings: dict[str, Any]
 
 
 def _random(kind: Any, config: Any) -> Any:
-    """A model whose random weights are larger than a fresh one's, so that its texts and pictures differ enough to compare."""
+    """Create a model with larger random weights than usual, so that the embeddings of inputs differ enough to compare."""
     torch.manual_seed(0)
     model = kind(config).eval()
     with torch.no_grad():

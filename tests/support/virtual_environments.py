@@ -1,4 +1,4 @@
-"""Virtual environments with a requirements file's packages and nothing else, kept between runs."""
+"""Virtual environments that hold only the packages of a requirements file. They are reused by later runs."""
 
 from __future__ import annotations
 
@@ -11,17 +11,22 @@ from pathlib import Path
 
 
 def with_requirements(requirements: Path, cache: Path) -> Path:
-    """Give the folder of an environment with `requirements`: the one in `cache` if its requirements were the same.
+    """Return the folder of an environment with the packages of a requirements file.
 
-    Raises CalledProcessError if pip can't install them; what pip said is shown.
+    Args:
+        requirements: The requirements file.
+        cache: The folder for the environment. An environment with the same requirements is reused.
+
+    Raises:
+        CalledProcessError: pip can't install the packages. Its output is shown.
     """
     content = f"{sys.version}\n{requirements.read_text()}"
     folder = cache / hashlib.sha256(content.encode()).hexdigest()[:16]
     complete = folder / "complete"
     if not complete.is_file():
-        shutil.rmtree(cache, ignore_errors=True)  # of earlier requirements, or left by a killed run
+        shutil.rmtree(cache, ignore_errors=True)  # It has other requirements, or a killed run left it.
         create(folder)
-        # This environment's pip installs into that one, which needs none: pip and setuptools would hide a missing requirement.
+        # The new environment has no pip of its own, because pip and setuptools would hide a missing requirement.
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(python(folder))]
         subprocess.run([*pip, "install", "--quiet", "-r", str(requirements)], check=True)
         complete.write_text(content)
@@ -29,31 +34,40 @@ def with_requirements(requirements: Path, cache: Path) -> Path:
 
 
 def without(folder: Path, name: str, target: Path) -> Path:
-    """Make `target` an environment like `folder` that lacks the distribution `name`, and give it."""
+    """Create an environment in `target` that has the packages of `folder` except one distribution.
+
+    Args:
+        folder: The environment to copy.
+        name: The distribution that the new environment lacks.
+        target: The folder of the new environment.
+    """
     create(target)
-    (gone,) = [found for found in _installed(folder) if _same(found.name, name)]
-    left_out = {Path(str(file)).parts[0] for file in gone.files or []}
+    (omitted,) = [package for package in _installed(folder) if _normalize(package.name) == _normalize(name)]
+    omitted_names = {Path(str(file)).parts[0] for file in omitted.files or []}
     for entry in packages(folder).iterdir():
-        if entry.name not in left_out:
+        if entry.name not in omitted_names:
             (packages(target) / entry.name).symlink_to(entry)
     return target
 
 
 def names(folder: Path) -> set[str]:
-    """The distributions of an environment, in small letters with hyphens."""
-    return {_plain(found.name) for found in _installed(folder)}
+    """Return the names of an environment's distributions, in lower case with hyphens."""
+    return {_normalize(package.name) for package in _installed(folder)}
 
 
 def python(folder: Path) -> Path:
+    """Return the interpreter of an environment."""
     return folder / "bin/python"
 
 
 def packages(folder: Path) -> Path:
-    (found,) = folder.glob("lib/python*/site-packages")
-    return found
+    """Return the folder of an environment's packages."""
+    (site_packages,) = folder.glob("lib/python*/site-packages")
+    return site_packages
 
 
 def create(folder: Path) -> None:
+    """Create an empty environment, without pip."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True, stdout=subprocess.DEVNULL)
 
 
@@ -61,9 +75,5 @@ def _installed(folder: Path) -> list[Distribution]:
     return list(distributions(path=[str(packages(folder))]))
 
 
-def _plain(name: str) -> str:
+def _normalize(name: str) -> str:
     return name.lower().replace("_", "-")
-
-
-def _same(one: str, other: str) -> bool:
-    return _plain(one) == _plain(other)

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.torch
 
 @pytest.fixture
 def folder(artifacts: dict[str, Path], tmp_path: Path) -> Path:
-    return small_models.copy_of(artifacts["clip"], tmp_path / "clip")
+    return small_models.copy_model(artifacts["clip"], tmp_path / "clip")
 
 
 def edit(folder: Path, change: Callable[[dict[str, object]], object]) -> None:

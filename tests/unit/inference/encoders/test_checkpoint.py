@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("small_sentence")]
 
 @pytest.fixture
 def folder(model_folders: dict[str, Path], tmp_path: Path) -> Path:
-    return small_models.copy_of(model_folders["image-tower"], tmp_path / "model")
+    return small_models.copy_model(model_folders["image-tower"], tmp_path / "model")
 
 
 @pytest.mark.parametrize(

@@ -23,12 +23,12 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def folder(model_folders: dict[str, Path], tmp_path: Path) -> Path:
-    return small_models.copy_of(model_folders["image-tower"], tmp_path / "model")
+    return small_models.copy_model(model_folders["image-tower"], tmp_path / "model")
 
 
 @pytest.fixture
 def out(artifacts: dict[str, Path], tmp_path: Path) -> Path:
-    return small_models.copy_of(artifacts["image-tower"], tmp_path / "artifacts" / "model")
+    return small_models.copy_model(artifacts["image-tower"], tmp_path / "artifacts" / "model")
 
 
 def test_an_export_lists_each_file_with_its_size_and_hash(folder: Path, tmp_path: Path) -> None:

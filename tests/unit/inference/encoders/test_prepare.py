@@ -23,7 +23,7 @@ HUB_ID = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"
 
 @pytest.fixture
 def model(model_folders: dict[str, Path], tmp_path: Path) -> Path:
-    return small_models.copy_of(model_folders["image-tower"], tmp_path / "model")
+    return small_models.copy_model(model_folders["image-tower"], tmp_path / "model")
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def prepared(model: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def from_hub(artifacts: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return an artifact as if made from the hub, and disable the network."""
-    folder = small_models.copy_of(artifacts["clip"], tmp_path / "from-hub")
+    folder = small_models.copy_model(artifacts["clip"], tmp_path / "from-hub")
     content = json.loads((folder / "artifact.json").read_text())
     content["hub_revision"], content["encoder"]["model_id"] = "main", HUB_ID
     (folder / "artifact.json").write_text(json.dumps(content))

@@ -33,7 +33,7 @@ def test_other_kinds_have_a_separate_sentence_encoder(artifacts: dict[str, Path]
 
 
 def test_a_calibration_is_loaded_with_the_model(artifacts: dict[str, Path], tmp_path: Path) -> None:
-    folder = small_models.copy_of(artifacts["clip"], tmp_path / "clip")
+    folder = small_models.copy_model(artifacts["clip"], tmp_path / "clip")
 
     assert registry.load(folder).calibration is None
     (folder / "calibration.json").write_text(json.dumps({"revision": "x", "pairs": {}}))

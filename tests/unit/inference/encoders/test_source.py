@@ -24,7 +24,7 @@ def append(name: str) -> Callable[[Path], object]:
 
 @pytest.fixture
 def folder(model_folders: dict[str, Path], tmp_path: Path) -> Path:
-    return small_models.copy_of(model_folders["clip"], tmp_path / "my-clip")
+    return small_models.copy_model(model_folders["clip"], tmp_path / "my-clip")
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "preprocessor_config.json", "tokenizer.json"])
@@ -40,7 +40,7 @@ def test_the_revision_depends_only_on_the_content(folder: Path, tmp_path: Path) 
     (folder / "README.md").write_text("# A model")
     (folder / "training.json").write_text("{}")
 
-    assert source.find_model(str(small_models.copy_of(folder, tmp_path / "renamed"))).compute_revision() == before
+    assert source.find_model(str(small_models.copy_model(folder, tmp_path / "renamed"))).compute_revision() == before
     assert len(before) == 16
 
 

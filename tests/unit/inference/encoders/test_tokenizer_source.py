@@ -54,7 +54,7 @@ def test_a_cut_siglip_text_has_its_end_token(model_folders: dict[str, Path]) -> 
 
 
 def test_special_tokens_may_be_written_as_objects(model_folders: dict[str, Path], tmp_path: Path) -> None:
-    folder = small_models.copy_of(model_folders["siglip2"], tmp_path / "copy")
+    folder = small_models.copy_model(model_folders["siglip2"], tmp_path / "copy")
     settings = json.loads((folder / "tokenizer_config.json").read_text())
     for name in ("eos_token", "pad_token"):
         settings[name] = {"content": settings[name], "lstrip": False, "__type": "AddedToken"}
@@ -64,7 +64,7 @@ def test_special_tokens_may_be_written_as_objects(model_folders: dict[str, Path]
 
 
 def test_a_siglip_without_a_padding_token_is_refused(model_folders: dict[str, Path], tmp_path: Path) -> None:
-    folder = small_models.copy_of(model_folders["siglip2"], tmp_path / "copy")
+    folder = small_models.copy_model(model_folders["siglip2"], tmp_path / "copy")
     (folder / "tokenizer_config.json").write_text('{"eos_token": "<eos>"}')
 
     with pytest.raises(ModelUnavailable, match="pad_token"):

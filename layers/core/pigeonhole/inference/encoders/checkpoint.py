@@ -162,7 +162,7 @@ def _open_transformers(model_source: ModelSource, config: dict[str, Any], attent
 
 
 def _open_tower(model_source: ModelSource, config: dict[str, Any], sentence: Checkpoint) -> Checkpoint:
-    """Open a model of the bundled kind: an image tower trained into the sentence encoder's space (training/train.py)."""
+    """Open a model of the bundled kind: an image tower trained into the sentence encoder's space (training/tower.py)."""
     spec = _image_spec(model_source)
     with quiet_transformers():
         vision_config = AutoConfig.for_model(**config["vision_config"])
