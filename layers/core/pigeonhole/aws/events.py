@@ -28,6 +28,7 @@ class EventBridgeBus:
         self._bus = bus
 
     def put(self, events: Sequence[AnyEvent]) -> None:
+        """Publish events in batches. See `EventBus.put`."""
         for entries in _split_into_batches([self._to_entry(event) for event in events]):
             try:
                 failed = self._client.put_events(Entries=entries)["FailedEntryCount"]

@@ -44,6 +44,7 @@ class LambdaClassifier:
         self._function = function
 
     def call(self, command: AnyCommand) -> ClassifyReply:
+        """Invoke the function once. See `ClassifierClient.call`."""
         payload = command.model_dump_json(exclude_none=True).encode("utf-8")
         if len(payload) > MAX_PAYLOAD_BYTES:
             raise TooLarge("the request is too large: give large images by URL instead of as data: URLs")

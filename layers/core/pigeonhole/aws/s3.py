@@ -38,6 +38,7 @@ class S3BlobStore:
         version_id: str | None = None,
         on_bytes: Callable[[int], None] | None = None,
     ) -> bytes:
+        """Read an object in pieces, up to its limit. See `BlobStore.read`."""
         body = BytesIO()
         try:
             answer = self._client.get_object(Bucket=bucket, Key=object_key, **_version(version_id))
@@ -70,15 +71,18 @@ class S3ObjectStore:
         self._bucket = bucket
 
     def put(self, object_key: str, data: bytes, content_type: str) -> None:
+        """Store an object."""
         with _translated_errors():
             self._client.put_object(Bucket=self._bucket, Key=object_key, Body=data, ContentType=content_type)
 
     def etag(self, object_key: str) -> str | None:
+        """Return the ETag of an object. See `ObjectStore.etag`."""
         with suppress(_Refused), _translated_errors(ABSENT):
             return self._client.head_object(Bucket=self._bucket, Key=object_key)["ETag"]
         return None
 
     def replace(self, object_key: str, data: bytes, content_type: str, known: str | None) -> bool:
+        """Store an object by a conditional write. See `ObjectStore.replace`."""
         condition: dict[str, Any] = {"IfNoneMatch": "*"} if known is None else {"IfMatch": known}
         # S3 answers with CONFLICT while another writer puts the object, and with ABSENT if `known` was deleted.
         with suppress(_Refused), _translated_errors(ABSENT, CONFLICT, PRECONDITION_FAILED):
@@ -87,6 +91,7 @@ class S3ObjectStore:
         return False
 
     def get(self, object_key: str, version_id: str | None = None) -> bytes | None:
+        """Return the content of an object. See `ObjectStore.get`."""
         with suppress(_Refused), _translated_errors(ABSENT):
             answer = self._client.get_object(Bucket=self._bucket, Key=object_key, **_version(version_id))
             with closing(answer["Body"]) as stream:
@@ -94,10 +99,12 @@ class S3ObjectStore:
         return None
 
     def link(self, object_key: str, seconds: int) -> str:
+        """Return a presigned URL. See `ObjectStore.link`."""
         parameters = {"Bucket": self._bucket, "Key": object_key}
         return self._client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=seconds)
 
     def mark_unused(self, object_key: str) -> None:
+        """Tag an object for a lifecycle rule. See `ObjectStore.mark_unused`."""
         # A lifecycle rule deletes objects with this tag by their age. The copy onto itself makes the object new, because a job
         # that was submitted before may read it for as long as a job is stored.
         self._change(
@@ -110,6 +117,7 @@ class S3ObjectStore:
         )
 
     def mark_used(self, object_key: str) -> None:
+        """Remove all tags of an object. See `ObjectStore.mark_used`."""
         self._change(self._client.delete_object_tagging, Key=object_key)
 
     def _change(self, operation: Callable[..., object], **arguments: Any) -> None:
@@ -127,6 +135,7 @@ class S3UploadForms:
     def create_form(
         self, object_key: str, content_type: str, min_bytes: int, max_bytes: int, expires_in_s: int
     ) -> tuple[str, dict[str, str]]:
+        """Sign a form. See `UploadForms.create_form`."""
         fields = {"Content-Type": content_type}
         form = self._client.generate_presigned_post(
             Bucket=self._bucket,
@@ -150,6 +159,7 @@ class S3UploadTags:
         self._bucket = bucket
 
     def add(self, object_key: str, version_id: str | None, tags: Mapping[str, str]) -> bool:
+        """Add tags to those that an object has. See `UploadTags.add`."""
         version: Any = {"Bucket": self._bucket, "Key": object_key, **_version(version_id)}
         # S3 answers with NOT_ALLOWED for a delete marker, and with a code for a tag that it never accepts. A denied object is
         # treated as an absent one here: tags are optional, and a retry would delay the results.

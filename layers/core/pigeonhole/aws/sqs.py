@@ -29,6 +29,7 @@ class SqsQueue:
         self._url = url
 
     def send(self, messages: Sequence[ChunkMessage | WebhookMessage]) -> None:
+        """Send messages in batches. See `ChunkQueue.send` and `WebhookQueue.send`."""
         for first in range(0, len(messages), MAX_BATCH_MESSAGES):
             entries: list[SendMessageBatchRequestEntryTypeDef] = [
                 {"Id": str(number), "MessageBody": message.model_dump_json(), "MessageGroupId": message.tenant_id}
@@ -42,6 +43,7 @@ class SqsQueue:
                 raise Overloaded()
 
     def retry_in(self, receipt: str, seconds: int) -> None:
+        """Change the visibility timeout of a message. See `RetryQueue.retry_in`."""
         try:
             self._client.change_message_visibility(QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=seconds)
         except (ClientError, BotoCoreError) as error:

@@ -53,10 +53,12 @@ class StoredWebhook(BaseModel):
 
     @classmethod
     def from_webhook(cls, webhook: Webhook) -> Self:
+        """Convert a webhook."""
         attempts = [StoredAttempt(at=attempt.at, status=attempt.status, error=attempt.error) for attempt in webhook.attempts]
         return cls(url=webhook.url, status=webhook.status.value, attempts=attempts, due_at=webhook.due_at)
 
     def to_webhook(self) -> Webhook:
+        """Convert to a webhook."""
         attempts = tuple(Attempt(at=attempt.at, status=attempt.status, error=attempt.error) for attempt in self.attempts)
         return Webhook(url=self.url, status=DeliveryStatus(self.status), attempts=attempts, due_at=self.due_at)
 
@@ -102,6 +104,7 @@ class StoredJob(StoredRecord):
 
     @classmethod
     def from_job(cls, job: Job) -> Self:
+        """Convert a job."""
         label_set = job.label_set
         return cls(
             **job_key(job.tenant_id, job.id),
@@ -185,6 +188,7 @@ class StoredPart(StoredRecord):
 
     @classmethod
     def from_part(cls, job: Job, part: Part) -> Self:
+        """Convert a part of a job."""
         return cls(
             pk=parts_partition(job.tenant_id, job.id),
             sk=sample_digits(part.span.start),
@@ -197,6 +201,7 @@ class StoredPart(StoredRecord):
         )
 
     def to_part(self) -> Part:
+        """Convert to a part."""
         return Part(
             span=Span(int(self.sk), self.stop),
             succeeded=self.succeeded,
@@ -222,6 +227,7 @@ class StoredClaim(StoredRecord):
 
     @classmethod
     def from_claim(cls, claim: IdempotencyClaim) -> Self:
+        """Convert a claim."""
         return cls(
             **claim_key(claim.tenant_id, claim.key_hash),
             tenant_id=claim.tenant_id,
@@ -231,6 +237,7 @@ class StoredClaim(StoredRecord):
         )
 
     def to_claim(self) -> IdempotencyClaim:
+        """Convert to a claim."""
         return IdempotencyClaim(
             tenant_id=self.tenant_id,
             key_hash=self.sk,

@@ -46,6 +46,7 @@ class DynamoJobStore:
         self._table = DynamoTable(client, table)
 
     def create(self, job: Job, claim: IdempotencyClaim | None) -> bool:
+        """Create a job and its claim in one transaction. See `JobStore.create`."""
         writes = [self._table.to_put(StoredJob.from_job(job).to_item(), IS_ABSENT)]
         if claim:
             is_free = Condition("attribute_not_exists(pk) OR expires_at <= :now", {":now": int(job.created_at)})
@@ -53,14 +54,17 @@ class DynamoJobStore:
         return self._write(writes)
 
     def find_claim(self, tenant_id: str, key_hash: str) -> IdempotencyClaim | None:
+        """Read a claim. See `JobStore.find_claim`."""
         item = self._table.get(claim_key(tenant_id, key_hash))
         return StoredClaim.read(item).to_claim() if item else None
 
     def get(self, tenant_id: str, job_id: str) -> Job | None:
+        """Read a job."""
         item = self._table.get(job_key(tenant_id, job_id))
         return _to_job(item) if item else None
 
     def save(self, job: Job, part: Part | None = None) -> bool:
+        """Write a job over its last version, in one transaction with a part. See `JobStore.save`."""
         # The version is enough for a correct writer. The statuses keep out any illegal transition, whatever a writer has read.
         statuses = sorted({job.status, *ALLOWED_BEFORE[job.status]})
         values = {f":s{number}": status for number, status in enumerate(statuses)}
@@ -75,6 +79,7 @@ class DynamoJobStore:
         return self._write(writes)
 
     def list_part_spans(self, tenant_id: str, job_id: str, within: Span) -> list[Span]:
+        """Query the spans of parts. See `JobStore.list_part_spans`."""
         items = self._table.query_all(
             "pk = :pk AND sk BETWEEN :first AND :last",
             {
@@ -87,10 +92,12 @@ class DynamoJobStore:
         return [Span(int(item["sk"]), int(item["stop"])) for item in items]
 
     def list_parts(self, tenant_id: str, job_id: str) -> list[Part]:
+        """Query all parts of a job."""
         items = self._table.query_all("pk = :pk", {":pk": parts_partition(tenant_id, job_id)})
         return [StoredPart.read(item).to_part() for item in items]
 
     def list_page(self, tenant_id: str, status: JobStatus | None, limit: int, start: str | None) -> Page[Job]:
+        """Query jobs, the newest first. See `JobStore.list_page`."""
         options: dict[str, Any] = {"ScanIndexForward": False, "Limit": limit + 1}
         if status is None:
             hash_key, partition = "pk", jobs_partition(tenant_id)
@@ -109,6 +116,7 @@ class DynamoJobStore:
         return Page(jobs, next=items[limit - 1]["sk"] if len(items) > limit else None)
 
     def list_due(self, now: float, limit: int, start: object | None = None) -> DueJobs:
+        """Query the agenda. See `JobStore.list_due`."""
         options: dict[str, Any] = {"start": start} if start else {}
         page = self._table.query(
             "agenda = :jobs AND due_at <= :now", {":jobs": AGENDA_JOBS, ":now": now}, IndexName=AGENDA, Limit=limit, **options

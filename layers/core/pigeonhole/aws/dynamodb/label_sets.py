@@ -35,6 +35,7 @@ class StoredLabelSet(StoredRecord):
 
     @classmethod
     def from_label_set(cls, label_set: LabelSet) -> Self:
+        """Convert a label set."""
         return cls(
             **_item_key(label_set.tenant_id, label_set.name),
             tenant_id=label_set.tenant_id,
@@ -45,6 +46,7 @@ class StoredLabelSet(StoredRecord):
         )
 
     def to_label_set(self) -> LabelSet:
+        """Convert to a label set."""
         return LabelSet(
             tenant_id=self.tenant_id,
             name=self.sk,
@@ -70,14 +72,17 @@ class DynamoLabelSetStore:
         self._table = DynamoTable(client, table)
 
     def get(self, tenant_id: str, name: str) -> LabelSet | None:
+        """Read a label set."""
         item = self._table.get(_item_key(tenant_id, name))
         return _to_label_set(item) if item else None
 
     def last_version(self, tenant_id: str, name: str) -> int:
+        """Read the version of a deleted label set. See `LabelSetStore.last_version`."""
         item = self._table.get(_deletion_key(tenant_id, name))
         return StoredDeletion.read(item).version if item else 0
 
     def save(self, label_set: LabelSet, known: int | None) -> bool:
+        """Write a label set over its last version. See `LabelSetStore.save`."""
         writes = [self._table.to_put(StoredLabelSet.from_label_set(label_set).to_item(), _has_version(known))]
         if known is None:
             # Another caller may have created and deleted a label set of that name since this one's version was chosen.
@@ -89,6 +94,7 @@ class DynamoLabelSetStore:
         return self.get(label_set.tenant_id, label_set.name) == label_set
 
     def delete(self, label_set: LabelSet) -> bool:
+        """Delete a label set, and store its version. See `LabelSetStore.delete`."""
         deletion = StoredDeletion(**_deletion_key(label_set.tenant_id, label_set.name), version=label_set.version)
         writes = [
             self._table.to_delete(_item_key(label_set.tenant_id, label_set.name), _has_version(label_set.version)),
@@ -97,9 +103,11 @@ class DynamoLabelSetStore:
         return self._table.write_all(writes, lost=LOST_RACE)
 
     def count(self, tenant_id: str, most: int) -> int:
+        """Count label sets. See `LabelSetStore.count`."""
         return self._table.count("pk = :pk", {":pk": _partition(tenant_id)}, most)
 
     def page(self, tenant_id: str, limit: int, start: str | None) -> Page[LabelSet]:
+        """Query label sets by name. See `LabelSetStore.page`."""
         page = self._table.query(
             "pk = :pk" + (" AND sk > :start" if start else ""),
             {":pk": _partition(tenant_id), ":start": start or None},

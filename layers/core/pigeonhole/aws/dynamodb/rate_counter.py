@@ -17,4 +17,5 @@ class DynamoRateCounter:
         self._table = DynamoTable(client, table)
 
     def count(self, tenant_id: str, window: str, expires_at: int) -> int:
+        """Count a request with one atomic update. See `RateCounter.count`."""
         return self._table.add({"pk": f"RATE#{tenant_id}", "sk": window}, "requests", expires_at=expires_at)

@@ -41,6 +41,7 @@ class StoredTenant(StoredRecord):
 
     @classmethod
     def from_tenant(cls, tenant: Tenant, newest_key: str) -> Self:
+        """Convert a tenant."""
         return cls(
             **_tenant_key(tenant.id),
             tenant_id=tenant.id,
@@ -50,6 +51,7 @@ class StoredTenant(StoredRecord):
         )
 
     def to_tenant(self) -> Tenant:
+        """Convert to a tenant."""
         grants = tuple(S3Grant(bucket=grant.bucket, prefix=grant.prefix) for grant in self.grants)
         return Tenant(id=self.tenant_id, created_at=self.created_at, grants=grants)
 
@@ -66,6 +68,7 @@ class StoredApiKey(StoredRecord):
 
     @classmethod
     def from_api_key(cls, api_key: ApiKeyRecord) -> Self:
+        """Convert an API key."""
         return cls(
             key_id=api_key.key_id,
             key_hash=api_key.key_hash,
@@ -76,6 +79,7 @@ class StoredApiKey(StoredRecord):
         )
 
     def to_api_key(self) -> ApiKeyRecord:
+        """Convert to an API key."""
         return ApiKeyRecord(
             key_id=self.key_id,
             key_hash=self.key_hash,
@@ -93,6 +97,7 @@ class DynamoTenantStore:
         self._table = DynamoTable(client, table)
 
     def find_api_key(self, key_hash: str) -> tuple[ApiKeyRecord, Tenant] | None:
+        """Read an API key by its hash, and its tenant. See `TenantStore.find_api_key`."""
         # A consistent read, so that a new key works at once. Authenticator caches, so an ended key may work a minute longer.
         item = self._table.get(_key_by_hash(key_hash))
         api_key = _to_api_key(item) if item else None
@@ -100,18 +105,22 @@ class DynamoTenantStore:
         return (api_key, tenant) if api_key and tenant else None
 
     def get_tenant(self, tenant_id: str) -> Tenant | None:
+        """Read a tenant."""
         item = self._table.get(_tenant_key(tenant_id))
         return StoredTenant.read(item).to_tenant() if item else None
 
     def get_api_key(self, key_id: str) -> ApiKeyRecord | None:
+        """Read an API key by its id."""
         item = self._table.get(_key_by_id(key_id))
         return _to_api_key(item) if item else None
 
     def list_api_keys(self) -> list[ApiKeyRecord]:
+        """Query all API keys, the oldest first."""
         items = self._table.query_all("pk = :keys", {":keys": API_KEYS})
         return sorted(map(_to_api_key, items), key=lambda api_key: (api_key.created_at, api_key.key_id))
 
     def add_api_key(self, api_key: ApiKeyRecord, tenant: Tenant, *, known: Tenant | None) -> None:
+        """Write an API key and its tenant in one transaction. See `TenantStore.add_api_key`."""
         stored = StoredApiKey.from_api_key(api_key).to_item()
         writes = [
             self._table.to_put(StoredTenant.from_tenant(tenant, api_key.key_id).to_item(), _is_unchanged(known)),
@@ -121,12 +130,14 @@ class DynamoTenantStore:
             raise Overloaded(f"Tenant {tenant.id} was changed by another command meanwhile. Try again.")
 
     def end_api_key(self, api_key: ApiKeyRecord, ends_at: int) -> None:
+        """Set the end of an API key in both items."""
         # Without the condition, an update would create an item that has nothing but `ends_at`.
         exists = "attribute_exists(pk)"
         item_keys = _keys_of_both_items(api_key)
         self._table.write_all([self._table.to_update(item_key, "ends_at", ends_at, exists) for item_key in item_keys])
 
     def delete_api_key(self, api_key: ApiKeyRecord, *, with_tenant: bool) -> None:
+        """Delete both items of an API key. See `TenantStore.delete_api_key`."""
         self._table.write_all([self._table.to_delete(item_key) for item_key in _keys_of_both_items(api_key)])
         if with_tenant:
             # The condition doesn't hold if the tenant doesn't exist, or if a later key relies on it.

@@ -54,6 +54,7 @@ class StoredUploadResult(StoredRecord):
 
     @classmethod
     def from_result(cls, result: UploadResult) -> Self:
+        """Convert a result."""
         return cls(
             **_item_key(result.tenant_id, result.object_key),
             tenant_id=result.tenant_id,
@@ -67,6 +68,7 @@ class StoredUploadResult(StoredRecord):
         )
 
     def to_result(self) -> UploadResult:
+        """Convert to a result."""
         return UploadResultRecord.from_json(self.told).to_result(
             tenant_id=self.tenant_id,
             sequencer=self.sequencer,
@@ -82,20 +84,24 @@ class DynamoUploadResultStore:
         self._table = DynamoTable(client, table)
 
     def save(self, result: UploadResult) -> bool:
+        """Write a result if it may replace the stored one. See `UploadResultStore.save`."""
         stored = StoredUploadResult.from_result(result)
         values = {":sequencer": stored.sequencer, ":job": stored.job_id, ":failed": "failed"}
         return self._table.put(stored.to_item(), Condition(_MAY_REPLACE, values, {"#status": "status"}))
 
     def get(self, tenant_id: str, object_key: str) -> UploadResult | None:
+        """Read the result of an object key."""
         item = self._table.get(_item_key(tenant_id, object_key))
         return _to_result(item) if item else None
 
     def sequencers(self, tenant_id: str, object_keys: Sequence[str]) -> dict[str, str]:
+        """Read the sequencers of results. See `UploadResultStore.sequencers`."""
         item_keys = [_item_key(tenant_id, object_key) for object_key in dict.fromkeys(object_keys)]
         items = self._table.get_many(item_keys, ProjectionExpression="sk, sequencer, job_id")
         return {item["sk"]: item["sequencer"] for item in items if item["job_id"]}
 
     def page(self, tenant_id: str, prefix: str, limit: int, start: str | None) -> Page[UploadResult]:
+        """Query results by object key. See `UploadResultStore.page`."""
         page = self._table.query(
             "pk = :pk" + (" AND begins_with(sk, :prefix)" if prefix else ""),
             {":pk": _partition(tenant_id), ":prefix": prefix or None},  # DynamoDB refuses an empty prefix
@@ -111,6 +117,7 @@ class DynamoUploadResultStore:
     def newest(
         self, tenant_id: str, prefix: str, since: float, until: float, limit: int, start: str | None
     ) -> Page[UploadResult]:
+        """Query results by time, the newest first. See `UploadResultStore.newest`."""
         index_key = _index_key(tenant_id, start) if start else None
         options = {"FilterExpression": "begins_with(sk, :prefix)"} if prefix else {}
         items: list[Item] = []

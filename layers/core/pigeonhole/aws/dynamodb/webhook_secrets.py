@@ -28,9 +28,11 @@ class StoredSecret(BaseModel):
 
     @classmethod
     def from_secret(cls, secret: WebhookSecret) -> Self:
+        """Convert a webhook secret."""
         return cls(value=secret.value, created_at=secret.created_at, ends_at=secret.ends_at)
 
     def to_secret(self) -> WebhookSecret:
+        """Convert to a webhook secret."""
         return WebhookSecret(value=self.value, created_at=self.created_at, ends_at=self.ends_at)
 
 
@@ -44,10 +46,12 @@ class StoredSecrets(StoredRecord):
 
     @classmethod
     def from_secrets(cls, tenant_id: str, secrets: Sequence[WebhookSecret]) -> Self:
+        """Convert a tenant's webhook secrets."""
         stored = [StoredSecret.from_secret(secret) for secret in secrets]
         return cls(**_item_key(tenant_id), tenant_id=tenant_id, secrets=stored)
 
     def to_secrets(self) -> tuple[WebhookSecret, ...]:
+        """Convert to webhook secrets."""
         return tuple(secret.to_secret() for secret in self.secrets)
 
 
@@ -58,10 +62,12 @@ class DynamoWebhookSecretStore:
         self._table = DynamoTable(client, table)
 
     def get_secrets(self, tenant_id: str) -> tuple[WebhookSecret, ...]:
+        """Read a tenant's webhook secrets."""
         item = self._table.get(_item_key(tenant_id))
         return StoredSecrets.read(item).to_secrets() if item else ()
 
     def replace_secrets(self, tenant_id: str, secrets: Sequence[WebhookSecret], known: Sequence[WebhookSecret]) -> None:
+        """Write secrets over those that were read. See `WebhookSecretStore.replace_secrets`."""
         item = StoredSecrets.from_secrets(tenant_id, secrets).to_item()
         before = StoredSecrets.from_secrets(tenant_id, known).to_item()["secrets"]
         condition = Condition("secrets = :known", {":known": before}) if known else IS_ABSENT
