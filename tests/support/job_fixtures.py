@@ -126,7 +126,7 @@ class Jobs:
 
     Attributes:
         run: Classifies the samples of a command.
-        now: The time of the services' clock; sleeping advances it.
+        now: The time of the services' clock, which sleeping advances.
     """
 
     store: Any = field(default_factory=FakeJobStore)

@@ -171,7 +171,7 @@ def test_in_any_order_of_messages_each_sample_is_stored_once(data: st.DataObject
         if not len(rest):
             continue
         written = Span(rest.start, data.draw(st.integers(rest.start + 1, rest.stop)))
-        late = remaining_span(written, done.values())  # another worker may have stored results since; here none has
+        late = remaining_span(written, done.values())  # another worker may store results meanwhile, but none does here
         assert late == written
         assert written.start not in done
         done[written.start] = written

@@ -21,7 +21,7 @@ from support.job_fixtures import ACME, BAD, Jobs, request
 
 
 def with_dead_messages(jobs: Jobs, count: int, dead: tuple[int, ...], **more: object) -> Job:
-    """Submit a job in chunks of four. The messages that begin at `dead` are dead letters; the others are processed."""
+    """Submit a job in chunks of four. The messages that begin at `dead` are dead letters. The others are processed."""
     job = jobs.submitted(count, **more)
     messages = [jobs.take() for _ in job.chunks()]
     for message in messages:

@@ -1,4 +1,4 @@
-"""The worker: a message is processed once, however often it is delivered; errors, time, crashes and uploads."""
+"""The worker: a message is processed once, however often it is delivered, whatever fails or crashes."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class JobResponder:
         Results that are too large for an answer are assembled first if no worker has done so.
 
         Raises:
-            Overloaded: The table or the bucket is busy; trying again may help.
+            Overloaded: The table or the bucket is busy. Trying again may help.
             InternalError: The object that holds a part's results is missing.
         """
         if job.status not in (JobStatus.SUCCEEDED, JobStatus.FAILED):

@@ -29,7 +29,7 @@ class JobCanceler:
         Raises:
             NotFound: The tenant has no job of that id, or the job has expired.
             JobFinished: The job has ended.
-            Overloaded: The table is busy; trying again may help.
+            Overloaded: The table is busy. Trying again may help.
         """
         updater = JobUpdater(store=self.store, sleep=self.sleep)
         job = updater.update(tenant.id, job_id, self._cancel) if is_id(job_id) else None

@@ -25,10 +25,10 @@ class DeadLetterHandler:
         """Store an error for the samples of a message that have no results.
 
         Returns:
-            The part with the errors; None if no sample is left or the job has ended.
+            The part with the errors. None if no sample is left or the job has ended.
 
         Raises:
-            Overloaded: The table or the bucket is busy; trying again may help.
+            Overloaded: The table or the bucket is busy. Trying again may help.
         """
         begun = self.parts.begin(message)
         if begun is None:

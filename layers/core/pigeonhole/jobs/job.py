@@ -4,13 +4,13 @@
        └───────────┴────────> canceled
 
 The samples of a job are cut into chunks of `chunk_size`, and the queue carries one message per chunk. A worker stores the
-results of a message's samples as **parts**. A worker that runs out of time stores a shorter part and queues the rest, so the
+results of a message's samples as **parts**. A worker that runs out of time stores a shorter part and queues the rest. So the
 parts of a chunk form a chain: each begins at the chunk's first sample or where another part ended. No two parts begin at the
-same sample. Every writer follows the chain before it writes (`remaining_span`), so a sample is counted once, however often
+same sample. Every writer follows the chain before it writes (`remaining_span`). So a sample is counted once, however often
 its message is delivered.
 
 The end of a job is published in three steps, and the job records the step reached (`NotificationStatus`). Its webhook records
-its own attempts (webhook.py). Each of the two has a time at which the sweeper checks it; `due_at` is the earlier one.
+its own attempts (webhook.py). Each of the two has a time at which the sweeper checks it. `due_at` is the earlier one.
 
 Every change makes a new Job of the next `version`. A store writes it only over the version before it.
 """
@@ -69,7 +69,7 @@ class Part:
         span: The samples.
         succeeded: How many of them have a prediction.
         failed: How many of them have an error. The two add up to the length of the span.
-        data: The packed results (results.py); None if they are too large for an item.
+        data: The packed results (results.py). None if they are too large for an item.
         object_key: The object that holds the packed results instead.
     """
 
@@ -310,7 +310,7 @@ class IdempotencyKey:
 
     Attributes:
         namespace: Who made the key: the caller, by the Idempotency-Key header, or this service, for a redrive or for uploads.
-        value: The key; unique within its namespace and tenant.
+        value: The key, unique within its namespace and tenant.
         body: The request's body. The same key with another body is an error.
     """
 
@@ -346,7 +346,7 @@ def remaining_span(span: Span, stored: Iterable[Span]) -> Span:
         stored: The spans of the stored parts that begin in `span`.
 
     Returns:
-        The samples from where the chain of parts ends; an empty span if none is left.
+        The samples from where the chain of parts ends, an empty span if none is left.
     """
     stops = {part.start: part.stop for part in stored}
     start = span.start

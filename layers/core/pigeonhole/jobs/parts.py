@@ -25,7 +25,7 @@ class PartWriter:
     """Starts jobs and adds parts to them. Every method raises Overloaded where trying again may help.
 
     Attributes:
-        inline_bytes: The largest packed results that are stored in an item; larger ones become an object.
+        inline_bytes: The largest packed results that are stored in an item. Larger ones become an object.
     """
 
     store: JobStore
@@ -38,7 +38,7 @@ class PartWriter:
         """Start a message's job if no worker has, and find out which samples of the message are left.
 
         Returns:
-            The job and the samples; None if the job has ended or expired, or no sample is left.
+            The job and the samples. None if the job has ended or expired, or no sample is left.
         """
         job = JobUpdater(store=self.store, sleep=self.sleep).update(
             message.tenant_id,
@@ -54,7 +54,7 @@ class PartWriter:
         """Store the results of a span as a part, without the samples that another worker has stored meanwhile.
 
         Returns:
-            The job with the part; None if no sample is left or the job has ended.
+            The job with the part. None if no sample is left or the job has ended.
         """
         parts_by_span: dict[Span, Part] = {}
         part: Part | None = None

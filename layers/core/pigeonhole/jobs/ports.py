@@ -100,7 +100,7 @@ class ChunkQueue(RetryQueue, Protocol):
 
 
 class WebhookQueue(Protocol):
-    """The queue of functions/webhooks. It may deliver a message more than once; the sweeper replaces a lost one."""
+    """The queue of functions/webhooks. It may deliver a message more than once. The sweeper replaces a lost one."""
 
     def send(self, messages: Sequence[WebhookMessage]) -> None:
         """Queue messages.

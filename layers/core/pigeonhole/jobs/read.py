@@ -26,7 +26,7 @@ EXTRA_BATCHES = (100,) * 9
 
 @dataclass(frozen=True, kw_only=True)
 class JobReader:
-    """Read jobs and the results of their samples; the reader never writes.
+    """Reads jobs and the results of their samples, and never writes.
 
     Every method raises Overloaded where trying again may help.
     """
@@ -42,7 +42,7 @@ class JobReader:
         Args:
             tenant_id: The tenant whose job it is.
             job_id: The job's id, as the caller gave it.
-            wait_s: The longest wait, in seconds; after that the job is returned as it is.
+            wait_s: The longest wait, in seconds. After that the job is returned as it is.
 
         Raises:
             NotFound: The tenant has no job of that id, or the job has expired.
@@ -61,7 +61,7 @@ class JobReader:
     def wait_until_ended(self, job: Job, until: float) -> Job:
         """Wait for the end of a job that has just been submitted, until a time in seconds since 1970 at the latest.
 
-        If the table is too busy, return the job as it was: it is stored, so its caller must not be asked to send it again.
+        If the table is too busy, return the job as it was. It is stored, so its caller must not be asked to send it again.
         """
         try:
             return self.get(job.tenant_id, job.id, max(0, until - self.clock()))

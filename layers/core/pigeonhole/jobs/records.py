@@ -1,7 +1,7 @@
 """What jobs store in S3: their input, and the results of their parts. Versioned, and apart from the HTTP models.
 
 A record is read by later versions of the service, because jobs are in flight during an upgrade. So a field may be added with a
-default, and unknown fields are ignored; any other change needs a new `version` and code that reads the old one.
+default, and unknown fields are ignored. Any other change needs a new `version` and code that reads the old one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class JobInput:
     Attributes:
         log_id: The id of the request that submitted the job.
         request: The samples, labels and options.
-        uploads: The files that the samples came in, in the order of the samples; empty if they came in the request.
+        uploads: The files that the samples came in, in the order of the samples. Empty if they came in the request.
     """
 
     log_id: str

@@ -58,7 +58,7 @@ class JobRedriver:
         Raises:
             NotFound: There is no such tenant or job.
             CannotRedrive: The job hasn't ended, has no abandoned sample, or its samples have expired.
-            Overloaded: The table, the bucket or the queue is busy; trying again may help.
+            Overloaded: The table, the bucket or the queue is busy. Trying again may help.
         """
         tenant, old_job = self._find_tenant(tenant_id), self._find_ended(tenant_id, job_id)
         samples = self._find_abandoned(old_job)

@@ -28,7 +28,7 @@ class PartResults:
     is_abandoned: bool = False
 
     def to_part(self, span: Span) -> Part:
-        """Count how many samples of the part's span succeeded and failed; the part has no results yet."""
+        """Count how many samples of the part's span succeeded and failed. The part has no results yet."""
         failed = sum(prediction is None for prediction in self.result.predictions) if self.result else len(span)
         return Part(span, len(span) - failed, failed)
 
@@ -38,7 +38,7 @@ class JobResults:
     """The results of all samples of a job, in the order of the samples.
 
     Attributes:
-        predictions: The labels of each sample, best first; None if the sample has an error or wasn't classified.
+        predictions: The labels of each sample, best first. None if the sample has an error or wasn't classified.
         scores: The scores of each sample, None if there are none.
         errors: Why samples have no prediction.
         warnings: What was unusual, each text once and at most `MAX_WARNINGS` of them.
@@ -71,7 +71,7 @@ class JobResults:
 def collect(total: int, parts: Sequence[tuple[Span, PartResults]]) -> JobResults:
     """Collect the results of parts.
 
-    Every part encodes the labels and the instruction; their tokens count once.
+    Every part encodes the labels and the instruction. Their tokens count once.
 
     Args:
         total: The number of the job's samples.
@@ -113,7 +113,7 @@ def prediction(labels: list[str] | None, *, multiple: bool) -> str | list[str] |
     """Shape the prediction of one sample.
 
     Args:
-        labels: The sample's labels, best first; None if it has no prediction.
+        labels: The sample's labels, best first. None if it has no prediction.
         multiple: Whether all labels are wanted, or the best one only.
     """
     if labels is None:

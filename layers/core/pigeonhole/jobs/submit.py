@@ -91,7 +91,7 @@ class JobSubmitter:
             IdempotencyMismatch: The idempotency key came with another body before.
             InvalidRequest: The tenant has no secret to sign what the webhook receives.
             NotFound: The job of the idempotency key has expired.
-            Overloaded: The job could not be stored; trying again may help.
+            Overloaded: The job could not be stored. Trying again may help.
         """
         now = self.clock()
         job = replace(
@@ -116,7 +116,7 @@ class JobSubmitter:
         Raises:
             IdempotencyMismatch: The key came with another body before.
             NotFound: The key's job has expired.
-            Overloaded: The table is busy; trying again may help.
+            Overloaded: The table is busy. Trying again may help.
         """
         if idempotency_key is None:
             return None

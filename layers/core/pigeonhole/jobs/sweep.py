@@ -22,7 +22,7 @@ from pigeonhole.jobs.update import JobChange, JobUpdater
 from pigeonhole.jobs.webhook import Webhook
 
 PAGE_SIZE = 100  # jobs read at once
-STOP_AFTER_S = 35  # after that the sweeper begins with no further job; the next run finds those that are left
+STOP_AFTER_S = 35  # after that the sweeper begins with no further job, and the next run finds those that are left
 
 OnFailure = Callable[[str, Exception | None], None]
 

@@ -15,7 +15,7 @@ MAX_ATTEMPTS = 20
 FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.02, 1.0
 
 JobChange = Callable[[Job], Job | tuple[Job, Part] | None]
-"""Computes a job's next version, with a part if one is added; None leaves the job as it is."""
+"""Computes a job's next version, with a part if one is added. None leaves the job as it is."""
 
 
 def backoff_s(attempt: int) -> float:
@@ -44,7 +44,7 @@ class JobUpdater:
         """Apply a change.
 
         Returns:
-            The job as it is stored then, changed or not; None if there is no such job.
+            The job as it is stored then, changed or not. None if there is no such job.
 
         Raises:
             Overloaded: Other writers won every race, or the table is busy.
@@ -55,7 +55,7 @@ class JobUpdater:
         """Apply a change, and tell whether there was one.
 
         Returns:
-            The version that this call wrote; None if there is no such job or `change` left it as it is.
+            The version that this call wrote. None if there is no such job or `change` left it as it is.
 
         Raises:
             Overloaded: Other writers won every race, or the table is busy.

@@ -41,7 +41,7 @@ class Webhook:
         url: The address.
         status: How far the delivery is.
         attempts: All attempts, the first one first.
-        due_at: When the next attempt is due, in seconds since 1970, UTC; None if none is.
+        due_at: When the next attempt is due, in seconds since 1970, UTC. None if none is.
     """
 
     url: str

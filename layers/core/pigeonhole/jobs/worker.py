@@ -41,7 +41,7 @@ class Pipeline(Protocol):
     """What classifies samples: inference.pipeline.InferencePipeline."""
 
     def classify(self, command: ClassifyCommand, *, should_continue: Callable[[], bool]) -> ChunkResult:
-        """Classify samples in groups, until `should_continue` returns False; the result then has the samples so far."""
+        """Classify samples in groups, until `should_continue` returns False. The result then has the samples so far."""
         ...
 
 
@@ -80,7 +80,7 @@ class ChunkWorker:
             The parts that were stored, none if there was nothing to do.
 
         Raises:
-            Overloaded: The table, the bucket or the queue is busy; trying again may help.
+            Overloaded: The table, the bucket or the queue is busy. Trying again may help.
             Exception: A bug of this service.
         """
         begun = self.parts.begin(message)

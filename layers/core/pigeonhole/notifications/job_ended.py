@@ -41,10 +41,10 @@ class JobEndNotifier:
         """Publish the end of a job whose notification is pending.
 
         Returns:
-            The job and what was published of its uploads; None if the notification isn't pending.
+            The job and what was published of its uploads. None if the notification isn't pending.
 
         Raises:
-            Overloaded: A service that is needed is busy; trying again may help.
+            Overloaded: A service that is needed is busy. Trying again may help.
         """
         updater = JobUpdater(store=self.store, sleep=self.sleep)
         job = updater.write(tenant_id, job_id, self._claim)

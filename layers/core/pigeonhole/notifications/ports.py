@@ -10,7 +10,7 @@ class WebhookPoster(Protocol):
     """Posts to addresses that callers named."""
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
-        """Post a body; the rest of the answer isn't read, and no redirect is followed.
+        """Post a body. The rest of the answer isn't read, and no redirect is followed.
 
         Returns:
             The HTTP status of the answer.

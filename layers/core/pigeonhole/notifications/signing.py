@@ -18,7 +18,7 @@ def signature_headers(body: bytes, message_id: str, secrets: Sequence[WebhookSec
 
     Args:
         body: What is posted.
-        message_id: The id of the notification; all attempts of one job have the same.
+        message_id: The id of the notification, which all attempts of one job share.
         secrets: The secrets that are valid now.
         now: The time, in seconds since 1970, UTC.
 

@@ -45,10 +45,10 @@ class WebhookDeliverer:
         """Make the attempt that a message requests.
 
         Returns:
-            The webhook after the attempt; None if another attempt is the next one, or the delivery has ended.
+            The webhook after the attempt. None if another attempt is the next one, or the delivery has ended.
 
         Raises:
-            Overloaded: The table is busy; trying again may help. An attempt that has begun isn't made a second time.
+            Overloaded: The table is busy. Trying again may help. An attempt that has begun isn't made a second time.
         """
         updater = JobUpdater(store=self.store, sleep=self.sleep)
         # Read before the attempt begins, so that a busy table doesn't cost an attempt.
@@ -68,7 +68,7 @@ class WebhookDeliverer:
         return job.with_webhook(job.webhook.with_attempt_begun(self.clock(), LEASE_S, self.first_pause_s))
 
     def _post(self, job: Job, url: str, secrets: Sequence[WebhookSecret]) -> tuple[int | None, str | None]:
-        """Post the job; return the HTTP status of the answer, or why there was none."""
+        """Post the job, and return the HTTP status of the answer, or why there was none."""
         body, now = to_webhook_body(job), self.clock()
         valid_secrets = [secret for secret in secrets if secret.is_valid(now)]
         if not valid_secrets:
