@@ -1,4 +1,7 @@
-"""Print the OpenAPI document, for docs/openapi.json: `python -m pigeonhole_cli.openapi > docs/openapi.json`."""
+"""Print the OpenAPI document.
+
+python -m pigeonhole_cli.openapi > docs/openapi.json
+"""
 
 from __future__ import annotations
 

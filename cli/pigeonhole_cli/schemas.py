@@ -1,4 +1,7 @@
-"""Print the JSON Schemas of messages, events and webhooks: `python -m pigeonhole_cli.schemas > docs/messages.json`."""
+"""Print the JSON Schemas of messages, events and webhooks.
+
+python -m pigeonhole_cli.schemas > docs/messages.json
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ SENT = (ChunkMessage, WebhookMessage, JobEnded, UploadClassified, WebhookBody)
 
 
 def as_json() -> str:
-    """The schemas as docs/messages.json has them, by name."""
+    """Return the schemas by name, as docs/messages.json has them."""
     schemas = json_schemas([(model, "serialization") for model in SENT], "#/$defs/{model}")
     return json.dumps(schemas, indent=2, ensure_ascii=False) + "\n"
 

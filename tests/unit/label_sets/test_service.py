@@ -63,17 +63,6 @@ def test_all_faults_are_reported_at_once() -> None:
     assert [fault.path for fault in refused.value.details] == ["name", "labels.0.value", "threshold"]
 
 
-def test_an_image_whose_value_cannot_be_a_name_needs_a_key() -> None:
-    inline = {"type": "image", "value": "DATA:image/png;base64,AAAA"}
-    signed = {"type": "image", "value": "https://example.com/cat.jpg?" + "x" * 900}
-
-    with pytest.raises(InvalidRequest) as refused:
-        put(Jobs(), {"labels": [DOG, inline, signed]})
-    assert [fault.path for fault in refused.value.details] == ["labels.1", "labels.2"]
-    assert "must have a `key`" in refused.value.message
-    assert put(Jobs(), {"labels": [DOG, inline | {"key": "a"}, signed | {"key": "b"}]}).version == 1
-
-
 def test_a_text_is_no_image_whatever_it_begins_with() -> None:
     labels = [{"type": "text", "value": "Data: personal"}, {"type": "text", "value": "data:other"}]
 
