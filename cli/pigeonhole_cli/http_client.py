@@ -47,6 +47,7 @@ class ApiError(Exception):
         paths: tuple[str, ...] = (),
         may_be_done: bool = False,
     ) -> None:
+        """Create an error. The arguments are the attributes."""
         super().__init__(message)
         self.details = details
         self.code = code

@@ -71,7 +71,10 @@ def rotate(
     stack_name: StackName = "pigeonhole",
     endpoint_url: EndpointUrl = None,
 ) -> None:
-    """Create a successor of an API key, print it, and revoke the old one at once or after a grace period."""
+    """Replace an API key by a new one, and print it.
+
+    The old API key is revoked at once, or after a grace period.
+    """
     grace_s = _parse_duration_s(grace)
     with report_errors():
         new_key, end_old = api_key_manager(stack_name, endpoint_url).rotate(key_id, grace_s)

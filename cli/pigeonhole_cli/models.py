@@ -43,7 +43,10 @@ def prepare(
     ] = False,
     cache: Cache = DEFAULT_CACHE,
 ) -> None:
-    """Prepare a model to run: write its ONNX graphs and tokenizers to the cache. A prepared model is left unchanged."""
+    """Prepare a model to run.
+
+    Its ONNX graphs and tokenizers are written to the cache. A model that is already prepared is left unchanged.
+    """
     _prepare(model, out or cached_folder(model, cache), force=force)
 
 
@@ -52,7 +55,10 @@ def export(
     model: Model,
     folder: Annotated[Path, typer.Argument(help="The artifact folder to write.")],
 ) -> None:
-    """Write a model's artifact folder, for a container image or another machine. An existing one is replaced."""
+    """Write a model's artifact folder for another machine.
+
+    An artifact folder has all that a container image needs to run the model. An existing folder is replaced.
+    """
     _prepare(model, folder, force=True)
 
 
@@ -71,7 +77,9 @@ def calibrate(
     ] = None,
     cache: Cache = DEFAULT_CACHE,
 ) -> None:
-    """Fit a model's scores to labelled data, so that they are probabilities. The result is the file calibration.json.
+    """Fit a model's scores to labelled data.
+
+    The scores then are probabilities. The result is the file calibration.json in the artifact folder.
 
     Photos and texts can be combined: name several data sets.
     """
@@ -143,7 +151,10 @@ def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="Print the models as JSON.")] = False,
     cache: Cache = DEFAULT_CACHE,
 ) -> None:
-    """List the presets and the prepared models. The exit code is 1 if a prepared model is broken."""
+    """List the presets and the prepared models.
+
+    The exit code is 1 if a prepared model is broken.
+    """
     statuses = _statuses(cache.expanduser(), check=check)
     if as_json:
         typer.echo(json.dumps([asdict(status) for status in statuses], indent=2))

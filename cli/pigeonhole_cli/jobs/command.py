@@ -23,7 +23,7 @@ from pigeonhole_cli.jobs.client import JobAnswer, JobsClient
 from pigeonhole_cli.jobs.redrive import redrive
 from pigeonhole_cli.jobs.wait import wait_for_job
 
-app = typer.Typer(help="Submit samples as jobs, wait for their results, list and cancel jobs.", no_args_is_help=True)
+app = typer.Typer(help="Submit jobs, wait for their results, list and cancel jobs.", no_args_is_help=True)
 
 
 JobId = Annotated[str, typer.Argument(help="The job's id, as `jobs submit` and `jobs list` print it.", show_default=False)]

@@ -26,10 +26,10 @@ def redrive(
     stack_name: StackName = "pigeonhole",
     endpoint_url: EndpointUrl = None,
 ) -> None:
-    """Submit a job's abandoned samples as a new job, and print the new id.
+    """Resubmit a job's abandoned samples as a new job.
 
-    For operators. Abandoned samples are those that no worker could process. Repeated within 24 hours, the command returns
-    the same new job.
+    For operators. The command prints the new job's id. Abandoned samples are those that no worker could process. Repeated
+    within 24 hours, the command returns the same new job.
     """
     with report_errors():
         redriven = job_redriver(stack_name, endpoint_url).redrive(tenant, job_id)

@@ -18,7 +18,7 @@ from pigeonhole_cli.http_client import ApiError
 from pigeonhole_cli.labels import request_body, tables
 from pigeonhole_cli.labels.client import LabelSetsClient
 
-app = typer.Typer(help="Save labels and options under a name, for requests, jobs and uploads.", no_args_is_help=True)
+app = typer.Typer(help="Save labels and options under a name, as a label set.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The label set's name.", show_default=False)]
 IfVersion = Annotated[

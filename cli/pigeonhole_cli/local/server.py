@@ -36,10 +36,18 @@ class ApiPort:
     """
 
     def __init__(self, app: App, port: int, route_file: Path) -> None:
+        """Create the middleware.
+
+        Args:
+            app: ministack.
+            port: The API's port.
+            route_file: Names the deployed API and its stage.
+        """
         self._app, self._port, self._route_file = app, port, route_file
         self._prefix, self._read_at = "", 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle an ASGI connection."""
         if scope["type"] == "lifespan":
             return await self._app(scope, receive, send)
         if scope["server"][1] != self._port:
@@ -108,7 +116,7 @@ async def serve(aws_fd: int, api_fd: int, route_file: Path) -> None:
     config = Config()
     config.bind = [f"fd://{aws_fd}", f"fd://{api_fd}"]
     config.keep_alive_timeout = 75
-    await hypercorn_serve(ApiPort(app, api_port, route_file), config, shutdown_trigger=ended.wait)  # type: ignore[arg-type]
+    await hypercorn_serve(ApiPort(app, api_port, route_file).handle, config, shutdown_trigger=ended.wait)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ class LocalStack:
     """A stack in the ministack at `aws_url`. It is a context manager that closes its connections."""
 
     def __init__(self, aws_url: str, name: str, root: Path) -> None:
+        """Create a client of the stack `name`. `root` is the repository's root."""
         self.aws_url, self.name, self.root = aws_url, name, root
         self._clients: dict[str, Any] = {}
         self._cloudformation = self.client("cloudformation")

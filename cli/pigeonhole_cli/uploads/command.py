@@ -49,10 +49,10 @@ def upload(
     url: Url = None,
     api_key: ApiKey = None,
 ) -> None:
-    """Upload files to be classified by a label set, and print the object key of each file.
+    """Upload files for a label set to classify.
 
-    Each uploaded file is one line: its name, a tab, and its object key. A file that can't be uploaded is reported as an
-    error, and the other files are uploaded nevertheless.
+    The command prints one line for each uploaded file: its name, a tab, and its object key. A file that can't be uploaded is
+    reported as an error, and the other files are uploaded nevertheless.
     """
     check_label_set_name(label_set, "--label-set")
     with api_client(url, api_key) as client:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from botocore.exceptions import NoCredentialsError
 from typer.testing import CliRunner, Result
 
-from pigeonhole.errors import NotFound, Overloaded
 from pigeonhole.ids import new_id
 from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.redrive import JobRedriver
@@ -98,28 +96,6 @@ def test_a_refusal_is_reported_in_one_line(stack: Stack) -> None:
         assert result.stderr.startswith("error: ")
         assert word in result.stderr
         assert result.stderr.count("\n") == 1
-
-
-def test_an_operator_sees_the_error_of_aws(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A caller of the API only learns that the service is busy. An operator may lack a permission."""
-
-    def fail(*_: object) -> JobRedriver:
-        raise Overloaded() from NoCredentialsError()
-
-    monkeypatch.setattr(redrive, "job_redriver", fail)
-
-    assert stack.run("acme", new_id(0), exit_code=1).stderr == (
-        "error: The service is busy. Try again.\n  Unable to locate credentials\n"
-    )
-
-
-def test_the_error_of_aws_is_left_out_where_the_message_explains_it(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> JobRedriver:
-        raise NotFound("there is no stack 'x'") from NoCredentialsError()
-
-    monkeypatch.setattr(redrive, "job_redriver", fail)
-
-    assert stack.run("acme", new_id(0), exit_code=1).stderr == "error: there is no stack 'x'\n"
 
 
 def test_stack_and_endpoint_are_options(stack: Stack) -> None:

@@ -49,7 +49,7 @@ def ask(app: ApiPort, scope: Message) -> list[Message]:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    asyncio.run(app(scope, receive, send))
+    asyncio.run(app.handle(scope, receive, send))
     return sent
 
 
