@@ -153,7 +153,7 @@ UPLOAD_RESULT: dict[str, Any] = {
         "S": (
             '{"key":"incoming/acme/animals/cat.jpg","version_id":"v1","status":"succeeded",'
             '"label_set":{"name":"animals","version":3},"job_id":"0190a8f5c0deabababababababababab",'
-            '"classified_at":"2023-11-14T22:13:20Z","expires_at":"2023-11-21T22:13:20Z","prediction":"cat",'
+            '"classified_at":"2023-11-14T22:13:20.250Z","expires_at":"2023-11-21T22:13:20Z","prediction":"cat",'
             '"scores":[{"label":"cat","probability":0.9,"similarity":0.3}],'
             '"results_uri":"s3://uploads/results/acme/animals/cat.jpg.json"}'
         )
@@ -171,7 +171,7 @@ FAILED_UPLOAD: dict[str, Any] = {
     "expires_at": {"N": "1700604800"},
     "told": {
         "S": (
-            '{"key":"incoming/acme/animals/cat.jpg","status":"failed","classified_at":"2023-11-14T22:13:20Z",'
+            '{"key":"incoming/acme/animals/cat.jpg","status":"failed","classified_at":"2023-11-14T22:13:20.250Z",'
             '"expires_at":"2023-11-21T22:13:20Z","error":{"code":"too_large","message":"too large"},'
             '"results_uri":"s3://uploads/results/acme/animals/cat.jpg.json"}'
         )
@@ -279,10 +279,12 @@ def test_a_tenant_its_api_key_and_its_secrets_are_read() -> None:
 def test_an_uploads_result_is_read() -> None:
     result = StoredUploadResult.read(from_tagged(UPLOAD_RESULT)).to_result()
 
-    assert (result.tenant_id, result.key, result.at, result.expires_at) == (
+    assert (result.tenant_id, result.object_key, result.classified_at, result.expires_at) == (
         "acme",
         "incoming/acme/animals/cat.jpg",
         1700000000.25,
         1700604800,
     )
-    assert to_tagged(StoredUploadResult.from_result(result).to_item()) == {**UPLOAD_RESULT, "record_version": {"N": "1"}}
+    stored = to_tagged(StoredUploadResult.from_result(result).to_item())
+    versioned = UPLOAD_RESULT["told"]["S"].replace("{", '{"version":1,', 1)
+    assert stored == {**UPLOAD_RESULT, "told": {"S": versioned}, "record_version": {"N": "1"}}
