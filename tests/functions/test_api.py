@@ -232,7 +232,7 @@ def test_a_caller_that_accepts_a_problem_gets_one(api: Api) -> None:
 
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json["status"] == answer.status == 405
-    assert (answer.json["code"], answer.json["detail"]) == ("method_not_allowed", "GET is not allowed here; use POST")
+    assert (answer.json["code"], answer.json["detail"]) == ("method_not_allowed", "GET can't be used here. Use POST.")
     assert answer.headers["allow"] == "POST, OPTIONS"
 
 

@@ -33,15 +33,15 @@ from pigeonhole.uploads.public_result import to_contract
 from pigeonhole.uploads.upload_result import UploadResult
 
 
-def to_classification_response(request: ClassificationRequest, results: JobResults, log_id: str) -> ClassificationResponse:
+def to_classification_response(request: ClassificationRequest, job_results: JobResults, log_id: str) -> ClassificationResponse:
     """Convert the results of a request's samples. Except for warnings, only fields that the request asked for are set."""
     return ClassificationResponse(
         log_id=log_id,
-        predictions=[prediction(chosen, multiple=request.multiple_labels) for chosen in results.predictions],
-        scores=results.scores if request.scores else None,
-        errors=results.errors if request.on_error == "null" else None,
-        warnings=results.warnings or None,
-        _usage=results.usage,
+        predictions=[prediction(chosen, multiple=request.multiple_labels) for chosen in job_results.predictions],
+        scores=job_results.scores if request.scores else None,
+        errors=job_results.errors if request.on_error == "null" else None,
+        warnings=job_results.warnings or None,
+        _usage=job_results.usage,
     )
 
 
@@ -68,25 +68,27 @@ def _to_webhook_info(job: Job) -> WebhookInfo | None:
     return WebhookInfo(url=webhook.url, status=webhook.status, attempts=attempts, next_at=_to_iso(webhook.due_at))
 
 
-def to_job_response(job: Job, log_id: str, *, results: JobResults | None = None, results_url: str | None = None) -> JobResponse:
+def to_job_response(
+    job: Job, log_id: str, *, job_results: JobResults | None = None, results_url: str | None = None
+) -> JobResponse:
     """Convert a job with the results of its samples, or with the address of the object that holds them.
 
     Args:
         job: The job.
         log_id: The id of the HTTP request.
-        results: The results of the samples, if the job has ended and they fit into the answer.
+        job_results: The results of the samples, if the job has ended and they fit into the answer.
         results_url: Where the results are, if they don't fit into the answer.
     """
-    if results is None:
+    if job_results is None:
         return JobResponse(log_id=log_id, job=to_job_info(job), results_url=results_url)
     return JobResponse(
         log_id=log_id,
         job=to_job_info(job),
-        predictions=[prediction(chosen, multiple=job.multiple_labels) for chosen in results.predictions],
-        scores=results.scores if results.has_scores else None,
-        errors=results.errors,
-        warnings=results.warnings or None,
-        _usage=results.usage,
+        predictions=[prediction(chosen, multiple=job.multiple_labels) for chosen in job_results.predictions],
+        scores=job_results.scores if job_results.has_scores else None,
+        errors=job_results.errors,
+        warnings=job_results.warnings or None,
+        _usage=job_results.usage,
     )
 
 
@@ -95,12 +97,12 @@ def to_json(response: JobResponse) -> bytes:
     return response.model_dump_json(by_alias=True, exclude_none=True).encode()
 
 
-def to_results_document(job: Job, results: JobResults) -> bytes:
+def to_results_document(job: Job, job_results: JobResults) -> bytes:
     """Render an ended job and its results as the JSON document that is stored when they are too large for an answer.
 
-    The webhook is left out, because its deliveries go on after the document is stored.
+    The webhook is left out, because it is delivered after the document is stored.
     """
-    response = to_job_response(job, job.id, results=results)
+    response = to_job_response(job, job.id, job_results=job_results)
     return to_json(response.model_copy(update={"job": response.job.model_copy(update={"webhook": None})}))
 
 

@@ -119,7 +119,7 @@ def to_no_route_error(request: HttpRequest) -> PigeonholeError:
     """Return the error of a request that no route takes: the path is unknown, or it has other methods."""
     methods = find_methods(request.path)
     if methods:
-        return MethodNotAllowed(f"{request.method} is not allowed here; use {' or '.join(methods)}")
+        return MethodNotAllowed(f"{request.method} can't be used here. Use {' or '.join(methods)}.")
     return NotFound("There is nothing at this address. GET /openapi.json lists every route.")
 
 

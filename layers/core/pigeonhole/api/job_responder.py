@@ -31,7 +31,7 @@ class JobResponder:
             return to_job_response(job, log_id)
         if not job.has_results_object:
             job_results = self.job_reader.read_results(job)
-            response = to_job_response(job, log_id, results=job_results)
+            response = to_job_response(job, log_id, job_results=job_results)
             if not self.results_assembler.is_too_large(to_json(response)):
                 return response
             self.results_assembler.assemble(job, job_results)
