@@ -1,4 +1,4 @@
-"""ports.ApiKeyRegistry: the fake and API Gateway's adapter behave alike."""
+"""ApiKeyRegistry: the fake and API Gateway's adapter behave alike."""
 
 from __future__ import annotations
 
@@ -19,11 +19,17 @@ VALUE = "pghThisIsNoKeyOfAnybodyItOnlyLooksLikeOne00"
 
 @dataclass
 class Gateway:
-    """`opens`: the values that the gateway lets in; `held`: the values that it keeps at all."""
+    """A registry, and what the gateway has of its API keys.
+
+    Attributes:
+        registry: The registry.
+        admitted: The values of API keys that a usage plan admits.
+        stored: The values of all API keys.
+    """
 
     registry: ApiKeyRegistry
-    opens: Callable[[], set[str]]
-    held: Callable[[], set[str]]
+    admitted: Callable[[], set[str]]
+    stored: Callable[[], set[str]]
 
 
 @pytest.fixture
@@ -41,34 +47,34 @@ def gateway(is_real: bool) -> Gateway:
 
 
 def _values(answer: dict[str, Any]) -> set[str]:
-    return {key["value"] for key in answer["items"]}
+    return {api_key["value"] for api_key in answer["items"]}
 
 
-def test_a_new_key_opens_nothing_before_it_is_admitted(gateway: Gateway) -> None:
+def test_a_new_api_key_is_refused_until_it_is_admitted(gateway: Gateway) -> None:
     key_id = gateway.registry.create("acme laptop", VALUE)
-    assert (gateway.held(), gateway.opens()) == ({VALUE}, set())
+    assert (gateway.stored(), gateway.admitted()) == ({VALUE}, set())
 
     gateway.registry.admit(key_id)
-    assert gateway.opens() == {VALUE}
+    assert gateway.admitted() == {VALUE}
 
 
-def test_a_deleted_key_opens_nothing_and_is_gone(gateway: Gateway) -> None:
+def test_a_deleted_api_key_is_neither_admitted_nor_stored(gateway: Gateway) -> None:
     key_id = gateway.registry.create("acme laptop", VALUE)
     gateway.registry.admit(key_id)
     gateway.registry.delete(key_id)
 
-    assert (gateway.held(), gateway.opens()) == (set(), set())
+    assert (gateway.stored(), gateway.admitted()) == (set(), set())
 
 
-def test_a_key_that_was_never_admitted_can_be_deleted(gateway: Gateway) -> None:
+def test_an_api_key_that_was_never_admitted_can_be_deleted(gateway: Gateway) -> None:
     gateway.registry.delete(gateway.registry.create("acme laptop", VALUE))
 
-    assert gateway.held() == set()
+    assert gateway.stored() == set()
 
 
-def test_deleting_twice_is_no_fault(gateway: Gateway) -> None:
+def test_deleting_twice_is_no_error(gateway: Gateway) -> None:
     key_id = gateway.registry.create("acme laptop", VALUE)
     gateway.registry.delete(key_id)
     gateway.registry.delete(key_id)
 
-    assert gateway.held() == set()
+    assert gateway.stored() == set()

@@ -1,4 +1,4 @@
-"""ports.BlobStore: the fake and S3's adapter behave alike."""
+"""BlobStore: the fake and S3's adapter behave alike."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from collections.abc import Iterator
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import IncompleteReadError
 from botocore.stub import Stubber
 
 from pigeonhole.aws.s3 import READ_BYTES, S3BlobStore
 from pigeonhole.errors import Overloaded, TooLarge, UnfetchableUrl
 from pigeonhole.ports import BlobStore
 from support.fakes import FakeBlobStore
-from support.moto_aws import REGION, create_bucket
+from support.moto_aws import REGION, create_bucket, unconnected_client
 
 PHOTO = bytes(range(256)) * 4_000  # several chunks of the adapter
 ODD_KEYS = ["acme/a b?c#d%2Fe.jpg", "acme/../up.jpg", "acme//double.jpg", "acme/ünïcode/猫.jpg"]
@@ -39,9 +40,9 @@ def test_an_empty_object_is_empty(store: BlobStore) -> None:
     assert store.read("photos", "acme/empty", 0) == b""
 
 
-@pytest.mark.parametrize("key", ODD_KEYS)
-def test_a_key_is_taken_byte_for_byte(store: BlobStore, key: str) -> None:
-    assert store.read("photos", key, 1_000) == key.encode()
+@pytest.mark.parametrize("object_key", ODD_KEYS)
+def test_an_object_key_is_used_byte_for_byte(store: BlobStore, object_key: str) -> None:
+    assert store.read("photos", object_key, 1_000) == object_key.encode()
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def versions(is_real: bool) -> tuple[BlobStore, list[str]]:
     return S3BlobStore(client), [answer["VersionId"] for answer in answers]
 
 
-def test_a_version_is_read_though_the_object_was_written_over_and_deleted(versions: tuple[BlobStore, list[str]]) -> None:
+def test_a_version_of_a_deleted_object_is_read(versions: tuple[BlobStore, list[str]]) -> None:
     store, ids = versions
 
     read = [store.read("photos", "acme/cat.jpg", 1_000, version_id=version_id) for version_id in ids]
@@ -75,16 +76,16 @@ def test_an_object_above_the_limit_is_too_large(store: BlobStore) -> None:
         store.read("photos", "acme/cat.jpg", len(PHOTO) - 1)
 
 
-@pytest.mark.parametrize(("bucket", "key"), [("photos", "acme/dog.jpg"), ("nobodys", "acme/cat.jpg"), ("photos", "acme")])
-def test_what_is_absent_is_unfetchable(store: BlobStore, bucket: str, key: str) -> None:
+@pytest.mark.parametrize(("bucket", "object_key"), [("photos", "acme/dog.jpg"), ("other", "acme/cat.jpg"), ("photos", "acme")])
+def test_an_absent_object_is_unfetchable(store: BlobStore, bucket: str, object_key: str) -> None:
     with pytest.raises(UnfetchableUrl):
-        store.read(bucket, key, 1_000)
+        store.read(bucket, object_key, 1_000)
 
 
-def test_bytes_are_told_as_they_come_and_the_listener_may_end_the_reading(store: BlobStore) -> None:
-    told: list[int] = []
-    store.read("photos", "acme/cat.jpg", len(PHOTO), on_bytes=told.append)
-    assert sum(told) == len(PHOTO)
+def test_bytes_are_reported_as_they_come_and_the_listener_may_end_the_read(store: BlobStore) -> None:
+    counts: list[int] = []
+    store.read("photos", "acme/cat.jpg", len(PHOTO), on_bytes=counts.append)
+    assert sum(counts) == len(PHOTO)
 
     def refuse(count: int) -> None:
         raise TooLarge("enough")
@@ -93,11 +94,11 @@ def test_bytes_are_told_as_they_come_and_the_listener_may_end_the_reading(store:
         store.read("photos", "acme/cat.jpg", len(PHOTO), on_bytes=refuse)
 
 
-# --- the adapter alone -------------------------------------------------------------------------------------------------------
+# --- only the adapter --------------------------------------------------------------------------------------------------------
 
 
 class Body:
-    """A StreamingBody that notes what is read of it, and may break off."""
+    """A StreamingBody that counts the bytes that are read, and may break off."""
 
     def __init__(self, chunks: list[bytes], then: Exception | None = None) -> None:
         self.chunks, self.then = chunks, then
@@ -116,7 +117,7 @@ class Body:
 
 
 class Client:
-    """An S3 client with one object, whose announced length may lie."""
+    """An S3 client with one object, whose announced length may be wrong."""
 
     def __init__(self, body: Body, length: int) -> None:
         self.body, self.length = body, length
@@ -134,7 +135,7 @@ def test_an_announced_size_above_the_limit_is_refused_without_reading() -> None:
     assert (body.read, body.closed) == (0, True)
 
 
-def test_the_limit_holds_while_streaming_whatever_was_announced() -> None:
+def test_the_limit_holds_while_streaming_whatever_length_is_announced() -> None:
     body = Body([b"x" * READ_BYTES] * 100)
 
     with pytest.raises(TooLarge):
@@ -144,8 +145,6 @@ def test_the_limit_holds_while_streaming_whatever_was_announced() -> None:
 
 
 def test_a_body_that_breaks_off_is_an_overload() -> None:
-    from botocore.exceptions import IncompleteReadError
-
     body = Body([b"x"], then=IncompleteReadError(actual_bytes=1, expected_bytes=9))
 
     with pytest.raises(Overloaded):
@@ -156,7 +155,7 @@ def test_a_body_that_breaks_off_is_an_overload() -> None:
 
 @pytest.mark.parametrize(("code", "status"), [("SlowDown", 503), ("InternalError", 500), ("RequestTimeout", 400)])
 def test_a_busy_bucket_is_an_overload_and_no_fault_of_its_object(code: str, status: int) -> None:
-    client = boto3.client("s3", region_name=REGION, aws_access_key_id="a", aws_secret_access_key="b")
+    client = unconnected_client("s3")
     with Stubber(client) as stub:
         stub.add_client_error("get_object", code, http_status_code=status)
         with pytest.raises(Overloaded):
@@ -165,7 +164,7 @@ def test_a_busy_bucket_is_an_overload_and_no_fault_of_its_object(code: str, stat
 
 @pytest.mark.parametrize("code", ["AccessDenied", "NoSuchKey", "NoSuchBucket", "InvalidObjectState"])
 def test_denied_and_absent_read_the_same(code: str) -> None:
-    client = boto3.client("s3", region_name=REGION, aws_access_key_id="a", aws_secret_access_key="b")
+    client = unconnected_client("s3")
     with Stubber(client) as stub:
         stub.add_client_error("get_object", code, "Access to arn:aws:s3:::secret is denied for arn:aws:iam::1:role/classify")
         with pytest.raises(UnfetchableUrl) as failed:
@@ -174,12 +173,12 @@ def test_denied_and_absent_read_the_same(code: str) -> None:
     assert failed.value.message == "the s3:// object can't be read; check its bucket and key, and that this service may read it"
 
 
-@pytest.mark.parametrize(("bucket", "key"), [("no good!", "k"), ("photos", "\ud800")])
-def test_a_name_that_s3_knows_to_be_wrong_is_unfetchable(bucket: str, key: str) -> None:
-    client = boto3.client("s3", region_name=REGION, aws_access_key_id="a", aws_secret_access_key="b")
+@pytest.mark.parametrize(("bucket", "object_key"), [("no good!", "k"), ("photos", "\ud800")])
+def test_a_name_that_s3_refuses_is_unfetchable(bucket: str, object_key: str) -> None:
+    client = unconnected_client("s3")
 
     with pytest.raises(UnfetchableUrl):
-        S3BlobStore(client).read(bucket, key, 1_000)
+        S3BlobStore(client).read(bucket, object_key, 1_000)
 
 
 def test_an_endpoint_that_is_down_is_an_overload() -> None:

@@ -1,4 +1,4 @@
-"""ports.ChunkQueue and WebhookQueue: what SQS's adapter sends is what it was given, and a message that wasn't taken is told."""
+"""ChunkQueue and WebhookQueue: SQS delivers the adapter's messages, and a refused message is an error."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.ports import ChunkQueue, WebhookQueue
 from support.fakes import FakeChunkQueue, FakeWebhookQueue
 from support.job_fixtures import ID, message
-from support.moto_aws import REGION
+from support.moto_aws import REGION, unconnected_client
 
 
 class Queue:
-    """A queue, and what came out of it."""
+    """A queue, and the messages that it delivered."""
 
     def __init__(self, port: ChunkQueue, client: Any = None, url: str = "") -> None:
         self.port, self._client, self._url = port, client, url
@@ -26,10 +26,10 @@ class Queue:
     def received(self) -> list[ChunkMessage]:
         if isinstance(self.port, FakeChunkQueue):
             return self.port.sent
-        found: list[ChunkMessage] = []
+        messages: list[ChunkMessage] = []
         while page := self._client.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages"):
-            found += [ChunkMessage.model_validate_json(each["Body"]) for each in page]
-        return found
+            messages += [ChunkMessage.model_validate_json(entry["Body"]) for entry in page]
+        return messages
 
 
 @pytest.fixture
@@ -47,11 +47,11 @@ def test_every_message_is_sent(queue: Queue, count: int) -> None:
 
     queue.port.send(sent)
 
-    assert sorted(queue.received(), key=lambda it: it.start) == sent
+    assert sorted(queue.received(), key=lambda received: received.start) == sent
 
 
 @pytest.mark.usefixtures("aws")
-def test_a_message_comes_again_after_so_long() -> None:
+def test_a_message_is_redelivered_after_the_given_time() -> None:
     client = boto3.client("sqs", region_name=REGION)
     url = client.create_queue(QueueName="chunks", Attributes={"VisibilityTimeout": "3600"})["QueueUrl"]
     queue = SqsQueue(client, url)
@@ -64,12 +64,8 @@ def test_a_message_comes_again_after_so_long() -> None:
     assert client.receive_message(QueueUrl=url)["Messages"][0]["Body"] == first["Body"]
 
 
-def _stubbed() -> Any:
-    return boto3.client("sqs", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x")
-
-
-def test_a_message_that_was_not_taken_is_an_overload() -> None:
-    client = _stubbed()
+def test_a_refused_message_is_an_overload() -> None:
+    client = unconnected_client("sqs")
     refused = {"Successful": [], "Failed": [{"Id": "0", "SenderFault": False, "Code": "InternalError"}]}
     with Stubber(client) as stub:
         stub.add_response("send_message_batch", refused)
@@ -79,7 +75,7 @@ def test_a_message_that_was_not_taken_is_an_overload() -> None:
 
 @pytest.mark.parametrize("call", ["send_message_batch", "change_message_visibility"])
 def test_a_busy_queue_is_an_overload(call: str) -> None:
-    client = _stubbed()
+    client = unconnected_client("sqs")
     with Stubber(client) as stub:
         stub.add_client_error(call, "ServiceUnavailable", http_status_code=503)
         queue = SqsQueue(client, "https://sqs.example/queue")

@@ -1,4 +1,4 @@
-"""ports.ClassifierClient: the fake and the Lambda adapter behave alike; what Lambda answers is told in our words."""
+"""ClassifierClient: the fake and Lambda's adapter behave alike, and Lambda's errors become the service's."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def aws_lambda() -> Iterator[LambdaServer]:
         yield server
 
 
-def client_of(server_url: str, read_timeout: float = 10.0) -> LambdaClassifier:
+def create_client_of(server_url: str, read_timeout: float = 10.0) -> LambdaClassifier:
     config = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=read_timeout)
     options = {"region_name": "eu-west-1", "aws_access_key_id": "x", "aws_secret_access_key": "x"}
     return LambdaClassifier(boto3.client("lambda", endpoint_url=server_url, config=config, **options), FUNCTION)
@@ -38,13 +38,13 @@ def client_of(server_url: str, read_timeout: float = 10.0) -> LambdaClassifier:
 
 @pytest.fixture
 def answering(is_real: bool, aws_lambda: LambdaServer) -> Callable[[ClassifyReply], ClassifierClient]:
-    def create_client(reply: ClassifyReply) -> ClassifierClient:
+    def answering_client(reply: ClassifyReply) -> ClassifierClient:
         if not is_real:
             return FakeClassifierClient(reply)
         aws_lambda.body = reply.model_dump_json(exclude_none=True).encode()
-        return client_of(aws_lambda.url)
+        return create_client_of(aws_lambda.url)
 
-    return create_client
+    return answering_client
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def answering(is_real: bool, aws_lambda: LambdaServer) -> Callable[[ClassifyRepl
         (CLASSIFY, error_reply("unreadable_image", "truncated", {"path": "dataset.0.value", "message": "truncated"})),
     ],
 )
-def test_a_reply_comes_back_as_it_was_given(
+def test_a_reply_is_returned_as_the_function_gave_it(
     answering: Callable[[ClassifyReply], ClassifierClient], command: ClassifyCommand | DescribeCommand, reply: ClassifyReply
 ) -> None:
     assert answering(reply).call(command) == reply
@@ -63,7 +63,7 @@ def test_a_reply_comes_back_as_it_was_given(
 
 def test_the_function_is_invoked_with_the_command_as_json_in_utf_8(aws_lambda: LambdaServer) -> None:
     aws_lambda.body = ClassifyReply(result=first_label(CLASSIFY)).model_dump_json().encode()
-    client_of(aws_lambda.url).call(CLASSIFY)
+    create_client_of(aws_lambda.url).call(CLASSIFY)
 
     ((path, body),) = aws_lambda.invocations
     assert path == f"/2015-03-31/functions/{FUNCTION.replace(':', '%3A')}/invocations"
@@ -73,13 +73,13 @@ def test_the_function_is_invoked_with_the_command_as_json_in_utf_8(aws_lambda: L
 
 def raised(aws_lambda: LambdaServer, read_timeout: float = 10.0) -> PigeonholeError:
     with pytest.raises(PigeonholeError) as caught:
-        client_of(aws_lambda.url, read_timeout).call(CLASSIFY)
+        create_client_of(aws_lambda.url, read_timeout).call(CLASSIFY)
     assert len(aws_lambda.invocations) == 1, "an inference is never repeated"
     return caught.value
 
 
 @pytest.mark.parametrize(
-    ("code", "status", "kind"),
+    ("code", "status", "error_type"),
     [
         ("TooManyRequestsException", 429, Overloaded),
         ("ServiceException", 500, Overloaded),
@@ -90,20 +90,20 @@ def raised(aws_lambda: LambdaServer, read_timeout: float = 10.0) -> PigeonholeEr
         ("AccessDeniedException", 403, InternalError),
     ],
 )
-def test_lambdas_refusals_are_errors_of_ours(
-    aws_lambda: LambdaServer, code: str, status: int, kind: type[PigeonholeError]
+def test_lambdas_refusals_become_errors_of_the_service(
+    aws_lambda: LambdaServer, code: str, status: int, error_type: type[PigeonholeError]
 ) -> None:
     aws_lambda.status, aws_lambda.headers = status, {"x-amzn-ErrorType": code}
     aws_lambda.body = b'{"Message": "about function:classify in account 123456789012"}'
 
     error = raised(aws_lambda)
 
-    assert type(error) is kind
+    assert type(error) is error_type
     assert "123456789012" not in error.message
 
 
 @pytest.mark.parametrize(
-    ("report", "kind"),
+    ("report", "error_type"),
     [
         ({"errorType": "Sandbox.Timedout", "errorMessage": "RequestId: x Error: Task timed out after 27.00 seconds"}, TimedOut),
         ({"errorMessage": "2026-11-21T03:12:00Z 0f6a Task timed out after 27.00 seconds"}, TimedOut),
@@ -113,14 +113,14 @@ def test_lambdas_refusals_are_errors_of_ours(
         ({"errorType": "ValueError", "errorMessage": "a secret sample: Task timed out"}, InternalError),
     ],
 )
-def test_a_run_that_failed_is_told_without_its_message(
-    aws_lambda: LambdaServer, report: dict[str, str], kind: type[PigeonholeError]
+def test_a_failed_run_is_reported_without_its_message(
+    aws_lambda: LambdaServer, report: dict[str, str], error_type: type[PigeonholeError]
 ) -> None:
     aws_lambda.headers, aws_lambda.body = {"X-Amz-Function-Error": "Unhandled"}, json.dumps(report).encode()
 
     error = raised(aws_lambda)
 
-    assert type(error) is kind
+    assert type(error) is error_type
     assert isinstance(error.__cause__, FunctionFailed)
     assert "secret" not in f"{error.message} {error.__cause__}"
 
@@ -129,7 +129,7 @@ def test_a_run_that_failed_is_told_without_its_message(
     "body", [b"", b"null", b"[]", b"not json", b'{"version": 2}', b'{"result": {"predictions": "secret"}}']
 )
 @pytest.mark.parametrize("headers", [{}, {"X-Amz-Function-Error": "Unhandled"}])
-def test_an_answer_that_makes_no_sense_is_internal(aws_lambda: LambdaServer, body: bytes, headers: dict[str, str]) -> None:
+def test_an_unreadable_answer_is_an_internal_error(aws_lambda: LambdaServer, body: bytes, headers: dict[str, str]) -> None:
     aws_lambda.body, aws_lambda.headers = body, headers
 
     error = raised(aws_lambda)
@@ -138,25 +138,25 @@ def test_an_answer_that_makes_no_sense_is_internal(aws_lambda: LambdaServer, bod
     assert "secret" not in f"{error.message} {error.__cause__}"
 
 
-def test_an_answer_that_takes_too_long_timed_out_and_is_not_asked_for_again(aws_lambda: LambdaServer) -> None:
+def test_an_answer_that_takes_too_long_times_out_without_a_retry(aws_lambda: LambdaServer) -> None:
     aws_lambda.body = None
 
     assert type(raised(aws_lambda, read_timeout=0.2)) is TimedOut
 
 
 def test_a_lambda_that_cannot_be_reached_is_an_overload() -> None:
-    with socket.socket() as unheard:  # bound, and nobody listens
-        unheard.bind(("127.0.0.1", 0))
-        client = client_of(f"http://127.0.0.1:{unheard.getsockname()[1]}")
+    with socket.socket() as unconnected:  # bound, but not listening
+        unconnected.bind(("127.0.0.1", 0))
+        client = create_client_of(f"http://127.0.0.1:{unconnected.getsockname()[1]}")
         with pytest.raises(Overloaded):
             client.call(CLASSIFY)
 
 
-def test_a_command_that_lambda_would_not_take_is_not_sent(aws_lambda: LambdaServer) -> None:
+def test_a_command_above_lambdas_limit_is_not_sent(aws_lambda: LambdaServer) -> None:
     samples = [{"type": "image", "value": "data:image/png;base64," + "A" * 7_000_000}]
     request = ClassificationRequest.model_validate(REQUEST | {"dataset": samples})
 
     with pytest.raises(TooLarge, match="by URL"):
-        client_of(aws_lambda.url).call(ClassifyCommand(log_id="l", tenant_id="t", request=request))
+        create_client_of(aws_lambda.url).call(ClassifyCommand(log_id="l", tenant_id="t", request=request))
 
     assert aws_lambda.invocations == []

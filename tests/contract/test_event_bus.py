@@ -1,4 +1,4 @@
-"""ports.EventBus: what EventBridge's adapter puts comes out at a rule's target, and what wasn't taken is told."""
+"""EventBus: EventBridge delivers the adapter's events to a rule's target, and a refused event is an error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pigeonhole.notifications.job_ended import to_event
 from pigeonhole.ports import EventBus
 from support.fakes import FakeEventBus
 from support.job_fixtures import job
-from support.moto_aws import REGION
+from support.moto_aws import REGION, unconnected_client
 
 EVENT = to_event(job().canceled(2_000.25))
 UPLOAD = UploadClassified(
@@ -35,11 +35,11 @@ UPLOAD = UploadClassified(
     results_key="results/acme/pets/猫.jpg.json",
     classified_at="1970-01-01T00:16:40Z",
 )
-KINDS: dict[str, type[AnyEvent]] = {JOB_ENDED: JobEnded, UPLOAD_CLASSIFIED: UploadClassified}
+TYPES: dict[str, type[AnyEvent]] = {JOB_ENDED: JobEnded, UPLOAD_CLASSIFIED: UploadClassified}
 
 
 class Bus:
-    """A bus with a rule for each kind of its events, and what the rules' target was given."""
+    """A bus with a rule for each type of its events, and the events that the rules' target received."""
 
     def __init__(self, port: EventBus, client: Any = None, url: str = "") -> None:
         self.port, self._client, self._url = port, client, url
@@ -47,11 +47,11 @@ class Bus:
     def received(self) -> list[AnyEvent]:
         if isinstance(self.port, FakeEventBus):
             return self.port.published
-        found: list[AnyEvent] = []
+        events: list[AnyEvent] = []
         while page := self._client.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages"):
-            told = [json.loads(each["Body"]) for each in page]
-            found += [KINDS[each["detail-type"]].model_validate(each["detail"]) for each in told]
-        return found
+            delivered = [json.loads(message["Body"]) for message in page]
+            events += [TYPES[event["detail-type"]].model_validate(event["detail"]) for event in delivered]
+        return events
 
 
 @pytest.fixture
@@ -69,19 +69,19 @@ def bus(is_real: bool) -> Bus:
     return Bus(EventBridgeBus(events, "jobs"), queues, url)
 
 
-def test_an_event_comes_to_who_has_a_rule_for_it(bus: Bus) -> None:
+def test_an_event_is_delivered_to_the_target_of_its_rule(bus: Bus) -> None:
     bus.port.put([EVENT])
 
     assert bus.received() == [EVENT]
 
 
-def test_each_kind_of_event_comes_under_its_own_name(bus: Bus) -> None:
+def test_each_type_of_event_has_its_own_rule(bus: Bus) -> None:
     bus.port.put([UPLOAD, EVENT])
 
     assert bus.received() == [UPLOAD, EVENT]
 
 
-def test_any_number_of_events_comes_and_none_is_no_fault(bus: Bus) -> None:
+def test_any_number_of_events_is_delivered_also_none(bus: Bus) -> None:
     many = [UPLOAD.model_copy(update={"key": str(number)}) for number in range(2 * MAX_BATCH_EVENTS + 3)]
 
     bus.port.put([])
@@ -90,12 +90,8 @@ def test_any_number_of_events_comes_and_none_is_no_fault(bus: Bus) -> None:
     assert bus.received() == many
 
 
-def stubbed() -> Any:
-    return boto3.client("events", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x")
-
-
-def test_an_event_that_was_not_taken_is_an_overload() -> None:
-    client = stubbed()
+def test_a_refused_event_is_an_overload() -> None:
+    client = unconnected_client("events")
     with Stubber(client) as stub:
         stub.add_response("put_events", {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure"}]})
         with pytest.raises(Overloaded):
@@ -104,7 +100,7 @@ def test_an_event_that_was_not_taken_is_an_overload() -> None:
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "InternalException"])
 def test_a_busy_bus_is_an_overload(code: str) -> None:
-    client = stubbed()
+    client = unconnected_client("events")
     with Stubber(client) as stub:
         stub.add_client_error("put_events", code, http_status_code=400)
         with pytest.raises(Overloaded):
@@ -112,7 +108,7 @@ def test_a_busy_bus_is_an_overload(code: str) -> None:
 
 
 class Spy:
-    """An EventBridge client that takes whatever EventBridge would. `refuses`: the number of a call, from 0, that it doesn't."""
+    """An EventBridge client with EventBridge's limits. It refuses an event of the call with the number `refuses`, from 0."""
 
     def __init__(self, refuses: int | None = None) -> None:
         self.calls: list[list[dict[str, str]]] = []
@@ -125,7 +121,7 @@ class Spy:
         return {"FailedEntryCount": int(len(self.calls) - 1 == self._refuses)}
 
 
-def test_large_events_come_in_several_calls() -> None:
+def test_large_events_are_sent_in_several_calls() -> None:
     spy, large = Spy(), [UPLOAD.model_copy(update={"labels": ["猫" * (MAX_BATCH_BYTES // 9)]}) for _ in range(7)]
 
     EventBridgeBus(spy, "jobs").put([EVENT, *large, EVENT])

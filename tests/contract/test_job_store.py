@@ -1,4 +1,4 @@
-"""ports.JobStore: the fake and DynamoDB's adapter behave alike."""
+"""JobStore: the fake and DynamoDB's adapter behave alike."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def store(is_real: bool) -> JobStore:
     return DynamoJobStore(create_table(), TABLE) if is_real else FakeJobStore()
 
 
-def kept(store: JobStore, **changes: Any) -> Job:
-    """A job that the store has, in its first version."""
-    made = job(**changes)
-    assert store.create(made, None)
-    return made
+def stored(store: JobStore, **changes: Any) -> Job:
+    """Create a job in the store."""
+    new = job(**changes)
+    assert store.create(new, None)
+    return new
 
 
 def processing(store: JobStore) -> Job:
-    started = kept(store).started(NOW)
+    started = stored(store).started(NOW)
     assert store.save(started)
     return started
 
@@ -51,7 +51,7 @@ def test_an_empty_store_finds_nothing(store: JobStore) -> None:
 
 
 def test_a_job_is_read_as_it_was_written(store: JobStore) -> None:
-    first = kept(store, label_set=LabelSetRef(name="pets", version=3))
+    first = stored(store, label_set=LabelSetRef(name="pets", version=3))
     assert store.get("acme", ID) == first
 
     for following in (first.queued(NOW, due_at=3_000.125), ended := first.queued(NOW, 3_000.125).started(NOW)):
@@ -63,27 +63,27 @@ def test_a_job_is_read_as_it_was_written(store: JobStore) -> None:
 
 
 def test_a_tenant_has_no_job_of_another(store: JobStore) -> None:
-    kept(store)
+    stored(store)
 
     assert store.get("zeta", ID) is None
     assert store.list_page("zeta", None, 10, None).items == []
 
 
-def test_a_job_is_made_once(store: JobStore) -> None:
-    first = kept(store)
+def test_a_job_is_created_once(store: JobStore) -> None:
+    first = stored(store)
 
     assert not store.create(job(total=3), None)
     assert store.get("acme", ID) == first
 
 
-def test_a_claim_is_kept_with_its_job(store: JobStore) -> None:
+def test_a_claim_is_stored_with_its_job(store: JobStore) -> None:
     assert store.create(job(), CLAIM)
 
     assert store.find_claim("acme", CLAIM.key_hash) == CLAIM
     assert store.find_claim("zeta", CLAIM.key_hash) is None
 
 
-def test_who_claims_a_key_too_late_gets_no_job(store: JobStore) -> None:
+def test_the_second_claim_on_an_idempotency_key_creates_no_job(store: JobStore) -> None:
     store.create(job(), CLAIM)
     late = job(id=job_id(5))
 
@@ -91,30 +91,30 @@ def test_who_claims_a_key_too_late_gets_no_job(store: JobStore) -> None:
     assert (store.get("acme", late.id), store.find_claim("acme", CLAIM.key_hash)) == (None, CLAIM)
 
 
-def test_an_expired_claim_gives_way(store: JobStore) -> None:
+def test_an_expired_claim_is_replaced(store: JobStore) -> None:
     store.create(job(), CLAIM)
     late = job(id=job_id(5), created_at=float(CLAIM.expires_at))
 
     assert store.create(late, replace(CLAIM, job_id=late.id))
-    found = store.find_claim("acme", CLAIM.key_hash)
-    assert found is not None
-    assert found.job_id == late.id
+    claim = store.find_claim("acme", CLAIM.key_hash)
+    assert claim is not None
+    assert claim.job_id == late.id
 
 
-def test_of_two_who_change_a_version_one_is_too_late(store: JobStore) -> None:
-    first = kept(store)
+def test_only_one_of_two_writers_of_a_version_succeeds(store: JobStore) -> None:
+    first = stored(store)
 
     assert store.save(first.started(NOW))
     assert not store.save(first.canceled(NOW))
     assert store.get("acme", ID) == first.started(NOW)
 
 
-def test_a_job_that_is_gone_is_not_written_again(store: JobStore) -> None:
+def test_a_deleted_job_is_not_written_again(store: JobStore) -> None:
     assert not store.save(job().started(NOW))
     assert store.get("acme", ID) is None
 
 
-def test_a_state_that_may_not_follow_is_not_written_even_by_a_forger(store: JobStore) -> None:
+def test_an_illegal_transition_is_not_written_whatever_its_version(store: JobStore) -> None:
     ended = processing(store).canceled(NOW)
     assert store.save(ended)
 
@@ -133,12 +133,12 @@ def test_a_part_and_its_count_are_written_together_or_not_at_all(store: JobStore
     assert store.get("acme", ID) == after
 
 
-def test_parts_come_in_order_and_as_they_were_written(store: JobStore) -> None:
+def test_parts_are_listed_in_order_as_they_were_written(store: JobStore) -> None:
     parts = [part(8, 10, failed=2), part(0, 4, data=bytes(range(256))), part(4, 8, data=None, object_key="results/x")]
-    now = processing(store)
-    for each in parts:
-        now = now.with_part(each, NOW)
-        assert store.save(now, each)
+    current = processing(store)
+    for next_part in parts:
+        current = current.with_part(next_part, NOW)
+        assert store.save(current, next_part)
 
     assert store.list_parts("acme", ID) == [parts[1], parts[2], parts[0]]
     assert store.list_part_spans("acme", ID, Span(0, 8)) == [Span(0, 4), Span(4, 8)]
@@ -146,47 +146,47 @@ def test_parts_come_in_order_and_as_they_were_written(store: JobStore) -> None:
     assert store.list_parts("acme", job_id(1)) == []
 
 
-def test_a_list_has_the_newest_first_and_goes_on_where_a_page_ended(store: JobStore) -> None:
-    made = [kept(store, id=job_id(number)) for number in range(5)]
+def test_a_list_has_the_newest_first_and_continues_where_a_page_ended(store: JobStore) -> None:
+    jobs = [stored(store, id=job_id(number)) for number in range(5)]
 
     first = store.list_page("acme", None, 2, None)
     second = store.list_page("acme", None, 2, first.next)
     third = store.list_page("acme", None, 2, second.next)
 
-    assert [first.items, second.items, third.items] == [[made[4], made[3]], [made[2], made[1]], [made[0]]]
+    assert [first.items, second.items, third.items] == [[jobs[4], jobs[3]], [jobs[2], jobs[1]], [jobs[0]]]
     assert third.next is None
 
 
 def test_a_page_that_ends_with_the_list_has_no_next(store: JobStore) -> None:
-    kept(store)
+    stored(store)
 
     assert store.list_page("acme", None, 1, None).next is None
 
 
-def test_a_list_of_one_state_has_full_pages(store: JobStore) -> None:
+def test_a_list_of_one_status_has_full_pages(store: JobStore) -> None:
     for number in range(6):
-        made = kept(store, id=job_id(number))
+        queued = stored(store, id=job_id(number))
         if number % 2:
-            store.save(made.started(NOW))
+            store.save(queued.started(NOW))
 
     first = store.list_page("acme", JobStatus.PROCESSING, 2, None)
     second = store.list_page("acme", JobStatus.PROCESSING, 2, first.next)
 
-    assert [it.id for it in first.items + second.items] == [job_id(5), job_id(3), job_id(1)]
-    assert all(it.status is JobStatus.PROCESSING for it in first.items)
+    assert [job.id for job in first.items + second.items] == [job_id(5), job_id(3), job_id(1)]
+    assert all(job.status is JobStatus.PROCESSING for job in first.items)
     assert (len(first.items), second.next) == (2, None)
 
 
 @pytest.mark.usefixtures("aws")
-def test_a_job_that_the_index_still_has_in_an_earlier_state_is_not_listed_in_it() -> None:
+def test_a_job_that_the_index_lists_with_its_last_status_is_left_out() -> None:
     client = create_table()
     store = DynamoJobStore(client, TABLE)
-    made = [kept(store, id=job_id(number)) for number in range(3)]
-    store.save(made[1].started(NOW))
-    # moto's index is never behind: this one names the job as one does that hasn't heard of the change yet
+    jobs = [stored(store, id=job_id(number)) for number in range(3)]
+    store.save(jobs[1].started(NOW))
+    # moto's index never lags. This change makes the index list the job with its last status.
     client.update_item(
         TableName=TABLE,
-        Key={"pk": {"S": "JOBS#acme"}, "sk": {"S": made[1].id}},
+        Key={"pk": {"S": "JOBS#acme"}, "sk": {"S": jobs[1].id}},
         UpdateExpression="SET tenant_status = :before",
         ExpressionAttributeValues={":before": {"S": "acme#queued"}},
     )
@@ -194,14 +194,14 @@ def test_a_job_that_the_index_still_has_in_an_earlier_state_is_not_listed_in_it(
     first = store.list_page("acme", JobStatus.QUEUED, 2, None)
     second = store.list_page("acme", JobStatus.QUEUED, 2, first.next)
 
-    assert (first.items, second.items, second.next) == ([made[2]], [made[0]], None)
+    assert (first.items, second.items, second.next) == ([jobs[2]], [jobs[0]], None)
 
 
-def test_due_are_the_jobs_whose_time_has_come_longest_first(store: JobStore) -> None:
-    late = kept(store, id=job_id(1), tenant_id="zeta", due_at=60.5)
-    early = kept(store, id=job_id(2), due_at=9.25)
-    kept(store, id=job_id(3), due_at=60.75)
-    kept(store, id=job_id(4), due_at=None)
+def test_due_jobs_are_listed_longest_due_first(store: JobStore) -> None:
+    late = stored(store, id=job_id(1), tenant_id="zeta", due_at=60.5)
+    early = stored(store, id=job_id(2), due_at=9.25)
+    stored(store, id=job_id(3), due_at=60.75)
+    stored(store, id=job_id(4), due_at=None)
 
     assert store.list_due(60.5, 10) == DueJobs([early, late], [], None)
     first = store.list_due(60.5, 1)
@@ -211,7 +211,7 @@ def test_due_are_the_jobs_whose_time_has_come_longest_first(store: JobStore) -> 
     assert second.next is None or store.list_due(60.5, 1, second.next) == NOTHING
 
 
-def test_a_job_that_nothing_is_left_to_do_for_is_not_due(store: JobStore) -> None:
+def test_a_job_without_further_work_is_not_due(store: JobStore) -> None:
     end = processing(store).canceled(NOW)
     store.save(end)
     assert store.list_due(1e12, 10).jobs == [end]
@@ -223,55 +223,51 @@ def test_a_job_that_nothing_is_left_to_do_for_is_not_due(store: JobStore) -> Non
     assert store.list_due(1e12, 10) == NOTHING
 
 
-def test_a_jobs_webhook_and_its_tries_are_read_as_they_were_written(store: JobStore) -> None:
-    now = kept(store, webhook=Webhook("https://acme.example.com/hook?a=b"))
-    assert store.get("acme", ID) == now
-    now = now.canceled(NOW)
-    store.save(now)
+def test_a_jobs_webhook_and_its_attempts_are_read_as_they_were_written(store: JobStore) -> None:
+    current = stored(store, webhook=Webhook("https://acme.example.com/hook?a=b"))
+    assert store.get("acme", ID) == current
+    current = current.canceled(NOW)
+    store.save(current)
 
     for status, error in ((None, "no connection"), (500, None), (204, None)):
-        assert now.webhook
-        now = now.with_webhook(now.webhook.with_attempt_begun(NOW, 60, 30.5))
-        assert store.save(now)
-        assert now.webhook
-        now = now.with_webhook(now.webhook.with_attempt_result(NOW, 30.5, status, error))
-        assert store.save(now)
-        assert store.get("acme", ID) == now
+        assert current.webhook
+        current = current.with_webhook(current.webhook.with_attempt_begun(NOW, 60, 30.5))
+        assert store.save(current)
+        assert current.webhook
+        current = current.with_webhook(current.webhook.with_attempt_result(NOW, 30.5, status, error))
+        assert store.save(current)
+        assert store.get("acme", ID) == current
 
 
 @pytest.mark.usefixtures("aws")
 def test_many_parts_are_read_over_several_pages() -> None:
     store = DynamoJobStore(create_table(), TABLE)
-    now = job(total=20, chunk_size=1).started(NOW)
-    store.create(replace(now, version=1), None)
-    now = replace(now, version=1)
+    current = job(total=20, chunk_size=1).started(NOW)
+    store.create(replace(current, version=1), None)
+    current = replace(current, version=1)
     parts = [part(number, number + 1, data=bytes(200_000)) for number in range(20)]  # a page ends at 1 MB
-    for each in parts:
-        now = now.with_part(each, NOW)
-        assert store.save(now, each)
+    for next_part in parts:
+        current = current.with_part(next_part, NOW)
+        assert store.save(current, next_part)
 
     assert store.list_parts("acme", ID) == parts
 
 
 @pytest.mark.usefixtures("aws")
-def test_more_jobs_of_a_state_than_one_call_reads() -> None:
+def test_a_page_has_more_jobs_of_a_status_than_one_call_reads() -> None:
     store = DynamoJobStore(create_table(), TABLE)
     for number in range(105):
-        kept(store, id=job_id(number))
+        stored(store, id=job_id(number))
 
     assert len(store.list_page("acme", JobStatus.QUEUED, 105, None).items) == 105
-
-
-def _stubbed() -> Any:
-    return unconnected_client("dynamodb")
 
 
 REASONS = ("TransactionConflict", "ConditionalCheckFailed", "ThrottlingError", "ProvisionedThroughputExceeded")
 
 
 @pytest.mark.parametrize("reason", REASONS)
-def test_a_transaction_that_another_prevented_is_a_lost_race(reason: str) -> None:
-    client = _stubbed()
+def test_a_transaction_that_another_writer_prevented_is_a_lost_race(reason: str) -> None:
+    client = unconnected_client("dynamodb")
     with Stubber(client) as stub:
         stub.add_client_error(
             "transact_write_items",
@@ -283,15 +279,15 @@ def test_a_transaction_that_another_prevented_is_a_lost_race(reason: str) -> Non
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "InternalServerError", "TransactionInProgressException"])
 def test_a_busy_table_is_an_overload(code: str) -> None:
-    client = _stubbed()
+    client = unconnected_client("dynamodb")
     with Stubber(client) as stub:
         stub.add_client_error("transact_write_items", code)
         with pytest.raises(Overloaded):
             DynamoJobStore(client, TABLE).save(job().started(NOW))
 
 
-def test_a_transaction_that_is_wrong_is_a_fault_of_ours() -> None:
-    client = _stubbed()
+def test_an_invalid_transaction_is_an_error_of_the_service() -> None:
+    client = unconnected_client("dynamodb")
     with Stubber(client) as stub:
         stub.add_client_error(
             "transact_write_items",
@@ -303,7 +299,7 @@ def test_a_transaction_that_is_wrong_is_a_fault_of_ours() -> None:
 
 
 @pytest.mark.usefixtures("aws")
-def test_all_that_is_of_a_job_is_forgotten_in_time() -> None:
+def test_all_items_of_a_job_expire() -> None:
     client = create_table()
     store = DynamoJobStore(client, TABLE)
     assert store.create(job(), CLAIM)
@@ -317,13 +313,13 @@ def test_all_that_is_of_a_job_is_forgotten_in_time() -> None:
 
 
 @pytest.mark.usefixtures("aws")
-def test_what_is_decided_on_is_read_as_it_was_written_last() -> None:
-    """moto has nothing that lags, so what is asked for is looked at."""
-    asked: list[bool] = []
+def test_reads_of_the_table_are_consistent() -> None:
+    """Reads of moto never lag, so the test looks at the requests."""
+    consistent: list[bool] = []
     client = create_table()
     for read in ("GetItem", "Query"):
         client.meta.events.register(
-            f"provide-client-params.dynamodb.{read}", lambda params, **_: asked.append(params.get("ConsistentRead", False))
+            f"provide-client-params.dynamodb.{read}", lambda params, **_: consistent.append(params.get("ConsistentRead", False))
         )
     store = DynamoJobStore(client, TABLE)
     store.get("acme", ID)
@@ -332,14 +328,14 @@ def test_what_is_decided_on_is_read_as_it_was_written_last() -> None:
     store.list_parts("acme", ID)
     store.list_page("acme", None, 10, None)
 
-    assert asked == [True] * 5
+    assert consistent == [True] * 5
 
 
 @pytest.mark.usefixtures("aws")
-def test_a_record_that_is_none_of_a_job_is_named_beside_those_that_are() -> None:
+def test_an_unreadable_job_is_named_beside_the_readable_ones() -> None:
     client = create_table()
     store = DynamoJobStore(client, TABLE)
-    good, bad = kept(store), job(id=job_id(7))
+    good, bad = stored(store), job(id=job_id(7))
     store.create(bad, None)
     client.update_item(
         TableName=TABLE,

@@ -1,4 +1,4 @@
-"""ports.LabelSetStore: the fake and DynamoDB's adapter behave alike."""
+"""LabelSetStore: the fake and DynamoDB's adapter behave alike."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_tenant_has_no_set_of_another(store: LabelSetStore) -> None:
     assert store.page("zeta", 10, None).items == []
 
 
-def test_a_set_that_was_changed_meanwhile_is_not_written_over(store: LabelSetStore) -> None:
+def test_a_set_that_was_changed_meanwhile_is_not_replaced(store: LabelSetStore) -> None:
     store.save(PETS, None)
 
     assert not store.save(replace(PETS, options={"labels": []}), None), "there is one already"
@@ -61,7 +61,7 @@ def test_a_repeated_write_succeeds(store: LabelSetStore) -> None:
     assert store.save(PETS, None)
 
 
-def test_a_removed_set_leaves_its_version(store: LabelSetStore) -> None:
+def test_a_deleted_set_leaves_its_version(store: LabelSetStore) -> None:
     store.save(PETS, None)
 
     assert not store.delete(replace(PETS, version=2))
@@ -73,18 +73,18 @@ def test_a_removed_set_leaves_its_version(store: LabelSetStore) -> None:
     assert not store.delete(PETS)
 
 
-def test_a_version_is_given_once_whatever_others_do_meanwhile(store: LabelSetStore) -> None:
+def test_a_version_is_used_once_whatever_other_callers_do_meanwhile(store: LabelSetStore) -> None:
     """Between the choice of a version and its write, another caller may create and delete a set of that name."""
     store.save(PETS, None)
     store.delete(PETS)
 
-    assert not store.save(replace(PETS, updated_at=2_000.5), None), "version 1 was another's"
+    assert not store.save(replace(PETS, updated_at=2_000.5), None), "version 1 was used by another caller"
     assert not store.save(replace(PETS, version=3), None)
     assert store.save(replace(PETS, version=2), None)
     assert store.last_version("acme", "pets") == 1
 
 
-def test_sets_are_counted_up_to_what_matters(store: LabelSetStore) -> None:
+def test_sets_are_counted_up_to_a_limit(store: LabelSetStore) -> None:
     for number in range(5):
         store.save(replace(PETS, name=f"n{number}"), None)
 
@@ -100,7 +100,7 @@ def test_sets_are_listed_by_name_page_by_page(store: LabelSetStore) -> None:
     first = store.page("acme", 2, None)
     second = store.page("acme", 3, first.next)
 
-    assert [each.name for each in first.items + second.items] == names
+    assert [label_set.name for label_set in first.items + second.items] == names
     assert (first.next, second.next) == ("b", None)
 
 
@@ -111,11 +111,11 @@ def test_large_sets_are_listed_over_several_pages() -> None:
         store.save(replace(PETS, name=f"n{number}", options={"labels": [], "instruction": "x" * 300_000}), None)
 
     assert store.count("acme", 100) == 8
-    found, start = [], None
+    names, start = [], None
     for _ in range(8):
         page = store.page("acme", 5, start)
-        found += [each.name for each in page.items]
+        names += [label_set.name for label_set in page.items]
         start = page.next
         if start is None:
             break
-    assert found == [f"n{number}" for number in range(8)]
+    assert names == [f"n{number}" for number in range(8)]

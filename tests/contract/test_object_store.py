@@ -1,11 +1,10 @@
-"""ports.ObjectStore: the fake and S3's adapter behave alike."""
+"""ObjectStore: the fake and S3's adapter behave alike."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-import boto3
 import pytest
 from botocore.stub import Stubber
 
@@ -13,7 +12,7 @@ from pigeonhole.aws.s3 import S3ObjectStore
 from pigeonhole.errors import Overloaded
 from pigeonhole.ports import ObjectStore
 from support.fakes import FakeObjectStore
-from support.moto_aws import REGION, create_bucket
+from support.moto_aws import create_bucket, unconnected_client
 from support.template import read_template
 
 TEMPLATE = read_template()
@@ -24,24 +23,24 @@ def store(is_real: bool) -> ObjectStore:
     return S3ObjectStore(create_bucket("jobs"), "jobs") if is_real else FakeObjectStore()
 
 
-def test_an_object_is_read_as_it_was_put_last(store: ObjectStore) -> None:
+def test_an_object_is_read_as_it_was_last_stored(store: ObjectStore) -> None:
     store.put("inputs/acme/1.json", b"first", "application/json")
     store.put("inputs/acme/1.json", bytes(range(256)), "application/json")
 
     assert store.get("inputs/acme/1.json") == bytes(range(256))
 
 
-def test_there_is_none_where_nothing_was_put(store: ObjectStore) -> None:
+def test_an_object_that_was_never_stored_is_none(store: ObjectStore) -> None:
     assert store.get("inputs/acme/1.json") is None
 
 
-def test_an_object_is_replaced_while_it_is_the_one_that_was_seen(store: ObjectStore) -> None:
+def test_an_object_is_replaced_only_if_it_is_unchanged(store: ObjectStore) -> None:
     assert store.etag("results/1.json") is None
     assert store.replace("results/1.json", b"first", "application/json", None)
     first = store.etag("results/1.json")
     assert first is not None
 
-    assert not store.replace("results/1.json", b"none seen", "application/json", None)
+    assert not store.replace("results/1.json", b"there is one", "application/json", None)
     assert store.replace("results/1.json", b"second", "application/json", first)
     assert not store.replace("results/1.json", b"too late", "application/json", first)
     assert not store.replace("results/2.json", b"it was gone", "application/json", first)
@@ -59,10 +58,10 @@ def versions(is_real: bool) -> tuple[ObjectStore, list[str]]:
     return S3ObjectStore(client, "uploads"), [answer["VersionId"] for answer in answers]
 
 
-def test_a_version_is_read_though_a_newer_one_is_there(versions: tuple[ObjectStore, list[str]]) -> None:
+def test_a_version_is_read_although_there_is_a_newer_one(versions: tuple[ObjectStore, list[str]]) -> None:
     store, ids = versions
 
-    assert [store.get("a.txt", each) for each in ids] == [b"first", b"second"]
+    assert [store.get("a.txt", version_id) for version_id in ids] == [b"first", b"second"]
     assert store.get("a.txt") == store.get("a.txt", None) == b"second"
     assert store.get("b.txt", ids[0]) is None
 
@@ -75,10 +74,6 @@ def test_a_link_names_the_object_and_how_long_it_may_be_read(store: ObjectStore)
     assert "=60" in link
 
 
-def _client() -> object:
-    return boto3.client("s3", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x")
-
-
 @pytest.mark.parametrize(
     ("call", "use"),
     [
@@ -89,9 +84,9 @@ def _client() -> object:
         ("delete_object_tagging", lambda store: store.mark_used("a")),
     ],
 )
-def test_what_is_denied_is_not_taken_for_absent(call: str, use: Callable[[ObjectStore], object]) -> None:
-    """Nothing is lost by a policy that is wrong for a while. Where nothing is, S3 says 404 to who may list the bucket."""
-    client = _client()
+def test_a_denied_object_is_not_an_absent_one(call: str, use: Callable[[ObjectStore], object]) -> None:
+    """A policy may be wrong for a while. S3 answers with 404 for an absent object only to a role that may list the bucket."""
+    client = unconnected_client("s3")
     with Stubber(client) as stub:
         stub.add_client_error(call, "AccessDenied", http_status_code=403)
         with pytest.raises(Overloaded):
@@ -109,7 +104,7 @@ def test_what_is_denied_is_not_taken_for_absent(call: str, use: Callable[[Object
     ],
 )
 def test_a_busy_bucket_is_an_overload(call: str, status: int, use: Callable[[ObjectStore], object]) -> None:
-    client = _client()
+    client = unconnected_client("s3")
     with Stubber(client) as stub:
         stub.add_client_error(call, "SlowDown", http_status_code=status)
         with pytest.raises(Overloaded):
@@ -117,34 +112,35 @@ def test_a_busy_bucket_is_an_overload(call: str, status: int, use: Callable[[Obj
 
 
 @pytest.mark.usefixtures("aws")
-def test_what_is_discarded_is_marked_for_the_lifecycle_until_it_is_reclaimed() -> None:
-    client = boto3.client("s3", region_name=REGION)
-    client.create_bucket(Bucket="jobs", CreateBucketConfiguration={"LocationConstraint": REGION})
-    store, key = S3ObjectStore(client, "jobs"), "label-sets/acme/pets/1"
-    store.put(key, b"image", "application/octet-stream")
+def test_an_unused_object_has_the_tag_of_the_lifecycle_rule_until_it_is_used() -> None:
+    client = create_bucket("jobs")
+    store, object_key = S3ObjectStore(client, "jobs"), "label-sets/acme/pets/1"
+    store.put(object_key, b"image", "application/octet-stream")
     (rule,) = [
         rule
         for rule in TEMPLATE["Resources"]["JobBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
         if "TagFilters" in rule
     ]
 
-    put_at = client.head_object(Bucket="jobs", Key=key)["LastModified"]
-    time.sleep(1.1)  # S3 tells whole seconds
-    store.mark_unused(key)
-    assert client.head_object(Bucket="jobs", Key=key)["LastModified"] > put_at, "the rule counts from now on"
-    assert store.get(key) == b"image"
-    assert client.get_object_tagging(Bucket="jobs", Key=key)["TagSet"] == rule["TagFilters"]
-    assert key.startswith(rule["Prefix"])
-    store.mark_used(key)
-    assert client.get_object_tagging(Bucket="jobs", Key=key)["TagSet"] == []
+    put_at = client.head_object(Bucket="jobs", Key=object_key)["LastModified"]
+    time.sleep(1.1)  # S3's times are whole seconds
+    store.mark_unused(object_key)
+    assert client.head_object(Bucket="jobs", Key=object_key)["LastModified"] > put_at, (
+        "the rule counts the days from this change"
+    )
+    assert store.get(object_key) == b"image"
+    assert client.get_object_tagging(Bucket="jobs", Key=object_key)["TagSet"] == rule["TagFilters"]
+    assert object_key.startswith(rule["Prefix"])
+    store.mark_used(object_key)
+    assert client.get_object_tagging(Bucket="jobs", Key=object_key)["TagSet"] == []
 
 
-def test_what_is_not_there_is_discarded_without_a_fault(store: ObjectStore) -> None:
+def test_an_absent_object_can_be_marked_unused(store: ObjectStore) -> None:
     store.mark_unused("label-sets/acme/pets/none")
 
 
-def test_what_is_not_there_is_reclaimed_without_a_fault() -> None:
-    client = _client()
+def test_an_absent_object_can_be_marked_used() -> None:
+    client = unconnected_client("s3")
     with Stubber(client) as stub:
         stub.add_client_error("delete_object_tagging", "NoSuchKey", http_status_code=404)
         S3ObjectStore(client, "jobs").mark_used("label-sets/acme/pets/none")
@@ -152,7 +148,7 @@ def test_what_is_not_there_is_reclaimed_without_a_fault() -> None:
 
 @pytest.mark.parametrize("call", ["copy_object", "delete_object_tagging"])
 def test_a_bucket_that_is_too_busy_to_mark_is_an_overload(call: str) -> None:
-    client = _client()
+    client = unconnected_client("s3")
     with Stubber(client) as stub:
         stub.add_client_error(call, "SlowDown", http_status_code=503)
         store = S3ObjectStore(client, "jobs")
@@ -161,8 +157,8 @@ def test_a_bucket_that_is_too_busy_to_mark_is_an_overload(call: str) -> None:
 
 
 @pytest.mark.parametrize(("code", "status"), [("PreconditionFailed", 412), ("ConditionalRequestConflict", 409)])
-def test_who_puts_at_the_same_time_as_another_is_too_late(code: str, status: int) -> None:
-    client = _client()
+def test_a_write_at_the_same_time_as_another_is_not_made(code: str, status: int) -> None:
+    client = unconnected_client("s3")
     with Stubber(client) as stub:
         stub.add_client_error("put_object", code, http_status_code=status)
         assert not S3ObjectStore(client, "jobs").replace("x", b"x", "text/plain", None)

@@ -1,4 +1,4 @@
-"""ports.RateCounter: the fake and DynamoDB's adapter count alike."""
+"""RateCounter: the fake and DynamoDB's adapter count alike."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_each_call_counts_one(counter: RateCounter) -> None:
     assert [counter.count("acme", "2026-11-01", 10) for _ in range(3)] == [1, 2, 3]
 
 
-def test_tenants_and_windows_are_counted_apart(counter: RateCounter) -> None:
+def test_tenants_and_windows_are_counted_separately(counter: RateCounter) -> None:
     counter.count("acme", "2026-11-01", 10)
 
     assert counter.count("other", "2026-11-01", 10) == 1
@@ -28,17 +28,19 @@ def test_tenants_and_windows_are_counted_apart(counter: RateCounter) -> None:
 
 @pytest.mark.usefixtures("aws")
 def test_a_count_is_one_atomic_update() -> None:
-    client, sent = create_table(), []
-    client.meta.events.register("provide-client-params.dynamodb", lambda params, model, **_: sent.append((model.name, params)))
+    client, requests = create_table(), []
+    client.meta.events.register(
+        "provide-client-params.dynamodb", lambda params, model, **_: requests.append((model.name, params))
+    )
     DynamoRateCounter(client, TABLE).count("acme", "2026-11-01", 10)
 
-    ((operation, params),) = sent
+    ((operation, params),) = requests
     assert operation == "UpdateItem"
     assert "ADD requests :one" in params["UpdateExpression"]
 
 
 @pytest.mark.usefixtures("aws")
-def test_the_table_may_forget_a_counter_that_is_over() -> None:
+def test_a_counter_expires_after_its_window() -> None:
     client = create_table()
     DynamoRateCounter(client, TABLE).count("acme", "2026-11-01", 1_796_688_000)
 

@@ -1,4 +1,4 @@
-"""ports.UploadForms: S3's adapter has the fields of the fake, and its policy signs the limits."""
+"""UploadForms: S3's adapter has the fields of the fake, and its policy signs the limits."""
 
 from __future__ import annotations
 

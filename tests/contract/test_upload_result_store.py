@@ -1,4 +1,4 @@
-"""ports.UploadResultStore: the fake and DynamoDB's adapter behave alike."""
+"""UploadResultStore: the fake and DynamoDB's adapter behave alike."""
 
 from __future__ import annotations
 
@@ -55,16 +55,16 @@ def result(
 
 
 def all_pages(page: Callable[[str | None], Page[UploadResult]], limit: int) -> list[str]:
-    """The keys of all pages, none of which is longer than `limit`."""
-    found: list[str] = []
+    """Return the object keys of all pages, none of which is longer than `limit`."""
+    object_keys: list[str] = []
     start: str | None = None
     for _ in range(100):
-        part = page(start)
-        assert len(part.items) <= limit
-        found += [each.object_key for each in part.items]
-        start = part.next
+        next_page = page(start)
+        assert len(next_page.items) <= limit
+        object_keys += [upload.object_key for upload in next_page.items]
+        start = next_page.next
         if start is None:
-            return found
+            return object_keys
     raise AssertionError("the pages never end")
 
 
@@ -87,23 +87,23 @@ def test_an_empty_store_finds_nothing(store: UploadResultStore) -> None:
     ],
 )
 def test_a_result_is_read_as_it_was_written(store: UploadResultStore, fields: dict[str, Any]) -> None:
-    kept = result(at=1_795_718_960.7918432, **fields)
+    stored = result(at=1_795_718_960.7918432, **fields)
 
-    assert store.save(kept)
-    assert store.get("acme", kept.object_key) == kept
+    assert store.save(stored)
+    assert store.get("acme", stored.object_key) == stored
 
 
-def test_a_key_is_taken_byte_for_byte(store: UploadResultStore) -> None:
+def test_an_object_key_is_used_byte_for_byte(store: UploadResultStore) -> None:
     for key in (*ODD, *LONGEST):
         assert store.save(result(key))
 
     for key in (*ODD, *LONGEST):
-        found = store.get("acme", key)
-        assert found is not None
-        assert found.object_key == key
+        stored = store.get("acme", key)
+        assert stored is not None
+        assert stored.object_key == key
         assert store.sequencers("acme", [key]) == {key: to_sortable_sequencer("5")}
-        assert [each.object_key for each in store.page("acme", key, 10, None).items] == [key]
-        assert [each.object_key for each in store.newest("acme", key, 0.0, 2_000.0, 10, None).items] == [key]
+        assert [upload.object_key for upload in store.page("acme", key, 10, None).items] == [key]
+        assert [upload.object_key for upload in store.newest("acme", key, 0.0, 2_000.0, 10, None).items] == [key]
 
 
 KNOWN = result()
@@ -128,34 +128,34 @@ CASES = [
 ]
 
 
-def test_a_result_takes_the_place_of_one_that_it_may_replace_and_of_no_other(store: UploadResultStore) -> None:
-    for number, (known, then, is_kept) in enumerate(CASES):
-        before, after = (replace(each, object_key=f"{PETS}{number}") for each in (known, then))
+def test_a_result_replaces_only_one_that_it_may_replace(store: UploadResultStore) -> None:
+    for number, (known, following, is_stored) in enumerate(CASES):
+        before, after = (replace(case, object_key=f"{PETS}{number}") for case in (known, following))
         store.save(before)
 
-        assert store.save(after) is is_kept is after.may_replace(before), number
-        assert store.get("acme", before.object_key) == (after if is_kept else before), number
+        assert store.save(after) is is_stored is after.may_replace(before), number
+        assert store.get("acme", before.object_key) == (after if is_stored else before), number
 
 
 def test_a_tenant_has_no_result_of_another(store: UploadResultStore) -> None:
-    kept = result()
-    store.save(kept)
+    stored = result()
+    store.save(stored)
 
-    assert store.get("zeta", kept.object_key) is None
-    assert store.sequencers("zeta", [kept.object_key]) == {}
+    assert store.get("zeta", stored.object_key) is None
+    assert store.sequencers("zeta", [stored.object_key]) == {}
     assert store.page("zeta", "", 10, None).items == []
     assert store.newest("zeta", "", 0.0, 2_000.0, 10, None).items == []
-    assert store.save(result(tenant_id="zeta", sequencer="1")), "nor does it mind that one"
+    assert store.save(result(tenant_id="zeta", sequencer="1")), "the other tenant's result prevents nothing"
 
 
-def test_of_many_objects_those_with_a_jobs_result_are_known(store: UploadResultStore) -> None:
+def test_the_sequencers_of_many_uploads_are_those_with_a_jobs_result(store: UploadResultStore) -> None:
     keys = [f"{PETS}{number}" for number in range(2 * MAX_BATCH_KEYS + 5)]
     for number, key in enumerate(keys[::2]):
         store.save(result(key, sequencer=f"{number:x}", job_id=None if number % 5 == 0 else "1" * 32))
 
-    found = store.sequencers("acme", [*keys, *keys[:3]])
+    sequencers = store.sequencers("acme", [*keys, *keys[:3]])
 
-    assert found == {key: to_sortable_sequencer(f"{number:x}") for number, key in enumerate(keys[::2]) if number % 5}
+    assert sequencers == {key: to_sortable_sequencer(f"{number:x}") for number, key in enumerate(keys[::2]) if number % 5}
 
 
 # --- by key ------------------------------------------------------------------------------------------------------------------
@@ -196,8 +196,8 @@ def test_large_results_are_listed_over_several_pages() -> None:
 # --- by time -----------------------------------------------------------------------------------------------------------------
 
 
-def kept(store: UploadResultStore) -> None:
-    """Eight results, a second apart, every other one a dog's."""
+def store_eight(store: UploadResultStore) -> None:
+    """Store eight results, a second apart, alternately of pets and of dogs."""
     for number in range(8):
         store.save(result(f"incoming/acme/{('pets', 'dogs')[number % 2]}/{number}", at=1_000.0 + number))
 
@@ -215,20 +215,20 @@ SPANS = [
 
 
 def test_results_are_listed_newest_first_page_by_page(store: UploadResultStore) -> None:
-    kept(store)
+    store_eight(store)
 
     for prefix, since, until, numbers in SPANS:
         for limit in (1, 2, 3, 8, 100):
-            found = all_pages(partial(store.newest, "acme", prefix, since, until, limit), limit)
-            assert "".join(key[-1] for key in found) == numbers
+            object_keys = all_pages(partial(store.newest, "acme", prefix, since, until, limit), limit)
+            assert "".join(object_key[-1] for object_key in object_keys) == numbers
 
 
-def test_a_result_that_was_written_over_is_listed_at_its_last_time(store: UploadResultStore) -> None:
-    kept(store)
+def test_a_replaced_result_is_listed_at_its_last_time(store: UploadResultStore) -> None:
+    store_eight(store)
     store.save(result(f"{PETS}0", at=1_050.0, sequencer="6"))
 
-    found = store.newest("acme", "", 1_005.0, 2_000.0, 10, None).items
-    assert [(each.object_key[-1], each.classified_at) for each in found] == [
+    uploads = store.newest("acme", "", 1_005.0, 2_000.0, 10, None).items
+    assert [(upload.object_key[-1], upload.classified_at) for upload in uploads] == [
         ("0", 1_050.0),
         ("7", 1_007.0),
         ("6", 1_006.0),
@@ -240,12 +240,12 @@ def test_results_of_one_moment_are_all_listed(store: UploadResultStore) -> None:
     for number in range(5):
         store.save(result(f"{PETS}{number}"))
 
-    found = all_pages(partial(store.newest, "acme", "", 0.0, 2_000.0, 2), 2)
+    object_keys = all_pages(partial(store.newest, "acme", "", 0.0, 2_000.0, 2), 2)
 
-    assert sorted(found) == [f"{PETS}{number}" for number in range(5)]
+    assert sorted(object_keys) == [f"{PETS}{number}" for number in range(5)]
 
 
-def test_a_prefix_of_few_is_found_among_many_though_some_pages_are_empty(
+def test_a_rare_prefix_is_found_among_many_although_some_pages_are_empty(
     store: UploadResultStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(upload_results, "MIN_FILTERED_ITEMS", 3)
@@ -278,32 +278,32 @@ def test_a_busy_table_is_an_overload(operation: str, use: Callable[[UploadResult
             use(DynamoUploadResultStore(client, TABLE))
 
 
-def test_keys_that_the_table_had_no_time_for_are_asked_for_again() -> None:
+def test_keys_that_the_table_left_out_are_requested_again() -> None:
     def item(key: str) -> dict[str, Any]:
         return {"sk": {"S": key}, "sequencer": {"S": to_sortable_sequencer("1")}, "job_id": {"S": "1"}}
 
-    def asked(*keys: str) -> dict[str, Any]:
-        places = [{"pk": {"S": "OBJECTS#acme"}, "sk": {"S": key}} for key in keys]
-        return {TABLE: {"Keys": places, "ConsistentRead": True, "ProjectionExpression": "sk, sequencer, job_id"}}
+    def request(*keys: str) -> dict[str, Any]:
+        item_keys = [{"pk": {"S": "OBJECTS#acme"}, "sk": {"S": key}} for key in keys]
+        return {TABLE: {"Keys": item_keys, "ConsistentRead": True, "ProjectionExpression": "sk, sequencer, job_id"}}
 
     client = unconnected_client("dynamodb")
     with Stubber(client) as stub:
-        answer = {"Responses": {TABLE: [item("a")]}, "UnprocessedKeys": asked("b")}
-        stub.add_response("batch_get_item", answer, {"RequestItems": asked("a", "b")})
-        stub.add_response("batch_get_item", {"Responses": {TABLE: [item("b")]}}, {"RequestItems": asked("b")})
+        answer = {"Responses": {TABLE: [item("a")]}, "UnprocessedKeys": request("b")}
+        stub.add_response("batch_get_item", answer, {"RequestItems": request("a", "b")})
+        stub.add_response("batch_get_item", {"Responses": {TABLE: [item("b")]}}, {"RequestItems": request("b")})
 
         assert set(DynamoUploadResultStore(client, TABLE).sequencers("acme", ["a", "b"])) == {"a", "b"}
         stub.assert_no_pending_responses()
 
 
-def test_a_table_that_never_has_time_for_a_key_is_an_overload(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_that_always_leaves_out_a_key_is_an_overload(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
     monkeypatch.setattr(dynamodb_table.time, "sleep", pauses.append)
     client = unconnected_client("dynamodb")
-    left = {TABLE: {"Keys": [{"pk": {"S": "OBJECTS#acme"}, "sk": {"S": "a"}}]}}
+    unprocessed = {TABLE: {"Keys": [{"pk": {"S": "OBJECTS#acme"}, "sk": {"S": "a"}}]}}
     with Stubber(client) as stub:
         for _ in range(MAX_BATCH_ATTEMPTS):
-            stub.add_response("batch_get_item", {"Responses": {}, "UnprocessedKeys": left})
+            stub.add_response("batch_get_item", {"Responses": {}, "UnprocessedKeys": unprocessed})
         with pytest.raises(Overloaded):
             DynamoUploadResultStore(client, TABLE).sequencers("acme", ["a"])
         stub.assert_no_pending_responses()

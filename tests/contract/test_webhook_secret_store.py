@@ -1,4 +1,4 @@
-"""ports.WebhookSecretStore: the fake and DynamoDB's adapter behave alike."""
+"""WebhookSecretStore: the fake and DynamoDB's adapter behave alike."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def store(is_real: bool) -> WebhookSecretStore:
     return DynamoWebhookSecretStore(create_table(), TABLE) if is_real else FakeWebhookSecretStore()
 
 
-def test_a_tenant_has_no_secret_until_it_makes_one(store: WebhookSecretStore) -> None:
+def test_a_tenant_has_no_secret_until_it_creates_one(store: WebhookSecretStore) -> None:
     assert store.get_secrets("acme") == ()
 
 

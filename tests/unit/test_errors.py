@@ -1,4 +1,4 @@
-"""The error tree says the same in its drawing, in its classes and on the wire."""
+"""The tree of errors is the same in its drawing, in its classes and in answers."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ TABLE = [
 SAMPLE_CODES = {"unreadable_image", "unsupported_media", "unfetchable_url", "forbidden_url", "too_large"}
 
 
-def test_the_classes_are_the_contracts_table() -> None:
-    found = {(leaf.code, leaf.status, leaf.retryable, leaf.retry_after_s) for leaf in BY_CODE.values()}
+def test_the_classes_are_those_of_the_contract() -> None:
+    classes = {(leaf.code, leaf.status, leaf.retryable, leaf.retry_after_s) for leaf in BY_CODE.values()}
 
-    assert found == set(TABLE)
+    assert classes == set(TABLE)
     assert {code: leaf.code for code, leaf in BY_CODE.items()} == {code: code for code in BY_CODE}
 
 
@@ -47,22 +47,22 @@ def test_the_drawing_in_the_docstring_is_the_tree() -> None:
     }
 
 
-def test_what_is_wrong_with_one_sample_can_be_told_from_what_is_wrong_with_a_request() -> None:
+def test_errors_of_a_sample_differ_from_errors_of_a_request() -> None:
     assert {code for code, leaf in BY_CODE.items() if issubclass(leaf, SampleError)} == SAMPLE_CODES
 
 
 @pytest.mark.parametrize("code", [row[0] for row in TABLE if row[0] != "internal_error"])
-def test_an_error_comes_back_from_its_code_with_message_and_details(code: str) -> None:
+def test_an_error_is_built_from_its_code_with_message_and_details(code: str) -> None:
     faults = (Fault("labels.0", "too long"), Fault("", "empty"))
 
-    error = from_code(code, "what to mend", faults)
+    error = from_code(code, "how to fix it", faults)
 
     assert type(error) is BY_CODE[code]
-    assert (error.code, error.message, str(error), error.details) == (code, "what to mend", "what to mend", faults)
+    assert (error.code, error.message, str(error), error.details) == (code, "how to fix it", "how to fix it", faults)
 
 
 @pytest.mark.parametrize("code", ["internal_error", "no_such_code", "", "PigeonholeError"])
-def test_an_internal_or_unknown_error_tells_nothing_of_what_it_was(code: str) -> None:
+def test_an_internal_or_unknown_error_says_nothing_of_its_cause(code: str) -> None:
     error = from_code(code, "KeyError: 'password' in /var/task/handler.py", (Fault("db", "arn:aws:dynamodb:…"),))
 
     assert type(error) is InternalError
@@ -71,7 +71,7 @@ def test_an_internal_or_unknown_error_tells_nothing_of_what_it_was(code: str) ->
     assert "log_id" in error.message, "says what to do"
 
 
-def test_all_are_caught_as_one() -> None:
+def test_all_errors_have_one_base() -> None:
     for code, *_ in TABLE:
         with pytest.raises(PigeonholeError):
-            raise from_code(code, "what to mend")
+            raise from_code(code, "how to fix it")

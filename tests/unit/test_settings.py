@@ -13,7 +13,7 @@ from pigeonhole.net.url_rules import NetRules
 from pigeonhole.observability import stack_trace
 from pigeonhole.settings import AT_LEAST_ONE, MissingSetting, Settings
 
-# variable, default, a text for it, what that text means
+# variable, default, a text for it, the value of that text
 TABLE = [
     ("PIGEONHOLE_TABLE_NAME", "", "pigeonhole-Table", "pigeonhole-Table"),
     ("PIGEONHOLE_CLASSIFY_FUNCTION", "", "pigeonhole-classify", "pigeonhole-classify"),
@@ -108,7 +108,7 @@ def test_a_value_of_another_type_is_an_error_that_names_the_variable(variable: s
 
 @pytest.mark.parametrize("name", AT_LEAST_ONE)
 @pytest.mark.parametrize("text", ["0", "-1"])
-def test_no_workers_are_an_error_that_names_the_variable(name: str, text: str) -> None:
+def test_a_number_below_one_is_an_error_that_names_the_variable(name: str, text: str) -> None:
     variable = "PIGEONHOLE_" + name.upper()
 
     with pytest.raises(ValueError, match=f"{variable}='{text}' is not at least 1"):
@@ -146,25 +146,25 @@ def test_settings_do_not_change() -> None:
         Settings().allow_loopback = True  # type: ignore[misc]
 
 
-def test_what_guards_callers_urls_is_shut_by_default() -> None:
+def test_http_and_loopback_are_forbidden_by_default() -> None:
     assert (Settings().allow_http, Settings().allow_loopback) == (False, False)
 
 
-def test_the_defaults_of_the_parts_are_the_settings_own() -> None:
-    limits, chunk, net, image, ours = RequestLimits(), ChunkLimits(ImageLimits()), NetRules(), ImageLimits(), Settings()
+def test_the_defaults_of_other_classes_are_those_of_the_settings() -> None:
+    limits, chunk, net, image, settings = RequestLimits(), ChunkLimits(ImageLimits()), NetRules(), ImageLimits(), Settings()
 
-    assert limits.max_samples == ours.max_samples
-    assert limits.max_labels == ours.max_labels
-    assert limits.max_text_chars == ours.max_text_chars
-    assert limits.max_label_chars == ours.max_label_chars
-    assert limits.max_instruction_chars == ours.max_instruction_chars
-    assert limits.max_body_bytes == ours.max_body_bytes
-    assert limits.max_upload_bytes == ours.max_image_bytes
+    assert limits.max_samples == settings.max_samples
+    assert limits.max_labels == settings.max_labels
+    assert limits.max_text_chars == settings.max_text_chars
+    assert limits.max_label_chars == settings.max_label_chars
+    assert limits.max_instruction_chars == settings.max_instruction_chars
+    assert limits.max_body_bytes == settings.max_body_bytes
+    assert limits.max_upload_bytes == settings.max_image_bytes
     assert (chunk.request_bytes, chunk.fetches, chunk.decodes) == (
-        ours.max_request_bytes,
-        ours.fetch_workers,
-        ours.decode_workers,
+        settings.max_request_bytes,
+        settings.fetch_workers,
+        settings.decode_workers,
     )
-    assert (net.allow_http, net.allow_loopback) == (ours.allow_http, ours.allow_loopback)
-    assert (net.timeout_s, net.max_redirects) == (ours.fetch_timeout_s, ours.max_redirects)
-    assert (image.max_bytes, image.max_pixels) == (ours.max_image_bytes, ours.max_image_megapixels * 1_000_000)
+    assert (net.allow_http, net.allow_loopback) == (settings.allow_http, settings.allow_loopback)
+    assert (net.timeout_s, net.max_redirects) == (settings.fetch_timeout_s, settings.max_redirects)
+    assert (image.max_bytes, image.max_pixels) == (settings.max_image_bytes, settings.max_image_megapixels * 1_000_000)

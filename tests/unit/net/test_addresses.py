@@ -1,4 +1,4 @@
-"""Only addresses and names that are for anybody on the internet count as public."""
+"""Only addresses and names of the public internet count as public."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pigeonhole.net.addresses import NOT_PUBLIC, check_host, is_loopback, is_pub
 
 PUBLIC = ["1.1.1.1", "8.8.8.8", "93.184.216.34", "172.15.255.255", "172.32.0.0", "192.0.1.0", "223.255.255.255"]
 PUBLIC += ["2606:4700:4700::1111", "2a00:1450:4001:82a::200e", "2001:4860:4860::8888"]
-PUBLIC += ["::ffff:8.8.8.8", "64:ff9b::8.8.8.8"]  # a public IPv4 address in IPv6's clothes
+PUBLIC += ["::ffff:8.8.8.8", "64:ff9b::8.8.8.8"]  # a public IPv4 address within an IPv6 address
 
 PRIVATE = ["0.0.0.0", "0.1.2.3", "10.0.0.1", "100.64.0.1", "100.100.100.200", "127.0.0.1", "127.255.255.254", "169.254.0.1"]
 PRIVATE += ["169.254.169.254", "169.254.170.2", "172.16.0.1", "172.31.255.255", "192.0.0.192", "192.0.2.1", "192.88.99.1"]
@@ -24,12 +24,12 @@ PRIVATE += ["64:ff9b::10.0.0.1", "64:ff9b:1::8.8.8.8", "fe80::1%eth0", "2606:470
 
 
 @pytest.mark.parametrize("text", PUBLIC)
-def test_an_address_for_everybody_is_public(text: str) -> None:
+def test_an_address_of_the_internet_is_public(text: str) -> None:
     assert is_public(parse_address(text))
 
 
 @pytest.mark.parametrize("text", PRIVATE)
-def test_an_address_that_is_not_for_everybody_is_not_public(text: str) -> None:
+def test_a_private_or_reserved_address_is_not_public(text: str) -> None:
     assert not is_public(parse_address(text))
 
 
@@ -49,14 +49,14 @@ def test_what_the_standard_library_calls_special_is_never_public(address: IPv4Ad
 
 
 @given(st.ip_addresses(v=4))
-def test_a_mapped_or_translated_address_is_judged_as_the_one_within(address: IPv4Address) -> None:
+def test_a_mapped_or_translated_address_is_checked_as_the_one_within(address: IPv4Address) -> None:
     mapped, translated = IPv6Address(f"::ffff:{address}"), IPv6Address(f"64:ff9b::{address}")
 
     assert is_public(mapped) == is_public(translated) == is_public(address)
 
 
 @given(st.ip_addresses(v=6))
-def test_no_ipv6_address_outside_the_global_block_is_public_but_mapped_and_translated_ones(address: IPv6Address) -> None:
+def test_outside_the_global_block_only_mapped_and_translated_ipv6_addresses_are_public(address: IPv6Address) -> None:
     known = address in IPv6Network("2000::/3") or address.ipv4_mapped or address in IPv6Network("64:ff9b::/96")
 
     assert known or not is_public(address)
@@ -87,7 +87,7 @@ def test_nothing_else_is_loopback(text: str) -> None:
         ("mylocal.example", "mylocal.example"),
     ],
 )
-def test_a_full_name_or_canonical_address_is_taken(host: str, expected: str) -> None:
+def test_a_full_name_or_canonical_address_is_allowed(host: str, expected: str) -> None:
     assert check_host(host, allow_loopback=False) == expected
 
 
@@ -127,7 +127,7 @@ def test_any_other_host_is_refused(host: str) -> None:
         check_host(host, allow_loopback=False)
 
 
-def test_localhost_is_taken_only_where_loopback_is_allowed() -> None:
+def test_localhost_is_allowed_only_with_loopback() -> None:
     assert check_host("localhost", allow_loopback=True) == "localhost"
     with pytest.raises(ValueError, match="not a public name"):
         check_host("db", allow_loopback=True)

@@ -1,4 +1,4 @@
-"""What net.py refuses never reaches a socket, and what it opens is what it checked."""
+"""A refused URL never reaches a socket, and a connection goes to the address that was checked."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ def fetch(fetcher: GuardedClient, url: str, max_bytes: int = MB) -> bytes:
 
 @pytest.fixture(scope="module")
 def tls_context() -> ssl.SSLContext:
-    return httpx.create_ssl_context(trust_env=False)  # 20 ms each: one will do for all that opens no connection
+    return httpx.create_ssl_context(trust_env=False)  # creating one takes 20 ms, so the tests without a connection share it
 
 
 # --- what is refused -------------------------------------------------------------------------------------------------------
 
 
-def test_the_table_of_hostile_urls_is_no_shorter_than_promised() -> None:
+def test_the_table_has_at_least_forty_hostile_urls() -> None:
     assert len(set(HOSTILE)) >= 40
 
 
 @pytest.mark.parametrize("url", HOSTILE)
-def test_a_hostile_url_is_refused_before_any_name_or_socket(url: str, tls_context: ssl.SSLContext) -> None:
+def test_a_hostile_url_is_refused_before_any_lookup_or_socket(url: str, tls_context: ssl.SSLContext) -> None:
     resolver, backend = SpyResolver([PUBLIC]), SpyBackend()
 
     with pytest.raises(ForbiddenUrl):
@@ -69,13 +69,13 @@ def test_a_name_at_an_address_that_is_not_public_is_refused_before_any_socket(
 
 
 @given(st.integers(min_value=0, max_value=2**32 - 1), st.sampled_from(["{}", "0x{:x}", "0{:o}", "0x{:08X}"]))
-def test_no_address_gets_in_as_a_number(number: int, spelling: str) -> None:
+def test_no_address_is_accepted_as_a_number(number: int, spelling: str) -> None:
     with pytest.raises(ForbiddenUrl):
         check_url(f"https://{spelling.format(number)}/", NetRules())
 
 
 @given(st.text() | st.text(alphabet="htps:/\\@.[]%127?#lo ", max_size=40).map(lambda rest: f"https://{rest}"))
-def test_no_text_makes_the_check_fail_otherwise_and_what_passes_is_plain(text: str) -> None:
+def test_the_check_raises_no_other_error_and_returns_a_plain_url(text: str) -> None:
     with suppress(ForbiddenUrl):
         url = check_url(text, NetRules())
         assert url.scheme == "https"
@@ -96,14 +96,14 @@ def test_no_text_makes_the_check_fail_otherwise_and_what_passes_is_plain(text: s
         ("https://example.com/%2e%2e/a%5Cb", "https://example.com/%2e%2e/a%5Cb"),
     ],
 )
-def test_a_fine_url_passes_as_it_will_be_asked_for(url: str, wanted: str) -> None:
+def test_a_permitted_url_is_returned_as_it_will_be_requested(url: str, wanted: str) -> None:
     assert str(check_url(url, NetRules())) == wanted
 
 
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:8000/", "http://[::1]:8000/", "http://localhost:8000/", "https://127.9.9.9/"]
 )
-def test_loopback_passes_only_where_it_is_allowed(url: str) -> None:
+def test_loopback_is_allowed_only_by_the_rules(url: str) -> None:
     resolver = SpyResolver(["127.0.0.1"])
     for rules, outcome in ((LOCAL, UnfetchableUrl), (STRICT, ForbiddenUrl)):
         backend = SpyBackend()
@@ -125,7 +125,7 @@ def test_an_allowed_loopback_allows_nothing_else(url: str) -> None:
 # --- the connection goes to the address that was checked --------------------------------------------------------------------
 
 
-def test_a_name_that_changes_its_address_after_the_check_gets_no_second_look() -> None:
+def test_a_name_that_changes_its_address_after_the_check_is_not_resolved_again() -> None:
     resolver, backend = SpyResolver([PUBLIC], ["127.0.0.1"]), SpyBackend()
 
     with pytest.raises(UnfetchableUrl):
@@ -149,10 +149,10 @@ def test_the_bytes_come_from_the_server_at_the_checked_address(monkeypatch: pyte
         assert fetch(GuardedClient(LOCAL, resolve=resolver), f"http://rebind.localhost:{checked.port}/") == b"checked"
 
     assert rebound.heads == []
-    assert set(names) <= {"127.0.0.1", "127.0.0.2"}, "below the check, the name is never looked up again"
+    assert set(names) <= {"127.0.0.1", "127.0.0.2"}, "the name is never resolved after the check"
 
 
-def test_a_name_is_looked_up_again_for_each_redirect() -> None:
+def test_a_name_is_resolved_again_for_each_redirect() -> None:
     with LoopbackServer(redirect("http://images.example.com/2")) as server:
         resolver, backend = SpyResolver([PUBLIC], ["10.0.0.7"]), RoutingBackend(server)
 
@@ -176,7 +176,7 @@ def test_a_dead_address_leaves_time_for_the_next() -> None:
 
 
 def public_site(*answers) -> tuple[LoopbackServer, RoutingBackend, GuardedClient]:
-    """A server for every public name, giving `answers` in turn and the last for ever."""
+    """Return a server for every public name, which gives `answers` in turn and then always the last one."""
     turn = itertools.chain(answers, itertools.repeat(answers[-1]))
     server = LoopbackServer(lambda connection, head: next(turn)(connection, head))
     backend = RoutingBackend(server)
@@ -184,7 +184,7 @@ def public_site(*answers) -> tuple[LoopbackServer, RoutingBackend, GuardedClient
 
 
 @pytest.mark.parametrize("location", [*HOSTILE_REDIRECTS, "/" + "a" * 9_000])
-def test_a_redirect_is_held_to_the_same_rules(location: str) -> None:
+def test_a_redirect_has_the_same_rules(location: str) -> None:
     server, backend, fetcher = public_site(redirect(location), respond(b"never"))
     with server, pytest.raises(ForbiddenUrl, match="redirect") as refused:
         fetch(fetcher, "http://example.com/")
@@ -193,7 +193,7 @@ def test_a_redirect_is_held_to_the_same_rules(location: str) -> None:
     assert location not in refused.value.message
 
 
-def test_https_is_not_given_up_by_a_redirect() -> None:
+def test_a_redirect_does_not_lead_from_https_to_http() -> None:
     with pytest.raises(ForbiddenUrl, match="scheme"):
         check_url("http://example.com/", NetRules(), base=check_url("https://example.com/", NetRules()))
 

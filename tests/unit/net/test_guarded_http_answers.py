@@ -1,4 +1,4 @@
-"""net.py asks plainly and takes whole answers only, within their size."""
+"""Requests are plain, and only whole answers within the limit of their size are accepted."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ MB = 1_000_000
 LOCAL = NetRules(allow_http=True, allow_loopback=True, timeout_s=5)
 
 
-def fetch(fetcher: GuardedClient, url: str, max_bytes: int = MB) -> bytes:
-    return fetcher.fetch(url, max_bytes=max_bytes)
+def fetch(client: GuardedClient, url: str, max_bytes: int = MB) -> bytes:
+    return client.fetch(url, max_bytes=max_bytes)
 
 
 def answer_of(answer: Answer, max_bytes: int = MB) -> bytes:
@@ -36,7 +36,7 @@ def answer_of(answer: Answer, max_bytes: int = MB) -> bytes:
         return fetch(GuardedClient(LOCAL), server.url("/cat.jpg"), max_bytes)
 
 
-def test_the_request_is_plain_and_names_us(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_request_is_plain_and_names_pigeonhole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with LoopbackServer(respond(b"proxied")) as proxy, LoopbackServer(respond(b"cat")) as server:
         for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy.url())
@@ -66,24 +66,24 @@ def test_a_status_other_than_2xx_is_named(status: str) -> None:
         answer_of(respond(b"x" * (0 if status.startswith("304") else 5), status=status))
 
 
-def test_a_redirect_to_nowhere_is_a_status_like_others() -> None:
+def test_a_redirect_without_a_location_is_a_status_like_others() -> None:
     with pytest.raises(UnfetchableUrl, match="status 302"):
         answer_of(respond(status="302 Found"))
 
 
 @pytest.mark.parametrize("content_type", ["text/html", "application/octet-stream", "image/svg+xml", "nonsense"])
-def test_the_content_type_is_not_looked_at(content_type: str) -> None:
+def test_the_content_type_is_ignored(content_type: str) -> None:
     assert answer_of(respond(b"\xff\xd8\xff", headers=[f"Content-Type: {content_type}"])) == b"\xff\xd8\xff"
 
 
-def test_a_body_of_exactly_the_limit_is_taken_and_one_byte_more_is_not() -> None:
+def test_a_body_may_have_exactly_the_limit_and_no_byte_more() -> None:
     assert len(answer_of(respond(b"x" * 70_000), max_bytes=70_000)) == 70_000
     with pytest.raises(TooLarge, match=r"0\.07 MB"):
         answer_of(respond(b"x" * 70_001), max_bytes=70_000)
 
 
 def flood(start: bytes, chunk: bytes, sent: list[int]) -> Answer:
-    """Write `start`, then `chunk` for as long as the client takes it."""
+    """Write `start`, then `chunk` until the client closes the connection."""
 
     def answer(connection: socket.socket, _: str) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
@@ -109,7 +109,7 @@ def test_an_endless_body_is_cut_at_the_limit(start: bytes, chunk: bytes) -> None
     with pytest.raises(TooLarge):
         answer_of(flood(start, chunk, sent), max_bytes=100_000)
 
-    assert sum(sent) < 10 * MB, "what is in the sockets' buffers, and no more"
+    assert sum(sent) < 10 * MB, "only what fits into the sockets' buffers"
 
 
 def test_an_announced_size_beyond_the_limit_is_refused_without_reading() -> None:
@@ -151,7 +151,7 @@ def test_a_compressed_file_stays_compressed() -> None:
 
 
 @pytest.mark.parametrize("length", ["-1", "1e3", "0x10", "5, 6", "1" * 5_000])
-def test_a_content_length_that_is_no_number_is_no_answer(length: str) -> None:
+def test_an_answer_whose_content_length_is_no_number_is_refused(length: str) -> None:
     def answer(connection: socket.socket, _: str) -> None:
         connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\nhello".encode())
 
@@ -161,7 +161,7 @@ def test_a_content_length_that_is_no_number_is_no_answer(length: str) -> None:
 
 @pytest.fixture(scope="module")
 def answering() -> Callable[[list[bytes]], GuardedClient]:
-    """Build a fetcher whose every connection reads these bytes."""
+    """Return a function that builds a client whose every connection reads these bytes."""
     context = httpx.create_ssl_context(trust_env=False)
     return lambda parts: GuardedClient(
         LOCAL, resolve=SpyResolver([PUBLIC]), backend=httpcore.MockBackend(parts), ssl_context=context
@@ -174,7 +174,7 @@ def answering() -> Callable[[list[bytes]], GuardedClient]:
         st.binary(min_size=1, max_size=200) | st.sampled_from([b"\r\n", b"\r\n\r\n", b"7", b"Transfer-Encoding: chunked"])
     ),
 )
-def test_whatever_a_server_sends_ends_in_bytes_or_one_of_our_errors(
+def test_any_bytes_of_a_server_end_in_a_body_or_an_error_of_the_service(
     answering: Callable[[list[bytes]], GuardedClient], start: bytes, parts: list[bytes]
 ) -> None:
     with suppress(PigeonholeError):
@@ -189,31 +189,31 @@ def test_a_closed_port_is_unfetchable() -> None:
         fetch(GuardedClient(LOCAL), f"http://127.0.0.1:{port}/")
 
 
-def test_a_server_that_hangs_up_is_unfetchable() -> None:
+def test_a_server_that_closes_the_connection_is_unfetchable() -> None:
     with pytest.raises(UnfetchableUrl, match="broke off"):
         answer_of(lambda connection, _: connection.close())
 
 
-def test_a_name_that_nobody_has_is_unfetchable() -> None:
+def test_an_unknown_name_is_unfetchable() -> None:
     def resolve(host: str, port: int) -> list[str]:
         raise socket.gaierror(socket.EAI_NONAME, "unknown")
 
     with pytest.raises(UnfetchableUrl, match="doesn't resolve"):
-        fetch(GuardedClient(NetRules(), resolve=resolve, backend=SpyBackend()), "https://nobody.example.com/")
+        fetch(GuardedClient(NetRules(), resolve=resolve, backend=SpyBackend()), "https://unknown.example.com/")
 
 
-def test_bytes_are_told_as_they_come_and_the_listener_may_end_the_fetch() -> None:
-    told: list[int] = []
+def test_bytes_are_reported_as_they_come_and_the_listener_may_end_the_fetch() -> None:
+    counts: list[int] = []
 
     def listen(count: int) -> None:
-        told.append(count)
-        if sum(told) > 200_000:
+        counts.append(count)
+        if sum(counts) > 200_000:
             raise TooLarge("enough")
 
     with LoopbackServer(respond(b"x" * 900_000)) as server, pytest.raises(TooLarge, match="enough"):
         GuardedClient(LOCAL).fetch(server.url(), max_bytes=MB, on_bytes=listen)
 
-    assert sum(told) < 400_000
+    assert sum(counts) < 400_000
 
 
 def test_sixteen_threads_share_a_fetcher() -> None:
@@ -222,16 +222,16 @@ def test_sixteen_threads_share_a_fetcher() -> None:
         respond(path * 1_000)(connection, head)
 
     with LoopbackServer(echo) as server, ThreadPoolExecutor(16) as pool:
-        fetcher = GuardedClient(LOCAL)
+        client = GuardedClient(LOCAL)
         paths = [f"/{n}" for n in range(64)]
 
-        assert list(pool.map(lambda path: fetch(fetcher, server.url(path)), paths)) == [path.encode() * 1_000 for path in paths]
+        assert list(pool.map(lambda path: fetch(client, server.url(path)), paths)) == [path.encode() * 1_000 for path in paths]
 
 
 # ---------------------------------------------------------------------------------------------------------------- posts
 
 
-def test_a_post_sends_its_body_and_headers_and_gives_the_status() -> None:
+def test_a_post_sends_its_body_and_headers_and_returns_the_status() -> None:
     with Receiver() as receiver:
         status = GuardedClient(LOCAL).post(receiver.url("/hook?a=b"), "bödy".encode(), {"webhook-id": "job_1"})
 
@@ -260,7 +260,7 @@ def test_the_body_of_an_answer_to_a_post_is_not_read() -> None:
     with LoopbackServer(flood(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 10_000, sent)) as server:
         assert GuardedClient(LOCAL).post(server.url(), b"body", {}) == 200
 
-    assert sum(sent) < 10 * MB, "what is in the sockets' buffers, and no more"
+    assert sum(sent) < 10 * MB, "only what fits into the sockets' buffers"
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_a_post_keeps_the_rules_of_a_fetch(url: str) -> None:
     assert spy.connected == []
 
 
-def test_a_name_that_leads_inside_is_not_posted_to() -> None:
+def test_a_post_to_a_name_with_a_private_address_is_refused() -> None:
     spy = SpyBackend()
 
     with pytest.raises(ForbiddenUrl):
@@ -282,13 +282,13 @@ def test_a_name_that_leads_inside_is_not_posted_to() -> None:
     assert spy.connected == []
 
 
-def test_a_receiver_that_says_nothing_is_left_in_time() -> None:
+def test_a_post_to_a_silent_receiver_times_out() -> None:
     rules = NetRules(allow_http=True, allow_loopback=True, timeout_s=0.3)
     with LoopbackServer(respond(), mute=True) as server, pytest.raises(UnfetchableUrl, match=r"within 0\.3 s"):
         GuardedClient(rules).post(server.url(), b"body", {})
 
 
-def test_a_receiver_that_is_down_is_named_so() -> None:
+def test_a_post_to_a_closed_port_is_unfetchable() -> None:
     with Receiver() as receiver:
         url = receiver.url()
 

@@ -1,4 +1,4 @@
-"""A fetch ends when its time does, whatever takes it."""
+"""A fetch ends with its time, whichever step takes long."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def brief_answer_of(answer: Answer) -> bytes:
 def promptly() -> Iterator[None]:
     started = time.monotonic()
     yield
-    assert time.monotonic() - started < 2.5, "the limit is 0.5 s for all of a fetch"
+    assert time.monotonic() - started < 2.5, "the limit of a whole fetch is 0.5 s"
 
 
 def drip(data: bytes, tail: bytes) -> Answer:
-    """Write `data` at once and `tail` for ever, a byte every 50 ms: each wait is far below the limit."""
+    """Write `data` at once, then `tail` repeatedly, a byte every 50 ms. Each wait is far below the limit."""
 
     def answer(connection: socket.socket, _: str) -> None:
         connection.sendall(data)
@@ -75,7 +75,7 @@ def test_redirects_share_the_time_of_one_fetch() -> None:
 
 
 @pytest.mark.usefixtures("promptly")
-def test_a_server_that_never_shakes_hands_ends_with_the_time() -> None:
+def test_a_server_that_makes_no_handshake_ends_with_the_time() -> None:
     with LoopbackServer(respond(), mute=True) as server, pytest.raises(UnfetchableUrl, match="within"):
         fetch(GuardedClient(BRIEF), f"https://127.0.0.1:{server.port}/")
 
