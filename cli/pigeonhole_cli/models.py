@@ -84,8 +84,8 @@ def calibrate(
     Photos and texts can be combined: name several data sets.
     """
     # Imported late: the other commands don't need numpy.
-    from pigeonhole_cli.evaluation import calibrate as calibration
-    from pigeonhole_cli.evaluation import episodes
+    from pigeonhole_cli.evaluation.calibration import calibrate as calibration
+    from pigeonhole_cli.evaluation.calibration import episodes
     from pigeonhole_cli.evaluation.classifier import open_classifier
     from pigeonhole_cli.evaluation.data import read
     from pigeonhole_cli.evaluation.item import DataError

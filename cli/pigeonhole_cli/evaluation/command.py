@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import shlex
-import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Task as Bar
-from rich.table import Table
-from rich.text import Text
 
 from pigeonhole.errors import SampleError
-from pigeonhole.inference.classifier import Classifier, Options
+from pigeonhole.inference.classifier import Options
 from pigeonhole.inference.encoders import registry
 from pigeonhole.inference.encoders.artifact import ModelUnavailable
 from pigeonhole.inference.encoders.prepare import prepare
-from pigeonhole_cli.evaluation import metrics, report
-from pigeonhole_cli.evaluation.classifier import describe_model, open_classifier, with_prior
+from pigeonhole_cli.evaluation import report
+from pigeonhole_cli.evaluation.classifier import open_classifier, with_prior
+from pigeonhole_cli.evaluation.comparison import print_comparison
 from pigeonhole_cli.evaluation.data import Columns, read
-from pigeonhole_cli.evaluation.evaluation import Evaluation, format_estimate
+from pigeonhole_cli.evaluation.evaluate import evaluate_model
 from pigeonhole_cli.evaluation.item import DataError
-from pigeonhole_cli.evaluation.run import run_task
 from pigeonhole_cli.evaluation.suites import make_tasks, read_suite
-from pigeonhole_cli.evaluation.tasks import Task, limit_task, plain_tasks
+from pigeonhole_cli.evaluation.tasks import limit_task, plain_tasks
 from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
 from pigeonhole_cli.models import Cache
 
@@ -165,87 +156,6 @@ def evaluate(
     print_comparison(evaluations, contents, folder, as_json=as_json)
 
 
-def evaluate_model(
-    tasks: Sequence[Task],
-    classifier: Classifier,
-    options: Options,
-    *,
-    name: str,
-    folder: Path,
-    data: Path,
-    limit: int | None,
-    seed: int,
-    workers: int,
-) -> Evaluation:
-    """Run tasks through one model, with a progress bar on a terminal.
-
-    Args:
-        tasks: The tasks.
-        classifier: The model's classifier.
-        options: The request's options.
-        name: The model's name in tables and folders.
-        folder: The model's artifact folder.
-        data: The path of the data set.
-        limit: The number of random samples of each task.
-        seed: The seed of the random samples.
-        workers: The number of images that are decoded concurrently.
-
-    Raises:
-        DataError: No item could be read.
-    """
-    started = time.perf_counter()
-    with _progress() as progress:
-        bar = progress.add_task(name, total=sum(len(task.items) for task in tasks))
-        answers = tuple(
-            run_task(task, classifier, options, on_progress=lambda count: progress.advance(bar, count), workers=workers)
-            for task in tasks
-        )
-    faults = [fault for task_answers in answers for fault in task_answers.faults]
-    if not any(task_answers.answered for task_answers in answers):
-        raise DataError(f"none of the {len(faults)} samples could be read; the first, {faults[0].where}: {faults[0].message}")
-    return Evaluation(
-        name=name,
-        folder=str(folder),
-        model=describe_model(classifier),
-        options=options,
-        data=str(data),
-        limit=limit,
-        seed=seed,
-        answers=answers,
-        seconds=time.perf_counter() - started,
-        command=shlex.join(["pigeonhole", *sys.argv[1:]]),
-    )
-
-
-def print_comparison(
-    evaluations: Sequence[Evaluation], contents: Sequence[dict[str, Any]], folder: Path, *, as_json: bool
-) -> None:
-    """Print a table with a column per model, or the content of their results.json files as JSON."""
-    if as_json:
-        typer.echo(json.dumps(contents, indent=2, ensure_ascii=False))
-        return
-    table = Table("metric", caption="in brackets: 95 % intervals over samples")
-    for evaluation in evaluations:
-        table.add_column(Text(evaluation.name))
-    for name, title in metrics.TITLES.items():
-        estimates = [evaluation.estimates.overall.get(name) for evaluation in evaluations]
-        if any(estimates):
-            table.add_row(title, *(format_estimate(name, estimate) if estimate else "" for estimate in estimates))
-    table.add_row("samples", *(f"{evaluation.counts['answered']:,}" for evaluation in evaluations), end_section=True)
-    if any(evaluation.counts["faults"] for evaluation in evaluations):
-        table.add_row("could not be read", *(f"{evaluation.counts['faults']:,}" for evaluation in evaluations))
-    table.add_row("calibrated", *("yes" if evaluation.model.calibrated else "no" for evaluation in evaluations))
-    table.add_row("samples/s", *(f"{evaluation.counts['answered'] / evaluation.seconds:,.0f}" for evaluation in evaluations))
-    Console().print(table)
-    for evaluation in evaluations:
-        if faults := evaluation.counts["faults"]:
-            typer.echo(
-                f"{evaluation.name}: {faults} samples could not be read and are in no metric; the report names them",
-                err=True,
-            )
-        typer.echo(f"{evaluation.name}: {folder / evaluation.name / report.REPORT}")
-
-
 def _model_folders(models: Sequence[str], cache: Path) -> dict[str, Path]:
     """Return each model's artifact folder by a unique name. The bundled model is prepared if necessary.
 
@@ -287,27 +197,6 @@ def _read_labels(labels: str | None, file: Path | None) -> list[str] | None:
     if len(set(names)) < 2:
         raise typer.BadParameter("must have at least two labels", param_hint=hint)
     return names
-
-
-class _Rate(ProgressColumn):
-    """The items per second over the last half minute."""
-
-    def render(self, task: Bar) -> Text:
-        """Format the rate."""
-        return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="progress.data.speed")
-
-
-def _progress() -> Progress:
-    """Create a progress bar on standard error. Without a terminal nothing is drawn."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 @contextmanager

@@ -93,5 +93,5 @@ def build_body(dataset: Sequence[dict[str, str]], labels: Sequence[str], **optio
 
 
 def _advice(*, images: bool) -> str:
-    how = "name large images by https:// or s3://" if images else "`split -l 5000` cuts a file of texts"
-    return f"Submit fewer at a time; {how}."
+    advice = "name large images by https:// or s3://" if images else "`split -l 5000` cuts a file of texts"
+    return f"Submit fewer at a time; {advice}."

@@ -71,7 +71,7 @@ def test_one_label_equals_scikit_learn(drawn: tuple[int, list[tuple[int, int]]])
     assert measured["macro_f1"] == pytest.approx(f1_score(truth, chosen, average="macro"))
 
 
-def test_several_labels_are_measured_as_scikit_learn_does() -> None:
+def test_several_labels_equal_scikit_learn() -> None:
     random = np.random.default_rng(0)
     truth, probabilities = random.random((60, 5)) < 0.4, random.random((60, 5))
 
@@ -82,7 +82,7 @@ def test_several_labels_are_measured_as_scikit_learn_does() -> None:
     assert measured["macro_f1"] == pytest.approx(f1_score(truth, chosen, average="macro"))
 
 
-def test_the_brier_score_is_scikit_learns() -> None:
+def test_the_brier_score_equals_scikit_learn() -> None:
     random = np.random.default_rng(0)
     probabilities = random.dirichlet(np.ones(3), 50)
     truth = random.integers(0, 3, 50)

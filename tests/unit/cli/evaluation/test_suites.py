@@ -114,34 +114,34 @@ def test_a_negation_is_right_for_half_of_the_samples_from_all_other_classes() ->
         ("a dog", "not a dog"),
     ],
 )
-def test_a_negation_is_put_as_people_would(name: str, negation: str) -> None:
+def test_a_negation_is_grammatical(name: str, negation: str) -> None:
     (task,) = make_tasks(Suite("negation", only=(name,)), photos({name: 4, "owl": 4}))
 
     assert names(task) == [name, negation]
     assert parse_meaning(task.labels[1]).negated
 
 
-@pytest.mark.parametrize(("own", "folds"), [(20, 5), (23, 5), (5, 5), (7, 1)])
-def test_folds_are_disjoint_and_cover_the_class(own: int, folds: int) -> None:
-    items = photos({"hotdog": own, "apple": 40, "owl": 40})
+@pytest.mark.parametrize(("count", "folds"), [(20, 5), (23, 5), (5, 5), (7, 1)])
+def test_folds_are_disjoint_and_cover_the_class(count: int, folds: int) -> None:
+    items = photos({"hotdog": count, "apple": 40, "owl": 40})
 
     tasks = make_tasks(Suite("negation", only=("hotdog",), folds=folds), items)
 
     assert len({task.name for task in tasks}) == len(tasks) == folds
-    parts = [[place for place in locations(task.items) if place.startswith("hotdog")] for task in tasks]
-    assert sorted(place for part in parts for place in part) == sorted(locations(items[:own]))
+    parts = [[location for location in locations(task.items) if location.startswith("hotdog")] for task in tasks]
+    assert sorted(location for part in parts for location in part) == sorted(locations(items[:count]))
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
     for task, part in zip(tasks, parts, strict=True):
-        assert len(task.items) == 2 * len(part), "as many others"
+        assert len(task.items) == 2 * len(part), "as many samples of other classes"
 
 
-def test_only_the_named_classes_are_asked_for() -> None:
+def test_only_names_the_classes() -> None:
     tasks = make_tasks(Suite("negation", only=("owl", "hotdog")), FEW)
 
     assert [names(task)[0] for task in tasks] == ["owl", "hotdog"]
 
 
-def test_half_of_the_samples_are_none_of_these_and_of_no_class_that_is_named() -> None:
+def test_half_of_the_samples_are_of_other_classes_and_none_of_these() -> None:
     tasks = make_tasks(Suite("none-of-these", tasks=10, labels=4, items=24), many())
 
     for task in tasks:
@@ -178,7 +178,7 @@ def test_in_mixed_tasks_every_second_label_has_example_images_that_are_no_sample
         assert Counter(item.truth[0] for item in task.items) == dict.fromkeys(names(task), 6)
 
 
-def test_only_words_the_same_samples_and_classes_are_asked_for() -> None:
+def test_mixed_tasks_without_examples_have_the_same_samples_and_classes() -> None:
     mixed, only_words = (make_tasks(Suite("mixed", tasks=8, labels=5, items=30, examples=k), many()) for k in (2, 0))
 
     for one, other in zip(mixed, only_words, strict=True):

@@ -147,7 +147,7 @@ def test_policies_and_parameters_do_not_change(template: dict[str, Any], machine
     assert set(before["Resources"]) - set(template["Resources"]) == {"JobBucketPolicy", "UploadBucketPolicy"}
 
 
-def test_an_image_function_with_a_read_handler_its_own_becomes_that_functions_sources(
+def test_an_image_function_with_a_command_of_its_own_becomes_that_functions_sources(
     template: dict[str, Any], machine: LocalMachine, archives: dict[str, bytes]
 ) -> None:
     rewrite(template, machine)
@@ -189,7 +189,7 @@ def test_gateway_responses_are_read_from_the_template(template: dict[str, Any]) 
     assert set(responses) == set(template["Resources"]["Api"]["Properties"]["GatewayResponses"])
 
 
-def test_the_last_read_handler_a_dockerfile_counts(tmp_path: Path) -> None:
+def test_the_last_command_of_a_dockerfile_names_the_handler(tmp_path: Path) -> None:
     dockerfile = tmp_path / "Dockerfile"
     dockerfile.write_text('FROM one\nCMD ["first.handler"]\nFROM two\nCMD ["handler.handler"]\n')
 

@@ -48,12 +48,13 @@ def test_the_files_of_a_folder_are_uploaded_and_each_object_key_is_printed(uploa
     assert upload_api.listings == [], "results are requested only with --watch"
 
 
-def test_each_file_is_asked_a_form_for_by_its_kind_and_size(upload_api: UploadApi, folder: Path) -> None:
+def test_a_form_is_requested_for_each_file_with_its_type_and_size(upload_api: UploadApi, folder: Path) -> None:
     upload_api.run("in", *PETS)
 
-    kinds = {"a.jpg": "image/jpeg", "b.PNG": "image/png", "many.jsonl": "application/jsonl", "notes.txt": "text/plain"}
+    media_types = {"a.jpg": "image/jpeg", "b.PNG": "image/png", "many.jsonl": "application/jsonl", "notes.txt": "text/plain"}
     assert sorted(upload_api.form_requests, key=lambda body: str(body["filename"])) == [
-        {"content_type": kind, "size": len(name), "filename": name, "label_set": "pets"} for name, kind in kinds.items()
+        {"content_type": media_type, "size": len(name), "filename": name, "label_set": "pets"}
+        for name, media_type in media_types.items()
     ]
     for request in upload_api.requests:
         assert ("x-api-key" in request.headers) == (request.path == "/prod/v1/uploads"), "S3 never receives the API key"

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from pigeonhole_cli.evaluation.fit import Floats, balanced_logistic, conditional_logit
+from pigeonhole_cli.evaluation.calibration.fit import Floats, balanced_logistic, conditional_logit
 
 Episodes = tuple[Floats, npt.NDArray[np.bool_], npt.NDArray[np.int64]]
 

@@ -16,10 +16,10 @@ from pigeonhole.inference.classifier import Options
 from pigeonhole.inference.image_loader import to_views
 from pigeonhole.inference.labels.label_class import LabelClass
 from pigeonhole.inference.scoring.calibration import PAIRS, Calibration, Pair, parse_calibration, prior_calibration
-from pigeonhole_cli.evaluation import calibrate as module
-from pigeonhole_cli.evaluation import episodes
-from pigeonhole_cli.evaluation.calibrate import calibrate
-from pigeonhole_cli.evaluation.episodes import EmbeddedData, embed
+from pigeonhole_cli.evaluation.calibration import calibrate as module
+from pigeonhole_cli.evaluation.calibration import episodes
+from pigeonhole_cli.evaluation.calibration.calibrate import calibrate
+from pigeonhole_cli.evaluation.calibration.episodes import EmbeddedData, embed
 from pigeonhole_cli.evaluation.item import DataError, Item, word_label
 from support.cli.simulated_encoder import SimulatedEncoder, classifier, page, photo, photos, pixels, texts
 

@@ -18,7 +18,7 @@ from pigeonhole.inference.classifier import Classifier, Pixels
 from pigeonhole.inference.labels.negation import parse_label
 from pigeonhole.inference.scoring.calibration import Modality, Pair
 from pigeonhole.inference.scoring.log_odds import unit_mean
-from pigeonhole_cli.evaluation.fit import Floats
+from pigeonhole_cli.evaluation.calibration.fit import Floats
 from pigeonhole_cli.evaluation.item import DataError, Item
 from pigeonhole_cli.evaluation.run import load_pixels
 

@@ -21,7 +21,7 @@ from pigeonhole.inference.classifier import Classifier, Pixels
 from pigeonhole.inference.image_loader import to_views
 from pigeonhole.inference.scoring.calibration import Calibration, Coefficients, Modality, Pair, prior_calibration
 from pigeonhole.inference.scoring.log_odds import sigmoid
-from pigeonhole_cli.evaluation.episodes import (
+from pigeonhole_cli.evaluation.calibration.episodes import (
     FEATURES,
     HUBNESS_SHARE,
     SEED,
@@ -32,7 +32,7 @@ from pigeonhole_cli.evaluation.episodes import (
     draw_examples,
     stack_episodes,
 )
-from pigeonhole_cli.evaluation.fit import Floats, balanced_logistic, conditional_logit
+from pigeonhole_cli.evaluation.calibration.fit import Floats, balanced_logistic, conditional_logit
 from pigeonhole_cli.evaluation.item import DataError
 
 Bools = npt.NDArray[np.bool_]

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pigeonhole_cli.evaluation import episodes
-from pigeonhole_cli.evaluation.episodes import embed
+from pigeonhole_cli.evaluation.calibration import episodes
+from pigeonhole_cli.evaluation.calibration.episodes import embed
 from pigeonhole_cli.evaluation.item import DataError, Item
 from support.cli.simulated_encoder import SimulatedEncoder, classifier, photo, photos, png, text, texts
 

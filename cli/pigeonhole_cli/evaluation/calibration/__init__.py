@@ -1,0 +1,1 @@
+"""Fit the coefficients of a calibration: `pigeonhole models calibrate`."""
