@@ -1,4 +1,4 @@
-"""Whatever a file is inside, it comes out as upright RGB."""
+"""Every variant of a format is decoded to upright RGB."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ LOSSY = {"JPEG": {"quality": 95, "subsampling": 0}, "AVIF": {"quality": 95}, "WE
 
 
 def opened(data: bytes) -> Image.Image:
-    """At full size: no photo reaches this input side."""
+    """Decode at full size, because no photo is as large as this input side."""
     return open_image(data, ImageLimits(), side=10_000)
 
 
 def colours(data: bytes) -> list[tuple[int, ...]]:
-    """The pixels of the first row."""
+    """Return the pixels of the first row."""
     image = opened(data)
     return [tuple(pixel) for pixel in np.asarray(image)[0].tolist()]
 
 
 @pytest.mark.parametrize("kind", LOSSLESS)
-def test_a_lossless_file_comes_out_as_it_went_in(kind: str) -> None:
+def test_a_lossless_file_keeps_its_pixels(kind: str) -> None:
     image = opened(save(stripes(), kind, **LOSSLESS[kind]))
 
     assert image.mode == "RGB"
@@ -47,7 +47,7 @@ def test_a_lossless_file_comes_out_as_it_went_in(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", LOSSY)
-def test_a_lossy_file_comes_out_much_as_it_went_in(kind: str) -> None:
+def test_a_lossy_file_nearly_keeps_its_pixels(kind: str) -> None:
     image = opened(save(photo("chelsea.png"), kind, **LOSSY[kind]))
 
     assert image.mode == "RGB"
@@ -60,7 +60,7 @@ def test_tiff_is_read_in_its_usual_compressions(compression: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "AVIF", "TIFF"])
-def test_of_an_animation_the_first_frame_is_taken(kind: str) -> None:
+def test_the_first_frame_of_an_animation_is_decoded(kind: str) -> None:
     image = opened(animation(kind))
 
     assert image.size == (64, 64)
@@ -101,7 +101,7 @@ def test_exif_orientation_is_applied(kind: str, orientation: int) -> None:
 
 
 @pytest.mark.parametrize("value", [0, 9, 65_535])
-def test_an_orientation_that_is_none_changes_nothing(value: int) -> None:
+def test_an_invalid_orientation_is_ignored(value: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = value
 
@@ -118,7 +118,7 @@ def test_an_orientation_that_is_none_changes_nothing(value: int) -> None:
         b"Exif\0\0MM\0*\0\0\0\x08\xff\xff",
     ],
 )
-def test_a_broken_exif_is_as_good_as_none(exif: bytes) -> None:
+def test_a_broken_exif_is_ignored(exif: bytes) -> None:
     file = save(stripes(), "JPEG", quality=100, subsampling=0)
     segment = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
 
@@ -206,7 +206,7 @@ def test_every_kind_of_colour_is_flattened_to_rgb_on_white(file: bytes, expected
 
 
 @pytest.mark.parametrize(("bits", "photometric"), [([8, 8], 1), ([8, 8, 8, 8], 2)], ids=["grey", "colour"])
-def test_alpha_that_is_multiplied_in_already_is_not_applied_twice(bits: list[int], photometric: int) -> None:
+def test_premultiplied_alpha_is_not_applied_twice(bits: list[int], photometric: int) -> None:
     samples = len(bits)
     tags = {256: [1], 257: [1], 258: bits, 259: [1], 262: [photometric], 273: [0], 277: [samples], 278: [1], 279: [samples]}
 
@@ -226,7 +226,7 @@ def test_alpha_is_flattened_on_white_in_every_format(kind: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["LA", "PA", "YCbCr", "1", "L", "P"])
-def test_every_mode_that_tiff_has_becomes_rgb(mode: str) -> None:
+def test_every_mode_of_tiff_becomes_rgb(mode: str) -> None:
     source = stripes().convert(mode)
     assert source.mode == mode
 
@@ -254,6 +254,6 @@ def test_a_cmyk_tiff_has_its_colours() -> None:
 
 
 @pytest.mark.parametrize("mode", ["I", "F"])
-def test_numbers_whose_white_is_not_known_are_refused(mode: str) -> None:
+def test_pixels_without_a_known_white_are_refused(mode: str) -> None:
     with pytest.raises(UnsupportedMedia, match="8 or 16 bits"):
         opened(save(Image.new(mode, (4, 4)), "TIFF"))

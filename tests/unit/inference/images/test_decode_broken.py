@@ -1,4 +1,4 @@
-"""A broken file is an error of ours, whatever is broken about it."""
+"""A broken file raises one of our errors, whatever is broken."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def opened(data: bytes) -> Image.Image:
     return open_image(data, LIMITS, side=16)
 
 
-def test_a_file_above_the_limit_is_not_even_looked_at() -> None:
+def test_a_file_above_the_limit_is_refused_before_its_format_is_checked() -> None:
     with pytest.raises(TooLarge, match=r"larger than 0\.0001 MB"):
         open_image(b"<html>" * 100, ImageLimits(max_bytes=100), side=16)
 
@@ -55,7 +55,7 @@ def test_a_file_that_is_cut_off_is_unreadable(kind: str, share: float, capfd: py
     with pytest.raises(UnreadableImage, match=r"broken or cut off|no pixels"):
         opened(file[: max(30, int(len(file) * share))])
 
-    assert capfd.readouterr() == ("", ""), "decoders don't talk"
+    assert capfd.readouterr() == ("", ""), "decoders must not print"
 
 
 @pytest.mark.parametrize(
@@ -80,12 +80,12 @@ def test_a_file_that_is_cut_off_is_unreadable(kind: str, share: float, capfd: py
     ],
     ids=str,
 )
-def test_a_file_that_only_begins_like_an_image_is_unreadable(file: bytes) -> None:
+def test_a_file_that_only_starts_like_an_image_is_unreadable(file: bytes) -> None:
     with pytest.raises(UnreadableImage):
         opened(file)
 
 
-def only_ours(file: bytes) -> None:
+def open_or_raise_our_error(file: bytes) -> None:
     with suppress(SampleError):
         image = opened(file)
         assert image.mode == "RGB"
@@ -106,23 +106,23 @@ HEADS = [
 
 @FUZZ
 @given(st.sampled_from(HEADS), st.binary(max_size=400))
-def test_random_bytes_raise_nothing_but_our_errors(head: bytes, rest: bytes) -> None:
-    only_ours(head + rest)
+def test_random_bytes_raise_only_our_errors(head: bytes, rest: bytes) -> None:
+    open_or_raise_our_error(head + rest)
 
 
 @pytest.mark.parametrize("kind", SOUND)
 @FUZZ
 @given(data=st.data())
-def test_cuts_and_flips_raise_nothing_but_our_errors(kind: str, data: st.DataObject) -> None:
+def test_cut_and_changed_files_raise_only_our_errors(kind: str, data: st.DataObject) -> None:
     file = bytearray(SOUND[kind])
-    # Half of the flips in the first 300 bytes: that is where the headers are.
+    # Half of the changes are in the first 300 bytes, which hold the headers.
     at = st.integers(0, len(file) - 1) | st.integers(0, min(300, len(file)) - 1)
     for position, value in data.draw(st.lists(st.tuples(at, st.integers(0, 255)), max_size=8)):
         file[position] = value
-    only_ours(bytes(file[: data.draw(st.integers(1, len(file)))] if data.draw(st.booleans()) else file))
+    open_or_raise_our_error(bytes(file[: data.draw(st.integers(1, len(file)))] if data.draw(st.booleans()) else file))
 
 
-def test_pillows_remarks_stay_out_of_the_log_in_whatever_order_filters_are_set() -> None:
+def test_pillows_warnings_are_suppressed_even_if_other_filters_are_set_later() -> None:
     short_exif = b"Exif\0\0II*\0\x08\0\0\0\x05\0\x12\x01\x03\0\x01\0\0\0"
     file = save(stripes(), "JPEG")
     file = file[:2] + b"\xff\xe1" + struct.pack(">H", len(short_exif) + 2) + short_exif + file[2:]
@@ -131,4 +131,4 @@ def test_pillows_remarks_stay_out_of_the_log_in_whatever_order_filters_are_set()
         opened(file)
 
     assert remarks == []
-    assert "PIL.TiffImagePlugin" in sys.modules, "whose remark it is"
+    assert "PIL.TiffImagePlugin" in sys.modules, "the module that would have warned"

@@ -1,4 +1,4 @@
-"""A large JPEG is decoded smaller where the model's input hardly changes."""
+"""A large JPEG is decoded at a smaller size if the model's input hardly changes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from support.pictures import (
 )
 
 SIDES = (16, 24, 32, 48, 64, 96, 128, 160, 224)
-MEASURED_WORST = 0.75  # mean grey levels, over all below; 1 is what the preprocessing may differ by in all
+MEASURED_WORST = 0.75  # mean grey levels, over all cases below; the whole preprocessing may differ by 1
 
 
 def opened(data: bytes, side: int = 10_000) -> Image.Image:
@@ -26,7 +26,7 @@ def opened(data: bytes, side: int = 10_000) -> Image.Image:
 
 
 def model_input(image: Image.Image, side: int, *, crop: bool) -> npt.NDArray[np.float64]:
-    """What models do: the middle square, or all of it, to side x side, bicubic."""
+    """Resize the centre square, or the whole image, to side x side, bicubic, as models do."""
     width, height = image.size
     shorter = min(width, height)
     box = ((width - shorter) / 2, (height - shorter) / 2, (width + shorter) / 2, (height + shorter) / 2) if crop else None
@@ -36,7 +36,7 @@ def model_input(image: Image.Image, side: int, *, crop: bool) -> npt.NDArray[np.
 @pytest.mark.parametrize("name", [*PHOTOS, *TEXTURES])
 def test_decoding_smaller_changes_the_models_input_by_less_than_a_grey_level(name: str) -> None:
     whole = photo(name)
-    seen = []
+    changes = []
     for trim, options in enumerate([{"quality": 95, "subsampling": 0}, {"quality": 75}, {"quality": 85}, {"quality": 85}]):
         file = save(whole.crop((0, 0, whole.width - 3 * trim, whole.height - trim)), "JPEG", **options)
         full = opened(file)
@@ -45,10 +45,10 @@ def test_decoding_smaller_changes_the_models_input_by_less_than_a_grey_level(nam
             if image.width < full.width:
                 for crop in (True, False):
                     change = np.abs(model_input(image, side, crop=crop) - model_input(full, side, crop=crop)).mean()
-                    seen.append((round(float(change), 2), name, trim, side, crop, image.size))
+                    changes.append((round(float(change), 2), name, trim, side, crop, image.size))
 
-    assert len(seen) >= 8
-    assert max(seen) <= (MEASURED_WORST + 0.05,), max(seen)
+    assert len(changes) >= 8
+    assert max(changes) <= (MEASURED_WORST + 0.05,), max(changes)
 
 
 @pytest.mark.parametrize(
@@ -62,23 +62,23 @@ def test_decoding_smaller_changes_the_models_input_by_less_than_a_grey_level(nam
         ((1_792, 1_792), 224, (896, 896)),
     ],
 )
-def test_a_large_jpeg_is_decoded_at_the_smallest_size_that_serves(
+def test_a_large_jpeg_is_decoded_at_the_smallest_sufficient_size(
     size: tuple[int, int], side: int, expected: tuple[int, int]
 ) -> None:
     assert opened(save(Image.new("RGB", size), "JPEG"), side).size == expected
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_applied_to_what_is_decoded_smaller(orientation: int) -> None:
+def test_exif_orientation_is_applied_to_a_smaller_decode(orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    picture = save(four_corners(1_600, 1_201), "JPEG", quality=95, exif=exif)
+    file = save(four_corners(1_600, 1_201), "JPEG", quality=95, exif=exif)
 
-    assert opened(picture, side=32).size == ((200, 150) if orientation < 5 else (150, 200))
-    assert difference(opened(picture, side=32), opened(picture).resize(opened(picture, side=32).size)) < 2
+    assert opened(file, side=32).size == ((200, 150) if orientation < 5 else (150, 200))
+    assert difference(opened(file, side=32), opened(file).resize(opened(file, side=32).size)) < 2
 
 
-def test_a_grey_and_a_cmyk_jpeg_are_decoded_smaller_too() -> None:
+def test_a_grey_and_a_cmyk_jpeg_are_also_decoded_smaller() -> None:
     for mode in ("L", "CMYK"):
         file = save(photo("retina.jpg").convert(mode), "JPEG")
 

@@ -1,4 +1,4 @@
-"""Files that are small to send and dear to open are refused before they are opened."""
+"""Small files that are expensive to decode are refused before they are decoded."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from io import BytesIO
 import numpy as np
 import pytest
 from PIL import Image, ImageFile
+from support.pictures import animation, bmp_header, jpeg_of_scans, png, png_chunk, save, stripes, tiff, tiff_of_one_tile
 
 from pigeonhole.errors import TooLarge, UnreadableImage
 from pigeonhole.inference.images.decode import ImageLimits, open_image
 from pigeonhole.inference.images.decompression_bombs import MAX_SCANS, MAX_SEGMENTS, check_segments
-from support.pictures import animation, bmp_header, jpeg_of_scans, png, png_chunk, save, stripes, tiff, tiff_of_one_tile
 
 LIMITS = ImageLimits()
 
@@ -76,7 +76,7 @@ def test_too_many_pixels_are_refused_by_the_header(
     with pytest.raises(TooLarge, match="50 megapixels"):
         open_image(header(side, side), LIMITS, side=64)
 
-    assert list(recwarn) == [], "Pillow's own warning of bombs stays inside"
+    assert list(recwarn) == [], "Pillow's own warning must not reach the caller"
 
 
 def test_the_limit_of_pixels_is_exact() -> None:
@@ -95,12 +95,12 @@ def test_a_first_frame_larger_than_the_canvas_counts() -> None:
         open_image(bytes(file), ImageLimits(max_pixels=1_000), side=64)
 
 
-def test_as_many_scans_as_encoders_write_are_fine() -> None:
+def test_as_many_scans_as_encoders_write_are_accepted() -> None:
     assert open_image(jpeg_of_scans(MAX_SCANS - 20), LIMITS, side=64).size == (16, 16)
 
 
 @pytest.mark.usefixtures("undecoded")
-def test_a_jpeg_of_very_many_scans_is_refused_unopened() -> None:
+def test_a_jpeg_of_very_many_scans_is_refused_undecoded() -> None:
     with pytest.raises(UnreadableImage, match="too many parts"):
         open_image(jpeg_of_scans(MAX_SCANS), LIMITS, side=64)
 
@@ -113,7 +113,7 @@ def test_a_jpeg_of_very_many_scans_is_refused_unopened() -> None:
         *(b"\xff\xd9", b"\xff\xd9\xff\xff", b"\xff\xd8\xff\xff", b"\xff\xc8\xff\xff", b"\xff\xf0\xff\xff"),
     ],
 )
-def test_scans_cannot_hide_behind_what_a_decoder_skips(hidden_behind: bytes) -> None:
+def test_scans_behind_bytes_that_a_decoder_skips_are_counted(hidden_behind: bytes) -> None:
     file = jpeg_of_scans(MAX_SCANS)
     at = file.index(b"\xff\xdb")
 
@@ -121,7 +121,7 @@ def test_scans_cannot_hide_behind_what_a_decoder_skips(hidden_behind: bytes) -> 
         check_segments(file[:at] + hidden_behind + file[at:], "JPEG")
 
 
-def test_what_looks_like_scans_within_metadata_or_after_the_end_does_not_count() -> None:
+def test_scan_markers_within_metadata_or_after_the_end_do_not_count() -> None:
     file = save(stripes(), "JPEG")
     profile = b"\xff\xe2\xff\xff" + b"\xff\xda" * 32_766 + b"\0"
 
@@ -130,8 +130,8 @@ def test_what_looks_like_scans_within_metadata_or_after_the_end_does_not_count()
 
 @pytest.mark.usefixtures("undecoded")
 @pytest.mark.parametrize("filling", [b"\xff", b"\0", b"\xff\0"], ids=["fill", "zeros", "data of no scan"])
-def test_a_jpeg_of_much_between_its_segments_is_refused_unopened(filling: bytes) -> None:
-    """Megabytes of it: a search that tried each place anew, as one for a run of FF does, would take days."""
+def test_a_jpeg_with_many_bytes_between_its_segments_is_refused_undecoded(filling: bytes) -> None:
+    """A search that starts again at every byte would take days for these megabytes."""
     jpeg, junk = save(stripes(), "JPEG"), filling * (10_000_000 // len(filling))
 
     at = jpeg.index(b"\xff\xdb")
@@ -141,26 +141,26 @@ def test_a_jpeg_of_much_between_its_segments_is_refused_unopened(filling: bytes)
             open_image(bomb, LIMITS, side=64)
 
 
-def test_a_little_between_the_segments_is_fine() -> None:
+def test_a_few_bytes_between_the_segments_are_accepted() -> None:
     jpeg = save(stripes(), "JPEG")
 
     assert open_image(jpeg[:2] + b"\xff" * 1_000 + jpeg[2:], LIMITS, side=64).size == (48, 32)
 
 
 @pytest.mark.usefixtures("undecoded")
-def test_a_file_of_very_many_segments_is_refused_unopened() -> None:
-    jpeg, image = save(stripes(), "JPEG"), save(stripes(), "PNG")
+def test_a_file_of_very_many_segments_is_refused_undecoded() -> None:
+    jpeg, png_file = save(stripes(), "JPEG"), save(stripes(), "PNG")
 
     for bomb in (
         jpeg[:2] + b"\xff\xe5\x00\x02" * MAX_SEGMENTS + jpeg[2:],
-        image[:33] + png_chunk(b"prVt") * MAX_SEGMENTS + image[33:],
+        png_file[:33] + png_chunk(b"prVt") * MAX_SEGMENTS + png_file[33:],
     ):
         with pytest.raises(UnreadableImage, match="too many parts"):
             open_image(bomb, LIMITS, side=64)
 
 
 @pytest.mark.usefixtures("undecoded")
-def test_a_small_tiff_of_one_huge_tile_is_refused_unopened() -> None:
+def test_a_small_tiff_of_one_huge_tile_is_refused_undecoded() -> None:
     bomb = tiff_of_one_tile(8_192)
     assert len(bomb) < 100_000
 
@@ -168,12 +168,12 @@ def test_a_small_tiff_of_one_huge_tile_is_refused_unopened() -> None:
         open_image(bomb, LIMITS, side=64)
 
 
-def test_tiles_of_a_usual_size_are_fine() -> None:
+def test_tiles_of_a_usual_size_are_accepted() -> None:
     assert open_image(tiff_of_one_tile(256), LIMITS, side=64).size == (10, 10)
 
 
 @pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"iCCP"])
-def test_text_and_profiles_that_unpack_to_very_much_are_not_unpacked(kind: bytes) -> None:
+def test_text_and_profiles_that_decompress_to_megabytes_are_not_decompressed(kind: bytes) -> None:
     packed = zlib.compress(bytes(50_000_000), 9)
     data = {b"zTXt": b"a\0\0", b"iTXt": b"a\0\x01\0\0\0", b"iCCP": b"a\0\0"}[kind] + packed
     file = save(stripes(), "PNG")
@@ -181,7 +181,7 @@ def test_text_and_profiles_that_unpack_to_very_much_are_not_unpacked(kind: bytes
     try:
         open_image(file[:33] + png_chunk(kind, data) + file[33:], LIMITS, side=64)
     except UnreadableImage:
-        pass  # either way is fine: it is the memory that counts
+        pass  # The file may be refused. Only the memory matters.
     finally:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
@@ -189,30 +189,30 @@ def test_text_and_profiles_that_unpack_to_very_much_are_not_unpacked(kind: bytes
     assert peak < 10_000_000
 
 
-def test_metadata_whose_entries_share_their_bytes_are_not_multiplied() -> None:
+def test_metadata_whose_entries_share_their_bytes_takes_little_memory() -> None:
     entries = 4_000
     table = b"".join(struct.pack("<HHII", tag, 7, 60_000, 8) for tag in range(entries))
     exif = (b"Exif\0\0II*\0" + struct.pack("<IH", 8, entries) + table).ljust(65_000, b"\0")
     file = save(stripes(), "JPEG")
     bomb = file[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + file[2:]
     tracemalloc.start()
-    picture = open_image(bomb, LIMITS, side=64)
+    image = open_image(bomb, LIMITS, side=64)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
 
-    assert picture.size == (48, 32)
+    assert image.size == (48, 32)
     assert peak < 10_000_000, "each of 4,000 entries claims the same 60 kB: 240 MB"
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "AVIF", "PNG", "TIFF"])
-def test_the_many_frames_of_an_animation_are_not_visited(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_first_frame_of_an_animation_is_decoded(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     file = animation(kind, 60)
     opened = type(Image.open(BytesIO(file)))
     visited: list[int] = []
     seek = opened.seek
     monkeypatch.setattr(opened, "seek", lambda image, frame: (visited.append(frame), seek(image, frame))[1])
 
-    picture = open_image(file, LIMITS, side=64)
+    image = open_image(file, LIMITS, side=64)
 
-    assert np.allclose(picture.getpixel((5, 5)), (255, 0, 0), atol=2)
+    assert np.allclose(image.getpixel((5, 5)), (255, 0, 0), atol=2)
     assert set(visited) <= {0}

@@ -1,4 +1,4 @@
-"""A file's kind is what its bytes say."""
+"""The format of a file is identified by its first bytes."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from pigeonhole.errors import UnreadableImage, UnsupportedMedia
 from pigeonhole.inference.images.formats import ACCEPTED, identify
 from support.pictures import save, stripes
 
-KINDS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"]
+FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_is_known_by_its_bytes(kind: str) -> None:
+@pytest.mark.parametrize("kind", FORMATS)
+def test_each_format_is_identified_by_its_bytes(kind: str) -> None:
     assert identify(save(stripes(), kind)) == kind
 
 
 @pytest.mark.parametrize("head", [b"II\x2b\0", b"MM\0\x2b", b"MM\0\x2a"])
-def test_both_byte_orders_of_tiff_and_its_large_form_are_known(head: bytes) -> None:
+def test_both_byte_orders_of_tiff_and_bigtiff_are_identified(head: bytes) -> None:
     assert identify(head + bytes(20)) == "TIFF"
 
 
 @pytest.mark.parametrize("brands", [b"avif\0\0\0\0mif1", b"avis\0\0\0\0avifmif1", b"mif1\0\0\0\0mif1avifmiaf"])
-def test_avif_is_known_by_any_of_its_brands(brands: bytes) -> None:
+def test_avif_is_identified_by_each_of_its_brands(brands: bytes) -> None:
     assert identify(b"\0\0\0\x1cftyp" + brands) == "AVIF"
 
 
@@ -61,19 +61,19 @@ def test_avif_is_known_by_any_of_its_brands(brands: bytes) -> None:
         (b"%!PS-Adobe-3.0 EPSF-3.0", "text"),
     ],
 )
-def test_another_kind_is_named_as_far_as_it_is_known_and_the_accepted_ones_are_listed(data: bytes, name: str) -> None:
+def test_another_format_is_refused_with_its_name_and_the_accepted_formats(data: bytes, name: str) -> None:
     with pytest.raises(UnsupportedMedia, match=name) as refused:
         identify(data)
 
     assert ACCEPTED in refused.value.message
 
 
-def test_nothing_is_no_image() -> None:
+def test_an_empty_file_is_no_image() -> None:
     with pytest.raises(UnreadableImage, match="empty"):
         identify(b"")
 
 
 @given(st.binary())
-def test_any_bytes_are_a_kind_or_one_of_our_errors(data: bytes) -> None:
+def test_any_bytes_give_a_format_or_one_of_our_errors(data: bytes) -> None:
     with suppress(UnreadableImage, UnsupportedMedia):
-        assert identify(data) in KINDS
+        assert identify(data) in FORMATS

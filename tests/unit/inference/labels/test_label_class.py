@@ -1,4 +1,4 @@
-"""Labels merge by key: one class per name, in order, without repeats."""
+"""Entries of one name are one class, and the texts of a class have a meaning."""
 
 import pytest
 from hypothesis import given
@@ -30,13 +30,13 @@ def test_entries_with_one_key_are_one_class() -> None:
     )
 
 
-def test_a_number_names_the_class_that_its_text_names() -> None:
+def test_a_number_and_its_text_name_one_class() -> None:
     assert merge_labels([Label(key=1, type="text", value="one"), Label(key="1", type="text", value="uno")]) == (
         LabelClass("1", ("one", "uno"), ()),
     )
 
 
-def test_the_value_is_the_name_where_there_is_no_key() -> None:
+def test_the_value_is_the_name_if_there_is_no_key() -> None:
     assert label_name(None, "cat") == "cat"
     assert label_name(0, "cat") == "0"
 
@@ -72,12 +72,12 @@ def test_every_entry_is_found_in_the_class_of_its_name(labels: list[Label]) -> N
         (LabelClass("a.jpg", (), ("a.jpg",)), Meaning(())),
     ],
 )
-def test_what_a_class_means(label: LabelClass, expected: Meaning) -> None:
+def test_the_texts_of_a_class_have_a_meaning(label: LabelClass, expected: Meaning) -> None:
     assert parse_meaning(label) == expected
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
+    ("first", "second", "same"),
     [
         ("hotdog", "a hotdog", True),
         ("Hot dog", "hotdogs", True),
@@ -88,5 +88,5 @@ def test_what_a_class_means(label: LabelClass, expected: Meaning) -> None:
         ("cat", "dog", False),
     ],
 )
-def test_which_texts_name_one_thing(one: str, other: str, same: bool) -> None:
-    assert is_same_thing(one, other) is same
+def test_two_texts_name_the_same_thing(first: str, second: str, same: bool) -> None:
+    assert is_same_thing(first, second) is same

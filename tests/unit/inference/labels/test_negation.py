@@ -1,4 +1,4 @@
-"""Labels are read as plain, as negated or as none of the others; what only sounds like a negation stays plain."""
+"""Labels are read as plain, as negated or as none of the others. Labels that only sound like a negation stay plain."""
 
 import time
 
@@ -33,7 +33,7 @@ NEGATED = [
     ("not US politics", "US politics"),
     ("!hotdog", "hotdog"),
     ("! a hotdog", "hotdog"),
-    # however it's written
+    # other spellings
     ("not_a_hotdog", "hotdog"),
     ("not-a-hot-dog", "hot dog"),
     ("not-hotdog", "hotdog"),
@@ -272,7 +272,7 @@ PLAIN = [
     *["without a doubt", "without warning", "without you", "free kick", "sugar-free", "gluten-free", "wireless"],
     *["free of charge", "free", "lack of sleep", "lack of support", "missing person", "nothing but trouble"],
     *["everything but the girl", "hatless"],
-    # nearly none
+    # almost none
     *["other animals", "other food", "other people", "unknown pleasures album", "unknown soldier", "none the wiser"],
     *[
         "nothing burger",
@@ -290,9 +290,9 @@ PLAIN = [
 ]
 
 
-@pytest.mark.parametrize(("label", "what"), NEGATED)
-def test_a_negated_label_says_what_it_negates(label: str, what: str) -> None:
-    assert parse_label(label) == Reading("negated", what)
+@pytest.mark.parametrize(("label", "thing"), NEGATED)
+def test_a_negated_label_names_what_it_negates(label: str, thing: str) -> None:
+    assert parse_label(label) == Reading("negated", thing)
 
 
 @pytest.mark.parametrize("label", NONE)
@@ -301,7 +301,7 @@ def test_a_label_for_everything_else_is_none(label: str) -> None:
 
 
 @pytest.mark.parametrize("label", PLAIN)
-def test_a_plain_label_is_left_as_it_is(label: str) -> None:
+def test_a_plain_label_is_unchanged(label: str) -> None:
     assert parse_label(label) == Reading("plain", label)
 
 
@@ -315,18 +315,18 @@ def test_a_plain_label_is_left_as_it_is(label: str) -> None:
         ("not not not spam", "not not not spam"),
     ],
 )
-def test_two_negations_cancel_out_and_more_are_left_alone(label: str, text: str) -> None:
+def test_two_negations_cancel_out_and_more_are_unchanged(label: str, text: str) -> None:
     assert parse_label(label) == Reading("plain", text)
 
 
-def test_the_table_has_no_label_twice() -> None:
+def test_each_label_of_this_file_is_unique() -> None:
     labels = [*(label for label, _ in NEGATED), *NONE, *PLAIN]
     assert len(labels) == len(set(labels))
 
 
 @given(st.text(max_size=512))
 def test_any_text_has_a_reading(label: str) -> None:
-    check(label, parse_label(label))
+    check_reading(label, parse_label(label))
 
 
 PIECES = [
@@ -336,11 +336,11 @@ PIECES = [
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=40).map(" ".join))
-def test_any_pile_of_negations_has_a_reading(label: str) -> None:
-    check(label, parse_label(label))
+def test_any_sequence_of_negations_has_a_reading(label: str) -> None:
+    check_reading(label, parse_label(label))
 
 
-def check(label: str, reading: Reading) -> None:
+def check_reading(label: str, reading: Reading) -> None:
     if reading.kind == "plain":
         assert reading.text == label or 0 < len(reading.text) < len(label)
     elif reading.kind == "negated":
@@ -366,7 +366,7 @@ def test_a_label_without_a_marker_is_plain_and_unchanged(label: str) -> None:
 @pytest.mark.parametrize("end", ["", "a", " absent", " not present", " in the photo", "\n"])
 def test_hostile_labels_take_linear_time(piece: str, end: str) -> None:
     short, long = (best_time((piece * size)[:size] + end) for size in (2048, 16 * 2048))
-    # Sixteen times the length: quadratic time would be 256 times as long. The slack is for a busy machine.
+    # The length is sixteen times as large, so quadratic time would be 256 times as long. The margin is for a busy machine.
     assert long < 80 * short + 0.02
 
 

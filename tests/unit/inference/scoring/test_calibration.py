@@ -1,4 +1,4 @@
-"""Calibration: what calibration.json may hold, and the prior in place of what it doesn't."""
+"""calibration.json is written, read and checked, and the prior fills its gaps."""
 
 import json
 from dataclasses import replace
@@ -20,34 +20,34 @@ INFO = FakeEncoder().info
 PHOTOS = ("image", "text")
 
 
-def measured() -> Calibration:
-    weights = {pair: Coefficients(40.0, -8.0, background=-30.0) for pair in PAIRS}
-    return Calibration(weights, weights, thresholds={"text": 0.6, "image": 0.7}, measured=frozenset({PHOTOS}))
+def measured_calibration() -> Calibration:
+    coefficients = {pair: Coefficients(40.0, -8.0, background=-30.0) for pair in PAIRS}
+    return Calibration(coefficients, coefficients, thresholds={"text": 0.6, "image": 0.7}, measured=frozenset({PHOTOS}))
 
 
-def test_what_is_written_is_read_again() -> None:
-    stored = json.loads(json.dumps(measured().to_content(INFO.revision, ["photos.parquet"])))
+def test_a_calibration_is_read_as_it_was_written() -> None:
+    stored = json.loads(json.dumps(measured_calibration().to_content(INFO.revision, ["photos.parquet"])))
 
-    found = parse_calibration(stored, INFO)
+    calibration = parse_calibration(stored, INFO)
 
-    assert found.single[PHOTOS] == found.multiple[PHOTOS] == Coefficients(40.0, -8.0, background=-30.0)
-    assert found.thresholds["image"] == 0.7
-    assert PHOTOS in found.measured
+    assert calibration.single[PHOTOS] == calibration.multiple[PHOTOS] == Coefficients(40.0, -8.0, background=-30.0)
+    assert calibration.thresholds["image"] == 0.7
+    assert PHOTOS in calibration.measured
 
 
-def test_a_pair_that_was_not_measured_keeps_the_prior() -> None:
-    found = parse_calibration(measured().to_content(INFO.revision, []), INFO)
+def test_a_pair_that_was_not_measured_has_the_prior() -> None:
+    calibration = parse_calibration(measured_calibration().to_content(INFO.revision, []), INFO)
 
-    assert found.single["image", "image"] == prior_calibration(INFO).single["image", "image"]
-    assert ("image", "image") not in found.measured
-    assert found.thresholds["text"] == prior_calibration(INFO).thresholds["text"], "no texts were measured"
+    assert calibration.single["image", "image"] == prior_calibration(INFO).single["image", "image"]
+    assert ("image", "image") not in calibration.measured
+    assert calibration.thresholds["text"] == prior_calibration(INFO).thresholds["text"], "no texts were measured"
 
 
 def test_without_a_calibration_only_texts_against_texts_are_measured() -> None:
-    found = parse_calibration(None, INFO)
+    calibration = parse_calibration(None, INFO)
 
-    assert found.measured == {("text", "text")}
-    assert set(found.single) == set(found.multiple) == set(PAIRS)
+    assert calibration.measured == {("text", "text")}
+    assert set(calibration.single) == set(calibration.multiple) == set(PAIRS)
 
 
 @pytest.mark.parametrize(
@@ -64,9 +64,9 @@ def test_without_a_calibration_only_texts_against_texts_are_measured() -> None:
         ({"thresholds": 0.5}, "thresholds"),
     ],
 )
-def test_a_calibration_that_cannot_be_used_says_why(change: dict[str, object], message: str) -> None:
+def test_an_invalid_calibration_is_refused_with_the_reason(change: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        parse_calibration(measured().to_content(INFO.revision, []) | change, INFO)
+        parse_calibration(measured_calibration().to_content(INFO.revision, []) | change, INFO)
 
 
 def test_log_odds_are_a_weighted_sum() -> None:
@@ -77,21 +77,21 @@ def test_log_odds_are_a_weighted_sum() -> None:
     np.testing.assert_allclose(odds, [[5 + 1 - 1.5, 1 + 1 - 1 + 0.2]], atol=1e-6)
 
 
-def test_the_prior_of_one_label_is_whether_it_outweighs_the_background() -> None:
-    """NegLabel's score: with equal cosines a label is as likely as everything else."""
-    weights = prior_calibration(INFO).single[PHOTOS]
+def test_the_prior_of_one_label_compares_it_with_the_background() -> None:
+    """NegLabel's score: with equal cosines, the label is as likely as everything else."""
+    coefficients = prior_calibration(INFO).single[PHOTOS]
     even = Evidence(np.float32([[0.3]]), np.float32([[0.3]]), np.float32([0]))
-    assert weights.log_odds(even) == pytest.approx(0)
+    assert coefficients.log_odds(even) == pytest.approx(0)
 
 
-def test_the_prior_of_several_labels_takes_a_sigmoid_models_own_bias() -> None:
+def test_the_prior_of_several_labels_has_the_bias_of_a_sigmoid_model() -> None:
     siglip = replace(INFO, activation="sigmoid", logit_scale=112.0, logit_bias=-16.5)
     assert prior_calibration(siglip).multiple[PHOTOS] == Coefficients(112.0, -16.5)
 
 
 def test_a_calibrated_pair_can_beat_a_higher_cosine() -> None:
-    """Photo to photo 0.6 is a poor match where their midpoint is 0.65, photo to word 0.25 a good one where it is 0.22."""
-    nothing = np.float32([[0]])
-    words = Coefficients(100, -22).log_odds(Evidence(np.float32([[0.25]]), nothing, nothing[0]))
-    photos = Coefficients(20, -13).log_odds(Evidence(np.float32([[0.60]]), nothing, nothing[0]))
+    """A cosine of 0.6 of two photos is below their midpoint 0.65. A cosine of 0.25 of photo and word is above theirs, 0.22."""
+    zero = np.float32([[0]])
+    words = Coefficients(100, -22).log_odds(Evidence(np.float32([[0.25]]), zero, zero[0]))
+    photos = Coefficients(20, -13).log_odds(Evidence(np.float32([[0.60]]), zero, zero[0]))
     assert words > photos

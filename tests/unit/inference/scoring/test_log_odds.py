@@ -1,4 +1,4 @@
-"""Scoring: calibrated log-odds, probabilities that add up, and an order that doesn't depend on company."""
+"""Log-odds become probabilities and ranked labels, and no sample's row depends on the others."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_permuting_labels_permutes_scores(odds: Floats, random: object) -> None:
 
 
 @given(odds_matrices)
-def test_a_samples_row_is_the_same_alone_and_in_a_batch(odds: Floats) -> None:
+def test_a_samples_row_does_not_depend_on_its_batch(odds: Floats) -> None:
     together = log_odds.softmax(odds)
     for index in range(len(odds)):
         np.testing.assert_array_equal(log_odds.softmax(odds[index : index + 1])[0], together[index])
@@ -43,30 +43,30 @@ def test_labels_are_ranked_by_probability(odds: Floats) -> None:
         assert [label.probability for label in row] == sorted((label.probability for label in row), reverse=True)
 
 
-def test_equal_labels_keep_the_requests_order() -> None:
+def test_labels_of_equal_probability_keep_the_order_of_the_request() -> None:
     even = np.full((1, 3), 0.5, dtype=np.float32)
     assert [label.index for label in log_odds.rank(even, even)[0]] == [0, 1, 2]
 
 
-def test_sigmoid_and_softmax_survive_extremes() -> None:
+def test_sigmoid_and_softmax_are_exact_for_extreme_log_odds() -> None:
     extreme = np.array([[1e4, -1e4, 0.0]], dtype=np.float32)
     np.testing.assert_allclose(log_odds.sigmoid(extreme), [[1, 0, 0.5]], atol=1e-6)
     np.testing.assert_allclose(log_odds.softmax(extreme), [[1, 0, 0]], atol=1e-6)
 
 
-def test_pooling_is_the_mean_of_the_modalities_that_are_there() -> None:
-    words, pictures = np.float32([2.0, -1.0]), np.float32([4.0, 1.0])
-    np.testing.assert_allclose(log_odds.mean_log_odds([words, pictures]), [3, 0])
+def test_the_log_odds_of_a_label_are_the_mean_of_its_parts() -> None:
+    words, images = np.float32([2.0, -1.0]), np.float32([4.0, 1.0])
+    np.testing.assert_allclose(log_odds.mean_log_odds([words, images]), [3, 0])
     np.testing.assert_array_equal(log_odds.mean_log_odds([words]), words)
 
 
-def test_the_unit_mean_has_length_one_even_of_opposites() -> None:
+def test_the_unit_mean_has_length_one_even_for_opposite_embeddings() -> None:
     rows = np.float32([[1, 0], [0, 1]])
     np.testing.assert_allclose(log_odds.unit_mean(rows), [2**-0.5, 2**-0.5], atol=1e-6)
     np.testing.assert_allclose(log_odds.unit_mean(np.float32([[1, 0], [-1, 0]])), [1, 0])
 
 
-ranked = log_odds.rank(np.float32([[0.2, 0.9, 0.6]]), np.zeros((1, 3), np.float32))[0]
+RANKED = log_odds.rank(np.float32([[0.2, 0.9, 0.6]]), np.zeros((1, 3), np.float32))[0]
 
 
 @pytest.mark.parametrize(
@@ -80,63 +80,63 @@ ranked = log_odds.rank(np.float32([[0.2, 0.9, 0.6]]), np.zeros((1, 3), np.float3
         ({"multiple": True, "threshold": 0.0, "top_k": None}, [1, 2, 0]),
     ],
 )
-def test_choosing(options: dict[str, object], expected: list[int]) -> None:
-    assert [label.index for label in log_odds.choose(ranked, **options)] == expected  # type: ignore[arg-type]
+def test_the_best_labels_above_the_threshold_are_chosen(options: dict[str, object], expected: list[int]) -> None:
+    assert [label.index for label in log_odds.choose(RANKED, **options)] == expected  # type: ignore[arg-type]
 
 
-def test_none_of_these_gives_way_to_any_label_that_reaches_the_threshold_and_excludes_the_others() -> None:
+def test_none_of_these_is_chosen_only_if_no_other_label_reaches_the_threshold() -> None:
     row = log_odds.rank(np.float32([[0.6, 0.7, 0.3]]), np.zeros((1, 3), np.float32))[0]
-    assert [it.index for it in log_odds.choose(row, multiple=True, threshold=0.5, top_k=None, none={1})] == [0]
-    assert [it.index for it in log_odds.choose(row, multiple=True, threshold=0.9, top_k=None, none={1})] == [1]
-    assert [it.index for it in log_odds.choose(row, multiple=True, threshold=0.2, top_k=1, none={1})] == [0]
-    assert [it.index for it in log_odds.choose(row, multiple=False, threshold=0.2, top_k=None, none={1})] == [1]
+    assert [label.index for label in log_odds.choose(row, multiple=True, threshold=0.5, top_k=None, none={1})] == [0]
+    assert [label.index for label in log_odds.choose(row, multiple=True, threshold=0.9, top_k=None, none={1})] == [1]
+    assert [label.index for label in log_odds.choose(row, multiple=True, threshold=0.2, top_k=1, none={1})] == [0]
+    assert [label.index for label in log_odds.choose(row, multiple=False, threshold=0.2, top_k=None, none={1})] == [1]
 
 
-odds_of_x = arrays.arrays(np.float32, st.integers(1, 6), elements=st.floats(-60, 60, width=32))
+odds_of_label = arrays.arrays(np.float32, st.integers(1, 6), elements=st.floats(-60, 60, width=32))
 
 
-@given(odds_of_x)
-def test_a_label_and_its_negation_share_the_probability_of_two(odds: Floats) -> None:
+@given(odds_of_label)
+def test_the_probabilities_of_a_label_and_its_negation_sum_to_one(odds: Floats) -> None:
     against = log_odds.negated_log_odds(odds, among_labels=True, multiple=False)
     probabilities = log_odds.softmax(np.stack([odds, against], axis=1))
     np.testing.assert_allclose(probabilities[:, 0], log_odds.sigmoid(odds), atol=1e-6)
 
 
-@given(odds_of_x)
-def test_a_negation_alone_is_near_the_background_unless_it_is_wrong(odds: Floats) -> None:
+@given(odds_of_label)
+def test_a_negation_without_its_label_is_near_zero_unless_it_is_wrong(odds: Floats) -> None:
     alone = log_odds.negated_log_odds(odds, among_labels=False, multiple=False)
     assert (alone <= 0).all()
     np.testing.assert_allclose(alone[odds < -10], 0, atol=1e-4)
     np.testing.assert_allclose(alone[odds > 20], -odds[odds > 20], rtol=1e-5)
 
 
-@given(odds_of_x)
-def test_with_several_labels_a_negation_is_the_complement(odds: Floats) -> None:
+@given(odds_of_label)
+def test_the_probability_of_a_negation_is_the_complement_for_several_labels(odds: Floats) -> None:
     against = log_odds.negated_log_odds(odds, among_labels=False, multiple=True)
     np.testing.assert_allclose(log_odds.sigmoid(against), 1 - log_odds.sigmoid(odds), atol=1e-6)
 
 
-def test_none_of_these_is_the_background_or_with_several_labels_what_the_best_one_leaves() -> None:
+def test_none_of_these_is_zero_or_for_several_labels_the_complement_of_the_best() -> None:
     columns = [np.float32([3, -2]), np.float32([-1, -4])]
     np.testing.assert_array_equal(log_odds.none_log_odds(columns, [], 2, multiple=False), [0, 0])
     np.testing.assert_array_equal(log_odds.none_log_odds(columns, [], 2, multiple=True), [-3, 2])
     np.testing.assert_array_equal(log_odds.none_log_odds([], [], 2, multiple=True), [0, 0])
 
 
-def test_beside_a_negation_none_of_these_says_that_it_is_wrong() -> None:
-    found = log_odds.none_log_odds([], [np.float32([9, -9]), np.float32([20, 20])], 2, multiple=False)
-    np.testing.assert_allclose(found, [0, -9], atol=1e-3)
+def test_none_of_these_also_says_that_a_negation_is_wrong() -> None:
+    odds = log_odds.none_log_odds([], [np.float32([9, -9]), np.float32([20, 20])], 2, multiple=False)
+    np.testing.assert_allclose(odds, [0, -9], atol=1e-3)
 
 
-def test_the_background_is_the_log_sum_of_what_is_not_left_out() -> None:
+def test_the_background_value_is_the_log_sum_of_the_concepts_that_are_not_left_out() -> None:
     cosines = np.float32([[0.1, 0.3, 0.2], [0.0, 0.0, 0.0]])
     left_out = np.array([[False, True, False], [False, False, False]])
-    found = log_odds.background_value(cosines, left_out, 10.0)
-    np.testing.assert_allclose(found[0], [np.log(np.e**1 + np.e**2) / 10, np.log(np.e**1 + np.e**3 + np.e**2) / 10], atol=1e-6)
-    np.testing.assert_allclose(found[1], [np.log(2) / 10, np.log(3) / 10], atol=1e-6)
+    values = log_odds.background_value(cosines, left_out, 10.0)
+    np.testing.assert_allclose(values[0], [np.log(np.e**1 + np.e**2) / 10, np.log(np.e**1 + np.e**3 + np.e**2) / 10], atol=1e-6)
+    np.testing.assert_allclose(values[1], [np.log(2) / 10, np.log(3) / 10], atol=1e-6)
 
 
-def test_concepts_near_a_label_are_left_out_for_that_label_alone() -> None:
+def test_concepts_near_a_label_are_left_out_for_that_label_only() -> None:
     concepts = np.eye(100, dtype=np.float32)
     labels = np.float32([concepts[3], concepts[7]])
     left_out = log_odds.nearest_to_each(labels @ concepts.T)
@@ -151,30 +151,30 @@ def random_rows(count: int, *, seed: int) -> Floats:
 
 def test_evidence_holds_cosines_background_and_for_texts_hubness() -> None:
     rows = np.eye(60, dtype=np.float32)
-    found = log_odds.compute_evidence(rows[:3], rows[:2], rows, 20.0, exclusive=False, texts=rows[:4])
-    np.testing.assert_array_equal(found.cosines, rows[:3] @ rows[:2].T)
-    assert found.background.shape == (3, 2)
-    np.testing.assert_allclose(found.hubness, [0.25, 0.25])
+    evidence = log_odds.compute_evidence(rows[:3], rows[:2], rows, 20.0, exclusive=False, texts=rows[:4])
+    np.testing.assert_array_equal(evidence.cosines, rows[:3] @ rows[:2].T)
+    assert evidence.background.shape == (3, 2)
+    np.testing.assert_allclose(evidence.hubness, [0.25, 0.25])
     assert log_odds.compute_evidence(rows[:3], rows[:2], rows, 20.0, exclusive=False).hubness.tolist() == [0, 0]
 
 
-def test_labels_that_exclude_each_other_meet_one_background_without_what_is_near_any() -> None:
-    """A background for each would change their order: it is lower for the label whose near concepts a sample resembles."""
+def test_labels_that_exclude_each_other_share_a_background_without_the_concepts_near_any_of_them() -> None:
+    """Separate backgrounds would change the order of labels, because each leaves out other concepts."""
     samples, labels = random_rows(5, seed=1), random_rows(4, seed=2)
     concepts = np.concatenate([labels, random_rows(96, seed=3)])
 
-    found = log_odds.compute_evidence(samples, labels, concepts, 20.0, exclusive=True)
+    evidence = log_odds.compute_evidence(samples, labels, concepts, 20.0, exclusive=True)
 
-    assert found.background.shape == (5, 4)
-    assert (found.background == found.background[:, :1]).all()
+    assert evidence.background.shape == (5, 4)
+    assert (evidence.background == evidence.background[:, :1]).all()
     left_out = log_odds.nearest_to_each(labels @ concepts.T).any(axis=0, keepdims=True)
     assert left_out[0, :4].all()
     np.testing.assert_array_equal(
-        found.background[:, :1], log_odds.background_value(samples @ concepts.T, left_out, 20.0), strict=True
+        evidence.background[:, :1], log_odds.background_value(samples @ concepts.T, left_out, 20.0), strict=True
     )
 
 
-def test_several_labels_meet_a_background_each_that_no_other_label_changes() -> None:
+def test_each_of_several_labels_has_a_background_that_no_other_label_changes() -> None:
     samples, labels, concepts = random_rows(5, seed=1), random_rows(4, seed=2), random_rows(100, seed=3)
 
     together = log_odds.compute_evidence(samples, labels, concepts, 20.0, exclusive=False)
@@ -184,13 +184,13 @@ def test_several_labels_meet_a_background_each_that_no_other_label_changes() -> 
         np.testing.assert_allclose(together.background[:, k], alone.background[:, 0], rtol=1e-5)
 
 
-def test_however_many_labels_there_are_most_of_the_background_stays() -> None:
-    """A hundred labels are near to everything between them, and "none of these" has to stand for something."""
+def test_most_of_the_background_stays_however_many_labels_there_are() -> None:
+    """The nearest concepts of a hundred labels are all concepts, and "none of these" needs a background."""
     labels, concepts = random_rows(200, seed=2), random_rows(100, seed=3)
 
-    found = log_odds.compute_evidence(labels[:1], labels, concepts, 20.0, exclusive=True)
+    evidence = log_odds.compute_evidence(labels[:1], labels, concepts, 20.0, exclusive=True)
 
     cosines = labels @ concepts.T
     nearest = np.argsort(-cosines.max(axis=0))[: round(100 * log_odds.MAX_NEAR_SHARE)]
     left_out = np.isin(np.arange(100), nearest)[None]
-    np.testing.assert_allclose(found.background[:, :1], log_odds.background_value(cosines[:1], left_out, 20.0))
+    np.testing.assert_allclose(evidence.background[:, :1], log_odds.background_value(cosines[:1], left_out, 20.0))
