@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from support.pictures import stripes
 
 from pigeonhole.inference.images.decode import MAX_SQUARES, squares
+from support.pictures import stripes
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from io import BytesIO
 import numpy as np
 import pytest
 from PIL import Image, ImageFile
-from support.pictures import animation, bmp_header, jpeg_of_scans, png, png_chunk, save, stripes, tiff, tiff_of_one_tile
 
 from pigeonhole.errors import TooLarge, UnreadableImage
 from pigeonhole.inference.images.decode import ImageLimits, open_image
 from pigeonhole.inference.images.decompression_bombs import MAX_SCANS, MAX_SEGMENTS, check_segments
+from support.pictures import animation, bmp_header, jpeg_of_scans, png, png_chunk, save, stripes, tiff, tiff_of_one_tile
 
 LIMITS = ImageLimits()
 

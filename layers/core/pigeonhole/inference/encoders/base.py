@@ -52,7 +52,9 @@ class Encoder(Protocol):
     """Turns texts and, if it has an image tower, images into unit embeddings of one space. Thread-safe."""
 
     @property
-    def info(self) -> EncoderInfo: ...
+    def info(self) -> EncoderInfo:
+        """What scoring and bookkeeping need to know."""
+        ...
 
     def encode_text(self, texts: Sequence[str]) -> Embeddings:
         """Encode texts.

@@ -17,6 +17,7 @@ class ImageGraph(torch.nn.Module):
     shift: torch.Tensor
 
     def __init__(self, features: torch.nn.Module, spec: ImageSpec) -> None:
+        """Add the preparation of pixels to a module that computes features."""
         super().__init__()
         self.features = features
         mean, std = torch.tensor(spec.mean).view(1, 3, 1, 1), torch.tensor(spec.std).view(1, 3, 1, 1)
@@ -25,6 +26,7 @@ class ImageGraph(torch.nn.Module):
         self.register_buffer("shift", -mean / std)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Encode images."""
         values = pixels.permute(0, 3, 1, 2).to(torch.float32) * self.scale + self.shift
         return normalize(self.features(values), dim=-1)
 
@@ -33,10 +35,12 @@ class ImageFeatures(torch.nn.Module):
     """The image side of an image-text model of transformers."""
 
     def __init__(self, model: Any) -> None:
+        """Wrap a model of transformers."""
         super().__init__()
         self.model = model
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Compute the features of normalised pixels, (n, 3, side, side) float32 -> (n, dim) float32."""
         features: torch.Tensor = self.model.get_image_features(pixel_values=values).pooler_output
         return features
 
@@ -69,6 +73,7 @@ class ProjectedVision(torch.nn.Module):
         self.register_buffer("anchors_shift", torch.zeros(dim) if anchors else None)
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Compute the features of normalised pixels, (n, 3, side, side) float32 -> (n, dim) float32."""
         if values.shape[-1] != self.reads_at:
             values = interpolate(values, size=(self.reads_at, self.reads_at), mode="bilinear")
         features = self._features(values)
@@ -93,10 +98,12 @@ class MaskedText(torch.nn.Module):
     """
 
     def __init__(self, model: Any) -> None:
+        """Wrap a model of transformers."""
         super().__init__()
         self.model = model
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Encode token ids."""
         return normalize(self.model.get_text_features(input_ids=ids, attention_mask=mask).pooler_output, dim=-1)
 
 
@@ -107,10 +114,12 @@ class PaddedText(torch.nn.Module):
     """
 
     def __init__(self, model: Any) -> None:
+        """Wrap a model of transformers."""
         super().__init__()
         self.model = model
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """Encode token ids."""
         return normalize(self.model.get_text_features(input_ids=ids).pooler_output, dim=-1)
 
 
@@ -121,10 +130,12 @@ class MeanText(torch.nn.Module):
     """
 
     def __init__(self, model: Any) -> None:
+        """Wrap a model of transformers."""
         super().__init__()
         self.model = model
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Encode token ids."""
         states = self.model(input_ids=ids, attention_mask=mask).last_hidden_state
         weight = mask.unsqueeze(-1).to(states.dtype)
         return normalize((states * weight).sum(dim=1) / weight.sum(dim=1), dim=-1)

@@ -17,13 +17,24 @@ class LabelEntry(Protocol):
     """One entry of a request's `labels`."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name of the class: the entry's key or else its value."""
+        ...
+
     @property
-    def type(self) -> str: ...
+    def type(self) -> str:
+        """The type: "text" or "image"."""
+        ...
+
     @property
-    def value(self) -> str: ...
+    def value(self) -> str:
+        """The text, or the image's address or data."""
+        ...
+
     @property
-    def text(self) -> str | None: ...
+    def text(self) -> str | None:
+        """A further text of an image's class."""
+        ...
 
 
 @dataclass(frozen=True)
