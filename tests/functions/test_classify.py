@@ -25,10 +25,10 @@ from pigeonhole.contract.messages import (
 )
 from pigeonhole.errors import Fault, UnreadableImage
 from pigeonhole.inference.encoders import registry
-from pigeonhole.inference.encoders.fake_encoder import COLOURS
 from pigeonhole.observability import observer
 from pigeonhole.settings import Settings
 from support.api_calls import Api, api_with_fakes
+from support.fake_encoder import COLOURS
 from support.fake_model import fake_loaded_model
 from support.fakes import MODEL, LambdaContext, first_label, kept_address
 from support.handlers import EVENT, load

@@ -12,13 +12,13 @@ from PIL import Image
 from pigeonhole.inference.classifier import Classifier, ClassifierResult
 from pigeonhole.inference.encoders import background_files
 from pigeonhole.inference.encoders.base import BackgroundEmbeddings
-from pigeonhole.inference.encoders.fake_encoder import COLOURS, FakeEncoder
 from pigeonhole.inference.encoders.registry import LoadedModel
 from pigeonhole.inference.images.decode import ImageLimits
 from pigeonhole.inference.labels.label_class import LabelClass
 from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.inference.pipeline import InferencePipeline
 from pigeonhole.inference.scoring.calibration import prior_calibration
+from support.fake_encoder import COLOURS, FakeEncoder
 from support.fake_web import FakeWeb
 
 IMAGE_LIMITS = ImageLimits(max_bytes=1_000_000, max_pixels=1_000_000)

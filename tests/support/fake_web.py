@@ -13,8 +13,8 @@ from PIL import Image
 from pigeonhole.contract.classification import ClassificationRequest
 from pigeonhole.contract.messages import ClassifyCommand, S3Grant
 from pigeonhole.errors import ForbiddenUrl, UnfetchableUrl
-from pigeonhole.inference.encoders.fake_encoder import COLOURS
 from pigeonhole.inference.images.fetch import ByteBudget
+from support.fake_encoder import COLOURS
 
 GRANTS = (S3Grant(bucket="uploads", prefix="incoming/acme/"),)
 RED_GREEN = [{"type": "text", "value": "red"}, {"type": "text", "value": "green"}]

@@ -19,9 +19,9 @@ from PIL import Image
 
 from pigeonhole.inference.classifier import Classifier
 from pigeonhole.inference.encoders.base import BackgroundEmbeddings, EncoderInfo
-from pigeonhole.inference.encoders.fake_encoder import FakeEncoder
 from pigeonhole.inference.scoring.calibration import Calibration, prior_calibration
 from pigeonhole_cli.evaluation.item import Item
+from support.fake_encoder import FakeEncoder
 
 Vectors = npt.NDArray[np.float32]
 

@@ -13,12 +13,12 @@ from typer.testing import CliRunner, Result
 from pigeonhole.inference.classifier import Classifier
 from pigeonhole.inference.encoders.artifact import CALIBRATION, ModelUnavailable
 from pigeonhole.inference.encoders.base import BackgroundEmbeddings
-from pigeonhole.inference.encoders.fake_encoder import COLOURS, FakeEncoder
 from pigeonhole.inference.scoring.calibration import parse_calibration, prior_calibration
 from pigeonhole_cli.evaluation import classifier
 from pigeonhole_cli.evaluation.calibration import calibrate as calibration
 from pigeonhole_cli.evaluation.item import DataError
 from pigeonhole_cli.models import app
+from support.fake_encoder import COLOURS, FakeEncoder
 
 ENCODER = FakeEncoder(dim=32)
 opened: list[tuple[Path, bool]] = []  # the folders, and whether their calibration is used

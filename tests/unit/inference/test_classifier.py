@@ -1,4 +1,4 @@
-"""The classifier chooses the encoder of each pair, counts tokens, warns, and scores each sample on its own."""
+"""The classifier chooses the encoder of each pair, counts tokens, and scores each sample on its own."""
 
 from dataclasses import replace
 
@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pigeonhole.inference.classifier import Classifier, Options
-from pigeonhole.inference.encoders.fake_encoder import COLOURS, FakeEncoder
+from pigeonhole.inference.classifier import Options
 from pigeonhole.inference.labels.label_class import LabelClass
-from pigeonhole.inference.scoring.calibration import PAIRS, prior_calibration
-from support.fake_model import RecordingEncoder, chosen_names, colour_pixels, fake_background, fake_classifier, text_labels
+from support.fake_encoder import COLOURS, FakeEncoder
+from support.fake_model import RecordingEncoder, chosen_names, colour_pixels, fake_classifier, text_labels
 
 
 def test_texts_find_their_label() -> None:
@@ -96,32 +95,6 @@ def test_literal_labels_are_plain_things() -> None:
     )
     assert [label.similarity > 0 for label in plain.ranked[0]] == [True, False]
     assert [label.similarity > 0 for label in literal.ranked[0]] == [True, True]
-
-
-@pytest.mark.parametrize(
-    ("labels", "multiple", "why"),
-    [
-        (text_labels("red", "green"), False, None),
-        (text_labels("red", "green"), True, "multiple_labels"),
-        (text_labels("red", "not red"), False, "what something is not"),
-        (text_labels("red", "other"), False, "none of the others"),
-        ([*text_labels("red"), LabelClass("sea", (), ("blue.png",))], False, "by words and by images"),
-    ],
-)
-def test_scores_that_depend_on_the_prior_have_a_warning(labels: list[LabelClass], multiple: bool, why: str | None) -> None:
-    examples = {"blue.png": colour_pixels("blue")}
-    result = fake_classifier().classify_images([colour_pixels("red")], labels, Options(multiple_labels=multiple), examples)
-    assert len(result.warnings) == (why is not None)
-    assert why is None or (why in result.warnings[0] and "fake isn't calibrated" in result.warnings[0])
-
-
-def test_a_calibrated_model_has_no_warning() -> None:
-    calibrated = replace(prior_calibration(FakeEncoder().info), measured=frozenset(PAIRS))
-    classifier = Classifier(encoder=FakeEncoder(), sentence=FakeEncoder(), calibration=calibrated, background=fake_background())
-    assert (
-        classifier.classify_images([colour_pixels("red")], text_labels("red", "other"), Options(multiple_labels=True)).warnings
-        == []
-    )
 
 
 VOCABULARY = ["red", "not red", "no sea", "other", "green", "blue", "dark red", "light blue", "sea", "grass", "rose"]

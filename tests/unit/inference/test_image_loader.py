@@ -12,8 +12,8 @@ from PIL import Image
 
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.errors import Overloaded
-from pigeonhole.inference.encoders.fake_encoder import COLOURS
 from pigeonhole.inference.images.fetch import ByteBudget, StorageBusy
+from support.fake_encoder import COLOURS
 from support.fake_model import fake_pipeline
 from support.fake_web import GRANTS, RED_GREEN, FakeWeb, classify_command, image_file
 

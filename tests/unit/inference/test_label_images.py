@@ -11,12 +11,12 @@ import pytest
 from pigeonhole.contract.messages import S3Grant, StoreLabelImagesCommand
 from pigeonhole.errors import Overloaded, UnfetchableUrl, UnsupportedMedia
 from pigeonhole.inference.encoders.base import EncoderInfo
-from pigeonhole.inference.encoders.fake_encoder import SIDE, FakeEncoder
 from pigeonhole.inference.images.decode import open_image
 from pigeonhole.inference.label_images import LabelImageStore
 from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.inference.pipeline import InferencePipeline
 from pigeonhole.object_keys import label_images_grant
+from support.fake_encoder import SIDE, FakeEncoder
 from support.fake_model import IMAGE_LIMITS, fake_classifier
 from support.fake_web import GRANTS, FakeWeb, classify_command, image_file
 from support.fakes import FakeObjectStore

@@ -27,7 +27,7 @@ from data import (
     split_held_out,
 )
 from held_out import group_near_duplicates, report_half, write
-from pigeonhole.inference.encoders.fake_encoder import FakeEncoder
+from support.fake_encoder import FakeEncoder
 from text_targets import find_same_classes
 
 pytestmark = pytest.mark.torch

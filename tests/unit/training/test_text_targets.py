@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from general_words import GENERAL_WORDS, MAY_SHOW, WORDS, covers
-from pigeonhole.inference.encoders.fake_encoder import FakeEncoder
+from support.fake_encoder import FakeEncoder
 from text_targets import TEMPLATES, TextTargets
 
 pytestmark = pytest.mark.torch

@@ -19,11 +19,11 @@ from pigeonhole.inference.encoders.base import BackgroundEmbeddings, Encoder
 from pigeonhole.inference.labels.descriptions import find_descriptions, resolve_opposites
 from pigeonhole.inference.labels.label_class import LabelClass, Meaning, parse_meaning
 from pigeonhole.inference.labels.prompts import TEXT_TEMPLATES, build_prompts
+from pigeonhole.inference.result_warnings import calibration_warnings, prompt_warnings, sample_warnings
 from pigeonhole.inference.scoring import log_odds
 from pigeonhole.inference.scoring.calibration import Calibration, Coefficients, Evidence, Floats, Modality, Pair
 from pigeonhole.inference.scoring.combine import LabelMatch, combine_matches, group_texts
 from pigeonhole.inference.scoring.log_odds import RankedLabel
-from pigeonhole.inference.truncation import prompt_warnings, sample_warnings
 
 Pixels = npt.NDArray[np.uint8]
 Key = TypeVar("Key")
@@ -257,9 +257,18 @@ class Classifier:
         return ClassifierResult(
             chosen=chosen,
             ranked=ranked,
-            warnings=samples.warnings
-            + prompt_warnings(encoder, prompts)
-            + self._calibration_warnings(samples.type, labels, meanings, options.multiple_labels),
+            warnings=[
+                *samples.warnings,
+                *prompt_warnings(encoder, prompts),
+                *calibration_warnings(
+                    self.encoder.info.model_id,
+                    self.calibration,
+                    samples.type,
+                    labels,
+                    meanings,
+                    multiple=options.multiple_labels,
+                ),
+            ],
             input_tokens=samples.tokens + label_tokens,
             label_tokens=label_tokens,
             output_tokens=sum(name_tokens[label.index] for row in chosen for label in row),
@@ -319,21 +328,3 @@ class Classifier:
             instruction=options.instruction,
             descriptions=find_descriptions(text) if is_text and not options.literal else (),
         )
-
-    def _calibration_warnings(
-        self, sample_type: Modality, labels: Sequence[LabelClass], meanings: Sequence[Meaning], multiple: bool
-    ) -> list[str]:
-        """Warn if the scores depend on a calibration that this model lacks."""
-        pairs: set[Pair] = {(sample_type, "text") for label in labels if label.texts}
-        pairs |= {(sample_type, "image") for label in labels if label.images}
-        reasons = {
-            "multiple_labels": multiple,
-            "labels by words and by images": len(pairs) > 1,
-            "labels that say what something is not, or none of the others": any(
-                meaning.negated or meaning.is_none for meaning in meanings
-            ),
-        }
-        if pairs <= self.calibration.measured or not any(reasons.values()):
-            return []
-        why = ", ".join(reason for reason, holds in reasons.items() if holds)
-        return [f"{self.encoder.info.model_id} isn't calibrated, so the scores lean on a general prior here ({why})"]

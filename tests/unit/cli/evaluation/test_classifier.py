@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from pigeonhole.inference.classifier import Options
-from pigeonhole.inference.encoders.fake_encoder import FakeEncoder
 from pigeonhole_cli.evaluation.classifier import CachingEncoder, describe_model
 from pigeonhole_cli.evaluation.item import Item, word_label
 from pigeonhole_cli.evaluation.run import run_task
 from pigeonhole_cli.evaluation.tasks import Task
+from support.fake_encoder import FakeEncoder
 from support.fake_model import RecordingEncoder, classifier
 from support.fake_web import image_file
 

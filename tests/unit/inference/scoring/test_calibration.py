@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pigeonhole.inference.encoders.fake_encoder import FakeEncoder
 from pigeonhole.inference.scoring.calibration import (
     PAIRS,
     Calibration,
@@ -15,6 +14,7 @@ from pigeonhole.inference.scoring.calibration import (
     parse_calibration,
     prior_calibration,
 )
+from support.fake_encoder import FakeEncoder
 
 INFO = FakeEncoder().info
 PHOTOS = ("image", "text")
