@@ -56,6 +56,8 @@ lint: $(TOOLS)/.installed $(VENV)/.for-test
 	$(TOOLS)/bin/ruff format --check
 	$(TOOLS)/bin/mypy --python-executable $(BIN)/python
 	PYTHONPATH=layers/core:cli $(TOOLS)/bin/lint-imports --no-cache
+	$(TOOLS)/bin/python .ci/prose.py
+	$(TOOLS)/bin/pymarkdown scan $$(git ls-files '*.md')
 	$(TOOLS)/bin/cfn-lint template.yaml
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(TOOLS)/bin/sam validate --lint
 
