@@ -1,40 +1,19 @@
-"""Observing a function: a failure is counted and logged, and its message stays out of the log."""
+"""A log has the stack trace of an error, and no message that may quote a caller."""
 
 from __future__ import annotations
 
-import io
-import json
-
-import pytest
-
-from pigeonhole.observability import observer
+from pigeonhole.observability import stack_trace
+from pigeonhole.settings import MissingSetting, Settings
 
 
-@pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    stream = io.StringIO()
-    monkeypatch.setattr(observer("worker").logger.registered_handler, "stream", stream)
-    return stream
+def test_the_log_of_an_error_names_a_missing_setting_and_no_other_message() -> None:
+    try:
+        try:
+            raise ValueError("what a caller sent")
+        except ValueError:
+            Settings().require("table_name")
+    except MissingSetting as error:
+        trace = "\n".join(stack_trace(error))
 
-
-def test_an_exception_is_counted_logged_without_its_message_and_raised_again(
-    log: io.StringIO, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with (
-        pytest.raises(RuntimeError, match="a sample"),
-        observer("worker").failures_reported(code="chunk_failed", message="it could not be done", job_id="1"),
-    ):
-        raise RuntimeError("a sample")
-
-    line = json.loads(log.getvalue())
-    assert (line["message"], line["job_id"], line["level"]) == ("it could not be done", "1", "ERROR")
-    assert line["trace"][0] == "RuntimeError"
-    assert "a sample" not in log.getvalue()
-    assert '"code":"chunk_failed"' in capsys.readouterr().out.replace(" ", "")
-
-
-def test_a_block_without_an_exception_reports_nothing(log: io.StringIO, capsys: pytest.CaptureFixture[str]) -> None:
-    with observer("worker").failures_reported(code="chunk_failed", message="it could not be done"):
-        pass
-
-    assert (log.getvalue(), capsys.readouterr().out) == ("", "")
+    assert "MissingSetting: PIGEONHOLE_TABLE_NAME" in trace
+    assert "caller" not in trace

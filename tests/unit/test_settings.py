@@ -10,7 +10,6 @@ from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.inference.images.decode import ImageLimits
 from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.net.url_rules import NetRules
-from pigeonhole.observability import stack_trace
 from pigeonhole.settings import AT_LEAST_ONE, MissingSetting, Settings
 
 # variable, default, a text for it, the value of that text
@@ -127,19 +126,6 @@ def test_a_required_setting_that_is_missing_is_an_error_that_names_its_variable(
     settings.require("table_name")
     with pytest.raises(MissingSetting, match=r"^PIGEONHOLE_JOB_BUCKET, PIGEONHOLE_JOB_QUEUE: must"):
         settings.require("job_bucket", "table_name", "job_queue")
-
-
-def test_the_log_of_an_error_names_a_missing_setting_and_no_other_message() -> None:
-    try:
-        try:
-            raise ValueError("what a caller sent")
-        except ValueError:
-            Settings().require("table_name")
-    except MissingSetting as error:
-        trace = "\n".join(stack_trace(error))
-
-    assert "MissingSetting: PIGEONHOLE_TABLE_NAME" in trace
-    assert "caller" not in trace
 
 
 def test_settings_do_not_change() -> None:

@@ -2,7 +2,7 @@
 
     PigeonholeError
     ├── InvalidRequest        400 invalid_request      every fault, each with its path
-    ├── SampleError                                    a sample or an image label can't be read; `on_error: "null"` goes on
+    ├── SampleError                                    a sample or an image label can't be read; `on_error: "null"` skips it
     │   ├── UnreadableImage   400 unreadable_image     the file is no image, or is truncated
     │   ├── UnsupportedMedia  400 unsupported_media    the file has a format that the service doesn't accept
     │   ├── UnfetchableUrl    400 unfetchable_url      the URL didn't give the file: 404, timeout, unknown host

@@ -67,7 +67,7 @@ class StoredRecord(BaseModel):
         record_version: The form of the item. Items of the first release have no such attribute.
     """
 
-    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True, populate_by_name=True)
 
     LATEST_VERSION: ClassVar[int] = 1
     record_version: int = 1
@@ -89,5 +89,5 @@ class StoredRecord(BaseModel):
         return cls.model_validate(item)
 
     def to_item(self) -> Item:
-        """Return the record's fields as plain values."""
-        return self.model_dump()
+        """Return the item's attributes as plain values."""
+        return self.model_dump(by_alias=True)

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Self
 
+from pydantic import Field
+
 from pigeonhole.aws.dynamodb.items import Item, StoredRecord
 from pigeonhole.aws.dynamodb.table import Condition, DynamoTable, ItemKey
 from pigeonhole.ports import Page
@@ -38,7 +40,7 @@ class StoredUploadResult(StoredRecord):
         at: The range key of the index: seconds since 1970, UTC.
         sequencer: The order of the uploads of one object key.
         job_id: Empty if no job classified the upload.
-        told: The result as JSON (UploadResultRecord).
+        result_json: The result as JSON (UploadResultRecord). The attribute has had another name since the first release.
     """
 
     pk: str
@@ -50,7 +52,7 @@ class StoredUploadResult(StoredRecord):
     job_id: str
     status: str
     expires_at: int
-    told: str
+    result_json: str = Field(validation_alias="told", serialization_alias="told")
 
     @classmethod
     def from_result(cls, result: UploadResult) -> Self:
@@ -64,12 +66,12 @@ class StoredUploadResult(StoredRecord):
             job_id=result.job_id or "",
             status=result.status,
             expires_at=result.expires_at,
-            told=UploadResultRecord.from_result(result).to_json(),
+            result_json=UploadResultRecord.from_result(result).to_json(),
         )
 
     def to_result(self) -> UploadResult:
         """Convert to a result."""
-        return UploadResultRecord.from_json(self.told).to_result(
+        return UploadResultRecord.from_json(self.result_json).to_result(
             tenant_id=self.tenant_id,
             sequencer=self.sequencer,
             classified_at=self.at,
