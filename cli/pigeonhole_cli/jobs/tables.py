@@ -20,7 +20,7 @@ Exit codes:
 
 
 def exit_code(job: JobInfo) -> int:
-    """Return the exit code for a job's status; 0 for a job that hasn't ended."""
+    """Return the exit code for a job's status. A job that hasn't ended has 0."""
     if job.status in (JobStatus.FAILED, JobStatus.CANCELED):
         return EXIT_NO_RESULT
     return EXIT_SOME_ERRORS if job.status is JobStatus.SUCCEEDED and job.progress.failed else 0
