@@ -90,7 +90,7 @@ def classify(exchange: Exchange) -> HttpAnswer:
         return to_accepted(answers.to_job_response(answer, request.log_id), preference)
     watch = observer("api")
     watch.count("samples", len(answer.predictions))
-    watch.milliseconds("inference_ms", answer.usage.inference_time_tokens)
+    watch.record_ms("inference_ms", answer.usage.inference_time_tokens)
     return to_ok(answer).with_headers(preference_headers(preference))
 
 
@@ -320,7 +320,7 @@ def _record(exchange: Exchange, rate: RateState, status: int, duration_s: float)
     watch, caller = observer("api"), exchange.caller
     watch.count("requests")
     if exchange.code != "ok":
-        watch.failed(exchange.code)
+        watch.count_error(exchange.code)
     if caller and not rate.is_counted:
         watch.count("uncounted_requests")
     watch.logger.info(

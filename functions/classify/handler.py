@@ -66,8 +66,8 @@ def _observe(reply: ClassifyReply) -> None:
     classify_observer = observer("classify")
     classify_observer.count("commands")
     if reply.error:
-        classify_observer.failed(reply.error.code)
+        classify_observer.count_error(reply.error.code)
     if reply.result:
         classify_observer.count("samples", len(reply.result.predictions))
-        classify_observer.milliseconds("inference_ms", reply.result.inference_ms)
+        classify_observer.record_ms("inference_ms", reply.result.inference_ms)
     classify_observer.logger.info("answered", code=reply.error.code if reply.error else "ok")

@@ -48,7 +48,7 @@ def _ingest(records: Sequence[SQSRecord], time_left_s: Callable[[], float]) -> l
 def _report(summary: IngestSummary, *, uploads: int, redelivered: int) -> None:
     tools = observer("ingest")
     for tenant_id, error in summary.errors:
-        tools.failed("upload_failed")
+        tools.count_error("upload_failed")
         tools.logger.error("uploads could not be ingested", tenant=tenant_id, trace=stack_trace(error))
     tools.count("uploads", uploads)
     tools.count("samples", summary.samples)

@@ -42,11 +42,11 @@ class Observer:
         """Add to a metric that counts."""
         self.metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
 
-    def milliseconds(self, name: str, value: float) -> None:
+    def record_ms(self, name: str, value_ms: float) -> None:
         """Add a duration to a metric."""
-        self.metrics.add_metric(name=name, unit=MetricUnit.Milliseconds, value=value)
+        self.metrics.add_metric(name=name, unit=MetricUnit.Milliseconds, value=value_ms)
 
-    def failed(self, code: str) -> None:
+    def count_error(self, code: str) -> None:
         """Count an error twice: among all errors, and by its code."""
         self.count("errors")
         dimensions = {"service": self.service}
@@ -64,7 +64,7 @@ class Observer:
             message: What failed, for the log.
             **fields: Further fields of the log line.
         """
-        self.failed(code)
+        self.count_error(code)
         self.logger.error(message, **fields, trace=stack_trace(error))
 
     @contextmanager

@@ -106,7 +106,7 @@ def parse_message(message: SQSRecord, model: type[Message], observer: Observer) 
     try:
         return model.model_validate_json(message.body)
     except ValidationError:
-        observer.failed("bad_message")
+        observer.count_error("bad_message")
         observer.logger.error("a message that can't be read is dropped", message_id=message.message_id)
         return None
 
@@ -131,7 +131,7 @@ def parse_uploads(message: SQSRecord, bucket: str, observer: Observer) -> list[U
             return []
         return [_parse_upload(event["s3"], bucket) for event in notification["Records"]]
     except (ValueError, KeyError, TypeError, AttributeError):  # ValidationError is a ValueError
-        observer.failed("bad_message")
+        observer.count_error("bad_message")
         observer.logger.error("a notification that can't be read is dropped", message_id=message.message_id)
         return []
 
