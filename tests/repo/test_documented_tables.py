@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OPERATIONS = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
 MESSAGES = (ROOT / "docs/messages.md").read_text(encoding="utf-8")
 MODELS = (ROOT / "docs/models.md").read_text(encoding="utf-8")
-METRIC = re.compile(r"""\.(?:count|milliseconds)\("(\w+)""")
+METRIC = re.compile(r"""\.(?:count|record_ms)\("(\w+)""")
 
 
 def test_the_parameters_are_those_of_the_template() -> None:
