@@ -31,11 +31,11 @@ def test_the_parameters_are_those_of_the_template() -> None:
 @pytest.mark.parametrize("function", ["api", "classify", "worker", "dead_letters", "sweep", "notify", "webhooks", "ingest"])
 def test_the_metrics_are_those_of_the_functions(function: str) -> None:
     rows = pages.table_after(OPERATIONS, "What to watch")
-    told = {row["metric"].strip("`") for row in rows if function in row["service"].split(", ")}
+    documented = {row["metric"].strip("`") for row in rows if function in row["service"].split(", ")}
     counted = set(METRIC.findall((ROOT / "functions" / function / "handler.py").read_text()))
 
     assert counted
-    assert told == counted | {"errors", "ColdStart"}  # observability.py's own
+    assert documented == counted | {"errors", "ColdStart"}  # observability.py's own
 
 
 def test_the_presets_are_those_of_the_registry() -> None:
@@ -51,9 +51,10 @@ def test_the_presets_are_those_of_the_registry() -> None:
 
 
 def test_the_files_are_those_of_an_artifact() -> None:
-    told = {name for row in pages.table_after(MODELS, "The artifact folder") for name in re.findall(r"`([\w.]+)`", row["file"])}
+    rows = pages.table_after(MODELS, "The artifact folder")
+    documented = {name for row in rows for name in re.findall(r"`([\w.]+)`", row["file"])}
 
-    assert told == FILES
+    assert documented == FILES
 
 
 def test_every_sample_event_is_told_and_every_message_has_its_schema() -> None:

@@ -53,10 +53,10 @@ def test_the_contract_and_the_settings_agree_on_the_defaults() -> None:
 
 def test_what_the_build_is_told_are_parameters_and_values_of_the_template() -> None:
     parameters = read_template()["Parameters"]
-    told = dict(word.split("=") for word in pages.marked(README, "build parameters").code.split() if "=" in word)
+    documented = dict(word.split("=") for word in pages.marked(README, "build parameters").code.split() if "=" in word)
 
-    assert set(told) == {"Architecture", "PythonRuntime", "ModelId"}
-    assert all(value in parameters[name].get("AllowedValues", [value]) for name, value in told.items())
+    assert set(documented) == {"Architecture", "PythonRuntime", "ModelId"}
+    assert all(value in parameters[name].get("AllowedValues", [value]) for name, value in documented.items())
 
 
 @pytest.mark.parametrize(("words", "number"), [("32", 32), ("8,000", 8_000), ("4 MB", 4_000_000), ("10 s", 10)])

@@ -443,7 +443,7 @@ def test_who_asks_for_what_a_job_keeps_has_to_know_the_job_or_the_label_set(role
 
 
 def may_ask_for(role: str, bucket: str, key: str) -> bool:
-    """Whether a role is told that an object isn't there; or the objects whose keys begin so, if there are any."""
+    """Whether S3 tells a role that an object is missing, or lists the objects whose keys begin with `key`."""
     patterns = [
         pattern
         for statement in statements(role)

@@ -1,4 +1,4 @@
-"""The real template, deployed once for all tests of this folder to a local stack on ports that the system chooses."""
+"""The template, deployed once for all tests of this folder to a local stack on ports that the system chooses."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
 from support.loopback import Answer, LoopbackServer, respond
 from support.stack.clients import install_javascript
 from support.stack.deployment import BUCKET, PREFIX, Deploy, Deployment
-from support.stack.job_calls import Ends
+from support.stack.job_calls import JobEndEvents
 
 LAST = ("test_error_table_whole.py", "test_policies.py")  # in this order
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Look at what all tests have seen after all tests."""
+    """Run the checks over all tests after all tests."""
     items.sort(key=lambda item: LAST.index(item.path.name) + 1 if item.path.name in LAST else 0)
 
 
 @pytest.fixture(scope="session")
 def model() -> Path:
-    """The artifact folder that `make start` uses, made if it isn't there."""
+    """The artifact folder that `make start` uses. It is prepared if it is missing."""
     name = os.environ.get("MODEL", "tiny")
     folder = cached_folder(name, Path(os.environ.get("PIGEONHOLE_CACHE", DEFAULT_CACHE)))
     prepare(name, folder)
@@ -42,7 +42,7 @@ def model() -> Path:
 
 @pytest.fixture(scope="session")
 def record(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where every AWS call is noted, a line of JSON each."""
+    """The file in which the server records every AWS call, a line of JSON each."""
     return tmp_path_factory.mktemp("record") / "calls.jsonl"
 
 
@@ -56,7 +56,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, record: Path) -> Iterator[L
 
 @pytest.fixture(scope="session")
 def opened() -> Iterator[ExitStack]:
-    """What is closed when all is done."""
+    """Closes what the tests opened, at the end."""
     with ExitStack() as stack:
         yield stack
 
@@ -68,7 +68,7 @@ def http(opened: ExitStack) -> httpx.Client:
 
 @pytest.fixture(scope="session")
 def deployments() -> dict[str, Deployment]:
-    """Every stack that was deployed so far, by its name."""
+    """Every stack that has been deployed, by its name."""
     return {}
 
 
@@ -76,7 +76,7 @@ def deployments() -> dict[str, Deployment]:
 def deploy(
     server: LocalProcess, model: Path, opened: ExitStack, http: httpx.Client, deployments: dict[str, Deployment]
 ) -> Deploy:
-    """Deploy the template under a name: `parameters` of the template, `settings` of functions beside the local ones."""
+    """Deploy the template under a name, with parameters, and with settings of functions in addition to the local ones."""
 
     def deploy(
         name: str,
@@ -93,16 +93,16 @@ def deploy(
         }
         outputs = stack.deploy(classify_concurrency=classify_concurrency, settings=merged, parameters=parameters)
         url = f"{server.aws_url}/restapis/{outputs['ApiId']}/{outputs['StageName']}/_user_request_"
-        made = Deployment(url, stack, outputs, api_key_manager(stack, outputs).create("tests", "stack").value, http)
-        deployments[name] = made
-        return made
+        deployment = Deployment(url, stack, outputs, api_key_manager(stack, outputs).create("tests", "stack").value, http)
+        deployments[name] = deployment
+        return deployment
 
     return deploy
 
 
 @pytest.fixture(scope="session")
 def deployed(server: LocalProcess, deploy: Deploy, opened: ExitStack) -> Deployment:
-    """The stack as `make start` has it, at a port of its own, with a bucket that the tenant may read a prefix of."""
+    """The stack of `make start`, on its own port, with an image bucket of which the tenant is granted a prefix."""
     account = opened.enter_context(LocalStack(server.aws_url, "none", ROOT))
     account.client("s3").create_bucket(Bucket=BUCKET)
     main = deploy("pigeonhole", parameters={"ImageBucket": BUCKET})
@@ -114,9 +114,9 @@ def deployed(server: LocalProcess, deploy: Deploy, opened: ExitStack) -> Deploym
 
 
 @pytest.fixture(scope="session")
-def ends(server: LocalProcess, opened: ExitStack) -> Ends:
-    """The events of the ends of all stacks' jobs."""
-    return Ends(opened.enter_context(LocalStack(server.aws_url, "none", ROOT)))
+def ends(server: LocalProcess, opened: ExitStack) -> JobEndEvents:
+    """The events of the ends of jobs, of all stacks."""
+    return JobEndEvents(opened.enter_context(LocalStack(server.aws_url, "none", ROOT)))
 
 
 @pytest.fixture(scope="session")
@@ -140,7 +140,7 @@ def photos() -> dict[str, bytes]:
 
 @pytest.fixture(scope="session")
 def javascript() -> Path:
-    """A folder with npm's client in it."""
+    """A folder in which npm's client is installed."""
     if shutil.which("npm") is None:
         pytest.skip("Node and npm are not installed, so npm's client can't be run")
     return install_javascript(ROOT / ".cache" / "npm")
@@ -148,7 +148,7 @@ def javascript() -> Path:
 
 @pytest.fixture
 def web() -> Iterator[Callable[[Mapping[str, bytes | Answer]], LoopbackServer]]:
-    """Start a server on this machine that gives files (bytes) or answers, by path; anything else is 404."""
+    """Start servers on this machine that answer each path with a file (bytes) or an answer, and other paths with 404."""
     running: list[LoopbackServer] = []
 
     def start(pages: Mapping[str, bytes | Answer]) -> LoopbackServer:

@@ -12,7 +12,7 @@ from pigeonhole.errors import BY_CODE
 from pigeonhole.tenants.tenant import new_api_key
 from pigeonhole_cli.local.command import api_key_manager
 from support.loopback import Answer, LoopbackServer, redirect
-from support.stack.deployment import BUCKET, PREFIX, TEXTS, Deploy, Deployment, error_of, image, request, text
+from support.stack.deployment import BUCKET, PREFIX, TEXTS, Deploy, Deployment, image, request, text, verify_error
 
 Web = Callable[[Mapping[str, bytes | Answer]], LoopbackServer]
 
@@ -27,7 +27,7 @@ def data_url(data: bytes, kind: str = "png") -> str:
 
 
 def test_faults_of_the_body_are_all_named_with_their_paths(deployed: Deployment) -> None:
-    error = error_of(
+    error = verify_error(
         deployed.classify({"dataset": [{"type": "video", "value": "x"}], "labels": [text("only")]}), "invalid_request"
     )
 
@@ -35,24 +35,24 @@ def test_faults_of_the_body_are_all_named_with_their_paths(deployed: Deployment)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b'"text"', b"\xff\xfe", b"[" * 2_000])
-def test_a_body_that_is_no_json_object_is_refused(deployed: Deployment, body: bytes) -> None:
-    error_of(deployed.classify(body), "invalid_request")
+def test_a_body_that_is_not_a_json_object_is_refused(deployed: Deployment, body: bytes) -> None:
+    verify_error(deployed.classify(body), "invalid_request")
 
 
 def test_an_image_that_cannot_be_read_is_named(deployed: Deployment, photos: dict[str, bytes]) -> None:
-    error = error_of(deployed.classify(request([image(data_url(photos["cat"][:2_000]))])), "unreadable_image")
+    error = verify_error(deployed.classify(request([image(data_url(photos["cat"][:2_000]))])), "unreadable_image")
 
     assert [detail["path"] for detail in error.error.details or []] == ["dataset.0.value"]
 
 
-def test_a_file_that_is_no_image_is_not_taken(deployed: Deployment, web: Web) -> None:
+def test_a_file_that_is_not_an_image_is_refused(deployed: Deployment, web: Web) -> None:
     server = web({"/a.jpg": b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj\n"})
 
-    error_of(deployed.classify(request([image(server.url("/a.jpg"))])), "unsupported_media")
+    verify_error(deployed.classify(request([image(server.url("/a.jpg"))])), "unsupported_media")
 
 
-def test_an_address_that_gives_no_file_is_named(deployed: Deployment, web: Web) -> None:
-    error_of(deployed.classify(request([image(web({}).url("/gone.jpg"))])), "unfetchable_url")
+def test_an_address_without_a_file_is_reported(deployed: Deployment, web: Web) -> None:
+    verify_error(deployed.classify(request([image(web({}).url("/gone.jpg"))])), "unfetchable_url")
 
 
 @pytest.mark.parametrize(
@@ -67,13 +67,13 @@ def test_an_address_that_gives_no_file_is_named(deployed: Deployment, web: Web) 
     ],
 )
 def test_an_address_that_leads_inside_is_forbidden(deployed: Deployment, address: str) -> None:
-    error_of(deployed.classify(request([image(address)])), "forbidden_url")
+    verify_error(deployed.classify(request([image(address)])), "forbidden_url")
 
 
 def test_a_redirect_inside_is_forbidden(deployed: Deployment, web: Web) -> None:
     server = web({"/a.jpg": redirect("http://169.254.169.254/latest/meta-data/")})
 
-    error_of(deployed.classify(request([image(server.url("/a.jpg"))])), "forbidden_url")
+    verify_error(deployed.classify(request([image(server.url("/a.jpg"))])), "forbidden_url")
 
 
 def test_on_error_null_answers_for_the_other_samples(deployed: Deployment, web: Web, photos: dict[str, bytes]) -> None:
@@ -89,13 +89,13 @@ def test_on_error_null_answers_for_the_other_samples(deployed: Deployment, web: 
 
 
 def test_a_body_above_the_limit_is_too_large(deployed: Deployment) -> None:
-    error_of(deployed.classify(json.dumps(WORDS).encode() + b" " * 4_000_000), "too_large")
+    verify_error(deployed.classify(json.dumps(WORDS).encode() + b" " * 4_000_000), "too_large")
 
 
 def test_an_image_above_the_limit_is_too_large(deployed: Deployment, web: Web, photos: dict[str, bytes]) -> None:
     server = web({"/a.png": photos["cat"] + b"\0" * 20_000_000})
 
-    error_of(deployed.classify(request([image(server.url("/a.png"))])), "too_large")
+    verify_error(deployed.classify(request([image(server.url("/a.png"))])), "too_large")
 
 
 # ------------------------------------------------------------------------------------------------------------ 401, 403
@@ -106,8 +106,8 @@ def test_an_image_above_the_limit_is_too_large(deployed: Deployment, web: Web, p
     ("method", "path"),
     [("POST", "/v1/classification"), ("GET", "/v1/account"), ("GET", "/v1/models"), ("GET", "/nowhere"), ("GET", "/")],
 )
-def test_without_a_valid_key_nothing_is_done(deployed: Deployment, method: str, path: str, key: str | None) -> None:
-    error = error_of(deployed.call(method, path, key=key), "invalid_api_key")
+def test_a_request_without_a_valid_key_is_refused(deployed: Deployment, method: str, path: str, key: str | None) -> None:
+    error = verify_error(deployed.call(method, path, key=key), "invalid_api_key")
 
     assert "missing" in error.message
     assert "not a valid key" in error.message
@@ -118,25 +118,25 @@ def test_a_key_that_only_the_gateway_knows_is_not_valid(deployed: Deployment) ->
     key = gateway.create_api_key(name="no tenant", value=value, enabled=True)["id"]
     gateway.create_usage_plan_key(usagePlanId=deployed.outputs["UsagePlanId"], keyId=key, keyType="API_KEY")
 
-    error_of(deployed.classify(WORDS, key=value), "invalid_api_key")
+    verify_error(deployed.classify(WORDS, key=value), "invalid_api_key")
 
 
 def test_a_revoked_key_is_not_valid(deployed: Deployment) -> None:
     keys = api_key_manager(deployed.stack, deployed.outputs)
-    made = keys.create("another-tenant", "short-lived")
-    assert deployed.call("GET", "/v1/account", key=made.value).status_code == 200
+    created = keys.create("another-tenant", "short-lived")
+    assert deployed.call("GET", "/v1/account", key=created.value).status_code == 200
 
-    keys.revoke(made.record.key_id)
+    keys.revoke(created.record.key_id)
 
-    error_of(deployed.call("GET", "/v1/account", key=made.value), "invalid_api_key")
+    verify_error(deployed.call("GET", "/v1/account", key=created.value), "invalid_api_key")
 
 
 def test_a_deep_health_check_needs_a_key(deployed: Deployment) -> None:
     assert deployed.call("GET", "/v1/health", key=None).status_code == 200
-    error_of(deployed.call("GET", "/v1/health?deep=true", key=None), "invalid_api_key")
+    verify_error(deployed.call("GET", "/v1/health?deep=true", key=None), "invalid_api_key")
 
 
-def test_the_keys_of_a_tenant_open_the_same_account(deployed: Deployment) -> None:
+def test_the_keys_of_a_tenant_have_the_same_account(deployed: Deployment) -> None:
     keys = api_key_manager(deployed.stack, deployed.outputs)
     values = [keys.create("two-keys", name).value for name in ("one", "two")]
 
@@ -154,7 +154,7 @@ def test_what_the_deployment_refuses_is_forbidden(deploy: Deploy) -> None:
         patchOperations=[{"op": "replace", "path": "/policy", "value": json.dumps({"Version": "2012-10-17", **policy})}],
     )
 
-    error_of(closed.classify(WORDS), "forbidden")
+    verify_error(closed.classify(WORDS), "forbidden")
 
 
 # ------------------------------------------------------------------------------------------------------------ 404, 405
@@ -164,7 +164,7 @@ def test_what_the_deployment_refuses_is_forbidden(deploy: Deploy) -> None:
     "path", ["/", "/v1", "/v1/classify", "/v1/classification/more", "/docs/more", "/restapis", "/_ministack/health"]
 )
 def test_an_unknown_route_is_not_found(deployed: Deployment, path: str) -> None:
-    error_of(deployed.call("GET", path), "not_found")
+    verify_error(deployed.call("GET", path), "not_found")
 
 
 @pytest.mark.parametrize(
@@ -181,11 +181,11 @@ def test_an_unknown_route_is_not_found(deployed: Deployment, path: str) -> None:
 def test_another_method_is_not_allowed(deployed: Deployment, method: str, path: str, allowed: str) -> None:
     response = deployed.call(method, path)
 
-    error_of(response, "method_not_allowed")
+    verify_error(response, "method_not_allowed")
     assert allowed in response.headers["allow"].split(", ")
 
 
-# --------------------------------------------------------------------------------------------------- how they are told
+# --------------------------------------------------------------------------------------------------- their form
 
 
 @pytest.mark.parametrize(
@@ -209,13 +209,13 @@ def test_faults_of_the_body_are_listed_in_problem_json(deployed: Deployment) -> 
 
 @pytest.mark.parametrize("path", ["/v1/classification", "/v1/health", "/v1/account", "/openapi.json", "/docs"])
 def test_a_preflight_is_answered_without_a_key(deployed: Deployment, path: str) -> None:
-    asked = {
+    headers = {
         "origin": "https://example.com",
         "access-control-request-method": "POST",
         "access-control-request-headers": "x-api-key",
     }
 
-    response = deployed.call("OPTIONS", path, key=None, headers=asked)
+    response = deployed.call("OPTIONS", path, key=None, headers=headers)
 
     assert response.status_code in (200, 204)
     assert response.headers["access-control-allow-origin"] == "*"
@@ -223,7 +223,7 @@ def test_a_preflight_is_answered_without_a_key(deployed: Deployment, path: str) 
     assert response.headers["access-control-allow-methods"]
 
 
-def test_a_browser_may_read_when_to_come_back(deployed: Deployment) -> None:
+def test_a_browser_may_read_the_retry_after_header(deployed: Deployment) -> None:
     exposed = deployed.call("GET", "/v1/health", key=None).headers["access-control-expose-headers"]
 
     assert "Retry-After" in exposed.split(", ")

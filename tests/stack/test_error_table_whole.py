@@ -1,4 +1,4 @@
-"""Each row of the error table was seen over HTTP. Runs after the tests that see them, which note each code in `VERIFIED`."""
+"""Every row of the error table was answered over HTTP. Runs after the other tests, which note each code in `VERIFIED`."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ from support.stack.deployment import VERIFIED
 def test_each_row_of_the_table_was_answered_as_the_table_says() -> None:
     missing = sorted(set(BY_CODE) - VERIFIED)
 
-    assert not missing, f"no passed check of these, which is right only if test_error_table*.py did not run whole: {missing}"
+    assert not missing, f"no test verified these codes; run all of tests/stack to verify all: {missing}"

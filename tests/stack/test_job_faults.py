@@ -1,4 +1,4 @@
-"""Jobs of a deployed stack while things go wrong: every one ends, with one result or one error per sample, and one event."""
+"""Jobs under faults: each job ends with one result or one error per sample, and with one event."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pigeonhole_cli.local.process import LocalProcess, open_port
 from pigeonhole_cli.local.stack import LocalStack
 from support.loopback import respond
 from support.stack.deployment import Deployment, image, request, text
-from support.stack.job_calls import PATIENCE_S, Ends, ended, of_itself, processes_of, submit, sweep
+from support.stack.job_calls import PATIENCE_S, JobEndEvents, copy_interrupted, find_processes, submit, sweep, wait_until_ended
 
 ROOT = Path(__file__).resolve().parents[2]
 THINGS = [text("cat"), text("rocket"), text("temple")]
@@ -30,28 +30,28 @@ TEXTS = [text(f"number {number}") for number in range(3)]
 
 @pytest.fixture(scope="module")
 def hasty(deploy: Any) -> Deployment:
-    """A stack that gives a chunk whose worker is gone to another after five seconds."""
+    """A stack that redelivers the chunk of a crashed worker after five seconds."""
     deployment: Deployment = deploy("hasty-workers", parameters={"ChunkVisibility": "5", "WorkerConcurrency": "2"})
     return deployment
 
 
 @pytest.fixture(scope="module")
 def kill_workers(hasty: Deployment) -> Callable[[], int]:
-    """Kill whatever works for the stack, as by SIGKILL or too little memory; how many that were."""
+    """Kill the stack's workers, as SIGKILL or a lack of memory would. Return their number."""
     name = hasty.stack.resources()["WorkerFunction"]
 
     def kill() -> int:
-        found = processes_of(name)
-        for pid in found:
+        pids = find_processes(name)
+        for pid in pids:
             os.kill(pid, signal.SIGKILL)
-        return len(found)
+        return len(pids)
 
     return kill
 
 
 @pytest.fixture
 def photos_that(web: Any, photos: dict[str, bytes]) -> Callable[..., list[dict[str, str]]]:
-    """Three photos, before the last of which `first` is called whenever it is fetched."""
+    """Serve three photos. `first` is called before each fetch of the last one."""
 
     def serve(first: Callable[[], None]) -> list[dict[str, str]]:
         give = respond(photos["temple"])
@@ -66,8 +66,8 @@ def photos_that(web: Any, photos: dict[str, bytes]) -> Callable[..., list[dict[s
     return serve
 
 
-def told_for_good(deployed: Deployment, job_id: str) -> None:
-    """Wait until a job's end has been told and nothing is left to do for it."""
+def wait_until_settled(deployed: Deployment, job_id: str) -> None:
+    """Wait until the end of a job is published and the sweeper has nothing left to do for it."""
     until = time.monotonic() + PATIENCE_S
     while True:
         item = record(deployed, job_id)
@@ -78,28 +78,30 @@ def told_for_good(deployed: Deployment, job_id: str) -> None:
 
 
 def record(deployed: Deployment, job_id: str) -> dict[str, dict[str, str]]:
-    """A job as the table has it."""
+    """Read the record of a job."""
     key = {"pk": {"S": "JOBS#tests"}, "sk": {"S": job_id}}
     answer = deployed.stack.client("dynamodb").get_item(TableName=deployed.outputs["TableName"], Key=key, ConsistentRead=True)
     item: dict[str, dict[str, str]] = answer["Item"]
     return item
 
 
-def whole(deployed: Deployment, job: JobResponse, ends: Ends) -> None:
-    """An ended job has one result or one error per sample, counters that match, and one event."""
+def assert_whole(deployed: Deployment, job: JobResponse, ends: JobEndEvents) -> None:
+    """Assert that a finished job has one result or one error per sample, matching counters, and one event."""
     progress = job.job.progress
     assert job.predictions is not None
     assert job.errors is not None
     assert len(job.predictions) == progress.total == progress.succeeded + progress.failed
-    assert [index for index, chosen in enumerate(job.predictions) if chosen is None] == [it.index for it in job.errors]
+    assert [index for index, chosen in enumerate(job.predictions) if chosen is None] == [error.index for error in job.errors]
     assert len(job.errors) == progress.failed
-    told_for_good(deployed, job.job.id)  # or the sweep would tell it once more, a minute later
-    events = ends.of(job.job.id)
-    assert [(it.status, it.succeeded, it.failed) for it in events] == [(job.job.status, progress.succeeded, progress.failed)]
+    wait_until_settled(deployed, job.job.id)  # otherwise the sweeper would publish it again a minute later
+    events = ends.wait_for(job.job.id)
+    assert [(event.status, event.succeeded, event.failed) for event in events] == [
+        (job.job.status, progress.succeeded, progress.failed)
+    ]
 
 
-def test_a_worker_that_is_killed_in_mid_chunk_loses_nothing(
-    hasty: Deployment, kill_workers: Callable[[], int], photos_that: Any, ends: Ends
+def test_a_worker_that_is_killed_in_the_middle_of_a_chunk_loses_nothing(
+    hasty: Deployment, kill_workers: Callable[[], int], photos_that: Any, ends: JobEndEvents
 ) -> None:
     killed: list[int] = []
 
@@ -107,31 +109,31 @@ def test_a_worker_that_is_killed_in_mid_chunk_loses_nothing(
         if not killed:
             killed.append(kill_workers())
 
-    job = ended(hasty, submit(hasty, request(photos_that(once), THINGS)).job.id)
+    job = wait_until_ended(hasty, submit(hasty, request(photos_that(once), THINGS)).job.id)
 
     assert killed[0] >= 1
     assert job.predictions == ["cat", "rocket", "temple"]
-    whole(hasty, job, ends)
+    assert_whole(hasty, job, ends)
 
 
 def test_a_sample_that_kills_each_of_its_workers_fails_and_its_job_ends(
-    hasty: Deployment, kill_workers: Callable[[], int], photos_that: Any, ends: Ends
+    hasty: Deployment, kill_workers: Callable[[], int], photos_that: Any, ends: JobEndEvents
 ) -> None:
     killed: list[int] = []
 
-    job = ended(hasty, submit(hasty, request(photos_that(lambda: killed.append(kill_workers())), THINGS)).job.id)
+    job = wait_until_ended(hasty, submit(hasty, request(photos_that(lambda: killed.append(kill_workers())), THINGS)).job.id)
 
     assert len(killed) == 3, "as often as a message is given out"
-    assert (job.job.status, job.predictions) == ("succeeded", ["cat", "rocket", None]), "what came before it isn't lost"
+    assert (job.job.status, job.predictions) == ("succeeded", ["cat", "rocket", None]), "the results before the sample are kept"
     assert job.errors is not None
     assert [(fault.index, fault.code) for fault in job.errors] == [(2, "internal_error")]
-    whole(hasty, job, ends)
-    # And the next one is worked on.
-    assert ended(hasty, submit(hasty, request([text("I love it")])).job.id).predictions == ["positive"]
+    assert_whole(hasty, job, ends)
+    # The next job is processed.
+    assert wait_until_ended(hasty, submit(hasty, request([text("I love it")])).job.id).predictions == ["positive"]
 
 
-def test_a_message_that_comes_three_times_counts_once_with_two_workers_at_it(
-    hasty: Deployment, photos_that: Any, ends: Ends
+def test_a_message_that_is_delivered_three_times_to_two_workers_counts_once(
+    hasty: Deployment, photos_that: Any, ends: JobEndEvents
 ) -> None:
     at_once, together, most = 0, threading.Condition(), 0
 
@@ -147,50 +149,52 @@ def test_a_message_that_comes_three_times_counts_once_with_two_workers_at_it(
     message = {"version": 1, "kind": "chunk", "tenant_id": "tests", "job_id": job_id, "start": 0, "stop": 3}
     for _ in range(2):
         hasty.stack.client("sqs").send_message(QueueUrl=hasty.stack.resources()["ChunkQueue"], MessageBody=json.dumps(message))
-    job = ended(hasty, job_id)
+    job = wait_until_ended(hasty, job_id)
 
-    assert most == 2, "two workers were at it"
+    assert most == 2, "two workers processed it"
     assert job.predictions == ["cat", "rocket", "temple"]
-    whole(hasty, job, ends)
+    assert_whole(hasty, job, ends)
 
 
-def test_a_message_that_nobody_can_read_holds_up_no_other(hasty: Deployment, ends: Ends) -> None:
+def test_an_unreadable_message_delays_no_other(hasty: Deployment, ends: JobEndEvents) -> None:
     sqs, queue = hasty.stack.client("sqs"), hasty.stack.resources()["ChunkQueue"]
     for body in ("no json", "{}", '{"version": 99, "kind": "chunk"}'):
         sqs.send_message(QueueUrl=queue, MessageBody=body)
 
-    job = ended(hasty, submit(hasty, request(TEXTS)).job.id)
+    job = wait_until_ended(hasty, submit(hasty, request(TEXTS)).job.id)
 
-    whole(hasty, job, ends)
+    assert_whole(hasty, job, ends)
     attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
     assert (attributes["ApproximateNumberOfMessages"], attributes["ApproximateNumberOfMessagesNotVisible"]) == ("0", "0")
 
 
-def test_a_job_whose_writer_was_lost_before_it_queued_it_ends(hasty: Deployment, ends: Ends) -> None:
-    job = ended(hasty, submit(hasty, request(TEXTS)).job.id)
-    orphan = of_itself(hasty, job.job.id, status={"S": "queued"}, agenda={"S": "JOBS"}, due_at={"N": "1"})
+def test_a_job_that_a_crash_left_unqueued_ends(hasty: Deployment, ends: JobEndEvents) -> None:
+    job = wait_until_ended(hasty, submit(hasty, request(TEXTS)).job.id)
+    orphan = copy_interrupted(hasty, job.job.id, status={"S": "queued"}, agenda={"S": "JOBS"}, due_at={"N": "1"})
 
-    sweep(hasty)  # unless the stack's own was faster
+    sweep(hasty)  # unless the scheduled sweep was faster
 
-    assert ended(hasty, orphan).predictions == job.predictions
-    whole(hasty, ended(hasty, orphan), ends)
+    assert wait_until_ended(hasty, orphan).predictions == job.predictions
+    assert_whole(hasty, wait_until_ended(hasty, orphan), ends)
 
 
-def test_a_chunk_whose_message_is_gone_is_queued_again(hasty: Deployment, ends: Ends) -> None:
-    job = ended(hasty, submit(hasty, request(TEXTS)).job.id)
+def test_a_chunk_whose_message_was_lost_is_queued_again(hasty: Deployment, ends: JobEndEvents) -> None:
+    job = wait_until_ended(hasty, submit(hasty, request(TEXTS)).job.id)
     long_ago = {"updated_at": {"N": "1"}, "queued_at": {"N": "1"}}
-    orphan = of_itself(hasty, job.job.id, status={"S": "processing"}, agenda={"S": "JOBS"}, due_at={"N": "1"}, **long_ago)
+    orphan = copy_interrupted(
+        hasty, job.job.id, status={"S": "processing"}, agenda={"S": "JOBS"}, due_at={"N": "1"}, **long_ago
+    )
 
-    sweep(hasty)  # unless the stack's own was faster
+    sweep(hasty)  # unless the scheduled sweep was faster
 
-    whole(hasty, ended(hasty, orphan), ends)
+    assert_whole(hasty, wait_until_ended(hasty, orphan), ends)
 
 
 @pytest.mark.parametrize("left", ["waiting", "taken_up"])
-def test_an_end_whose_teller_was_lost_is_told(hasty: Deployment, ends: Ends, left: str) -> None:
-    """The record is written as it stood before the end was told; one that waits is in the stream at once, too."""
-    job = ended(hasty, submit(hasty, request(TEXTS)).job.id)
-    told_for_good(hasty, job.job.id)
+def test_an_end_whose_notifier_crashed_is_published(hasty: Deployment, ends: JobEndEvents, left: str) -> None:
+    """The record is restored to its state before the end was published. A pending one is also in the stream at once."""
+    job = wait_until_ended(hasty, submit(hasty, request(TEXTS)).job.id)
+    wait_until_settled(hasty, job.job.id)
     orphan = job.job.id[:-1] + ("0" if job.job.id[-1] != "0" else "1")
     at_once = {"agenda": {"S": "JOBS"}, "due_at": {"N": "1"}, "announce_at": {"N": "1"}}
     lost = {"sk": {"S": orphan}, "announcement": {"S": left}, **at_once}
@@ -198,10 +202,10 @@ def test_an_end_whose_teller_was_lost_is_told(hasty: Deployment, ends: Ends, lef
 
     sweep(hasty)
 
-    (event,) = ends.of(orphan)
+    (event,) = ends.wait_for(orphan)
     assert (event.status, event.succeeded) == ("succeeded", 3)
-    told_for_good(hasty, orphan)
-    assert len(ends.of(orphan)) == 1
+    wait_until_settled(hasty, orphan)
+    assert len(ends.wait_for(orphan)) == 1
 
 
 # ------------------------------------------------------------------------------------------------------------- a restart
@@ -209,7 +213,7 @@ def test_an_end_whose_teller_was_lost_is_told(hasty: Deployment, ends: Ends, lef
 
 @pytest.fixture
 def start(model: Path, tmp_path: Path) -> Iterator[Callable[[], tuple[LocalProcess, str]]]:
-    """Start the local stack as `make start` does, over the same data each time: the process, and its API key."""
+    """Start the local stack as `make start` does, over the same data each time. Return the process and its API key."""
     running: list[LocalProcess] = []
 
     def begin() -> tuple[LocalProcess, str]:
@@ -222,7 +226,7 @@ def start(model: Path, tmp_path: Path) -> Iterator[Callable[[], tuple[LocalProce
         process.stop()
 
 
-def test_a_stack_that_is_restarted_with_jobs_queued_does_them(
+def test_a_restarted_stack_processes_its_queued_jobs(
     start: Callable[[], tuple[LocalProcess, str]],
 ) -> None:
     count = 2_500
@@ -235,7 +239,7 @@ def test_a_stack_that_is_restarted_with_jobs_queued_does_them(
         second, same_key = start()
         assert same_key == key
         with LocalStack(second.aws_url, STACK, ROOT) as stack:
-            ends = Ends(stack)
+            ends = JobEndEvents(stack)
         until = time.monotonic() + PATIENCE_S
         while not (job := JobResponse.model_validate(client.get(f"{second.api_url}{path}?wait=20").json())).job.finished_at:
             assert time.monotonic() < until, job
@@ -243,4 +247,4 @@ def test_a_stack_that_is_restarted_with_jobs_queued_does_them(
     assert (job.job.status, job.job.progress.succeeded, job.job.progress.failed) == ("succeeded", count, 0)
     assert job.predictions is not None
     assert set(job.predictions) <= {"positive", "negative"}
-    assert len(ends.of(job.job.id)) == 1
+    assert len(ends.wait_for(job.job.id)) == 1

@@ -1,4 +1,4 @@
-"""Asynchronous jobs on the deployed stack: taken, worked on, read, listed, canceled; each tenant's own."""
+"""Asynchronous jobs on the deployed stack: submitted, processed, read, listed and canceled, apart for each tenant."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from pigeonhole.contract.jobs import JOBS, JobResponse
 from pigeonhole.settings import Settings
 from pigeonhole_cli.local.command import api_key_manager
 from support.loopback import respond
-from support.stack.deployment import BUCKET, PREFIX, Deployment, error_of, image, request, text
-from support.stack.job_calls import PATIENCE_S, ended, of_itself, submit, sweep
+from support.stack.deployment import BUCKET, PREFIX, Deployment, image, request, text, verify_error
+from support.stack.job_calls import PATIENCE_S, copy_interrupted, submit, sweep, wait_until_ended
 
 NAMES = [
     f"{kind} {thing}"
@@ -29,7 +29,7 @@ WORDS = ("I love it", "terrible", "the match ended two to one", "shares fell", "
 
 
 def directly(deployed: Deployment, dataset: Sequence[dict[str, Any]], **more: Any) -> tuple[list[Any], list[dict[str, float]]]:
-    """Predictions and probabilities as the synchronous path gives them, 32 samples at a time."""
+    """Classify synchronously, 32 samples at a time. Return the predictions and the probabilities."""
     predictions: list[Any] = []
     scores: list[dict[str, float]] = []
     for first in range(0, len(dataset), 32):
@@ -44,12 +44,12 @@ def probabilities(row: Sequence[dict[str, Any]]) -> dict[str, float]:
     return {score["label"]: score["probability"] for score in row}
 
 
-def alike(job: JobResponse, predictions: Sequence[Any], scores: Sequence[dict[str, float]]) -> None:
+def assert_alike(job: JobResponse, predictions: Sequence[Any], scores: Sequence[dict[str, float]]) -> None:
     assert job.predictions == list(predictions)
     assert job.scores is not None
-    for found, wanted in zip(job.scores, scores, strict=True):
-        assert found is not None
-        assert probabilities([score.model_dump() for score in found]) == pytest.approx(wanted, abs=1e-4)
+    for actual, wanted in zip(job.scores, scores, strict=True):
+        assert actual is not None
+        assert probabilities([score.model_dump() for score in actual]) == pytest.approx(wanted, abs=1e-4)
 
 
 def test_a_thousand_texts_have_the_results_of_the_synchronous_path(deployed: Deployment) -> None:
@@ -57,12 +57,12 @@ def test_a_thousand_texts_have_the_results_of_the_synchronous_path(deployed: Dep
     dataset = [text(f"{WORDS[number % len(WORDS)]}, number {number}") for number in range(count)]
     labels = [text(name) for name in ("positive", "negative", "sport", "business")]
 
-    job = ended(deployed, submit(deployed, request(dataset, labels, scores=True)).job.id)
+    job = wait_until_ended(deployed, submit(deployed, request(dataset, labels, scores=True)).job.id)
 
     assert (job.job.status, job.job.progress.succeeded, job.job.progress.failed) == ("succeeded", count, 0)
     assert job.usage is not None
     assert job.usage.output_tokens >= count
-    alike(job, *directly(deployed, dataset, labels=labels))
+    assert_alike(job, *directly(deployed, dataset, labels=labels))
 
 
 def test_two_hundred_photos_have_the_results_of_the_synchronous_path(
@@ -74,7 +74,7 @@ def test_two_hundred_photos_have_the_results_of_the_synchronous_path(
     dataset = [image(server.url(path)) for path in (*with_names, "/missing")]
     labels = [text(name) for name in photos]
 
-    job = ended(deployed, submit(deployed, request(dataset, labels, scores=True)).job.id)
+    job = wait_until_ended(deployed, submit(deployed, request(dataset, labels, scores=True)).job.id)
 
     assert (job.job.status, job.job.progress.succeeded, job.job.progress.failed) == ("succeeded", 199, 1)
     assert job.errors is not None
@@ -82,17 +82,17 @@ def test_two_hundred_photos_have_the_results_of_the_synchronous_path(
     assert job.predictions is not None
     assert job.predictions[199] is None
     readable = {"predictions": job.predictions[:199], "scores": (job.scores or [])[:199]}
-    alike(job.model_copy(update=readable), *directly(deployed, dataset[:199], labels=labels))
+    assert_alike(job.model_copy(update=readable), *directly(deployed, dataset[:199], labels=labels))
 
 
-def test_a_worker_near_its_time_out_saves_what_it_has_and_sends_on_the_rest(deploy: Any) -> None:
-    # The first group of samples is always done, and then there is less time left than the worker wants to have.
+def test_a_worker_near_its_timeout_stores_its_results_and_queues_the_rest(deploy: Any) -> None:
+    # The worker always classifies the first group of samples. After it, less time is left than the worker requires.
     hurried = deploy("hurried", settings={"WorkerFunction": {"PIGEONHOLE_WORKER_STOP_S": "1000"}})
     dataset = [text(f"{WORDS[number % 2]} {number}") for number in range(100)]
 
-    job = ended(hurried, submit(hurried, request(dataset, scores=True)).job.id)
+    job = wait_until_ended(hurried, submit(hurried, request(dataset, scores=True)).job.id)
 
-    alike(job, *directly(hurried, dataset))
+    assert_alike(job, *directly(hurried, dataset))
     parts = hurried.stack.client("dynamodb").query(
         TableName=hurried.outputs["TableName"],
         KeyConditionExpression="pk = :parts",
@@ -117,18 +117,18 @@ def test_a_large_request_is_answered_as_if_it_were_small(deploy: Any) -> None:
     assert (listed["status"], listed["progress"]["total"]) == ("succeeded", 3)
 
 
-def test_who_prefers_a_job_gets_one_and_who_waits_the_answer(deployed: Deployment) -> None:
+def test_a_request_may_prefer_a_job_or_wait_for_the_answer(deployed: Deployment) -> None:
     body = request([text("I love it")])
     at_once = deployed.classify(body, headers={"Prefer": "respond-async"})
     waited = deployed.classify(body, headers={"Prefer": "wait=20"})
 
     assert (at_once.status_code, at_once.headers["preference-applied"]) == (202, "respond-async")
-    assert ended(deployed, at_once.json()["job"]["id"]).predictions == ["positive"]
+    assert wait_until_ended(deployed, at_once.json()["job"]["id"]).predictions == ["positive"]
     assert (waited.status_code, waited.json()["predictions"]) == (200, ["positive"])
 
 
-def test_what_has_not_changed_is_not_sent_again(deployed: Deployment) -> None:
-    job = ended(deployed, submit(deployed, request([text("I love it")])).job.id).job
+def test_an_unchanged_job_is_answered_with_304(deployed: Deployment) -> None:
+    job = wait_until_ended(deployed, submit(deployed, request([text("I love it")])).job.id).job
     first = deployed.call("GET", f"{JOBS}/{job.id}")
     second = deployed.call("GET", f"{JOBS}/{job.id}", headers={"If-None-Match": first.headers["etag"]})
 
@@ -149,15 +149,15 @@ def test_canceling_stops_the_work(deployed: Deployment) -> None:
     assert (canceled.status_code, canceled.json()["job"]["status"]) == (200, "canceled")
     done = canceled.json()["job"]["progress"]["succeeded"]
     assert done < count
-    error_of(deployed.call("DELETE", f"{JOBS}/{job.id}"), "job_finished")
-    # What is submitted now is done before the canceled job could have been.
-    assert ended(deployed, submit(deployed, request([text("I love it")])).job.id).predictions == ["positive"]
+    verify_error(deployed.call("DELETE", f"{JOBS}/{job.id}"), "job_finished")
+    # A job that is submitted now ends before the canceled one could have ended.
+    assert wait_until_ended(deployed, submit(deployed, request([text("I love it")])).job.id).predictions == ["positive"]
     after = deployed.call("GET", f"{JOBS}/{job.id}").json()
     assert (after["job"]["status"], after["job"]["progress"]["succeeded"]) == ("canceled", done)
     assert "predictions" not in after
 
 
-def test_a_worker_takes_no_further_samples_of_a_canceled_job(deployed: Deployment, photos: dict[str, bytes], web: Any) -> None:
+def test_a_worker_starts_no_more_samples_of_a_canceled_job(deployed: Deployment, photos: dict[str, bytes], web: Any) -> None:
     at_once, canceled, give = Settings().max_samples, threading.Event(), respond(photos["cat"])
 
     def wait(connection: socket.socket, head: str) -> None:
@@ -178,7 +178,7 @@ def test_a_worker_takes_no_further_samples_of_a_canceled_job(deployed: Deploymen
 
     sqs, queue = deployed.stack.client("sqs"), deployed.stack.resources()["ChunkQueue"]
     waiting = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
-    while any(sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"][it] != "0" for it in waiting):
+    while any(sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"][name] != "0" for name in waiting):
         assert time.monotonic() < until
         time.sleep(0.1)
     assert {int(head.split()[1][1:]) for head in server.heads} == set(range(at_once))
@@ -196,7 +196,7 @@ def test_twenty_senders_of_one_idempotency_key_make_one_job(deployed: Deployment
     assert {answer.status_code for answer in answers} == {202}, [answer.text for answer in answers]
     assert len({answer.json()["job"]["id"] for answer in answers}) == 1
     other = deployed.call("POST", JOBS, request([text("x")]), headers={"Idempotency-Key": "twenty"})
-    error_of(other, "idempotency_mismatch")
+    verify_error(other, "idempotency_mismatch")
 
 
 def test_tenants_with_two_keys_each_see_their_own(deployed: Deployment) -> None:
@@ -206,37 +206,37 @@ def test_tenants_with_two_keys_each_see_their_own(deployed: Deployment) -> None:
     of_theirs = submit(deployed, request([text("I love it")]), key=theirs[0], idempotency_key="same").job.id
     again = submit(deployed, request([text("I love it")]), key=ours[1], idempotency_key="same").job.id
 
-    assert ended(deployed, of_ours, key=ours[1]).predictions == ["positive"]
+    assert wait_until_ended(deployed, of_ours, key=ours[1]).predictions == ["positive"]
     assert {job["id"] for job in deployed.call("GET", JOBS, key=ours[1]).json()["jobs"]} == {of_ours, again}
     assert {job["id"] for job in deployed.call("GET", JOBS, key=theirs[1]).json()["jobs"]} == {of_theirs}
     for method in ("GET", "DELETE"):
-        hidden = error_of(deployed.call(method, f"{JOBS}/{of_ours}", key=theirs[0]), "not_found")
-        absent = error_of(deployed.call(method, f"{JOBS}/{'0' * 32}", key=theirs[0]), "not_found")
+        hidden = verify_error(deployed.call(method, f"{JOBS}/{of_ours}", key=theirs[0]), "not_found")
+        absent = verify_error(deployed.call(method, f"{JOBS}/{'0' * 32}", key=theirs[0]), "not_found")
         assert hidden.message == absent.message
 
 
 def test_jobs_are_listed_by_state_page_by_page(deployed: Deployment) -> None:
     key = api_key_manager(deployed.stack, deployed.outputs).create("lister", "one").value
-    made = [submit(deployed, request([text("I love it")]), key=key).job.id for _ in range(3)]
-    for job_id in made:
-        ended(deployed, job_id, key=key)
+    submitted = [submit(deployed, request([text("I love it")]), key=key).job.id for _ in range(3)]
+    for job_id in submitted:
+        wait_until_ended(deployed, job_id, key=key)
 
-    found: list[str] = []
+    listed: list[str] = []
     page = deployed.call("GET", f"{JOBS}?status=succeeded&limit=2", key=key).json()
-    found += [job["id"] for job in page["jobs"]]
+    listed += [job["id"] for job in page["jobs"]]
     page = deployed.call("GET", f"{JOBS}?status=succeeded&limit=2&cursor={page['cursor']}", key=key).json()
-    found += [job["id"] for job in page["jobs"]]
+    listed += [job["id"] for job in page["jobs"]]
 
-    assert found == made[::-1]
+    assert listed == submitted[::-1]
     assert "cursor" not in page
     assert deployed.call("GET", f"{JOBS}?status=failed", key=key).json()["jobs"] == []
 
 
-def test_results_that_are_too_large_for_an_item_or_an_answer_are_objects(deployed: Deployment) -> None:
+def test_results_too_large_for_an_item_or_an_answer_are_objects(deployed: Deployment) -> None:
     labels = [text(name) for name in NAMES]
     dataset = [text(f"I love it {number}") for number in range(3_200)]
 
-    job = ended(deployed, submit(deployed, request(dataset, labels, scores=True)).job.id)
+    job = wait_until_ended(deployed, submit(deployed, request(dataset, labels, scores=True)).job.id)
 
     assert (job.job.status, job.job.progress.succeeded) == ("succeeded", 3_200)
     assert job.predictions is None
@@ -245,15 +245,15 @@ def test_results_that_are_too_large_for_an_item_or_an_answer_are_objects(deploye
     assert kept.predictions is not None
     assert (len(kept.predictions), set(kept.predictions) <= set(NAMES)) == (3_200, True)
     storage, bucket, of_job = deployed.stack.client("s3"), deployed.outputs["JobBucketName"], f"results/tests/{job.job.id}/"
-    assert storage.list_objects_v2(Bucket=bucket, Prefix=of_job)["KeyCount"] > 1, "parts beside the whole"
+    assert storage.list_objects_v2(Bucket=bucket, Prefix=of_job)["KeyCount"] > 1, "parts, and the assembled results"
 
-    # Where the worker was lost before it had put it together, whoever asks has it put together.
-    place = {"pk": {"S": "JOBS#tests"}, "sk": {"S": job.job.id}}
+    # If the worker crashed before it assembled the results, the next reader assembles them.
+    item_key = {"pk": {"S": "JOBS#tests"}, "sk": {"S": job.job.id}}
     deployed.stack.client("dynamodb").update_item(
-        TableName=deployed.outputs["TableName"], Key=place, UpdateExpression="REMOVE has_whole"
+        TableName=deployed.outputs["TableName"], Key=item_key, UpdateExpression="REMOVE has_whole"
     )
     storage.delete_object(Bucket=bucket, Key=of_job + "results.json")
-    again = ended(deployed, job.job.id)
+    again = wait_until_ended(deployed, job.job.id)
     assert again.results_url is not None
     assert JobResponse.model_validate(httpx.get(again.results_url, timeout=60).json()).predictions == kept.predictions
 
@@ -262,19 +262,19 @@ def test_an_image_of_the_tenants_bucket_is_read_by_a_worker(deployed: Deployment
     deployed.stack.client("s3").put_object(Bucket=BUCKET, Key=PREFIX + "job.png", Body=photos["cat"])
     dataset = [image(f"s3://{BUCKET}/{PREFIX}job.png"), image(f"s3://{BUCKET}/others/job.png")]
 
-    job = ended(deployed, submit(deployed, request(dataset, [text("cat"), text("temple")])).job.id)
+    job = wait_until_ended(deployed, submit(deployed, request(dataset, [text("cat"), text("temple")])).job.id)
 
     assert job.predictions == ["cat", None]
     assert job.errors is not None
     assert [(fault.index, fault.code) for fault in job.errors] == [(1, "forbidden_url")]
 
 
-def test_a_chunk_that_fails_comes_again_soon(deployed: Deployment) -> None:
-    """A record that nobody can read stands for whatever fails in a worker; once it is mended the job goes on."""
+def test_a_chunk_that_fails_is_redelivered_soon(deployed: Deployment) -> None:
+    """An unreadable record makes the worker fail. When the record is fixed, the job continues."""
     table, name = deployed.stack.client("dynamodb"), deployed.outputs["TableName"]
     job = submit(deployed, request([text("I love it")])).job
-    ended(deployed, job.id)
-    orphan = of_itself(deployed, job.id, status={"S": "nonsense"})
+    wait_until_ended(deployed, job.id)
+    orphan = copy_interrupted(deployed, job.id, status={"S": "nonsense"})
     message = {"version": 1, "kind": "chunk", "tenant_id": "tests", "job_id": orphan, "start": 0, "stop": 1}
     deployed.stack.client("sqs").send_message(
         QueueUrl=deployed.stack.resources()["ChunkQueue"], MessageBody=json.dumps(message)
@@ -294,21 +294,21 @@ def test_a_chunk_that_fails_comes_again_soon(deployed: Deployment) -> None:
         ExpressionAttributeValues={":processing": {"S": "processing"}},
     )
 
-    assert ended(deployed, orphan).predictions == ["positive"]
+    assert wait_until_ended(deployed, orphan).predictions == ["positive"]
 
 
-def test_a_message_that_no_worker_can_do_ends_its_job(deployed: Deployment) -> None:
-    """A chunk whose worker dies each time: here its message is put where the third death would have put it."""
+def test_a_chunk_that_no_worker_can_process_ends_its_job(deployed: Deployment) -> None:
+    """The worker of this chunk crashes each time: its message is sent to where the third crash would have moved it."""
     job = submit(deployed, request([text(f"number {number}") for number in range(3)])).job
-    ended(deployed, job.id)
-    orphan = of_itself(deployed, job.id, status={"S": "processing"})
+    wait_until_ended(deployed, job.id)
+    orphan = copy_interrupted(deployed, job.id, status={"S": "processing"})
     message = {"version": 1, "kind": "chunk", "tenant_id": "tests", "job_id": orphan, "start": 0, "stop": 3}
 
     deployed.stack.client("sqs").send_message(
         QueueUrl=deployed.stack.resources()["DeadLetterQueue"], MessageBody=json.dumps(message)
     )
 
-    failed = ended(deployed, orphan)
+    failed = wait_until_ended(deployed, orphan)
     assert (failed.job.status, failed.job.progress.failed) == ("failed", 3)
     assert failed.errors is not None
     assert {fault.code for fault in failed.errors} == {"internal_error"}
@@ -316,8 +316,8 @@ def test_a_message_that_no_worker_can_do_ends_its_job(deployed: Deployment) -> N
 
 def test_a_job_that_was_never_queued_is_queued_by_the_sweep(deployed: Deployment) -> None:
     job = submit(deployed, request([text("I love it")])).job
-    ended(deployed, job.id)
-    orphan = of_itself(deployed, job.id, status={"S": "queued"}, agenda={"S": "JOBS"}, due_at={"N": "1"})
+    wait_until_ended(deployed, job.id)
+    orphan = copy_interrupted(deployed, job.id, status={"S": "queued"}, agenda={"S": "JOBS"}, due_at={"N": "1"})
 
-    sweep(deployed)  # unless the stack's own was faster
-    assert ended(deployed, orphan).predictions == ["positive"]
+    sweep(deployed)  # unless the scheduled sweep was faster
+    assert wait_until_ended(deployed, orphan).predictions == ["positive"]

@@ -1,4 +1,4 @@
-"""`pigeonhole jobs` as its user runs it, against the deployed stack."""
+"""`pigeonhole jobs`, run as a user runs it against the deployed stack."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from support.stack.deployment import Deployment
-from support.stack.job_calls import of_itself
-from support.stack.shell import Shell, tenant_of
+from support.stack.job_calls import copy_interrupted
+from support.stack.shell import Shell, tenant_name
 
 
 class JobShell(Shell):
@@ -19,7 +19,7 @@ class JobShell(Shell):
         return super().__call__("jobs", *arguments, exit_code=exit_code, stdin=stdin)
 
     def die(self, job_id: str, start: int, stop: int) -> None:
-        """Put the message of a chunk where the third death of its worker would have put it."""
+        """Send the message of a chunk to where the third crash of its worker would have moved it."""
         message = {"version": 1, "kind": "chunk", "tenant_id": self.tenant, "job_id": job_id, "start": start, "stop": stop}
         queue = self.deployed.stack.resources()["DeadLetterQueue"]
         self.deployed.stack.client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(message))
@@ -27,10 +27,10 @@ class JobShell(Shell):
 
 @pytest.fixture
 def shell(deployed: Deployment, tmp_path: Path, request: pytest.FixtureRequest) -> JobShell:
-    return JobShell(deployed, tenant_of(request), tmp_path)
+    return JobShell(deployed, tenant_name(request), tmp_path)
 
 
-def test_texts_are_sorted_while_one_waits(shell: JobShell) -> None:
+def test_texts_are_classified_while_the_command_waits(shell: JobShell) -> None:
     printed = shell(
         "submit", "--texts", "-", "--label", "positive", "--label", "negative", "--wait", stdin="I love it\n\nterrible\n"
     )
@@ -38,9 +38,7 @@ def test_texts_are_sorted_while_one_waits(shell: JobShell) -> None:
     assert printed == "0\tpositive\n1\tnegative\n"
 
 
-def test_photos_are_sorted_and_one_that_cannot_be_read_shows_in_the_exit_code(
-    shell: JobShell, photos: dict[str, bytes]
-) -> None:
+def test_photos_are_classified_and_an_unreadable_one_shows_in_the_exit_code(shell: JobShell, photos: dict[str, bytes]) -> None:
     folder = shell.folder / "photos"
     folder.mkdir()
     for name in ("cat", "temple"):
@@ -56,8 +54,8 @@ def test_photos_are_sorted_and_one_that_cannot_be_read_shows_in_the_exit_code(
     assert first.startswith("0\t\tunreadable_image: ")
     assert rest == ["1\tcat", "2\ttemple"]
     assert "3: 2 with a result, 1 with an error" in shell("status", job_id, exit_code=4)
-    whole = json.loads(shell("wait", job_id, "--json", exit_code=4))
-    assert whole["predictions"] == [None, "cat", "temple"]
+    answer = json.loads(shell("wait", job_id, "--json", exit_code=4))
+    assert answer["predictions"] == [None, "cat", "temple"]
 
 
 def test_photos_that_are_too_large_together_for_a_request_are_uploaded(shell: JobShell, photos: dict[str, bytes]) -> None:
@@ -105,19 +103,19 @@ def test_results_too_large_for_an_answer_are_printed(shell: JobShell) -> None:
     assert [line.split("\tlong ")[0] for line in lines] == [str(number) for number in range(400)]
 
 
-def test_what_no_worker_could_do_is_redriven_once(shell: JobShell, deployed: Deployment) -> None:
+def test_failed_samples_are_redriven_once(shell: JobShell, deployed: Deployment) -> None:
     texts = ("submit", "--texts", "-", "--label", "positive", "--label", "negative", "--wait", "--json")
-    ended = json.loads(shell(*texts, stdin="I love it\nterrible\nwonderful\n"))
-    dead = of_itself(deployed, ended["job"]["id"], tenant=shell.tenant, status={"S": "processing"})
+    job = json.loads(shell(*texts, stdin="I love it\nterrible\nwonderful\n"))
+    dead = copy_interrupted(deployed, job["job"]["id"], tenant=shell.tenant, status={"S": "processing"})
     shell.die(dead, 0, 3)
     shell("wait", dead, exit_code=3)
 
-    made = json.loads(shell("redrive", shell.tenant, dead, "--json"))
+    redriven = json.loads(shell("redrive", shell.tenant, dead, "--json"))
 
-    assert made["samples"] == [0, 1, 2]
+    assert redriven["samples"] == [0, 1, 2]
     assert "0-2 -> 0-2" in shell.stderr
-    assert shell("wait", made["job"]) == "0\tpositive\n1\tnegative\n2\tpositive\n"
-    assert shell("redrive", shell.tenant, dead).strip() == made["job"]
+    assert shell("wait", redriven["job"]) == "0\tpositive\n1\tnegative\n2\tpositive\n"
+    assert shell("redrive", shell.tenant, dead).strip() == redriven["job"]
     shell("wait", dead, exit_code=3)
-    shell("redrive", shell.tenant, made["job"], exit_code=1)
+    shell("redrive", shell.tenant, redriven["job"], exit_code=1)
     assert "no sample of the job was abandoned" in shell.stderr

@@ -1,4 +1,4 @@
-"""`pigeonhole labels` as its user runs it, against the deployed stack."""
+"""`pigeonhole labels`, run as a user runs it against the deployed stack."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from support.stack.deployment import Deployment
-from support.stack.shell import Shell, tenant_of
+from support.stack.shell import Shell, tenant_name
 
 
 @pytest.fixture
 def shell(deployed: Deployment, tmp_path: Path, request: pytest.FixtureRequest) -> Shell:
-    return Shell(deployed, tenant_of(request), tmp_path)
+    return Shell(deployed, tenant_name(request), tmp_path)
 
 
-def test_words_and_images_are_saved_shown_used_and_removed(shell: Shell, photos: dict[str, bytes]) -> None:
+def test_words_and_images_are_stored_shown_used_and_deleted(shell: Shell, photos: dict[str, bytes]) -> None:
     folder = shell.folder / "photos"
     folder.mkdir()
     for name in ("cat", "temple"):
@@ -41,7 +41,7 @@ def test_words_and_images_are_saved_shown_used_and_removed(shell: Shell, photos:
     assert "label_set: there is none called 'sights'" in shell.stderr
 
 
-def test_what_was_shown_is_put_back_and_counts_as_a_change(shell: Shell, photos: dict[str, bytes]) -> None:
+def test_an_unchanged_label_set_that_is_put_back_is_a_new_version(shell: Shell, photos: dict[str, bytes]) -> None:
     (shell.folder / "cat.png").write_bytes(photos["cat"])
     labels = ("--label", "temple", "--image", "cat=cat.png")
     shell("labels", "put", "pets", *labels, "--multiple", "--threshold", "0.25", "--template", "a {}")

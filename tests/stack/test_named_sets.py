@@ -9,8 +9,8 @@ import pytest
 
 from pigeonhole_cli.local.command import api_key_manager
 from support.loopback import Answer, respond
-from support.stack.deployment import BUCKET, PREFIX, Deployment, error_of, image, request, text
-from support.stack.job_calls import ended, submit
+from support.stack.deployment import BUCKET, PREFIX, Deployment, image, request, text, verify_error
+from support.stack.job_calls import submit, wait_until_ended
 
 SETS = "/v1/label-sets"
 MOODS = {"labels": [text("positive"), text("negative")]}
@@ -27,15 +27,15 @@ def put(deployed: Deployment, name: str, body: Any, key: str, **headers: str) ->
     sent = {header.replace("_", "-"): value for header, value in headers.items()}
     answer = deployed.call("PUT", f"{SETS}/{name}", body, key=key, headers=sent)
     assert answer.status_code == 200, answer.text
-    made: dict[str, Any] = answer.json()["label_set"]
-    assert answer.headers["etag"] == f'"{made["version"]}"'
-    return made
+    stored: dict[str, Any] = answer.json()["label_set"]
+    assert answer.headers["etag"] == f'"{stored["version"]}"'
+    return stored
 
 
 def embeddings(deployed: Deployment) -> list[str]:
     """The objects that hold what the model made of kept images."""
     listed = deployed.stack.client("s3").list_objects_v2(Bucket=deployed.outputs["JobBucketName"], Prefix="embeddings/")
-    return [each["Key"] for each in listed.get("Contents", ())]
+    return [entry["Key"] for entry in listed.get("Contents", ())]
 
 
 def forget_embeddings(deployed: Deployment) -> None:
@@ -50,9 +50,9 @@ def test_a_set_is_named_in_place_of_labels(deployed: Deployment, key: str) -> No
     dataset = [text("I love it"), text("terrible")]
 
     answer = deployed.call("POST", "/v1/classification", {"dataset": dataset, "label_set": "moods"}, key=key)
-    own = {"dataset": dataset, "label_set": "moods", "multiple_labels": False}
-    plain = deployed.call("POST", "/v1/classification", own, key=key)
-    job = ended(deployed, submit(deployed, own, key=key).job.id, key=key)
+    body = {"dataset": dataset, "label_set": "moods", "multiple_labels": False}
+    plain = deployed.call("POST", "/v1/classification", body, key=key)
+    job = wait_until_ended(deployed, submit(deployed, body, key=key).job.id, key=key)
 
     assert answer.status_code == 200, answer.text
     assert answer.json()["predictions"] == [["positive"], ["negative"]]
@@ -75,13 +75,13 @@ def test_images_of_labels_are_kept_when_their_links_die(
     inline = "data:image/jpeg;base64," + base64.b64encode(photos["temple"]).decode()
     labels = [image(server.url("/cat.png"), key="cat"), image(server.url("/rocket.jpg")), image(inline, key="temple")]
 
-    made = put(deployed, "things", {"labels": labels}, key)
+    stored = put(deployed, "things", {"labels": labels}, key)
     gone.update(files)
     fetched = len(server.heads)
 
-    names = [label["key"] for label in made["labels"]]
+    names = [label["key"] for label in stored["labels"]]
     assert names == ["cat", server.url("/rocket.jpg"), "temple"]
-    assert all(label["value"].startswith("s3://") for label in made["labels"])
+    assert all(label["value"].startswith("s3://") for label in stored["labels"])
     samples = [image("data:image/png;base64," + base64.b64encode(photos[name]).decode()) for name in ("cat", "rocket")]
     body = {"dataset": samples, "label_set": "things"}
     for _ in range(2):
@@ -89,7 +89,7 @@ def test_images_of_labels_are_kept_when_their_links_die(
         assert answer.status_code == 200, answer.text
         assert answer.json()["predictions"] == names[:2]
     forget_embeddings(deployed)
-    assert ended(deployed, submit(deployed, body, key=key).job.id, key=key).predictions == names[:2]
+    assert wait_until_ended(deployed, submit(deployed, body, key=key).job.id, key=key).predictions == names[:2]
     assert len(embeddings(deployed)) == 3, "they were made again"
     forget_embeddings(deployed)
     assert deployed.call("POST", "/v1/classification", body, key=key).json()["predictions"] == names[:2]
@@ -97,7 +97,7 @@ def test_images_of_labels_are_kept_when_their_links_die(
     # What was read may be written again, as it is.
     read = deployed.call("GET", f"{SETS}/things", key=key).json()["label_set"]
     again = put(deployed, "things", read, key)
-    assert (again["version"], again["labels"]) == (2, made["labels"])
+    assert (again["version"], again["labels"]) == (2, stored["labels"])
 
 
 def test_a_kept_image_that_no_model_has_looked_at_is_looked_at(deployed: Deployment, photos: dict[str, bytes]) -> None:
@@ -110,7 +110,7 @@ def test_a_kept_image_that_no_model_has_looked_at_is_looked_at(deployed: Deploym
 
     assert answer.status_code == 200, answer.text
     assert answer.json()["predictions"] == ["cat"]
-    assert any(made.startswith("embeddings/tests/by-hand/1.") for made in embeddings(deployed))
+    assert any(stored.startswith("embeddings/tests/by-hand/1.") for stored in embeddings(deployed))
 
 
 def test_a_set_with_an_image_that_cannot_be_read_is_refused(
@@ -119,21 +119,21 @@ def test_a_set_with_an_image_that_cannot_be_read_is_refused(
     server = web({"/cat.png": photos["cat"], "/text.png": b"no image"})
     labels = [image(server.url("/cat.png")), image(server.url("/text.png")), image(server.url("/missing.png"))]
 
-    error = error_of(deployed.call("PUT", f"{SETS}/bad", {"labels": labels}, key=key), "unsupported_media")
+    error = verify_error(deployed.call("PUT", f"{SETS}/bad", {"labels": labels}, key=key), "unsupported_media")
 
     assert [detail["path"] for detail in error.error.details or ()] == ["labels.1.value", "labels.2.value"]
-    error_of(deployed.call("GET", f"{SETS}/bad", key=key), "not_found")
+    verify_error(deployed.call("GET", f"{SETS}/bad", key=key), "not_found")
 
 
 def test_changes_are_conditional_and_versions_go_on(deployed: Deployment, key: str) -> None:
     put(deployed, "moods", MOODS, key, if_none_match="*")
     taken = deployed.call("PUT", f"{SETS}/moods", MOODS, key=key, headers={"if-none-match": "*"})
-    error_of(taken, "precondition_failed")
+    verify_error(taken, "precondition_failed")
     put(deployed, "moods", MOODS, key, if_match='"1"')
-    error_of(deployed.call("DELETE", f"{SETS}/moods", key=key, headers={"if-match": '"1"'}), "precondition_failed")
+    verify_error(deployed.call("DELETE", f"{SETS}/moods", key=key, headers={"if-match": '"1"'}), "precondition_failed")
 
     assert deployed.call("DELETE", f"{SETS}/moods", key=key, headers={"if-match": '"2"'}).status_code == 200
-    error_of(deployed.call("DELETE", f"{SETS}/moods", key=key), "not_found")
+    verify_error(deployed.call("DELETE", f"{SETS}/moods", key=key), "not_found")
     assert put(deployed, "moods", MOODS, key)["version"] == 3
 
 
@@ -141,8 +141,8 @@ def test_images_of_a_set_that_is_gone_are_let_go_of(deployed: Deployment, photos
     storage, bucket = deployed.stack.client("s3"), deployed.outputs["JobBucketName"]
     storage.put_object(Bucket=BUCKET, Key=PREFIX + "of-a-set.png", Body=photos["cat"])
     labels = [image(f"s3://{BUCKET}/{PREFIX}of-a-set.png", key="cat"), text("rocket")]
-    made = put(deployed, "going", {"labels": labels}, deployed.key)
-    kept = made["labels"][0]["value"].removeprefix(f"s3://{bucket}/")
+    stored = put(deployed, "going", {"labels": labels}, deployed.key)
+    kept = stored["labels"][0]["value"].removeprefix(f"s3://{bucket}/")
     assert storage.get_object_tagging(Bucket=bucket, Key=kept)["TagSet"] == []
 
     assert deployed.call("DELETE", f"{SETS}/going").status_code == 200
@@ -160,14 +160,16 @@ def test_tenants_see_their_own_sets_and_images(deployed: Deployment, web: Any, p
         "value"
     ]
 
-    hidden = error_of(deployed.call("GET", f"{SETS}/cats", key=theirs), "not_found")
-    absent = error_of(deployed.call("GET", f"{SETS}/none", key=theirs), "not_found")
+    hidden = verify_error(deployed.call("GET", f"{SETS}/cats", key=theirs), "not_found")
+    absent = verify_error(deployed.call("GET", f"{SETS}/none", key=theirs), "not_found")
     assert hidden.message == absent.message
     assert deployed.call("GET", SETS, key=theirs).json()["label_sets"] == []
-    error_of(deployed.call("DELETE", f"{SETS}/cats", key=theirs), "not_found")
+    verify_error(deployed.call("DELETE", f"{SETS}/cats", key=theirs), "not_found")
     stolen = request([image(kept)], [text("cat"), text("dog")])
-    error_of(deployed.call("POST", "/v1/classification", stolen, key=theirs), "forbidden_url")
-    error_of(deployed.call("PUT", f"{SETS}/mine", {"labels": [image(kept, key="x"), text("y")]}, key=theirs), "forbidden_url")
+    verify_error(deployed.call("POST", "/v1/classification", stolen, key=theirs), "forbidden_url")
+    verify_error(
+        deployed.call("PUT", f"{SETS}/mine", {"labels": [image(kept, key="x"), text("y")]}, key=theirs), "forbidden_url"
+    )
     assert deployed.call("POST", "/v1/classification", stolen, key=ours).status_code == 200
 
 
@@ -178,5 +180,5 @@ def test_sets_are_listed_page_by_page(deployed: Deployment, key: str) -> None:
     first = deployed.call("GET", f"{SETS}?limit=2", key=key).json()
     second = deployed.call("GET", f"{SETS}?limit=2&cursor={first['cursor']}", key=key).json()
 
-    assert [each["name"] for each in first["label_sets"] + second["label_sets"]] == ["a", "b", "c"]
+    assert [entry["name"] for entry in first["label_sets"] + second["label_sets"]] == ["a", "b", "c"]
     assert "cursor" not in second

@@ -1,7 +1,7 @@
-"""Each function's AWS calls during the tests of this folder, against its policies in the template. Runs after all others.
+"""Each function's AWS calls during the tests of this folder, compared with its policies. Runs after all other tests.
 
-ministack enforces the policies and the server notes each of its decisions, so a call outside them shows even where the code
-shrugs it off, as it does for the rate counter.
+ministack enforces the policies, and the server records each decision. So a refused call shows even if the code ignores its
+error, as the rate counter does.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from support.stack.deployment import BUCKET, PREFIX, Deployment, image, request,
 NAMES = ("Api", "Classify", "Worker", "DeadLetters", "Sweep", "Notify", "Webhooks", "Ingest")
 FUNCTIONS = {f"{name}Function": f"{name}Role" for name in NAMES}
 
-# Granted to Lambda itself, which writes a function's logs and traces under the function's role: no code of ours calls them.
+# Lambda itself writes logs and traces under the function's role. This project's code doesn't call these actions.
 LAMBDAS_OWN = {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"}
-# And what reads a queue or a stream for a function; ministack does that without asking.
+# Lambda reads queues and streams for a function under its role. ministack does so without a check.
 QUEUES_OWN = {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
 STREAMS_OWN = {f"dynamodb:{call}" for call in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")}
 READ_FOR = {
@@ -35,22 +35,22 @@ READ_FOR = {
 }
 
 
-# What AWS asks for and ministack doesn't: a copy that sets tags.
-# And objects that came before their bucket's versions were in force everywhere.
+# Actions that AWS requires and ministack doesn't: for a copy that sets tags, and for objects that have no version because
+# they were uploaded right after their bucket was created.
 ASKED_ON_AWS = {
     "ApiFunction": {"s3:PutObjectTagging"},
     "IngestFunction": {"s3:GetObject"},
     "NotifyFunction": {"s3:GetObjectTagging", "s3:PutObjectTagging"},
 }
-# And of a read that finds nothing, whether who reads may list the bucket; of a version it may be the one or the other.
+# For a missing object, AWS checks whether the reader may list the bucket. For a missing version it may check either action.
 ASKED_WHERE_NOTHING_IS = {
     "s3:GetObject": ("s3:ListBucket",),
     "s3:GetObjectVersion": ("s3:ListBucket", "s3:ListBucketVersions"),
     "s3:DeleteObjectTagging": ("s3:ListBucket",),
 }
 CLASSIFIERS = ("ClassifyFunction", "WorkerFunction")
-CALLERS_IMAGES = tuple(f"arn:aws:s3:::{place}/*" for place in (BUCKET, "UploadBucket", "JobBucket/label-sets"))
-# Who tells a result and finds that another put its JSON meanwhile looks whose the table has; no test makes two so quick.
+CALLERS_IMAGES = tuple(f"arn:aws:s3:::{bucket}/*" for bucket in (BUCKET, "UploadBucket", "JobBucket/label-sets"))
+# A publisher that finds a newer JSON object reads the table again. No test produces two publishers that are so close.
 IN_A_RACE = {(f"{name}Function", "dynamodb:GetItem", "OBJECTS#*") for name in ("Ingest", "Notify")}
 OF_TAGS = ("Get", "Put")
 API_ASKS = ("BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
@@ -58,10 +58,15 @@ API_ASKS = ("BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutI
 
 @dataclass(frozen=True)
 class Call:
-    """One decision of ministack's IAM on a call by a function's role. `stack`: the name of the function's own.
+    """A decision of ministack's IAM on a call by a function's role.
 
-    A resource of the stack is called by its name in the template, so that calls of several stacks can be put together. `key`:
-    an item's partition key, or the key of an object that is asked after; a call for several items is one for each.
+    Attributes:
+        stack: The name of the function's stack.
+        function: The function's name in the template.
+        action: The action, such as `s3:GetObject`.
+        resource: The resource's ARN, with the names that the template has for resources.
+        allowed: Whether the policies allowed the call.
+        key: An item's partition key, or an object's key. A call for several items counts once for each.
     """
 
     stack: str
@@ -74,10 +79,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Grant:
-    """One action on one resource that a function's role may take, with one kind of key if there is a condition on that.
-
-    All may hold `*`.
-    """
+    """An action on a resource that a role grants, with the pattern of its condition on keys. All may contain `*`."""
 
     action: str
     resource: str
@@ -90,7 +92,7 @@ class Grant:
 
 @pytest.fixture(scope="module")
 def calls(deployed: Deployment, deployments: dict[str, Deployment], record: Path, photos: dict[str, bytes]) -> list[Call]:
-    """What each stack's functions called in the tests before, and the main one's in a request of each kind that reaches AWS."""
+    """The calls of each stack's functions in the tests before this module, and in one request that reads a granted image."""
     deployed.stack.client("s3").put_object(Bucket=BUCKET, Key=PREFIX + "cat.png", Body=photos["cat"])
     granted = deployed.classify(request([image(f"s3://{BUCKET}/{PREFIX}cat.png")], [text("cat"), text("temple")]))
     assert granted.status_code == 200, granted.text
@@ -112,12 +114,12 @@ def calls(deployed: Deployment, deployments: dict[str, Deployment], record: Path
 
 @pytest.fixture(scope="module")
 def needed(calls: list[Call]) -> list[Call]:
-    """The calls, and what AWS asks besides of a read that finds nothing: whether the reader may list the bucket.
+    """The calls, and the list actions that AWS also checks if an object is missing.
 
-    Of what the deployment keeps for itself anything may be gone. Who reads images that callers name needs no list for that: of
-    what is absent and of what is denied it says the same.
+    Any object that the deployment stores for itself may be missing. Images that callers name are left out: the answer for a
+    missing image is the one for a denied image, so the reader needs no list action.
     """
-    return [*calls, *(asked for call in calls if not is_of_a_caller(call) for asked in listings(call))]
+    return [*calls, *(listing for call in calls if not is_of_a_caller(call) for listing in listings(call))]
 
 
 def is_of_a_caller(call: Call) -> bool:
@@ -131,15 +133,15 @@ def listings(call: Call) -> Iterator[Call]:
 
 
 def named_as_in_template(deployment: Deployment) -> Callable[[str], str]:
-    """What gives an ARN with the names that the template has for a stack's resources."""
-    names = {re.split("[:/]", made)[-1]: logical for logical, made in deployment.stack.resources().items()}
-    names = {made: logical for made, logical in names.items() if len(made) > 4}  # the layer's is its version
+    """Return a function that writes the template's names into an ARN."""
+    names = {re.split("[:/]", physical)[-1]: logical for logical, physical in deployment.stack.resources().items()}
+    names = {physical: logical for physical, logical in names.items() if len(physical) > 4}  # the layer's is its version
     known = re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))))
-    return lambda arn: known.sub(lambda found: names[found[0]], arn)
+    return lambda arn: known.sub(lambda match: names[match[0]], arn)
 
 
 def grants(deployed: Deployment, function: str) -> Iterator[Grant]:
-    """What the role of a function grants, as deployed from the template."""
+    """Yield the grants of a function's role, as deployed from the template."""
     in_template = named_as_in_template(deployed)
     client, role = deployed.stack.client("iam"), deployed.stack.resources()[FUNCTIONS[function]]
     assert client.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == [], "only policies of its own"
@@ -153,7 +155,7 @@ def grants(deployed: Deployment, function: str) -> Iterator[Grant]:
 
 
 def keys_of(statement: dict[str, Any]) -> list[str]:
-    """The kinds of keys that a statement is about: the only condition that there may be."""
+    """Return the patterns of keys in a statement's condition. No other condition is allowed."""
     if "Condition" not in statement:
         return ["*"]
     ((operator, condition),) = statement["Condition"].items()
@@ -168,22 +170,22 @@ def listed(value: str | list[str]) -> list[str]:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_no_call_is_outside_the_policies(deployments: dict[str, Deployment], needed: list[Call], function: str) -> None:
-    own = [call for call in needed if call.function == function]
+    function_calls = [call for call in needed if call.function == function]
     granted = {name: list(grants(deployment, function)) for name, deployment in deployments.items()}
 
-    assert own, "the function calls AWS"
-    assert [call for call in own if not call.allowed] == []
-    assert [call for call in own if not any(grant.covers(call) for grant in granted[call.stack])] == []
+    assert function_calls, "the function calls AWS"
+    assert [call for call in function_calls if not call.allowed] == []
+    assert [call for call in function_calls if not any(grant.covers(call) for grant in granted[call.stack])] == []
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_no_granted_action_is_unused(deployed: Deployment, needed: list[Call], function: str) -> None:
-    own = [call for call in needed if call.function == function]
+    function_calls = [call for call in needed if call.function == function]
 
     unused = [
         grant
         for grant in grants(deployed, function)
-        if (function, grant.action, grant.key) not in IN_A_RACE and not any(grant.covers(call) for call in own)
+        if (function, grant.action, grant.key) not in IN_A_RACE and not any(grant.covers(call) for call in function_calls)
     ]
 
     assert {grant.action for grant in unused} == LAMBDAS_OWN | READ_FOR.get(function, set()) | ASKED_ON_AWS.get(function, set())
@@ -195,11 +197,11 @@ def test_no_grant_is_wider_than_it_must_be(deployed: Deployment, function: str) 
     wide = {grant.action for grant in granted if "*" in grant.action or grant.resource == "*"}
     kinds = {grant.key for grant in granted if grant.resource.endswith(":table/Table")}
 
-    assert [kind for kind in kinds if not re.fullmatch(r"[A-Z]+#\*", kind)] == [], "of the table, one kind of items each"
-    assert wide == {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}, "X-Ray knows no resources for these"
+    assert [kind for kind in kinds if not re.fullmatch(r"[A-Z]+#\*", kind)] == [], "a grant on the table names one kind of item"
+    assert wide == {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}, "X-Ray has no resource types for these"
 
 
-def test_the_functions_call_what_they_are_said_to(calls: list[Call]) -> None:
+def test_the_functions_make_exactly_these_calls(calls: list[Call]) -> None:
     assert {(call.function, call.action) for call in calls} == {
         *(("ApiFunction", f"dynamodb:{call}") for call in API_ASKS),
         ("ApiFunction", "lambda:InvokeFunction"),
@@ -222,7 +224,7 @@ def test_the_functions_call_what_they_are_said_to(calls: list[Call]) -> None:
         *(("NotifyFunction", f"dynamodb:{call}") for call in ("GetItem", "PutItem", "Query")),
         *(
             ("NotifyFunction", f"s3:{call}")
-            for call in ("GetObject", "PutObject", *(f"{it}ObjectVersionTagging" for it in OF_TAGS))
+            for call in ("GetObject", "PutObject", *(f"{verb}ObjectVersionTagging" for verb in OF_TAGS))
         ),
         ("NotifyFunction", "events:PutEvents"),
         ("NotifyFunction", "sqs:SendMessageBatch"),

@@ -1,4 +1,4 @@
-"""The README's requests and key commands, run as they stand against the deployed template."""
+"""The README's requests and commands, run unchanged against the deployed template."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 @pytest.fixture
 def variables(deployed: Deployment) -> dict[str, str]:
-    """The variables that the README has its reader set, with this stack's values."""
+    """The variables that the README tells its reader to set, with this stack's values."""
     values = {"JIGSAWSTACK_API_URL": deployed.url, "JIGSAWSTACK_API_KEY": deployed.key}
     assert set(re.findall(r"export (\w+)=", pages.marked(README, "variables").code)) == set(values)
     return values
@@ -32,7 +32,7 @@ def variables(deployed: Deployment) -> dict[str, str]:
 
 @pytest.fixture
 def local_aws(deployed: Deployment) -> dict[str, str]:
-    """The variables that lead `pigeonhole keys` to the local stack."""
+    """The variables that point `pigeonhole keys` to the local stack."""
     exported = dict(re.findall(r"([A-Z_]+)=(\S+)", pages.marked(README, "local aws").code))
     return exported | {"AWS_ENDPOINT_URL": deployed.stack.aws_url}
 
@@ -61,24 +61,24 @@ def test_the_curl_command(variables: dict[str, str]) -> None:
 
 
 def without_what_varies(answer: dict[str, Any]) -> dict[str, Any]:
-    """An answer without its id and its milliseconds."""
+    """Return an answer without its id and its duration, which vary."""
     usage = {name: count for name, count in answer["_usage"].items() if name not in ("inference_time_tokens", "total_tokens")}
     return {**answer, "log_id": "", "_usage": usage}
 
 
 def test_the_job_commands(variables: dict[str, str]) -> None:
-    told, read = run(["bash", "-e"], variables, pages.marked(README, "jobs").code), json.JSONDecoder()
-    submitted, end = read.raw_decode(told)
-    listed, _ = read.raw_decode(told[end:].lstrip())
+    output, read = run(["bash", "-e"], variables, pages.marked(README, "jobs").code), json.JSONDecoder()
+    submitted, end = read.raw_decode(output)
+    listed, _ = read.raw_decode(output[end:].lstrip())
 
     assert submitted["job"]["progress"] == {"total": 2, "succeeded": 0, "failed": 0}
     assert [job["id"] for job in listed["jobs"]] == [submitted["job"]["id"]]
 
 
 def test_the_curl_of_label_sets(variables: dict[str, str]) -> None:
-    told, read = run(["bash", "-e"], variables, pages.marked(README, "label sets").code), json.JSONDecoder()
-    put, end = read.raw_decode(told)
-    answer, _ = read.raw_decode(told[end:].lstrip())
+    output, read = run(["bash", "-e"], variables, pages.marked(README, "label sets").code), json.JSONDecoder()
+    put, end = read.raw_decode(output)
+    answer, _ = read.raw_decode(output[end:].lstrip())
 
     assert put["label_set"]["name"] == "moods"
     assert (answer["predictions"], answer["label_set"]["name"]) == (["positive"], "moods")

@@ -1,4 +1,4 @@
-"""The README's way to measure and to calibrate a model, run as it stands on photos and texts like a newcomer's."""
+"""The README's commands to measure and to calibrate a model, run unchanged on photos and texts."""
 
 from __future__ import annotations
 
@@ -49,8 +49,10 @@ def test_the_commands_to_measure_and_to_calibrate(photos: dict[str, bytes], mode
     )
 
     assert done.returncode == 0, done.stderr
-    told = [json.loads((tmp_path / "build/eval" / name / "tiny/results.json").read_bytes()) for name in ("photos", "tickets")]
-    assert [result["counts"]["answered"] for result in told] == [6, 5]
-    assert told[0]["metrics"]["accuracy"]["value"] == 1
+    results = [
+        json.loads((tmp_path / "build/eval" / name / "tiny/results.json").read_bytes()) for name in ("photos", "tickets")
+    ]
+    assert [result["counts"]["answered"] for result in results] == [6, 5]
+    assert results[0]["metrics"]["accuracy"]["value"] == 1
     loaded = registry.load(cache / "models" / "tiny")
     assert ("image", "text") in parse_calibration(loaded.calibration, loaded.encoder.info).measured

@@ -1,4 +1,4 @@
-"""What plain CLIP gets wrong, asked of the deployed stack: negation, "other", words beside photos, several labels, texts."""
+"""Questions that plain CLIP gets wrong: negation, "other", words beside photos, several labels, texts."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def inline(data: bytes) -> dict[str, Any]:
     return image("data:image/png;base64," + base64.b64encode(data).decode())
 
 
-def predictions(deployed: Deployment, *asked: Any, **more: Any) -> list[Any]:
-    answer = deployed.classify(request(*asked, **more))
+def predictions(deployed: Deployment, *arguments: Any, **more: Any) -> list[Any]:
+    answer = deployed.classify(request(*arguments, **more))
     assert answer.status_code == 200, answer.text
     assert "warnings" not in answer.json(), "the bundled model is calibrated"
     return list(answer.json()["predictions"])
@@ -26,17 +26,17 @@ def predictions(deployed: Deployment, *asked: Any, **more: Any) -> list[Any]:
 
 @pytest.mark.parametrize("negation", ["not a motorcycle", "no motorcycle", "isn't a motorcycle", "non-motorcycle"])
 def test_a_motorcycle_is_one_and_other_photos_are_not(deployed: Deployment, photos: dict[str, bytes], negation: str) -> None:
-    told = predictions(deployed, [inline(data) for data in photos.values()], [text("motorcycle"), text(negation)])
+    predicted = predictions(deployed, [inline(data) for data in photos.values()], [text("motorcycle"), text(negation)])
 
-    assert told == ["motorcycle" if name == "motorcycle" else negation for name in photos]
+    assert predicted == ["motorcycle" if name == "motorcycle" else negation for name in photos]
 
 
 def test_the_cat_is_a_cat_and_nothing_else_is(deployed: Deployment, photos: dict[str, bytes]) -> None:
     labels = [text("cat"), text("not a cat")]
 
-    told = predictions(deployed, [inline(data) for data in photos.values()], labels)
+    predicted = predictions(deployed, [inline(data) for data in photos.values()], labels)
 
-    assert told == ["cat" if name == "cat" else "not a cat" for name in photos]
+    assert predicted == ["cat" if name == "cat" else "not a cat" for name in photos]
 
 
 def test_of_all_photos_the_cat_is_likeliest_to_be_one(deployed: Deployment, photos: dict[str, bytes]) -> None:
@@ -44,71 +44,73 @@ def test_of_all_photos_the_cat_is_likeliest_to_be_one(deployed: Deployment, phot
 
     answer = deployed.classify(request([inline(data) for data in photos.values()], labels, scores=True)).json()
 
-    found = {
-        name: next(each["probability"] for each in ranked if each["label"] == "cat")
+    probability = {
+        name: next(value["probability"] for value in ranked if value["label"] == "cat")
         for name, ranked in zip(photos, answer["scores"], strict=True)
     }
-    assert max(found, key=found.__getitem__) == "cat", found
-    assert found["cat"] > 2 * max(each for name, each in found.items() if name != "cat")
+    assert max(probability, key=probability.__getitem__) == "cat", probability
+    assert probability["cat"] > 2 * max(value for name, value in probability.items() if name != "cat")
 
 
 def test_a_negation_needs_no_positive_beside_it(deployed: Deployment, photos: dict[str, bytes]) -> None:
     labels = [text("not a cat"), text("rocket")]
 
-    told = predictions(deployed, [inline(photos["rocket"]), inline(photos["flower"])], labels)
+    predicted = predictions(deployed, [inline(photos["rocket"]), inline(photos["flower"])], labels)
 
-    assert told == ["rocket", "not a cat"]
+    assert predicted == ["rocket", "not a cat"]
 
 
 @pytest.mark.parametrize("none", ["other", "none of these"])
 def test_what_no_label_fits_is_other(deployed: Deployment, photos: dict[str, bytes], none: str) -> None:
     labels = [text("temple"), text("motorcycle"), text(none)]
 
-    told = predictions(deployed, [inline(photos[name]) for name in ("temple", "motorcycle", "flower", "cat")], labels)
+    predicted = predictions(deployed, [inline(photos[name]) for name in ("temple", "motorcycle", "flower", "cat")], labels)
 
-    assert told == ["temple", "motorcycle", none, none]
+    assert predicted == ["temple", "motorcycle", none, none]
 
 
 def test_an_example_image_doesnt_win_over_words_by_being_an_image(deployed: Deployment, photos: dict[str, bytes]) -> None:
     """Two photos are two to three times as similar as a photo and its name, whatever they show."""
     labels = [text("cat"), text("rocket"), text("motorcycle"), inline(photos["temple"]) | {"key": "building"}]
 
-    told = predictions(deployed, [inline(photos[name]) for name in ("cat", "rocket", "motorcycle", "temple")], labels)
+    predicted = predictions(deployed, [inline(photos[name]) for name in ("cat", "rocket", "motorcycle", "temple")], labels)
 
-    assert told == ["cat", "rocket", "motorcycle", "building"]
+    assert predicted == ["cat", "rocket", "motorcycle", "building"]
 
 
 def test_several_labels_are_found_in_one_photo(deployed: Deployment, photos: dict[str, bytes]) -> None:
-    """A softmax would have them share one probability, so that at most one passed a threshold of a half."""
+    """With a softmax the labels would share one probability, so at most one could pass a threshold of a half."""
     sides = [Image.open(io.BytesIO(photos[name])).convert("RGB").resize((128, 128)) for name in ("temple", "motorcycle")]
     stream = io.BytesIO()
     Image.fromarray(np.concatenate([np.asarray(side) for side in sides], axis=1)).save(stream, "PNG")
     labels = [text(name) for name in ("cat", "motorcycle", "flower", "temple", "rocket")]
 
-    told = predictions(deployed, [inline(stream.getvalue()), inline(photos["motorcycle"])], labels, multiple_labels=True)
+    predicted = predictions(deployed, [inline(stream.getvalue()), inline(photos["motorcycle"])], labels, multiple_labels=True)
 
-    assert sorted(told[0]) == ["motorcycle", "temple"]
-    assert told[1] == ["motorcycle"]
+    assert sorted(predicted[0]) == ["motorcycle", "temple"]
+    assert predicted[1] == ["motorcycle"]
 
 
 def test_with_several_labels_none_stands_alone(deployed: Deployment, photos: dict[str, bytes]) -> None:
     labels = [text("temple"), text("motorcycle"), text("none of these")]
 
-    told = predictions(deployed, [inline(photos["temple"]), inline(photos["flower"])], labels, multiple_labels=True)
+    predicted = predictions(deployed, [inline(photos["temple"]), inline(photos["flower"])], labels, multiple_labels=True)
 
-    assert told == [["temple"], ["none of these"]]
+    assert predicted == [["temple"], ["none of these"]]
 
 
 def answers_as_expected(deployed: Deployment, texts: dict[str, str]) -> None:
-    """`texts`: each text's right label; all of those are asked for."""
-    told = predictions(deployed, [text(words) for words in texts], [text(label) for label in dict.fromkeys(texts.values())])
+    """Classify texts by the set of their right labels, and assert that each gets its own."""
+    predicted = predictions(
+        deployed, [text(words) for words in texts], [text(label) for label in dict.fromkeys(texts.values())]
+    )
 
-    assert dict(zip(texts, told, strict=True)) == texts
+    assert dict(zip(texts, predicted, strict=True)) == texts
 
 
 @pytest.mark.parametrize("other", ["negative", "not positive"])
 def test_a_label_for_texts_means_what_callers_mean_by_it(deployed: Deployment, other: str) -> None:
-    """By the word alone, "positive" is near medical tests; against texts at large, any review is far from it."""
+    """By its word, "positive" is near medical tests. Compared with texts in general, every review is far from it."""
     answers_as_expected(
         deployed,
         {

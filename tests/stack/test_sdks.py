@@ -29,7 +29,7 @@ def inline(data: bytes) -> str:
 
 
 def check_shape(answer: dict[str, Any], samples: int) -> None:
-    """The fields of the reference's answer, and no others."""
+    """Assert that an answer has the fields of the reference's answer, and no others."""
     assert set(answer) == {"success", "log_id", "predictions", "_usage"}
     assert answer["success"] is True
     assert len(answer["predictions"]) == samples
@@ -91,9 +91,9 @@ def test_at_least_six_of_seven_photos_get_the_right_labels(
     answer = client.classify(request([image(value) for value in values], [text(label) for label in photos]))
 
     check_shape(answer, len(photos))
-    told = dict(zip(photos, answer["predictions"], strict=True))
-    # By chance, one of the seven; models/tiny/README.md says which ones come out.
-    assert sum(label == prediction for label, prediction in told.items()) >= 6, told
+    predicted = dict(zip(photos, answer["predictions"], strict=True))
+    # By chance one of seven would be right. models/tiny/README.md lists those that are.
+    assert sum(label == prediction for label, prediction in predicted.items()) >= 6, predicted
 
 
 def test_example_images_are_labels(client: Client, photos: dict[str, bytes], web: Web) -> None:
@@ -117,9 +117,9 @@ def test_words_and_example_images_may_be_mixed(client: Client, photos: dict[str,
 
 def test_several_labels_may_fit(client: Client) -> None:
     labels = [text("sports"), text("politics"), text("cooking")]
-    asked = request([text("The midfielder scored in the final.")], labels, multiple_labels=True)
+    body = request([text("The midfielder scored in the final.")], labels, multiple_labels=True)
 
-    answer = client.classify(asked)
+    answer = client.classify(body)
 
     check_shape(answer, 1)
     assert answer["predictions"][0][0] == "sports"
@@ -134,9 +134,11 @@ def test_an_error_reaches_the_caller_with_its_code(client: Client) -> None:
 
 @pytest.mark.parametrize("sdk", ["python", "javascript"])
 def test_a_wrong_key_reaches_the_caller_as_such(deployed: Deployment, javascript: Path, sdk: str) -> None:
-    made = PythonClient(deployed.url, "wrong") if sdk == "python" else JavaScriptClient(deployed.url, "wrong", javascript)
+    with_wrong_key = (
+        PythonClient(deployed.url, "wrong") if sdk == "python" else JavaScriptClient(deployed.url, "wrong", javascript)
+    )
 
     with pytest.raises(Refused, match="not a valid key") as refused:
-        made.classify(request([text("hello")]))
+        with_wrong_key.classify(request([text("hello")]))
 
     assert refused.value.error["code"] == "invalid_api_key"

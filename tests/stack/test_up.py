@@ -1,4 +1,4 @@
-"""`make start` and `pigeonhole up` as typed: what they print works, Ctrl-C keeps the data, trouble is a line with a way out."""
+"""`make start` and `pigeonhole up`: their output works, Ctrl-C saves the data, an error is one line with a remedy."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ READY = "Ctrl-C stops it"
 
 @dataclass
 class Up:
-    """A running stack. `output`: what it has printed; `seconds`: how long that took."""
+    """A running stack, its output so far, and the seconds until it was ready."""
 
     process: subprocess.Popen[str]
     output: str
     seconds: float
 
-    def said(self, name: str) -> str:
-        found = re.search(rf"^  {name} +(\S+)$", self.output, re.MULTILINE)
-        assert found, self.output
-        return found[1]
+    def value(self, name: str) -> str:
+        match = re.search(rf"^  {name} +(\S+)$", self.output, re.MULTILINE)
+        assert match, self.output
+        return match[1]
 
     def interrupt(self) -> int:
-        os.killpg(self.process.pid, signal.SIGINT)  # to all that the terminal shows, as Ctrl-C goes
+        os.killpg(self.process.pid, signal.SIGINT)  # to the whole process group, as Ctrl-C does
         return self.process.wait(timeout=30)
 
 
@@ -49,7 +49,7 @@ Start = Callable[..., Up]
 
 @pytest.fixture
 def start(model: Path, tmp_path: Path) -> Iterator[Start]:
-    """Run `pigeonhole up`, or another command, until it is ready or ends; what is left running is stopped."""
+    """Run `pigeonhole up`, or another command, until it is ready or ends. At the end, stop what still runs."""
     running: list[subprocess.Popen[str]] = []
 
     def start(*options: str, command: Sequence[str] = ("pigeonhole", "up", "--port", "0", "--aws-port", "0")) -> Up:
@@ -84,7 +84,7 @@ def start(model: Path, tmp_path: Path) -> Iterator[Start]:
 
 
 def refusal(started: Up) -> str:
-    """The one line that says why it doesn't run."""
+    """Return the one line of the error."""
     assert started.process.wait(timeout=30) == 1
     lines = started.output.strip().splitlines()
     assert len(lines) == 1, started.output
@@ -100,17 +100,17 @@ def test_what_it_prints_works_and_a_second_start_has_the_same_key(start: Start) 
     assert json.loads(answer.stdout)["predictions"] == ["positive", "negative"]
 
     assert first.interrupt() == 0
-    with socket.create_server(("127.0.0.1", int(first.said("URL").rsplit(":", 1)[1]))):
+    with socket.create_server(("127.0.0.1", int(first.value("URL").rsplit(":", 1)[1]))):
         pass  # the port is free again
     second = start()
 
-    assert second.said("API key") == first.said("API key")
-    account = httpx.get(f"{second.said('URL')}/v1/account", headers={"x-api-key": first.said("API key")})
+    assert second.value("API key") == first.value("API key")
+    account = httpx.get(f"{second.value('URL')}/v1/account", headers={"x-api-key": first.value("API key")})
     assert account.json()["tenant"]["id"] == "local"
 
 
 def test_make_start_is_ready_again_in_a_moment_after_ctrl_c(start: Start) -> None:
-    # Over the environment that runs the tests, which is left as it is.
+    # In the environment that runs the tests. It stays as it is.
     command = ("make", "-o", f"{sys.prefix}/.for-start", "start", "PORT=0", "AWS_PORT=0", f"VENV={sys.prefix}")
     first = start(command=command)
     first.interrupt()
@@ -119,21 +119,21 @@ def test_make_start_is_ready_again_in_a_moment_after_ctrl_c(start: Start) -> Non
 
     second = start(command=command)
 
-    assert second.said("API key") == first.said("API key")
+    assert second.value("API key") == first.value("API key")
     assert second.seconds < 15
-    assert httpx.get(f"{second.said('URL')}/v1/health").json()["success"] is True
+    assert httpx.get(f"{second.value('URL')}/v1/health").json()["success"] is True
 
 
 @pytest.mark.parametrize("setting", ["PORT=70000", "AWS_PORT=-1"])
-def test_a_port_that_there_is_not_is_named(start: Start, setting: str) -> None:
-    told = start(command=("env", setting, "pigeonhole", "up"))
+def test_a_port_that_does_not_exist_is_reported(start: Start, setting: str) -> None:
+    refused = start(command=("env", setting, "pigeonhole", "up"))
 
-    assert told.process.wait(timeout=30) == 2
-    assert f"env var: '{setting.partition('=')[0]}'" in told.output
-    assert "Traceback" not in told.output
+    assert refused.process.wait(timeout=30) == 2
+    assert f"env var: '{setting.partition('=')[0]}'" in refused.output
+    assert "Traceback" not in refused.output
 
 
-def test_a_data_folder_that_can_not_be_made_is_named(start: Start) -> None:
+def test_a_data_folder_that_cannot_be_created_is_reported(start: Start) -> None:
     assert "/proc/none can't hold the stack's data" in refusal(start("--data", "/proc/none"))
 
 
@@ -143,10 +143,10 @@ def test_the_data_outlives_a_start_that_was_killed(start: Start) -> None:
     first.process.kill()
     first.process.wait()
 
-    assert start().said("API key") == first.said("API key")
+    assert start().value("API key") == first.value("API key")
 
 
-def test_it_listens_on_this_machine_alone(server: LocalProcess) -> None:
+def test_it_listens_only_on_this_machine(server: LocalProcess) -> None:
     for url in (server.api_url, server.aws_url):
         host, port = url.removeprefix("http://").split(":")
         assert host == "127.0.0.1"
@@ -160,9 +160,7 @@ def test_a_second_stack_over_the_same_data_is_refused(server: LocalProcess, monk
         LocalProcess(server.data, one, two).__enter__()
 
 
-def test_what_functions_of_the_last_run_still_write_keeps_no_stack_from_starting(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stack_starts_while_functions_of_the_last_run_still_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def removed_while_another_writes(folder: Path, **_: object) -> None:
         folder.mkdir()
         (folder / "of-the-last-run").touch()
@@ -173,7 +171,7 @@ def test_what_functions_of_the_last_run_still_write_keeps_no_stack_from_starting
         assert (tmp_path / "tmp" / "of-the-last-run").exists()
 
 
-def test_a_port_in_use_is_named_with_the_way_out(start: Start) -> None:
+def test_a_port_in_use_is_reported_with_a_remedy(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
@@ -181,11 +179,11 @@ def test_a_port_in_use_is_named_with_the_way_out(start: Start) -> None:
         assert "PORT=8090" in line
 
 
-def test_a_model_that_is_not_there_is_named_with_the_way_out(start: Start) -> None:
+def test_a_missing_model_is_reported_with_a_remedy(start: Start) -> None:
     assert "pigeonhole models prepare" in refusal(start("--model", "clip-b32", "--cache", "/nonexistent"))
 
 
-def test_a_broken_model_is_named_with_the_way_out(start: Start, model: Path, tmp_path: Path) -> None:
+def test_a_broken_model_is_reported_with_a_remedy(start: Start, model: Path, tmp_path: Path) -> None:
     broken = tmp_path / "models" / model.name
     shutil.copytree(model, broken)
     (broken / "image.onnx").write_bytes(b"not a model")
@@ -193,7 +191,7 @@ def test_a_broken_model_is_named_with_the_way_out(start: Start, model: Path, tmp
     assert "pigeonhole models prepare" in refusal(start("--cache", str(tmp_path)))
 
 
-def test_a_broken_state_is_named_with_the_way_out(start: Start, tmp_path: Path) -> None:
+def test_a_broken_state_is_reported_with_a_remedy(start: Start, tmp_path: Path) -> None:
     state = tmp_path / "data" / "state"
     state.mkdir(parents=True)
     (state / "dynamodb.json").write_text('{"half": ')

@@ -1,4 +1,4 @@
-"""`pigeonhole upload` as its user runs it, against the deployed stack."""
+"""`pigeonhole upload`, run as a user runs it against the deployed stack."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from support.stack.deployment import Deployment
-from support.stack.shell import Shell, tenant_of
+from support.stack.shell import Shell, tenant_name
 
 LABELS = ("--label", "cat", "--label", "temple", "--label", "positive", "--label", "negative")
 
 
 @pytest.fixture
 def shell(deployed: Deployment, tmp_path: Path, request: pytest.FixtureRequest, photos: dict[str, bytes]) -> Shell:
-    """A folder `in` of photos and texts, beside a photo that is cut off, and the label set `mixed`."""
+    """A folder `in` with photos, texts and a photo that is cut off; and the label set `mixed`."""
     folder = tmp_path / "in"
     folder.mkdir()
     for name in ("cat", "temple"):
@@ -24,9 +24,9 @@ def shell(deployed: Deployment, tmp_path: Path, request: pytest.FixtureRequest, 
     samples = [{"type": "text", "value": value} for value in ("I love it", "terrible", "wonderful")]
     (folder / "reviews.jsonl").write_text("".join(json.dumps(sample) + "\n" for sample in samples))
     (tmp_path / "broken.png").write_bytes(photos["cat"][:100])
-    made = Shell(deployed, tenant_of(request), tmp_path)
-    made("labels", "put", "mixed", *LABELS)
-    return made
+    configured = Shell(deployed, tenant_name(request), tmp_path)
+    configured("labels", "put", "mixed", *LABELS)
+    return configured
 
 
 def test_files_are_uploaded_classified_and_shown(shell: Shell) -> None:
@@ -57,12 +57,12 @@ def test_keys_are_printed_and_json_has_whole_results(shell: Shell) -> None:
     assert file == "in/review.txt"
     assert key.startswith(f"incoming/{shell.tenant}/mixed/")
     assert key.endswith("-review.txt")
-    found = json.loads(shell("upload", "in/cat ü.png", "--label-set", "mixed", "--watch", "--json"))
-    assert [(each["file"], each["result"]["prediction"]) for each in found] == [("in/cat ü.png", "cat")]
-    assert found[0]["result"]["key"] == found[0]["key"]
+    rows = json.loads(shell("upload", "in/cat ü.png", "--label-set", "mixed", "--watch", "--json"))
+    assert [(row["file"], row["result"]["prediction"]) for row in rows] == [("in/cat ü.png", "cat")]
+    assert rows[0]["result"]["key"] == rows[0]["key"]
 
 
-def test_a_label_set_that_there_is_not_is_told(shell: Shell) -> None:
+def test_an_unknown_label_set_is_reported(shell: Shell) -> None:
     shell("upload", "in", "--label-set", "birds", exit_code=1)
 
     assert "error: label_set: there is none called 'birds'" in shell.stderr

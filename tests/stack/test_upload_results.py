@@ -14,8 +14,8 @@ from pigeonhole.aws.events import UPLOAD_CLASSIFIED
 from pigeonhole.object_keys import upload_result_key
 from pigeonhole.uploads.upload_tags import LABEL_TAG, SCORE_TAG
 from pigeonhole_cli.local.command import api_key_manager
-from support.stack.deployment import Deployment, error_of, image, request, text
-from support.stack.job_calls import Heard, ended, submit
+from support.stack.deployment import Deployment, image, request, text, verify_error
+from support.stack.job_calls import EventRecorder, submit, wait_until_ended
 from support.stack.uploads import RESULTS, UPLOADS, UploadFolder, create_form, send_form
 
 THINGS = ("cat", "cup of coffee", "motorcycle", "person", "rocket", "flower", "temple")
@@ -41,7 +41,7 @@ NASTY = (
 def folder(deployed: Deployment) -> UploadFolder:
     answer = deployed.call("PUT", "/v1/label-sets/shown", {"labels": [text(thing) for thing in THINGS]})
     assert answer.status_code == 200, answer.text
-    return UploadFolder(deployed, Heard(deployed.stack, "upload-results", UPLOAD_CLASSIFIED), "shown")
+    return UploadFolder(deployed, EventRecorder(deployed.stack, "upload-results", UPLOAD_CLASSIFIED), "shown")
 
 
 def generated(number: int) -> bytes:
@@ -176,8 +176,8 @@ def test_an_unknown_label_set_is_reported(folder: UploadFolder, deployed: Deploy
 
     # Once the set is there, the file has only to be uploaded again.
     assert deployed.call("PUT", "/v1/label-sets/nowhere", {"labels": [text("cat"), text("temple")]}).status_code == 200
-    place = {"Bucket": folder.bucket, "Key": key}
-    again = folder.storage.copy_object(**place, CopySource=place, MetadataDirective="REPLACE")
+    source = {"Bucket": folder.bucket, "Key": key}
+    again = folder.storage.copy_object(**source, CopySource=source, MetadataDirective="REPLACE")
     assert nowhere.wait_for_result(key, again["VersionId"]).prediction == "cat"
     assert [event.labels for event in nowhere.wait_for_events(key, times=2)] == [[], ["cat"]]
 
@@ -185,7 +185,7 @@ def test_an_unknown_label_set_is_reported(folder: UploadFolder, deployed: Deploy
 def test_a_tenant_reaches_no_others_files(folder: UploadFolder, deployed: Deployment, photos: dict[str, bytes]) -> None:
     theirs = api_key_manager(deployed.stack, deployed.outputs).create("uploaders", "one").value
     refused = deployed.call("POST", UPLOADS, {"content_type": "image/png", "label_set": "shown"}, key=theirs)
-    error_of(refused, "invalid_request")  # the set is not theirs
+    verify_error(refused, "invalid_request")  # the set is not theirs
     assert deployed.call("PUT", "/v1/label-sets/shown", {"labels": [text("a"), text("b")]}, key=theirs).status_code == 200
     form = create_form(deployed, theirs, label_set="shown")
     assert form["key"].startswith("incoming/uploaders/shown/")
@@ -204,16 +204,16 @@ def test_a_tenant_reaches_no_others_files(folder: UploadFolder, deployed: Deploy
     address = f"s3://{folder.bucket}/{ours}"
     body = request([image(address)], [text("cat"), text("temple")])
     assert deployed.classify(body).json()["predictions"] == ["cat"], "it is ours to name"
-    error_of(deployed.call("POST", "/v1/classification", body, key=theirs), "forbidden_url")
-    job = ended(deployed, submit(deployed, body, key=theirs).job.id, key=theirs)
+    verify_error(deployed.call("POST", "/v1/classification", body, key=theirs), "forbidden_url")
+    job = wait_until_ended(deployed, submit(deployed, body, key=theirs).job.id, key=theirs)
     assert job.errors is not None
     assert [fault.code for fault in job.errors] == ["forbidden_url"]
     labels = {"labels": [image(address, key="x"), text("y")]}
-    error_of(deployed.call("PUT", "/v1/label-sets/stolen", labels, key=theirs), "forbidden_url")
+    verify_error(deployed.call("PUT", "/v1/label-sets/stolen", labels, key=theirs), "forbidden_url")
     # They can't read its result by key, by address or in a list.
     for key in (ours, address):
         answer = deployed.http.get(deployed.url + RESULTS, params={"key": key}, headers={"x-api-key": theirs})
-        error_of(answer, "not_found")
+        verify_error(answer, "not_found")
     for query in ({}, {"prefix": folder.prefix}, {"prefix": "incoming/"}):
         answer = deployed.http.get(deployed.url + RESULTS, params=query, headers={"x-api-key": theirs})
         assert answer.json()["results"] == []
@@ -233,7 +233,7 @@ def test_a_tenant_reaches_no_others_files(folder: UploadFolder, deployed: Deploy
 def test_a_form_for_an_impossible_label_set_is_refused(folder: UploadFolder, label_set: str) -> None:
     answer = folder.deployed.call("POST", UPLOADS, {"content_type": "image/png", "label_set": label_set})
 
-    assert error_of(answer, "invalid_request").error.details
+    assert verify_error(answer, "invalid_request").error.details
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_a_form_for_an_impossible_label_set_is_refused(folder: UploadFolder, lab
     ["since=yesterday", "since=2030-01-02&until=2030-01-01", "until=5", "cursor=!!", "cursor=YQ", "limit=0", "key=a&prefix=b"],
 )
 def test_a_query_that_makes_no_sense_is_refused(deployed: Deployment, query: str) -> None:
-    error_of(deployed.call("GET", f"{RESULTS}?{query}"), "invalid_request")
+    verify_error(deployed.call("GET", f"{RESULTS}?{query}"), "invalid_request")
 
 
 def test_the_account_states_where_to_upload_files(folder: UploadFolder, deployed: Deployment) -> None:

@@ -16,7 +16,7 @@ from lambda_batching import IngestBatcher, max_batch_size
 from pigeonhole.aws.events import UPLOAD_CLASSIFIED
 from pigeonhole.uploads.upload_tags import LABEL_TAG
 from support.stack.deployment import Deployment, text
-from support.stack.job_calls import PATIENCE_S, Heard, processes_of
+from support.stack.job_calls import PATIENCE_S, EventRecorder, find_processes
 from support.stack.uploads import UploadFolder
 
 VISIBLE_AFTER_S = 5
@@ -33,7 +33,7 @@ def folder(deploy: Any) -> UploadFolder:
     )
     labels = [text(thing) for thing in ("cat", "rocket", "temple")]
     assert deployed.call("PUT", "/v1/label-sets/things", {"labels": labels}).status_code == 200
-    return UploadFolder(deployed, Heard(deployed.stack, "uploads", UPLOAD_CLASSIFIED), "things")
+    return UploadFolder(deployed, EventRecorder(deployed.stack, "uploads", UPLOAD_CLASSIFIED), "things")
 
 
 def versions(folder: UploadFolder, key: str) -> list[str]:
@@ -211,7 +211,7 @@ def kill_while_working(folder: UploadFolder) -> int:
     function, killed = folder.deployed.stack.resources()["IngestFunction"], 0
     until = time.monotonic() + PATIENCE_S
     while killed < KILLS and time.monotonic() < until:
-        working = processes_of(function) if left_in(folder, "IngestQueue", "ApproximateNumberOfMessagesNotVisible") else []
+        working = find_processes(function) if left_in(folder, "IngestQueue", "ApproximateNumberOfMessagesNotVisible") else []
         for process in working[:1]:
             os.kill(process, signal.SIGKILL)
             killed += 1

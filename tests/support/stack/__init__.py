@@ -1,1 +1,1 @@
-"""What the tests of the deployed stack share."""
+"""Helpers of the tests of the deployed stack."""

@@ -1,4 +1,4 @@
-"""The official JigsawStack clients, as their registries have them, behind one face for the tests."""
+"""The official JigsawStack clients from their registries, with one interface for the tests."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ import { readFileSync } from "node:fs";
 import { JigsawStack } from "jigsawstack";
 const { url, key, body } = JSON.parse(readFileSync(0, "utf8"));
 const client = JigsawStack({ baseURL: url, apiKey: key });
-const told = await client.classification(body).then((answer) => ({ answer }), (refusal) => ({ refusal }));
-console.log(JSON.stringify(told));
+const outcome = await client.classification(body).then((answer) => ({ answer }), (refusal) => ({ refusal }));
+console.log(JSON.stringify(outcome));
 """
 
 
 class Refused(Exception):
-    """What a client raises for an error answer. `error`: the answer's own `error`."""
+    """An error answer to a client. `error` is the answer's field `error`."""
 
     def __init__(self, message: str, error: dict[str, Any]) -> None:
         super().__init__(message)
@@ -33,7 +33,7 @@ class Client(Protocol):
     """A client of one API, with one key."""
 
     def classify(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Raises Refused for anything that isn't an answer."""
+        """Classify, or raise Refused for an error answer."""
         ...
 
 
@@ -56,7 +56,7 @@ class PythonClient:
 
 
 class JavaScriptClient:
-    """npm's `jigsawstack`, in a Node process per call. `folder`: where it is installed, and the runner is put."""
+    """npm's `jigsawstack`, installed in `folder`, in one Node process per call."""
 
     def __init__(self, url: str, key: str, folder: Path) -> None:
         self._url, self._key, self._folder = url, key, folder
@@ -64,15 +64,15 @@ class JavaScriptClient:
     def classify(self, body: dict[str, Any]) -> dict[str, Any]:
         runner = self._folder / "classify.mjs"
         runner.write_text(RUNNER)
-        told = json.loads(run_node(runner, stdin=json.dumps({"url": self._url, "key": self._key, "body": body})))
-        if "refusal" in told:
-            raise Refused(told["refusal"]["message"], told["refusal"]["error"])
-        answer: dict[str, Any] = told["answer"]
+        outcome = json.loads(run_node(runner, stdin=json.dumps({"url": self._url, "key": self._key, "body": body})))
+        if "refusal" in outcome:
+            raise Refused(outcome["refusal"]["message"], outcome["refusal"]["error"])
+        answer: dict[str, Any] = outcome["answer"]
         return answer
 
 
 def install_javascript(cache: Path) -> Path:
-    """Give a folder with npm's client, installed once into `cache`.
+    """Return a folder with npm's client, which is installed once into `cache`.
 
     Raises FileNotFoundError without Node, CalledProcessError if npm can't install.
     """
@@ -86,7 +86,7 @@ def install_javascript(cache: Path) -> Path:
 
 
 def run_node(script: Path, *, stdin: str = "", **environment: str) -> str:
-    """Run a script and give what it prints. Raises AssertionError with its complaint if it fails."""
+    """Run a script and return its output. Raise AssertionError with its errors if it fails."""
     done = subprocess.run(
         ["node", script.name],
         cwd=script.parent,

@@ -1,4 +1,4 @@
-"""A deployed stack as a caller sees it, and its errors as the contract has them."""
+"""A deployed stack as its callers see it, and a check of its error answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pigeonhole.contract.classification import ErrorResponse
 from pigeonhole.errors import BY_CODE
 from pigeonhole_cli.local.stack import LocalStack
 
-BUCKET, PREFIX = "granted-images", "tests/"  # what the tenant `tests` of the main stack may name by s3://
+BUCKET, PREFIX = "granted-images", "tests/"  # the prefix that the tenant `tests` of the main stack is granted
 TEXTS = ("I love this product, it works perfectly!", "Terrible. It broke after one day.")
 
 
@@ -32,7 +32,15 @@ def request(
 
 @dataclass
 class Deployment:
-    """One stack. `key`: an API key of the tenant `tests`, sent with each call unless `key` says otherwise."""
+    """A deployed stack.
+
+    Attributes:
+        url: The base URL of its API.
+        stack: The stack.
+        outputs: The stack's outputs.
+        key: An API key of the tenant `tests`, which each call sends by default.
+        http: The client of all calls.
+    """
 
     url: str
     stack: LocalStack
@@ -43,7 +51,15 @@ class Deployment:
     def call(
         self, method: str, path: str, body: Any = None, *, key: str | None = "", headers: Mapping[str, str] | None = None
     ) -> httpx.Response:
-        """Send a request; `key`: "" for the tenant's own, None for none. `body`: bytes as they are, anything else as JSON."""
+        """Send a request.
+
+        Args:
+            method: The HTTP method.
+            path: The path after the base URL.
+            body: Bytes, or a value that is sent as JSON.
+            key: An API key, `""` for that of the tenant `tests`, or None to send none.
+            headers: More headers.
+        """
         sent = dict(headers or {})
         if key is not None:
             sent["x-api-key"] = key or self.key
@@ -56,11 +72,11 @@ class Deployment:
 
 Deploy = Callable[..., Deployment]
 
-VERIFIED: set[str] = set()  # the codes that `error_of` has found in answers, in this run
+VERIFIED: set[str] = set()  # the codes that `verify_error` has verified in this run
 
 
-def error_of(response: httpx.Response, code: str) -> ErrorResponse:
-    """The error of an answer, which has `code` and its status, the contract's shape and the headers that every answer has."""
+def verify_error(response: httpx.Response, code: str) -> ErrorResponse:
+    """Assert that an answer is the error `code`, with its status, the contract's shape and the common headers. Return it."""
     assert response.status_code == BY_CODE[code].status, response.text
     assert response.headers["content-type"] == "application/json"
     assert response.headers["access-control-allow-origin"] == "*"

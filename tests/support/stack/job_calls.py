@@ -1,4 +1,4 @@
-"""Jobs of a deployed stack: submitted, waited for, left half done as by a crash; the sweep; and the events of their ends."""
+"""Jobs of a deployed stack: submit them, wait for them, interrupt them, sweep, and read the events of their ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pigeonhole_cli.local.stack import LocalStack
 from support.stack.deployment import Deployment
 
 PATIENCE_S = 240
-QUIET_S = 2.0  # an event that were told twice would have come by then
+QUIET_S = 2.0  # a second event would have arrived within this time
 
 
 def submit(deployed: Deployment, body: Any, *, key: str = "", **headers: str) -> JobResponse:
@@ -26,8 +26,8 @@ def submit(deployed: Deployment, body: Any, *, key: str = "", **headers: str) ->
     return job
 
 
-def ended(deployed: Deployment, job_id: str, *, key: str = "") -> JobResponse:
-    """Poll a job until it has ended."""
+def wait_until_ended(deployed: Deployment, job_id: str, *, key: str = "") -> JobResponse:
+    """Wait until a job has ended, and return it."""
     until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until:
         answer = deployed.call("GET", f"{JOBS}/{job_id}?wait=20", key=key)
@@ -39,8 +39,8 @@ def ended(deployed: Deployment, job_id: str, *, key: str = "") -> JobResponse:
     raise AssertionError(f"the job has not ended: {answer.text}")
 
 
-def of_itself(deployed: Deployment, job_id: str, *, tenant: str = "tests", **changes: dict[str, str]) -> str:
-    """Leave what a crash leaves: a record and its samples as of `job_id`, which has ended, without any of what came later."""
+def copy_interrupted(deployed: Deployment, job_id: str, *, tenant: str = "tests", **changes: dict[str, str]) -> str:
+    """Copy the record and the samples of the finished job `job_id` in the state that a crash after submission leaves."""
     table, name = deployed.stack.client("dynamodb"), deployed.outputs["TableName"]
     storage, bucket = deployed.stack.client("s3"), deployed.outputs["JobBucketName"]
     orphan = job_id[:-1] + ("0" if job_id[-1] != "0" else "1")
@@ -55,45 +55,47 @@ def of_itself(deployed: Deployment, job_id: str, *, tenant: str = "tests", **cha
 
 
 def sweep(deployed: Deployment) -> dict[str, int]:
-    """Run functions/sweep now; what it says that it did."""
+    """Run functions/sweep and return its summary."""
     function = deployed.stack.resources()["SweepFunction"]
     answer = deployed.stack.client("lambda").invoke(FunctionName=function, Payload=b'{"id": "sweep"}')
     swept: dict[str, int] = json.loads(answer["Payload"].read())
     return swept
 
 
-def processes_of(function: str) -> list[int]:
-    """The ids of the processes that run a function, by its name."""
+def find_processes(function: str) -> list[int]:
+    """Return the ids of the processes that run a function."""
     wanted = b"AWS_LAMBDA_FUNCTION_NAME=" + function.encode()
-    return [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit() and wanted in _environment(each)]
+    return [
+        int(process.name) for process in Path("/proc").iterdir() if process.name.isdigit() and wanted in _environment(process)
+    ]
 
 
 def _environment(process: Path) -> list[bytes]:
     try:
         return (process / "environ").read_bytes().split(b"\0")
-    except OSError:  # it has ended meanwhile, or is another's
+    except OSError:  # the process has ended, or belongs to another user
         return []
 
 
-class Ends:
-    """The events of all jobs' ends since it was made, by a rule on the default bus whose target is a queue."""
+class JobEndEvents:
+    """The events of the ends of jobs, since this object was created."""
 
     def __init__(self, stack: LocalStack) -> None:
-        self._events = Heard(stack, "ends-of-jobs", JOB_ENDED)
+        self._events = EventRecorder(stack, "ends-of-jobs", JOB_ENDED)
 
-    def of(self, job_id: str) -> list[JobEnded]:
-        """All events of a job's end, waited for until one has come and no other follows."""
+    def wait_for(self, job_id: str) -> list[JobEnded]:
+        """Wait until the event of a job's end has arrived and no second one follows. Return all of them."""
         until = time.monotonic() + PATIENCE_S / 4
         while time.monotonic() < until:
-            if any(event["job_id"] == job_id for event in self._events.so_far()):
+            if any(event["job_id"] == job_id for event in self._events.details()):
                 time.sleep(QUIET_S)
                 break
             time.sleep(0.1)
-        return [JobEnded.model_validate(event) for event in self._events.so_far() if event["job_id"] == job_id]
+        return [JobEnded.model_validate(event) for event in self._events.details() if event["job_id"] == job_id]
 
 
-class Heard:
-    """What the default bus has told of one type since it was made, to a rule whose target is a queue. `name`: of both."""
+class EventRecorder:
+    """The events of one type on the default bus, since this object was created. A rule sends them to a queue."""
 
     def __init__(self, stack: LocalStack, name: str, detail_type: str) -> None:
         self._queues, events = stack.client("sqs"), stack.client("events")
@@ -103,8 +105,8 @@ class Heard:
         events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": wanted["Attributes"]["QueueArn"]}])
         self._found: list[dict[str, Any]] = []
 
-    def so_far(self) -> list[dict[str, Any]]:
-        """The details of all events that have come."""
+    def details(self) -> list[dict[str, Any]]:
+        """Return the details of all events so far."""
         while messages := self._queues.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
                 self._found.append(json.loads(message["Body"])["detail"])

@@ -1,4 +1,4 @@
-"""The command `pigeonhole` as its user runs it, against the deployed stack."""
+"""The command `pigeonhole`, run as a user runs it against the deployed stack."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PIGEONHOLE = Path(sys.executable).parent / "pigeonhole"
 
 
 class Shell:
-    """Runs `pigeonhole` in a folder, with a key of a tenant of its own and an operator's way to the stack's AWS."""
+    """Runs `pigeonhole` in a folder, with an API key of its own tenant and with credentials of an operator."""
 
     def __init__(self, deployed: Deployment, tenant: str, folder: Path) -> None:
         self.deployed, self.tenant, self.folder = deployed, tenant, folder
@@ -31,7 +31,7 @@ class Shell:
         }
 
     def __call__(self, *arguments: str, exit_code: int = 0, stdin: str = "") -> str:
-        """Run a command and give its standard output."""
+        """Run a command and return its standard output."""
         done = subprocess.run(
             [PIGEONHOLE, *arguments],
             env=os.environ | self._environment,
@@ -46,6 +46,6 @@ class Shell:
         return done.stdout
 
 
-def tenant_of(request: pytest.FixtureRequest) -> str:
-    """A tenant of the test's own, by its name."""
+def tenant_name(request: pytest.FixtureRequest) -> str:
+    """Return the name of a tenant for one test."""
     return str(request.node.name).removeprefix("test_").replace("_", "-")[:60].rstrip("-")

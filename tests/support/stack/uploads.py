@@ -13,7 +13,7 @@ import httpx
 from pigeonhole.contract.messages import UploadClassified
 from pigeonhole.contract.upload_results import UploadResult, UploadResultsResponse
 from support.stack.deployment import Deployment
-from support.stack.job_calls import PATIENCE_S, QUIET_S, Heard
+from support.stack.job_calls import PATIENCE_S, QUIET_S, EventRecorder
 
 UPLOADS, RESULTS = "/v1/uploads", "/v1/results"
 
@@ -35,8 +35,8 @@ class UploadFolder:
     The tenant is `tests`.
     """
 
-    def __init__(self, deployed: Deployment, heard: Heard, label_set: str) -> None:
-        self.deployed, self._heard = deployed, heard
+    def __init__(self, deployed: Deployment, recorder: EventRecorder, label_set: str) -> None:
+        self.deployed, self._recorder = deployed, recorder
         self.storage, self.bucket = deployed.stack.client("s3"), deployed.outputs["UploadBucketName"]
         self.prefix = f"incoming/tests/{label_set}/"
 
@@ -87,8 +87,8 @@ class UploadFolder:
             params["cursor"] = page.cursor
 
     def tags(self, key: str, version_id: str | None = None) -> Mapping[str, str]:
-        place = {"Bucket": self.bucket, "Key": key, **({"VersionId": version_id} if version_id else {})}
-        return {tag["Key"]: tag["Value"] for tag in self.storage.get_object_tagging(**place)["TagSet"]}
+        version = {"Bucket": self.bucket, "Key": key, **({"VersionId": version_id} if version_id else {})}
+        return {tag["Key"]: tag["Value"] for tag in self.storage.get_object_tagging(**version)["TagSet"]}
 
     def wait_for_events(self, key: str, *, times: int = 1) -> list[UploadClassified]:
         """Wait for that many events of a file, then a while for more. Return all events of the file."""
@@ -100,15 +100,15 @@ class UploadFolder:
 
     def count_events(self, keys: Collection[str]) -> Counter[str]:
         """Return how many events each file has had so far."""
-        return Counter(event["key"] for event in self._heard.so_far() if event["key"] in keys)
+        return Counter(event["key"] for event in self._recorder.details() if event["key"] in keys)
 
     def _of(self, key: str) -> list[UploadClassified]:
-        events = [UploadClassified.model_validate(event) for event in self._heard.so_far()]
+        events = [UploadClassified.model_validate(event) for event in self._recorder.details()]
         return [event for event in events if event.key == key and event.bucket == self.bucket]
 
     def of_label_set(self, label_set: str) -> UploadFolder:
         """Return the folder of another label set."""
-        return UploadFolder(self.deployed, self._heard, label_set)
+        return UploadFolder(self.deployed, self._recorder, label_set)
 
     @contextmanager
     def paused_ingest(self) -> Iterator[None]:
