@@ -62,6 +62,7 @@ class PigeonholeError(Exception):
     retry_after_s: int | None = None
 
     def __init__(self, message: str, details: tuple[Fault, ...] = ()) -> None:
+        """Create an error with a message for the caller."""
         super().__init__(message)
         self.message = message
         self.details = details
@@ -155,6 +156,7 @@ class RateLimited(PigeonholeError):
     code, status, retryable, retry_after_s = "rate_limited", 429, True, 1
 
     def __init__(self, message: str, details: tuple[Fault, ...] = (), retry_after_s: int | None = None) -> None:
+        """Create an error that may know when to retry."""
         super().__init__(message, details)
         self.retry_after_s = retry_after_s or self.retry_after_s
 
@@ -167,6 +169,7 @@ class InternalError(PigeonholeError):
     def __init__(
         self, message: str = "Something went wrong on our side. Try again; if it persists, send us the log_id."
     ) -> None:
+        """Create an error that has no details."""
         super().__init__(message)
 
 
@@ -176,6 +179,7 @@ class Overloaded(PigeonholeError):
     code, status, retryable, retry_after_s = "overloaded", 503, True, 2
 
     def __init__(self, message: str = "The service is busy. Try again.", details: tuple[Fault, ...] = ()) -> None:
+        """Create an error with a message that suits most cases."""
         super().__init__(message, details)
 
 

@@ -1,1 +1,1 @@
-"""Adapters of the ports to AWS, one file per service."""
+"""Adapters of the ports to AWS, a module or a folder per service."""

@@ -13,6 +13,7 @@ class ApiGatewayKeys:
     """The ApiKeyRegistry of a deployment."""
 
     def __init__(self, client: APIGatewayClient, usage_plan_id: str) -> None:
+        """Create the registry for one usage plan."""
         self._client = client
         self._usage_plan_id = usage_plan_id
 

@@ -24,6 +24,7 @@ class EventBridgeBus:
     """The EventBus of a deployment."""
 
     def __init__(self, client: EventBridgeClient, bus: str) -> None:
+        """Create the adapter for the bus of that name."""
         self._client = client
         self._bus = bus
 

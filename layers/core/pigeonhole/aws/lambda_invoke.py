@@ -40,6 +40,7 @@ class LambdaClassifier:
     """The ClassifierClient of a deployment. Its client makes one attempt and has a read timeout."""
 
     def __init__(self, client: LambdaClient, function: str) -> None:
+        """Create the adapter for a function's name or ARN."""
         self._client = client
         self._function = function
 

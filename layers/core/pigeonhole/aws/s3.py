@@ -27,6 +27,7 @@ class S3BlobStore:
     """The BlobStore of a deployment. Its client may be used by several threads."""
 
     def __init__(self, client: S3Client) -> None:
+        """Create the store. The client's timeouts and retries apply."""
         self._client = client
 
     def read(
@@ -67,6 +68,7 @@ class S3ObjectStore:
     """
 
     def __init__(self, client: S3Client, bucket: str) -> None:
+        """Create the store for one bucket."""
         self._client = client
         self._bucket = bucket
 
@@ -129,6 +131,7 @@ class S3UploadForms:
     """The UploadForms of a deployment. The forms are signed here, and S3 receives them."""
 
     def __init__(self, client: S3Client, bucket: str) -> None:
+        """Create the adapter for the upload bucket."""
         self._client = client
         self._bucket = bucket
 
@@ -155,6 +158,7 @@ class S3UploadTags:
     """
 
     def __init__(self, client: S3Client, bucket: str) -> None:
+        """Create the adapter for the upload bucket."""
         self._client = client
         self._bucket = bucket
 

@@ -25,6 +25,7 @@ class SqsQueue:
     """
 
     def __init__(self, client: SQSClient, url: str) -> None:
+        """Create the adapter for the queue of that URL."""
         self._client = client
         self._url = url
 

@@ -11,6 +11,7 @@ class Deadline:
     """The end of a fetch. Each wait of the fetch asks it for the seconds that are left."""
 
     def __init__(self, timeout_s: float) -> None:
+        """Start the time of a fetch."""
         self._ends_at = time.monotonic() + timeout_s
 
     def remaining_s(self) -> float:

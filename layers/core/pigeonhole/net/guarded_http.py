@@ -51,12 +51,6 @@ class GuardedClient:
     """Fetches callers' URLs, and posts to them, by the rules.
 
     It holds no state between calls, so several threads may use it.
-
-    Args:
-        rules: The deployment's rules.
-        resolve: Resolves host names.
-        backend: Opens TCP connections.
-        ssl_context: The certificates to trust, certifi's by default.
     """
 
     def __init__(
@@ -67,6 +61,14 @@ class GuardedClient:
         backend: httpcore.NetworkBackend | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
+        """Create a client.
+
+        Args:
+            rules: The deployment's rules.
+            resolve: Resolves host names.
+            backend: Opens TCP connections.
+            ssl_context: The certificates to trust, certifi's by default.
+        """
         self._rules = rules
         self._resolve = resolve
         self._backend = backend or httpcore.SyncBackend()

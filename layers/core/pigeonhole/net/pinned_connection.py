@@ -12,18 +12,19 @@ from pigeonhole.net.deadline import Deadline
 
 
 class PinnedBackend(httpcore.NetworkBackend):
-    """Connects to the first of the checked addresses that answers.
-
-    Args:
-        addresses: The addresses that were checked.
-        backend: Opens TCP connections.
-        tls: The certificates to trust.
-        deadline: The end of the fetch.
-    """
+    """Connects to the first of the checked addresses that answers."""
 
     def __init__(
         self, addresses: Sequence[Address], backend: httpcore.NetworkBackend, tls: ssl.SSLContext, deadline: Deadline
     ) -> None:
+        """Create a backend for one fetch.
+
+        Args:
+            addresses: The addresses that were checked.
+            backend: Opens TCP connections.
+            tls: The certificates to trust.
+            deadline: The end of the fetch.
+        """
         self._addresses, self._backend, self._tls, self._deadline = addresses, backend, tls, deadline
 
     def connect_tcp(

@@ -43,6 +43,7 @@ class DynamoJobStore:
     """The JobStore of a deployment."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
+        """Create the adapter for the table of that name."""
         self._table = DynamoTable(client, table)
 
     def create(self, job: Job, claim: IdempotencyClaim | None) -> bool:

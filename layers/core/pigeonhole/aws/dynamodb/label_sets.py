@@ -69,6 +69,7 @@ class DynamoLabelSetStore:
     """The LabelSetStore of a deployment."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
+        """Create the adapter for the table of that name."""
         self._table = DynamoTable(client, table)
 
     def get(self, tenant_id: str, name: str) -> LabelSet | None:

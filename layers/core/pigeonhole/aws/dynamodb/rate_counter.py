@@ -14,6 +14,7 @@ class DynamoRateCounter:
     """The RateCounter of a deployment. Its client has short timeouts and makes no second attempt."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
+        """Create the adapter for the table of that name."""
         self._table = DynamoTable(client, table)
 
     def count(self, tenant_id: str, window: str, expires_at: int) -> int:

@@ -82,6 +82,7 @@ class DynamoTable:
     """
 
     def __init__(self, client: DynamoDBClient, name: str) -> None:
+        """Create the table for a client and a name."""
         self._client = client
         self._name = name
 

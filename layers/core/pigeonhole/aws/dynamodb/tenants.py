@@ -94,6 +94,7 @@ class DynamoTenantStore:
     """The TenantStore of a deployment."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
+        """Create the adapter for the table of that name."""
         self._table = DynamoTable(client, table)
 
     def find_api_key(self, key_hash: str) -> tuple[ApiKeyRecord, Tenant] | None:

@@ -83,6 +83,7 @@ class DynamoUploadResultStore:
     """The UploadResultStore of a deployment."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
+        """Create the adapter for the table of that name."""
         self._table = DynamoTable(client, table)
 
     def save(self, result: UploadResult) -> bool:

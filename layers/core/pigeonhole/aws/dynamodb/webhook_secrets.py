@@ -59,6 +59,7 @@ class DynamoWebhookSecretStore:
     """The WebhookSecretStore of a deployment."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
+        """Create the adapter for the table of that name."""
         self._table = DynamoTable(client, table)
 
     def get_secrets(self, tenant_id: str) -> tuple[WebhookSecret, ...]:
