@@ -44,6 +44,8 @@ def test_no_two_operations_are_alike() -> None:
         ("/v1/classification/jobs/17/x", None, ()),
         ("/v1/label-sets/pets", "/v1/label-sets/{name}", ("PUT", "GET", "DELETE")),
         ("/v1/label-sets/", None, ()),
+        ("/openapi.json", "/openapi.json", ("GET",)),
+        ("/openapi-json", None, ()),
     ],
 )
 def test_a_path_has_a_route_and_its_methods(path: str, route: str | None, methods: tuple[str, ...]) -> None:

@@ -65,7 +65,8 @@ class Operation:
 
     def takes(self, path: str) -> bool:
         """Whether the path of a request is this operation's."""
-        return re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", self.path), path) is not None
+        pattern = "[^/]+".join(re.escape(fixed) for fixed in re.split(r"\{\w+\}", self.path))
+        return re.fullmatch(pattern, path) is not None
 
 
 OPERATIONS = (
