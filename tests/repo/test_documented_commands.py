@@ -1,4 +1,4 @@
-"""Every `pigeonhole` command and every make target in the documents is one that there is."""
+"""Every `pigeonhole` command and every make target in the documents exists."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def documents() -> list[Path]:
 
 
 def commands(text: str, program: str) -> list[list[str]]:
-    """The words of each call of `program` in the shell blocks of a document, without the program and variables before it."""
+    """Return the arguments of each call of `program` in the shell blocks of a document."""
     call = re.compile(rf"(?:^|&& *)(?:[A-Z_]+=\S+ +)*(?:\.venv/bin/)?{program} +(.*?)(?=&&|$)", re.MULTILINE)
     shell = [block.code.replace("\\\n", " ") for block in pages.blocks(text) if block.language == "sh"]
     return [shlex.split(words, comments=True) for code in shell for words in call.findall(code)]
@@ -35,8 +35,8 @@ CALLS = [
 ]
 
 
-def is_understood(words: list[str]) -> bool:
-    """Whether the command line takes a call; no command is run."""
+def is_accepted(words: list[str]) -> bool:
+    """Return whether the command line accepts a call. No command runs."""
     command = typer.main.get_command(app)
     _disarm(command)
     with pytest.raises(SystemExit) as ended:
@@ -53,12 +53,12 @@ def _disarm(command: Any) -> None:
 
 
 @pytest.mark.parametrize(("document", "words"), CALLS, ids=[f"{name}: {' '.join(words)}" for name, words in CALLS])
-def test_a_documented_call_is_understood(document: str, words: list[str]) -> None:
-    assert is_understood(words)
+def test_a_documented_call_is_accepted(document: str, words: list[str]) -> None:
+    assert is_accepted(words)
 
 
-def test_there_are_calls_to_understand() -> None:
-    said = {tuple(words[:2]) for _, words in CALLS}
+def test_the_documents_have_calls() -> None:
+    documented = {tuple(words[:2]) for _, words in CALLS}
 
     assert {
         ("keys", "create"),
@@ -68,12 +68,12 @@ def test_there_are_calls_to_understand() -> None:
         ("models", "export"),
         ("jobs", "redrive"),
         ("labels", "put"),
-    } <= said
+    } <= documented
 
 
 @pytest.mark.parametrize("line", ["keys make acme", "keys create", "keys rotate id --graze 1h", "models export tiny", "down"])
-def test_a_call_that_there_is_not_is_found(line: str) -> None:
-    assert not is_understood(line.split())
+def test_an_unknown_call_is_refused(line: str) -> None:
+    assert not is_accepted(line.split())
 
 
 def test_calls_are_found_among_other_lines() -> None:
@@ -84,7 +84,7 @@ def test_calls_are_found_among_other_lines() -> None:
 
 def test_make_knows_its_documented_targets() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    said = {words[0] for path in documents() for words in commands(path.read_text(), "make")}
+    documented = {words[0] for path in documents() for words in commands(path.read_text(), "make")}
 
-    assert {"start", "test"} <= said
-    assert [target for target in said if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []
+    assert {"start", "test"} <= documented
+    assert [target for target in documented if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []

@@ -1,4 +1,4 @@
-"""The tables of docs/ say what the template, the registry and the functions do."""
+"""The tables of the documents match the template, the registry and the functions."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_files_are_those_of_an_artifact() -> None:
     assert documented == FILES
 
 
-def test_every_sample_event_is_told_and_every_message_has_its_schema() -> None:
+def test_every_sample_event_is_documented_and_every_message_has_its_schema() -> None:
     rows = pages.table_after(MESSAGES, "Messages, events and webhooks")
     samples = {row["sample"].rpartition("/")[2].rstrip(")") for row in rows}
     schemas = {name for row in rows for name in re.findall(r"`(\w+)`", row["schema"])}

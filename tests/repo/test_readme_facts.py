@@ -1,4 +1,4 @@
-"""What the README promises is what the code does: its limits, its errors, its commands. tests/stack runs its requests."""
+"""The limits, errors and commands of the README are those of the code. tests/stack runs its requests."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ UNITS = {"": 1, "MB": 1_000_000, "megapixels": 1, "s": 1}
 
 
 def amount(words: str) -> float:
-    """`8,000` or `20 MB` as a number."""
-    found = re.fullmatch(r"([\d,.]+) ?(\w*)", words)
-    assert found is not None, words
-    return float(found[1].replace(",", "")) * UNITS[found[2]]
+    """Parse `8,000` or `20 MB`."""
+    match = re.fullmatch(r"([\d,.]+) ?(\w*)", words)
+    assert match is not None, words
+    return float(match[1].replace(",", "")) * UNITS[match[2]]
 
 
 def documented_limits() -> dict[str, float]:
@@ -51,7 +51,7 @@ def test_the_contract_and_the_settings_agree_on_the_defaults() -> None:
     } == {}
 
 
-def test_what_the_build_is_told_are_parameters_and_values_of_the_template() -> None:
+def test_the_documented_build_parameters_are_those_of_the_template() -> None:
     parameters = read_template()["Parameters"]
     documented = dict(word.split("=") for word in pages.marked(README, "build parameters").code.split() if "=" in word)
 

@@ -112,7 +112,7 @@ def test_the_gateways_errors_have_the_contracts_status(kind: str, status: int) -
     assert API["GatewayResponses"][kind]["StatusCode"] == status
 
 
-def test_the_gateway_refuses_a_key_in_the_functions_words() -> None:
+def test_the_gateway_and_the_function_refuse_a_key_with_one_message() -> None:
     body = json.loads(API["GatewayResponses"]["INVALID_API_KEY"]["ResponseTemplates"]["application/json"])
 
     assert body["message"] == REFUSAL
@@ -124,24 +124,28 @@ def test_the_gateway_refuses_a_key_in_the_functions_words() -> None:
 def test_only_these_routes_are_open() -> None:
     assert API["Auth"]["ApiKeyRequired"] is True
 
-    opened = {(it["Method"], it["Path"]) for it in EVENTS.values() if it.get("Auth", {}).get("ApiKeyRequired") is False}
+    opened = {
+        (route["Method"], route["Path"]) for route in EVENTS.values() if route.get("Auth", {}).get("ApiKeyRequired") is False
+    }
 
     pages = {"/v1/health", "/openapi.json", "/docs"}
     assert opened == {("GET", page) for page in pages} | {("OPTIONS", path) for path in {*pages, "/{proxy+}"}}
 
 
 def test_every_route_and_verb_reaches_the_function() -> None:
-    """The gateway makes a resource of each path and of all that lead to it, and answers itself where one lacks the verb."""
-    paths = [PurePosixPath(it["Path"]) for it in EVENTS.values()]
-    made = {str(resource) for path in paths for resource in (path, *path.parents)}
+    """The gateway creates a resource for each path and its parents, and itself answers a verb that a resource lacks."""
+    paths = [PurePosixPath(route["Path"]) for route in EVENTS.values()]
+    resources = {str(resource) for path in paths for resource in (path, *path.parents)}
 
-    assert {"/", "/{proxy+}", "/v1", "/v1/health"} <= made
-    assert {it["Path"] for it in EVENTS.values() if it["Method"] == "ANY"} == made
+    assert {"/", "/{proxy+}", "/v1", "/v1/health"} <= resources
+    assert {route["Path"] for route in EVENTS.values() if route["Method"] == "ANY"} == resources
 
 
-def test_each_open_route_is_throttled_by_itself() -> None:
-    """A usage plan counts calls to routes that want a key, and no others."""
-    opened = {(it["Method"], it["Path"]) for it in EVENTS.values() if it.get("Auth", {}).get("ApiKeyRequired") is False}
+def test_each_open_route_has_its_own_throttle() -> None:
+    """A usage plan counts only calls to routes that need a key."""
+    opened = {
+        (route["Method"], route["Path"]) for route in EVENTS.values() if route.get("Auth", {}).get("ApiKeyRequired") is False
+    }
     throttle = {"ThrottlingRateLimit": {"Ref": "OpenThrottleRate"}, "ThrottlingBurstLimit": {"Ref": "OpenThrottleBurst"}}
     throttled = {
         (row["HttpMethod"], row["ResourcePath"].removeprefix("/").replace("~1", "/"))
@@ -170,31 +174,31 @@ def test_a_function_is_given_settings_that_exist(function: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["ALLOW_HTTP", "ALLOW_LOOPBACK", "MODEL_DIR"])
-def test_what_only_a_laptop_may_do_is_not_in_the_template(name: str) -> None:
+def test_settings_of_the_local_stack_are_not_in_the_template(name: str) -> None:
     assert PREFIX + name not in (ROOT / "template.yaml").read_text()
 
 
-def test_each_waits_less_than_the_one_that_asks_it() -> None:
-    gateway_s, lookups = 29, 2  # of a key and of its tenant, over a connection that stands
+def test_each_timeout_is_shorter_than_that_of_the_caller() -> None:
+    gateway_s, lookups = 29, 2  # of an API key and of its tenant, over an open connection
     invoke_s = Settings().invoke_timeout_s
     api_s = FUNCTIONS["ApiFunction"]["Timeout"]
 
     assert lookups * LOOKUP_ATTEMPTS * Settings().lookup_timeout_s + CONNECT_TIMEOUT_S + invoke_s <= 28 < gateway_s
-    assert api_s > gateway_s, "the gateway's own end is a 504, a function's a 500"
+    assert api_s > gateway_s, "the gateway's own timeout is a 504, the function's a 500"
 
 
-def test_the_classify_function_ends_when_nobody_waits_for_it() -> None:
+def test_the_classify_function_runs_no_longer_than_its_caller_waits() -> None:
     assert FUNCTIONS["ClassifyFunction"]["Timeout"] == Settings().invoke_timeout_s
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_waits_as_long_as_the_settings_say(function: str) -> None:
+def test_the_template_overrides_no_timeout(function: str) -> None:
     assert not [name for name in environment(function) if name.startswith(PREFIX) and name.endswith("_TIMEOUT_S")]
 
 
 @pytest.mark.parametrize("parameter", ["ClassifyMemory", "Architecture"])
 def test_a_change_of_a_parameter_publishes_a_version_of_classify(parameter: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SAM names a version by properties whose parameters have no value yet, so its content has to differ."""
+    """SAM compares properties before parameters have values, so the description has to name the parameters."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     _, version = version_of_classify()
 
@@ -208,7 +212,7 @@ def test_a_change_of_any_property_publishes_a_version_of_classify(monkeypatch: p
 
 
 def version_of_classify(**changes: Any) -> tuple[str, dict[str, Any]]:
-    """The name and the resource that SAM makes of the template, as built, with changed properties of the function."""
+    """Return the name and the resource of the version, for the built template with changed properties of the function."""
     template = read_template()
     names = {"AWS::Serverless::LayerVersion": "ContentUri", "AWS::Serverless::Function": "CodeUri"}
     for resource in template["Resources"].values():
@@ -216,12 +220,12 @@ def version_of_classify(**changes: Any) -> tuple[str, dict[str, Any]]:
             is_image = resource["Properties"].get("PackageType") == "Image"
             resource["Properties"]["ImageUri" if is_image else names[resource["Type"]]] = "s3://bucket/built"
     template["Resources"]["ClassifyFunction"]["Properties"] |= changes
-    made = transform(template, {}, ManagedPolicyLoader(None))
-    (version,) = [(name, item) for name, item in made["Resources"].items() if item["Type"] == "AWS::Lambda::Version"]
+    transformed = transform(template, {}, ManagedPolicyLoader(None))
+    (version,) = [(name, item) for name, item in transformed["Resources"].items() if item["Type"] == "AWS::Lambda::Version"]
     return version
 
 
-def test_the_classify_functions_memory_has_a_core_for_each_worker_that_encodes() -> None:
+def test_the_classify_function_has_a_core_for_each_encoding_worker() -> None:
     assert Settings().encode_workers == TEMPLATE["Parameters"]["ClassifyMemory"]["Default"] // MB_PER_CORE
 
 
@@ -252,11 +256,11 @@ def default_of(value: Any) -> float:
         ("IngestFunction", "IngestQueue"),
     ],
 )
-def test_a_message_stays_with_its_function_six_times_as_long_as_it_may_run(function: str, queue: str) -> None:
+def test_a_message_is_invisible_for_six_times_the_timeout_of_its_function(function: str, queue: str) -> None:
     visible_after = default_of(RESOURCES[queue]["Properties"]["VisibilityTimeout"])
-    gathered_s = TEMPLATE["Parameters"]["IngestWindow"]["MaxValue"] if queue == "IngestQueue" else 0
+    window_s = TEMPLATE["Parameters"]["IngestWindow"]["MaxValue"] if queue == "IngestQueue" else 0
 
-    assert visible_after >= 6 * default_of(FUNCTIONS[function]["Timeout"]) + gathered_s
+    assert visible_after >= 6 * default_of(FUNCTIONS[function]["Timeout"]) + window_s
 
 
 @pytest.mark.parametrize(("function", "queue"), [("worker", "ChunkQueue"), ("ingest", "IngestQueue")])
@@ -303,11 +307,11 @@ def test_a_setting_has_the_default_of_its_parameter(parameter: str, setting: str
     assert TEMPLATE["Parameters"][parameter]["Default"] == vars(Settings())[setting]
 
 
-def test_a_worker_has_time_for_samples_before_it_stops_taking_more() -> None:
+def test_a_worker_has_time_before_it_stops_starting_samples() -> None:
     assert TEMPLATE["Parameters"]["WorkerTimeout"]["MinValue"] > Settings().worker_stop_s
 
 
-def test_a_job_is_called_stuck_only_after_all_tries_of_a_message() -> None:
+def test_a_job_is_stuck_only_after_all_attempts_of_a_message() -> None:
     visibility = TEMPLATE["Parameters"]["ChunkVisibility"]
     variables = RESOURCES["SweepFunction"]["Properties"]["Environment"]["Variables"]
 
@@ -317,13 +321,13 @@ def test_a_job_is_called_stuck_only_after_all_tries_of_a_message() -> None:
         assert job_rules(Settings(chunk_visibility_s=seconds)).stuck_s > 3 * seconds
 
 
-def test_what_jobs_leave_is_kept_as_long_as_the_jobs() -> None:
+def test_the_objects_of_a_job_expire_with_the_job() -> None:
     rules = RESOURCES["JobBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
 
     assert {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules} == {
         kind: {"Ref": "JobDays"} for kind in (JOB_INPUTS, JOB_RESULTS, EMBEDDINGS, LABEL_IMAGES)
     }
-    assert [rule["Prefix"] for rule in rules if "TagFilters" in rule] == [LABEL_IMAGES], "what a set still has stays"
+    assert [rule["Prefix"] for rule in rules if "TagFilters" in rule] == [LABEL_IMAGES], "only unused label images expire"
     assert environment("ApiFunction")["PIGEONHOLE_JOB_DAYS"] == {"Ref": "JobDays"}
     assert Settings().job_days == TEMPLATE["Parameters"]["JobDays"]["Default"]
     assert RESOURCES["Table"]["Properties"]["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
@@ -376,12 +380,12 @@ def test_the_runtime_and_the_architecture_are_parameters() -> None:
 
 
 def pinned(lines: list[str]) -> dict[str, str]:
-    """Requirement lines as name and the rest."""
-    found = (re.match(r"([\w.-]+(?:\[\w+\])?)(.*)", line) for line in lines if line and not line.startswith("#"))
-    return {match[1].lower(): match[2].strip() for match in found if match}
+    """Split requirement lines into names and versions."""
+    matches = (re.match(r"([\w.-]+(?:\[\w+\])?)(.*)", line) for line in lines if line and not line.startswith("#"))
+    return {match[1].lower(): match[2].strip() for match in matches if match}
 
 
-def test_the_layer_and_the_image_install_what_the_project_says() -> None:
+def test_the_layer_and_the_image_install_the_packages_of_the_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     core, onnx = pinned(project["dependencies"]), pinned(project["optional-dependencies"]["onnx"])
     layer = pinned((ROOT / "layers/core/requirements.txt").read_text().splitlines())
@@ -394,7 +398,7 @@ def test_the_layer_and_the_image_install_what_the_project_says() -> None:
         assert pinned(path.read_text().splitlines()).items() <= (core | onnx | {"awslambdaric": image["awslambdaric"]}).items()
 
 
-def test_what_posts_to_callers_servers_has_what_it_posts_with() -> None:
+def test_the_webhooks_function_installs_its_http_client() -> None:
     webhooks = FUNCTIONS["WebhooksFunction"]
 
     assert "httpx" in pinned((ROOT / webhooks["CodeUri"] / "requirements.txt").read_text().splitlines())
@@ -419,30 +423,30 @@ def test_only_the_command_line_writes_api_keys_and_tenants(role: str) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("bucket", ["JobBucket", "UploadBucket"])
-def test_who_reads_the_deployments_own_objects_is_told_which_are_not_there(role: str, bucket: str) -> None:
-    """S3 denies that to who may not list them, and what is denied is tried again. Callers' images are not: see S3BlobStore."""
+def test_a_reader_of_the_deployments_own_objects_can_tell_missing_from_denied(role: str, bucket: str) -> None:
+    """Without s3:ListBucket, S3 denies a missing object, and a denied read is retried. For callers' images: see S3BlobStore."""
     callers_images = {LABEL_IMAGES, INCOMING, UPLOADS} if role in ("ClassifyRole", "WorkerRole") else set()
     read = {
-        found[1]
+        match[1]
         for statement in statements(role)
         if "s3:GetObject" in listed(statement["Action"])
-        for place in listed(statement["Resource"])
-        if (found := re.fullmatch(rf"\${{{bucket}\.Arn}}/([\w-]+/)\*", place["Fn::Sub"]))
+        for resource in listed(statement["Resource"])
+        if (match := re.fullmatch(rf"\${{{bucket}\.Arn}}/([\w-]+/)\*", resource["Fn::Sub"]))
     }
 
-    assert [folder for folder in read - callers_images if not may_ask_for(role, bucket, folder + "acme/pets/1.json")] == []
+    assert [folder for folder in read - callers_images if not may_list(role, bucket, folder + "acme/pets/1.json")] == []
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_who_asks_for_what_a_job_keeps_has_to_know_the_job_or_the_label_set(role: str) -> None:
+def test_only_objects_of_a_known_job_or_label_set_can_be_listed(role: str) -> None:
     folders = [
-        folder + whose for folder in (JOB_INPUTS, JOB_RESULTS, EMBEDDINGS, LABEL_IMAGES) for whose in ("", "acme/", "acme/0")
+        folder + owner for folder in (JOB_INPUTS, JOB_RESULTS, EMBEDDINGS, LABEL_IMAGES) for owner in ("", "acme/", "acme/0")
     ]
 
-    assert [folder for folder in folders if may_ask_for(role, "JobBucket", folder)] == []
+    assert [folder for folder in folders if may_list(role, "JobBucket", folder)] == []
 
 
-def may_ask_for(role: str, bucket: str, key: str) -> bool:
+def may_list(role: str, bucket: str, key: str) -> bool:
     """Whether S3 tells a role that an object is missing, or lists the objects whose keys begin with `key`."""
     patterns = [
         pattern
@@ -453,7 +457,7 @@ def may_ask_for(role: str, bucket: str, key: str) -> bool:
     return any(fnmatchcase(key, pattern) for pattern in patterns)
 
 
-def test_the_ends_of_jobs_are_all_that_the_stream_brings() -> None:
+def test_the_stream_delivers_only_ends_of_jobs() -> None:
     ends = FUNCTIONS["NotifyFunction"]["Events"]["Ends"]["Properties"]
     (pattern,) = ends["FilterCriteria"]["Filters"]
 
@@ -461,10 +465,10 @@ def test_the_ends_of_jobs_are_all_that_the_stream_brings() -> None:
     pending = ANNOUNCEMENTS[NotificationStatus.PENDING]
     assert json.loads(pattern["Pattern"]) == {"dynamodb": {"NewImage": {"announcement": {"S": [pending]}}}}
     assert ends["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert ends["MaximumRetryAttempts"] >= 1, "a record that fails must not hold up the others until it is a day old"
+    assert ends["MaximumRetryAttempts"] >= 1, "a failing record must not block its shard for a day"
 
 
-def test_a_webhooks_try_ends_before_it_is_taken_for_lost() -> None:
+def test_a_webhook_attempt_ends_before_its_lease() -> None:
     assert Settings().webhook_timeout_s < FUNCTIONS["WebhooksFunction"]["Timeout"] < LEASE_S
     assert FUNCTIONS["NotifyFunction"]["Timeout"] <= LEASE_S
 
@@ -472,7 +476,7 @@ def test_a_webhooks_try_ends_before_it_is_taken_for_lost() -> None:
 # -------------------------------------------------------------------------------------------------------- dropped files
 
 
-def test_what_is_dropped_starts_ingest_and_no_result_does() -> None:
+def test_uploads_start_ingest_and_results_do_not() -> None:
     bucket = RESOURCES["UploadBucket"]["Properties"]
     (notified,) = bucket["NotificationConfiguration"]["QueueConfigurations"]
     (rule,) = notified["Filter"]["S3Key"]["Rules"]
@@ -482,10 +486,10 @@ def test_what_is_dropped_starts_ingest_and_no_result_does() -> None:
     assert not any(
         upload_result_key(key).startswith(INCOMING) for key in ("incoming/acme/pets/a.png", "incoming/acme/pets/" + "x" * 1_000)
     )
-    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}, "what was uploaded is read, not what lies there later"
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}, "a job reads the version that was uploaded"
 
 
-def test_uploads_and_their_results_go_in_time() -> None:
+def test_uploads_and_their_results_expire() -> None:
     rules = {rule["Prefix"]: rule for rule in RESOURCES["UploadBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]}
 
     assert rules[UPLOADS]["ExpirationInDays"] == rules[INCOMING]["ExpirationInDays"] == {"Ref": "UploadDays"}
@@ -494,7 +498,7 @@ def test_uploads_and_their_results_go_in_time() -> None:
     assert Settings().upload_days == TEMPLATE["Parameters"]["UploadDays"]["Default"]
 
 
-def test_only_s3_of_this_account_may_tell_of_uploads() -> None:
+def test_only_s3_of_this_account_may_notify_of_uploads() -> None:
     (allowed,) = RESOURCES["IngestQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
 
     assert (allowed["Effect"], allowed["Principal"], allowed["Action"]) == (
@@ -505,20 +509,20 @@ def test_only_s3_of_this_account_may_tell_of_uploads() -> None:
     assert allowed["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 
 
-def test_uploads_are_gathered_and_fail_one_by_one() -> None:
-    dropped = FUNCTIONS["IngestFunction"]["Events"]["Dropped"]["Properties"]
+def test_uploads_are_collected_and_fail_one_by_one() -> None:
+    source = FUNCTIONS["IngestFunction"]["Events"]["Dropped"]["Properties"]
 
-    assert dropped["BatchSize"] > 10, "or a thousand files would be a hundred jobs"
-    assert dropped["MaximumBatchingWindowInSeconds"] == {"Ref": "IngestWindow"}
-    assert dropped["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert source["BatchSize"] > 10, "a thousand files are few jobs"
+    assert source["MaximumBatchingWindowInSeconds"] == {"Ref": "IngestWindow"}
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert RESOURCES["IngestQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"] == 5
 
 
-def test_who_tells_results_tells_one_job_at_a_time() -> None:
-    """One job may have as many files as a batch; each takes four calls, sixteen at a time."""
+def test_the_notifier_handles_one_job_at_a_time() -> None:
+    """A job may have hundreds of uploads, and each takes four calls."""
     ends = FUNCTIONS["NotifyFunction"]["Events"]["Ends"]["Properties"]
 
     assert ends["BatchSize"] == 1
-    assert ends["ParallelizationFactor"] > 1, "or one tenant's files would hold up all others' ends"
+    assert ends["ParallelizationFactor"] > 1, "the uploads of one tenant delay no other tenant"
     assert environment("NotifyFunction")["PIGEONHOLE_TAG_UPLOADS"] == {"Ref": "TagUploads"}
     assert str(Settings().tag_uploads).lower() == TEMPLATE["Parameters"]["TagUploads"]["Default"]

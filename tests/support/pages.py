@@ -19,7 +19,7 @@ HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced piece of code. `mark`: its name for the tests, empty where nothing is to be run."""
+    """A fenced block of code. `mark` is its name for the tests, or empty."""
 
     mark: str
     language: str
@@ -31,13 +31,13 @@ def blocks(text: str) -> list[Block]:
 
 
 def marked(text: str, mark: str) -> Block:
-    """The one block of that mark. Raises ValueError if there is none, or more than one."""
+    """Return the only block with a mark. Raise ValueError if there is none or more than one."""
     (block,) = [block for block in blocks(text) if block.mark == mark]
     return block
 
 
 def table_after(text: str, heading: str) -> list[dict[str, str]]:
-    """The rows of the first table under `heading`, by the names of its columns."""
+    """Return the rows of the first table below `heading`, by the names of its columns."""
     section = re.split(rf"^#+ {re.escape(heading)}$", text, maxsplit=1, flags=re.MULTILINE)[1]
     lines = re.search(r"(?:^\|.*\|\n)+", section, re.MULTILINE)
     if lines is None:
@@ -47,12 +47,12 @@ def table_after(text: str, heading: str) -> list[dict[str, str]]:
 
 
 def links(text: str) -> list[str]:
-    """Targets of the links outside code."""
+    """Return the targets of the links outside code."""
     return LINK.findall(FENCE.sub("", text))
 
 
 def broken_links(document: Path) -> list[str]:
-    """Relative links of a document whose file, or whose heading in it, isn't there."""
+    """Return the relative links of a document whose file or heading is missing."""
     broken = []
     for target in links(document.read_text(encoding="utf-8")):
         if re.match(r"[a-z]+:", target):
@@ -65,6 +65,6 @@ def broken_links(document: Path) -> list[str]:
 
 
 def anchors(text: str) -> set[str]:
-    """What GitHub makes of the headings: small letters, hyphens for spaces, no other marks."""
+    """Return the anchors that GitHub creates for headings: lower case, hyphens for spaces, no other marks."""
     headings = HEADING.findall(FENCE.sub("", text))
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
