@@ -1,6 +1,6 @@
 """Every difference between the local stack and AWS, with its reason. `pigeonhole up` prints the table REWRITES.
 
-A row with an `edit` changes the parsed template in machine. The other rows describe what ministack or this package does.
+A row with an `edit` changes the parsed template in place. The other rows describe what ministack or this package does.
 """
 
 from __future__ import annotations
