@@ -147,6 +147,20 @@ def test_policies_and_parameters_do_not_change(template: dict[str, Any], machine
     assert set(before["Resources"]) - set(template["Resources"]) == {"JobBucketPolicy", "UploadBucketPolicy"}
 
 
+def test_every_function_logs_to_its_own_group(template: dict[str, Any], machine: LocalMachine) -> None:
+    rewrite(template, machine)
+
+    groups = [function["LoggingConfig"]["LogGroup"]["Ref"] for function in functions(template).values()]
+    assert len(set(groups)) == len(groups)
+    assert {template["Resources"][group]["Type"] for group in groups} == {"AWS::Logs::LogGroup"}
+
+
+def test_an_image_function_that_became_a_zip_has_the_shared_settings(template: dict[str, Any], machine: LocalMachine) -> None:
+    rewrite(template, machine)
+
+    assert not any("IgnoreGlobals" in resource for resource in template["Resources"].values())
+
+
 def test_an_image_function_with_a_command_of_its_own_becomes_that_functions_sources(
     template: dict[str, Any], machine: LocalMachine, archives: dict[str, bytes]
 ) -> None:
