@@ -13,7 +13,7 @@ from pigeonhole.observability import observed, observer
 
 @observed("notify", log_id_path="Records[0].eventID")
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Publish the end of each job of the event, in order. The answer names the first that Lambda must deliver again."""
+    """Publish the end of each job of the event, in order. The answer names those that Lambda must deliver again."""
     return process_changes(event, context, _notify)
 
 

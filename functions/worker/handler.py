@@ -8,6 +8,9 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 # As in functions/classify, a broken image fails while it starts, and the first call loads the model's weights.
+import pigeonhole.inference.encoders.onnx_encoder
+import pigeonhole.inference.pipeline
+import pigeonhole.jobs.worker  # noqa: F401
 from pigeonhole import wiring
 from pigeonhole.aws.lambda_events import RETRY_FACTOR, parse_message, process_messages, receive_count, retry_pause_s
 from pigeonhole.contract.messages import ChunkMessage

@@ -92,6 +92,13 @@ def test_importing_the_api_handler_loads_no_package_that_only_the_images_have() 
     assert loaded.isdisjoint(HEAVY)
 
 
+@pytest.mark.parametrize("function", ["classify", "worker"])
+def test_importing_a_handler_of_the_image_loads_the_engine_so_that_a_broken_image_fails_at_its_start(function: str) -> None:
+    result = import_watched(["handler"], ROOT / "functions" / function, PACKAGE)
+
+    assert {"onnxruntime", "numpy", "PIL", "httpx"} <= set(result.stdout.split()), result.stderr
+
+
 def repository_files() -> list[str]:
     """Give the files that are committed or would be."""
     listed = subprocess.run(

@@ -22,7 +22,7 @@ def body(**changes: Any) -> dict[str, Any]:
 
 def parse(sent: object, **limits: int) -> ClassificationRequest:
     """Validate a body under the default limits, some of them changed."""
-    return parse_request(sent, RequestLimits(**limits))
+    return parse_request(ClassificationRequest, sent, RequestLimits(**limits))
 
 
 def find_faults(sent: object, **limits: int) -> dict[str, str]:

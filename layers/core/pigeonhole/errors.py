@@ -75,7 +75,7 @@ class InvalidRequest(PigeonholeError):
 
 
 class SampleError(PigeonholeError):
-    """A fault of one sample or label value. Other samples aren't affected."""
+    """A fault of one sample or label value. With `on_error: "null"` a faulty sample doesn't affect the others."""
 
 
 class UnreadableImage(SampleError):

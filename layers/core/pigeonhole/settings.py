@@ -119,7 +119,7 @@ class Settings:
         return cls(**values)  # type: ignore[arg-type]
 
     def require(self, *names: str) -> None:
-        """Check that these settings are set, so that a function without them fails at its start.
+        """Check that these settings are set, so that a function without them fails at its first call, with their names.
 
         Args:
             names: Fields whose default is empty.

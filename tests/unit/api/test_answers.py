@@ -18,7 +18,7 @@ from pigeonhole.api.answers import (
     to_webhook_secret_response,
 )
 from pigeonhole.api.rate_headers import Quota, RateState
-from pigeonhole.contract.classification import LabelScore, SampleFault, parse_request
+from pigeonhole.contract.classification import ClassificationRequest, LabelScore, SampleFault, parse_request
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.jobs.results import JobResults
@@ -53,7 +53,7 @@ RESULTS = JobResults(
     ],
 )
 def test_a_request_gets_only_the_fields_that_it_asked_for(options: dict[str, Any], fields: dict[str, Any]) -> None:
-    request = parse_request(body(**options), RequestLimits())
+    request = parse_request(ClassificationRequest, body(**options), RequestLimits())
 
     response = to_classification_response(request, RESULTS, "log-1").model_dump(exclude_none=True)
 
@@ -62,7 +62,7 @@ def test_a_request_gets_only_the_fields_that_it_asked_for(options: dict[str, Any
 
 
 def test_a_request_with_on_error_null_gets_a_list_of_errors_even_if_it_is_empty() -> None:
-    request = parse_request(body(on_error="null"), RequestLimits())
+    request = parse_request(ClassificationRequest, body(on_error="null"), RequestLimits())
 
     assert to_classification_response(request, replace(RESULTS, errors=[]), "log-1").errors == []
 
@@ -70,7 +70,10 @@ def test_a_request_with_on_error_null_gets_a_list_of_errors_even_if_it_is_empty(
 def test_a_request_gets_warnings_without_asking() -> None:
     results = replace(RESULTS, warnings=["dataset.0.value: cut"])
 
-    assert to_classification_response(parse_request(body(), RequestLimits()), results, "log-1").warnings == results.warnings
+    assert (
+        to_classification_response(parse_request(ClassificationRequest, body(), RequestLimits()), results, "log-1").warnings
+        == results.warnings
+    )
 
 
 def test_a_webhook_shows_its_attempts_and_when_the_next_is_due() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pigeonhole.api.classify import DirectClassifier
-from pigeonhole.contract.classification import ClassificationResponse, parse_request
+from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse, parse_request
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ClassifyReply, S3Grant
 from pigeonhole.errors import Fault, InternalError, Overloaded, TimedOut, UnreadableImage
@@ -21,14 +21,16 @@ TENANT = Tenant("acme", created_at=0, grants=(GRANT,))
 
 
 def classify(reply: ClassifyReply | Exception) -> ClassificationResponse:
-    request = parse_request(BODY, RequestLimits())
+    request = parse_request(ClassificationRequest, BODY, RequestLimits())
     return DirectClassifier(classifier=FakeClassifierClient(reply)).classify(request, tenant=TENANT, log_id="log-1")
 
 
 def test_the_classifier_gets_one_command_with_the_request_and_the_tenants_grants() -> None:
     client = FakeClassifierClient()
 
-    DirectClassifier(classifier=client).classify(parse_request(BODY, RequestLimits()), tenant=TENANT, log_id="log-1")
+    DirectClassifier(classifier=client).classify(
+        parse_request(ClassificationRequest, BODY, RequestLimits()), tenant=TENANT, log_id="log-1"
+    )
 
     (command,) = client.commands
     assert isinstance(command, ClassifyCommand)

@@ -73,7 +73,7 @@ def test_classification_documents_its_errors(status: str) -> None:
 
 def test_the_examples_are_valid() -> None:
     for example in (openapi.EXAMPLE_REQUEST, openapi.EXAMPLE_IMAGE_REQUEST):
-        parse_request(json.loads(json.dumps(example)), RequestLimits())
+        parse_request(ClassificationRequest, json.loads(json.dumps(example)), RequestLimits())
     ClassificationResponse.model_validate(openapi.EXAMPLE_ANSWER)
     ErrorResponse.model_validate(openapi.EXAMPLE_ERROR)
     usage = openapi.EXAMPLE_ANSWER["_usage"]

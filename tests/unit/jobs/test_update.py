@@ -6,7 +6,7 @@ import pytest
 
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Job
-from pigeonhole.jobs.update import FIRST_BACKOFF_S, MAX_ATTEMPTS, MAX_BACKOFF_S, JobUpdater
+from pigeonhole.jobs.update import FIRST_PAUSE_S, MAX_ATTEMPTS, MAX_PAUSE_S, JobUpdater
 from support.job_fixtures import Jobs
 
 
@@ -30,8 +30,8 @@ def test_pauses_are_random_within_a_bound_that_doubles() -> None:
     assert one != other
     for pauses in (one, other):
         assert len(pauses) == MAX_ATTEMPTS
-        assert all(0 <= pause <= min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2**lost) for lost, pause in enumerate(pauses))
-        assert max(pauses) > FIRST_BACKOFF_S
+        assert all(0 <= pause <= min(MAX_PAUSE_S, FIRST_PAUSE_S * 2**lost) for lost, pause in enumerate(pauses))
+        assert max(pauses) > FIRST_PAUSE_S
 
 
 @pytest.mark.parametrize(("retry_when_busy", "attempts"), [(False, 1), (True, MAX_ATTEMPTS)])

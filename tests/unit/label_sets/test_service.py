@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pigeonhole.api.answers import to_label_set_info
-from pigeonhole.contract.classification import parse_request
+from pigeonhole.contract.classification import ClassificationRequest, parse_request
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ClassifyReply, ErrorReply, StoreLabelImagesCommand
 from pigeonhole.errors import InvalidRequest, NotFound, Overloaded, PreconditionFailed, TooLarge, UnfetchableUrl
@@ -75,7 +75,7 @@ def test_a_stored_label_set_is_valid_in_a_request_and_can_be_put_again() -> None
     label_set = put(jobs, {"labels": [CAT | {"value": "https://example.com/" + "x" * 490}, DOG]})
     body = jobs.label_set_applier.apply({"dataset": DATASET, "label_set": "pets"}, ACME).body
 
-    assert parse_request(body, RequestLimits()).labels[0].key == "https://example.com/" + "x" * 490
+    assert parse_request(ClassificationRequest, body, RequestLimits()).labels[0].key == "https://example.com/" + "x" * 490
     again = put(jobs, to_label_set_info(label_set).model_dump(exclude_none=True))
     assert [label["key"] for label in again.options["labels"]] == [label["key"] for label in label_set.options["labels"]]
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from pigeonhole.api.answers import to_classification_response
-from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse, parse_request_as
+from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse, parse_request
 from pigeonhole.contract.jobs import JOBS, UNSUPPORTED, JobRequest, JobStatus, Preference
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ClassifyCommand, Span
@@ -92,7 +92,7 @@ class ClassificationService:
         if applied.fault and not is_plain and (earlier := self.jobs.find_by_idempotency_key(tenant, idempotency_key)):
             return earlier  # Idempotent replay: the label set was deleted, but the job still exists.
         request_type = ClassificationRequest if is_plain else JobRequest
-        request = parse_request_as(request_type, applied.body, self.limits, faults=applied.faults)
+        request = parse_request(request_type, applied.body, self.limits, faults=applied.faults)
         if is_plain and self.rules.allows(request):
             return self.direct.classify(request, tenant=tenant, log_id=log_id).model_copy(update={"label_set": applied.ref})
         webhook_url = request.webhook_url if isinstance(request, JobRequest) else None
@@ -134,9 +134,7 @@ class ClassificationService:
         if applied.fault and (earlier := self.jobs.find_by_idempotency_key(tenant, idempotency_key)):
             job = earlier  # Idempotent replay: the label set was deleted, but the job still exists.
         else:
-            request = parse_request_as(
-                JobRequest, applied.body, self.job_limits, unsupported=UNSUPPORTED, faults=applied.faults
-            )
+            request = parse_request(JobRequest, applied.body, self.job_limits, unsupported=UNSUPPORTED, faults=applied.faults)
             job = self.jobs.submit(
                 request,
                 tenant=tenant,

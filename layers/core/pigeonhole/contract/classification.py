@@ -153,16 +153,7 @@ class ErrorResponse(HttpSchema):
 Request = TypeVar("Request", bound=ClassificationRequest)
 
 
-def parse_request(body: object, limits: RequestLimits) -> ClassificationRequest:
-    """Validate a decoded JSON body.
-
-    Raises:
-        InvalidRequest: The body has faults. The error lists all of them, each with its path.
-    """
-    return parse_request_as(ClassificationRequest, body, limits)
-
-
-def parse_request_as(
+def parse_request(
     request_type: type[Request],
     body: object,
     limits: RequestLimits,

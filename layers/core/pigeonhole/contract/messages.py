@@ -2,7 +2,7 @@
 
 - functions/api sends a command to functions/classify, which returns a `ClassifyReply`.
 - functions/api, the sweeper and the worker send a `ChunkMessage` to functions/worker through `ChunkQueue`. It holds no samples:
-  jobs/records.py has the objects in S3 that hold them and their results.
+  jobs/records.py has the objects in S3 that hold them.
 - When a job has ended, functions/notify publishes a `JobEnded` on the event bus and sends a `WebhookMessage` to
   functions/webhooks. For a job of uploads, it also publishes an `UploadClassified` for each upload.
 """

@@ -28,7 +28,7 @@ class DueJobs:
 
 
 class JobStore(Protocol):
-    """Stores jobs, their parts and idempotency claims. Reads are consistent, but for the order of `list_page` and `list_due`.
+    """Stores jobs, their parts and idempotency claims. Reads are consistent, but for `list_page` by status and `list_due`.
 
     Every method raises Overloaded where trying again may help.
     """

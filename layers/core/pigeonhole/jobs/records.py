@@ -1,4 +1,6 @@
-"""What jobs store in S3: their input, and the results of their parts. Versioned, and apart from the HTTP models.
+"""What jobs store, versioned and apart from the HTTP models: their input, and the results of their parts.
+
+The input is an object in S3. Results of a part are in its item, or in an object if they are too large for the item.
 
 A record is read by later versions of the service, because jobs are in flight during an upgrade. So a field may be added with a
 default, and unknown fields are ignored. Any other change needs a new `version` and code that reads the old one.

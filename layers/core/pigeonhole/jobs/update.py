@@ -12,7 +12,7 @@ from pigeonhole.jobs.job import Job, Part
 from pigeonhole.jobs.ports import JobStore
 
 MAX_ATTEMPTS = 20
-FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.02, 1.0
+FIRST_PAUSE_S, MAX_PAUSE_S = 0.02, 1.0
 
 JobChange = Callable[[Job], Job | tuple[Job, Part] | None]
 """Computes a job's next version, with a part if one is added. None leaves the job as it is."""
@@ -24,7 +24,7 @@ def backoff_s(attempt: int) -> float:
     Args:
         attempt: The attempt that was lost, counted from 0.
     """
-    return random.uniform(0, min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2**attempt))  # noqa: S311 - no secret
+    return random.uniform(0, min(MAX_PAUSE_S, FIRST_PAUSE_S * 2**attempt))  # noqa: S311 - no secret
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from pigeonhole.contract.classification import ClassificationRequest, parse_request_as
+from pigeonhole.contract.classification import ClassificationRequest, parse_request
 from pigeonhole.contract.labels import LabelSetRef, is_label_set_name
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.uploads import FileKind, UploadedFile
@@ -195,7 +195,7 @@ class UploadIngester:
         body: Any = batch.applied.body
         are_lines = to_file_kind(batch.uploads[0].key) is FileKind.LINES
         # No result shows the scores of lines, and ten thousand lines by twenty-four labels would be large.
-        request = parse_request_as(ClassificationRequest, {**body, "dataset": dataset, "scores": not are_lines}, self.limits)
+        request = parse_request(ClassificationRequest, {**body, "dataset": dataset, "scores": not are_lines}, self.limits)
         self.jobs.submit(
             request,
             tenant=batch.tenant,

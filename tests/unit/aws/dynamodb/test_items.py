@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,7 +21,6 @@ class StoredThing(StoredRecord):
     """A record of version 2."""
 
     LATEST_VERSION = 2
-    record_version: int = 2
     size: int
     weight: float | None = None
 
@@ -72,6 +72,12 @@ def test_an_item_without_a_version_is_read() -> None:
 def test_an_item_of_a_newer_release_is_an_error_that_names_both_versions() -> None:
     with pytest.raises(NewerRecord, match=r"StoredThing of version 3.* up to 2"):
         StoredThing.read(from_tagged({"size": {"N": "3"}, "record_version": {"N": "3"}}))
+
+
+@pytest.mark.parametrize("version", [{"S": "x"}, {"NULL": True}, {"L": []}])
+def test_an_item_whose_version_is_no_number_is_an_error(version: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="record_version"):
+        StoredThing.read(from_tagged({"size": {"N": "3"}, "record_version": version}))
 
 
 def test_an_item_that_lacks_an_attribute_is_an_error_that_quotes_no_value() -> None:

@@ -81,7 +81,7 @@ class StoredRecord(BaseModel):
             ValidationError: The item has another form. It is a ValueError, as NewerRecord is.
         """
         version = item.get("record_version", 1)
-        if version > cls.LATEST_VERSION:
+        if isinstance(version, int | Decimal) and version > cls.LATEST_VERSION:
             raise NewerRecord(
                 f"a {cls.__name__} of version {version} can't be read: this release knows versions up to "
                 f"{cls.LATEST_VERSION}; deploy the newer release again"
@@ -89,5 +89,5 @@ class StoredRecord(BaseModel):
         return cls.model_validate(item)
 
     def to_item(self) -> Item:
-        """Return the item's attributes as plain values."""
-        return self.model_dump(by_alias=True)
+        """Return the item's attributes as plain values, in the latest version."""
+        return self.model_dump(by_alias=True) | {"record_version": self.LATEST_VERSION}
