@@ -43,7 +43,7 @@ def create(
     stack_name: StackName = "pigeonhole",
     endpoint_url: EndpointUrl = None,
 ) -> None:
-    """Create an API key for a tenant and print it. It is not stored and can't be printed again."""
+    """Create an API key for a tenant and print it. The API key is shown only now."""
     grants = [_parse_grant(address) for address in grant or ()]
     with report_errors():
         _print_key(api_key_manager(stack_name, endpoint_url).create(tenant, name, grants))

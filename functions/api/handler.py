@@ -88,9 +88,9 @@ def classify(exchange: Exchange) -> HttpAnswer:
     )
     if isinstance(answer, Job):
         return to_accepted(answers.to_job_response(answer, request.log_id), preference)
-    watch = observer("api")
-    watch.count("samples", len(answer.predictions))
-    watch.record_ms("inference_ms", answer.usage.inference_time_tokens)
+    telemetry = observer("api")
+    telemetry.count("samples", len(answer.predictions))
+    telemetry.record_ms("inference_ms", answer.usage.inference_time_tokens)
     return to_ok(answer).with_headers(preference_headers(preference))
 
 
@@ -317,13 +317,13 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _record(exchange: Exchange, rate: RateState, status: int, duration_s: float) -> None:
-    watch, caller = observer("api"), exchange.caller
-    watch.count("requests")
+    telemetry, caller = observer("api"), exchange.caller
+    telemetry.count("requests")
     if exchange.code != "ok":
-        watch.count_error(exchange.code)
+        telemetry.count_error(exchange.code)
     if caller and not rate.is_counted:
-        watch.count("uncounted_requests")
-    watch.logger.info(
+        telemetry.count("uncounted_requests")
+    telemetry.logger.info(
         "answered",
         method=exchange.request.method,
         route=find_route(exchange.request.path) or "unknown",

@@ -63,11 +63,11 @@ def _to_reply(error: PigeonholeError) -> ClassifyReply:
 
 def _observe(reply: ClassifyReply) -> None:
     """Write the metrics and the log line of a command."""
-    classify_observer = observer("classify")
-    classify_observer.count("commands")
+    telemetry = observer("classify")
+    telemetry.count("commands")
     if reply.error:
-        classify_observer.count_error(reply.error.code)
+        telemetry.count_error(reply.error.code)
     if reply.result:
-        classify_observer.count("samples", len(reply.result.predictions))
-        classify_observer.record_ms("inference_ms", reply.result.inference_ms)
-    classify_observer.logger.info("answered", code=reply.error.code if reply.error else "ok")
+        telemetry.count("samples", len(reply.result.predictions))
+        telemetry.record_ms("inference_ms", reply.result.inference_ms)
+    telemetry.logger.info("answered", code=reply.error.code if reply.error else "ok")

@@ -19,14 +19,14 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _fail(record: SQSRecord) -> None:
-    tools = observer("dead_letters")
-    tools.count("messages")
-    message = parse_message(record, ChunkMessage, tools)
+    telemetry = observer("dead_letters")
+    telemetry.count("messages")
+    message = parse_message(record, ChunkMessage, telemetry)
     if message is None:
         return
-    with tools.failures_reported(
+    with telemetry.failures_reported(
         code="chunk_failed", message="the samples of a chunk could not be failed", job_id=message.job_id, start=message.start
     ):
         part = wiring.dead_letter_handler(wiring.settings()).fail(message)
-    tools.count("failed_samples", part.failed if part else 0)
-    tools.logger.error("chunk abandoned", job_id=message.job_id, start=message.start, stop=message.stop)
+    telemetry.count("failed_samples", part.failed if part else 0)
+    telemetry.logger.error("chunk abandoned", job_id=message.job_id, start=message.start, stop=message.stop)

@@ -46,15 +46,15 @@ def _ingest(records: Sequence[SQSRecord], time_left_s: Callable[[], float]) -> l
 
 
 def _report(summary: IngestSummary, *, uploads: int, redelivered: int) -> None:
-    tools = observer("ingest")
+    telemetry = observer("ingest")
     for tenant_id, error in summary.errors:
-        tools.count_error("upload_failed")
-        tools.logger.error("uploads could not be ingested", tenant=tenant_id, trace=stack_trace(error))
-    tools.count("uploads", uploads)
-    tools.count("samples", summary.samples)
-    tools.count("refused_uploads", summary.refused)
-    tools.count("stray_uploads", summary.strays)
-    tools.logger.info(
+        telemetry.count_error("upload_failed")
+        telemetry.logger.error("uploads could not be ingested", tenant=tenant_id, trace=stack_trace(error))
+    telemetry.count("uploads", uploads)
+    telemetry.count("samples", summary.samples)
+    telemetry.count("refused_uploads", summary.refused)
+    telemetry.count("stray_uploads", summary.strays)
+    telemetry.logger.info(
         "ingested",
         uploads=uploads,
         jobs=summary.jobs,

@@ -18,18 +18,20 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _notify(record: DynamoDBRecord) -> None:
-    tools = observer("notify")
+    telemetry = observer("notify")
     tenant_id, job_id = parse_job_key(record)
-    with tools.failures_reported(code="announcement_failed", message="the end of a job could not be published", job_id=job_id):
+    with telemetry.failures_reported(
+        code="announcement_failed", message="the end of a job could not be published", job_id=job_id
+    ):
         published = wiring.job_end_notifier(wiring.settings()).notify(tenant_id, job_id)
     if published is None:
         return
     job, upload_results = published
-    tools.count("ended_jobs")
-    tools.count("results", upload_results.published)
-    tools.count("failed_results", upload_results.failed)
-    tools.count("untagged_uploads", upload_results.untagged)
-    tools.logger.info(
+    telemetry.count("ended_jobs")
+    telemetry.count("results", upload_results.published)
+    telemetry.count("failed_results", upload_results.failed)
+    telemetry.count("untagged_uploads", upload_results.untagged)
+    telemetry.logger.info(
         "job end published",
         job_id=job_id,
         status=job.status,

@@ -12,15 +12,15 @@ from pigeonhole.observability import observed, observer
 @observed("sweep", log_id_path="id")
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Check the jobs that are due. The answer counts what was done."""
-    tools = observer("sweep")
+    telemetry = observer("sweep")
 
     def report(job_id: str, error: Exception | None) -> None:
-        tools.report_failure(error, code="job_not_swept", message="a job could not be checked", job_id=job_id)
+        telemetry.report_failure(error, code="job_not_swept", message="a job could not be checked", job_id=job_id)
 
     summary = wiring.job_sweeper(wiring.settings()).sweep(report)
-    tools.count("due_jobs", summary.due)
-    tools.count("queued_again", summary.queued)
-    tools.count("announced_again", summary.notified)
-    tools.count("given_up", summary.given_up)
-    tools.logger.info("swept", **asdict(summary))
+    telemetry.count("due_jobs", summary.due)
+    telemetry.count("queued_again", summary.queued)
+    telemetry.count("announced_again", summary.notified)
+    telemetry.count("given_up", summary.given_up)
+    telemetry.logger.info("swept", **asdict(summary))
     return asdict(summary)

@@ -20,18 +20,20 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _deliver(record: SQSRecord) -> None:
-    tools = observer("webhooks")
-    message = parse_message(record, WebhookMessage, tools)
+    telemetry = observer("webhooks")
+    message = parse_message(record, WebhookMessage, telemetry)
     if message is None:
         return
-    with tools.failures_reported(code="delivery_failed", message="a webhook attempt could not be made", job_id=message.job_id):
+    with telemetry.failures_reported(
+        code="delivery_failed", message="a webhook attempt could not be made", job_id=message.job_id
+    ):
         webhook = wiring.webhook_deliverer(wiring.settings()).deliver(message)
     if webhook is None:
         return
-    tools.count("tries")
-    tools.count("deliveries", webhook.status is DeliveryStatus.DELIVERED)
-    tools.count("given_up", webhook.status is DeliveryStatus.GIVEN_UP)
+    telemetry.count("tries")
+    telemetry.count("deliveries", webhook.status is DeliveryStatus.DELIVERED)
+    telemetry.count("given_up", webhook.status is DeliveryStatus.GIVEN_UP)
     status = webhook.attempts[-1].status  # the webhook's address stays out of the log, because it is the caller's
-    tools.logger.info(
+    telemetry.logger.info(
         "webhook attempted", job_id=message.job_id, attempt=message.attempt, answer=status, delivery=webhook.status
     )

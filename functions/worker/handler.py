@@ -30,14 +30,14 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _process(record: SQSRecord, time_left_s: Callable[[], float]) -> None:
-    tools = observer("worker")
-    tools.count("messages")
-    message = parse_message(record, ChunkMessage, tools)
+    telemetry = observer("worker")
+    telemetry.count("messages")
+    message = parse_message(record, ChunkMessage, telemetry)
     if message is None:
         return
     attempt = receive_count(record)
     try:
-        with tools.failures_reported(
+        with telemetry.failures_reported(
             code="chunk_failed", message="a chunk could not be processed", job_id=message.job_id, start=message.start
         ):
             worker = wiring.chunk_worker(wiring.settings())
@@ -47,6 +47,6 @@ def _process(record: SQSRecord, time_left_s: Callable[[], float]) -> None:
         wiring.chunk_queue(wiring.settings()).retry_in(record.receipt_handle, retry_pause_s(record, MAX_RECEIVES, factor))
         raise
     samples = sum(len(part.span) for part in parts)
-    tools.count("samples", samples)
-    tools.count("failed_samples", sum(part.failed for part in parts))
-    tools.logger.info("chunk processed", job_id=message.job_id, start=message.start, stop=message.stop, samples=samples)
+    telemetry.count("samples", samples)
+    telemetry.count("failed_samples", sum(part.failed for part in parts))
+    telemetry.logger.info("chunk processed", job_id=message.job_id, start=message.start, stop=message.stop, samples=samples)

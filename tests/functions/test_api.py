@@ -204,7 +204,9 @@ def test_an_unexpected_error_is_logged_by_class_and_line_and_its_message_is_nowh
     assert any("fakes/classifier.py" in frame for frame in line["trace"])
 
 
-@pytest.mark.parametrize("path", ["/", "/v2/classification", "/v1/classification/x", "/v1", "/docs/x", "/%2e%2e/docs"])
+@pytest.mark.parametrize(
+    "path", ["/openapi-json", "/", "/v2/classification", "/v1/classification/x", "/v1", "/docs/x", "/%2e%2e/docs"]
+)
 def test_an_unknown_path_is_404(api: Api, path: str) -> None:
     answer = api.call("GET", path)
 

@@ -102,11 +102,11 @@ def observed(service: str, *, log_id_path: str) -> Callable[[Handler], Handler]:
     def wrap(handler: Handler) -> Handler:
         @cache
         def instrumented() -> Handler:
-            tools = observer(service)
+            telemetry = observer(service)
             # An answer in a trace would show predictions, and an exception may quote its input.
-            traced = tools.tracer.capture_lambda_handler(handler, capture_response=False, capture_error=False)
-            metered = tools.metrics.log_metrics(traced, capture_cold_start_metric=True)
-            logged: Handler = tools.logger.inject_lambda_context(metered, correlation_id_path=log_id_path, clear_state=True)
+            traced = telemetry.tracer.capture_lambda_handler(handler, capture_response=False, capture_error=False)
+            metered = telemetry.metrics.log_metrics(traced, capture_cold_start_metric=True)
+            logged: Handler = telemetry.logger.inject_lambda_context(metered, correlation_id_path=log_id_path, clear_state=True)
             return logged
 
         @wraps(handler)

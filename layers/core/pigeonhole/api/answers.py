@@ -1,6 +1,7 @@
 """Convert domain objects to the models of HTTP answers.
 
-Services return domain objects. Only this module decides what callers see of them, and under which names.
+Services return domain objects. This module decides what callers see of them, and under which names; uploads/public_result.py
+does so for upload results, which are also published in the bucket.
 """
 
 from __future__ import annotations

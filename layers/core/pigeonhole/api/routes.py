@@ -60,8 +60,8 @@ class Operation:
 
     @property
     def rule(self) -> str:
-        """The path as Powertools' resolver writes it: `/v1/jobs/<job_id>`."""
-        return self.path.replace("{", "<").replace("}", ">")
+        """The path as Powertools' resolver takes it, a pattern: `/v1/label-sets/<name>`."""
+        return self.path.replace(".", r"\.").replace("{", "<").replace("}", ">")
 
     def takes(self, path: str) -> bool:
         """Whether the path of a request is this operation's."""

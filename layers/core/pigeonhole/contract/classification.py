@@ -120,7 +120,7 @@ class Usage(HttpSchema):
 
 
 class ClassificationResponse(HttpSchema):
-    """The predictions, one per sample in the same order. An optional field is present only if the request asked for it."""
+    """The predictions, one per sample in the same order. Optional fields are present only if they apply."""
 
     success: Literal[True] = True
     log_id: str

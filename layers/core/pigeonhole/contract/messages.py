@@ -1,7 +1,7 @@
 """What crosses an invocation, a queue or the event bus: versioned, and validated by its receiver.
 
 - functions/api sends a command to functions/classify, which returns a `ClassifyReply`.
-- functions/api, the sweeper and the worker send a `ChunkMessage` to functions/worker through `ChunkQueue`. It holds no samples:
+- Whatever submits or continues a job sends a `ChunkMessage` to functions/worker through `ChunkQueue`. It holds no samples:
   jobs/records.py has the objects in S3 that hold them.
 - When a job has ended, functions/notify publishes a `JobEnded` on the event bus and sends a `WebhookMessage` to
   functions/webhooks. For a job of uploads, it also publishes an `UploadClassified` for each upload.
