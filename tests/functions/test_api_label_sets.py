@@ -22,11 +22,11 @@ def put(api: Api, name: str = "pets", **headers: str) -> None:
 
 
 def test_a_label_set_is_stored_read_listed_and_deleted(api: Api) -> None:
-    made = api.call("PUT", f"{SETS}/pets", body=PETS)
+    response = api.call("PUT", f"{SETS}/pets", body=PETS)
     put(api, "animals")
 
-    assert (made.status, made.headers["etag"]) == (200, '"1"')
-    assert made.json["label_set"] == {
+    assert (response.status, response.headers["etag"]) == (200, '"1"')
+    assert response.json["label_set"] == {
         "name": "pets",
         "version": 1,
         "created_at": "1970-01-01T00:16:40Z",
@@ -35,7 +35,7 @@ def test_a_label_set_is_stored_read_listed_and_deleted(api: Api) -> None:
         **PETS,
     }
     read = api.call("GET", f"{SETS}/pets")
-    assert (read.json["label_set"], read.headers["etag"]) == (made.json["label_set"], '"1"')
+    assert (read.json["label_set"], read.headers["etag"]) == (response.json["label_set"], '"1"')
     first = api.call("GET", f"{SETS}?limit=1").json
     second = api.call("GET", f"{SETS}?limit=1&cursor={first['cursor']}").json
     assert [label_set["name"] for label_set in first["label_sets"] + second["label_sets"]] == ["animals", "pets"]

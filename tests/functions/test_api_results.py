@@ -81,9 +81,9 @@ def test_the_result_of_one_upload_is_read_by_its_key_or_address(api: Api, key: s
 
 
 def test_an_error_is_part_of_a_result(api: Api) -> None:
-    (shown,) = read(api, key=DOG).json["results"]
+    (result,) = read(api, key=DOG).json["results"]
 
-    assert (shown["status"], shown["error"]) == ("failed", {"code": "unreadable_image", "message": "It is cut off."})
+    assert (result["status"], result["error"]) == ("failed", {"code": "unreadable_image", "message": "It is cut off."})
 
 
 @pytest.mark.parametrize("key", ["incoming/acme/pets/none.jpg", OTHER_TENANTS, "", "x" * 1_025])

@@ -97,9 +97,9 @@ def test_a_webhook_secret_is_shown_once_and_the_account_says_that_there_is_one(a
     assert set(first.json) == {"success", "log_id", "webhook_secret"}
     assert re.fullmatch(r"whsec_[A-Za-z0-9+/]{43}=", first.json["webhook_secret"])
     assert second.json["webhook_secret"] != first.json["webhook_secret"]
-    shown = api.call("GET", "/v1/account")
-    assert shown.json["webhook_secret"]["old_valid_until"] == second.json["old_valid_until"]
-    assert "whsec_" not in shown.text + api.log.getvalue()
+    account = api.call("GET", "/v1/account")
+    assert account.json["webhook_secret"]["old_valid_until"] == second.json["old_valid_until"]
+    assert "whsec_" not in account.text + api.log.getvalue()
 
 
 def test_the_openapi_document_is_the_generated_one(api: Api) -> None:
@@ -147,8 +147,8 @@ def test_a_request_is_one_line_of_the_log_under_its_log_id(api: Api) -> None:
 
     (line,) = lines(api)
     assert line["correlation_id"] == LOG_ID
-    seen = {name: line[name] for name in ("level", "service", "method", "route", "status", "code", "tenant")}
-    assert seen == {
+    logged = {name: line[name] for name in ("level", "service", "method", "route", "status", "code", "tenant")}
+    assert logged == {
         "level": "INFO",
         "service": "api",
         "method": "POST",

@@ -140,14 +140,14 @@ def test_the_test_message_of_s3_is_skipped(jobs: Jobs, ingest: ModuleType, log: 
 
 
 def test_the_sample_of_the_event_is_of_the_samples_file_and_in_form() -> None:
-    on_bus, of_job = sample("bus-upload-classified.json"), sample("bus-job-ended.json")
+    on_bus, job_event = sample("bus-upload-classified.json"), sample("bus-job-ended.json")
     detail = UploadClassified.model_validate(on_bus["detail"])
 
     assert detail.model_dump() == on_bus["detail"]
     assert (on_bus["source"], on_bus["detail-type"]) == (SOURCE, UPLOAD_CLASSIFIED)
-    assert on_bus.keys() == of_job.keys()
+    assert on_bus.keys() == job_event.keys()
     assert (detail.bucket, detail.key) == (BUCKET, S3["object"]["key"].replace("+", " "))
-    assert (detail.version_id, detail.job_id) == (S3["object"]["versionId"], of_job["detail"]["job_id"])
+    assert (detail.version_id, detail.job_id) == (S3["object"]["versionId"], job_event["detail"]["job_id"])
     assert detail.results_key == upload_result_key(detail.key)
 
 

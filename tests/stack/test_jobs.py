@@ -244,15 +244,15 @@ def test_results_too_large_for_an_item_or_an_answer_are_objects(deployed: Deploy
     kept = JobResponse.model_validate(httpx.get(job.results_url, timeout=60).json())
     assert kept.predictions is not None
     assert (len(kept.predictions), set(kept.predictions) <= set(NAMES)) == (3_200, True)
-    storage, bucket, of_job = deployed.stack.client("s3"), deployed.outputs["JobBucketName"], f"results/tests/{job.job.id}/"
-    assert storage.list_objects_v2(Bucket=bucket, Prefix=of_job)["KeyCount"] > 1, "parts, and the assembled results"
+    storage, bucket, prefix = deployed.stack.client("s3"), deployed.outputs["JobBucketName"], f"results/tests/{job.job.id}/"
+    assert storage.list_objects_v2(Bucket=bucket, Prefix=prefix)["KeyCount"] > 1, "parts, and the assembled results"
 
     # If the worker crashed before it assembled the results, the next reader assembles them.
     item_key = {"pk": {"S": "JOBS#tests"}, "sk": {"S": job.job.id}}
     deployed.stack.client("dynamodb").update_item(
         TableName=deployed.outputs["TableName"], Key=item_key, UpdateExpression="REMOVE has_whole"
     )
-    storage.delete_object(Bucket=bucket, Key=of_job + "results.json")
+    storage.delete_object(Bucket=bucket, Key=prefix + "results.json")
     again = wait_until_ended(deployed, job.job.id)
     assert again.results_url is not None
     assert JobResponse.model_validate(httpx.get(again.results_url, timeout=60).json()).predictions == kept.predictions

@@ -140,8 +140,8 @@ def test_hundreds_of_files_that_are_gathered_are_one_job(folder: UploadFolder) -
     (job_id,) = {result.job_id for result in results.values()}
     assert {result.status for result in results.values()} == {"succeeded"}
     assert len({result.prediction for result in results.values()}) > 1
-    of_job = folder.storage.list_objects_v2(Bucket=folder.deployed.outputs["JobBucketName"], Prefix=f"results/tests/{job_id}/")
-    assert of_job["KeyCount"] >= 1
+    listing = folder.storage.list_objects_v2(Bucket=folder.deployed.outputs["JobBucketName"], Prefix=f"results/tests/{job_id}/")
+    assert listing["KeyCount"] >= 1
 
 
 def test_an_unreadable_notification_delays_no_upload(folder: UploadFolder, photos: dict[str, bytes]) -> None:

@@ -18,9 +18,9 @@ def test_a_job_that_has_not_ended_is_shown_without_results() -> None:
     job = jobs.submitted(10)
     jobs.worker.process(jobs.take(), lambda: 100)
 
-    shown = jobs.responder.respond(jobs.job(job), "log-1").model_dump(by_alias=True, exclude_none=True)
+    response = jobs.responder.respond(jobs.job(job), "log-1").model_dump(by_alias=True, exclude_none=True)
 
-    assert shown == {
+    assert response == {
         "success": True,
         "log_id": "log-1",
         "job": {
