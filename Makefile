@@ -46,7 +46,7 @@ test: $(VENV)/.for-test
 	@$(BIN)/python -m pytest $(TESTS)
 
 test-unit: $(VENV)/.for-test
-	@$(BIN)/python -m pytest -n 2 -m "not torch and not slow" $(TORCH_TESTS:%=--ignore=%) tests/unit tests/contract
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not torch and not slow" $(TORCH_TESTS:%=--ignore=%) tests/unit tests/contract
 
 test-stack: $(VENV)/.for-test
 	@$(BIN)/python -m pytest tests/stack

@@ -113,6 +113,7 @@ def some_labels(draw: st.DrawFn) -> list[LabelClass]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["texts", "images"])
 @pytest.mark.parametrize("multiple", [False, True])
 @settings(deadline=None)  # other tests measure speed, and the machine may be busy
