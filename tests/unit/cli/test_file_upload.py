@@ -83,8 +83,11 @@ def test_an_upload_that_s3_refuses_is_reported(api: JobApi, folder: Path) -> Non
     assert len(api.requests) == 2
 
 
-def test_a_job_of_uploads_that_may_have_been_created_is_found_in_the_list(api: JobApi, folder: Path) -> None:
+def test_a_job_of_uploads_that_may_have_been_created_is_found_in_the_list(
+    api: JobApi, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same command would upload the files again and send other addresses."""
+    monkeypatch.setattr("pigeonhole_cli.http_client.MIN_PAUSE_S", 0.01)
     (folder / "a.png").write_bytes(b"x" * 4_000_000)
     api.prepare(form_answer(api, "a"), STORED, Answer(error_body("internal_error", "Oops."), status=500))
 

@@ -12,7 +12,8 @@ from pigeonhole_cli.main import app
 
 WITHOUT_A_PACKAGE = """
 import sys
-sys.modules[sys.argv[1]] = None  # its import fails, as if it were not installed
+for package in sys.argv[1].split(","):
+    sys.modules[package] = None  # its import fails, as if it were not installed
 sys.argv = ["pigeonhole", *sys.argv[2:]]
 from pigeonhole_cli.__main__ import main
 main()
@@ -32,11 +33,10 @@ def test_a_missing_package_is_named_with_how_to_install_it(package: str, tmp_pat
     assert "make start" in line
 
 
-@pytest.mark.parametrize("package", ["numpy", "httpx"])
 @pytest.mark.parametrize("command", ["keys", "models", "jobs", "labels", "upload"])
-def test_commands_start_without_importing_slow_packages(command: str, package: str) -> None:
+def test_commands_start_without_importing_slow_packages(command: str) -> None:
     """Each of these imports takes a quarter of a second or more."""
-    arguments = [sys.executable, "-c", WITHOUT_A_PACKAGE, package, command, "list", "--help"]
+    arguments = [sys.executable, "-c", WITHOUT_A_PACKAGE, "numpy,httpx", command, "list", "--help"]
     process = subprocess.run(arguments, capture_output=True, text=True, timeout=120)
 
     assert process.returncode == 0, process.stderr
