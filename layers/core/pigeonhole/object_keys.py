@@ -50,12 +50,17 @@ def job_results_key(tenant_id: str, job_id: str) -> str:
     return f"{JOB_RESULTS}{tenant_id}/{job_id}/results.json"
 
 
+def sample_digits(index: int) -> str:
+    """Write a sample's index as six digits, so that object keys and item keys sort as the samples do."""
+    return f"{index:06d}"
+
+
 def part_key(tenant_id: str, job_id: str, span: Span) -> str:
     """Create a key for a part's results.
 
     Two workers never share a key, so the worker whose part is rejected can't replace the other worker's object.
     """
-    return f"{JOB_RESULTS}{tenant_id}/{job_id}/{span.start:06d}-{secrets.token_hex(8)}.json.gz"
+    return f"{JOB_RESULTS}{tenant_id}/{job_id}/{sample_digits(span.start)}-{secrets.token_hex(8)}.json.gz"
 
 
 def label_image_key(tenant_id: str, label_set: str, sha256: str) -> str:

@@ -12,13 +12,14 @@ import gzip
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from pigeonhole.contract.classification import ClassificationRequest
 from pigeonhole.contract.limits import UNLIMITED
 from pigeonhole.contract.messages import ChunkResult, ErrorReply
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.jobs.results import PartResults
+from pigeonhole.label_sets.records import JsonRecord, LabelRecord
 
 
 @dataclass(frozen=True)
@@ -36,28 +37,14 @@ class JobInput:
     uploads: tuple[UploadedFile, ...] = ()
 
 
-class _Record(BaseModel):
-    # An error's text never quotes the input: samples and labels stay out of the log.
-    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
-
-
-class SampleRecord(_Record):
+class SampleRecord(JsonRecord):
     """A stored sample."""
 
     type: Literal["text", "image"]
     value: str
 
 
-class LabelRecord(_Record):
-    """A stored label."""
-
-    key: str | int | float | None = None
-    type: Literal["text", "image"]
-    value: str
-    text: str | None = None
-
-
-class RequestRecord(_Record):
+class RequestRecord(JsonRecord):
     """A stored classification request."""
 
     dataset: list[SampleRecord]
@@ -81,7 +68,7 @@ class RequestRecord(_Record):
         return ClassificationRequest.model_validate(self.model_dump(exclude_none=True), context=UNLIMITED)
 
 
-class UploadedFileRecord(_Record):
+class UploadedFileRecord(JsonRecord):
     """A stored description of an uploaded file."""
 
     key: str
@@ -92,7 +79,7 @@ class UploadedFileRecord(_Record):
     is_lines: bool = False
 
 
-class JobInputRecord(_Record):
+class JobInputRecord(JsonRecord):
     """The stored input of a job.
 
     Attributes:
@@ -120,7 +107,7 @@ class JobInputRecord(_Record):
         return JobInput(self.log_id, self.request.to_request(), uploads)
 
 
-class LabelScoreRecord(_Record):
+class LabelScoreRecord(JsonRecord):
     """A stored score of a label for one sample."""
 
     label: str
@@ -128,7 +115,7 @@ class LabelScoreRecord(_Record):
     similarity: float
 
 
-class SampleFaultRecord(_Record):
+class SampleFaultRecord(JsonRecord):
     """A stored error of one sample."""
 
     index: int
@@ -136,28 +123,28 @@ class SampleFaultRecord(_Record):
     message: str
 
 
-class ChunkResultRecord(_Record):
+class ChunkResultRecord(JsonRecord):
     """The stored results of a part's samples, one by one."""
 
     predictions: list[list[str] | None]
     scores: list[list[LabelScoreRecord] | None] | None = None
-    errors: list[SampleFaultRecord] = []
-    warnings: list[str] = []
+    errors: list[SampleFaultRecord] = Field(default_factory=list)
+    warnings: list[str] = Field(default_factory=list)
     input_tokens: int
     label_tokens: int = 0
     output_tokens: int
     inference_ms: int
 
 
-class ErrorRecord(_Record):
+class ErrorRecord(JsonRecord):
     """A stored error that all samples of a part share."""
 
     code: str
     message: str
-    details: list[dict[str, str]] = []
+    details: list[dict[str, str]] = Field(default_factory=list)
 
 
-class PartResultsRecord(_Record):
+class PartResultsRecord(JsonRecord):
     """The stored results of a part.
 
     Attributes:
@@ -192,7 +179,7 @@ class PartResultsRecord(_Record):
 
 def encode_job_input(job_input: JobInput) -> bytes:
     """Encode a job's input as the JSON that is stored."""
-    return JobInputRecord.from_job_input(job_input).model_dump_json(exclude_none=True).encode()
+    return JobInputRecord.from_job_input(job_input).to_json().encode()
 
 
 def decode_job_input(data: bytes) -> JobInput:
@@ -201,13 +188,13 @@ def decode_job_input(data: bytes) -> JobInput:
     Raises:
         ValueError: The data isn't an input that this version of the service can read.
     """
-    return JobInputRecord.model_validate_json(data).to_job_input()
+    return JobInputRecord.from_json(data).to_job_input()
 
 
 def encode_part_results(part_results: PartResults) -> bytes:
     """Encode the results of a part as the gzipped JSON that is stored. The same results give the same bytes."""
     record = PartResultsRecord.from_part_results(part_results)
-    return gzip.compress(record.model_dump_json(exclude_none=True).encode(), mtime=0)
+    return gzip.compress(record.to_json().encode(), mtime=0)
 
 
 def decode_part_results(data: bytes) -> PartResults:
@@ -216,4 +203,4 @@ def decode_part_results(data: bytes) -> PartResults:
     Raises:
         ValueError: The data isn't a part that this version of the service can read.
     """
-    return PartResultsRecord.model_validate_json(gzip.decompress(data)).to_part_results()
+    return PartResultsRecord.from_json(gzip.decompress(data)).to_part_results()

@@ -2,47 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
-
-from pydantic import BaseModel, ConfigDict
+from typing import Literal
 
 from pigeonhole.contract.classification import LabelScore
 from pigeonhole.contract.jobs import Progress
 from pigeonhole.contract.labels import LabelSetRef
+from pigeonhole.jobs.records import LabelScoreRecord
+from pigeonhole.label_sets.records import JsonRecord
 from pigeonhole.timestamps import to_iso
 from pigeonhole.uploads.upload_result import UploadFault, UploadResult
 
-VERSION: Final = 1
 
-
-class _Record(BaseModel):
-    # A field of a newer version is no reason to lose a result. An error's text never quotes predictions.
-    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
-
-
-class LabelSetRecord(_Record):
+class LabelSetRecord(JsonRecord):
     """The label set that was used."""
 
     name: str
     version: int
 
 
-class ScoreRecord(_Record):
-    """The score of a label."""
-
-    label: str
-    probability: float
-    similarity: float
-
-
-class FaultRecord(_Record):
+class FaultRecord(JsonRecord):
     """Why there is no prediction."""
 
     code: str
     message: str
 
 
-class CountsRecord(_Record):
+class CountsRecord(JsonRecord):
     """How many lines of a .jsonl file succeeded."""
 
     total: int
@@ -50,13 +35,13 @@ class CountsRecord(_Record):
     failed: int
 
 
-class UploadResultRecord(_Record):
+class UploadResultRecord(JsonRecord):
     """The JSON of an upload's result. Items without a `version` were written before there was one.
 
     The table stores the tenant, the sequencer and the exact times as attributes of their own.
     """
 
-    version: Literal[1] = VERSION
+    version: Literal[1] = 1
     key: str
     version_id: str | None = None
     status: Literal["succeeded", "failed"]
@@ -65,7 +50,7 @@ class UploadResultRecord(_Record):
     classified_at: str
     expires_at: str
     prediction: str | list[str] | None = None
-    scores: list[ScoreRecord] | None = None
+    scores: list[LabelScoreRecord] | None = None
     error: FaultRecord | None = None
     samples: CountsRecord | None = None
     results_uri: str
@@ -83,7 +68,7 @@ class UploadResultRecord(_Record):
             classified_at=to_iso(result.classified_at),
             expires_at=to_iso(result.expires_at),
             prediction=result.prediction,
-            scores=None if result.scores is None else [ScoreRecord(**score.model_dump()) for score in result.scores],
+            scores=None if result.scores is None else [LabelScoreRecord(**score.model_dump()) for score in result.scores],
             error=FaultRecord(code=fault.code, message=fault.message) if fault else None,
             samples=CountsRecord(**samples.model_dump()) if samples else None,
             results_uri=result.results_uri,
@@ -114,16 +99,3 @@ class UploadResultRecord(_Record):
             samples=Progress(**samples.model_dump()) if samples else None,
             results_uri=self.results_uri,
         )
-
-    @classmethod
-    def from_json(cls, data: str) -> UploadResultRecord:
-        """Read the record that `to_json` wrote.
-
-        Raises:
-            ValidationError: It isn't a record of this version.
-        """
-        return cls.model_validate_json(data)
-
-    def to_json(self) -> str:
-        """Write the record."""
-        return self.model_dump_json(exclude_none=True)

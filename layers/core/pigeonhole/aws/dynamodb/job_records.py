@@ -17,6 +17,7 @@ from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.contract.messages import Span
 from pigeonhole.jobs.job import IdempotencyClaim, Job, NotificationStatus, Part
 from pigeonhole.jobs.webhook import Attempt, Webhook
+from pigeonhole.object_keys import sample_digits
 
 AGENDA_JOBS = "JOBS"
 # The template filters the table's stream by the spelling of PENDING.
@@ -265,11 +266,6 @@ def tenant_status(tenant_id: str, status: JobStatus) -> str:
 def parts_partition(tenant_id: str, job_id: str) -> str:
     """Return the `pk` of a job's parts."""
     return f"PARTS#{tenant_id}#{job_id}"
-
-
-def sample_digits(index: int) -> str:
-    """Return a sample's index as six digits, which sort as the index does."""
-    return f"{index:06d}"
 
 
 def claim_key(tenant_id: str, key_hash: str) -> ItemKey:

@@ -22,7 +22,6 @@ from pigeonhole.aws.dynamodb.job_records import (
     job_key,
     jobs_partition,
     parts_partition,
-    sample_digits,
     tenant_status,
 )
 from pigeonhole.aws.dynamodb.table import IS_ABSENT, LOST_RACE, Condition, DynamoTable, Write
@@ -30,6 +29,7 @@ from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.messages import Span
 from pigeonhole.jobs.job import ALLOWED_BEFORE, IdempotencyClaim, Job, Part
 from pigeonhole.jobs.ports import DueJobs
+from pigeonhole.object_keys import sample_digits
 from pigeonhole.ports import Page
 
 if TYPE_CHECKING:
