@@ -52,7 +52,7 @@ WITH_MESSAGES = ("layers/", "functions/", "cli/")  # elsewhere strings are data
 DATA = "layers/core/pigeonhole/inference/labels/"  # its strings are labels and what they mean
 
 
-def text_of(path: Path) -> str:
+def read_prose(path: Path) -> str:
     """Return a file's prose, with each word on its line and column. Everything else is blank."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".md":
@@ -93,7 +93,7 @@ def main() -> None:
     count = 0
     for name in sorted(filter(None, listed.stdout.decode().split("\0"))):
         path = ROOT / name
-        text = text_of(path)
+        text = read_prose(path)
         if not text.strip():
             continue
         checks = {WORDS.path: True} | (dict.fromkeys(PROSELINT, True) if path.suffix == ".md" else {})

@@ -30,7 +30,7 @@ def aws_lambda() -> Iterator[LambdaServer]:
         yield server
 
 
-def create_client_of(server_url: str, read_timeout: float = 10.0) -> LambdaClassifier:
+def create_client(server_url: str, read_timeout: float = 10.0) -> LambdaClassifier:
     config = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=read_timeout)
     options = {"region_name": "eu-west-1", "aws_access_key_id": "x", "aws_secret_access_key": "x"}
     return LambdaClassifier(boto3.client("lambda", endpoint_url=server_url, config=config, **options), FUNCTION)
@@ -42,7 +42,7 @@ def answering(is_real: bool, aws_lambda: LambdaServer) -> Callable[[ClassifyRepl
         if not is_real:
             return FakeClassifierClient(reply)
         aws_lambda.body = reply.model_dump_json(exclude_none=True).encode()
-        return create_client_of(aws_lambda.url)
+        return create_client(aws_lambda.url)
 
     return answering_client
 
@@ -63,7 +63,7 @@ def test_a_reply_is_returned_as_the_function_gave_it(
 
 def test_the_function_is_invoked_with_the_command_as_json_in_utf_8(aws_lambda: LambdaServer) -> None:
     aws_lambda.body = ClassifyReply(result=first_label(CLASSIFY)).model_dump_json().encode()
-    create_client_of(aws_lambda.url).call(CLASSIFY)
+    create_client(aws_lambda.url).call(CLASSIFY)
 
     ((path, body),) = aws_lambda.invocations
     assert path == f"/2015-03-31/functions/{FUNCTION.replace(':', '%3A')}/invocations"
@@ -73,7 +73,7 @@ def test_the_function_is_invoked_with_the_command_as_json_in_utf_8(aws_lambda: L
 
 def raised(aws_lambda: LambdaServer, read_timeout: float = 10.0) -> PigeonholeError:
     with pytest.raises(PigeonholeError) as caught:
-        create_client_of(aws_lambda.url, read_timeout).call(CLASSIFY)
+        create_client(aws_lambda.url, read_timeout).call(CLASSIFY)
     assert len(aws_lambda.invocations) == 1, "an inference is never repeated"
     return caught.value
 
@@ -147,7 +147,7 @@ def test_an_answer_that_takes_too_long_times_out_without_a_retry(aws_lambda: Lam
 def test_a_lambda_that_cannot_be_reached_is_an_overload() -> None:
     with socket.socket() as unconnected:  # bound, but not listening
         unconnected.bind(("127.0.0.1", 0))
-        client = create_client_of(f"http://127.0.0.1:{unconnected.getsockname()[1]}")
+        client = create_client(f"http://127.0.0.1:{unconnected.getsockname()[1]}")
         with pytest.raises(Overloaded):
             client.call(CLASSIFY)
 
@@ -157,6 +157,6 @@ def test_a_command_above_lambdas_limit_is_not_sent(aws_lambda: LambdaServer) -> 
     request = ClassificationRequest.model_validate(REQUEST | {"dataset": samples})
 
     with pytest.raises(TooLarge, match="by URL"):
-        create_client_of(aws_lambda.url).call(ClassifyCommand(log_id="l", tenant_id="t", request=request))
+        create_client(aws_lambda.url).call(ClassifyCommand(log_id="l", tenant_id="t", request=request))
 
     assert aws_lambda.invocations == []

@@ -243,7 +243,7 @@ def test_the_classify_functions_memory_holds_the_largest_request() -> None:
 # ---------------------------------------------------------------------------------------------------------------- jobs
 
 
-def default_of(value: Any) -> float:
+def read_default(value: Any) -> float:
     return float(TEMPLATE["Parameters"][value["Ref"]]["Default"] if isinstance(value, dict) else value)
 
 
@@ -257,10 +257,10 @@ def default_of(value: Any) -> float:
     ],
 )
 def test_a_message_is_invisible_for_six_times_the_timeout_of_its_function(function: str, queue: str) -> None:
-    visible_after = default_of(RESOURCES[queue]["Properties"]["VisibilityTimeout"])
+    visible_after = read_default(RESOURCES[queue]["Properties"]["VisibilityTimeout"])
     window_s = TEMPLATE["Parameters"]["IngestWindow"]["MaxValue"] if queue == "IngestQueue" else 0
 
-    assert visible_after >= 6 * default_of(FUNCTIONS[function]["Timeout"]) + window_s
+    assert visible_after >= 6 * read_default(FUNCTIONS[function]["Timeout"]) + window_s
 
 
 @pytest.mark.parametrize(("function", "queue"), [("worker", "ChunkQueue"), ("ingest", "IngestQueue")])

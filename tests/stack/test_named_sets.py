@@ -137,7 +137,7 @@ def test_changes_are_conditional_and_versions_go_on(deployed: Deployment, key: s
     assert put(deployed, "moods", MOODS, key)["version"] == 3
 
 
-def test_images_of_a_set_that_is_gone_are_let_go_of(deployed: Deployment, photos: dict[str, bytes]) -> None:
+def test_images_of_a_deleted_label_set_are_marked_unused(deployed: Deployment, photos: dict[str, bytes]) -> None:
     storage, bucket = deployed.stack.client("s3"), deployed.outputs["JobBucketName"]
     storage.put_object(Bucket=BUCKET, Key=PREFIX + "of-a-set.png", Body=photos["cat"])
     labels = [image(f"s3://{BUCKET}/{PREFIX}of-a-set.png", key="cat"), text("rocket")]

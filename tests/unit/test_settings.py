@@ -72,18 +72,18 @@ UNREADABLE = {
 }
 
 
-def field_of(variable: str) -> str:
+def parse_field(variable: str) -> str:
     return variable.removeprefix("PIGEONHOLE_").lower()
 
 
 def test_the_table_has_every_setting() -> None:
-    assert [field.name for field in fields(Settings)] == [field_of(variable) for variable, *_ in TABLE]
+    assert [field.name for field in fields(Settings)] == [parse_field(variable) for variable, *_ in TABLE]
 
 
 @pytest.mark.parametrize(("variable", "default"), [row[:2] for row in TABLE])
 def test_a_variable_that_is_absent_or_empty_leaves_the_default(variable: str, default: object) -> None:
     for environ in ({}, {variable: ""}):
-        value = getattr(Settings.from_environ(environ), field_of(variable))
+        value = getattr(Settings.from_environ(environ), parse_field(variable))
         assert value == default
         assert type(value) is type(default)
 
@@ -91,10 +91,10 @@ def test_a_variable_that_is_absent_or_empty_leaves_the_default(variable: str, de
 @pytest.mark.parametrize(("variable", "_default", "text", "value"), TABLE)
 def test_a_variable_sets_its_field_and_no_other(variable: str, _default: object, text: str, value: object) -> None:
     read = Settings.from_environ(
-        {variable: text, "PIGEONHOLE_NO_SUCH": "x", field_of(variable): "not this one", "PATH": "/bin"}
+        {variable: text, "PIGEONHOLE_NO_SUCH": "x", parse_field(variable): "not this one", "PATH": "/bin"}
     )
 
-    assert asdict(read) == asdict(Settings()) | {field_of(variable): value}
+    assert asdict(read) == asdict(Settings()) | {parse_field(variable): value}
 
 
 @pytest.mark.parametrize(

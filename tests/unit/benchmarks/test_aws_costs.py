@@ -25,14 +25,14 @@ def run(calls: list[dict[str, Any]] | None = None, **usage: Any) -> JobRun:
     return JobRun(predictions=[], first_s=3.0, took_s=20.0, calls=calls or [], **fields)
 
 
-def costs_of(*runs: JobRun, samples: int = 500) -> dict[str, aws_costs.Cost]:
+def compute_costs(*runs: JobRun, samples: int = 500) -> dict[str, aws_costs.Cost]:
     return {cost.what: cost for cost in aws_costs.costs(runs, samples)}
 
 
 def test_calls_are_counted_by_function_for_a_thousand_samples() -> None:
     calls = [call("Api", "s3:PutObject"), *[call("Worker", "dynamodb:PutItem")] * 16, call("Api", "dynamodb:UpdateItem")]
 
-    costs = costs_of(run(calls), run(calls), samples=1_000)
+    costs = compute_costs(run(calls), run(calls), samples=1_000)
 
     assert costs["DynamoDB: items written"].by == {"Worker": 32, "Api": 2}
     assert costs["S3: objects written"].by == {"Api": 2}
@@ -43,7 +43,7 @@ def test_calls_are_counted_by_function_for_a_thousand_samples() -> None:
 def test_dynamodb_is_billed_by_units_and_not_by_calls() -> None:
     billed = [units("Worker", read=0.5), units("Api", write=6.0)]
 
-    costs = costs_of(run([call("Api", "dynamodb:PutItem")], units=billed))
+    costs = compute_costs(run([call("Api", "dynamodb:PutItem")], units=billed))
 
     assert (costs["DynamoDB: items written"].billed, costs["DynamoDB: items written"].unit) == (12.0, "write units")
     assert costs["DynamoDB: items written"].dollars == pytest.approx(12 * 0.625 / 1e6)
@@ -53,7 +53,9 @@ def test_dynamodb_is_billed_by_units_and_not_by_calls() -> None:
 def test_events_are_billed_one_by_one_though_a_call_sends_several() -> None:
     calls = [call("Notify", "events:PutEvents")] * 3
 
-    costs = costs_of(run(calls, units=[units("Notify", events=10.0), units("Notify", events=5.0), units("Notify", events=1.0)]))
+    costs = compute_costs(
+        run(calls, units=[units("Notify", events=10.0), units("Notify", events=5.0), units("Notify", events=1.0)])
+    )
 
     assert costs["EventBridge: sent"].by == {"Notify": 6}
     assert (costs["EventBridge: sent"].billed, costs["EventBridge: sent"].unit) == (32.0, "events")
@@ -63,14 +65,14 @@ def test_events_are_billed_one_by_one_though_a_call_sends_several() -> None:
 def test_tags_are_billed_as_get_and_put_requests() -> None:
     calls = [call("Notify", "s3:GetObjectVersionTagging"), call("Notify", "s3:PutObjectVersionTagging")]
 
-    costs = costs_of(run(calls))
+    costs = compute_costs(run(calls))
 
     assert (costs["S3: tags read"].billed, costs["S3: tags read"].unit) == (2, "GET requests")
     assert (costs["S3: tags written"].billed, costs["S3: tags written"].unit) == (2, "PUT requests")
 
 
 def test_reads_of_any_version_of_an_object_are_counted_together() -> None:
-    costs = costs_of(run([call("Worker", "s3:GetObject"), call("Worker", "s3:GetObjectVersion")]))
+    costs = compute_costs(run([call("Worker", "s3:GetObject"), call("Worker", "s3:GetObjectVersion")]))
 
     assert costs["S3: objects read"].by == {"Worker": 4}
 
@@ -78,7 +80,7 @@ def test_reads_of_any_version_of_an_object_are_counted_together() -> None:
 def test_lambda_receives_and_deletes_the_message_of_each_worker_run() -> None:
     workers = [Invocation("WorkerFunction", 3.0, 4096)] * 8
 
-    assert costs_of(run(invocations=[*workers, Invocation("ApiFunction", 2.0, 512)]))["SQS: received and deleted"].by == {
+    assert compute_costs(run(invocations=[*workers, Invocation("ApiFunction", 2.0, 512)]))["SQS: received and deleted"].by == {
         "Lambda": 32
     }
 
@@ -86,7 +88,7 @@ def test_lambda_receives_and_deletes_the_message_of_each_worker_run() -> None:
 def test_functions_are_billed_by_run_and_by_gigabyte_second() -> None:
     worker, api = Invocation("WorkerFunction", 3.0, 4096), Invocation("ApiFunction", 2.0, 512)
 
-    costs = costs_of(run(invocations=[worker, worker, api]))
+    costs = compute_costs(run(invocations=[worker, worker, api]))
 
     assert costs["Lambda: runs"].by == {"Worker": 4, "Api": 2}
     memory_time = costs["Lambda: memory and time, at this machine's speed"]
@@ -97,7 +99,7 @@ def test_functions_are_billed_by_run_and_by_gigabyte_second() -> None:
 def test_the_sweep_is_not_a_cost_of_jobs() -> None:
     sweep = Invocation("SweepFunction", 1.0, 256)
 
-    costs = costs_of(run([call("Sweep", "dynamodb:Query")], units=[units("Sweep", read=1.0)], invocations=[sweep]))
+    costs = compute_costs(run([call("Sweep", "dynamodb:Query")], units=[units("Sweep", read=1.0)], invocations=[sweep]))
 
     assert costs["DynamoDB: reads"].billed == 0
     assert costs["Lambda: runs"].billed == 0
@@ -105,7 +107,7 @@ def test_the_sweep_is_not_a_cost_of_jobs() -> None:
 
 def test_a_call_without_a_price_is_an_error() -> None:
     with pytest.raises(KeyError, match="sns:Publish"):
-        costs_of(run([call("Worker", "sns:Publish")]))
+        compute_costs(run([call("Worker", "sns:Publish")]))
 
 
 def test_every_action_has_a_price() -> None:

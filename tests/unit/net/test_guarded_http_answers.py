@@ -31,7 +31,7 @@ def fetch(client: GuardedClient, url: str, max_bytes: int = MB) -> bytes:
     return client.fetch(url, max_bytes=max_bytes)
 
 
-def answer_of(answer: Answer, max_bytes: int = MB) -> bytes:
+def fetch_answer(answer: Answer, max_bytes: int = MB) -> bytes:
     with LoopbackServer(answer) as server:
         return fetch(GuardedClient(LOCAL), server.url("/cat.jpg"), max_bytes)
 
@@ -63,23 +63,23 @@ def test_the_request_is_plain_and_names_pigeonhole(monkeypatch: pytest.MonkeyPat
 )
 def test_a_status_other_than_2xx_is_named(status: str) -> None:
     with pytest.raises(UnfetchableUrl, match=f"status {status[:3]}"):
-        answer_of(respond(b"x" * (0 if status.startswith("304") else 5), status=status))
+        fetch_answer(respond(b"x" * (0 if status.startswith("304") else 5), status=status))
 
 
 def test_a_redirect_without_a_location_is_a_status_like_others() -> None:
     with pytest.raises(UnfetchableUrl, match="status 302"):
-        answer_of(respond(status="302 Found"))
+        fetch_answer(respond(status="302 Found"))
 
 
 @pytest.mark.parametrize("content_type", ["text/html", "application/octet-stream", "image/svg+xml", "nonsense"])
 def test_the_content_type_is_ignored(content_type: str) -> None:
-    assert answer_of(respond(b"\xff\xd8\xff", headers=[f"Content-Type: {content_type}"])) == b"\xff\xd8\xff"
+    assert fetch_answer(respond(b"\xff\xd8\xff", headers=[f"Content-Type: {content_type}"])) == b"\xff\xd8\xff"
 
 
 def test_a_body_may_have_exactly_the_limit_and_no_byte_more() -> None:
-    assert len(answer_of(respond(b"x" * 70_000), max_bytes=70_000)) == 70_000
+    assert len(fetch_answer(respond(b"x" * 70_000), max_bytes=70_000)) == 70_000
     with pytest.raises(TooLarge, match=r"0\.07 MB"):
-        answer_of(respond(b"x" * 70_001), max_bytes=70_000)
+        fetch_answer(respond(b"x" * 70_001), max_bytes=70_000)
 
 
 def flood(start: bytes, chunk: bytes, sent: list[int]) -> Answer:
@@ -107,7 +107,7 @@ def flood(start: bytes, chunk: bytes, sent: list[int]) -> Answer:
 def test_an_endless_body_is_cut_at_the_limit(start: bytes, chunk: bytes) -> None:
     sent: list[int] = []
     with pytest.raises(TooLarge):
-        answer_of(flood(start, chunk, sent), max_bytes=100_000)
+        fetch_answer(flood(start, chunk, sent), max_bytes=100_000)
 
     assert sum(sent) < 10 * MB, "only what fits into the sockets' buffers"
 
@@ -123,31 +123,31 @@ def test_an_announced_size_beyond_the_limit_is_refused_without_reading() -> None
 def test_endless_headers_are_cut() -> None:
     sent: list[int] = []
     with pytest.raises(UnfetchableUrl):
-        answer_of(flood(b"HTTP/1.1 200 OK\r\n", b"X-More: " + b"x" * 1_000 + b"\r\n", sent))
+        fetch_answer(flood(b"HTTP/1.1 200 OK\r\n", b"X-More: " + b"x" * 1_000 + b"\r\n", sent))
 
     assert sum(sent) < 10 * MB
 
 
 def test_a_body_shorter_than_announced_is_no_image() -> None:
     with pytest.raises(UnfetchableUrl, match="broke off"):
-        answer_of(respond(b"x" * 100, length=200))
+        fetch_answer(respond(b"x" * 100, length=200))
 
 
 def test_a_body_longer_than_announced_is_cut_there() -> None:
-    assert answer_of(respond(b"x" * 200, length=100)) == b"x" * 100
+    assert fetch_answer(respond(b"x" * 200, length=100)) == b"x" * 100
 
 
 @pytest.mark.parametrize("header", ["Content-Encoding: gzip", "Content-Encoding: br", "Transfer-Encoding: gzip, chunked"])
 def test_a_compressed_answer_is_refused_unopened(header: str) -> None:
     bomb = gzip.compress(bytes(50 * MB))
     with pytest.raises(UnfetchableUrl):
-        answer_of(respond(bomb, headers=[header]))
+        fetch_answer(respond(bomb, headers=[header]))
 
 
 def test_a_compressed_file_stays_compressed() -> None:
     bomb = gzip.compress(bytes(MB))
 
-    assert answer_of(respond(bomb, headers=["Content-Type: application/gzip", "Content-Encoding: identity"])) == bomb
+    assert fetch_answer(respond(bomb, headers=["Content-Type: application/gzip", "Content-Encoding: identity"])) == bomb
 
 
 @pytest.mark.parametrize("length", ["-1", "1e3", "0x10", "5, 6", "1" * 5_000])
@@ -156,7 +156,7 @@ def test_an_answer_whose_content_length_is_no_number_is_refused(length: str) -> 
         connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\nhello".encode())
 
     with pytest.raises(UnfetchableUrl):
-        answer_of(answer)
+        fetch_answer(answer)
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +191,7 @@ def test_a_closed_port_is_unfetchable() -> None:
 
 def test_a_server_that_closes_the_connection_is_unfetchable() -> None:
     with pytest.raises(UnfetchableUrl, match="broke off"):
-        answer_of(lambda connection, _: connection.close())
+        fetch_answer(lambda connection, _: connection.close())
 
 
 def test_an_unknown_name_is_unfetchable() -> None:

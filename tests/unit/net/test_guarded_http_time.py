@@ -24,7 +24,7 @@ def fetch(fetcher: GuardedClient, url: str) -> bytes:
     return fetcher.fetch(url, max_bytes=MB)
 
 
-def brief_answer_of(answer: Answer) -> bytes:
+def fetch_briefly(answer: Answer) -> bytes:
     with LoopbackServer(answer) as server:
         return fetch(GuardedClient(BRIEF), server.url("/cat.jpg"))
 
@@ -61,7 +61,7 @@ def drip(data: bytes, tail: bytes) -> Answer:
 )
 def test_a_slow_drip_ends_with_the_time_for_the_whole_fetch(data: bytes, tail: bytes) -> None:
     with pytest.raises(UnfetchableUrl, match=r"within 0\.5 s"):
-        brief_answer_of(drip(data, tail))
+        fetch_briefly(drip(data, tail))
 
 
 @pytest.mark.usefixtures("promptly")
@@ -71,7 +71,7 @@ def test_redirects_share_the_time_of_one_fetch() -> None:
         redirect("/again")(connection, head)
 
     with pytest.raises(UnfetchableUrl, match="within"):
-        brief_answer_of(slowly)
+        fetch_briefly(slowly)
 
 
 @pytest.mark.usefixtures("promptly")
