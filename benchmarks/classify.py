@@ -36,7 +36,8 @@ from packaged_photos import PHOTOS
 from pigeonhole.contract.classification import ClassificationRequest
 from pigeonhole.contract.messages import ClassifyCommand, S3Grant
 from pigeonhole.inference.classifier import Classifier
-from pigeonhole.inference.encoders import checkpoint, registry
+from pigeonhole.inference.encoders import registry
+from pigeonhole.inference.encoders.checkpoints import checkpoint
 from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole.inference.encoders.registry import LoadedModel
 from pigeonhole.inference.images.decode import ImageLimits

@@ -75,7 +75,7 @@ def prepare_clip_shape() -> Path:
     from transformers import CLIPConfig
 
     from classify import write_random_clip
-    from pigeonhole.inference.encoders import checkpoint
+    from pigeonhole.inference.encoders.checkpoints import checkpoint
 
     with TemporaryDirectory() as model_folder, checkpoint.quiet_transformers():
         write_random_clip(CLIPConfig(), Path(model_folder))

@@ -13,7 +13,7 @@ from transformers import ResNetConfig
 
 from anchors import PHOTO_SHARE, SHARPNESS, Anchors
 from learner import FROM_A_MODEL, FROM_SCRATCH, WARM_UP, Learner, Schedule
-from pigeonhole.inference.encoders.graphs import ProjectedVision
+from pigeonhole.inference.encoders.checkpoints.graphs import ProjectedVision
 from tower import TEXT_DIM, ImageTower, load_weights, save
 
 pytestmark = pytest.mark.torch

@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from pigeonhole.inference.encoders import export, registry, source, torch_encoder
+from pigeonhole.inference.encoders import export, registry, source
+from pigeonhole.inference.encoders.checkpoints import torch_encoder
 from pigeonhole.inference.encoders.registry import LoadedModel
 from support import small_models
 

@@ -11,7 +11,7 @@ import torch
 
 from pigeonhole.inference.encoders import artifact, export, registry, source
 from pigeonhole.inference.encoders.artifact import ImageSpec, ModelUnavailable
-from pigeonhole.inference.encoders.graphs import ImageGraph
+from pigeonhole.inference.encoders.checkpoints.graphs import ImageGraph
 from support import small_models
 
 pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("small_sentence")]

@@ -17,7 +17,7 @@ import numpy as np
 import onnx  # noqa: F401 - torch.onnx.export needs it, and would fail without it only at its end
 import torch
 
-from pigeonhole.inference.encoders import artifact, background_files, checkpoint, registry, source, torch_encoder
+from pigeonhole.inference.encoders import artifact, background_files, registry, source
 from pigeonhole.inference.encoders.artifact import (
     IMAGE,
     SENTENCE,
@@ -29,8 +29,9 @@ from pigeonhole.inference.encoders.artifact import (
     ModelUnavailable,
 )
 from pigeonhole.inference.encoders.base import Encoder
-from pigeonhole.inference.encoders.checkpoint import Checkpoint
-from pigeonhole.inference.encoders.graphs import ImageGraph, PaddedText, TextGraph
+from pigeonhole.inference.encoders.checkpoints import checkpoint, torch_encoder
+from pigeonhole.inference.encoders.checkpoints.checkpoint import Checkpoint
+from pigeonhole.inference.encoders.checkpoints.graphs import ImageGraph, PaddedText, TextGraph
 from pigeonhole.inference.encoders.source import ModelSource
 from pigeonhole.inference.encoders.tokens import TextTokens
 

@@ -13,9 +13,10 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoImageProcessor, AutoModel
 from transformers.utils import logging
 
-from pigeonhole.inference.encoders import preprocess, source, tokenizer_source
+from pigeonhole.inference.encoders import preprocess, source
 from pigeonhole.inference.encoders.artifact import ImageSpec, ModelFacts, ModelKind, ModelUnavailable
-from pigeonhole.inference.encoders.graphs import (
+from pigeonhole.inference.encoders.checkpoints import tokenizer_source
+from pigeonhole.inference.encoders.checkpoints.graphs import (
     ImageFeatures,
     ImageGraph,
     MaskedText,

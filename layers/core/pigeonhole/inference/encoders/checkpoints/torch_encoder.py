@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from pigeonhole.inference.encoders import background_files, checkpoint, registry, source
-from pigeonhole.inference.encoders.checkpoint import Checkpoint
-from pigeonhole.inference.encoders.graphs import PaddedText
+from pigeonhole.inference.encoders import background_files, registry, source
+from pigeonhole.inference.encoders.checkpoints import checkpoint
+from pigeonhole.inference.encoders.checkpoints.checkpoint import Checkpoint
+from pigeonhole.inference.encoders.checkpoints.graphs import PaddedText
 from pigeonhole.inference.encoders.registry import LoadedModel
 from pigeonhole.inference.encoders.tokens import Embeddings, Ids
 from pigeonhole.inference.encoders.tower_encoder import ImageTower, Pixels, TextTower, TowerEncoder

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pigeonhole.inference.encoders import tokenizer_source
 from pigeonhole.inference.encoders.artifact import ModelUnavailable
+from pigeonhole.inference.encoders.checkpoints import tokenizer_source
 from pigeonhole.inference.encoders.tokens import TextTokens
 from support import small_models
 
