@@ -19,7 +19,7 @@ from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole_cli.evaluation import report
 from pigeonhole_cli.evaluation.classifier import open_classifier, with_prior
 from pigeonhole_cli.evaluation.comparison import print_comparison
-from pigeonhole_cli.evaluation.data import Columns, read
+from pigeonhole_cli.evaluation.data import Columns, Selection, read_files
 from pigeonhole_cli.evaluation.evaluate import evaluate_model
 from pigeonhole_cli.evaluation.item import DataError
 from pigeonhole_cli.evaluation.suites import make_tasks, read_suite
@@ -72,9 +72,10 @@ Templates = Annotated[
 
 def evaluate(
     data: Annotated[
-        Path,
+        list[Path],
         typer.Argument(
-            help="The labelled samples: a folder with a sub-folder per class, or a .csv, .parquet or .jsonl file.",
+            help="The labelled samples: a folder with a sub-folder per class, or a .csv, .parquet or .jsonl file. Several are "
+            "read as one.",
             show_default=False,
         ),
     ],
@@ -92,7 +93,20 @@ def evaluate(
     template: Templates = None,
     instruction: Annotated[str | None, typer.Option(help="The subject of the labels, as in a request.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Evaluate this many random samples of each task.")] = None,
+    balanced: Annotated[
+        bool, typer.Option("--balanced", help="Draw the samples of --limit from each label in turn, as many of each.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="The seed of the random samples of --limit.")] = 0,
+    set_name: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help='Evaluate the sets of this name or pattern ("sun-*") of the table\'s column set. Repeatable.'
+        ),
+    ] = None,
+    split: Annotated[
+        list[str] | None,
+        typer.Option(help='Evaluate the samples with this value ("dev") in the table\'s column split. Repeatable.'),
+    ] = None,
     text_column: Annotated[str | None, typer.Option(help="The name of the table's column of texts. Default: text.")] = None,
     image_column: Annotated[
         str | None, typer.Option(help="The name of the table's column of images, paths or bytes. Default: image.")
@@ -108,6 +122,8 @@ def evaluate(
     """Measure how well models sort labelled samples, and write a report.
 
     The report has metrics with intervals, charts, and the mistakes with the highest probabilities.
+
+    A table with a column `set` has several data sets, each with labels of its own. The metrics then are means over the sets.
     """
     if threshold is not None and not multiple_labels:
         raise typer.BadParameter(
@@ -121,19 +137,20 @@ def evaluate(
             "can't be combined with labels or --multiple-labels: a suite has labels of its own", param_hint="--suite"
         )
     options = Options(threshold=threshold, instruction=instruction, templates=tuple(template) if template else None)
-    name = data.resolve().stem if data.is_file() else data.resolve().name
+    name = data[0].resolve().stem if data[0].is_file() else data[0].resolve().name
     folder = out or OUT / (f"{suite.stem}-{name}" if suite else name)
     with _errors():
         if missing := report.missing_package():
             raise DataError(missing)
         # Models come first: a missing model is reported before the data is read, which may take minutes.
         folders = _model_folders(model or [registry.BUNDLED], cache)
-        items = read(data, Columns(text_column, image_column, label_column))
+        selection = Selection(tuple(set_name or ()), tuple(split or ()))
+        items = read_files(data, Columns(text_column, image_column, label_column), selection)
         if suite:
             all_tasks = make_tasks(read_suite(suite), items)
         else:
-            all_tasks = plain_tasks(items, data.stem, labels=names, multiple=multiple_labels)
-        tasks = [limit_task(task, limit, seed) for task in all_tasks]
+            all_tasks = plain_tasks(items, name, labels=names, multiple=multiple_labels)
+        tasks = [limit_task(task, limit, seed, balanced=balanced) for task in all_tasks]
         evaluations, contents = [], []
         scorings = scoring or [Scoring.CALIBRATED]
         for model_name, model_folder in folders.items():

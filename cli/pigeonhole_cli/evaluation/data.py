@@ -1,7 +1,9 @@
 """Read labelled samples from a folder or a table.
 
     photos/cat/1.jpg, photos/dog/2.png   a folder per class, with images or .txt files
-    data.csv, data.parquet               columns `text` or `image`, and `label`: a row per sample
+    data.csv, data.parquet               columns `text` or `image`, and `label`: a row per sample. With a column `set`, the
+                                         file has several data sets, each with labels of its own. Columns `split` and
+                                         `language` are optional.
     data.jsonl                           a line per sample: {"type": "image", "value": "1.jpg", "label": "cat"}. `label` may be
                                          a list. `labels`, a list, and `task` give the sample a label set of its own.
 
@@ -14,8 +16,9 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ from pigeonhole_cli.evaluation.item import DataError, Item, word_label
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"})
 TEXT_SUFFIXES = frozenset({".txt"})
 PARQUET_BATCH_ROWS = 256
+SET, SPLIT, LANGUAGE = "set", "split", "language"  # the names of the columns that say where a sample belongs
 MAX_CELL_CHARACTERS = 10_000_000  # the csv module's own limit of 131,072 is too small for a long article
 
 
@@ -44,12 +48,54 @@ class Columns:
     label: str = "label"
 
 
-def read(path: Path, columns: Columns | None = None) -> list[Item]:
-    """Read all samples of a folder or a file. Images are not opened, but Parquet holds their bytes.
+@dataclass(frozen=True)
+class Selection:
+    """The rows of a table to read. A row without a set or a split is always read.
+
+    Attributes:
+        sets: The names or patterns ("sun-*") of the sets. Empty for all.
+        splits: The names of the splits. Empty for all.
+    """
+
+    sets: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ()
+
+    def includes(self, row: Mapping[str, Any]) -> bool:
+        """Whether to read a row."""
+        set_name, split = row.get(SET), row.get(SPLIT)
+        is_in_sets = not self.sets or set_name is None or any(fnmatchcase(str(set_name), pattern) for pattern in self.sets)
+        return is_in_sets and (not self.splits or split is None or str(split) in self.splits)
+
+
+def read_files(paths: Sequence[Path], columns: Columns, selection: Selection) -> list[Item]:
+    """Read several files as one data set, such as the shards of a large one.
+
+    Raises:
+        DataError: The data can't be used, or a file can't be selected from.
+    """
+    items = []
+    for path in paths:
+        file_items = read(path, columns, selection)
+        if selection.sets and all(item.task is None for item in file_items):
+            raise DataError(f"{path} has no column {SET!r}: sets can't be selected from it")
+        if selection.splits and all(item.split is None for item in file_items):
+            raise DataError(f"{path} has no column {SPLIT!r}: splits can't be selected from it")
+        items += file_items
+    return items
+
+
+def read(path: Path, columns: Columns | None = None, selection: Selection | None = None) -> list[Item]:
+    """Read the samples of a folder or a file. Images are not opened, but Parquet holds their bytes.
+
+    Args:
+        path: The folder or file.
+        columns: The names of a table's columns.
+        selection: The rows of a table to read. Default: all.
 
     Raises:
         DataError: The data can't be used.
     """
+    selection = selection or Selection()
     try:
         if path.is_dir():
             items = list(_read_folder(path))
@@ -58,11 +104,12 @@ def read(path: Path, columns: Columns | None = None) -> list[Item]:
         elif path.suffix.lower() not in READERS:
             raise DataError(f"{path} is no {', '.join(READERS)} and no folder with a sub-folder per class: convert it to one")
         else:
-            items = list(READERS[path.suffix.lower()](path, columns or Columns()))
+            items = list(READERS[path.suffix.lower()](path, columns or Columns(), selection))
     except OSError as error:
         raise DataError(f"{error.filename or path} can't be read: {error.strerror or error}") from None
     if not items:
-        raise DataError(f"{path} has no samples")
+        chosen = ", ".join([*selection.sets, *selection.splits])
+        raise DataError(f"{path} has no samples{f' of {chosen}' if chosen else ''}")
     return items
 
 
@@ -91,7 +138,7 @@ def _from_file(path: Path, name: str, label: str) -> Item:
     return Item("text", _check_text(str(path), _read_utf8(path)), (label,), where=str(path))
 
 
-def _read_csv(path: Path, columns: Columns) -> Iterator[Item]:
+def _read_csv(path: Path, columns: Columns, selection: Selection) -> Iterator[Item]:
     csv.field_size_limit(MAX_CELL_CHARACTERS)
     with path.open(encoding="utf-8-sig", newline="") as file:
         lines = csv.reader(file, strict=True)
@@ -104,15 +151,16 @@ def _read_csv(path: Path, columns: Columns) -> Iterator[Item]:
                     continue
                 if len(row) != len(header):
                     raise DataError(f"{where}: it has {len(row)} cells, the header {len(header)}: quote cells that hold commas")
-                cells = dict(zip(header, row, strict=True))
-                yield _from_value(path, where, sample_type, cells[column], _parse_truth(where, cells[columns.label]))
+                cells: dict[str, Any] = dict(zip(header, row, strict=True))
+                if selection.includes(cells):
+                    yield _from_row(path, where, sample_type, cells[column], cells[columns.label], cells)
         except csv.Error as error:
             raise DataError(f"{path}, line {lines.line_num}: {error}") from None
         except UnicodeDecodeError:
             raise DataError(f"{path} isn't UTF-8 text: save it as UTF-8") from None
 
 
-def _read_parquet(path: Path, columns: Columns) -> Iterator[Item]:
+def _read_parquet(path: Path, columns: Columns, selection: Selection) -> Iterator[Item]:
     try:
         import pyarrow
         from pyarrow import parquet
@@ -122,15 +170,19 @@ def _read_parquet(path: Path, columns: Columns) -> Iterator[Item]:
         with parquet.ParquetFile(path) as file:
             sample_type, column = _find_value_column(path, file.schema_arrow.names, columns)
             names = _class_names(file.schema_arrow.metadata, columns.label)
+            optional = [name for name in (SET, SPLIT, LANGUAGE) if name in file.schema_arrow.names]
+            wanted = list(dict.fromkeys([column, columns.label, *optional]))
             number = 0
-            for batch in file.iter_batches(PARQUET_BATCH_ROWS, columns=[column, columns.label]):
+            for batch in file.iter_batches(PARQUET_BATCH_ROWS, columns=wanted):
                 for row in batch.to_pylist():
                     number += 1
+                    if not selection.includes(row):
+                        continue
                     where = f"{path}, row {number}"
                     label = row[columns.label]
                     if names and isinstance(label, int):
                         label = names[label] if 0 <= label < len(names) else None
-                    yield _from_value(path, where, sample_type, row[column], _parse_truth(where, label))
+                    yield _from_row(path, where, sample_type, row[column], label, row)
     except pyarrow.ArrowException as error:
         raise DataError(f"{path} isn't a valid Parquet file: {str(error).splitlines()[0]}") from None
 
@@ -161,7 +213,14 @@ def _find_value_column(path: Path, header: list[str], columns: Columns) -> tuple
     return present[0]
 
 
-def _read_jsonl(path: Path, _: Columns) -> Iterator[Item]:
+def _from_row(path: Path, where: str, sample_type: Modality, value: Any, label: Any, row: Mapping[str, Any]) -> Item:
+    """Return a table's row as an item. An empty cell of an optional column says nothing."""
+    item = _from_value(path, where, sample_type, value, _parse_truth(where, label))
+    task, split, language = (str(row[name]) if row.get(name) not in (None, "") else None for name in (SET, SPLIT, LANGUAGE))
+    return replace(item, task=task, split=split, language=language)
+
+
+def _read_jsonl(path: Path, _: Columns, __: Selection) -> Iterator[Item]:
     for number, line in enumerate(_read_utf8(path).split("\n"), start=1):
         if line.strip():
             yield _from_line(path, f"{path}, line {number}", line)
@@ -233,7 +292,7 @@ def _read_utf8(path: Path) -> str:
         raise DataError(f"{path} isn't UTF-8 text: save it as UTF-8") from None
 
 
-READERS: dict[str, Callable[[Path, Columns], Iterator[Item]]] = {
+READERS: dict[str, Callable[[Path, Columns, Selection], Iterator[Item]]] = {
     ".csv": _read_csv,
     ".parquet": _read_parquet,
     ".jsonl": _read_jsonl,

@@ -28,7 +28,7 @@ def evaluate_model(
     *,
     name: str,
     folder: Path,
-    data: Path,
+    data: Sequence[Path],
     limit: int | None,
     seed: int,
     workers: int,
@@ -41,7 +41,7 @@ def evaluate_model(
         options: The request's options.
         name: The model's name in tables and folders.
         folder: The model's artifact folder.
-        data: The path of the data set.
+        data: The paths of the data set.
         limit: The number of random samples of each task.
         seed: The seed of the random samples.
         workers: The number of images that are decoded concurrently.
@@ -64,7 +64,7 @@ def evaluate_model(
         folder=str(folder),
         model=describe_model(classifier),
         options=options,
-        data=str(data),
+        data=tuple(data),
         limit=limit,
         seed=seed,
         answers=answers,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -27,7 +28,7 @@ class Evaluation:
         folder: The model's artifact folder.
         model: The model's description.
         options: The request's options.
-        data: The path of the data set.
+        data: The paths of the data set.
         limit: The number of random samples of each task, None for all.
         seed: The seed of the random samples.
         answers: The answers to each task.
@@ -39,7 +40,7 @@ class Evaluation:
     folder: str
     model: ModelDescription
     options: Options
-    data: str
+    data: tuple[Path, ...]
     limit: int | None
     seed: int
     answers: tuple[Answers, ...]
@@ -67,7 +68,18 @@ class Evaluation:
     @cached_property
     def estimates(self) -> Estimates:
         """The metrics with their intervals. Their `tasks` are those of `readable`."""
-        return metrics.estimate(self.scored)
+        return metrics.estimate(self.scored, groups=[answers.task.group for answers in self.readable])
+
+    @property
+    def grouped(self) -> dict[str | None, list[tuple[Answers, Mapping[str, Estimate]]]]:
+        """The answers and metrics of each task of `readable`, by the groups of sets. Tasks that are no sets have no group."""
+        grouped: dict[str | None, list[tuple[Answers, Mapping[str, Estimate]]]] = {}
+        for answers, estimates in zip(self.readable, self.estimates.tasks, strict=True):
+            grouped.setdefault(answers.task.group, []).append((answers, estimates))
+        return {
+            group: sorted(tasks, key=lambda pair: pair[0].task.name) if group is not None else tasks
+            for group, tasks in sorted(grouped.items(), key=lambda pair: pair[0] or "")
+        }
 
     @property
     def counts(self) -> dict[str, int]:
@@ -124,6 +136,11 @@ def format_estimate(name: str, estimate: Estimate) -> str:
     if name == "brier":
         return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
     return f"{estimate.value:.1%} ({100 * estimate.low:.1f} to {100 * estimate.high:.1f})".replace("%", " %")
+
+
+def mean_title(group: str, tasks: int) -> str:
+    """Return the title of the mean over a group of sets."""
+    return f"mean of {tasks} sets{f': {group}' if group else ''}"
 
 
 def join_labels(names: Sequence[str]) -> str:

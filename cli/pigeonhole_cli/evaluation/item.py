@@ -25,7 +25,9 @@ class Item:
         where: Its location in the data, for messages.
         data: An image's file, or the file's bytes.
         labels: A label set of its own.
-        task: The name of the task that the item belongs to.
+        task: The name of the task that the item belongs to, such as the table's set.
+        split: The part of the data that the item belongs to, such as "train" or "dev".
+        language: The language of a text, such as "en".
     """
 
     type: Modality
@@ -35,6 +37,8 @@ class Item:
     data: bytes | Path | None = field(default=None, repr=False)
     labels: tuple[LabelClass, ...] | None = None
     task: str | None = None
+    split: str | None = None
+    language: str | None = None
 
     def read(self) -> bytes:
         """Return an image's file, still encoded.

@@ -15,7 +15,7 @@ the interval it is how often the item was drawn, for all resamples at once. A we
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -94,13 +94,17 @@ class Estimates:
     Attributes:
         overall: Each metric's mean over the tasks that have it.
         tasks: The metrics of each task, in order.
+        groups: The same means as `overall` over the tasks of each group, by its name.
     """
 
     overall: Mapping[str, Estimate]
     tasks: tuple[Mapping[str, Estimate], ...]
+    groups: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
 
 
-def estimate(tasks: Sequence[Scored], *, resamples: int = RESAMPLES, seed: int = 0) -> Estimates:
+def estimate(
+    tasks: Sequence[Scored], *, groups: Sequence[str | None] = (), resamples: int = RESAMPLES, seed: int = 0
+) -> Estimates:
     """Compute the metrics with percentile bootstrap intervals (Efron 1979; Efron & Tibshirani 1993, chapter 13).
 
     Items are resampled inside each task. The overall interval therefore covers other items of these tasks, not other tasks.
@@ -109,6 +113,7 @@ def estimate(tasks: Sequence[Scored], *, resamples: int = RESAMPLES, seed: int =
 
     Args:
         tasks: The answers to each task.
+        groups: The group of each task, if any task has one. None for a task without a group.
         resamples: The number of resamples.
         seed: The seed of the resamples.
     """
@@ -120,13 +125,29 @@ def estimate(tasks: Sequence[Scored], *, resamples: int = RESAMPLES, seed: int =
         points.append(table.metrics(np.ones((1, table.items))))
         draws.append(_resampled(table, resamples, np.random.default_rng(stream)))
         task_estimates.append({name: _estimate(points[-1][name], draws[-1][name]) for name in points[-1] if name in TITLES})
-    overall = {}
+    by_group: dict[str, list[int]] = {}
+    for index, group in enumerate(groups):
+        if group is not None:
+            by_group.setdefault(group, []).append(index)
+    return Estimates(
+        overall=_means(points, draws),
+        tasks=tuple(task_estimates),
+        groups={
+            group: _means([points[index] for index in indices], [draws[index] for index in indices])
+            for group, indices in by_group.items()
+        },
+    )
+
+
+def _means(points: Sequence[Mapping[str, Floats]], draws: Sequence[Mapping[str, Floats]]) -> dict[str, Estimate]:
+    """Return each metric over the tasks that have it, with its interval."""
+    means = {}
     for name in TITLES:
         task_points = [point for point in points if name in point]
         task_draws = [draw for draw in draws if name in draw]
         if task_points:
-            overall[name] = _estimate(_over_tasks(name, task_points), _over_tasks(name, task_draws))
-    return Estimates(overall, tuple(task_estimates))
+            means[name] = _estimate(_over_tasks(name, task_points), _over_tasks(name, task_draws))
+    return means
 
 
 def _over_tasks(name: str, tasks: Sequence[Mapping[str, Floats]]) -> Floats:

@@ -22,6 +22,7 @@ from pigeonhole_cli.evaluation.evaluation import (
     find_mistakes,
     format_estimate,
     join_labels,
+    mean_title,
     shorten,
 )
 from pigeonhole_cli.evaluation.metrics import TITLES, Estimate, Scored
@@ -94,10 +95,15 @@ def results_content(evaluation: Evaluation) -> dict[str, Any]:
             **evaluation.model.model_dump(exclude={"version", "input_pixels", "max_text_tokens"}),
         },
         "options": options,
-        "data": {"path": evaluation.data, "limit": evaluation.limit, "seed": evaluation.seed},
+        "data": {"path": _paths(evaluation), "limit": evaluation.limit, "seed": evaluation.seed},
         "counts": evaluation.counts,
         "seconds": round(evaluation.seconds, 3),
         "metrics": _round(evaluation.estimates.overall),
+        "groups": [
+            {"name": group, "tasks": len(tasks), "metrics": _round(evaluation.estimates.groups[group])}
+            for group, tasks in evaluation.grouped.items()
+            if group is not None
+        ],
         "tasks": [_task_content(answers, *by_answers.get(id(answers), (None, {}))) for answers in evaluation.answers],
     }
 
@@ -105,6 +111,7 @@ def results_content(evaluation: Evaluation) -> dict[str, Any]:
 def _task_content(answers: Answers, scored: Scored | None, estimates: Mapping[str, Estimate]) -> dict[str, Any]:
     return {
         "name": answers.task.name,
+        "group": answers.task.group,
         "multiple_labels": answers.task.multiple,
         "counts": {
             "items": len(answers.task.items),
@@ -147,11 +154,8 @@ def _markdown(evaluation: Evaluation, mistakes: Sequence[Mistake]) -> str:
 
 def _head(evaluation: Evaluation) -> Iterator[str]:
     counts, model, options = evaluation.counts, evaluation.model, evaluation.options
-    yield f"# {_cell(evaluation.name)} on {_cell(Path(evaluation.data).name)}\n"
-    yield from _table(
-        ("metric", "value (95 % interval)"),
-        [(TITLES[name], format_estimate(name, estimate)) for name, estimate in evaluation.estimates.overall.items()],
-    )
+    yield f"# {_cell(evaluation.name)} on {_cell(', '.join(path.name for path in evaluation.data))}\n"
+    yield from _metrics(evaluation)
     means = f"Means over {counts['tasks']} tasks. " if counts["tasks"] > 1 else ""
     unread = f"; **{counts['faults']} could not be read** and are not counted in any metric" if counts["faults"] else ""
     yield f"{means}{counts['answered']} of {counts['items']} samples{unread}. {evaluation.seconds:.1f} s."
@@ -160,13 +164,30 @@ def _head(evaluation: Evaluation) -> Iterator[str]:
         "model": f"{model.model_id}, revision {model.revision}, {'calibrated' if model.calibrated else 'not calibrated'}",
         "engine": model.engine,
         "text encoder": model.text_encoder,
-        "data": evaluation.data + (f", {evaluation.limit} drawn with seed {evaluation.seed}" if evaluation.limit else ""),
+        "data": _paths(evaluation) + (f", {evaluation.limit} drawn with seed {evaluation.seed}" if evaluation.limit else ""),
         "templates": ", ".join(options.templates) if options.templates else "the model's own",
         "instruction": options.instruction or "none",
         "threshold": "the calibration's" if options.threshold is None else f"{options.threshold:g}",
     }
     yield from _table(("what", "value"), [(name, _cell(value)) for name, value in facts.items()])
     yield f"```sh\n{evaluation.command}\n```\n"
+
+
+def _metrics(evaluation: Evaluation) -> Iterator[str]:
+    """Write the means over all tasks, or those of each group of sets if there are several."""
+    groups = evaluation.estimates.groups
+    columns = groups if len(groups) > 1 else {"": evaluation.estimates.overall}
+    yield from _table(
+        ("metric", *(f"{_cell(group)} (95 % interval)" if group else "value (95 % interval)" for group in columns)),
+        [
+            (TITLES[name], *(format_estimate(name, column[name]) if name in column else "" for column in columns.values()))
+            for name in evaluation.estimates.overall
+        ],
+    )
+
+
+def _paths(evaluation: Evaluation) -> str:
+    return ", ".join(map(str, evaluation.data))
 
 
 def _figures(evaluation: Evaluation) -> Iterator[str]:
@@ -217,25 +238,11 @@ def _mistakes(mistakes: Sequence[Mistake]) -> Iterator[str]:
 
 
 def _classes_or_tasks(evaluation: Evaluation) -> Iterator[str]:
-    measured = list(zip(evaluation.readable, evaluation.scored, evaluation.estimates.tasks, strict=True))
-    if len(measured) > 1:
-        yield "## Tasks\n"
-        columns = list(evaluation.estimates.overall)
-        yield from _table(
-            ("task", "samples", "labels", *(TITLES[name] for name in columns)),
-            [
-                (
-                    _cell(answers.task.name),
-                    str(len(answers.answered)),
-                    str(len(answers.task.labels)),
-                    *(format_estimate(name, estimates[name]) if name in estimates else "" for name in columns),
-                )
-                for answers, _, estimates in measured
-            ],
-        )
+    if len(evaluation.readable) > 1:
+        yield from _tasks(evaluation)
         return
     yield "## Classes, the lowest F1 first\n"
-    classes = sorted(_class_contents(*measured[0][:2]), key=lambda content: content["f1"])
+    classes = sorted(_class_contents(evaluation.readable[0], evaluation.scored[0]), key=lambda content: content["f1"])
     yield from _table(
         ("label", "precision", "recall", "F1", "samples"),
         [
@@ -249,6 +256,26 @@ def _classes_or_tasks(evaluation: Evaluation) -> Iterator[str]:
     )
     if len(classes) > MAX_CLASSES:
         yield f"{len(classes) - MAX_CLASSES} more are in {RESULTS}.\n"
+
+
+def _tasks(evaluation: Evaluation) -> Iterator[str]:
+    """Write the metrics of each task. Those of sets are sorted by group, with the means below them."""
+    yield "## Tasks\n"
+    columns = list(evaluation.estimates.overall)
+
+    def cells(estimates: Mapping[str, Estimate]) -> Iterator[str]:
+        return (format_estimate(name, estimates[name]) if name in estimates else "" for name in columns)
+
+    rows = []
+    for group, tasks in evaluation.grouped.items():
+        for answers, estimates in tasks:
+            row = (_cell(answers.task.name), str(len(answers.answered)), str(len(answers.task.labels)), *cells(estimates))
+            rows.append(row)
+        if group is not None:
+            samples = str(sum(len(answers.answered) for answers, _ in tasks))
+            title = f"**{_cell(mean_title(group, len(tasks)))}**"
+            rows.append((title, samples, "", *cells(evaluation.estimates.groups[group])))
+    yield from _table(("task", "samples", "labels", *(TITLES[name] for name in columns)), rows)
 
 
 def _faults_and_warnings(evaluation: Evaluation) -> Iterator[str]:

@@ -15,16 +15,14 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TypeVar
 
 from PIL import Image
 
 from pigeonhole.inference.images.decode import ImageLimits, open_image
 from pigeonhole.inference.labels.label_class import LabelClass
 from pigeonhole_cli.evaluation.item import DataError, Item, word_label
-from pigeonhole_cli.evaluation.tasks import Task
+from pigeonhole_cli.evaluation.tasks import Task, draw_evenly, sample
 
-T = TypeVar("T")
 NONE_OF_THESE = "none of these"
 COLLAGE_SIDE = 224  # pixels of each photo in a collage
 MINIMUMS = {"labels": 2, "items": 2, "examples": 0, "seed": 0}  # of the other numbers: 1
@@ -110,15 +108,15 @@ def make_tasks(suite: Suite, items: Sequence[Item]) -> list[Task]:
 
 def _negation(suite: Suite, by_class: Mapping[str, list[Item]], rng: random.Random) -> list[Task]:
     """Make tasks with the labels "X" and "not X". Half of the samples are from other classes."""
-    names = suite.only or _sample(sorted(by_class), suite.tasks, rng)
+    names = suite.only or sample(sorted(by_class), suite.tasks, rng)
     if unknown := [name for name in names if name not in by_class]:
         raise DataError(f"no sample has the label {unknown[0]!r}")
     tasks = []
     for name in names:
-        samples = _sample(by_class[name], len(by_class[name]), rng)
+        samples = sample(by_class[name], len(by_class[name]), rng)
         for fold in range(suite.folds):
             part = samples[fold :: suite.folds][: max(1, suite.items // 2)]
-            others = _draw_evenly({other: by_class[other] for other in by_class if other != name}, len(part), rng)
+            others = draw_evenly({other: by_class[other] for other in by_class if other != name}, len(part), rng)
             negation = f"not {_with_article(name)}"
             negated = [replace(item, truth=(negation,)) for item in others]
             title = name if suite.folds == 1 else f"{name}, fold {fold + 1}"
@@ -130,9 +128,9 @@ def _none_of_these(suite: Suite, by_class: Mapping[str, list[Item]], rng: random
     """Make tasks with some classes and "none of these". Half of the samples are from other classes."""
     tasks = []
     for number in range(suite.tasks):
-        names = _sample(sorted(by_class), suite.labels, rng)
-        named = _draw_evenly({name: by_class[name] for name in names}, suite.items // 2, rng)
-        others = _draw_evenly({name: by_class[name] for name in by_class if name not in names}, len(named), rng)
+        names = sample(sorted(by_class), suite.labels, rng)
+        named = draw_evenly({name: by_class[name] for name in names}, suite.items // 2, rng)
+        others = draw_evenly({name: by_class[name] for name in by_class if name not in names}, len(named), rng)
         unnamed = [replace(item, truth=(NONE_OF_THESE,)) for item in others]
         tasks.append(Task(f"set {number + 1}", (*named, *unnamed), tuple(map(word_label, (*names, NONE_OF_THESE)))))
     return tasks
@@ -151,19 +149,19 @@ def _mixed(suite: Suite, by_class: Mapping[str, list[Item]], rng: random.Random)
         )
     tasks = []
     for number in range(suite.tasks):
-        names = _sample(sorted(usable), suite.labels, rng)
+        names = sample(sorted(usable), suite.labels, rng)
         labels: list[LabelClass] = []
         rest: dict[str, list[Item]] = {}
         images: dict[str, bytes] = {}
         for position, name in enumerate(names):
-            shuffled = _sample(usable[name], len(usable[name]), rng)
+            shuffled = sample(usable[name], len(usable[name]), rng)
             examples, rest[name] = shuffled[:reserved], shuffled[reserved:]
             if suite.examples and position % 2:
                 images |= {item.where: item.read() for item in examples}
                 labels.append(LabelClass(name, (), tuple(item.where for item in examples)))
             else:
                 labels.append(word_label(name))
-        tasks.append(Task(f"set {number + 1}", tuple(_draw_evenly(rest, suite.items, rng)), tuple(labels), images=images))
+        tasks.append(Task(f"set {number + 1}", tuple(draw_evenly(rest, suite.items, rng)), tuple(labels), images=images))
     return tasks
 
 
@@ -171,7 +169,7 @@ def _collages(suite: Suite, by_class: Mapping[str, list[Item]], rng: random.Rand
     """Make tasks whose items are two photos of two classes side by side. Both classes are right."""
     tasks = []
     for number in range(suite.tasks):
-        names = _sample(sorted(by_class), suite.labels, rng)
+        names = sample(sorted(by_class), suite.labels, rng)
         collages = []
         for _ in range(suite.items):
             left, right = (rng.choice(by_class[name]) for name in rng.sample(names, 2))
@@ -185,8 +183,8 @@ def _episodes(suite: Suite, by_class: Mapping[str, list[Item]], rng: random.Rand
     """Make tasks with random sets of 2 to `suite.labels` classes."""
     tasks = []
     for number in range(suite.tasks):
-        names = _sample(sorted(by_class), rng.randint(2, suite.labels), rng)
-        items = _draw_evenly({name: by_class[name] for name in names}, suite.items, rng)
+        names = sample(sorted(by_class), rng.randint(2, suite.labels), rng)
+        items = draw_evenly({name: by_class[name] for name in names}, suite.items, rng)
         tasks.append(Task(f"set {number + 1}", tuple(items), tuple(map(word_label, names))))
     return tasks
 
@@ -199,21 +197,6 @@ TASK_MAKERS: dict[str, TaskMaker] = {
     "collages": _collages,
     "episodes": _episodes,
 }
-
-
-def _sample(values: Sequence[T], count: int, rng: random.Random) -> list[T]:
-    """Return at most `count` values in random order."""
-    return rng.sample(list(values), min(count, len(values)))
-
-
-def _draw_evenly(by_class: Mapping[str, Sequence[Item]], count: int, rng: random.Random) -> list[Item]:
-    """Return at most `count` samples without repetition, from each class in turn while it has samples left."""
-    queues = [_sample(by_class[name], len(by_class[name]), rng) for name in _sample(sorted(by_class), len(by_class), rng)]
-    drawn: list[Item] = []
-    while queues and len(drawn) < count:
-        queues = [queue for queue in queues if queue]
-        drawn += [queue.pop() for queue in queues]
-    return drawn[:count]
 
 
 def _with_article(name: str) -> str:

@@ -8,10 +8,13 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from pigeonhole.inference.labels.label_class import LabelClass, parse_meaning
 from pigeonhole.inference.scoring.calibration import Modality
 from pigeonhole_cli.evaluation.item import DataError, Item, word_label
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class Task:
         labels: The labels to choose from.
         multiple: Whether any number of labels may be true. Otherwise each item has exactly one.
         images: The files of the images that describe labels, by their value in the label.
+        group: The tasks that share a mean, such as "dev, English", if the task is a set of the data. Else None.
 
     Raises:
         DataError: An item doesn't fit the task. The message names it.
@@ -34,6 +38,7 @@ class Task:
     labels: tuple[LabelClass, ...]
     multiple: bool = False
     images: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    group: str | None = None
 
     def __post_init__(self) -> None:
         if not self.items:
@@ -74,22 +79,62 @@ def plain_tasks(items: Sequence[Item], name: str, *, labels: Sequence[str] | Non
     for item in items:
         groups.setdefault((item.task or name, item.labels), []).append(item)
     common_labels = tuple(map(word_label, dict.fromkeys(labels))) if labels else None
+    has_sets = any(item.task for item in items)
     tasks: list[Task] = []
     uses: dict[str, int] = {}
     for (task_name, item_labels), group in groups.items():
         task_labels = item_labels or common_labels or _labels_of_truth(task_name, group)
         uses[task_name] = uses.get(task_name, 0) + 1
         unique_name = task_name if uses[task_name] == 1 else f"{task_name} ({uses[task_name]})"
-        tasks.append(Task(unique_name, _with_none_of_these(group, task_labels), task_labels, multiple))
+        items_of_task = _with_none_of_these(group, task_labels)
+        set_group = _group_name(group) if has_sets else None
+        tasks.append(Task(unique_name, items_of_task, task_labels, multiple, group=set_group))
     return tasks
 
 
-def limit_task(task: Task, limit: int | None, seed: int) -> Task:
-    """Return the task with `limit` random items in their original order, and all labels. None keeps all items."""
+def limit_task(task: Task, limit: int | None, seed: int, *, balanced: bool = False) -> Task:
+    """Return the task with `limit` random items in their original order, and all labels. None keeps all items.
+
+    Args:
+        task: The task.
+        limit: The number of items.
+        seed: The seed of the random choice.
+        balanced: Whether to draw from each label in turn, so that rare labels have as many items as they can.
+    """
     if limit is None or limit >= len(task.items):
         return task
-    indices = sorted(random.Random(f"{seed} {task.name}").sample(range(len(task.items)), limit))  # noqa: S311 - not a secret
-    return replace(task, items=tuple(task.items[index] for index in indices))
+    rng = random.Random(f"{seed} {task.name}")  # noqa: S311 - not a secret
+    if balanced:
+        by_label: dict[str, list[int]] = {}
+        for index, item in enumerate(task.items):
+            by_label.setdefault(item.truth[0] if item.truth else "", []).append(index)
+        indices = draw_evenly(by_label, limit, rng)
+    else:
+        indices = rng.sample(range(len(task.items)), limit)
+    return replace(task, items=tuple(task.items[index] for index in sorted(indices)))
+
+
+def draw_evenly(by_class: Mapping[str, Sequence[T]], count: int, rng: random.Random) -> list[T]:
+    """Return at most `count` samples without repetition, from each class in turn while it has samples left."""
+    queues = [sample(by_class[name], len(by_class[name]), rng) for name in sample(sorted(by_class), len(by_class), rng)]
+    drawn: list[T] = []
+    while queues and len(drawn) < count:
+        queues = [queue for queue in queues if queue]
+        drawn += [queue.pop() for queue in queues]
+    return drawn[:count]
+
+
+def sample(values: Sequence[T], count: int, rng: random.Random) -> list[T]:
+    """Return at most `count` values in random order."""
+    return rng.sample(list(values), min(count, len(values)))
+
+
+def _group_name(items: Sequence[Item]) -> str:
+    """Return the name of the group of a set: its split, and for texts whether they are English."""
+    splits = sorted({item.split for item in items if item.split})
+    languages = {item.language for item in items if item.language}
+    by_language = ["English" if languages == {"en"} else "other languages"] if languages else []
+    return ", ".join([*splits, *by_language])
 
 
 def _labels_of_truth(task_name: str, items: Sequence[Item]) -> tuple[LabelClass, ...]:

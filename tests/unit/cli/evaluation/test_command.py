@@ -180,6 +180,50 @@ def test_several_tasks_are_listed_and_averaged(bench: Bench) -> None:
     assert "| animals | 1 | 2 | 0.0 %" in bench.report()
 
 
+SETS = """text,label,set,split
+red,red,colours,dev
+blue,blue,colours,dev
+cat,cat,animals,dev
+cat,dog,animals,dev
+one,one,numbers,hard
+two,two,numbers,hard
+"""
+
+
+def test_each_set_of_a_table_is_measured_with_its_own_labels_and_the_mean_is_printed(bench: Bench) -> None:
+    output = bench.run("--split", "dev", data=bench.texts(SETS), models=2).stdout
+
+    assert row(output, "colours ")[:3] == ["colours", "2", "2"]
+    assert row(output, "colours ")[3].startswith("100.0 % (")
+    assert row(output, "animals ")[4].startswith("50.0 % (")
+    assert row(output, "mean of 2 sets: dev")[3].startswith("75.0 % (")
+    assert row(output, "│ balanced accuracy")[1].startswith("75.0 % (")
+    assert "| **mean of 2 sets: dev** | 4 |  | 75.0 %" in bench.report()
+
+
+def test_splits_have_a_mean_each(bench: Bench) -> None:
+    output = bench.run(data=bench.texts(SETS)).stdout
+
+    assert row(output, "balanced accuracy, dev")[1].startswith("75.0 % (")
+    assert row(output, "balanced accuracy, hard")[1].startswith("100.0 % (")
+    assert [(group["name"], group["tasks"]) for group in bench.results()["groups"]] == [("dev", 2), ("hard", 1)]
+    assert bench.results()["groups"][0]["metrics"]["balanced_accuracy"]["value"] == 0.75
+    assert "| metric | dev (95 % interval) | hard (95 % interval) |" in bench.report()
+
+
+def test_sets_are_selected_by_patterns(bench: Bench) -> None:
+    bench.run("--set", "num*", "--set", "animals", data=bench.texts(SETS))
+
+    assert [task["name"] for task in bench.results()["tasks"]] == ["animals", "numbers"]
+
+
+def test_a_balanced_limit_keeps_rare_labels(bench: Bench) -> None:
+    rows = "".join(f"red {k},red\n" for k in range(50)) + "blue,blue\n"
+    bench.run("--limit", "10", "--balanced", data=bench.texts("text,label\n" + rows))
+
+    assert [entry["support"] for entry in bench.results()["tasks"][0]["classes"]] == [1, 9]
+
+
 def test_models_are_compared_in_one_table_and_have_a_report_each(bench: Bench) -> None:
     output = bench.run(models=2).stdout
 

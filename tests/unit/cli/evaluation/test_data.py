@@ -14,7 +14,7 @@ from pyarrow import parquet
 
 from pigeonhole.errors import UnreadableImage
 from pigeonhole.inference.labels.label_class import LabelClass
-from pigeonhole_cli.evaluation.data import Columns, read
+from pigeonhole_cli.evaluation.data import Columns, Selection, read, read_files
 from pigeonhole_cli.evaluation.item import DataError, Item
 
 
@@ -124,6 +124,75 @@ def test_a_jsonl_file_may_give_a_sample_a_label_set_and_a_task(tmp_path: Path) -
     assert (text.value, text.truth, text.task) == ("hi\u2028there", ("a",), "letters")
     assert text.labels == (LabelClass("a", ("a",), ()), LabelClass("b", ("b",), ()))
     assert text.where == f"{path}, line 3"
+
+
+SETS = {
+    "text": ["1", "2", "3", "4"],
+    "label": ["a", "b", "a", "c"],
+    "set": ["sun-1", "sun-2", "moon", "moon"],
+    "split": ["train", "dev", "dev", "hard"],
+    "language": ["en", "de", None, ""],
+}
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_table_may_say_the_set_split_and_language_of_a_sample(tmp_path: Path, suffix: str) -> None:
+    rows = [",".join(cell or "" for cell in row) for row in zip(*SETS.values(), strict=True)]
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "csv":
+        write(path, "\n".join([",".join(SETS), *rows]))
+    else:
+        write_parquet(path, SETS)  # type: ignore[arg-type]
+
+    items = read(path)
+
+    assert [(item.task, item.split, item.language) for item in items] == [
+        ("sun-1", "train", "en"),
+        ("sun-2", "dev", "de"),
+        ("moon", "dev", None),
+        ("moon", "hard", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("selection", "values"),
+    [
+        (Selection(), ["1", "2", "3", "4"]),
+        (Selection(sets=("sun-*",)), ["1", "2"]),
+        (Selection(sets=("sun-1", "moon"), splits=("train", "hard")), ["1", "4"]),
+    ],
+)
+def test_sets_and_splits_select_samples(tmp_path: Path, selection: Selection, values: list[str]) -> None:
+    path = write_parquet(tmp_path / "a.parquet", SETS)  # type: ignore[arg-type]
+
+    assert [item.value for item in read(path, selection=selection)] == values
+
+
+def test_several_files_are_one_data_set(tmp_path: Path) -> None:
+    one, two = (write(tmp_path / f"{name}.csv", f"text,label,set\n{name},a,s\n") for name in ("one", "two"))
+
+    assert summaries(read_files([one, two], Columns(), Selection())) == [("text", "one", ("a",)), ("text", "two", ("a",))]
+
+
+@pytest.mark.parametrize(
+    ("selection", "message"),
+    [
+        (Selection(sets=("s",)), "has no column 'set'"),
+        (Selection(splits=("dev",)), "has no column 'split'"),
+    ],
+)
+def test_a_selection_needs_its_column(tmp_path: Path, selection: Selection, message: str) -> None:
+    path = write(tmp_path / "a.csv", "text,label\nx,a\n")
+
+    with pytest.raises(DataError, match=message):
+        read_files([path], Columns(), selection)
+
+
+def test_a_selection_without_samples_is_named(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "a.parquet", SETS)  # type: ignore[arg-type]
+
+    with pytest.raises(DataError, match=r"has no samples of sun-\*, hard"):
+        read(path, selection=Selection(sets=("sun-*",), splits=("hard",)))
 
 
 def test_a_missing_image_is_reported_when_it_is_read(tmp_path: Path) -> None:

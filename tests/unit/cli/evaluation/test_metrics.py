@@ -155,6 +155,15 @@ def test_the_overall_metric_is_the_mean_of_the_tasks() -> None:
     assert overall.high - overall.low == pytest.approx((bad_task.high - bad_task.low) / 2)
 
 
+def test_a_group_has_the_means_of_its_tasks() -> None:
+    good, bad = single_label([0] * 50, [0] * 50, labels=2), single_label([0] * 50, [1] * 25 + [0] * 25, labels=2)
+    measured = metrics.estimate([good, bad, bad], groups=["a", "b", None])
+    of_good_and_bad = metrics.estimate([good, bad], groups=["a", "a"])
+
+    assert {name: group["accuracy"].value for name, group in measured.groups.items()} == {"a": 1, "b": 0.5}
+    assert of_good_and_bad.groups["a"] == of_good_and_bad.overall
+
+
 def test_the_overall_metric_is_that_of_the_tasks_that_have_it() -> None:
     one = single_label([0, 1], [0, 1], labels=2)
     many = several_labels(np.array([[True, False]]), np.array([[0.2, 0.9]]))

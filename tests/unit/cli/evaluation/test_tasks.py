@@ -85,3 +85,34 @@ def test_a_limit_draws_the_same_samples_for_the_same_seed_and_keeps_all_labels()
     assert len(set(drawn[0])) == 10
     assert label_names(limit_task(task, 10, 1).labels) == ["a", "b", "c"]
     assert limit_task(task, None, 1) is task
+
+
+def test_a_balanced_limit_draws_from_each_label_in_turn() -> None:
+    (task,) = plain_tasks([text_item(str(k), "rare" if k < 5 else "common") for k in range(100)], "n")
+
+    drawn = limit_task(task, 20, seed=0, balanced=True)
+
+    assert [item.truth[0] for item in drawn.items] == ["rare"] * 5 + ["common"] * 15
+    assert drawn.items == limit_task(task, 20, seed=0, balanced=True).items
+
+
+def test_each_set_is_a_task_with_its_own_labels_in_the_group_of_its_split_and_language() -> None:
+    items = [
+        text_item("1", "a", task="s", split="dev", language="en"),
+        text_item("2", "b", task="s", split="dev", language="en"),
+        text_item("3", "a", task="t", split="hard", language="de"),
+        text_item("4", "c", task="t", split="hard", language="de"),
+    ]
+
+    tasks = plain_tasks(items, "n")
+
+    assert [(task.name, label_names(task.labels), task.group) for task in tasks] == [
+        ("s", ["a", "b"], "dev, English"),
+        ("t", ["a", "c"], "hard, other languages"),
+    ]
+
+
+def test_data_without_sets_has_no_group() -> None:
+    (task,) = plain_tasks([text_item("1", "a", split="dev"), text_item("2", "b", split="dev")], "n")
+
+    assert task.group is None
