@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -37,12 +38,14 @@ class FakeEncoder:
     Attributes:
         dim: The length of an embedding.
         model_id: The name of the model.
-        max_text_tokens: The token limit, in words.
+        max_text_tokens: The number of words that the encoder reads at once.
+        long_texts: What happens to a text with more words. A bag of words is read in windows as it is read at once.
     """
 
     dim: int = 64
     model_id: str = "fake"
     max_text_tokens: int = 77
+    long_texts: Literal["cut", "windows"] = "cut"
 
     @cached_property
     def info(self) -> EncoderInfo:
@@ -60,11 +63,13 @@ class FakeEncoder:
             image_side=SIDE,
             image_patches=1,
             templates=("{}", "a photo of {}"),
+            long_texts=self.long_texts,
         )
 
     def encode_text(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Encode texts, as Encoder says."""
-        return self._rows([self._bag(_words(text)[: self.max_text_tokens]) for text in texts])
+        limit = self.max_text_tokens if self.long_texts == "cut" else None
+        return self._rows([self._bag(_words(text)[:limit]) for text in texts])
 
     def fit(self, image: Image.Image) -> npt.NDArray[np.uint8]:
         """Resize an image, as Encoder says."""

@@ -83,6 +83,14 @@ def test_the_image_of_a_label_takes_as_long_as_a_sample(labels: list[tuple[str, 
     assert DirectRules(text_ms=1, image_ms=10, max_ms=10).allows(small_request) is fits
 
 
+@pytest.mark.parametrize(("text", "max_ms"), [("a", 2), ("a" * 10, 2), ("a" * 11, 4), ("\u732b" * 10, 6)])
+def test_a_long_text_takes_as_long_as_several_short_ones(text: str, max_ms: int) -> None:
+    small_request = request(1, dataset=[{"type": "text", "value": text}])
+
+    assert DirectRules(text_ms=2, text_bytes=10, max_ms=max_ms).allows(small_request)
+    assert not DirectRules(text_ms=2, text_bytes=10, max_ms=max_ms - 1).allows(small_request)
+
+
 def test_a_request_that_takes_too_long_names_its_job() -> None:
     service = Service(rules=SMALL_ONLY, idle=True)
 

@@ -32,6 +32,16 @@ def test_a_prompt_cut_by_its_instruction_or_template_has_a_warning() -> None:
         assert "the model reads 10 tokens" in warnings[0]
 
 
+def test_a_text_that_is_read_in_windows_has_no_warning_and_all_its_tokens_count() -> None:
+    sentence = FakeEncoder(max_text_tokens=3, long_texts="windows")
+    labels = text_labels("a", "five words are too many")
+
+    result = fake_classifier(None, sentence).classify_texts(["one two three four"], labels, Options())
+
+    assert result.warnings == []
+    assert result.input_tokens - result.label_tokens == 4
+
+
 def test_each_encoder_counts_tokens_itself() -> None:
     encoder, sentence = FakeEncoder(max_text_tokens=3), FakeEncoder(model_id="sentence", max_text_tokens=50)
     labels = [*text_labels("red"), LabelClass("sea", (), ("blue.png",))]

@@ -133,7 +133,7 @@ class ModelDescription(_Message):
         text_encoder: What compares a text with a text.
         calibrated: Whether there is a calibration for this revision.
         input_pixels: The side of the square to which an image is resized.
-        max_text_tokens: The length at which a text is cut.
+        max_text_tokens: The number of tokens that `text_encoder` reads at once. A longer text is read in windows.
     """
 
     model_id: str

@@ -17,6 +17,8 @@ def sample_warnings(encoder: Encoder, counts: Sequence[int], first_index: int) -
         counts: The number of tokens of each sample.
         first_index: The index of the first sample in the request.
     """
+    if encoder.info.long_texts == "windows":
+        return []
     limit = encoder.info.max_text_tokens
     return [
         _cut_warning(f"dataset.{index}.value", limit, count) for index, count in enumerate(counts, first_index) if count > limit
@@ -30,6 +32,8 @@ def prompt_warnings(encoder: Encoder, prompts: Mapping[str, Sequence[str]]) -> l
         encoder: The encoder that reads the prompts.
         prompts: The prompts of each label text.
     """
+    if encoder.info.long_texts == "windows":
+        return []
     limit = encoder.info.max_text_tokens
     warnings = []
     for text, prompts_of_text in prompts.items():

@@ -1,4 +1,4 @@
-"""Texts become ids, cut at the limit and padded as the model was trained. Tokens are counted before the cut."""
+"""Texts become ids, cut at the limit or read in windows, and padded as the model was trained. All tokens are counted."""
 
 from __future__ import annotations
 
@@ -32,11 +32,16 @@ def words(tokenizer_file: Path) -> TextTokens:
     return TextTokens.from_file(tokenizer_file, SPEC)
 
 
+@pytest.fixture
+def windowed(tokenizer_file: Path) -> TextTokens:
+    return TextTokens.from_file(tokenizer_file, SPEC.model_copy(update={"long_texts": "windows"}))
+
+
 @pytest.mark.parametrize("text", ["", "cat", "a photo of a cat", LONG, LONG * 5])
-def test_tokens_are_counted_before_the_cut(text: str, words: TextTokens, tokenizer_file: Path) -> None:
+def test_tokens_are_counted_before_the_cut(text: str, words: TextTokens, windowed: TextTokens, tokenizer_file: Path) -> None:
     uncut = Tokenizer.from_file(str(tokenizer_file))
 
-    assert words.count([text]) == [len(uncut.encode(text).ids)]
+    assert words.count([text]) == windowed.count([text]) == [len(uncut.encode(text).ids)]
 
 
 def test_a_long_text_is_cut_and_keeps_its_end_token(words: TextTokens) -> None:
@@ -45,6 +50,40 @@ def test_a_long_text_is_cut_and_keeps_its_end_token(words: TextTokens) -> None:
     assert ids.shape == (1, 24)
     assert ids[0, -1] == 3
     assert mask.all()
+
+
+def mean_ids(ids: tokens.Ids, mask: tokens.Ids) -> tokens.Embeddings:
+    """Embed windows as a unit vector of which two numbers depend on their ids."""
+    inner = ids * mask * (ids > 3)  # without special tokens
+    angle = inner.sum(axis=1) / np.maximum((inner > 0).sum(axis=1), 1) / 10
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
+
+
+def test_a_long_text_is_read_in_windows_that_hold_all_its_tokens(windowed: TextTokens, tokenizer_file: Path) -> None:
+    ((rows, ids, mask), *more) = windowed.batches(["cat", LONG])
+
+    assert not more
+    assert rows == [1] * 6 + [0]
+    whole = Tokenizer.from_file(str(tokenizer_file)).encode(LONG).ids
+    windows = [row[row_mask.astype(bool)].tolist() for row, row_mask in zip(ids, mask, strict=True)]
+    assert all(window[0] == 2 and window[-1] == 3 for window in windows)
+    assert [token for window in windows[:6] for token in window[1:-1]] == whole[1:-1]
+
+
+def test_the_windows_of_a_text_weigh_as_their_tokens(windowed: TextTokens) -> None:
+    ids_of_long = [windowed.batches([part]) for part in ("cat " * 22, "the rocket")]
+    (first, second) = (mean_ids(ids, mask)[0] for batches in ids_of_long for _, ids, mask in batches)
+
+    embedded = windowed.embed(["cat " * 22 + "the rocket"], 2, mean_ids)[0]
+
+    expected = 22 * first + 2 * second
+    np.testing.assert_allclose(embedded, expected / np.linalg.norm(expected), atol=1e-6)
+
+
+def test_a_text_of_one_window_has_the_embedding_of_that_window(windowed: TextTokens, words: TextTokens) -> None:
+    texts = ["", "cat", "cat " * 22]
+
+    assert (windowed.embed([*texts, LONG], 2, mean_ids)[:3] == words.embed(texts, 2, mean_ids)).all()
 
 
 def test_texts_are_padded_to_the_longest_of_the_batch(words: TextTokens) -> None:

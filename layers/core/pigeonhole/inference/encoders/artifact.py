@@ -70,17 +70,20 @@ class TextSpec(_Record):
     """How texts become the model's input.
 
     Attributes:
-        max_tokens: The token limit, special tokens included. Longer texts are cut.
+        max_tokens: The number of tokens that the model reads at once, special tokens included.
         pad_to: "longest" pads to the longest text of a batch, and a mask hides the padding. "max_tokens" always pads to the
             limit, for models that were trained to read the padding.
         pad_id: The id of the padding token.
         pooling: The token whose state is the embedding, or how the states of all tokens are combined.
+        long_texts: See EncoderInfo. "windows" is for sentence encoders, because the mean of a text's windows says what the text
+            is about. A text tower of an image-text model was trained on captions, which are short.
     """
 
     max_tokens: int
     pad_to: Literal["longest", "max_tokens"]
     pad_id: int
     pooling: Literal["eos", "highest id", "last", "mean", "model"]
+    long_texts: Literal["cut", "windows"] = "cut"
 
 
 class ModelFacts(_Record):
@@ -127,6 +130,7 @@ class ModelFacts(_Record):
             image_side=self.image.side if self.image else 0,
             image_patches=self.image_patches,
             templates=self.templates,
+            long_texts=self.text.long_texts,
         )
 
 

@@ -28,10 +28,12 @@ class EncoderInfo:
         logit_scale: The scale of the model's training: log-odds = logit_scale * cosine + logit_bias.
         logit_bias: The bias of the model's training, 0 if it has none.
         activation: How the model turns logits into probabilities.
-        max_text_tokens: The token limit. Longer texts are cut.
+        max_text_tokens: The number of tokens that the model reads at once, special tokens included.
         image_side: The side in pixels of the square input, 0 for a sentence encoder.
         image_patches: The number of patches that an image counts as.
         templates: The model's own prompt templates for images, each with `{}` once.
+        long_texts: What happens to a text that has more than `max_text_tokens`: "cut" drops the rest, "windows" reads all of it
+            in windows and takes their mean.
     """
 
     model_id: str
@@ -46,6 +48,7 @@ class EncoderInfo:
     image_side: int
     image_patches: int
     templates: tuple[str, ...] = ("{}",)
+    long_texts: Literal["cut", "windows"] = "cut"
 
 
 class Encoder(Protocol):
@@ -60,7 +63,7 @@ class Encoder(Protocol):
         """Encode texts.
 
         Args:
-            texts: (n,) texts, n >= 0. Texts beyond `max_text_tokens` are cut.
+            texts: (n,) texts, n >= 0. `EncoderInfo.long_texts` says what happens to texts beyond `max_text_tokens`.
 
         Returns:
             Unit embeddings, (n, dim) float32.

@@ -14,7 +14,7 @@ from pigeonhole.inference.encoders.artifact import ModelUnavailable
 from pigeonhole.inference.encoders.registry import BUNDLED, PRESETS, repository_folder
 
 # Part of every revision. Raise it when a change of this package changes embeddings.
-READING_VERSION = 2
+READING_VERSION = 3
 
 # all-MiniLM-L6-v2, with the hash of model.safetensors as its authors published it.
 SENTENCE_ID = "sentence-transformers/all-MiniLM-L6-v2"

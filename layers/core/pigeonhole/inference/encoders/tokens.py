@@ -1,4 +1,8 @@
-"""Turn texts into token ids, cut and padded as the model was trained."""
+"""Turn texts into token ids, cut or divided into windows, and padded as the model was trained.
+
+A window is a run of tokens that the model reads at once. The windows of a long text follow each other without overlap. Each has
+the model's special tokens. The embedding of the text is the mean of theirs on the unit sphere, weighted by their tokens.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from pigeonhole.inference.encoders.artifact import TextSpec
+from pigeonhole.inference.scoring.log_odds import unit_mean
 
 Ids = npt.NDArray[np.int64]
 Embeddings = npt.NDArray[np.float32]
@@ -51,26 +56,33 @@ class TextTokens:
         return counts
 
     def batches(self, texts: Sequence[str]) -> Iterator[tuple[list[int], Ids, Ids]]:
-        """Group texts of similar length in batches, so that there is little padding.
+        """Group the windows of texts by similar length in batches, so that there is little padding.
 
         Yields:
-            The rows of a batch in `texts`, its token ids and its mask, (rows, length) int64 each.
+            For each window of a batch the row of its text in `texts`. The token ids and the mask of the windows,
+            (windows, length) int64 each. All windows of a text come in the order of the text.
         """
         # One text at a time: the tokenizer's batch call starts a thread per core, which slows down a function with one core.
-        encoded = [self._tokenizer.encode(text).ids for text in texts]
-        order = sorted(range(len(encoded)), key=lambda row: len(encoded[row]), reverse=True)
+        windows = [(row, window) for row, text in enumerate(texts) for window in self._windows(text)]
+        windows.sort(key=lambda window: len(window[1]), reverse=True)
         fixed = self.spec.max_tokens if self.spec.pad_to == "max_tokens" else None
         start = 0
-        while start < len(order):
-            length = fixed or len(encoded[order[start]])
-            rows = order[start : start + max(1, BATCH_TOKENS // length)]
-            start += len(rows)
-            ids = np.full((len(rows), length), self.spec.pad_id, dtype=np.int64)
+        while start < len(windows):
+            length = fixed or len(windows[start][1])
+            batch = windows[start : start + max(1, BATCH_TOKENS // length)]
+            start += len(batch)
+            ids = np.full((len(batch), length), self.spec.pad_id, dtype=np.int64)
             mask = np.zeros_like(ids)
-            for position, row in enumerate(rows):
-                ids[position, : len(encoded[row])] = encoded[row]
-                mask[position, : len(encoded[row])] = 1
-            yield rows, ids, mask
+            for position, (_, window) in enumerate(batch):
+                ids[position, : len(window)] = window
+                mask[position, : len(window)] = 1
+            yield [row for row, _ in batch], ids, mask
+
+    def _windows(self, text: str) -> list[list[int]]:
+        """Return the token ids of each window of a text. A text that is cut has one window."""
+        encoding = self._tokenizer.encode(text)
+        further = encoding.overflowing if self.spec.long_texts == "windows" else ()
+        return [encoding.ids, *(window.ids for window in further)]
 
     def embed(self, texts: Sequence[str], dim: int, run: Callable[[Ids, Ids], Embeddings]) -> Embeddings:
         """Embed texts.
@@ -78,12 +90,24 @@ class TextTokens:
         Args:
             texts: (n,) texts.
             dim: The length of an embedding.
-            run: Runs the text tower on token ids and mask, (rows, length) int64 each -> (rows, dim) float32.
+            run: Runs the text tower on token ids and mask, (windows, length) int64 each -> (windows, dim) float32.
 
         Returns:
             Embeddings in the order of the texts, (n, dim) float32.
         """
-        embeddings = np.empty((len(texts), dim), dtype=np.float32)
+        windows: list[list[tuple[Embeddings, int]]] = [[] for _ in texts]
         for rows, ids, mask in self.batches(texts):
-            embeddings[rows] = run(ids, mask)
+            for row, embedding, count in zip(rows, run(ids, mask), mask.sum(axis=1), strict=True):
+                windows[row].append((embedding, int(count) - self._special))
+        embeddings = np.empty((len(texts), dim), dtype=np.float32)
+        for row, windows_of_text in enumerate(windows):
+            embeddings[row] = _pool(windows_of_text)
         return embeddings
+
+
+def _pool(windows: Sequence[tuple[Embeddings, int]]) -> Embeddings:
+    """Return the embedding of a text, (dim,) float32, from those of its windows and their numbers of tokens."""
+    if len(windows) == 1:
+        return windows[0][0]
+    vectors, counts = zip(*windows, strict=True)
+    return unit_mean(np.stack(vectors), weights=counts)

@@ -109,16 +109,17 @@ def background_value(cosines: Floats, left_out: npt.NDArray[np.bool_], scale: fl
     return np.asarray((highest + np.log(np.maximum(sums, np.finfo(np.float64).tiny))) / scale, dtype=np.float32)
 
 
-def unit_mean(vectors: Floats) -> Floats:
+def unit_mean(vectors: Floats, weights: Sequence[float] | None = None) -> Floats:
     """Return the mean of unit embeddings on the unit sphere (open_clip's build_zero_shot_classifier).
 
     Args:
         vectors: Unit embeddings, (n, dim) float32, n > 0.
+        weights: The weight of each embedding, > 0; None for equal weights.
 
     Returns:
         A unit embedding, (dim,) float32.
     """
-    mean = vectors.mean(axis=0)
+    mean = vectors.mean(axis=0) if weights is None else np.average(vectors, axis=0, weights=weights)
     norm = float(np.linalg.norm(mean))
     # Opposite embeddings cancel out. No direction is better than another then, and the first embedding is a deterministic one.
     return np.asarray(mean / norm if norm > 1e-6 else vectors[0], dtype=np.float32)

@@ -69,7 +69,8 @@ def read_siglip_tokenizer(folder: Path, text_config: Any) -> TextTokens:
 def read_sentence_tokenizer(folder: Path) -> TextTokens:
     """Read the tokenizer of a sentence-transformers folder."""
     limit = json.loads((folder / "sentence_bert_config.json").read_bytes())["max_seq_length"]
-    return TextTokens(_read(folder), TextSpec(max_tokens=limit, pad_to="longest", pad_id=0, pooling="mean"))
+    spec = TextSpec(max_tokens=limit, pad_to="longest", pad_id=0, pooling="mean", long_texts="windows")
+    return TextTokens(_read(folder), spec)
 
 
 def _read(folder: Path) -> Tokenizer:
