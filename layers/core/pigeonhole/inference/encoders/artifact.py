@@ -160,6 +160,8 @@ class ArtifactInfo(_Record):
         kind: The kind of the model.
         reading: source.READING_VERSION when the artifact was made.
         hub_revision: The requested revision of the Hugging Face hub, null for a local folder.
+        sentence_hub_revision: The same for the sentence encoder.
+        sentence_digest: The SHA-256 of the files of the sentence encoder.
         encoder: The image-text encoder.
         sentence: The sentence encoder.
         one_text_model: Whether text.onnx is also the sentence encoder, so that it is stored and loaded once.
@@ -170,6 +172,8 @@ class ArtifactInfo(_Record):
     kind: ModelKind
     reading: int
     hub_revision: str | None
+    sentence_hub_revision: str | None = None
+    sentence_digest: str | None = None
     encoder: ModelFacts
     sentence: ModelFacts
     one_text_model: bool

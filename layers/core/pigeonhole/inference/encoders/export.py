@@ -59,8 +59,7 @@ def export_model(model_source: ModelSource, out: Path) -> ArtifactInfo:
         ModelUnavailable: The model can't be opened, or its ONNX graphs differ from torch.
     """
     with _replace_folder(out) as folder:
-        sentence = checkpoint.open_sentence_encoder(ATTENTION)
-        model = checkpoint.open_model(model_source, sentence, ATTENTION)
+        model, sentence = checkpoint.open_models(model_source, ATTENTION)
         if model.image is None or model.facts.image is None:
             raise ModelUnavailable(f"{model_source.model_id} has no image tower")
         _export_image(model.image, model.facts.image.side, folder / IMAGE)
@@ -76,6 +75,8 @@ def export_model(model_source: ModelSource, out: Path) -> ArtifactInfo:
             kind=model.kind,
             reading=source.READING_VERSION,
             hub_revision=model_source.hub_revision,
+            sentence_hub_revision=model_source.sentence.hub_revision,
+            sentence_digest=model_source.sentence.digest,
             encoder=model.facts,
             sentence=sentence.facts,
             one_text_model=one_text_model,

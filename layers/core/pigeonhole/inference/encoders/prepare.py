@@ -12,7 +12,9 @@ from pigeonhole.inference.encoders import artifact, registry, source
 from pigeonhole.inference.encoders.artifact import ArtifactInfo, ModelUnavailable
 
 
-def prepare(name: str, out: Path, *, force: bool = False) -> tuple[ArtifactInfo, bool]:
+def prepare(
+    name: str, out: Path, *, sentence: str = registry.BUNDLED_SENTENCE, force: bool = False
+) -> tuple[ArtifactInfo, bool]:
     """Make the artifact folder of a model, unless there is a valid one.
 
     A prepared model of the Hugging Face hub counts as unchanged, so it needs no network.
@@ -20,6 +22,7 @@ def prepare(name: str, out: Path, *, force: bool = False) -> tuple[ArtifactInfo,
     Args:
         name: A preset, a folder or a Hugging Face id.
         out: The artifact folder.
+        sentence: The sentence encoder: a preset, a folder or a Hugging Face id.
         force: Make the folder again even if it is valid.
 
     Returns:
@@ -31,9 +34,9 @@ def prepare(name: str, out: Path, *, force: bool = False) -> tuple[ArtifactInfo,
     out = out.absolute()
     out.parent.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time(out.parent):
-        if not force and (artifact_info := _find_valid(name, out)):
+        if not force and (artifact_info := _find_valid(name, sentence, out)):
             return artifact_info, False
-        model_source = source.find_model(name)
+        model_source = source.find_model(name, sentence)
         try:
             from pigeonhole.inference.encoders import export
         except ImportError as error:
@@ -41,14 +44,14 @@ def prepare(name: str, out: Path, *, force: bool = False) -> tuple[ArtifactInfo,
         return export.export_model(model_source, out), True
 
 
-def _find_valid(name: str, out: Path) -> ArtifactInfo | None:
-    """Return the existing artifact if it is complete and made from the same model, and update its calibration."""
+def _find_valid(name: str, sentence: str, out: Path) -> ArtifactInfo | None:
+    """Return the existing artifact if it is complete and made from the same models, and update its calibration."""
     try:
         artifact_info = artifact.read_info(out, check_hashes=True)
     except ModelUnavailable:
         return None
     encoder = artifact_info.encoder
-    if (artifact_info.reading, artifact_info.sentence.revision) != (source.READING_VERSION, source.sentence_revision()):
+    if artifact_info.reading != source.READING_VERSION or not _is_same_sentence(sentence, artifact_info):
         return None
     if hub_id := source.to_hub_id(name):
         if (encoder.model_id, artifact_info.hub_revision) != hub_id:
@@ -57,10 +60,19 @@ def _find_valid(name: str, out: Path) -> ArtifactInfo | None:
             registry.copy_calibration((registry.repository_folder(name),), out, encoder.revision)
         return artifact_info
     model_source = source.find_model(name)
-    if (encoder.model_id, encoder.revision) != (model_source.model_id, model_source.compute_revision()):
+    revision = model_source.compute_revision(artifact_info.sentence_digest)
+    if (encoder.model_id, encoder.revision) != (model_source.model_id, revision):
         return None
     registry.copy_calibration(model_source.calibration_folders, out, encoder.revision)
     return artifact_info
+
+
+def _is_same_sentence(sentence: str, artifact_info: ArtifactInfo) -> bool:
+    if hub_id := source.to_hub_id(sentence, registry.SENTENCE_PRESETS):
+        return (artifact_info.sentence.model_id, artifact_info.sentence_hub_revision) == hub_id
+    sentence_source = source.find_sentence(sentence)
+    made_from = artifact_info.sentence.model_id, artifact_info.sentence_digest
+    return made_from == (sentence_source.model_id, sentence_source.digest)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ class Preset:
         revision: The revision of the Hugging Face hub, None for a bundled model.
         licence: The licence of the model.
         good_for: What the model is good for.
+        prefix: For a text model, what precedes each text. None means that the model's own files say it.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Preset:
     revision: str | None
     licence: str
     good_for: str
+    prefix: str | None = None
 
 
 PRESETS = {
@@ -58,6 +60,21 @@ PRESETS = {
     )
 }
 BUNDLED = "tiny"
+
+# The models that compare texts with texts. The revisions are those that MTEB's results and others' code name for these models.
+SENTENCE_PRESETS = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            name="all-MiniLM-L6-v2",
+            source="sentence-transformers/all-MiniLM-L6-v2",
+            revision=None,
+            licence="Apache-2.0",
+            good_for="the default, in a package: English, the fastest",
+        ),
+    )
+}
+BUNDLED_SENTENCE = "all-MiniLM-L6-v2"
 
 
 def repository_folder(preset: str) -> Path:

@@ -25,7 +25,7 @@ from pigeonhole.inference.encoders.checkpoints.graphs import (
     ProjectedVision,
     TextGraph,
 )
-from pigeonhole.inference.encoders.source import ModelSource
+from pigeonhole.inference.encoders.source import ModelSource, SentenceSource
 from pigeonhole.inference.encoders.tokens import TextTokens
 
 IMAGE_TOWER = "pigeonhole-image-tower"
@@ -67,26 +67,28 @@ class Checkpoint:
     image: ImageGraph | None
 
 
-def open_sentence_encoder(attention: str | None = None) -> Checkpoint:
-    """Open the sentence encoder: all-MiniLM-L6-v2, with this project's text delta if there is one.
+def open_sentence_encoder(sentence_source: SentenceSource, attention: str | None = None) -> Checkpoint:
+    """Open the sentence encoder. The bundled one has this project's text delta if there is one.
 
     Args:
+        sentence_source: The model's files.
         attention: The attention implementation of transformers, None for its default.
 
     Raises:
         ModelUnavailable: The sentence encoder is missing or changed, or the text delta doesn't fit it.
     """
-    folder = source.sentence_folder()
+    folder = sentence_source.open_folder()
     with quiet_transformers():
         model = AutoModel.from_pretrained(folder, dtype=torch.float32, attn_implementation=attention, local_files_only=True)
-    if (delta := source.sentence_parts_folder() / source.TEXT_DELTA).is_file():
+    delta = source.sentence_parts_folder() / source.TEXT_DELTA
+    if sentence_source.is_bundled and delta.is_file():
         text_delta.apply(model, delta)
     tokens = tokenizer_source.read_sentence_tokenizer(folder)
     text = MeanText(model).eval()
     facts = ModelFacts(
-        model_id=source.SENTENCE_ID,
-        revision=source.sentence_revision(),
-        licence=source.SENTENCE_LICENCE,
+        model_id=sentence_source.model_id,
+        revision=sentence_source.compute_revision(),
+        licence=sentence_source.licence,
         dim=_dim(text, tokens),
         logit_scale=SENTENCE_SCALE,
         logit_bias=0.0,
@@ -99,22 +101,27 @@ def open_sentence_encoder(attention: str | None = None) -> Checkpoint:
     return Checkpoint("image-tower", facts, tokens, text, None)
 
 
-def open_model(model_source: ModelSource, sentence: Checkpoint, attention: str | None = None) -> Checkpoint:
-    """Open an image-text model.
+def open_models(model_source: ModelSource, attention: str | None = None) -> tuple[Checkpoint, Checkpoint]:
+    """Open an image-text model and the sentence encoder beside it.
 
     Args:
-        model_source: The model's files.
-        sentence: The sentence encoder. The bundled kind of model shares its text tower.
+        model_source: The files of both.
         attention: The attention implementation of transformers, None for its default.
 
+    Returns:
+        The image-text model and the sentence encoder. They share the text tower if both have the bundled sentence encoder.
+
     Raises:
-        ModelUnavailable: The model is broken, or of another kind.
+        ModelUnavailable: A model is broken, or of another kind.
     """
+    sentence = open_sentence_encoder(model_source.sentence, attention)
     config = model_source.config
     model_source.find_weights()
-    if config.get("model_type") == IMAGE_TOWER:
-        return _open_tower(model_source, config, sentence)
-    return _open_transformers(model_source, config, attention)
+    if config.get("model_type") != IMAGE_TOWER:
+        return _open_transformers(model_source, config, attention), sentence
+    # The tower was trained into the space of the bundled sentence encoder, whichever compares texts.
+    bundled = sentence if model_source.sentence.is_bundled else open_sentence_encoder(source.find_sentence(), attention)
+    return _open_tower(model_source, config, bundled), sentence
 
 
 def _open_transformers(model_source: ModelSource, config: dict[str, Any], attention: str | None) -> Checkpoint:

@@ -16,20 +16,20 @@ from pigeonhole.inference.encoders.tower_encoder import ImageTower, Pixels, Text
 ENGINE = "torch"
 
 
-def load(name: str, *, device: str = "cpu") -> LoadedModel:
+def load(name: str, *, sentence: str = registry.BUNDLED_SENTENCE, device: str = "cpu") -> LoadedModel:
     """Load a model.
 
     Args:
         name: A preset, a folder or a Hugging Face id.
+        sentence: The sentence encoder: a preset, a folder or a Hugging Face id.
         device: The torch device that runs the model.
 
     Raises:
         ModelUnavailable: The model can't be found or opened.
     """
-    model_source = source.find_model(name)
-    sentence = checkpoint.open_sentence_encoder()
-    model = checkpoint.open_model(model_source, sentence)
-    encoders = to_encoder(model, device), to_encoder(sentence, device)
+    model_source = source.find_model(name, sentence)
+    opened, opened_sentence = checkpoint.open_models(model_source)
+    encoders = to_encoder(opened, device), to_encoder(opened_sentence, device)
     return LoadedModel(*encoders, background_files.embed(*encoders), registry.read_calibration(model_source.folder))
 
 
