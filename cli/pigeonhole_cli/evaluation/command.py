@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,6 +22,7 @@ from pigeonhole_cli.evaluation.classifier import open_classifier, with_prior
 from pigeonhole_cli.evaluation.comparison import print_comparison
 from pigeonhole_cli.evaluation.data import Columns, Selection, read_files
 from pigeonhole_cli.evaluation.evaluate import evaluate_model
+from pigeonhole_cli.evaluation.evaluation import Evaluation
 from pigeonhole_cli.evaluation.item import DataError
 from pigeonhole_cli.evaluation.suites import make_tasks, read_suite
 from pigeonhole_cli.evaluation.tasks import limit_task, plain_tasks
@@ -52,9 +54,11 @@ Models = Annotated[
     typer.Option("--model", help="A prepared model's name or an artifact folder. Repeat the option to compare models."),
 ]
 Suites = Annotated[
-    Path | None,
+    list[Path] | None,
     typer.Option(
-        "--suite", help="The definition of a suite, a TOML file (see benchmarks/quality): it makes tasks from the samples."
+        "--suite",
+        help="The definition of a suite, a TOML file (see benchmarks/quality): it makes tasks from the samples. Repeat the "
+        "option to run several suites, which embed each sample only once.",
     ),
 ]
 Scorings = Annotated[
@@ -138,7 +142,6 @@ def evaluate(
         )
     options = Options(threshold=threshold, instruction=instruction, templates=tuple(template) if template else None)
     name = data[0].resolve().stem if data[0].is_file() else data[0].resolve().name
-    folder = out or OUT / (f"{suite.stem}-{name}" if suite else name)
     with _errors():
         if missing := report.missing_package():
             raise DataError(missing)
@@ -146,31 +149,42 @@ def evaluate(
         folders = _model_folders(model or [registry.BUNDLED], cache)
         selection = Selection(tuple(set_name or ()), tuple(split or ()))
         items = read_files(data, Columns(text_column, image_column, label_column), selection)
+        # The tasks of each folder of reports.
         if suite:
-            all_tasks = make_tasks(read_suite(suite), items)
+            runs = {
+                (out / path.stem if len(suite) > 1 else out) if out else OUT / f"{path.stem}-{name}": make_tasks(
+                    read_suite(path), items
+                )
+                for path in suite
+            }
         else:
-            all_tasks = plain_tasks(items, name, labels=names, multiple=multiple_labels)
-        tasks = [limit_task(task, limit, seed, balanced=balanced) for task in all_tasks]
-        evaluations, contents = [], []
+            runs = {out or OUT / name: plain_tasks(items, name, labels=names, multiple=multiple_labels)}
+        evaluations: dict[Path, list[Evaluation]] = {folder: [] for folder in runs}
+        contents = []
         scorings = scoring or [Scoring.CALIBRATED]
         for model_name, model_folder in folders.items():
-            # One classifier for all ways of scoring: its encoders cache the embeddings.
+            # One classifier for all suites and ways of scoring: its encoders cache the embeddings.
             classifier = open_classifier(model_folder, workers=workers, calibrated=Scoring.CALIBRATED in scorings)
-            for scoring_name in scorings:
-                evaluation = evaluate_model(
-                    tasks,
-                    classifier if scoring_name is Scoring.CALIBRATED else with_prior(classifier),
-                    replace(options, literal=scoring_name is Scoring.LITERAL),
-                    name=model_name if scoring_name is Scoring.CALIBRATED else f"{model_name}-{scoring_name.value}",
-                    folder=model_folder,
-                    data=data,
-                    limit=limit,
-                    seed=seed,
-                    workers=workers,
-                )
-                contents.append(report.write(folder / evaluation.name, evaluation))
-                evaluations.append(evaluation)
-    print_comparison(evaluations, contents, folder, as_json=as_json)
+            for folder, tasks in runs.items():
+                for scoring_name in scorings:
+                    evaluation = evaluate_model(
+                        [limit_task(task, limit, seed, balanced=balanced) for task in tasks],
+                        classifier if scoring_name is Scoring.CALIBRATED else with_prior(classifier),
+                        replace(options, literal=scoring_name is Scoring.LITERAL),
+                        name=model_name if scoring_name is Scoring.CALIBRATED else f"{model_name}-{scoring_name.value}",
+                        folder=model_folder,
+                        data=data,
+                        limit=limit,
+                        seed=seed,
+                        workers=workers,
+                    )
+                    contents.append(report.write(folder / evaluation.name, evaluation))
+                    evaluations[folder].append(evaluation)
+    if as_json:
+        typer.echo(json.dumps(contents, indent=2, ensure_ascii=False))
+    else:
+        for folder, models_evaluations in evaluations.items():
+            print_comparison(models_evaluations, folder)
 
 
 def _model_folders(models: Sequence[str], cache: Path) -> dict[str, Path]:

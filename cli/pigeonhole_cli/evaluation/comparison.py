@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import typer
 from rich.console import Console
@@ -18,13 +16,8 @@ from pigeonhole_cli.evaluation.metrics import TITLES, Estimate
 from pigeonhole_cli.evaluation.run import Answers
 
 
-def print_comparison(
-    evaluations: Sequence[Evaluation], contents: Sequence[dict[str, Any]], folder: Path, *, as_json: bool
-) -> None:
-    """Print a table with a column per model, or the content of their results.json files as JSON."""
-    if as_json:
-        typer.echo(json.dumps(contents, indent=2, ensure_ascii=False))
-        return
+def print_comparison(evaluations: Sequence[Evaluation], folder: Path) -> None:
+    """Print a table with a column per model, and where the reports are."""
     groups = list(dict.fromkeys(group for evaluation in evaluations for group in evaluation.estimates.groups))
     if groups:
         _print_sets(evaluations, groups)

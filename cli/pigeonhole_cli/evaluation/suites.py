@@ -4,7 +4,8 @@
     tasks = 50                the number of label sets, or of classes
     seed = 7                  of all random choices
 
-Each maker draws its label sets and samples from the data, so a suite can be made of any photos or texts.
+Each maker draws its label sets and samples from the data, so a suite can be made of any photos or texts. If the data has
+several sets, a label set has classes of all of them, and classes that may mean the same are never in one label set.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import io
 import random
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from PIL import Image
 
 from pigeonhole.inference.images.decode import ImageLimits, open_image
 from pigeonhole.inference.labels.label_class import LabelClass
+from pigeonhole_cli.evaluation.classes import Classes
 from pigeonhole_cli.evaluation.item import DataError, Item, word_label
 from pigeonhole_cli.evaluation.tasks import Task, draw_evenly, sample
 
@@ -92,31 +94,27 @@ def make_tasks(suite: Suite, items: Sequence[Item]) -> list[Task]:
     Raises:
         DataError: The samples don't suffice.
     """
-    by_class: dict[str, list[Item]] = {}
-    for item in items:
-        if len(item.truth) != 1:
-            raise DataError(f"{item.where}: a suite needs samples of one label each")
-        by_class.setdefault(item.truth[0], []).append(item)
-    if len(by_class) < 2:
-        raise DataError("a suite needs samples of at least 2 classes")
-    if suite.ask == "none-of-these" and len(by_class) <= suite.labels:
-        raise DataError(f"{suite.labels} labels and 'none of these' need {suite.labels + 1} classes, there are {len(by_class)}")
+    classes = Classes.of(items)
+    if suite.ask == "none-of-these" and len(classes.samples) <= suite.labels:
+        raise DataError(
+            f"{suite.labels} labels and 'none of these' need {suite.labels + 1} classes, there are {len(classes.samples)}"
+        )
     if (suite.ask == "collages" or suite.examples) and any(item.type == "text" for item in items):
         raise DataError("collages and example images need photos, and the data has texts")
-    return TASK_MAKERS[suite.ask](suite, by_class, random.Random(suite.seed))  # noqa: S311 - not a secret
+    return TASK_MAKERS[suite.ask](suite, classes, random.Random(suite.seed))  # noqa: S311 - not a secret
 
 
-def _negation(suite: Suite, by_class: Mapping[str, list[Item]], rng: random.Random) -> list[Task]:
+def _negation(suite: Suite, classes: Classes, rng: random.Random) -> list[Task]:
     """Make tasks with the labels "X" and "not X". Half of the samples are from other classes."""
-    names = suite.only or sample(sorted(by_class), suite.tasks, rng)
-    if unknown := [name for name in names if name not in by_class]:
+    names = suite.only or sample(sorted(classes.samples), suite.tasks, rng)
+    if unknown := [name for name in names if name not in classes.samples]:
         raise DataError(f"no sample has the label {unknown[0]!r}")
     tasks = []
     for name in names:
-        samples = sample(by_class[name], len(by_class[name]), rng)
+        samples = sample(classes.samples[name], len(classes.samples[name]), rng)
         for fold in range(suite.folds):
             part = samples[fold :: suite.folds][: max(1, suite.items // 2)]
-            others = draw_evenly({other: by_class[other] for other in by_class if other != name}, len(part), rng)
+            others = draw_evenly(classes.others([name]), len(part), rng)
             negation = f"not {_with_article(name)}"
             negated = [replace(item, truth=(negation,)) for item in others]
             title = name if suite.folds == 1 else f"{name}, fold {fold + 1}"
@@ -124,37 +122,37 @@ def _negation(suite: Suite, by_class: Mapping[str, list[Item]], rng: random.Rand
     return tasks
 
 
-def _none_of_these(suite: Suite, by_class: Mapping[str, list[Item]], rng: random.Random) -> list[Task]:
+def _none_of_these(suite: Suite, classes: Classes, rng: random.Random) -> list[Task]:
     """Make tasks with some classes and "none of these". Half of the samples are from other classes."""
     tasks = []
     for number in range(suite.tasks):
-        names = sample(sorted(by_class), suite.labels, rng)
-        named = draw_evenly({name: by_class[name] for name in names}, suite.items // 2, rng)
-        others = draw_evenly({name: by_class[name] for name in by_class if name not in names}, len(named), rng)
+        names = classes.draw(suite.labels, rng)
+        named = draw_evenly({name: classes.samples[name] for name in names}, suite.items // 2, rng)
+        others = draw_evenly(classes.others(names), len(named), rng)
         unnamed = [replace(item, truth=(NONE_OF_THESE,)) for item in others]
         tasks.append(Task(f"set {number + 1}", (*named, *unnamed), tuple(map(word_label, (*names, NONE_OF_THESE)))))
     return tasks
 
 
-def _mixed(suite: Suite, by_class: Mapping[str, list[Item]], rng: random.Random) -> list[Task]:
+def _mixed(suite: Suite, classes: Classes, rng: random.Random) -> list[Task]:
     """Make tasks in which every second class is described by example images. With 0 examples all are described by words.
 
     The example images are removed from the samples in both cases, so that both have the same samples.
     """
     reserved = max(1, suite.examples or 2)
-    usable = {name: samples for name, samples in by_class.items() if len(samples) > reserved}
-    if len(usable) < 2:
+    usable = Classes({name: samples for name, samples in classes.samples.items() if len(samples) > reserved})
+    if len(usable.samples) < 2:
         raise DataError(
-            f"2 classes must have more than {reserved} samples, as {reserved} are example images; {len(usable)} have"
+            f"2 classes must have more than {reserved} samples, as {reserved} are example images; {len(usable.samples)} have"
         )
     tasks = []
     for number in range(suite.tasks):
-        names = sample(sorted(usable), suite.labels, rng)
+        names = usable.draw(suite.labels, rng)
         labels: list[LabelClass] = []
         rest: dict[str, list[Item]] = {}
         images: dict[str, bytes] = {}
         for position, name in enumerate(names):
-            shuffled = sample(usable[name], len(usable[name]), rng)
+            shuffled = sample(usable.samples[name], len(usable.samples[name]), rng)
             examples, rest[name] = shuffled[:reserved], shuffled[reserved:]
             if suite.examples and position % 2:
                 images |= {item.where: item.read() for item in examples}
@@ -165,31 +163,31 @@ def _mixed(suite: Suite, by_class: Mapping[str, list[Item]], rng: random.Random)
     return tasks
 
 
-def _collages(suite: Suite, by_class: Mapping[str, list[Item]], rng: random.Random) -> list[Task]:
+def _collages(suite: Suite, classes: Classes, rng: random.Random) -> list[Task]:
     """Make tasks whose items are two photos of two classes side by side. Both classes are right."""
     tasks = []
     for number in range(suite.tasks):
-        names = sample(sorted(by_class), suite.labels, rng)
+        names = classes.draw(suite.labels, rng)
         collages = []
         for _ in range(suite.items):
-            left, right = (rng.choice(by_class[name]) for name in rng.sample(names, 2))
+            left, right = (rng.choice(classes.samples[name]) for name in rng.sample(names, 2))
             where = f"{left.where} beside {right.where}"
             collages.append(Item("image", where, (*left.truth, *right.truth), where, data=_collage(left, right)))
         tasks.append(Task(f"set {number + 1}", tuple(collages), tuple(map(word_label, names)), multiple=True))
     return tasks
 
 
-def _episodes(suite: Suite, by_class: Mapping[str, list[Item]], rng: random.Random) -> list[Task]:
+def _episodes(suite: Suite, classes: Classes, rng: random.Random) -> list[Task]:
     """Make tasks with random sets of 2 to `suite.labels` classes."""
     tasks = []
     for number in range(suite.tasks):
-        names = sample(sorted(by_class), rng.randint(2, suite.labels), rng)
-        items = draw_evenly({name: by_class[name] for name in names}, suite.items, rng)
+        names = classes.draw(rng.randint(2, suite.labels), rng)
+        items = draw_evenly({name: classes.samples[name] for name in names}, suite.items, rng)
         tasks.append(Task(f"set {number + 1}", tuple(items), tuple(map(word_label, names))))
     return tasks
 
 
-TaskMaker = Callable[[Suite, Mapping[str, list[Item]], random.Random], list[Task]]
+TaskMaker = Callable[[Suite, Classes, random.Random], list[Task]]
 TASK_MAKERS: dict[str, TaskMaker] = {
     "negation": _negation,
     "none-of-these": _none_of_these,

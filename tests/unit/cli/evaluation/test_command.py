@@ -224,6 +224,18 @@ def test_a_balanced_limit_keeps_rare_labels(bench: Bench) -> None:
     assert [entry["support"] for entry in bench.results()["tasks"][0]["classes"]] == [1, 9]
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_several_suites_have_a_folder_each(bench: Bench, count: int) -> None:
+    suites = [
+        bench.texts(f'ask = "{ask}"\ntasks = 2\nlabels = 2\nitems = 4\n', f"{ask}.toml") for ask in ("negation", "episodes")
+    ]
+    bench.run(*(option for path in suites[:count] for option in ("--suite", path)))
+
+    folders = [bench.out] if count == 1 else [bench.out / "negation", bench.out / "episodes"]
+    contents = [json.loads((folder / "one" / "results.json").read_text()) for folder in folders]
+    assert [content["counts"]["tasks"] for content in contents] == [2] * count
+
+
 def test_models_are_compared_in_one_table_and_have_a_report_each(bench: Bench) -> None:
     output = bench.run(models=2).stdout
 
