@@ -208,7 +208,9 @@ class Classifier:
             scale = self.sentence.info.logit_scale
             return log_odds.compute_evidence(samples, labels, texts, scale, exclusive=exclusive, texts=texts)
         scale = self.encoder.info.logit_scale
-        return log_odds.compute_evidence(samples, labels, self.background.photos, scale, exclusive=exclusive)
+        evidence = log_odds.compute_evidence(samples, labels, self.background.photos, scale, exclusive=exclusive)
+        trained = self.background.trained_classes
+        return evidence if trained is None else log_odds.add_nearness(evidence, samples, labels, trained)
 
     def embed_label_texts(self, sample_type: Modality, texts: Sequence[str]) -> Floats:
         """Embed texts as labels with the default templates, to compare them with samples of a type: (texts, dim) float32."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pigeonhole.inference.encoders import background_files
-from pigeonhole.inference.encoders.artifact import PHOTO_BACKGROUND, TEXT_BACKGROUND, ModelUnavailable
+from pigeonhole.inference.encoders.artifact import PHOTO_BACKGROUND, TEXT_BACKGROUND, TRAINED_CLASSES, ModelUnavailable
 from pigeonhole.inference.encoders.base import BackgroundEmbeddings
 
 BACKGROUND = BackgroundEmbeddings(np.eye(5, 4, dtype=np.float32), np.eye(3, 2, dtype=np.float32))
@@ -21,6 +21,18 @@ def test_embeddings_are_read_as_they_were_written(tmp_path: Path) -> None:
 
     np.testing.assert_array_equal(background.photos, BACKGROUND.photos)
     np.testing.assert_array_equal(background.texts, BACKGROUND.texts)
+
+
+def test_the_trained_classes_are_optional(tmp_path: Path) -> None:
+    background_files.write(tmp_path, BACKGROUND)
+    assert background_files.read(tmp_path, dim=4, sentence_dim=2).trained_classes is None
+
+    np.save(tmp_path / TRAINED_CLASSES, np.eye(6, 4, dtype=np.float32))
+    np.testing.assert_array_equal(background_files.read(tmp_path, dim=4, sentence_dim=2).trained_classes, np.eye(6, 4))
+
+    np.save(tmp_path / TRAINED_CLASSES, np.eye(6, 5, dtype=np.float32))
+    with pytest.raises(ModelUnavailable, match=TRAINED_CLASSES):
+        background_files.read(tmp_path, dim=4, sentence_dim=2)
 
 
 @pytest.mark.parametrize("name", [PHOTO_BACKGROUND, TEXT_BACKGROUND])

@@ -158,6 +158,17 @@ def test_evidence_holds_cosines_background_and_for_texts_hubness() -> None:
     assert log_odds.compute_evidence(rows[:3], rows[:2], rows, 20.0, exclusive=False).hubness.tolist() == [0, 0]
 
 
+@pytest.mark.parametrize(("classes", "familiarity"), [(40, [0.1, 0]), (4, [0.25, 0])])
+def test_a_label_is_familiar_if_it_is_near_to_trained_classes(classes: int, familiarity: list[float]) -> None:
+    rows = np.eye(60, dtype=np.float32)
+    evidence = log_odds.compute_evidence(rows[1:3], rows[[0, 59]], rows, 20.0, exclusive=True)
+
+    evidence = log_odds.add_nearness(evidence, rows[1:3], rows[[0, 59]], 0.5 * rows[:classes] + 0.5 * rows[1 : classes + 1])
+
+    np.testing.assert_allclose(evidence.familiarity, np.float32(familiarity) / 2, atol=1e-6)
+    np.testing.assert_allclose(evidence.certainty, [0.5, 0.5])
+
+
 def test_labels_that_exclude_each_other_share_a_background_without_the_concepts_near_any_of_them() -> None:
     """Separate backgrounds would change the order of labels, because each leaves out other concepts."""
     samples, labels = random_rows(5, seed=1), random_rows(4, seed=2)

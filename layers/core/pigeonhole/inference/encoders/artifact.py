@@ -8,6 +8,7 @@
     sentence_tokenizer.json  for sentence.onnx; absent with it
     background_photos.npy    (concepts, dim) float32: background concepts, in the space of image.onnx and text.onnx
     background_texts.npy     (texts, dim) float32: generic texts, in the space of the sentence encoder
+    trained_classes.npy      optional, (classes, dim) float32: the classes that image.onnx was trained on, in its space
     calibration.json         optional, made for this revision
 
 The size of each file is checked whenever the folder is read. The SHA-256 of each file is checked only on request, because
@@ -28,8 +29,10 @@ ARTIFACT_INFO, CALIBRATION = "artifact.json", "calibration.json"
 IMAGE, TEXT, TOKENIZER = "image.onnx", "text.onnx", "tokenizer.json"
 SENTENCE, SENTENCE_TOKENIZER = "sentence.onnx", "sentence_tokenizer.json"
 PHOTO_BACKGROUND, TEXT_BACKGROUND = "background_photos.npy", "background_texts.npy"
+TRAINED_CLASSES = "trained_classes.npy"
 REQUIRED_FILES = frozenset({IMAGE, TEXT, TOKENIZER, PHOTO_BACKGROUND, TEXT_BACKGROUND})
-FILES = frozenset({ARTIFACT_INFO, CALIBRATION, *REQUIRED_FILES, SENTENCE, SENTENCE_TOKENIZER})
+OPTIONAL_FILES = frozenset({TRAINED_CLASSES})
+FILES = frozenset({ARTIFACT_INFO, CALIBRATION, *REQUIRED_FILES, *OPTIONAL_FILES, SENTENCE, SENTENCE_TOKENIZER})
 
 ModelKind = Literal["clip", "siglip", "dual-encoder", "image-tower"]
 
@@ -211,7 +214,7 @@ def read_info(folder: Path, *, check_hashes: bool = False) -> ArtifactInfo:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"])
         raise broken_artifact(folder, f"{ARTIFACT_INFO}: {field + ': ' if field else ''}{first['msg']}") from None
-    if artifact_info.files.keys() != {*REQUIRED_FILES, *artifact_info.sentence_files}:
+    if artifact_info.files.keys() - OPTIONAL_FILES != {*REQUIRED_FILES, *artifact_info.sentence_files}:
         raise broken_artifact(folder, f"{ARTIFACT_INFO} lists other files than an artifact has")
     for name, facts in artifact_info.files.items():
         _check_file(folder, name, facts, check_hashes)

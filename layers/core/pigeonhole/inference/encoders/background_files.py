@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pigeonhole.inference.encoders.artifact import PHOTO_BACKGROUND, TEXT_BACKGROUND, broken_artifact
+from pigeonhole.inference.encoders.artifact import PHOTO_BACKGROUND, TEXT_BACKGROUND, TRAINED_CLASSES, broken_artifact
 from pigeonhole.inference.encoders.base import BackgroundEmbeddings, Encoder
 from pigeonhole.inference.encoders.tokens import Embeddings
 from pigeonhole.inference.labels.background_concepts import PHOTO_CONCEPTS, TEXTS
@@ -30,7 +30,7 @@ def write(folder: Path, background: BackgroundEmbeddings) -> None:
 
 
 def read(folder: Path, dim: int, sentence_dim: int) -> BackgroundEmbeddings:
-    """Read both arrays of an artifact folder.
+    """Read the arrays of an artifact folder, and those of the trained classes if it has them.
 
     Args:
         folder: The artifact folder.
@@ -40,7 +40,9 @@ def read(folder: Path, dim: int, sentence_dim: int) -> BackgroundEmbeddings:
     Raises:
         ModelUnavailable: A file is broken, or its embeddings have another length.
     """
-    return BackgroundEmbeddings(_read(folder / PHOTO_BACKGROUND, dim), _read(folder / TEXT_BACKGROUND, sentence_dim))
+    trained_classes = _read(folder / TRAINED_CLASSES, dim) if (folder / TRAINED_CLASSES).exists() else None
+    photos, texts = _read(folder / PHOTO_BACKGROUND, dim), _read(folder / TEXT_BACKGROUND, sentence_dim)
+    return BackgroundEmbeddings(photos, texts, trained_classes=trained_classes)
 
 
 def _read(path: Path, dim: int) -> Embeddings:

@@ -97,7 +97,10 @@ class BackgroundEmbeddings:
     Attributes:
         photos: Concepts that photos show, in the space of the image-text encoder, (concepts, dim) float32.
         texts: Generic texts, in the space of the sentence encoder, (texts, dim) float32.
+        trained_classes: The classes that the image tower was trained on, in the space of the image-text encoder, (classes, dim)
+            float32. None if they are unknown.
     """
 
     photos: Embeddings
     texts: Embeddings
+    trained_classes: Embeddings | None = None

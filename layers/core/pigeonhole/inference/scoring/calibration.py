@@ -11,7 +11,7 @@ are the prior of a model without a calibration.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -44,35 +44,45 @@ class Evidence:
         cosines: Cosine similarities, (n, labels) float32.
         background: The background value of each sample, for each label, (n, labels) float32.
         hubness: The mean cosine of each label with generic texts, (labels,) float32. It is 0 unless two texts are compared.
+        familiarity: The mean cosine of each label with its nearest trained classes, (labels,) float32. 0 if they are unknown.
+        certainty: The cosine of each sample with its nearest trained class, (n,) float32. 0 if they are unknown.
     """
 
     cosines: Floats
     background: Floats
     hubness: Floats
+    familiarity: Floats = field(default_factory=lambda: np.zeros((), dtype=np.float32))
+    certainty: Floats = field(default_factory=lambda: np.zeros((), dtype=np.float32))
 
 
 @dataclass(frozen=True)
 class Coefficients:
     """The coefficients of a logistic regression (Platt 1999).
 
-    log-odds = cosine * cosines + background * background value + hubness * hubness of the label + bias
+    log-odds = cosine * cosines + background * background value + hubness * hubness of the label
+               + familiarity * familiarity of the label + certainty * certainty of the sample + bias
 
     Attributes:
         cosine: The coefficient of the cosine similarity.
         bias: The constant term.
         background: The coefficient of the background value.
         hubness: The coefficient of the label's hubness.
+        familiarity: The coefficient of the label's nearness to trained classes.
+        certainty: The coefficient of the sample's nearness to trained classes.
     """
 
     cosine: float
     bias: float
     background: float = 0.0
     hubness: float = 0.0
+    familiarity: float = 0.0
+    certainty: float = 0.0
 
     def log_odds(self, evidence: Evidence) -> Floats:
         """Return the natural log-odds that a sample is of a label, (n, labels) float32."""
-        constant = self.hubness * evidence.hubness + self.bias
-        odds = self.cosine * evidence.cosines + self.background * evidence.background + constant
+        of_label = self.hubness * evidence.hubness + self.familiarity * evidence.familiarity + self.bias
+        of_sample = self.certainty * evidence.certainty[..., None]
+        odds = self.cosine * evidence.cosines + self.background * evidence.background + of_label + of_sample
         return np.asarray(odds, dtype=np.float32)
 
 
@@ -196,7 +206,7 @@ def _parse_coefficients(content: Mapping[str, Any], name: str) -> dict[Pair, Coe
             except TypeError:
                 coefficients = None
             if coefficients is None or not all(map(_is_number, coefficients.values())):
-                raise ValueError(f"calibration.json: `{name}` must give each pair cosine, bias, background and hubness")
+                raise ValueError(f"calibration.json: `{name}` must give each pair numbers such as cosine, bias and background")
     return by_pair
 
 

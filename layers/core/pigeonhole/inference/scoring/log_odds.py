@@ -17,7 +17,7 @@ label is than "something else". Log-odds of zero mean that both are equally like
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,9 @@ from pigeonhole.inference.scoring.calibration import Evidence, Floats
 NEAR_SHARE = 0.02
 # The largest share that is left out for all labels of a request together. A hundred labels would leave out every concept.
 MAX_NEAR_SHARE = 0.3
+# The number of trained classes nearest to a label whose mean cosine is its familiarity. Of 1, 4, 10 and 30, ten foretold the
+# level of labels of other data sets best.
+NEAR_CLASSES = 10
 
 
 def compute_evidence(
@@ -56,6 +59,22 @@ def compute_evidence(
         background=np.broadcast_to(values, (len(samples), len(labels))),
         hubness=np.zeros(len(labels), dtype=np.float32) if texts is None else (labels @ texts.T).mean(axis=1),
     )
+
+
+def add_nearness(evidence: Evidence, samples: Floats, labels: Floats, trained: Floats) -> Evidence:
+    """Add how near labels and samples are to the classes that the model was trained on.
+
+    A model compares photos with the names of trained classes most surely. The cosines of a label far from all of them stay
+    low, for its own photos as well. So what counts as a high cosine depends on the label.
+
+    Args:
+        evidence: The evidence of the samples and labels.
+        samples: Embeddings, (n, dim) float32.
+        labels: Embeddings, (labels, dim) float32.
+        trained: Embeddings of the trained classes, (classes, dim) float32.
+    """
+    nearest = -np.partition(-(labels @ trained.T), min(NEAR_CLASSES, len(trained)) - 1, axis=1)[:, :NEAR_CLASSES]
+    return replace(evidence, familiarity=nearest.mean(axis=1), certainty=(samples @ trained.T).max(axis=1))
 
 
 def nearest_to_each(cosines: Floats) -> npt.NDArray[np.bool_]:
