@@ -25,6 +25,8 @@ from transformers import (
     VisionTextDualEncoderConfig,
     VisionTextDualEncoderModel,
     ViTConfig,
+    XLMRobertaConfig,
+    XLMRobertaModel,
 )
 
 WORDS = ("a", "photo", "of", "cat", "dog", "the", "rocket", "flower", "temple", "cup", "coffee", "two", "sofa", "and", "very")
@@ -142,6 +144,78 @@ def sentence(folder: Path) -> None:
     (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": SENTENCE_LENGTH}))
 
 
+def sentence_transformer(
+    folder: Path,
+    *,
+    pooling: str = "mean",
+    dense: bool = False,
+    normalize: bool = True,
+    lower_case: bool = False,
+    include_prompt: bool = True,
+    prompts: dict[str, str] | None = None,
+) -> None:
+    """Write a text model in the layout of sentence-transformers 2 to 4, which most repositories have: a BERT.
+
+    Args:
+        folder: The folder of the model.
+        pooling: The end of the name of the pooling's flag, `pooling_mode_...`.
+        dense: Whether a dense layer follows the pooling.
+        normalize: Whether the last module normalises.
+        lower_case: Whether the transformer module makes texts lower case.
+        include_prompt: Whether the pooling includes the tokens of the prompt.
+        prompts: The prompts by name.
+    """
+    tokenizer = _word_pieces(folder, max_length=512, lower_case=False)
+    config = BertConfig(**TOWER, vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=64)
+    _random(BertModel, config).save_pretrained(folder)
+    _write_modules(folder, pooling=pooling, dense=dense, normalize=normalize, include_prompt=include_prompt)
+    settings = {"max_seq_length": SENTENCE_LENGTH, "do_lower_case": lower_case}
+    (folder / "sentence_bert_config.json").write_text(json.dumps(settings))
+    (folder / "config_sentence_transformers.json").write_text(json.dumps({"prompts": prompts or {}}))
+
+
+def multilingual_sentence(folder: Path) -> None:
+    """Write a text model of the kind of multilingual-e5-small: an XLM-RoBERTa with a Unigram tokenizer, and mean pooling."""
+    pieces = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -3.0), ("▁query", -2.0), (":", -2.0)]
+    pieces += [(f"▁{word}", -2.0) for word in WORDS] + [(letter, -6.0) for letter in string.ascii_letters + string.digits + "."]
+    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=3))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    special = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+    _save_tokenizer(tokenizer, folder, {"tokenizer_class": "XLMRobertaTokenizer", "model_max_length": 512, **special})
+    config = XLMRobertaConfig(**TOWER, vocab_size=len(pieces), max_position_embeddings=66, pad_token_id=1)
+    _random(XLMRobertaModel, config).save_pretrained(folder)
+    _write_modules(folder, pooling="mean_tokens")
+    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 64, "do_lower_case": False}))
+
+
+def _write_modules(
+    folder: Path, *, pooling: str, dense: bool = False, normalize: bool = True, include_prompt: bool = True
+) -> None:
+    """Write modules.json and the settings of each module but the transformer."""
+    kinds = ["Transformer", "Pooling", *(["Dense"] if dense else []), *(["Normalize"] if normalize else [])]
+    paths = ["", *(f"{index}_{kind}" for index, kind in enumerate(kinds[1:], 1))]
+    modules = [
+        {"idx": index, "name": str(index), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for index, (kind, path) in enumerate(zip(kinds, paths, strict=True))
+    ]
+    (folder / "modules.json").write_text(json.dumps(modules))
+    width = TOWER["hidden_size"]
+    (folder / "1_Pooling").mkdir()
+    settings = {"word_embedding_dimension": width, f"pooling_mode_{pooling}": True, "include_prompt": include_prompt}
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(settings))
+    if dense:
+        (folder / "2_Dense").mkdir()
+        activation = "torch.nn.modules.activation.Tanh"
+        layer = {"in_features": width, "out_features": 20, "bias": True, "activation_function": activation}
+        (folder / "2_Dense" / "config.json").write_text(json.dumps(layer))
+        torch.manual_seed(1)
+        weights = {"linear.weight": torch.randn(20, width), "linear.bias": torch.randn(20)}
+        save_file(weights, folder / "2_Dense" / "model.safetensors")
+
+
 def write_processor(folder: Path, kind: str, *, resample: int = 3, mean: float = 0.4, std: float = 0.25, **sizes: Any) -> None:
     """Write preprocessor_config.json.
 
@@ -195,17 +269,18 @@ def _siglip_model(folder: Path, vocabulary: int) -> None:
     write_processor(folder, "SiglipImageProcessor", size={"height": 32, "width": 32}, mean=0.5, std=0.5)
 
 
-def _word_pieces(folder: Path, *, max_length: int) -> Tokenizer:
+def _word_pieces(folder: Path, *, max_length: int, lower_case: bool = True) -> Tokenizer:
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS, *string.ascii_lowercase, *string.digits]
     tokens += [f"##{letter}" for letter in string.ascii_lowercase + string.digits]
     vocabulary = {token: index for index, token in enumerate(dict.fromkeys(tokens))}
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lower_case)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
     settings = {"tokenizer_class": "BertTokenizer", "pad_token": "[PAD]", "model_max_length": max_length}
+    settings |= {"do_lower_case": lower_case}
     _save_tokenizer(tokenizer, folder, settings)
     return tokenizer
 

@@ -100,7 +100,7 @@ def open_classifier(folder: Path, *, workers: int, calibrated: bool = True) -> C
 
     model = registry.load(folder)
     try:
-        calibration = parse_calibration(model.calibration if calibrated else None, model.encoder.info)
+        calibration = parse_calibration(model.calibration if calibrated else None, model.encoder.info, model.sentence.info)
     except ValueError as error:
         raise ModelUnavailable(f"{folder}: {error}") from None
     encoder, sentence = CachingEncoder(model.encoder), CachingEncoder(model.sentence)
@@ -116,5 +116,5 @@ def describe_model(classifier: Classifier) -> ModelDescription:
 def with_prior(classifier: Classifier) -> Classifier:
     """Return the same classifier without its model's calibration. Both share the cached embeddings."""
     other = copy.copy(classifier)
-    other.calibration = prior_calibration(classifier.encoder.info)
+    other.calibration = prior_calibration(classifier.encoder.info, classifier.sentence.info)
     return other

@@ -61,7 +61,7 @@ def classify_services(settings: Settings) -> ClassifyServices:
     classifier = Classifier(
         encoder=model.encoder,
         sentence=model.sentence,
-        calibration=parse_calibration(model.calibration, model.encoder.info),
+        calibration=parse_calibration(model.calibration, model.encoder.info, model.sentence.info),
         background=model.background,
         cache_size=settings.label_cache_size,
         batch=settings.encode_batch,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -57,3 +58,11 @@ def test_presets_have_a_source_and_a_licence() -> None:
     assert all(preset.licence in ("MIT", "Apache-2.0") for preset in registry.PRESETS.values())
     assert registry.PRESETS["clip-b32"].source == "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"
     assert registry.PRESETS["siglip2-b16"].source == "google/siglip2-base-patch16-224"
+
+
+def test_presets_of_text_models_are_pinned_to_a_revision() -> None:
+    downloaded = [preset for preset in registry.SENTENCE_PRESETS.values() if preset.name != registry.BUNDLED_SENTENCE]
+
+    assert {preset.source for preset in downloaded} >= {"BAAI/bge-small-en-v1.5", "intfloat/multilingual-e5-small"}
+    assert all(re.fullmatch("[0-9a-f]{40}", preset.revision or "") for preset in downloaded)
+    assert all(preset.licence in ("MIT", "Apache-2.0") for preset in downloaded)

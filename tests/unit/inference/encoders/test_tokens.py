@@ -129,3 +129,21 @@ def test_concurrent_threads_share_a_tokenizer(words: TextTokens) -> None:
         counted = list(pool.map(lambda _: words.count(texts), range(8)))
 
     assert all(counts == counted[0] for counts in counted)
+
+
+def test_a_prefix_precedes_each_text_and_each_window(tokenizer_file: Path) -> None:
+    plain = Tokenizer.from_file(str(tokenizer_file))
+    prefixed = TextTokens.from_file(tokenizer_file, SPEC.model_copy(update={"long_texts": "windows", "prefix": "two dog: "}))
+    prefix_ids = plain.encode("two dog:", add_special_tokens=False).ids
+
+    ((_, ids, mask),) = prefixed.batches([LONG, "cat"])
+
+    windows = [row[:count].tolist() for row, count in zip(ids, mask.sum(axis=1), strict=True)]
+    assert all(len(window) <= SPEC.max_tokens for window in windows)
+    assert all(window[1 : 1 + len(prefix_ids)] == prefix_ids for window in windows)
+    assert windows[-1] == plain.encode("two dog: cat").ids
+    contents = [token for window in windows[:-1] for token in window[1 + len(prefix_ids) : -1]]
+    assert sorted(contents) == sorted(plain.encode(LONG, add_special_tokens=False).ids)
+    ((_, ids, _),) = prefixed.batches(["cat"])
+    assert ids[0].tolist() == plain.encode("two dog: cat").ids
+    assert prefixed.count(["cat"]) == [len(plain.encode("two dog: cat").ids)]

@@ -114,3 +114,37 @@ def test_a_calibrated_pair_can_beat_a_higher_cosine() -> None:
     words = Coefficients(100, -22).log_odds(Evidence(np.float32([[0.25]]), zero, zero[0]))
     photos = Coefficients(20, -13).log_odds(Evidence(np.float32([[0.60]]), zero, zero[0]))
     assert words > photos
+
+
+@pytest.mark.parametrize("multiple", [False, True])
+def test_coefficients_suit_a_text_model_whatever_the_range_of_its_cosines(multiple: bool) -> None:
+    """E5's cosines lie between 0.7 and 1. Mapped onto those of the bundled sentence encoder, they give the same log-odds."""
+    generator = np.random.default_rng(0)
+    cosines, background = (generator.uniform(-0.2, 0.9, (4, 3)).astype(np.float32) for _ in range(2))
+    hubness = generator.uniform(0, 0.2, 3).astype(np.float32)
+    narrow = replace(INFO, logit_scale=20.0 / 0.3, logit_bias=-20.0 * 0.7 / 0.3)  # narrow cosine = 0.7 + 0.3 * cosine
+
+    bundled, other = prior_calibration(INFO), prior_calibration(INFO, narrow)
+    expected, mapped = (
+        (calibration.multiple if multiple else calibration.single)["text", "text"] for calibration in (bundled, other)
+    )
+
+    np.testing.assert_allclose(
+        mapped.log_odds(Evidence(0.7 + 0.3 * cosines, 0.7 + 0.3 * background, 0.7 + 0.3 * hubness)),
+        expected.log_odds(Evidence(cosines, background, hubness)),
+        atol=1e-3,
+    )
+    assert ("text", "text") in bundled.measured
+    assert ("text", "text") not in other.measured
+
+
+def test_a_cross_encoder_has_the_log_odds_of_its_own_training() -> None:
+    pairs = replace(INFO, logit_scale=20.0, logit_bias=0.0, reads_pairs=True)
+    zeros = np.zeros((1, 2), dtype=np.float32)
+    evidence = Evidence(np.array([[0.3, -0.1]], dtype=np.float32), zeros, np.zeros(2, dtype=np.float32))
+
+    calibration = prior_calibration(INFO, pairs)
+
+    for table in (calibration.single, calibration.multiple):
+        np.testing.assert_allclose(table["text", "text"].log_odds(evidence), [[6.0, -2.0]], atol=1e-6)
+    assert ("text", "text") in calibration.measured

@@ -80,6 +80,7 @@ class TextSpec(_Record):
         pooling: The token whose state is the embedding, or how the states of all tokens are combined.
         long_texts: See EncoderInfo. "windows" is for sentence encoders, because the mean of a text's windows says what the text
             is about. A text tower of an image-text model was trained on captions, which are short.
+        prefix: What precedes each text, and each window of a long text.
     """
 
     max_tokens: int
@@ -87,6 +88,7 @@ class TextSpec(_Record):
     pad_id: int
     pooling: Literal["eos", "highest id", "last", "mean", "model"]
     long_texts: Literal["cut", "windows"] = "cut"
+    prefix: str = ""
 
 
 class ModelFacts(_Record):

@@ -34,6 +34,7 @@ class EncoderInfo:
         templates: The model's own prompt templates for images, each with `{}` once.
         long_texts: What happens to a text that has more than `max_text_tokens`: "cut" drops the rest, "windows" reads all of it
             in windows and takes their mean.
+        reads_pairs: Whether this is a PairEncoder, which gives log-odds in place of embeddings.
     """
 
     model_id: str
@@ -49,6 +50,7 @@ class EncoderInfo:
     image_patches: int
     templates: tuple[str, ...] = ("{}",)
     long_texts: Literal["cut", "windows"] = "cut"
+    reads_pairs: bool = False
 
 
 class Encoder(Protocol):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from pigeonhole.inference.encoders.artifact import TextSpec
 from pigeonhole.inference.scoring.log_odds import unit_mean
@@ -33,7 +33,9 @@ class TextTokens:
         self._tokenizer = tokenizer
         # `batches` pads arrays, because the tokenizer would pad all texts to one length.
         tokenizer.no_padding()
-        tokenizer.enable_truncation(spec.max_tokens)
+        self._prefix_ids = tokenizer.encode(spec.prefix.rstrip(), add_special_tokens=False).ids if spec.prefix else []
+        repeated = len(self._prefix_ids) if spec.long_texts == "windows" else 0
+        tokenizer.enable_truncation(spec.max_tokens - repeated)
         self._special = tokenizer.num_special_tokens_to_add(is_pair=False)
 
     @classmethod
@@ -49,7 +51,7 @@ class TextTokens:
         """Count the tokens of each text, special tokens included, before it is cut."""
         counts = []
         for text in texts:
-            encoding = self._tokenizer.encode(text)
+            encoding = self._tokenizer.encode(self.spec.prefix + text)
             # The rest of a cut text is in further pieces of the encoding, each with special tokens of its own.
             pieces = [encoding, *encoding.overflowing]
             counts.append(sum(len(piece.ids) - self._special for piece in pieces) + self._special)
@@ -60,7 +62,7 @@ class TextTokens:
 
         Yields:
             For each window of a batch the row of its text in `texts`. The token ids and the mask of the windows,
-            (windows, length) int64 each. All windows of a text come in the order of the text.
+            (windows, length) int64 each.
         """
         # One text at a time: the tokenizer's batch call starts a thread per core, which slows down a function with one core.
         windows = [(row, window) for row, text in enumerate(texts) for window in self._windows(text)]
@@ -80,9 +82,14 @@ class TextTokens:
 
     def _windows(self, text: str) -> list[list[int]]:
         """Return the token ids of each window of a text. A text that is cut has one window."""
-        encoding = self._tokenizer.encode(text)
+        encoding = self._tokenizer.encode(self.spec.prefix + text)
         further = encoding.overflowing if self.spec.long_texts == "windows" else ()
-        return [encoding.ids, *(window.ids for window in further)]
+        return [encoding.ids, *(self._repeat_prefix(window) for window in further)]
+
+    def _repeat_prefix(self, window: Encoding) -> list[int]:
+        """Return the token ids of a further window, with the prefix before its first token that isn't special."""
+        start = window.special_tokens_mask.index(0)
+        return [*window.ids[:start], *self._prefix_ids, *window.ids[start:]]
 
     def embed(self, texts: Sequence[str], dim: int, run: Callable[[Ids, Ids], Embeddings]) -> Embeddings:
         """Embed texts.
@@ -98,7 +105,7 @@ class TextTokens:
         windows: list[list[tuple[Embeddings, int]]] = [[] for _ in texts]
         for rows, ids, mask in self.batches(texts):
             for row, embedding, count in zip(rows, run(ids, mask), mask.sum(axis=1), strict=True):
-                windows[row].append((embedding, int(count) - self._special))
+                windows[row].append((embedding, int(count) - self._special - len(self._prefix_ids)))
         embeddings = np.empty((len(texts), dim), dtype=np.float32)
         for row, windows_of_text in enumerate(windows):
             embeddings[row] = _pool(windows_of_text)

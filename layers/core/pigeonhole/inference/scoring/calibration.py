@@ -131,45 +131,79 @@ class Calibration:
 SENTENCE_SINGLE = Coefficients(cosine=16.7, bias=2.01, background=-12.0, hubness=-8.36)
 SENTENCE_MULTIPLE = Coefficients(cosine=8.13, bias=5.81, background=-16.3, hubness=-4.07)
 SENTENCE_THRESHOLD = 0.51  # the best micro F1 over ten labels, on the same data
+# The scale of sentence-transformers' MultipleNegativesRankingLoss, which trained all-MiniLM-L6-v2.
+SENTENCE_SCALE = 20.0
 
 
-def prior_calibration(encoder: EncoderInfo) -> Calibration:
+def prior_for_texts(sentence: EncoderInfo) -> tuple[Coefficients, Coefficients]:
+    """Return the coefficients for texts against label texts that suit a text model: for one right label, and for several.
+
+    A cross-encoder was trained to give log-odds, so its own are used. The coefficients of all-MiniLM-L6-v2 suit any other text
+    model after its cosines are mapped onto those of all-MiniLM-L6-v2: (logit_scale * cosine + logit_bias) / SENTENCE_SCALE. The
+    map is linear, so it becomes part of the coefficients.
+    """
+    if sentence.reads_pairs:
+        own = Coefficients(sentence.logit_scale, sentence.logit_bias)
+        return own, own
+    ratio, shift = sentence.logit_scale / SENTENCE_SCALE, sentence.logit_bias / SENTENCE_SCALE
+    single, multiple = (
+        Coefficients(
+            cosine=ratio * fitted.cosine,
+            bias=fitted.bias + shift * (fitted.cosine + fitted.background + fitted.hubness),
+            background=ratio * fitted.background,
+            hubness=ratio * fitted.hubness,
+        )
+        for fitted in (SENTENCE_SINGLE, SENTENCE_MULTIPLE)
+    )
+    return single, multiple
+
+
+def prior_calibration(encoder: EncoderInfo, sentence: EncoderInfo | None = None) -> Calibration:
     """Return the calibration of a model that has none: its own logit scale, and its own bias or the midpoints above.
 
     For one label, this is NegLabel's score: the label is compared with all background concepts together in the model's own
     softmax (Jiang et al. 2024, arXiv 2403.20078, equation 4).
+
+    Args:
+        encoder: The image-text encoder.
+        sentence: What compares texts with texts, None for all-MiniLM-L6-v2.
     """
+    single_texts, multiple_texts = prior_for_texts(sentence) if sentence else (SENTENCE_SINGLE, SENTENCE_MULTIPLE)
     scale = encoder.logit_scale
     photos = Coefficients(scale / PHOTO_SPREAD, -scale / PHOTO_SPREAD * MIDPOINT["photos"])
     against_background = Coefficients(scale, 0.0, background=-scale)
     cross = Coefficients(scale, encoder.logit_bias if encoder.activation == "sigmoid" else -scale * MIDPOINT["cross"])
     single: dict[Pair, Coefficients] = {
-        ("text", "text"): SENTENCE_SINGLE,
+        ("text", "text"): single_texts,
         ("text", "image"): against_background,
         ("image", "text"): against_background,
         ("image", "image"): photos,
     }
     multiple: dict[Pair, Coefficients] = {
-        ("text", "text"): SENTENCE_MULTIPLE,
+        ("text", "text"): multiple_texts,
         ("text", "image"): cross,
         ("image", "text"): cross,
         ("image", "image"): photos,
     }
     thresholds: dict[Modality, float] = {"text": SENTENCE_THRESHOLD, "image": DEFAULT_THRESHOLD}
-    return Calibration(single, multiple, thresholds, measured=frozenset({("text", "text")}))
+    is_measured = (single_texts, multiple_texts) == (SENTENCE_SINGLE, SENTENCE_MULTIPLE) or (sentence and sentence.reads_pairs)
+    return Calibration(single, multiple, thresholds, measured=frozenset({("text", "text")} if is_measured else ()))
 
 
-def parse_calibration(content: Mapping[str, Any] | None, encoder: EncoderInfo) -> Calibration:
+def parse_calibration(
+    content: Mapping[str, Any] | None, encoder: EncoderInfo, sentence: EncoderInfo | None = None
+) -> Calibration:
     """Read the content of calibration.json. Pairs that it lacks get the prior.
 
     Args:
         content: The parsed file, None if the model has no such file.
         encoder: The image-text encoder of the model.
+        sentence: What compares texts with texts, None for all-MiniLM-L6-v2.
 
     Raises:
         ValueError: The content is of another format, or was made for another revision of the model.
     """
-    base = prior_calibration(encoder)
+    base = prior_calibration(encoder, sentence)
     if content is None:
         return base
     if content.get("revision") != encoder.revision:

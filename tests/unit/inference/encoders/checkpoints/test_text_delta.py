@@ -44,9 +44,9 @@ def write_delta(small_sentence: Path, sentence_parts: Path) -> WriteDelta:
 def test_a_delta_changes_embeddings_as_changed_weights_do(
     write_delta: WriteDelta, small_sentence: Path, sentence_parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = torch_encoder.to_encoder(checkpoint.open_sentence_encoder(source.find_sentence())).encode_text(TEXTS)
+    before = torch_encoder.to_encoder(checkpoint.open_bundled_sentence()).encode_text(TEXTS)
     write_delta()
-    after = torch_encoder.to_encoder(checkpoint.open_sentence_encoder(source.find_sentence())).encode_text(TEXTS)
+    after = torch_encoder.to_encoder(checkpoint.open_bundled_sentence()).encode_text(TEXTS)
 
     merged = small_models.copy_model(small_sentence, tmp_path / "merged")
     weights = small_models.load_weights(merged)
@@ -56,7 +56,7 @@ def test_a_delta_changes_embeddings_as_changed_weights_do(
     save_file(weights, merged / "model.safetensors", metadata={"format": "pt"})
     (sentence_parts / "text_delta.safetensors").unlink()
     monkeypatch.setattr(source, "sentence_folder", lambda: merged)
-    expected = torch_encoder.to_encoder(checkpoint.open_sentence_encoder(source.find_sentence())).encode_text(TEXTS)
+    expected = torch_encoder.to_encoder(checkpoint.open_bundled_sentence()).encode_text(TEXTS)
 
     np.testing.assert_allclose(after, expected, atol=1e-6)
     assert np.sum(after * before, axis=1).max() < 0.99
@@ -67,14 +67,14 @@ def test_a_delta_of_another_model_is_refused(layers: tuple[str, ...], inputs: in
     write_delta(layers, inputs)
 
     with pytest.raises(ModelUnavailable, match="doesn't fit the sentence encoder"):
-        checkpoint.open_sentence_encoder(source.find_sentence())
+        checkpoint.open_bundled_sentence()
 
 
 def test_a_broken_file_is_refused(small_sentence: Path, sentence_parts: Path) -> None:
     (sentence_parts / "text_delta.safetensors").write_bytes(b"half")
 
     with pytest.raises(ModelUnavailable, match="doesn't fit the sentence encoder"):
-        checkpoint.open_sentence_encoder(source.find_sentence())
+        checkpoint.open_bundled_sentence()
 
 
 @pytest.mark.parametrize("kind", ["image-tower", "clip"])

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoImageProcessor, AutoModel
@@ -26,7 +27,9 @@ from pigeonhole.inference.encoders.checkpoints.graphs import (
     TextGraph,
 )
 from pigeonhole.inference.encoders.source import ModelSource, SentenceSource
-from pigeonhole.inference.encoders.tokens import TextTokens
+from pigeonhole.inference.encoders.tokens import Embeddings, Ids, TextTokens
+from pigeonhole.inference.labels.background_concepts import TEXTS
+from pigeonhole.inference.scoring.calibration import SENTENCE_SCALE
 
 IMAGE_TOWER = "pigeonhole-image-tower"
 # The templates of each model family. CLIP's seven do slightly better than all eighty of Radford et al. 2021 (their
@@ -42,8 +45,6 @@ CLIP_TEMPLATES = (
 )
 SIGLIP_TEMPLATES = ("this is a photo of {}.",)
 TOWER_TEMPLATES = ("{}", "a photo of a {}", "a picture of the {}")
-# The scale of sentence-transformers' MultipleNegativesRankingLoss, which trained all-MiniLM-L6-v2.
-SENTENCE_SCALE = 20.0
 # The side in pixels of the squares into which convolutional towers divide an image.
 CONVOLUTION_STRIDE = 32
 
@@ -67,31 +68,59 @@ class Checkpoint:
     image: ImageGraph | None
 
 
-def open_sentence_encoder(sentence_source: SentenceSource, attention: str | None = None) -> Checkpoint:
-    """Open the sentence encoder. The bundled one has this project's text delta if there is one.
+def open_bundled_sentence(attention: str | None = None) -> Checkpoint:
+    """Open all-MiniLM-L6-v2, with this project's text delta if there is one.
 
     Args:
-        sentence_source: The model's files.
         attention: The attention implementation of transformers, None for its default.
 
     Raises:
         ModelUnavailable: The sentence encoder is missing or changed, or the text delta doesn't fit it.
     """
+    sentence_source = source.find_sentence()
     folder = sentence_source.open_folder()
     with quiet_transformers():
         model = AutoModel.from_pretrained(folder, dtype=torch.float32, attn_implementation=attention, local_files_only=True)
-    delta = source.sentence_parts_folder() / source.TEXT_DELTA
-    if sentence_source.is_bundled and delta.is_file():
+    if (delta := source.sentence_parts_folder() / source.TEXT_DELTA).is_file():
         text_delta.apply(model, delta)
     tokens = tokenizer_source.read_sentence_tokenizer(folder)
-    text = MeanText(model).eval()
+    return _to_sentence(sentence_source, MeanText(model).eval(), tokens, SENTENCE_SCALE, 0.0)
+
+
+def open_sentence(sentence_source: SentenceSource, bundled: Checkpoint, attention: str | None = None) -> Checkpoint:
+    """Open a text model of sentence-transformers.
+
+    No file of such a model states the scale of its cosines. E5's lie between 0.7 and 1, for example. So scale and bias are
+    chosen such that scale * cosine + bias has, over the pairs of the generic texts, the mean and the spread that it has in the
+    bundled sentence encoder. The coefficients of that encoder then suit the model (scoring/calibration.py).
+
+    Args:
+        sentence_source: The model's files.
+        bundled: The bundled sentence encoder.
+        attention: The attention implementation of transformers, None for its default.
+
+    Raises:
+        ModelUnavailable: The model is broken, or of another kind.
+    """
+    # Imported late: the library takes many seconds, and the bundled sentence encoder doesn't need it.
+    from pigeonhole.inference.encoders.checkpoints import sentence_transformer
+
+    with quiet_transformers():
+        text, tokens = sentence_transformer.open_modules(sentence_source.open_folder(), sentence_source.prefix, attention)
+    mean, spread = _measure_cosines(text, tokens)
+    bundled_mean, bundled_spread = _measure_cosines(bundled.text, bundled.tokens)
+    scale = SENTENCE_SCALE * bundled_spread / spread
+    return _to_sentence(sentence_source, text, tokens, scale, SENTENCE_SCALE * bundled_mean - scale * mean)
+
+
+def _to_sentence(sentence_source: SentenceSource, text: TextGraph, tokens: TextTokens, scale: float, bias: float) -> Checkpoint:
     facts = ModelFacts(
         model_id=sentence_source.model_id,
         revision=sentence_source.compute_revision(),
         licence=sentence_source.licence,
         dim=_dim(text, tokens),
-        logit_scale=SENTENCE_SCALE,
-        logit_bias=0.0,
+        logit_scale=scale,
+        logit_bias=bias,
         activation="softmax",
         templates=("{}",),
         text=tokens.spec,
@@ -99,6 +128,18 @@ def open_sentence_encoder(sentence_source: SentenceSource, attention: str | None
         image_patches=0,
     )
     return Checkpoint("image-tower", facts, tokens, text, None)
+
+
+def _measure_cosines(text: TextGraph, tokens: TextTokens) -> tuple[float, float]:
+    """Return the mean and the standard deviation of the cosines between each two of the generic texts."""
+
+    def run(ids: Ids, mask: Ids) -> Embeddings:
+        with torch.inference_mode():
+            return np.asarray(text(torch.from_numpy(ids), torch.from_numpy(mask)).numpy())
+
+    vectors = tokens.embed(TEXTS, _dim(text, tokens), run)
+    cosines = (vectors @ vectors.T)[np.triu_indices(len(vectors), k=1)]
+    return float(cosines.mean()), float(cosines.std())
 
 
 def open_models(model_source: ModelSource, attention: str | None = None) -> tuple[Checkpoint, Checkpoint]:
@@ -114,14 +155,15 @@ def open_models(model_source: ModelSource, attention: str | None = None) -> tupl
     Raises:
         ModelUnavailable: A model is broken, or of another kind.
     """
-    sentence = open_sentence_encoder(model_source.sentence, attention)
+    bundled = open_bundled_sentence(attention)
+    is_bundled = model_source.sentence.is_bundled
+    sentence = bundled if is_bundled else open_sentence(model_source.sentence, bundled, attention)
     config = model_source.config
     model_source.find_weights()
-    if config.get("model_type") != IMAGE_TOWER:
-        return _open_transformers(model_source, config, attention), sentence
-    # The tower was trained into the space of the bundled sentence encoder, whichever compares texts.
-    bundled = sentence if model_source.sentence.is_bundled else open_sentence_encoder(source.find_sentence(), attention)
-    return _open_tower(model_source, config, bundled), sentence
+    if config.get("model_type") == IMAGE_TOWER:
+        # The tower was trained into the space of the bundled sentence encoder, whichever compares texts.
+        return _open_tower(model_source, config, bundled), sentence
+    return _open_transformers(model_source, config, attention), sentence
 
 
 def _open_transformers(model_source: ModelSource, config: dict[str, Any], attention: str | None) -> Checkpoint:

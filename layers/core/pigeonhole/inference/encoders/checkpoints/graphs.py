@@ -141,4 +141,31 @@ class MeanText(torch.nn.Module):
         return normalize((states * weight).sum(dim=1) / weight.sum(dim=1), dim=-1)
 
 
-TextGraph = MaskedText | PaddedText | MeanText
+class SentenceModules(torch.nn.Module):
+    """The modules of a text model of sentence-transformers.
+
+    It encodes token ids and mask, (n, length) int64 each -> unit embeddings, (n, dim) float32.
+    """
+
+    def __init__(self, model: Any, dim: int, prompt_length: int) -> None:
+        """Wrap a model.
+
+        Args:
+            model: The SentenceTransformer.
+            dim: The length of an embedding.
+            prompt_length: The number of tokens up to the end of the prefix. Some models leave them out of the pooling.
+        """
+        super().__init__()
+        self.model = model
+        self.dim, self.prompt_length = dim, prompt_length
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Encode token ids."""
+        features = {"input_ids": ids, "attention_mask": mask}
+        if self.prompt_length:
+            features["prompt_length"] = torch.tensor([self.prompt_length])
+        # The shape is known here, but lost in the exported graph of some poolings.
+        return normalize(self.model(features)["sentence_embedding"].reshape(-1, self.dim), dim=-1)
+
+
+TextGraph = MaskedText | PaddedText | MeanText | SentenceModules

@@ -25,12 +25,8 @@ def read_masked_tokenizer(folder: Path, text_config: Any) -> TextTokens:
         folder: The model's folder.
         text_config: The text settings of transformers.
     """
-    positions = int(text_config.max_position_embeddings)
     pad_id = int(text_config.pad_token_id or 0)
-    if any(name in text_config.model_type for name in SHIFTED_POSITIONS):
-        positions -= pad_id + 1
-    stated = _settings(folder).get("model_max_length") or NO_LIMIT
-    limit = min(positions, int(stated)) if stated < NO_LIMIT else positions
+    limit = _read_limit(folder, text_config, pad_id)
     pooling: Literal["model", "eos", "highest id"] = "model"
     if text_config.model_type == "clip_text_model":
         # transformers' CLIPTextModel: checkpoints from before its fix name 2 as the end token, and mean the highest id.
@@ -71,6 +67,31 @@ def read_sentence_tokenizer(folder: Path) -> TextTokens:
     limit = json.loads((folder / "sentence_bert_config.json").read_bytes())["max_seq_length"]
     spec = TextSpec(max_tokens=limit, pad_to="longest", pad_id=0, pooling="mean", long_texts="windows")
     return TextTokens(_read(folder), spec)
+
+
+def to_sentence_tokens(tokenizer: Tokenizer, folder: Path, text_config: Any, *, limit: int | None, prefix: str) -> TextTokens:
+    """Limit the tokenizer of a sentence-transformers model.
+
+    Args:
+        tokenizer: The tokenizer.
+        folder: The model's folder.
+        text_config: The text settings of transformers.
+        limit: The number of tokens that the model's own files state, None if they state none.
+        prefix: What precedes each text.
+    """
+    pad_id = int(text_config.pad_token_id or 0)
+    limit = min(limit or NO_LIMIT, _read_limit(folder, text_config, pad_id))
+    spec = TextSpec(max_tokens=limit, pad_to="longest", pad_id=pad_id, pooling="model", long_texts="windows", prefix=prefix)
+    return TextTokens(tokenizer, spec)
+
+
+def _read_limit(folder: Path, text_config: Any, pad_id: int) -> int:
+    """Return the number of tokens that a model reads: its positions, or fewer if the settings of its tokenizer say so."""
+    positions = int(getattr(text_config, "max_position_embeddings", NO_LIMIT))
+    if any(name in text_config.model_type for name in SHIFTED_POSITIONS):
+        positions -= pad_id + 1
+    stated = _settings(folder).get("model_max_length") or NO_LIMIT
+    return min(positions, int(stated)) if stated < NO_LIMIT else positions
 
 
 def _read(folder: Path) -> Tokenizer:
