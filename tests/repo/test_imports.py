@@ -17,7 +17,19 @@ PACKAGE = ROOT / "layers/core"
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
 DROPPED_BY_SAM = {"env", "venv", ".env"}
 # The images have these packages; the layer and the zip functions don't.
-HEAVY = ("numpy", "PIL", "httpx", "httpcore", "tokenizers", "onnx", "onnxruntime", "torch", "transformers", "cachetools")
+HEAVY = (
+    "numpy",
+    "PIL",
+    "httpx",
+    "httpcore",
+    "tokenizers",
+    "onnx",
+    "onnxruntime",
+    "torch",
+    "transformers",
+    "cachetools",
+    "emoji",
+)
 
 # Watch from the handlers' side: a static rule misses a helper that runs at import and a library that connects.
 IMPORTER = """

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from pigeonhole.inference.labels.negation import parse_label
+from pigeonhole.inference.labels.reading import parse_label
 from pigeonhole_cli.evaluation.item import DataError, Item
 from pigeonhole_cli.evaluation.tasks import sample
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from pigeonhole.inference.labels.label_class import LabelClass, parse_meaning
+from pigeonhole.inference.labels.label_class import LabelClass, parse_meanings
 from pigeonhole.inference.scoring.calibration import Modality
 from pigeonhole_cli.evaluation.item import DataError, Item, word_label
 
@@ -147,7 +147,7 @@ def _labels_of_truth(task_name: str, items: Sequence[Item]) -> tuple[LabelClass,
 def _with_none_of_these(items: Sequence[Item], labels: Sequence[LabelClass]) -> tuple[Item, ...]:
     """Give the label that means "none of these", if there is one, to the items that have none of the labels."""
     names = {label.name for label in labels}
-    none = next((label.name for label in labels if parse_meaning(label).is_none), None)
+    none = next((label.name for label, meaning in zip(labels, parse_meanings(labels), strict=True) if meaning.is_none), None)
     if none is None:
         return tuple(items)
     known = [tuple(name for name in item.truth if name in names) for item in items]

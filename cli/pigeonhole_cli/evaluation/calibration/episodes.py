@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from pigeonhole.errors import SampleError
 from pigeonhole.inference.classifier import Classifier, Pixels
-from pigeonhole.inference.labels.negation import parse_label
+from pigeonhole.inference.labels.reading import parse_label
 from pigeonhole.inference.scoring.calibration import Modality, Pair
 from pigeonhole.inference.scoring.log_odds import unit_mean
 from pigeonhole_cli.evaluation.calibration.fit import Floats

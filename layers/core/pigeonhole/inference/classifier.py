@@ -17,12 +17,12 @@ import numpy.typing as npt
 from pigeonhole.inference.embedder import Embedder
 from pigeonhole.inference.encoders.base import BackgroundEmbeddings, Encoder
 from pigeonhole.inference.labels.descriptions import find_descriptions, resolve_opposites
-from pigeonhole.inference.labels.label_class import LabelClass, Meaning, parse_meaning
+from pigeonhole.inference.labels.label_class import LabelClass, Meaning, parse_meanings
 from pigeonhole.inference.labels.prompts import TEXT_TEMPLATES, build_prompts
 from pigeonhole.inference.result_warnings import calibration_warnings, prompt_warnings, sample_warnings
 from pigeonhole.inference.scoring import log_odds
 from pigeonhole.inference.scoring.calibration import Calibration, Coefficients, Evidence, Floats, Modality, Pair
-from pigeonhole.inference.scoring.combine import LabelMatch, combine_matches, group_texts
+from pigeonhole.inference.scoring.combine import LabelMatch, TextGroup, combine_matches, group_texts
 from pigeonhole.inference.scoring.log_odds import RankedLabel
 
 Pixels = npt.NDArray[np.uint8]
@@ -227,19 +227,18 @@ class Classifier:
         started: float,
     ) -> ClassifierResult:
         encoder = self._text_encoder(samples.type)
-        meanings = [Meaning(label.texts) if options.literal else parse_meaning(label) for label in labels]
+        meanings = [Meaning(label.texts) for label in labels] if options.literal else [*parse_meanings(labels)]
         if samples.type == "text" and not options.multiple_labels:
             meanings = [resolve_opposites(meaning) for meaning in meanings]
-        prompts = {
-            text: self._prompts(samples.type, text, options)
-            for meaning in meanings
-            for text in (*meaning.things, *meaning.negated)
+        # The words of "not X" themselves say which texts it means. No image encoder sees the difference to "X".
+        groups = group_texts(meanings, with_denials=samples.type == "text" and not options.multiple_labels)
+        prompts = {text: self._prompts(samples.type, text, options) for group in groups for text in group}
+        embedded_texts = self._embedder.embed_prompts(encoder, prompts)
+        embedded_groups = {
+            group: log_odds.unit_mean(np.concatenate([embedded_texts[text] for text in group])) for group in groups
         }
-        embedded_texts, embedded_images = (
-            self._embedder.embed_prompts(encoder, prompts),
-            self._embedder.embed_examples(labels, examples),
-        )
-        odds, cosines = self._score(samples, labels, meanings, options.multiple_labels, embedded_texts, embedded_images)
+        embedded_images = self._embedder.embed_examples(labels, examples)
+        odds, cosines = self._score(samples, labels, meanings, options.multiple_labels, embedded_groups, embedded_images)
         probabilities = log_odds.sigmoid(odds) if options.multiple_labels else log_odds.softmax(odds)
         ranked = log_odds.rank(probabilities, cosines)
         threshold = self.calibration.thresholds[samples.type] if options.threshold is None else options.threshold
@@ -283,15 +282,11 @@ class Classifier:
         labels: Sequence[LabelClass],
         meanings: Sequence[Meaning],
         multiple: bool,
-        embedded_texts: Mapping[str, Floats],
+        embedded_groups: Mapping[TextGroup, Floats],
         embedded_images: Mapping[str, Floats],
     ) -> tuple[Floats, Floats]:
         """Score all samples against all labels: log-odds and cosines, (n, labels) float32 each."""
         coefficients = self.calibration.multiple if multiple else self.calibration.single
-        embedded_groups = {
-            group: log_odds.unit_mean(np.concatenate([embedded_texts[text] for text in group]))
-            for group in group_texts(meanings)
-        }
         text_matches = self._match(samples, coefficients, "text", embedded_groups, exclusive=not multiple)
         image_matches = self._match(samples, coefficients, "image", embedded_images, exclusive=not multiple)
         return combine_matches(labels, meanings, text_matches, image_matches, len(samples.starts), multiple=multiple)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pigeonhole.inference.labels.label_class import parse_meaning
+from pigeonhole.inference.labels.label_class import parse_meanings
 from pigeonhole_cli.evaluation.item import DataError, Item, word_label
 from pigeonhole_cli.evaluation.suites import COLLAGE_SIDE, NONE_OF_THESE, TASK_MAKERS, Suite, make_tasks, read_suite
 from pigeonhole_cli.evaluation.tasks import Task
@@ -100,7 +100,7 @@ def test_a_negation_is_right_for_half_of_the_samples_from_all_other_classes() ->
         assert truths == {(name,): 11, (negation,): 11}
         assert all((data_class(item) == name) == (item.truth == (name,)) for item in task.items)
         assert len({data_class(item) for item in task.items}) == 12
-        assert parse_meaning(task.labels[1]).negated == (name,), "the label is parsed as a negation"
+        assert parse_meanings(task.labels)[1].negated == (name,), "the label is parsed as a negation"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_negation_is_grammatical(name: str, negation: str) -> None:
     (task,) = make_tasks(Suite("negation", only=(name,)), photos({name: 4, "owl": 4}))
 
     assert names(task) == [name, negation]
-    assert parse_meaning(task.labels[1]).negated
+    assert parse_meanings(task.labels)[1].negated
 
 
 @pytest.mark.parametrize(("count", "folds"), [(20, 5), (23, 5), (5, 5), (7, 1)])
@@ -147,7 +147,7 @@ def test_half_of_the_samples_are_of_other_classes_and_none_of_these() -> None:
     for task in tasks:
         *named, none = names(task)
         assert (len(named), none) == (4, NONE_OF_THESE)
-        assert parse_meaning(task.labels[-1]).is_none
+        assert parse_meanings(task.labels)[-1].is_none
         unnamed = [item for item in task.items if item.truth == (NONE_OF_THESE,)]
         assert len(unnamed) == len(task.items) / 2 == 12
         assert not {data_class(item) for item in unnamed} & set(named)

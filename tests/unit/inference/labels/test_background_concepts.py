@@ -3,7 +3,7 @@
 import pytest
 
 from pigeonhole.inference.labels.background_concepts import PHOTO_CONCEPTS, TEXTS
-from pigeonhole.inference.labels.negation import parse_label
+from pigeonhole.inference.labels.reading import parse_label
 
 BOTH = pytest.mark.parametrize("entries", [PHOTO_CONCEPTS, TEXTS], ids=["photo concepts", "texts"])
 

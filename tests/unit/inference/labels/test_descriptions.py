@@ -19,8 +19,9 @@ def test_a_label_that_is_not_listed_has_no_description() -> None:
     ("negated", "opposite"), [("positive", "negative"), ("Negative", "positive"), ("satisfied", "dissatisfied")]
 )
 def test_the_negation_of_one_opposite_is_the_other(negated: str, opposite: str) -> None:
-    assert resolve_opposites(Meaning((), negated=(negated,))) == Meaning((opposite,))
+    assert resolve_opposites(Meaning((), negated=(negated,), denials=(f"not {negated}",))) == Meaning((opposite,))
 
 
 def test_a_label_without_an_opposite_stays_negated() -> None:
-    assert resolve_opposites(Meaning(("urgent",), negated=("spam", "good"))) == Meaning(("urgent", "bad"), negated=("spam",))
+    meaning = Meaning(("urgent",), negated=("spam", "good"), denials=("not spam", "not good"))
+    assert resolve_opposites(meaning) == Meaning(("urgent", "bad"), negated=("spam",), denials=("not spam",))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pigeonhole.contract.labels import Label, label_name
-from pigeonhole.inference.labels.label_class import LabelClass, Meaning, is_same_thing, merge_labels, parse_meaning
+from pigeonhole.inference.labels.label_class import LabelClass, Meaning, merge_labels, parse_meanings
 
 entries = st.builds(
     Label,
@@ -65,28 +65,27 @@ def test_every_entry_is_found_in_the_class_of_its_name(labels: list[Label]) -> N
     ("label", "expected"),
     [
         (LabelClass("cat", ("cat", "a tabby"), ()), Meaning(("cat", "a tabby"))),
-        (LabelClass("rest", ("not a cat", "no cat"), ()), Meaning((), ("cat",))),
-        (LabelClass("other", ("other",), ()), Meaning((), (), is_none=True)),
+        (LabelClass("rest", ("not a cat", "no cat"), ()), Meaning((), ("cat",), ("no cat",))),
+        (LabelClass("other", ("other",), ()), Meaning((), is_none=True)),
         (LabelClass("other", ("other",), ("a.jpg",)), Meaning(())),
         (LabelClass("other", ("other", "a dog"), ()), Meaning(("a dog",))),
         (LabelClass("a.jpg", (), ("a.jpg",)), Meaning(())),
     ],
 )
 def test_the_texts_of_a_class_have_a_meaning(label: LabelClass, expected: Meaning) -> None:
-    assert parse_meaning(label) == expected
+    assert parse_meanings([label]) == (expected,)
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "same"),
-    [
-        ("hotdog", "a hotdog", True),
-        ("Hot dog", "hotdogs", True),
-        ("cats", "Cat.", True),
-        ("news", "new", False),
-        ("goods", "good", False),
-        ("glass", "glas", False),
-        ("cat", "dog", False),
-    ],
-)
-def test_two_texts_name_the_same_thing(first: str, second: str, same: bool) -> None:
-    assert is_same_thing(first, second) is same
+def test_the_other_labels_decide_what_a_doubtful_text_means() -> None:
+    spam, other = LabelClass("spam", ("spam",), ()), LabelClass("rest", ("non-spam",), ())
+    assert parse_meanings([spam, other])[1] == Meaning((), ("spam",), ("non-spam",))
+    assert parse_meanings([LabelClass("ham", ("ham",), ()), other])[1] == Meaning(("non-spam",))
+
+
+def test_the_name_of_a_class_with_example_images_only_counts_as_its_text() -> None:
+    labels = [LabelClass("food", (), ("a.jpg",)), LabelClass("rest", ("non-food",), ())]
+    assert parse_meanings(labels)[1].negated == ("food",)
+
+
+def test_a_class_is_not_read_by_its_own_texts() -> None:
+    assert parse_meanings([LabelClass("x", ("non-food", "food"), ())]) == (Meaning(("non-food", "food")),)

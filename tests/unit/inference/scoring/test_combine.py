@@ -69,3 +69,28 @@ def test_a_negation_finds_a_positive_label_that_has_example_images_only() -> Non
         [colour_pixels("red"), colour_pixels("blue")], labels, Options(), {"red.png": colour_pixels("red")}
     )
     assert chosen_names(result, labels) == [["red"], ["not red"]]
+
+
+def test_a_label_and_its_negation_leave_room_for_a_third_label() -> None:
+    """For texts, "not interested" is a text about interest. It isn't a catch-all for all that isn't "interested"."""
+    labels = text_labels("interested", "not interested", "away until monday")
+    texts = ["i am away until next monday please write again then", "we are interested", "we are not interested"]
+    result = fake_classifier().classify_texts(texts, labels, Options())
+    assert chosen_names(result, labels)[0] == ["away until monday"]
+    order = [[label.index for label in row if label.index < 2] for row in result.ranked]
+    pair = fake_classifier().classify_texts(texts, labels[:2], Options())
+    assert order == [[label.index for label in row] for row in pair.ranked], "the third label doesn't change the pair"
+
+
+def test_two_labels_of_one_thing_are_both_negated() -> None:
+    """Whichever stands first, "not red" is as wrong as the likelier of them is right."""
+    examples = {"blue.png": colour_pixels("blue")}
+    labels = [LabelClass("red", ("red",), ()), LabelClass("Red", ("Red",), ("blue.png",)), *text_labels("not red")]
+    options = Options(multiple_labels=True)
+    for pixels in (colour_pixels("blue"), colour_pixels("red")):
+        one, other = (
+            fake_classifier().classify_images([pixels], order, options, examples)
+            for order in (labels, labels[1::-1] + labels[2:])
+        )
+        negation = [next(label.probability for label in row if label.index == 2) for row in (one.ranked[0], other.ranked[0])]
+        assert negation[0] == pytest.approx(negation[1])

@@ -124,8 +124,17 @@ def test_none_of_these_is_zero_or_for_several_labels_the_complement_of_the_best(
 
 
 def test_none_of_these_also_says_that_a_negation_is_wrong() -> None:
-    odds = log_odds.none_log_odds([], [np.float32([9, -9]), np.float32([20, 20])], 2, multiple=False)
+    zeros = np.zeros(2, dtype=np.float32)
+    odds = log_odds.none_log_odds([], [(zeros, np.float32([9, -9])), (zeros, np.float32([20, 20]))], 2, multiple=False)
     np.testing.assert_allclose(odds, [0, -9], atol=1e-3)
+
+
+@given(odds_of_label, st.floats(-30, 30))
+def test_a_label_and_its_negation_move_together_to_the_log_odds_of_their_topic(odds: Floats, denial: float) -> None:
+    denials = np.full_like(odds, denial)
+    shift = log_odds.topic_shift(odds, denials)
+    against = log_odds.negated_log_odds(odds, among_labels=True, multiple=False) + shift
+    np.testing.assert_allclose(np.logaddexp(odds + shift, against), np.maximum(odds, denials), rtol=1e-4, atol=1e-4)
 
 
 def test_the_background_value_is_the_log_sum_of_the_concepts_that_are_not_left_out() -> None:

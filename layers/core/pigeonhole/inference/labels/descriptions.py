@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pigeonhole.inference.labels.label_class import Meaning, normalize
+from pigeonhole.inference.labels.label_class import Meaning
+from pigeonhole.inference.labels.same_thing import normalize
 
 _DESCRIPTIONS = {
     # Sentiment
@@ -132,5 +133,9 @@ def find_descriptions(label: str) -> tuple[str, ...]:
 def resolve_opposites(meaning: Meaning) -> Meaning:
     """Replace what a label for texts negates by its opposite, if it has one: "not positive" becomes "negative"."""
     opposites = tuple(_OPPOSITE_OF[normalize(text)] for text in meaning.negated if normalize(text) in _OPPOSITE_OF)
-    negated = tuple(text for text in meaning.negated if normalize(text) not in _OPPOSITE_OF)
-    return replace(meaning, things=meaning.things + opposites, negated=negated)
+    left = {
+        text: denial
+        for text, denial in zip(meaning.negated, meaning.denials, strict=True)
+        if normalize(text) not in _OPPOSITE_OF
+    }
+    return replace(meaning, things=meaning.things + opposites, negated=tuple(left), denials=tuple(left.values()))

@@ -6,11 +6,12 @@ All entries of one name describe one class: by words, by example images, or by b
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from pigeonhole.inference.labels.negation import parse_label
+from pigeonhole.inference.labels.emoji_names import spell_emoji
+from pigeonhole.inference.labels.reading import parse_label
 
 
 class LabelEntry(Protocol):
@@ -77,38 +78,30 @@ class Meaning:
     Attributes:
         things: Texts that name what the class is.
         negated: Texts that name what the class is not.
+        denials: The texts in which the class negates these, in the same order: "not interested" for "interested".
         is_none: Whether the class stands for none of the other labels.
     """
 
     things: tuple[str, ...]
     negated: tuple[str, ...] = ()
+    denials: tuple[str, ...] = ()
     is_none: bool = False
 
 
-def parse_meaning(label: LabelClass) -> Meaning:
-    """Read the texts of a class.
+def parse_meanings(labels: Sequence[LabelClass]) -> tuple[Meaning, ...]:
+    """Read the texts of all classes of a request. The names and texts of the other classes decide a doubtful reading.
 
-    A text such as "other" is ignored if the class has another text or an example image.
+    A text such as "other" is ignored if its class has another text or an example image.
     """
-    readings = [parse_label(text) for text in label.texts]
-    things = tuple(reading.text for reading in readings if reading.kind == "plain")
-    negated = tuple(dict.fromkeys(reading.text for reading in readings if reading.kind == "negated"))
-    return Meaning(things, negated, is_none=not (things or negated or label.images))
+    named = [tuple(dict.fromkeys((label.name, *label.texts))) for label in labels]
+    return tuple(
+        _parse_meaning(label, [text for other, texts in enumerate(named) if other != index for text in texts])
+        for index, label in enumerate(labels)
+    )
 
 
-_NO_PLURALS = frozenset({"news", "goods", "lens", "species", "series", "physics", "politics", "economics", "mathematics"})
-
-
-def is_same_thing(first: str, second: str) -> bool:
-    """Return whether two texts name the same thing, as "hot dog" and "hotdog" do."""
-    return normalize(first).replace(" ", "") == normalize(second).replace(" ", "")
-
-
-def normalize(text: str) -> str:
-    """Remove from a label what doesn't change its meaning: case, hyphens, a leading article, a plural's s, a full stop."""
-    words = text.casefold().replace("-", " ").replace("_", " ").split()
-    if len(words) > 1 and words[0] in ("a", "an", "the"):
-        words = words[1:]
-    phrase = " ".join(words).rstrip(".!?")
-    is_plural = phrase[-1:] == "s" and len(phrase) > 3 and phrase[-2:] != "ss" and phrase not in _NO_PLURALS
-    return phrase[:-1] if is_plural else phrase
+def _parse_meaning(label: LabelClass, beside: Sequence[str]) -> Meaning:
+    readings = {text: parse_label(text, beside) for text in label.texts}
+    things = tuple(dict.fromkeys(reading.text for reading in readings.values() if reading.kind == "plain"))
+    negated = {reading.text: spell_emoji(text) for text, reading in readings.items() if reading.kind == "negated"}
+    return Meaning(things, tuple(negated), tuple(negated.values()), is_none=not (things or negated or label.images))

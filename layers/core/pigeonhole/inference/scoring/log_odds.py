@@ -167,18 +167,36 @@ def negated_log_odds(log_odds: Floats, *, among_labels: bool, multiple: bool) ->
     return log_sigmoid(-log_odds)
 
 
-def none_log_odds(log_odds: Sequence[Floats], negated: Sequence[Floats], count: int, *, multiple: bool) -> Floats:
+def topic_shift(log_odds: Floats, denial: Floats) -> Floats:
+    """Return by how much the log-odds of the labels X and "not X" change together, for text samples and one right label.
+
+    "not interested" is no catch-all beside "interested" and "out of office": it means a text of that topic. So the likelier of
+    the two has the log-odds of the topic, max(o, d), where d are those of the text "not X" itself. The difference between X and
+    "not X" stays o: X gets max(o, d) - log(1 + exp(-o)), and "not X" gets max(o, d) - log(1 + exp(o)).
+
+    Args:
+        log_odds: The log-odds o of X, (n,) float32.
+        denial: The log-odds d of the text "not X", (n,) float32.
+    """
+    return np.asarray(np.maximum(log_odds, denial) + log_sigmoid(-log_odds), dtype=np.float32)
+
+
+def none_log_odds(
+    log_odds: Sequence[Floats], negated: Sequence[tuple[Floats, Floats]], count: int, *, multiple: bool
+) -> Floats:
     """Return the log-odds of "none of these", (n,) float32.
 
     Args:
         log_odds: The log-odds of each other label, (n,) float32 each.
-        negated: The log-odds of each thing that a label negates, (n,) float32 each.
+        negated: The log-odds of each negation and of the thing that it negates, (n,) float32 each.
         count: n, which counts if there is no other label.
         multiple: Whether several labels may be right.
     """
     if multiple and log_odds:
         return np.asarray(-np.max(log_odds, axis=0), dtype=np.float32)
-    return np.asarray(np.min([np.zeros(count, dtype=np.float32), *(log_sigmoid(odds) for odds in negated)], axis=0))
+    # Where a label "not X" is right, "none of these" is wrong. It is as much less likely as X is.
+    beside = [np.minimum(negation, 0.0) + log_sigmoid(thing) for negation, thing in negated]
+    return np.asarray(np.min([np.zeros(count, dtype=np.float32), *beside], axis=0), dtype=np.float32)
 
 
 def softmax(log_odds: Floats) -> Floats:

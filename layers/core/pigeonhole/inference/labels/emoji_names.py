@@ -1,0 +1,33 @@
+"""Write emoji as words, because a text model has hardly a token for them. The names are Unicode's (CLDR)."""
+
+from __future__ import annotations
+
+import re
+
+import emoji
+
+_SKIN_TONE = re.compile(r"_(?:(?:medium-)?light|medium|(?:medium-)?dark)_skin_tone\b")
+
+
+def spell_emoji(text: str) -> str:
+    """Replace each emoji by its English name: "I love 🐶" becomes "I love dog face". Repeats of one emoji count once.
+
+    A flag becomes the name of its country. Skin tones are left out. A text without emoji is unchanged.
+    """
+    if text.isascii() or not emoji.emoji_count(text):
+        return text
+    spelled: list[str] = []
+    last = ""
+    end = 0
+    for match in emoji.emoji_list(text):
+        start, name = match["match_start"], _name(match["emoji"])
+        between = text[end:start]
+        if between.strip() or name != last:
+            spelled += [between, " ", name, " "]
+        last, end = name, match["match_end"]
+    return " ".join("".join([*spelled, text[end:]]).split())
+
+
+def _name(symbol: str) -> str:
+    name = _SKIN_TONE.sub("", emoji.demojize(symbol, delimiters=("", "")))
+    return name.removeprefix("keycap_").replace("_", " ")

@@ -1,0 +1,62 @@
+"""What all readings of a label share: words of its frame ("a photo of"), and how a label is tidied before it is read."""
+
+from __future__ import annotations
+
+import re
+
+
+def words(*phrases: str) -> str:
+    """Return an alternation of words. Words are separated by spaces; "_" stands for a space inside a longer phrase."""
+    return "(?:" + "|".join(word.replace("_", " ") for phrase in phrases for word in phrase.split()) + ")"
+
+
+def starts_with(*phrases: str) -> re.Pattern[str]:
+    """Return a pattern that matches at one of the phrases, if no further letter follows it."""
+    return re.compile(words(*phrases) + r"(?![\w'])", re.IGNORECASE)
+
+
+# Every pattern gets a label after `tidy`: single spaces, straight apostrophes, "-" for every dash. No pattern nests one
+# unbounded repetition in another, so each pattern takes linear time.
+SAMPLE = words("photo photograph picture pic image snapshot shot frame scene text sentence passage")
+THE_SAMPLE = rf"in (?:it|(?:an?|the|this) {SAMPLE})"
+
+# Removed from the name of a thing in this order, each once.
+_STRIPPED: tuple[re.Pattern[str], ...] = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"^(?:containing|showing|including|featuring|depicting|mentioning|involving|about|of|(?:related|relevant) to) (?=.)",
+        rf"^(?:(?:an?|the|any) )?{SAMPLE}s? of (?=.)",
+        r"^(?:(?:an?|the|any|some) )?(?:kind|sort|type)s? of (?=.)",
+        r"^(?:a single|an?|the|any|some) (?=.)",
+        r" (?:(?:is|are) )?(?:present|visible|shown|depicted|detected|found|at all|whatsoever|anywhere|in sight)$",
+        rf" (?:(?:is|are) )?{THE_SAMPLE}$",
+    )
+)
+_PLAINER = str.maketrans(
+    {"_": " "}
+    | dict.fromkeys("\u2018\u2019\u02bc\u0060\u00b4\uff07", "'")
+    | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-")
+)
+_WRAPPED = {"(": ")", "[": "]", "{": "}", '"': '"', "'": "'", "\u201c": "\u201d", "<": ">", "\u300c": "\u300d"}
+_CLOSING = " .,;:!?\u2026\u3002\uff01\uff1f\u3001"
+
+
+def tidy(text: str) -> str:
+    """Remove what doesn't change how a label is read: extra spaces, closing punctuation, enclosing brackets or quotes."""
+    return unwrap(" ".join(text.translate(_PLAINER).split()))
+
+
+def unwrap(text: str) -> str:
+    """Remove closing punctuation, and brackets or quotes around the whole text."""
+    text = text.rstrip(_CLOSING)
+    if len(text) > 1 and _WRAPPED.get(text[0]) == text[-1]:
+        text = text[1:-1].strip().rstrip(_CLOSING)
+    return text
+
+
+def strip_frame(thing: str) -> str | None:
+    """Remove articles and frames such as "photo of" from the name of a thing. Returns None if nothing is left."""
+    thing = unwrap(thing)
+    for pattern in _STRIPPED:
+        thing = pattern.sub("", thing)
+    return thing if any(character.isalnum() for character in thing) else None
