@@ -83,6 +83,10 @@ class FakeEncoder:
         """Count words, as Encoder says."""
         return [len(_words(text)) for text in texts]
 
+    def knows_words(self, texts: Sequence[str]) -> list[bool]:
+        """Return whether each text has a word in Latin letters or a number, as Encoder says."""
+        return [bool(re.search(r"[A-Za-z0-9]", text)) for text in texts]
+
     def _rows(self, vectors: list[npt.NDArray[np.float64]]) -> npt.NDArray[np.float32]:
         if not vectors:
             return np.zeros((0, self.dim), dtype=np.float32)

@@ -51,7 +51,8 @@ class RecordingEncoder:
     images: int = 0
 
     def __post_init__(self) -> None:
-        self.info, self.fit, self.count_tokens = self.inner.info, self.inner.fit, self.inner.count_tokens
+        self.info, self.fit = self.inner.info, self.inner.fit
+        self.count_tokens, self.knows_words = self.inner.count_tokens, self.inner.knows_words
 
     def encode_text(self, texts: Sequence[str]) -> np.ndarray:
         self.texts.extend(texts)

@@ -66,6 +66,10 @@ class CachingEncoder:
         """Count the tokens of each text."""
         return self.inner.count_tokens(texts)
 
+    def knows_words(self, texts: Sequence[str]) -> list[bool]:
+        """Return whether the model knows a word of each text."""
+        return self.inner.knows_words(texts)
+
     def _encode(
         self,
         cache: dict[CacheKey, npt.NDArray[np.float32]],

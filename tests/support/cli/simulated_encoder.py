@@ -49,6 +49,9 @@ class SimulatedEncoder:
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [len(text.split()) for text in texts]
 
+    def knows_words(self, texts: Sequence[str]) -> list[bool]:
+        return [True for _ in texts]
+
     def _text(self, text: str) -> Vectors:
         meaning = sum((direction(name) for name in re.findall(r"thing \d+", text)), start=np.zeros(DIM))
         return meaning + 0.8 * direction("words") + 1.8 * direction(text.replace("picture of ", ""))

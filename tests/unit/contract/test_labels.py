@@ -23,7 +23,7 @@ def test_a_number_and_its_spelling_are_one_class() -> None:
     assert find_faults(body(labels=labels)) == {"labels": "at least 2 distinct labels are needed, got 1"}
 
 
-@pytest.mark.parametrize(("key", "name"), [(1, "1"), (0, "0"), (2.5, "2.5"), ("", ""), ("hot dog", "hot dog")])
+@pytest.mark.parametrize(("key", "name"), [(1, "1"), (0, "0"), (2.5, "2.5"), ("hot dog", "hot dog")])
 def test_a_key_names_its_label(key: object, name: str) -> None:
     labels = [{"key": key, "type": "text", "value": "a"}, LABELS[0]]
 

@@ -58,3 +58,36 @@ def test_one_fault_is_worded_as_in_the_contract() -> None:
 
 def test_a_list_that_is_too_long_is_one_fault_whatever_is_in_it() -> None:
     assert find_faults(body(dataset=[1] * 100_000)) == {"dataset": "must have 1 to 32 samples, got 100000"}
+
+
+BLANK = [" ", "\t\n", "\x00", "\u00a0\u200b", "\u2060\ufeff", "\u3164", "\ufe0f"]
+
+
+@pytest.mark.parametrize("blank", BLANK)
+def test_a_blank_text_label_or_key_is_a_fault(blank: str) -> None:
+    labels = [{"type": "text", "value": blank}, {"key": blank, "type": "text", "value": "cat"}, *LABELS]
+    message = "must not be blank: write at least one visible character"
+    assert find_faults(body(dataset=[{"type": "text", "value": blank}], labels=labels)) == {
+        "dataset.0.value": message,
+        "labels.0.value": message,
+        "labels.1.key": message,
+    }
+
+
+def test_an_empty_key_is_a_fault_and_merges_no_labels() -> None:
+    labels = [{"key": "", "type": "text", "value": value} for value in ("cat", "bird")]
+    assert find_faults(body(labels=labels)) == {
+        f"labels.{index}.key": "must not be blank: write at least one visible character" for index in (0, 1)
+    }
+
+
+@pytest.mark.parametrize("blank", ["", *BLANK])
+def test_a_blank_option_counts_as_absent(blank: str) -> None:
+    image = {"key": "cat", "type": "image", "value": "https://example.com/cat.jpg", "text": blank}
+    request = parse(body(labels=[*LABELS, image], instruction=blank))
+    assert (request.labels[-1].text, request.instruction) == (None, None)
+
+
+@pytest.mark.parametrize("text", ["x", " x ", "\u200bx", "?", "\U0001f436", "\u2764\ufe0f", "\u5b57"])
+def test_a_text_with_a_visible_character_is_taken_as_it_is(text: str) -> None:
+    assert parse(body(dataset=[{"type": "text", "value": text}])).dataset[0].value == text

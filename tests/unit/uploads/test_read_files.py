@@ -50,6 +50,8 @@ def test_a_file_is_read_by_its_name(name: str, data: bytes, values: list[str]) -
     [
         ("1.jpg", b"", "unsupported_media", EMPTY),
         ("1.txt", b" \r\n", "unsupported_media", EMPTY),
+        ("1.txt", "\u00a0\u200b\x00".encode(), "unsupported_media", EMPTY),
+        ("1.jsonl", b'{"type": "text", "value": "  "}', "invalid_request", "line 1 value: must not be blank"),
         ("1.jsonl", b"", "unsupported_media", EMPTY),
         ("1.jpg", b"x" * 201, "too_large", "201 bytes, but at most 200 are allowed"),
         ("1.txt", b"x" * 1_081, "too_large", "1081 bytes, but at most 1080 are allowed"),

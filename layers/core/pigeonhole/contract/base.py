@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StrictStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr, model_validator
+
+from pigeonhole.contract.validation import check_visible
 
 
 class HttpSchema(BaseModel):
@@ -25,4 +27,4 @@ class HttpInput(HttpSchema):
 
 # With any constraint, even an empty one, pydantic refuses half of a surrogate pair, which can't be written as JSON again.
 Text = Annotated[StrictStr, Field(min_length=0)]
-Value = Annotated[StrictStr, Field(min_length=1)]
+Value = Annotated[StrictStr, Field(min_length=1), AfterValidator(check_visible)]

@@ -20,7 +20,7 @@ from pydantic import (
 
 from pigeonhole.contract.base import HttpInput, HttpSchema, Text, Value
 from pigeonhole.contract.limits import DEFAULT_LIMITS, get_limits
-from pigeonhole.contract.validation import check_count, check_length
+from pigeonhole.contract.validation import check_count, check_length, check_visible, is_blank
 
 
 class Label(HttpInput):
@@ -42,12 +42,14 @@ class Label(HttpInput):
     @field_validator("text", mode="after")
     @classmethod
     def _check_text(cls, text: str | None, info: ValidationInfo) -> str | None:
-        return check_length(text, get_limits(info).max_label_chars, "the text of a label") if text else None
+        if text is None or is_blank(text):
+            return None
+        return check_length(text, get_limits(info).max_label_chars, "the text of a label")
 
     @field_validator("key", mode="after")
     @classmethod
     def _check_key(cls, key: str | int | float | None, info: ValidationInfo) -> str | int | float | None:
-        return check_length(key, get_limits(info).max_label_chars, "a key") if isinstance(key, str) else key
+        return check_length(check_visible(key), get_limits(info).max_label_chars, "a key") if isinstance(key, str) else key
 
     @property
     def name(self) -> str:
@@ -96,7 +98,9 @@ def _check_distinct(labels: list[Label], info: ValidationInfo) -> list[Label]:
 
 
 def _check_instruction(instruction: str | None, info: ValidationInfo) -> str | None:
-    return check_length(instruction, get_limits(info).max_instruction_chars, "an instruction") if instruction else None
+    if instruction is None or is_blank(instruction):
+        return None
+    return check_length(instruction, get_limits(info).max_instruction_chars, "an instruction")
 
 
 def _check_templates(templates: list[str] | None, info: ValidationInfo) -> list[str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,6 +58,28 @@ def invalid_request(faults: tuple[Fault, ...]) -> InvalidRequest:
     head = f"{first.path}: {first.message}" if first.path else first.message
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     return InvalidRequest(head + more, faults)
+
+
+# Unicode's categories of blanks, control characters and marks without a shape, such as the zero-width space.
+_INVISIBLE = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
+# Letters and marks that look like a blank: braille and Hangul fillers, and variation selectors.
+_FILLERS = frozenset("\u2800\u3164\u115f\u1160\uffa0") | {chr(code) for code in range(0xFE00, 0xFE10)}
+
+
+def is_blank(text: str) -> bool:
+    """Return whether a text has no visible character."""
+    return all(unicodedata.category(letter) in _INVISIBLE or letter in _FILLERS for letter in text)
+
+
+def check_visible(text: str) -> str:
+    """Return `text` if it has a visible character.
+
+    Raises:
+        ValueError: The text is empty or blank.
+    """
+    if is_blank(text):
+        raise ValueError("must not be blank: write at least one visible character")
+    return text
 
 
 def check_length(text: str, max_chars: int, subject: str) -> str:

@@ -17,9 +17,17 @@ import numpy.typing as npt
 from pigeonhole.inference.embedder import Embedder
 from pigeonhole.inference.encoders.base import BackgroundEmbeddings, Encoder
 from pigeonhole.inference.labels.descriptions import find_descriptions, resolve_opposites
+from pigeonhole.inference.labels.emoji_names import spell_emoji
 from pigeonhole.inference.labels.label_class import LabelClass, Meaning, parse_meanings
 from pigeonhole.inference.labels.prompts import TEXT_TEMPLATES, build_prompts
-from pigeonhole.inference.result_warnings import calibration_warnings, prompt_warnings, sample_warnings
+from pigeonhole.inference.result_warnings import (
+    alike_label_warnings,
+    calibration_warnings,
+    prompt_warnings,
+    sample_warnings,
+    unknown_label_warnings,
+    unknown_sample_warnings,
+)
 from pigeonhole.inference.scoring import log_odds
 from pigeonhole.inference.scoring.calibration import Calibration, Coefficients, Evidence, Floats, Modality, Pair
 from pigeonhole.inference.scoring.combine import LabelMatch, TextGroup, combine_matches, group_texts
@@ -146,6 +154,7 @@ class Classifier:
             first_index: The index of the first text in the request. Warnings count from there.
         """
         started = time.perf_counter()
+        texts = [spell_emoji(text) for text in texts]
         encoders: dict[Modality, Encoder] = {}
         if any(label.texts for label in labels):
             encoders["text"] = self.sentence
@@ -157,6 +166,7 @@ class Classifier:
             for encoder, token_counts in zip(encoders.values(), counts, strict=True)
             for warning in sample_warnings(encoder, token_counts, first_index)
         ]
+        warnings += unknown_sample_warnings([*encoders.values()], texts, first_index)
         samples = _Samples(
             type="text",
             starts=np.arange(len(texts)),
@@ -261,6 +271,8 @@ class Classifier:
             warnings=[
                 *samples.warnings,
                 *prompt_warnings(encoder, prompts),
+                *unknown_label_warnings([encoder], [*prompts]),
+                *alike_label_warnings(labels, odds),
                 *calibration_warnings(
                     self.encoder.info.model_id,
                     self.calibration,

@@ -1,12 +1,16 @@
-"""The warnings of a result: texts that were cut, and scores that depend on a calibration that the model lacks."""
+"""The warnings of a result: texts that are cut or unknown, labels that are alike, and scores that lean on a prior."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from pigeonhole.inference.encoders.base import Encoder
 from pigeonhole.inference.labels.label_class import LabelClass, Meaning
-from pigeonhole.inference.scoring.calibration import Calibration, Modality, Pair
+from pigeonhole.inference.scoring.calibration import Calibration, Floats, Modality, Pair
+
+DECIMALS = 4  # of log-odds: scores that differ less are equal, because the order of a sum changes the last digits
 
 
 def sample_warnings(encoder: Encoder, counts: Sequence[int], first_index: int) -> list[str]:
@@ -45,6 +49,69 @@ def prompt_warnings(encoder: Encoder, prompts: Mapping[str, Sequence[str]]) -> l
     return warnings
 
 
+def unknown_sample_warnings(encoders: Sequence[Encoder], texts: Sequence[str], first_index: int) -> list[str]:
+    """Warn of each text sample of which no encoder knows a word.
+
+    Args:
+        encoders: The encoders that read the samples.
+        texts: The samples.
+        first_index: The index of the first sample in the request.
+    """
+    return [
+        f"dataset.{first_index + index}.value: the model knows no word of this text, so its scores say nothing. Send a text in "
+        "a language that the model reads, such as English"
+        for index, is_known in enumerate(_are_known(encoders, texts))
+        if not is_known
+    ]
+
+
+def unknown_label_warnings(encoders: Sequence[Encoder], texts: Sequence[str]) -> list[str]:
+    """Warn of each label text of which no encoder knows a word.
+
+    Args:
+        encoders: The encoders that read the label texts.
+        texts: What is embedded for the labels.
+    """
+    return [
+        f"labels: the model knows no word of {text[:40]!r}, so its scores say nothing. Write it in a language that the model "
+        "reads, such as English, and give the label a `key`"
+        for text, is_known in zip(texts, _are_known(encoders, texts), strict=True)
+        if not is_known
+    ]
+
+
+def alike_label_warnings(labels: Sequence[LabelClass], log_odds: Floats) -> list[str]:
+    """Warn of labels with the same description, and of others that the model gives equal scores.
+
+    Args:
+        labels: The labels of the request.
+        log_odds: The log-odds of all samples, (n, labels) float32.
+    """
+    described: dict[object, list[int]] = {}
+    scored: dict[bytes, list[int]] = {}
+    for index, label in enumerate(labels):
+        texts = frozenset(" ".join(text.casefold().split()) for text in label.texts)
+        described.setdefault((texts, frozenset(label.images)), []).append(index)
+        if len(log_odds):
+            scored.setdefault((np.round(log_odds[:, index], DECIMALS) + 0.0).tobytes(), []).append(index)
+    alike = [indices for indices in described.values() if len(indices) > 1]
+    equal = [
+        indices for indices in scored.values() if len(indices) > 1 and not any(set(indices) <= set(same) for same in alike)
+    ]
+    return [
+        *(
+            f"labels: {_join_names(labels, indices)} have the same description, apart from case and blanks. "
+            "Give them one `key`, or say how they differ"
+            for indices in alike
+        ),
+        *(
+            f"labels: {_join_names(labels, indices)} have equal scores, because the model reads them alike. "
+            "The order of the labels decides between them: say in other words how they differ"
+            for indices in equal
+        ),
+    ]
+
+
 def calibration_warnings(
     model_id: str,
     calibration: Calibration,
@@ -77,6 +144,16 @@ def calibration_warnings(
         return []
     why = ", ".join(reason for reason, holds in reasons.items() if holds)
     return [f"{model_id} isn't calibrated, so the scores lean on a general prior here ({why})"]
+
+
+def _are_known(encoders: Sequence[Encoder], texts: Sequence[str]) -> list[bool]:
+    """Return whether one of the encoders knows a word of each text."""
+    return [any(answers) for answers in zip(*(encoder.knows_words(texts) for encoder in encoders), strict=True)]
+
+
+def _join_names(labels: Sequence[LabelClass], indices: Sequence[int]) -> str:
+    names = [repr(labels[index].name[:40]) for index in indices]
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _cut_warning(subject: str, limit: int, count: int) -> str:

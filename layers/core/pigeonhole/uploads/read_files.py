@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from pigeonhole.contract.classification import Sample
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.uploads import FileKind, UploadedFile
-from pigeonhole.contract.validation import check_length, to_faults
+from pigeonhole.contract.validation import check_length, is_blank, to_faults
 from pigeonhole.errors import Fault, InvalidRequest, TooLarge, UnfetchableUrl, UnsupportedMedia
 from pigeonhole.ports import ObjectStore
 from pigeonhole.uploads.upload_result import UploadFault
@@ -71,7 +71,7 @@ class UploadedFileReader:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError:
             return UploadFault(UnsupportedMedia.code, NO_TEXT)
-        if not text.strip():
+        if is_blank(text):
             return UploadFault(UnsupportedMedia.code, EMPTY)
         try:
             return self._parse_lines(text) if kind is FileKind.LINES else self._parse_text(text.strip())

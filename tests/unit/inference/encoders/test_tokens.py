@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from pigeonhole.inference.encoders import tokens
 from pigeonhole.inference.encoders.artifact import TextSpec
@@ -147,3 +147,39 @@ def test_a_prefix_precedes_each_text_and_each_window(tokenizer_file: Path) -> No
     ((_, ids, _),) = prefixed.batches(["cat"])
     assert ids[0].tolist() == plain.encode("two dog: cat").ids
     assert prefixed.count(["cat"]) == [len(plain.encode("two dog: cat").ids)]
+
+
+@pytest.fixture(scope="module")
+def bilingual() -> TextTokens:
+    """A tokenizer that has words in Latin and Cyrillic letters, and single letters of other scripts."""
+    syllables = [a + b for letters in ("abcdefghijk", "абвгдежзийк") for a in letters for b in letters]
+    letters = [*"abcdefghijklmnopqrstuvwxyz0123456789", *"абвгдежзийклмнопрст", *"กขคงจฉชซ", *"ابتثجح", "我", "的"]
+    pieces = ["[UNK]", "[CLS]", "[SEP]", ".", "!", *syllables, *letters, *(f"##{piece}" for piece in [*syllables, *letters])]
+    tokenizer = Tokenizer(models.WordPiece({piece: index for index, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return TextTokens(tokenizer, SPEC)
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("a cat", True),
+        ("wrold asdfgh", True),  # misspelt
+        ("x", True),
+        ("2024", True),
+        ("не работает", True),
+        ("иphone我", True),
+        ("กขค Acer", True),
+        ("กขค", False),  # spelt by single letters
+        ("ابت جح", False),
+        ("我的", False),
+        ("हिन्दी", False),  # no token at all
+        ("...!", False),
+        ("", False),
+        ("กขค " * 40, False),
+        ("กขค " * 40 + "cat", True),  # beyond the limit
+    ],
+)
+def test_a_word_is_known_if_the_vocabulary_has_words_of_its_script(text: str, known: bool, bilingual: TextTokens) -> None:
+    assert bilingual.knows_word(text) is known

@@ -91,6 +91,10 @@ class Encoder(Protocol):
         """Count the tokens of each text as the model would read it, with special tokens, before it is cut."""
         ...
 
+    def knows_words(self, texts: Sequence[str]) -> list[bool]:
+        """Return for each text whether the model knows a word of it. A misspelt word counts as known."""
+        ...
+
 
 @dataclass(frozen=True)
 class BackgroundEmbeddings:

@@ -6,7 +6,11 @@ the model's special tokens. The embedding of the text is the mean of theirs on t
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +26,14 @@ Embeddings = npt.NDArray[np.float32]
 # The number of tokens in a batch, padding included. It is enough to fill the matrix units, and it limits memory:
 # all-MiniLM-L6-v2 takes 260 MB more than its weights for 32 texts of 256 tokens, and 125 MB more for 8 texts.
 BATCH_TOKENS = 2_048
+
+# A vocabulary holds words of a script if it has so many tokens of several letters of this script, or so many single letters, as
+# a Chinese one has. The vocabulary of all-MiniLM-L6-v2 has 27,533 such tokens in Latin script, at most 8 in any other, and 488
+# single Chinese letters. It spells other languages letter by letter, and has learned nothing about them.
+MIN_SCRIPT_WORDS = 100
+MIN_SCRIPT_LETTERS = 2_000
+# Every vocabulary has tokens for an English word, known or not. Longer runs of letters may be encoded data.
+_PLAIN_WORD = re.compile(r"(?<!\w)[A-Za-z0-9]{1,40}(?!\w)")
 
 
 class TextTokens:
@@ -56,6 +68,34 @@ class TextTokens:
             pieces = [encoding, *encoding.overflowing]
             counts.append(sum(len(piece.ids) - self._special for piece in pieces) + self._special)
         return counts
+
+    def knows_word(self, text: str) -> bool:
+        """Return whether one of the tokens of a text stands for a number or for letters of a script with known words."""
+        if _PLAIN_WORD.search(text):
+            return True
+        unknown = self._tokenizer.token_to_id(self._tokenizer.model.unk_token or "")
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        return any(
+            token != unknown and self._is_known(text[start:end])
+            for piece in (encoding, *encoding.overflowing)
+            for token, (start, end) in zip(piece.ids, piece.offsets, strict=True)
+        )
+
+    def _is_known(self, letters: str) -> bool:
+        return any(letter.isnumeric() or (letter.isalpha() and _script(letter) in self._known_scripts) for letter in letters)
+
+    @cached_property
+    def _known_scripts(self) -> frozenset[str]:
+        """The scripts of which the vocabulary has words."""
+        words: Counter[str] = Counter()
+        letters: Counter[str] = Counter()
+        decode = self._tokenizer.decoder.decode if self._tokenizer.decoder else "".join
+        for token in self._tokenizer.get_vocab():
+            text = [letter for letter in decode([token]) if letter.isalpha()]
+            if text:
+                (words if len(text) > 1 else letters)[_script(text[0])] += 1
+        by_words = {script for script, count in words.items() if count >= MIN_SCRIPT_WORDS}
+        return frozenset(by_words | {script for script, count in letters.items() if count >= MIN_SCRIPT_LETTERS})
 
     def batches(self, texts: Sequence[str]) -> Iterator[tuple[list[int], Ids, Ids]]:
         """Group the windows of texts by similar length in batches, so that there is little padding.
@@ -118,3 +158,8 @@ def _pool(windows: Sequence[tuple[Embeddings, int]]) -> Embeddings:
         return windows[0][0]
     vectors, counts = zip(*windows, strict=True)
     return unit_mean(np.stack(vectors), weights=counts)
+
+
+def _script(letter: str) -> str:
+    """Return the script of a letter, the first word of its name in Unicode: LATIN, CYRILLIC, CJK."""
+    return unicodedata.name(letter, "").partition(" ")[0]

@@ -65,6 +65,10 @@ class TowerEncoder:
         """Count tokens, as Encoder says."""
         return self.text.tokens.count(texts)
 
+    def knows_words(self, texts: Sequence[str]) -> list[bool]:
+        """Return whether the model knows a word of each text, as Encoder says."""
+        return [self.text.tokens.knows_word(text) for text in texts]
+
     def fit(self, image: Image.Image) -> Pixels:
         """Resize and crop an image, as Encoder says."""
         return preprocess.fit(image, self._image_tower.spec)
