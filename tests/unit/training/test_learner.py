@@ -13,7 +13,6 @@ from transformers import ResNetConfig
 
 from anchors import PHOTO_SHARE, SHARPNESS, Anchors
 from learner import FROM_A_MODEL, FROM_SCRATCH, WARM_UP, Learner, Schedule
-from pigeonhole.inference.encoders.checkpoints.graphs import ProjectedVision
 from tower import TEXT_DIM, ImageTower, load_weights, save
 
 pytestmark = pytest.mark.torch
@@ -52,28 +51,6 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(SystemExit, match="must belong to this run"):
         new_learner().resume(tmp_path / "checkpoint.pt", RUN | {"left_out": ["hotdog"]})
-
-
-def test_training_and_the_service_compute_the_same_embeddings() -> None:
-    tower = ImageTower(CONFIG, reads_at=40).eval()
-    texts = torch.nn.functional.normalize(torch.rand(7, TEXT_DIM) - 0.3, dim=1)
-    pictures = torch.rand(3, 3, 32, 32)
-    with torch.inference_mode():
-        anchors = Anchors.from_embeddings(texts, tower(torch.rand(20, 3, 32, 32)))
-        measured = anchors.apply(tower(pictures))
-
-    graph = ProjectedVision(
-        tower.vision,
-        CONFIG.hidden_sizes[-1],
-        TEXT_DIM,
-        40,
-        mirrored=True,
-        anchors=len(texts),
-        sharpness=SHARPNESS,
-    )
-    graph.projection, graph.anchors, graph.anchors_shift = tower.projection, anchors.texts, anchors.shift
-    with torch.inference_mode():
-        torch.testing.assert_close(torch.nn.functional.normalize(graph(pictures), dim=-1), measured)
 
 
 def test_a_photo_is_drawn_towards_similar_classes_and_the_shift_is_the_mean_of_photos() -> None:

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from pigeonhole.inference.encoders import export, registry, source
-from pigeonhole.inference.encoders.checkpoints import torch_encoder
+from pigeonhole.inference.encoders.checkpoints import efficientnet, torch_encoder
 from pigeonhole.inference.encoders.registry import LoadedModel
 from support import small_models
 
@@ -47,6 +47,17 @@ def sentence_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setattr(source, "sentence_parts_folder", lambda: folder)
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def small_backbone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Replace EfficientNet-lite0, whose export takes seconds, by a small network."""
+    path = tmp_path_factory.mktemp("backbone") / "weights.pth"
+    small_models.backbone(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(source, "backbone_weights", lambda: path)
+        patch.setattr(efficientnet, "LITE0", small_models.BACKBONE)
+        yield path
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ def test_the_trained_classes_are_optional(tmp_path: Path) -> None:
     background_files.write(tmp_path, BACKGROUND)
     assert background_files.read(tmp_path, dim=4, sentence_dim=2).trained_classes is None
 
-    np.save(tmp_path / TRAINED_CLASSES, np.eye(6, 4, dtype=np.float32))
+    background_files.write(tmp_path, replace(BACKGROUND, trained_classes=np.eye(6, 4, dtype=np.float32)))
     np.testing.assert_array_equal(background_files.read(tmp_path, dim=4, sentence_dim=2).trained_classes, np.eye(6, 4))
 
     np.save(tmp_path / TRAINED_CLASSES, np.eye(6, 5, dtype=np.float32))

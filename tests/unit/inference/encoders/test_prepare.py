@@ -168,7 +168,10 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(package: s
     assert process.stdout == f"preparing a model needs {package}: pip install -e '.[torch]'\n"
 
 
-def test_a_killed_run_leaves_no_artifact(model: Path, small_sentence: Path, no_sentence_parts: Path, tmp_path: Path) -> None:
+def test_a_killed_run_leaves_no_artifact(
+    model_folders: dict[str, Path], small_sentence: Path, no_sentence_parts: Path, tmp_path: Path
+) -> None:
+    model = model_folders["clip"]
     out = tmp_path / "cache" / "model"
     code = f"""
         import os, signal

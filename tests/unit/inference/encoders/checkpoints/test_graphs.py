@@ -1,4 +1,4 @@
-"""The towers of every kind of model depend on their input, and the bundled kind also reads the mirror image."""
+"""The towers of every kind of model depend on their input."""
 
 from __future__ import annotations
 
@@ -24,11 +24,3 @@ def test_random_models_distinguish_inputs(
 
     for rows in (texts, images):
         assert np.median((rows @ rows.T)[~np.eye(len(rows), dtype=bool)]) < 0.95
-
-
-def test_the_bundled_kind_embeds_an_image_and_its_mirror_image_equally(
-    in_onnx: dict[str, LoadedModel], crops: dict[str, npt.NDArray[np.uint8]]
-) -> None:
-    encoder, images = in_onnx["image-tower"].encoder, crops["image-tower"]
-
-    np.testing.assert_allclose(encoder.encode_image(images[:, :, ::-1]), encoder.encode_image(images), atol=1e-5)

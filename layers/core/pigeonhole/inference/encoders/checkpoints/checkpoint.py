@@ -10,20 +10,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
-from transformers import AutoConfig, AutoImageProcessor, AutoModel
+from transformers import AutoImageProcessor, AutoModel
 from transformers.utils import logging
 
 from pigeonhole.inference.encoders import preprocess, source
 from pigeonhole.inference.encoders.artifact import ImageSpec, ModelFacts, ModelKind, ModelUnavailable
-from pigeonhole.inference.encoders.checkpoints import text_delta, tokenizer_source
+from pigeonhole.inference.encoders.checkpoints import efficientnet, image_tower, text_delta, tokenizer_source
 from pigeonhole.inference.encoders.checkpoints.graphs import (
     ImageFeatures,
     ImageGraph,
     MaskedText,
     MeanText,
     PaddedText,
-    ProjectedVision,
     TextGraph,
 )
 from pigeonhole.inference.encoders.source import ModelSource, SentenceSource
@@ -33,7 +31,7 @@ from pigeonhole.inference.scoring.calibration import SENTENCE_SCALE
 
 IMAGE_TOWER = "pigeonhole-image-tower"
 # The templates of each model family. CLIP's seven do slightly better than all eighty of Radford et al. 2021 (their
-# Prompt_Engineering_for_ImageNet.ipynb). The others are from the SigLIP model cards and from training/text_targets.py.
+# Prompt_Engineering_for_ImageNet.ipynb). The others are from the SigLIP model cards and from training/.
 CLIP_TEMPLATES = (
     "itap of a {}.",
     "a bad photo of the {}.",
@@ -59,6 +57,8 @@ class Checkpoint:
         tokens: The tokenizer.
         text: The text tower.
         image: The image tower, None for a sentence encoder.
+        trained_classes: The text embeddings of the classes that the image tower was trained on, (classes, dim) float32 with
+            unit rows. None if they are unknown.
     """
 
     kind: ModelKind
@@ -66,6 +66,7 @@ class Checkpoint:
     tokens: TextTokens
     text: TextGraph
     image: ImageGraph | None
+    trained_classes: Embeddings | None = None
 
 
 def open_bundled_sentence(attention: str | None = None) -> Checkpoint:
@@ -214,20 +215,12 @@ def _open_transformers(model_source: ModelSource, config: dict[str, Any], attent
 
 
 def _open_tower(model_source: ModelSource, config: dict[str, Any], sentence: Checkpoint) -> Checkpoint:
-    """Open a model of the bundled kind: an image tower trained into the sentence encoder's space (training/tower.py)."""
+    """Open a model of the bundled kind: an image tower into the sentence encoder's space."""
     spec = _image_spec(model_source)
-    with quiet_transformers():
-        vision_config = AutoConfig.for_model(**config["vision_config"])
-        vision = AutoModel.from_config(vision_config)  # type: ignore[no-untyped-call]
-    weights = {name: value.float() for path in model_source.find_weights() for name, value in load_file(path).items()}
-    dim, width = weights["projection.weight"].shape
-    reads_at, mirrored = int(config.get("reads_at", spec.side)), bool(config.get("mirrored", False))
-    anchors, sharpness = len(weights.get("anchors", ())), float(config.get("anchors_sharpness", 1.0))
-    tower = ProjectedVision(vision, width, dim, reads_at, mirrored=mirrored, anchors=anchors, sharpness=sharpness)
-    missing, unexpected = tower.load_state_dict(weights, strict=False)
-    # The number of batches that a batch norm has seen is used only in training, and isn't stored.
-    if unexpected or any("num_batches_tracked" not in name for name in missing) or dim != sentence.facts.dim:
-        raise ModelUnavailable(f"{model_source.folder}: its weights don't fit its config.json")
+    if config.get("backbone") != source.BACKBONE:
+        raise ModelUnavailable(f"{model_source.model_id} has an unknown backbone: config.json must name {source.BACKBONE}")
+    backbone = efficientnet.load(source.backbone_weights())
+    tower = image_tower.load(model_source.find_weights(), config, backbone, sentence.facts.dim)
     facts = sentence.facts.model_copy(
         update={
             "model_id": model_source.model_id,
@@ -239,7 +232,8 @@ def _open_tower(model_source: ModelSource, config: dict[str, Any], sentence: Che
             "image_patches": math.ceil(spec.side / CONVOLUTION_STRIDE) ** 2,
         }
     )
-    return Checkpoint("image-tower", facts, sentence.tokens, sentence.text, ImageGraph(tower, spec).eval())
+    trained = tower.class_embeddings
+    return Checkpoint("image-tower", facts, sentence.tokens, sentence.text, ImageGraph(tower, spec).eval(), trained)
 
 
 def _image_spec(model_source: ModelSource) -> ImageSpec:

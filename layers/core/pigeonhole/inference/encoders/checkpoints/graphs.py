@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch.nn.functional import interpolate, normalize
+from torch.nn.functional import normalize
 
 from pigeonhole.inference.encoders.artifact import ImageSpec
 
@@ -42,52 +42,6 @@ class ImageFeatures(torch.nn.Module):
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Compute the features of normalised pixels, (n, 3, side, side) float32 -> (n, dim) float32."""
         features: torch.Tensor = self.model.get_image_features(pixel_values=values).pooler_output
-        return features
-
-
-class ProjectedVision(torch.nn.Module):
-    """The image side of the bundled model (training/tower.py's ImageTower): a vision model of transformers and a projection."""
-
-    anchors: torch.Tensor | None
-    anchors_shift: torch.Tensor
-
-    def __init__(
-        self, vision: Any, width: int, dim: int, reads_at: int, *, mirrored: bool, anchors: int = 0, sharpness: float = 1.0
-    ) -> None:
-        """Create a tower with empty weights.
-
-        Args:
-            vision: The vision model of transformers.
-            width: The length of its features.
-            dim: The length of an embedding.
-            reads_at: The side in pixels to which images are enlarged first.
-            mirrored: Whether the embedding is the mean of those of the image and its mirror image, which takes twice the time.
-            anchors: The number of texts towards which an embedding is moved.
-            sharpness: The factor of the cosines with these texts in a softmax.
-        """
-        super().__init__()
-        self.reads_at, self.mirrored, self.sharpness = reads_at, mirrored, sharpness
-        self.vision = vision
-        self.projection = torch.nn.Linear(width, dim, bias=False)
-        self.register_buffer("anchors", torch.zeros(anchors, dim) if anchors else None)
-        self.register_buffer("anchors_shift", torch.zeros(dim) if anchors else None)
-
-    def forward(self, values: torch.Tensor) -> torch.Tensor:
-        """Compute the features of normalised pixels, (n, 3, side, side) float32 -> (n, dim) float32."""
-        if values.shape[-1] != self.reads_at:
-            values = interpolate(values, size=(self.reads_at, self.reads_at), mode="bilinear")
-        features = self._features(values)
-        if self.mirrored:
-            features = normalize(features, dim=-1) + normalize(self._features(values.flip(-1)), dim=-1)
-        return features if self.anchors is None else self._move_to_anchors(normalize(features, dim=-1), self.anchors)
-
-    def _move_to_anchors(self, vectors: torch.Tensor, anchors: torch.Tensor) -> torch.Tensor:
-        """Move unit embeddings towards the texts that they resemble. training/anchors.py has the formula and its source."""
-        shares = (self.sharpness * vectors @ anchors.T).softmax(dim=-1)
-        return vectors + normalize(shares @ anchors, dim=-1) - self.anchors_shift
-
-    def _features(self, values: torch.Tensor) -> torch.Tensor:
-        features: torch.Tensor = self.projection(self.vision(values).pooler_output.flatten(1))
         return features
 
 

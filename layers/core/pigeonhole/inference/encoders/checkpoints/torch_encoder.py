@@ -30,7 +30,8 @@ def load(name: str, *, sentence: str = registry.BUNDLED_SENTENCE, device: str = 
     model_source = source.find_model(name, sentence)
     opened, opened_sentence = checkpoint.open_models(model_source)
     encoders = to_encoder(opened, device), to_encoder(opened_sentence, device)
-    return LoadedModel(*encoders, background_files.embed(*encoders), registry.read_calibration(model_source.folder))
+    background = background_files.embed(*encoders, opened.trained_classes)
+    return LoadedModel(*encoders, background, registry.read_calibration(model_source.folder))
 
 
 def to_encoder(opened: Checkpoint, device: str = "cpu") -> TowerEncoder:
