@@ -1,12 +1,13 @@
 """The classifier chooses the encoder of each pair, counts tokens, and scores each sample on its own."""
 
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pigeonhole.inference.classifier import Options
+from pigeonhole.inference.classifier import Classifier, Options
 from pigeonhole.inference.labels.label_class import LabelClass
 from support.fake_encoder import COLOURS, FakeEncoder
 from support.fake_model import RecordingEncoder, chosen_names, colour_pixels, fake_classifier, text_labels
@@ -97,7 +98,23 @@ def test_literal_labels_are_plain_things() -> None:
     assert [label.similarity > 0 for label in literal.ranked[0]] == [True, True]
 
 
-VOCABULARY = ["red", "not red", "no sea", "other", "green", "blue", "dark red", "light blue", "sea", "grass", "rose"]
+THINGS = [
+    "red",
+    "green",
+    "blue",
+    "dark red",
+    "light blue",
+    "sea",
+    "grass",
+    "rose",
+    "Red",
+    "a photo of the sea",
+    "🐶",
+    "no-rose look",
+]
+DENIALS = ["not red", "no sea", "non-red", "not 🐶", "kein rose", "without grass"]
+CATCH_ALLS = ["other", "none of these", "otro", "no finding"]
+VOCABULARY = [*THINGS, *DENIALS, *CATCH_ALLS]
 COLOUR_PIXELS = {colour: colour_pixels(colour) for colour in COLOURS}
 
 
@@ -113,27 +130,58 @@ def some_labels(draw: st.DrawFn) -> list[LabelClass]:
     ]
 
 
+Scores = list[dict[str, float]]
+
+
+def score(classifier: Classifier, kind: str, samples: list[str], labels: list[LabelClass], *, multiple: bool) -> Scores:
+    """Return the probabilities of all labels, by name, for each sample: a text, or the colour of an image."""
+    options = Options(multiple_labels=multiple)
+    if kind == "texts":
+        result = classifier.classify_texts(samples, labels, options, COLOUR_PIXELS)
+    else:
+        result = classifier.classify_images([COLOUR_PIXELS[colour] for colour in samples], labels, options, COLOUR_PIXELS)
+    return [{labels[label.index].name: label.probability for label in row} for row in result.ranked]
+
+
+def some_samples(kind: str) -> st.SearchStrategy[list[str]]:
+    vocabulary = [*VOCABULARY, "red sea", "blue rose grass"] if kind == "texts" else sorted(COLOURS)
+    return st.lists(st.sampled_from(vocabulary), min_size=1, max_size=9)
+
+
+KINDS = pytest.mark.parametrize("kind", ["texts", "images"])
+MULTIPLE = pytest.mark.parametrize("multiple", [False, True])
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["texts", "images"])
-@pytest.mark.parametrize("multiple", [False, True])
+@KINDS
+@MULTIPLE
 @settings(deadline=None)  # other tests measure speed, and the machine may be busy
 @given(data=st.data())
 def test_a_samples_scores_depend_neither_on_its_batch_nor_on_the_order_of_labels(
     multiple: bool, kind: str, data: st.DataObject
 ) -> None:
     classifier = fake_classifier(batch=data.draw(st.integers(1, 4)), workers=data.draw(st.integers(1, 3)))
-    labels, options = data.draw(some_labels()), Options(multiple_labels=multiple)
-    vocabulary = [*VOCABULARY, "red sea", "blue rose grass"] if kind == "texts" else sorted(COLOURS)
-    samples = data.draw(st.lists(st.sampled_from(vocabulary), min_size=1, max_size=9))
-
-    def probabilities(samples: list[str], labels: list[LabelClass]) -> list[dict[str, float]]:
-        if kind == "texts":
-            result = classifier.classify_texts(samples, labels, options, COLOUR_PIXELS)
-        else:
-            result = classifier.classify_images([COLOUR_PIXELS[colour] for colour in samples], labels, options, COLOUR_PIXELS)
-        return [{labels[label.index].name: label.probability for label in row} for row in result.ranked]
-
-    for sample, expected in zip(samples, probabilities(samples, labels), strict=True):
-        assert probabilities([sample], labels[::-1]) == [pytest.approx(expected, abs=1e-5)]
+    labels, samples = data.draw(some_labels()), data.draw(some_samples(kind))
+    permuted = data.draw(st.permutations(labels))
+    for sample, expected in zip(samples, score(classifier, kind, samples, labels, multiple=multiple), strict=True):
+        assert score(classifier, kind, [sample], permuted, multiple=multiple) == [pytest.approx(expected, abs=1e-5)]
         if not multiple:
             assert sum(expected.values()) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.slow
+@KINDS
+@MULTIPLE
+@settings(deadline=None)
+@given(data=st.data())
+def test_an_unrelated_label_never_changes_the_order_of_the_others(multiple: bool, kind: str, data: st.DataObject) -> None:
+    classifier, labels, samples = fake_classifier(), data.draw(some_labels()), data.draw(some_samples(kind))
+    unrelated = data.draw(st.sampled_from(["volcano", "tax return", "a photo of a bridge", "🚗"]))
+    place = data.draw(st.integers(0, len(labels)))
+    before = score(classifier, kind, samples, labels, multiple=multiple)
+    after = score(classifier, kind, samples, [*labels[:place], *text_labels(unrelated), *labels[place:]], multiple=multiple)
+    for old, new in zip(before, after, strict=True):
+        if multiple and new[unrelated] >= 0.5:
+            continue  # the label is right, so "none of these" is wrong
+        for first, second in combinations(old, 2):
+            assert (old[first] - old[second]) * (new[first] - new[second]) >= -1e-6, (first, second)

@@ -119,9 +119,9 @@ def draw_examples(data: EmbeddedData, rng: np.random.Generator) -> ExampleLabels
     return ExampleLabels(np.stack([unit_mean(data.vectors[members]) for members in rows]), rows)
 
 
-def compare(classifier: Classifier, pair: Pair, samples: Vectors, labels: Vectors, *, exclusive: bool = False) -> Floats:
+def compare(classifier: Classifier, pair: Pair, samples: Vectors, labels: Vectors) -> Floats:
     """Compare `(n, dim)` samples with `(classes, dim)` labels: features `(n, classes, FEATURES)`."""
-    evidence = classifier.compare(pair, samples, labels, exclusive=exclusive)
+    evidence = classifier.compare(pair, samples, labels)
     cosines = evidence.cosines - HUBNESS_SHARE * evidence.hubness
     return np.stack([cosines, evidence.background, np.ones_like(cosines)], axis=2).astype(np.float64)
 
@@ -198,7 +198,7 @@ class EpisodeSampler:
             if descriptions:
                 positions, vectors, shares = zip(*descriptions, strict=True)
                 pair: Pair = (self.data.type, label_type)
-                compared = compare(self.classifier, pair, sample, np.stack(vectors), exclusive=True)[0]
+                compared = compare(self.classifier, pair, sample, np.stack(vectors))[0]
                 features[list(positions), side] = compared * np.array(shares)[:, None]
         return features.reshape(len(labels), 2 * FEATURES)
 

@@ -204,21 +204,20 @@ class Classifier:
         )
         return self._classify(samples, labels, options, examples or {}, started)
 
-    def compare(self, pair: Pair, samples: Floats, labels: Floats, *, exclusive: bool) -> Evidence:
+    def compare(self, pair: Pair, samples: Floats, labels: Floats) -> Evidence:
         """Compare embedded samples with embedded labels.
 
         Args:
             pair: The type of the samples, and whether the labels are texts or example images.
             samples: Embeddings, (n, dim) float32.
             labels: Embeddings, (labels, dim) float32.
-            exclusive: Whether the labels exclude each other.
         """
         if pair == ("text", "text"):
             texts = self.background.texts
             scale = self.sentence.info.logit_scale
-            return log_odds.compute_evidence(samples, labels, texts, scale, exclusive=exclusive, texts=texts)
+            return log_odds.compute_evidence(samples, labels, texts, scale, texts=texts)
         scale = self.encoder.info.logit_scale
-        evidence = log_odds.compute_evidence(samples, labels, self.background.photos, scale, exclusive=exclusive)
+        evidence = log_odds.compute_evidence(samples, labels, self.background.photos, scale)
         trained = self.background.trained_classes
         return evidence if trained is None else log_odds.add_nearness(evidence, samples, labels, trained)
 
@@ -299,8 +298,8 @@ class Classifier:
     ) -> tuple[Floats, Floats]:
         """Score all samples against all labels: log-odds and cosines, (n, labels) float32 each."""
         coefficients = self.calibration.multiple if multiple else self.calibration.single
-        text_matches = self._match(samples, coefficients, "text", embedded_groups, exclusive=not multiple)
-        image_matches = self._match(samples, coefficients, "image", embedded_images, exclusive=not multiple)
+        text_matches = self._match(samples, coefficients, "text", embedded_groups)
+        image_matches = self._match(samples, coefficients, "image", embedded_images)
         return combine_matches(labels, meanings, text_matches, image_matches, len(samples.starts), multiple=multiple)
 
     def _match(
@@ -309,15 +308,13 @@ class Classifier:
         coefficients: Mapping[Pair, Coefficients],
         label_type: Modality,
         labels: Mapping[Key, Floats],
-        *,
-        exclusive: bool,
     ) -> dict[Key, LabelMatch]:
         """Match all samples with embeddings, (dim,) float32 each, of label texts or of example images."""
         if not labels or not len(samples.starts):
             zeros = np.zeros(len(samples.starts), dtype=np.float32)
             return dict.fromkeys(labels, LabelMatch(zeros, zeros))
         pair: Pair = (samples.type, label_type)
-        evidence = self.compare(pair, samples.embeddings[label_type], np.stack([*labels.values()]), exclusive=exclusive)
+        evidence = self.compare(pair, samples.embeddings[label_type], np.stack([*labels.values()]))
         odds, cosines = (
             np.maximum.reduceat(values, samples.starts, axis=0)
             for values in (coefficients[pair].log_odds(evidence), evidence.cosines)

@@ -160,17 +160,17 @@ def random_rows(count: int, *, seed: int) -> Floats:
 
 def test_evidence_holds_cosines_background_and_for_texts_hubness() -> None:
     rows = np.eye(60, dtype=np.float32)
-    evidence = log_odds.compute_evidence(rows[:3], rows[:2], rows, 20.0, exclusive=False, texts=rows[:4])
+    evidence = log_odds.compute_evidence(rows[:3], rows[:2], rows, 20.0, texts=rows[:4])
     np.testing.assert_array_equal(evidence.cosines, rows[:3] @ rows[:2].T)
     assert evidence.background.shape == (3, 2)
     np.testing.assert_allclose(evidence.hubness, [0.25, 0.25])
-    assert log_odds.compute_evidence(rows[:3], rows[:2], rows, 20.0, exclusive=False).hubness.tolist() == [0, 0]
+    assert log_odds.compute_evidence(rows[:3], rows[:2], rows, 20.0).hubness.tolist() == [0, 0]
 
 
 @pytest.mark.parametrize(("classes", "familiarity"), [(40, [0.1, 0]), (4, [0.25, 0])])
 def test_a_label_is_familiar_if_it_is_near_to_trained_classes(classes: int, familiarity: list[float]) -> None:
     rows = np.eye(60, dtype=np.float32)
-    evidence = log_odds.compute_evidence(rows[1:3], rows[[0, 59]], rows, 20.0, exclusive=True)
+    evidence = log_odds.compute_evidence(rows[1:3], rows[[0, 59]], rows, 20.0)
 
     evidence = log_odds.add_nearness(evidence, rows[1:3], rows[[0, 59]], 0.5 * rows[:classes] + 0.5 * rows[1 : classes + 1])
 
@@ -178,39 +178,11 @@ def test_a_label_is_familiar_if_it_is_near_to_trained_classes(classes: int, fami
     np.testing.assert_allclose(evidence.certainty, [0.5, 0.5])
 
 
-def test_labels_that_exclude_each_other_share_a_background_without_the_concepts_near_any_of_them() -> None:
-    """Separate backgrounds would change the order of labels, because each leaves out other concepts."""
-    samples, labels = random_rows(5, seed=1), random_rows(4, seed=2)
-    concepts = np.concatenate([labels, random_rows(96, seed=3)])
-
-    evidence = log_odds.compute_evidence(samples, labels, concepts, 20.0, exclusive=True)
-
-    assert evidence.background.shape == (5, 4)
-    assert (evidence.background == evidence.background[:, :1]).all()
-    left_out = log_odds.nearest_to_each(labels @ concepts.T).any(axis=0, keepdims=True)
-    assert left_out[0, :4].all()
-    np.testing.assert_array_equal(
-        evidence.background[:, :1], log_odds.background_value(samples @ concepts.T, left_out, 20.0), strict=True
-    )
-
-
-def test_each_of_several_labels_has_a_background_that_no_other_label_changes() -> None:
+def test_each_label_has_a_background_that_no_other_label_changes() -> None:
     samples, labels, concepts = random_rows(5, seed=1), random_rows(4, seed=2), random_rows(100, seed=3)
 
-    together = log_odds.compute_evidence(samples, labels, concepts, 20.0, exclusive=False)
+    together = log_odds.compute_evidence(samples, labels, concepts, 20.0)
 
     for k in range(4):
-        alone = log_odds.compute_evidence(samples, labels[k : k + 1], concepts, 20.0, exclusive=False)
+        alone = log_odds.compute_evidence(samples, labels[k : k + 1], concepts, 20.0)
         np.testing.assert_allclose(together.background[:, k], alone.background[:, 0], rtol=1e-5)
-
-
-def test_most_of_the_background_stays_however_many_labels_there_are() -> None:
-    """The nearest concepts of a hundred labels are all concepts, and "none of these" needs a background."""
-    labels, concepts = random_rows(200, seed=2), random_rows(100, seed=3)
-
-    evidence = log_odds.compute_evidence(labels[:1], labels, concepts, 20.0, exclusive=True)
-
-    cosines = labels @ concepts.T
-    nearest = np.argsort(-cosines.max(axis=0))[: round(100 * log_odds.MAX_NEAR_SHARE)]
-    left_out = np.isin(np.arange(100), nearest)[None]
-    np.testing.assert_allclose(evidence.background[:, :1], log_odds.background_value(cosines[:1], left_out, 20.0))

@@ -26,20 +26,17 @@ from pigeonhole.inference.scoring.calibration import Evidence, Floats
 
 # The share of the background concepts nearest to a label that is left out for that label: they mean the same as the label.
 NEAR_SHARE = 0.02
-# The largest share that is left out for all labels of a request together. A hundred labels would leave out every concept.
-MAX_NEAR_SHARE = 0.3
 # The number of trained classes nearest to a label whose mean cosine is its familiarity. Of 1, 4, 10 and 30, ten foretold the
 # level of labels of other data sets best.
 NEAR_CLASSES = 10
 
 
 def compute_evidence(
-    samples: Floats, labels: Floats, background: Floats, scale: float, *, exclusive: bool, texts: Floats | None = None
+    samples: Floats, labels: Floats, background: Floats, scale: float, *, texts: Floats | None = None
 ) -> Evidence:
     """Compare embedded samples with embedded labels and with background concepts.
 
-    Labels that exclude each other share one background, so the cosines decide their order. Otherwise each label has its own
-    background, so no label changes the evidence for another label.
+    Each label has a background of its own, so no label changes the evidence for another label.
 
     Subtracting a label's hubness is the same as centring the samples on `texts` (hubness: Radovanović et al. 2010).
 
@@ -48,15 +45,11 @@ def compute_evidence(
         labels: Embeddings, (labels, dim) float32.
         background: Embeddings of the background concepts, (m, dim) float32.
         scale: The model's logit scale, > 0.
-        exclusive: Whether the labels exclude each other.
         texts: Embeddings of generic texts, (k, dim) float32. The hubness of a label is its mean cosine with them.
     """
-    cosines_with_concepts = labels @ background.T
-    left_out = nearest_to_any(cosines_with_concepts) if exclusive else nearest_to_each(cosines_with_concepts)
-    values = background_value(samples @ background.T, left_out, scale)
     return Evidence(
         cosines=samples @ labels.T,
-        background=np.broadcast_to(values, (len(samples), len(labels))),
+        background=background_value(samples @ background.T, nearest_to_each(labels @ background.T), scale),
         hubness=np.zeros(len(labels), dtype=np.float32) if texts is None else (labels @ texts.T).mean(axis=1),
     )
 
@@ -90,22 +83,6 @@ def nearest_to_each(cosines: Floats) -> npt.NDArray[np.bool_]:
     nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :count]
     left_out = np.zeros(cosines.shape, dtype=bool)
     np.put_along_axis(left_out, nearest, values=True, axis=1)
-    return left_out
-
-
-def nearest_to_any(cosines: Floats) -> npt.NDArray[np.bool_]:
-    """Mark the background concepts that are among the nearest of any label, at most MAX_NEAR_SHARE of all.
-
-    Args:
-        cosines: Cosines of labels with concepts, (labels, m) float32.
-
-    Returns:
-        Whether a concept is left out for all labels, (1, m) bool.
-    """
-    nearness = np.where(nearest_to_each(cosines), cosines, -np.inf).max(axis=0)
-    count = min(int(np.isfinite(nearness).sum()), round(MAX_NEAR_SHARE * len(nearness)))
-    left_out = np.zeros((1, len(nearness)), dtype=bool)
-    left_out[0, np.argsort(-nearness, kind="stable")[:count]] = True
     return left_out
 
 
