@@ -54,6 +54,17 @@ def test_the_revision_changes_with_the_reading_version(folder: Path, monkeypatch
     assert source.find_model(str(folder)).compute_revision() != before
 
 
+@pytest.mark.parametrize(("kind", "changes"), [("image-tower", True), ("clip", False)])
+def test_the_revision_of_an_image_tower_changes_with_its_text_tower_whichever_model_compares_texts(
+    kind: str, changes: bool, model_folders: dict[str, Path], sentence_model: Path, sentence_parts: Path
+) -> None:
+    name, sentence = str(model_folders[kind]), str(sentence_model)
+    before = source.find_model(name, sentence).compute_revision()
+    (sentence_parts / "text_delta.safetensors").write_bytes(b"another delta")
+
+    assert (source.find_model(name, sentence).compute_revision() != before) == changes
+
+
 @pytest.mark.parametrize(
     ("card", "licence"),
     [

