@@ -215,6 +215,7 @@ class Comparison:
             sentence=model.sentence,
             calibration=prior_calibration(model.encoder.info),
             background=model.background,
+            multilingual=model.multilingual,
             workers=self.cores,
         )
         return InferencePipeline(

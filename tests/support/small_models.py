@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
@@ -27,7 +28,9 @@ from transformers import (
     XLMRobertaConfig,
     XLMRobertaModel,
 )
+from transformers.utils import sentencepiece_model_pb2_new as protobuf
 
+from pigeonhole.inference.encoders import source
 from pigeonhole.inference.encoders.checkpoints.efficientnet import Architecture, EfficientNetLite, Stage
 
 WORDS = ("a", "photo", "of", "cat", "dog", "the", "rocket", "flower", "temple", "cup", "coffee", "two", "sofa", "and", "very")
@@ -237,6 +240,31 @@ def _write_modules(
         torch.manual_seed(1)
         weights = {"linear.weight": torch.randn(20, width), "linear.bias": torch.randn(20)}
         save_file(weights, folder / "2_Dense" / "model.safetensors")
+
+
+def multilingual(folder: Path) -> None:
+    """Write the files of the multilingual sentence encoder's package: a SentencePiece model and the weights."""
+    pieces = [("<unk>", 0.0), ("<s>", 0.0), ("</s>", 0.0), ("▁", -3.0)]
+    pieces += [(f"▁{word}", -2.0) for word in WORDS] + [(letter, -6.0) for letter in string.ascii_lowercase + "äöüßказньё猫"]
+    model = protobuf.ModelProto()
+    for piece, score in pieces:
+        model.pieces.add(piece=piece, score=score)
+    (folder / source.MULTILINGUAL_TOKENIZER).write_bytes(model.SerializeToString())
+    dim, features, hidden, chunks = 16, 8, 12, 3
+    rng = np.random.default_rng(0)
+    shapes: dict[str, tuple[int, ...]] = {"cnn_W": (dim + 3 * features, dim), "cnn_b": (dim,)}
+    shapes |= {"ln_g": (dim + 3 * features,), "ln_b": (dim + 3 * features,)}
+    shapes |= {"d0": (dim, hidden), "d1": (hidden, hidden), "p1": (dim, hidden)}
+    shapes |= {"d2": (hidden, dim), "p3": (hidden, dim), "d3": (dim, dim)}
+    for width in (2, 3, 5):
+        shapes |= {f"proj{width}": (dim, features), **{f"{name}{width}": (features,) for name in ("proj_b", "ln_g", "ln_b")}}
+        for layer in (1, 2):
+            shapes |= {f"w{layer}_{width}": (width * features, features), f"b{layer}_{width}": (features,)}
+    arrays = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    rows = -(-len(pieces) // chunks)
+    arrays |= {f"q{chunk + 1}": rng.integers(0, 256, (rows, dim), dtype=np.uint8) for chunk in range(chunks)}
+    scale, lowest = rng.uniform(0.005, 0.01, chunks).astype(np.float32), rng.uniform(-1, 0, chunks).astype(np.float32)
+    np.savez(folder / source.MULTILINGUAL_WEIGHTS, **arrays, scale=scale, lo=lowest, eps=np.float64(1e-6))
 
 
 def write_processor(folder: Path, kind: str, *, resample: int = 3, mean: float = 0.4, std: float = 0.25, **sizes: Any) -> None:

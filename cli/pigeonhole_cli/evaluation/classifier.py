@@ -107,8 +107,14 @@ def open_classifier(folder: Path, *, workers: int, calibrated: bool = True) -> C
         calibration = parse_calibration(model.calibration if calibrated else None, model.encoder.info, model.sentence.info)
     except ValueError as error:
         raise ModelUnavailable(f"{folder}: {error}") from None
-    encoder, sentence = CachingEncoder(model.encoder), CachingEncoder(model.sentence)
-    return Classifier(encoder=encoder, sentence=sentence, calibration=calibration, background=model.background, workers=workers)
+    return Classifier(
+        encoder=CachingEncoder(model.encoder),
+        sentence=CachingEncoder(model.sentence),
+        calibration=calibration,
+        background=model.background,
+        multilingual=CachingEncoder(model.multilingual) if model.multilingual else None,
+        workers=workers,
+    )
 
 
 def describe_model(classifier: Classifier) -> ModelDescription:

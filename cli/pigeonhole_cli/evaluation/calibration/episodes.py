@@ -84,7 +84,7 @@ def embed(classifier: Classifier, items: Sequence[Item]) -> EmbeddedData:
         raise DataError(f"{items[0].where}: calibration needs samples of at least 2 classes, here all are {names[0]!r}")
     classes = np.array([names.index(item.truth[0]) for item in items])
     if items[0].type == "text":
-        return EmbeddedData("text", classifier.sentence.encode_text([item.value for item in items]), classes, names)
+        return EmbeddedData("text", classifier.embed_text_samples([item.value for item in items]), classes, names)
     pixels = np.stack([_load_pixels(classifier, item) for item in items])
     vectors = [classifier.encoder.encode_image(pixels[start : start + 64]) for start in range(0, len(pixels), 64)]
     return EmbeddedData("image", np.concatenate(vectors), classes, names, pixels)

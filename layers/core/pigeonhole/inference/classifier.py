@@ -1,6 +1,6 @@
 """The core: samples, labels and options in, ranked labels out.
 
-A text sample is compared with a label's texts in the sentence encoder. Every other pair is compared in the image-text encoder.
+A text sample is compared with a label's texts in the sentence encoders. Every other pair is compared in the image-text encoder.
 All labels are embedded before any sample is scored, and every sample is scored on its own. docs/scoring.md explains the steps.
 """
 
@@ -32,6 +32,7 @@ from pigeonhole.inference.scoring import log_odds
 from pigeonhole.inference.scoring.calibration import Calibration, Coefficients, Evidence, Floats, Modality, Pair
 from pigeonhole.inference.scoring.combine import LabelMatch, TextGroup, combine_matches, group_texts
 from pigeonhole.inference.scoring.log_odds import RankedLabel
+from pigeonhole.inference.text_comparison import TextComparison
 
 Pixels = npt.NDArray[np.uint8]
 Key = TypeVar("Key")
@@ -112,6 +113,7 @@ class Classifier:
         sentence: Encoder,
         calibration: Calibration,
         background: BackgroundEmbeddings,
+        multilingual: Encoder | None = None,
         cache_size: int = 4_096,
         batch: int = 8,
         workers: int = 1,
@@ -123,6 +125,7 @@ class Classifier:
             sentence: The sentence encoder, which compares texts with texts.
             calibration: The coefficients for these encoders.
             background: The background concepts, embedded by these encoders.
+            multilingual: The multilingual sentence encoder, None if texts are compared by the sentence encoder only.
             cache_size: The number of prompt embeddings in the cache.
             batch: The number of samples that are encoded at once.
             workers: The number of batches that are encoded at the same time. Two batches on a core each take less time than
@@ -133,6 +136,9 @@ class Classifier:
         self.calibration = calibration
         self.background = background
         self._embedder = Embedder(encoder=encoder, cache_size=cache_size, batch=batch, workers=workers)
+        self._text_comparison = TextComparison(
+            sentence=sentence, multilingual=multilingual, background=background, embedder=self._embedder
+        )
 
     def classify_texts(
         self,
@@ -166,11 +172,20 @@ class Classifier:
             for encoder, token_counts in zip(encoders.values(), counts, strict=True)
             for warning in sample_warnings(encoder, token_counts, first_index)
         ]
-        warnings += unknown_sample_warnings([*encoders.values()], texts, first_index)
+        embeddings: dict[Modality, Floats] = {}
+        readers: list[Encoder] = []
+        for label_type, encoder in encoders.items():
+            if label_type == "text":
+                embeddings["text"] = self.embed_text_samples(texts)
+                readers += self._text_encoders("text", embeddings["text"])
+            else:
+                embeddings["image"] = self._embedder.embed_texts(encoder, texts)
+                readers.append(encoder)
+        warnings += unknown_sample_warnings(readers, texts, first_index)
         samples = _Samples(
             type="text",
             starts=np.arange(len(texts)),
-            embeddings={label_type: self._embedder.embed_texts(encoder, texts) for label_type, encoder in encoders.items()},
+            embeddings=embeddings,
             tokens=sum(counts[0]),
             warnings=warnings,
         )
@@ -213,19 +228,21 @@ class Classifier:
             labels: Embeddings, (labels, dim) float32.
         """
         if pair == ("text", "text"):
-            texts = self.background.texts
-            scale = self.sentence.info.logit_scale
-            return log_odds.compute_evidence(samples, labels, texts, scale, texts=texts)
+            return self._text_comparison.compare(samples, labels)
         scale = self.encoder.info.logit_scale
         evidence = log_odds.compute_evidence(samples, labels, self.background.photos, scale)
         trained = self.background.trained_classes
         return evidence if trained is None else log_odds.add_nearness(evidence, samples, labels, trained)
 
+    def embed_text_samples(self, texts: Sequence[str]) -> Floats:
+        """Embed texts as samples, to compare them with label texts: (n, dim) float32."""
+        return self._text_comparison.embed_samples(texts, self.calibration.multilingual)
+
     def embed_label_texts(self, sample_type: Modality, texts: Sequence[str]) -> Floats:
         """Embed texts as labels with the default templates, to compare them with samples of a type: (texts, dim) float32."""
         prompts = {text: self._prompts(sample_type, text, Options()) for text in texts}
-        embedded = self._embedder.embed_prompts(self._text_encoder(sample_type), prompts)
-        return np.stack([log_odds.unit_mean(embedded[text]) for text in texts])
+        groups = self._embedder.embed_groups(self._text_encoders(sample_type, None), [(text,) for text in texts], prompts)
+        return np.stack([groups[text,] for text in texts])
 
     def _classify(
         self,
@@ -242,10 +259,8 @@ class Classifier:
         # The words of "not X" themselves say which texts it means. No image encoder sees the difference to "X".
         groups = group_texts(meanings, with_denials=samples.type == "text" and not options.multiple_labels)
         prompts = {text: self._prompts(samples.type, text, options) for group in groups for text in group}
-        embedded_texts = self._embedder.embed_prompts(encoder, prompts)
-        embedded_groups = {
-            group: log_odds.unit_mean(np.concatenate([embedded_texts[text] for text in group])) for group in groups
-        }
+        encoders = self._text_encoders(samples.type, samples.embeddings.get("text"))
+        embedded_groups = self._embedder.embed_groups(encoders, groups, prompts)
         embedded_images = self._embedder.embed_examples(labels, examples)
         odds, cosines = self._score(samples, labels, meanings, options.multiple_labels, embedded_groups, embedded_images)
         probabilities = log_odds.sigmoid(odds) if options.multiple_labels else log_odds.softmax(odds)
@@ -270,7 +285,7 @@ class Classifier:
             warnings=[
                 *samples.warnings,
                 *prompt_warnings(encoder, prompts),
-                *unknown_label_warnings([encoder], [*prompts]),
+                *unknown_label_warnings(encoders, [*prompts]),
                 *alike_label_warnings(labels, odds),
                 *calibration_warnings(
                     self.encoder.info.model_id,
@@ -324,6 +339,15 @@ class Classifier:
     def _text_encoder(self, sample_type: Modality) -> Encoder:
         """Return the encoder of the label texts that are compared with samples of a type."""
         return self.sentence if sample_type == "text" else self.encoder
+
+    def _text_encoders(self, sample_type: Modality, samples: Floats | None) -> tuple[Encoder, ...]:
+        """Return the encoders whose embeddings make up that of a label text.
+
+        Args:
+            sample_type: The type of the samples.
+            samples: The embedded samples, None for any samples.
+        """
+        return self._text_comparison.encoders_for(samples) if sample_type == "text" else (self.encoder,)
 
     def _prompts(self, sample_type: Modality, text: str, options: Options) -> tuple[str, ...]:
         is_text = sample_type == "text"

@@ -15,6 +15,7 @@ from pigeonhole.inference.encoders.base import Encoder
 from pigeonhole.inference.labels.label_class import LabelClass
 from pigeonhole.inference.prompt_cache import PromptCache
 from pigeonhole.inference.scoring.calibration import Floats
+from pigeonhole.inference.scoring.combine import TextGroup
 from pigeonhole.inference.scoring.log_odds import unit_mean
 
 Pixels = npt.NDArray[np.uint8]
@@ -52,6 +53,22 @@ class Embedder:
         encode = partial(self._in_batches, encoder.encode_text, batch=max(1, len(all_prompts)))
         embedded = self._cache.embed(encoder.info.revision, encode, all_prompts)
         return {text: np.stack([embedded[prompt] for prompt in prompts_of_text]) for text, prompts_of_text in prompts.items()}
+
+    def embed_groups(
+        self, encoders: Sequence[Encoder], groups: Sequence[TextGroup], prompts: Mapping[str, Sequence[str]]
+    ) -> dict[TextGroup, Floats]:
+        """Embed each group of label texts as one: the mean of all prompts in each encoder, side by side, (dim,) float32 each.
+
+        Args:
+            encoders: The encoders.
+            groups: The groups.
+            prompts: The prompts of each label text.
+        """
+        embedded = [self.embed_prompts(encoder, prompts) for encoder in encoders]
+        return {
+            group: np.concatenate([unit_mean(np.concatenate([vectors[text] for text in group])) for vectors in embedded])
+            for group in groups
+        }
 
     def embed_examples(self, labels: Sequence[LabelClass], examples: Mapping[str, Pixels | Floats]) -> dict[str, Floats]:
         """Embed the example images of each class.

@@ -63,6 +63,7 @@ def classify_services(settings: Settings) -> ClassifyServices:
         sentence=model.sentence,
         calibration=parse_calibration(model.calibration, model.encoder.info, model.sentence.info),
         background=model.background,
+        multilingual=model.multilingual,
         cache_size=settings.label_cache_size,
         batch=settings.encode_batch,
         workers=encode_workers(settings, os.environ),

@@ -67,6 +67,16 @@ def sentence_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def small_multilingual(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Replace universal-sentence-encoder-multilingual, whose export takes seconds, by a small encoder of its kind."""
+    folder = tmp_path_factory.mktemp("multilingual")
+    small_models.multilingual(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(source, "multilingual_folder", lambda: folder)
+        yield folder
+
+
 @pytest.fixture
 def small_sentence(sentence_model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Replace all-MiniLM-L6-v2, whose export takes seconds, by a small sentence encoder."""

@@ -44,6 +44,9 @@ def test_an_export_lists_each_file_with_its_size_and_hash(folder: Path, tmp_path
         "background_photos.npy",
         "background_texts.npy",
         "trained_classes.npy",
+        "multilingual.onnx",
+        "multilingual_tokenizer.json",
+        "background_multilingual.npy",
     }
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o755
 

@@ -169,7 +169,11 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(package: s
 
 
 def test_a_killed_run_leaves_no_artifact(
-    model_folders: dict[str, Path], small_sentence: Path, no_sentence_parts: Path, tmp_path: Path
+    model_folders: dict[str, Path],
+    small_sentence: Path,
+    small_multilingual: Path,
+    no_sentence_parts: Path,
+    tmp_path: Path,
 ) -> None:
     model = model_folders["clip"]
     out = tmp_path / "cache" / "model"
@@ -179,6 +183,7 @@ def test_a_killed_run_leaves_no_artifact(
         from pigeonhole.inference.encoders import export, source
         from pigeonhole.inference.encoders.prepare import prepare
         source.sentence_folder = lambda: Path({str(small_sentence)!r})
+        source.multilingual_folder = lambda: Path({str(small_multilingual)!r})
         source.sentence_parts_folder = lambda: Path({str(no_sentence_parts)!r})
         export._compare_with_torch = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
         prepare({str(model)!r}, Path({str(out)!r}))

@@ -11,6 +11,7 @@ from pigeonhole.inference.scoring.calibration import (
     Calibration,
     Coefficients,
     Evidence,
+    MultilingualWeights,
     parse_calibration,
     prior_calibration,
 )
@@ -33,6 +34,25 @@ def test_a_calibration_is_read_as_it_was_written() -> None:
     assert calibration.single[PHOTOS] == calibration.multiple[PHOTOS] == Coefficients(40.0, -8.0, background=-30.0)
     assert calibration.thresholds["image"] == 0.7
     assert PHOTOS in calibration.measured
+
+
+def test_the_weights_of_the_multilingual_encoder_are_stored_and_have_a_default() -> None:
+    calibration = replace(measured_calibration(), multilingual=MultilingualWeights(english=0.1, other=0.9))
+    stored = calibration.to_content(INFO.revision, [])
+
+    assert parse_calibration(stored, INFO).multilingual == MultilingualWeights(english=0.1, other=0.9)
+    del stored["multilingual"]
+    assert parse_calibration(stored, INFO).multilingual == prior_calibration(INFO).multilingual
+
+
+@pytest.mark.parametrize(
+    "weights", [None, 0.3, {"english": 0.3}, {"english": 0.3, "other": 1.1}, {"english": 0.3, "other": "1"}]
+)
+def test_weights_that_are_no_shares_are_refused(weights: object) -> None:
+    stored = measured_calibration().to_content(INFO.revision, []) | {"multilingual": weights}
+
+    with pytest.raises(ValueError, match="`multilingual` must give english and other"):
+        parse_calibration(stored, INFO)
 
 
 def test_a_pair_that_was_not_measured_has_the_prior() -> None:

@@ -1,15 +1,18 @@
 """An artifact folder: a model that runs without torch, described by artifact.json.
 
-    artifact.json            the ArtifactInfo, which this module reads and writes
-    image.onnx               uint8 (n, side, side, 3) -> float32 (n, dim), unit rows
-    text.onnx                token ids (n, length) and, where the model takes one, their mask -> float32 (n, dim), unit rows
-    tokenizer.json           for text.onnx
-    sentence.onnx            the sentence encoder, in the same form; absent where text.onnx is the same model
-    sentence_tokenizer.json  for sentence.onnx; absent with it
-    background_photos.npy    (concepts, dim) float32: background concepts, in the space of image.onnx and text.onnx
-    background_texts.npy     (texts, dim) float32: generic texts, in the space of the sentence encoder
-    trained_classes.npy      optional, (classes, dim) float32: the classes that image.onnx was trained on, in its space
-    calibration.json         optional, made for this revision
+    artifact.json                the ArtifactInfo, which this module reads and writes
+    image.onnx                   uint8 (n, side, side, 3) -> float32 (n, dim), unit rows
+    text.onnx                    token ids (n, length) and, where the model takes one, their mask -> float32 (n, dim), unit rows
+    tokenizer.json               for text.onnx
+    sentence.onnx                the sentence encoder, in the same form; absent where text.onnx is the same model
+    sentence_tokenizer.json      for sentence.onnx; absent with it
+    multilingual.onnx            the multilingual sentence encoder, in the same form; only beside the default sentence encoder
+    multilingual_tokenizer.json  for multilingual.onnx; absent with it
+    background_photos.npy        (concepts, dim) float32: background concepts, in the space of image.onnx and text.onnx
+    background_texts.npy         (texts, dim) float32: generic texts, in the space of the sentence encoder
+    background_multilingual.npy  (texts, dim) float32: the same texts, in the space of the multilingual sentence encoder
+    trained_classes.npy          optional, (classes, dim) float32: the classes that image.onnx was trained on, in its space
+    calibration.json             optional, made for this revision
 
 The size of each file is checked whenever the folder is read. The SHA-256 of each file is checked only on request, because
 hashing 100 MB at every cold start would take longer than loading them.
@@ -28,11 +31,15 @@ from pigeonhole.inference.encoders.base import EncoderInfo
 ARTIFACT_INFO, CALIBRATION = "artifact.json", "calibration.json"
 IMAGE, TEXT, TOKENIZER = "image.onnx", "text.onnx", "tokenizer.json"
 SENTENCE, SENTENCE_TOKENIZER = "sentence.onnx", "sentence_tokenizer.json"
+MULTILINGUAL, MULTILINGUAL_TOKENIZER = "multilingual.onnx", "multilingual_tokenizer.json"
 PHOTO_BACKGROUND, TEXT_BACKGROUND = "background_photos.npy", "background_texts.npy"
-TRAINED_CLASSES = "trained_classes.npy"
+TRAINED_CLASSES, MULTILINGUAL_BACKGROUND = "trained_classes.npy", "background_multilingual.npy"
 REQUIRED_FILES = frozenset({IMAGE, TEXT, TOKENIZER, PHOTO_BACKGROUND, TEXT_BACKGROUND})
+MULTILINGUAL_FILES = frozenset({MULTILINGUAL, MULTILINGUAL_TOKENIZER, MULTILINGUAL_BACKGROUND})
 OPTIONAL_FILES = frozenset({TRAINED_CLASSES})
-FILES = frozenset({ARTIFACT_INFO, CALIBRATION, *REQUIRED_FILES, *OPTIONAL_FILES, SENTENCE, SENTENCE_TOKENIZER})
+FILES = frozenset(
+    {ARTIFACT_INFO, CALIBRATION, *REQUIRED_FILES, *OPTIONAL_FILES, SENTENCE, SENTENCE_TOKENIZER, *MULTILINGUAL_FILES}
+)
 
 ModelKind = Literal["clip", "siglip", "dual-encoder", "image-tower"]
 
@@ -169,6 +176,7 @@ class ArtifactInfo(_Record):
         sentence_digest: The SHA-256 of the files of the sentence encoder.
         encoder: The image-text encoder.
         sentence: The sentence encoder.
+        multilingual: The multilingual sentence encoder, null if there is none.
         one_text_model: Whether text.onnx is also the sentence encoder, so that it is stored and loaded once.
         files: Size and hash of every other file of the folder except calibration.json.
     """
@@ -181,6 +189,7 @@ class ArtifactInfo(_Record):
     sentence_digest: str | None = None
     encoder: ModelFacts
     sentence: ModelFacts
+    multilingual: ModelFacts | None = None
     one_text_model: bool
     files: dict[str, FileFacts]
 
@@ -216,7 +225,9 @@ def read_info(folder: Path, *, check_hashes: bool = False) -> ArtifactInfo:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"])
         raise broken_artifact(folder, f"{ARTIFACT_INFO}: {field + ': ' if field else ''}{first['msg']}") from None
-    if artifact_info.files.keys() - OPTIONAL_FILES != {*REQUIRED_FILES, *artifact_info.sentence_files}:
+    multilingual_files = MULTILINGUAL_FILES if artifact_info.multilingual else ()
+    listed = artifact_info.files.keys() - OPTIONAL_FILES
+    if listed != {*REQUIRED_FILES, *artifact_info.sentence_files, *multilingual_files}:
         raise broken_artifact(folder, f"{ARTIFACT_INFO} lists other files than an artifact has")
     for name, facts in artifact_info.files.items():
         _check_file(folder, name, facts, check_hashes)

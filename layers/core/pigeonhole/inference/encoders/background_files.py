@@ -6,7 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pigeonhole.inference.encoders.artifact import PHOTO_BACKGROUND, TEXT_BACKGROUND, TRAINED_CLASSES, broken_artifact
+from pigeonhole.inference.encoders.artifact import (
+    MULTILINGUAL_BACKGROUND,
+    PHOTO_BACKGROUND,
+    TEXT_BACKGROUND,
+    TRAINED_CLASSES,
+    broken_artifact,
+)
 from pigeonhole.inference.encoders.base import BackgroundEmbeddings, Encoder
 from pigeonhole.inference.encoders.tokens import Embeddings
 from pigeonhole.inference.labels.background_concepts import PHOTO_CONCEPTS, TEXTS
@@ -14,19 +20,23 @@ from pigeonhole.inference.labels.prompts import build_prompts
 from pigeonhole.inference.scoring.log_odds import unit_mean
 
 
-def embed(encoder: Encoder, sentence: Encoder, trained_classes: Embeddings | None = None) -> BackgroundEmbeddings:
+def embed(
+    encoder: Encoder, sentence: Encoder, multilingual: Encoder | None = None, trained_classes: Embeddings | None = None
+) -> BackgroundEmbeddings:
     """Embed the background concepts. Photo concepts are embedded in the model's templates, as labels are; texts unchanged.
 
     Args:
         encoder: The image-text encoder.
         sentence: The sentence encoder.
+        multilingual: The multilingual sentence encoder, None if there is none.
         trained_classes: The embeddings of the classes that the image tower was trained on, None if they are unknown.
     """
     prompts = [build_prompts(concept, encoder.info.templates) for concept in PHOTO_CONCEPTS]
     vectors = encoder.encode_text([prompt for prompts_of_concept in prompts for prompt in prompts_of_concept])
     ends = np.cumsum([len(prompts_of_concept) for prompts_of_concept in prompts])[:-1]
     photos = np.stack([unit_mean(concept_vectors) for concept_vectors in np.split(vectors, ends)])
-    return BackgroundEmbeddings(photos, texts=sentence.encode_text(TEXTS), trained_classes=trained_classes)
+    multilingual_texts = multilingual.encode_text(TEXTS) if multilingual else None
+    return BackgroundEmbeddings(photos, sentence.encode_text(TEXTS), trained_classes, multilingual_texts)
 
 
 def write(folder: Path, background: BackgroundEmbeddings) -> None:
@@ -35,22 +45,30 @@ def write(folder: Path, background: BackgroundEmbeddings) -> None:
     np.save(folder / TEXT_BACKGROUND, background.texts, allow_pickle=False)
     if background.trained_classes is not None:
         np.save(folder / TRAINED_CLASSES, background.trained_classes, allow_pickle=False)
+    if background.multilingual_texts is not None:
+        np.save(folder / MULTILINGUAL_BACKGROUND, background.multilingual_texts, allow_pickle=False)
 
 
-def read(folder: Path, dim: int, sentence_dim: int) -> BackgroundEmbeddings:
+def read(folder: Path, dim: int, sentence_dim: int, multilingual_dim: int | None = None) -> BackgroundEmbeddings:
     """Read the arrays of an artifact folder, and those of the trained classes if it has them.
 
     Args:
         folder: The artifact folder.
         dim: The length of an embedding of the image-text encoder.
         sentence_dim: The length of an embedding of the sentence encoder.
+        multilingual_dim: The length of an embedding of the multilingual sentence encoder, None if there is none.
 
     Raises:
         ModelUnavailable: A file is broken, or its embeddings have another length.
     """
-    trained_classes = _read(folder / TRAINED_CLASSES, dim) if (folder / TRAINED_CLASSES).exists() else None
     photos, texts = _read(folder / PHOTO_BACKGROUND, dim), _read(folder / TEXT_BACKGROUND, sentence_dim)
-    return BackgroundEmbeddings(photos, texts, trained_classes=trained_classes)
+    trained_classes = _read(folder / TRAINED_CLASSES, dim) if (folder / TRAINED_CLASSES).exists() else None
+    multilingual_texts = None
+    if multilingual_dim is not None:
+        multilingual_texts = _read(folder / MULTILINGUAL_BACKGROUND, multilingual_dim)
+        if len(multilingual_texts) != len(texts):
+            raise broken_artifact(folder, f"{MULTILINGUAL_BACKGROUND} holds other texts than {TEXT_BACKGROUND}")
+    return BackgroundEmbeddings(photos, texts, trained_classes, multilingual_texts)
 
 
 def _read(path: Path, dim: int) -> Embeddings:

@@ -105,8 +105,10 @@ class BackgroundEmbeddings:
         texts: Generic texts, in the space of the sentence encoder, (texts, dim) float32.
         trained_classes: The classes that the image tower was trained on, in the space of the image-text encoder, (classes, dim)
             float32. None if they are unknown.
+        multilingual_texts: The same texts in the space of the multilingual sentence encoder, None if there is none.
     """
 
     photos: Embeddings
     texts: Embeddings
     trained_classes: Embeddings | None = None
+    multilingual_texts: Embeddings | None = None

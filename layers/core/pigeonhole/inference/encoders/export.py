@@ -20,6 +20,8 @@ import torch
 from pigeonhole.inference.encoders import artifact, background_files, registry, source
 from pigeonhole.inference.encoders.artifact import (
     IMAGE,
+    MULTILINGUAL,
+    MULTILINGUAL_TOKENIZER,
     SENTENCE,
     SENTENCE_TOKENIZER,
     TEXT,
@@ -32,6 +34,7 @@ from pigeonhole.inference.encoders.base import Encoder
 from pigeonhole.inference.encoders.checkpoints import checkpoint, torch_encoder
 from pigeonhole.inference.encoders.checkpoints.checkpoint import Checkpoint
 from pigeonhole.inference.encoders.checkpoints.graphs import ImageGraph, PaddedText, TextGraph
+from pigeonhole.inference.encoders.checkpoints.multilingual import open_multilingual_encoder
 from pigeonhole.inference.encoders.source import ModelSource
 from pigeonhole.inference.encoders.tokens import TextTokens
 
@@ -60,17 +63,23 @@ def export_model(model_source: ModelSource, out: Path) -> ArtifactInfo:
     """
     with _replace_folder(out) as folder:
         model, sentence = checkpoint.open_models(model_source, ATTENTION)
+        multilingual = open_multilingual_encoder() if model_source.sentence.is_bundled else None
         if model.image is None or model.facts.image is None:
             raise ModelUnavailable(f"{model_source.model_id} has no image tower")
         _export_image(model.image, model.facts.image.side, folder / IMAGE)
         _export_text(model.text, model.tokens, folder / TEXT)
         model.tokens.save(folder / TOKENIZER)
-        encoders = torch_encoder.to_encoder(model), torch_encoder.to_encoder(sentence)
-        background_files.write(folder, background_files.embed(*encoders, model.trained_classes))
+        encoder, sentence_encoder = torch_encoder.to_encoder(model), torch_encoder.to_encoder(sentence)
+        multilingual_encoder = torch_encoder.to_encoder(multilingual) if multilingual else None
+        background = background_files.embed(encoder, sentence_encoder, multilingual_encoder, model.trained_classes)
+        background_files.write(folder, background)
         one_text_model = model.text is sentence.text
         if not one_text_model:
             _export_text(sentence.text, sentence.tokens, folder / SENTENCE)
             sentence.tokens.save(folder / SENTENCE_TOKENIZER)
+        if multilingual:
+            _export_text(multilingual.text, multilingual.tokens, folder / MULTILINGUAL)
+            multilingual.tokens.save(folder / MULTILINGUAL_TOKENIZER)
         artifact_info = ArtifactInfo(
             kind=model.kind,
             reading=source.READING_VERSION,
@@ -79,12 +88,13 @@ def export_model(model_source: ModelSource, out: Path) -> ArtifactInfo:
             sentence_digest=model_source.sentence.digest,
             encoder=model.facts,
             sentence=sentence.facts,
+            multilingual=multilingual.facts if multilingual else None,
             one_text_model=one_text_model,
             files={path.name: FileFacts.from_file(path) for path in sorted(folder.iterdir())},
         )
         artifact.write_info(folder, artifact_info)
         registry.copy_calibration(model_source.calibration_folders, folder, model.facts.revision)
-        _compare_with_torch(folder, (model, sentence))
+        _compare_with_torch(folder, [opened for opened in (model, sentence, multilingual) if opened])
     return artifact_info
 
 
@@ -129,7 +139,8 @@ def _compare_with_torch(folder: Path, opened: Sequence[Checkpoint]) -> None:
         ModelUnavailable: They differ.
     """
     loaded = registry.load(folder)
-    for exported, original in zip((loaded.encoder, loaded.sentence), opened, strict=True):
+    encoders = [encoder for encoder in (loaded.encoder, loaded.sentence, loaded.multilingual) if encoder]
+    for exported, original in zip(encoders, opened, strict=True):
         reference = torch_encoder.to_encoder(original)
         _compare(exported.encode_text(CHECKED_TEXTS), reference.encode_text(CHECKED_TEXTS), exported)
         if original.image is not None:

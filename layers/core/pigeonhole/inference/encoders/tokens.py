@@ -73,7 +73,8 @@ class TextTokens:
         """Return whether one of the tokens of a text stands for a number or for letters of a script with known words."""
         if _PLAIN_WORD.search(text):
             return True
-        unknown = self._tokenizer.token_to_id(self._tokenizer.model.unk_token or "")
+        # A Unigram model doesn't name its unknown token. It stands for letters of scripts without known words anyway.
+        unknown = self._tokenizer.token_to_id(getattr(self._tokenizer.model, "unk_token", None) or "")
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         return any(
             token != unknown and self._is_known(text[start:end])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +44,36 @@ class TextTower:
     run: Callable[[Ids, Ids], Embeddings]
 
 
+class LazyTextTower:
+    """A text tower that is opened at its first use. Thread-safe."""
+
+    def __init__(self, open_tower: Callable[[], TextTower]) -> None:
+        """Create a tower.
+
+        Args:
+            open_tower: Opens the tower, and is called once.
+        """
+        self._open_tower = open_tower
+        self._tower: TextTower | None = None
+        self._lock = Lock()
+
+    @property
+    def tokens(self) -> TextTokens:
+        """As TextTower has it."""
+        return self._open().tokens
+
+    @property
+    def run(self) -> Callable[[Ids, Ids], Embeddings]:
+        """As TextTower has it."""
+        return self._open().run
+
+    def _open(self) -> TextTower:
+        with self._lock:
+            if self._tower is None:
+                self._tower = self._open_tower()
+            return self._tower
+
+
 @dataclass(frozen=True)
 class TowerEncoder:
     """An Encoder of two towers.
@@ -54,7 +85,7 @@ class TowerEncoder:
     """
 
     info: EncoderInfo
-    text: TextTower
+    text: TextTower | LazyTextTower
     image: ImageTower | None = None
 
     def encode_text(self, texts: Sequence[str]) -> Embeddings:

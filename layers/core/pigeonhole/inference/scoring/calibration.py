@@ -11,7 +11,7 @@ are the prior of a model without a calibration.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -43,7 +43,8 @@ class Evidence:
     Attributes:
         cosines: Cosine similarities, (n, labels) float32.
         background: The background value of each sample, for each label, (n, labels) float32.
-        hubness: The mean cosine of each label with generic texts, (labels,) float32. It is 0 unless two texts are compared.
+        hubness: The mean cosine of each label with generic texts, (labels,) float32, or (n, labels) if it differs between
+            samples. It is 0 unless two texts are compared.
         familiarity: The mean cosine of each label with its nearest trained classes, (labels,) float32. 0 if they are unknown.
         certainty: The cosine of each sample with its nearest trained class, (n,) float32. 0 if they are unknown.
     """
@@ -87,6 +88,23 @@ class Coefficients:
 
 
 @dataclass(frozen=True)
+class MultilingualWeights:
+    """How much the multilingual sentence encoder counts where texts are compared with texts, 0..1. At 0 it isn't run.
+
+    Attributes:
+        english: Its weight for texts that the sentence encoder reads well. languages.py recognises them.
+        other: Its weight for all other texts.
+    """
+
+    english: float
+    other: float
+
+
+# Chosen on text data sets (docs/models.md).
+DEFAULT_WEIGHTS = MultilingualWeights(english=0.3, other=0.5)
+
+
+@dataclass(frozen=True)
 class Calibration:
     """The calibration of a model.
 
@@ -95,12 +113,14 @@ class Calibration:
         multiple: The coefficients for several labels at once.
         thresholds: The probability (0..1) from which each of several labels is chosen, per type of sample.
         measured: The pairs whose coefficients were fitted on data. The other pairs have the coefficients of the prior.
+        multilingual: The weights of the multilingual sentence encoder.
     """
 
     single: Mapping[Pair, Coefficients]
     multiple: Mapping[Pair, Coefficients]
     thresholds: Mapping[Modality, float]
     measured: frozenset[Pair] = frozenset()
+    multilingual: MultilingualWeights = DEFAULT_WEIGHTS
 
     @property
     def is_measured_for_photos(self) -> bool:
@@ -122,6 +142,7 @@ class Calibration:
                 for name, table in (("single", self.single), ("multiple", self.multiple))
             },
             "thresholds": {kind: value for kind, value in self.thresholds.items() if (kind, "text") in self.measured},
+            "multilingual": asdict(self.multilingual),
             "measured_on": list(measured_on),
         }
 
@@ -225,7 +246,15 @@ def parse_calibration(
         {**base.multiple, **multiple},
         {kind: float(thresholds.get(kind, value)) for kind, value in base.thresholds.items()},
         measured=base.measured | single.keys(),
+        multilingual=_parse_weights(content.get("multilingual", asdict(DEFAULT_WEIGHTS))),
     )
+
+
+def _parse_weights(content: Any) -> MultilingualWeights:
+    names = {field.name for field in fields(MultilingualWeights)}
+    if not isinstance(content, Mapping) or content.keys() != names or not all(map(_is_probability, content.values())):
+        raise ValueError("calibration.json: `multilingual` must give english and other, numbers from 0 to 1")
+    return MultilingualWeights(**content)
 
 
 def _parse_coefficients(content: Mapping[str, Any], name: str) -> dict[Pair, Coefficients]:

@@ -8,6 +8,7 @@ import torch
 from torch.nn.functional import normalize
 
 from pigeonhole.inference.encoders.artifact import ImageSpec
+from pigeonhole.inference.encoders.checkpoints.universal_sentence_encoder import UniversalSentenceEncoder
 
 
 class ImageGraph(torch.nn.Module):
@@ -122,4 +123,4 @@ class SentenceModules(torch.nn.Module):
         return normalize(self.model(features)["sentence_embedding"].reshape(-1, self.dim), dim=-1)
 
 
-TextGraph = MaskedText | PaddedText | MeanText | SentenceModules
+TextGraph = MaskedText | PaddedText | MeanText | SentenceModules | UniversalSentenceEncoder

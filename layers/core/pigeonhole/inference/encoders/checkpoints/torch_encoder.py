@@ -9,6 +9,7 @@ from pigeonhole.inference.encoders import background_files, registry, source
 from pigeonhole.inference.encoders.checkpoints import checkpoint
 from pigeonhole.inference.encoders.checkpoints.checkpoint import Checkpoint
 from pigeonhole.inference.encoders.checkpoints.graphs import PaddedText
+from pigeonhole.inference.encoders.checkpoints.multilingual import open_multilingual_encoder
 from pigeonhole.inference.encoders.registry import LoadedModel
 from pigeonhole.inference.encoders.tokens import Embeddings, Ids
 from pigeonhole.inference.encoders.tower_encoder import ImageTower, Pixels, TextTower, TowerEncoder
@@ -29,9 +30,11 @@ def load(name: str, *, sentence: str = registry.BUNDLED_SENTENCE, device: str = 
     """
     model_source = source.find_model(name, sentence)
     opened, opened_sentence = checkpoint.open_models(model_source)
-    encoders = to_encoder(opened, device), to_encoder(opened_sentence, device)
-    background = background_files.embed(*encoders, opened.trained_classes)
-    return LoadedModel(*encoders, background, registry.read_calibration(model_source.folder))
+    encoder, sentence_encoder = to_encoder(opened, device), to_encoder(opened_sentence, device)
+    multilingual = to_encoder(open_multilingual_encoder(), device) if model_source.sentence.is_bundled else None
+    background = background_files.embed(encoder, sentence_encoder, multilingual, opened.trained_classes)
+    calibration = registry.read_calibration(model_source.folder)
+    return LoadedModel(encoder, sentence_encoder, background, calibration, multilingual)
 
 
 def to_encoder(opened: Checkpoint, device: str = "cpu") -> TowerEncoder:
