@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -16,11 +16,13 @@ odds_matrices = arrays.arrays(
 )
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(odds_matrices)
 def test_single_label_probabilities_sum_to_one(odds: Floats) -> None:
     np.testing.assert_allclose(log_odds.softmax(odds).sum(axis=1), 1, atol=1e-5)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(odds_matrices, st.randoms(use_true_random=False))
 def test_permuting_labels_permutes_scores(odds: Floats, random: object) -> None:
     order = list(range(odds.shape[1]))
@@ -29,6 +31,7 @@ def test_permuting_labels_permutes_scores(odds: Floats, random: object) -> None:
         np.testing.assert_allclose(probabilities(odds[:, order]), probabilities(odds)[:, order], atol=1e-6)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(odds_matrices)
 def test_a_samples_row_does_not_depend_on_its_batch(odds: Floats) -> None:
     together = log_odds.softmax(odds)
@@ -36,6 +39,7 @@ def test_a_samples_row_does_not_depend_on_its_batch(odds: Floats) -> None:
         np.testing.assert_array_equal(log_odds.softmax(odds[index : index + 1])[0], together[index])
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(odds_matrices)
 def test_labels_are_ranked_by_probability(odds: Floats) -> None:
     for row in log_odds.rank(log_odds.sigmoid(odds), odds):
@@ -95,6 +99,7 @@ def test_none_of_these_is_chosen_only_if_no_other_label_reaches_the_threshold() 
 odds_of_label = arrays.arrays(np.float32, st.integers(1, 6), elements=st.floats(-60, 60, width=32))
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(odds_of_label)
 def test_the_probabilities_of_a_label_and_its_negation_sum_to_one(odds: Floats) -> None:
     against = log_odds.negated_log_odds(odds, among_labels=True, multiple=False)
@@ -102,6 +107,7 @@ def test_the_probabilities_of_a_label_and_its_negation_sum_to_one(odds: Floats) 
     np.testing.assert_allclose(probabilities[:, 0], log_odds.sigmoid(odds), atol=1e-6)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(odds_of_label)
 def test_a_negation_without_its_label_is_near_zero_unless_it_is_wrong(odds: Floats) -> None:
     alone = log_odds.negated_log_odds(odds, among_labels=False, multiple=False)
@@ -110,6 +116,7 @@ def test_a_negation_without_its_label_is_near_zero_unless_it_is_wrong(odds: Floa
     np.testing.assert_allclose(alone[odds > 20], -odds[odds > 20], rtol=1e-5)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(odds_of_label)
 def test_the_probability_of_a_negation_is_the_complement_for_several_labels(odds: Floats) -> None:
     against = log_odds.negated_log_odds(odds, among_labels=False, multiple=True)
@@ -129,6 +136,7 @@ def test_none_of_these_also_says_that_a_negation_is_wrong() -> None:
     np.testing.assert_allclose(odds, [0, -9], atol=1e-3)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(odds_of_label, st.floats(-30, 30))
 def test_a_label_and_its_negation_move_together_to_the_log_odds_of_their_topic(odds: Floats, denial: float) -> None:
     denials = np.full_like(odds, denial)

@@ -28,6 +28,11 @@ def spell_emoji(text: str) -> str:
     return " ".join("".join([*spelled, text[end:]]).split())
 
 
+def drop_emoji(text: str) -> str:
+    """Return a text without its emoji, which may be ornaments: "not spam" for "\u274c not spam"."""
+    return text if text.isascii() else " ".join(emoji.replace_emoji(text, " ").split())
+
+
 def _name(symbol: str) -> str:
     name = _SKIN_TONE.sub("", emoji.demojize(symbol, delimiters=("", "")))
     return name.removeprefix("keycap_").replace("_", " ")

@@ -6,6 +6,7 @@ lower case. Negations are compared as the label has them, so both spellings of a
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 # Each language: patterns of whole labels that mean none of the other labels.
@@ -22,7 +23,7 @@ CATCH_ALLS: dict[str, tuple[str, ...]] = {
         r"(?:(?:une?|les|toute|tous les|quelque|quelque chose d') ?)?autres?"
         r"(?: (?:sujet|categorie|chose|theme|type|classe|motif|raison|cas|question|demande)s?)?",
         r"aucune?(?: (?:de|des|d'entre|ces|ceux|celles|eux|elles|ci|dessus|autres|categories?|options?|sujets?)){0,5}",
-        r"rien(?: de tout cela| de cela)?|inconnue?s?|indeterminee?s?|incertaine?|le reste|hors[ -]sujet|je ne sais pas",
+        r"rien(?: de tout cela| de cela)?|inconnue?s?|indeterminee?s?|incertaine?|le reste|hors[ -]sujet|(?:je )?ne sais pas",
         r"non (?:classee?s?|applicable|specifiee?s?|determinee?s?|pertinente?s?|renseignee?s?)|sans (?:objet|categorie)",
         r"pas (?:sure?|clair)|a (?:verifier|revoir|determiner)",
     ),
@@ -59,20 +60,22 @@ CATCH_ALLS: dict[str, tuple[str, ...]] = {
         r"niet (?:van toepassing|geclassificeerd|gespecificeerd|bekend|zeker|duidelijk|relevant)|te (?:controleren|beoordelen)",
     ),
     "pl": (
-        r"inn[eyai](?: (?:temat|tematy|kategoria|kategorie|sprawa|sprawy|typ|powod|rodzaj))?|cos innego|pozostale|reszta",
+        r"inn[eyai](?: (?:temat|tematy|kategoria|kategorie|sprawa|sprawy|pytanie|pytania|typ|powod|rodzaj))?",
+        r"cos innego|pozostale|reszta",
         r"(?:zadn[eaey]|zaden)(?: z (?:tych|powyzszych|nich|podanych|wymienionych))?|nic(?: z tego)?|rozne|brak",
         r"nieznan[eya]|nieokreslon[eya]|niepewn[eya]|niesklasyfikowan[eya]|do (?:sprawdzenia|weryfikacji)",
         r"nie (?:wiem|dotyczy|okreslono|sklasyfikowano|jestem pew(?:ny|na)|ma zastosowania)",
     ),
     "ja": (
         r"(?:その|それ以外の)(?:他|ほか)(?:の(?:カテゴリー?|トピック|話題|項目|分類|もの|こと|内容|お?問い合わせ))?|それ以外(?:のもの)?",
-        r"他|ほか|他のもの|どれでもない|どれにも(?:当てはまら|あてはまら|該当し)ない|いずれ(?:でもない|にも(?:該当し|当てはまら)ない)",
+        r"他|ほか|他のもの|(?:どれ|どちら)でもない|どれにも(?:当てはまら|あてはまら|該当し)ない|いずれ(?:でもない|にも(?:該当し|当てはまら)ない)",
         r"該当(?:なし|無し|しない|せず)|なし|無し|不明|わからない|分からない|未分類|未定|要確認|対象外",
     ),
     "zh": (
         r"其[他它余餘](?:的|类别?|類別?|选项|選項|主题|主題|情况|情況|问题|問題|内容|內容|类型|類型|事项|事項)?|别的|別的|杂项|雜項",
         r"(?:以上|上述)?(?:都|皆|均)不是|以上(?:都|皆|均)(?:不是|非)|无|無|没有|沒有|未知|不明|不知道|未分类|未分類",
         r"(?:无法|無法)(?:判断|判斷|确定|確定|分类|分類|识别|識別)|不确定|不確定|不适用|不適用|不相关|不相關|无关|無關",
+        r"不[属屬]于(?:以上|上述)?任何.{0,6}",
         r"(?:待|需要?)(?:人工)?(?:审核|審核|确认|確認|复核)",
     ),
 }
@@ -131,4 +134,32 @@ NEGATIONS: tuple[tuple[str, Certainty, tuple[str, ...]], ...] = (
         (r"(?:收到|到货|到貨|发货|發貨|回复|回復|网络|網路|信号|信號|问题|問題)\w*",),
     ),
     (r"(?:非|无|無|不含|不)THING", "never", ()),
+)
+
+# Inside a label: a negation, and what stands in its place in the label that it denies ("person with helmet" beside "person
+# without helmet", "it works" beside "it never works").
+AFFIRMATIONS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE), replacement)
+    for pattern, replacement in (
+        (r"\bwithout\b", "with"),
+        (r"\b(?:not|never|no) ", ""),
+        (r"\b(is|are|was|were|do|does|did|has|have|can|could|would|should)n['\u2019]?t\b", r"\1"),
+        (r"\b(can)not\b", r"\1"),
+        (r"\bohne\b", "mit"),
+        (r"\b(?:nicht|keine?[rnms]?)\b", ""),
+        (r"\bsans\b", "avec"),
+        (r"\bne (.{1,40}?) pas\b", r"\1"),
+        (r"\b(?:sin|senza)\b", "con"),
+        (r"\bnon ", ""),
+        (r"\bsem\b", "com"),
+        (r"\bn[\u00e3a]o ", ""),
+        (r"\bzonder\b", "met"),
+        (r"\b(?:niet|geen)\b", ""),
+        (r"\bbez\b", "z"),
+        (r"\bnie ", ""),
+        (r"没有|沒有", "有"),
+        (r"没有|沒有|没|沒|未|不", ""),
+        (r"ない$", "る"),
+        (r"なし$", "あり"),
+    )
 )

@@ -82,6 +82,8 @@ _AFTER_NO = starts_with(
     r"fishing hunting camping cycling photography admittance through_road vacancy u[-_]turns? (?:left|right)_turns?",
     # Faults that customers complain about.
     "internet signal reply replies response answer refunds? connection connectivity network coverage reception service access",
+    # "no" is Spanish, too.
+    "funciona llega carga abre enciende responde arranca conecta recibido disponible",
     "power electricity sound audio wi-?fi hot_water dial_tone confirmation receipt results",
 )
 _AFTER_WITHOUT = starts_with(

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pigeonhole.inference.labels.catch_all import is_catch_all
-from pigeonhole.inference.labels.emoji_names import spell_emoji
+from pigeonhole.inference.labels.emoji_names import drop_emoji, spell_emoji
+from pigeonhole.inference.labels.languages import AFFIRMATIONS
 from pigeonhole.inference.labels.negation import find_negation
-from pigeonhole.inference.labels.same_thing import is_named
+from pigeonhole.inference.labels.same_thing import is_named, is_same_thing
 from pigeonhole.inference.labels.wording import strip_frame, tidy, words
 
 ReadingKind = Literal["plain", "negated", "none"]
@@ -60,8 +61,9 @@ _PROMPTS: tuple[re.Pattern[str], ...] = tuple(
         r"(?:an? |the |this )?(?:photo|photograph|picture|pic|image)s? with (?:an?|the|some) (?P<thing>.+)",
         rf"(?:(?:an?|the|this) )?{_WRITING}s?(?: (?:that|which))?(?: is| are)? {_ABOUT} (?P<thing>.+)",
         rf"(?:it|this|that) is {_ABOUT} (?P<thing>.+)",
-        # "This is a cat." names a cat; "this is how we do it" is a sentence.
+        # "This is a cat." names a cat, and "this is spam" names spam. "This is how we do it" is a sentence.
         r"(?:(?:it|this|that) is|it's|that's|there is|there's) an? (?P<thing>(?:\S+ ){0,5}\S+)",
+        r"(?:(?:it|this|that) is|it's|that's) (?!(?:not|how|why|what|where|when|who|about) )(?P<thing>(?:\S+ )?\S+)",
         rf"(?:this|the) (?:{_WRITING}|photo|picture|image) is (?P<thing>(?:\S+ )?\S+)",
         r"(?:the|this) (?:topic|subject|theme|category|class|label|sentiment|intent|emotion)"
         rf"(?: (?:of|in) (?:this|the) {_WRITING})? is (?P<thing>.+)",
@@ -79,11 +81,21 @@ def parse_label(label: str, beside: Collection[str] = ()) -> Reading:
         beside: The texts of the other labels of the request.
     """
     spelled = " ".join(spell_emoji(label).split())
+    reading = _read(spelled, [spell_emoji(other) for other in beside])
+    unadorned = drop_emoji(label)
+    if reading.kind == "plain" and unadorned != spelled:
+        without_emoji = _read(unadorned, beside)
+        return reading if without_emoji.kind == "plain" else without_emoji
+    return reading
+
+
+def _read(spelled: str, beside: Collection[str]) -> Reading:
     if is_catch_all(spelled) or _is_no_finding(spelled, beside):
         return Reading("none", "")
     thing = _negated_thing(spelled, beside)
     if thing is None:
-        return _read_through_prompt(spelled)
+        affirmed = _find_affirmed(spelled, beside)
+        return Reading("negated", affirmed) if affirmed else _read_through_prompt(spelled)
     if is_catch_all(thing):
         return Reading("plain", spelled)
     inner = _negated_thing(thing, beside)
@@ -103,6 +115,15 @@ def _negated_thing(label: str, beside: Collection[str]) -> str | None:
     if negation is None or not (negation.is_clear or is_named(negation.thing, beside)):
         return None
     return negation.thing
+
+
+def _find_affirmed(label: str, beside: Collection[str]) -> str | None:
+    """Return the label without its negation, if another label says that: "a person with a hat" for "a person without a hat"."""
+    for pattern, replacement in AFFIRMATIONS:
+        affirmed, count = pattern.subn(replacement, label, count=1)
+        if count and any(is_same_thing(affirmed, other) for other in beside):
+            return " ".join(affirmed.split())
+    return None
 
 
 def _read_through_prompt(label: str) -> Reading:
