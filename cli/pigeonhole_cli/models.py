@@ -72,6 +72,10 @@ def calibrate(
             show_default=False,
         ),
     ],
+    split: Annotated[
+        list[str] | None,
+        typer.Option(help="Use the samples with this value in the table's column split, if it has one. Default: train."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The folder in which to write calibration.json, in place of the model's own folder.")
     ] = None,
@@ -81,21 +85,29 @@ def calibrate(
 
     The scores then are probabilities. The result is the file calibration.json in the artifact folder.
 
-    Photos and texts can be combined: name several data sets.
+    Photos and texts can be combined: name several data sets. The sets of a table (column `set`) form families by the first word
+    of their names. Each family has the same weight.
     """
     # Imported late: the other commands don't need numpy.
     from pigeonhole_cli.evaluation.calibration import calibrate as calibration
     from pigeonhole_cli.evaluation.calibration import episodes
     from pigeonhole_cli.evaluation.classifier import open_classifier
-    from pigeonhole_cli.evaluation.data import read
+    from pigeonhole_cli.evaluation.data import Selection, read
     from pigeonhole_cli.evaluation.item import DataError
 
     folder = cached if (cached := cached_folder(model, cache)).is_dir() else Path(model)
     try:
         classifier = open_classifier(folder, workers=1, calibrated=False)
-        data_sets = [episodes.embed(classifier, read(path)) for path in data]
-        fitted = calibration.calibrate(classifier, data_sets)
-        content = fitted.to_content(classifier.encoder.info.revision, [path.name for path in data])
+        selection = Selection(splits=tuple(split or ("train",)))
+        files = [read(path, selection=selection) for path in data]
+        # Files of one type are shards of the same sets, if they have sets.
+        in_sets = [item for items in files for item in items if item.task is not None]
+        by_type = [[item for item in in_sets if item.type == kind] for kind in ("image", "text")]
+        plain = [[item for item in items if item.task is None] for items in files]
+        data_sets = [embedded for items in (*plain, *by_type) if items for embedded in episodes.embed_sets(classifier, items)]
+        fitted = calibration.fit(classifier, data_sets)
+        content = fitted.calibration.to_content(classifier.encoder.info.revision, [path.name for path in data])
+        content["left_out"] = {kind: asdict(errors) for kind, errors in fitted.left_out.items()}
         target = (out or folder) / artifact.CALIBRATION
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_suffix(".partial")
@@ -110,6 +122,11 @@ def calibrate(
         typer.echo(
             f"warning: {samples} samples are few; below {calibration.MIN_SAMPLES} the default coefficients may be better",
             err=True,
+        )
+    for kind, errors in fitted.left_out.items():
+        typer.echo(
+            f"{kind} samples of {errors.families} families of sets, each left out in turn: calibration error "
+            f"{100 * errors.calibration_error:.1f} %, log loss {errors.log_loss:.3f}"
         )
     typer.echo(f"{model}: calibrated on {samples} samples of {', '.join(content['measured_on'])}: {target}")
 

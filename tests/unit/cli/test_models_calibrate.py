@@ -90,6 +90,25 @@ def test_photos_leave_the_pair_of_texts_to_the_prior(folder: Path) -> None:
     assert parsed.multiple["text", "text"] == prior_calibration(ENCODER.info).multiple["text", "text"]
 
 
+def test_sets_of_a_table_are_left_out_in_turn_and_dev_is_not_used(folder: Path) -> None:
+    rows = [
+        f"{'well ' * number}a {name} car,{name},{family}-1,{split}"
+        for family, split in (("cars", "train"), ("roads", "train"), ("boats", "dev"))
+        for name in COLOURS
+        for number in range(4)
+    ]
+    (folder / "sets.csv").write_text("\n".join(["text,label,set,split", *rows]) + "\n")
+
+    result = run("fake", folder / "sets.csv")
+
+    assert result.exit_code == 0, result.output
+    stored = json.loads(calibration_file(folder).read_bytes())
+    assert stored["left_out"]["text"]["families"] == 2
+    assert "text samples of 2 families of sets, each left out in turn: calibration error " in result.stdout
+    assert f"calibrated on {2 * 4 * len(COLOURS)} samples" in result.stdout
+    assert parse_calibration(stored, ENCODER.info).measured == {("text", "text")}
+
+
 def test_an_earlier_calibration_is_replaced_and_not_used(folder: Path) -> None:
     """It may even belong to another revision, with which the model could not be opened."""
     run("fake", folder / "photos")
@@ -165,7 +184,7 @@ def test_a_failure_keeps_the_earlier_calibration(folder: Path, monkeypatch: pyte
     def fail(*_: object) -> None:
         raise DataError("the samples are too few")
 
-    monkeypatch.setattr(calibration, "calibrate", fail)
+    monkeypatch.setattr(calibration, "fit", fail)
 
     result = run("fake", folder / "photos")
 

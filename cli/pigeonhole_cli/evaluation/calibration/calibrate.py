@@ -1,7 +1,9 @@
 """Fit a calibration: coefficients per pair of sample type and label type, from labelled samples.
 
 *Single label.* The coefficients are those of a conditional logit over random episodes (see episodes.py). All episodes
-together have one likelihood, because "none of these" and negations have log-odds of zero (`scoring/log_odds.py`).
+together have one likelihood, because "none of these" and negations have log-odds of zero (`scoring/log_odds.py`). Each family
+of data sets has as many episodes. How much the level may depend on familiarity and certainty is chosen by leaving families out
+(see selection.py).
 
 *Multiple labels.* A logistic regression per pair separates a sample's own labels from the others, both with the same total
 weight. Its samples are photos of one thing and collages of two. The threshold of a sample type is the one with the best micro
@@ -10,7 +12,7 @@ F1 over random sets of ten labels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -33,20 +35,35 @@ from pigeonhole_cli.evaluation.calibration.episodes import (
     stack_episodes,
 )
 from pigeonhole_cli.evaluation.calibration.fit import Floats, balanced_logistic, conditional_logit
+from pigeonhole_cli.evaluation.calibration.selection import LeftOut, choose_penalties
 from pigeonhole_cli.evaluation.item import DataError
 
 Bools = npt.NDArray[np.bool_]
 Vectors = npt.NDArray[np.float32]
 
 MIN_SAMPLES = 300  # with fewer samples, a calibration is probably worse than the prior
-EPISODES = 6_000  # per data set
+EPISODES = 12_000  # of photos, and of texts
 EXAMPLE_SETS = 3  # sets of example images per class
 SAME_MEANING_COSINE = 0.8  # two names at least this similar mean the same: neither is a wrong label for the other's samples
-MAX_COLLAGES = 1_000  # per data set
+FOREIGN_MEANING_COSINE = 0.6  # the same for names of two data sets, which weren't chosen to exclude each other
+MAX_COLLAGES = 1_000
 THRESHOLD_LABELS, THRESHOLD_SETS = 10, 4_000  # labels per set, and number of sets, for choosing a threshold
 
 
-def calibrate(classifier: Classifier, data_sets: Sequence[EmbeddedData]) -> Calibration:
+@dataclass(frozen=True)
+class Fitted:
+    """A calibration, and how good it is on data that it wasn't fitted on.
+
+    Attributes:
+        calibration: The calibration.
+        left_out: The errors on families of data sets that were left out, per sample type with at least two.
+    """
+
+    calibration: Calibration
+    left_out: Mapping[Modality, LeftOut]
+
+
+def fit(classifier: Classifier, data_sets: Sequence[EmbeddedData]) -> Fitted:
     """Fit a calibration for the classifier's model. A pair without data keeps the prior.
 
     Raises:
@@ -54,31 +71,66 @@ def calibrate(classifier: Classifier, data_sets: Sequence[EmbeddedData]) -> Cali
     """
     rng = np.random.default_rng(SEED)
     training = _TrainingData()
-    for data in data_sets:
-        _add_data_set(training, classifier, data, rng)
+    all_labels = [_ClassLabels.embed(classifier, data) for data in data_sets]
+    for data, labels in zip(data_sets, all_labels, strict=True):
+        others = [other for other in all_labels if other.data.type == data.type and other is not labels]
+        _add_data_set(training, classifier, labels, others, rng)
     prior = prior_calibration(classifier.encoder.info)
     multiple, measured = dict(prior.multiple), set[Pair]()
+    single, penalties, left_out = dict(prior.single), dict[Modality, Floats](), dict[Modality, LeftOut]()
+    stacked = {sample_type: stack_episodes(episodes) for sample_type, episodes in training.episodes.items() if episodes}
+    for sample_type, episodes in stacked.items():
+        families = [episode.family for episode in training.episodes[sample_type]]
+        penalties[sample_type], error = choose_penalties(*episodes, families)
+        if error:
+            left_out[sample_type] = error
     for pair, parts in training.rows.items():
         truth = np.concatenate([rows.truth for rows in parts])
         if truth.any() and not truth.all():
-            fitted = balanced_logistic(np.concatenate([rows.features for rows in parts]), truth)
+            features = np.concatenate([rows.features for rows in parts])
+            fitted = balanced_logistic(features, truth, penalties[pair[0]][:FEATURES])
             multiple[pair] = _to_coefficients(pair, fitted)
             measured.add(pair)
-    single = dict(prior.single)
-    for sample_type, episodes in training.episodes.items():
-        if episodes:
-            by_label_type = conditional_logit(*stack_episodes(episodes)).reshape(2, FEATURES)
-            pairs: tuple[Pair, Pair] = ((sample_type, "text"), (sample_type, "image"))
-            for pair, fitted in zip(pairs, by_label_type, strict=True):
-                # Too little data for one regression, such as one photo per class, is too little for the other as well.
-                if pair in measured:
-                    single[pair] = _to_coefficients(pair, fitted)
+    for sample_type, episodes in stacked.items():
+        by_label_type = conditional_logit(*episodes, penalties[sample_type]).reshape(2, FEATURES)
+        pairs: tuple[Pair, Pair] = ((sample_type, "text"), (sample_type, "image"))
+        for pair, fitted in zip(pairs, by_label_type, strict=True):
+            # Too little data for one regression, such as one photo per class, is too little for the other as well.
+            if pair in measured:
+                single[pair] = _to_coefficients(pair, fitted)
     best: dict[Modality, list[float]] = {}
     for threshold_data in training.threshold_data:
         threshold = _best_threshold(multiple[threshold_data.pair], threshold_data, rng)
         best.setdefault(threshold_data.pair[0], []).append(threshold)
     mean_thresholds = {sample_type: round(float(np.mean(values)), 2) for sample_type, values in best.items()}
-    return Calibration(single, multiple, dict(prior.thresholds) | mean_thresholds, measured=frozenset(measured))
+    calibration = Calibration(single, multiple, dict(prior.thresholds) | mean_thresholds, measured=frozenset(measured))
+    return Fitted(calibration, left_out)
+
+
+@dataclass(frozen=True)
+class _ClassLabels:
+    """The classes of a data set as labels.
+
+    Attributes:
+        data: The data set.
+        by_words: The classes described by words, `(classes, dim)`.
+        meanings: The names in the sentence encoder, `(classes, dim)`.
+    """
+
+    data: EmbeddedData
+    by_words: Vectors
+    meanings: Vectors
+
+    @classmethod
+    def embed(cls, classifier: Classifier, data: EmbeddedData) -> _ClassLabels:
+        by_words = classifier.embed_label_texts(data.type, data.names)
+        return cls(data, by_words, classifier.sentence.encode_text(data.names))
+
+
+def _share(data: EmbeddedData, others: Sequence[EmbeddedData]) -> float:
+    """Return a data set's share of the episodes: an equal one for each family, and in it for each set."""
+    families = {other.family or id(other) for other in (data, *others)}
+    return 1 / len(families) / (1 + sum(other.family == data.family for other in others if data.family))
 
 
 @dataclass(frozen=True)
@@ -119,46 +171,73 @@ class _TrainingData:
     rows: dict[Pair, list[_Rows]] = field(default_factory=dict)
     threshold_data: list[_ThresholdData] = field(default_factory=list)
 
-    def add_rows(self, pair: Pair, features: Floats, truth: Bools, wrong: Bools) -> None:
-        """Add the classes that are right or wrong for a sample. NaN features are left out."""
-        usable = ~np.isnan(features).any(axis=2) & (truth | wrong)
+    def add_rows(self, pair: Pair, features: Floats, truth: Bools, wrong: Bools, rng: np.random.Generator) -> None:
+        """Add the classes that are right or wrong for a sample, few of the wrong ones. NaN features are left out.
+
+        A set of many classes would otherwise outweigh the others.
+        """
+        order = np.where(wrong, rng.random(wrong.shape), np.inf).argsort(axis=1).argsort(axis=1)
+        usable = ~np.isnan(features).any(axis=2) & (truth | (wrong & (order < THRESHOLD_LABELS)))
         self.rows.setdefault(pair, []).append(_Rows(features[usable], truth[usable]))
 
 
-def _add_data_set(training: _TrainingData, classifier: Classifier, data: EmbeddedData, rng: np.random.Generator) -> None:
-    different = _different_names(classifier, data.names)
+def _add_data_set(
+    training: _TrainingData,
+    classifier: Classifier,
+    classes: _ClassLabels,
+    others: Sequence[_ClassLabels],
+    rng: np.random.Generator,
+) -> None:
+    """Add a data set's part of the training data.
+
+    Args:
+        training: The training data to add to.
+        classifier: The classifier whose features are used.
+        classes: The data set and its classes as labels.
+        others: The other data sets of this sample type. Their labels are wrong labels in some episodes.
+        rng: Makes the random choices.
+    """
+    data, word_labels = classes.data, classes.by_words
+    share = _share(data, [other.data for other in others])
+    different = ~np.eye(len(data.names), dtype=bool)
+    if not data.name:
+        different &= classes.meanings @ classes.meanings.T < SAME_MEANING_COSINE
     if not different.any():
         raise DataError(f"calibration needs classes that differ, and these mean the same: {', '.join(data.names)}")
-    word_labels = classifier.embed_label_texts(data.type, data.names)
-    by_words = compare(classifier, (data.type, "text"), data.vectors, word_labels)
+    all_labels = np.concatenate([word_labels, *(other.by_words for other in others)])
+    by_all_words = compare(classifier, (data.type, "text"), data.vectors, all_labels)
+    by_words = by_all_words[:, : len(data.names)]
     wrong = _wrong(data.truth, different)
-    example_labels = [draw_examples(data, rng) for _ in range(EXAMPLE_SETS)] if data.pixels is not None else []
+    by_examples: list[Floats] = []
     if data.pixels is not None:
+        example_labels = [draw_examples(data, rng) for _ in range(EXAMPLE_SETS)]
         names = _names_as_texts(classifier, data)
-        names_sampler = EpisodeSampler(classifier, names, different, None, example_labels)
-        training.episodes["text"] += [names_sampler.draw(rng) for _ in range(EPISODES // 4)]
-        for labels in example_labels:
-            features = compare(classifier, ("text", "image"), names.vectors, labels.vectors)
-            training.add_rows(("text", "image"), features, names.truth, _wrong(names.truth, different))
+        names_by_examples = [compare(classifier, ("text", "image"), names.vectors, labels.vectors) for labels in example_labels]
+        names_sampler = EpisodeSampler(names, different, None, names_by_examples)
+        training.episodes["text"] += [names_sampler.draw(rng) for _ in range(max(1, round(share * EPISODES / 8)))]
+        for features in names_by_examples:
+            training.add_rows(("text", "image"), features, names.truth, _wrong(names.truth, different), rng)
         for labels in example_labels:
             features = compare(classifier, ("image", "image"), data.vectors, labels.vectors)
             for index, members in enumerate(labels.rows):
                 features[members, index] = np.nan  # a sample isn't compared with itself
-            training.add_rows(("image", "image"), features, data.truth, wrong)
-        features, truth = _collages(classifier, data, data.pixels, word_labels, rng)
+            training.add_rows(("image", "image"), features, data.truth, wrong, rng)
+            by_examples.append(features)
+        features, truth = _collages(classifier, data, data.pixels, word_labels, round(share * MAX_COLLAGES) or 1, rng)
         collages_wrong = _wrong(truth, different)
-        training.add_rows(("image", "text"), features, truth, collages_wrong)
+        training.add_rows(("image", "text"), features, truth, collages_wrong, rng)
         training.threshold_data.append(_ThresholdData(("image", "text"), features, truth, collages_wrong))
-    sampler = EpisodeSampler(classifier, data, different, word_labels, example_labels)
-    training.episodes[data.type] += [sampler.draw(rng) for _ in range(EPISODES)]
-    training.add_rows((data.type, "text"), by_words, data.truth, wrong)
+    foreign = [classes.meanings @ other.meanings.T < FOREIGN_MEANING_COSINE for other in others]
+    sampler = EpisodeSampler(data, np.concatenate([different, *foreign], axis=1), by_all_words, by_examples)
+    training.episodes[data.type] += [sampler.draw(rng) for _ in range(max(1, round(share * EPISODES)))]
+    training.add_rows((data.type, "text"), by_words, data.truth, wrong, rng)
     training.threshold_data.append(_ThresholdData((data.type, "text"), by_words, data.truth, wrong))
 
 
 def _to_coefficients(pair: Pair, fitted: Floats) -> Coefficients:
-    cosine, background, bias = (round(float(value), 4) for value in fitted)
+    cosine, background, bias, familiarity, certainty = (round(float(value), 4) + 0.0 for value in fitted)  # no -0.0
     hubness = round(-HUBNESS_SHARE * cosine, 4) if pair == ("text", "text") else 0.0
-    return Coefficients(cosine=cosine, bias=bias, background=background, hubness=hubness)
+    return Coefficients(cosine, bias, background, hubness, familiarity, certainty)
 
 
 def _names_as_texts(classifier: Classifier, data: EmbeddedData) -> EmbeddedData:
@@ -167,19 +246,13 @@ def _names_as_texts(classifier: Classifier, data: EmbeddedData) -> EmbeddedData:
     return EmbeddedData("text", vectors, np.arange(len(data.names)), data.names)
 
 
-def _different_names(classifier: Classifier, names: Sequence[str]) -> Bools:
-    """Return `(classes, classes) bool`: which name is wrong for which class."""
-    vectors = classifier.sentence.encode_text(names)
-    return np.asarray(vectors @ vectors.T < SAME_MEANING_COSINE) & ~np.eye(len(names), dtype=bool)
-
-
 def _wrong(truth: Bools, different: Bools) -> Bools:
     """Return `(n, classes) bool`: the classes that differ from each of a sample's own classes."""
     return np.asarray((truth.astype(np.int64) @ ~different) == 0)
 
 
 def _collages(
-    classifier: Classifier, data: EmbeddedData, pixels: Pixels, word_labels: Vectors, rng: np.random.Generator
+    classifier: Classifier, data: EmbeddedData, pixels: Pixels, word_labels: Vectors, count: int, rng: np.random.Generator
 ) -> tuple[Floats, Bools]:
     """Put photos of two classes side by side, and compare them with the classes' names.
 
@@ -190,7 +263,7 @@ def _collages(
         The features `(n, classes, FEATURES)`, and the classes of each collage `(n, classes) bool`.
     """
     pairs = []
-    for first in rng.permutation(len(data.classes))[:MAX_COLLAGES]:
+    for first in rng.permutation(len(data.classes))[:count]:
         pairs.append((first, rng.choice(np.flatnonzero(data.classes != data.classes[first]))))
     encoder = classifier.encoder
     rows = []
@@ -206,7 +279,8 @@ def _collages(
 
 def _best_threshold(coefficients: Coefficients, data: _ThresholdData, rng: np.random.Generator) -> float:
     """Return the threshold with the best micro F1 over random label sets that contain all of a sample's own classes."""
-    terms = np.array([coefficients.cosine, coefficients.background, coefficients.bias])
+    level = (coefficients.familiarity, coefficients.certainty)
+    terms = np.array([coefficients.cosine, coefficients.background, coefficients.bias, *level])
     probabilities = sigmoid((data.features @ terms).astype(np.float32))
     drawn: list[float] = []
     drawn_truth: list[bool] = []

@@ -7,8 +7,9 @@ have the label "none of these". In some a label competes with its own negation. 
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from pigeonhole.inference.scoring.log_odds import unit_mean
 from pigeonhole_cli.evaluation.calibration.fit import Floats
 from pigeonhole_cli.evaluation.item import DataError, Item
 from pigeonhole_cli.evaluation.run import load_pixels
+from pigeonhole_cli.evaluation.tasks import draw_evenly
 
 Bools = npt.NDArray[np.bool_]
 Vectors = npt.NDArray[np.float32]
@@ -33,7 +35,11 @@ NEGATION_SHARE, NONE_SHARE, NONE_RIGHT_SHARE = 0.15, 0.3, 0.5
 ONLY_WORDS_SHARE = 0.5  # of the episodes: all labels are described by words
 WORDS_SHARE, IMAGES_SHARE = 0.4, 0.4  # of the labels in the other episodes; the remaining labels are described by both
 MAX_EXAMPLES = 3  # example images of a label
-FEATURES = 3  # of a pair of sample and label: the cosine less the label's share of hubness, the background, 1 for the bias
+FOREIGN_SHARE = 0.3  # of the episodes whose wrong labels are those of other data sets, if there are any
+# The features of a pair of sample and label: the cosine less the label's share of hubness, the background, 1 for the bias, and
+# the features that set the level, the label's familiarity and the sample's certainty.
+FEATURES = 5
+LEVEL_FEATURES = (3, 4)
 # The part of a label's hubness that is subtracted from its cosines. It was chosen on text data sets (docs/models.md), not
 # fitted. They have about a hundred labels together, too few to tell a hub from a label that is often right.
 HUBNESS_SHARE = 0.5
@@ -49,6 +55,7 @@ class EmbeddedData:
         classes: `(n,)`, indices into `names`.
         names: The names of the classes.
         pixels: The model's input for each sample, for images.
+        name: The name of the set, if it is one of several. Its classes exclude each other, however similar their names are.
     """
 
     type: Modality
@@ -56,11 +63,40 @@ class EmbeddedData:
     classes: npt.NDArray[np.int64]
     names: tuple[str, ...]
     pixels: Pixels | None = None
+    name: str | None = None
+
+    @property
+    def family(self) -> str | None:
+        """The first word of the set's name: sets of one maker or in many languages mostly share it ("sun-places-1")."""
+        return re.split(r"[\W_]", self.name)[0] if self.name else None
 
     @property
     def truth(self) -> Bools:
         """`(n, classes) bool`: which class each sample has."""
         return np.asarray(np.arange(len(self.names)) == self.classes[:, None])
+
+
+def embed_sets(classifier: Classifier, items: Sequence[Item]) -> list[EmbeddedData]:
+    """Embed each set of the items, and items without a set as one data set.
+
+    All sets together have at most MAX_ITEMS samples, evenly of all classes of a set. Labels that say what a sample is not are
+    left out of a set, and so are sets of fewer than 2 other labels.
+
+    Raises:
+        DataError: The samples don't suit a calibration, or an image can't be read.
+    """
+    by_set: dict[str | None, dict[str, list[Item]]] = {}
+    for item in items:
+        if item.task is None or len(item.truth) != 1 or parse_label(item.truth[0]).kind == "plain":
+            by_set.setdefault(item.task, {}).setdefault(item.truth[0] if item.truth else "", []).append(item)
+    sets = {name: classes for name, classes in by_set.items() if name is None or len(classes) > 1}
+    rng = random.Random(SEED)  # noqa: S311 - not a secret
+    return [
+        embed(classifier, [item for items_of_class in classes.values() for item in items_of_class])
+        if name is None
+        else replace(embed(classifier, draw_evenly(classes, MAX_ITEMS // len(sets), rng)), name=name)
+        for name, classes in sets.items()
+    ]
 
 
 def embed(classifier: Classifier, items: Sequence[Item]) -> EmbeddedData:
@@ -123,7 +159,9 @@ def compare(classifier: Classifier, pair: Pair, samples: Vectors, labels: Vector
     """Compare `(n, dim)` samples with `(classes, dim)` labels: features `(n, classes, FEATURES)`."""
     evidence = classifier.compare(pair, samples, labels)
     cosines = evidence.cosines - HUBNESS_SHARE * evidence.hubness
-    return np.stack([cosines, evidence.background, np.ones_like(cosines)], axis=2).astype(np.float64)
+    of_label, of_sample = evidence.familiarity, evidence.certainty[..., None]
+    columns = np.broadcast_arrays(cosines, evidence.background, np.float32(1), of_label, of_sample)
+    return np.stack(columns, axis=2).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -133,10 +171,12 @@ class Episode:
     Attributes:
         features: `(labels, 2 * FEATURES)`: the features by words, then those by example images.
         right: The index of the right label.
+        family: The family of the sample's data set, if it is one of several.
     """
 
     features: Floats
     right: int
+    family: str | None = None
 
 
 @dataclass(frozen=True)
@@ -144,18 +184,17 @@ class EpisodeSampler:
     """Draws episodes from a data set.
 
     Attributes:
-        classifier: The classifier whose features are used.
         data: The samples.
-        different: `(classes, classes) bool`: which class is wrong for the samples of which.
-        word_labels: `(classes, dim)`: the classes described by words, or None.
-        example_labels: The classes described by example images.
+        different: `(classes, classes + foreign) bool`: which class, of this or of another data set, is wrong for the samples of
+            which.
+        by_words: `(n, classes + foreign, FEATURES)`: the samples compared with the classes described by words, or None.
+        by_examples: `(n, classes, FEATURES)` for each set of example images. NaN where a sample is one of them itself.
     """
 
-    classifier: Classifier
     data: EmbeddedData
     different: Bools
-    word_labels: Vectors | None
-    example_labels: Sequence[ExampleLabels]
+    by_words: Floats | None
+    by_examples: Sequence[Floats]
 
     def draw(self, rng: np.random.Generator) -> Episode:
         """Draw a sample, each class with the same probability, and labels for it."""
@@ -163,44 +202,50 @@ class EpisodeSampler:
         row = int(rng.choice(np.flatnonzero(classes == rng.choice(np.unique(classes)))))
         right = int(classes[row])
         count = int(rng.integers(LABEL_COUNTS[0], LABEL_COUNTS[1] + 1))
-        others = [int(index) for index in rng.permutation(np.flatnonzero(self.different[right]))[: count - 1]]
+        others = [int(index) for index in rng.permutation(self._wrong(right, rng))[: count - 1]]
         zero, draw = np.zeros((1, 2 * FEATURES)), rng.random()
         if draw < NEGATION_SHARE and others:
             is_right = rng.random() < 0.5
             label = self._compare(row, [right if is_right else others[0]], rng)
-            return Episode(np.concatenate([label, zero]), 0 if is_right else 1)
+            return self._episode(np.concatenate([label, zero]), 0 if is_right else 1)
         if draw < NEGATION_SHARE + NONE_SHARE and others:
             if rng.random() < NONE_RIGHT_SHARE:
-                return Episode(np.concatenate([zero, self._compare(row, others, rng)]), 0)
-            return Episode(np.concatenate([self._compare(row, [right, *others], rng), zero]), 0)
-        return Episode(self._compare(row, [right, *others], rng), 0)
+                return self._episode(np.concatenate([zero, self._compare(row, others, rng)]), 0)
+            return self._episode(np.concatenate([self._compare(row, [right, *others], rng), zero]), 0)
+        return self._episode(self._compare(row, [right, *others], rng), 0)
+
+    def _episode(self, features: Floats, right: int) -> Episode:
+        return Episode(features, right, self.data.family)
+
+    def _wrong(self, right: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+        """Return the classes that are wrong for a class: of the sample's data set, or in some episodes of the others."""
+        wrong = np.flatnonzero(self.different[right])
+        own = wrong[wrong < len(self.data.names)]
+        foreign = wrong[wrong >= len(self.data.names)]
+        return foreign if len(foreign) and (not len(own) or rng.random() < FOREIGN_SHARE) else own
 
     def _compare(self, row: int, labels: Sequence[int], rng: np.random.Generator) -> Floats:
         """Describe labels by words, by example images or by both, and compare a sample with them: `(labels, 2 * FEATURES)`."""
-        only_words = self.word_labels is not None and (not self.example_labels or rng.random() < ONLY_WORDS_SHARE)
+        only_words = self.by_words is not None and (not self.by_examples or rng.random() < ONLY_WORDS_SHARE)
         features = np.zeros((len(labels), 2, FEATURES))
-        # For each kind of description: the label's position, its embedding, and the weight of this description.
-        described: dict[Modality, list[tuple[int, Vectors, float]]] = {"text": [], "image": []}
-        for position, index in enumerate(labels):
+        for described, index in zip(features, labels, strict=True):
             draw = rng.random()
-            examples = self.example_labels[int(rng.integers(len(self.example_labels)))] if self.example_labels else None
-            # A sample isn't compared with itself.
-            usable = examples is not None and not (self.data.type == "image" and row in examples.rows[index])
-            if self.word_labels is not None and (only_words or draw < WORDS_SHARE or not usable):
-                described["text"].append((position, self.word_labels[index], 1.0))
+            examples = self._by_examples(row, index, rng)
+            if self.by_words is not None and (only_words or draw < WORDS_SHARE or examples is None):
+                described[0] = self.by_words[row, index]
             elif examples is not None:
-                by_both = self.word_labels is not None and draw >= WORDS_SHARE + IMAGES_SHARE
-                described["image"].append((position, examples.vectors[index], 0.5 if by_both else 1.0))
-                if self.word_labels is not None and by_both:
-                    described["text"].append((position, self.word_labels[index], 0.5))  # as log_odds.mean_log_odds does
-        sample = self.data.vectors[row : row + 1]
-        for side, (label_type, descriptions) in enumerate(described.items()):
-            if descriptions:
-                positions, vectors, shares = zip(*descriptions, strict=True)
-                pair: Pair = (self.data.type, label_type)
-                compared = compare(self.classifier, pair, sample, np.stack(vectors))[0]
-                features[list(positions), side] = compared * np.array(shares)[:, None]
+                described[1] = examples
+                if self.by_words is not None and draw >= WORDS_SHARE + IMAGES_SHARE:
+                    described[0] = self.by_words[row, index]
+                    described /= 2  # as log_odds.mean_log_odds does
         return features.reshape(len(labels), 2 * FEATURES)
+
+    def _by_examples(self, row: int, index: int, rng: np.random.Generator) -> Floats | None:
+        """Compare a sample with one set of example images of a class, `(FEATURES,)`. None if the class or the set has none."""
+        if not self.by_examples or index >= len(self.data.names):
+            return None
+        features: Floats = self.by_examples[int(rng.integers(len(self.by_examples)))][row, index]
+        return None if np.isnan(features).any() else features
 
 
 def stack_episodes(episodes: Sequence[Episode]) -> tuple[Floats, Bools, npt.NDArray[np.int64]]:

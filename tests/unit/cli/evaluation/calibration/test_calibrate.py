@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from itertools import pairwise
@@ -12,13 +12,13 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from pigeonhole.inference.classifier import Options
+from pigeonhole.inference.classifier import Classifier, Options
 from pigeonhole.inference.image_loader import to_views
 from pigeonhole.inference.labels.label_class import LabelClass
 from pigeonhole.inference.scoring.calibration import PAIRS, Calibration, Pair, parse_calibration, prior_calibration
 from pigeonhole_cli.evaluation.calibration import calibrate as module
 from pigeonhole_cli.evaluation.calibration import episodes
-from pigeonhole_cli.evaluation.calibration.calibrate import calibrate
+from pigeonhole_cli.evaluation.calibration.calibrate import fit
 from pigeonhole_cli.evaluation.calibration.episodes import EmbeddedData, embed
 from pigeonhole_cli.evaluation.item import DataError, Item, word_label
 from support.cli.simulated_encoder import SimulatedEncoder, classifier, page, photo, photos, pixels, texts
@@ -26,6 +26,10 @@ from support.cli.simulated_encoder import SimulatedEncoder, classifier, page, ph
 FRESH = range(100, 124)  # classes that the calibration has not seen
 IMAGE_PAIRS: set[Pair] = {("image", "text"), ("image", "image"), ("text", "image")}
 TEXT_TEXT: Pair = ("text", "text")
+
+
+def calibrate(model: Classifier, data_sets: Sequence[EmbeddedData]) -> Calibration:
+    return fit(model, data_sets).calibration
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -183,13 +187,13 @@ def test_the_cosine_raises_and_hubness_lowers_the_log_odds(fitted: Calibration) 
 
 
 def test_the_seed_determines_the_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fit() -> Calibration:
+    def fit_photos() -> Calibration:
         return calibrate(classifier(), [embed(classifier(), photos(range(4), count=6))])
 
-    first, second = fit(), fit()
+    first, second = fit_photos(), fit_photos()
     monkeypatch.setattr(module, "SEED", 8)
 
-    assert first == second != fit()
+    assert first == second != fit_photos()
 
 
 def test_a_stored_calibration_is_read_back_unchanged(fitted: Calibration) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pigeonhole_cli.evaluation.calibration import episodes
-from pigeonhole_cli.evaluation.calibration.episodes import embed
+from pigeonhole_cli.evaluation.calibration.episodes import EpisodeSampler, compare, embed, embed_sets
 from pigeonhole_cli.evaluation.item import DataError, Item
 from support.cli.simulated_encoder import SimulatedEncoder, classifier, photo, photos, png, text, texts
 
@@ -67,3 +67,50 @@ def test_samples_keep_their_order_and_classes() -> None:
     assert data.pixels is not None
     assert data.pixels[:, 0, 0].tolist() == [[3, 0, 0], [1, 5, 0], [3, 1, 0]]
     assert np.allclose(data.vectors, SimulatedEncoder().encode_image(data.pixels))
+
+
+def in_set(name: str, items: list[Item]) -> list[Item]:
+    return [replace(item, task=name) for item in items]
+
+
+def test_each_set_is_embedded_with_its_own_classes() -> None:
+    items = [*in_set("sun-1", photos(range(3), count=2)), *in_set("sun-2", photos(range(2, 5), count=2)), *photos(range(2))]
+
+    first, second, rest = embed_sets(classifier(), items)
+
+    assert (first.name, first.family, first.names) == ("sun-1", "sun", ("thing 0", "thing 1", "thing 2"))
+    assert (second.name, second.family, second.names) == ("sun-2", "sun", ("thing 2", "thing 3", "thing 4"))
+    assert (rest.name, rest.family) == (None, None)
+
+
+def test_labels_that_negate_and_sets_of_one_label_are_left_out() -> None:
+    masks = in_set("masks", [photo(1, 0), photo(2, 0), photo(3, 0, "no mask")])
+    alone = in_set("alone", [photo(1, 0), photo(2, 0, "not a thing")])
+
+    (masks_only,) = embed_sets(classifier(), [*masks, *alone])
+
+    assert masks_only.names == ("thing 1", "thing 2")
+
+
+def test_sets_share_the_samples_that_are_used_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(episodes, "MAX_ITEMS", 24)
+
+    large, small = embed_sets(classifier(), [*in_set("a", photos(range(4), count=30)), *in_set("b", photos(range(2), count=4))])
+
+    assert np.bincount(large.classes).tolist() == [3, 3, 3, 3]
+    assert len(small.classes) == 8
+
+
+def test_wrong_labels_come_from_the_own_set_or_from_other_sets() -> None:
+    """A third class, of another data set, is wrong for the first class only."""
+    model = classifier()
+    data = replace(embed(model, photos(range(2), count=2)), name="s")
+    different = np.array([[False, True, True], [True, False, False]])
+    labels = model.embed_label_texts("image", ["thing 0", "thing 1", "thing 2"])
+    sampler = EpisodeSampler(data, different, compare(model, ("image", "text"), data.vectors, labels), [])
+    rng = np.random.default_rng(0)
+
+    drawn = [sampler.draw(rng) for _ in range(40)]
+
+    assert all(np.isfinite(episode.features).all() and episode.family == "s" for episode in drawn)
+    assert {episode.right for episode in drawn} == {0, 1}
