@@ -6,7 +6,7 @@ A prepared model is an artifact folder in the cache. The classifier runs the mod
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -90,7 +90,7 @@ def calibrate(
     """
     # Imported late: the other commands don't need numpy.
     from pigeonhole_cli.evaluation.calibration import calibrate as calibration
-    from pigeonhole_cli.evaluation.calibration import episodes
+    from pigeonhole_cli.evaluation.calibration import episodes, language_weights
     from pigeonhole_cli.evaluation.classifier import open_classifier
     from pigeonhole_cli.evaluation.data import Selection, read
     from pigeonhole_cli.evaluation.item import DataError
@@ -103,6 +103,9 @@ def calibrate(
         # Files of one type are shards of the same sets, if they have sets.
         in_sets = [item for items in files for item in items if item.task is not None]
         by_type = [[item for item in in_sets if item.type == kind] for kind in ("image", "text")]
+        if classifier.background.multilingual_texts is not None and by_type[1]:
+            weights = language_weights.choose_weights(classifier, by_type[1])
+            classifier.calibration = replace(classifier.calibration, multilingual=weights)
         plain = [[item for item in items if item.task is None] for items in files]
         data_sets = [embedded for items in (*plain, *by_type) if items for embedded in episodes.embed_sets(classifier, items)]
         fitted = calibration.fit(classifier, data_sets)

@@ -103,8 +103,9 @@ def fit(classifier: Classifier, data_sets: Sequence[EmbeddedData]) -> Fitted:
         threshold = _best_threshold(multiple[threshold_data.pair], threshold_data, rng)
         best.setdefault(threshold_data.pair[0], []).append(threshold)
     mean_thresholds = {sample_type: round(float(np.mean(values)), 2) for sample_type, values in best.items()}
-    calibration = Calibration(single, multiple, dict(prior.thresholds) | mean_thresholds, measured=frozenset(measured))
-    return Fitted(calibration, left_out)
+    thresholds = dict(prior.thresholds) | mean_thresholds
+    weights = classifier.calibration.multilingual
+    return Fitted(Calibration(single, multiple, thresholds, frozenset(measured), weights), left_out)
 
 
 @dataclass(frozen=True)

@@ -54,24 +54,34 @@ def choose_penalties(
     names = sorted({family for family in families if family})
     if len(names) < 2:
         return _penalties(LEVEL_PENALTIES[-1]), None
-    folds = np.array([names.index(family) % FOLDS if family else -1 for family in families])
-    candidates = [_left_out(features, present, right, folds, len(names), penalty) for penalty in LEVEL_PENALTIES]
+    candidates = [measure_left_out(features, present, right, families, level_penalty=level) for level in LEVEL_PENALTIES]
     best = min(candidates, key=lambda candidate: candidate.log_loss)
     return _penalties(best.level_penalty), best
 
 
-def _left_out(
+def measure_left_out(
     features: Floats,
     present: npt.NDArray[np.bool_],
     right: npt.NDArray[np.int64],
-    folds: npt.NDArray[np.intp],
-    families: int,
-    penalty: float,
+    families: Sequence[str | None],
+    *,
+    level_penalty: float,
 ) -> LeftOut:
+    """Fit without each of at most FOLDS groups of families, and measure the errors on them.
+
+    Args:
+        features: `(episodes, labels, p)`.
+        present: `(episodes, labels) bool`.
+        right: `(episodes,)`, the index of the right label.
+        families: The family of each episode's data set, at least two. Episodes without a family are never left out.
+        level_penalty: The penalty on the coefficients of familiarity and certainty.
+    """
+    names = sorted({family for family in families if family})
+    folds = np.array([names.index(family) % FOLDS if family else -1 for family in families])
     chosen, of_best, of_right = [], [], []
     for fold in np.unique(folds[folds >= 0]):
         inside, outside = folds != fold, folds == fold
-        coefficients = conditional_logit(features[inside], present[inside], right[inside], _penalties(penalty))
+        coefficients = conditional_logit(features[inside], present[inside], right[inside], _penalties(level_penalty))
         logits = np.where(present[outside], features[outside] @ coefficients, -np.inf)
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         probabilities = odds / odds.sum(axis=1, keepdims=True)
@@ -82,10 +92,10 @@ def _left_out(
     best, is_right, likelihood = np.concatenate(of_best), np.concatenate(chosen), np.concatenate(of_right)
     surplus = np.bincount(to_bins(best), best - is_right, minlength=BINS)
     return LeftOut(
-        families=families,
+        families=len(names),
         log_loss=float(-np.log(np.maximum(likelihood, 1e-12)).mean()),
         calibration_error=float(np.abs(surplus).sum() / len(best)),
-        level_penalty=penalty,
+        level_penalty=level_penalty,
     )
 
 
