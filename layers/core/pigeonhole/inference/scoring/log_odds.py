@@ -16,6 +16,7 @@ label is than "something else". Log-odds of zero mean that both are equally like
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -26,6 +27,9 @@ from pigeonhole.inference.scoring.calibration import Evidence, Floats
 
 # The share of the background concepts nearest to a label that is left out for that label: they mean the same as the label.
 NEAR_SHARE = 0.02
+# The prior odds of "not X" beside a third label. Of 1, 1.6, 2, 2.7, 4.5 and 7.4, two keeps most of the texts of the third label
+# and most of those that only "not X" fits. docs/scoring.md has the figures.
+NEGATION_ODDS = 2.0
 # The number of trained classes nearest to a label whose mean cosine is its familiarity. Of 1, 4, 10 and 30, ten foretold the
 # level of labels of other data sets best.
 NEAR_CLASSES = 10
@@ -147,15 +151,18 @@ def negated_log_odds(log_odds: Floats, *, among_labels: bool, multiple: bool) ->
 def topic_shift(log_odds: Floats, denial: Floats) -> Floats:
     """Return by how much the log-odds of the labels X and "not X" change together, for text samples and one right label.
 
-    "not interested" is no catch-all beside "interested" and "out of office": it means a text of that topic. So the likelier of
-    the two has the log-odds of the topic, max(o, d), where d are those of the text "not X" itself. The difference between X and
-    "not X" stays o: X gets max(o, d) - log(1 + exp(-o)), and "not X" gets max(o, d) - log(1 + exp(o)).
+    "not interested" is no catch-all beside "interested" and "out of office": it means a text of that topic. So both share the
+    log-odds of the topic: t = max(o, d), where d are those of the text "not X" itself. A negation is true of more texts than
+    its topic has, so its prior odds are twice as high, as long as t is below 0: t = max(t, min(0, t + log 2)). The difference
+    between X and "not X" stays o: X gets t - log(1 + exp(-o)), and "not X" gets t - log(1 + exp(o)).
 
     Args:
         log_odds: The log-odds o of X, (n,) float32.
         denial: The log-odds d of the text "not X", (n,) float32.
     """
-    return np.asarray(np.maximum(log_odds, denial) + log_sigmoid(-log_odds), dtype=np.float32)
+    likelier = np.maximum(log_odds, denial)
+    topic = np.maximum(likelier, np.minimum(0.0, likelier + math.log(NEGATION_ODDS)))
+    return np.asarray(topic + log_sigmoid(-log_odds), dtype=np.float32)
 
 
 def none_log_odds(
