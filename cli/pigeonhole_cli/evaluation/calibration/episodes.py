@@ -76,11 +76,15 @@ class EmbeddedData:
         return np.asarray(np.arange(len(self.names)) == self.classes[:, None])
 
 
-def embed_sets(classifier: Classifier, items: Sequence[Item]) -> list[EmbeddedData]:
+def embed_sets(classifier: Classifier, items: Sequence[Item], max_items: int | None = None) -> list[EmbeddedData]:
     """Embed each set of the items, and items without a set as one data set.
 
-    All sets together have at most MAX_ITEMS samples, evenly of all classes of a set. Labels that say what a sample is not are
-    left out of a set, and so are sets of fewer than 2 other labels.
+    Labels that say what a sample is not are left out of a set, and so are sets of fewer than 2 other labels.
+
+    Args:
+        classifier: The classifier whose encoders are used.
+        items: The samples.
+        max_items: The largest number of samples of all sets together, evenly of all classes of a set. Default: MAX_ITEMS.
 
     Raises:
         DataError: The samples don't suit a calibration, or an image can't be read.
@@ -94,7 +98,7 @@ def embed_sets(classifier: Classifier, items: Sequence[Item]) -> list[EmbeddedDa
     return [
         embed(classifier, [item for items_of_class in classes.values() for item in items_of_class])
         if name is None
-        else replace(embed(classifier, draw_evenly(classes, MAX_ITEMS // len(sets), rng)), name=name)
+        else replace(embed(classifier, draw_evenly(classes, (max_items or MAX_ITEMS) // len(sets), rng)), name=name)
         for name, classes in sets.items()
     ]
 

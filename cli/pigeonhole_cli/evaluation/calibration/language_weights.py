@@ -17,6 +17,7 @@ from pigeonhole_cli.evaluation.item import Item
 
 WEIGHTS = (0.0, 0.15, 0.3, 0.45, 0.6)
 EPISODES = 40  # of each set
+MAX_ITEMS = 1_500  # of each group of languages
 
 
 def choose_weights(classifier: Classifier, items: Sequence[Item]) -> MultilingualWeights:
@@ -55,7 +56,7 @@ def _log_loss(classifier: Classifier, items: Sequence[Item]) -> float | None:
     """Return the mean negative log-likelihood of families that were left out, or None if there are fewer than two."""
     rng = np.random.default_rng(SEED)
     episodes: list[Episode] = []
-    for data in embed_sets(classifier, items):
+    for data in embed_sets(classifier, items, MAX_ITEMS):
         labels = classifier.embed_label_texts("text", data.names)
         features = compare(classifier, ("text", "text"), data.vectors, labels)
         sampler = EpisodeSampler(data, ~np.eye(len(data.names), dtype=bool), features, [])
