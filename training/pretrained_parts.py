@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from safetensors.torch import load_file, save_file
 
-from pigeonhole.inference.encoders import source
+from pigeonhole.inference.encoders import packages
 from pigeonhole.inference.encoders.checkpoints import checkpoint, efficientnet, torch_encoder
 
 Array = npt.NDArray[np.float32]
@@ -97,7 +97,7 @@ def main() -> None:
     arguments = parser.parse_args()
     encoder = torch_encoder.to_encoder(checkpoint.open_bundled_sentence())
     embeddings = embed_classes(encoder.encode_text, read_classes(arguments.wordings))
-    class_weights = efficientnet.load(source.backbone_weights()).class_weights.detach().numpy()
+    class_weights = efficientnet.load(packages.backbone_weights()).class_weights.detach().numpy()
     tensors = load_file(arguments.out) if arguments.out.exists() else {}
     computed = {"class_embeddings": embeddings, "regression": fit_regression(class_weights, embeddings)}
     if arguments.features:

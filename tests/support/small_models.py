@@ -30,7 +30,7 @@ from transformers import (
 )
 from transformers.utils import sentencepiece_model_pb2_new as protobuf
 
-from pigeonhole.inference.encoders import source
+from pigeonhole.inference.encoders import packages
 from pigeonhole.inference.encoders.checkpoints.efficientnet import Architecture, EfficientNetLite, Stage
 
 WORDS = ("a", "photo", "of", "cat", "dog", "the", "rocket", "flower", "temple", "cup", "coffee", "two", "sofa", "and", "very")
@@ -249,7 +249,7 @@ def multilingual(folder: Path) -> None:
     model = protobuf.ModelProto()
     for piece, score in pieces:
         model.pieces.add(piece=piece, score=score)
-    (folder / source.MULTILINGUAL_TOKENIZER).write_bytes(model.SerializeToString())
+    (folder / packages.MULTILINGUAL_TOKENIZER).write_bytes(model.SerializeToString())
     dim, features, hidden, chunks = 16, 8, 12, 3
     rng = np.random.default_rng(0)
     shapes: dict[str, tuple[int, ...]] = {"cnn_W": (dim + 3 * features, dim), "cnn_b": (dim,)}
@@ -264,7 +264,7 @@ def multilingual(folder: Path) -> None:
     rows = -(-len(pieces) // chunks)
     arrays |= {f"q{chunk + 1}": rng.integers(0, 256, (rows, dim), dtype=np.uint8) for chunk in range(chunks)}
     scale, lowest = rng.uniform(0.005, 0.01, chunks).astype(np.float32), rng.uniform(-1, 0, chunks).astype(np.float32)
-    np.savez(folder / source.MULTILINGUAL_WEIGHTS, **arrays, scale=scale, lo=lowest, eps=np.float64(1e-6))
+    np.savez(folder / packages.MULTILINGUAL_WEIGHTS, **arrays, scale=scale, lo=lowest, eps=np.float64(1e-6))
 
 
 def write_processor(folder: Path, kind: str, *, resample: int = 3, mean: float = 0.4, std: float = 0.25, **sizes: Any) -> None:

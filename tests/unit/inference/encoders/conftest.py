@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pigeonhole.inference.encoders import export, registry, source
+from pigeonhole.inference.encoders import export, packages, registry, source
 from pigeonhole.inference.encoders.checkpoints import efficientnet, torch_encoder
 from pigeonhole.inference.encoders.registry import LoadedModel
 from support import small_models
@@ -55,7 +55,7 @@ def small_backbone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path = tmp_path_factory.mktemp("backbone") / "weights.pth"
     small_models.backbone(path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(source, "backbone_weights", lambda: path)
+        patch.setattr(packages, "backbone_weights", lambda: path)
         patch.setattr(efficientnet, "LITE0", small_models.BACKBONE)
         yield path
 
@@ -73,14 +73,14 @@ def small_multilingual(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
     folder = tmp_path_factory.mktemp("multilingual")
     small_models.multilingual(folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(source, "multilingual_folder", lambda: folder)
+        patch.setattr(packages, "multilingual_folder", lambda: folder)
         yield folder
 
 
 @pytest.fixture
 def small_sentence(sentence_model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Replace all-MiniLM-L6-v2, whose export takes seconds, by a small sentence encoder."""
-    monkeypatch.setattr(source, "sentence_folder", lambda: sentence_model)
+    monkeypatch.setattr(packages, "sentence_folder", lambda: sentence_model)
     return sentence_model
 
 
@@ -101,7 +101,7 @@ def artifacts(
     """Return the artifact folder of each kind of model."""
     root = tmp_path_factory.mktemp("artifacts")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(source, "sentence_folder", lambda: sentence_model)
+        patch.setattr(packages, "sentence_folder", lambda: sentence_model)
         for name, folder in model_folders.items():
             export.export_model(source.find_model(str(folder)), root / name)
     return {name: root / name for name in model_folders}
@@ -134,7 +134,7 @@ def in_onnx(artifacts: dict[str, Path]) -> dict[str, LoadedModel]:
 def in_torch(model_folders: dict[str, Path], sentence_model: Path) -> dict[str, LoadedModel]:
     """Return each kind of model in torch."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(source, "sentence_folder", lambda: sentence_model)
+        patch.setattr(packages, "sentence_folder", lambda: sentence_model)
         return {name: torch_encoder.load(str(folder)) for name, folder in model_folders.items()}
 
 

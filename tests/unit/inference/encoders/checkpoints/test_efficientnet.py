@@ -9,14 +9,14 @@ import pytest
 import torch
 from PIL import Image
 
-from pigeonhole.inference.encoders import preprocess, source
+from pigeonhole.inference.encoders import packages, preprocess
 from pigeonhole.inference.encoders.artifact import ImageSpec, ModelUnavailable
 from pigeonhole.inference.encoders.checkpoints import efficientnet
 from pigeonhole.inference.encoders.checkpoints.efficientnet import LITE0, SameConv2d
 
 pytestmark = pytest.mark.torch
 
-published_weights = source.backbone_weights  # The fixtures of the folder replace it.
+published_weights = packages.backbone_weights  # The fixtures of the folder replace it.
 SPEC = ImageSpec(side=224, resize="shortest_edge", edge=256, resample="bicubic", mean=(0.5,) * 3, std=(0.5,) * 3)
 # The index of the best class in ImageNet's usual order (ILSVRC 2012, by synset), and its logit in the original
 # implementation, efficientnet-lite-pytorch 0.1.0.

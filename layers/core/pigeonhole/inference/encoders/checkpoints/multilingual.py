@@ -7,7 +7,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from pigeonhole.inference.encoders import source
+from pigeonhole.inference.encoders import packages, source
 from pigeonhole.inference.encoders.artifact import ModelFacts, ModelUnavailable, TextSpec
 from pigeonhole.inference.encoders.checkpoints.checkpoint import Checkpoint
 from pigeonhole.inference.encoders.checkpoints.unigram_tokenizer import read_unigram_tokenizer
@@ -27,15 +27,15 @@ def open_multilingual_encoder() -> Checkpoint:
     Raises:
         ModelUnavailable: The package is missing or changed, or the head doesn't fit.
     """
-    folder = source.multilingual_folder()
-    with np.load(folder / source.MULTILINGUAL_WEIGHTS, allow_pickle=False) as arrays:
+    folder = packages.multilingual_folder()
+    with np.load(folder / packages.MULTILINGUAL_WEIGHTS, allow_pickle=False) as arrays:
         weights = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
     text = UniversalSentenceEncoder(weights, _open_head()).eval()
     spec = TextSpec(max_tokens=MAX_TOKENS, pad_to="longest", pad_id=PAD_ID, pooling="model", long_texts="windows")
     facts = ModelFacts(
-        model_id=source.MULTILINGUAL_ID,
+        model_id=packages.MULTILINGUAL_ID,
         revision=source.multilingual_revision(),
-        licence=source.MULTILINGUAL_LICENCE,
+        licence=packages.MULTILINGUAL_LICENCE,
         dim=weights["p3"].shape[-1],
         logit_scale=SENTENCE_SCALE,
         logit_bias=0.0,
@@ -45,7 +45,7 @@ def open_multilingual_encoder() -> Checkpoint:
         image=None,
         image_patches=0,
     )
-    tokens = TextTokens(read_unigram_tokenizer(folder / source.MULTILINGUAL_TOKENIZER), spec)
+    tokens = TextTokens(read_unigram_tokenizer(folder / packages.MULTILINGUAL_TOKENIZER), spec)
     return Checkpoint("image-tower", facts, tokens, text, None)
 
 
