@@ -101,7 +101,7 @@ class MultilingualWeights:
 
 
 # Chosen on text data sets (docs/models.md).
-DEFAULT_WEIGHTS = MultilingualWeights(english=0.3, other=0.5)
+DEFAULT_WEIGHTS = MultilingualWeights(english=0.2, other=0.6)
 
 
 @dataclass(frozen=True)
