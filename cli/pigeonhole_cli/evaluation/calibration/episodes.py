@@ -30,12 +30,14 @@ Vectors = npt.NDArray[np.float32]
 SEED = 7
 MAX_ITEMS = 6_000  # of a data set
 LABEL_COUNTS = (2, 24)  # of an episode: the lowest and the highest
-# The shares of the episodes with a label and its negation, and with "none of these"; how often the latter is right.
-NEGATION_SHARE, NONE_SHARE, NONE_RIGHT_SHARE = 0.15, 0.3, 0.5
+# The shares of the episodes with a label and its negation, and with "none of these"; how often the latter is right. The
+# level of labels depends on them, and their order hardly does. With 0.15 negations, the balanced accuracy of "X" or "not X"
+# was 4 points lower on sets that were not fitted.
+NEGATION_SHARE, NONE_SHARE, NONE_RIGHT_SHARE = 0.5, 0.3, 0.5
 ONLY_WORDS_SHARE = 0.5  # of the episodes: all labels are described by words
 WORDS_SHARE, IMAGES_SHARE = 0.4, 0.4  # of the labels in the other episodes; the remaining labels are described by both
 MAX_EXAMPLES = 3  # example images of a label
-FOREIGN_SHARE = 0.3  # of the episodes whose wrong labels are those of other data sets, if there are any
+FOREIGN_SHARE = 0.6  # of the episodes whose wrong labels are those of other data sets, if there are any
 # The features of a pair of sample and label: the cosine less the label's share of hubness, the background, 1 for the bias, and
 # the features that set the level, the label's familiarity and the sample's certainty.
 FEATURES = 5
