@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -99,6 +99,44 @@ class FakeEncoder:
     def _word(self, word: str) -> npt.NDArray[np.float64]:
         seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "big")
         return np.random.default_rng(seed).standard_normal(self.dim)
+
+
+@dataclass(frozen=True)
+class FakePairEncoder:
+    """A PairEncoder for tests: a text entails a hypothesis if it has the hypothesis's last word.
+
+    Attributes:
+        max_text_tokens: The token limit of a pair, in words.
+        pairs: The number of pairs that were read.
+    """
+
+    max_text_tokens: int = 77
+    pairs: list[tuple[str, str]] = field(default_factory=list)
+
+    @cached_property
+    def info(self) -> EncoderInfo:
+        """What scoring and bookkeeping need to know."""
+        info = FakeEncoder(dim=1, model_id="fake-pairs", max_text_tokens=self.max_text_tokens).info
+        return replace(info, templates=("This text is about {}.",), reads_pairs=True, long_texts="cut")
+
+    def log_odds(self, texts: Sequence[str], hypotheses: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Compute log-odds, as PairEncoder says: 6 or -6."""
+        self.pairs.extend((text, hypothesis) for text in texts for hypothesis in hypotheses)
+        entailed = [[_words(hypothesis)[-1] in _words(text) for hypothesis in hypotheses] for text in texts]
+        return np.where(np.array(entailed).reshape(len(texts), len(hypotheses)), 6.0, -6.0).astype(np.float32)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Count words, as PairEncoder says."""
+        return [len(_words(text)) for text in texts]
+
+    def knows_words(self, texts: Sequence[str]) -> list[bool]:
+        """Return whether each text has a word in Latin letters or a number, as PairEncoder says."""
+        return FakeEncoder().knows_words(texts)
+
+    def count_pair_tokens(self, texts: Sequence[str], hypotheses: Sequence[str]) -> list[int]:
+        """Count words of pairs, as PairEncoder says."""
+        longest = max(self.count_tokens(hypotheses), default=0)
+        return [count + longest + 3 for count in self.count_tokens(texts)]
 
 
 def _words(text: str) -> list[str]:

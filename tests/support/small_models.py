@@ -16,10 +16,13 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from torch.nn.functional import normalize
 from transformers import (
     BertConfig,
+    BertForSequenceClassification,
     BertModel,
     CLIPConfig,
     CLIPModel,
     CLIPTokenizer,
+    DebertaV2Config,
+    DebertaV2ForSequenceClassification,
     SiglipConfig,
     SiglipModel,
     VisionTextDualEncoderConfig,
@@ -217,6 +220,51 @@ def multilingual_sentence(folder: Path) -> None:
     (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 64, "do_lower_case": False}))
 
 
+def cross_encoder(folder: Path, classes: tuple[str, ...] = ("entailment", "not_entailment")) -> None:
+    """Write a cross-encoder of the kind of deberta-v3-base-zeroshot-v2.0: a DeBERTa-v2 with a head for inference."""
+    pieces = [("[PAD]", 0.0), ("[CLS]", 0.0), ("[SEP]", 0.0), ("[UNK]", 0.0), ("▁", -3.0)]
+    pieces += [(f"▁{word}", -2.0) for word in WORDS] + [(letter, -6.0) for letter in string.ascii_letters + string.digits + "."]
+    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=3))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS]:0 $A:0 [SEP]:0",
+        pair="[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 1), ("[SEP]", 2)],
+    )
+    special = {"cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]", "unk_token": "[UNK]"}
+    _save_tokenizer(tokenizer, folder, {"tokenizer_class": "DebertaV2Tokenizer", "model_max_length": 48, **special})
+    config = DebertaV2Config(
+        **TOWER,
+        vocab_size=len(pieces),
+        max_position_embeddings=48,
+        # As in DeBERTa-v3.
+        relative_attention=True,
+        position_buckets=16,
+        norm_rel_ebd="layer_norm",
+        share_att_key=True,
+        pos_att_type=["p2c", "c2p"],
+        position_biased_input=False,
+        type_vocab_size=0,
+        id2label=dict(enumerate(classes)),
+        label2id={name: index for index, name in enumerate(classes)},
+    )
+    _random(DebertaV2ForSequenceClassification, config).save_pretrained(folder)
+
+
+def bert_cross_encoder(folder: Path) -> None:
+    """Write a cross-encoder whose model reads token types, with the three classes of MultiNLI."""
+    classes = ("contradiction", "entailment", "neutral")
+    tokenizer = _word_pieces(folder, max_length=48)
+    config = BertConfig(
+        **TOWER,
+        vocab_size=tokenizer.get_vocab_size(),
+        max_position_embeddings=64,
+        id2label=dict(enumerate(classes)),
+        label2id={name: index for index, name in enumerate(classes)},
+    )
+    _random(BertForSequenceClassification, config).save_pretrained(folder)
+
+
 def _write_modules(
     folder: Path, *, pooling: str, dense: bool = False, normalize: bool = True, include_prompt: bool = True
 ) -> None:
@@ -328,7 +376,9 @@ def _word_pieces(folder: Path, *, max_length: int, lower_case: bool = True) -> T
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lower_case)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+        single="[CLS] $A [SEP]",
+        pair="[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
     )
     settings = {"tokenizer_class": "BertTokenizer", "pad_token": "[PAD]", "model_max_length": max_length}
     settings |= {"do_lower_case": lower_case}

@@ -16,7 +16,7 @@ from PIL import Image
 
 from pigeonhole.contract.messages import ModelDescription
 from pigeonhole.inference.classifier import Classifier
-from pigeonhole.inference.encoders.base import Encoder, EncoderInfo
+from pigeonhole.inference.encoders.base import Encoder, EncoderInfo, is_encoder
 from pigeonhole.inference.pipeline import to_model_description
 from pigeonhole.inference.scoring.calibration import prior_calibration
 
@@ -109,7 +109,7 @@ def open_classifier(folder: Path, *, workers: int, calibrated: bool = True) -> C
         raise ModelUnavailable(f"{folder}: {error}") from None
     return Classifier(
         encoder=CachingEncoder(model.encoder),
-        sentence=CachingEncoder(model.sentence),
+        sentence=CachingEncoder(model.sentence) if is_encoder(model.sentence) else model.sentence,
         calibration=calibration,
         background=model.background,
         multilingual=CachingEncoder(model.multilingual) if model.multilingual else None,

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from pigeonhole.inference.classifier import Classifier, Pixels
+from pigeonhole.inference.encoders.base import is_encoder
 from pigeonhole.inference.image_loader import to_views
 from pigeonhole.inference.scoring.calibration import Calibration, Coefficients, Modality, Pair, prior_calibration
 from pigeonhole.inference.scoring.log_odds import sigmoid
@@ -125,7 +126,9 @@ class _ClassLabels:
     @classmethod
     def embed(cls, classifier: Classifier, data: EmbeddedData) -> _ClassLabels:
         by_words = classifier.embed_label_texts(data.type, data.names)
-        return cls(data, by_words, classifier.sentence.encode_text(data.names))
+        # A cross-encoder gives no embeddings, so the image-text encoder says which names mean the same.
+        encoder = classifier.sentence if is_encoder(classifier.sentence) else classifier.encoder
+        return cls(data, by_words, encoder.encode_text(data.names))
 
 
 def _share(data: EmbeddedData, others: Sequence[EmbeddedData]) -> float:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from pigeonhole.errors import SampleError
 from pigeonhole.inference.classifier import Classifier, Pixels
+from pigeonhole.inference.encoders.base import is_encoder
 from pigeonhole.inference.labels.reading import parse_label
 from pigeonhole.inference.scoring.calibration import Modality, Pair
 from pigeonhole.inference.scoring.log_odds import unit_mean
@@ -126,6 +127,8 @@ def embed(classifier: Classifier, items: Sequence[Item]) -> EmbeddedData:
         raise DataError(f"{items[0].where}: calibration needs samples of at least 2 classes, here all are {names[0]!r}")
     classes = np.array([names.index(item.truth[0]) for item in items])
     if items[0].type == "text":
+        if not is_encoder(classifier.sentence):
+            raise DataError(f"{items[0].where}: {classifier.sentence.info.model_id} needs no calibration on texts: use photos")
         return EmbeddedData("text", classifier.embed_text_samples([item.value for item in items]), classes, names)
     pixels = np.stack([_load_pixels(classifier, item) for item in items])
     vectors = [classifier.encoder.encode_image(pixels[start : start + 64]) for start in range(0, len(pixels), 64)]

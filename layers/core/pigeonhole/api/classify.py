@@ -12,7 +12,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from pigeonhole.api.answers import to_classification_response
-from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse, Sample, parse_request
+from pigeonhole.contract.classification import (
+    ClassificationRequest,
+    ClassificationResponse,
+    Sample,
+    count_prompts,
+    parse_request,
+)
 from pigeonhole.contract.jobs import JOBS, UNSUPPORTED, JobRequest, JobStatus, Preference
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ClassifyCommand, Span
@@ -33,6 +39,7 @@ class DirectRules:
     Attributes:
         text_ms: The estimated time of `text_bytes` of a text sample. A shorter text takes as long.
         text_bytes: About as much text in UTF-8 as a sentence encoder reads at once: 256 tokens of two to four bytes.
+        pair_ms: The estimated time of a text sample with one prompt of a label, 0 unless the text model is a cross-encoder.
         image_ms: The estimated time of an image sample, or of the image of a label.
         max_ms: The longest estimate of a request that is classified directly.
         wait_s: How long to wait for the end of the job of a larger request.
@@ -40,6 +47,7 @@ class DirectRules:
 
     text_ms: int = 50
     text_bytes: int = 512
+    pair_ms: int = 0
     image_ms: int = 500
     max_ms: int = 20_000
     wait_s: float = 24.0
@@ -47,13 +55,14 @@ class DirectRules:
     def allows(self, request: ClassificationRequest) -> bool:
         """Whether the request is small enough to be classified directly."""
         label_images = sum(label.type == "image" for label in request.labels)
-        samples_ms = sum(self._estimate_ms(sample) for sample in request.dataset)
+        pairs_ms = self.pair_ms * count_prompts(request)
+        samples_ms = sum(self._estimate_ms(sample, pairs_ms) for sample in request.dataset)
         return samples_ms + label_images * self.image_ms <= self.max_ms
 
-    def _estimate_ms(self, sample: Sample) -> int:
+    def _estimate_ms(self, sample: Sample, pairs_ms: int) -> int:
         if sample.type == "image":
             return self.image_ms
-        return self.text_ms * max(1, math.ceil(len(sample.value.encode(errors="replace")) / self.text_bytes))
+        return pairs_ms + self.text_ms * max(1, math.ceil(len(sample.value.encode(errors="replace")) / self.text_bytes))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -153,6 +153,12 @@ class ErrorResponse(HttpSchema):
 Request = TypeVar("Request", bound=ClassificationRequest)
 
 
+def count_prompts(request: ClassificationRequest) -> int:
+    """Count the prompts of all label texts with one template each, or with the request's own templates."""
+    texts = sum(label.type == "text" or bool(label.text) for label in request.labels)
+    return texts * len(request.prompt_templates or ("{}",)) * (2 if request.instruction else 1)
+
+
 def parse_request(
     request_type: type[Request],
     body: object,

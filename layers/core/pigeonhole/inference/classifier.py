@@ -1,6 +1,7 @@
 """The core: samples, labels and options in, ranked labels out.
 
-A text sample is compared with a label's texts in the sentence encoders. Every other pair is compared in the image-text encoder.
+A text sample is compared with a label's texts in the sentence encoders, or read together with them by a cross-encoder. Every
+other pair is compared in the image-text encoder.
 All labels are embedded before any sample is scored, and every sample is scored on its own. docs/scoring.md explains the steps.
 """
 
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pigeonhole.inference.embedder import Embedder
-from pigeonhole.inference.encoders.base import BackgroundEmbeddings, Encoder
+from pigeonhole.inference.encoders.base import BackgroundEmbeddings, Encoder, PairEncoder, is_encoder
 from pigeonhole.inference.labels.descriptions import find_descriptions, resolve_opposites
 from pigeonhole.inference.labels.emoji_names import spell_emoji
 from pigeonhole.inference.labels.label_class import LabelClass, Meaning, parse_meanings
@@ -94,6 +95,8 @@ class _Samples:
         embeddings: Per label type that occurs, the embeddings to compare with labels of that type, (views, dim) float32.
         tokens: Text tokens or image patches of all samples.
         warnings: Warnings about single samples.
+        texts: The samples themselves, for a cross-encoder. Empty for images.
+        first_index: The index of the first sample in the request. Warnings count from there.
     """
 
     type: Modality
@@ -101,6 +104,8 @@ class _Samples:
     embeddings: Mapping[Modality, Floats]
     tokens: int
     warnings: list[str]
+    texts: Sequence[str] = ()
+    first_index: int = 0
 
 
 class Classifier:
@@ -110,7 +115,7 @@ class Classifier:
         self,
         *,
         encoder: Encoder,
-        sentence: Encoder,
+        sentence: Encoder | PairEncoder,
         calibration: Calibration,
         background: BackgroundEmbeddings,
         multilingual: Encoder | None = None,
@@ -122,7 +127,7 @@ class Classifier:
 
         Args:
             encoder: The image-text encoder.
-            sentence: The sentence encoder, which compares texts with texts.
+            sentence: What compares texts with texts: a sentence encoder or a cross-encoder.
             calibration: The coefficients for these encoders.
             background: The background concepts, embedded by these encoders.
             multilingual: The multilingual sentence encoder, None if texts are compared by the sentence encoder only.
@@ -136,8 +141,10 @@ class Classifier:
         self.calibration = calibration
         self.background = background
         self._embedder = Embedder(encoder=encoder, cache_size=cache_size, batch=batch, workers=workers)
-        self._text_comparison = TextComparison(
-            sentence=sentence, multilingual=multilingual, background=background, embedder=self._embedder
+        self._text_comparison = (
+            TextComparison(sentence=sentence, multilingual=multilingual, background=background, embedder=self._embedder)
+            if is_encoder(sentence)
+            else None
         )
 
     def classify_texts(
@@ -161,7 +168,7 @@ class Classifier:
         """
         started = time.perf_counter()
         texts = [spell_emoji(text) for text in texts]
-        encoders: dict[Modality, Encoder] = {}
+        encoders: dict[Modality, Encoder | PairEncoder] = {}
         if any(label.texts for label in labels):
             encoders["text"] = self.sentence
         if any(label.images for label in labels):
@@ -170,12 +177,15 @@ class Classifier:
         warnings = [
             warning
             for encoder, token_counts in zip(encoders.values(), counts, strict=True)
+            if is_encoder(encoder)
             for warning in sample_warnings(encoder, token_counts, first_index)
         ]
         embeddings: dict[Modality, Floats] = {}
-        readers: list[Encoder] = []
+        readers: list[Encoder | PairEncoder] = []
         for label_type, encoder in encoders.items():
-            if label_type == "text":
+            if not is_encoder(encoder):
+                readers.append(encoder)
+            elif label_type == "text":
                 embeddings["text"] = self.embed_text_samples(texts)
                 readers += self._text_encoders("text", embeddings["text"])
             else:
@@ -188,6 +198,8 @@ class Classifier:
             embeddings=embeddings,
             tokens=sum(counts[0]),
             warnings=warnings,
+            texts=texts,
+            first_index=first_index,
         )
         return self._classify(samples, labels, options, examples or {}, started)
 
@@ -228,7 +240,7 @@ class Classifier:
             labels: Embeddings, (labels, dim) float32.
         """
         if pair == ("text", "text"):
-            return self._text_comparison.compare(samples, labels)
+            return self._embedded_texts.compare(samples, labels)
         scale = self.encoder.info.logit_scale
         evidence = log_odds.compute_evidence(samples, labels, self.background.photos, scale)
         trained = self.background.trained_classes
@@ -236,7 +248,7 @@ class Classifier:
 
     def embed_text_samples(self, texts: Sequence[str]) -> Floats:
         """Embed texts as samples, to compare them with label texts: (n, dim) float32."""
-        return self._text_comparison.embed_samples(texts, self.calibration.multilingual)
+        return self._embedded_texts.embed_samples(texts, self.calibration.multilingual)
 
     def embed_label_texts(self, sample_type: Modality, texts: Sequence[str]) -> Floats:
         """Embed texts as labels with the default templates, to compare them with samples of a type: (texts, dim) float32."""
@@ -257,12 +269,13 @@ class Classifier:
         if samples.type == "text" and not options.multiple_labels:
             meanings = [resolve_opposites(meaning) for meaning in meanings]
         # The words of "not X" themselves say which texts it means. No image encoder sees the difference to "X".
-        groups = group_texts(meanings, with_denials=samples.type == "text" and not options.multiple_labels)
+        # A cross-encoder knows how likely X is, and needs no help.
+        with_denials = samples.type == "text" and is_encoder(encoder) and not options.multiple_labels
+        groups = group_texts(meanings, with_denials=with_denials)
         prompts = {text: self._prompts(samples.type, text, options) for group in groups for text in group}
-        encoders = self._text_encoders(samples.type, samples.embeddings.get("text"))
-        embedded_groups = self._embedder.embed_groups(encoders, groups, prompts)
+        readers = self._text_encoders(samples.type, samples.embeddings.get("text")) if is_encoder(encoder) else (encoder,)
         embedded_images = self._embedder.embed_examples(labels, examples)
-        odds, cosines = self._score(samples, labels, meanings, options.multiple_labels, embedded_groups, embedded_images)
+        odds, cosines = self._score(samples, labels, meanings, options.multiple_labels, groups, prompts, embedded_images)
         probabilities = log_odds.sigmoid(odds) if options.multiple_labels else log_odds.softmax(odds)
         ranked = log_odds.rank(probabilities, cosines)
         threshold = self.calibration.thresholds[samples.type] if options.threshold is None else options.threshold
@@ -284,8 +297,9 @@ class Classifier:
             ranked=ranked,
             warnings=[
                 *samples.warnings,
+                *self._pair_warnings(samples, prompts),
                 *prompt_warnings(encoder, prompts),
-                *unknown_label_warnings(encoders, [*prompts]),
+                *unknown_label_warnings(readers, [*prompts]),
                 *alike_label_warnings(labels, odds),
                 *calibration_warnings(
                     self.encoder.info.model_id,
@@ -308,12 +322,13 @@ class Classifier:
         labels: Sequence[LabelClass],
         meanings: Sequence[Meaning],
         multiple: bool,
-        embedded_groups: Mapping[TextGroup, Floats],
+        groups: Sequence[TextGroup],
+        prompts: Mapping[str, Sequence[str]],
         embedded_images: Mapping[str, Floats],
     ) -> tuple[Floats, Floats]:
         """Score all samples against all labels: log-odds and cosines, (n, labels) float32 each."""
         coefficients = self.calibration.multiple if multiple else self.calibration.single
-        text_matches = self._match(samples, coefficients, "text", embedded_groups)
+        text_matches = self._match_texts(samples, coefficients, groups, prompts)
         image_matches = self._match(samples, coefficients, "image", embedded_images)
         return combine_matches(labels, meanings, text_matches, image_matches, len(samples.starts), multiple=multiple)
 
@@ -336,9 +351,63 @@ class Classifier:
         )
         return {key: LabelMatch(odds[:, k], cosines[:, k]) for k, key in enumerate(labels)}
 
-    def _text_encoder(self, sample_type: Modality) -> Encoder:
-        """Return the encoder of the label texts that are compared with samples of a type."""
+    def _match_texts(
+        self,
+        samples: _Samples,
+        coefficients: Mapping[Pair, Coefficients],
+        groups: Sequence[TextGroup],
+        prompts: Mapping[str, Sequence[str]],
+    ) -> dict[TextGroup, LabelMatch]:
+        """Match all samples with each group of label texts."""
+        encoder = self._text_encoder(samples.type)
+        if not is_encoder(encoder):
+            hypotheses = {group: [prompt for text in group for prompt in prompts[text]] for group in groups}
+            return self._match_pairs(encoder, samples, coefficients["text", "text"], hypotheses)
+        encoders = self._text_encoders(samples.type, samples.embeddings.get("text"))
+        embedded_groups = self._embedder.embed_groups(encoders, groups, prompts)
+        return self._match(samples, coefficients, "text", embedded_groups)
+
+    def _match_pairs(
+        self,
+        encoder: PairEncoder,
+        samples: _Samples,
+        coefficients: Coefficients,
+        hypotheses: Mapping[Key, Sequence[str]],
+    ) -> dict[Key, LabelMatch]:
+        """Match all samples with the hypotheses of each label. A label's log-odds are the mean of those of its hypotheses."""
+        if not hypotheses or not samples.texts:
+            zeros = np.zeros(len(samples.texts), dtype=np.float32)
+            return dict.fromkeys(hypotheses, LabelMatch(zeros, zeros))
+        distinct = list(dict.fromkeys(hypothesis for group in hypotheses.values() for hypothesis in group))
+        columns = {hypothesis: column for column, hypothesis in enumerate(distinct)}
+        entailed = self._embedder.read_pairs(encoder, samples.texts, distinct)
+        means = np.stack(
+            [log_odds.mean_log_odds([entailed[:, columns[text]] for text in group]) for group in hypotheses.values()], axis=1
+        )
+        # There is no background: a log-odds of 0 already says that the label is as likely as something else.
+        zeros = np.zeros_like(means)
+        cosines = np.asarray(means / encoder.info.logit_scale, dtype=np.float32)
+        evidence = Evidence(cosines, background=zeros, hubness=zeros[0])
+        odds = coefficients.log_odds(evidence)
+        return {key: LabelMatch(odds[:, k], evidence.cosines[:, k]) for k, key in enumerate(hypotheses)}
+
+    def _pair_warnings(self, samples: _Samples, prompts: Mapping[str, Sequence[str]]) -> list[str]:
+        """Warn of each text that is cut beside the longest prompt, because a cross-encoder reads both at once."""
+        encoder = self._text_encoder(samples.type)
+        if is_encoder(encoder):
+            return []
+        hypotheses = [prompt for prompts_of_text in prompts.values() for prompt in prompts_of_text]
+        return sample_warnings(encoder, encoder.count_pair_tokens(samples.texts, hypotheses), samples.first_index)
+
+    def _text_encoder(self, sample_type: Modality) -> Encoder | PairEncoder:
+        """Return what compares label texts with samples of a type."""
         return self.sentence if sample_type == "text" else self.encoder
+
+    @property
+    def _embedded_texts(self) -> TextComparison:
+        if self._text_comparison is None:
+            raise TypeError(f"{self.sentence.info.model_id} gives no embeddings")
+        return self._text_comparison
 
     def _text_encoders(self, sample_type: Modality, samples: Floats | None) -> tuple[Encoder, ...]:
         """Return the encoders whose embeddings make up that of a label text.
@@ -347,13 +416,15 @@ class Classifier:
             sample_type: The type of the samples.
             samples: The embedded samples, None for any samples.
         """
-        return self._text_comparison.encoders_for(samples) if sample_type == "text" else (self.encoder,)
+        return self._embedded_texts.encoders_for(samples) if sample_type == "text" else (self.encoder,)
 
     def _prompts(self, sample_type: Modality, text: str, options: Options) -> tuple[str, ...]:
-        is_text = sample_type == "text"
+        encoder = self._text_encoder(sample_type)
+        # A cross-encoder has one template of its own and reads no descriptions: each prompt costs a run for each sample.
+        is_text = sample_type == "text" and is_encoder(encoder)
         return build_prompts(
             text,
-            TEXT_TEMPLATES if is_text else self.encoder.info.templates,
+            TEXT_TEMPLATES if is_text else encoder.info.templates,
             templates=options.templates,
             instruction=options.instruction,
             descriptions=find_descriptions(text) if is_text and not options.literal else (),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pigeonhole.inference.encoders.base import Encoder
+from pigeonhole.inference.encoders.base import Encoder, PairEncoder
 from pigeonhole.inference.labels.label_class import LabelClass
 from pigeonhole.inference.prompt_cache import PromptCache
 from pigeonhole.inference.scoring.calibration import Floats
@@ -41,6 +41,10 @@ class Embedder:
     def embed_texts(self, encoder: Encoder, texts: Sequence[str]) -> Floats:
         """Embed text samples, (n, dim) float32."""
         return self._in_batches(encoder.encode_text, texts, self._batch)
+
+    def read_pairs(self, encoder: PairEncoder, texts: Sequence[str], hypotheses: Sequence[str]) -> Floats:
+        """Compute the log-odds that each text entails each hypothesis, (n, m) float32."""
+        return self._in_batches(lambda batch: encoder.log_odds(batch, hypotheses), texts, self._batch)
 
     def embed_images(self, pixels: Sequence[Pixels]) -> Floats:
         """Embed images, (side, side, 3) uint8 each, to (n, dim) float32."""

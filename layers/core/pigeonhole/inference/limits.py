@@ -17,6 +17,7 @@ class ChunkLimits:
     Attributes:
         image: The limits of one image.
         samples: The number of samples that are processed together.
+        pairs: The number of pairs of sample and label prompt that a cross-encoder reads before a worker asks for the time.
         request_bytes: The bytes of all images of these samples and of the labels together.
         fetches: The number of images that are fetched at the same time.
         decodes: The number of images that are decoded at the same time.
@@ -24,6 +25,7 @@ class ChunkLimits:
 
     image: ImageLimits
     samples: int = 32
+    pairs: int = 256
     request_bytes: int = 256_000_000
     fetches: int = 56
     decodes: int = 2

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from pigeonhole.contract.classification import ClassificationRequest
+from pigeonhole.contract.classification import ClassificationRequest, count_prompts
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ModelDescription, S3Grant
 from pigeonhole.errors import SampleError, raise_sample_errors
 from pigeonhole.inference.chunk_results import join_chunk_results, to_chunk_result
@@ -68,10 +68,11 @@ class InferencePipeline:
         grants = (*command.grants, *self._implicit_grants(command.tenant_id))
         embedded = self._read_embeddings(examples, command)
         groups: list[ChunkResult] = []
-        for start in range(0, len(request.dataset), self._limits.samples):
+        size = self._group_size(request)
+        for start in range(0, len(request.dataset), size):
             if start and not should_continue():
                 break
-            samples = request.dataset[start : start + self._limits.samples]
+            samples = request.dataset[start : start + size]
             values = [sample.value for sample in samples if sample.type == "image"]
             in_parts = values if request.multiple_labels else ()
             # The example images are loaded with the first group and stay for the further groups.
@@ -82,6 +83,12 @@ class InferencePipeline:
             group = request.model_copy(update={"dataset": samples})
             groups.append(self._classify_group(group, labels, images, embedded, command.first_index + start))
         return join_chunk_results(groups)
+
+    def _group_size(self, request: ClassificationRequest) -> int:
+        """Return the number of samples that are processed together."""
+        if request.dataset[0].type == "text" and self._classifier.sentence.info.reads_pairs:
+            return max(1, min(self._limits.samples, self._limits.pairs // max(1, count_prompts(request))))
+        return self._limits.samples
 
     def describe(self) -> ModelDescription:
         """Describe the loaded model."""

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from pigeonhole.inference.encoders.base import Encoder
+from pigeonhole.inference.encoders.base import Encoder, PairEncoder
 from pigeonhole.inference.labels.label_class import LabelClass, Meaning
 from pigeonhole.inference.scoring.calibration import Calibration, Floats, Modality, Pair
 
 DECIMALS = 4  # of log-odds: scores that differ less are equal, because the order of a sum changes the last digits
 
 
-def sample_warnings(encoder: Encoder, counts: Sequence[int], first_index: int) -> list[str]:
+def sample_warnings(encoder: Encoder | PairEncoder, counts: Sequence[int], first_index: int) -> list[str]:
     """Warn of each text sample that an encoder cuts.
 
     Args:
@@ -29,7 +29,7 @@ def sample_warnings(encoder: Encoder, counts: Sequence[int], first_index: int) -
     ]
 
 
-def prompt_warnings(encoder: Encoder, prompts: Mapping[str, Sequence[str]]) -> list[str]:
+def prompt_warnings(encoder: Encoder | PairEncoder, prompts: Mapping[str, Sequence[str]]) -> list[str]:
     """Warn of each label text whose prompts, with template and instruction, an encoder cuts.
 
     Args:
@@ -49,7 +49,7 @@ def prompt_warnings(encoder: Encoder, prompts: Mapping[str, Sequence[str]]) -> l
     return warnings
 
 
-def unknown_sample_warnings(encoders: Sequence[Encoder], texts: Sequence[str], first_index: int) -> list[str]:
+def unknown_sample_warnings(encoders: Sequence[Encoder | PairEncoder], texts: Sequence[str], first_index: int) -> list[str]:
     """Warn of each text sample of which no encoder knows a word.
 
     Args:
@@ -65,7 +65,7 @@ def unknown_sample_warnings(encoders: Sequence[Encoder], texts: Sequence[str], f
     ]
 
 
-def unknown_label_warnings(encoders: Sequence[Encoder], texts: Sequence[str]) -> list[str]:
+def unknown_label_warnings(encoders: Sequence[Encoder | PairEncoder], texts: Sequence[str]) -> list[str]:
     """Warn of each label text of which no encoder knows a word.
 
     Args:
@@ -146,7 +146,7 @@ def calibration_warnings(
     return [f"{model_id} isn't calibrated, so the scores lean on a general prior here ({why})"]
 
 
-def _are_known(encoders: Sequence[Encoder], texts: Sequence[str]) -> list[bool]:
+def _are_known(encoders: Sequence[Encoder | PairEncoder], texts: Sequence[str]) -> list[bool]:
     """Return whether one of the encoders knows a word of each text."""
     return [any(answers) for answers in zip(*(encoder.knows_words(texts) for encoder in encoders), strict=True)]
 

@@ -98,6 +98,7 @@ def api_services(settings: Settings) -> ApiServices:
             job_limits=replace(limits, max_samples=settings.max_job_samples),
             rules=DirectRules(
                 text_ms=settings.direct_text_ms,
+                pair_ms=settings.direct_pair_ms,
                 image_ms=settings.direct_image_ms,
                 max_ms=settings.direct_ms,
                 wait_s=settings.max_wait_s,

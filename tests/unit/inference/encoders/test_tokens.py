@@ -183,3 +183,10 @@ def bilingual() -> TextTokens:
 )
 def test_a_word_is_known_if_the_vocabulary_has_words_of_its_script(text: str, known: bool, bilingual: TextTokens) -> None:
     assert bilingual.knows_word(text) is known
+
+
+def test_a_unigram_tokenizer_knows_which_words_it_knows(tmp_path: Path) -> None:
+    small_models.multilingual_sentence(tmp_path)
+    unigram = TextTokens.from_file(tmp_path / "tokenizer.json", SPEC)
+
+    assert [unigram.knows_word(text) for text in ("cat", "\u732b", "\u732b 42")] == [True, False, True]

@@ -4,7 +4,8 @@
     image.onnx                   uint8 (n, side, side, 3) -> float32 (n, dim), unit rows
     text.onnx                    token ids (n, length) and, where the model takes one, their mask -> float32 (n, dim), unit rows
     tokenizer.json               for text.onnx
-    sentence.onnx                the sentence encoder, in the same form; absent where text.onnx is the same model
+    sentence.onnx                the sentence encoder, in the same form; absent where text.onnx is the same model. Of a
+                                 cross-encoder: ids, mask and types of pairs (n, length) -> log-odds, float32 (n, 1)
     sentence_tokenizer.json      for sentence.onnx; absent with it
     multilingual.onnx            the multilingual sentence encoder, in the same form; only beside the default sentence encoder
     multilingual_tokenizer.json  for multilingual.onnx; absent with it
@@ -113,6 +114,7 @@ class ModelFacts(_Record):
         text: How texts become the model's input.
         image: How images become the model's input, None for a sentence encoder.
         image_patches: See EncoderInfo.
+        reads_pairs: See EncoderInfo.
     """
 
     model_id: str
@@ -126,6 +128,7 @@ class ModelFacts(_Record):
     text: TextSpec
     image: ImageSpec | None
     image_patches: int
+    reads_pairs: bool = False
 
     def to_info(self, engine: str) -> EncoderInfo:
         """Describe the encoder as it runs in an engine."""
@@ -143,6 +146,7 @@ class ModelFacts(_Record):
             image_patches=self.image_patches,
             templates=self.templates,
             long_texts=self.text.long_texts,
+            reads_pairs=self.reads_pairs,
         )
 
 

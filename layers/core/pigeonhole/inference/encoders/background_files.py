@@ -13,7 +13,7 @@ from pigeonhole.inference.encoders.artifact import (
     TRAINED_CLASSES,
     broken_artifact,
 )
-from pigeonhole.inference.encoders.base import BackgroundEmbeddings, Encoder
+from pigeonhole.inference.encoders.base import BackgroundEmbeddings, Encoder, EncoderInfo, PairEncoder, is_encoder
 from pigeonhole.inference.encoders.tokens import Embeddings
 from pigeonhole.inference.labels.background_concepts import PHOTO_CONCEPTS, TEXTS
 from pigeonhole.inference.labels.prompts import build_prompts
@@ -21,13 +21,16 @@ from pigeonhole.inference.scoring.log_odds import unit_mean
 
 
 def embed(
-    encoder: Encoder, sentence: Encoder, multilingual: Encoder | None = None, trained_classes: Embeddings | None = None
+    encoder: Encoder,
+    sentence: Encoder | PairEncoder,
+    multilingual: Encoder | None = None,
+    trained_classes: Embeddings | None = None,
 ) -> BackgroundEmbeddings:
     """Embed the background concepts. Photo concepts are embedded in the model's templates, as labels are; texts unchanged.
 
     Args:
         encoder: The image-text encoder.
-        sentence: The sentence encoder.
+        sentence: What compares texts with texts.
         multilingual: The multilingual sentence encoder, None if there is none.
         trained_classes: The embeddings of the classes that the image tower was trained on, None if they are unknown.
     """
@@ -35,8 +38,9 @@ def embed(
     vectors = encoder.encode_text([prompt for prompts_of_concept in prompts for prompt in prompts_of_concept])
     ends = np.cumsum([len(prompts_of_concept) for prompts_of_concept in prompts])[:-1]
     photos = np.stack([unit_mean(concept_vectors) for concept_vectors in np.split(vectors, ends)])
+    texts = sentence.encode_text(TEXTS) if is_encoder(sentence) else np.zeros((0, sentence.info.dim), dtype=np.float32)
     multilingual_texts = multilingual.encode_text(TEXTS) if multilingual else None
-    return BackgroundEmbeddings(photos, sentence.encode_text(TEXTS), trained_classes, multilingual_texts)
+    return BackgroundEmbeddings(photos, texts, trained_classes, multilingual_texts)
 
 
 def write(folder: Path, background: BackgroundEmbeddings) -> None:
@@ -49,19 +53,20 @@ def write(folder: Path, background: BackgroundEmbeddings) -> None:
         np.save(folder / MULTILINGUAL_BACKGROUND, background.multilingual_texts, allow_pickle=False)
 
 
-def read(folder: Path, dim: int, sentence_dim: int, multilingual_dim: int | None = None) -> BackgroundEmbeddings:
+def read(folder: Path, dim: int, sentence: EncoderInfo, multilingual_dim: int | None = None) -> BackgroundEmbeddings:
     """Read the arrays of an artifact folder, and those of the trained classes if it has them.
 
     Args:
         folder: The artifact folder.
         dim: The length of an embedding of the image-text encoder.
-        sentence_dim: The length of an embedding of the sentence encoder.
+        sentence: What compares texts with texts.
         multilingual_dim: The length of an embedding of the multilingual sentence encoder, None if there is none.
 
     Raises:
         ModelUnavailable: A file is broken, or its embeddings have another length.
     """
-    photos, texts = _read(folder / PHOTO_BACKGROUND, dim), _read(folder / TEXT_BACKGROUND, sentence_dim)
+    photos = _read(folder / PHOTO_BACKGROUND, dim)
+    texts = _read(folder / TEXT_BACKGROUND, sentence.dim, least=0 if sentence.reads_pairs else 1)
     trained_classes = _read(folder / TRAINED_CLASSES, dim) if (folder / TRAINED_CLASSES).exists() else None
     multilingual_texts = None
     if multilingual_dim is not None:
@@ -71,11 +76,11 @@ def read(folder: Path, dim: int, sentence_dim: int, multilingual_dim: int | None
     return BackgroundEmbeddings(photos, texts, trained_classes, multilingual_texts)
 
 
-def _read(path: Path, dim: int) -> Embeddings:
+def _read(path: Path, dim: int, least: int = 1) -> Embeddings:
     try:
         rows = np.load(path, allow_pickle=False)
     except (OSError, ValueError):
         raise broken_artifact(path.parent, f"{path.name} can't be read") from None
-    if rows.ndim != 2 or rows.shape[1] != dim or rows.dtype != np.float32 or not len(rows):
+    if rows.ndim != 2 or rows.shape[1] != dim or rows.dtype != np.float32 or len(rows) < least:
         raise broken_artifact(path.parent, f"{path.name} isn't float32 (concepts, {dim})")
     return np.asarray(rows)

@@ -10,9 +10,11 @@ if TYPE_CHECKING:  # functions/api has neither numpy nor Pillow
     import numpy as np
     import numpy.typing as npt
     from PIL import Image
+    from typing_extensions import TypeIs
 
     Embeddings = npt.NDArray[np.float32]  # (n, dim), each row of length 1
     Pixels = npt.NDArray[np.uint8]  # (n, height, width, 3), RGB
+    LogOdds = npt.NDArray[np.float32]  # (n, m)
 
 
 @dataclass(frozen=True)
@@ -96,13 +98,55 @@ class Encoder(Protocol):
         ...
 
 
+def is_encoder(sentence: Encoder | PairEncoder) -> TypeIs[Encoder]:
+    """Return whether a text model gives embeddings."""
+    return not sentence.info.reads_pairs
+
+
+class PairEncoder(Protocol):
+    """Reads a text and a hypothesis together, and says whether the text entails the hypothesis. Thread-safe.
+
+    It runs once for each pair, where an Encoder runs once for each text.
+    """
+
+    @property
+    def info(self) -> EncoderInfo:
+        """What scoring and bookkeeping need to know. `reads_pairs` is True, and `templates` make a label a hypothesis."""
+        ...
+
+    def log_odds(self, texts: Sequence[str], hypotheses: Sequence[str]) -> LogOdds:
+        """Compute the log-odds of entailment. Those of a pair don't depend on the others.
+
+        Args:
+            texts: (n,) texts, n >= 0. A pair beyond `max_text_tokens` is cut, the longer of the two first.
+            hypotheses: (m,) texts, m >= 0.
+
+        Returns:
+            Natural log-odds within -logit_scale..logit_scale, (n, m) float32.
+        """
+        ...
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Count the tokens of each text as the model would read it, with special tokens, before it is cut."""
+        ...
+
+    def knows_words(self, texts: Sequence[str]) -> list[bool]:
+        """Return for each text whether the model knows a word of it. A misspelt word counts as known."""
+        ...
+
+    def count_pair_tokens(self, texts: Sequence[str], hypotheses: Sequence[str]) -> list[int]:
+        """Count for each text the tokens of its longest pair, special tokens included, before it is cut."""
+        ...
+
+
 @dataclass(frozen=True)
 class BackgroundEmbeddings:
     """The background concepts of labels/background_concepts.py, embedded for a model.
 
     Attributes:
         photos: Concepts that photos show, in the space of the image-text encoder, (concepts, dim) float32.
-        texts: Generic texts, in the space of the sentence encoder, (texts, dim) float32.
+        texts: Generic texts, in the space of the sentence encoder, (texts, dim) float32. Empty for a cross-encoder, which has
+            no space.
         trained_classes: The classes that the image tower was trained on, in the space of the image-text encoder, (classes, dim)
             float32. None if they are unknown.
         multilingual_texts: The same texts in the space of the multilingual sentence encoder, None if there is none.

@@ -18,13 +18,14 @@ from pigeonhole.inference.encoders.artifact import (
     ModelFacts,
     broken_artifact,
 )
+from pigeonhole.inference.encoders.pair_encoder import CrossEncoder, PairTokens
 from pigeonhole.inference.encoders.tokens import Embeddings, Ids, TextTokens
 from pigeonhole.inference.encoders.tower_encoder import ImageTower, LazyTextTower, Pixels, TextTower, TowerEncoder
 
 ENGINE = "onnxruntime"
 
 
-def load(folder: Path, artifact_info: ArtifactInfo, *, threads: int) -> tuple[TowerEncoder, TowerEncoder]:
+def load(folder: Path, artifact_info: ArtifactInfo, *, threads: int) -> tuple[TowerEncoder, TowerEncoder | CrossEncoder]:
     """Load the encoders of an artifact.
 
     Args:
@@ -33,7 +34,7 @@ def load(folder: Path, artifact_info: ArtifactInfo, *, threads: int) -> tuple[To
         threads: The number of threads of each run.
 
     Returns:
-        The image-text encoder and the sentence encoder.
+        The image-text encoder, and what compares texts with texts.
 
     Raises:
         ModelUnavailable: A file isn't what artifact.json says.
@@ -41,6 +42,8 @@ def load(folder: Path, artifact_info: ArtifactInfo, *, threads: int) -> tuple[To
     facts = artifact_info.encoder
     image = _image_tower(folder, facts, threads)
     text = _text_tower(folder, (TEXT, TOKENIZER), facts, threads)
+    if artifact_info.sentence.reads_pairs:
+        return TowerEncoder(facts.to_info(ENGINE), text, image), _cross_encoder(folder, artifact_info, threads)
     if artifact_info.one_text_model:
         sentence_text = text
     else:
@@ -92,6 +95,22 @@ def _text_tower(folder: Path, names: tuple[str, str], facts: ModelFacts, threads
         return np.asarray(session.run(None, feed)[0], dtype=np.float32)
 
     return TextTower(tokens, run)
+
+
+def _cross_encoder(folder: Path, artifact_info: ArtifactInfo, threads: int) -> CrossEncoder:
+    graph, tokenizer = artifact_info.sentence_files
+    session = _session(folder / graph, artifact_info.sentence.dim, threads)
+    names = {graph_input.name for graph_input in session.get_inputs()}
+    try:
+        tokens = PairTokens.from_file(folder / tokenizer, artifact_info.sentence.text)
+    except Exception as error:  # tokenizers raises bare Exceptions
+        raise broken_artifact(folder, f"{tokenizer} can't be read ({error})") from None
+
+    def run(ids: Ids, mask: Ids, types: Ids) -> Embeddings:
+        feed = {"ids": ids, "mask": mask, "types": types}
+        return np.asarray(session.run(None, {name: feed[name] for name in names})[0], dtype=np.float32)
+
+    return CrossEncoder(artifact_info.sentence.to_info(ENGINE), tokens, run)
 
 
 def _session(path: Path, dim: int, threads: int) -> ort.InferenceSession:

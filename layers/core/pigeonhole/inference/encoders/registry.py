@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pigeonhole.inference.encoders import artifact
-from pigeonhole.inference.encoders.base import BackgroundEmbeddings, Encoder
+from pigeonhole.inference.encoders.base import BackgroundEmbeddings, Encoder, PairEncoder
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,13 @@ SENTENCE_PRESETS = {
             good_for="about a hundred languages, 512 tokens at once",
             prefix="query: ",  # as its model card says
         ),
+        Preset(
+            name="deberta-v3-base-zeroshot-v2.0",
+            source="MoritzLaurer/deberta-v3-base-zeroshot-v2.0",
+            revision="8e7e5af5983a0ddb1a5b45a38b129ab69e2258e8",
+            licence="MIT",
+            good_for="English, a cross-encoder: reads each sample with each label, which costs samples x labels runs",
+        ),
     )
 }
 BUNDLED_SENTENCE = "all-MiniLM-L6-v2"
@@ -103,14 +110,14 @@ class LoadedModel:
 
     Attributes:
         encoder: The image-text encoder.
-        sentence: The sentence encoder.
+        sentence: What compares texts with texts.
         background: The embedded background concepts.
         calibration: The content of calibration.json, None if there is no such file.
         multilingual: The multilingual sentence encoder, None if the model has none.
     """
 
     encoder: Encoder
-    sentence: Encoder
+    sentence: Encoder | PairEncoder
     background: BackgroundEmbeddings
     calibration: dict[str, Any] | None
     multilingual: Encoder | None = None
@@ -132,7 +139,7 @@ def load(model_dir: Path, *, threads: int = 1) -> LoadedModel:
     encoder, sentence = onnx_encoder.load(model_dir, artifact_info, threads=threads)
     multilingual = onnx_encoder.load_multilingual(model_dir, artifact_info, threads=threads)
     background = background_files.read(
-        model_dir, encoder.info.dim, sentence.info.dim, multilingual.info.dim if multilingual else None
+        model_dir, encoder.info.dim, sentence.info, multilingual.info.dim if multilingual else None
     )
     return LoadedModel(encoder, sentence, background, read_calibration(model_dir), multilingual)
 

@@ -130,11 +130,7 @@ class ModelSource:
         Raises:
             ModelUnavailable: The file is missing or broken.
         """
-        try:
-            content = json.loads((self.folder / "config.json").read_bytes())
-        except (OSError, ValueError):
-            raise ModelUnavailable(f"{self.folder} holds no model: its config.json is missing or no JSON") from None
-        return dict(content)
+        return read_config(self.folder)
 
     def find_weights(self) -> list[Path]:
         """Return the files of the weights. Safetensors have priority over pickles.
@@ -158,6 +154,19 @@ class ModelSource:
             # Its text tower is the bundled sentence encoder, whichever compares texts with text labels.
             digest.update(f"\n{packages.BACKBONE_SHA256} {find_sentence().digest}".encode())
         return digest.hexdigest()[:16]
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read config.json.
+
+    Raises:
+        ModelUnavailable: The file is missing or broken.
+    """
+    try:
+        content = json.loads((folder / "config.json").read_bytes())
+    except (OSError, ValueError):
+        raise ModelUnavailable(f"{folder} holds no model: its config.json is missing or no JSON") from None
+    return dict(content)
 
 
 def _find_weights(folder: Path) -> list[Path]:

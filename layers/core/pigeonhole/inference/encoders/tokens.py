@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,7 @@ Embeddings = npt.NDArray[np.float32]
 # The number of tokens in a batch, padding included. It is enough to fill the matrix units, and it limits memory:
 # all-MiniLM-L6-v2 takes 260 MB more than its weights for 32 texts of 256 tokens, and 125 MB more for 8 texts.
 BATCH_TOKENS = 2_048
+UNKNOWN_TOKENS = ("<unk>", "[UNK]")
 
 # A vocabulary holds words of a script if it has so many tokens of several letters of this script, or so many single letters, as
 # a Chinese one has. The vocabulary of all-MiniLM-L6-v2 has 27,533 such tokens in Latin script, at most 8 in any other, and 488
@@ -51,7 +53,7 @@ class TextTokens:
         self._special = tokenizer.num_special_tokens_to_add(is_pair=False)
 
     @classmethod
-    def from_file(cls, path: Path, spec: TextSpec) -> TextTokens:
+    def from_file(cls, path: Path, spec: TextSpec) -> Self:
         """Read a tokenizer.json."""
         return cls(Tokenizer.from_file(str(path)), spec)
 
@@ -73,11 +75,12 @@ class TextTokens:
         """Return whether one of the tokens of a text stands for a number or for letters of a script with known words."""
         if _PLAIN_WORD.search(text):
             return True
-        # A Unigram model doesn't name its unknown token. It stands for letters of scripts without known words anyway.
-        unknown = self._tokenizer.token_to_id(getattr(self._tokenizer.model, "unk_token", None) or "")
+        # A Unigram model has no such attribute.
+        names = (getattr(self._tokenizer.model, "unk_token", None) or "", *UNKNOWN_TOKENS)
+        unknown = {self._tokenizer.token_to_id(name) for name in names}
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         return any(
-            token != unknown and self._is_known(text[start:end])
+            token not in unknown and self._is_known(text[start:end])
             for piece in (encoding, *encoding.overflowing)
             for token, (start, end) in zip(piece.ids, piece.offsets, strict=True)
         )

@@ -14,9 +14,10 @@ from transformers import AutoImageProcessor, AutoModel
 from transformers.utils import logging
 
 from pigeonhole.inference.encoders import packages, preprocess, source
-from pigeonhole.inference.encoders.artifact import ImageSpec, ModelFacts, ModelKind, ModelUnavailable
-from pigeonhole.inference.encoders.checkpoints import efficientnet, image_tower, text_delta, tokenizer_source
+from pigeonhole.inference.encoders.artifact import ImageSpec, ModelFacts, ModelKind, ModelUnavailable, TextSpec
+from pigeonhole.inference.encoders.checkpoints import cross_encoder, efficientnet, image_tower, text_delta, tokenizer_source
 from pigeonhole.inference.encoders.checkpoints.graphs import (
+    EntailmentOdds,
     ImageFeatures,
     ImageGraph,
     MaskedText,
@@ -24,6 +25,7 @@ from pigeonhole.inference.encoders.checkpoints.graphs import (
     PaddedText,
     TextGraph,
 )
+from pigeonhole.inference.encoders.pair_encoder import PairTokens
 from pigeonhole.inference.encoders.source import ModelSource, SentenceSource
 from pigeonhole.inference.encoders.tokens import Embeddings, Ids, TextTokens
 from pigeonhole.inference.labels.background_concepts import TEXTS
@@ -42,6 +44,9 @@ CLIP_TEMPLATES = (
 )
 SIGLIP_TEMPLATES = ("this is a photo of {}.",)
 TOWER_TEMPLATES = ("{}", "a photo of a {}", "a picture of the {}")
+# The hypothesis of a cross-encoder, as its authors have it, and the largest log-odds of a pair: p = 1 - 2e-9.
+HYPOTHESIS = "This text is about {}."
+PAIR_SCALE = 20.0
 # The side in pixels of the squares into which convolutional towers divide an image.
 CONVOLUTION_STRIDE = 32
 
@@ -68,6 +73,21 @@ class Checkpoint:
     trained_classes: Embeddings | None = None
 
 
+@dataclass(frozen=True)
+class PairCheckpoint:
+    """An opened cross-encoder.
+
+    Attributes:
+        facts: What artifact.json says of it.
+        tokens: The tokenizer.
+        graph: The model.
+    """
+
+    facts: ModelFacts
+    tokens: PairTokens
+    graph: EntailmentOdds
+
+
 def open_bundled_sentence(attention: str | None = None) -> Checkpoint:
     """Open all-MiniLM-L6-v2, with this project's text delta if there is one.
 
@@ -87,12 +107,14 @@ def open_bundled_sentence(attention: str | None = None) -> Checkpoint:
     return _to_sentence(sentence_source, MeanText(model).eval(), tokens, SENTENCE_SCALE, 0.0)
 
 
-def open_sentence(sentence_source: SentenceSource, bundled: Checkpoint, attention: str | None = None) -> Checkpoint:
-    """Open a text model of sentence-transformers.
+def open_sentence(
+    sentence_source: SentenceSource, bundled: Checkpoint, attention: str | None = None
+) -> Checkpoint | PairCheckpoint:
+    """Open a text model of sentence-transformers, or a cross-encoder.
 
-    No file of such a model states the scale of its cosines. E5's lie between 0.7 and 1, for example. So scale and bias are
-    chosen such that scale * cosine + bias has, over the pairs of the generic texts, the mean and the spread that it has in the
-    bundled sentence encoder. The coefficients of that encoder then suit the model (scoring/calibration.py).
+    No file of a model of sentence-transformers states the scale of its cosines. E5's lie between 0.7 and 1, for example. So
+    scale and bias are chosen such that scale * cosine + bias has, over the pairs of the generic texts, the mean and the spread
+    that it has in the bundled sentence encoder. The coefficients of that encoder then suit the model (scoring/calibration.py).
 
     Args:
         sentence_source: The model's files.
@@ -102,11 +124,18 @@ def open_sentence(sentence_source: SentenceSource, bundled: Checkpoint, attentio
     Raises:
         ModelUnavailable: The model is broken, or of another kind.
     """
+    folder = sentence_source.open_folder()
+    if cross_encoder.is_cross_encoder(source.read_config(folder)):
+        with quiet_transformers():
+            graph, pair_tokens = cross_encoder.open_pairs(folder, attention)
+        facts = _to_facts(sentence_source, 1, PAIR_SCALE, 0.0, pair_tokens.spec)
+        facts = facts.model_copy(update={"templates": (HYPOTHESIS,), "reads_pairs": True})
+        return PairCheckpoint(facts, pair_tokens, graph)
     # Imported late: the library takes many seconds, and the bundled sentence encoder doesn't need it.
     from pigeonhole.inference.encoders.checkpoints import sentence_transformer
 
     with quiet_transformers():
-        text, tokens = sentence_transformer.open_modules(sentence_source.open_folder(), sentence_source.prefix, attention)
+        text, tokens = sentence_transformer.open_modules(folder, sentence_source.prefix, attention)
     mean, spread = _measure_cosines(text, tokens)
     bundled_mean, bundled_spread = _measure_cosines(bundled.text, bundled.tokens)
     scale = SENTENCE_SCALE * bundled_spread / spread
@@ -114,20 +143,24 @@ def open_sentence(sentence_source: SentenceSource, bundled: Checkpoint, attentio
 
 
 def _to_sentence(sentence_source: SentenceSource, text: TextGraph, tokens: TextTokens, scale: float, bias: float) -> Checkpoint:
-    facts = ModelFacts(
+    facts = _to_facts(sentence_source, _dim(text, tokens), scale, bias, tokens.spec)
+    return Checkpoint("image-tower", facts, tokens, text, None)
+
+
+def _to_facts(sentence_source: SentenceSource, dim: int, scale: float, bias: float, spec: TextSpec) -> ModelFacts:
+    return ModelFacts(
         model_id=sentence_source.model_id,
         revision=sentence_source.compute_revision(),
         licence=sentence_source.licence,
-        dim=_dim(text, tokens),
+        dim=dim,
         logit_scale=scale,
         logit_bias=bias,
         activation="softmax",
         templates=("{}",),
-        text=tokens.spec,
+        text=spec,
         image=None,
         image_patches=0,
     )
-    return Checkpoint("image-tower", facts, tokens, text, None)
 
 
 def _measure_cosines(text: TextGraph, tokens: TextTokens) -> tuple[float, float]:
@@ -142,8 +175,8 @@ def _measure_cosines(text: TextGraph, tokens: TextTokens) -> tuple[float, float]
     return float(cosines.mean()), float(cosines.std())
 
 
-def open_models(model_source: ModelSource, attention: str | None = None) -> tuple[Checkpoint, Checkpoint]:
-    """Open an image-text model and the sentence encoder beside it.
+def open_models(model_source: ModelSource, attention: str | None = None) -> tuple[Checkpoint, Checkpoint | PairCheckpoint]:
+    """Open an image-text model and what compares texts with texts beside it.
 
     Args:
         model_source: The files of both.

@@ -123,4 +123,33 @@ class SentenceModules(torch.nn.Module):
         return normalize(self.model(features)["sentence_embedding"].reshape(-1, self.dim), dim=-1)
 
 
+class EntailmentOdds(torch.nn.Module):
+    """A cross-encoder for natural language inference.
+
+    It reads token ids, mask and token types of pairs, (n, length) int64 each -> the log-odds of entailment, (n, 1) float32:
+    log p(entailment) - log p(any other class).
+    """
+
+    def __init__(self, model: Any, entailment: int) -> None:
+        """Wrap a model of transformers.
+
+        Args:
+            model: The model.
+            entailment: The index of the class entailment.
+        """
+        super().__init__()
+        self.model = model
+        self.entailment = entailment
+        self.others = [index for index in range(model.config.num_labels) if index != entailment]
+        # Models such as RoBERTa have one type of token and ignore the types, and a DeBERTa-v3 has none.
+        self.reads_types = getattr(model.config, "type_vocab_size", 0) > 1
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor) -> torch.Tensor:
+        """Read pairs."""
+        further = {"token_type_ids": types} if self.reads_types else {}
+        logits = self.model(input_ids=ids, attention_mask=mask, **further).logits
+        odds: torch.Tensor = logits[:, self.entailment] - logits[:, self.others].logsumexp(dim=1)
+        return odds.reshape(-1, 1)
+
+
 TextGraph = MaskedText | PaddedText | MeanText | SentenceModules | UniversalSentenceEncoder

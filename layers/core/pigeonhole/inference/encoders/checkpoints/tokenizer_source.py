@@ -85,6 +85,12 @@ def to_sentence_tokens(tokenizer: Tokenizer, folder: Path, text_config: Any, *, 
     return TextTokens(tokenizer, spec)
 
 
+def read_pair_tokenizer(folder: Path, text_config: Any) -> tuple[Tokenizer, int, int]:
+    """Read the tokenizer of a cross-encoder, the number of tokens that the model reads, and the id of the padding token."""
+    pad_id = int(text_config.pad_token_id or 0)
+    return _read(folder), _read_limit(folder, text_config, pad_id), pad_id
+
+
 def _read_limit(folder: Path, text_config: Any, pad_id: int) -> int:
     """Return the number of tokens that a model reads: its positions, or fewer if the settings of its tokenizer say so."""
     positions = int(getattr(text_config, "max_position_embeddings", NO_LIMIT))

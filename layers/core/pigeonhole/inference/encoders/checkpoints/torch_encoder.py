@@ -7,9 +7,10 @@ import torch
 
 from pigeonhole.inference.encoders import background_files, registry, source
 from pigeonhole.inference.encoders.checkpoints import checkpoint
-from pigeonhole.inference.encoders.checkpoints.checkpoint import Checkpoint
+from pigeonhole.inference.encoders.checkpoints.checkpoint import Checkpoint, PairCheckpoint
 from pigeonhole.inference.encoders.checkpoints.graphs import PaddedText
 from pigeonhole.inference.encoders.checkpoints.multilingual import open_multilingual_encoder
+from pigeonhole.inference.encoders.pair_encoder import CrossEncoder
 from pigeonhole.inference.encoders.registry import LoadedModel
 from pigeonhole.inference.encoders.tokens import Embeddings, Ids
 from pigeonhole.inference.encoders.tower_encoder import ImageTower, Pixels, TextTower, TowerEncoder
@@ -30,11 +31,24 @@ def load(name: str, *, sentence: str = registry.BUNDLED_SENTENCE, device: str = 
     """
     model_source = source.find_model(name, sentence)
     opened, opened_sentence = checkpoint.open_models(model_source)
-    encoder, sentence_encoder = to_encoder(opened, device), to_encoder(opened_sentence, device)
+    encoder, text_model = to_encoder(opened, device), to_text_model(opened_sentence, device)
     multilingual = to_encoder(open_multilingual_encoder(), device) if model_source.sentence.is_bundled else None
-    background = background_files.embed(encoder, sentence_encoder, multilingual, opened.trained_classes)
+    background = background_files.embed(encoder, text_model, multilingual, opened.trained_classes)
     calibration = registry.read_calibration(model_source.folder)
-    return LoadedModel(encoder, sentence_encoder, background, calibration, multilingual)
+    return LoadedModel(encoder, text_model, background, calibration, multilingual)
+
+
+def to_text_model(opened: Checkpoint | PairCheckpoint, device: str = "cpu") -> TowerEncoder | CrossEncoder:
+    """Create what compares texts with texts from an opened model."""
+    if isinstance(opened, Checkpoint):
+        return to_encoder(opened, device)
+    graph = opened.graph.to(device)
+
+    def run(ids: Ids, mask: Ids, types: Ids) -> Embeddings:
+        with torch.inference_mode():
+            return _to_array(graph(*(torch.tensor(values, device=device) for values in (ids, mask, types))))
+
+    return CrossEncoder(opened.facts.to_info(ENGINE), opened.tokens, run)
 
 
 def to_encoder(opened: Checkpoint, device: str = "cpu") -> TowerEncoder:
