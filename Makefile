@@ -4,7 +4,8 @@ PYTHON ?= python3
 PORT ?= 8080
 AWS_PORT ?= 8081
 MODEL ?= tiny
-export PORT AWS_PORT MODEL
+SENTENCE_MODEL_ID ?= all-MiniLM-L6-v2
+export PORT AWS_PORT MODEL SENTENCE_MODEL_ID
 
 VENV := .venv
 BIN := $(VENV)/bin

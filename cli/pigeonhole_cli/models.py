@@ -28,6 +28,15 @@ Model = Annotated[
         help=f"The model: a preset ({', '.join(registry.PRESETS)}), a folder, or a Hugging Face id.", show_default=False
     ),
 ]
+Sentence = Annotated[
+    str,
+    typer.Option(
+        "--sentence",
+        envvar="SENTENCE_MODEL_ID",
+        help=f"The model that compares texts with texts: a preset ({', '.join(registry.SENTENCE_PRESETS)}), a folder, or a "
+        "Hugging Face id.",
+    ),
+]
 Cache = Annotated[
     Path,
     typer.Option("--cache", envvar="PIGEONHOLE_CACHE", help="The cache: prepared models are in its folder `models/`."),
@@ -41,25 +50,27 @@ def prepare(
     force: Annotated[
         bool, typer.Option("--force", help="Prepare the model again, from its newest revision on Hugging Face.")
     ] = False,
+    sentence: Sentence = registry.BUNDLED_SENTENCE,
     cache: Cache = DEFAULT_CACHE,
 ) -> None:
     """Prepare a model to run.
 
     Its ONNX graphs and tokenizers are written to the cache. A model that is already prepared is left unchanged.
     """
-    _prepare(model, out or cached_folder(model, cache), force=force)
+    _prepare(model, out or cached_folder(model, cache), sentence, force=force)
 
 
 @app.command()
 def export(
     model: Model,
     folder: Annotated[Path, typer.Argument(help="The artifact folder to write.")],
+    sentence: Sentence = registry.BUNDLED_SENTENCE,
 ) -> None:
     """Write a model's artifact folder for another machine.
 
     An artifact folder has all that a container image needs to run the model. An existing folder is replaced.
     """
-    _prepare(model, folder, force=True)
+    _prepare(model, folder, sentence, force=True)
 
 
 @app.command()
@@ -148,6 +159,7 @@ class ModelStatus:
         revision: The model's revision.
         calibrated: Whether there is a calibration of this revision.
         megabytes: The size of the artifact folder.
+        text_model: What compares texts with texts.
         fault: Why the artifact folder can't be used.
     """
 
@@ -160,6 +172,7 @@ class ModelStatus:
     revision: str | None = None
     calibrated: bool = False
     megabytes: int = 0
+    text_model: str = ""
     fault: str | None = None
 
 
@@ -187,9 +200,9 @@ def list_models(
         raise typer.Exit(1)
 
 
-def _prepare(model: str, folder: Path, *, force: bool) -> None:
+def _prepare(model: str, folder: Path, sentence: str, *, force: bool) -> None:
     try:
-        prepared, is_new = prepare_model(model, folder, force=force)
+        prepared, is_new = prepare_model(model, folder, sentence=sentence, force=force)
         status = _to_status(folder, prepared)
     except ModelUnavailable as error:
         raise _fail(str(error)) from None
@@ -198,7 +211,8 @@ def _prepare(model: str, folder: Path, *, force: bool) -> None:
     typer.echo(
         f"{model}: {'prepared' if is_new else 'already prepared'} at {folder}\n"
         f"  revision {status.revision}, {'calibrated' if status.calibrated else 'not calibrated'}, "
-        f"{status.megabytes} MB, licence {status.licence}"
+        f"{status.megabytes} MB, licence {status.licence}\n"
+        f"  text model {status.text_model}, licence {prepared.sentence.licence}"
     )
 
 
@@ -233,6 +247,7 @@ def _to_status(folder: Path, prepared: ArtifactInfo) -> ModelStatus:
         revision=prepared.encoder.revision,
         calibrated=calibration is not None and calibration.get("revision") == prepared.encoder.revision,
         megabytes=round(sum(facts.bytes for facts in prepared.files.values()) / 1e6),
+        text_model=prepared.sentence.model_id,
     )
 
 
@@ -245,6 +260,9 @@ def _print_table(statuses: list[ModelStatus]) -> None:
         table.add_row(status.name, state, status.revision or "", calibrated, size, status.licence)
     Console().print(table)
     for preset in registry.PRESETS.values():
+        typer.echo(f"{preset.name}: {preset.good_for}")
+    typer.echo("\nText models, for --sentence:")
+    for preset in registry.SENTENCE_PRESETS.values():
         typer.echo(f"{preset.name}: {preset.good_for}")
 
 

@@ -55,7 +55,7 @@ def test_the_documented_build_parameters_are_those_of_the_template() -> None:
     parameters = read_template()["Parameters"]
     documented = dict(word.split("=") for word in pages.marked(README, "build parameters").code.split() if "=" in word)
 
-    assert set(documented) == {"Architecture", "PythonRuntime", "ModelId"}
+    assert set(documented) == {"Architecture", "PythonRuntime", "ModelId", "SentenceModelId"}
     assert all(value in parameters[name].get("AllowedValues", [value]) for name, value in documented.items())
 
 

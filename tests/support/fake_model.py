@@ -69,17 +69,17 @@ def fake_classifier(encoder: object = None, sentence: object = None, **options: 
     return Classifier(
         encoder=encoder,  # type: ignore[arg-type]
         sentence=sentence,  # type: ignore[arg-type]
-        calibration=prior_calibration(encoder.info),  # type: ignore[attr-defined]
+        calibration=prior_calibration(encoder.info, sentence.info),  # type: ignore[attr-defined]
         background=fake_background(),
         **options,
     )
 
 
-def fake_pipeline(web: FakeWeb, **limits: int) -> InferencePipeline:
+def fake_pipeline(web: FakeWeb, sentence: object = None, **limits: int) -> InferencePipeline:
     """Return a pipeline over the fake encoder that fetches from a fake web."""
     return InferencePipeline(
         image_fetcher=web,  # type: ignore[arg-type]
-        classifier=fake_classifier(),
+        classifier=fake_classifier(sentence=sentence),
         limits=ChunkLimits(IMAGE_LIMITS, **limits),
     )
 

@@ -34,6 +34,7 @@ PARAMETERS = {
 }
 # On AWS, functions/api waits half a second for the table. A laptop that is busy takes longer.
 PATIENCE = {"PIGEONHOLE_LOOKUP_TIMEOUT_S": "5", "PIGEONHOLE_RATE_COUNTER_TIMEOUT_S": "2"}
+PAIR_MS = "200"  # as the template's TextPairMs recommends for a cross-encoder
 WARM_UP_S = 60.0
 
 CURL = """\
@@ -95,13 +96,18 @@ def model_folder(model: str, cache: Path) -> Path:
 
 
 def local_settings(folder: Path) -> dict[str, dict[str, str]]:
-    """Return the settings of the local stack's functions, by the function's logical id."""
+    """Return the settings of the local stack's functions, by the function's logical id.
+
+    Args:
+        folder: The artifact folder of the model.
+    """
+    pairs = {"PIGEONHOLE_DIRECT_PAIR_MS": PAIR_MS} if artifact.read_info(folder).sentence.reads_pairs else {}
     addresses = {"PIGEONHOLE_ALLOW_HTTP": "true", "PIGEONHOLE_ALLOW_LOOPBACK": "true"}
     classifier = {"PIGEONHOLE_MODEL_DIR": str(folder), **addresses}
     return {
         "ClassifyFunction": classifier,
         "WorkerFunction": classifier,
-        "ApiFunction": {**addresses, **PATIENCE},
+        "ApiFunction": {**addresses, **PATIENCE, **pairs},
         "WebhooksFunction": addresses,
     }
 

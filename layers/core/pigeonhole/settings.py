@@ -68,7 +68,7 @@ class Settings:
     chunk_visibility_s: int = 720  # the queue redelivers a message after this time if its worker crashed
     max_wait_s: float = 24.0  # longest wait that a caller can ask for (`Prefer: wait`)
     direct_text_ms: int = 50  # estimated time per text sample, for each started 512 bytes
-    direct_pair_ms: int = 0  # estimated time per text sample and label prompt, if the text model is a cross-encoder
+    direct_pair_ms: int = 0  # the same for a text and one label prompt, if a cross-encoder reads both
     direct_image_ms: int = 500  # estimated time per image sample
     direct_ms: int = 20_000  # a request whose estimate is above this goes through the queue
     worker_stop_s: float = 30.0  # a worker begins no more samples when less time than this is left

@@ -91,6 +91,22 @@ def test_a_long_text_takes_as_long_as_several_short_ones(text: str, max_ms: int)
     assert not DirectRules(text_ms=2, text_bytes=10, max_ms=max_ms - 1).allows(small_request)
 
 
+@pytest.mark.parametrize(
+    ("changes", "max_ms"),
+    [
+        ({}, 2 * (1 + 2 * 10)),
+        ({"labels": [{"type": "text", "value": "a"}, {"type": "text", "value": "b"}, {"type": "text", "value": "c"}]}, 62),
+        ({"prompt_templates": ["{}", "It is {}"]}, 2 * (1 + 4 * 10)),
+        ({"instruction": "Sort by topic."}, 2 * (1 + 4 * 10)),
+    ],
+)
+def test_a_cross_encoder_takes_its_time_for_each_text_with_each_prompt(changes: dict[str, Any], max_ms: int) -> None:
+    two_texts = request(1, **{"dataset": [{"type": "text", "value": "x"}] * 2, **changes})
+
+    assert DirectRules(text_ms=1, pair_ms=10, max_ms=max_ms).allows(two_texts)
+    assert not DirectRules(text_ms=1, pair_ms=10, max_ms=max_ms - 1).allows(two_texts)
+
+
 def test_a_request_that_takes_too_long_names_its_job() -> None:
     service = Service(rules=SMALL_ONLY, idle=True)
 

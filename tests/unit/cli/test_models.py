@@ -45,12 +45,14 @@ def write_artifact(folder: Path, model_id: str) -> ArtifactInfo:
         image=ImageSpec(side=8, resize="squash", edge=8, resample="bicubic", mean=(0, 0, 0), std=(1, 1, 1)),
         image_patches=1,
     )
+    sentence_source = source.find_sentence()
     content = ArtifactInfo(
         kind="image-tower",
         reading=source.READING_VERSION,
         hub_revision="main",
+        sentence_digest=sentence_source.digest,
         encoder=facts,
-        sentence=facts,
+        sentence=facts.model_copy(update={"model_id": sentence_source.model_id}),
         one_text_model=True,
         files=files,
     )
@@ -66,6 +68,26 @@ def test_a_prepared_model_is_left_unchanged_and_described(cache: Path) -> None:
     assert result.exit_code == 0
     assert f"clip-b32: already prepared at {cache / 'models' / 'clip-b32'}" in result.output
     assert "revision 0123456789abcdef, not calibrated, 5 MB, licence MIT" in result.output
+    assert "text model sentence-transformers/all-MiniLM-L6-v2" in result.output
+
+
+@pytest.mark.parametrize("command", [("prepare", "mine", "--out"), ("export", "mine")])
+def test_the_text_model_is_named_by_an_option_or_by_the_environment(
+    command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named: list[str] = []
+
+    def find(_: str, sentence: str) -> source.ModelSource:
+        named.append(sentence)
+        raise ModelUnavailable("no such model")
+
+    monkeypatch.setattr(source, "find_model", find)
+    run(*command, tmp_path / "here")
+    run(*command, tmp_path / "here", "--sentence", "multilingual-e5-small")
+    monkeypatch.setenv("SENTENCE_MODEL_ID", "bge-small-en-v1.5")
+    run(*command, tmp_path / "here")
+
+    assert named == ["all-MiniLM-L6-v2", "multilingual-e5-small", "bge-small-en-v1.5"]
 
 
 def test_a_hugging_face_id_has_a_folder_of_its_own(cache: Path) -> None:
@@ -85,7 +107,7 @@ def test_export_always_prepares_the_model_again(tmp_path: Path, monkeypatch: pyt
     write_artifact(tmp_path / "here", "someone/some-clip")
     downloads: list[str] = []
 
-    def offline(repository: str, _: str) -> Path:
+    def offline(repository: str, *_: object) -> Path:
         downloads.append(repository)
         raise ModelUnavailable("no network here")
 
@@ -140,6 +162,7 @@ def test_the_list_contains_presets_and_prepared_models(cache: Path) -> None:
         "revision": "0123456789abcdef",
         "calibrated": False,
         "megabytes": 5,
+        "text_model": "sentence-transformers/all-MiniLM-L6-v2",
         "fault": None,
     }
     assert by_name["mine"]["calibrated"]
@@ -154,6 +177,7 @@ def test_the_list_is_a_table(cache: Path, monkeypatch: pytest.MonkeyPatch) -> No
     row = next(line for line in output.splitlines() if " mine " in line)
     assert [cell.strip() for cell in row.split("│")[1:7]] == ["mine", "yes", "0123456789abcdef", "no", "5", "MIT"]
     assert "siglip2-b16" in output
+    assert "deberta-v3-base-zeroshot-v2.0: " in output
 
 
 def test_check_reports_a_changed_file(cache: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pigeonhole.errors import UnfetchableUrl, UnreadableImage
+from support.fake_encoder import FakePairEncoder
 from support.fake_model import fake_pipeline
 from support.fake_web import RED_GREEN, FakeWeb, classify_command, image_file
 
@@ -39,3 +40,31 @@ def test_a_request_without_a_readable_sample_is_answered() -> None:
     result = fake_pipeline(FakeWeb({})).classify(classify_command([("image", "missing")], RED_GREEN, on_error="null"))
     assert result.predictions == [None]
     assert [fault.index for fault in result.errors] == [0]
+
+
+def test_a_cross_encoder_reads_a_limited_number_of_pairs_before_the_time_is_asked() -> None:
+    pairs = FakePairEncoder()
+    labels = [{"type": "text", "value": value} for value in ("car", "sofa", "none of these")]
+    command = classify_command([("text", f"car {k}") for k in range(10)], labels)
+    read_before: list[int] = []
+
+    def should_continue() -> bool:
+        read_before.append(len(pairs.pairs))
+        return len(read_before) < 3
+
+    result = fake_pipeline(FakeWeb({}), sentence=pairs, pairs=7).classify(command, should_continue=should_continue)
+
+    # Three labels by words: at most 7 // 3 texts at once. "none of these" needs no run.
+    assert read_before == [4, 8, 12]
+    assert result.predictions == [["car"]] * 6
+
+
+def test_a_text_with_many_labels_is_read_by_a_cross_encoder_even_above_the_limit() -> None:
+    labels = [{"type": "text", "value": f"thing {k}"} for k in range(9)]
+    pairs = FakePairEncoder()
+
+    result = fake_pipeline(FakeWeb({}), sentence=pairs, pairs=5).classify(
+        classify_command([("text", "8"), ("text", "3")], labels)
+    )
+
+    assert result.predictions == [["thing 8"], ["thing 3"]]

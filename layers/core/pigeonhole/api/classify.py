@@ -39,7 +39,7 @@ class DirectRules:
     Attributes:
         text_ms: The estimated time of `text_bytes` of a text sample. A shorter text takes as long.
         text_bytes: About as much text in UTF-8 as a sentence encoder reads at once: 256 tokens of two to four bytes.
-        pair_ms: The estimated time of a text sample with one prompt of a label, 0 unless the text model is a cross-encoder.
+        pair_ms: The estimated time of the same text with one prompt of a label, 0 unless the text model is a cross-encoder.
         image_ms: The estimated time of an image sample, or of the image of a label.
         max_ms: The longest estimate of a request that is classified directly.
         wait_s: How long to wait for the end of the job of a larger request.
@@ -62,7 +62,7 @@ class DirectRules:
     def _estimate_ms(self, sample: Sample, pairs_ms: int) -> int:
         if sample.type == "image":
             return self.image_ms
-        return pairs_ms + self.text_ms * max(1, math.ceil(len(sample.value.encode(errors="replace")) / self.text_bytes))
+        return (pairs_ms + self.text_ms) * max(1, math.ceil(len(sample.value.encode(errors="replace")) / self.text_bytes))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,7 @@ class ChunkLimits:
 
     image: ImageLimits
     samples: int = 32
-    pairs: int = 256
+    pairs: int = 64
     request_bytes: int = 256_000_000
     fetches: int = 56
     decodes: int = 2
