@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -132,14 +133,21 @@ def test_a_model_is_prepared_again_for_another_text_model(
     assert prepare(name, out)[1]
 
 
-@pytest.mark.parametrize("content", ["{", '{"model_type": "bert"}', '{"model_type": "no-such-model"}'])
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("{", "text-model holds no model: its config.json is missing or no JSON"),
+        ('{"model_type": "bert"}', "text-model isn't a text model of sentence-transformers"),
+        ('{"model_type": "no-such-model"}', "text-model isn't a text model of sentence-transformers"),
+    ],
+)
 def test_a_folder_that_is_no_text_model_is_refused_in_one_line(
-    content: str, text_model: Path, model_folders: dict[str, Path], tmp_path: Path
+    content: str, fault: str, text_model: Path, model_folders: dict[str, Path], tmp_path: Path
 ) -> None:
     (text_model / "config.json").write_text(content)
     (text_model / "tokenizer.json").write_text("{}")
 
-    with pytest.raises(ModelUnavailable, match="text-model isn't a text model of sentence-transformers") as caught:
+    with pytest.raises(ModelUnavailable, match=re.escape(fault)) as caught:
         prepare(str(model_folders["clip"]), tmp_path / "artifact", sentence=str(text_model))
     assert "\n" not in str(caught.value)
 
