@@ -409,6 +409,33 @@ def test_a_label_that_another_label_says_without_the_negation_is_negated(label: 
     assert parse_label(label, ["something"]).kind == "plain"
 
 
+@pytest.mark.parametrize(
+    ("label", "other"),
+    [
+        ("face without a mask", "face with a medical mask"),
+        ("metal structure without rust", "rusty metal"),
+        ("face without a smile", "smiling face"),
+        ("wall without cracks", "cracked wall"),
+        ("flight with no delay", "delayed flight"),
+    ],
+)
+def test_a_label_that_lacks_what_another_says_of_its_subject_is_negated(label: str, other: str) -> None:
+    assert parse_label(label, [other, "something"]) == Reading("negated", other)
+    assert parse_label(label, ["something"]).kind == "plain"
+
+
+@pytest.mark.parametrize(
+    ("label", "beside"),
+    [
+        ("coffee without milk", ["milk"]),  # another subject
+        ("house without garden", ["house with a pool"]),  # another thing
+        ("brain scan without a tumor", ["brain scan with a glioma tumor", "brain scan with a pituitary tumor"]),
+    ],
+)
+def test_a_label_that_no_single_label_is_opposed_to_is_plain(label: str, beside: list[str]) -> None:
+    assert parse_label(label, beside) == Reading("plain", label)
+
+
 def test_no_defect_beside_a_defect_negates_it() -> None:
     assert parse_label("no defect", ["defect"]) == Reading("negated", "defect")
     assert parse_label("no damage", ["minor damage", "major damage"]) == Reading("negated", "damage")

@@ -15,7 +15,7 @@ from pigeonhole.inference.labels.catch_all import is_catch_all
 from pigeonhole.inference.labels.emoji_names import drop_emoji, spell_emoji
 from pigeonhole.inference.labels.languages import AFFIRMATIONS
 from pigeonhole.inference.labels.negation import find_negation
-from pigeonhole.inference.labels.same_thing import is_named, is_same_thing
+from pigeonhole.inference.labels.same_thing import is_named, is_same_thing, says_of
 from pigeonhole.inference.labels.wording import strip_frame, tidy, words
 
 ReadingKind = Literal["plain", "negated", "none"]
@@ -118,11 +118,22 @@ def _negated_thing(label: str, beside: Collection[str]) -> str | None:
 
 
 def _find_affirmed(label: str, beside: Collection[str]) -> str | None:
-    """Return the label without its negation, if another label says that: "a person with a hat" for "a person without a hat"."""
+    """Return what another label says and this label denies.
+
+    It is the label without its negation ("a person with a hat" for "a person without a hat"), or the only label that says of
+    the same subject what this one lacks ("rusty metal" for "metal without rust").
+    """
     for pattern, replacement in AFFIRMATIONS:
-        affirmed, count = pattern.subn(replacement, label, count=1)
-        if count and any(is_same_thing(affirmed, other) for other in beside):
+        match = pattern.search(label)
+        if match is None:
+            continue
+        affirmed = pattern.sub(replacement, label, count=1)
+        if any(is_same_thing(affirmed, other) for other in beside):
             return " ".join(affirmed.split())
+        subject, lacking = label[: match.start()], label[match.end() :]
+        having = [other for other in beside if says_of(other, subject, lacking)]
+        if len(having) == 1:
+            return having[0]
     return None
 
 

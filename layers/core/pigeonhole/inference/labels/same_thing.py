@@ -13,6 +13,8 @@ _LITTLE_WORDS = frozenset({"a", "an", "the", "any", "some", "of", "in", "with", 
 _CARRIED = re.compile(r"(?:with|has|having|wearing|contains?) (?=.)", re.IGNORECASE)
 # "toxic" and "toxicity", "violent" and "violence": words of one stem share at least so many letters, ...
 _MIN_STEM = 5
+# (in a phrase about the same subject, fewer letters are enough)
+_MIN_KIN = 4
 # ... and all letters of the shorter word but so many.
 _MAX_ENDING = 1
 
@@ -48,6 +50,16 @@ def is_named(thing: str, labels: Iterable[str]) -> bool:
     return any(is_same_thing(thing, label) or _shares_head(thing, words, label) for label in labels)
 
 
+def says_of(label: str, subject: str, thing: str) -> bool:
+    """Return whether a label says a thing of a subject: "face with a medical mask" says "mask" of "face"."""
+    words, of_subject, of_thing = _content_words(label), _content_words(subject), _content_words(thing)
+    if not of_subject or not of_thing:
+        return False
+    about = [word for word in words if any(_is_same_word(word, one) for one in of_subject)]
+    others = [word for word in words if word not in about]
+    return bool(about) and all(any(_is_akin(word, one) for word in others) for one in of_thing)
+
+
 def _shares_head(thing: str, words: list[str], label: str) -> bool:
     if not thing.isascii() and thing in label:  # a language without spaces: 人 in 有人
         return True
@@ -67,8 +79,15 @@ def _has_all(words: list[str], wanted: list[str]) -> bool:
 
 
 def _is_same_word(first: str, second: str) -> bool:
-    if first == second:
-        return True
+    return first == second or _shared_letters(first, second) >= max(_MIN_STEM, min(len(first), len(second)) - _MAX_ENDING)
+
+
+def _is_akin(first: str, second: str) -> bool:
+    """Return whether two words of one phrase are akin: "rust" and "rusty", "smile" and "smiling"."""
+    return first == second or _shared_letters(first, second) >= max(_MIN_KIN, min(len(first), len(second)) - _MAX_ENDING)
+
+
+def _shared_letters(first: str, second: str) -> int:
+    """Count the letters with which both words begin."""
     pairs = zip(first, second, strict=False)
-    shared = next((length for length, (a, b) in enumerate(pairs) if a != b), min(len(first), len(second)))
-    return shared >= max(_MIN_STEM, min(len(first), len(second)) - _MAX_ENDING)
+    return next((length for length, (a, b) in enumerate(pairs) if a != b), min(len(first), len(second)))
