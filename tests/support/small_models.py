@@ -144,11 +144,11 @@ def image_tower(folder: Path, *, dim: int, side: int = 32) -> None:
         "feature_mean": torch.rand(features),
         "feature_scale": torch.rand(features) + 0.5,
         "regression": torch.randn(features, dim),
-        "head.in.weight": torch.randn(hidden, features),
-        "head.in.bias": torch.randn(hidden),
-        "head.out.weight": torch.randn(dim, hidden),
-        "head.out.bias": torch.randn(dim),
-        "embedding_mean": 0.1 * torch.randn(dim),
+        "adapter.in.weight": torch.randn(hidden, features),
+        "adapter.in.bias": torch.randn(hidden),
+        "adapter.out.weight": torch.randn(BACKBONE.classes, hidden),
+        "adapter.out.bias": torch.randn(BACKBONE.classes),
+        "correction": torch.randn(features, dim),
     }
     save_file({name: tensor.half() for name, tensor in tensors.items()}, folder / "model.safetensors")
     settings = {
@@ -159,7 +159,7 @@ def image_tower(folder: Path, *, dim: int, side: int = 32) -> None:
         "logit_scale": 31.5,
         "class_temperature": 2.0,
         "best_classes": 5,
-        "weights": {"classes": 1.0, "regression": 0.5, "head": 0.8},
+        "weights": {"classes": 1.0, "regression": 0.5, "correction": 0.8},
     }
     (folder / "config.json").write_text(json.dumps(settings))
     write_processor(folder, "CLIPImageProcessor", size={"shortest_edge": side}, crop_size={"height": side, "width": side})

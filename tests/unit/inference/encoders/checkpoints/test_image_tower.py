@@ -58,25 +58,25 @@ def features_and_logits(path: Path, images: npt.NDArray[np.uint8]) -> tuple[Rows
         return features.double().numpy(), backbone.logits(features).double().numpy()
 
 
-def test_an_embedding_is_the_weighted_sum_of_the_parts(
+def test_an_embedding_is_the_weighted_sum_of_its_parts(
     folder: Path, images: npt.NDArray[np.uint8], small_backbone: Path
 ) -> None:
     tensors = {name: tensor.double().numpy() for name, tensor in small_models.load_weights(folder).items()}
     features, logits = features_and_logits(small_backbone, images)
-    shares = np.exp(logits / 2)
+    centred = features - tensors["feature_mean"]
+    hidden = gelu(centred / tensors["feature_scale"] @ tensors["adapter.in.weight"].T + tensors["adapter.in.bias"])
+    shares = np.exp((logits + hidden @ tensors["adapter.out.weight"].T + tensors["adapter.out.bias"]) / 2)
     for row in shares:
         row[np.argsort(row)[:-5]] = 0
-    classes = (shares / shares.sum(axis=1, keepdims=True)) @ tensors["class_embeddings"]
-    centred = features - tensors["feature_mean"]
-    hidden = gelu(centred / tensors["feature_scale"] @ tensors["head.in.weight"].T + tensors["head.in.bias"])
-    head = hidden @ tensors["head.out.weight"].T + tensors["head.out.bias"]
+    classes = unit((shares / shares.sum(axis=1, keepdims=True)) @ tensors["class_embeddings"])
+    regression = unit(centred @ tensors["regression"])
 
-    expected = unit(classes) + 0.5 * unit(centred @ tensors["regression"]) + 0.8 * unit(head) - tensors["embedding_mean"]
+    expected = classes + 0.5 * regression + 0.8 * centred @ tensors["correction"]
 
     np.testing.assert_allclose(embed(folder, images), unit(expected), atol=1e-5)
 
 
-def test_a_tower_may_have_fewer_parts_and_no_shift(folder: Path, images: npt.NDArray[np.uint8], small_backbone: Path) -> None:
+def test_a_tower_may_have_fewer_parts(folder: Path, images: npt.NDArray[np.uint8], small_backbone: Path) -> None:
     tensors = small_models.load_weights(folder)
     kept = {name: tensors[name] for name in ("feature_mean", "regression")}
     save_file(kept, folder / "model.safetensors")
@@ -84,6 +84,17 @@ def test_a_tower_may_have_fewer_parts_and_no_shift(folder: Path, images: npt.NDA
     features, _ = features_and_logits(small_backbone, images)
 
     expected = unit((features - kept["feature_mean"].double().numpy()) @ kept["regression"].double().numpy())
+
+    np.testing.assert_allclose(embed(folder, images), expected, atol=1e-5)
+
+
+def test_the_logits_need_no_adapter(folder: Path, images: npt.NDArray[np.uint8], small_backbone: Path) -> None:
+    tensors = small_models.load_weights(folder)
+    save_file({name: tensor for name, tensor in tensors.items() if "adapter" not in name}, folder / "model.safetensors")
+    edit(folder, weights={"classes": 1.0}, best_classes=1)
+    _, logits = features_and_logits(small_backbone, images)
+
+    expected = unit(tensors["class_embeddings"].double().numpy()[logits.argmax(axis=1)])
 
     np.testing.assert_allclose(embed(folder, images), expected, atol=1e-5)
 
@@ -111,7 +122,7 @@ def test_the_artifact_has_the_classes_that_the_backbone_was_trained_on(
 @pytest.mark.parametrize(
     ("settings", "fault"),
     [
-        ({"weights": {"classes": 1.0, "tail": 1.0}}, "`weights` must name some of the parts classes, regression, head"),
+        ({"weights": {"classes": 1.0, "tail": 1.0}}, "`weights` must name some of the parts classes, regression, correction"),
         ({"weights": {}}, "`weights` must name some of the parts"),
         ({"weights": "all"}, r"weights don't fit its config\.json"),
         ({"class_temperature": "high"}, r"weights don't fit its config\.json"),
@@ -126,7 +137,9 @@ def test_settings_that_do_not_fit_are_refused(settings: dict[str, object], fault
         checkpoint.open_models(source.find_model(str(folder)))
 
 
-@pytest.mark.parametrize("name", ["class_embeddings", "feature_mean", "feature_scale", "regression", "head.out.bias"])
+@pytest.mark.parametrize(
+    "name", ["class_embeddings", "feature_mean", "feature_scale", "regression", "correction", "adapter.out.bias"]
+)
 @pytest.mark.parametrize("shape", [None, (3, 5)])
 def test_weights_that_do_not_fit_are_refused(name: str, shape: tuple[int, ...] | None, folder: Path) -> None:
     tensors = small_models.load_weights(folder)

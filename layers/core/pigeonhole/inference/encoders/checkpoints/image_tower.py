@@ -1,11 +1,11 @@
 """The bundled kind of image tower: it puts photos into the text space by what a classifier of ImageNet sees in them.
 
-An embedding is a weighted sum of unit vectors, each from a part of its own, less a constant:
+An embedding is the weighted sum of three parts. The first two are unit vectors, the third has the length that it has:
 
 - classes: the mean text embedding of the classes that the photo may show, by their probability (ConSE, Norouzi et al. 2014,
-  arXiv 1312.5650).
+  arXiv 1312.5650). A trained network of two layers corrects the classifier's logits.
 - regression: a linear map of the features. training/pretrained_parts.py has its source.
-- head: a trained network of two layers.
+- correction: another linear map, trained on photos. It is short for a photo that is unlike those.
 
 The tensors of model.safetensors have the names of the modules here.
 """
@@ -61,8 +61,6 @@ class Recipe:
 class ImageTower(Module):
     """Computes embeddings of normalised pixels, (n, 3, side, side) float32 -> (n, dim) float32. Their lengths differ from 1."""
 
-    embedding_mean: torch.Tensor
-
     def __init__(self, backbone: EfficientNetLite, tensors: Mapping[str, torch.Tensor], recipe: Recipe) -> None:
         """Create a tower.
 
@@ -78,7 +76,6 @@ class ImageTower(Module):
         self.backbone = backbone
         self.weights = dict(recipe.weights)
         self.parts = torch.nn.ModuleDict({name: PARTS[name](tensors, recipe) for name in self.weights})
-        self.register_buffer("embedding_mean", tensors.get("embedding_mean", torch.zeros(())))
 
     @property
     def class_embeddings(self) -> Embeddings | None:
@@ -90,10 +87,8 @@ class ImageTower(Module):
         """Compute embeddings."""
         features = self.backbone.features(values)
         logits = self.backbone.logits(features)
-        vectors = -self.embedding_mean
-        for name, part in self.parts.items():
-            vectors = vectors + self.weights[name] * normalize(part(features, logits), dim=-1)
-        return vectors
+        parts = [self.weights[name] * part(features, logits) for name, part in self.parts.items()]
+        return torch.stack(parts).sum(dim=0)
 
 
 class Classes(Module):
@@ -102,55 +97,82 @@ class Classes(Module):
     embeddings: torch.Tensor
 
     def __init__(self, tensors: Mapping[str, torch.Tensor], recipe: Recipe) -> None:
-        """Read the text embeddings of the classes, (classes, dim)."""
+        """Read the text embeddings of the classes, (classes, dim), and the adapter of the logits, if there is one."""
         super().__init__()
         self.register_buffer("embeddings", tensors[CLASS_EMBEDDINGS])
         self.temperature, self.best = recipe.class_temperature, recipe.best_classes
+        self.adapter = Adapter(tensors) if "adapter.in.weight" in tensors else None
 
     def forward(self, features: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-        """Compute the part's vectors, (n, dim) float32."""
+        """Compute the part's unit vectors, (n, dim) float32."""
+        if self.adapter is not None:
+            logits = logits + self.adapter(features)
         lowest = logits.topk(self.best, dim=-1).values[:, -1:]
         shares = logits.masked_fill(logits < lowest, float("-inf")).div(self.temperature).softmax(dim=-1)
-        return shares @ self.embeddings
+        return normalize(shares @ self.embeddings, dim=-1)
 
 
-class Regression(Module):
+class Adapter(Module):
+    """Two trained layers over the features, which are centred and scaled: what to add to the classifier's logits."""
+
+    mean: torch.Tensor
+    scale: torch.Tensor
+
+    def __init__(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Read mean and scale, (features,), and the layers: features -> hidden units -> classes."""
+        super().__init__()
+        self.register_buffer("mean", tensors["feature_mean"])
+        self.register_buffer("scale", tensors["feature_scale"])
+        self.into, self.out = (_linear(tensors, f"adapter.{name}") for name in ("in", "out"))
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Compute what to add, (n, classes) float32."""
+        change: torch.Tensor = self.out(gelu(self.into((features - self.mean) / self.scale)))
+        return change
+
+
+class LinearMap(Module):
     """A linear map of the features, less their mean."""
 
     mean: torch.Tensor
     matrix: torch.Tensor
 
-    def __init__(self, tensors: Mapping[str, torch.Tensor], recipe: Recipe) -> None:
+    def __init__(self, tensors: Mapping[str, torch.Tensor], name: str) -> None:
         """Read the mean, (features,), and the matrix, (features, dim)."""
         super().__init__()
         self.register_buffer("mean", tensors["feature_mean"])
-        self.register_buffer("matrix", tensors["regression"])
+        self.register_buffer("matrix", tensors[name])
 
     def forward(self, features: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
         """Compute the part's vectors, (n, dim) float32."""
         return (features - self.mean) @ self.matrix
 
 
-class Head(Module):
-    """Two trained layers over the features, which are centred and scaled."""
-
-    mean: torch.Tensor
-    scale: torch.Tensor
+class Regression(LinearMap):
+    """The map that was fitted without photos, as unit vectors."""
 
     def __init__(self, tensors: Mapping[str, torch.Tensor], recipe: Recipe) -> None:
-        """Read mean and scale, (features,) or one number, and the layers: features -> hidden units -> dim."""
-        super().__init__()
-        self.register_buffer("mean", tensors["feature_mean"])
-        self.register_buffer("scale", tensors["feature_scale"])
-        self.into, self.out = (_linear(tensors, f"head.{name}") for name in ("in", "out"))
+        """Read the map."""
+        super().__init__(tensors, "regression")
 
     def forward(self, features: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-        """Compute the part's vectors, (n, dim) float32."""
-        vectors: torch.Tensor = self.out(gelu(self.into((features - self.mean) / self.scale)))
-        return vectors
+        """Compute the part's unit vectors, (n, dim) float32."""
+        return normalize(super().forward(features, logits), dim=-1)
 
 
-PARTS: dict[str, type[Classes | Regression | Head]] = {"classes": Classes, "regression": Regression, "head": Head}
+class Correction(LinearMap):
+    """The map that was fitted to photos."""
+
+    def __init__(self, tensors: Mapping[str, torch.Tensor], recipe: Recipe) -> None:
+        """Read the map."""
+        super().__init__(tensors, "correction")
+
+
+PARTS: dict[str, type[Classes | Regression | Correction]] = {
+    "classes": Classes,
+    "regression": Regression,
+    "correction": Correction,
+}
 
 
 def load(paths: list[Path], config: Mapping[str, Any], backbone: EfficientNetLite, dim: int) -> ImageTower:
