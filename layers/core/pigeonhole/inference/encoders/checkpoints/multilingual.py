@@ -27,10 +27,22 @@ def open_multilingual_encoder() -> Checkpoint:
     Raises:
         ModelUnavailable: The package is missing or changed, or the head doesn't fit.
     """
+    return open_package_encoder(_open_head())
+
+
+def open_package_encoder(head: ResidualHead | None = None) -> Checkpoint:
+    """Open the encoder of the package.
+
+    Args:
+        head: What was trained on top, None if there is nothing.
+
+    Raises:
+        ModelUnavailable: The package is missing or changed.
+    """
     folder = packages.multilingual_folder()
     with np.load(folder / packages.MULTILINGUAL_WEIGHTS, allow_pickle=False) as arrays:
         weights = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
-    text = UniversalSentenceEncoder(weights, _open_head()).eval()
+    text = UniversalSentenceEncoder(weights, head).eval()
     spec = TextSpec(max_tokens=MAX_TOKENS, pad_to="longest", pad_id=PAD_ID, pooling="model", long_texts="windows")
     facts = ModelFacts(
         model_id=packages.MULTILINGUAL_ID,
