@@ -2,8 +2,8 @@
 
     python training/mean_calibration.py build/half-a build/half-b build/texts --model build/tiny --out models/tiny
 
-A tower that has seen a set of photos is surer of it than of sets that it hasn't seen. So the tower is calibrated by proxy: towers
-that were trained without some families of sets are calibrated on these families, and the shipped one gets the mean of their
+A tower that has seen a set of photos is surer of it than of sets that it hasn't seen. So the tower is calibrated by proxy:
+towers that were trained without some sets are calibrated on these sets, and the shipped one gets the mean of their
 coefficients. Each folder may also have coefficients for texts only, or for photos only.
 """
 

@@ -23,6 +23,7 @@ import math
 import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -200,13 +201,14 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder for the features, which are computed once")
     parser.add_argument("--wordings", type=Path, required=True, help="folder with timm's imagenet_*.txt (timm/data/_info)")
     parser.add_argument("--out", type=Path, required=True, help="folder of the model: its model.safetensors is written")
+    parser.add_argument("--leave-out", nargs="+", default=[], metavar="SET", help='sets not to train on ("scenes-*")')
     parser.add_argument("--steps", type=int, default=2000, help="steps of the adapter (default: %(default)s)")
     parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="CPU threads (default: %(default)s)")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
 
-    features, examples = read_features(args.data, args.work)
+    features, examples = leave_out(*read_features(args.data, args.work), args.leave_out)
     encoder = torch_encoder.to_encoder(checkpoint.open_bundled_sentence())
     classes = read_classes(args.wordings)
     class_embeddings = embed_classes(encoder.encode_text, classes)
@@ -235,6 +237,12 @@ def main() -> None:
     }
     fp16 = {name: torch.from_numpy(np.ascontiguousarray(value)).half() for name, value in tensors.items()}
     save_file(fp16, args.out / "model.safetensors", metadata={"format": "pt"})
+
+
+def leave_out(features: Rows, examples: Sequence[Example], patterns: Sequence[str]) -> tuple[Rows, list[Example]]:
+    """Remove the sets whose names match one of the patterns."""
+    kept = [row for row, example in enumerate(examples) if not any(fnmatch(example.set, pattern) for pattern in patterns)]
+    return features[kept], [examples[row] for row in kept]
 
 
 def read_features(data: Path, work: Path) -> tuple[Rows, list[Example]]:

@@ -9,7 +9,7 @@ import torch
 
 import train_tower
 from photo_features import Example
-from train_tower import LabelledFeatures, train_adapter
+from train_tower import LabelledFeatures, leave_out, train_adapter
 
 pytestmark = pytest.mark.torch
 
@@ -79,3 +79,17 @@ def test_the_adapter_corrects_the_known_classes_and_keeps_other_answers(monkeypa
     assert right.mean() > 0.95
     blue = [index for index, example in enumerate(examples) if example.label == "blue"]
     assert (changed[blue].argmax(dim=1) == 2).all()
+
+
+def test_sets_are_left_out_by_patterns() -> None:
+    features, examples = join(
+        photos("scenes-1", ["red"], look=4, count=2),
+        photos("scenes-2", ["green"], look=5, count=1),
+        photos("food", ["blue"], look=6, count=3),
+    )
+
+    kept, described = leave_out(features, examples, ["scenes-*"])
+
+    assert [example.set for example in described] == ["food"] * 3
+    np.testing.assert_array_equal(kept, features[3:])
+    assert leave_out(features, examples, [])[1] == examples
