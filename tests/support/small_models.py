@@ -146,9 +146,9 @@ def image_tower(folder: Path, *, dim: int, side: int = 32) -> None:
         "regression": torch.randn(features, dim),
         "adapter.in.weight": torch.randn(hidden, features),
         "adapter.in.bias": torch.randn(hidden),
-        "adapter.out.weight": torch.randn(BACKBONE.classes, hidden),
-        "adapter.out.bias": torch.randn(BACKBONE.classes),
-        "correction": torch.randn(features, dim),
+        "adapter.out.weight": 0.1 * torch.randn(BACKBONE.classes, hidden),
+        "adapter.out.bias": 0.1 * torch.randn(BACKBONE.classes),
+        "correction": 0.02 * torch.randn(features, dim),
     }
     save_file({name: tensor.half() for name, tensor in tensors.items()}, folder / "model.safetensors")
     settings = {
