@@ -2,7 +2,7 @@
 
 Photos reveal their set: by size, sharpness, light and pose. A head that learns this look instead of the labels carries over to
 no other set. So the augmented cuts differ in all of these, and photos are compared only with the labels of their own set
-(train_head.py).
+(train_tower.py).
 """
 
 from __future__ import annotations

@@ -44,14 +44,14 @@ from pretrained_parts import Embed, embed_classes, fit_regression, read_classes
 # the adapter is asked. The other sets weigh by the square root of the number of their labels, and of their photos.
 TINY, GENERAL, SMALL = "train-tiny-imagenet", "train-photos", "train-cifar"
 REGRESSION_WEIGHTS = {TINY: 3.0, GENERAL: 2.0, SMALL: 2.0}
-QUESTION_SHARES = {GENERAL: 0.15, SMALL: 0.3}
+QUESTION_SHARES = {GENERAL: 0.12, SMALL: 0.4}
 VIEWS = {GENERAL: 2, TINY: 1, SMALL: 1}
 SMALL_EVERY = 2  # Every second photo of CIFAR-10 is left out, to measure what the model makes of small photos.
 RIDGE = 0.01
 HIDDEN, DROPOUT = 512, 0.2
-QUESTIONS, PHOTOS, MAX_LABELS, TINY_PHOTOS = 6, 24, 40, 96  # of a step
+QUESTIONS, PHOTOS, MAX_LABELS, TINY_PHOTOS = 6, 24, 40, 128  # of a step
 SCALE = 30.0  # of the cosines in the loss
-BEST_CLASSES, TEMPERATURE, CORRECTION = 50, 0.8, 1.5  # as in config.json
+BEST_CLASSES, TEMPERATURE, CORRECTION = 50, 0.6, 1.5  # as in config.json
 MIN_SCALE = 0.05  # of a feature that hardly varies
 
 Classes = npt.NDArray[np.int64]
@@ -202,7 +202,7 @@ def main() -> None:
     parser.add_argument("--wordings", type=Path, required=True, help="folder with timm's imagenet_*.txt (timm/data/_info)")
     parser.add_argument("--out", type=Path, required=True, help="folder of the model: its model.safetensors is written")
     parser.add_argument("--leave-out", nargs="+", default=[], metavar="SET", help='sets not to train on ("scenes-*")')
-    parser.add_argument("--steps", type=int, default=2000, help="steps of the adapter (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=3000, help="steps of the adapter (default: %(default)s)")
     parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="CPU threads (default: %(default)s)")
     args = parser.parse_args()
