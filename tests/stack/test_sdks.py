@@ -92,7 +92,7 @@ def test_at_least_six_of_seven_photos_get_the_right_labels(
 
     check_shape(answer, len(photos))
     predicted = dict(zip(photos, answer["predictions"], strict=True))
-    # By chance one of seven would be right. models/tiny/README.md lists those that are.
+    # By chance one of seven would be right.
     assert sum(label == prediction for label, prediction in predicted.items()) >= 6, predicted
 
 
