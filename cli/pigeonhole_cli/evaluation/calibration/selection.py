@@ -16,7 +16,9 @@ from pigeonhole_cli.evaluation.calibration.episodes import FEATURES, LEVEL_FEATU
 from pigeonhole_cli.evaluation.calibration.fit import RIDGE, Floats, conditional_logit
 from pigeonhole_cli.evaluation.metrics import BINS, to_bins
 
-LEVEL_PENALTIES = (1e-4, 1e-2, 1e-1, 1e6)  # the last one removes the dependence
+# The last one removes the dependence. Likelihood would choose 1e-4, at the cost of the order of labels: on the six dev sets of
+# photos, balanced accuracy is 50.8 % with it and 56.9 % with 1e-2.
+LEVEL_PENALTIES = (1e-2, 1e-1, 1e6)
 FOLDS = 5
 
 
