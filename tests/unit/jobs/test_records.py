@@ -15,6 +15,7 @@ from pigeonhole.contract.messages import ChunkResult, ErrorReply
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.jobs.records import (
     JobInput,
+    RequestRecord,
     decode_job_input,
     decode_part_results,
     encode_job_input,
@@ -138,3 +139,15 @@ def test_the_address_of_a_webhook_is_not_stored_with_the_samples() -> None:
     data = encode_job_input(JobInput("log-1", JobRequest.model_validate(body)))
 
     assert b"acme.example.com" not in data
+
+
+def test_a_stored_request_may_have_blank_texts_and_keys() -> None:
+    """An earlier build accepted them. Such a job must not fail whole after an upgrade."""
+    content = {
+        "dataset": [{"type": "text", "value": " "}],
+        "labels": [{"key": " ", "type": "text", "value": "cat"}, {"type": "text", "value": "dog"}],
+    }
+
+    request = RequestRecord.model_validate(content).to_request()
+
+    assert (request.dataset[0].value, request.labels[0].name) == (" ", " ")

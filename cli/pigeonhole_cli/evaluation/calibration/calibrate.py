@@ -68,8 +68,10 @@ def fit(classifier: Classifier, data_sets: Sequence[EmbeddedData]) -> Fitted:
     """Fit a calibration for the classifier's model. A pair without data keeps the prior.
 
     Raises:
-        DataError: The classes of a data set all mean the same.
+        DataError: There is no data set, or the classes of one all mean the same.
     """
+    if not data_sets:
+        raise DataError("no set has two labels that name a thing each, so there is nothing to fit")
     rng = np.random.default_rng(SEED)
     training = _TrainingData()
     all_labels = [_ClassLabels.embed(classifier, data) for data in data_sets]

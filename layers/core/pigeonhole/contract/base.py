@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr, ValidationInfo, model_validator
 
+from pigeonhole.contract.limits import UNLIMITED, get_limits
 from pigeonhole.contract.validation import check_visible
 
 
@@ -25,6 +26,11 @@ class HttpInput(HttpSchema):
         return {name: value for name, value in fields.items() if value is not None} if isinstance(fields, dict) else fields
 
 
+def _check_value(value: str, info: ValidationInfo) -> str:
+    """Refuse a blank value, unless it is read from storage: an earlier build may have accepted it."""
+    return value if get_limits(info) is UNLIMITED else check_visible(value)
+
+
 # With any constraint, even an empty one, pydantic refuses half of a surrogate pair, which can't be written as JSON again.
 Text = Annotated[StrictStr, Field(min_length=0)]
-Value = Annotated[StrictStr, Field(min_length=1), AfterValidator(check_visible)]
+Value = Annotated[StrictStr, Field(min_length=1), AfterValidator(_check_value)]

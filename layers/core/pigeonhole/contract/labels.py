@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from pigeonhole.contract.base import HttpInput, HttpSchema, Text, Value
-from pigeonhole.contract.limits import DEFAULT_LIMITS, get_limits
+from pigeonhole.contract.limits import DEFAULT_LIMITS, UNLIMITED, get_limits
 from pigeonhole.contract.validation import check_count, check_length, check_visible, is_blank
 
 
@@ -49,7 +49,10 @@ class Label(HttpInput):
     @field_validator("key", mode="after")
     @classmethod
     def _check_key(cls, key: str | int | float | None, info: ValidationInfo) -> str | int | float | None:
-        return check_length(check_visible(key), get_limits(info).max_label_chars, "a key") if isinstance(key, str) else key
+        limits = get_limits(info)
+        if not isinstance(key, str) or limits is UNLIMITED:
+            return key
+        return check_length(check_visible(key), limits.max_label_chars, "a key")
 
     @property
     def name(self) -> str:

@@ -16,7 +16,10 @@ from pigeonhole.inference.labels.emoji_names import spell_emoji
         ("\U0001f1eb\U0001f1f7", "France"),
         ("\U0001f468\u200d\U0001f469\u200d\U0001f467", "family man woman girl"),
         ("1\ufe0f\u20e3", "1"),
-        ("so funny\U0001f602\U0001f602\U0001f602", "so funny face with tears of joy"),
+        ("so funny\U0001f602\U0001f602\U0001f602", "so funny 3 face with tears of joy"),
+        ("\u2b50", "star"),
+        ("\u2b50\u2b50\u2b50", "3 star"),
+        ("\u2b50 \u2b50 great", "2 star great"),
         ("\U0001f602 \U0001f436 \U0001f602", "face with tears of joy dog face face with tears of joy"),
     ],
 )

@@ -74,3 +74,22 @@ def test_a_negation_of_another_language_names_what_it_negates(label: str, thing:
 )  # fmt: skip
 def test_a_fault_or_event_of_another_language_is_plain(label: str) -> None:
     assert parse_label(label) == Reading("plain", label)
+
+
+@pytest.mark.parametrize(
+    ("label", "beside"),
+    [
+        ("非洲", ["亚洲", "欧洲", "美洲"]),  # Africa, beside other continents
+        ("非洲象", ["亚洲象"]),
+        ("不丹", ["丹麦"]),
+        ("无锡", ["锡林浩特"]),
+        ("无聊", ["聊天"]),
+    ],
+)
+def test_a_name_that_begins_like_a_negation_is_plain(label: str, beside: list[str]) -> None:
+    assert parse_label(label, beside) == Reading("plain", label)
+
+
+@pytest.mark.parametrize(("label", "other"), [("无罪", "有罪"), ("无糖", "含糖"), ("没有人", "有人"), ("非洲", "洲")])
+def test_a_negation_of_what_another_label_has_is_one(label: str, other: str) -> None:
+    assert parse_label(label, [other]).kind == "negated"

@@ -10,22 +10,27 @@ _SKIN_TONE = re.compile(r"_(?:(?:medium-)?light|medium|(?:medium-)?dark)_skin_to
 
 
 def spell_emoji(text: str) -> str:
-    """Replace each emoji by its English name: "I love 🐶" becomes "I love dog face". Repeats of one emoji count once.
+    """Replace each emoji by its English name: "I love 🐶" becomes "I love dog face", and "⭐⭐⭐" becomes "3 star".
 
     A flag becomes the name of its country. Skin tones are left out. A text without emoji is unchanged.
     """
     if text.isascii() or not emoji.emoji_count(text):
         return text
     spelled: list[str] = []
-    last = ""
+    last, count = "", 0
     end = 0
     for match in emoji.emoji_list(text):
         start, name = match["match_start"], _name(match["emoji"])
         between = text[end:start]
         if between.strip() or name != last:
-            spelled += [between, " ", name, " "]
-        last, end = name, match["match_end"]
-    return " ".join("".join([*spelled, text[end:]]).split())
+            spelled += [_counted(last, count), between]
+            count = 0
+        last, count, end = name, count + 1, match["match_end"]
+    return " ".join("".join([*spelled, _counted(last, count), text[end:]]).split())
+
+
+def _counted(name: str, count: int) -> str:
+    return f" {count} {name} " if count > 1 else f" {name} "
 
 
 def drop_emoji(text: str) -> str:

@@ -11,6 +11,7 @@ _NO_PLURALS = frozenset({"news", "goods", "lens", "species", "series", "physics"
 _LITTLE_WORDS = frozenset({"a", "an", "the", "any", "some", "of", "in", "with", "is", "are"})
 # What a label may say of a thing without a change of its meaning: "with a mask", "wearing a mask", "contains people".
 _CARRIED = re.compile(r"(?:with|has|having|wearing|contains?) (?=.)", re.IGNORECASE)
+_HAVING = re.compile(r"^(?:含有|带有|帶有|有|是|含|带|帶)|(?:あり|です)$")
 # "toxic" and "toxicity", "violent" and "violence": words of one stem share at least so many letters, ...
 _MIN_STEM = 5
 # (in a phrase about the same subject, fewer letters are enough)
@@ -61,7 +62,7 @@ def says_of(label: str, subject: str, thing: str) -> bool:
 
 
 def _shares_head(thing: str, words: list[str], label: str) -> bool:
-    if not thing.isascii() and thing in label:  # a language without spaces: 人 in 有人
+    if _HAVING.sub("", label) == thing:  # a language without spaces: 人 in 有人. 洲 isn't named by 亚洲.
         return True
     label_words = _content_words(label)
     if not words or not any(_is_same_word(words[0], word) for word in label_words):
