@@ -49,7 +49,7 @@ def test_a_file_that_is_overwritten_has_the_newer_ones_result(folder: UploadFold
     newest, oldest = versions(folder, key)
 
     assert folder.wait_for_result(key, newest).prediction == "rocket"
-    assert folder.tags(key)[LABEL_TAG] == "rocket"
+    folder.wait_for_tag(key, LABEL_TAG, "rocket")
     assert folder.tags(key, oldest).get(LABEL_TAG) in (None, "cat"), "it has its own label, if one at all"
 
 

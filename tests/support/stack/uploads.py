@@ -90,6 +90,13 @@ class UploadFolder:
         version = {"Bucket": self.bucket, "Key": key, **({"VersionId": version_id} if version_id else {})}
         return {tag["Key"]: tag["Value"] for tag in self.storage.get_object_tagging(**version)["TagSet"]}
 
+    def wait_for_tag(self, key: str, name: str, value: str) -> None:
+        """Wait for a tag of a file's last version. It is written after the result."""
+        until = time.monotonic() + PATIENCE_S
+        while self.tags(key).get(name) != value:
+            assert time.monotonic() < until, self.tags(key)
+            time.sleep(0.1)
+
     def wait_for_events(self, key: str, *, times: int = 1) -> list[UploadClassified]:
         """Wait for that many events of a file, then a while for more. Return all events of the file."""
         until = time.monotonic() + PATIENCE_S / 4
