@@ -88,6 +88,7 @@ def test_each_of_three_hundred_uploads_of_any_kind_has_one_result(folder: Upload
         assert result.scores is not None
         expected = {LABEL_TAG: result.prediction, SCORE_TAG: f"{result.scores[0].probability:.4f}"}
         other = {"colour": "red", "owner": "me"} if "/ways/" in key else {}
+        folder.wait_for_tag(key, LABEL_TAG, str(result.prediction))
         assert folder.tags(key) == other | expected
         assert (result.label_set.name, result.label_set.version) == ("shown", 1) if result.label_set else False
         stored = json.loads(folder.storage.get_object(Bucket=folder.bucket, Key=upload_result_key(key))["Body"].read())
