@@ -9,17 +9,18 @@ train_sentence.py: the softmax over the cosines of a text with the labels of its
 from __future__ import annotations
 
 import argparse
-import math
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from rich.progress import track
 from safetensors.torch import save_file
-from torch.nn.functional import cross_entropy, dropout, gelu, normalize
+from torch.nn.functional import normalize
 
+from learning import TwoLayers, question_loss, set_rate
 from pigeonhole.inference.encoders.checkpoints import multilingual, torch_encoder
 from text_sets import Question, QuestionSampler, TextSet, read_sets
 
@@ -30,6 +31,7 @@ OTHER_LANGUAGE = 0.6  # the weight of a family without English sets
 HIDDEN, DROPOUT = 512, 0.1
 QUESTIONS, TEXTS = 6, 16  # of a step
 SCALE = 20.0  # of the cosines
+WARM_UP = 100  # steps
 BATCH = 64
 
 
@@ -38,15 +40,11 @@ class Head(torch.nn.Module):
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        self.into = torch.nn.Linear(dim, HIDDEN)
-        self.out = torch.nn.Linear(HIDDEN, dim)
-        torch.nn.init.zeros_(self.out.weight)
-        torch.nn.init.zeros_(self.out.bias)
+        self.layers = TwoLayers(dim, HIDDEN, dim, dropout=DROPOUT)
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Change embeddings."""
-        hidden = gelu(self.into(dropout(rows, DROPOUT, self.training)))
-        return normalize(rows + self.out(dropout(hidden, DROPOUT, self.training)), dim=-1)
+        return normalize(rows + self.layers(rows), dim=-1)
 
 
 def take_some(text_set: TextSet, rng: random.Random) -> TextSet:
@@ -54,7 +52,7 @@ def take_some(text_set: TextSet, rng: random.Random) -> TextSet:
     limit = ENGLISH_TEXTS if text_set.language == "en" else OTHER_TEXTS
     share = max(1, limit // len(text_set.texts))
     texts = {label: rng.sample(list(all_), min(share, len(all_))) for label, all_ in text_set.texts.items()}
-    return TextSet(text_set.name, text_set.family, text_set.language, text_set.split, text_set.wordings, texts)
+    return replace(text_set, texts=texts)
 
 
 def train(head: Head, questions: Sequence[Question], rows: Rows, rate: float) -> None:
@@ -72,10 +70,9 @@ def train(head: Head, questions: Sequence[Question], rows: Rows, rate: float) ->
         losses = []
         for question in questions[step * QUESTIONS : (step + 1) * QUESTIONS]:
             texts, labels = (head(torch.stack([rows[text] for text in group])) for group in (question.texts, question.labels))
-            loss = cross_entropy(SCALE * texts @ labels.T, torch.tensor(question.truth))
-            losses.append(loss / max(1.0, math.log(len(question.labels)) / math.log(4)))
+            losses.append(question_loss(SCALE * texts @ labels.T, torch.tensor(question.truth)))
         for group in optimiser.param_groups:
-            group["lr"] = rate * min(1.0, step / 100) * (1 - step / steps)
+            set_rate(group, rate, step, WARM_UP, step / steps)
         optimiser.zero_grad()
         torch.stack(losses).mean().backward()
         optimiser.step()
@@ -101,7 +98,7 @@ def main() -> None:
     embedded = np.concatenate([encoder.encode_text(texts[start : start + BATCH]) for start in track(starts, "texts")])
     head = Head(embedded.shape[1])
     train(head, questions, dict(zip(texts, torch.from_numpy(embedded), strict=True)), args.rate)
-    state = {name.replace("into", "in"): value.half().contiguous() for name, value in head.state_dict().items()}
+    state = {name: value.half().contiguous() for name, value in head.layers.tensors().items()}
     args.out.mkdir(parents=True, exist_ok=True)
     save_file(state, args.out / "multilingual.safetensors")
 

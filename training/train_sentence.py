@@ -23,6 +23,7 @@ from tokenizers import Tokenizer
 from torch.nn.functional import cross_entropy, normalize
 from transformers import AutoModel
 
+from learning import question_loss, set_rate
 from low_rank import LowRankLinear, add_low_rank, parameters, save_delta
 from pigeonhole.inference.encoders import packages
 from pigeonhole.inference.labels.descriptions import find_descriptions
@@ -79,8 +80,7 @@ class SentenceModel:
             count = len(question.labels)
             logits = scale * text_rows[: len(question.texts)] @ label_rows[:count].T
             text_rows, label_rows = text_rows[len(question.texts) :], label_rows[count:]
-            # The loss of a guess grows with the number of labels. Many labels must not weigh more.
-            losses.append(cross_entropy(logits, torch.tensor(question.truth)) / max(1.0, math.log(count) / math.log(4)))
+            losses.append(question_loss(logits, torch.tensor(question.truth)))
         pair_logits = scale * pair_rows[0::2] @ pair_rows[1::2].T
         pair_loss = cross_entropy(pair_logits, torch.arange(len(pairs)))
         return torch.stack(losses).mean() + PAIR_WEIGHT * pair_loss
@@ -160,7 +160,7 @@ def main() -> None:
             )
         model.model.train()
         for group, rate in zip(optimiser.param_groups, (args.rate, 1e-4), strict=True):
-            group["lr"] = rate * min(1.0, steps / WARM_UP) * (1 - elapsed_s / total_s)
+            set_rate(group, rate, steps, WARM_UP, elapsed_s / total_s)
         loss = model.loss([sampler.draw(TEXTS) for _ in range(QUESTIONS)], rng.sample(pairs, PAIRS))
         optimiser.zero_grad()
         loss.backward()

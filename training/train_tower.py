@@ -31,12 +31,14 @@ import numpy.typing as npt
 import torch
 from rich.progress import track
 from safetensors.torch import save_file
-from torch.nn.functional import cross_entropy, dropout, gelu, kl_div, log_softmax, normalize
+from torch.nn.functional import cross_entropy, kl_div, log_softmax, normalize
 
+from learning import TwoLayers, question_loss, set_rate
 from photo_features import Example, Rows, compute_features
 from pigeonhole.inference.encoders import packages
 from pigeonhole.inference.encoders.checkpoints import checkpoint, efficientnet, torch_encoder
 from pigeonhole.inference.encoders.checkpoints.checkpoint import TOWER_TEMPLATES
+from pigeonhole.inference.encoders.checkpoints.image_tower import embed_likely_classes
 from pigeonhole.inference.labels.prompts import render, select_templates
 from pretrained_parts import Embed, embed_classes, fit_regression, read_classes
 
@@ -52,26 +54,10 @@ HIDDEN, DROPOUT = 512, 0.2
 QUESTIONS, PHOTOS, MAX_LABELS, TINY_PHOTOS = 6, 24, 40, 128  # of a step
 SCALE = 30.0  # of the cosines in the loss
 BEST_CLASSES, TEMPERATURE, CORRECTION = 50, 0.6, 1.5  # as in config.json
+WARM_UP = 50  # steps
 MIN_SCALE = 0.05  # of a feature that hardly varies
 
 Classes = npt.NDArray[np.int64]
-
-
-class Adapter(torch.nn.Module):
-    """Centred and scaled features, (n, 1280) -> what to add to the logits, (n, 1000). Nothing at first."""
-
-    def __init__(self, features: int, classes: int) -> None:
-        super().__init__()
-        self.into = torch.nn.Linear(features, HIDDEN)
-        self.out = torch.nn.Linear(HIDDEN, classes)
-        torch.nn.init.zeros_(self.out.weight)
-        torch.nn.init.zeros_(self.out.bias)
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Compute what to add."""
-        hidden = gelu(self.into(dropout(features, DROPOUT, self.training)))
-        change: torch.Tensor = self.out(dropout(hidden, DROPOUT, self.training))
-        return change
 
 
 class LabelledFeatures:
@@ -119,7 +105,7 @@ class LabelledFeatures:
 
 def train_adapter(
     data: LabelledFeatures, logits: Rows, classes: Classes, class_embeddings: Rows, rest: Rows, *, steps: int, rate: float
-) -> Adapter:
+) -> TwoLayers:
     """Train the adapter.
 
     Args:
@@ -135,7 +121,7 @@ def train_adapter(
     rng, draw = random.Random(0), np.random.default_rng(0)
     features, own, known, others = (torch.from_numpy(values) for values in (data.features, logits, classes, rest))
     embeddings = torch.from_numpy(class_embeddings)
-    adapter = Adapter(features.shape[1], own.shape[1])
+    adapter = TwoLayers(features.shape[1], HIDDEN, own.shape[1], dropout=DROPOUT)
     optimiser = torch.optim.AdamW(adapter.parameters(), lr=rate, weight_decay=0.05)
     tiny_rows = np.flatnonzero(classes >= 0)
     keeps_answer = torch.ones(len(own), dtype=torch.bool)
@@ -157,8 +143,7 @@ def train_adapter(
         changed = own[batch] + adapter(features[batch])
         vectors = _embed(changed, embeddings, others[batch])[TINY_PHOTOS:]
         losses = [
-            cross_entropy(SCALE * vectors[index * PHOTOS : (index + 1) * PHOTOS] @ texts.T, truth)
-            / max(1.0, math.log(len(texts)) / math.log(4))  # Many labels must not weigh more.
+            question_loss(SCALE * vectors[index * PHOTOS : (index + 1) * PHOTOS] @ texts.T, truth)
             for index, (texts, truth) in enumerate(questions)
         ]
         is_kept = keeps_answer[batch]
@@ -168,7 +153,7 @@ def train_adapter(
         kept = divergence / (QUESTIONS * PHOTOS)
         loss = cross_entropy(changed[:TINY_PHOTOS], known[batch[:TINY_PHOTOS]]) + torch.stack(losses).mean() + kept
         for group in optimiser.param_groups:
-            group["lr"] = rate * min(1.0, step / 50) * (1 - step / steps)
+            set_rate(group, rate, step, WARM_UP, step / steps)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -177,9 +162,7 @@ def train_adapter(
 
 def _embed(logits: torch.Tensor, class_embeddings: torch.Tensor, rest: torch.Tensor) -> torch.Tensor:
     """Compute embeddings as the tower does, unit rows."""
-    lowest = logits.topk(BEST_CLASSES, dim=1).values[:, -1:]
-    probabilities = logits.masked_fill(logits < lowest, float("-inf")).div(TEMPERATURE).softmax(dim=1)
-    return normalize(normalize(probabilities @ class_embeddings, dim=1) + rest, dim=1)
+    return normalize(embed_likely_classes(logits, class_embeddings, BEST_CLASSES, TEMPERATURE) + rest, dim=1)
 
 
 def _question_shares(rows: Mapping[str, Mapping[str, Sequence[int]]], names: Sequence[str]) -> list[float]:
@@ -233,7 +216,7 @@ def main() -> None:
         "feature_scale": scale,
         "regression": regression,
         "correction": correction / scale[:, None],
-        **{f"adapter.{name.replace('into', 'in')}": value.numpy() for name, value in adapter.state_dict().items()},
+        **{f"adapter.{name}": value.numpy() for name, value in adapter.tensors().items()},
     }
     fp16 = {name: torch.from_numpy(np.ascontiguousarray(value)).half() for name, value in tensors.items()}
     save_file(fp16, args.out / "model.safetensors", metadata={"format": "pt"})

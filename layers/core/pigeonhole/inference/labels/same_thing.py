@@ -14,10 +14,10 @@ _CARRIED = re.compile(r"(?:with|has|having|wearing|contains?) (?=.)", re.IGNOREC
 _HAVING = re.compile(r"^(?:含有|带有|帶有|有|是|含|带|帶)|(?:あり|です)$")
 # "toxic" and "toxicity", "violent" and "violence": words of one stem share at least so many letters, ...
 _MIN_STEM = 5
-# (in a phrase about the same subject, fewer letters are enough)
-_MIN_KIN = 4
 # ... and all letters of the shorter word but so many.
 _MAX_ENDING = 1
+# In what two labels say of one subject, fewer letters are enough: "rust" and "rusty", "smile" and "smiling".
+_MIN_KIN = 4
 
 
 def normalize(text: str) -> str:
@@ -58,7 +58,7 @@ def says_of(label: str, subject: str, thing: str) -> bool:
         return False
     about = [word for word in words if any(_is_same_word(word, one) for one in of_subject)]
     others = [word for word in words if word not in about]
-    return bool(about) and all(any(_is_akin(word, one) for word in others) for one in of_thing)
+    return bool(about) and all(any(_is_same_word(word, one, _MIN_KIN) for word in others) for one in of_thing)
 
 
 def _shares_head(thing: str, words: list[str], label: str) -> bool:
@@ -79,16 +79,9 @@ def _has_all(words: list[str], wanted: list[str]) -> bool:
     return all(any(_is_same_word(one, word) for word in words) for one in wanted)
 
 
-def _is_same_word(first: str, second: str) -> bool:
-    return first == second or _shared_letters(first, second) >= max(_MIN_STEM, min(len(first), len(second)) - _MAX_ENDING)
-
-
-def _is_akin(first: str, second: str) -> bool:
-    """Return whether two words of one phrase are akin: "rust" and "rusty", "smile" and "smiling"."""
-    return first == second or _shared_letters(first, second) >= max(_MIN_KIN, min(len(first), len(second)) - _MAX_ENDING)
-
-
-def _shared_letters(first: str, second: str) -> int:
-    """Count the letters with which both words begin."""
+def _is_same_word(first: str, second: str, min_stem: int = _MIN_STEM) -> bool:
+    if first == second:
+        return True
     pairs = zip(first, second, strict=False)
-    return next((length for length, (a, b) in enumerate(pairs) if a != b), min(len(first), len(second)))
+    shared = next((length for length, (a, b) in enumerate(pairs) if a != b), min(len(first), len(second)))
+    return shared >= max(min_stem, min(len(first), len(second)) - _MAX_ENDING)

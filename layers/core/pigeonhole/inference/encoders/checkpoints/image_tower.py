@@ -107,9 +107,24 @@ class Classes(Module):
         """Compute the part's unit vectors, (n, dim) float32."""
         if self.adapter is not None:
             logits = logits + self.adapter(features)
-        lowest = logits.topk(self.best, dim=-1).values[:, -1:]
-        shares = logits.masked_fill(logits < lowest, float("-inf")).div(self.temperature).softmax(dim=-1)
-        return normalize(shares @ self.embeddings, dim=-1)
+        return embed_likely_classes(logits, self.embeddings, self.best, self.temperature)
+
+
+def embed_likely_classes(logits: torch.Tensor, embeddings: torch.Tensor, best: int, temperature: float) -> torch.Tensor:
+    """Average the embeddings of the likeliest classes by their probabilities (ConSE).
+
+    Args:
+        logits: Of each class, (n, classes) float32.
+        embeddings: Of each class, (classes, dim) float32.
+        best: The number of classes with the highest logits that count.
+        temperature: The divisor of the logits before their softmax.
+
+    Returns:
+        Unit vectors, (n, dim) float32.
+    """
+    lowest = logits.topk(best, dim=-1).values[:, -1:]
+    shares = logits.masked_fill(logits < lowest, float("-inf")).div(temperature).softmax(dim=-1)
+    return normalize(shares @ embeddings, dim=-1)
 
 
 class Adapter(Module):
