@@ -1,6 +1,7 @@
 """Train the parts of the image tower that photos decide: the correction and the adapter of the classifier's logits.
 
-    python training/train_tower.py --data FOLDER --work build/tower --wordings TIMM/data/_info --out models/tiny
+    python training/train_tower.py --data FOLDER --work build/tower --wordings TIMM/data/_info --wordnet DICT/data.noun \
+        --out models/tiny
 
 The backbone stays as it is. Its features are computed once, so the training itself takes minutes.
 
@@ -9,6 +10,7 @@ no other set. So both parts compare a photo only with the labels of its own set:
 
 - The correction is a ridge regression from features to the text embeddings of the labels, in closed form. Features and text
   embeddings are centred within each set, and each label of a set weighs the same.
+  Two more sets have general words such as "animal" as labels, for photos of all sets (general_words.py).
 - The adapter corrects the 1,000 logits of the ImageNet classifier, for small and blurred photos above all. Its loss is the sum
   of three: the cross-entropy of Tiny ImageNet's photos, whose 200 classes are ImageNet's; the softmax over the cosines of a
   photo's embedding with the labels of its set; and the divergence from the classifier's own answer for the photos of the
@@ -33,20 +35,23 @@ from rich.progress import track
 from safetensors.torch import save_file
 from torch.nn.functional import cross_entropy, kl_div, log_softmax, normalize
 
+from general_words import COARSE_SET, MIDDLE_SET, GeneralWords, find_chains, find_hyponyms, read_nouns
 from learning import TwoLayers, question_loss, set_rate
 from photo_features import Example, Rows, compute_features
 from pigeonhole.inference.encoders import packages
+from pigeonhole.inference.encoders.artifact import HYPONYMS
 from pigeonhole.inference.encoders.checkpoints import checkpoint, efficientnet, torch_encoder
 from pigeonhole.inference.encoders.checkpoints.checkpoint import TOWER_TEMPLATES
 from pigeonhole.inference.encoders.checkpoints.image_tower import embed_likely_classes
+from pigeonhole.inference.labels.hyponyms import Hyponyms
 from pigeonhole.inference.labels.prompts import render, select_templates
 from pretrained_parts import Embed, embed_classes, fit_regression, read_classes
 
 # The sets of the shards without a column `set`, with their weights in the regression, and their shares of the questions that
 # the adapter is asked. The other sets weigh by the square root of the number of their labels, and of their photos.
 TINY, GENERAL, SMALL = "train-tiny-imagenet", "train-photos", "train-cifar"
-REGRESSION_WEIGHTS = {TINY: 3.0, GENERAL: 2.0, SMALL: 2.0}
-QUESTION_SHARES = {GENERAL: 0.12, SMALL: 0.4}
+REGRESSION_WEIGHTS = {TINY: 3.0, GENERAL: 2.0, SMALL: 2.0, COARSE_SET: 2.0, MIDDLE_SET: 2.0}
+QUESTION_SHARES = {GENERAL: 0.12, SMALL: 0.4, COARSE_SET: 0.12, MIDDLE_SET: 0.12}
 VIEWS = {GENERAL: 2, TINY: 1, SMALL: 1}
 SMALL_EVERY = 2  # Every second photo of CIFAR-10 is left out, to measure what the model makes of small photos.
 RIDGE = 0.01
@@ -55,6 +60,7 @@ QUESTIONS, PHOTOS, MAX_LABELS, TINY_PHOTOS = 6, 24, 40, 128  # of a step
 SCALE = 30.0  # of the cosines in the loss
 BEST_CLASSES, TEMPERATURE, CORRECTION = 50, 0.6, 1.5  # as in config.json
 WARM_UP = 50  # steps
+GENERIC, MANY_GENERIC = 30, 200  # generic photos of a set, and of one with many labels
 MIN_SCALE = 0.05  # of a feature that hardly varies
 
 Classes = npt.NDArray[np.int64]
@@ -83,6 +89,14 @@ class LabelledFeatures:
             rendered = [embed([template.format(example.names[0])])[0] for template in TOWER_TEMPLATES]
             caption = [embed([example.caption])[0]] if example.caption else []
             self.texts[key] = np.stack([names[0], names[0], *names, *rendered, *caption])
+
+    def add_set(self, name: str, rows: Mapping[str, list[int]], embed: Embed) -> None:
+        """Add a set of photos that are there already, with other labels: per label, the rows of its photos."""
+        for label, rows_of_label in rows.items():
+            self.rows[name][label] = rows_of_label
+            own = _embed_label(embed, label)
+            rendered = [embed([template.format(label)])[0] for template in TOWER_TEMPLATES]
+            self.texts[name, label] = np.stack([own, own, *rendered])
 
     def fit_correction(self) -> Rows:
         """Fit the ridge regression within the sets: float32 (1280, dim)."""
@@ -183,7 +197,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with the Parquet shards of photos")
     parser.add_argument("--work", type=Path, required=True, help="folder for the features, which are computed once")
     parser.add_argument("--wordings", type=Path, required=True, help="folder with timm's imagenet_*.txt (timm/data/_info)")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the model: its model.safetensors is written")
+    parser.add_argument("--wordnet", type=Path, required=True, help="data.noun of WordNet")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the model: its weights and hyponyms are written")
     parser.add_argument("--leave-out", nargs="+", default=[], metavar="SET", help='sets not to train on ("scenes-*")')
     parser.add_argument("--steps", type=int, default=3000, help="steps of the adapter (default: %(default)s)")
     parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate (default: %(default)s)")
@@ -203,6 +218,9 @@ def main() -> None:
     with torch.inference_mode():
         logits = backbone.logits(torch.from_numpy(features)).numpy()
     data = LabelledFeatures((features - mean) / scale, examples, encoder.encode_text)
+    chains = find_chains(classes, read_nouns(args.wordnet))
+    for name, rows in GeneralWords(classes, chains).draw(examples).items():
+        data.add_set(name, rows, encoder.encode_text)
     correction = data.fit_correction()
     first = (features - mean) @ regression
     rest = first / np.linalg.norm(first, axis=1, keepdims=True) + CORRECTION * data.features @ correction
@@ -210,7 +228,12 @@ def main() -> None:
     known = np.array([index.get(example.label, -1) if example.set == TINY else -1 for example in examples])
     adapter = train_adapter(data, logits, known, class_embeddings, rest, steps=args.steps, rate=args.rate)
 
+    generic = draw_generic(examples)
+    with torch.inference_mode():
+        changed = torch.from_numpy(logits[generic]) + adapter(torch.from_numpy(data.features[generic]))
+        generic_photos = _embed(changed, torch.from_numpy(class_embeddings), torch.from_numpy(rest[generic])).numpy()
     tensors = {
+        "generic_photos": generic_photos,
         "class_embeddings": class_embeddings,
         "feature_mean": mean,
         "feature_scale": scale,
@@ -220,6 +243,17 @@ def main() -> None:
     }
     fp16 = {name: torch.from_numpy(np.ascontiguousarray(value)).half() for name, value in tensors.items()}
     save_file(fp16, args.out / "model.safetensors", metadata={"format": "pt"})
+    Hyponyms(class_embeddings, find_hyponyms(classes, chains)).write(args.out / HYPONYMS)
+
+
+def draw_generic(examples: Sequence[Example], seed: int = 0) -> list[int]:
+    """Draw the rows of photos of many kinds: as many of each set, and more of those with many labels."""
+    rng = random.Random(seed)
+    rows = defaultdict(list)
+    for row, example in enumerate(examples):
+        rows[example.set].append(row)
+    counts = {name: MANY_GENERIC if name in (TINY, GENERAL) else GENERIC for name in rows}
+    return [row for name in rows for row in rng.sample(rows[name], min(counts[name], len(rows[name])))]
 
 
 def leave_out(features: Rows, examples: Sequence[Example], patterns: Sequence[str]) -> tuple[Rows, list[Example]]:

@@ -149,7 +149,9 @@ def image_tower(folder: Path, *, dim: int, side: int = 32) -> None:
         "adapter.out.weight": 0.1 * torch.randn(BACKBONE.classes, hidden),
         "adapter.out.bias": 0.1 * torch.randn(BACKBONE.classes),
         "correction": 0.02 * torch.randn(features, dim),
+        "generic_photos": torch.randn(7, dim),
     }
+    (folder / "hyponyms.json").write_text('{"animal": [0, 2, 3], "dog": [2, 3]}')
     save_file({name: tensor.half() for name, tensor in tensors.items()}, folder / "model.safetensors")
     settings = {
         "model_type": "pigeonhole-image-tower",

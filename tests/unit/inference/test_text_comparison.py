@@ -84,9 +84,9 @@ def test_images_are_compared_with_labels_in_the_image_text_encoder_only() -> Non
     classifier, multilingual = fake_comparison(english=0.3, other=0.6)
 
     classifier.classify_images([FakeEncoder().fit(image) for image in ()], LABELS, Options())
-    labels = classifier.embed_label_texts("image", ["cat"])
+    (label,) = classifier.embed_label_texts("image", ["cat"])
 
-    assert labels.shape == (1, FakeEncoder().dim)
+    assert label.shape == (1, FakeEncoder().dim)
     assert multilingual.texts == []
 
 

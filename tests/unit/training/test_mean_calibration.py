@@ -7,22 +7,22 @@ from typing import Any
 import pytest
 
 from mean_calibration import combine
-from pigeonhole.inference.scoring.calibration import parse_calibration
+from pigeonhole.inference.scoring.calibration import FORMAT, parse_calibration
 from support.fake_encoder import FakeEncoder
 
 
 def calibration(pair: str, cosine: float, **other: Any) -> dict[str, Any]:
-    coefficients = {"cosine": cosine, "bias": 1.0, "background": -2.0, "hubness": 0.0, "familiarity": 0.0, "certainty": 0.0}
+    coefficients = {"cosine": cosine, "bias": 1.0, "background": -2.0, "hubness": 0.0}
     sample_type = pair.partition("-")[0]
     return {
-        "format": 3,
+        "format": FORMAT,
         "revision": "of another model",
         "single": {pair: coefficients},
         "multiple": {pair: coefficients},
         "thresholds": {sample_type: cosine / 100},
         "multilingual": {"english": 0.2, "other": 0.6},
         "measured_on": [f"{pair}.parquet"],
-        "left_out": {sample_type: {"families": 4, "log_loss": 0.5, "calibration_error": 0.05, "level_penalty": 0.001}},
+        "left_out": {sample_type: {"families": 4, "log_loss": 0.5, "calibration_error": 0.05}},
     } | other
 
 

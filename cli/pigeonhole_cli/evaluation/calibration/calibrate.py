@@ -2,8 +2,7 @@
 
 *Single label.* The coefficients are those of a conditional logit over random episodes (see episodes.py). All episodes
 together have one likelihood, because "none of these" and negations have log-odds of zero (`scoring/log_odds.py`). Each family
-of data sets has as many episodes. How much the level may depend on familiarity and certainty is chosen by leaving families out
-(see selection.py).
+of data sets has as many episodes. left_out.py measures how well the coefficients suit other families.
 
 *Multiple labels.* A logistic regression per pair separates a sample's own labels from the others, both with the same total
 weight. Its samples are photos of one thing and collages of two. The threshold of a sample type is the one with the best micro
@@ -36,7 +35,7 @@ from pigeonhole_cli.evaluation.calibration.episodes import (
     stack_episodes,
 )
 from pigeonhole_cli.evaluation.calibration.fit import Floats, balanced_logistic, conditional_logit
-from pigeonhole_cli.evaluation.calibration.selection import LeftOut, choose_penalties
+from pigeonhole_cli.evaluation.calibration.left_out import LeftOut, measure_left_out
 from pigeonhole_cli.evaluation.item import DataError
 
 Bools = npt.NDArray[np.bool_]
@@ -80,22 +79,20 @@ def fit(classifier: Classifier, data_sets: Sequence[EmbeddedData]) -> Fitted:
         _add_data_set(training, classifier, labels, others, rng)
     prior = prior_calibration(classifier.encoder.info)
     multiple, measured = dict(prior.multiple), set[Pair]()
-    single, penalties, left_out = dict(prior.single), dict[Modality, Floats](), dict[Modality, LeftOut]()
+    single, left_out = dict(prior.single), dict[Modality, LeftOut]()
     stacked = {sample_type: stack_episodes(episodes) for sample_type, episodes in training.episodes.items() if episodes}
     for sample_type, episodes in stacked.items():
         families = [episode.family for episode in training.episodes[sample_type]]
-        penalties[sample_type], error = choose_penalties(*episodes, families)
-        if error:
-            left_out[sample_type] = error
+        if errors := measure_left_out(*episodes, families):
+            left_out[sample_type] = errors
     for pair, parts in training.rows.items():
         truth = np.concatenate([rows.truth for rows in parts])
         if truth.any() and not truth.all():
             features = np.concatenate([rows.features for rows in parts])
-            fitted = balanced_logistic(features, truth, penalties[pair[0]][:FEATURES])
-            multiple[pair] = _to_coefficients(pair, fitted)
+            multiple[pair] = _to_coefficients(pair, balanced_logistic(features, truth))
             measured.add(pair)
     for sample_type, episodes in stacked.items():
-        by_label_type = conditional_logit(*episodes, penalties[sample_type]).reshape(2, FEATURES)
+        by_label_type = conditional_logit(*episodes).reshape(2, FEATURES)
         pairs: tuple[Pair, Pair] = ((sample_type, "text"), (sample_type, "image"))
         for pair, fitted in zip(pairs, by_label_type, strict=True):
             # Too little data for one regression, such as one photo per class, is too little for the other as well.
@@ -117,12 +114,12 @@ class _ClassLabels:
 
     Attributes:
         data: The data set.
-        by_words: The classes described by words, `(classes, dim)`.
+        by_words: The classes described by words, `(embeddings, dim)` each.
         meanings: The names in the sentence encoder, `(classes, dim)`.
     """
 
     data: EmbeddedData
-    by_words: Vectors
+    by_words: list[Vectors]
     meanings: Vectors
 
     @classmethod
@@ -210,7 +207,7 @@ def _add_data_set(
         different &= classes.meanings @ classes.meanings.T < SAME_MEANING_COSINE
     if not different.any():
         raise DataError(f"calibration needs classes that differ, and these mean the same: {', '.join(data.names)}")
-    all_labels = np.concatenate([word_labels, *(other.by_words for other in others)])
+    all_labels = [*word_labels, *(vectors for other in others for vectors in other.by_words)]
     by_all_words = compare(classifier, (data.type, "text"), data.vectors, all_labels)
     by_words = by_all_words[:, : len(data.names)]
     wrong = _wrong(data.truth, different)
@@ -241,9 +238,10 @@ def _add_data_set(
 
 
 def _to_coefficients(pair: Pair, fitted: Floats) -> Coefficients:
-    cosine, background, bias, familiarity, certainty = (round(float(value), 4) + 0.0 for value in fitted)  # no -0.0
-    hubness = round(-HUBNESS_SHARE * cosine, 4) if pair == ("text", "text") else 0.0
-    return Coefficients(cosine, bias, background, hubness, familiarity, certainty)
+    cosine, background, bias, hubness = (round(float(value), 4) + 0.0 for value in fitted)  # no -0.0
+    if pair == ("text", "text"):
+        hubness = round(-HUBNESS_SHARE * cosine, 4)
+    return Coefficients(cosine, bias, background, hubness)
 
 
 def _names_as_texts(classifier: Classifier, data: EmbeddedData) -> EmbeddedData:
@@ -258,7 +256,12 @@ def _wrong(truth: Bools, different: Bools) -> Bools:
 
 
 def _collages(
-    classifier: Classifier, data: EmbeddedData, pixels: Pixels, word_labels: Vectors, count: int, rng: np.random.Generator
+    classifier: Classifier,
+    data: EmbeddedData,
+    pixels: Pixels,
+    word_labels: Sequence[Vectors],
+    count: int,
+    rng: np.random.Generator,
 ) -> tuple[Floats, Bools]:
     """Put photos of two classes side by side, and compare them with the classes' names.
 
@@ -285,8 +288,8 @@ def _collages(
 
 def _best_threshold(coefficients: Coefficients, data: _ThresholdData, rng: np.random.Generator) -> float:
     """Return the threshold with the best micro F1 over random label sets that contain all of a sample's own classes."""
-    level = (coefficients.familiarity, coefficients.certainty)
-    terms = np.array([coefficients.cosine, coefficients.background, coefficients.bias, *level])
+    hubness = 0.0 if data.pair == ("text", "text") else coefficients.hubness  # of texts, the cosines have it
+    terms = np.array([coefficients.cosine, coefficients.background, coefficients.bias, hubness])
     probabilities = sigmoid((data.features @ terms).astype(np.float32))
     drawn: list[float] = []
     drawn_truth: list[bool] = []

@@ -39,12 +39,12 @@ ONLY_WORDS_SHARE = 0.5  # of the episodes: all labels are described by words
 WORDS_SHARE, IMAGES_SHARE = 0.4, 0.4  # of the labels in the other episodes; the remaining labels are described by both
 MAX_EXAMPLES = 3  # example images of a label
 FOREIGN_SHARE = 0.6  # of the episodes whose wrong labels are those of other data sets, if there are any
-# The features of a pair of sample and label: the cosine less the label's share of hubness, the background, 1 for the bias, and
-# the features that set the level, the label's familiarity and the sample's certainty.
-FEATURES = 5
-LEVEL_FEATURES = (3, 4)
-# The part of a label's hubness that is subtracted from its cosines. It was chosen on text data sets (docs/models.md), not
-# fitted. They have about a hundred labels together, too few to tell a hub from a label that is often right.
+# The features of a pair of sample and label: the cosine, the background, 1 for the bias, and the label's hubness. The latter is
+# fitted for photos only. Of the texts' cosines, a share of it is subtracted.
+FEATURES = 4
+# The part of a label's hubness that is subtracted from its cosines with texts. It was chosen on text data sets
+# (docs/models.md), not fitted. They have about a hundred labels together, too few to tell a hub from a label that is often
+# right.
 HUBNESS_SHARE = 0.5
 
 
@@ -147,11 +147,11 @@ class ExampleLabels:
     """Labels that are described by example images, one per class.
 
     Attributes:
-        vectors: `(classes, dim) float32`.
+        vectors: For each class, `(1, dim) float32`.
         rows: For each class, the samples that are its example images.
     """
 
-    vectors: Vectors
+    vectors: list[Vectors]
     rows: list[npt.NDArray[np.int64]]
 
 
@@ -161,15 +161,16 @@ def draw_examples(data: EmbeddedData, rng: np.random.Generator) -> ExampleLabels
     for index in range(len(data.names)):
         members = rng.permutation(np.flatnonzero(data.classes == index))
         rows.append(members[: min(int(rng.integers(1, MAX_EXAMPLES + 1)), max(1, len(members) - 1))])
-    return ExampleLabels(np.stack([unit_mean(data.vectors[members]) for members in rows]), rows)
+    return ExampleLabels([unit_mean(data.vectors[members])[None] for members in rows], rows)
 
 
-def compare(classifier: Classifier, pair: Pair, samples: Vectors, labels: Vectors) -> Floats:
-    """Compare `(n, dim)` samples with `(classes, dim)` labels: features `(n, classes, FEATURES)`."""
+def compare(classifier: Classifier, pair: Pair, samples: Vectors, labels: Sequence[Vectors]) -> Floats:
+    """Compare `(n, dim)` samples with labels, `(embeddings, dim)` each: features `(n, classes, FEATURES)`."""
     evidence = classifier.compare(pair, samples, labels)
-    cosines = evidence.cosines - HUBNESS_SHARE * evidence.hubness
-    of_label, of_sample = evidence.familiarity, evidence.certainty[..., None]
-    columns = np.broadcast_arrays(cosines, evidence.background, np.float32(1), of_label, of_sample)
+    cosines, hubness = evidence.cosines, evidence.hubness
+    if pair == ("text", "text"):
+        cosines, hubness = cosines - HUBNESS_SHARE * hubness, np.zeros_like(hubness)
+    columns = np.broadcast_arrays(cosines, evidence.background, np.float32(1), hubness)
     return np.stack(columns, axis=2).astype(np.float64)
 
 

@@ -14,16 +14,13 @@ RIDGE = 1e-4  # penalty on coefficients of scaled features: keeps them finite if
 MAX_STEPS, TOLERANCE = 50, 1e-8
 
 
-def conditional_logit(
-    features: Floats, present: npt.NDArray[np.bool_], chosen: npt.NDArray[np.int64], penalties: Floats | float = RIDGE
-) -> Floats:
+def conditional_logit(features: Floats, present: npt.NDArray[np.bool_], chosen: npt.NDArray[np.int64]) -> Floats:
     """Fit w so that softmax(features @ w) over each episode's labels is likeliest (McFadden 1974, conditional logit).
 
     Args:
         features: `(episodes, labels, p)`.
         present: `(episodes, labels) bool`, False where an episode has fewer labels.
         chosen: `(episodes,)`, the index of the right label.
-        penalties: The penalty on each coefficient, `(p,)`, or on all of them.
 
     Returns:
         The coefficients, `(p,)`.
@@ -40,10 +37,10 @@ def conditional_logit(
         second = np.einsum("el,elp,elq->pq", probabilities, scaled, scaled, optimize=True)
         return (right - mean).mean(axis=0), (second - mean.T @ mean) / len(chosen)
 
-    return _newton(derivatives, features.shape[-1], penalties) / scale
+    return _newton(derivatives, features.shape[-1]) / scale
 
 
-def balanced_logistic(features: Floats, truth: npt.NDArray[np.bool_], penalties: Floats | float = RIDGE) -> Floats:
+def balanced_logistic(features: Floats, truth: npt.NDArray[np.bool_]) -> Floats:
     """Fit w so that sigmoid(features @ w) separates true from false rows, both with half of the total weight.
 
     The balance puts a probability of 0.5 at even odds (Platt 1999).
@@ -51,7 +48,6 @@ def balanced_logistic(features: Floats, truth: npt.NDArray[np.bool_], penalties:
     Args:
         features: `(n, p)`.
         truth: `(n,) bool`, with both true and false rows.
-        penalties: The penalty on each coefficient, `(p,)`, or on all of them.
 
     Returns:
         The coefficients, `(p,)`.
@@ -65,7 +61,7 @@ def balanced_logistic(features: Floats, truth: npt.NDArray[np.bool_], penalties:
         curvature = (scaled * (share * probability * (1 - probability))[:, None]).T @ scaled
         return scaled.T @ (share * (truth - probability)), curvature
 
-    return _newton(derivatives, features.shape[-1], penalties) / scale
+    return _newton(derivatives, features.shape[-1]) / scale
 
 
 def _scale(rows: Floats) -> Floats:
@@ -74,12 +70,11 @@ def _scale(rows: Floats) -> Floats:
     return np.where(size > 0, size, 1.0)
 
 
-def _newton(derivatives: Derivatives, count: int, penalties: Floats | float) -> Floats:
-    ridge = np.broadcast_to(penalties, (count,))
+def _newton(derivatives: Derivatives, count: int) -> Floats:
     coefficients = np.zeros(count)
     for _ in range(MAX_STEPS):
         gradient, curvature = derivatives(coefficients)
-        step = np.linalg.solve(curvature + np.diag(ridge), gradient - ridge * coefficients)
+        step = np.linalg.solve(curvature + RIDGE * np.eye(count), gradient - RIDGE * coefficients)
         coefficients = coefficients + step / max(1.0, np.abs(step).max() / 5)
         if np.abs(step).max() < TOLERANCE:
             break

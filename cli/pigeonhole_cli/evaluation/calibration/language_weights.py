@@ -11,8 +11,7 @@ import numpy as np
 from pigeonhole.inference.classifier import Classifier
 from pigeonhole.inference.scoring.calibration import MultilingualWeights
 from pigeonhole_cli.evaluation.calibration.episodes import SEED, Episode, EpisodeSampler, compare, embed_sets, stack_episodes
-from pigeonhole_cli.evaluation.calibration.fit import RIDGE
-from pigeonhole_cli.evaluation.calibration.selection import measure_left_out
+from pigeonhole_cli.evaluation.calibration.left_out import measure_left_out
 from pigeonhole_cli.evaluation.item import Item
 
 WEIGHTS = (0.0, 0.15, 0.3, 0.45, 0.6)
@@ -61,7 +60,8 @@ def _log_loss(classifier: Classifier, items: Sequence[Item]) -> float | None:
         features = compare(classifier, ("text", "text"), data.vectors, labels)
         sampler = EpisodeSampler(data, ~np.eye(len(data.names), dtype=bool), features, [])
         episodes += [sampler.draw(rng) for _ in range(EPISODES)]
-    if len({episode.family for episode in episodes if episode.family}) < 2:
+    if not episodes:
         return None
     families = [episode.family for episode in episodes]
-    return measure_left_out(*stack_episodes(episodes), families, level_penalty=RIDGE).log_loss
+    errors = measure_left_out(*stack_episodes(episodes), families)
+    return errors.log_loss if errors else None

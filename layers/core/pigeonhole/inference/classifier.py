@@ -231,30 +231,41 @@ class Classifier:
         )
         return self._classify(samples, labels, options, examples or {}, started)
 
-    def compare(self, pair: Pair, samples: Floats, labels: Floats) -> Evidence:
+    def compare(self, pair: Pair, samples: Floats, labels: Sequence[Floats]) -> Evidence:
         """Compare embedded samples with embedded labels.
 
         Args:
             pair: The type of the samples, and whether the labels are texts or example images.
             samples: Embeddings, (n, dim) float32.
-            labels: Embeddings, (labels, dim) float32.
+            labels: The embeddings of each label, (embeddings, dim) float32: its own, and those of its hyponyms, if there are
+                any. Hyponyms count for photos only.
         """
         if pair == ("text", "text"):
-            return self._embedded_texts.compare(samples, labels)
-        scale = self.encoder.info.logit_scale
-        evidence = log_odds.compute_evidence(samples, labels, self.background.photos, scale)
-        trained = self.background.trained_classes
-        return evidence if trained is None else log_odds.add_nearness(evidence, samples, labels, trained)
+            return self._embedded_texts.compare(samples, _own_embeddings(labels))
+        scale, background = self.encoder.info.logit_scale, self.background
+        if pair[0] == "text":
+            return log_odds.compute_evidence(samples, _own_embeddings(labels), background.photos, scale)
+        return log_odds.compare_photos(samples, labels, background.photos, scale, background.generic_photos)
 
     def embed_text_samples(self, texts: Sequence[str]) -> Floats:
         """Embed texts as samples, to compare them with label texts: (n, dim) float32."""
         return self._embedded_texts.embed_samples(texts, self.calibration.multilingual)
 
-    def embed_label_texts(self, sample_type: Modality, texts: Sequence[str]) -> Floats:
-        """Embed texts as labels with the default templates, to compare them with samples of a type: (texts, dim) float32."""
+    def embed_label_texts(self, sample_type: Modality, texts: Sequence[str]) -> list[Floats]:
+        """Embed texts as labels with the default templates, to compare them with samples of a type.
+
+        Returns:
+            The embeddings of each label, (embeddings, dim) float32: its own, and those of its hyponyms, if there are any.
+        """
         prompts = {text: self._prompts(sample_type, text, Options()) for text in texts}
         groups = self._embedder.embed_groups(self._text_encoders(sample_type, None), [(text,) for text in texts], prompts)
-        return np.stack([groups[text,] for text in texts])
+        return [self._with_hyponyms(sample_type, (text,), groups[text,]) for text in texts]
+
+    def _with_hyponyms(self, sample_type: Modality, texts: TextGroup, vector: Floats) -> Floats:
+        """Return the embedding of a label text, (dim,), and below it those of its hyponyms: (embeddings, dim) float32."""
+        if sample_type == "text" or self.background.hyponyms is None:
+            return vector[None]
+        return np.concatenate([vector[None], self.background.hyponyms.find(texts)])
 
     def _classify(
         self,
@@ -329,7 +340,8 @@ class Classifier:
         """Score all samples against all labels: log-odds and cosines, (n, labels) float32 each."""
         coefficients = self.calibration.multiple if multiple else self.calibration.single
         text_matches = self._match_texts(samples, coefficients, groups, prompts)
-        image_matches = self._match(samples, coefficients, "image", embedded_images)
+        image_labels = {name: vector[None] for name, vector in embedded_images.items()}
+        image_matches = self._match(samples, coefficients, "image", image_labels)
         return combine_matches(labels, meanings, text_matches, image_matches, len(samples.starts), multiple=multiple)
 
     def _match(
@@ -339,12 +351,12 @@ class Classifier:
         label_type: Modality,
         labels: Mapping[Key, Floats],
     ) -> dict[Key, LabelMatch]:
-        """Match all samples with embeddings, (dim,) float32 each, of label texts or of example images."""
+        """Match all samples with label texts or with example images, (embeddings, dim) float32 each."""
         if not labels or not len(samples.starts):
             zeros = np.zeros(len(samples.starts), dtype=np.float32)
             return dict.fromkeys(labels, LabelMatch(zeros, zeros))
         pair: Pair = (samples.type, label_type)
-        evidence = self.compare(pair, samples.embeddings[label_type], np.stack([*labels.values()]))
+        evidence = self.compare(pair, samples.embeddings[label_type], [*labels.values()])
         odds, cosines = (
             np.maximum.reduceat(values, samples.starts, axis=0)
             for values in (coefficients[pair].log_odds(evidence), evidence.cosines)
@@ -364,8 +376,9 @@ class Classifier:
             hypotheses = {group: [prompt for text in group for prompt in prompts[text]] for group in groups}
             return self._match_pairs(encoder, samples, coefficients["text", "text"], hypotheses)
         encoders = self._text_encoders(samples.type, samples.embeddings.get("text"))
-        embedded_groups = self._embedder.embed_groups(encoders, groups, prompts)
-        return self._match(samples, coefficients, "text", embedded_groups)
+        embedded = self._embedder.embed_groups(encoders, groups, prompts)
+        labels = {group: self._with_hyponyms(samples.type, group, vector) for group, vector in embedded.items()}
+        return self._match(samples, coefficients, "text", labels)
 
     def _match_pairs(
         self,
@@ -429,3 +442,8 @@ class Classifier:
             instruction=options.instruction,
             descriptions=find_descriptions(text) if is_text and not options.literal else (),
         )
+
+
+def _own_embeddings(labels: Sequence[Floats]) -> Floats:
+    """Return the embedding of each label's own text or example images, without hyponyms: (labels, dim) float32."""
+    return np.stack([vectors[0] for vectors in labels])

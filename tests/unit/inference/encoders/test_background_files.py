@@ -9,8 +9,16 @@ import numpy as np
 import pytest
 
 from pigeonhole.inference.encoders import background_files
-from pigeonhole.inference.encoders.artifact import PHOTO_BACKGROUND, TEXT_BACKGROUND, TRAINED_CLASSES, ModelUnavailable
+from pigeonhole.inference.encoders.artifact import (
+    GENERIC_PHOTOS,
+    HYPONYMS,
+    PHOTO_BACKGROUND,
+    TEXT_BACKGROUND,
+    TRAINED_CLASSES,
+    ModelUnavailable,
+)
 from pigeonhole.inference.encoders.base import BackgroundEmbeddings
+from pigeonhole.inference.labels.hyponyms import Hyponyms
 from support.fake_encoder import FakeEncoder
 
 BACKGROUND = BackgroundEmbeddings(np.eye(5, 4, dtype=np.float32), np.eye(3, 2, dtype=np.float32))
@@ -26,15 +34,40 @@ def test_embeddings_are_read_as_they_were_written(tmp_path: Path) -> None:
     np.testing.assert_array_equal(background.texts, BACKGROUND.texts)
 
 
-def test_the_trained_classes_are_optional(tmp_path: Path) -> None:
+def test_generic_photos_and_hyponyms_are_optional(tmp_path: Path) -> None:
     background_files.write(tmp_path, BACKGROUND)
-    assert background_files.read(tmp_path, dim=4, sentence=SENTENCE).trained_classes is None
+    background = background_files.read(tmp_path, dim=4, sentence=SENTENCE)
+    assert background.generic_photos is None
+    assert background.hyponyms is None
 
-    background_files.write(tmp_path, replace(BACKGROUND, trained_classes=np.eye(6, 4, dtype=np.float32)))
-    np.testing.assert_array_equal(background_files.read(tmp_path, dim=4, sentence=SENTENCE).trained_classes, np.eye(6, 4))
+    classes, photos = np.eye(6, 4, dtype=np.float32), np.eye(3, 4, dtype=np.float32)
+    background_files.write(tmp_path, replace(BACKGROUND, generic_photos=photos, hyponyms=Hyponyms(classes, {"animal": [0, 2]})))
+    background = background_files.read(tmp_path, dim=4, sentence=SENTENCE)
 
-    np.save(tmp_path / TRAINED_CLASSES, np.eye(6, 5, dtype=np.float32))
-    with pytest.raises(ModelUnavailable, match=TRAINED_CLASSES):
+    assert background.generic_photos is not None
+    np.testing.assert_array_equal(background.generic_photos, photos)
+    assert background.hyponyms is not None
+    np.testing.assert_array_equal(background.hyponyms.find(["animal"]), classes[[0, 2]])
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (GENERIC_PHOTOS, b"no array"),
+        (TRAINED_CLASSES, b"no array"),
+        (HYPONYMS, b"no JSON"),
+        (HYPONYMS, b"[1]"),
+        (HYPONYMS, b'{"animal": [6]}'),
+        (HYPONYMS, b'{"animal": []}'),
+    ],
+)
+def test_broken_generic_photos_and_hyponyms_are_refused(name: str, content: bytes, tmp_path: Path) -> None:
+    classes = np.eye(6, 4, dtype=np.float32)
+    whole = replace(BACKGROUND, generic_photos=classes, hyponyms=Hyponyms(classes, {"animal": [0, 2]}))
+    background_files.write(tmp_path, whole)
+    (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(ModelUnavailable, match=name):
         background_files.read(tmp_path, dim=4, sentence=SENTENCE)
 
 

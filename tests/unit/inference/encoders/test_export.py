@@ -43,6 +43,8 @@ def test_an_export_lists_each_file_with_its_size_and_hash(folder: Path, tmp_path
         "tokenizer.json",
         "background_photos.npy",
         "background_texts.npy",
+        "generic_photos.npy",
+        "hyponyms.json",
         "trained_classes.npy",
         "multilingual.onnx",
         "multilingual_tokenizer.json",

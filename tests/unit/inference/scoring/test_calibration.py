@@ -74,7 +74,7 @@ def test_without_a_calibration_only_texts_against_texts_are_measured() -> None:
     ("change", "message"),
     [
         ({"revision": "other"}, "made for revision other"),
-        ({"format": 1}, "format 1, not 3"),
+        ({"format": 1}, "format 1, not 4"),
         ({"format": None}, "format None"),
         ({"single": []}, "`single` must be an object"),
         ({"single": {"image-text": {"slope": 1}}}, "numbers such as cosine, bias and background"),
@@ -95,25 +95,6 @@ def test_log_odds_are_a_weighted_sum() -> None:
     odds = Coefficients(cosine=10, bias=1, background=-5, hubness=2).log_odds(evidence)
 
     np.testing.assert_allclose(odds, [[5 + 1 - 1.5, 1 + 1 - 1 + 0.2]], atol=1e-6)
-
-
-def test_familiarity_counts_for_a_label_and_certainty_for_a_sample() -> None:
-    zeros = np.zeros((2, 3), dtype=np.float32)
-    evidence = Evidence(zeros, zeros, zeros[0], familiarity=np.float32([0.5, 0.25, 0]), certainty=np.float32([0.75, 1]))
-
-    odds = Coefficients(cosine=1, bias=1, familiarity=-4, certainty=2).log_odds(evidence)
-
-    np.testing.assert_allclose(odds, [[0.5, 1.5, 2.5], [1, 2, 3]], atol=1e-6)
-
-
-def test_a_calibration_without_familiarity_and_certainty_is_still_read() -> None:
-    content = measured_calibration().to_content(INFO.revision, [])
-    expected = parse_calibration(content, INFO)
-    for table in (content["single"], content["multiple"]):
-        for coefficients in table.values():
-            del coefficients["familiarity"], coefficients["certainty"]
-
-    assert parse_calibration(content, INFO) == expected
 
 
 def test_the_prior_of_one_label_compares_it_with_the_background() -> None:

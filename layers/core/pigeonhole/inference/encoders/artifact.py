@@ -12,7 +12,9 @@
     background_photos.npy        (concepts, dim) float32: background concepts, in the space of image.onnx and text.onnx
     background_texts.npy         (texts, dim) float32: generic texts, in the space of the sentence encoder
     background_multilingual.npy  (texts, dim) float32: the same texts, in the space of the multilingual sentence encoder
+    generic_photos.npy           optional, (photos, dim) float32: photos of many kinds, in the space of image.onnx
     trained_classes.npy          optional, (classes, dim) float32: the classes that image.onnx was trained on, in its space
+    hyponyms.json                optional, beside trained_classes.npy: general words, and the indices of their classes
     calibration.json             optional, made for this revision
 
 The size of each file is checked whenever the folder is read. The SHA-256 of each file is checked only on request, because
@@ -34,10 +36,11 @@ IMAGE, TEXT, TOKENIZER = "image.onnx", "text.onnx", "tokenizer.json"
 SENTENCE, SENTENCE_TOKENIZER = "sentence.onnx", "sentence_tokenizer.json"
 MULTILINGUAL, MULTILINGUAL_TOKENIZER = "multilingual.onnx", "multilingual_tokenizer.json"
 PHOTO_BACKGROUND, TEXT_BACKGROUND = "background_photos.npy", "background_texts.npy"
-TRAINED_CLASSES, MULTILINGUAL_BACKGROUND = "trained_classes.npy", "background_multilingual.npy"
+MULTILINGUAL_BACKGROUND = "background_multilingual.npy"
+GENERIC_PHOTOS, TRAINED_CLASSES, HYPONYMS = "generic_photos.npy", "trained_classes.npy", "hyponyms.json"
 REQUIRED_FILES = frozenset({IMAGE, TEXT, TOKENIZER, PHOTO_BACKGROUND, TEXT_BACKGROUND})
 MULTILINGUAL_FILES = frozenset({MULTILINGUAL, MULTILINGUAL_TOKENIZER, MULTILINGUAL_BACKGROUND})
-OPTIONAL_FILES = frozenset({TRAINED_CLASSES})
+OPTIONAL_FILES = frozenset({GENERIC_PHOTOS, TRAINED_CLASSES, HYPONYMS})
 FILES = frozenset(
     {ARTIFACT_INFO, CALIBRATION, *REQUIRED_FILES, *OPTIONAL_FILES, SENTENCE, SENTENCE_TOKENIZER, *MULTILINGUAL_FILES}
 )

@@ -12,6 +12,8 @@ if TYPE_CHECKING:  # functions/api has neither numpy nor Pillow
     from PIL import Image
     from typing_extensions import TypeIs
 
+    from pigeonhole.inference.labels.hyponyms import Hyponyms
+
     Embeddings = npt.NDArray[np.float32]  # (n, dim), each row of length 1
     Pixels = npt.NDArray[np.uint8]  # (n, height, width, 3), RGB
     LogOdds = npt.NDArray[np.float32]  # (n, m)
@@ -147,12 +149,14 @@ class BackgroundEmbeddings:
         photos: Concepts that photos show, in the space of the image-text encoder, (concepts, dim) float32.
         texts: Generic texts, in the space of the sentence encoder, (texts, dim) float32. Empty for a cross-encoder, which has
             no space.
-        trained_classes: The classes that the image tower was trained on, in the space of the image-text encoder, (classes, dim)
-            float32. None if they are unknown.
+        generic_photos: Photos of many kinds, in the space of the image-text encoder, (photos, dim) float32. None if the model
+            brings none.
+        hyponyms: What general words name, in the space of the image-text encoder. None if the model doesn't say.
         multilingual_texts: The same texts in the space of the multilingual sentence encoder, None if there is none.
     """
 
     photos: Embeddings
     texts: Embeddings
-    trained_classes: Embeddings | None = None
+    generic_photos: Embeddings | None = None
+    hyponyms: Hyponyms | None = None
     multilingual_texts: Embeddings | None = None

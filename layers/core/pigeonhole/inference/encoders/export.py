@@ -72,7 +72,7 @@ def export_model(model_source: ModelSource, out: Path) -> ArtifactInfo:
         model.tokens.save(folder / TOKENIZER)
         encoder, text_model = torch_encoder.to_encoder(model), torch_encoder.to_text_model(sentence)
         multilingual_encoder = torch_encoder.to_encoder(multilingual) if multilingual else None
-        background = background_files.embed(encoder, text_model, multilingual_encoder, model.trained_classes)
+        background = background_files.embed(encoder, text_model, multilingual_encoder, model.generic_photos, model.hyponyms)
         background_files.write(folder, background)
         one_text_model = isinstance(sentence, Checkpoint) and model.text is sentence.text
         if isinstance(sentence, PairCheckpoint):

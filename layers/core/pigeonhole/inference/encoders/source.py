@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pigeonhole.inference.encoders import packages
-from pigeonhole.inference.encoders.artifact import ModelUnavailable
+from pigeonhole.inference.encoders.artifact import HYPONYMS, ModelUnavailable
 from pigeonhole.inference.encoders.packages import hash_file
 from pigeonhole.inference.encoders.registry import (
     BUNDLED,
@@ -24,13 +24,13 @@ from pigeonhole.inference.encoders.registry import (
 )
 
 # Part of every revision. Raise it when a change of this package changes embeddings.
-READING_VERSION = 3
+READING_VERSION = 4
 
 # The model_type of the bundled kind of model.
 IMAGE_TOWER = "pigeonhole-image-tower"
 
 SETTINGS_FILES = (
-    *("config.json", "preprocessor_config.json", "processor_config.json"),
+    *("config.json", "preprocessor_config.json", "processor_config.json", HYPONYMS),
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "vocab.json", "merges.txt"),
 )
 # A sentence-transformers folder also describes its modules, each in a folder of its own.

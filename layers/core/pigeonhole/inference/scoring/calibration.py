@@ -11,7 +11,7 @@ are the prior of a model without a calibration.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -25,7 +25,7 @@ Modality = Literal["text", "image"]
 Pair = tuple[Modality, Modality]  # (sample type, label type)
 
 PAIRS: tuple[Pair, ...] = (("text", "text"), ("text", "image"), ("image", "text"), ("image", "image"))
-FORMAT = 3  # of calibration.json
+FORMAT = 4  # of calibration.json
 
 # The prior for several labels: the cosine at which the label and its negation are equally likely. In softmax-trained CLIPs, a
 # photo has a cosine near 0.3 with its caption and near 0.15 with another caption (Radford et al. 2021, their released models).
@@ -43,48 +43,37 @@ class Evidence:
     Attributes:
         cosines: Cosine similarities, (n, labels) float32.
         background: The background value of each sample, for each label, (n, labels) float32.
-        hubness: The mean cosine of each label with generic texts, (labels,) float32, or (n, labels) if it differs between
-            samples. It is 0 unless two texts are compared.
-        familiarity: The mean cosine of each label with its nearest trained classes, (labels,) float32. 0 if they are unknown.
-        certainty: The cosine of each sample with its nearest trained class, (n,) float32. 0 if they are unknown.
+        hubness: How similar each label is to samples in general, (labels,) float32, or (n, labels) if it differs between
+            samples. 0 if it is unknown.
     """
 
     cosines: Floats
     background: Floats
     hubness: Floats
-    familiarity: Floats = field(default_factory=lambda: np.zeros((), dtype=np.float32))
-    certainty: Floats = field(default_factory=lambda: np.zeros((), dtype=np.float32))
 
 
 @dataclass(frozen=True)
 class Coefficients:
     """The coefficients of a logistic regression (Platt 1999).
 
-    log-odds = cosine * cosines + background * background value + hubness * hubness of the label
-               + familiarity * familiarity of the label + certainty * certainty of the sample + bias
+    log-odds = cosine * cosines + background * background value + hubness * hubness of the label + bias
 
     Attributes:
         cosine: The coefficient of the cosine similarity.
         bias: The constant term.
         background: The coefficient of the background value.
         hubness: The coefficient of the label's hubness.
-        familiarity: The coefficient of the label's nearness to trained classes.
-        certainty: The coefficient of the sample's nearness to trained classes.
     """
 
     cosine: float
     bias: float
     background: float = 0.0
     hubness: float = 0.0
-    familiarity: float = 0.0
-    certainty: float = 0.0
 
     def log_odds(self, evidence: Evidence) -> Floats:
         """Return the natural log-odds that a sample is of a label, (n, labels) float32."""
-        of_label = self.hubness * evidence.hubness + self.familiarity * evidence.familiarity + self.bias
-        of_sample = self.certainty * evidence.certainty[..., None]
-        odds = self.cosine * evidence.cosines + self.background * evidence.background + of_label + of_sample
-        return np.asarray(odds, dtype=np.float32)
+        of_label = self.hubness * evidence.hubness + self.bias
+        return np.asarray(self.cosine * evidence.cosines + self.background * evidence.background + of_label, dtype=np.float32)
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,8 @@ NEAR_SHARE = 0.02
 # The prior odds of "not X" beside a third label. Of 1, 1.6, 2, 2.7, 4.5 and 7.4, two keeps most of the texts of the third label
 # and most of those that only "not X" fits. docs/scoring.md has the figures.
 NEGATION_ODDS = 2.0
-# The number of trained classes nearest to a label whose mean cosine is its familiarity. Of 1, 4, 10 and 30, ten foretold the
-# level of labels of other data sets best.
-NEAR_CLASSES = 10
+# The scale of the cosines with photos where several of them are combined. docs/scoring.md has the figures for other scales.
+PHOTO_SCALE = 40.0
 
 
 def compute_evidence(
@@ -58,20 +57,61 @@ def compute_evidence(
     )
 
 
-def add_nearness(evidence: Evidence, samples: Floats, labels: Floats, trained: Floats) -> Evidence:
-    """Add how near labels and samples are to the classes that the model was trained on.
+def compare_photos(
+    samples: Floats,
+    labels: Sequence[Floats],
+    background: Floats,
+    scale: float,
+    generic_photos: Floats | None = None,
+) -> Evidence:
+    """Compare embedded photos with labels that may have several embeddings each.
 
-    A model compares photos with the names of trained classes most surely. The cosines of a label far from all of them stay
-    low, for its own photos as well. So what counts as a high cosine depends on the label.
+    The hubness of a label is log(mean(exp(PHOTO_SCALE * cosine))) / PHOTO_SCALE over the generic photos. Its log-odds lose a
+    multiple of it. If this multiple were PHOTO_SCALE, and that of the cosines as well, then the mean odds of every label over
+    the generic photos would be 1. So a label that many photos are similar to needs a higher cosine than others.
 
     Args:
-        evidence: The evidence of the samples and labels.
         samples: Embeddings, (n, dim) float32.
-        labels: Embeddings, (labels, dim) float32.
-        trained: Embeddings of the trained classes, (classes, dim) float32.
+        labels: The embeddings of each label, (embeddings, dim) float32: its own, and those of its hyponyms, if there are any.
+        background: Embeddings of the background concepts, (m, dim) float32.
+        scale: The model's logit scale, > 0.
+        generic_photos: Embeddings of photos of many kinds, (k, dim) float32. None if there are none.
     """
-    nearest = -np.partition(-(labels @ trained.T), min(NEAR_CLASSES, len(trained)) - 1, axis=1)[:, :NEAR_CLASSES]
-    return replace(evidence, familiarity=nearest.mean(axis=1), certainty=(samples @ trained.T).max(axis=1))
+    evidence = compute_evidence(samples, np.stack([vectors[0] for vectors in labels]), background, scale)
+    hubness = evidence.hubness
+    if generic_photos is not None:
+        hubness = soft_mean(cosines_with_hyponyms(generic_photos, labels), axis=0)
+    return replace(evidence, cosines=cosines_with_hyponyms(samples, labels), hubness=hubness)
+
+
+def cosines_with_hyponyms(samples: Floats, labels: Sequence[Floats]) -> Floats:
+    """Compute the cosine of each photo with each label. A label with hyponyms counts half by itself and half by these.
+
+    "animal" is a hypernym of "cat" (a more general word), and "cat" a hyponym of "animal". In a space of texts, a photo of a
+    cat is near to "cat" and far from "animal". So a label's cosine is the soft mean of that of its own text, and of the soft
+    mean of those of its hyponyms. The soft mean is nearly that of the best ones, so few of many hyponyms suffice.
+
+    Args:
+        samples: Embeddings, (n, dim) float32.
+        labels: The embeddings of each label, (embeddings, dim) float32: its own, and those of its hyponyms, if there are any.
+
+    Returns:
+        (n, labels) float32, -1..1.
+    """
+    cosines = samples @ np.stack([vectors[0] for vectors in labels]).T
+    for column, vectors in enumerate(labels):
+        if len(vectors) > 1:
+            of_hyponyms = soft_mean(samples @ vectors[1:].T, axis=1)
+            cosines[:, column] = soft_mean(np.stack([cosines[:, column], of_hyponyms]), axis=0)
+    return cosines
+
+
+def soft_mean(cosines: Floats, axis: int) -> Floats:
+    """Return log(mean(exp(PHOTO_SCALE * cosines))) / PHOTO_SCALE over an axis. It lies between the mean and the maximum."""
+    scaled = PHOTO_SCALE * cosines.astype(np.float64)
+    highest = scaled.max(axis=axis, keepdims=True)
+    sums = highest.squeeze(axis) + np.log(np.exp(scaled - highest).mean(axis=axis))
+    return np.asarray(sums / PHOTO_SCALE, dtype=np.float32)
 
 
 def nearest_to_each(cosines: Floats) -> npt.NDArray[np.bool_]:

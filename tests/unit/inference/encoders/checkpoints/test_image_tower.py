@@ -107,16 +107,46 @@ def test_an_embedding_does_not_depend_on_the_other_images(artifacts: dict[str, P
     np.testing.assert_allclose(encoder.encode_image(images), alone, atol=1e-6)
 
 
-def test_the_artifact_has_the_classes_that_the_backbone_was_trained_on(
-    folder: Path, artifacts: dict[str, Path], tmp_path: Path
-) -> None:
-    trained = np.load(artifacts["image-tower"] / "trained_classes.npy")
+def test_the_artifact_has_hyponyms_and_generic_photos(folder: Path, artifacts: dict[str, Path], tmp_path: Path) -> None:
+    background = registry.load(artifacts["image-tower"]).background
+    tensors = small_models.load_weights(folder)
 
-    np.testing.assert_array_equal(trained, small_models.load_weights(folder)["class_embeddings"].float().numpy())
-    assert trained.dtype == np.float32
+    assert background.hyponyms is not None
+    np.testing.assert_array_equal(background.hyponyms.find(["animal"]), tensors["class_embeddings"].float().numpy()[[0, 2, 3]])
+    assert background.generic_photos is not None
+    np.testing.assert_allclose(background.generic_photos, unit(tensors["generic_photos"].double().numpy()), atol=1e-6)
+
+
+def test_a_tower_without_hyponyms_or_generic_photos_is_complete(folder: Path, tmp_path: Path) -> None:
+    (folder / "hyponyms.json").unlink()
+    tensors = small_models.load_weights(folder)
+    save_file({name: tensor for name, tensor in tensors.items() if name != "generic_photos"}, folder / "model.safetensors")
+    prepare(str(folder), tmp_path / "artifact")
+
+    background = registry.load(tmp_path / "artifact").background
+    assert background.hyponyms is None
+    assert background.generic_photos is None
+
+
+def test_a_tower_without_classes_has_no_hyponyms(folder: Path, tmp_path: Path) -> None:
     edit(folder, weights={"regression": 1.0})
     prepare(str(folder), tmp_path / "artifact")
-    assert not (tmp_path / "artifact" / "trained_classes.npy").exists()
+
+    assert registry.load(tmp_path / "artifact").background.hyponyms is None
+
+
+def test_hyponyms_of_other_classes_are_refused(folder: Path, tmp_path: Path) -> None:
+    (folder / "hyponyms.json").write_text('{"animal": [1000]}')
+
+    with pytest.raises(ModelUnavailable, match=r"hyponyms\.json.*animal"):
+        prepare(str(folder), tmp_path / "artifact")
+
+
+def test_other_hyponyms_make_another_revision(folder: Path) -> None:
+    revision = source.find_model(str(folder)).compute_revision()
+    (folder / "hyponyms.json").write_text('{"animal": [1]}')
+
+    assert source.find_model(str(folder)).compute_revision() != revision
 
 
 @pytest.mark.parametrize(

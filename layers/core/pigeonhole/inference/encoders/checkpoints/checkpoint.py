@@ -14,7 +14,7 @@ from transformers import AutoImageProcessor, AutoModel
 from transformers.utils import logging
 
 from pigeonhole.inference.encoders import packages, preprocess, source
-from pigeonhole.inference.encoders.artifact import ImageSpec, ModelFacts, ModelKind, ModelUnavailable, TextSpec
+from pigeonhole.inference.encoders.artifact import HYPONYMS, ImageSpec, ModelFacts, ModelKind, ModelUnavailable, TextSpec
 from pigeonhole.inference.encoders.checkpoints import cross_encoder, efficientnet, image_tower, text_delta, tokenizer_source
 from pigeonhole.inference.encoders.checkpoints.graphs import (
     EntailmentOdds,
@@ -29,6 +29,7 @@ from pigeonhole.inference.encoders.pair_encoder import PairTokens
 from pigeonhole.inference.encoders.source import ModelSource, SentenceSource
 from pigeonhole.inference.encoders.tokens import Embeddings, Ids, TextTokens
 from pigeonhole.inference.labels.background_concepts import TEXTS
+from pigeonhole.inference.labels.hyponyms import Hyponyms
 from pigeonhole.inference.scoring.calibration import SENTENCE_SCALE
 
 # The templates of each model family. CLIP's seven do slightly better than all eighty of Radford et al. 2021 (their
@@ -61,8 +62,8 @@ class Checkpoint:
         tokens: The tokenizer.
         text: The text tower.
         image: The image tower, None for a sentence encoder.
-        trained_classes: The text embeddings of the classes that the image tower was trained on, (classes, dim) float32 with
-            unit rows. None if they are unknown.
+        generic_photos: Embeddings of photos of many kinds, (photos, dim) float32. None if the model brings none.
+        hyponyms: What general words name, None if the model doesn't say.
     """
 
     kind: ModelKind
@@ -70,7 +71,8 @@ class Checkpoint:
     tokens: TextTokens
     text: TextGraph
     image: ImageGraph | None
-    trained_classes: Embeddings | None = None
+    generic_photos: Embeddings | None = None
+    hyponyms: Hyponyms | None = None
 
 
 @dataclass(frozen=True)
@@ -264,8 +266,19 @@ def _open_tower(model_source: ModelSource, config: dict[str, Any], sentence: Che
             "image_patches": math.ceil(spec.side / CONVOLUTION_STRIDE) ** 2,
         }
     )
-    trained = tower.class_embeddings
-    return Checkpoint("image-tower", facts, sentence.tokens, sentence.text, ImageGraph(tower, spec).eval(), trained)
+    graph = ImageGraph(tower, spec).eval()
+    hyponyms = _read_hyponyms(model_source, tower)
+    return Checkpoint("image-tower", facts, sentence.tokens, sentence.text, graph, tower.generic_photos, hyponyms)
+
+
+def _read_hyponyms(model_source: ModelSource, tower: image_tower.ImageTower) -> Hyponyms | None:
+    path = model_source.folder / HYPONYMS
+    if tower.class_embeddings is None or not path.is_file():
+        return None
+    try:
+        return Hyponyms.read(path, tower.class_embeddings)
+    except (OSError, ValueError) as error:
+        raise ModelUnavailable(f"{path}: {error}") from None
 
 
 def _image_spec(model_source: ModelSource) -> ImageSpec:

@@ -27,7 +27,7 @@ from pigeonhole.inference.encoders.artifact import ModelUnavailable
 from pigeonhole.inference.encoders.checkpoints.efficientnet import EfficientNetLite
 from pigeonhole.inference.encoders.tokens import Embeddings
 
-CLASS_EMBEDDINGS = "class_embeddings"
+CLASS_EMBEDDINGS, GENERIC_PHOTOS = "class_embeddings", "generic_photos"
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,7 @@ class ImageTower(Module):
         super().__init__()
         self.backbone = backbone
         self.weights = dict(recipe.weights)
+        self._generic_photos = tensors.get(GENERIC_PHOTOS)
         self.parts = torch.nn.ModuleDict({name: PARTS[name](tensors, recipe) for name in self.weights})
 
     @property
@@ -82,6 +83,11 @@ class ImageTower(Module):
         """The text embeddings of ImageNet's classes, (classes, dim) float32. None if the tower doesn't use them."""
         parts = [part for part in self.parts.values() if isinstance(part, Classes)]
         return parts[0].embeddings.numpy() if parts else None
+
+    @property
+    def generic_photos(self) -> Embeddings | None:
+        """The tower's embeddings of photos of many kinds, (photos, dim) float32. None if the model brings none."""
+        return None if self._generic_photos is None else normalize(self._generic_photos, dim=1).numpy()
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Compute embeddings."""

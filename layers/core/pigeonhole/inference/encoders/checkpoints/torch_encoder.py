@@ -33,7 +33,7 @@ def load(name: str, *, sentence: str = registry.BUNDLED_SENTENCE, device: str = 
     opened, opened_sentence = checkpoint.open_models(model_source)
     encoder, text_model = to_encoder(opened, device), to_text_model(opened_sentence, device)
     multilingual = to_encoder(open_multilingual_encoder(), device) if model_source.sentence.is_bundled else None
-    background = background_files.embed(encoder, text_model, multilingual, opened.trained_classes)
+    background = background_files.embed(encoder, text_model, multilingual, opened.generic_photos, opened.hyponyms)
     calibration = registry.read_calibration(model_source.folder)
     return LoadedModel(encoder, text_model, background, calibration, multilingual)
 
