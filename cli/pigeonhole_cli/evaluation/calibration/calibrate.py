@@ -25,7 +25,6 @@ from pigeonhole.inference.scoring.calibration import Calibration, Coefficients, 
 from pigeonhole.inference.scoring.log_odds import sigmoid
 from pigeonhole_cli.evaluation.calibration.episodes import (
     FEATURES,
-    HUBNESS_SHARE,
     SEED,
     EmbeddedData,
     Episode,
@@ -47,6 +46,9 @@ EXAMPLE_SETS = 3  # sets of example images per class
 SAME_MEANING_COSINE = 0.8  # two names at least this similar mean the same: neither is a wrong label for the other's samples
 FOREIGN_MEANING_COSINE = 0.6  # the same for names of two data sets, which weren't chosen to exclude each other
 MAX_COLLAGES = 1_000
+# How much of a label's hubness is subtracted from its cosines if all samples are of one family of data sets. Few labels can't
+# tell a hub from a label that is often right. With several families this is fitted, and these are such fits.
+HUBNESS_SHARES: Mapping[Modality, float] = {"text": 0.25, "image": 0.85}
 THRESHOLD_LABELS, THRESHOLD_SETS = 10, 4_000  # labels per set, and number of sets, for choosing a threshold
 
 
@@ -81,15 +83,22 @@ def fit(classifier: Classifier, data_sets: Sequence[EmbeddedData]) -> Fitted:
     multiple, measured = dict(prior.multiple), set[Pair]()
     single, left_out = dict(prior.single), dict[Modality, LeftOut]()
     stacked = {sample_type: stack_episodes(episodes) for sample_type, episodes in training.episodes.items() if episodes}
+    shares: dict[Modality, float | None] = {"text": None, "image": None}
     for sample_type, episodes in stacked.items():
         families = [episode.family for episode in training.episodes[sample_type]]
         if errors := measure_left_out(*episodes, families):
             left_out[sample_type] = errors
+        else:
+            shares[sample_type] = HUBNESS_SHARES[sample_type]
+            features = episodes[0]
+            _hold_hubness(features.reshape(*features.shape[:-1], 2, FEATURES), HUBNESS_SHARES[sample_type])
     for pair, parts in training.rows.items():
         truth = np.concatenate([rows.truth for rows in parts])
         if truth.any() and not truth.all():
-            features = np.concatenate([rows.features for rows in parts])
-            multiple[pair] = _to_coefficients(pair, balanced_logistic(features, truth))
+            features, share = np.concatenate([rows.features for rows in parts]), shares[pair[0]]
+            if share is not None:
+                _hold_hubness(features, share)
+            multiple[pair] = _to_coefficients(balanced_logistic(features, truth), share)
             measured.add(pair)
     for sample_type, episodes in stacked.items():
         by_label_type = conditional_logit(*episodes).reshape(2, FEATURES)
@@ -97,7 +106,7 @@ def fit(classifier: Classifier, data_sets: Sequence[EmbeddedData]) -> Fitted:
         for pair, fitted in zip(pairs, by_label_type, strict=True):
             # Too little data for one regression, such as one photo per class, is too little for the other as well.
             if pair in measured:
-                single[pair] = _to_coefficients(pair, fitted)
+                single[pair] = _to_coefficients(fitted, shares[sample_type])
     best: dict[Modality, list[float]] = {}
     for threshold_data in training.threshold_data:
         threshold = _best_threshold(multiple[threshold_data.pair], threshold_data, rng)
@@ -237,11 +246,16 @@ def _add_data_set(
     training.threshold_data.append(_ThresholdData((data.type, "text"), by_words, data.truth, wrong))
 
 
-def _to_coefficients(pair: Pair, fitted: Floats) -> Coefficients:
+def _hold_hubness(features: Floats, share: float) -> None:
+    """Subtract a share of the hubness from the cosines, and take away the hubness, `(..., FEATURES)`."""
+    features[..., 0] -= share * features[..., 3]
+    features[..., 3] = 0
+
+
+def _to_coefficients(fitted: Floats, share: float | None) -> Coefficients:
+    """Return fitted values as coefficients. The hubness has the given share of the cosine's, or what was fitted."""
     cosine, background, bias, hubness = (round(float(value), 4) + 0.0 for value in fitted)  # no -0.0
-    if pair == ("text", "text"):
-        hubness = round(-HUBNESS_SHARE * cosine, 4)
-    return Coefficients(cosine, bias, background, hubness)
+    return Coefficients(cosine, bias, background, hubness if share is None else round(-share * cosine, 4) + 0.0)
 
 
 def _names_as_texts(classifier: Classifier, data: EmbeddedData) -> EmbeddedData:
@@ -288,8 +302,7 @@ def _collages(
 
 def _best_threshold(coefficients: Coefficients, data: _ThresholdData, rng: np.random.Generator) -> float:
     """Return the threshold with the best micro F1 over random label sets that contain all of a sample's own classes."""
-    hubness = 0.0 if data.pair == ("text", "text") else coefficients.hubness  # of texts, the cosines have it
-    terms = np.array([coefficients.cosine, coefficients.background, coefficients.bias, hubness])
+    terms = np.array([coefficients.cosine, coefficients.background, coefficients.bias, coefficients.hubness])
     probabilities = sigmoid((data.features @ terms).astype(np.float32))
     drawn: list[float] = []
     drawn_truth: list[bool] = []

@@ -39,13 +39,7 @@ ONLY_WORDS_SHARE = 0.5  # of the episodes: all labels are described by words
 WORDS_SHARE, IMAGES_SHARE = 0.4, 0.4  # of the labels in the other episodes; the remaining labels are described by both
 MAX_EXAMPLES = 3  # example images of a label
 FOREIGN_SHARE = 0.6  # of the episodes whose wrong labels are those of other data sets, if there are any
-# The features of a pair of sample and label: the cosine, the background, 1 for the bias, and the label's hubness. The latter is
-# fitted for photos only. Of the texts' cosines, a share of it is subtracted.
-FEATURES = 4
-# The part of a label's hubness that is subtracted from its cosines with texts. It was chosen on text data sets
-# (docs/models.md), not fitted. They have about a hundred labels together, too few to tell a hub from a label that is often
-# right.
-HUBNESS_SHARE = 0.5
+FEATURES = 4  # of a pair of sample and label: the cosine, the background, 1 for the bias, and the label's hubness
 
 
 @dataclass(frozen=True)
@@ -167,10 +161,7 @@ def draw_examples(data: EmbeddedData, rng: np.random.Generator) -> ExampleLabels
 def compare(classifier: Classifier, pair: Pair, samples: Vectors, labels: Sequence[Vectors]) -> Floats:
     """Compare `(n, dim)` samples with labels, `(embeddings, dim)` each: features `(n, classes, FEATURES)`."""
     evidence = classifier.compare(pair, samples, labels)
-    cosines, hubness = evidence.cosines, evidence.hubness
-    if pair == ("text", "text"):
-        cosines, hubness = cosines - HUBNESS_SHARE * hubness, np.zeros_like(hubness)
-    columns = np.broadcast_arrays(cosines, evidence.background, np.float32(1), hubness)
+    columns = np.broadcast_arrays(evidence.cosines, evidence.background, np.float32(1), evidence.hubness)
     return np.stack(columns, axis=2).astype(np.float64)
 
 

@@ -257,7 +257,7 @@ class Classifier:
         Returns:
             The embeddings of each label, (embeddings, dim) float32: its own, and those of its hyponyms, if there are any.
         """
-        prompts = {text: self._prompts(sample_type, text, Options()) for text in texts}
+        prompts = {text: self._prompts(sample_type, text, Options(), texts) for text in texts}
         groups = self._embedder.embed_groups(self._text_encoders(sample_type, None), [(text,) for text in texts], prompts)
         return [self._with_hyponyms(sample_type, (text,), groups[text,]) for text in texts]
 
@@ -283,7 +283,8 @@ class Classifier:
         # A cross-encoder knows how likely X is, and needs no help.
         with_denials = samples.type == "text" and is_encoder(encoder) and not options.multiple_labels
         groups = group_texts(meanings, with_denials=with_denials)
-        prompts = {text: self._prompts(samples.type, text, options) for group in groups for text in group}
+        texts = [text for group in groups for text in group]
+        prompts = {text: self._prompts(samples.type, text, options, texts) for text in texts}
         readers = self._text_encoders(samples.type, samples.embeddings.get("text")) if is_encoder(encoder) else (encoder,)
         embedded_images = self._embedder.embed_examples(labels, examples)
         odds, cosines = self._score(samples, labels, meanings, options.multiple_labels, groups, prompts, embedded_images)
@@ -297,10 +298,10 @@ class Classifier:
         ]
         elapsed_ms = (time.perf_counter() - started) * 1000
 
-        texts = [text for label in labels for text in label.texts]
+        label_texts = [text for label in labels for text in label.texts]
         instruction = encoder.count_tokens([options.instruction]) if options.instruction else [0]
         patches = sum(len(label.images) for label in labels) * self.encoder.info.image_patches
-        label_tokens = sum(encoder.count_tokens(texts)) + sum(instruction) + patches
+        label_tokens = sum(encoder.count_tokens(label_texts)) + sum(instruction) + patches
         # An image label without a key has its value as its name, which may be a data: URL of megabytes. Its start is enough.
         name_tokens = encoder.count_tokens([label.name[:MAX_COUNTED_NAME] for label in labels])
         return ClassifierResult(
@@ -431,7 +432,8 @@ class Classifier:
         """
         return self._embedded_texts.encoders_for(samples) if sample_type == "text" else (self.encoder,)
 
-    def _prompts(self, sample_type: Modality, text: str, options: Options) -> tuple[str, ...]:
+    def _prompts(self, sample_type: Modality, text: str, options: Options, texts: Sequence[str]) -> tuple[str, ...]:
+        """Build the prompts of a label text. `texts` has those of all labels."""
         encoder = self._text_encoder(sample_type)
         # A cross-encoder has one template of its own and reads no descriptions: each prompt costs a run for each sample.
         is_text = sample_type == "text" and is_encoder(encoder)
@@ -440,7 +442,7 @@ class Classifier:
             TEXT_TEMPLATES if is_text else encoder.info.templates,
             templates=options.templates,
             instruction=options.instruction,
-            descriptions=find_descriptions(text) if is_text and not options.literal else (),
+            descriptions=find_descriptions(text, texts) if is_text and not options.literal else (),
         )
 
 

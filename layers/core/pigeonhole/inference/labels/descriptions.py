@@ -2,11 +2,14 @@
 
 A sentence encoder puts "positive" near blood tests and numbers. So common labels for texts are embedded together with texts
 that say or show what is meant (a verbaliser: Schick & Schütze 2021; KPT, Hu et al. 2022, with sentences in place of words).
-The table holds words for texts in general, none of a single trade. docs/models.md has the measured effect.
+The table holds words for texts in general, none of a single trade. A stance towards a topic ("against nuclear power") has
+descriptions for any topic. docs/models.md has the measured effect.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from dataclasses import replace
 
 from pigeonhole.inference.labels.label_class import Meaning
@@ -113,6 +116,26 @@ _DESCRIPTIONS = {
     "goodbye": ("Bye, see you later.",),
     "thanks": ("Thank you very much.",),
 }
+# A sentence encoder puts all stances towards a topic near to each other, because they share its words. It tells approval from
+# disapproval better in whole sentences. A text without a stance is mostly about something else.
+_STANCES = tuple(
+    (re.compile(rf"(?:{words})(?P<topic>\S.*)", re.IGNORECASE), sentences)
+    for words, sentences in (
+        (
+            "(?:against|opposed to|opposing|opposes) |anti[ -]",
+            ("I am against {topic}.", "{topic} is wrong.", "I oppose {topic}.", "{topic} is terrible."),
+        ),
+        (
+            "(?:in favou?r of|supportive of|supporting|supports|for) |pro[ -]",
+            ("I am for {topic}.", "{topic} is right.", "I support {topic}.", "{topic} is great."),
+        ),
+        (
+            "(?:(?:no (?:stance|opinion|position|view)|neutral) (?:on|about|towards?)|unrelated to) ",
+            ("This has nothing to do with {topic}.", "I have no opinion on {topic}.", "neutral", "other topics"),
+        ),
+    )
+)
+_NEITHER = re.compile(r"neither (?P<first>\S+) nor (?P<second>\S+)", re.IGNORECASE)
 # A text that isn't positive is negative. The table holds only pairs of which one always holds: a text that isn't spam may be
 # about anything, and an author who isn't happy may be angry or afraid.
 _OPPOSITES = (
@@ -125,9 +148,35 @@ _BY_LABEL = {normalize(label): texts for label, texts in _DESCRIPTIONS.items()}
 _OPPOSITE_OF = {normalize(first): second for pair in _OPPOSITES for first, second in (pair, pair[::-1])}
 
 
-def find_descriptions(label: str) -> tuple[str, ...]:
-    """Return the descriptions of a label, empty if the table lacks it. Case, article and plural make no difference."""
-    return _BY_LABEL.get(normalize(label), ())
+def find_descriptions(label: str, labels: Collection[str] = ()) -> tuple[str, ...]:
+    """Return the descriptions of a label, empty if there are none. Case, article and plural make no difference.
+
+    Args:
+        label: The label.
+        labels: All labels of the request. "for sale" is a stance only beside a label such as "against sale".
+    """
+    if descriptions := _BY_LABEL.get(normalize(label)):
+        return descriptions
+    neither = _NEITHER.fullmatch(label.strip())
+    if neither and _OPPOSITE_OF.get(normalize(neither["first"])) == normalize(neither["second"]):
+        return _DESCRIPTIONS["neutral"]
+    stance = _read_stance(label)
+    if stance is None or not any(_is_other_stance(stance, _read_stance(other)) for other in labels):
+        return ()
+    sentences, topic = stance
+    return tuple(sentence.format(topic=topic) for sentence in sentences)
+
+
+def _read_stance(label: str) -> tuple[tuple[str, ...], str] | None:
+    """Return the sentences for the stance of a label, and its topic. None if it has no stance."""
+    for pattern, sentences in _STANCES:
+        if match := pattern.fullmatch(label.strip()):
+            return sentences, match["topic"]
+    return None
+
+
+def _is_other_stance(stance: tuple[tuple[str, ...], str], other: tuple[tuple[str, ...], str] | None) -> bool:
+    return other is not None and stance[0] != other[0] and normalize(stance[1]) == normalize(other[1])
 
 
 def resolve_opposites(meaning: Meaning) -> Meaning:

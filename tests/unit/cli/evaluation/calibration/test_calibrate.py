@@ -17,7 +17,6 @@ from pigeonhole.inference.image_loader import to_views
 from pigeonhole.inference.labels.label_class import LabelClass
 from pigeonhole.inference.scoring.calibration import PAIRS, Calibration, Pair, parse_calibration, prior_calibration
 from pigeonhole_cli.evaluation.calibration import calibrate as module
-from pigeonhole_cli.evaluation.calibration import episodes
 from pigeonhole_cli.evaluation.calibration.calibrate import fit
 from pigeonhole_cli.evaluation.calibration.episodes import EmbeddedData, embed
 from pigeonhole_cli.evaluation.item import DataError, Item, word_label
@@ -136,7 +135,7 @@ def test_answers_are_right_as_often_as_their_probability(
     before: Classify, after: Classify, sample_type: str, none: bool
 ) -> None:
     assert after(sample_type, none).error < 0.08
-    assert after(sample_type, none).error < 0.5 * before(sample_type, none).error
+    assert after(sample_type, none).error < 0.6 * before(sample_type, none).error
     assert after(sample_type, none).probability.std() > 0.1, "the probabilities differ"
 
 
@@ -178,12 +177,11 @@ def test_pairs_with_data_are_measured_and_the_others_keep_the_prior(
         assert calibration.thresholds["text"] == prior.thresholds["text"]
 
 
-def test_the_cosine_raises_and_hubness_lowers_the_log_odds(fitted: Calibration) -> None:
+def test_the_cosine_raises_and_hubness_lowers_the_log_odds_by_a_share_of_it(fitted: Calibration) -> None:
     for table in (fitted.single, fitted.multiple):
         for pair, coefficients in table.items():
-            share = episodes.HUBNESS_SHARE if pair == ("text", "text") else 0
             assert coefficients.cosine > 0
-            assert coefficients.hubness == pytest.approx(-share * coefficients.cosine, rel=0.01)
+            assert coefficients.hubness == pytest.approx(-module.HUBNESS_SHARES[pair[0]] * coefficients.cosine, rel=0.01)
 
 
 def test_the_seed_determines_the_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
