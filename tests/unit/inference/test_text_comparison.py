@@ -86,7 +86,7 @@ def test_images_are_compared_with_labels_in_the_image_text_encoder_only() -> Non
     classifier.classify_images([FakeEncoder().fit(image) for image in ()], LABELS, Options())
     (label,) = classifier.embed_label_texts("image", ["cat"])
 
-    assert label.shape == (1, FakeEncoder().dim)
+    assert label.vector.shape == (FakeEncoder().dim,)
     assert multilingual.texts == []
 
 

@@ -21,6 +21,7 @@ from PIL import Image
 from pigeonhole.inference.classifier import Classifier, Pixels
 from pigeonhole.inference.encoders.base import is_encoder
 from pigeonhole.inference.image_loader import to_views
+from pigeonhole.inference.photo_comparison import LabelEmbedding
 from pigeonhole.inference.scoring.calibration import Calibration, Coefficients, Modality, Pair, prior_calibration
 from pigeonhole.inference.scoring.log_odds import sigmoid
 from pigeonhole_cli.evaluation.calibration.episodes import (
@@ -123,12 +124,12 @@ class _ClassLabels:
 
     Attributes:
         data: The data set.
-        by_words: The classes described by words, `(embeddings, dim)` each.
+        by_words: The classes described by words.
         meanings: The names in the sentence encoder, `(classes, dim)`.
     """
 
     data: EmbeddedData
-    by_words: list[Vectors]
+    by_words: list[LabelEmbedding]
     meanings: Vectors
 
     @classmethod
@@ -216,7 +217,7 @@ def _add_data_set(
         different &= classes.meanings @ classes.meanings.T < SAME_MEANING_COSINE
     if not different.any():
         raise DataError(f"calibration needs classes that differ, and these mean the same: {', '.join(data.names)}")
-    all_labels = [*word_labels, *(vectors for other in others for vectors in other.by_words)]
+    all_labels = [*word_labels, *(label for other in others for label in other.by_words)]
     by_all_words = compare(classifier, (data.type, "text"), data.vectors, all_labels)
     by_words = by_all_words[:, : len(data.names)]
     wrong = _wrong(data.truth, different)
@@ -224,13 +225,13 @@ def _add_data_set(
     if data.pixels is not None:
         example_labels = [draw_examples(data, rng) for _ in range(EXAMPLE_SETS)]
         names = _names_as_texts(classifier, data)
-        names_by_examples = [compare(classifier, ("text", "image"), names.vectors, labels.vectors) for labels in example_labels]
+        names_by_examples = [compare(classifier, ("text", "image"), names.vectors, labels.labels) for labels in example_labels]
         names_sampler = EpisodeSampler(names, different, None, names_by_examples)
         training.episodes["text"] += [names_sampler.draw(rng) for _ in range(max(1, round(share * EPISODES / 8)))]
         for features in names_by_examples:
             training.add_rows(("text", "image"), features, names.truth, _wrong(names.truth, different), rng)
         for labels in example_labels:
-            features = compare(classifier, ("image", "image"), data.vectors, labels.vectors)
+            features = compare(classifier, ("image", "image"), data.vectors, labels.labels)
             for index, members in enumerate(labels.rows):
                 features[members, index] = np.nan  # a sample isn't compared with itself
             training.add_rows(("image", "image"), features, data.truth, wrong, rng)
@@ -273,7 +274,7 @@ def _collages(
     classifier: Classifier,
     data: EmbeddedData,
     pixels: Pixels,
-    word_labels: Sequence[Vectors],
+    word_labels: Sequence[LabelEmbedding],
     count: int,
     rng: np.random.Generator,
 ) -> tuple[Floats, Bools]:

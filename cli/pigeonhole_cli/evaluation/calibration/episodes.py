@@ -18,6 +18,7 @@ from pigeonhole.errors import SampleError
 from pigeonhole.inference.classifier import Classifier, Pixels
 from pigeonhole.inference.encoders.base import is_encoder
 from pigeonhole.inference.labels.reading import parse_label
+from pigeonhole.inference.photo_comparison import LabelEmbedding
 from pigeonhole.inference.scoring.calibration import Modality, Pair
 from pigeonhole.inference.scoring.log_odds import unit_mean
 from pigeonhole_cli.evaluation.calibration.fit import Floats
@@ -141,11 +142,11 @@ class ExampleLabels:
     """Labels that are described by example images, one per class.
 
     Attributes:
-        vectors: For each class, `(1, dim) float32`.
+        labels: The embedded label of each class.
         rows: For each class, the samples that are its example images.
     """
 
-    vectors: list[Vectors]
+    labels: list[LabelEmbedding]
     rows: list[npt.NDArray[np.int64]]
 
 
@@ -155,11 +156,11 @@ def draw_examples(data: EmbeddedData, rng: np.random.Generator) -> ExampleLabels
     for index in range(len(data.names)):
         members = rng.permutation(np.flatnonzero(data.classes == index))
         rows.append(members[: min(int(rng.integers(1, MAX_EXAMPLES + 1)), max(1, len(members) - 1))])
-    return ExampleLabels([unit_mean(data.vectors[members])[None] for members in rows], rows)
+    return ExampleLabels([LabelEmbedding(unit_mean(data.vectors[members])) for members in rows], rows)
 
 
-def compare(classifier: Classifier, pair: Pair, samples: Vectors, labels: Sequence[Vectors]) -> Floats:
-    """Compare `(n, dim)` samples with labels, `(embeddings, dim)` each: features `(n, classes, FEATURES)`."""
+def compare(classifier: Classifier, pair: Pair, samples: Vectors, labels: Sequence[LabelEmbedding]) -> Floats:
+    """Compare `(n, dim)` samples with labels: features `(n, classes, FEATURES)`."""
     evidence = classifier.compare(pair, samples, labels)
     columns = np.broadcast_arrays(evidence.cosines, evidence.background, np.float32(1), evidence.hubness)
     return np.stack(columns, axis=2).astype(np.float64)

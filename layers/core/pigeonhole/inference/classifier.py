@@ -21,6 +21,7 @@ from pigeonhole.inference.labels.descriptions import find_descriptions, resolve_
 from pigeonhole.inference.labels.emoji_names import spell_emoji
 from pigeonhole.inference.labels.label_class import LabelClass, Meaning, parse_meanings
 from pigeonhole.inference.labels.prompts import TEXT_TEMPLATES, build_prompts
+from pigeonhole.inference.photo_comparison import LabelEmbedding, PhotoComparison
 from pigeonhole.inference.result_warnings import (
     alike_label_warnings,
     calibration_warnings,
@@ -141,6 +142,7 @@ class Classifier:
         self.calibration = calibration
         self.background = background
         self._embedder = Embedder(encoder=encoder, cache_size=cache_size, batch=batch, workers=workers)
+        self._photo_comparison = PhotoComparison(background, encoder.info.logit_scale)
         self._text_comparison = (
             TextComparison(sentence=sentence, multilingual=multilingual, background=background, embedder=self._embedder)
             if is_encoder(sentence)
@@ -231,41 +233,33 @@ class Classifier:
         )
         return self._classify(samples, labels, options, examples or {}, started)
 
-    def compare(self, pair: Pair, samples: Floats, labels: Sequence[Floats]) -> Evidence:
+    def compare(self, pair: Pair, samples: Floats, labels: Sequence[LabelEmbedding]) -> Evidence:
         """Compare embedded samples with embedded labels.
 
         Args:
             pair: The type of the samples, and whether the labels are texts or example images.
             samples: Embeddings, (n, dim) float32.
-            labels: The embeddings of each label, (embeddings, dim) float32: its own, and those of its hyponyms, if there are
-                any. Hyponyms count for photos only.
+            labels: The labels.
         """
-        if pair == ("text", "text"):
-            return self._embedded_texts.compare(samples, _own_embeddings(labels))
-        scale, background = self.encoder.info.logit_scale, self.background
-        if pair[0] == "text":
-            return log_odds.compute_evidence(samples, _own_embeddings(labels), background.photos, scale)
-        return log_odds.compare_photos(samples, labels, background.photos, scale, background.generic_photos)
+        if pair[0] == "image":
+            return self._photo_comparison.compare(samples, labels)
+        vectors = np.stack([label.vector for label in labels])
+        if pair[1] == "text":
+            return self._embedded_texts.compare(samples, vectors)
+        return log_odds.compute_evidence(samples, vectors, self.background.photos, self.encoder.info.logit_scale)
 
     def embed_text_samples(self, texts: Sequence[str]) -> Floats:
         """Embed texts as samples, to compare them with label texts: (n, dim) float32."""
         return self._embedded_texts.embed_samples(texts, self.calibration.multilingual)
 
-    def embed_label_texts(self, sample_type: Modality, texts: Sequence[str]) -> list[Floats]:
-        """Embed texts as labels with the default templates, to compare them with samples of a type.
-
-        Returns:
-            The embeddings of each label, (embeddings, dim) float32: its own, and those of its hyponyms, if there are any.
-        """
+    def embed_label_texts(self, sample_type: Modality, texts: Sequence[str]) -> list[LabelEmbedding]:
+        """Embed texts as labels with the default templates, to compare them with samples of a type."""
         prompts = {text: self._prompts(sample_type, text, Options(), texts) for text in texts}
         groups = self._embedder.embed_groups(self._text_encoders(sample_type, None), [(text,) for text in texts], prompts)
-        return [self._with_hyponyms(sample_type, (text,), groups[text,]) for text in texts]
+        return [self._to_label(sample_type, (text,), groups[text,]) for text in texts]
 
-    def _with_hyponyms(self, sample_type: Modality, texts: TextGroup, vector: Floats) -> Floats:
-        """Return the embedding of a label text, (dim,), and below it those of its hyponyms: (embeddings, dim) float32."""
-        if sample_type == "text" or self.background.hyponyms is None:
-            return vector[None]
-        return np.concatenate([vector[None], self.background.hyponyms.find(texts)])
+    def _to_label(self, sample_type: Modality, texts: TextGroup, vector: Floats) -> LabelEmbedding:
+        return LabelEmbedding(vector, self._photo_comparison.find_hyponyms(texts if sample_type == "image" else ()))
 
     def _classify(
         self,
@@ -341,7 +335,7 @@ class Classifier:
         """Score all samples against all labels: log-odds and cosines, (n, labels) float32 each."""
         coefficients = self.calibration.multiple if multiple else self.calibration.single
         text_matches = self._match_texts(samples, coefficients, groups, prompts)
-        image_labels = {name: vector[None] for name, vector in embedded_images.items()}
+        image_labels = {name: LabelEmbedding(vector) for name, vector in embedded_images.items()}
         image_matches = self._match(samples, coefficients, "image", image_labels)
         return combine_matches(labels, meanings, text_matches, image_matches, len(samples.starts), multiple=multiple)
 
@@ -350,9 +344,9 @@ class Classifier:
         samples: _Samples,
         coefficients: Mapping[Pair, Coefficients],
         label_type: Modality,
-        labels: Mapping[Key, Floats],
+        labels: Mapping[Key, LabelEmbedding],
     ) -> dict[Key, LabelMatch]:
-        """Match all samples with label texts or with example images, (embeddings, dim) float32 each."""
+        """Match all samples with label texts or with example images."""
         if not labels or not len(samples.starts):
             zeros = np.zeros(len(samples.starts), dtype=np.float32)
             return dict.fromkeys(labels, LabelMatch(zeros, zeros))
@@ -378,7 +372,7 @@ class Classifier:
             return self._match_pairs(encoder, samples, coefficients["text", "text"], hypotheses)
         encoders = self._text_encoders(samples.type, samples.embeddings.get("text"))
         embedded = self._embedder.embed_groups(encoders, groups, prompts)
-        labels = {group: self._with_hyponyms(samples.type, group, vector) for group, vector in embedded.items()}
+        labels = {group: self._to_label(samples.type, group, vector) for group, vector in embedded.items()}
         return self._match(samples, coefficients, "text", labels)
 
     def _match_pairs(
@@ -444,8 +438,3 @@ class Classifier:
             instruction=options.instruction,
             descriptions=find_descriptions(text, texts) if is_text and not options.literal else (),
         )
-
-
-def _own_embeddings(labels: Sequence[Floats]) -> Floats:
-    """Return the embedding of each label's own text or example images, without hyponyms: (labels, dim) float32."""
-    return np.stack([vectors[0] for vectors in labels])

@@ -32,11 +32,11 @@ HYPONYMS = Hyponyms(CLASSES, {"animal": [0, 1, 2], "bus": [3, 4], "fish": [1], "
     ],
 )
 def test_the_spelling_of_a_word_does_not_matter(text: str, classes: list[int]) -> None:
-    np.testing.assert_array_equal(HYPONYMS.find([text]), CLASSES[classes])
+    assert HYPONYMS.find([text]) == classes
 
 
 def test_several_texts_have_each_hyponym_once() -> None:
-    np.testing.assert_array_equal(HYPONYMS.find(["pets", "animal"]), CLASSES[[0, 1, 2, 4]])
+    assert HYPONYMS.find(["pets", "animal"]) == [0, 1, 2, 4]
 
 
 def test_the_words_are_read_as_they_were_written(tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
 """Log-odds become probabilities and ranked labels, and no sample's row depends on the others."""
 
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -177,49 +175,6 @@ def test_evidence_holds_cosines_background_and_for_texts_hubness() -> None:
     assert evidence.background.shape == (3, 2)
     np.testing.assert_allclose(evidence.hubness, [0.25, 0.25])
     assert log_odds.compute_evidence(rows[:3], rows[:2], rows, 20.0).hubness.tolist() == [0, 0]
-
-
-def soft_mean(cosines: list[float]) -> float:
-    """The mean that log_odds.soft_mean documents, by its formula."""
-    scale = log_odds.PHOTO_SCALE
-    return math.log(sum(math.exp(scale * cosine) for cosine in cosines) / len(cosines)) / scale
-
-
-def test_the_hubness_of_a_label_is_its_soft_mean_cosine_with_generic_photos() -> None:
-    rows = np.eye(6, dtype=np.float32)
-    generic = np.float32([[0.6, 0.8, 0, 0, 0, 0], [0, 0.6, 0.8, 0, 0, 0], [0, 0, 1, 0, 0, 0]])
-
-    evidence = log_odds.compare_photos(rows[:2], [rows[[0]], rows[[1]], rows[[5]]], rows, 20.0, generic)
-
-    expected = [soft_mean([0.6, 0, 0]), soft_mean([0.8, 0.6, 0]), 0]
-    np.testing.assert_allclose(evidence.hubness, expected, atol=1e-6)
-    np.testing.assert_allclose(evidence.cosines, [[1, 0, 0], [0, 1, 0]])
-    assert log_odds.compare_photos(rows[:2], [rows[[0]]], rows, 20.0).hubness.tolist() == [0]
-
-
-def test_a_label_counts_half_by_its_text_and_half_by_its_hyponyms() -> None:
-    rows = np.eye(6, dtype=np.float32)
-    animal = rows[[0, 1, 2, 3]]
-    samples = np.float32([[0.6, 0, 0, 0.8, 0, 0], [0, 0, 0, 0, 1, 0]])
-
-    evidence = log_odds.compare_photos(samples, [animal, rows[[4]]], rows, 20.0)
-
-    of_hyponyms = soft_mean([0, 0, 0.8])
-    np.testing.assert_allclose(evidence.cosines, [[soft_mean([0.6, of_hyponyms]), 0], [0, 1]], atol=1e-6)
-    assert 0.7 < evidence.cosines[0, 0] < 0.8
-
-
-def test_hyponyms_change_the_evidence_of_their_own_label_only() -> None:
-    samples, labels, background = random_rows(5, seed=1), random_rows(8, seed=2), random_rows(100, seed=3)
-    plain, generic = [labels[[0]], labels[[1]]], random_rows(7, seed=4)
-
-    without = log_odds.compare_photos(samples, plain, background, 20.0, generic)
-    beside = log_odds.compare_photos(samples, [plain[0], labels[1:]], background, 20.0, generic)
-
-    np.testing.assert_array_equal(without.cosines[:, 0], beside.cosines[:, 0])
-    np.testing.assert_array_equal(without.background, beside.background)
-    assert without.hubness[0] == beside.hubness[0]
-    assert (without.cosines[:, 1] != beside.cosines[:, 1]).all()
 
 
 def test_no_soft_mean_lies_beyond_the_highest_cosine() -> None:

@@ -52,10 +52,9 @@ class Hyponyms:
         """Write the words. `read` reads them."""
         path.write_text(json.dumps(self.words, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
 
-    def find(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Return the embeddings of the hyponyms of a label's texts, (hyponyms, dim) float32. Most labels have none."""
-        indices = {index for text in texts for word in _forms(text) for index in self.words.get(word, ())}
-        return self.classes[sorted(indices)]
+    def find(self, texts: Sequence[str]) -> list[int]:
+        """Return the indices of the classes that a label's texts name. Most labels name none."""
+        return sorted({index for text in texts for word in _forms(text) for index in self.words.get(word, ())})
 
 
 def _forms(text: str) -> Iterator[str]:

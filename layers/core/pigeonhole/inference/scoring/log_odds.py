@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -57,53 +57,27 @@ def compute_evidence(
     )
 
 
-def compare_photos(
-    samples: Floats,
-    labels: Sequence[Floats],
-    background: Floats,
-    scale: float,
-    generic_photos: Floats | None = None,
-) -> Evidence:
-    """Compare embedded photos with labels that may have several embeddings each.
-
-    The hubness of a label is log(mean(exp(PHOTO_SCALE * cosine))) / PHOTO_SCALE over the generic photos. Its log-odds lose a
-    multiple of it. If this multiple were PHOTO_SCALE, and that of the cosines as well, then the mean odds of every label over
-    the generic photos would be 1. So a label that many photos are similar to needs a higher cosine than others.
-
-    Args:
-        samples: Embeddings, (n, dim) float32.
-        labels: The embeddings of each label, (embeddings, dim) float32: its own, and those of its hyponyms, if there are any.
-        background: Embeddings of the background concepts, (m, dim) float32.
-        scale: The model's logit scale, > 0.
-        generic_photos: Embeddings of photos of many kinds, (k, dim) float32. None if there are none.
-    """
-    evidence = compute_evidence(samples, np.stack([vectors[0] for vectors in labels]), background, scale)
-    hubness = evidence.hubness
-    if generic_photos is not None:
-        hubness = soft_mean(cosines_with_hyponyms(generic_photos, labels), axis=0)
-    return replace(evidence, cosines=cosines_with_hyponyms(samples, labels), hubness=hubness)
-
-
-def cosines_with_hyponyms(samples: Floats, labels: Sequence[Floats]) -> Floats:
-    """Compute the cosine of each photo with each label. A label with hyponyms counts half by itself and half by these.
+def add_hyponyms(values: Floats, class_values: Floats, hyponyms: Sequence[npt.NDArray[np.intp]]) -> Floats:
+    """Let each label with hyponyms count half by its own text and half by these.
 
     "animal" is a hypernym of "cat" (a more general word), and "cat" a hyponym of "animal". In a space of texts, a photo of a
-    cat is near to "cat" and far from "animal". So a label's cosine is the soft mean of that of its own text, and of the soft
-    mean of those of its hyponyms. The soft mean is nearly that of the best ones, so few of many hyponyms suffice.
+    cat is near to "cat" and far from "animal". So a general label's value is the soft mean of that of its own text, and of the
+    soft mean of those of its hyponyms. The soft mean is nearly that of the best ones, so few of many hyponyms suffice.
 
     Args:
-        samples: Embeddings, (n, dim) float32.
-        labels: The embeddings of each label, (embeddings, dim) float32: its own, and those of its hyponyms, if there are any.
+        values: A value of each label's own text, such as its cosines with photos, (n, labels) float32.
+        class_values: The same value of each trained class, (n, classes) float32.
+        hyponyms: The indices of the classes that each label names. Most labels name none.
 
     Returns:
-        (n, labels) float32, -1..1.
+        (n, labels) float32.
     """
-    cosines = samples @ np.stack([vectors[0] for vectors in labels]).T
-    for column, vectors in enumerate(labels):
-        if len(vectors) > 1:
-            of_hyponyms = soft_mean(samples @ vectors[1:].T, axis=1)
-            cosines[:, column] = soft_mean(np.stack([cosines[:, column], of_hyponyms]), axis=0)
-    return cosines
+    result = values.copy()
+    for column, indices in enumerate(hyponyms):
+        if len(indices):
+            of_hyponyms = soft_mean(class_values[:, indices], axis=1)
+            result[:, column] = soft_mean(np.stack([values[:, column], of_hyponyms]), axis=0)
+    return result
 
 
 def soft_mean(cosines: Floats, axis: int) -> Floats:
