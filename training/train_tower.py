@@ -45,13 +45,14 @@ from pigeonhole.inference.encoders.checkpoints.checkpoint import TOWER_TEMPLATES
 from pigeonhole.inference.encoders.checkpoints.image_tower import embed_likely_classes
 from pigeonhole.inference.labels.hyponyms import Hyponyms
 from pigeonhole.inference.labels.prompts import render, select_templates
+from pigeonhole.inference.scoring.log_odds import PHOTO_SCALE
 from pretrained_parts import Embed, embed_classes, fit_regression, read_classes
 
 # The sets of the shards without a column `set`, with their weights in the regression, and their shares of the questions that
 # the adapter is asked. The other sets weigh by the square root of the number of their labels, and of their photos.
 TINY, GENERAL, SMALL = "train-tiny-imagenet", "train-photos", "train-cifar"
 REGRESSION_WEIGHTS = {TINY: 3.0, GENERAL: 2.0, SMALL: 2.0, COARSE_SET: 2.0, MIDDLE_SET: 2.0}
-QUESTION_SHARES = {GENERAL: 0.12, SMALL: 0.4, COARSE_SET: 0.12, MIDDLE_SET: 0.12}
+QUESTION_SHARES = {GENERAL: 0.1, SMALL: 0.45, COARSE_SET: 0.1, MIDDLE_SET: 0.1}
 VIEWS = {GENERAL: 2, TINY: 1, SMALL: 1}
 SMALL_EVERY = 2  # Every second photo of CIFAR-10 is left out, to measure what the model makes of small photos.
 RIDGE = 0.01
@@ -118,7 +119,7 @@ class LabelledFeatures:
 
 
 def train_adapter(
-    data: LabelledFeatures, logits: Rows, classes: Classes, class_embeddings: Rows, rest: Rows, *, steps: int, rate: float
+    data: LabelledFeatures, logits: Rows, classes: Classes, hyponyms: Hyponyms, rest: Rows, *, steps: int, rate: float
 ) -> TwoLayers:
     """Train the adapter.
 
@@ -126,7 +127,7 @@ def train_adapter(
         data: The photos.
         logits: The classifier's own logits, float32 (n, 1000).
         classes: The index of the ImageNet class of each row, -1 where it isn't known, (n,).
-        class_embeddings: The text embeddings of the classes, float32 (1000, dim).
+        hyponyms: The text embeddings of the 1,000 classes, and the general words for them.
         rest: The sum of the other parts of the embedding, float32 (n, dim).
         steps: The number of steps.
         rate: The highest learning rate. It falls linearly to 0.
@@ -134,7 +135,8 @@ def train_adapter(
     torch.manual_seed(0)
     rng, draw = random.Random(0), np.random.default_rng(0)
     features, own, known, others = (torch.from_numpy(values) for values in (data.features, logits, classes, rest))
-    embeddings = torch.from_numpy(class_embeddings)
+    embeddings = torch.from_numpy(hyponyms.classes)
+    named = {key: torch.tensor(hyponyms.find([key[1].split(",")[0]])) for key in data.texts}
     adapter = TwoLayers(features.shape[1], HIDDEN, own.shape[1], dropout=DROPOUT)
     optimiser = torch.optim.AdamW(adapter.parameters(), lr=rate, weight_decay=0.05)
     tiny_rows = np.flatnonzero(classes >= 0)
@@ -152,13 +154,13 @@ def train_adapter(
             truth = [rng.randrange(len(labels)) for _ in range(PHOTOS)]
             rows += [rng.choice(data.rows[name][labels[index]]) for index in truth]
             texts = np.stack([rng.choice(data.texts[name, label]) for label in labels])
-            questions.append((torch.from_numpy(texts), torch.tensor(truth)))
+            questions.append((torch.from_numpy(texts), [named[name, label] for label in labels], torch.tensor(truth)))
         batch = torch.tensor(np.array(rows))
         changed = own[batch] + adapter(features[batch])
         vectors = _embed(changed, embeddings, others[batch])[TINY_PHOTOS:]
         losses = [
-            question_loss(SCALE * vectors[index * PHOTOS : (index + 1) * PHOTOS] @ texts.T, truth)
-            for index, (texts, truth) in enumerate(questions)
+            question_loss(SCALE * compare(photos, texts, embeddings, named_by), truth)
+            for photos, (texts, named_by, truth) in zip(vectors.split(PHOTOS), questions, strict=True)
         ]
         is_kept = keeps_answer[batch]
         divergence = kl_div(
@@ -172,6 +174,31 @@ def train_adapter(
         loss.backward()
         optimiser.step()
     return adapter.eval()
+
+
+def compare(
+    photos: torch.Tensor, texts: torch.Tensor, class_embeddings: torch.Tensor, hyponyms: Sequence[torch.Tensor]
+) -> torch.Tensor:
+    """Compute the cosines of photos with labels as the classifier does: add_hyponyms of scoring/log_odds.py, with gradients.
+
+    Args:
+        photos: Unit rows, (n, dim).
+        texts: The embedding of each label's own text, (labels, dim).
+        class_embeddings: (classes, dim).
+        hyponyms: The indices of the classes that each label names. Most labels name none.
+
+    Returns:
+        (n, labels).
+    """
+    of_classes = PHOTO_SCALE * photos @ class_embeddings.T
+    columns = []
+    for own, indices in zip((PHOTO_SCALE * photos @ texts.T).unbind(dim=1), hyponyms, strict=True):
+        if len(indices):
+            of_hyponyms = of_classes[:, indices].logsumexp(dim=1) - math.log(len(indices))
+            columns.append(torch.logaddexp(own, of_hyponyms) - math.log(2))
+        else:
+            columns.append(own)
+    return torch.stack(columns, dim=1) / PHOTO_SCALE
 
 
 def _embed(logits: torch.Tensor, class_embeddings: torch.Tensor, rest: torch.Tensor) -> torch.Tensor:
@@ -226,7 +253,8 @@ def main() -> None:
     rest = first / np.linalg.norm(first, axis=1, keepdims=True) + CORRECTION * data.features @ correction
     index = {", ".join(cls.lemmas): position for position, cls in enumerate(classes)}
     known = np.array([index.get(example.label, -1) if example.set == TINY else -1 for example in examples])
-    adapter = train_adapter(data, logits, known, class_embeddings, rest, steps=args.steps, rate=args.rate)
+    hyponyms = Hyponyms(class_embeddings, find_hyponyms(classes, chains))
+    adapter = train_adapter(data, logits, known, hyponyms, rest, steps=args.steps, rate=args.rate)
 
     generic = draw_generic(examples)
     with torch.inference_mode():
@@ -243,7 +271,7 @@ def main() -> None:
     }
     fp16 = {name: torch.from_numpy(np.ascontiguousarray(value)).half() for name, value in tensors.items()}
     save_file(fp16, args.out / "model.safetensors", metadata={"format": "pt"})
-    Hyponyms(class_embeddings, find_hyponyms(classes, chains)).write(args.out / HYPONYMS)
+    hyponyms.write(args.out / HYPONYMS)
 
 
 def draw_generic(examples: Sequence[Example], seed: int = 0) -> list[int]:

@@ -59,6 +59,7 @@ def test_a_word_has_all_its_classes_unless_it_means_nearly_everything(tmp_path: 
     [
         (Example("train-tiny-imagenet", "great horned owl, Bubo", ""), {COARSE_SET: "animal"}),
         (Example("train-photos", "person", ""), {COARSE_SET: "person"}),
+        (Example("train-tiny-imagenet", "bikini, two-piece", ""), {COARSE_SET: "person"}),
         (Example("train-cifar", "airplane", ""), {COARSE_SET: "vehicle", MIDDLE_SET: "aircraft"}),
         (Example("smiles", "smiling face", ""), {COARSE_SET: "person"}),
         (Example("train-photos", "snoopy", ""), {}),

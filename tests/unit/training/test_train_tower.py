@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -9,7 +11,9 @@ import torch
 
 import train_tower
 from photo_features import Example
-from train_tower import LabelledFeatures, leave_out, train_adapter
+from pigeonhole.inference.labels.hyponyms import Hyponyms
+from pigeonhole.inference.scoring.log_odds import add_hyponyms
+from train_tower import LabelledFeatures, compare, leave_out, train_adapter
 
 pytestmark = pytest.mark.torch
 
@@ -69,9 +73,9 @@ def test_the_adapter_corrects_the_known_classes_and_keeps_other_answers(monkeypa
     logits = np.zeros((len(features), DIM), dtype=np.float32)  # The classifier knows nothing of these photos,
     logits[known < 0, 2] = 2.0  # and takes all others for one class.
 
-    adapter = train_adapter(
-        data, logits, known, np.eye(DIM, dtype=np.float32), np.zeros((len(features), DIM), np.float32), steps=120, rate=3e-3
-    )
+    hyponyms = Hyponyms(np.eye(DIM, dtype=np.float32), {})
+
+    adapter = train_adapter(data, logits, known, hyponyms, np.zeros((len(features), DIM), np.float32), steps=120, rate=3e-3)
 
     with torch.inference_mode():
         changed = torch.from_numpy(logits) + adapter(torch.from_numpy(features))
@@ -79,6 +83,40 @@ def test_the_adapter_corrects_the_known_classes_and_keeps_other_answers(monkeypa
     assert right.mean() > 0.95
     blue = [index for index, example in enumerate(examples) if example.label == "blue"]
     assert (changed[blue].argmax(dim=1) == 2).all()
+
+
+def test_photos_are_compared_as_the_classifier_compares_them() -> None:
+    rows = np.random.default_rng(0).standard_normal((12, DIM)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    vectors, labels, classes = rows[:3], rows[3:5], rows[5:]
+    hyponyms = [np.array([0, 2, 3]), np.array([], dtype=np.int64)]
+
+    cosines = compare(*map(torch.from_numpy, (vectors, labels, classes)), [torch.from_numpy(named) for named in hyponyms])
+
+    expected = add_hyponyms(vectors @ labels.T, vectors @ classes.T, hyponyms)
+    np.testing.assert_allclose(cosines.numpy(), expected, atol=1e-6)
+
+
+def test_a_set_with_other_labels_has_photos_of_several_sets() -> None:
+    features, examples = join(photos("warm", ["red"], look=4, count=3), photos("cold", ["blue", "grey"], look=5, count=2))
+    data = LabelledFeatures(features, examples, embed)
+
+    data.add_set("general", {"green": [0, 1, 3], "red": [4]}, embed)
+
+    assert data.rows["general"] == {"green": [0, 1, 3], "red": [4]}
+    np.testing.assert_array_equal(data.texts["general", "green"][0], embed(["green"])[0])
+
+
+def test_generic_photos_are_drawn_of_every_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_tower, "GENERIC", 2)
+    monkeypatch.setattr(train_tower, "MANY_GENERIC", 4)
+    counts = {"scenes": 9, "food": 1, train_tower.TINY: 9}
+    examples = [Example(name, "label", "") for name, count in counts.items() for _ in range(count)]
+
+    drawn = train_tower.draw_generic(examples)
+
+    assert Counter(examples[row].set for row in drawn) == {"scenes": 2, "food": 1, train_tower.TINY: 4}
+    assert len(set(drawn)) == len(drawn)
 
 
 def test_sets_are_left_out_by_patterns() -> None:
