@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with texts.parquet and its labels and pairs")
     parser.add_argument("--work", type=Path, required=True, help="folder for the checkpoint")
     parser.add_argument("--out", type=Path, required=True, help="folder for text_delta.safetensors")
-    parser.add_argument("--minutes", type=float, default=75, help="length of the run (default: %(default)s)")
+    parser.add_argument("--minutes", type=float, default=160, help="length of the run (default: %(default)s)")
     parser.add_argument("--rank", type=int, default=48, help="rank of each change (default: %(default)s)")
     parser.add_argument("--rate", type=float, default=6e-4, help="highest learning rate (default: %(default)s)")
     parser.add_argument("--share", type=float, default=1.0, help="part of the change that is kept (default: %(default)s)")

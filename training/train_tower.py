@@ -51,7 +51,7 @@ from pretrained_parts import Embed, embed_classes, fit_regression, read_classes
 # The sets of the shards without a column `set`, with their weights in the regression, and their shares of the questions that
 # the adapter is asked. The other sets weigh by the square root of the number of their labels, and of their photos.
 TINY, GENERAL, SMALL = "train-tiny-imagenet", "train-photos", "train-cifar"
-REGRESSION_WEIGHTS = {TINY: 3.0, GENERAL: 2.0, SMALL: 2.0, COARSE_SET: 2.0, MIDDLE_SET: 2.0}
+REGRESSION_WEIGHTS = {TINY: 3.0, GENERAL: 2.0, SMALL: 5.0, COARSE_SET: 1.5, MIDDLE_SET: 1.5}
 QUESTION_SHARES = {GENERAL: 0.1, SMALL: 0.45, COARSE_SET: 0.1, MIDDLE_SET: 0.1}
 VIEWS = {GENERAL: 2, TINY: 1, SMALL: 1}
 SMALL_EVERY = 2  # Every second photo of CIFAR-10 is left out, to measure what the model makes of small photos.
