@@ -26,12 +26,14 @@ from pigeonhole.inference.scoring.calibration import Calibration, Coefficients, 
 from pigeonhole.inference.scoring.log_odds import sigmoid
 from pigeonhole_cli.evaluation.calibration.episodes import (
     FEATURES,
+    HUBNESS_SHARES,
     SEED,
     EmbeddedData,
     Episode,
     EpisodeSampler,
     compare,
     draw_examples,
+    hold_hubness,
     stack_episodes,
 )
 from pigeonhole_cli.evaluation.calibration.fit import Floats, balanced_logistic, conditional_logit
@@ -47,9 +49,6 @@ EXAMPLE_SETS = 3  # sets of example images per class
 SAME_MEANING_COSINE = 0.8  # two names at least this similar mean the same: neither is a wrong label for the other's samples
 FOREIGN_MEANING_COSINE = 0.6  # the same for names of two data sets, which weren't chosen to exclude each other
 MAX_COLLAGES = 1_000
-# How much of a label's hubness is subtracted from its cosines if all samples are of one family of data sets. Few labels can't
-# tell a hub from a label that is often right. With several families this is fitted, and these are such fits.
-HUBNESS_SHARES: Mapping[Modality, float] = {"text": 0.25, "image": 0.85}
 THRESHOLD_LABELS, THRESHOLD_SETS = 10, 4_000  # labels per set, and number of sets, for choosing a threshold
 
 
@@ -84,22 +83,23 @@ def fit(classifier: Classifier, data_sets: Sequence[EmbeddedData]) -> Fitted:
     multiple, measured = dict(prior.multiple), set[Pair]()
     single, left_out = dict(prior.single), dict[Modality, LeftOut]()
     stacked = {sample_type: stack_episodes(episodes) for sample_type, episodes in training.episodes.items() if episodes}
-    shares: dict[Modality, float | None] = {"text": None, "image": None}
-    for sample_type, episodes in stacked.items():
+    held: dict[Pair, float] = {}
+    for sample_type, (features, present, right) in stacked.items():
         families = [episode.family for episode in training.episodes[sample_type]]
-        if errors := measure_left_out(*episodes, families):
+        if sample_type == "text" or len({*families} - {None}) < 2:
+            # Texts have no hubness for example images.
+            label_types: tuple[Modality, ...] = ("text",) if sample_type == "text" else ("text", "image")
+            held |= {(sample_type, label_type): HUBNESS_SHARES[sample_type] for label_type in label_types}
+            hold_hubness(features, HUBNESS_SHARES[sample_type])
+        if errors := measure_left_out(features, present, right, families):
             left_out[sample_type] = errors
-        else:
-            shares[sample_type] = HUBNESS_SHARES[sample_type]
-            features = episodes[0]
-            _hold_hubness(features.reshape(*features.shape[:-1], 2, FEATURES), HUBNESS_SHARES[sample_type])
     for pair, parts in training.rows.items():
         truth = np.concatenate([rows.truth for rows in parts])
         if truth.any() and not truth.all():
-            features, share = np.concatenate([rows.features for rows in parts]), shares[pair[0]]
-            if share is not None:
-                _hold_hubness(features, share)
-            multiple[pair] = _to_coefficients(balanced_logistic(features, truth), share)
+            features = np.concatenate([rows.features for rows in parts])
+            if pair in held:
+                hold_hubness(features, held[pair])
+            multiple[pair] = _to_coefficients(balanced_logistic(features, truth), held.get(pair))
             measured.add(pair)
     for sample_type, episodes in stacked.items():
         by_label_type = conditional_logit(*episodes).reshape(2, FEATURES)
@@ -107,7 +107,7 @@ def fit(classifier: Classifier, data_sets: Sequence[EmbeddedData]) -> Fitted:
         for pair, fitted in zip(pairs, by_label_type, strict=True):
             # Too little data for one regression, such as one photo per class, is too little for the other as well.
             if pair in measured:
-                single[pair] = _to_coefficients(fitted, shares[sample_type])
+                single[pair] = _to_coefficients(fitted, held.get(pair))
     best: dict[Modality, list[float]] = {}
     for threshold_data in training.threshold_data:
         threshold = _best_threshold(multiple[threshold_data.pair], threshold_data, rng)
@@ -245,12 +245,6 @@ def _add_data_set(
     training.episodes[data.type] += [sampler.draw(rng) for _ in range(max(1, round(share * EPISODES)))]
     training.add_rows((data.type, "text"), by_words, data.truth, wrong, rng)
     training.threshold_data.append(_ThresholdData((data.type, "text"), by_words, data.truth, wrong))
-
-
-def _hold_hubness(features: Floats, share: float) -> None:
-    """Subtract a share of the hubness from the cosines, and take away the hubness, `(..., FEATURES)`."""
-    features[..., 0] -= share * features[..., 3]
-    features[..., 3] = 0
 
 
 def _to_coefficients(fitted: Floats, share: float | None) -> Coefficients:

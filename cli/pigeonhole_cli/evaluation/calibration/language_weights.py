@@ -10,7 +10,16 @@ import numpy as np
 
 from pigeonhole.inference.classifier import Classifier
 from pigeonhole.inference.scoring.calibration import MultilingualWeights
-from pigeonhole_cli.evaluation.calibration.episodes import SEED, Episode, EpisodeSampler, compare, embed_sets, stack_episodes
+from pigeonhole_cli.evaluation.calibration.episodes import (
+    HUBNESS_SHARES,
+    SEED,
+    Episode,
+    EpisodeSampler,
+    compare,
+    embed_sets,
+    hold_hubness,
+    stack_episodes,
+)
 from pigeonhole_cli.evaluation.calibration.left_out import measure_left_out
 from pigeonhole_cli.evaluation.item import Item
 
@@ -58,6 +67,7 @@ def _log_loss(classifier: Classifier, items: Sequence[Item]) -> float | None:
     for data in embed_sets(classifier, items, MAX_ITEMS):
         labels = classifier.embed_label_texts("text", data.names)
         features = compare(classifier, ("text", "text"), data.vectors, labels)
+        hold_hubness(features, HUBNESS_SHARES["text"])
         sampler = EpisodeSampler(data, ~np.eye(len(data.names), dtype=bool), features, [])
         episodes += [sampler.draw(rng) for _ in range(EPISODES)]
     if not episodes:
