@@ -227,7 +227,7 @@ def main() -> None:
     parser.add_argument("--wordnet", type=Path, required=True, help="data.noun of WordNet")
     parser.add_argument("--out", type=Path, required=True, help="folder of the model: its weights and hyponyms are written")
     parser.add_argument("--leave-out", nargs="+", default=[], metavar="SET", help='sets not to train on ("scenes-*")')
-    parser.add_argument("--steps", type=int, default=3000, help="steps of the adapter (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=4000, help="steps of the adapter (default: %(default)s)")
     parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="CPU threads (default: %(default)s)")
     args = parser.parse_args()
