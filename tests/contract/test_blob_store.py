@@ -153,7 +153,17 @@ def test_a_body_that_breaks_off_is_an_overload() -> None:
     assert body.closed
 
 
-@pytest.mark.parametrize(("code", "status"), [("SlowDown", 503), ("InternalError", 500), ("RequestTimeout", 400)])
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("SlowDown", 503),
+        ("InternalError", 500),
+        ("RequestTimeout", 400),
+        ("ThrottlingException", 400),
+        ("ExpiredToken", 400),
+        ("InvalidAccessKeyId", 403),
+    ],
+)
 def test_a_busy_bucket_is_an_overload_and_no_fault_of_its_object(code: str, status: int) -> None:
     client = unconnected_client("s3")
     with Stubber(client) as stub:
@@ -162,7 +172,19 @@ def test_a_busy_bucket_is_an_overload_and_no_fault_of_its_object(code: str, stat
             S3BlobStore(client).read("photos", "k", 1_000)
 
 
-@pytest.mark.parametrize("code", ["AccessDenied", "NoSuchKey", "NoSuchBucket", "InvalidObjectState"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "AccessDenied",
+        "NoSuchKey",
+        "NoSuchBucket",
+        "InvalidObjectState",  # archived
+        "InvalidRequest",  # encrypted with the caller's own key (SSE-C)
+        "KMS.DisabledException",
+        "KMS.NotFoundException",
+        "MethodNotAllowed",  # a delete marker
+    ],
+)
 def test_denied_and_absent_read_the_same(code: str) -> None:
     client = unconnected_client("s3")
     with Stubber(client) as stub:

@@ -48,24 +48,6 @@ def test_an_object_is_replaced_only_if_it_is_unchanged(store: ObjectStore) -> No
     assert store.etag("results/1.json") != first
 
 
-@pytest.fixture
-def versions(is_real: bool) -> tuple[ObjectStore, list[str]]:
-    """A store, and the ids of an object's versions: `first`, and `second`, which is the newest."""
-    if not is_real:
-        return FakeObjectStore({"a.txt": b"second"}, {("a.txt", "1"): b"first", ("a.txt", "2"): b"second"}), ["1", "2"]
-    client = create_bucket("uploads", is_versioned=True)
-    answers = [client.put_object(Bucket="uploads", Key="a.txt", Body=data) for data in (b"first", b"second")]
-    return S3ObjectStore(client, "uploads"), [answer["VersionId"] for answer in answers]
-
-
-def test_a_version_is_read_although_there_is_a_newer_one(versions: tuple[ObjectStore, list[str]]) -> None:
-    store, ids = versions
-
-    assert [store.get("a.txt", version_id) for version_id in ids] == [b"first", b"second"]
-    assert store.get("a.txt") == store.get("a.txt", None) == b"second"
-    assert store.get("b.txt", ids[0]) is None
-
-
 def test_a_link_names_the_object_and_how_long_it_may_be_read(store: ObjectStore) -> None:
     link = store.link("results/acme/1.json", 60)
 
@@ -78,7 +60,6 @@ def test_a_link_names_the_object_and_how_long_it_may_be_read(store: ObjectStore)
     ("call", "use"),
     [
         ("get_object", lambda store: store.get("a")),
-        ("get_object", lambda store: store.get("a", "1")),
         ("head_object", lambda store: store.etag("a")),
         ("copy_object", lambda store: store.mark_unused("a")),
         ("delete_object_tagging", lambda store: store.mark_used("a")),

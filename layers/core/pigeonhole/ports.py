@@ -43,7 +43,11 @@ class ClassifierClient(Protocol):
 
 
 class BlobStore(Protocol):
-    """Objects on S3 that a caller names. The caller of this port has compared them with the tenant's grants."""
+    """Objects on S3 that belong to callers: uploads, and what a request names within its tenant's grants.
+
+    An object that can't be read is its owner's fault, and no reason for a retry. The deployment's own objects are in an
+    ObjectStore.
+    """
 
     def read(
         self,
@@ -96,8 +100,8 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def get(self, object_key: str, version_id: str | None = None) -> bytes | None:
-        """Return the content of an object: of one version, or of the newest. None if there is no object."""
+    def get(self, object_key: str) -> bytes | None:
+        """Return the content of an object. None if there is no object."""
         ...
 
     def link(self, object_key: str, seconds: int) -> str:

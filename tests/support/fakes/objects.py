@@ -49,7 +49,7 @@ class FakeObjectStore:
 
     Attributes:
         objects: Newest versions by object key.
-        versions: Older versions by object key and version id.
+        versions: Versions by object key and version id, for `read`.
         unused: The object keys that are marked unused.
         before: Is called before each call, and may raise.
     """
@@ -74,9 +74,9 @@ class FakeObjectStore:
         self.objects[object_key] = data
         return True
 
-    def get(self, object_key: str, version_id: str | None = None) -> bytes | None:
+    def get(self, object_key: str) -> bytes | None:
         self.before()
-        return self.versions.get((object_key, version_id)) if version_id else self.objects.get(object_key)
+        return self.objects.get(object_key)
 
     def link(self, object_key: str, seconds: int) -> str:
         return f"https://objects.example/{object_key}?seconds={seconds}"
@@ -88,3 +88,21 @@ class FakeObjectStore:
     def mark_used(self, object_key: str) -> None:
         self.before()
         self.unused = [unused for unused in self.unused if unused != object_key]
+
+    def read(
+        self,
+        bucket: str,
+        object_key: str,
+        max_bytes: int,
+        *,
+        version_id: str | None = None,
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> bytes:
+        """Read as a BlobStore does: the upload bucket holds callers' files beside results."""
+        self.before()
+        data = self.versions.get((object_key, version_id)) if version_id else self.objects.get(object_key)
+        if data is None:
+            raise UnfetchableUrl("no such object")
+        if len(data) > max_bytes:
+            raise TooLarge("too large")
+        return data

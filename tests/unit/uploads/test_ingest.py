@@ -20,7 +20,7 @@ from pigeonhole.jobs.records import JobInput, decode_job_input
 from pigeonhole.object_keys import job_input_key
 from pigeonhole.tenants.tenant import Tenant
 from pigeonhole.uploads.ingest import STOP_S, IngestSummary
-from pigeonhole.uploads.read_files import GONE
+from pigeonhole.uploads.read_files import UNREADABLE
 from pigeonhole.uploads.upload_result import UploadFault, UploadResult
 from pigeonhole.uploads.uploaded_file import to_sortable_sequencer
 from support.fakes import FailOnce
@@ -232,13 +232,18 @@ def test_a_file_that_cannot_be_classified_gets_a_fault_and_the_other_files_a_job
     assert {event.key for event in jobs.bus.uploads} == {bad.key, good.key}
 
 
-def test_a_file_that_was_deleted_before_it_is_read_gets_a_fault() -> None:
+@pytest.mark.parametrize("name", ["x.txt", "x.jsonl", "x\n.txt"])
+def test_a_file_that_cannot_be_read_gets_a_fault_and_the_other_files_a_job(name: str) -> None:
+    """It was deleted, or S3 denies it: see S3BlobStore. No retry would help, and none of the other files is tried again."""
     jobs = create_jobs()
-    gone = upload_file(jobs, "a.txt")
-    jobs.uploaded.versions.clear()
+    good, bad = [upload_file(jobs, f"{number}.txt", b"8") for number in range(9)], upload_file(jobs, name)
+    del jobs.uploaded.versions[bad.key, bad.version_id]
 
-    assert ingest(jobs, gone).refused == 1
-    assert stored_result(jobs, gone).fault == UploadFault("unfetchable_url", GONE)
+    assert ingest(jobs, *good, bad) == IngestSummary(jobs=1, samples=9, refused=1)
+
+    finish(jobs)
+    assert stored_result(jobs, bad).fault == UploadFault("unfetchable_url", UNREADABLE)
+    assert {stored_result(jobs, upload).prediction for upload in good} == {"even"}
 
 
 @pytest.mark.parametrize(
@@ -311,7 +316,7 @@ def test_lines_get_no_scores() -> None:
 
 
 @pytest.mark.parametrize("error", [Overloaded(), RuntimeError("a fault")])
-@pytest.mark.parametrize("port", ["objects", "store", "uploaded", "results", "bus"])
+@pytest.mark.parametrize("port", ["objects", "store", "results", "bus"])
 def test_an_error_leaves_only_the_uploads_of_its_batch(port: str, error: Exception) -> None:
     jobs = create_jobs(ACME, ZETA)
     files = [("1.jpg", b"1"), ("2.txt", b"2"), ("bad.txt", b" ")]
@@ -328,6 +333,21 @@ def test_an_error_leaves_only_the_uploads_of_its_batch(port: str, error: Excepti
     assert ingest(jobs, *summary.left).left == set()
     finish(jobs)
     assert {key for _, key in jobs.results.results} == {upload.key for upload in uploads}
+
+
+@pytest.mark.parametrize("error", [Overloaded(), RuntimeError("a fault")])
+def test_a_read_that_fails_leaves_only_its_file(error: Exception) -> None:
+    jobs = create_jobs()
+    uploads = [upload_file(jobs, f"{number}.txt", b"8") for number in range(9)]
+    jobs.uploaded.before = FailOnce(4, error)
+
+    summary = ingest(jobs, *uploads)
+
+    assert (summary.jobs, summary.samples, len(summary.left), summary.errors) == (1, 8, 1, (("acme", error),))
+    finish(jobs)
+    assert ingest(jobs, *uploads).known == 8
+    finish(jobs)
+    assert {stored_result(jobs, upload).prediction for upload in uploads} == {"even"}
 
 
 @pytest.mark.parametrize("error", [Overloaded(), RuntimeError("a fault")])

@@ -9,9 +9,10 @@ import pytest
 
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.uploads import UploadedFile
-from pigeonhole.uploads.read_files import EMPTY, GONE, MAX_FAULTS, NO_TEXT, Samples, UploadedFileReader
+from pigeonhole.errors import Overloaded
+from pigeonhole.uploads.read_files import EMPTY, MAX_FAULTS, NO_TEXT, UNREADABLE, Samples, UploadedFileReader
 from pigeonhole.uploads.upload_result import UploadFault
-from support.fakes import FakeObjectStore
+from support.fakes import FailOnce, FakeObjectStore
 
 LIMITS = RequestLimits(max_samples=3, max_text_chars=20, max_body_bytes=100, max_upload_bytes=200)
 TWO = {"type": "text", "value": "2"}
@@ -21,7 +22,7 @@ def lines(*values: object) -> bytes:
     return "\n".join(value if isinstance(value, str) else json.dumps(value) for value in values).encode()
 
 
-def read(name: str, data: bytes, limits: RequestLimits = LIMITS) -> Samples | UploadFault:
+def read(name: str, data: bytes, limits: RequestLimits = LIMITS) -> Samples | UploadFault | Exception:
     """Upload a file and read it."""
     upload = UploadedFile(key=f"incoming/acme/pets/{name}", version_id="v1", sequencer="1", size=len(data))
     files = FakeObjectStore(versions={(upload.key, "v1"): data})
@@ -89,12 +90,35 @@ def test_only_the_first_bad_lines_are_listed() -> None:
     assert "and 3 more" in fault.message
 
 
-def test_a_deleted_file_has_a_fault() -> None:
-    upload = UploadedFile(key="incoming/acme/pets/a.txt", sequencer="1", size=1)
+def to_upload(name: str) -> UploadedFile:
+    return UploadedFile(key=f"incoming/acme/pets/{name}", sequencer="1", size=1)
 
-    contents = UploadedFileReader(files=FakeObjectStore(), limits=LIMITS, bucket="uploads").read([upload])
 
-    assert contents == [UploadFault("unfetchable_url", GONE)]
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl"])
+def test_a_deleted_file_has_a_fault(name: str) -> None:
+    contents = UploadedFileReader(files=FakeObjectStore(), limits=LIMITS, bucket="uploads").read([to_upload(name)])
+
+    assert contents == [UploadFault("unfetchable_url", UNREADABLE)]
+
+
+def test_a_file_that_has_become_too_large_has_a_fault() -> None:
+    files = FakeObjectStore({"incoming/acme/pets/a.txt": b"x" * 1_081})
+
+    (fault,) = UploadedFileReader(files=files, limits=LIMITS, bucket="uploads").read([to_upload("a.txt")])
+
+    assert isinstance(fault, UploadFault)
+    assert fault.code == "too_large"
+
+
+@pytest.mark.parametrize("error", [Overloaded(), RuntimeError("a fault")])
+def test_an_error_at_one_file_is_returned_beside_the_samples_of_the_others(error: Exception) -> None:
+    uploads = [to_upload(name) for name in ("1.txt", "2.txt", "3.txt")]
+    files = FakeObjectStore({upload.key: b"x" for upload in uploads}, before=FailOnce(1, error))
+
+    contents = UploadedFileReader(files=files, limits=LIMITS, bucket="uploads").read(uploads)
+
+    assert [content for content in contents if isinstance(content, Exception)] == [error]
+    assert sum(isinstance(content, list) for content in contents) == 2
 
 
 def test_a_file_of_two_million_lines_takes_little_memory() -> None:

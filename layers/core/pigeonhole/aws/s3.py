@@ -8,7 +8,14 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+)
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from pigeonhole.errors import Overloaded, TooLarge, UnfetchableUrl
@@ -20,6 +27,23 @@ if TYPE_CHECKING:
 
 READ_BYTES = 256 * 1024  # of an object at a time
 UNUSED_TAG = "pigeonhole:unused"
+# Codes with a status below 500 that aren't the object's fault: S3 or KMS is busy, or this service's credentials are stale.
+RETRYABLE_CODES = frozenset(
+    {
+        "RequestTimeout",
+        "RequestTimeTooSkewed",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "KMS.ThrottlingException",
+        "TooManyRequestsException",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidToken",
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+    }
+)
 DENIED, ABSENT, NOT_ALLOWED, CONFLICT, PRECONDITION_FAILED = 403, 404, 405, 409, 412
 
 
@@ -92,10 +116,10 @@ class S3ObjectStore:
             return True
         return False
 
-    def get(self, object_key: str, version_id: str | None = None) -> bytes | None:
+    def get(self, object_key: str) -> bytes | None:
         """Return the content of an object. See `ObjectStore.get`."""
         with suppress(_Refused), _translated_errors(ABSENT):
-            answer = self._client.get_object(Bucket=self._bucket, Key=object_key, **_version(version_id))
+            answer = self._client.get_object(Bucket=self._bucket, Key=object_key)
             with closing(answer["Body"]) as stream:
                 return stream.read()
         return None
@@ -205,10 +229,12 @@ def _translated_errors(*expected: int, codes: Collection[str] = ()) -> Iterator[
 
 
 def _is_transient(error: Exception) -> bool:
-    """Return whether a retry may help: S3 was busy, or the connection broke."""
+    """Return whether a retry may help: S3 was busy, the connection broke, or this service has no valid credentials."""
     if isinstance(error, ClientError):
-        return _status(error) >= 500 or error.response["Error"]["Code"] == "RequestTimeout"
-    return isinstance(error, BotoConnectionError | HTTPClientError | IncompleteReadError)
+        return _status(error) >= 500 or error.response["Error"]["Code"] in RETRYABLE_CODES
+    return isinstance(
+        error, BotoConnectionError | HTTPClientError | IncompleteReadError | NoCredentialsError | CredentialRetrievalError
+    )
 
 
 def _status(error: ClientError) -> int:

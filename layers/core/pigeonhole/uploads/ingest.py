@@ -29,7 +29,7 @@ from pigeonhole.jobs.job import IdempotencyKey
 from pigeonhole.jobs.submit import JobSubmitter
 from pigeonhole.label_sets.apply import AppliedLabelSet, LabelSetApplier
 from pigeonhole.object_keys import UploadLocation
-from pigeonhole.ports import ObjectStore
+from pigeonhole.ports import BlobStore
 from pigeonhole.tenants.ports import TenantStore
 from pigeonhole.tenants.tenant import Tenant
 from pigeonhole.uploads.ports import UploadResultStore
@@ -106,7 +106,7 @@ class UploadIngester:
         tenants: Where tenants are stored.
         label_sets: Adds the folder's label set to the request.
         jobs: Creates jobs.
-        files: The upload bucket.
+        files: Reads the upload bucket.
         results: Where results are stored.
         publisher: Publishes the results of uploads that can't be classified.
         limits: What a job may hold.
@@ -118,7 +118,7 @@ class UploadIngester:
     tenants: TenantStore
     label_sets: LabelSetApplier
     jobs: JobSubmitter
-    files: ObjectStore
+    files: BlobStore
     results: UploadResultStore
     publisher: UploadResultsPublisher
     limits: RequestLimits
@@ -176,15 +176,18 @@ class UploadIngester:
         contents = UploadedFileReader(files=self.files, limits=self.limits, bucket=self.bucket).read(batch.uploads)
         samples: dict[UploadedFile, Samples] = {}
         faults: dict[UploadedFile, UploadFault] = {}
+        errors: dict[UploadedFile, Exception] = {}
         for upload, content in zip(batch.uploads, contents, strict=True):
             if isinstance(content, UploadFault):
                 faults[upload] = content
+            elif isinstance(content, Exception):
+                errors[upload] = content
             else:
                 samples[upload] = content
-        summary = IngestSummary()
+        summary = IngestSummary(left=frozenset(errors), errors=tuple((batch.tenant.id, error) for error in errors.values()))
         if samples:
             try:
-                summary = self._submit_job(batch, samples, log_id)
+                summary += self._submit_job(batch, samples, log_id)
             except InvalidRequest as error:  # not a sample's fault: the label set was stored under other limits
                 fault = UploadFault(error.code, f"The label set can't be applied: {to_text(error.details)}.")
                 faults |= dict.fromkeys(samples, fault)

@@ -22,14 +22,17 @@ from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.uploads import FileKind, UploadedFile
 from pigeonhole.contract.validation import check_length, is_blank, to_faults
 from pigeonhole.errors import Fault, InvalidRequest, TooLarge, UnfetchableUrl, UnsupportedMedia
-from pigeonhole.ports import ObjectStore
+from pigeonhole.ports import BlobStore
 from pigeonhole.uploads.upload_result import UploadFault
 from pigeonhole.uploads.uploaded_file import to_file_kind
 
 MAX_THREADS = 4  # for each batch; several batches are read at the same time
 MAX_FAULTS = 5  # of one file, in its result
 EMPTY = "The file is empty."
-GONE = "The file was deleted before it could be read. Upload it again."
+UNREADABLE = (
+    "The file can't be read: it was deleted, is archived, or is encrypted with a key that this service may not use. "
+    "Upload it again, in a storage class that can be read at once."
+)
 NO_TEXT = "The file is not text in UTF-8. Convert it, and upload it again."
 
 Samples = list[dict[str, Any]]
@@ -40,23 +43,28 @@ class UploadedFileReader:
     """Reads files of the upload bucket.
 
     Attributes:
-        files: The upload bucket.
+        files: Reads the upload bucket.
         limits: What a job may hold.
         bucket: The name of the upload bucket.
     """
 
-    files: ObjectStore
+    files: BlobStore
     limits: RequestLimits
     bucket: str
 
-    def read(self, uploads: Sequence[UploadedFile]) -> list[Samples | UploadFault]:
-        """Return the samples of each file, or why the file can't be classified, in order.
+    def read(self, uploads: Sequence[UploadedFile]) -> list[Samples | UploadFault | Exception]:
+        """Return the samples of each file, why the file can't be classified, or the error after which a retry may help.
 
-        Raises:
-            Overloaded: The bucket is busy.
+        No file affects another. The contents are in the order of the files.
         """
         with ThreadPoolExecutor(min(MAX_THREADS, len(uploads)), thread_name_prefix="read") as pool:
-            return list(pool.map(self._read, uploads))
+            return list(pool.map(self._read_or_catch, uploads))
+
+    def _read_or_catch(self, upload: UploadedFile) -> Samples | UploadFault | Exception:
+        try:
+            return self._read(upload)
+        except Exception as error:  # any error: the other files must not wait for this one
+            return error
 
     def _read(self, upload: UploadedFile) -> Samples | UploadFault:
         kind = to_file_kind(upload.key)
@@ -64,9 +72,12 @@ class UploadedFileReader:
             return fault
         if kind is FileKind.IMAGE:
             return [{"type": "image", "value": f"s3://{self.bucket}/{upload.key}"}]
-        data = self.files.get(upload.key, upload.version_id)
-        if data is None:
-            return UploadFault(UnfetchableUrl.code, GONE)
+        try:
+            data = self.files.read(self.bucket, upload.key, kind.max_bytes(self.limits), version_id=upload.version_id)
+        except UnfetchableUrl as error:
+            return UploadFault(error.code, UNREADABLE)
+        except TooLarge as error:  # the object was overwritten in a bucket without versions
+            return UploadFault(error.code, f"The file can't be classified: {error.message}.")
         try:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pigeonhole.jobs.ports import ChunkQueue, JobStore, WebhookQueue
 from pigeonhole.label_sets.ports import LabelSetStore
-from pigeonhole.ports import EventBus, ObjectStore, RetryQueue
+from pigeonhole.ports import BlobStore, EventBus, ObjectStore, RetryQueue
 from pigeonhole.settings import Settings
 from pigeonhole.tenants.ports import TenantStore, WebhookSecretStore
 from pigeonhole.uploads.ports import UploadForms, UploadResultStore, UploadTags
@@ -88,6 +88,13 @@ class JobAdapters:
         from pigeonhole.aws.s3 import S3ObjectStore
 
         return S3ObjectStore(self._buckets, self.settings.upload_bucket)
+
+    @cached_property
+    def upload_files(self) -> BlobStore:
+        """The files that callers put into the upload bucket."""
+        from pigeonhole.aws.s3 import S3BlobStore
+
+        return S3BlobStore(self._buckets)
 
     @cached_property
     def upload_tags(self) -> UploadTags:

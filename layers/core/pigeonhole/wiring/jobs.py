@@ -160,7 +160,7 @@ def ingest_services(settings: Settings) -> IngestServices:
             secrets=adapters.secrets,
             rules=job_rules(settings),
         ),
-        files=adapters.upload_objects,
+        files=adapters.upload_files,
         results=adapters.upload_results,
         publisher=adapters.upload_results_publisher,
         limits=replace(request_limits(settings), max_samples=settings.max_job_samples),
