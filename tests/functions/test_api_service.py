@@ -69,6 +69,7 @@ def test_the_account_has_the_callers_limits_and_s3_prefixes(api: Api) -> None:
         "limits": {
             "max_samples": 32,
             "max_job_samples": 10_000,
+            "max_result_bytes": 50_000_000,
             "max_labels": 24,
             "max_text_chars": 8000,
             "max_label_chars": 512,

@@ -61,6 +61,7 @@ class Settings:
     invoke_timeout_s: float = 24.0  # longest wait for functions/classify
     # jobs
     max_job_samples: int = 10_000
+    max_result_bytes: int = 50_000_000  # of a job, estimated when it is submitted
     text_chunk: int = 500  # text samples per message
     image_chunk: int = 64  # image samples per message
     job_days: int = 7  # a job and its results expire after these days

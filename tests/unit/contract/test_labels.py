@@ -37,6 +37,14 @@ def test_a_key_is_a_string_or_a_finite_number(key: object) -> None:
     assert find_faults(body(labels=labels)) == {"labels.0.key": "must be a string or a finite number"}
 
 
+@pytest.mark.parametrize("key", ["k" * 513, "😀" * 513, int("9" * 513), -int("9" * 512), int("9" * 4_299)])
+def test_a_key_is_at_most_as_long_as_a_label(key: str | int) -> None:
+    labels = [{"key": key, "type": "text", "value": "a"}, *LABELS]
+
+    assert find_faults(body(labels=labels)) == {"labels.0.key": f"a key must have at most 512 characters, got {len(str(key))}"}
+    assert parse(body(labels=[{"key": int("9" * 512), "type": "text", "value": "a"}, *LABELS])).labels[0].name == "9" * 512
+
+
 @pytest.mark.parametrize("threshold", [True, "0.5", float("nan"), float("inf"), -0.1, 1.1])
 def test_a_threshold_is_a_number_from_0_to_1(threshold: object) -> None:
     assert list(find_faults(body(threshold=threshold))) == ["threshold"]

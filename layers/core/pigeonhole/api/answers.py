@@ -186,6 +186,7 @@ def _to_limits(account: Account, rate: RateState) -> Limits:
     return Limits(
         max_samples=request.max_samples,
         max_job_samples=settings.max_job_samples,
+        max_result_bytes=request.max_result_bytes,
         max_labels=request.max_labels,
         max_text_chars=request.max_text_chars,
         max_label_chars=request.max_label_chars,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -30,6 +31,8 @@ from pigeonhole.contract.labels import (
 from pigeonhole.contract.limits import DEFAULT_LIMITS, RequestLimits, get_limits
 from pigeonhole.contract.validation import check_count, check_length, invalid_request, to_faults
 from pigeonhole.errors import Fault
+
+SCORE_BYTES = 64  # of a LabelScore as JSON, its label aside: {"label":,"probability":0.123456,"similarity":-0.123456},
 
 
 class Sample(HttpInput):
@@ -159,6 +162,26 @@ def count_prompts(request: ClassificationRequest) -> int:
     return texts * len(request.prompt_templates or ("{}",)) * (2 if request.instruction else 1)
 
 
+def max_result_bytes_per_sample(request: ClassificationRequest) -> int:
+    """Return the most bytes that the result of one sample can have as JSON, errors and warnings aside."""
+    names = {label.name for label in request.labels}
+    sizes = sorted((len(json.dumps(name, ensure_ascii=False).encode()) for name in names), reverse=True)[: request.top_k]
+    prediction = sum(sizes) + len(sizes) if request.multiple_labels else max(sizes)
+    return prediction + (sum(sizes) + SCORE_BYTES * len(sizes) if request.scores else 0)
+
+
+def _check_result_size(request: ClassificationRequest, limits: RequestLimits) -> tuple[Fault, ...]:
+    most = limits.max_result_bytes // max_result_bytes_per_sample(request)
+    if len(request.dataset) <= most:
+        return ()
+    message = (
+        f"with these labels, the results of at most {most} samples fit into {limits.max_result_bytes} bytes, got "
+        f"{len(request.dataset)}: send fewer samples, give the labels a shorter `key`, or send neither `scores` nor "
+        "`multiple_labels`"
+    )
+    return (Fault("dataset", message),)
+
+
 def parse_request(
     request_type: type[Request],
     body: object,
@@ -188,6 +211,7 @@ def parse_request(
         if any(fault.path == "label_set" for fault in faults):  # the labels are missing only because the label set is
             faults = tuple(fault for fault in faults if fault != Fault("labels", "is required"))
         raise invalid_request(faults) from None
+    faults += _check_result_size(request, limits)
     if faults:
         raise invalid_request(faults)
     return request

@@ -50,9 +50,11 @@ class Label(HttpInput):
     @classmethod
     def _check_key(cls, key: str | int | float | None, info: ValidationInfo) -> str | int | float | None:
         limits = get_limits(info)
-        if not isinstance(key, str) or limits is UNLIMITED:
+        if key is None or limits is UNLIMITED:
             return key
-        return check_length(check_visible(key), limits.max_label_chars, "a key")
+        name = str(key)  # of a number as well: the class is called by it, and JSON has numbers of thousands of digits
+        check_length(check_visible(name), limits.max_label_chars, "a key")
+        return key
 
     @property
     def name(self) -> str:

@@ -13,6 +13,7 @@ class RequestLimits:
     """The limits of one request, and of a tenant's label sets. Characters are Unicode code points.
 
     Attributes:
+        max_result_bytes: The results that a job may have, as JSON. Functions hold the results of a whole job in memory.
         local_webhooks: Whether a webhook may use http:// and this machine's addresses.
     """
 
@@ -26,6 +27,7 @@ class RequestLimits:
     max_body_bytes: int = 4_000_000
     max_upload_bytes: int = 20_000_000
     max_label_sets: int = 1_000
+    max_result_bytes: int = 50_000_000
     local_webhooks: bool = False
 
 

@@ -51,6 +51,7 @@ class Limits(HttpSchema):
 
     max_samples: int
     max_job_samples: int
+    max_result_bytes: int = Field(description="The largest results of a job, as JSON.")
     max_labels: int
     max_text_chars: int
     max_label_chars: int

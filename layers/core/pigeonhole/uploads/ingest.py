@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from pigeonhole.contract.classification import ClassificationRequest, parse_request
+from pigeonhole.contract.classification import ClassificationRequest, max_result_bytes_per_sample, parse_request
 from pigeonhole.contract.labels import LabelSetRef, is_label_set_name
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.uploads import FileKind, UploadedFile
@@ -168,8 +168,18 @@ class UploadIngester:
             return self._refuse(tenant, dict.fromkeys(uploads, _unknown_label_set(label_set)), None), []
         known = self.results.sequencers(tenant.id, [upload.key for upload in uploads])
         new = [upload for upload in uploads if to_sortable_sequencer(upload.sequencer) > known.get(upload.key, "")]
-        batches = [Batch(tenant, applied, files) for files in _divide(new, self.limits.max_samples)]
+        batches = [Batch(tenant, applied, files) for files in _divide(new, self._max_samples(applied))]
         return IngestSummary(known=len(uploads) - len(new)), batches
+
+    def _max_samples(self, applied: AppliedLabelSet) -> int:
+        """Return how many images or texts a job of a label set may have, so that its results aren't too large."""
+        probe: Any = {**applied.body, "dataset": [{"type": "text", "value": "-"}], "scores": True}  # type: ignore[dict-item]
+        try:
+            request = parse_request(ClassificationRequest, probe, self.limits)
+        except InvalidRequest:
+            return self.limits.max_samples  # `_submit` reports the faults of the label set
+        most = self.limits.max_result_bytes // max_result_bytes_per_sample(request)
+        return max(1, min(self.limits.max_samples, most))
 
     def _submit(self, batch: Batch, log_id: str) -> Step:
         """Create a batch's job, and refuse the uploads that can't be part of it."""
@@ -188,7 +198,7 @@ class UploadIngester:
         if samples:
             try:
                 summary += self._submit_job(batch, samples, log_id)
-            except InvalidRequest as error:  # not a sample's fault: the label set was stored under other limits
+            except InvalidRequest as error:  # such as a label set that was stored under other limits
                 fault = UploadFault(error.code, f"The label set can't be applied: {to_text(error.details)}.")
                 faults |= dict.fromkeys(samples, fault)
         return summary + self._refuse(batch.tenant, faults, batch.applied.ref), []

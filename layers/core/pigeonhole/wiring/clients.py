@@ -48,6 +48,7 @@ def request_limits(settings: Settings) -> RequestLimits:
         max_body_bytes=settings.max_body_bytes,
         max_upload_bytes=settings.max_image_bytes,
         max_label_sets=settings.max_label_sets,
+        max_result_bytes=settings.max_result_bytes,
         local_webhooks=settings.allow_loopback,
     )
 
