@@ -11,8 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
-
 from pigeonhole import wiring
 from pigeonhole.api import answers, openapi, swagger_page
 from pigeonhole.api.http_answers import (
@@ -29,7 +27,7 @@ from pigeonhole.api.http_answers import (
 )
 from pigeonhole.api.http_request import HttpRequest
 from pigeonhole.api.rate_headers import RateState
-from pigeonhole.api.routes import OPERATIONS, Operation, find_route
+from pigeonhole.api.routes import find_operation, find_route
 from pigeonhole.contract.label_sets import RemovedResponse
 from pigeonhole.contract.service import HealthResponse, ModelsResponse
 from pigeonhole.errors import InternalError, Overloaded, PigeonholeError
@@ -37,8 +35,6 @@ from pigeonhole.jobs.job import Job
 from pigeonhole.observability import observed, observer, stack_trace
 from pigeonhole.ports import Page
 from pigeonhole.tenants.tenant import Tenant
-
-app = APIGatewayRestResolver()
 
 
 def services() -> wiring.ApiServices:
@@ -248,58 +244,43 @@ ENDPOINTS: dict[str, Callable[..., HttpAnswer]] = {
 }
 
 
-def current_exchange() -> Exchange:
-    """Return the exchange that `handler` began."""
-    exchange: Exchange = app.context["exchange"]
-    return exchange
+def answer(exchange: Exchange) -> HttpAnswer:
+    """Answer a request by its operation. The API key is checked first, unless the operation is open.
+
+    Raises:
+        PigeonholeError: The request is answered with this error.
+    """
+    request = exchange.request
+    if request.method == "OPTIONS":
+        return HttpAnswer(204, "")
+    found = find_operation(request.method, request.path)
+    if found is None:
+        raise to_no_route_error(request)
+    operation, path_parameters = found
+    if not operation.is_open:
+        exchange.authenticate()
+    return ENDPOINTS[operation.id](exchange, **path_parameters)
 
 
-def to_response(answer: HttpAnswer) -> Response:
-    """Convert an answer to what Powertools' resolver takes."""
-    return Response(answer.status, answer.content_type, answer.body, dict(answer.headers))
-
-
-def to_route(operation: Operation) -> Callable[..., Response]:
-    """Return what the resolver calls for an operation. It checks the API key first, unless the operation is open."""
-    endpoint = ENDPOINTS[operation.id]
-
-    def route(**path_parameters: str) -> Response:
-        exchange = current_exchange()
-        if not operation.is_open:
-            exchange.authenticate()
-        return to_response(endpoint(exchange, **path_parameters))
-
-    return route
-
-
-for operation in OPERATIONS:
-    app.route(operation.rule, method=operation.method)(to_route(operation))
-
-
-@app.not_found
-def answer_no_route(_: Exception) -> Response:
-    """Answer a preflight request, or a request that no operation takes."""
-    request = current_exchange().request
-    return to_response(HttpAnswer(204, "")) if request.method == "OPTIONS" else answer_error(to_no_route_error(request))
-
-
-@app.exception_handler(PigeonholeError)
-def answer_error(error: PigeonholeError) -> Response:
-    """Answer with an error that the service raised on purpose."""
-    exchange = current_exchange()
+def answer_error(error: PigeonholeError, exchange: Exchange) -> HttpAnswer:
+    """Answer with an error."""
     exchange.code = error.code
     if error.status >= 500:
         # Not the messages, because they may quote a sample.
         observer("api").logger.error("could not answer", code=error.code, trace=stack_trace(error))
-    return to_response(to_error_answer(error, exchange.request))
+    return to_error_answer(error, exchange.request)
 
 
-@app.exception_handler(Exception)
-def answer_unexpected_error(error: Exception) -> Response:
-    """Answer an unexpected error with 500, and log where it came from."""
-    internal_error = InternalError()
-    internal_error.__cause__ = error  # for the trace in the log; the answer shows nothing of it
-    return answer_error(internal_error)
+def answer_or_error(exchange: Exchange) -> HttpAnswer:
+    """Answer a request. An unexpected error is answered with 500, and logged with where it came from."""
+    try:
+        return answer(exchange)
+    except PigeonholeError as error:
+        return answer_error(error, exchange)
+    except Exception as error:
+        internal_error = InternalError()
+        internal_error.__cause__ = error  # for the trace in the log; the answer shows nothing of it
+        return answer_error(internal_error, exchange)
 
 
 @observed("api", log_id_path="requestContext.requestId")
@@ -307,13 +288,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer one HTTP request from API Gateway."""
     started = time.perf_counter()
     exchange = Exchange(HttpRequest.from_event(event), services().rates.uncounted)
-    app.append_context(exchange=exchange)
-    answer = app.resolve({**event, "path": exchange.request.path}, context)
+    http_answer = answer_or_error(exchange)
     rate = exchange.read_rate()
-    for name, value in common_headers(exchange.request, rate).items():
-        answer["multiValueHeaders"][name] = [value]
-    _record(exchange, rate, answer["statusCode"], time.perf_counter() - started)
-    return answer
+    _record(exchange, rate, http_answer.status, time.perf_counter() - started)
+    return http_answer.with_headers(common_headers(exchange.request, rate)).to_event(exchange.request)
 
 
 def _record(exchange: Exchange, rate: RateState, status: int, duration_s: float) -> None:

@@ -14,7 +14,7 @@ from pigeonhole.contract.messages import ClassifyCommand
 from pigeonhole.errors import InternalError, Overloaded, TimedOut
 from support.api_calls import Answer, Api, api_with_fakes
 from support.fakes import error_reply
-from support.handlers import EVENT, ROOT, event
+from support.handlers import API_KEY, EVENT, ROOT, event
 
 BODY = json.loads(EVENT["body"])
 KEYED = [
@@ -219,14 +219,45 @@ def test_an_unknown_path_is_404(api: Api, path: str) -> None:
         ("GET", "/v1/classification", "POST, OPTIONS"),
         ("DELETE", "/v1/classification", "POST, OPTIONS"),
         ("PUT", "//v1/classification/", "POST, OPTIONS"),
-        ("POST", "/v1/health", "GET, OPTIONS"),
-        ("HEAD", "/v1/models", "GET, OPTIONS"),
+        ("POST", "/v1/health", "GET, HEAD, OPTIONS"),
+        ("PATCH", "/v1/models", "GET, HEAD, OPTIONS"),
     ],
 )
 def test_another_method_is_405_and_the_answer_names_the_allowed_ones(api: Api, method: str, path: str, allow: str) -> None:
     answer = api.call(method, path)
 
     assert (answer.status, answer.code, answer.headers["allow"]) == (405, "method_not_allowed", allow)
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+@pytest.mark.parametrize("collection", ["/v1/label-sets/", "/v1/classification/jobs/"])
+@pytest.mark.parametrize("name", ["😀", 'a"b', "a?b", "\x00", "a\nb", "`"])
+def test_an_id_or_a_name_that_nothing_can_have_is_404(api: Api, method: str, collection: str, name: str) -> None:
+    answer = api.send(event(method, "") | {"path": collection + name})
+
+    assert (answer.status, answer.code) == (404, "not_found")
+
+
+@pytest.mark.parametrize("name", ["😀", 'a"b', "a?b", "\x00", "A", "x" * 65])
+def test_a_label_set_cannot_be_stored_under_a_name_against_the_rule(api: Api, name: str) -> None:
+    answer = api.send(event("PUT", "", body={"labels": BODY["labels"]}) | {"path": "/v1/label-sets/" + name})
+
+    assert (answer.status, answer.code) == (400, "invalid_request")
+    assert "lower-case letters, digits, - and _" in answer.json["message"]
+
+
+@pytest.mark.parametrize("api_key", [None, API_KEY])
+@pytest.mark.parametrize("path", ["/v1/health", "/openapi.json", "/docs"])
+def test_a_monitor_may_ask_by_head(api: Api, path: str, api_key: str | None) -> None:
+    answer = api.call("HEAD", path, api_key=api_key)
+
+    assert (answer.status, answer.text) == (200, "")
+    assert answer.headers["content-type"] == api.call("GET", path).headers["content-type"]
+
+
+def test_a_head_of_a_route_with_a_key_needs_the_key(api: Api) -> None:
+    assert api.call("HEAD", "/v1/account", api_key=None).status == 401
+    assert api.call("HEAD", "/v1/account").status == 200
 
 
 def test_a_caller_that_accepts_a_problem_gets_one(api: Api) -> None:

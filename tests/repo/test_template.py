@@ -129,7 +129,8 @@ def test_only_these_routes_are_open() -> None:
     }
 
     pages = {"/v1/health", "/openapi.json", "/docs"}
-    assert opened == {("GET", page) for page in pages} | {("OPTIONS", path) for path in {*pages, "/{proxy+}"}}
+    reads = {(method, page) for method in ("GET", "HEAD") for page in pages}
+    assert opened == reads | {("OPTIONS", path) for path in {*pages, "/{proxy+}"}}
 
 
 def test_every_route_and_verb_reaches_the_function() -> None:

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from pigeonhole.api.routes import OPERATIONS, find_methods, find_route
+from pigeonhole.api.routes import OPERATIONS, find_methods, find_operation, find_route
 from support.handlers import load
 
 
@@ -23,11 +23,20 @@ def test_an_endpoint_takes_the_parameters_of_its_path() -> None:
         assert names == re.findall(r"\{(\w+)\}", operation.path), operation.id
 
 
-def test_the_resolver_has_the_route_of_each_operation_and_no_other() -> None:
-    resolver = load("api").app
-    routes = {(route.method, route.path) for route in resolver._static_routes + resolver._dynamic_routes}
+@pytest.mark.parametrize("parameter", ["pets", "😀", 'a"b', "a?b", "a%3Fb", "\x00", "\n", "#", "a b", "\\"])
+def test_a_parameter_of_a_path_may_have_any_sign_except_a_slash(parameter: str) -> None:
+    for operation in OPERATIONS:
+        path, names = re.subn(r"\{\w+\}", lambda _: parameter, operation.path)
+        for method in operation.methods:
+            found = find_operation(method, path)
+            assert found is not None
+            assert (found[0].id, list(found[1].values())) == (operation.id, [parameter] * names)
 
-    assert routes == {(operation.method, operation.rule) for operation in OPERATIONS}
+
+def test_a_request_that_no_operation_takes_has_none() -> None:
+    assert find_operation("POST", "/v1/health") is None
+    assert find_operation("HEAD", "/v1/classification") is None
+    assert find_operation("GET", "/v1/label-sets/a/b") is None
 
 
 def test_no_two_operations_are_alike() -> None:
@@ -39,12 +48,12 @@ def test_no_two_operations_are_alike() -> None:
     ("path", "route", "methods"),
     [
         ("/v1/classification", "/v1/classification", ("POST",)),
-        ("/v1/classification/jobs", "/v1/classification/jobs", ("POST", "GET")),
-        ("/v1/classification/jobs/17", "/v1/classification/jobs/{job_id}", ("GET", "DELETE")),
+        ("/v1/classification/jobs", "/v1/classification/jobs", ("POST", "GET", "HEAD")),
+        ("/v1/classification/jobs/17", "/v1/classification/jobs/{job_id}", ("GET", "HEAD", "DELETE")),
         ("/v1/classification/jobs/17/x", None, ()),
-        ("/v1/label-sets/pets", "/v1/label-sets/{name}", ("PUT", "GET", "DELETE")),
+        ("/v1/label-sets/pets", "/v1/label-sets/{name}", ("PUT", "GET", "HEAD", "DELETE")),
         ("/v1/label-sets/", None, ()),
-        ("/openapi.json", "/openapi.json", ("GET",)),
+        ("/openapi.json", "/openapi.json", ("GET", "HEAD")),
         ("/openapi-json", None, ()),
     ],
 )

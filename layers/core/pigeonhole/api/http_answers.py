@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -56,6 +57,16 @@ class HttpAnswer:
     def with_headers(self, headers: dict[str, str]) -> HttpAnswer:
         """Return the answer with more headers."""
         return replace(self, headers=self.headers | headers)
+
+    def to_event(self, request: HttpRequest) -> dict[str, Any]:
+        """Convert to what API Gateway takes from a function. A HEAD request gets no body."""
+        headers = {"Content-Type": self.content_type, **self.headers}
+        return {
+            "statusCode": self.status,
+            "multiValueHeaders": {name: [value] for name, value in headers.items()},
+            "body": "" if request.method == "HEAD" else self.body,
+            "isBase64Encoded": False,
+        }
 
 
 def to_ok(response: BaseModel) -> HttpAnswer:

@@ -1,6 +1,6 @@
 """The operations of the HTTP API, each declared once.
 
-The table drives the resolver and the authentication of functions/api, the 405 answers and the OpenAPI document.
+The table drives the routing and the authentication of functions/api, the 405 answers and the OpenAPI document.
 """
 
 from __future__ import annotations
@@ -59,14 +59,22 @@ class Operation:
     has_etag: bool = False
 
     @property
-    def rule(self) -> str:
-        """The path as Powertools' resolver takes it, a pattern: `/v1/label-sets/<name>`."""
-        return self.path.replace(".", r"\.").replace("{", "<").replace("}", ">")
+    def methods(self) -> tuple[str, ...]:
+        """The methods of requests that the operation answers. HEAD gets the headers of GET (RFC 9110, 9.3.2)."""
+        return ("GET", "HEAD") if self.method == "GET" else (self.method,)
 
-    def takes(self, path: str) -> bool:
-        """Whether the path of a request is this operation's."""
-        pattern = "[^/]+".join(re.escape(fixed) for fixed in re.split(r"\{\w+\}", self.path))
-        return re.fullmatch(pattern, path) is not None
+    def parse_path(self, path: str) -> dict[str, str] | None:
+        """Return the parameters in the path of a request by name, None if the path isn't this operation's.
+
+        A parameter is whatever stands between two slashes. The operation's service decides whether it is a possible id or
+        name.
+        """
+        fixed, *rest = re.split(r"\{(\w+)\}", self.path)
+        pattern = re.escape(fixed)
+        for name, after in zip(rest[::2], rest[1::2], strict=True):
+            pattern += f"(?P<{name}>[^/]+)" + re.escape(after)
+        match = re.fullmatch(pattern, path)
+        return match and match.groupdict()
 
 
 OPERATIONS = (
@@ -240,11 +248,20 @@ OPERATIONS = (
 )
 
 
+def find_operation(method: str, path: str) -> tuple[Operation, dict[str, str]] | None:
+    """Find the operation of a request, with the parameters in its path. None if there is none."""
+    for operation in OPERATIONS:
+        if method in operation.methods and (path_parameters := operation.parse_path(path)) is not None:
+            return operation, path_parameters
+    return None
+
+
 def find_route(path: str) -> str | None:
     """Return the path of the operations that take `path`, as OPERATIONS has it, None if there are none."""
-    return next((operation.path for operation in OPERATIONS if operation.takes(path)), None)
+    return next((operation.path for operation in OPERATIONS if operation.parse_path(path) is not None), None)
 
 
 def find_methods(path: str) -> tuple[str, ...]:
-    """Return the methods of the operations that take `path`, without OPTIONS."""
-    return tuple(operation.method for operation in OPERATIONS if operation.takes(path))
+    """Return the methods that requests to `path` can have, without OPTIONS."""
+    operations = (operation for operation in OPERATIONS if operation.parse_path(path) is not None)
+    return tuple(method for operation in operations for method in operation.methods)
