@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 # The engine and the libraries of the image are imported here, so that a broken image fails at its start with a clear error. The
-# weights load at the first call, because that may take longer than the 10 s that Lambda allows for a start.
+# weights load at the first call, because that may take longer than the 10 s that Lambda allows for a start on demand.
 import boto3.session  # noqa: F401
 
 import pigeonhole.inference.encoders.onnx_encoder
@@ -17,6 +17,8 @@ from pigeonhole import wiring
 from pigeonhole.contract.messages import COMMAND, ClassifyReply, DescribeCommand, ErrorReply, StoreLabelImagesCommand
 from pigeonhole.errors import InternalError, PigeonholeError
 from pigeonhole.observability import observed, observer, stack_trace
+
+wiring.load_model_ahead()  # with provisioned concurrency: the first call then finds the model loaded
 
 
 def services() -> wiring.ClassifyServices:

@@ -13,8 +13,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
-from samtranslator.public.translator import ManagedPolicyLoader
-from samtranslator.translator.transform import transform
 
 from pigeonhole.aws.dynamodb.job_records import ANNOUNCEMENTS
 from pigeonhole.contract.classification import ErrorResponse
@@ -36,7 +34,6 @@ from pigeonhole.tenants.authenticate import REFUSAL
 from pigeonhole.uploads import ingest
 from pigeonhole.wiring.api import LOOKUP_ATTEMPTS
 from pigeonhole.wiring.clients import CONNECT_TIMEOUT_S, job_rules
-from pigeonhole.wiring.inference import MB_PER_CORE
 from support import handlers
 from support.template import read_template
 
@@ -195,50 +192,6 @@ def test_the_classify_function_runs_no_longer_than_its_caller_waits() -> None:
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_the_template_overrides_no_timeout(function: str) -> None:
     assert not [name for name in environment(function) if name.startswith(PREFIX) and name.endswith("_TIMEOUT_S")]
-
-
-@pytest.mark.parametrize("parameter", ["ClassifyMemory", "Architecture"])
-def test_a_change_of_a_parameter_publishes_a_version_of_classify(parameter: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SAM compares properties before parameters have values, so the description has to name the parameters."""
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    _, version = version_of_classify()
-
-    assert f"${{{parameter}}}" in version["Properties"]["Description"]["Fn::Sub"]
-
-
-def test_a_change_of_any_property_publishes_a_version_of_classify(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-
-    assert version_of_classify()[0] == version_of_classify()[0] != version_of_classify(Timeout=23)[0]
-
-
-def version_of_classify(**changes: Any) -> tuple[str, dict[str, Any]]:
-    """Return the name and the resource of the version, for the built template with changed properties of the function."""
-    template = read_template()
-    names = {"AWS::Serverless::LayerVersion": "ContentUri", "AWS::Serverless::Function": "CodeUri"}
-    for resource in template["Resources"].values():
-        if resource["Type"] in names:
-            is_image = resource["Properties"].get("PackageType") == "Image"
-            resource["Properties"]["ImageUri" if is_image else names[resource["Type"]]] = "s3://bucket/built"
-    template["Resources"]["ClassifyFunction"]["Properties"] |= changes
-    transformed = transform(template, {}, ManagedPolicyLoader(None))
-    (version,) = [(name, item) for name, item in transformed["Resources"].items() if item["Type"] == "AWS::Lambda::Version"]
-    return version
-
-
-def test_the_classify_function_has_a_core_for_each_encoding_worker() -> None:
-    assert Settings().encode_workers == TEMPLATE["Parameters"]["ClassifyMemory"]["Default"] // MB_PER_CORE
-
-
-def test_the_classify_functions_memory_holds_the_largest_request() -> None:
-    bytes_per_pixel = 20  # at worst, while a WebP decodes
-    model_bytes = 900_000_000
-    limits = Settings()
-
-    decoded = limits.decode_workers * limits.max_image_megapixels * 1_000_000 * bytes_per_pixel
-    needed = decoded + limits.max_request_bytes + model_bytes
-
-    assert needed <= TEMPLATE["Parameters"]["ClassifyMemory"]["Default"] * 2**20
 
 
 # ---------------------------------------------------------------------------------------------------------------- jobs

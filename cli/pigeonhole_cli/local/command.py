@@ -28,7 +28,7 @@ DATA = Path(".pigeonhole")
 TENANT, API_KEY_NAME = "local", "up"
 PARAMETERS = {
     "WorkerConcurrency": "2",  # each worker loads a model of its own; 2 is the smallest value that the template allows
-    # After Ctrl-C, an interrupted chunk is redelivered when this time has passed. AWS's value is twelve minutes.
+    # After Ctrl-C, an interrupted chunk is redelivered when this time has passed. AWS's value is fifteen minutes.
     "WorkerTimeout": "60",
     "ChunkVisibility": "60",
 }

@@ -155,7 +155,7 @@ def _expand_any_routes(template: Template, machine: LocalMachine) -> None:
 def _remove_aliases(template: Template, machine: LocalMachine) -> None:
     names = [name for name, function in _resources(template, FUNCTION) if function["Properties"].pop("AutoPublishAlias", None)]
     for name in names:
-        for property_name in ("AutoPublishAliasAllProperties", "VersionDescription", "ProvisionedConcurrencyConfig"):
+        for property_name in ("VersionDescription", "ProvisionedConcurrencyConfig"):
             template["Resources"][name]["Properties"].pop(property_name, None)
         for section in ("Resources", "Outputs"):
             template[section] = _replace(template[section], {"Ref": f"{name}.Alias"}, {"Fn::GetAtt": [name, "Arn"]})
@@ -185,6 +185,10 @@ def _inline_concurrency(template: Template, machine: LocalMachine) -> None:
             for name, value in scaling.items():
                 parameter = value["Ref"]
                 scaling[name] = int(machine.parameters.get(parameter, template["Parameters"][parameter]["Default"]))
+
+
+def _allow_short_visibility(template: Template, machine: LocalMachine) -> None:
+    template["Parameters"]["ChunkVisibility"]["MinValue"] = 1
 
 
 def _allow_batches(template: Template, machine: LocalMachine) -> None:
@@ -226,7 +230,8 @@ REWRITES = (
     ),
     Rewrite(
         "a chunk whose worker died is redelivered after a minute, and workers run for a minute at most",
-        "a start after Ctrl-C waits for the chunks that were in progress, on AWS up to twelve minutes",
+        "a start after Ctrl-C waits for the chunks that were in progress, on AWS up to fifteen minutes",
+        _allow_short_visibility,
     ),
     Rewrite(
         "a role that may send a message to a queue may send a batch of messages",

@@ -66,7 +66,7 @@ class Settings:
     image_chunk: int = 64  # image samples per message
     job_days: int = 7  # a job and its results expire after these days
     stuck_s: int = 3_600  # the sweeper queues a job again that made no progress for so long
-    chunk_visibility_s: int = 720  # the queue redelivers a message after this time if its worker crashed
+    chunk_visibility_s: int = 900  # the queue redelivers a message after this time if its worker crashed
     max_wait_s: float = 24.0  # longest wait that a caller can ask for (`Prefer: wait`)
     direct_text_ms: int = 50  # estimated time per text sample, for each started 512 bytes
     direct_pair_ms: int = 0  # the same for a text and one label prompt, if a cross-encoder reads both
@@ -88,7 +88,7 @@ class Settings:
     fetch_timeout_s: float = 10.0
     max_redirects: int = 3
     fetch_workers: int = 56  # max_samples + max_labels
-    decode_workers: int = 2
+    decode_workers: int = 2  # at most as many as the function's memory holds
     # the model
     threads: int = 1  # per encode worker
     encode_batch: int = 8

@@ -11,7 +11,7 @@ from pigeonhole.contract.messages import COMMAND, ClassifyCommand
 from pigeonhole.errors import ForbiddenUrl
 from pigeonhole.inference.encoders.artifact import ModelUnavailable
 from pigeonhole.settings import Settings
-from pigeonhole.wiring.inference import encode_workers
+from pigeonhole.wiring.inference import decode_workers, encode_workers
 
 LABELS = [{"type": "text", "value": name} for name in "ab"]
 
@@ -42,6 +42,27 @@ def test_at_most_as_many_batches_are_encoded_at_once_as_the_memory_has_cores(mem
     environ = {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": memory_mb} if memory_mb else {}
 
     assert encode_workers(Settings(), environ) == workers
+
+
+# 3,008 MB hold one image of 50 megapixels at 20 bytes per pixel beside the model and the files of a request.
+@pytest.mark.parametrize(("memory_mb", "workers"), [(None, 2), ("512", 1), ("3008", 1), ("3011", 2), ("10240", 2)])
+def test_at_most_as_many_images_are_decoded_at_once_as_the_memory_holds(memory_mb: str | None, workers: int) -> None:
+    environ = {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": memory_mb} if memory_mb else {}
+
+    assert decode_workers(Settings(), environ) == workers
+    assert decode_workers(Settings(decode_workers=1), environ) == 1
+
+
+@pytest.mark.parametrize(("started", "loads"), [("provisioned-concurrency", True), ("on-demand", False), (None, False)])
+def test_the_model_is_loaded_at_the_start_only_if_the_start_comes_before_the_calls(
+    started: str | None, loads: bool, loaded_folders: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if started:
+        monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", started)
+
+    wiring.load_model_ahead()
+
+    assert bool(loaded_folders) == loads
 
 
 def test_a_missing_model_folder_is_an_error(tmp_path: Path) -> None:

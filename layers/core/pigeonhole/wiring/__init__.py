@@ -12,7 +12,7 @@ from functools import cache
 
 from pigeonhole.settings import Settings
 from pigeonhole.wiring.api import ApiServices, api_services, swagger_assets
-from pigeonhole.wiring.inference import ClassifyServices, classify_services
+from pigeonhole.wiring.inference import ClassifyServices, classify_services, is_started_ahead
 from pigeonhole.wiring.jobs import (
     IngestServices,
     chunk_queue,
@@ -39,10 +39,23 @@ __all__ = [
     "job_end_notifier",
     "job_redriver",
     "job_sweeper",
+    "load_model_ahead",
     "settings",
     "swagger_assets",
     "webhook_deliverer",
 ]
+
+
+def load_model_ahead() -> None:
+    """Load the model of functions/classify now, if this process is started ahead of its first call.
+
+    A handler calls it at its import, so this is the one variable that an import reads.
+
+    Raises:
+        ModelUnavailable: The model folder is missing or broken.
+    """
+    if is_started_ahead(os.environ):
+        classify_services(settings())
 
 
 @cache

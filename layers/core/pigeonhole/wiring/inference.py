@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from pigeonhole.inference.pipeline import InferencePipeline
 
 MB_PER_CORE = 1_769  # of a Lambda function's memory
+INITIALIZATION_TYPE = "AWS_LAMBDA_INITIALIZATION_TYPE"  # Lambda sets it: on-demand, provisioned-concurrency, snap-start
+MODEL_BYTES = 900_000_000  # the runtime and the model `clip-b32`
+BYTES_PER_PIXEL = 20  # at worst, while a WebP decodes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +80,7 @@ def classify_services(settings: Settings) -> ClassifyServices:
         samples=settings.max_samples,
         request_bytes=settings.max_request_bytes,
         fetches=settings.fetch_workers,
-        decodes=settings.decode_workers,
+        decodes=decode_workers(settings, os.environ),
     )
     tenant_grants = partial(implicit_grants, settings)
     label_images = LabelImageStore(
@@ -101,6 +104,14 @@ def classify_services(settings: Settings) -> ClassifyServices:
     )
 
 
+def is_started_ahead(environ: Mapping[str, str]) -> bool:
+    """Tell whether this process is started before there is a call for it: by provisioned concurrency.
+
+    Lambda then allows the start as long as the function's timeout, and 130 s at least.
+    """
+    return environ.get(INITIALIZATION_TYPE) == "provisioned-concurrency"
+
+
 def implicit_grants(settings: Settings, tenant_id: str) -> list[S3Grant]:
     """Return what a tenant may name by `s3://` without a grant: its label sets' images and its uploads."""
     grants = (
@@ -116,5 +127,23 @@ def encode_workers(settings: Settings, environ: Mapping[str, str]) -> int:
 
     On Lambda it is the setting, but at most the number of cores that the function's memory has. Elsewhere it is the setting.
     """
-    memory_mb = int(environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 0))
+    memory_mb = _memory_mb(environ)
     return min(settings.encode_workers, max(1, memory_mb // MB_PER_CORE)) if memory_mb else settings.encode_workers
+
+
+def decode_workers(settings: Settings, environ: Mapping[str, str]) -> int:
+    """Return the number of images to decode at the same time.
+
+    On Lambda it is the setting, but at most as many of the largest images as the memory holds beside the model and the files of
+    a request. Elsewhere it is the setting.
+    """
+    memory_mb = _memory_mb(environ)
+    if not memory_mb:
+        return settings.decode_workers
+    free_bytes = memory_mb * 2**20 - MODEL_BYTES - settings.max_request_bytes
+    image_bytes = settings.max_image_megapixels * 1_000_000 * BYTES_PER_PIXEL
+    return min(settings.decode_workers, max(1, free_bytes // image_bytes))
+
+
+def _memory_mb(environ: Mapping[str, str]) -> int:
+    return int(environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 0))
