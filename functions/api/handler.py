@@ -80,7 +80,7 @@ def classify(exchange: Exchange) -> HttpAnswer:
         tenant=exchange.tenant,
         log_id=request.log_id,
         preference=preference,
-        idempotency_key=request.parse_idempotency_key(),
+        idempotency_key=request.parse_idempotency_key(api.limits.max_body_bytes),
     )
     if isinstance(answer, Job):
         return to_accepted(answers.to_job_response(answer, request.log_id), preference)
@@ -99,7 +99,7 @@ def submit_job(exchange: Exchange) -> HttpAnswer:
         tenant=exchange.tenant,
         log_id=request.log_id,
         preference=preference,
-        idempotency_key=request.parse_idempotency_key(),
+        idempotency_key=request.parse_idempotency_key(api.limits.max_body_bytes),
     )
     if preference.wait_s and job.has_ended:
         # The job is stored. A 503 would make the caller send the request again, so the answer is 202 instead.

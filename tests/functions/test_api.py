@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from backports import zstd
 
 from pigeonhole.api.routes import OPERATIONS
 from pigeonhole.contract.messages import ClassifyCommand
@@ -132,6 +136,21 @@ def test_a_body_above_the_limit_is_413(api: Api) -> None:
 
     assert (answer.status, answer.code) == (413, "too_large")
     assert "by URL" in answer.json["message"]
+
+
+@pytest.mark.parametrize(("coding", "compress"), [("gzip", gzip.compress), ("zstd", zstd.compress)])
+def test_a_compressed_body_is_taken(api: Api, coding: str, compress: Callable[[bytes], bytes]) -> None:
+    body = base64.b64encode(compress(json.dumps(BODY).encode())).decode()
+    raw = event("POST", "/v1/classification", body=body, content_encoding=coding)
+
+    assert api.send(raw | {"isBase64Encoded": True}).json["predictions"] == ["positive", "positive"]
+
+
+def test_another_encoding_is_415_and_the_answer_names_those_that_are_taken(api: Api) -> None:
+    answer = classify(api, content_encoding="br")
+
+    assert (answer.status, answer.code) == (415, "unsupported_encoding")
+    assert answer.headers["accept-encoding"] == "gzip, zstd"
 
 
 def test_a_body_at_the_limit_is_accepted(api: Api) -> None:

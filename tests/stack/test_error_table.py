@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 from collections.abc import Callable, Mapping
 
+import httpx
 import pytest
+from backports import zstd
 
 from pigeonhole.errors import BY_CODE
 from pigeonhole.tenants.tenant import new_api_key
@@ -86,6 +89,18 @@ def test_on_error_null_answers_for_the_other_samples(deployed: Deployment, web: 
     answer = response.json()
     assert [prediction is None for prediction in answer["predictions"]] == [True, False, True]
     assert [(fault["index"], fault["code"]) for fault in answer["errors"]] == [(0, "unfetchable_url"), (2, "unsupported_media")]
+
+
+def test_a_body_in_an_unknown_encoding_is_unsupported(deployed: Deployment) -> None:
+    raw = json.dumps(WORDS).encode()
+
+    def classify(body: bytes, **headers: str) -> httpx.Response:
+        return deployed.classify(body, headers={"content-type": "application/json", **headers})
+
+    assert classify(gzip.compress(raw), **{"content-encoding": "gzip"}).status_code == 200
+    assert classify(zstd.compress(raw), **{"content-encoding": "zstd"}).status_code == 200
+    verify_error(classify(raw, **{"content-encoding": "br"}), "unsupported_encoding")
+    verify_error(classify(raw.decode().encode("utf-16")), "unsupported_encoding")
 
 
 def test_a_body_above_the_limit_is_too_large(deployed: Deployment) -> None:

@@ -23,6 +23,7 @@ TABLE = [
     ("method_not_allowed", 405, False, None),
     ("job_finished", 409, False, None),
     ("precondition_failed", 412, False, None),
+    ("unsupported_encoding", 415, False, None),
     ("idempotency_mismatch", 422, False, None),
     ("rate_limited", 429, True, 1),
     ("internal_error", 500, True, None),

@@ -152,6 +152,12 @@ def _expand_any_routes(template: Template, machine: LocalMachine) -> None:
                         events[f"{name}{verb.capitalize()}"] = {"Type": "Api", "Properties": {**properties, "Method": verb}}
 
 
+def _write_slashes(template: Template, machine: LocalMachine) -> None:
+    for _, api in _resources(template, API):
+        media_types = api["Properties"].get("BinaryMediaTypes", [])
+        api["Properties"]["BinaryMediaTypes"] = [media_type.replace("~1", "/") for media_type in media_types]
+
+
 def _remove_aliases(template: Template, machine: LocalMachine) -> None:
     names = [name for name, function in _resources(template, FUNCTION) if function["Properties"].pop("AutoPublishAlias", None)]
     for name in names:
@@ -219,6 +225,11 @@ REWRITES = (
         _upload_sources,
     ),
     Rewrite("a route for ANY is one route per HTTP method", "ministack drops ANY when it imports an API", _expand_any_routes),
+    Rewrite(
+        "the media types of binary bodies are written with a slash, not with ~1",
+        "ministack compares them as they are written; AWS reads them as parts of a JSON pointer",
+        _write_slashes,
+    ),
     Rewrite(
         "few classify runs are allowed at a time; the next one gets 503",
         "each run has a process and a model of its own in this machine's memory, and ministack ignores the template's limit",

@@ -14,6 +14,7 @@
     ├── MethodNotAllowed      405 method_not_allowed   the route exists, but not for this method
     ├── JobFinished           409 job_finished         the job has ended or was canceled
     ├── PreconditionFailed    412 precondition_failed  If-Match or If-None-Match doesn't hold
+    ├── UnsupportedEncoding   415 unsupported_encoding the body's compression or charset isn't one of those that are taken
     ├── IdempotencyMismatch   422 idempotency_mismatch the Idempotency-Key was used for another body
     ├── RateLimited           429 rate_limited         the tenant's rate or quota is used up
     ├── InternalError         500 internal_error       a fault of the service; the message says nothing internal
@@ -142,6 +143,12 @@ class PreconditionFailed(PigeonholeError):
     """If-Match or If-None-Match doesn't hold."""
 
     code, status = "precondition_failed", 412
+
+
+class UnsupportedEncoding(PigeonholeError):
+    """The body's compression or charset isn't one of those that are taken."""
+
+    code, status = "unsupported_encoding", 415
 
 
 class IdempotencyMismatch(PigeonholeError):

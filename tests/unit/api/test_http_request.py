@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from pigeonhole.api.http_answers import preference_headers
 from pigeonhole.api.http_request import HttpRequest
 from pigeonhole.contract.jobs import Preference
-from pigeonhole.errors import InvalidRequest, TooLarge
+from pigeonhole.errors import InvalidRequest, TooLarge, UnsupportedEncoding
 
 
 def request(**event: Any) -> HttpRequest:
@@ -74,7 +75,7 @@ def test_a_body_is_json_whatever_its_content_type() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["", None, "{", "a=1", '{"a": NaN}', '{"a": -Infinity}', "[" * 100_000, '{"a": ' + "9" * 5_000 + "}", "\udcff"]
+    "body", ["", None, "{", "a=1", '{"a": NaN}', '{"a": -Infinity}', "[" * 100_000, '{"a": ' + "9" * 5_000 + "}"]
 )
 def test_a_body_that_is_not_json_is_refused(body: str | None) -> None:
     with pytest.raises(InvalidRequest, match="JSON"):
@@ -93,8 +94,30 @@ def test_a_body_that_claims_to_be_base64_must_be(body: str) -> None:
 
 
 def test_bytes_that_are_no_utf_8_are_refused() -> None:
-    with pytest.raises(InvalidRequest, match="UTF-8"):
-        request(body=base64.b64encode(b'"\xff"').decode(), isBase64Encoded=True).parse_json(100)
+    for event in ({"body": base64.b64encode(b'"\xff"').decode(), "isBase64Encoded": True}, {"body": "\udcff"}):
+        with pytest.raises(UnsupportedEncoding, match="UTF-8"):
+            request(**event).parse_json(100)
+
+
+@pytest.mark.parametrize("header", ["Content-Encoding", "content-encoding"])
+def test_a_compressed_body_is_decompressed(header: str) -> None:
+    body = base64.b64encode(gzip.compress(b'{"a": "\xc3\xa4"}')).decode()
+
+    assert request(body=body, isBase64Encoded=True, headers={header: "gzip"}).parse_json(100) == {"a": "ä"}
+
+
+def test_an_idempotency_key_stands_for_the_body_however_it_is_compressed() -> None:
+    plain = request(body="{}", headers={"Idempotency-Key": "k"}).parse_idempotency_key(100)
+    packed = [
+        request(
+            body=base64.b64encode(gzip.compress(b"{}", mtime=mtime)).decode(),
+            isBase64Encoded=True,
+            headers={"Idempotency-Key": "k", "Content-Encoding": "gzip"},
+        ).parse_idempotency_key(100)
+        for mtime in (1, 2)
+    ]
+
+    assert packed == [plain, plain]
 
 
 def test_the_limit_of_a_body_is_in_bytes_after_decoding() -> None:
@@ -142,7 +165,7 @@ def test_another_flag_is_refused() -> None:
         (lambda sent: sent.parse_upload_results_query(), "until", "1795718960"),
         (lambda sent: sent.parse_upload_results_query(), "cursor", "*"),
         (lambda sent: sent.parse_precondition(), "If-None-Match", '"a"'),
-        (lambda sent: sent.parse_idempotency_key(), "Idempotency-Key", "k" * 256),
+        (lambda sent: sent.parse_idempotency_key(1_000), "Idempotency-Key", "k" * 256),
     ],
 )
 def test_a_fault_of_a_parameter_or_a_header_is_among_the_details(
@@ -161,7 +184,7 @@ def test_a_limit_above_the_maximum_is_the_maximum() -> None:
 
 
 def test_an_idempotency_key_has_up_to_255_characters() -> None:
-    key = request(body="{}", headers={"Idempotency-Key": "k" * 255}).parse_idempotency_key()
+    key = request(body="{}", headers={"Idempotency-Key": "k" * 255}).parse_idempotency_key(1_000)
 
     assert key is not None
     assert (key.value, key.body) == ("k" * 255, b"{}")

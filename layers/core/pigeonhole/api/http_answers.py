@@ -12,11 +12,12 @@ from pydantic import BaseModel
 
 from pigeonhole.api.http_request import PROBLEM_JSON, HttpRequest
 from pigeonhole.api.rate_headers import RateState
+from pigeonhole.api.request_body import CODINGS
 from pigeonhole.api.routes import find_methods
 from pigeonhole.contract.classification import ErrorBody, ErrorResponse
 from pigeonhole.contract.jobs import JOBS, JobInfo, JobResponse, Preference
 from pigeonhole.contract.label_sets import LabelSetResponse
-from pigeonhole.errors import MethodNotAllowed, NotFound, PigeonholeError, TooLarge
+from pigeonhole.errors import MethodNotAllowed, NotFound, PigeonholeError, TooLarge, UnsupportedEncoding
 from pigeonhole.label_sets.label_set import LabelSet
 
 JSON = "application/json"
@@ -24,6 +25,7 @@ MAX_ANSWER_BYTES = 5_000_000  # Lambda's limit is 6 MB for an envelope in which 
 
 REQUEST_HEADERS = (
     "Accept",
+    "Content-Encoding",
     "Content-Type",
     "Idempotency-Key",
     "If-Match",
@@ -34,6 +36,7 @@ REQUEST_HEADERS = (
     "x-jigsaw-skip-cache",
 )
 EXPOSED_HEADERS = (
+    "Accept-Encoding",
     "Allow",
     "ETag",
     "Location",
@@ -109,6 +112,8 @@ def to_error_answer(error: PigeonholeError, request: HttpRequest) -> HttpAnswer:
     headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = ", ".join((*find_methods(request.path), "OPTIONS"))
+    if isinstance(error, UnsupportedEncoding):
+        headers["Accept-Encoding"] = ", ".join(CODINGS)  # RFC 7694
     details = [{"path": fault.path, "message": fault.message} for fault in error.details]
     if request.accepts_problem_json:
         problem = {

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 from pigeonhole.api.cursors import decode_cursor
+from pigeonhole.api.request_body import decompress, parse_json
 from pigeonhole.contract.jobs import JobStatus, Preference
 from pigeonhole.contract.labels import check_label_set_name
 from pigeonhole.contract.upload_results import UploadResultsQuery
 from pigeonhole.contract.validation import invalid_request
-from pigeonhole.errors import Fault, InvalidRequest, TooLarge
+from pigeonhole.errors import Fault, InvalidRequest
 from pigeonhole.ids import is_id
 from pigeonhole.jobs.job import IdempotencyKey
 from pigeonhole.label_sets.label_set import Precondition
@@ -205,39 +205,38 @@ class HttpRequest:
         waits = [match[1] for choice in choices if (match := re.fullmatch(r'wait\s*=\s*"?([0-9]{1,9})"?', choice))]
         return Preference("respond-async" in choices, min(float(waits[0]), max_wait_s) if waits else None)
 
-    def parse_idempotency_key(self) -> IdempotencyKey | None:
-        """Parse Idempotency-Key, together with the body that it identifies.
+    def parse_idempotency_key(self, max_bytes: int) -> IdempotencyKey | None:
+        """Parse Idempotency-Key, together with the body that it identifies, however that is compressed.
+
+        Args:
+            max_bytes: The limit of the body, after decompression.
 
         Raises:
             InvalidRequest: The header is too long.
+            PigeonholeError: What `parse_json` raises for a body that can't be decompressed.
         """
         value = self.headers.get("idempotency-key")
         if not value:
             return None
         if len(value) > MAX_IDEMPOTENCY_KEY_CHARS:
             raise _fault("Idempotency-Key", f"must have at most {MAX_IDEMPOTENCY_KEY_CHARS} characters, got {len(value)}")
-        return IdempotencyKey("caller", value, self._to_bytes())
+        return IdempotencyKey("caller", value, self._read_body(max_bytes))
 
     def parse_json(self, max_bytes: int) -> object:
-        """Parse the body as JSON, whatever its Content-Type is.
+        """Parse the body as JSON in UTF-8, whatever its media type is. It may be compressed.
+
+        Args:
+            max_bytes: The limit of the body, after decompression.
 
         Raises:
             TooLarge: The body has more than `max_bytes`.
-            InvalidRequest: The body isn't JSON in UTF-8.
+            UnsupportedEncoding: The body has another compression or charset than those that are taken.
+            InvalidRequest: The body isn't JSON.
         """
-        data = self._to_bytes()
-        if len(data) > max_bytes:
-            raise TooLarge(
-                f"the body must have at most {max_bytes} bytes, got {len(data)}: send large images by URL, not as data: URLs"
-            )
-        try:
-            return json.loads(data.decode("utf-8-sig"), parse_constant=_refuse_constant)
-        except UnicodeDecodeError:
-            raise InvalidRequest("the body must be JSON in UTF-8") from None
-        except json.JSONDecodeError as error:
-            raise InvalidRequest(f"the body must be JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
-        except (ValueError, RecursionError):  # NaN, a number of thousands of digits, or thousands of nested brackets
-            raise InvalidRequest("the body must be JSON: a number is out of range, or the nesting is too deep") from None
+        return parse_json(self._read_body(max_bytes), self.headers.get("content-type", ""))
+
+    def _read_body(self, max_bytes: int) -> bytes:
+        return decompress(self._to_bytes(), self.headers.get("content-encoding", ""), max_bytes)
 
     def _to_bytes(self) -> bytes:
         if not self.is_base64:
@@ -265,8 +264,3 @@ def _parse_etags(header: str) -> frozenset[str]:
 def _fault(path: str, message: str) -> InvalidRequest:
     """Create the error for one fault of a parameter or header, in the shape of a body's faults."""
     return invalid_request((Fault(path, message),))
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    """Refuse NaN and Infinity, which Python's parser takes and JSON doesn't have."""
-    raise ValueError(name)

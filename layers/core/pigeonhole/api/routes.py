@@ -22,7 +22,8 @@ from pigeonhole.contract.uploads import UPLOADS, UploadRequest, UploadResponse
 
 # Codes of errors.py that several operations share.
 API_KEY_ERRORS = ("invalid_api_key", "forbidden", "rate_limited")
-BODY_ERRORS = ("invalid_request", "unreadable_image", "unfetchable_url", "forbidden_url", "unsupported_media", "too_large")
+JSON_ERRORS = ("invalid_request", "too_large", "unsupported_encoding")
+BODY_ERRORS = (*JSON_ERRORS, "unreadable_image", "unfetchable_url", "forbidden_url", "unsupported_media")
 CLASSIFIER_ERRORS = ("internal_error", "overloaded", "timed_out")
 STORAGE_ERRORS = ("internal_error", "overloaded")
 
@@ -95,7 +96,7 @@ OPERATIONS = (
         id="submitJob",
         summary="Submit up to 10,000 samples as a job, and read the results later.",
         answer=JobResponse,
-        errors=("invalid_request", "too_large", *API_KEY_ERRORS, "not_found", "idempotency_mismatch", *STORAGE_ERRORS),
+        errors=(*JSON_ERRORS, *API_KEY_ERRORS, "not_found", "idempotency_mismatch", *STORAGE_ERRORS),
         body=JobRequest,
         parameters=(parameters.PREFER, parameters.IDEMPOTENCY_KEY),
         accepted=JobResponse,
@@ -135,7 +136,7 @@ OPERATIONS = (
         id="makeUpload",
         summary="Create a form that uploads one file: an image that requests name, or a file that a label set classifies.",
         answer=UploadResponse,
-        errors=("invalid_request", "too_large", *API_KEY_ERRORS, *STORAGE_ERRORS),
+        errors=(*JSON_ERRORS, *API_KEY_ERRORS, *STORAGE_ERRORS),
         body=UploadRequest,
     ),
     Operation(
