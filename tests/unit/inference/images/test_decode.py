@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from pigeonhole.errors import UnsupportedMedia
+from pigeonhole.errors import UnreadableImage, UnsupportedMedia
 from pigeonhole.inference.images.decode import ImageLimits, open_image
 from support.pictures import (
     animation,
@@ -257,3 +257,85 @@ def test_a_cmyk_tiff_has_its_colours() -> None:
 def test_pixels_without_a_known_white_are_refused(mode: str) -> None:
     with pytest.raises(UnsupportedMedia, match="8 or 16 bits"):
         opened(save(Image.new(mode, (4, 4)), "TIFF"))
+
+
+def float_tiff(channels: int) -> bytes:
+    pixels = struct.pack("<f", 0.5) * 16 * channels
+    tags = {256: [4], 257: [4], 258: [32] * channels, 259: [1], 262: [2 if channels == 3 else 1], 273: [0], 277: [channels]}
+    return tiff(tags | {278: [4], 279: [len(pixels)], 339: [3] * channels}, pixels)
+
+
+def tiff_of(**tags: int) -> bytes:
+    """Build a TIFF of 4 x 4 pixels, with other values for some tags."""
+    numbers = {"bits": 258, "compression": 259, "photometric": 262, "channels": 277, "sample_format": 339}
+    plain = {256: [4], 257: [4], 258: [8], 259: [1], 262: [1], 273: [0], 277: [1], 278: [4], 279: [64]}
+    return tiff(plain | {numbers[name]: [value] for name, value in tags.items()}, bytes(256))
+
+
+def bmp_of(bits: int, compression: int) -> bytes:
+    header = struct.pack("<IiiHHIIiiII", 40, 4, 4, 1, bits, compression, 64, 0, 0, 0, 0)
+    return b"BM" + struct.pack("<IHHI", 1_200, 0, 0, 54) + header + b"\1" * 1_200  # no usual bit fields
+
+
+def jpeg_frame(**changes: int) -> bytes:
+    """Return a JPEG with another marker, depth or number of channels in its frame."""
+    file = bytearray(save(stripes(), "JPEG"))
+    at = file.index(b"\xff\xc0")
+    for name, value in changes.items():
+        file[at + {"marker": 1, "bits": 4, "channels": 9}[name]] = value
+    return bytes(file)
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        (float_tiff(1), "floating point"),
+        (float_tiff(3), "floating point"),
+        (tiff_of(sample_format=2), "signed"),
+        (tiff_of(bits=32), "16 bits per channel"),
+        (tiff_of(bits=64), "16 bits per channel"),
+        (tiff_of(compression=999), "compression 999"),
+        (tiff_of(compression=34_712), "compression 34712"),
+        (tiff_of(bits=3), "form that isn't supported"),
+        (tiff_of(photometric=32_803), "form that isn't supported"),
+        (bmp_of(8, 1), "RLE"),
+        (bmp_of(4, 2), "RLE"),
+        (bmp_of(24, 4), "JPEG"),
+        (bmp_of(24, 5), "PNG"),
+        (bmp_of(64, 0), "64 bits"),
+        (bmp_of(32, 3), "form that isn't supported"),
+        (jpeg_frame(bits=12), "12 bits"),
+        (jpeg_frame(channels=2), "2 channels"),
+        (jpeg_frame(marker=0xC5), "hierarchical"),
+        (save(stripes(), "PNG")[:8] + png_chunk(b"CgBI", bytes(4)) + save(stripes(), "PNG")[8:], "iOS"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_variant_that_is_not_accepted_is_named(file: bytes, message: str) -> None:
+    with pytest.raises(UnsupportedMedia, match=message):
+        opened(file)
+
+
+def with_wrong_checksum(kind: bytes, body: bytes) -> bytes:
+    file, chunk = save(stripes(), "PNG"), bytearray(png_chunk(kind, body))
+    chunk[-1] ^= 1
+    return file[:33] + bytes(chunk) + file[33:]
+
+
+@pytest.mark.parametrize("kind", [b"iCCP", b"zTXt", b"tEXt", b"gAMA", b"eXIf", b"pHYs", b"tRNS", b"acTL", b"prVt"])
+def test_an_optional_chunk_of_a_png_may_have_a_wrong_checksum_or_content(kind: bytes) -> None:
+    """Browsers ignore such a chunk."""
+    file = save(stripes(), "PNG")
+    without_content = file[:33] + png_chunk(kind) + file[33:]
+
+    assert difference(opened(with_wrong_checksum(kind, b"a\0\0junk")), stripes()) == 0
+    if kind != b"tRNS":
+        assert difference(opened(without_content), stripes()) == 0
+
+
+def test_a_png_header_with_a_wrong_checksum_is_broken() -> None:
+    file = bytearray(save(stripes(), "PNG"))
+    file[32] ^= 1
+
+    with pytest.raises(UnreadableImage, match="broken"):
+        opened(bytes(file))

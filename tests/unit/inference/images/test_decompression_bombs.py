@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import tracemalloc
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import BytesIO
 
 import numpy as np
@@ -13,8 +13,11 @@ import pytest
 from PIL import Image, ImageFile
 
 from pigeonhole.errors import TooLarge, UnreadableImage
+from pigeonhole.inference.images.containers.jpeg import MAX_SCANS, strip_jpeg
+from pigeonhole.inference.images.containers.stripped import MAX_PARTS
+from pigeonhole.inference.images.containers.tiff import MAX_STRIPS
 from pigeonhole.inference.images.decode import ImageLimits, open_image
-from pigeonhole.inference.images.decompression_bombs import MAX_SCANS, MAX_SEGMENTS, check_segments
+from pigeonhole.inference.images.decompression_bombs import strip
 from support.pictures import animation, bmp_header, jpeg_of_scans, png, png_chunk, save, stripes, tiff, tiff_of_one_tile
 
 LIMITS = ImageLimits()
@@ -26,6 +29,16 @@ def undecoded(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("decoded before it was checked")
 
     monkeypatch.setattr(ImageFile.ImageFile, "load", load)
+
+
+@pytest.fixture
+def unopened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opening an image may already be expensive."""
+
+    def open_file(*args: object, **options: object) -> None:
+        raise AssertionError("opened before it was checked")
+
+    monkeypatch.setattr(Image, "open", open_file)
 
 
 def jpeg_header(width: int, height: int) -> bytes:
@@ -118,7 +131,7 @@ def test_scans_behind_bytes_that_a_decoder_skips_are_counted(hidden_behind: byte
     at = file.index(b"\xff\xdb")
 
     with pytest.raises(UnreadableImage, match="too many parts"):
-        check_segments(file[:at] + hidden_behind + file[at:], "JPEG")
+        strip_jpeg(file[:at] + hidden_behind + file[at:])
 
 
 def test_scan_markers_within_metadata_or_after_the_end_do_not_count() -> None:
@@ -152,8 +165,8 @@ def test_a_file_of_very_many_segments_is_refused_undecoded() -> None:
     jpeg, png_file = save(stripes(), "JPEG"), save(stripes(), "PNG")
 
     for bomb in (
-        jpeg[:2] + b"\xff\xe5\x00\x02" * MAX_SEGMENTS + jpeg[2:],
-        png_file[:33] + png_chunk(b"prVt") * MAX_SEGMENTS + png_file[33:],
+        jpeg[:2] + b"\xff\xe5\x00\x02" * MAX_PARTS + jpeg[2:],
+        png_file[:33] + png_chunk(b"prVt") * MAX_PARTS + png_file[33:],
     ):
         with pytest.raises(UnreadableImage, match="too many parts"):
             open_image(bomb, LIMITS, side=64)
@@ -202,6 +215,207 @@ def test_metadata_whose_entries_share_their_bytes_takes_little_memory() -> None:
 
     assert image.size == (48, 32)
     assert peak < 10_000_000, "each of 4,000 entries claims the same 60 kB: 240 MB"
+
+
+def gif_of(blocks: bytes) -> bytes:
+    file = save(stripes(), "GIF")
+    at = 13 + (3 << (file[10] & 7) + 1 if file[10] & 0x80 else 0)
+    return file[:at] + blocks + file[at:]
+
+
+GIF_BLOCKS = {
+    "comments of one byte": b"!\xfe\x01a\x00",
+    "empty comments": b"!\xfe\x00",
+    "application extensions": b"!\xff\x01a\x00",
+    "graphic controls": b"!\xf9\x04\0\0\0\0\0",
+}
+
+
+@pytest.mark.usefixtures("unopened")
+@pytest.mark.parametrize("block", GIF_BLOCKS.values(), ids=GIF_BLOCKS)
+def test_a_gif_of_very_many_blocks_is_refused_unopened(block: bytes) -> None:
+    with pytest.raises(UnreadableImage, match="too many parts"):
+        open_image(gif_of(block * (MAX_PARTS + 1)), LIMITS, side=64)
+
+
+@pytest.mark.usefixtures("unopened")
+def test_a_gif_comment_of_very_many_pieces_is_refused_unopened() -> None:
+    with pytest.raises(UnreadableImage, match="too many parts"):
+        open_image(gif_of(b"!\xfe" + b"\x01a" * (MAX_PARTS + 1) + b"\0"), LIMITS, side=64)
+
+
+@pytest.mark.parametrize("blocks", [b"!\xfe\x05hello\0", bytes(1_000_000), b"!\xff\x0bNETSCAPE2.0\x03\1\0\0\0"])
+def test_what_a_gif_has_before_its_first_frame_is_not_given_to_the_decoder(blocks: bytes) -> None:
+    stripped = strip(gif_of(blocks), "GIF", LIMITS.max_pixels).data
+
+    assert len(stripped) == len(save(stripes(), "GIF"))
+    assert open_image(gif_of(blocks), LIMITS, side=64).tobytes() == stripes().tobytes()
+
+
+def test_a_gifs_transparent_colour_survives_other_blocks() -> None:
+    image = Image.new("P", (4, 4), 1)
+    image.putpalette([9, 9, 9, 200, 0, 0])
+    file = save(image, "GIF", transparency=1, comment=b"hello")
+
+    assert open_image(file, LIMITS, side=64).getpixel((0, 0)) == (255, 255, 255)
+
+
+def strips_tiff(count: int, *, height: int | None = None, rows: int = 1) -> bytes:
+    """Build a TIFF of one pixel a row. The pixels of all strips share the same bytes."""
+    file = tiff({256: [1], 257: [height or count], 258: [8], 259: [1], 262: [1], 273: [0], 277: [1], 278: [rows], 279: [1]})
+    return with_offsets(file, range(8, 8 + count))
+
+
+def with_offsets(file: bytes, offsets: Sequence[int]) -> bytes:
+    """Replace the offset of a TIFF's only strip by those of several."""
+    entry, moved = struct.pack("<HHI", 273, 4, 1), struct.pack("<HHII", 273, 4, len(offsets), len(file))
+    at = file.index(entry)
+    return file[:at] + moved + file[at + len(moved) :] + struct.pack(f"<{len(offsets)}I", *offsets)
+
+
+TIFF_BOMBS = {
+    "more strips than an image has": strips_tiff(MAX_STRIPS + 1),
+    "strips that cover the image again and again": strips_tiff(100, height=2),
+    "one strip, many times": strips_tiff(100, height=2, rows=2),
+    "tags": tiff({tag: [1] for tag in range(30_000, 31_500)} | {256: [1], 257: [1], 273: [0]}),
+    "bits per sample": tiff({256: [1], 257: [1], 258: [8] * 200_000, 262: [1], 273: [0], 279: [1]}),
+}
+
+
+@pytest.mark.usefixtures("unopened")
+@pytest.mark.parametrize("bomb", TIFF_BOMBS.values(), ids=TIFF_BOMBS)
+def test_a_tiff_of_very_many_parts_is_refused_unopened(bomb: bytes) -> None:
+    with pytest.raises(UnreadableImage, match="too many parts"):
+        open_image(bomb, LIMITS, side=64)
+
+
+@pytest.mark.usefixtures("unopened")
+def test_a_tiff_whose_tiles_lie_outside_the_image_is_refused_unopened() -> None:
+    tiles = {256: [1], 257: [160_000], 258: [8], 259: [8], 262: [1], 277: [1], 322: [4_096], 323: [16]}
+
+    with pytest.raises(TooLarge, match="tiles"):
+        open_image(tiff(tiles | {324: [0] * 10_000, 325: [1] * 10_000}), LIMITS, side=64)
+
+
+@pytest.mark.parametrize("pages", [1, 3])
+@pytest.mark.parametrize("big_tiff", [False, True])
+def test_a_tiff_keeps_only_its_first_image_and_the_tags_of_its_pixels(big_tiff: bool, pages: int) -> None:
+    file = BytesIO()
+    pictures = [stripes() for _ in range(pages)]
+    pictures[0].save(
+        file, "TIFF", big_tiff=big_tiff, tiffinfo={270: "a description"}, save_all=True, append_images=pictures[1:]
+    )
+
+    image = Image.open(BytesIO(strip(file.getvalue(), "TIFF", LIMITS.max_pixels).data))
+
+    assert 270 not in image.tag_v2  # type: ignore[attr-defined]
+    assert image.n_frames == 1  # type: ignore[attr-defined]
+    assert image.tobytes() == stripes().tobytes()
+
+
+def test_a_tiff_of_a_strip_per_row_is_accepted() -> None:
+    assert open_image(strips_tiff(1_000), LIMITS, side=64).size == (1, 1_000)
+
+
+def avif_of(frame: tuple[int, int], claimed: tuple[int, int]) -> bytes:
+    file = bytearray(save(Image.new("RGB", frame), "AVIF", speed=10))
+    at = file.index(b"ispe") + 8
+    file[at : at + 8] = struct.pack(">II", *claimed)
+    return bytes(file)
+
+
+@pytest.mark.usefixtures("unopened")
+@pytest.mark.parametrize("limit", [9_999, 100])
+def test_a_frame_larger_than_its_container_claims_is_refused_unopened(limit: int) -> None:
+    with pytest.raises(TooLarge, match="megapixels"):
+        open_image(avif_of((100, 100), (2, 2)), ImageLimits(max_pixels=limit), side=64)
+
+
+def test_a_frame_at_the_limit_is_accepted() -> None:
+    assert open_image(avif_of((100, 100), (100, 100)), ImageLimits(max_pixels=10_000), side=64).size == (100, 100)
+
+
+@pytest.mark.usefixtures("unopened")
+def test_the_first_frame_of_an_avif_sequence_counts() -> None:
+    with pytest.raises(TooLarge, match="megapixels"):
+        open_image(animation("AVIF"), ImageLimits(max_pixels=64 * 64 - 1), side=64)
+
+
+@pytest.mark.usefixtures("unopened")
+def test_an_avif_of_very_many_items_is_refused_unopened() -> None:
+    def box(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", 8 + len(content)) + kind + content
+
+    entries = b"".join(box(b"infe", b"\2\0\0\0" + struct.pack(">HH4s", n, 0, b"av01") + b"\0") for n in range(1, 5_000))
+    meta = box(b"meta", bytes(4) + box(b"iinf", bytes(4) + struct.pack(">H", 4_999) + entries))
+
+    with pytest.raises(UnreadableImage, match="too many parts"):
+        open_image(box(b"ftyp", b"avif\0\0\0\0avif") + meta, LIMITS, side=64)
+
+
+@pytest.mark.usefixtures("unopened")
+@pytest.mark.parametrize("side", [7_000, 5_000])
+def test_the_scans_of_a_large_jpeg_are_limited_by_its_size(side: int) -> None:
+    """Each scan walks over all blocks of the image."""
+    bomb = bytearray(jpeg_of_scans(60))
+    at = bomb.index(b"\xff\xc2") + 5
+    bomb[at : at + 4] = struct.pack(">HH", side, side)
+
+    with pytest.raises(UnreadableImage, match="too many parts"):
+        open_image(bytes(bomb), LIMITS, side=64)
+
+
+def metadata_jpeg() -> bytes:
+    segments = b"".join(
+        bytes([0xFF, marker]) + struct.pack(">H", len(body) + 2) + body
+        for marker, body in (
+            (0xE1, b"Exif\0\0" + bytes(2_000)),
+            (0xE2, b"ICC_PROFILE\0\1\1" + bytes(500)),
+            (0xE2, b"MPF\0" + bytes(500)),
+            (0xED, b"Photoshop 3.0\0" + b"8BIM\4\4\0\0\0\0\0\0" * 100),
+            (0xFE, b"a comment"),
+        )
+    )
+    file = save(stripes(), "JPEG")
+    return file[:2] + segments + file[2:]
+
+
+def metadata_png() -> bytes:
+    file = save(stripes(), "PNG")
+    chunks = [(b"zTXt", b"a\0\0"), (b"iTXt", b"a\0\1\0\0\0"), (b"iCCP", b"a\0\0"), (b"tEXt", b"a\0"), (b"acTL", bytes(8))]
+    return file[:33] + b"".join(png_chunk(kind, body + zlib.compress(bytes(100_000))) for kind, body in chunks) + file[33:]
+
+
+def metadata_webp() -> bytes:
+    return save(stripes(), "WEBP", lossless=True, exif=Image.Exif(), icc_profile=bytes(500), xmp=b"<x/>" * 100)
+
+
+@pytest.mark.parametrize(
+    ("kind", "file"),
+    [("JPEG", metadata_jpeg()), ("PNG", metadata_png()), ("WEBP", metadata_webp())],
+    ids=["JPEG", "PNG", "WebP"],
+)
+def test_metadata_is_not_given_to_the_decoder(kind: str, file: bytes) -> None:
+    stripped = strip(file, kind, LIMITS.max_pixels).data
+    plain = save(stripes(), kind, **({"lossless": True} if kind == "WEBP" else {}))
+
+    assert len(stripped) <= len(plain) + 20  # WebP's header of an extended file
+    assert Image.open(BytesIO(stripped)).tobytes() == Image.open(BytesIO(plain)).tobytes()
+
+
+def test_a_webp_animation_keeps_one_frame() -> None:
+    image = Image.open(BytesIO(strip(animation("WEBP", 60), "WEBP", LIMITS.max_pixels).data))
+
+    assert image.n_frames == 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.usefixtures("unopened")
+def test_a_webp_of_very_many_chunks_is_refused_unopened() -> None:
+    file = metadata_webp()
+    bomb = file[:4] + struct.pack("<I", len(file) - 8 + 8 * MAX_PARTS) + file[8:] + b"junk\0\0\0\0" * MAX_PARTS
+
+    with pytest.raises(UnreadableImage, match="too many parts"):
+        open_image(bomb, LIMITS, side=64)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "AVIF", "PNG", "TIFF"])

@@ -22,10 +22,11 @@ from io import BytesIO
 import numpy as np
 
 # These imports register the formats, so that the first Image.open doesn't import all of Pillow's forty formats.
-from PIL import AvifImagePlugin, ExifTags, Image, ImageFile, TiffImagePlugin, WebPImagePlugin  # noqa: F401
+from PIL import AvifImagePlugin, Image, ImageFile, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
 
 from pigeonhole.errors import SampleError, TooLarge, UnreadableImage, UnsupportedMedia
-from pigeonhole.inference.images.decompression_bombs import check_segments, check_tile
+from pigeonhole.inference.images.containers.tiff import exif_orientation
+from pigeonhole.inference.images.decompression_bombs import strip
 from pigeonhole.inference.images.formats import identify
 
 # A JPEG is decoded at 1/2, 1/4 or 1/8 of its size if the result still has so many times the side of the model's input. The
@@ -79,15 +80,14 @@ def open_image(data: bytes, limits: ImageLimits, *, side: int) -> Image.Image:
     if len(data) > limits.max_bytes:
         raise TooLarge(f"the image is larger than {limits.max_bytes / 1e6:g} MB; send a smaller one")
     file_format = identify(data)
-    check_segments(data, file_format)
     _silence_pillow()
     try:
-        image = Image.open(BytesIO(data), formats=[file_format])
+        stripped = strip(data, file_format, limits.max_pixels)
+        image = Image.open(BytesIO(stripped.data), formats=[file_format])
         _check_pixels(image, limits.max_pixels)
-        check_tile(image, limits.max_pixels)
         full_size = _draft(image, side) if file_format == "JPEG" else image.size
         image.load()
-        turn = _ORIENTATIONS.get(_orientation(image))
+        turn = _ORIENTATIONS.get(exif_orientation(image.info["exif"]) if "exif" in image.info else stripped.orientation)
         rgb = _trim_rounding(_to_rgb(image), full_size)
         return rgb if turn is None else rgb.transpose(turn)
     except SampleError:
@@ -95,9 +95,21 @@ def open_image(data: bytes, limits: ImageLimits, *, side: int) -> Image.Image:
     except (Image.DecompressionBombError, MemoryError):
         raise _too_many_pixels(limits.max_pixels) from None
     except Exception as error:  # a decoder may raise any exception on hostile bytes
+        if _is_unsupported(error, file_format):
+            raise UnsupportedMedia(
+                f"the {file_format} has a form that isn't supported; save it as PNG, or with 8 bits of grey or RGB"
+            ) from error
         raise UnreadableImage(
             f"the {file_format} is broken or cut off; open it in an image editor and save it again"
         ) from error
+
+
+def _is_unsupported(error: Exception, file_format: str) -> bool:
+    """Return whether Pillow knows no decoder for a file whose structure is sound.
+
+    Pillow doesn't recognise a TIFF whose channels it can't decode. Its directory has been read by then.
+    """
+    return "nsupported" in str(error) or (file_format == "TIFF" and isinstance(error, UnidentifiedImageError))
 
 
 def _check_pixels(image: Image.Image, max_pixels: int) -> None:
@@ -137,14 +149,6 @@ def _trim_rounding(image: Image.Image, size: tuple[float, float]) -> Image.Image
         return image
     scale = int(min(size)) / min(size)
     return image.resize((round(size[0] * scale), round(size[1] * scale)), Image.Resampling.BICUBIC, box=(0, 0, *size))
-
-
-def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 to 8; 1 if there is none. Pillow has already applied that of a TIFF."""
-    try:
-        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # EXIF is a caller's bytes, and a broken EXIF doesn't affect the pixels
-        return 1
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

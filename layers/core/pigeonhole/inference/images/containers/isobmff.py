@@ -1,0 +1,168 @@
+"""Read the boxes of AVIF and HEIF. See ISO/IEC 14496-12 and 23008-12."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pigeonhole.errors import TooLarge
+from pigeonhole.inference.images.containers.codec_headers import av1_frame_pixels, hevc_frame_pixels
+from pigeonhole.inference.images.containers.stripped import MAX_PARTS, Stripped, too_many_parts
+
+# Decoders search these tables from the start for each entry. 64 KB list 3,000 tiles.
+MAX_TABLE_BYTES = 65_536
+MAX_MOVIE_BYTES = 262_144  # of the tables of a sequence: 10,000 frames
+MAX_DECODED = 2.5  # all frames together, as a multiple of the limit of pixels: the picture, its alpha, a smaller copy
+
+
+class Box(NamedTuple):
+    """One box.
+
+    Attributes:
+        kind: Its type.
+        start: Where its content begins.
+        stop: Where it ends.
+    """
+
+    kind: bytes
+    start: int
+    stop: int
+
+
+def check_isobmff(data: bytes, max_pixels: int) -> Stripped:
+    """Compare the frames, as the codec's own headers have them, with the limit. The container may claim a smaller size.
+
+    Raises:
+        UnreadableImage: The file has too many items or boxes.
+        TooLarge: One of the frames has more than `max_pixels` pixels, or all together several times as many.
+    """
+    pixels = [*_item_pixels(data), *_sequence_pixels(data)]
+    if max(pixels, default=0) > max_pixels or sum(pixels) > MAX_DECODED * max_pixels:
+        raise TooLarge(f"the image has more than {max_pixels / 1e6:g} megapixels; send a smaller one")
+    return Stripped(data)
+
+
+def _boxes(data: bytes, start: int, stop: int) -> Iterator[Box]:
+    count = 0
+    while start + 8 <= stop:
+        count += 1
+        if count > MAX_PARTS:
+            raise too_many_parts()
+        size, kind = struct.unpack_from(">I4s", data, start)
+        content = start + 8
+        if size == 1:
+            (size,) = struct.unpack_from(">Q", data, content)
+            content += 8
+        end = min(start + size, stop) if size else stop
+        if end < content:
+            return
+        yield Box(kind, content, end)
+        start = end
+
+
+def _find(data: bytes, *path: bytes) -> Iterator[Box]:
+    """Yield the boxes that lie at a path from the top of the file."""
+    found = [Box(b"", 0, len(data))]
+    for kind in path:
+        found = [
+            box
+            for parent in found
+            for box in _boxes(data, parent.start + (4 if parent.kind == b"meta" else 0), parent.stop)
+            if box.kind == kind
+        ]
+    yield from found
+
+
+def _item_pixels(data: bytes) -> Iterator[int]:
+    """Yield the pixels of each coded item of a still picture."""
+    for path in (*((b"meta", kind) for kind in (b"iinf", b"iloc", b"iref")), (b"meta", b"iprp", b"ipma")):
+        if sum(box.stop - box.start for box in _find(data, *path)) > MAX_TABLE_BYTES:
+            raise too_many_parts()
+    kinds, configurations = dict(_item_kinds(data)), dict(_item_configurations(data))
+    for item, content in _item_contents(data):
+        if kinds.get(item) == b"av01":
+            yield av1_frame_pixels(content)
+        elif item in configurations:
+            yield hevc_frame_pixels(configurations[item], content)
+
+
+def _item_kinds(data: bytes) -> Iterator[tuple[int, bytes]]:
+    for table in _find(data, b"meta", b"iinf"):
+        entries = table.start + (6 if data[table.start] == 0 else 8)
+        for box in _boxes(data, entries, table.stop):
+            version = data[box.start]
+            if box.kind == b"infe" and version in (2, 3):
+                item, _, kind = struct.unpack_from(">HH4s" if version == 2 else ">IH4s", data, box.start + 4)
+                yield item, kind
+
+
+def _item_configurations(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield each item of HEVC, and the content of its hvcC box."""
+    properties = [box for parent in _find(data, b"meta", b"iprp", b"ipco") for box in _boxes(data, parent.start, parent.stop)]
+    for table in _find(data, b"meta", b"iprp", b"ipma"):
+        reader = _Reader(data, table.start)
+        version, flags = reader.read(1), reader.read(3)
+        for _ in range(reader.read(4)):
+            item = reader.read(4 if version else 2)
+            for _ in range(reader.read(1)):
+                index = reader.read(2) & 0x7FFF if flags & 1 else reader.read(1) & 0x7F
+                if 0 < index <= len(properties) and properties[index - 1].kind == b"hvcC":
+                    yield item, data[properties[index - 1].start : properties[index - 1].stop]
+            if reader.position > table.stop:
+                return
+
+
+def _item_contents(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the data of each item that lies in the file or in the idat box."""
+    idat = next(_find(data, b"meta", b"idat"), None)
+    budget = 2 * len(data)
+    for table in _find(data, b"meta", b"iloc"):
+        reader = _Reader(data, table.start)
+        version = reader.read(1)
+        reader.read(3)
+        sizes = reader.read(2)
+        offset_bytes, length_bytes, base_bytes, index_bytes = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
+        for _ in range(reader.read(4 if version == 2 else 2)):
+            item = reader.read(4 if version == 2 else 2)
+            in_idat = version > 0 and reader.read(2) & 15 == 1
+            reader.read(2)  # the file; 0 is this one
+            base = reader.read(base_bytes) + (idat.start if in_idat and idat else 0)
+            extents: list[bytes] = []
+            for _ in range(reader.read(2)):
+                reader.read(index_bytes if version else 0)
+                start = base + reader.read(offset_bytes)
+                extents.append(data[start : start + reader.read(length_bytes)] if length_bytes else data[start:])
+                budget -= len(extents[-1])
+                if budget < 0 or reader.position > table.stop:  # extents that share their bytes
+                    raise too_many_parts()
+            yield item, b"".join(extents)
+
+
+def _sequence_pixels(data: bytes) -> Iterator[int]:
+    """Yield the pixels of the first frame of each track of AV1."""
+    if sum(box.stop - box.start for box in _find(data, b"moov")) > MAX_MOVIE_BYTES:
+        raise too_many_parts()
+    for table in _find(data, b"moov", b"trak", b"mdia", b"minf", b"stbl"):
+        boxes = {box.kind: box.start for box in _boxes(data, table.start, table.stop)}
+        if not {b"stsd", b"stsz"} <= boxes.keys() or data[boxes[b"stsd"] + 12 : boxes[b"stsd"] + 16] != b"av01":
+            continue
+        (length,) = struct.unpack_from(">I", data, boxes[b"stsz"] + 4)
+        length = length or struct.unpack_from(">I", data, boxes[b"stsz"] + 12)[0]
+        if b"stco" in boxes:
+            (start,) = struct.unpack_from(">I", data, boxes[b"stco"] + 8)
+        else:
+            (start,) = struct.unpack_from(">Q", data, boxes[b"co64"] + 8)
+        yield av1_frame_pixels(data[start : start + length])
+
+
+class _Reader:
+    """Reads big-endian integers one after another."""
+
+    def __init__(self, data: bytes, position: int) -> None:
+        self._data = data
+        self.position = position
+
+    def read(self, count: int) -> int:
+        self.position += count
+        return int.from_bytes(self._data[self.position - count : self.position], "big")

@@ -1,0 +1,102 @@
+"""Read the segments of a JPEG. See ITU-T T.81, annex B."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pigeonhole.errors import UnsupportedMedia
+from pigeonhole.inference.images.containers.stripped import MAX_PARTS, Stripped, too_many_parts
+from pigeonhole.inference.images.containers.tiff import exif_orientation
+
+MAX_SCANS = 100  # an encoder writes about 10
+MAX_SCANNED_BLOCKS = 16_000_000  # blocks of 8 x 8 pixels in all scans: 20 scans of 50 megapixels
+MAX_BETWEEN = 65_536  # bytes between the segments before the first scan
+
+# Within a scan, FF00 is data and FFD0 to FFD7 are restarts. FF01 has no segment. All other markers start a segment or end the
+# file. Some segments have no length, or a length that Pillow doesn't use when it walks over the header.
+_MARKER = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])")
+_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+_WITHOUT_LENGTH = frozenset({0xC8, 0xD8, _END_OF_IMAGE, *range(0xF0, 0xFE)})
+_EXIF = 0xE1
+_FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
+_HIERARCHICAL = frozenset({0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF})
+# JFIF and Adobe say how the channels are coded. All other APPn segments and comments are metadata.
+_METADATA = frozenset({*range(0xE0, 0xF0), 0xFE} - {0xE0, 0xEE})
+
+
+class Segment(NamedTuple):
+    """One segment.
+
+    Attributes:
+        marker: The second byte of its marker.
+        start: Where its marker begins.
+        stop: Where its length says that it ends.
+    """
+
+    marker: int
+    start: int
+    stop: int
+
+
+def strip_jpeg(data: bytes) -> Stripped:
+    """Remove the metadata before the first scan.
+
+    Raises:
+        UnreadableImage: The file has too many segments or scans.
+        UnsupportedMedia: Its pixels aren't 8 bits of grey, RGB or CMYK.
+    """
+    kept: list[bytes] = []
+    orientation, scans, blocks, end = None, 0, 0, 0
+    for count, segment in enumerate(_segments(data), start=1):
+        body = data[segment.start + 4 : segment.stop]
+        if segment.marker in _FRAMES and not blocks:
+            blocks = _read_blocks(segment.marker, body)
+        scans += segment.marker == _SCAN
+        if count > MAX_PARTS or scans > MAX_SCANS or scans * blocks > MAX_SCANNED_BLOCKS:
+            raise too_many_parts()
+        if scans == 0 and segment.marker in _METADATA:
+            if orientation is None and segment.marker == _EXIF and body.startswith(b"Exif\0\0"):
+                orientation = exif_orientation(body)
+            kept.append(data[end : segment.start])
+            end = segment.stop
+    return Stripped(b"".join((*kept, data[end:])), orientation or 1)
+
+
+def _read_blocks(marker: int, frame: bytes) -> int:
+    """Return the number of blocks of one channel at full resolution.
+
+    Raises:
+        UnsupportedMedia: Pillow doesn't decode frames of this kind.
+    """
+    if len(frame) < 6:
+        return 0
+    if marker in _HIERARCHICAL:
+        raise UnsupportedMedia("the JPEG is hierarchical; save it as a usual JPEG or PNG")
+    if frame[0] != 8:
+        raise UnsupportedMedia(f"the JPEG has {frame[0]} bits per channel; save it with 8 bits")
+    if frame[5] not in (1, 3, 4):
+        raise UnsupportedMedia(f"the JPEG has {frame[5]} channels; save it as grey or RGB")
+    height, width = int.from_bytes(frame[1:3], "big"), int.from_bytes(frame[3:5], "big")
+    return width * height // 64
+
+
+def _segments(data: bytes) -> Iterator[Segment]:
+    """Yield each segment, as a decoder finds them."""
+    position, between, has_scan = 2, 0, False
+    while True:
+        match = _MARKER.search(data, position)
+        if not has_scan:
+            between += max(0, (match.start() if match else len(data)) - position)
+            if between > MAX_BETWEEN:
+                raise too_many_parts()
+        if not match:
+            return
+        marker = match[1][0]
+        if marker == _END_OF_IMAGE and has_scan:
+            return
+        length = 0 if marker in _WITHOUT_LENGTH else int.from_bytes(data[match.end() : match.end() + 2], "big")
+        position = match.end() + length
+        yield Segment(marker, match.start(), position)
+        has_scan = has_scan or marker == _SCAN

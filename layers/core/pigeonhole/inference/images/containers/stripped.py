@@ -1,0 +1,28 @@
+"""What the readers of all formats share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pigeonhole.errors import UnreadableImage
+
+MAX_PARTS = 10_000  # segments, chunks, blocks or boxes of a file
+MAX_EXIF_BYTES = 65_536  # what a JPEG's segment holds
+
+
+@dataclass(frozen=True)
+class Stripped:
+    """A file without what the decoder doesn't need.
+
+    Attributes:
+        data: The bytes of the file.
+        orientation: The EXIF orientation that isn't in `data` any more, 1 to 8.
+    """
+
+    data: bytes
+    orientation: int = 1
+
+
+def too_many_parts() -> UnreadableImage:
+    """Return the error of a file that has more parts than an encoder writes."""
+    return UnreadableImage("the file has too many parts for an image; save it again with an image editor")
