@@ -1,4 +1,4 @@
-"""Fail the samples of chunks whose every attempt failed, so that their jobs end."""
+"""Fail the samples of chunks whose every attempt failed, so that their jobs end. Queue the chunks without attempts again."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pigeonhole.observability import observed, observer
 
 @observed("dead_letters", log_id_path="Records[0].messageId")
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Fail the samples of each message of the event. The answer names those that SQS must deliver again."""
-    return process_messages(event, context, _fail)
+    """Handle each message of the event. The answer names those that SQS must deliver again."""
+    return process_messages(event, context, _handle)
 
 
-def _fail(record: SQSRecord) -> None:
+def _handle(record: SQSRecord) -> None:
     telemetry = observer("dead_letters")
     telemetry.count("messages")
     message = parse_message(record, ChunkMessage, telemetry)
@@ -27,6 +27,8 @@ def _fail(record: SQSRecord) -> None:
     with telemetry.failures_reported(
         code="chunk_failed", message="the samples of a chunk could not be failed", job_id=message.job_id, start=message.start
     ):
-        part = wiring.dead_letter_handler(wiring.settings()).fail(message)
-    telemetry.count("failed_samples", part.failed if part else 0)
-    telemetry.logger.error("chunk abandoned", job_id=message.job_id, start=message.start, stop=message.stop)
+        outcome = wiring.dead_letter_handler(wiring.settings()).handle(message)
+    telemetry.count("failed_samples", outcome.part.failed if outcome.part else 0)
+    telemetry.count("requeued_chunks", outcome.is_queued_again)
+    event = "chunk queued again" if outcome.is_queued_again else "chunk abandoned"
+    telemetry.logger.error(event, job_id=message.job_id, start=message.start, stop=message.stop)

@@ -197,6 +197,18 @@ def test_a_job_that_the_index_lists_with_its_last_status_is_left_out() -> None:
     assert (first.items, second.items, second.next) == ([jobs[2]], [jobs[0]], None)
 
 
+def test_attempts_are_counted_for_each_span_of_a_job(store: JobStore) -> None:
+    first, second = stored(store, id=job_id(1)), stored(store, id=job_id(2))
+
+    assert [store.add_attempt(first, Span(0, 4)) for _ in range(3)] == [1, 2, 3]
+    store.add_attempt(first, Span(0, 2))
+    store.add_attempt(second, Span(0, 4))
+
+    assert store.count_attempts(first, Span(0, 4)) == 3
+    assert [store.count_attempts(second, span) for span in (Span(0, 4), Span(4, 8))] == [1, 0]
+    assert store.list_parts("acme", first.id) == []
+
+
 def test_due_jobs_are_listed_longest_due_first(store: JobStore) -> None:
     late = stored(store, id=job_id(1), tenant_id="zeta", due_at=60.5)
     early = stored(store, id=job_id(2), due_at=9.25)

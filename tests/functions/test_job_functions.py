@@ -15,8 +15,9 @@ from pigeonhole.aws.dynamodb.job_records import StoredJob
 from pigeonhole.aws.events import JOB_ENDED, SOURCE
 from pigeonhole.aws.lambda_events import FIRST_RETRY_S
 from pigeonhole.contract.jobs import JobStatus
-from pigeonhole.contract.messages import ChunkMessage, JobEnded, WebhookMessage
+from pigeonhole.contract.messages import ChunkMessage, JobEnded, Span, WebhookMessage
 from pigeonhole.errors import Overloaded
+from pigeonhole.jobs.dead_letters import MIN_RETRIES
 from pigeonhole.jobs.job import Job, NotificationStatus
 from pigeonhole.notifications.job_ended import to_event
 from pigeonhole.notifications.webhook_delivery import to_webhook_body
@@ -138,7 +139,10 @@ def test_a_batch_in_which_every_message_failed_is_answered(jobs: Jobs, worker: M
 
 @pytest.mark.parametrize(
     ("error", "pauses"),
-    [(RuntimeError("a fault of ours"), [30, 120, 0]), (Overloaded("an outage, which passes"), [30, 900, 0])],
+    [
+        (RuntimeError("a fault of ours"), [30, 60, 120, 240, 0]),
+        (Overloaded("an outage, which passes"), [30, 900, 1_920, 1_920, 0]),
+    ],
 )
 def test_each_further_attempt_comes_later(jobs: Jobs, worker: ModuleType, error: Exception, pauses: list[int]) -> None:
     def run(*_: Any, **__: Any) -> Any:
@@ -148,14 +152,14 @@ def test_each_further_attempt_comes_later(jobs: Jobs, worker: ModuleType, error:
     jobs.submitted(2)
     again = event("sqs-chunk.json", *jobs.queue.sent)
 
-    for attempt in range(1, 4):
+    for attempt in range(1, worker.MAX_RECEIVES + 1):
         again["Records"][0]["attributes"] |= {"ApproximateReceiveCount": str(attempt)}
         assert failed(worker.handler(again, Context())) == ["0"]
 
     assert [seconds for _, seconds in jobs.queue.delays] == pauses
 
 
-def test_a_worker_knows_its_last_attempt_and_how_many_seconds_are_left(jobs: Jobs, worker: ModuleType) -> None:
+def test_a_worker_knows_the_last_delivery_and_how_many_seconds_are_left(jobs: Jobs, worker: ModuleType) -> None:
     calls: list[tuple[bool, bool]] = []
 
     def run(command: Any, *, should_continue: Any) -> Any:
@@ -166,7 +170,7 @@ def test_a_worker_knows_its_last_attempt_and_how_many_seconds_are_left(jobs: Job
     jobs.submitted(2)
     again = event("sqs-chunk.json", *jobs.queue.sent)
     context = Context()
-    for attempt, left_ms in ((1, 100_000), (2, 100_000), (3, 29_000)):
+    for attempt, left_ms in ((1, 100_000), (4, 100_000), (5, 29_000)):
         again["Records"][0]["attributes"] |= {"ApproximateReceiveCount": str(attempt)}
         context.get_remaining_time_in_millis = lambda left_ms=left_ms: left_ms  # type: ignore[method-assign]
         worker.handler(again, context)
@@ -206,6 +210,9 @@ def test_dead_letters_end_their_job(jobs: Jobs, monkeypatch: pytest.MonkeyPatch)
     module = load("dead_letters")
     monkeypatch.setattr(wiring, "dead_letter_handler", lambda settings: jobs.dead_letters)
     job = jobs.submitted(8)
+    for message in jobs.queue.sent:
+        for _ in range(MIN_RETRIES):
+            jobs.store.add_attempt(job, Span(message.start, message.stop))
 
     answer = module.handler(event("sqs-dead-letter.json", *jobs.queue.sent), Context())
 

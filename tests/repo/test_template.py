@@ -272,7 +272,10 @@ def test_a_job_is_stuck_only_after_all_attempts_of_a_message() -> None:
     assert variables["PIGEONHOLE_CHUNK_VISIBILITY_S"] == {"Ref": "ChunkVisibility"}
     assert Settings().chunk_visibility_s == visibility["Default"]
     for seconds in (visibility["Default"], 6 * TEMPLATE["Parameters"]["WorkerTimeout"]["MaxValue"]):
-        assert job_rules(Settings(chunk_visibility_s=seconds)).stuck_s > 3 * seconds
+        assert (
+            job_rules(Settings(chunk_visibility_s=seconds)).stuck_s
+            > RESOURCES["ChunkQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"] * seconds
+        )
 
 
 def test_the_objects_of_a_job_expire_with_the_job() -> None:

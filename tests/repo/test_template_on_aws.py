@@ -18,6 +18,7 @@ PARAMETERS: dict[str, Any] = TEMPLATE["Parameters"]
 TRANSLATED = translate()
 RESOURCES: dict[str, Any] = TRANSLATED["Resources"]
 FUNCTIONS = {name: item for name, item in RESOURCES.items() if item["Type"] == "AWS::Lambda::Function"}
+MIN_RECEIVES = 5  # AWS's advice: a throttled invocation counts as a receive
 NEW_ACCOUNT_MB = 3_008  # the most memory of a function in an account that is new
 # What a version holds, by https://docs.aws.amazon.com/lambda/latest/dg/configuration-versions.html. SAM publishes a version if
 # the first three change. `Description` says what the function is for, so it needs no version of its own.
@@ -112,6 +113,13 @@ def listed(value: Any) -> list[Any]:
 
 
 # ---------------------------------------------------------------------------------------------------------------- queues
+
+
+@pytest.mark.parametrize(
+    "queue", [name for name, item in of_type("AWS::SQS::Queue").items() if "RedrivePolicy" in item["Properties"]]
+)
+def test_throttled_invocations_alone_do_not_make_a_message_dead(queue: str) -> None:
+    assert RESOURCES[queue]["Properties"]["RedrivePolicy"]["maxReceiveCount"] >= MIN_RECEIVES
 
 
 @pytest.mark.parametrize("source", of_type("AWS::Lambda::EventSourceMapping"))

@@ -123,7 +123,7 @@ def test_a_sample_that_kills_each_of_its_workers_fails_and_its_job_ends(
 
     job = wait_until_ended(hasty, submit(hasty, request(photos_that(lambda: killed.append(kill_workers())), THINGS)).job.id)
 
-    assert len(killed) == 3, "as often as a message is given out"
+    assert len(killed) == 5, "as often as a message is given out"
     assert (job.job.status, job.predictions) == ("succeeded", ["cat", "rocket", None]), "the results before the sample are kept"
     assert job.errors is not None
     assert [(fault.index, fault.code) for fault in job.errors] == [(2, "internal_error")]
@@ -166,6 +166,17 @@ def test_an_unreadable_message_delays_no_other(hasty: Deployment, ends: JobEndEv
     assert_whole(hasty, job, ends)
     attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
     assert (attributes["ApproximateNumberOfMessages"], attributes["ApproximateNumberOfMessagesNotVisible"]) == ("0", "0")
+
+
+def test_a_dead_chunk_that_no_worker_has_attempted_is_classified_after_all(hasty: Deployment, ends: JobEndEvents) -> None:
+    job = wait_until_ended(hasty, submit(hasty, request(TEXTS)).job.id)
+    throttled = copy_interrupted(hasty, job.job.id, status={"S": "processing"})
+    message = {"version": 1, "kind": "chunk", "tenant_id": "tests", "job_id": throttled, "start": 0, "stop": 3}
+
+    hasty.stack.client("sqs").send_message(QueueUrl=hasty.stack.resources()["DeadLetterQueue"], MessageBody=json.dumps(message))
+
+    assert wait_until_ended(hasty, throttled).predictions == job.predictions
+    assert_whole(hasty, wait_until_ended(hasty, throttled), ends)
 
 
 def test_a_job_that_a_crash_left_unqueued_ends(hasty: Deployment, ends: JobEndEvents) -> None:

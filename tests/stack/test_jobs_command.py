@@ -19,7 +19,15 @@ class JobShell(Shell):
         return super().__call__("jobs", *arguments, exit_code=exit_code, stdin=stdin)
 
     def die(self, job_id: str, start: int, stop: int) -> None:
-        """Send the message of a chunk to where the third crash of its worker would have moved it."""
+        """Send the message of a chunk to where the last crash of its worker would have moved it, with its attempts."""
+        self.deployed.stack.client("dynamodb").put_item(
+            TableName=self.deployed.outputs["TableName"],
+            Item={
+                "pk": {"S": f"ATTEMPTS#{self.tenant}#{job_id}"},
+                "sk": {"S": f"{start:06}-{stop:06}"},
+                "attempts": {"N": "4"},
+            },
+        )
         message = {"version": 1, "kind": "chunk", "tenant_id": self.tenant, "job_id": job_id, "start": start, "stop": stop}
         queue = self.deployed.stack.resources()["DeadLetterQueue"]
         self.deployed.stack.client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(message))

@@ -241,7 +241,7 @@ class Jobs:
 
     @cached_property
     def dead_letters(self) -> DeadLetterHandler:
-        return DeadLetterHandler(parts=self.parts)
+        return DeadLetterHandler(store=self.store, queue=self.queue, parts=self.parts, clock=self.clock)
 
     @cached_property
     def redriver(self) -> JobRedriver:

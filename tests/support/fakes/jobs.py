@@ -24,6 +24,7 @@ class FakeJobStore:
         jobs: Jobs by tenant and id.
         parts_by_job: Parts by tenant and job, and then by their first sample.
         claims: Claims on idempotency keys by tenant and hash.
+        attempts: Recorded attempts by tenant, job and span.
         before: Is called before each write. It may raise, or make another writer the faster one.
         writes: How many writes succeeded.
         stream: Tenant and id of each job whose end is to be published, as the table's stream delivers them to functions/notify.
@@ -32,6 +33,7 @@ class FakeJobStore:
     jobs: dict[tuple[str, str], Job] = field(default_factory=dict)
     parts_by_job: dict[tuple[str, str], dict[int, Part]] = field(default_factory=dict)
     claims: dict[tuple[str, str], IdempotencyClaim] = field(default_factory=dict)
+    attempts: dict[tuple[str, str, Span], int] = field(default_factory=dict)
     before: Callable[[], None] = lambda: None
     writes: int = 0
     stream: list[tuple[str, str]] = field(default_factory=list)
@@ -71,6 +73,16 @@ class FakeJobStore:
             if job.notification is NotificationStatus.PENDING:
                 self.stream.append((job.tenant_id, job.id))
             return True
+
+    def add_attempt(self, job: Job, span: Span) -> int:
+        self.before()
+        with self._lock:
+            key = (job.tenant_id, job.id, span)
+            self.attempts[key] = self.attempts.get(key, 0) + 1
+            return self.attempts[key]
+
+    def count_attempts(self, job: Job, span: Span) -> int:
+        return self.attempts.get((job.tenant_id, job.id, span), 0)
 
     def list_part_spans(self, tenant_id: str, job_id: str, within: Span) -> list[Span]:
         return [part.span for part in self.list_parts(tenant_id, job_id) if within.start <= part.span.start < within.stop]

@@ -27,7 +27,7 @@ from support.fakes import FakeChunkQueue, FakeEventBus, FakeJobStore, FakeObject
 from support.job_fixtures import ACME, BAD, HOOK, Jobs, even_or_odd, request
 
 HISTORIES = 1_000
-RECEIVES = 3  # the template's maxReceiveCount
+RECEIVES = 5  # the template's maxReceiveCount
 
 
 class Crash(Exception):
@@ -203,7 +203,7 @@ class Histories(RuleBasedStateMachine):
         count = self.received[id(message)] = self.received.get(id(message), 0) + 1
 
         def process() -> Any:
-            return self.jobs.worker.process(message, lambda: time_left_s, attempt=count, is_last_attempt=count >= RECEIVES)
+            return self.jobs.worker.process(message, lambda: time_left_s, deliveries=count, is_last_delivery=count >= RECEIVES)
 
         failed = isinstance(self.survive(process, fate), Exception)
         if failed and count >= RECEIVES:
@@ -219,8 +219,9 @@ class Histories(RuleBasedStateMachine):
             self.dead.remove(message)
 
     def fail_dead(self, message: ChunkMessage) -> None:
-        self.buried[message.job_id].update(range(message.start, message.stop))
-        self.jobs.dead_letters.fail(message)
+        outcome = self.jobs.dead_letters.handle(message)
+        if outcome.part:
+            self.buried[message.job_id].update(range(message.start, message.stop))
 
     @precondition(lambda self: self.queue.sent)
     @rule(index=st.integers(0, 99))

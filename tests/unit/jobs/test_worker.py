@@ -233,16 +233,25 @@ def test_a_sample_that_crashes_each_worker_does_not_fail_those_before_it() -> No
     chunk = jobs.take()
     done = []
 
-    for attempt in (1, 2, 3):
+    for deliveries in (1, 2, 3):
         with pytest.raises(MemoryError):
-            jobs.worker.process(chunk, lambda: 100, attempt=attempt, is_last_attempt=attempt == 3)
+            jobs.worker.process(chunk, lambda: 100, deliveries=deliveries, is_last_delivery=deliveries == 3)
         done.append(jobs.job(job).processed)
-    jobs.dead_letters.fail(chunk)
+    jobs.dead_letters.handle(chunk)
 
     assert done == [0, 64, 70], "in pieces of 128, of 16 and of 2"
     answer = jobs.responder.respond(jobs.job(job), "l")
     assert (answer.job.progress.succeeded, answer.job.progress.failed) == (70, 58)
     assert jobs.redriver.redrive("acme", job.id).samples == list(range(70, 128))
+
+
+def test_deliveries_that_reached_no_worker_make_the_pieces_no_smaller() -> None:
+    jobs = Jobs(rules=JobRules(text_chunk=64))
+    jobs.submitted(64)
+
+    parts = jobs.worker.process(jobs.take(), lambda: 100, deliveries=5)
+
+    assert [len(part.span) for part in parts] == [8] * 8, "as at the first attempt after one that may have crashed"
 
 
 def test_a_redelivered_message_is_processed_in_pieces() -> None:
@@ -252,7 +261,7 @@ def test_a_redelivered_message_is_processed_in_pieces() -> None:
     read: list[str] = []
     real = jobs.objects.get
     jobs.objects.get = lambda key: (read.append(key), real(key))[1]
-    parts = jobs.worker.process(jobs.take(), lambda: 100, attempt=2)
+    parts = jobs.worker.process(jobs.take(), lambda: 100, deliveries=2)
 
     assert [len(part.span) for part in parts] == [2] * 10
     assert read == [job_input_key("acme", job.id)], "the input is read once for all pieces"
@@ -266,7 +275,7 @@ def test_the_rest_of_a_redelivered_message_is_queued_when_time_is_up_between_two
     job = jobs.submitted(20)
     left = iter([100.0, 90.0, 29.0])
 
-    parts = jobs.worker.process(jobs.take(), lambda: next(left), attempt=2)
+    parts = jobs.worker.process(jobs.take(), lambda: next(left), deliveries=2)
 
     assert [part.span for part in parts] == [Span(0, 2), Span(2, 4)]
     assert [(queued.start, queued.stop) for queued in jobs.queue.sent] == [(4, 20)]
@@ -363,7 +372,7 @@ def test_images_of_a_request_have_no_version() -> None:
     assert find_requested_versions(["s3://photos/acme/0.jpg"], []) == [{}]
 
 
-def test_the_last_attempt_does_not_wait_for_an_image_that_s3_is_too_busy_to_give() -> None:
+def test_the_last_delivery_does_not_wait_for_an_image_that_s3_is_too_busy_to_give() -> None:
     jobs = Jobs()
     jobs.submitted(4)
     retries: list[bool] = []
@@ -378,7 +387,7 @@ def test_the_last_attempt_does_not_wait_for_an_image_that_s3_is_too_busy_to_give
     chunk = jobs.take()
     with pytest.raises(Overloaded):
         jobs.worker.process(chunk, lambda: 100)
-    (part,) = jobs.worker.process(chunk, lambda: 100, is_last_attempt=True)
+    (part,) = jobs.worker.process(chunk, lambda: 100, is_last_delivery=True)
 
     assert retries == [True, False]
     assert part.succeeded == 4

@@ -17,5 +17,5 @@ def test_a_client_connects_no_longer_than_it_waits(timeout_s: float, connect_s: 
 
 
 def test_a_job_counts_as_stuck_only_after_all_attempts_of_its_messages() -> None:
-    assert job_rules(Settings(stuck_s=60, chunk_visibility_s=720)).stuck_s == 4 * 720
-    assert job_rules(Settings(stuck_s=3_600, chunk_visibility_s=720)).stuck_s == 3_600
+    assert job_rules(Settings(stuck_s=60, chunk_visibility_s=720)).stuck_s == 6 * 720
+    assert job_rules(Settings(stuck_s=3_600, chunk_visibility_s=60)).stuck_s == 3_600

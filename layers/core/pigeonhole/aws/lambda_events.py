@@ -20,6 +20,7 @@ from pigeonhole.observability import Observer
 
 FIRST_RETRY_S = 30  # after the first attempt
 RETRY_FACTOR = 4  # each further pause is so many times as long
+MAX_RETRY_S = 1_920  # a further pause is no longer
 
 Message = TypeVar("Message", bound=BaseModel)
 
@@ -91,7 +92,7 @@ def retry_pause_s(message: SQSRecord, max_receives: int, factor: int = RETRY_FAC
         factor: How many times as long each further pause is.
     """
     count = receive_count(message)
-    return FIRST_RETRY_S * factor ** (count - 1) if count < max_receives else 0
+    return min(MAX_RETRY_S, FIRST_RETRY_S * factor ** (count - 1)) if count < max_receives else 0
 
 
 def parse_message(message: SQSRecord, model: type[Message], observer: Observer) -> Message | None:

@@ -57,6 +57,14 @@ class JobStore(Protocol):
         """
         ...
 
+    def add_attempt(self, job: Job, span: Span) -> int:
+        """Record one more attempt at the redelivered message of a span, and return how many there were with this one."""
+        ...
+
+    def count_attempts(self, job: Job, span: Span) -> int:
+        """Return how many attempts at the redelivered message of a span are recorded."""
+        ...
+
     def list_part_spans(self, tenant_id: str, job_id: str, within: Span) -> list[Span]:
         """List the spans of the parts that begin in `within`, in the order of the samples."""
         ...

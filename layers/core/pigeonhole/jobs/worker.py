@@ -3,8 +3,10 @@
 A message may be delivered twice, to two workers at once, or after its job was canceled. Samples that have results are skipped.
 If two workers store results of the same samples, the later one leaves out what the earlier one has stored.
 
-A message is redelivered when its worker failed or crashed. Its samples are then processed in smaller pieces, each stored on its
-own. So a sample that crashes the worker, or takes all its time, fails only the samples of its own piece and those after it.
+A message is redelivered when its worker failed or crashed, or when Lambda had no room for a worker. So the worker records each
+attempt at a redelivered message. The more attempts, the smaller are the pieces in which the samples are processed, and each
+piece is stored on its own. So a sample that crashes the worker, or takes all its time, fails only the samples of its own piece
+and those after it.
 """
 
 from __future__ import annotations
@@ -65,15 +67,15 @@ class ChunkWorker:
     stop_s: float = 30.0
 
     def process(
-        self, message: ChunkMessage, time_left_s: Callable[[], float], *, attempt: int = 1, is_last_attempt: bool = False
+        self, message: ChunkMessage, time_left_s: Callable[[], float], *, deliveries: int = 1, is_last_delivery: bool = False
     ) -> list[Part]:
         """Process a message.
 
         Args:
             message: The message.
             time_left_s: Tells how many seconds the function has left.
-            attempt: How often the message has been delivered, this time included.
-            is_last_attempt: Whether the message isn't redelivered. An image that S3 is too busy to give then fails alone,
+            deliveries: How often the message has been delivered, this time included.
+            is_last_delivery: Whether the message isn't redelivered. An image that S3 is too busy to give then fails alone,
                 where the whole message would be attempted again otherwise.
 
         Returns:
@@ -87,8 +89,9 @@ class ChunkWorker:
         if begun is None:
             return []
         job, rest = begun
-        command = self._to_command(job, rest, will_be_retried=not is_last_attempt)
-        piece_size = max(1, (message.stop - message.start) // RETRY_SPLIT ** (attempt - 1))
+        command = self._to_command(job, rest, will_be_retried=not is_last_delivery)
+        retries = 0 if deliveries == 1 else self.store.add_attempt(job, Span(message.start, message.stop))
+        piece_size = max(1, (message.stop - message.start) // RETRY_SPLIT**retries)
         left_s = time_left_s()
 
         def should_continue() -> bool:

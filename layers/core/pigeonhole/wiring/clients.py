@@ -71,5 +71,5 @@ def job_rules(settings: Settings) -> JobRules:
         text_chunk=settings.text_chunk,
         image_chunk=settings.image_chunk,
         keep_s=settings.job_days * 24 * 3600,
-        stuck_s=max(settings.stuck_s, 4 * settings.chunk_visibility_s),  # longer than all attempts of a message
+        stuck_s=max(settings.stuck_s, 6 * settings.chunk_visibility_s),  # longer than all attempts of a message
     )

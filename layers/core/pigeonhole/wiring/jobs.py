@@ -84,11 +84,12 @@ def dead_letter_handler(settings: Settings) -> DeadLetterHandler:
     Raises:
         MissingSetting: A required setting is missing.
     """
-    settings.require("table_name", "job_bucket")
+    settings.require("table_name", "job_bucket", "job_queue")
     from boto3.session import Session
 
     adapters = JobAdapters(Session(), settings)
-    return DeadLetterHandler(parts=PartWriter(store=adapters.store, objects=adapters.objects))
+    parts = PartWriter(store=adapters.store, objects=adapters.objects)
+    return DeadLetterHandler(store=adapters.store, queue=adapters.chunk_queue, parts=parts)
 
 
 @cache

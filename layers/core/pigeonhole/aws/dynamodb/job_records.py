@@ -268,6 +268,11 @@ def parts_partition(tenant_id: str, job_id: str) -> str:
     return f"PARTS#{tenant_id}#{job_id}"
 
 
+def attempts_key(job: Job, span: Span) -> ItemKey:
+    """Return the key of the item that counts the attempts at a redelivered message."""
+    return {"pk": f"ATTEMPTS#{job.tenant_id}#{job.id}", "sk": f"{sample_digits(span.start)}-{sample_digits(span.stop)}"}
+
+
 def claim_key(tenant_id: str, key_hash: str) -> ItemKey:
     """Return the key of a claim's item."""
     return {"pk": f"CLAIMS#{tenant_id}", "sk": key_hash}

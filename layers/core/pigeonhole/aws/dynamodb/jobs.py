@@ -18,6 +18,7 @@ from pigeonhole.aws.dynamodb.job_records import (
     StoredClaim,
     StoredJob,
     StoredPart,
+    attempts_key,
     claim_key,
     job_key,
     jobs_partition,
@@ -78,6 +79,15 @@ class DynamoJobStore:
         if part:
             writes.append(self._table.to_put(StoredPart.from_part(job, part).to_item(), IS_ABSENT))
         return self._write(writes)
+
+    def add_attempt(self, job: Job, span: Span) -> int:
+        """Add one to a counter. See `JobStore.add_attempt`."""
+        return self._table.add(attempts_key(job, span), "attempts", expires_at=job.expires_at)
+
+    def count_attempts(self, job: Job, span: Span) -> int:
+        """Read a counter. See `JobStore.count_attempts`."""
+        item = self._table.get(attempts_key(job, span))
+        return int(item["attempts"]) if item else 0
 
     def list_part_spans(self, tenant_id: str, job_id: str, within: Span) -> list[Span]:
         """Query the spans of parts. See `JobStore.list_part_spans`."""
