@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from pigeonhole.contract.classification import parse_request
+from pigeonhole.contract.jobs import JobRequest
+from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.errors import InvalidRequest
 from support.request_bodies import LABELS, body, find_faults, parse
 
@@ -60,6 +63,7 @@ def test_a_list_that_is_too_long_is_one_fault_whatever_is_in_it() -> None:
     assert find_faults(body(dataset=[1] * 100_000)) == {"dataset": "must have 1 to 32 samples, got 100000"}
 
 
+BLANK_MESSAGE = "must not be blank: write at least one visible character"
 BLANK = [" ", "\t\n", "\x00", "\u00a0\u200b", "\u2060\ufeff", "\u3164", "\ufe0f"]
 
 
@@ -72,6 +76,16 @@ def test_a_blank_text_label_or_key_is_a_fault(blank: str) -> None:
         "labels.0.value": message,
         "labels.1.key": message,
     }
+
+
+@pytest.mark.parametrize("kind", ["text", "image"])
+@pytest.mark.parametrize("blank", ["", *BLANK])
+def test_a_blank_sample_is_its_own_fault_with_on_error_null(blank: str, kind: str) -> None:
+    samples = [{"type": kind, "value": value} for value in (blank, "x")]
+
+    assert find_faults(body(dataset=samples)) == {"dataset.0.value": BLANK_MESSAGE}
+    assert [sample.value for sample in parse(body(dataset=samples, on_error="null")).dataset] == [blank, "x"]
+    assert len(parse_request(JobRequest, body(dataset=samples), RequestLimits()).dataset) == 2, "jobs always skip it"
 
 
 def test_an_empty_key_is_a_fault_and_merges_no_labels() -> None:

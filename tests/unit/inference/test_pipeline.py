@@ -42,6 +42,24 @@ def test_a_request_without_a_readable_sample_is_answered() -> None:
     assert [fault.index for fault in result.errors] == [0]
 
 
+@pytest.mark.parametrize("blank", ["", "  ", "\x00", "\u00a0\u200b"])
+@pytest.mark.parametrize("kind", ["text", "image"])
+def test_a_blank_sample_gets_an_error_and_the_others_a_prediction(kind: str, blank: str) -> None:
+    web = FakeWeb({"red": image_file("red")})
+
+    result = fake_pipeline(web).classify(classify_command([(kind, blank), (kind, "red")], RED_GREEN, on_error="null"))
+
+    assert result.predictions == [None, ["red"]]
+    assert [(fault.index, fault.code) for fault in result.errors] == [(0, "invalid_request")]
+    assert "must not be blank" in result.errors[0].message
+
+
+def test_a_request_of_blank_texts_is_answered() -> None:
+    result = fake_pipeline(FakeWeb({})).classify(classify_command([("text", " ")] * 2, RED_GREEN, on_error="null"))
+
+    assert (result.predictions, [fault.index for fault in result.errors]) == ([None, None], [0, 1])
+
+
 def test_a_cross_encoder_reads_a_limited_number_of_pairs_before_the_time_is_asked() -> None:
     pairs = FakePairEncoder()
     labels = [{"type": "text", "value": value} for value in ("car", "sofa", "none of these")]

@@ -16,8 +16,9 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from pigeonhole.contract.base import HttpInput, HttpSchema, Value
+from pigeonhole.contract.base import HttpInput, HttpSchema, Text
 from pigeonhole.contract.labels import (
     Instruction,
     Labels,
@@ -28,8 +29,8 @@ from pigeonhole.contract.labels import (
     Threshold,
     TopK,
 )
-from pigeonhole.contract.limits import DEFAULT_LIMITS, RequestLimits, get_limits
-from pigeonhole.contract.validation import check_count, check_length, invalid_request, to_faults
+from pigeonhole.contract.limits import DEFAULT_LIMITS, UNLIMITED, RequestLimits, get_limits
+from pigeonhole.contract.validation import BLANK, check_count, check_length, invalid_request, is_blank, to_faults
 from pigeonhole.errors import Fault
 
 SCORE_BYTES = 64  # of a LabelScore as JSON, its label aside: {"label":,"probability":0.123456,"similarity":-0.123456},
@@ -39,7 +40,8 @@ class Sample(HttpInput):
     """One thing to classify: a text, or an image by https URL, data: URL or s3:// address."""
 
     type: Literal["text", "image"]
-    value: Value
+    # Validation lets a blank value pass: the request decides whether it fails, or only the sample does.
+    value: Text = Field(json_schema_extra={"minLength": 1})
 
     @field_validator("value", mode="after")
     @classmethod
@@ -73,6 +75,12 @@ class ClassificationRequest(HttpInput):
 
     model_config = ConfigDict(json_schema_extra=_require_labels_or_label_set)
 
+    # The first field, because the samples are validated by it.
+    on_error: Literal["fail", "null"] = Field(
+        "fail",
+        description="What happens if a sample is blank or can't be read. `fail`: the request fails. `null`: its prediction is "
+        "null, and `errors` says why.",
+    )
     dataset: Samples = Field(
         description="1 to 32 samples, all of the same type.",
         json_schema_extra={"minItems": 1, "maxItems": DEFAULT_LIMITS.max_samples},
@@ -88,11 +96,26 @@ class ClassificationRequest(HttpInput):
     threshold: Threshold = None
     top_k: TopK = None
     prompt_templates: Templates = None
-    on_error: Literal["fail", "null"] = Field(
-        "fail",
-        description="What happens if a sample can't be read. `fail`: the request fails. `null`: its prediction is null, and "
-        "`errors` says why.",
-    )
+
+    @field_validator("dataset", mode="after")
+    @classmethod
+    def _check_visible_samples(cls, dataset: list[Sample], info: ValidationInfo) -> list[Sample]:
+        if get_limits(info) is UNLIMITED or cls.blank_samples_pass(info.data.get("on_error")):
+            return dataset
+        blank = PydanticCustomError("blank", BLANK)
+        faults = [
+            InitErrorDetails(type=blank, loc=(index, "value"), input=None)
+            for index, sample in enumerate(dataset)
+            if is_blank(sample.value)
+        ]
+        if faults:
+            raise ValidationError.from_exception_data(cls.__name__, faults, hide_input=True)
+        return dataset
+
+    @classmethod
+    def blank_samples_pass(cls, on_error: str | None) -> bool:
+        """Whether a blank sample gets an error of its own in place of failing the request."""
+        return on_error == "null"
 
 
 class LabelScore(HttpSchema):

@@ -40,6 +40,11 @@ class JobRequest(ClassificationRequest):
         json_schema_extra={"minItems": 1, "maxItems": MAX_JOB_SAMPLES},
     )
 
+    @classmethod
+    def blank_samples_pass(cls, on_error: str | None) -> bool:
+        """Let a blank sample get an error of its own, whatever `on_error` is."""
+        return True
+
     @field_validator("webhook_url", mode="after")
     @classmethod
     def _check_webhook_url(cls, url: str | None, info: ValidationInfo) -> str | None:

@@ -60,6 +60,8 @@ def invalid_request(faults: tuple[Fault, ...]) -> InvalidRequest:
     return InvalidRequest(head + more, faults)
 
 
+BLANK = "must not be blank: write at least one visible character"
+
 # Unicode's categories of blanks, control characters and marks without a shape, such as the zero-width space.
 _INVISIBLE = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
 # Letters and marks that look like a blank: braille and Hangul fillers, and variation selectors.
@@ -78,7 +80,7 @@ def check_visible(text: str) -> str:
         ValueError: The text is empty or blank.
     """
     if is_blank(text):
-        raise ValueError("must not be blank: write at least one visible character")
+        raise ValueError(BLANK)
     return text
 
 

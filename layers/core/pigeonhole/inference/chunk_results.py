@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pigeonhole.contract.classification import ClassificationRequest, LabelScore, SampleFault
 from pigeonhole.contract.messages import ChunkResult
-from pigeonhole.errors import SampleError
+from pigeonhole.errors import PigeonholeError
 from pigeonhole.inference.classifier import ClassifierResult
 from pigeonhole.inference.labels.label_class import LabelClass
 from pigeonhole.inference.scoring.log_odds import RankedLabel
@@ -16,7 +16,7 @@ def to_chunk_result(
     request: ClassificationRequest,
     labels: Sequence[LabelClass],
     readable: Sequence[int],
-    faults: dict[int, SampleError],
+    faults: dict[int, PigeonholeError],
     classified: ClassifierResult,
     first_index: int,
 ) -> ChunkResult:

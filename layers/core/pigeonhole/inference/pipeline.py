@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from pigeonhole.contract.classification import ClassificationRequest, count_prompts
+from pigeonhole.contract.classification import ClassificationRequest, Sample, count_prompts
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ModelDescription, S3Grant
-from pigeonhole.errors import SampleError, raise_sample_errors
+from pigeonhole.contract.validation import BLANK, is_blank
+from pigeonhole.errors import InvalidRequest, PigeonholeError, SampleError, raise_sample_errors
 from pigeonhole.inference.chunk_results import join_chunk_results, to_chunk_result
 from pigeonhole.inference.classifier import Classifier, ClassifierResult, Options
 from pigeonhole.inference.encoders.base import EncoderInfo
@@ -73,7 +74,7 @@ class InferencePipeline:
             if start and not should_continue():
                 break
             samples = request.dataset[start : start + size]
-            values = [sample.value for sample in samples if sample.type == "image"]
+            values = [sample.value for sample in samples if sample.type == "image" and not is_blank(sample.value)]
             in_parts = values if request.multiple_labels else ()
             # The example images are loaded with the first group and stay for the further groups.
             to_load = values if start else [*(value for value in examples if value not in embedded), *values]
@@ -125,11 +126,7 @@ class InferencePipeline:
             for i, label in enumerate(request.labels)
             if label.type == "image" and label.value not in embedded
         )
-        faults = {
-            i: image
-            for i, sample in enumerate(request.dataset)
-            if sample.type == "image" and isinstance(image := images[sample.value], SampleError)
-        }
+        faults = {i: fault for i, sample in enumerate(request.dataset) if (fault := _find_fault(sample, images))}
         if request.on_error == "fail":
             raise_sample_errors((f"dataset.{i}.value", fault) for i, fault in faults.items())
 
@@ -160,6 +157,14 @@ class InferencePipeline:
         if request.dataset[0].type == "text":
             return self._classifier.classify_texts(values, labels, options, examples, first_index=first_index)
         return self._classifier.classify_images([pixels[value] for value in values], labels, options, examples)
+
+
+def _find_fault(sample: Sample, images: LoadedImages) -> PigeonholeError | None:
+    """Return why a sample can't be classified, None if it can."""
+    if is_blank(sample.value):
+        return InvalidRequest(BLANK)
+    image = images[sample.value] if sample.type == "image" else None
+    return image if isinstance(image, SampleError) else None
 
 
 def to_model_description(encoder: EncoderInfo, sentence: EncoderInfo, *, calibrated: bool) -> ModelDescription:
