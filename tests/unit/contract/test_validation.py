@@ -88,6 +88,31 @@ def test_a_blank_sample_is_its_own_fault_with_on_error_null(blank: str, kind: st
     assert len(parse_request(JobRequest, body(dataset=samples), RequestLimits()).dataset) == 2, "jobs always skip it"
 
 
+@pytest.mark.parametrize("blank", [" ", "\t", "\n", "\r\n", "\ufeff", "\u00a0\u200b", "\x00"])
+@pytest.mark.parametrize("address", ["https://example.com/a.png", "data:image/gif;base64,R0lG", "HTTPS://example.com/a b.png"])
+def test_blanks_around_an_address_are_dropped(address: str, blank: str) -> None:
+    image = {"type": "image", "value": blank + address + blank}
+    request = parse(body(dataset=[image], labels=[*LABELS, image]))
+
+    assert (request.dataset[0].value, request.labels[2].value, request.labels[2].name) == (address,) * 3
+
+
+def test_an_object_key_may_end_in_a_blank() -> None:
+    image = {"type": "image", "value": "\n s3://bucket/key \n"}
+
+    assert parse(body(dataset=[image])).dataset[0].value == "s3://bucket/key \n"
+
+
+def test_blanks_around_a_webhook_are_dropped() -> None:
+    job = parse_request(JobRequest, body(webhook_url=" https://hooks.example.com/a\n"), RequestLimits())
+
+    assert job.webhook_url == "https://hooks.example.com/a"
+
+
+def test_the_blanks_of_a_text_stay() -> None:
+    assert parse(body(dataset=[{"type": "text", "value": " a\n"}])).dataset[0].value == " a\n"
+
+
 def test_an_empty_key_is_a_fault_and_merges_no_labels() -> None:
     labels = [{"key": "", "type": "text", "value": value} for value in ("cat", "bird")]
     assert find_faults(body(labels=labels)) == {

@@ -30,7 +30,7 @@ from pigeonhole.contract.labels import (
     TopK,
 )
 from pigeonhole.contract.limits import DEFAULT_LIMITS, UNLIMITED, RequestLimits, get_limits
-from pigeonhole.contract.validation import BLANK, check_count, check_length, invalid_request, is_blank, to_faults
+from pigeonhole.contract.validation import BLANK, check_count, check_length, invalid_request, is_blank, strip_address, to_faults
 from pigeonhole.errors import Fault
 
 SCORE_BYTES = 64  # of a LabelScore as JSON, its label aside: {"label":,"probability":0.123456,"similarity":-0.123456},
@@ -47,7 +47,7 @@ class Sample(HttpInput):
     @classmethod
     def _check_value(cls, value: str, info: ValidationInfo) -> str:
         is_text = info.data.get("type") == "text"
-        return check_length(value, get_limits(info).max_text_chars, "a text") if is_text else value
+        return check_length(value, get_limits(info).max_text_chars, "a text") if is_text else strip_address(value)
 
 
 def _check_sample_count(dataset: Any, info: ValidationInfo) -> Any:

@@ -14,7 +14,7 @@ from pigeonhole.contract.base import HttpSchema, Value
 from pigeonhole.contract.classification import ClassificationRequest, LabelScore, SampleFault, Samples, Usage
 from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.contract.limits import get_limits
-from pigeonhole.contract.validation import check_length
+from pigeonhole.contract.validation import check_length, strip_address
 from pigeonhole.errors import Fault
 from pigeonhole.net.addresses import Address, check_url_parts, is_loopback, is_public, parse_address
 
@@ -48,7 +48,7 @@ class JobRequest(ClassificationRequest):
     @field_validator("webhook_url", mode="after")
     @classmethod
     def _check_webhook_url(cls, url: str | None, info: ValidationInfo) -> str | None:
-        return None if url is None else check_webhook_url(url, is_local=get_limits(info).local_webhooks)
+        return None if url is None else check_webhook_url(strip_address(url), is_local=get_limits(info).local_webhooks)
 
 
 def check_webhook_url(url: str, *, is_local: bool) -> str:

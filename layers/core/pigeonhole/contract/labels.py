@@ -20,7 +20,7 @@ from pydantic import (
 
 from pigeonhole.contract.base import HttpInput, HttpSchema, Text, Value
 from pigeonhole.contract.limits import DEFAULT_LIMITS, UNLIMITED, get_limits
-from pigeonhole.contract.validation import check_count, check_length, check_visible, is_blank
+from pigeonhole.contract.validation import check_count, check_length, check_visible, is_blank, strip_address
 
 
 class Label(HttpInput):
@@ -37,7 +37,7 @@ class Label(HttpInput):
     @classmethod
     def _check_value(cls, value: str, info: ValidationInfo) -> str:
         is_text = info.data.get("type") == "text"
-        return check_length(value, get_limits(info).max_label_chars, "the text of a label") if is_text else value
+        return check_length(value, get_limits(info).max_label_chars, "the text of a label") if is_text else strip_address(value)
 
     @field_validator("text", mode="after")
     @classmethod

@@ -73,6 +73,20 @@ def is_blank(text: str) -> bool:
     return all(unicodedata.category(letter) in _INVISIBLE or letter in _FILLERS for letter in text)
 
 
+def strip_address(address: str) -> str:
+    """Drop what shows nothing around an address, as browsers do with blanks and control characters (WHATWG URL, 4.4).
+
+    The end of an `s3://` address stays, because an object key may end in a blank.
+    """
+    start, stop = 0, len(address)
+    while start < stop and is_blank(address[start]):
+        start += 1
+    if address[start : start + 5].lower() != "s3://":
+        while stop > start and is_blank(address[stop - 1]):
+            stop -= 1
+    return address[start:stop]
+
+
 def check_visible(text: str) -> str:
     """Return `text` if it has a visible character.
 

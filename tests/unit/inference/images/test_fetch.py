@@ -235,6 +235,11 @@ def test_an_address_outside_the_grants_is_refused_without_a_call_of_s3(fetcher: 
     assert "acme" not in refused.value.message
 
 
+def test_a_missing_object_whose_key_ends_in_a_blank_is_explained(fetcher: Fetcher) -> None:
+    with pytest.raises(UnfetchableUrl, match="ends in a blank or a line break"):
+        fetcher.fetch("s3://photos/acme/cat.jpg\n")
+
+
 def test_without_grants_s3_addresses_are_refused(fetcher: Fetcher) -> None:
     with pytest.raises(ForbiddenUrl, match="granted"):
         fetcher.fetch("s3://photos/acme/cat.jpg", grants=())

@@ -127,6 +127,10 @@ class ImageFetcher:
             return self._blobs.read(bucket, object_key, budget.per_item, version_id=version_id, on_bytes=budget.spend)
         except Overloaded as error:
             raise StorageBusy("S3 is too busy to give the object; try again") from error
+        except UnfetchableUrl as error:
+            if object_key != object_key.rstrip():
+                raise UnfetchableUrl(f"{error.message}; the key ends in a blank or a line break, which is part of it") from None
+            raise
 
 
 def _split_address(value: str) -> tuple[str, str]:
