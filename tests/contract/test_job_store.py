@@ -9,11 +9,13 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
+from pigeonhole.aws.dynamodb.job_records import AGENDA_SHARDS
 from pigeonhole.aws.dynamodb.jobs import DynamoJobStore
 from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.contract.messages import Span
 from pigeonhole.errors import Overloaded
+from pigeonhole.ids import new_id
 from pigeonhole.jobs.job import IdempotencyClaim, Job
 from pigeonhole.jobs.ports import DueJobs, JobStore
 from pigeonhole.jobs.webhook import Webhook
@@ -223,6 +225,22 @@ def test_due_jobs_are_listed_longest_due_first(store: JobStore) -> None:
     assert second.next is None or store.list_due(60.5, 1, second.next) == NOTHING
 
 
+def test_due_jobs_of_all_hash_keys_are_paged_longest_due_first(store: JobStore) -> None:
+    ids = [f"{number:012x}" + f"{number * 7:020x}" for number in range(30)]
+    due = [stored(store, id=new_id, due_at=float(number // 2)) for number, new_id in enumerate(ids)]
+    listed: list[Job] = []
+    start = None
+    while True:
+        page = store.list_due(20.0, 4, start)
+        listed += page.jobs
+        start = page.next
+        if start is None:
+            break
+
+    assert [job.due_at for job in listed] == sorted(job.due_at for job in due if job.due_at is not None)
+    assert {job.id for job in listed} == set(ids)
+
+
 def test_a_job_without_further_work_is_not_due(store: JobStore) -> None:
     end = processing(store).canceled(NOW)
     store.save(end)
@@ -341,6 +359,33 @@ def test_reads_of_the_table_are_consistent() -> None:
     store.list_page("acme", None, 10, None)
 
     assert consistent == [True] * 5
+
+
+@pytest.mark.usefixtures("aws")
+def test_jobs_spread_over_the_hash_keys_of_the_agenda() -> None:
+    client = create_table()
+    store = DynamoJobStore(client, TABLE)
+    for number in range(64):
+        stored(store, id=new_id(float(number)))
+
+    agendas = [item["agenda"]["S"] for item in client.scan(TableName=TABLE)["Items"]]
+    assert len(set(agendas)) == AGENDA_SHARDS == 8
+    assert max(map(agendas.count, agendas)) < 64 / 2
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_job_of_the_first_release_is_due() -> None:
+    client = create_table()
+    store = DynamoJobStore(client, TABLE)
+    old, new = stored(store, due_at=9.5), stored(store, id=job_id(7), due_at=9.0)
+    client.update_item(
+        TableName=TABLE,
+        Key={"pk": {"S": "JOBS#acme"}, "sk": {"S": old.id}},
+        UpdateExpression="SET agenda = :jobs",
+        ExpressionAttributeValues={":jobs": {"S": "JOBS"}},
+    )
+
+    assert store.list_due(10.0, 10).jobs == [new, old]
 
 
 @pytest.mark.usefixtures("aws")

@@ -35,7 +35,7 @@ JOB: dict[str, Any] = {
     "succeeded": {"N": "4"},
     "failed": {"N": "1"},
     "version": {"N": "7"},
-    "agenda": {"S": "JOBS"},
+    "agenda": {"S": "JOBS#3"},
     "label_set": {"M": {"name": {"S": "animals"}, "version": {"N": "3"}}},
     "has_whole": {"BOOL": True},
     "has_objects": {"BOOL": True},

@@ -19,7 +19,9 @@ from pigeonhole.jobs.job import IdempotencyClaim, Job, NotificationStatus, Part
 from pigeonhole.jobs.webhook import Attempt, Webhook
 from pigeonhole.object_keys import sample_digits
 
-AGENDA_JOBS = "JOBS"
+# The hash keys of the index `agenda`. A hash key takes about 1,000 writes a second, and a busy index throttles the table.
+AGENDA_SHARDS = 8
+AGENDAS = ("JOBS", *(f"JOBS#{shard}" for shard in range(AGENDA_SHARDS)))  # the first is that of jobs of the first release
 # The template filters the table's stream by the spelling of PENDING.
 ANNOUNCEMENTS = {
     NotificationStatus.PENDING: "waiting",
@@ -70,7 +72,7 @@ class StoredJob(StoredRecord):
     Attributes:
         sk: The job's id.
         tenant_status: The hash key of the index `by-status`.
-        agenda: The hash key of the index `agenda`, in which only jobs with a `due_at` are.
+        agenda: The hash key of the index `agenda`, one of AGENDAS. Only jobs with a `due_at` are in this index.
         announcement: The status of the notification of the job's end. The table's stream is filtered by it.
         announce_at: When the notification is due again.
         has_whole: True if the job's results are stored as one object.
@@ -121,7 +123,7 @@ class StoredJob(StoredRecord):
             succeeded=job.succeeded,
             failed=job.failed,
             version=job.version,
-            agenda=None if job.due_at is None else AGENDA_JOBS,
+            agenda=None if job.due_at is None else agenda(job.id),
             label_set=StoredLabelSetRef(name=label_set.name, version=label_set.version) if label_set else None,
             has_whole=job.has_results_object or None,
             has_objects=job.has_uploads or None,
@@ -261,6 +263,11 @@ def job_key(tenant_id: str, job_id: str) -> ItemKey:
 def tenant_status(tenant_id: str, status: JobStatus) -> str:
     """Return the hash key of a tenant's jobs of one status, in the index `by-status`."""
     return f"{tenant_id}#{status}"
+
+
+def agenda(job_id: str) -> str:
+    """Return the hash key of a job in the index `agenda`. Jobs spread evenly, because their ids end in random digits."""
+    return f"JOBS#{int(job_id[-4:], 16) % AGENDA_SHARDS}"
 
 
 def parts_partition(tenant_id: str, job_id: str) -> str:

@@ -2,19 +2,19 @@
 
     index        hash key                    range key   items
     by-status    <tenant id>#<status>        sk          every job
-    agenda       JOBS                        due_at      the jobs that the sweeper has to look at
+    agenda       JOBS#<shard>                due_at      the jobs that the sweeper has to look at
 
 Both indexes hold only keys, so progress of a job changes neither. The jobs that an index names are then read from the table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pigeonhole.aws.dynamodb.items import Item
 from pigeonhole.aws.dynamodb.job_records import (
-    AGENDA_JOBS,
+    AGENDAS,
     StoredClaim,
     StoredJob,
     StoredPart,
@@ -25,7 +25,7 @@ from pigeonhole.aws.dynamodb.job_records import (
     parts_partition,
     tenant_status,
 )
-from pigeonhole.aws.dynamodb.table import IS_ABSENT, LOST_RACE, Condition, DynamoTable, Write
+from pigeonhole.aws.dynamodb.table import IS_ABSENT, LOST_RACE, Condition, DynamoTable, ItemKey, Write
 from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.messages import Span
 from pigeonhole.jobs.job import ALLOWED_BEFORE, IdempotencyClaim, Job, Part
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 BY_STATUS, AGENDA = "by-status", "agenda"
+AGENDA_KEY = ("agenda", "due_at", "pk", "sk")
 _NOT_WRITTEN = LOST_RACE | {"ThrottlingError", "ProvisionedThroughputExceeded"}
 
 
@@ -127,18 +128,30 @@ class DynamoJobStore:
         return Page(jobs, next=items[limit - 1]["sk"] if len(items) > limit else None)
 
     def list_due(self, now: float, limit: int, start: object | None = None) -> DueJobs:
-        """Query the agenda. See `JobStore.list_due`."""
-        options: dict[str, Any] = {"start": start} if start else {}
-        page = self._table.query(
-            "agenda = :jobs AND due_at <= :now", {":jobs": AGENDA_JOBS, ":now": now}, IndexName=AGENDA, Limit=limit, **options
-        )
+        """Query all hash keys of the agenda, and merge their items. See `JobStore.list_due`."""
+        starts: dict[str, ItemKey] = dict(start) if isinstance(start, Mapping) else {}
+        pages = [
+            self._table.query(
+                "agenda = :agenda AND due_at <= :now",
+                {":agenda": agenda, ":now": now},
+                start=starts.get(agenda),
+                IndexName=AGENDA,
+                Limit=limit,
+            )
+            for agenda in AGENDAS
+        ]
+        found = sorted((item for page in pages for item in page.items), key=lambda item: (item["due_at"], item["sk"]))
+        taken = found[:limit]
+        has_more = len(found) > limit or any(page.last_key for page in pages)
+        # The next page begins, in each hash key, after the last item that this page has taken from it.
+        last_keys = {item["agenda"]: {name: item[name] for name in AGENDA_KEY} for item in taken}
         jobs, unreadable = [], []
-        for item in self._read_indexed(page.items):
+        for item in self._read_indexed(taken):
             try:
                 jobs.append(_to_job(item))
             except ValueError:
                 unreadable.append(item["sk"])
-        return DueJobs(jobs, unreadable, page.last_key)
+        return DueJobs(jobs, unreadable, starts | last_keys if has_more else None)
 
     def _read_indexed(self, index_items: Sequence[Item]) -> list[Item]:
         """Read the jobs' items that an index named, in its order. Items that are deleted by now are left out."""
