@@ -29,6 +29,7 @@ HEAVY = (
     "transformers",
     "cachetools",
     "emoji",
+    "pi_heif",
 )
 
 # Watch from the handlers' side: a static rule misses a helper that runs at import and a library that connects.

@@ -10,8 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pi_heif
+import pillow_heif
 import skimage.data
 from PIL import Image
+
+# The encoder of one package, and the decoder that the package under test has.
+pillow_heif.register_heif_opener()
+pi_heif.register_heif_opener()
 
 PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "motorcycle_left.png", "rocket.jpg")
 TEXTURES = ("brick.png", "grass.png", "gravel.png", "hubble_deep_field.jpg", "page.png", "retina.jpg", "text.png")

@@ -26,7 +26,7 @@ from pigeonhole.inference.labels.label_class import LabelClass
 from pigeonhole.inference.scoring.calibration import Modality
 from pigeonhole_cli.evaluation.item import DataError, Item, word_label
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"})
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"})
 TEXT_SUFFIXES = frozenset({".txt"})
 PARQUET_BATCH_ROWS = 256
 SET, SPLIT, LANGUAGE = "set", "split", "language"  # the names of the columns that say where a sample belongs

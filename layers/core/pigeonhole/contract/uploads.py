@@ -40,7 +40,16 @@ class FileKind(StrEnum):
 
 
 ImageType = Literal[
-    "image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/tiff", "image/avif", "application/octet-stream"
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "image/gif",
+    "image/bmp",
+    "image/tiff",
+    "image/avif",
+    "image/heic",
+    "image/heif",
+    "application/octet-stream",
 ]
 TextType = Literal["text/plain", "application/jsonl"]
 

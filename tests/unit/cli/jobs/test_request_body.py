@@ -106,7 +106,7 @@ def test_options_are_sent(api: JobApi, folder: Path) -> None:
         (("--texts", "photos"), "photos can't be read: Is a directory."),
         (("--texts", "latin.txt"), "latin.txt is not UTF-8 text."),
         (("--texts", "blank.txt"), "blank.txt has no text."),
-        (("empty",), "empty has no image files (.avif, .bmp, .gif, .jpeg, .jpg, .png, .tif, .tiff, .webp)."),
+        (("empty",), "empty has no image files (.avif, .bmp, .gif, .heic, .heif, .jpeg, .jpg, .png, .tif, .tiff, .webp)."),
     ],
 )
 def test_input_that_cannot_be_sent_is_reported_in_one_line(

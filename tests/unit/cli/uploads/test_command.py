@@ -236,7 +236,7 @@ def test_a_folder_without_files_to_upload_is_reported(upload_api: UploadApi, fol
 
     stderr = upload_api.run("in", "empty", *PETS, exit_code=1).stderr
 
-    suffixes = ".avif, .bmp, .gif, .jpeg, .jpg, .png, .tif, .tiff, .webp, .txt, .jsonl"
+    suffixes = ".avif, .bmp, .gif, .heic, .heif, .jpeg, .jpg, .png, .tif, .tiff, .webp, .txt, .jsonl"
     assert stderr.startswith(f"error: empty has no files to upload ({suffixes}).")
     assert stderr.count("\n") == 1
     assert upload_api.requests == []

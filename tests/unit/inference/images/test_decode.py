@@ -24,7 +24,7 @@ from support.pictures import (
 )
 
 LOSSLESS = {"PNG": {}, "BMP": {}, "TIFF": {}, "GIF": {}, "WEBP": {"lossless": True}}
-LOSSY = {"JPEG": {"quality": 95, "subsampling": 0}, "AVIF": {"quality": 95}, "WEBP": {"quality": 95}}
+LOSSY = {"JPEG": {"quality": 95, "subsampling": 0}, "AVIF": {"quality": 95}, "HEIF": {"quality": 95}, "WEBP": {"quality": 95}}
 
 
 def opened(data: bytes) -> Image.Image:
@@ -85,7 +85,7 @@ def corners(image: Image.Image) -> list[list[int]]:
     return [list(image.getpixel(at)) for at in ((0, 0), (right, 0), (0, bottom), (right, bottom))]  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_applied(kind: str, orientation: int) -> None:
     exif = Image.Exif()
@@ -93,7 +93,7 @@ def test_exif_orientation_is_applied(kind: str, orientation: int) -> None:
     straight = four_corners(64, 48)
     turn = TURNS[orientation - 1]
 
-    image = opened(save(straight, kind, exif=exif, quality=95))
+    image = opened(save(straight, kind, exif=exif.tobytes(), quality=95))
 
     wanted = straight if turn is None else straight.transpose(turn)
     assert image.size == wanted.size
@@ -308,6 +308,7 @@ def jpeg_frame(**changes: int) -> bytes:
         (jpeg_frame(channels=2), "2 channels"),
         (jpeg_frame(marker=0xC5), "hierarchical"),
         (save(stripes(), "PNG")[:8] + png_chunk(b"CgBI", bytes(4)) + save(stripes(), "PNG")[8:], "iOS"),
+        (save(stripes(), "HEIF").replace(b"hvc1", b"vvc1"), "vvc1"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

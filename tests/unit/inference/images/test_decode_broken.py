@@ -37,7 +37,7 @@ def test_a_file_above_the_limit_is_refused_before_its_format_is_checked() -> Non
 
 
 ROCKET = photo("rocket.jpg").resize((120, 90))
-SOUND = {kind: save(ROCKET, kind) for kind in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")} | {
+SOUND = {kind: save(ROCKET, kind) for kind in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")} | {
     "progressive JPEG": save(ROCKET, "JPEG", progressive=True),
     "CMYK JPEG": save(ROCKET.convert("CMYK"), "JPEG"),
     "LZW TIFF": save(ROCKET, "TIFF", compression="tiff_lzw"),

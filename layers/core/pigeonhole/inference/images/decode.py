@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
+import pi_heif
 
 # These imports register the formats, so that the first Image.open doesn't import all of Pillow's forty formats.
 from PIL import AvifImagePlugin, Image, ImageFile, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
@@ -44,6 +45,10 @@ _ORIENTATIONS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# Only the picture itself is decoded. One thread per image: the service decodes several images at a time.
+pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+
 _PILLOW_WARNINGS = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
 MAX_SQUARES = 4  # of a long image
@@ -87,7 +92,8 @@ def open_image(data: bytes, limits: ImageLimits, *, side: int) -> Image.Image:
         _check_pixels(image, limits.max_pixels)
         full_size = _draft(image, side) if file_format == "JPEG" else image.size
         image.load()
-        turn = _ORIENTATIONS.get(exif_orientation(image.info["exif"]) if "exif" in image.info else stripped.orientation)
+        exif = image.info.get("exif")  # of AVIF and HEIF, with the turn that the container names
+        turn = _ORIENTATIONS.get(exif_orientation(exif) if exif else stripped.orientation)
         rgb = _trim_rounding(_to_rgb(image), full_size)
         return rgb if turn is None else rgb.transpose(turn)
     except SampleError:

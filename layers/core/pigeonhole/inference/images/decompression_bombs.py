@@ -24,7 +24,7 @@ from collections.abc import Callable
 
 from pigeonhole.inference.images.containers.bmp import check_bmp
 from pigeonhole.inference.images.containers.gif import strip_gif
-from pigeonhole.inference.images.containers.isobmff import check_isobmff
+from pigeonhole.inference.images.containers.isobmff import check_heif, check_isobmff
 from pigeonhole.inference.images.containers.jpeg import strip_jpeg
 from pigeonhole.inference.images.containers.png import strip_png
 from pigeonhole.inference.images.containers.stripped import Stripped
@@ -39,7 +39,7 @@ _READERS: dict[str, Callable[[bytes, int], Stripped]] = {
     "BMP": lambda data, max_pixels: check_bmp(data),
     "TIFF": strip_tiff,
     "AVIF": check_isobmff,
-    "HEIF": check_isobmff,
+    "HEIF": check_heif,
 }
 
 

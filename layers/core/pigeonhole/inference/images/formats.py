@@ -6,7 +6,7 @@ import re
 
 from pigeonhole.errors import UnreadableImage, UnsupportedMedia
 
-ACCEPTED = "JPEG, PNG, WebP, GIF, BMP, TIFF and AVIF"
+ACCEPTED = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF and HEIC"
 HEAD_BYTES = 256
 
 # Pillow's name of each accepted format, and how a file of it starts.
@@ -19,13 +19,13 @@ _FORMATS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
     ("BMP", re.compile(rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", re.DOTALL)),
     ("TIFF", re.compile(rb"II[\x2a\x2b]\0|MM\0[\x2a\x2b]")),
     ("AVIF", re.compile(rb".{4}ftyp(?:avi[fs]|(?:mif1|msf1).{0,64}avi[fs])", re.DOTALL)),
+    ("HEIF", re.compile(rb".{4}ftyp(?:hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL)),
 )
 # What callers send by mistake, so that the error can name it. The first match counts.
 _OTHER_FORMATS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
     ("an HTML page", re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html|head|body)", re.IGNORECASE)),
     ("SVG or other XML", re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:\?xml|svg|!doctype|!--)", re.IGNORECASE)),
     ("a PDF", re.compile(rb"%PDF-")),
-    ("HEIC", re.compile(rb".{4}ftyp(?:hei|hev|mif1|msf1)", re.DOTALL)),
     ("a video", re.compile(rb".{4}ftyp|\x1a\x45\xdf\xa3|RIFF.{4}AVI ", re.DOTALL)),
     ("JPEG XL", re.compile(rb"\xff\x0a|\0\0\0\x0cJXL ")),
     ("JPEG 2000", re.compile(rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  ")),

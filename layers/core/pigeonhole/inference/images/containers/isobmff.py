@@ -6,14 +6,17 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pigeonhole.errors import TooLarge
+from pigeonhole.errors import TooLarge, UnsupportedMedia
 from pigeonhole.inference.images.containers.codec_headers import av1_frame_pixels, hevc_frame_pixels
 from pigeonhole.inference.images.containers.stripped import MAX_PARTS, Stripped, too_many_parts
 
 # Decoders search these tables from the start for each entry. 64 KB list 3,000 tiles.
 MAX_TABLE_BYTES = 65_536
 MAX_MOVIE_BYTES = 262_144  # of the tables of a sequence: 10,000 frames
+MAX_PADDING = 1.05  # of a frame: HEVC fills it up to whole blocks of at most 64 pixels
 MAX_DECODED = 2.5  # all frames together, as a multiple of the limit of pixels: the picture, its alpha, a smaller copy
+_HEVC = frozenset({b"hvc1", b"hev1"})
+_DERIVED = frozenset({b"grid", b"iden", b"iovl", b"Exif", b"mime"})
 
 
 class Box(NamedTuple):
@@ -30,15 +33,28 @@ class Box(NamedTuple):
     stop: int
 
 
+def check_heif(data: bytes, max_pixels: int) -> Stripped:
+    """Check a HEIF as `check_isobmff` does, and that it holds HEVC.
+
+    Raises:
+        UnsupportedMedia: It has another codec.
+    """
+    kinds = {kind for _, kind in _item_kinds(data)}
+    if kinds and kinds.isdisjoint(_HEVC):
+        codecs = ", ".join(sorted(kind.decode("latin-1") for kind in kinds - _DERIVED))
+        raise UnsupportedMedia(f"the HEIF has another codec than HEVC ({codecs}); save it as JPEG or PNG")
+    return check_isobmff(data, max_pixels)
+
+
 def check_isobmff(data: bytes, max_pixels: int) -> Stripped:
     """Compare the frames, as the codec's own headers have them, with the limit. The container may claim a smaller size.
 
     Raises:
         UnreadableImage: The file has too many items or boxes.
-        TooLarge: One of the frames has more than `max_pixels` pixels, or all together several times as many.
+        TooLarge: One of the frames has more than `max_pixels` pixels, or all together have several times as many.
     """
     pixels = [*_item_pixels(data), *_sequence_pixels(data)]
-    if max(pixels, default=0) > max_pixels or sum(pixels) > MAX_DECODED * max_pixels:
+    if max(pixels, default=0) > MAX_PADDING * max_pixels or sum(pixels) > MAX_DECODED * max_pixels:
         raise TooLarge(f"the image has more than {max_pixels / 1e6:g} megapixels; send a smaller one")
     return Stripped(data)
 
