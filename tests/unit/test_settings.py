@@ -57,6 +57,7 @@ TABLE = [
     ("PIGEONHOLE_MAX_IMAGE_MEGAPIXELS", 50, "12", 12),
     ("PIGEONHOLE_FETCH_TIMEOUT_S", 10.0, "3", 3.0),
     ("PIGEONHOLE_MAX_REDIRECTS", 3, "0", 0),
+    ("PIGEONHOLE_USER_AGENT_CONTACT", "", "ops@example.com", "ops@example.com"),
     ("PIGEONHOLE_FETCH_WORKERS", 56, "4", 4),
     ("PIGEONHOLE_DECODE_WORKERS", 2, "1", 1),
     ("PIGEONHOLE_THREADS", 1, "2", 2),

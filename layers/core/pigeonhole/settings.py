@@ -87,6 +87,7 @@ class Settings:
     max_image_megapixels: int = 50
     fetch_timeout_s: float = 10.0
     max_redirects: int = 3
+    user_agent_contact: str = ""  # a web or mail address of the operator, in the User-Agent of fetches and webhooks
     fetch_workers: int = 56  # max_samples + max_labels
     decode_workers: int = 2  # at most as many as the function's memory holds
     # the model

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import httpcore
@@ -58,12 +59,47 @@ def test_the_request_is_plain_and_names_pigeonhole(monkeypatch: pytest.MonkeyPat
     }
 
 
+@pytest.mark.parametrize("contact", ["https://example.com/about", "ops@example.com"])
+def test_the_request_names_the_operators_contact(contact: str) -> None:
+    with LoopbackServer(respond(b"cat")) as server:
+        fetch(GuardedClient(replace(LOCAL, contact=contact)), server.url("/a"))
+
+    assert f"User-Agent: Pigeonhole/{__version__} (+{contact})\r\n" in server.heads[0]
+
+
+@pytest.mark.parametrize("contact", ["a\r\nX-Evil: 1", "a)", "(", "\\", "é", "x" * 201])
+def test_a_contact_that_no_header_can_have_is_refused_at_the_start(contact: str) -> None:
+    with pytest.raises(ValueError, match="user_agent_contact"):
+        NetRules(contact=contact)
+
+
 @pytest.mark.parametrize(
     "status", ["404 Not Found", "403 Forbidden", "401 Unauthorized", "500 Oops", "304 Not Modified", "300 Many"]
 )
 def test_a_status_other_than_2xx_is_named(status: str) -> None:
     with pytest.raises(UnfetchableUrl, match=f"status {status[:3]}"):
         fetch_answer(respond(b"x" * (0 if status.startswith("304") else 5), status=status))
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("404 Not Found", "no file at this address"),
+        ("410 Gone", "no file at this address"),
+        ("403 Forbidden", "make it public"),
+        ("401 Unauthorized", "make it public"),
+        ("429 Too Many Requests", "try again later"),
+        ("503 Service Unavailable", "try again later"),
+        ("500 Oops", "has a fault"),
+        ("204 No Content", "and no file"),
+        ("200 OK", "and no file"),
+        ("418 Teapot", "doesn't return a file"),
+        ("300 Many", "doesn't return a file"),
+    ],
+)
+def test_the_error_says_what_the_answer_of_a_server_means(status: str, said: str) -> None:
+    with pytest.raises(UnfetchableUrl, match=f"status {status[:3]}.*{said}"):
+        fetch_answer(respond(b"", status=status))
 
 
 def test_a_redirect_without_a_location_is_a_status_like_others() -> None:

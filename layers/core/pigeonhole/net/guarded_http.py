@@ -11,7 +11,7 @@
     connection  to an address that was checked, never to the name; TLS is verified against the name         UnfetchableUrl
     redirect    checked from the top; at most 3 of them                                                     both
     time        10 s in all: names, connections, redirects, body; a slow drip doesn't extend them           UnfetchableUrl
-    status      2xx                                                                                         UnfetchableUrl
+    status      2xx, with a body                                                                            UnfetchableUrl
     encoding    none: the request asks for plain bytes, so that the bytes counted are the bytes stored      UnfetchableUrl
     size        counted as it streams; an announced size above the limit ends the fetch before the body     TooLarge
 
@@ -31,7 +31,6 @@ from io import BytesIO
 import httpcore
 import httpx
 
-from pigeonhole import __version__
 from pigeonhole.errors import ForbiddenUrl, TooLarge, UnfetchableUrl
 from pigeonhole.net.addresses import Address
 from pigeonhole.net.deadline import Deadline
@@ -43,7 +42,6 @@ OnBytes = Callable[[int], None]  # is called with the number of bytes that came
 Headers = list[tuple[bytes, bytes]]
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-HEADERS: Headers = [(b"User-Agent", f"Pigeonhole/{__version__}".encode()), (b"Connection", b"close")]
 IMAGE_HEADERS: Headers = [(b"Accept", b"image/*, */*;q=0.5"), (b"Accept-Encoding", b"identity")]
 
 
@@ -137,12 +135,16 @@ class GuardedClient:
             if answer.status in REDIRECTS and b"location" in fields:
                 return fields[b"location"].decode("utf-8", "replace")
             if not 200 <= answer.status < 300:
-                raise UnfetchableUrl(f"the URL answered with status {answer.status}; it must give the image to anybody")
+                raise UnfetchableUrl(f"the URL answered with status {answer.status}: {_explain_status(answer.status)}")
             if fields.get(b"content-encoding", b"").lower() not in (b"", b"identity"):
                 raise UnfetchableUrl("the URL's server compressed its answer unasked; use another or send the image itself")
             body.check_size(int(fields.get(b"content-length", b"0")))  # h11 accepts at most 20 digits and nothing else
             for data in answer.iter_stream():
                 body.add(data)
+            if not body.data.tell():
+                raise UnfetchableUrl(
+                    f"the URL answered with status {answer.status} and no file: use a URL that returns the image"
+                )
         return body.data.getvalue()
 
     @contextmanager
@@ -164,9 +166,27 @@ class GuardedClient:
             # So httpcore gets one of its own, and the stream of PinnedBackend uses this client's.
             ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
         )
-        all_headers = [(b"Host", target.netloc), *HEADERS, *headers]
+        all_headers = [
+            (b"Host", target.netloc),
+            (b"User-Agent", self._rules.user_agent.encode()),
+            (b"Connection", b"close"),
+            *headers,
+        ]
         with connection, connection.stream(method, url, headers=all_headers, content=body) as answer:
             yield answer
+
+
+def _explain_status(status: int) -> str:
+    """Say what a status other than 2xx means for the caller, and what to do."""
+    if status in (404, 410):
+        return "there is no file at this address, or no longer; check its spelling, or use another URL"
+    if status in (401, 402, 403, 407, 451):
+        return "its server doesn't give the file to anybody; make it public, or send the image itself"
+    if status in (408, 425, 429, 503, 504):
+        return "its server is busy, or limits requests; try again later, or send the image itself"
+    if status >= 500:
+        return "its server has a fault; try again later, or send the image itself"
+    return "its server doesn't return a file for this URL; open it in a browser to see what it returns, or use another"
 
 
 def _to_message(error: Exception) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import httpx
 
+from pigeonhole import __version__
 from pigeonhole.errors import ForbiddenUrl
 from pigeonhole.net.addresses import check_url_parts
 
@@ -21,12 +23,28 @@ class NetRules:
         allow_loopback: Whether this machine's addresses are allowed.
         timeout_s: The time for one fetch with all its redirects.
         max_redirects: How many redirects are followed.
+        contact: A web or mail address of the deployment's operator, which the User-Agent names. Empty for none.
     """
 
     allow_http: bool = False
     allow_loopback: bool = False
     timeout_s: float = 10.0
     max_redirects: int = 3
+    contact: str = ""
+
+    @property
+    def user_agent(self) -> str:
+        """The User-Agent of all requests, as RFC 9110 (10.1.5) has it: a product, and a comment."""
+        return f"Pigeonhole/{__version__}" + (f" (+{self.contact})" if self.contact else "")
+
+    def __post_init__(self) -> None:
+        """Check the contact, because HTTP has no other signs in a comment.
+
+        Raises:
+            ValueError: The contact has other signs than printable ASCII, or a parenthesis or backslash.
+        """
+        if not re.fullmatch(r"[^()\\\x00-\x1f\x7f-\U0010ffff]{0,200}", self.contact):
+            raise ValueError("user_agent_contact must be a web or mail address in printable ASCII, without parentheses")
 
 
 def check_url(url: str, rules: NetRules, *, base: httpx.URL | None = None) -> httpx.URL:

@@ -62,6 +62,7 @@ def net_rules(settings: Settings, *, timeout_s: float) -> NetRules:
         allow_loopback=settings.allow_loopback,
         timeout_s=timeout_s,
         max_redirects=settings.max_redirects,
+        contact=settings.user_agent_contact,
     )
 
 
