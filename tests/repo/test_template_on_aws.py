@@ -194,7 +194,7 @@ def test_a_change_of_a_property_publishes_a_version(function: str) -> None:
     """SAM's own name of a version changes with the code, the environment and the memory. The description names the others."""
     properties = FUNCTIONS[function]["Properties"]
     others = properties.keys() - PUBLISHED_BY_SAM - NOT_IN_A_VERSION - SAME_FOR_EVERY_VERSION
-    description = TEMPLATE["Resources"][function]["Properties"]["VersionDescription"]["Fn::Sub"]
+    (description,) = find_all(RESOURCES[version_of(function)[0]]["Properties"]["Description"], "Fn::Sub")
 
     unnamed = {
         name

@@ -161,7 +161,7 @@ def _write_slashes(template: Template, machine: LocalMachine) -> None:
 def _remove_aliases(template: Template, machine: LocalMachine) -> None:
     names = [name for name, function in _resources(template, FUNCTION) if function["Properties"].pop("AutoPublishAlias", None)]
     for name in names:
-        for property_name in ("VersionDescription", "ProvisionedConcurrencyConfig"):
+        for property_name in ("DeploymentPreference", "VersionDescription", "ProvisionedConcurrencyConfig"):
             template["Resources"][name]["Properties"].pop(property_name, None)
         for section in ("Resources", "Outputs"):
             template[section] = _replace(template[section], {"Ref": f"{name}.Alias"}, {"Fn::GetAtt": [name, "Arn"]})

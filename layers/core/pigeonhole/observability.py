@@ -14,7 +14,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from pigeonhole.settings import MissingSetting
 
-NAMESPACE = "Pigeonhole"
+NAMESPACE = "Pigeonhole"  # of metrics, where the environment names none
 # The functions whose AWS calls X-Ray may record. X-Ray records the object key of each S3 call. In classify and worker a caller
 # chooses that object key; in the api it holds only ids and names of label sets.
 CALLS_TRACED = ("api",)
@@ -51,7 +51,7 @@ class Observer:
         self.count("errors")
         dimensions = {"service": self.service}
         with single_metric(
-            name="errors", unit=MetricUnit.Count, value=1, namespace=NAMESPACE, default_dimensions=dimensions
+            name="errors", unit=MetricUnit.Count, value=1, namespace=self.metrics.namespace, default_dimensions=dimensions
         ) as metric:
             metric.add_dimension("code", code)
 
@@ -79,12 +79,18 @@ class Observer:
 
 @cache
 def observer(service: str) -> Observer:
-    """Return the function's observer. The first call creates it, because Powertools reads the environment."""
+    """Return the function's observer. The first call creates it, because Powertools reads the environment.
+
+    The namespace of the metrics is POWERTOOLS_METRICS_NAMESPACE. The template names the stack in it, so that two stacks of an
+    account have metrics, alarms and dashboards of their own.
+    """
+    metrics = Metrics(service=service)
+    metrics.namespace = metrics.namespace or NAMESPACE
     return Observer(
         service=service,
         logger=Logger(service=service),
         tracer=Tracer(service=service, auto_patch=service in CALLS_TRACED, patch_modules=["botocore"]),
-        metrics=Metrics(namespace=NAMESPACE, service=service),
+        metrics=metrics,
     )
 
 

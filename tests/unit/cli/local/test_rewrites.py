@@ -143,7 +143,7 @@ def test_policies_and_parameters_do_not_change(template: dict[str, Any], machine
 
     before["Parameters"]["ChunkVisibility"]["MinValue"] = 1  # a chunk whose worker died is redelivered after a minute
     assert template["Parameters"] == before["Parameters"]
-    for name in ("ClassifyRole", "DeadLettersRole", "UsagePlan", "ChunkQueue", "JobBucket", "Table"):
+    for name in ("ClassifyRole", "WebhooksRole", "UsagePlan", "ChunkQueue", "JobBucket", "Table"):
         assert template["Resources"][name] == before["Resources"][name]
     assert set(before["Resources"]) - set(template["Resources"]) == {"JobBucketPolicy", "UploadBucketPolicy"}
 
