@@ -259,6 +259,8 @@ def answer(exchange: Exchange) -> HttpAnswer:
     operation, path_parameters = found
     if not operation.is_open:
         exchange.authenticate()
+    if not operation.is_page:
+        request.check_query(operation.query_names)
     return ENDPOINTS[operation.id](exchange, **path_parameters)
 
 

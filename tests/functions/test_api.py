@@ -274,6 +274,27 @@ def test_a_monitor_may_ask_by_head(api: Api, path: str, api_key: str | None) -> 
     assert answer.headers["content-type"] == api.call("GET", path).headers["content-type"]
 
 
+@pytest.mark.parametrize(("method", "path"), KEYED)
+def test_a_parameter_that_does_not_exist_is_named_at_every_route(api: Api, method: str, path: str) -> None:
+    answer = api.call(method, f"{path}{'&' if '?' in path else '?'}colour=red", body=BODY)
+
+    assert (answer.status, answer.code) == (400, "invalid_request")
+    assert [fault["path"] for fault in answer.json["error"]["details"]] == ["colour"]
+
+
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json"])
+def test_a_page_may_be_asked_with_any_parameter(api: Api, path: str) -> None:
+    assert api.call("GET", f"{path}?_=1795718960").status == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/classification/jobs", "/v1/label-sets", "/v1/results"])
+@pytest.mark.parametrize("limit", ["0", "101", "500", "x"])
+def test_a_limit_beyond_its_range_is_400_everywhere(api: Api, path: str, limit: str) -> None:
+    answer = api.call("GET", f"{path}?limit={limit}")
+
+    assert (answer.status, answer.json["message"]) == (400, "limit: must be a whole number from 1 to 100")
+
+
 def test_a_head_of_a_route_with_a_key_needs_the_key(api: Api) -> None:
     assert api.call("HEAD", "/v1/account", api_key=None).status == 401
     assert api.call("HEAD", "/v1/account").status == 200

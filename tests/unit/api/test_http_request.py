@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -156,7 +157,7 @@ def test_another_flag_is_refused() -> None:
     ("read", "path", "value"),
     [
         (lambda sent: sent.parse_flag("deep"), "deep", "1"),
-        *((lambda sent: sent.parse_limit(), "limit", value) for value in ("0", "x")),
+        *((lambda sent: sent.parse_limit(), "limit", value) for value in ("0", "x", "101", "500", "-1", "", "٣")),
         *((lambda sent: sent.parse_wait_s(24.0), "wait", value) for value in ("x", "-1", "1.5", "", "99999999999")),
         (lambda sent: sent.parse_job_status(), "status", "done"),
         *((lambda sent: sent.parse_job_cursor(), "cursor", value) for value in ("x", "g" * 32)),
@@ -178,9 +179,40 @@ def test_a_fault_of_a_parameter_or_a_header_is_among_the_details(
     assert (fault.path, f"{fault.path}: {fault.message}") == (path, caught.value.message)
 
 
-def test_a_limit_above_the_maximum_is_the_maximum() -> None:
-    assert request(queryStringParameters={"limit": "100000"}).parse_limit() == 100
-    assert request().parse_limit() == 20
+@pytest.mark.parametrize(("limit", "parsed"), [("1", 1), ("100", 100), (None, 20)])
+def test_a_limit_is_from_1_to_100(limit: str | None, parsed: int) -> None:
+    assert request(queryStringParameters={"limit": limit} if limit else None).parse_limit() == parsed
+
+
+def test_a_wait_above_the_longest_one_is_cut_to_it() -> None:
+    assert request(queryStringParameters={"wait": "600"}).parse_wait_s(24.0) == 24
+
+
+@pytest.mark.parametrize(
+    "since",
+    [
+        "2026-11-30T00:00:00+01:00",
+        "2026-11-30T00:00:00 01:00",
+        "2026-11-30T00:00 0100",
+        "2026-11-29T23:00:00Z",
+        "2026-11-29 23:00",
+    ],
+)
+def test_a_plus_that_was_not_escaped_is_understood(since: str) -> None:
+    query = request(queryStringParameters={"since": since}).parse_upload_results_query()
+
+    assert query.since == datetime(2026, 11, 29, 23, tzinfo=UTC).timestamp()
+
+
+def test_parameters_that_do_not_exist_are_named_with_those_that_do() -> None:
+    sent = request(queryStringParameters={"limt": "5", "limit": "5", "page": "2"})
+
+    sent.check_query(["limt", "limit", "page"])
+    with pytest.raises(InvalidRequest, match="use limit, cursor") as caught:
+        sent.check_query(["limit", "cursor"])
+    assert [fault.path for fault in caught.value.details] == ["limt", "page"]
+    with pytest.raises(InvalidRequest, match="there are none"):
+        sent.check_query([])
 
 
 def test_an_idempotency_key_has_up_to_255_characters() -> None:

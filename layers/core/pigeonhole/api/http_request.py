@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,6 +84,22 @@ class HttpRequest:
         """The ETags of the answers that the caller has already, from If-None-Match."""
         return _parse_etags(self.headers.get("if-none-match", ""))
 
+    def check_query(self, names: Collection[str]) -> None:
+        """Check that the query has no other parameters than those that the operation takes.
+
+        A misspelt parameter would otherwise be an answer that the caller didn't ask for.
+
+        Args:
+            names: The names of the operation's parameters.
+
+        Raises:
+            InvalidRequest: The query has parameters of other names. The details list each.
+        """
+        known = f"use {', '.join(names)}" if names else "there are none at this address"
+        unknown = tuple(Fault(name, f"is no parameter of the query; {known}") for name in self.query if name not in names)
+        if unknown:
+            raise invalid_request(unknown)
+
     def parse_flag(self, name: str) -> bool:
         """Parse a boolean parameter of the query. An absent one is false.
 
@@ -101,21 +117,26 @@ class HttpRequest:
         Raises:
             InvalidRequest: The parameter is not a whole number.
         """
-        return self._parse_number("wait", 0, least=0, most=max_wait_s)
+        wait_s = self._parse_number("wait", 0)
+        if wait_s is None:
+            raise _fault("wait", f"must be a whole number from 0 to {int(max_wait_s)}")
+        return min(wait_s, int(max_wait_s))
 
     def parse_limit(self) -> int:
         """Parse the query's `limit`: the most items of a page.
 
         Raises:
-            InvalidRequest: The parameter is not a whole number, or 0.
+            InvalidRequest: The parameter is not a whole number from 1 to `MAX_PAGE_SIZE`.
         """
-        return self._parse_number("limit", DEFAULT_PAGE_SIZE, least=1, most=MAX_PAGE_SIZE)
+        limit = self._parse_number("limit", DEFAULT_PAGE_SIZE)
+        if limit is None or not 1 <= limit <= MAX_PAGE_SIZE:
+            raise _fault("limit", f"must be a whole number from 1 to {MAX_PAGE_SIZE}")
+        return limit
 
-    def _parse_number(self, name: str, default: int, *, least: int, most: float) -> int:
+    def _parse_number(self, name: str, default: int) -> int | None:
+        """Return a number of the query, None if it isn't a whole number from 0 to 999,999,999."""
         value = self.query.get(name, str(default))
-        if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) < least:
-            raise _fault(name, f"must be a whole number from {least} to {int(most)}")
-        return min(int(value), int(most))
+        return int(value) if re.fullmatch(r"[0-9]{1,9}", value, re.ASCII) else None
 
     def parse_job_status(self) -> JobStatus | None:
         """Parse the query's `status`.
@@ -172,8 +193,11 @@ class HttpRequest:
 
     def _parse_time(self, name: str) -> float | None:
         value = self.query.get(name)
+        if value is None:
+            return None
         try:
-            return None if value is None else from_iso(value)
+            # A plus that wasn't escaped arrives as a space: 2026-11-27T08:00:00 01:00.
+            return from_iso(re.sub(r"(T.*) (?=[0-9]{2}:?[0-9]{2}$)", r"\1+", value))
         except ValueError:
             raise _fault(name, "must be a time in ISO 8601, such as 2026-11-27T08:00:00Z") from None
 

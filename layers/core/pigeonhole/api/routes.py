@@ -64,6 +64,16 @@ class Operation:
         """The methods of requests that the operation answers. HEAD gets the headers of GET (RFC 9110, 9.3.2)."""
         return ("GET", "HEAD") if self.method == "GET" else (self.method,)
 
+    @property
+    def query_names(self) -> tuple[str, ...]:
+        """The names of the parameters in the query."""
+        return tuple(parameter.name for parameter in self.parameters if parameter.location == "query")
+
+    @property
+    def is_page(self) -> bool:
+        """Whether the operation answers with a document that no request changes."""
+        return isinstance(self.answer, str)
+
     def parse_path(self, path: str) -> dict[str, str] | None:
         """Return the parameters in the path of a request by name, None if the path isn't this operation's.
 
@@ -127,7 +137,7 @@ OPERATIONS = (
         id="cancelJob",
         summary="Cancel a job.",
         answer=JobResponse,
-        errors=(*API_KEY_ERRORS, "not_found", "job_finished", *STORAGE_ERRORS),
+        errors=("invalid_request", *API_KEY_ERRORS, "not_found", "job_finished", *STORAGE_ERRORS),
         parameters=(parameters.JOB_ID,),
     ),
     Operation(
@@ -181,7 +191,7 @@ OPERATIONS = (
         id="readLabelSet",
         summary="Read a label set.",
         answer=LabelSetResponse,
-        errors=(*API_KEY_ERRORS, "not_found", *STORAGE_ERRORS),
+        errors=("invalid_request", *API_KEY_ERRORS, "not_found", *STORAGE_ERRORS),
         parameters=(parameters.LABEL_SET_NAME,),
         has_etag=True,
     ),
@@ -191,7 +201,7 @@ OPERATIONS = (
         id="removeLabelSet",
         summary="Delete a label set. Jobs that use it continue.",
         answer=RemovedResponse,
-        errors=(*API_KEY_ERRORS, "not_found", "precondition_failed", *STORAGE_ERRORS),
+        errors=("invalid_request", *API_KEY_ERRORS, "not_found", "precondition_failed", *STORAGE_ERRORS),
         parameters=(parameters.LABEL_SET_NAME, parameters.IF_MATCH),
     ),
     Operation(
@@ -200,7 +210,7 @@ OPERATIONS = (
         id="readAccount",
         summary="Read your tenant, its limits, and the S3 prefixes that its images can be in.",
         answer=AccountResponse,
-        errors=(*API_KEY_ERRORS, *STORAGE_ERRORS),
+        errors=("invalid_request", *API_KEY_ERRORS, *STORAGE_ERRORS),
     ),
     Operation(
         method="POST",
@@ -208,7 +218,7 @@ OPERATIONS = (
         id="makeWebhookSecret",
         summary="Create a new secret that signs your webhooks. The old secret also signs for one more day.",
         answer=WebhookSecretResponse,
-        errors=(*API_KEY_ERRORS, *STORAGE_ERRORS),
+        errors=("invalid_request", *API_KEY_ERRORS, *STORAGE_ERRORS),
     ),
     Operation(
         method="GET",
@@ -216,7 +226,7 @@ OPERATIONS = (
         id="listModels",
         summary="List the deployed models, and whether they are calibrated.",
         answer=ModelsResponse,
-        errors=API_KEY_ERRORS + CLASSIFIER_ERRORS,
+        errors=("invalid_request", *API_KEY_ERRORS, *CLASSIFIER_ERRORS),
     ),
     Operation(
         method="GET",
