@@ -32,8 +32,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print the API's whole answer
 @contextmanager
 def api_client(url: str | None, api_key: str | None) -> Iterator[ApiClient]:
     """Create a client of the API. An error of the API or of the input is printed and ends the command with exit code 1."""
-    if not url or not re.match(r"https?://[^/]", url):
+    if not url:
         say("error: where is the API? Set JIGSAWSTACK_API_URL, or give --url https://…")
+        raise typer.Exit(EXIT_USAGE)
+    url = url.strip()
+    if not re.match(r"https?://[^/]", url):
+        say("error: the API's address (JIGSAWSTACK_API_URL or --url) must begin with https:// or http://, and name a host.")
         raise typer.Exit(EXIT_USAGE)
     if not api_key:
         say("error: an API key is needed. Set JIGSAWSTACK_API_KEY, or give --key; `pigeonhole keys create` makes one.")

@@ -13,7 +13,8 @@ from pigeonhole_cli.request_input import InputError, media_type
 
 MAX_CONCURRENT = 4
 TIMEOUT_S = 120.0  # for one file
-TEXT_TYPES = {".txt": "text/plain", ".jsonl": "application/jsonl"}  # accepted only with a label set
+# accepted only with a label set
+TEXT_TYPES = {".txt": "text/plain", ".jsonl": "application/jsonl", ".ndjson": "application/jsonl"}
 # A fault of the form request at one of these paths is a fault of the file. Other faults would meet every file.
 FILE_PATHS = frozenset({"content_type", "filename", "size"})
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from pigeonhole import __version__
 from pigeonhole_cli import keys, models
 from pigeonhole_cli.jobs import command as jobs
 from pigeonhole_cli.labels import command as labels
@@ -38,12 +39,28 @@ class LazyEvalGroup(TyperGroup):
 
 app = typer.Typer(
     cls=LazyEvalGroup,
-    help="Sort text and images into labels that the caller names.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_show_locals=False,  # a local variable may be an API key, and old versions of Typer print them
 )
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"pigeonhole {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def pigeonhole(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Sort text and images into labels that the caller names."""
+
+
 app.command("up")(local.up)
 app.command("upload", epilog=EXIT_CODES)(uploads.upload)
 app.add_typer(jobs.app, name="jobs")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import json
 import re
 from collections.abc import Callable, Collection, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 import typer
 
 from pigeonhole.contract.limits import DEFAULT_LIMITS
+from pigeonhole_cli.console import one_line, say
 
 STDIN = "-"
 RESERVED_BYTES = 100_000  # the part of a request that is not image data: labels, and about 100 bytes per image
@@ -27,6 +29,13 @@ MEDIA_TYPES = {
     ".tif": "image/tiff",
     ".tiff": "image/tiff",
     ".webp": "image/webp",
+}
+MAX_NAMED = 10  # entries of a folder that are skipped
+_BYTE_ORDER_MARKS = {  # UTF-32's first, because it begins with that of UTF-16
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
 }
 _ADDRESS = re.compile(r"(?:https?|s3)://|data:", re.IGNORECASE)
 
@@ -72,6 +81,8 @@ def media_type(path: Path) -> str:
 def expand_folder(path: Path, suffixes: Collection[str], description: str) -> list[Path]:
     """Return the files of a folder that have one of the suffixes, sorted by name. A path that is no folder is returned as is.
 
+    The other entries of the folder are counted and named on standard error.
+
     Args:
         path: A folder or a file.
         suffixes: Lower-case suffixes with their dots.
@@ -83,16 +94,30 @@ def expand_folder(path: Path, suffixes: Collection[str], description: str) -> li
     if not path.is_dir():
         return [path]
     try:
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in suffixes and not file.name.startswith("."))
+        entries = sorted(path.iterdir())
     except OSError as error:
         raise InputError(f"{path} can't be read: {error.strerror}.") from None
+    files = [entry for entry in entries if _is_wanted(entry, suffixes)]
+    if skipped := [_describe(entry) for entry in entries if entry not in files]:
+        left_out = f" and {len(skipped) - MAX_NAMED} more" if len(skipped) > MAX_NAMED else ""
+        say(f"Skipped {len(skipped)} of {len(entries)} in {one_line(str(path))}: {', '.join(skipped[:MAX_NAMED])}{left_out}.")
     if not files:
         raise InputError(f"{path} has no {description} ({', '.join(suffixes)}). Sub-folders are not searched.")
     return files
 
 
+def _is_wanted(entry: Path, suffixes: Collection[str]) -> bool:
+    return entry.suffix.lower() in suffixes and not entry.name.startswith(".") and entry.is_file()
+
+
+def _describe(entry: Path) -> str:
+    """Return the name of a folder's entry, with what it is if it is no file."""
+    kind = " (a folder)" if entry.is_dir() else "" if entry.exists() else " (a link to nothing)"
+    return one_line(entry.name) + kind
+
+
 def read_json_object(file: str, expected: str) -> bytes:
-    """Read a file that holds a JSON object, and return its bytes unchanged.
+    """Read a file that holds a JSON object, and return its bytes, unchanged if they are UTF-8.
 
     Args:
         file: A path, or `-` for standard input.
@@ -102,6 +127,8 @@ def read_json_object(file: str, expected: str) -> bytes:
         InputError: The file can't be read or is no JSON object.
     """
     data = read_file(file)
+    if not (encoding := json.detect_encoding(data)).startswith("utf-8"):
+        data = decode_text(data, encoding, file).encode()
     try:
         is_object = isinstance(json.loads(data), dict)
     except ValueError as error:  # includes UnicodeDecodeError
@@ -109,6 +136,46 @@ def read_json_object(file: str, expected: str) -> bytes:
     if not is_object:
         raise InputError(f"{display_name(file)} {expected}")
     return data
+
+
+def read_text(file: str) -> str:
+    """Read a text file in UTF-8, or in UTF-16 or UTF-32 if it begins with a byte order mark.
+
+    Args:
+        file: A path, or `-` for standard input.
+
+    Raises:
+        InputError: The file can't be read, or is no text in these encodings.
+    """
+    data = read_file(file)
+    marked = next((encoding for mark, encoding in _BYTE_ORDER_MARKS.items() if data.startswith(mark)), "utf-8-sig")
+    text = decode_text(data, marked, file)
+    if "\0" in text:
+        raise InputError(
+            f"{display_name(file)} is no text, because it has NUL characters. "
+            "If it is UTF-16, convert it first: iconv -f utf-16 -t utf-8"
+        )
+    return text
+
+
+def decode_text(data: bytes, encoding: str, file: str) -> str:
+    """Decode the bytes of a file.
+
+    Args:
+        data: The bytes.
+        encoding: Their encoding.
+        file: The path of the file, or `-` for standard input, for the error.
+
+    Raises:
+        InputError: The bytes have another encoding.
+    """
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError:
+        name = encoding.removesuffix("-sig").upper()
+        raise InputError(
+            f"{display_name(file)} is not {name} text. Convert it first, such as from Latin-1: iconv -f latin1 -t utf-8"
+        ) from None
 
 
 def to_json(request: object) -> bytes:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from pigeonhole.contract.validation import is_blank
+from pigeonhole_cli.console import plural, say
 from pigeonhole_cli.request_input import (
     MEDIA_TYPES,
     InputError,
@@ -14,8 +16,8 @@ from pigeonhole_cli.request_input import (
     expand_folder,
     image_values,
     is_address,
-    read_file,
     read_json_object,
+    read_text,
     to_json,
 )
 
@@ -56,15 +58,14 @@ def text_samples(file: str) -> list[dict[str, str]]:
         file: A path, or `-` for standard input.
 
     Raises:
-        InputError: The file can't be read, isn't UTF-8 or has no text.
+        InputError: The file can't be read, isn't text or has no text.
     """
-    try:
-        lines = read_file(file).decode("utf-8-sig").split("\n")
-    except UnicodeDecodeError:
-        raise InputError(f"{display_name(file)} is not UTF-8 text. Convert it first: iconv -f latin1 -t utf-8") from None
-    texts = [line.removesuffix("\r") for line in lines if line.strip()]
+    lines = read_text(file).removesuffix("\n").split("\n")
+    texts = [line.removesuffix("\r") for line in lines if not is_blank(line)]
     if not texts:
         raise InputError(f"{display_name(file)} has no text. Write one text per line.")
+    if skipped := len(lines) - len(texts):
+        say(f"Skipped {plural(skipped, 'blank line')} of {display_name(file)}.")
     return [{"type": "text", "value": text} for text in texts]
 
 

@@ -97,7 +97,7 @@ def incoming_grant(tenant_id: str, bucket: str) -> S3Grant:
     return S3Grant(bucket=bucket, prefix=f"{INCOMING}{tenant_id}/")
 
 
-def upload_key(prefix: str, filename: str | None, now: float, ending: str = "") -> str:
+def upload_key(prefix: str, filename: str | None, now: float, endings: tuple[str, ...] = ()) -> str:
     """Create a key for an upload that can't be guessed and ends with the file's name.
 
     Of the file's name the key has letters, digits, `-`, `_` and dots.
@@ -106,11 +106,11 @@ def upload_key(prefix: str, filename: str | None, now: float, ending: str = "") 
         prefix: The folder, with a slash at its end.
         filename: The caller's name of the file.
         now: Seconds since 1970. Keys of one prefix sort by it.
-        ending: Is appended unless the file's name already ends with it.
+        endings: The first of them is appended unless the file's name already ends with one of them.
     """
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", filename or "").strip("-.")[-MAX_NAME_CHARS:]
     object_key = f"{prefix}{new_id(now)}" + (f"-{name}" if name else "")
-    return object_key if object_key.lower().endswith(ending) else object_key + ending
+    return object_key if not endings or object_key.lower().endswith(endings) else object_key + endings[0]
 
 
 @dataclass(frozen=True)

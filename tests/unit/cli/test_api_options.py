@@ -9,11 +9,19 @@ from support.cli.job_api import JobApi
 from support.cli.label_api import LabelApi
 
 
-@pytest.mark.parametrize("url", ["", "example.com", "ftp://example.com", "https://"])
-def test_a_missing_or_invalid_address_is_reported(api: JobApi, url: str) -> None:
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("", "where is the API? Set JIGSAWSTACK_API_URL"),
+        ("example.com", "the API's address (JIGSAWSTACK_API_URL or --url) must begin with https://"),
+        ("ftp://example.com", "the API's address (JIGSAWSTACK_API_URL or --url) must begin with https://"),
+        ("https://", "the API's address (JIGSAWSTACK_API_URL or --url) must begin with https://"),
+    ],
+)
+def test_a_missing_or_invalid_address_is_reported(api: JobApi, url: str, said: str) -> None:
     stderr = api.run("list", exit_code=2, JIGSAWSTACK_API_URL=url).stderr
 
-    assert stderr.startswith("error: where is the API? Set JIGSAWSTACK_API_URL")
+    assert stderr.startswith(f"error: {said}")
     assert stderr.count("\n") == 1
 
 

@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from pigeonhole import __version__
 from pigeonhole_cli.main import app
 
 WITHOUT_A_PACKAGE = """
@@ -41,6 +43,12 @@ def test_commands_start_without_importing_slow_packages(command: str) -> None:
 
     assert process.returncode == 0, process.stderr
     assert "Usage" in process.stdout
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+
+    assert (result.exit_code, result.stdout) == (0, f"pigeonhole {__version__}\n")
 
 
 def test_a_traceback_shows_no_local_variables() -> None:

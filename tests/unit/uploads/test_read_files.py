@@ -10,7 +10,16 @@ import pytest
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.errors import Overloaded
-from pigeonhole.uploads.read_files import EMPTY, MAX_FAULTS, NO_TEXT, UNREADABLE, Samples, UploadedFileReader
+from pigeonhole.uploads.read_files import (
+    BLANK_FILE,
+    EMPTY,
+    MAX_FAULTS,
+    NO_TEXT,
+    UNREADABLE,
+    UTF_16,
+    Samples,
+    UploadedFileReader,
+)
 from pigeonhole.uploads.upload_result import UploadFault
 from support.fakes import FailOnce, FakeObjectStore
 
@@ -37,6 +46,7 @@ def read(name: str, data: bytes, limits: RequestLimits = LIMITS) -> Samples | Up
         ("1.txt", b"\xef\xbb\xbf 3 \n", ["3"]),
         ("1.TXT", "fünf".encode(), ["fünf"]),
         ("1.jsonl", lines({"type": "text", "value": "  "}), ["  "]),  # an error of its line only
+        ("1.NDJSON", lines(TWO), ["2"]),
         ("1.jsonl", b'{"type": "text", "value": "1"}\n\n' + lines(TWO) + b"\r\n", ["1", "2"]),
     ],
 )
@@ -51,14 +61,16 @@ def test_a_file_is_read_by_its_name(name: str, data: bytes, values: list[str]) -
     ("name", "data", "code", "said"),
     [
         ("1.jpg", b"", "unsupported_media", EMPTY),
-        ("1.txt", b" \r\n", "unsupported_media", EMPTY),
-        ("1.txt", "\u00a0\u200b\x00".encode(), "unsupported_media", EMPTY),
+        ("1.txt", b" \r\n", "invalid_request", BLANK_FILE),
+        ("1.txt", "\u00a0\u200b\x00".encode(), "invalid_request", BLANK_FILE),
+        ("1.jsonl", b"\n \n", "invalid_request", BLANK_FILE),
         ("1.jsonl", b"", "unsupported_media", EMPTY),
         ("1.jpg", b"x" * 201, "too_large", "201 bytes, but at most 200 are allowed"),
         ("1.txt", b"x" * 1_081, "too_large", "1081 bytes, but at most 1080 are allowed"),
         ("1.jsonl", b"x" * 101, "too_large", "101 bytes, but at most 100 are allowed"),
         ("1.txt", "größe".encode("latin-1"), "unsupported_media", NO_TEXT),
-        ("1.jsonl", "größe".encode("utf-16"), "unsupported_media", NO_TEXT),
+        ("1.jsonl", "größe".encode("utf-16"), "unsupported_media", UTF_16),
+        ("1.txt", b"\xfe\xff" + "größe".encode("utf-16-be"), "unsupported_media", UTF_16),
         ("1.txt", b"x" * 21, "invalid_request", "a text must have at most 20 characters, got 21"),
         (
             "1.jsonl",
@@ -67,7 +79,8 @@ def test_a_file_is_read_by_its_name(name: str, data: bytes, values: list[str]) -
             "line 2 type: is required; line 2 value: is required; line 4",
         ),
         ("1.jsonl", lines({"type": "text", "value": "x" * 21}), "invalid_request", "line 1 value: a text must have at most 20"),
-        ("1.jsonl", lines("7", "[" * 90), "invalid_request", "line 1: the body must be a JSON object; line 2: is not JSON"),
+        ("1.jsonl", lines("7", "[" * 90), "invalid_request", "line 1: it must be a JSON object; line 2: is not JSON"),
+        ("1.jsonl", lines([TWO]), "invalid_request", "line 1: it must be a JSON object"),
         ("1.jsonl", lines(TWO, {"type": "image", "value": "x"}), "invalid_request", "must be all texts or all images"),
         ("1.jsonl", lines("1", "2", "3", "4"), "invalid_request", "must have at most 3 lines"),
         ("1.jsonl", lines({"type": "text", "value": "\ud800"}), "invalid_request", "half of a surrogate pair"),

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from pigeonhole.contract.classification import SampleFault
 from pigeonhole.contract.jobs import Progress
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
 from pigeonhole.uploads.public_result import to_contract
 from pigeonhole.uploads.split_results import CANCELED, NOT_DONE
 from pigeonhole.uploads.upload_tags import LABEL_TAG, SCORE_TAG
@@ -16,6 +20,16 @@ from support.upload_fixtures import (
     submit_files,
     upload_file,
 )
+
+
+def refuse_all(command: ClassifyCommand, **_: Any) -> ChunkResult:
+    """Return what the classifier does for files that hold text."""
+    count = len(command.request.dataset)
+    errors = [
+        SampleFault(index=command.first_index + index, code="unsupported_media", message="the file is text, not an image")
+        for index in range(count)
+    ]
+    return ChunkResult(predictions=[None] * count, errors=errors, input_tokens=0, output_tokens=0, inference_ms=1)
 
 
 def test_several_labels_are_listed_best_first_with_the_scores_of_the_chosen() -> None:
@@ -51,6 +65,16 @@ def test_each_file_of_a_job_has_the_result_of_its_own_sample() -> None:
     assert stored_json(jobs, uploads[2])["error"] == {"code": "unreadable_image", "message": "it is bad"}
     assert stored_tags(jobs, uploads[2]) == {}
     assert [event.error for event in jobs.bus.uploads] == [None, None, "unreadable_image", None, None, None]
+
+
+def test_a_file_that_is_no_image_is_told_how_files_are_read() -> None:
+    jobs = create_jobs(run=refuse_all)
+    table, photo = upload_file(jobs, "tickets.csv"), upload_file(jobs, "a.jpg")
+    classify_files(jobs, [table, photo], ["s3://x/tickets.csv", "s3://x/a.jpg"])
+
+    message = stored_json(jobs, table)["error"]["message"]
+    assert message.startswith("the file is text, not an image. A file is read by its ending: .txt")
+    assert ".jsonl and .ndjson" in message
 
 
 def test_the_table_has_counts_of_a_jsonl_file_and_the_json_object_every_line() -> None:

@@ -28,7 +28,8 @@ class FileKind(StrEnum):
     @classmethod
     def from_content_type(cls, content_type: str) -> FileKind:
         """Return how a file of this media type is read."""
-        return {"text/plain": cls.TEXT, "application/jsonl": cls.LINES}.get(content_type, cls.IMAGE)
+        lines = {"application/jsonl": cls.LINES, "application/x-ndjson": cls.LINES}
+        return ({"text/plain": cls.TEXT} | lines).get(content_type, cls.IMAGE)
 
     def max_bytes(self, limits: RequestLimits) -> int:
         """Return the largest size of such a file."""
@@ -51,7 +52,7 @@ ImageType = Literal[
     "image/heif",
     "application/octet-stream",
 ]
-TextType = Literal["text/plain", "application/jsonl"]
+TextType = Literal["text/plain", "application/jsonl", "application/x-ndjson"]
 
 
 class UploadedFile(BaseModel):

@@ -31,20 +31,25 @@ _MESSAGES = {
 _UNION_BRANCHES = ("constrained-str", "int", "float", "constrained-float")
 
 
-def to_faults(error: ValidationError) -> tuple[Fault, ...]:
-    """Convert pydantic's errors to faults, in the order of the fields. A path names what the caller sent."""
+def to_faults(error: ValidationError, *, whole: str = "the body") -> tuple[Fault, ...]:
+    """Convert pydantic's errors to faults, in the order of the fields. A path names what the caller sent.
+
+    Args:
+        error: The errors.
+        whole: What was validated, for the message if it is no object.
+    """
     faults: dict[str, Fault] = {}
     for item in error.errors(include_url=False, include_input=False):
         path = ".".join(str(part) for part in item["loc"] if part not in _UNION_BRANCHES)
         fits_no_branch = any(part in _UNION_BRANCHES for part in item["loc"]) and item["type"] != "string_unicode"
-        message = "must be a string or a finite number" if fits_no_branch else _to_message(item, is_whole_body=not path)
+        message = "must be a string or a finite number" if fits_no_branch else _to_message(item, "" if path else whole)
         faults.setdefault(path, Fault(path, message))
     return tuple(faults.values())
 
 
-def _to_message(item: Mapping[str, Any], *, is_whole_body: bool) -> str:
-    if is_whole_body and item["type"] == "model_type":
-        return "the body must be a JSON object"
+def _to_message(item: Mapping[str, Any], whole: str) -> str:
+    if whole and item["type"] == "model_type":
+        return f"{whole} must be a JSON object"
     template = _MESSAGES.get(item["type"])
     if template:
         return template.format(**item.get("ctx", {}))

@@ -100,6 +100,6 @@ class UploadFormCreator:
             raise invalid_request((unknown_label_set(request.label_set),))
         prefix = f"{incoming_grant(tenant.id, self.bucket).prefix}{request.label_set}/"
         kind = FileKind.from_content_type(request.content_type)
-        object_key = upload_key(prefix, request.filename, now, ENDINGS.get(kind, ""))
+        object_key = upload_key(prefix, request.filename, now, ENDINGS.get(kind, ()))
         # An image whose filename ends like a text's needs another ending, because the ending decides how it is read.
         return object_key if to_file_kind(object_key) is kind else object_key + ".image"

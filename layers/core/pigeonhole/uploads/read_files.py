@@ -2,11 +2,12 @@
 
 an image    one sample, whose value is the file's s3:// address; the worker finds out what the bytes are
 .txt        one text sample, in UTF-8
-.jsonl      a sample per line, {"type": "text", "value": "..."}, all of one type
+.jsonl      a sample per line (or .ndjson), {"type": "text", "value": "..."}, all of one type
 """
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ from pydantic import ValidationError
 from pigeonhole.contract.classification import Sample
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.uploads import FileKind, UploadedFile
-from pigeonhole.contract.validation import check_length, is_blank, to_faults
+from pigeonhole.contract.validation import BLANK, check_length, is_blank, to_faults
 from pigeonhole.errors import Fault, InvalidRequest, TooLarge, UnfetchableUrl, UnsupportedMedia
 from pigeonhole.ports import BlobStore
 from pigeonhole.uploads.upload_result import UploadFault
@@ -29,11 +30,14 @@ from pigeonhole.uploads.uploaded_file import to_file_kind
 MAX_THREADS = 4  # for each batch; several batches are read at the same time
 MAX_FAULTS = 5  # of one file, in its result
 EMPTY = "The file is empty."
+BLANK_FILE = f"The file {BLANK}."
 UNREADABLE = (
     "The file can't be read: it was deleted, is archived, or is encrypted with a key that this service may not use. "
     "Upload it again, in a storage class that can be read at once."
 )
 NO_TEXT = "The file is not text in UTF-8. Convert it, and upload it again."
+UTF_16 = "The file is text in UTF-16, not in UTF-8. Convert it, and upload it again."
+BYTE_ORDER_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # UTF-32 begins with them or isn't UTF-8
 
 Samples = list[dict[str, Any]]
 
@@ -81,9 +85,9 @@ class UploadedFileReader:
         try:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError:
-            return UploadFault(UnsupportedMedia.code, NO_TEXT)
+            return UploadFault(UnsupportedMedia.code, UTF_16 if data.startswith(BYTE_ORDER_MARKS) else NO_TEXT)
         if is_blank(text):
-            return UploadFault(UnsupportedMedia.code, EMPTY)
+            return UploadFault(InvalidRequest.code, BLANK_FILE)
         try:
             return self._parse_lines(text) if kind is FileKind.LINES else self._parse_text(text.strip())
         except ValueError as error:
@@ -113,7 +117,8 @@ class UploadedFileReader:
             try:
                 samples.append(Sample.model_validate(json.loads(line), context=self.limits).model_dump())
             except ValidationError as error:
-                faults += [Fault(f"line {number} {fault.path}".rstrip(), fault.message) for fault in to_faults(error)]
+                line_faults = to_faults(error, whole="it")
+                faults += [Fault(f"line {number} {fault.path}".rstrip(), fault.message) for fault in line_faults]
             except (ValueError, RecursionError):
                 faults.append(Fault(f"line {number}", 'is not JSON; write {"type": "text", "value": "…"}'))
         if faults:

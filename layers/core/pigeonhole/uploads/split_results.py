@@ -9,11 +9,12 @@ from pigeonhole.contract.classification import LabelScore, SampleFault
 from pigeonhole.contract.jobs import JobStatus, Progress
 from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.contract.uploads import UploadedFile
+from pigeonhole.errors import UnsupportedMedia
 from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.results import JobResults, prediction
 from pigeonhole.object_keys import upload_result_key
 from pigeonhole.uploads.upload_result import DetailedUploadResult, UploadFault, UploadResult
-from pigeonhole.uploads.uploaded_file import to_sortable_sequencer
+from pigeonhole.uploads.uploaded_file import KINDS, to_sortable_sequencer
 
 CANCELED = UploadFault(code="canceled", message="The job of this upload was canceled. Upload the file again.")
 NOT_DONE = UploadFault(code="internal_error", message="The file could not be classified. Upload it again.")
@@ -98,7 +99,7 @@ class JobResultsSplitter:
         """Add the prediction of a file that is one sample."""
         chosen, scores = self.results.predictions[index], self.results.scores[index]
         if chosen is None:
-            return DetailedUploadResult(replace(result, fault=self._to_fault(faults.get(index))))
+            return DetailedUploadResult(replace(result, fault=_name_kinds(self._to_fault(faults.get(index)))))
         result = replace(
             result,
             prediction=prediction(chosen, multiple=self.job.multiple_labels),
@@ -128,6 +129,11 @@ class JobResultsSplitter:
         if fault:
             return UploadFault(fault.code, fault.message)
         return CANCELED if self.job.status is JobStatus.CANCELED else NOT_DONE
+
+
+def _name_kinds(fault: UploadFault) -> UploadFault:
+    """Say how files are read if one was read as an image and is another kind of file, such as a table."""
+    return replace(fault, message=f"{fault.message}. {KINDS}") if fault.code == UnsupportedMedia.code else fault
 
 
 def _select_scores(chosen: Sequence[str], scores: Sequence[LabelScore] | None) -> list[LabelScore] | None:

@@ -11,6 +11,7 @@ from support.cli.api_server import API_KEY, Answer, error_body
 from support.cli.upload_api import CAT, FOLDER, JOB_ID, UNREADABLE, UploadApi, fault, line_counts, parse_list
 
 PETS = ("--label-set", "pets")
+SKIPPED = "Skipped 2 of 6 in in: .hidden.jpg, readme.md.\n"
 HEAD = ["FILE", "LABEL", "SCORE", "ERROR"]
 
 
@@ -44,7 +45,7 @@ def test_the_files_of_a_folder_are_uploaded_and_each_object_key_is_printed(uploa
     assert result.stdout == "".join(f"in/{name}\t{stored_key(upload_api, name)}\n" for name in names)
     assert all(object_key.startswith(FOLDER) for object_key in upload_api.stored)
     assert sorted(upload_api.stored.values()) == sorted(map(str.encode, names))
-    assert result.stderr == "Uploading 4 files for label set pets.\n4 of 4 files uploaded.\n"
+    assert result.stderr == SKIPPED + "Uploading 4 files for label set pets.\n4 of 4 files uploaded.\n"
     assert upload_api.listings == [], "results are requested only with --watch"
 
 
@@ -102,7 +103,7 @@ def test_watch_prints_a_table_of_results(upload_api: UploadApi, folder: Path) ->
         ["in/notes.txt"],
     ]
     assert result.stderr == (
-        "Uploading 4 files for label set pets.\n"
+        SKIPPED + "Uploading 4 files for label set pets.\n"
         "4 of 4 files uploaded.\n"
         f"Line by line, in/many.jsonl: pigeonhole jobs wait {JOB_ID}\n"
         "4 of 4 files classified.\n"
@@ -180,7 +181,7 @@ def test_a_label_set_that_does_not_exist_stops_the_upload(upload_api: UploadApi,
     result = upload_api.run("in", "--label-set", "birds", exit_code=1)
 
     assert result.stdout == ""
-    (line,) = result.stderr.splitlines()[1:]
+    (line,) = result.stderr.splitlines()[2:]
     assert line.startswith("error: label_set: ")
     assert "'birds'" in line
     assert len(upload_api.requests) < 20
@@ -236,9 +237,10 @@ def test_a_folder_without_files_to_upload_is_reported(upload_api: UploadApi, fol
 
     stderr = upload_api.run("in", "empty", *PETS, exit_code=1).stderr
 
-    suffixes = ".avif, .bmp, .gif, .heic, .heif, .jpeg, .jpg, .png, .tif, .tiff, .webp, .txt, .jsonl"
-    assert stderr.startswith(f"error: empty has no files to upload ({suffixes}).")
-    assert stderr.count("\n") == 1
+    suffixes = ".avif, .bmp, .gif, .heic, .heif, .jpeg, .jpg, .png, .tif, .tiff, .webp, .txt, .jsonl, .ndjson"
+    *_, skipped, error = stderr.splitlines()
+    assert skipped == "Skipped 1 of 1 in empty: readme.md."
+    assert error.startswith(f"error: empty has no files to upload ({suffixes}).")
     assert upload_api.requests == []
 
 
