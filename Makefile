@@ -52,7 +52,7 @@ test-unit: $(VENV)/.for-test
 test-stack: $(VENV)/.for-test
 	@$(BIN)/python -m pytest tests/stack
 
-lint: $(TOOLS)/.installed $(VENV)/.for-test
+lint: $(TOOLS)/.installed $(TOOLS)/checkov/.installed $(VENV)/.for-test
 	$(TOOLS)/bin/ruff check
 	$(TOOLS)/bin/ruff format --check
 	$(TOOLS)/bin/mypy --python-executable $(BIN)/python
@@ -61,6 +61,7 @@ lint: $(TOOLS)/.installed $(VENV)/.for-test
 	$(TOOLS)/bin/pymarkdown scan $$(git ls-files '*.md')
 	$(TOOLS)/bin/cfn-lint template.yaml
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(TOOLS)/bin/sam validate --lint
+	$(TOOLS)/checkov/bin/checkov --config-file .ci/checkov.yaml
 
 format: $(TOOLS)/.installed
 	$(TOOLS)/bin/ruff check --fix-only
@@ -99,4 +100,10 @@ $(TOOLS)/.installed: .ci/tools.txt $(VENV)/pyvenv.cfg
 	@echo "Installing the linters into $(TOOLS), once ..."
 	@$(BIN)/python -m venv $(TOOLS)
 	@$(TOOLS)/bin/python $(PIP_INSTALL) --requirement .ci/tools.txt
+	@touch $@
+
+$(TOOLS)/checkov/.installed: .ci/checkov.txt $(VENV)/pyvenv.cfg
+	@echo "Installing checkov into $(TOOLS)/checkov, once ..."
+	@$(BIN)/python -m venv $(TOOLS)/checkov
+	@$(TOOLS)/checkov/bin/python $(PIP_INSTALL) --requirement .ci/checkov.txt
 	@touch $@

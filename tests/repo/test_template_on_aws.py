@@ -5,6 +5,8 @@ Each rule holds for all resources of the translated template, so that a new func
 
 from __future__ import annotations
 
+import re
+import tomllib
 from typing import Any
 
 import pytest
@@ -226,6 +228,32 @@ def test_a_change_that_no_version_holds_publishes_none(function: str, changes: d
     template["Resources"][function]["Properties"] |= changes
 
     assert version_of(function, template) == version_of(function)
+
+
+# ------------------------------------------------------------------------------------------------------- samconfig.toml
+
+ENVIRONMENTS = {
+    name: table for name, table in tomllib.loads((ROOT / "samconfig.toml").read_text()).items() if name != "version"
+}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_an_environment_sets_parameters_that_exist_to_values_that_they_take(environment: str) -> None:
+    overrides = ENVIRONMENTS[environment]["global"]["parameters"].get("parameter_overrides", "")
+
+    for name, _, value in (override.partition("=") for override in overrides.split()):
+        parameter = PARAMETERS[name]
+        assert value in map(str, parameter.get("AllowedValues", [value]))
+        assert re.fullmatch(parameter.get("AllowedPattern", ".*"), value)
+        if parameter["Type"] == "Number":
+            assert parameter.get("MinValue", 0) <= float(value) <= parameter.get("MaxValue", float("inf"))
+
+
+def test_each_environment_has_a_stack_of_its_own() -> None:
+    names = [table["global"]["parameters"]["stack_name"] for table in ENVIRONMENTS.values()]
+
+    assert len(set(names)) == len(names)
+    assert all(table["deploy"]["parameters"]["resolve_image_repos"] for table in ENVIRONMENTS.values())
 
 
 # ----------------------------------------------------------------------------------------------------------- the image

@@ -29,7 +29,7 @@ class StubServer:
             def answer(self) -> None:
                 outer.answer(self)
 
-            do_GET = do_POST = do_PUT = do_DELETE = answer
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer
 
             def log_message(self, format: str, *args: object) -> None:
                 pass
