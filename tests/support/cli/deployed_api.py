@@ -24,6 +24,7 @@ class DeployedApi(ApiServer):
     Attributes:
         change: Changes the answer to a request, for a deployment that is wrong.
         delivery: The state of each job's webhook.
+        has_secret: Whether the tenant has a webhook secret.
     """
 
     command = "smoke"
@@ -32,6 +33,7 @@ class DeployedApi(ApiServer):
         super().__init__()
         self.change: Change = lambda request, answer: answer
         self.delivery = "delivered"
+        self.has_secret = True
 
     def answer_to(self, request: Request) -> Answer:
         return self.change(request, self._right_answer(request))
@@ -52,6 +54,8 @@ class DeployedApi(ApiServer):
         routes: dict[tuple[str, str], Callable[[Request], Answer]] = {
             ("POST", "/v1/classification"): self._classify,
             ("POST", "/v1/uploads"): self._create_form,
+            ("GET", "/v1/account"): self._read_account,
+            ("POST", "/v1/account/webhook-secret"): self._create_secret,
             ("POST", "/v1/classification/jobs"): self._submit,
             ("GET", "/v1/classification/jobs"): lambda _: Answer({"success": True, "log_id": "l", "jobs": [job_info()]}),
             ("GET", f"/v1/classification/jobs/{ID}"): self._read_job,
@@ -82,6 +86,14 @@ class DeployedApi(ApiServer):
         }
         times = {"expires_at": "2026-05-04T10:20:30Z", "kept_until": "2026-05-11T10:20:30Z"}
         return Answer({"success": True, "log_id": "l", "upload": {**form, **times, "max_bytes": 1_000}})
+
+    def _read_account(self, request: Request) -> Answer:
+        secret = {"webhook_secret": {"created_at": "2026-05-04T10:20:30Z"}} if self.has_secret else {}
+        return Answer({"success": True, "log_id": "l", **secret})
+
+    def _create_secret(self, request: Request) -> Answer:
+        self.has_secret = True
+        return Answer({"success": True, "log_id": "l", "webhook_secret": "whsec_x"})
 
     def _submit(self, request: Request) -> Answer:
         self.webhook = request.json().get("webhook_url")

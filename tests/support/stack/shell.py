@@ -41,7 +41,7 @@ class Shell:
             text=True,
             timeout=240,
         )
-        assert done.returncode == exit_code, done.stderr
+        assert done.returncode == exit_code, done.stdout + done.stderr
         self.stderr = done.stderr
         return done.stdout
 

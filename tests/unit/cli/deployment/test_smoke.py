@@ -116,6 +116,16 @@ def test_a_job_that_no_worker_processes_is_found(api: DeployedApi) -> None:
     assert found == {"a job": "after 3 s the job is queued", "a webhook": "after 3 s the job is queued"}
 
 
+@pytest.mark.parametrize(("has_secret", "created"), [(True, 0), (False, 1)])
+def test_a_webhook_secret_is_created_only_for_a_tenant_without_one(api: DeployedApi, has_secret: bool, created: int) -> None:
+    """Another one would end the use of the tenant's own secret after a day."""
+    api.has_secret = has_secret
+
+    assert faults(api) == {}
+
+    assert [request.path for request in api.requests].count("/prod/v1/account/webhook-secret") == created
+
+
 @pytest.mark.parametrize(("delivery", "said"), [("given_up", "is given_up"), ("pending", "its webhook pending")])
 def test_a_webhook_that_is_not_delivered_is_found(api: DeployedApi, delivery: str, said: str) -> None:
     api.delivery = delivery
