@@ -41,6 +41,7 @@ from pigeonhole.inference.encoders.checkpoints import checkpoint
 from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole.inference.encoders.registry import LoadedModel
 from pigeonhole.inference.images.decode import ImageLimits
+from pigeonhole.inference.images.decode_pool import DecodePool
 from pigeonhole.inference.images.fetch import ByteBudget
 from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.inference.pipeline import InferencePipeline
@@ -219,7 +220,10 @@ class Comparison:
             workers=self.cores,
         )
         return InferencePipeline(
-            image_fetcher=InMemoryFetcher(files), classifier=classifier, limits=ChunkLimits(ImageLimits(), decodes=self.cores)
+            image_fetcher=InMemoryFetcher(files),
+            decoder=DecodePool(model.encoder.fit, ImageLimits(), side=model.encoder.info.image_side),
+            classifier=classifier,
+            limits=ChunkLimits(ImageLimits(), decodes=self.cores),
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pigeonhole.settings import Settings
-from pigeonhole.wiring.inference import MB_PER_CORE, MODEL_BYTES, decode_workers, encode_workers
+from pigeonhole.wiring.inference import DECODE_PROCESS_BYTES, MB_PER_CORE, MODEL_BYTES, decode_workers, encode_workers
 from support.template import ROOT, find_all, list_references, read_template, translate
 
 TEMPLATE = read_template()
@@ -70,7 +70,7 @@ def test_the_images_that_decode_at_a_time_fit_into_the_memory(memory_mb: int) ->
     limits = Settings()
     workers = decode_workers(limits, {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory_mb)})
 
-    decoded = workers * limits.max_image_megapixels * 1_000_000 * 20  # bytes per pixel at worst, while a WebP decodes
+    decoded = workers * (limits.max_image_memory_bytes + DECODE_PROCESS_BYTES)
 
     assert decoded + limits.max_request_bytes + MODEL_BYTES <= memory_mb * 2**20
 

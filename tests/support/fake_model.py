@@ -14,11 +14,12 @@ from pigeonhole.inference.encoders import background_files
 from pigeonhole.inference.encoders.base import BackgroundEmbeddings
 from pigeonhole.inference.encoders.registry import LoadedModel
 from pigeonhole.inference.images.decode import ImageLimits
+from pigeonhole.inference.images.decoder import InProcessDecoder
 from pigeonhole.inference.labels.label_class import LabelClass
 from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.inference.pipeline import InferencePipeline
 from pigeonhole.inference.scoring.calibration import prior_calibration
-from support.fake_encoder import COLOURS, FakeEncoder
+from support.fake_encoder import COLOURS, SIDE, FakeEncoder
 from support.fake_web import FakeWeb
 
 IMAGE_LIMITS = ImageLimits(max_bytes=1_000_000, max_pixels=1_000_000)
@@ -75,10 +76,16 @@ def fake_classifier(encoder: object = None, sentence: object = None, **options: 
     )
 
 
+def fake_decoder() -> InProcessDecoder:
+    """Return a decoder for the fake encoder, without a process of its own."""
+    return InProcessDecoder(FakeEncoder().fit, IMAGE_LIMITS, SIDE)
+
+
 def fake_pipeline(web: FakeWeb, sentence: object = None, **limits: int) -> InferencePipeline:
     """Return a pipeline over the fake encoder that fetches from a fake web."""
     return InferencePipeline(
         image_fetcher=web,  # type: ignore[arg-type]
+        decoder=fake_decoder(),
         classifier=fake_classifier(sentence=sentence),
         limits=ChunkLimits(IMAGE_LIMITS, **limits),
     )

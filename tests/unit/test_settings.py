@@ -55,6 +55,8 @@ TABLE = [
     ("PIGEONHOLE_MAX_IMAGE_BYTES", 20_000_000, "1", 1),
     ("PIGEONHOLE_MAX_REQUEST_BYTES", 256_000_000, "2", 2),
     ("PIGEONHOLE_MAX_IMAGE_MEGAPIXELS", 50, "12", 12),
+    ("PIGEONHOLE_MAX_IMAGE_CPU_S", 3.0, "1.5", 1.5),
+    ("PIGEONHOLE_MAX_IMAGE_MEMORY_BYTES", 700_000_000, "8", 8),
     ("PIGEONHOLE_FETCH_TIMEOUT_S", 10.0, "3", 3.0),
     ("PIGEONHOLE_MAX_REDIRECTS", 3, "0", 0),
     ("PIGEONHOLE_USER_AGENT_CONTACT", "", "ops@example.com", "ops@example.com"),
@@ -158,3 +160,4 @@ def test_the_defaults_of_other_classes_are_those_of_the_settings() -> None:
     assert (net.allow_http, net.allow_loopback) == (settings.allow_http, settings.allow_loopback)
     assert (net.timeout_s, net.max_redirects) == (settings.fetch_timeout_s, settings.max_redirects)
     assert (image.max_bytes, image.max_pixels) == (settings.max_image_bytes, settings.max_image_megapixels * 1_000_000)
+    assert (image.max_cpu_s, image.max_memory_bytes) == (settings.max_image_cpu_s, settings.max_image_memory_bytes)

@@ -85,6 +85,8 @@ class Settings:
     max_image_bytes: int = 20_000_000
     max_request_bytes: int = 256_000_000
     max_image_megapixels: int = 50
+    max_image_cpu_s: float = 3.0  # of decoding it
+    max_image_memory_bytes: int = 700_000_000  # of decoding it
     fetch_timeout_s: float = 10.0
     max_redirects: int = 3
     user_agent_contact: str = ""  # a web or mail address of the operator, in the User-Agent of fetches and webhooks

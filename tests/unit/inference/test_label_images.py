@@ -17,7 +17,7 @@ from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.inference.pipeline import InferencePipeline
 from pigeonhole.object_keys import label_images_grant
 from support.fake_encoder import SIDE, FakeEncoder
-from support.fake_model import IMAGE_LIMITS, fake_classifier
+from support.fake_model import IMAGE_LIMITS, fake_classifier, fake_decoder
 from support.fake_web import GRANTS, FakeWeb, classify_command, image_file
 from support.fakes import FakeObjectStore
 
@@ -41,6 +41,7 @@ class Deployment:
             objects=self.objects,
             bucket=BUCKET,
             image_fetcher=self.web,  # type: ignore[arg-type]
+            decoder=fake_decoder(),
             encoder=self.encoder,
             implicit_grants=implicit_grants,
             limits=ChunkLimits(IMAGE_LIMITS),
@@ -56,6 +57,7 @@ class Deployment:
     def pipeline(self) -> InferencePipeline:
         return InferencePipeline(
             image_fetcher=self.web,  # type: ignore[arg-type]
+            decoder=fake_decoder(),
             classifier=fake_classifier(self.encoder),
             limits=ChunkLimits(IMAGE_LIMITS),
             label_images=self.label_images(),

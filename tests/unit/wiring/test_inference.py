@@ -44,8 +44,8 @@ def test_at_most_as_many_batches_are_encoded_at_once_as_the_memory_has_cores(mem
     assert encode_workers(Settings(), environ) == workers
 
 
-# 3,008 MB hold one image of 50 megapixels at 20 bytes per pixel beside the model and the files of a request.
-@pytest.mark.parametrize(("memory_mb", "workers"), [(None, 2), ("512", 1), ("3008", 1), ("3011", 2), ("10240", 2)])
+# 2,553 MB hold two processes that decode images beside the model and the files of a request.
+@pytest.mark.parametrize(("memory_mb", "workers"), [(None, 2), ("512", 1), ("2552", 1), ("2553", 2), ("3008", 2), ("10240", 2)])
 def test_at_most_as_many_images_are_decoded_at_once_as_the_memory_holds(memory_mb: str | None, workers: int) -> None:
     environ = {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": memory_mb} if memory_mb else {}
 

@@ -17,7 +17,7 @@ from PIL import Image
 from pigeonhole.contract.messages import ClassifyCommand, S3Grant
 from pigeonhole.errors import Overloaded, SampleError, catch_sample_error
 from pigeonhole.inference.encoders.base import Encoder
-from pigeonhole.inference.images.decode import open_image, squares
+from pigeonhole.inference.images.decoder import ImageDecoder, make_views
 from pigeonhole.inference.images.fetch import BudgetExceeded, ByteBudget, ImageFetcher, StorageBusy
 from pigeonhole.inference.limits import ChunkLimits
 
@@ -36,22 +36,22 @@ def to_views(encoder: Encoder, image: Image.Image, *, every_part: bool) -> Pixel
     Returns:
         The views, (views, side, side, 3) uint8. The first view is the model's own crop.
     """
-    return np.stack([encoder.fit(image), *(map(encoder.fit, squares(image)) if every_part else ())])
+    return make_views(encoder.fit, image, every_part=every_part)
 
 
 class ImageLoader:
     """Loads images for an encoder."""
 
-    def __init__(self, *, fetcher: ImageFetcher, encoder: Encoder, limits: ChunkLimits) -> None:
+    def __init__(self, *, fetcher: ImageFetcher, decoder: ImageDecoder, limits: ChunkLimits) -> None:
         """Create a loader.
 
         Args:
             fetcher: Reads the bytes of images.
-            encoder: The encoder that reads the views.
+            decoder: Decodes the bytes to the views of the encoder.
             limits: The limits of a command.
         """
         self._fetcher = fetcher
-        self._encoder = encoder
+        self._decoder = decoder
         self._limits = limits
 
     def load(
@@ -106,9 +106,7 @@ class ImageLoader:
                 if isinstance(data, SampleError):
                     images[value] = data
                 else:
-                    decodes[value] = decode_pool.submit(catch_sample_error, partial(self._decode, data, value in in_parts))
+                    decodes[value] = decode_pool.submit(
+                        catch_sample_error, partial(self._decoder.decode, data, every_part=value in in_parts)
+                    )
         return images | {value: decode.result() for value, decode in decodes.items()}
-
-    def _decode(self, data: bytes, every_part: bool) -> Pixels:
-        image = open_image(data, self._limits.image, side=self._encoder.info.image_side)
-        return to_views(self._encoder, image, every_part=every_part)

@@ -17,7 +17,7 @@ from cachetools import LRUCache
 from pigeonhole.contract.messages import S3Grant, StoreLabelImagesCommand
 from pigeonhole.errors import Overloaded, SampleError, catch_sample_error, raise_sample_errors
 from pigeonhole.inference.encoders.base import Encoder
-from pigeonhole.inference.images.decode import open_image
+from pigeonhole.inference.images.decoder import ImageDecoder
 from pigeonhole.inference.images.fetch import ByteBudget, ImageFetcher
 from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.inference.scoring.calibration import Floats
@@ -38,6 +38,7 @@ class LabelImageStore:
         objects: The store of images and embeddings.
         bucket: The bucket of `objects`.
         image_fetcher: Reads the bytes of images.
+        decoder: Decodes images for the encoder.
         encoder: The image-text encoder.
         implicit_grants: Returns what a tenant may name by `s3://` without a grant.
         limits: The limits of a command.
@@ -46,6 +47,7 @@ class LabelImageStore:
     objects: ObjectStore
     bucket: str
     image_fetcher: ImageFetcher
+    decoder: ImageDecoder
     encoder: Encoder
     implicit_grants: Callable[[str], Sequence[S3Grant]]
     limits: ChunkLimits
@@ -147,7 +149,7 @@ class LabelImageStore:
         return data if isinstance(data, SampleError) else catch_sample_error(partial(self._decode, data))
 
     def _decode(self, data: bytes) -> Pixels:
-        return self.encoder.fit(open_image(data, self.limits.image, side=self.encoder.info.image_side))
+        return np.asarray(self.decoder.decode(data)[0])
 
     def _put_image(self, command: StoreLabelImagesCommand, data: bytes) -> str:
         object_key = label_image_key(command.tenant_id, command.label_set, hashlib.sha256(data).hexdigest())

@@ -15,6 +15,7 @@ from pigeonhole.inference.chunk_results import join_chunk_results, to_chunk_resu
 from pigeonhole.inference.classifier import Classifier, ClassifierResult, Options
 from pigeonhole.inference.encoders.base import EncoderInfo
 from pigeonhole.inference.image_loader import ImageLoader, LoadedImages
+from pigeonhole.inference.images.decoder import ImageDecoder
 from pigeonhole.inference.images.fetch import ImageFetcher
 from pigeonhole.inference.label_images import LabelImageStore
 from pigeonhole.inference.labels.label_class import LabelClass, merge_labels
@@ -31,6 +32,7 @@ class InferencePipeline:
         self,
         *,
         image_fetcher: ImageFetcher,
+        decoder: ImageDecoder,
         classifier: Classifier,
         limits: ChunkLimits,
         label_images: LabelImageStore | None = None,
@@ -40,6 +42,7 @@ class InferencePipeline:
 
         Args:
             image_fetcher: Reads the bytes of images.
+            decoder: Decodes images for the classifier.
             classifier: Scores samples against labels.
             limits: The limits of a command.
             label_images: The stored images of label sets, None if the deployment stores none.
@@ -47,7 +50,7 @@ class InferencePipeline:
         """
         self._classifier = classifier
         self._limits = limits
-        self._images = ImageLoader(fetcher=image_fetcher, encoder=classifier.encoder, limits=limits)
+        self._images = ImageLoader(fetcher=image_fetcher, decoder=decoder, limits=limits)
         self._label_images = label_images
         self._implicit_grants = implicit_grants
 

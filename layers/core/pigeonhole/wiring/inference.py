@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MB_PER_CORE = 1_769  # of a Lambda function's memory
 INITIALIZATION_TYPE = "AWS_LAMBDA_INITIALIZATION_TYPE"  # Lambda sets it: on-demand, provisioned-concurrency, snap-start
 MODEL_BYTES = 900_000_000  # the runtime and the model `clip-b32`
-BYTES_PER_PIXEL = 20  # at worst, while a WebP decodes
+DECODE_PROCESS_BYTES = 60_000_000  # of a decode process, without an image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +53,7 @@ def classify_services(settings: Settings) -> ClassifyServices:
     from pigeonhole.inference.classifier import Classifier
     from pigeonhole.inference.encoders import registry
     from pigeonhole.inference.images.decode import ImageLimits
+    from pigeonhole.inference.images.decode_pool import DecodePool
     from pigeonhole.inference.images.fetch import ImageFetcher
     from pigeonhole.inference.label_images import LabelImageStore
     from pigeonhole.inference.limits import ChunkLimits
@@ -76,17 +77,24 @@ def classify_services(settings: Settings) -> ClassifyServices:
     http = GuardedClient(net_rules(settings, timeout_s=settings.fetch_timeout_s))
     image_fetcher = ImageFetcher(http=http, blobs=S3BlobStore(s3))
     limits = ChunkLimits(
-        image=ImageLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_megapixels * 1_000_000),
+        image=ImageLimits(
+            max_bytes=settings.max_image_bytes,
+            max_pixels=settings.max_image_megapixels * 1_000_000,
+            max_cpu_s=settings.max_image_cpu_s,
+            max_memory_bytes=settings.max_image_memory_bytes,
+        ),
         samples=settings.max_samples,
         request_bytes=settings.max_request_bytes,
         fetches=settings.fetch_workers,
         decodes=decode_workers(settings, os.environ),
     )
+    decoder = DecodePool(model.encoder.fit, limits.image, side=model.encoder.info.image_side)
     tenant_grants = partial(implicit_grants, settings)
     label_images = LabelImageStore(
         objects=S3ObjectStore(s3, settings.job_bucket),
         bucket=settings.job_bucket,
         image_fetcher=image_fetcher,
+        decoder=decoder,
         encoder=model.encoder,
         implicit_grants=tenant_grants,
         limits=limits,
@@ -95,6 +103,7 @@ def classify_services(settings: Settings) -> ClassifyServices:
         limits=request_limits(settings),
         pipeline=InferencePipeline(
             image_fetcher=image_fetcher,
+            decoder=decoder,
             classifier=classifier,
             limits=limits,
             label_images=label_images if settings.job_bucket else None,
@@ -141,7 +150,7 @@ def decode_workers(settings: Settings, environ: Mapping[str, str]) -> int:
     if not memory_mb:
         return settings.decode_workers
     free_bytes = memory_mb * 2**20 - MODEL_BYTES - settings.max_request_bytes
-    image_bytes = settings.max_image_megapixels * 1_000_000 * BYTES_PER_PIXEL
+    image_bytes = settings.max_image_memory_bytes + DECODE_PROCESS_BYTES
     return min(settings.decode_workers, max(1, free_bytes // image_bytes))
 
 

@@ -76,8 +76,8 @@ class Encoder(Protocol):
         """
         ...
 
-    def fit(self, image: Image.Image) -> Pixels:
-        """Resize and crop an RGB image of any size as the model needs it, to (side, side, 3) uint8."""
+    def fit(self, image: Image.Image, /) -> Pixels:
+        """Resize and crop an RGB image of any size as the model needs it, to (side, side, 3) uint8. It can be pickled."""
         ...
 
     def encode_image(self, pixels: Pixels) -> Embeddings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock
 
 import numpy as np
@@ -100,9 +101,10 @@ class TowerEncoder:
         """Return whether the model knows a word of each text, as Encoder says."""
         return [self.text.tokens.knows_word(text) for text in texts]
 
-    def fit(self, image: Image.Image) -> Pixels:
-        """Resize and crop an image, as Encoder says."""
-        return preprocess.fit(image, self._image_tower.spec)
+    @property
+    def fit(self) -> Callable[[Image.Image], Pixels]:
+        """Resizes and crops an image, as Encoder says. Without the weights, it can be pickled."""
+        return partial(preprocess.fit, spec=self._image_tower.spec)
 
     def encode_image(self, pixels: Pixels) -> Embeddings:
         """Encode images, as Encoder says."""

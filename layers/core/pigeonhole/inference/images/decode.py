@@ -23,7 +23,7 @@ import numpy as np
 import pi_heif
 
 # These imports register the formats, so that the first Image.open doesn't import all of Pillow's forty formats.
-from PIL import AvifImagePlugin, Image, ImageFile, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
+from PIL import AvifImagePlugin, Image, ImageFile, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from pigeonhole.errors import SampleError, TooLarge, UnreadableImage, UnsupportedMedia
 from pigeonhole.inference.images.containers.tiff import exif_orientation
@@ -49,6 +49,17 @@ _ORIENTATIONS = {
 pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
+
+class _WebPFile(WebPImagePlugin.WebPImageFile):
+    """A WebP whose decoder is freed once it has given the only frame. It holds two canvases, of 4 bytes per pixel each."""
+
+    def load_prepare(self) -> None:
+        self._decoder = None
+        super().load_prepare()
+
+
+Image.register_open("WEBP", _WebPFile, Image.OPEN["WEBP"][1])
+
 _PILLOW_WARNINGS = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
 MAX_SQUARES = 4  # of a long image
@@ -61,16 +72,28 @@ class ImageLimits:
     Attributes:
         max_bytes: The size of the file.
         max_pixels: Width times height, as the header of the file has them.
+        max_cpu_s: The CPU time of decoding, which DecodePool limits.
+        max_memory_bytes: The memory of decoding, which DecodePool limits on Linux.
     """
 
     max_bytes: int = 20_000_000
     max_pixels: int = 50_000_000
+    max_cpu_s: float = 3.0
+    max_memory_bytes: int = 700_000_000
+
+
+class OutOfMemory(TooLarge):
+    """There isn't enough memory to decode the image. What the decoder has allocated may not be free again."""
+
+    def __init__(self, limits: ImageLimits) -> None:
+        """Create an error that names the limit."""
+        super().__init__(f"the image takes more than {limits.max_memory_bytes / 1e6:g} MB to decode; send a smaller one")
 
 
 def open_image(data: bytes, limits: ImageLimits, *, side: int) -> Image.Image:
     """Decode a file to RGB, upright, without alpha.
 
-    The peak of memory is 8 bytes per pixel for JPEG, 12 with alpha, 20 for WebP.
+    The peak of memory is 8 bytes per pixel for most files, 12 for WebP and for those with alpha.
 
     Args:
         data: The bytes of the file.
@@ -79,6 +102,7 @@ def open_image(data: bytes, limits: ImageLimits, *, side: int) -> Image.Image:
 
     Raises:
         TooLarge: The file or the image is larger than the limits.
+        OutOfMemory: There isn't enough memory.
         UnsupportedMedia: The file is no image, or an image of another format.
         UnreadableImage: The file is broken.
     """
@@ -98,9 +122,11 @@ def open_image(data: bytes, limits: ImageLimits, *, side: int) -> Image.Image:
         return rgb if turn is None else rgb.transpose(turn)
     except SampleError:
         raise
-    except (Image.DecompressionBombError, MemoryError):
+    except Image.DecompressionBombError:
         raise _too_many_pixels(limits.max_pixels) from None
     except Exception as error:  # a decoder may raise any exception on hostile bytes
+        if isinstance(error, MemoryError) or "memory" in str(error).lower():
+            raise OutOfMemory(limits) from None
         if _is_unsupported(error, file_format):
             raise UnsupportedMedia(
                 f"the {file_format} has a form that isn't supported; save it as PNG, or with 8 bits of grey or RGB"
@@ -166,7 +192,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         image = image.convert("LA")
     if not image.has_transparency_data:
         return image if image.mode == "RGB" else image.convert("RGB")
-    image = image.convert("RGBA")
+    image = image if image.mode == "RGBA" else image.convert("RGBA")
     flat = Image.new("RGB", image.size, "white")
     flat.paste(image, mask=image)
     return flat

@@ -1,0 +1,153 @@
+"""Images are decoded in processes that the kernel limits. An image that ends its process affects no other."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import struct
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pigeonhole.errors import SampleError, TooLarge, UnreadableImage, UnsupportedMedia
+from pigeonhole.inference.encoders import preprocess
+from pigeonhole.inference.encoders.artifact import ImageSpec
+from pigeonhole.inference.images.decode import ImageLimits
+from pigeonhole.inference.images.decode_pool import DecodePool
+from pigeonhole.inference.images.decoder import ImageDecoder, InProcessDecoder
+from support import fits
+from support.pictures import photo, save
+
+SPEC = ImageSpec(side=32, resize="shortest_edge", edge=36, resample="bicubic", mean=(0.5,) * 3, std=(0.5,) * 3)
+LIMITS = ImageLimits(max_pixels=1_000_000)
+RED, BLUE = (save(Image.new("RGB", (40, 40), colour), "PNG") for colour in ("red", "blue"))
+BLUE_VIEW = fits.shrink(Image.new("RGB", (40, 40), "blue"))[np.newaxis]
+
+
+def pool_of(fit: Callable[[Image.Image], fits.Pixels], limits: ImageLimits = LIMITS, **options: float) -> DecodePool:
+    return DecodePool(fit, limits, side=32, **options)
+
+
+@pytest.fixture(scope="module", params=[InProcessDecoder, DecodePool])
+def decoder(request: pytest.FixtureRequest) -> ImageDecoder:
+    decoder: ImageDecoder = request.param(partial(preprocess.fit, spec=SPEC), LIMITS, side=32)
+    return decoder
+
+
+@pytest.mark.parametrize("every_part", [False, True])
+def test_the_views_of_a_file_are_those_of_the_encoder(decoder: ImageDecoder, every_part: bool) -> None:
+    wide = photo("coffee.png").resize((300, 90))
+
+    views = decoder.decode(save(wide, "PNG"), every_part=every_part)
+
+    assert views.shape == (4 if every_part else 1, 32, 32, 3)
+    assert np.array_equal(views[0], preprocess.fit(wide, SPEC))
+
+
+@pytest.mark.parametrize(
+    ("file", "error", "message"),
+    [
+        (save(photo("coffee.png"), "PNG")[:1_000], UnreadableImage, "broken or cut off"),
+        (b"%PDF-1.7", UnsupportedMedia, "PDF"),
+        (save(Image.new("RGB", (1_001, 1_000)), "PNG"), TooLarge, "1 megapixels"),
+        (b"", UnreadableImage, "empty"),
+    ],
+)
+def test_a_file_that_is_refused_raises_its_error(
+    decoder: ImageDecoder, file: bytes, error: type[SampleError], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        decoder.decode(file)
+
+
+@pytest.mark.parametrize(
+    ("fit", "limits", "error", "message"),
+    [
+        (fits.spin_on_red, ImageLimits(max_cpu_s=0.3), TooLarge, r"more than 0\.3 s to decode"),
+        (fits.allocate_on_red, ImageLimits(max_memory_bytes=300_000_000), TooLarge, "more than 300 MB to decode"),
+        (fits.crash_on_red, ImageLimits(), UnreadableImage, "makes its decoder fail"),
+    ],
+    ids=["CPU time", "memory", "crash"],
+)
+def test_an_image_that_ends_its_process_costs_only_itself(
+    fit: Callable[[Image.Image], fits.Pixels], limits: ImageLimits, error: type[SampleError], message: str
+) -> None:
+    pool = pool_of(fit, limits)
+
+    for _ in range(2):
+        with pytest.raises(error, match=message):
+            pool.decode(RED)
+        assert np.array_equal(pool.decode(BLUE), BLUE_VIEW)
+
+
+def test_a_decoder_that_waits_for_ever_is_ended() -> None:
+    with pytest.raises(TooLarge, match="to decode"):
+        pool_of(fits.sleep, answer_s=0.1).decode(BLUE)
+
+
+def decode_pid(pool: DecodePool) -> int:
+    pid: int = struct.unpack("<Q", pool.decode(BLUE).tobytes())[0]
+    return pid
+
+
+def test_a_process_decodes_one_image_after_another() -> None:
+    pool = pool_of(fits.process_id)
+
+    assert decode_pid(pool) == decode_pid(pool) != os.getpid()
+
+
+def test_a_refused_file_does_not_end_its_process() -> None:
+    pool = pool_of(fits.process_id)
+    before = decode_pid(pool)
+    with suppress(SampleError):
+        pool.decode(b"no image")
+
+    assert decode_pid(pool) == before
+
+
+def test_images_at_once_have_a_process_each(tmp_path: Path) -> None:
+    pool = pool_of(partial(fits.process_id_when_all_wait, folder=str(tmp_path), count=3))
+    with ThreadPoolExecutor(3) as threads:
+        processes = set(threads.map(decode_pid, [pool] * 3))
+
+    assert len(processes) == 3
+
+
+def test_an_idle_process_that_the_system_ended_is_replaced() -> None:
+    pool = pool_of(fits.process_id)
+    before = decode_pid(pool)
+    os.kill(before, signal.SIGKILL)
+    os.waitid(os.P_PID, before, os.WEXITED | os.WNOWAIT)
+
+    assert decode_pid(pool) != before
+
+
+def test_processes_end_with_their_pool() -> None:
+    pool = pool_of(fits.process_id)
+    pid = decode_pid(pool)
+    del pool
+    gc.collect()
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_process_has_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a secret")
+
+    names = pool_of(fits.environment).decode(BLUE).tobytes().decode().split()
+
+    assert "PYTHONPATH" in names
+    assert "AWS_SECRET_ACCESS_KEY" not in names
+
+
+def test_a_process_that_does_not_start_is_a_fault_of_the_service() -> None:
+    with pytest.raises(RuntimeError, match="doesn't start: exit code 3"):
+        pool_of(fits.Unpicklable()).decode(BLUE)
