@@ -349,7 +349,10 @@ def test_the_layer_and_the_image_install_the_packages_of_the_project() -> None:
     image = pinned((ROOT / "functions/classify/requirements.txt").read_text().splitlines())
 
     assert layer == core
-    assert {name: range_ for name, range_ in image.items() if name != "awslambdaric"} == core | onnx
+    both = {
+        name: range_ for name, range_ in (core | onnx).items() if name != "backports.zstd"
+    }  # bodies reach only functions/api
+    assert {name: range_ for name, range_ in image.items() if name != "awslambdaric"} == both
     assert "awslambdaric" in image
     for path in (ROOT / "functions").glob("*/requirements.txt"):
         assert pinned(path.read_text().splitlines()).items() <= (core | onnx | {"awslambdaric": image["awslambdaric"]}).items()

@@ -34,6 +34,7 @@ def test_an_operator_sees_the_error_of_aws(capsys: pytest.CaptureFixture[str]) -
     [
         (NoRegionError(), ["AWS_REGION"]),
         (NoCredentialsError(), ["AWS_PROFILE", "AWS_ACCESS_KEY_ID"]),
+        (ValueError("Invalid endpoint: localhost:1"), ["--endpoint-url", "http://"]),
         (EndpointConnectionError(endpoint_url="http://127.0.0.1:1"), ["--endpoint-url", "AWS_ENDPOINT_URL"]),
     ],
 )
