@@ -25,7 +25,8 @@ DESCRIPTION = """\
 Sorts texts and images into labels that the caller names, without training. A client of JigsawStack's classification works
 unchanged when its base URL points here. Everything beyond that is optional.
 
-Bodies are JSON in UTF-8. They may be compressed, with `Content-Encoding: gzip` or `zstd`.
+Bodies are JSON in UTF-8. They may be compressed, with `Content-Encoding: gzip` or `zstd`. Unknown fields of a body are
+ignored, and unknown parameters of a query are refused. `HEAD` is answered wherever `GET` is.
 
 Every error has the shape of `ErrorResponse`, or of RFC 9457 if the request has `Accept: application/problem+json`.
 Answers are never cached, and samples, labels and URLs are never logged. The headers `x-jigsaw-skip-cache` and
