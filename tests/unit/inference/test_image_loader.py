@@ -12,10 +12,16 @@ from PIL import Image
 
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.errors import Overloaded
+from pigeonhole.inference.images.decode import ImageLimits
+from pigeonhole.inference.images.decode_pool import DecodePool
 from pigeonhole.inference.images.fetch import ByteBudget, StorageBusy
+from pigeonhole.inference.limits import ChunkLimits
+from pigeonhole.inference.pipeline import InferencePipeline
+from support import fits
 from support.fake_encoder import COLOURS
-from support.fake_model import fake_pipeline
+from support.fake_model import IMAGE_LIMITS, fake_classifier, fake_pipeline
 from support.fake_web import GRANTS, RED_GREEN, FakeWeb, classify_command, image_file
+from support.pictures import save
 
 
 class BudgetedWeb(FakeWeb):
@@ -151,3 +157,19 @@ def test_busy_storage_fails_a_command_that_will_be_retried_and_otherwise_only_th
         pipeline.classify(command.model_copy(update={"will_be_retried": True}))
     result = pipeline.classify(command)
     assert (result.predictions, [fault.code for fault in result.errors]) == ([["red"], None], ["unfetchable_url"])
+
+
+def test_an_image_that_ends_its_decoder_does_not_affect_31_others() -> None:
+    costly = save(Image.new("RGB", (16, 16), (255, 0, 0)), "PNG")
+    files = {"costly": costly, **{str(number): image_file("blue") for number in range(31)}}
+    pipeline = InferencePipeline(
+        image_fetcher=FakeWeb(files),  # type: ignore[arg-type]
+        decoder=DecodePool(fits.spin_on_red, ImageLimits(max_cpu_s=0.3), side=4),
+        classifier=fake_classifier(),
+        limits=ChunkLimits(IMAGE_LIMITS),
+    )
+
+    result = pipeline.classify(classify_command([("image", name) for name in files], COLOUR_LABELS, on_error="null"))
+
+    assert result.predictions == [None, *[["blue"]] * 31]
+    assert [error.code for error in result.errors] == ["too_large"]

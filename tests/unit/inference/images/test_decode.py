@@ -309,6 +309,7 @@ def jpeg_frame(**changes: int) -> bytes:
         (jpeg_frame(marker=0xC5), "hierarchical"),
         (save(stripes(), "PNG")[:8] + png_chunk(b"CgBI", bytes(4)) + save(stripes(), "PNG")[8:], "iOS"),
         (save(stripes(), "HEIF").replace(b"hvc1", b"vvc1"), "vvc1"),
+        (b"\0\0\0\x14ftypmsf1\0\0\0\0hevc" + struct.pack(">I", 8) + b"moov", "sequence"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

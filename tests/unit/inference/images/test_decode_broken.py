@@ -84,6 +84,16 @@ def test_a_file_that_only_starts_like_an_image_is_unreadable(file: bytes) -> Non
         opened(file)
 
 
+def test_a_heif_frame_larger_than_its_container_claims_is_broken() -> None:
+    """libheif calls this a limit of memory."""
+    file = bytearray(save(Image.new("RGB", (300, 300)), "HEIF"))
+    at = file.index(b"ispe") + 8
+    file[at : at + 8] = struct.pack(">II", 16, 16)
+
+    with pytest.raises(UnreadableImage, match="broken"):
+        opened(bytes(file))
+
+
 def open_or_raise_our_error(file: bytes) -> None:
     with suppress(SampleError):
         image = opened(file)

@@ -125,7 +125,7 @@ def open_image(data: bytes, limits: ImageLimits, *, side: int) -> Image.Image:
     except Image.DecompressionBombError:
         raise _too_many_pixels(limits.max_pixels) from None
     except Exception as error:  # a decoder may raise any exception on hostile bytes
-        if isinstance(error, MemoryError) or "memory" in str(error).lower():
+        if _is_out_of_memory(error):
             raise OutOfMemory(limits) from None
         if _is_unsupported(error, file_format):
             raise UnsupportedMedia(
@@ -134,6 +134,12 @@ def open_image(data: bytes, limits: ImageLimits, *, side: int) -> Image.Image:
         raise UnreadableImage(
             f"the {file_format} is broken or cut off; open it in an image editor and save it again"
         ) from error
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Return whether an allocation failed. libheif also says "memory" of a frame above the size that its container claims."""
+    message = str(error).lower()
+    return isinstance(error, MemoryError) or ("memory" in message and "limit" not in message)
 
 
 def _is_unsupported(error: Exception, file_format: str) -> bool:

@@ -37,9 +37,11 @@ def check_heif(data: bytes, max_pixels: int) -> Stripped:
     """Check a HEIF as `check_isobmff` does, and that it holds HEVC.
 
     Raises:
-        UnsupportedMedia: It has another codec.
+        UnsupportedMedia: It has another codec, or no still picture.
     """
     kinds = {kind for _, kind in _item_kinds(data)}
+    if not kinds and any(_find(data, b"moov")):
+        raise UnsupportedMedia("the HEIF is a sequence without a still picture; send one of its pictures as JPEG or PNG")
     if kinds and kinds.isdisjoint(_HEVC):
         codecs = ", ".join(sorted(kind.decode("latin-1") for kind in kinds - _DERIVED))
         raise UnsupportedMedia(f"the HEIF has another codec than HEVC ({codecs}); save it as JPEG or PNG")

@@ -12,6 +12,8 @@ from pigeonhole.inference.images.containers.tiff import exif_orientation
 
 MAX_SCANS = 100  # an encoder writes about 10
 MAX_SCANNED_BLOCKS = 16_000_000  # blocks of 8 x 8 pixels in all scans: 20 scans of 50 megapixels
+MAX_TABLE_BYTES = 65_536  # of quantization tables before the first scan: encoders write at most 520
+MAX_FRAME_BYTES = 20  # of the frame header: four channels
 MAX_BETWEEN = 65_536  # bytes between the segments before the first scan
 
 # Within a scan, FF00 is data and FFD0 to FFD7 are restarts. FF01 has no segment. All other markers start a segment or end the
@@ -20,6 +22,7 @@ _MARKER = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])")
 _SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 _WITHOUT_LENGTH = frozenset({0xC8, 0xD8, _END_OF_IMAGE, *range(0xF0, 0xFE)})
 _EXIF = 0xE1
+_QUANTIZATION_TABLES = 0xDB
 _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _HIERARCHICAL = frozenset({0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF})
 # JFIF and Adobe say how the channels are coded. All other APPn segments and comments are metadata.
@@ -48,13 +51,21 @@ def strip_jpeg(data: bytes) -> Stripped:
         UnsupportedMedia: Its pixels aren't 8 bits of grey, RGB or CMYK.
     """
     kept: list[bytes] = []
-    orientation, scans, blocks, end = None, 0, 0, 0
+    orientation, scans, blocks, end, table_bytes = None, 0, None, 0, 0
     for count, segment in enumerate(_segments(data), start=1):
         body = data[segment.start + 4 : segment.stop]
-        if segment.marker in _FRAMES and not blocks:
+        if segment.marker in _FRAMES:
+            if blocks is not None or len(body) > MAX_FRAME_BYTES:
+                raise ValueError("a JPEG has one frame")
             blocks = _read_blocks(segment.marker, body)
         scans += segment.marker == _SCAN
-        if count > MAX_PARTS or scans > MAX_SCANS or scans * blocks > MAX_SCANNED_BLOCKS:
+        table_bytes += len(body) if segment.marker == _QUANTIZATION_TABLES and not scans else 0
+        if (
+            count > MAX_PARTS
+            or scans > MAX_SCANS
+            or scans * (blocks or 0) > MAX_SCANNED_BLOCKS
+            or table_bytes > MAX_TABLE_BYTES
+        ):
             raise too_many_parts()
         if scans == 0 and segment.marker in _METADATA:
             if orientation is None and segment.marker == _EXIF and body.startswith(b"Exif\0\0"):
