@@ -123,16 +123,29 @@ def test_the_budget_needs_an_address_and_an_amount() -> None:
 # ----------------------------------------------------------------------------------------------------------------- canary
 
 
-@pytest.mark.parametrize("function", ["ApiFunction", "ClassifyFunction"])
-def test_a_new_version_is_taken_back_if_an_alarm_rings(function: str) -> None:
+@pytest.mark.parametrize(("function", "has_canary"), [("ApiFunction", "HasCanary"), ("ClassifyFunction", "HasClassifyCanary")])
+def test_a_new_version_is_taken_back_if_an_alarm_rings(function: str, has_canary: str) -> None:
     group = RESOURCES[f"{function}DeploymentGroup"]["Properties"]
     condition, with_canary, without = group["AlarmConfiguration"]["Fn::If"]
 
-    assert (condition, without) == ("HasCanary", {})
+    assert (condition, without) == (has_canary, {})
     assert with_canary == {"Enabled": True, "Alarms": [{"Name": {"Ref": alarm}} for alarm in ROLLS_BACK]}
     assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"]
-    assert group["DeploymentConfigName"]["Fn::If"][0] == "HasCanary"
+    assert group["DeploymentConfigName"]["Fn::If"][0] == has_canary
     assert RESOURCES[f"{function}Aliaslive"]["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]
+
+
+def test_a_function_with_provisioned_concurrency_has_no_canary() -> None:
+    """Lambda refuses provisioned concurrency for an alias with weights."""
+    assert TEMPLATE["Conditions"]["HasClassifyCanary"] == {
+        "Fn::And": [{"Condition": "HasCanary"}, {"Fn::Not": [{"Condition": "HasProvisionedConcurrency"}]}]
+    }
+    provisioned = [
+        name
+        for name, item in TEMPLATE["Resources"].items()
+        if item["Type"] == "AWS::Serverless::Function" and "ProvisionedConcurrencyConfig" in item["Properties"]
+    ]
+    assert provisioned == ["ClassifyFunction"]
 
 
 @pytest.mark.parametrize("alarm", ROLLS_BACK)

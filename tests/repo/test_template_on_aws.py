@@ -207,6 +207,17 @@ def test_a_change_of_a_property_publishes_a_version(function: str) -> None:
     assert unnamed == set()
 
 
+@pytest.mark.parametrize("function", PUBLISHED)
+def test_lambda_takes_the_description_of_a_version(function: str) -> None:
+    """It has 256 characters at most. The ARN of a layer has about 90, a free text as many as its pattern allows."""
+    lengths = {"UserAgentContact": 100, "CoreLayer": 90}
+    description = TEMPLATE["Resources"][function]["Properties"]["VersionDescription"]["Fn::Sub"]
+
+    longest = re.sub(r"\$\{(\w+)\}", lambda match: "x" * lengths.get(match[1], 10), description)
+
+    assert len(longest) <= 256
+
+
 def words(description: str) -> set[str]:
     return {word.strip("${}") for word in description.replace(",", " ").split()}
 
