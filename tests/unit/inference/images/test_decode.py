@@ -259,6 +259,13 @@ def test_pixels_without_a_known_white_are_refused(mode: str) -> None:
         opened(save(Image.new(mode, (4, 4)), "TIFF"))
 
 
+@pytest.mark.parametrize("cut", [1, 2])
+def test_a_jpeg_may_lack_the_marker_of_its_end(cut: int) -> None:
+    file = save(photo("chelsea.png"), "JPEG")
+
+    assert difference(opened(file[:-cut]), opened(file)) == 0
+
+
 def float_tiff(channels: int) -> bytes:
     pixels = struct.pack("<f", 0.5) * 16 * channels
     tags = {256: [4], 257: [4], 258: [32] * channels, 259: [1], 262: [2 if channels == 3 else 1], 273: [0], 277: [channels]}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice, takewhile
 from typing import NamedTuple
 
 from pigeonhole.errors import UnsupportedMedia
@@ -22,6 +23,8 @@ _MARKER = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])")
 _SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 _WITHOUT_LENGTH = frozenset({0xC8, 0xD8, _END_OF_IMAGE, *range(0xF0, 0xFE)})
 _EXIF = 0xE1
+# libjpeg waits for a few bytes after the last block. They are no end of the image, so a file that lacks pixels stays cut off.
+_MISSING_END = bytes(16)
 _QUANTIZATION_TABLES = 0xDB
 _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _HIERARCHICAL = frozenset({0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF})
@@ -44,35 +47,33 @@ class Segment(NamedTuple):
 
 
 def strip_jpeg(data: bytes) -> Stripped:
-    """Remove the metadata before the first scan.
+    """Remove the metadata before the first scan. A baseline JPEG may lack the marker of its end.
 
     Raises:
         UnreadableImage: The file has too many segments or scans.
         UnsupportedMedia: Its pixels aren't 8 bits of grey, RGB or CMYK.
     """
-    kept: list[bytes] = []
-    orientation, scans, blocks, end, table_bytes = None, 0, None, 0, 0
-    for count, segment in enumerate(_segments(data), start=1):
-        body = data[segment.start + 4 : segment.stop]
-        if segment.marker in _FRAMES:
-            if blocks is not None or len(body) > MAX_FRAME_BYTES:
-                raise ValueError("a JPEG has one frame")
-            blocks = _read_blocks(segment.marker, body)
-        scans += segment.marker == _SCAN
-        table_bytes += len(body) if segment.marker == _QUANTIZATION_TABLES and not scans else 0
-        if (
-            count > MAX_PARTS
-            or scans > MAX_SCANS
-            or scans * (blocks or 0) > MAX_SCANNED_BLOCKS
-            or table_bytes > MAX_TABLE_BYTES
-        ):
-            raise too_many_parts()
-        if scans == 0 and segment.marker in _METADATA:
-            if orientation is None and segment.marker == _EXIF and body.startswith(b"Exif\0\0"):
-                orientation = exif_orientation(body)
-            kept.append(data[end : segment.start])
-            end = segment.stop
-    return Stripped(b"".join((*kept, data[end:])), orientation or 1)
+    segments = list(islice(_segments(data), MAX_PARTS + 1))
+    header = list(takewhile(lambda segment: segment.marker != _SCAN, segments))
+    _check_counts(data, segments, header)
+    metadata = [segment for segment in header if segment.marker in _METADATA]
+    exif = (data[segment.start + 4 : segment.stop] for segment in metadata if segment.marker == _EXIF)
+    orientation = next((exif_orientation(body) for body in exif if body.startswith(b"Exif\0\0")), 1)
+    starts, stops = [0, *(segment.stop for segment in metadata)], [*(segment.start for segment in metadata), len(data)]
+    kept = [data[start:stop] for start, stop in zip(starts, stops, strict=True)]
+    has_end = bool(segments) and segments[-1].marker == _END_OF_IMAGE
+    return Stripped(b"".join((*kept, b"" if has_end else _MISSING_END)), orientation)
+
+
+def _check_counts(data: bytes, segments: Sequence[Segment], header: Sequence[Segment]) -> None:
+    frames = [data[segment.start + 4 : segment.stop] for segment in segments if segment.marker in _FRAMES]
+    if len(frames) > 1 or max(map(len, frames), default=0) > MAX_FRAME_BYTES:
+        raise ValueError("a JPEG has one frame")
+    blocks = sum(_read_blocks(segment.marker, frames[0]) for segment in segments if segment.marker in _FRAMES)
+    scans = sum(segment.marker == _SCAN for segment in segments)
+    table_bytes = sum(segment.stop - segment.start for segment in header if segment.marker == _QUANTIZATION_TABLES)
+    if len(segments) > MAX_PARTS or scans > MAX_SCANS or scans * blocks > MAX_SCANNED_BLOCKS or table_bytes > MAX_TABLE_BYTES:
+        raise too_many_parts()
 
 
 def _read_blocks(marker: int, frame: bytes) -> int:
@@ -105,9 +106,9 @@ def _segments(data: bytes) -> Iterator[Segment]:
         if not match:
             return
         marker = match[1][0]
-        if marker == _END_OF_IMAGE and has_scan:
-            return
         length = 0 if marker in _WITHOUT_LENGTH else int.from_bytes(data[match.end() : match.end() + 2], "big")
         position = match.end() + length
         yield Segment(marker, match.start(), position)
+        if marker == _END_OF_IMAGE and has_scan:
+            return
         has_scan = has_scan or marker == _SCAN
