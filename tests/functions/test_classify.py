@@ -234,3 +234,17 @@ def test_a_sample_that_is_no_image_is_400_with_its_path(both: Api) -> None:
 
     assert (answer.status, answer.code) == (400, "unsupported_media")
     assert [detail["path"] for detail in answer.json["error"]["details"]] == ["dataset.1.value"]
+
+
+@pytest.mark.parametrize(("initialization", "loads"), [("provisioned-concurrency", 1), ("on-demand", 0)])
+def test_an_environment_that_is_started_ahead_loads_the_model_at_its_start(
+    monkeypatch: pytest.MonkeyPatch, initialization: str, loads: int
+) -> None:
+    """Provisioned concurrency would otherwise keep environments whose first call is as slow as any other first call."""
+    loaded: list[Settings] = []
+    monkeypatch.setattr(wiring, "classify_services", loaded.append)
+    monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", initialization)
+
+    load("classify")
+
+    assert len(loaded) == loads
