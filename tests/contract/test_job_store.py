@@ -336,10 +336,14 @@ def test_all_items_of_a_job_expire() -> None:
     started = job().started(NOW)
     assert store.save(started)
     assert store.save(started.with_part(part(0, 4), NOW), part(0, 4))
+    store.add_attempt(started, Span(4, 8))
     items = client.scan(TableName=TABLE)["Items"]
 
     expiry = {item["pk"]["S"].split("#")[0]: int(item["expires_at"]["N"]) for item in items}
-    assert expiry == {"JOBS": job().expires_at, "PARTS": job().expires_at, "CLAIMS": CLAIM.expires_at}
+    assert expiry == {
+        **dict.fromkeys(("JOBS", "PARTS", "ATTEMPTS"), job().expires_at),
+        "CLAIMS": CLAIM.expires_at,
+    }
 
 
 @pytest.mark.usefixtures("aws")
