@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pigeonhole.inference.images.containers.stripped import MAX_PARTS, too_many_parts
+from pigeonhole.inference.images.containers.stripped import PartCount
 
 _HEADER_BYTES = 256  # the fields before the size take less
 _AV1_SEQUENCE_HEADER = 1
@@ -32,20 +32,24 @@ class _Bits:
         return (1 << zeros) - 1 + self.read(zeros)
 
 
-def av1_frame_pixels(data: bytes) -> int:
+def av1_frame_pixels(data: bytes, parts: PartCount) -> int:
     """Return the pixels of the largest frame of AV1 data, 0 if there is no sequence header.
 
     See the AV1 Bitstream & Decoding Process Specification, 5.3 and 5.5.
+
+    Args:
+        data: The data of the item.
+        parts: Counts its units.
     """
-    return max((_av1_sequence_pixels(_Bits(header)) for kind, header in _obus(data) if kind == _AV1_SEQUENCE_HEADER), default=0)
+    return max(
+        (_av1_sequence_pixels(_Bits(header)) for kind, header in _obus(data, parts) if kind == _AV1_SEQUENCE_HEADER), default=0
+    )
 
 
-def _obus(data: bytes) -> Iterator[tuple[int, bytes]]:
-    position = count = 0
+def _obus(data: bytes, parts: PartCount) -> Iterator[tuple[int, bytes]]:
+    position = 0
     while position < len(data):
-        count += 1
-        if count > MAX_PARTS:
-            raise too_many_parts()
+        parts.add()
         header = data[position]
         position += 2 if header & 4 else 1
         length, shift = 0, 0
@@ -91,7 +95,7 @@ def _skip_operating_points(bits: _Bits) -> None:
             bits.read(4)
 
 
-def hevc_frame_pixels(configuration: bytes, data: bytes) -> int:
+def hevc_frame_pixels(configuration: bytes, data: bytes, parts: PartCount) -> int:
     """Return the pixels of the largest frame of HEVC data, 0 if there is no sequence parameter set.
 
     See ITU-T H.265, 7.3.2.2, and ISO/IEC 14496-15, 8.3.3.1.
@@ -99,17 +103,19 @@ def hevc_frame_pixels(configuration: bytes, data: bytes) -> int:
     Args:
         configuration: The content of the item's hvcC box.
         data: The data of the item, as NAL units with their lengths.
+        parts: Counts its units.
     """
-    units = [*_configured_units(configuration), *_units(data, (configuration[21] & 3) + 1)]
+    units = [*_configured_units(configuration, parts), *_units(data, (configuration[21] & 3) + 1, parts)]
     return max((_hevc_sequence_pixels(unit) for unit in units if unit and unit[0] >> 1 & 63 == _HEVC_SPS), default=0)
 
 
-def _configured_units(configuration: bytes) -> Iterator[bytes]:
+def _configured_units(configuration: bytes, parts: PartCount) -> Iterator[bytes]:
     position = _HVCC_ARRAYS + 1
     for _ in range(configuration[_HVCC_ARRAYS]):
         count = int.from_bytes(configuration[position + 1 : position + 3], "big")
         position += 3
         for _ in range(count):
+            parts.add()
             length = int.from_bytes(configuration[position : position + 2], "big")
             yield configuration[position + 2 : position + 2 + min(length, _HEADER_BYTES)]
             position += 2 + length
@@ -117,12 +123,10 @@ def _configured_units(configuration: bytes) -> Iterator[bytes]:
                 return
 
 
-def _units(data: bytes, length_bytes: int) -> Iterator[bytes]:
-    position = count = 0
+def _units(data: bytes, length_bytes: int, parts: PartCount) -> Iterator[bytes]:
+    position = 0
     while position + length_bytes < len(data):
-        count += 1
-        if count > MAX_PARTS:
-            raise too_many_parts()
+        parts.add()
         length = int.from_bytes(data[position : position + length_bytes], "big")
         position += length_bytes
         yield data[position : position + min(length, _HEADER_BYTES)]

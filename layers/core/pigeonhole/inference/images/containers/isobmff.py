@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pigeonhole.errors import TooLarge, UnsupportedMedia
 from pigeonhole.inference.images.containers.codec_headers import av1_frame_pixels, hevc_frame_pixels
-from pigeonhole.inference.images.containers.stripped import MAX_PARTS, Stripped, too_many_parts
+from pigeonhole.inference.images.containers.stripped import PartCount, Stripped, too_many_parts
 
 # Decoders search these tables from the start for each entry. 64 KB list 3,000 tiles.
 MAX_TABLE_BYTES = 65_536
@@ -39,8 +39,9 @@ def check_heif(data: bytes, max_pixels: int) -> Stripped:
     Raises:
         UnsupportedMedia: It has another codec, or no still picture.
     """
-    kinds = {kind for _, kind in _item_kinds(data)}
-    if not kinds and any(_find(data, b"moov")):
+    file = _File(data)
+    kinds = {kind for _, kind in _item_kinds(file)}
+    if not kinds and file.find(b"moov"):
         raise UnsupportedMedia("the HEIF is a sequence without a still picture; send one of its pictures as JPEG or PNG")
     if kinds and kinds.isdisjoint(_HEVC):
         codecs = ", ".join(sorted(kind.decode("latin-1") for kind in kinds - _DERIVED))
@@ -55,71 +56,79 @@ def check_isobmff(data: bytes, max_pixels: int) -> Stripped:
         UnreadableImage: The file has too many items or boxes.
         TooLarge: One of the frames has more than `max_pixels` pixels, or all together have several times as many.
     """
-    pixels = [*_item_pixels(data), *_sequence_pixels(data)]
+    file = _File(data)
+    pixels = [*_item_pixels(file), *_sequence_pixels(file)]
     if max(pixels, default=0) > MAX_PADDING * max_pixels or sum(pixels) > MAX_DECODED * max_pixels:
         raise TooLarge(f"the image has more than {max_pixels / 1e6:g} megapixels; send a smaller one")
     return Stripped(data)
 
 
-def _boxes(data: bytes, start: int, stop: int) -> Iterator[Box]:
-    count = 0
-    while start + 8 <= stop:
-        count += 1
-        if count > MAX_PARTS:
-            raise too_many_parts()
-        size, kind = struct.unpack_from(">I4s", data, start)
-        content = start + 8
-        if size == 1:
-            (size,) = struct.unpack_from(">Q", data, content)
-            content += 8
-        end = min(start + size, stop) if size else stop
-        if end < content:
-            return
-        yield Box(kind, content, end)
-        start = end
+class _File:
+    """The bytes of a file, and its boxes.
+
+    Attributes:
+        data: The bytes.
+        parts: Counts what was read of them.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.parts = PartCount()
+
+    def boxes(self, parent: Box) -> Iterator[Box]:
+        """Yield the boxes within a box."""
+        start = parent.start + (4 if parent.kind == b"meta" else 0)
+        while start + 8 <= parent.stop:
+            self.parts.add()
+            size, kind = struct.unpack_from(">I4s", self.data, start)
+            content = start + 8
+            if size == 1:
+                (size,) = struct.unpack_from(">Q", self.data, content)
+                content += 8
+            end = min(start + size, parent.stop) if size else parent.stop
+            if end < content:
+                return
+            yield Box(kind, content, end)
+            start = end
+
+    def find(self, *path: bytes) -> list[Box]:
+        """Return the boxes that lie at a path from the top of the file."""
+        found = [Box(b"", 0, len(self.data))]
+        for kind in path:
+            found = [box for parent in found for box in self.boxes(parent) if box.kind == kind]
+        return found
 
 
-def _find(data: bytes, *path: bytes) -> Iterator[Box]:
-    """Yield the boxes that lie at a path from the top of the file."""
-    found = [Box(b"", 0, len(data))]
-    for kind in path:
-        found = [
-            box
-            for parent in found
-            for box in _boxes(data, parent.start + (4 if parent.kind == b"meta" else 0), parent.stop)
-            if box.kind == kind
-        ]
-    yield from found
-
-
-def _item_pixels(data: bytes) -> Iterator[int]:
+def _item_pixels(file: _File) -> Iterator[int]:
     """Yield the pixels of each coded item of a still picture."""
     for path in (*((b"meta", kind) for kind in (b"iinf", b"iloc", b"iref")), (b"meta", b"iprp", b"ipma")):
-        if sum(box.stop - box.start for box in _find(data, *path)) > MAX_TABLE_BYTES:
+        if sum(box.stop - box.start for box in file.find(*path)) > MAX_TABLE_BYTES:
             raise too_many_parts()
-    kinds, configurations = dict(_item_kinds(data)), dict(_item_configurations(data))
-    for item, content in _item_contents(data):
+    kinds, configurations = dict(_item_kinds(file)), dict(_item_configurations(file))
+    for item, content in _item_contents(file):
         if kinds.get(item) == b"av01":
-            yield av1_frame_pixels(content)
+            yield av1_frame_pixels(content, file.parts)
         elif item in configurations:
-            yield hevc_frame_pixels(configurations[item], content)
+            yield hevc_frame_pixels(configurations[item], content, file.parts)
 
 
-def _item_kinds(data: bytes) -> Iterator[tuple[int, bytes]]:
-    for table in _find(data, b"meta", b"iinf"):
+def _item_kinds(file: _File) -> Iterator[tuple[int, bytes]]:
+    data = file.data
+    for table in file.find(b"meta", b"iinf"):
         entries = table.start + (6 if data[table.start] == 0 else 8)
-        for box in _boxes(data, entries, table.stop):
+        for box in file.boxes(Box(b"", entries, table.stop)):
             version = data[box.start]
             if box.kind == b"infe" and version in (2, 3):
                 item, _, kind = struct.unpack_from(">HH4s" if version == 2 else ">IH4s", data, box.start + 4)
                 yield item, kind
 
 
-def _item_configurations(data: bytes) -> Iterator[tuple[int, bytes]]:
+def _item_configurations(file: _File) -> Iterator[tuple[int, bytes]]:
     """Yield each item of HEVC, and the content of its hvcC box."""
-    properties = [box for parent in _find(data, b"meta", b"iprp", b"ipco") for box in _boxes(data, parent.start, parent.stop)]
-    for table in _find(data, b"meta", b"iprp", b"ipma"):
-        reader = _Reader(data, table.start)
+    data = file.data
+    properties = [box for parent in file.find(b"meta", b"iprp", b"ipco") for box in file.boxes(parent)]
+    for table in file.find(b"meta", b"iprp", b"ipma"):
+        reader = _Reader(data, table)
         version, flags = reader.read(1), reader.read(3)
         for _ in range(reader.read(4)):
             item = reader.read(4 if version else 2)
@@ -127,16 +136,15 @@ def _item_configurations(data: bytes) -> Iterator[tuple[int, bytes]]:
                 index = reader.read(2) & 0x7FFF if flags & 1 else reader.read(1) & 0x7F
                 if 0 < index <= len(properties) and properties[index - 1].kind == b"hvcC":
                     yield item, data[properties[index - 1].start : properties[index - 1].stop]
-            if reader.position > table.stop:
-                return
 
 
-def _item_contents(data: bytes) -> Iterator[tuple[int, bytes]]:
+def _item_contents(file: _File) -> Iterator[tuple[int, bytes]]:
     """Yield the data of each item that lies in the file or in the idat box."""
-    idat = next(_find(data, b"meta", b"idat"), None)
+    data = file.data
+    idat = next(iter(file.find(b"meta", b"idat")), None)
     budget = 2 * len(data)
-    for table in _find(data, b"meta", b"iloc"):
-        reader = _Reader(data, table.start)
+    for table in file.find(b"meta", b"iloc"):
+        reader = _Reader(data, table)
         version = reader.read(1)
         reader.read(3)
         sizes = reader.read(2)
@@ -152,17 +160,18 @@ def _item_contents(data: bytes) -> Iterator[tuple[int, bytes]]:
                 start = base + reader.read(offset_bytes)
                 extents.append(data[start : start + reader.read(length_bytes)] if length_bytes else data[start:])
                 budget -= len(extents[-1])
-                if budget < 0 or reader.position > table.stop:  # extents that share their bytes
+                if budget < 0:  # extents that share their bytes
                     raise too_many_parts()
             yield item, b"".join(extents)
 
 
-def _sequence_pixels(data: bytes) -> Iterator[int]:
+def _sequence_pixels(file: _File) -> Iterator[int]:
     """Yield the pixels of the first frame of each track of AV1."""
-    if sum(box.stop - box.start for box in _find(data, b"moov")) > MAX_MOVIE_BYTES:
+    data = file.data
+    if sum(box.stop - box.start for box in file.find(b"moov")) > MAX_MOVIE_BYTES:
         raise too_many_parts()
-    for table in _find(data, b"moov", b"trak", b"mdia", b"minf", b"stbl"):
-        boxes = {box.kind: box.start for box in _boxes(data, table.start, table.stop)}
+    for table in file.find(b"moov", b"trak", b"mdia", b"minf", b"stbl"):
+        boxes = {box.kind: box.start for box in file.boxes(table)}
         if not {b"stsd", b"stsz"} <= boxes.keys() or data[boxes[b"stsd"] + 12 : boxes[b"stsd"] + 16] != b"av01":
             continue
         (length,) = struct.unpack_from(">I", data, boxes[b"stsz"] + 4)
@@ -171,16 +180,18 @@ def _sequence_pixels(data: bytes) -> Iterator[int]:
             (start,) = struct.unpack_from(">I", data, boxes[b"stco"] + 8)
         else:
             (start,) = struct.unpack_from(">Q", data, boxes[b"co64"] + 8)
-        yield av1_frame_pixels(data[start : start + length])
+        yield av1_frame_pixels(data[start : start + length], file.parts)
 
 
 class _Reader:
-    """Reads big-endian integers one after another."""
+    """Reads the big-endian integers of a box one after another. So a count that the box can't hold ends at its end."""
 
-    def __init__(self, data: bytes, position: int) -> None:
+    def __init__(self, data: bytes, box: Box) -> None:
         self._data = data
-        self.position = position
+        self._position, self._stop = box.start, box.stop
 
     def read(self, count: int) -> int:
-        self.position += count
-        return int.from_bytes(self._data[self.position - count : self.position], "big")
+        self._position += count
+        if self._position > self._stop:
+            raise EOFError("the box is too short")
+        return int.from_bytes(self._data[self._position - count : self._position], "big")

@@ -23,6 +23,24 @@ class Stripped:
     orientation: int = 1
 
 
+class PartCount:
+    """Counts the parts that a reader has seen of one file."""
+
+    def __init__(self) -> None:
+        """Start at 0."""
+        self._seen = 0
+
+    def add(self) -> None:
+        """Count one part more.
+
+        Raises:
+            UnreadableImage: There are too many.
+        """
+        self._seen += 1
+        if self._seen > MAX_PARTS:
+            raise too_many_parts()
+
+
 def too_many_parts() -> UnreadableImage:
     """Return the error of a file that has more parts than an encoder writes."""
     return UnreadableImage("the file has too many parts for an image; save it again with an image editor")
