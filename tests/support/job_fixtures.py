@@ -16,7 +16,7 @@ from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ChunkMessage, ChunkResult, ClassifyCommand, Span
 from pigeonhole.jobs.assemble import JobResultsAssembler
 from pigeonhole.jobs.cancel import JobCanceler
-from pigeonhole.jobs.dead_letters import DeadLetterHandler
+from pigeonhole.jobs.dead_letters import MIN_RETRIES, DeadLetterHandler
 from pigeonhole.jobs.job import Job, Part
 from pigeonhole.jobs.parts import INLINE_BYTES, PartWriter
 from pigeonhole.jobs.read import JobReader
@@ -301,6 +301,13 @@ class Jobs:
         """Publish the ends that the stream delivered."""
         while self.store.stream:
             self.notifier.notify(*self.store.stream.pop(0))
+
+    def abandon(self, message: ChunkMessage) -> Part | None:
+        """Fail the samples of a message that have no results, as after its last attempt. Return the part with the errors."""
+        job = self.store.get(message.tenant_id, message.job_id)
+        for _ in range(MIN_RETRIES):
+            self.store.add_attempt(job, Span(message.start, message.stop))
+        return self.dead_letters.handle(message).part
 
     def take(self) -> ChunkMessage:
         """Receive the next message of the queue."""

@@ -11,7 +11,7 @@ from pigeonhole.jobs.submit import JobRules
 from support.job_fixtures import ACME, Jobs, message
 
 
-def attempted(jobs: Jobs, dead: ChunkMessage, *, retries: int = MIN_RETRIES) -> ChunkMessage:
+def attempted(jobs: Jobs, dead: ChunkMessage, *, retries: int) -> ChunkMessage:
     """Record attempts at a redelivered message, as its workers do."""
     for _ in range(retries):
         jobs.store.add_attempt(jobs.store.get("acme", dead.job_id), Span(dead.start, dead.stop))
@@ -26,7 +26,7 @@ def test_a_dead_message_fails_its_remaining_samples_and_ends_the_job() -> None:
     jobs.queue.sent.clear()
     jobs.worker.process(other, lambda: 100)
 
-    part = jobs.dead_letters.handle(attempted(jobs, message(job_id=job.id, start=2, stop=4))).part
+    part = jobs.abandon(message(job_id=job.id, start=2, stop=4))
 
     assert part is not None
     assert part.span == Span(2, 4)
@@ -41,7 +41,7 @@ def test_a_job_whose_messages_are_all_dead_fails() -> None:
     jobs = Jobs()
     job = jobs.submitted(8)
     for _ in range(2):
-        jobs.dead_letters.handle(attempted(jobs, jobs.take()))
+        jobs.abandon(jobs.take())
 
     assert (jobs.job(job).status, jobs.job(job).failed) == (JobStatus.FAILED, 8)
 

@@ -26,7 +26,7 @@ def with_dead_messages(jobs: Jobs, count: int, dead: tuple[int, ...], **more: ob
     messages = [jobs.take() for _ in job.chunks()]
     for message in messages:
         if message.start in dead:
-            jobs.dead_letters.fail(message)
+            jobs.abandon(message)
         else:
             jobs.worker.process(message, lambda: 100.0)
     return jobs.job(job)
@@ -75,7 +75,7 @@ def test_stored_samples_of_a_dead_message_are_not_redriven() -> None:
     old = jobs.submitted(4)
     message = jobs.take()
     jobs.worker.process(message, iter([100.0, 1.0]).__next__)  # time for two samples
-    jobs.dead_letters.fail(message)
+    jobs.abandon(message)
 
     assert jobs.redriver.redrive("acme", old.id).samples == [2, 3]
 
@@ -114,7 +114,7 @@ def test_a_redriven_job_can_be_redriven() -> None:
     jobs = Jobs()
     again = jobs.redriver.redrive("acme", with_dead_messages(jobs, 8, (4,)).id)
     first = jobs.take()
-    jobs.dead_letters.fail(first)
+    jobs.abandon(first)
     jobs.work()
 
     redriven = jobs.redriver.redrive("acme", again.job.id)
@@ -183,7 +183,7 @@ def test_a_job_of_another_tenant_and_an_expired_job_are_not_found() -> None:
 def test_a_job_that_has_not_ended_is_not_redriven() -> None:
     jobs = Jobs()
     old = jobs.submitted(8)
-    jobs.dead_letters.fail(jobs.take())
+    jobs.abandon(jobs.take())
 
     with pytest.raises(CannotRedrive, match="processing"):
         jobs.redriver.redrive("acme", old.id)
@@ -192,7 +192,7 @@ def test_a_job_that_has_not_ended_is_not_redriven() -> None:
 def test_a_canceled_job_is_not_redriven() -> None:
     jobs = Jobs()
     old = jobs.submitted(8)
-    jobs.dead_letters.fail(jobs.take())
+    jobs.abandon(jobs.take())
     jobs.canceler.cancel(ACME, old.id)
 
     with pytest.raises(CannotRedrive, match="canceled"):
@@ -239,9 +239,9 @@ def test_the_new_job_has_the_uploads_of_the_abandoned_samples() -> None:
     uploads = [dropped(f"{number}.txt") for number in range(10)]
     old = jobs.submitter.submit(request(10), tenant=ACME, log_id="l", uploads=uploads)
     first, second, last = (jobs.take() for _ in old.chunks())
-    jobs.dead_letters.fail(first)
+    jobs.abandon(first)
     jobs.worker.process(second, lambda: 100.0)
-    jobs.dead_letters.fail(last)
+    jobs.abandon(last)
 
     redriven = jobs.redriver.redrive("acme", old.id)
 
@@ -254,7 +254,7 @@ def test_a_redriven_part_of_a_jsonl_file_publishes_no_result_for_the_file() -> N
     jobs = Jobs()
     upload = dropped("a.jsonl", samples=8, is_lines=True)
     old = jobs.submitter.submit(request(8), tenant=ACME, log_id="l", uploads=[upload])
-    jobs.dead_letters.fail(jobs.take())
+    jobs.abandon(jobs.take())
     jobs.work()
 
     redriven = jobs.redriver.redrive("acme", old.id)

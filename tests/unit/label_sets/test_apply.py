@@ -91,6 +91,6 @@ def test_a_redriven_job_keeps_the_version_of_the_label_set() -> None:
     put(jobs)
     service = jobs.classification()
     job = service.submit_job({"dataset": DATASET, "label_set": "pets"}, tenant=ACME, log_id="l", preference=Preference())
-    jobs.dead_letters.fail(jobs.take())
+    jobs.abandon(jobs.take())
 
     assert jobs.redriver.redrive("acme", job.id).job.label_set == LabelSetRef(name="pets", version=1)

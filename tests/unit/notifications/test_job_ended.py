@@ -52,7 +52,7 @@ def test_every_end_is_published(status: str) -> None:
     if status == "canceled":
         jobs.canceler.cancel(ACME, job.id)
     else:
-        jobs.dead_letters.fail(jobs.take())
+        jobs.abandon(jobs.take())
 
     jobs.notify()
 

@@ -186,7 +186,7 @@ def test_a_redriven_job_publishes_the_results_of_its_files() -> None:
     jobs = create_jobs()
     uploads = [upload_file(jobs, f"{number}.txt") for number in range(6)]
     job = submit_files(jobs, uploads, ["1"] * 6)
-    jobs.dead_letters.fail(jobs.take())
+    jobs.abandon(jobs.take())
     jobs.work()
     jobs.notify()
     assert [stored_result(jobs, upload).status for upload in uploads] == ["failed"] * 4 + ["succeeded"] * 2

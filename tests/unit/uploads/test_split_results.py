@@ -123,7 +123,7 @@ def test_a_sample_that_no_worker_could_classify_has_a_fault() -> None:
     jobs = create_jobs()
     upload = upload_file(jobs, "1.txt")
     submit_files(jobs, [upload], ["1"])
-    jobs.dead_letters.fail(jobs.take())
+    jobs.abandon(jobs.take())
     jobs.notify()
 
     assert (stored_result(jobs, upload).fault or NOT_DONE).code == "internal_error"

@@ -18,7 +18,7 @@ BUILDERS: list[tuple[str, Callable[[Settings], object], set[str]]] = [
     ("ClassifyFunction", wiring.classify_services, set()),
     ("WorkerFunction", wiring.chunk_worker, {"table_name", "job_bucket", "job_queue", "upload_bucket"}),
     ("WorkerFunction", wiring.chunk_queue, {"job_queue"}),
-    ("DeadLettersFunction", wiring.dead_letter_handler, {"table_name", "job_bucket"}),
+    ("DeadLettersFunction", wiring.dead_letter_handler, {"table_name", "job_bucket", "job_queue"}),
     ("SweepFunction", wiring.job_sweeper, {"table_name", "job_queue", "webhook_queue"}),
     ("NotifyFunction", wiring.job_end_notifier, {"table_name", "job_bucket", "upload_bucket", "webhook_queue"}),
     (

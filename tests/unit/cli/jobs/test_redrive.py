@@ -31,7 +31,7 @@ class Stack:
         job = self.jobs.submitted(count)
         for message in [self.jobs.take() for _ in job.chunks()]:
             if message.start in abandoned:
-                self.jobs.dead_letters.fail(message)
+                self.jobs.abandon(message)
             else:
                 self.jobs.worker.process(message, lambda: 100.0)
         return job
