@@ -38,7 +38,7 @@ def test_each_trouble_has_an_alarm() -> None:
     assert watched == {
         *("errors", "5XXError", "Count", "Latency"),
         *("Throttles", "ApproximateAgeOfOldestMessage"),
-        *("failed_samples", "ApproximateNumberOfMessagesVisible"),
+        *("failed_samples", "requeued_chunks", "ApproximateNumberOfMessagesVisible"),
     }
 
 
@@ -203,6 +203,7 @@ def test_the_stage_waits_for_the_role_by_which_the_gateway_writes_logs() -> None
     assert "AccessLogGroup" in list_references(setting["DestinationArn"])
     assert RESOURCES["AccessLogGroup"]["DependsOn"] == "ApiLogsAccount"
     assert list_references(RESOURCES["ApiLogsAccount"]["Properties"]) == {"ApiLogsRole"}
+    assert RESOURCES["ApiLogsAccount"]["DependsOn"] == "Api", "an account without any API can't be given the role"
     assert TEMPLATE["Parameters"]["AccessLogs"]["Default"] == "false", "the role is a setting of the whole account"
 
 

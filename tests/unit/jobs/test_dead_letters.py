@@ -72,6 +72,16 @@ def test_a_dead_message_without_an_attempt_fails_a_day_after_its_job_was_submitt
     assert (jobs.job(job).status, jobs.job(job).failed) == (JobStatus.FAILED, 4)
 
 
+def test_a_job_that_is_kept_for_a_day_ends_while_it_can_be_read() -> None:
+    jobs = Jobs(rules=JobRules(text_chunk=4, image_chunk=2, keep_s=MAX_AGE_S, stuck_s=300))
+    job = jobs.submitted(4)
+    dead = jobs.take()
+    jobs.now += MAX_AGE_S / 2
+
+    assert not jobs.dead_letters.handle(dead).is_queued_again
+    assert jobs.job(job).status == JobStatus.FAILED
+
+
 def test_a_dead_message_of_samples_with_results_changes_nothing() -> None:
     jobs = Jobs()
     job = jobs.submitted(4)

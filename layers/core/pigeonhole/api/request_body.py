@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import zlib
 from collections.abc import Callable, Mapping
 from typing import NoReturn, Protocol
 
-from backports import zstd
-
 from pigeonhole.errors import Fault, InvalidRequest, TooLarge, UnsupportedEncoding
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd  # the same module for older versions
 
 MAX_WINDOW_LOG = 23  # of zstd: a window of 8 MB, which RFC 8878 (3.1.1.1.2) recommends to support
 GZIP_WBITS = 31  # of zlib: a gzip header and the largest window

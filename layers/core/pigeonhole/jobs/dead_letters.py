@@ -1,7 +1,8 @@
 """Fail the samples of a message whose every attempt failed, so that its job ends and no caller waits for it.
 
 SQS counts deliveries. A delivery for which Lambda had no room for a worker counts too, so a dead message may hold samples that
-no worker has attempted. Such a message is queued again, for a day from the submission of its job.
+no worker has attempted. Such a message is queued again, for a day from the submission of its job, or for half of the time that
+the job is kept if that is shorter.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pigeonhole.jobs.ports import ChunkQueue, JobStore
 from pigeonhole.jobs.results import PartResults
 
 MIN_RETRIES = 2  # attempts at a redelivered message, after which its samples have failed
-MAX_AGE_S = 24 * 3600  # of a job, until its messages are queued again
+MAX_AGE_S = 24 * 3600  # of a job, up to which its messages are queued again
 ABANDONED = ErrorReply(
     code="internal_error",
     message="The sample could not be classified: every attempt failed. Send it again.",
@@ -57,7 +58,8 @@ class DeadLetterHandler:
             return DeadLetterOutcome()
         job, rest = begun
         retries = self.store.count_attempts(job, Span(message.start, message.stop))
-        if retries < MIN_RETRIES and self.clock() < job.created_at + MAX_AGE_S:
+        max_age_s = min(MAX_AGE_S, (job.expires_at - job.created_at) / 2)
+        if retries < MIN_RETRIES and self.clock() < job.created_at + max_age_s:
             self.queue.send([message])
             return DeadLetterOutcome(is_queued_again=True)
         written = self.parts.write(job, rest, PartResults(error=ABANDONED, is_abandoned=True))
