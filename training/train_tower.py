@@ -45,7 +45,7 @@ from pigeonhole.inference.encoders.checkpoints.checkpoint import TOWER_TEMPLATES
 from pigeonhole.inference.encoders.checkpoints.image_tower import embed_likely_classes
 from pigeonhole.inference.labels.hyponyms import Hyponyms
 from pigeonhole.inference.labels.prompts import render, select_templates
-from pigeonhole.inference.scoring.log_odds import PHOTO_SCALE
+from pigeonhole.inference.scoring.log_odds import HYPONYM_PRIOR, PHOTO_SCALE
 from pretrained_parts import Embed, embed_classes, fit_regression, read_classes
 
 # The sets of the shards without a column `set`, with their weights in the regression, and their shares of the questions that
@@ -195,7 +195,9 @@ def compare(
     for own, indices in zip((PHOTO_SCALE * photos @ texts.T).unbind(dim=1), hyponyms, strict=True):
         if len(indices):
             of_hyponyms = of_classes[:, indices].logsumexp(dim=1) - math.log(len(indices))
-            columns.append(torch.logaddexp(own, of_hyponyms) - math.log(2))
+            count = len(indices)
+            weighted = torch.logaddexp(own + math.log(HYPONYM_PRIOR), of_hyponyms + math.log(count))
+            columns.append(weighted - math.log(HYPONYM_PRIOR + count))
         else:
             columns.append(own)
     return torch.stack(columns, dim=1) / PHOTO_SCALE

@@ -12,16 +12,18 @@ import pytest
 from pigeonhole.inference.encoders.base import BackgroundEmbeddings
 from pigeonhole.inference.labels.hyponyms import Hyponyms
 from pigeonhole.inference.photo_comparison import LabelEmbedding, PhotoComparison
-from pigeonhole.inference.scoring.log_odds import PHOTO_SCALE
+from pigeonhole.inference.scoring.log_odds import HYPONYM_PRIOR, PHOTO_SCALE
 
 Rows = npt.NDArray[np.float32]
 AXES = np.eye(6, dtype=np.float32)
 GENERIC = np.float32([[0.6, 0.8, 0, 0, 0, 0], [0, 0.6, 0.8, 0, 0, 0], [0, 0, 1, 0, 0, 0]])
 
 
-def soft_mean(cosines: Sequence[float]) -> float:
+def soft_mean(cosines: Sequence[float], weights: Sequence[float] | None = None) -> float:
     """The mean that log_odds.soft_mean documents, by its formula."""
-    return math.log(sum(math.exp(PHOTO_SCALE * cosine) for cosine in cosines) / len(cosines)) / PHOTO_SCALE
+    weights = weights or [1 / len(cosines)] * len(cosines)
+    powers = [weight * math.exp(PHOTO_SCALE * cosine) for weight, cosine in zip(weights, cosines, strict=True)]
+    return math.log(sum(powers)) / PHOTO_SCALE
 
 
 def comparison(*, background: Rows = AXES, generic: Rows | None = None, hyponyms: Hyponyms | None = None) -> PhotoComparison:
@@ -47,16 +49,17 @@ def test_the_hubness_of_a_label_is_its_soft_mean_cosine_with_generic_photos() ->
     assert comparison().compare(AXES[:2], labels).hubness.tolist() == [0, 0, 0]
 
 
-def test_a_general_word_counts_half_by_its_text_and_half_by_its_hyponyms() -> None:
+def test_a_general_word_counts_by_its_text_and_by_its_hyponyms() -> None:
     words = Hyponyms(AXES[1:], {"animal": [0, 1, 2]})
     samples = np.float32([[0.6, 0, 0, 0.8, 0, 0], [0, 0, 0, 0, 1, 0]])
 
     evidence = comparison(generic=GENERIC, hyponyms=words).compare(samples, [label(AXES[0], 0, 1, 2), label(AXES[4])])
 
+    weights = [HYPONYM_PRIOR / (HYPONYM_PRIOR + 3), 3 / (HYPONYM_PRIOR + 3)]
     of_hyponyms = soft_mean([0, 0, 0.8])
-    np.testing.assert_allclose(evidence.cosines, [[soft_mean([0.6, of_hyponyms]), 0], [0, 1]], atol=1e-6)
-    assert 0.7 < evidence.cosines[0, 0] < 0.8
-    per_photo = [soft_mean([photo[0], soft_mean(photo[1:4].tolist())]) for photo in GENERIC]
+    np.testing.assert_allclose(evidence.cosines, [[soft_mean([0.6, of_hyponyms], weights), 0], [0, 1]], atol=1e-6)
+    assert 0.65 < evidence.cosines[0, 0] < 0.8
+    per_photo = [soft_mean([photo[0], soft_mean(photo[1:4].tolist())], weights) for photo in GENERIC]
     np.testing.assert_allclose(evidence.hubness, [soft_mean(per_photo), 0], atol=1e-6)
 
 

@@ -30,8 +30,10 @@ NEAR_SHARE = 0.02
 # The prior odds of "not X" beside a third label. Of 1, 1.6, 2, 2.7, 4.5 and 7.4, two keeps most of the texts of the third label
 # and most of those that only "not X" fits. docs/scoring.md has the figures.
 NEGATION_ODDS = 2.0
-# The scale of the cosines with photos where several of them are combined. docs/scoring.md has the figures for other scales.
+# The scale of the cosines with photos where several of them are combined.
 PHOTO_SCALE = 40.0
+# The number of hyponyms that count as much as a word's own text. docs/scoring.md has the figures for other numbers.
+HYPONYM_PRIOR = 30
 
 
 def compute_evidence(
@@ -58,11 +60,12 @@ def compute_evidence(
 
 
 def add_hyponyms(values: Floats, class_values: Floats, hyponyms: Sequence[npt.NDArray[np.intp]]) -> Floats:
-    """Let each label with hyponyms count half by its own text and half by these.
+    """Let each label with hyponyms count by its own text and by these.
 
     "animal" is a hypernym of "cat" (a more general word), and "cat" a hyponym of "animal". In a space of texts, a photo of a
     cat is near to "cat" and far from "animal". So a general label's value is the soft mean of that of its own text, and of the
-    soft mean of those of its hyponyms. The soft mean is nearly that of the best ones, so few of many hyponyms suffice.
+    soft mean of those of its hyponyms. The soft mean is nearly that of the best ones, so few of many hyponyms suffice. The
+    hyponyms weigh count / (count + HYPONYM_PRIOR): the more a word names, the less its own text says of each.
 
     Args:
         values: A value of each label's own text, such as its cosines with photos, (n, labels) float32.
@@ -76,16 +79,23 @@ def add_hyponyms(values: Floats, class_values: Floats, hyponyms: Sequence[npt.ND
     for column, indices in enumerate(hyponyms):
         if len(indices):
             of_hyponyms = soft_mean(class_values[:, indices], axis=1)
-            result[:, column] = soft_mean(np.stack([values[:, column], of_hyponyms]), axis=0)
+            weights = np.array([HYPONYM_PRIOR, len(indices)]) / (HYPONYM_PRIOR + len(indices))
+            result[:, column] = soft_mean(np.stack([values[:, column], of_hyponyms]), axis=0, weights=weights)
     return result
 
 
-def soft_mean(cosines: Floats, axis: int) -> Floats:
-    """Return log(mean(exp(PHOTO_SCALE * cosines))) / PHOTO_SCALE over an axis. It lies between the mean and the maximum."""
+def soft_mean(cosines: Floats, axis: int, weights: npt.NDArray[np.float64] | None = None) -> Floats:
+    """Return log(mean(exp(PHOTO_SCALE * cosines))) / PHOTO_SCALE over an axis. It lies between the mean and the maximum.
+
+    Args:
+        cosines: The values, of any shape.
+        axis: The axis.
+        weights: The weights of the mean, as long as the axis. None for equal weights.
+    """
     scaled = PHOTO_SCALE * cosines.astype(np.float64)
     highest = scaled.max(axis=axis, keepdims=True)
-    sums = highest.squeeze(axis) + np.log(np.exp(scaled - highest).mean(axis=axis))
-    return np.asarray(sums / PHOTO_SCALE, dtype=np.float32)
+    means = np.average(np.exp(scaled - highest), axis=axis, weights=weights)
+    return np.asarray((highest.squeeze(axis) + np.log(means)) / PHOTO_SCALE, dtype=np.float32)
 
 
 def nearest_to_each(cosines: Floats) -> npt.NDArray[np.bool_]:
