@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import codecs
 import json
+import os
 import re
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -98,7 +99,8 @@ def expand_folder(path: Path, suffixes: Collection[str], description: str) -> li
     except OSError as error:
         raise InputError(f"{path} can't be read: {error.strerror}.") from None
     files = [entry for entry in entries if _is_wanted(entry, suffixes)]
-    if skipped := [_describe(entry) for entry in entries if entry not in files]:
+    wanted = set(files)
+    if skipped := [_describe(entry) for entry in entries if entry not in wanted]:
         left_out = f" and {len(skipped) - MAX_NAMED} more" if len(skipped) > MAX_NAMED else ""
         say(f"Skipped {len(skipped)} of {len(entries)} in {one_line(str(path))}: {', '.join(skipped[:MAX_NAMED])}{left_out}.")
     if not files:
@@ -107,12 +109,13 @@ def expand_folder(path: Path, suffixes: Collection[str], description: str) -> li
 
 
 def _is_wanted(entry: Path, suffixes: Collection[str]) -> bool:
-    return entry.suffix.lower() in suffixes and not entry.name.startswith(".") and entry.is_file()
+    return entry.suffix.lower() in suffixes and not entry.name.startswith(".") and os.path.isfile(entry)
 
 
 def _describe(entry: Path) -> str:
     """Return the name of a folder's entry, with what it is if it is no file."""
-    kind = " (a folder)" if entry.is_dir() else "" if entry.exists() else " (a link to nothing)"
+    # pathlib's own tests raise an error for a link into a folder that can't be read.
+    kind = " (a folder)" if os.path.isdir(entry) else "" if os.path.exists(entry) else " (a link to nothing)"
     return one_line(entry.name) + kind
 
 

@@ -75,6 +75,11 @@ def test_a_body_that_is_not_one_whole_stream_is_refused(coding: str, damage: obj
         decompress(damage(COMPRESSED[coding]), coding, 1_000)  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("coding", ["", "identity", "utf-8", "UTF8"])
+def test_a_body_without_a_coding_stays_as_it_is(coding: str) -> None:
+    assert decompress(RAW, coding, 1_000) == RAW
+
+
 def test_zlib_is_not_gzip() -> None:
     with pytest.raises(InvalidRequest, match="isn't gzip"):
         decompress(zlib.compress(RAW), "gzip", 1_000)
@@ -84,7 +89,7 @@ def test_zlib_is_not_gzip() -> None:
     ("data", "content_type", "said"),
     [
         (RAW.decode().encode("utf-16"), "application/json; charset=utf-16", "charset UTF-8"),
-        (RAW, 'application/json; charset="ISO-8859-1"', "charset UTF-8"),
+        ('{"a": "caf\u00e9"}'.encode(), 'application/json; charset="ISO-8859-1"', "charset UTF-8"),
         (RAW.decode().encode("utf-16"), "application/json", "UTF-16"),
         (RAW.decode().encode("utf-16-le"), "", "UTF-16"),
         (RAW.decode().encode("utf-16-be"), "application/json", "UTF-16"),
@@ -98,7 +103,18 @@ def test_another_charset_is_named_and_never_half_decoded(data: bytes, content_ty
         parse_json(data, content_type)
 
 
-@pytest.mark.parametrize("content_type", ["", "application/json", "application/json; charset=UTF-8", "text/plain;charset=utf8"])
+@pytest.mark.parametrize("content_type", ["text/plain; charset=ISO-8859-1", "application/json; charset=ascii", "a/b;charset=x"])
+def test_ascii_is_taken_under_any_charset(content_type: str) -> None:
+    assert parse_json(b'{"a": "cafe"}', content_type) == {"a": "cafe"}
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        *("", "application/json", "application/json; charset=UTF-8", "text/plain;charset=utf8", "a/b; charset=utf_8"),
+        *("application/json; charset='utf-8'", "application/json; charset=utf-8, application/json"),
+    ],
+)
 def test_utf_8_is_taken_under_any_of_its_names(content_type: str) -> None:
     assert parse_json(b"\xef\xbb\xbf" + RAW, content_type) == BODY
 

@@ -7,6 +7,7 @@ import pytest
 from pigeonhole.contract.classification import parse_request
 from pigeonhole.contract.jobs import JobRequest
 from pigeonhole.contract.limits import RequestLimits
+from pigeonhole.contract.validation import MAX_STRIPPED, strip_address
 from pigeonhole.errors import InvalidRequest
 from support.request_bodies import LABELS, body, find_faults, parse
 
@@ -95,6 +96,13 @@ def test_blanks_around_an_address_are_dropped(address: str, blank: str) -> None:
     request = parse(body(dataset=[image], labels=[*LABELS, image]))
 
     assert (request.dataset[0].value, request.labels[2].value, request.labels[2].name) == (address,) * 3
+
+
+def test_an_address_among_thousands_of_blanks_is_none() -> None:
+    blanks = " " * (MAX_STRIPPED + 1)
+
+    assert strip_address(f"{blanks}https://example.com/a.png") == " https://example.com/a.png"
+    assert strip_address(f"https://example.com/a.png{blanks}") == "https://example.com/a.png "
 
 
 def test_an_object_key_may_end_in_a_blank() -> None:

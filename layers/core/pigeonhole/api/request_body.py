@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 import sys
@@ -18,7 +19,7 @@ else:
 
 MAX_WINDOW_LOG = 23  # of zstd: a window of 8 MB, which RFC 8878 (3.1.1.1.2) recommends to support
 GZIP_WBITS = 31  # of zlib: a gzip header and the largest window
-CHARSETS = ("utf-8", "utf8", "us-ascii")
+PLAIN_CODINGS = ("", "identity", *("utf-8", "utf8"))  # of Content-Encoding, which some clients take for the charset
 
 # How files start that callers send in place of JSON.
 _COMPRESSED: Mapping[str, bytes] = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
@@ -66,7 +67,7 @@ def decompress(data: bytes, content_encoding: str, max_bytes: int) -> bytes:
         TooLarge: The decompressed body has more than `max_bytes`.
         InvalidRequest: The body isn't what Content-Encoding says.
     """
-    codings = [coding for part in content_encoding.lower().split(",") if (coding := part.strip()) not in ("", "identity")]
+    codings = [coding for part in content_encoding.lower().split(",") if (coding := part.strip()) not in PLAIN_CODINGS]
     if not codings:
         _check_size(len(data), max_bytes)
         return data
@@ -91,7 +92,7 @@ def parse_json(data: bytes, content_type: str) -> object:
 
     Args:
         data: The body.
-        content_type: The header, empty if the request has none. A charset in it must be UTF-8.
+        content_type: The header, empty if the request has none. A charset in it must be UTF-8 unless the body is ASCII.
 
     Raises:
         UnsupportedEncoding: The body's charset isn't UTF-8.
@@ -113,8 +114,9 @@ def parse_json(data: bytes, content_type: str) -> object:
 
 
 def _decode(data: bytes, content_type: str) -> str:
-    declared = re.search(r'charset\s*=\s*"?([^\s;"]+)', content_type, re.IGNORECASE)
-    if declared and declared[1].lower() not in CHARSETS:
+    declared = re.search(r"""charset\s*=\s*["']?([^\s;,"']+)""", content_type, re.IGNORECASE)
+    # ASCII is the same in nearly all charsets, and some clients declare Latin-1 whatever they send.
+    if declared and not data.isascii() and _normalize(declared[1]) != "utf-8":
         fault = Fault("Content-Type", "must have the charset UTF-8, or none")
         raise UnsupportedEncoding(f"{fault.path}: {fault.message}. The body must be JSON in UTF-8", (fault,))
     charset = json.detect_encoding(data)  # by a byte order mark, or by the zeros of ASCII characters
@@ -125,6 +127,14 @@ def _decode(data: bytes, content_type: str) -> str:
     except UnicodeDecodeError:
         message = "the body is not text in UTF-8, but perhaps in Latin-1 or Windows-1252: it must be JSON in UTF-8"
         raise UnsupportedEncoding(message) from None
+
+
+def _normalize(charset: str) -> str | None:
+    """Return the one name of a charset that has several, None if it is unknown."""
+    try:
+        return codecs.lookup(charset).name
+    except LookupError:
+        return None
 
 
 def _find_form(data: bytes, content_type: str) -> str | None:

@@ -69,6 +69,7 @@ BLANK = "must not be blank: write at least one visible character"
 
 # Unicode's categories of blanks, control characters and marks without a shape, such as the zero-width space.
 _INVISIBLE = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
+MAX_STRIPPED = 1_000  # blanks at each end of an address. With more, it is no address.
 # Letters and marks that look like a blank: braille and Hangul fillers, and variation selectors.
 _FILLERS = frozenset("\u2800\u3164\u115f\u1160\uffa0") | {chr(code) for code in range(0xFE00, 0xFE10)}
 
@@ -84,10 +85,10 @@ def strip_address(address: str) -> str:
     The end of an `s3://` address stays, because an object key may end in a blank.
     """
     start, stop = 0, len(address)
-    while start < stop and is_blank(address[start]):
+    while start < stop and start < MAX_STRIPPED and is_blank(address[start]):
         start += 1
     if address[start : start + 5].lower() != "s3://":
-        while stop > start and is_blank(address[stop - 1]):
+        while stop > start and len(address) - stop < MAX_STRIPPED and is_blank(address[stop - 1]):
             stop -= 1
     return address[start:stop]
 
