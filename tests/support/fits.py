@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import struct
+import sys
 import time
 from pathlib import Path
 
@@ -15,8 +16,13 @@ from PIL import Image
 Pixels = npt.NDArray[np.uint8]
 
 
-def shrink(image: Image.Image) -> Pixels:
-    return np.asarray(image.resize((4, 4)), dtype=np.uint8)
+def shrink(image: Image.Image, side: int = 4) -> Pixels:
+    return np.asarray(image.resize((side, side)), dtype=np.uint8)
+
+
+def shape(data: bytes, side: int = 4) -> Pixels:
+    """Return a view that begins with these bytes."""
+    return np.frombuffer(data.ljust(side * side * 3, b"\0"), np.uint8).reshape(side, side, 3)
 
 
 def spin_on_red(image: Image.Image) -> Pixels:
@@ -46,7 +52,7 @@ def sleep(image: Image.Image) -> Pixels:
 
 
 def process_id(image: Image.Image) -> Pixels:
-    return np.frombuffer(struct.pack("<Q", os.getpid()), np.uint8)
+    return shape(struct.pack("<Q", os.getpid()))
 
 
 def process_id_when_all_wait(image: Image.Image, *, folder: str, count: int) -> Pixels:
@@ -58,7 +64,19 @@ def process_id_when_all_wait(image: Image.Image, *, folder: str, count: int) -> 
 
 
 def environment(image: Image.Image) -> Pixels:
-    return np.frombuffer(" ".join(sorted(os.environ)).encode(), np.uint8)
+    return shape(" ".join(sorted(os.environ)).encode(), side=16)
+
+
+def write_on_red(image: Image.Image, *, answer: bytes, pause_s: float = 0) -> Pixels:
+    """Write to the socket of the service, as a decoder that a file has taken over could."""
+    if image.getpixel((0, 0)) == (255, 0, 0):
+        os.write(int(sys.argv[1]), answer)
+        time.sleep(pause_s)
+    return shrink(image)
+
+
+def wrong_shape_on_red(image: Image.Image) -> Pixels:
+    return shrink(image, 6 if image.getpixel((0, 0)) == (255, 0, 0) else 4)
 
 
 class Unpicklable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import signal
 import struct
@@ -31,8 +32,10 @@ RED, BLUE = (save(Image.new("RGB", (40, 40), colour), "PNG") for colour in ("red
 BLUE_VIEW = fits.shrink(Image.new("RGB", (40, 40), "blue"))[np.newaxis]
 
 
-def pool_of(fit: Callable[[Image.Image], fits.Pixels], limits: ImageLimits = LIMITS, **options: float) -> DecodePool:
-    return DecodePool(fit, limits, side=32, **options)
+def pool_of(
+    fit: Callable[[Image.Image], fits.Pixels], limits: ImageLimits = LIMITS, side: int = 4, **options: float
+) -> DecodePool:
+    return DecodePool(fit, limits, side=side, **options)
 
 
 @pytest.fixture(scope="module", params=[InProcessDecoder, DecodePool])
@@ -92,8 +95,64 @@ def test_a_decoder_that_waits_for_ever_is_ended() -> None:
         pool_of(fits.sleep, answer_s=0.1).decode(BLUE)
 
 
+def message(content: bytes) -> bytes:
+    return struct.pack("!i", len(content)) + content
+
+
+def answer(**fields: object) -> bytes:
+    return message(json.dumps(fields).encode())
+
+
+def pixels(*shape: object, size: int) -> bytes:
+    return answer(shape=shape) + message(bytes(size))
+
+
+WRONG_ANSWERS = {
+    "no JSON": message(b"junk"),
+    "no object": message(b"[]"),
+    "nested JSON": message(b"[" * 100_000),
+    "no shape": answer(),
+    "an error that isn't one of an image": answer(code="internal_error", message="a"),
+    "an unknown error": answer(code="a", message="a"),
+    "an error without a message": answer(code="too_large"),
+    "an error whose message is no text": answer(code="too_large", message=[1]),
+    "another side": pixels(1, 2, 8, 3, size=48),
+    "too few bytes": pixels(1, 4, 4, 3, size=47),
+    "a shape that doesn't match": pixels(2, 4, 4, 3, size=48),
+    "no view": pixels(0, 4, 4, 3, size=0),
+    "more views than asked for": pixels(2, 4, 4, 3, size=96),
+    "a long message": struct.pack("!i", 2**30),
+    "long pixels": answer(shape=[1, 4, 4, 3]) + struct.pack("!i", 2**30),
+    "a length below zero": struct.pack("!i", -5),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_ANSWERS.values(), ids=WRONG_ANSWERS)
+def test_a_wrong_answer_costs_only_its_image(wrong: bytes) -> None:
+    """The socket gives nothing to this process that it doesn't check: a file may have taken over its decoder."""
+    pool = pool_of(partial(fits.write_on_red, answer=wrong))
+
+    with pytest.raises(UnreadableImage, match="makes its decoder fail"):
+        pool.decode(RED)
+    assert np.array_equal(pool.decode(BLUE), BLUE_VIEW)
+
+
+def test_an_encoder_that_cuts_to_another_side_costs_only_its_image() -> None:
+    with pytest.raises(UnreadableImage, match="makes its decoder fail"):
+        pool_of(fits.wrong_shape_on_red).decode(RED)
+
+
+@pytest.mark.parametrize("begun", [b"\0", struct.pack("!i", 20), answer(shape=[1, 4, 4, 3])], ids=["length", "JSON", "pixels"])
+def test_a_process_that_stops_within_its_answer_is_ended(begun: bytes) -> None:
+    pool = pool_of(partial(fits.write_on_red, answer=begun, pause_s=3_600), answer_s=1)
+
+    with pytest.raises(TooLarge, match="to decode"):
+        pool.decode(RED)
+    assert np.array_equal(pool.decode(BLUE), BLUE_VIEW)
+
+
 def decode_pid(pool: DecodePool) -> int:
-    pid: int = struct.unpack("<Q", pool.decode(BLUE).tobytes())[0]
+    pid: int = struct.unpack_from("<Q", pool.decode(BLUE).tobytes())[0]
     return pid
 
 
@@ -142,7 +201,7 @@ def test_processes_end_with_their_pool() -> None:
 def test_a_process_has_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a secret")
 
-    names = pool_of(fits.environment).decode(BLUE).tobytes().decode().split()
+    names = pool_of(fits.environment, side=16).decode(BLUE).tobytes().rstrip(b"\0").decode().split()
 
     assert "PYTHONPATH" in names
     assert "AWS_SECRET_ACCESS_KEY" not in names

@@ -6,11 +6,13 @@ docs/decisions/0003-decode-in-processes.md has the reasons and the measured cost
 from __future__ import annotations
 
 import json
+import math
 import os
 import pickle
 import signal
 import subprocess
 import sys
+import threading
 import weakref
 from collections import deque
 from multiprocessing.connection import Pipe
@@ -20,7 +22,7 @@ import numpy.typing as npt
 
 from pigeonhole.errors import SampleError, TooLarge, UnreadableImage, from_code
 from pigeonhole.inference.images import decode_process
-from pigeonhole.inference.images.decode import ImageLimits, OutOfMemory
+from pigeonhole.inference.images.decode import MAX_SQUARES, ImageLimits, OutOfMemory
 from pigeonhole.inference.images.decoder import Fit
 
 Pixels = npt.NDArray[np.uint8]
@@ -33,6 +35,7 @@ _ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20),
 }
 START_S = 60.0  # within which a process imports its libraries, on a machine that is busy
+MAX_JSON_BYTES = 2**18  # the message of an error may list the codecs of a HEIF
 
 
 class DecodePool:
@@ -52,6 +55,7 @@ class DecodePool:
         """
         self._limits = limits
         self._answer_s = answer_s
+        self._side = side
         self._settings = pickle.dumps((fit, limits, side))
         self._idle: deque[_DecodeProcess] = deque()
         weakref.finalize(self, _stop_all, self._idle)
@@ -71,6 +75,9 @@ class DecodePool:
             raise
         except (EOFError, OSError):
             raise self._reason(process.stop()) from None
+        except _WrongAnswer:
+            process.stop()
+            raise _decoder_failed() from None
         except BaseException:
             process.stop()
             raise
@@ -87,7 +94,7 @@ class DecodePool:
             if process.is_alive():
                 return process
             process.stop()
-        return _DecodeProcess(self._settings)
+        return _DecodeProcess(self._settings, self._side)
 
     def _reason(self, exit_code: int) -> SampleError:
         if exit_code in (-signal.SIGPROF, -signal.SIGKILL):  # SIGKILL: it didn't answer, or the machine had no memory left
@@ -96,13 +103,22 @@ class DecodePool:
             )
         if exit_code == decode_process.MEMORY_EXIT:
             return OutOfMemory(self._limits)
-        return UnreadableImage("the image makes its decoder fail; open it in an image editor and save it again")
+        return _decoder_failed()
+
+
+def _decoder_failed() -> UnreadableImage:
+    return UnreadableImage("the image makes its decoder fail; open it in an image editor and save it again")
+
+
+class _WrongAnswer(Exception):
+    """A process answered with something else than an image or an error. A file may have taken over its decoder."""
 
 
 class _DecodeProcess:
     """One process of decode_process.py."""
 
-    def __init__(self, settings: bytes) -> None:
+    def __init__(self, settings: bytes, side: int) -> None:
+        self._side = side
         self._connection, theirs = Pipe()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter and a module of this package
@@ -113,7 +129,7 @@ class _DecodeProcess:
             )
         try:
             self._connection.send_bytes(settings)
-            is_ready = self._connection.poll(START_S) and self._connection.recv_bytes() == decode_process.READY
+            is_ready = self._connection.poll(START_S) and self._receive(len(decode_process.READY)) == decode_process.READY
         except (EOFError, OSError):
             is_ready = False
         if not is_ready:
@@ -125,16 +141,30 @@ class _DecodeProcess:
         Raises:
             SampleError: The process refused the file.
             EOFError: The process ended.
-            OSError: The process ended, or doesn't answer.
+            OSError: The process ended, was ended because it took too long, or its answer is too long.
+            _WrongAnswer: The answer is neither an image nor an error.
         """
-        self._connection.send_bytes(bytes([every_part]))
-        self._connection.send_bytes(data)
-        if not self._connection.poll(answer_s):
-            raise TimeoutError
-        answer = json.loads(self._connection.recv_bytes())
-        if "code" in answer:
-            raise from_code(answer["code"], answer["message"])
-        return np.frombuffer(self._connection.recv_bytes(), np.uint8).reshape(answer["shape"])
+        end = threading.Timer(answer_s, self._process.kill)  # which ends each of the calls below, wherever they wait
+        end.daemon = True
+        end.start()
+        try:
+            self._connection.send_bytes(bytes([every_part]))
+            self._connection.send_bytes(data)
+            shape = _read_shape(self._receive(MAX_JSON_BYTES))
+            max_views = 1 + MAX_SQUARES if every_part else 1
+            pixels = self._receive(max_views * self._side**2 * 3)
+        finally:
+            end.cancel()
+        shapes = [[views, self._side, self._side, 3] for views in range(1, max_views + 1)]
+        if shape not in shapes or len(pixels) != math.prod(shape):
+            raise _WrongAnswer
+        return np.frombuffer(pixels, np.uint8).reshape(-1, self._side, self._side, 3)
+
+    def _receive(self, max_bytes: int) -> bytes:
+        try:
+            return self._connection.recv_bytes(max_bytes)
+        except (ValueError, TypeError):  # a length below zero
+            raise _WrongAnswer from None
 
     def is_alive(self) -> bool:
         return self._process.poll() is None
@@ -147,6 +177,26 @@ class _DecodeProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             return self._process.wait()
+
+
+def _read_shape(answer: bytes) -> list[int]:
+    """Return the shape that an answer names.
+
+    Raises:
+        SampleError: The answer is an error.
+        _WrongAnswer: It is neither.
+    """
+    try:
+        match json.loads(answer):
+            case {"code": str(code), "message": str(message)}:
+                error = from_code(code, message)
+                if isinstance(error, SampleError):
+                    raise error
+            case {"shape": [*shape]}:
+                return shape
+    except (ValueError, RecursionError):
+        pass
+    raise _WrongAnswer
 
 
 def _stop_all(processes: deque[_DecodeProcess]) -> None:
