@@ -151,6 +151,13 @@ def test_a_process_that_stops_within_its_answer_is_ended(begun: bytes) -> None:
     assert np.array_equal(pool.decode(BLUE), BLUE_VIEW)
 
 
+def test_a_process_imports_nothing_from_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "json.py").write_text("import os; os._exit(5)")
+    monkeypatch.chdir(tmp_path)
+
+    assert np.array_equal(pool_of(fits.shrink).decode(BLUE), BLUE_VIEW)
+
+
 def decode_pid(pool: DecodePool) -> int:
     pid: int = struct.unpack_from("<Q", pool.decode(BLUE).tobytes())[0]
     return pid

@@ -122,7 +122,7 @@ class _DecodeProcess:
         self._connection, theirs = Pipe()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter and a module of this package
-                [sys.executable, "-m", decode_process.__name__, str(theirs.fileno())],
+                [sys.executable, "-P", "-m", decode_process.__name__, str(theirs.fileno())],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 env={"PYTHONPATH": os.pathsep.join(sys.path), **_ENVIRONMENT},
