@@ -32,6 +32,12 @@ def spin_on_red(image: Image.Image) -> Pixels:
     return shrink(image)
 
 
+def spin(image: Image.Image) -> Pixels:
+    """Never end, with the processor busy."""
+    while True:
+        pass
+
+
 def allocate_on_red(image: Image.Image) -> Pixels:
     """Take 400 MB."""
     if image.getpixel((0, 0)) == (255, 0, 0):
@@ -61,6 +67,11 @@ def process_id_when_all_wait(image: Image.Image, *, folder: str, count: int) -> 
     while len(list(Path(folder).iterdir())) < count:
         time.sleep(0.01)
     return process_id(image)
+
+
+def cpu_limit(image: Image.Image) -> Pixels:
+    """Return the seconds of CPU time that this process still has."""
+    return shape(struct.pack("<d", signal.getitimer(signal.ITIMER_PROF)[0]))
 
 
 def environment(image: Image.Image) -> Pixels:

@@ -90,6 +90,22 @@ def test_an_image_that_ends_its_process_costs_only_itself(
         assert np.array_equal(pool.decode(BLUE), BLUE_VIEW)
 
 
+@pytest.mark.parametrize(
+    ("kind", "limit_s"), [("PNG", 100), ("JPEG", 100), ("WEBP", 100), ("TIFF", 100), ("HEIF", 200), ("AVIF", 200)]
+)
+def test_heif_and_avif_have_twice_the_cpu_time(kind: str, limit_s: float) -> None:
+    pool = pool_of(fits.cpu_limit, ImageLimits(max_cpu_s=100))
+
+    (left_s,) = struct.unpack_from("<d", pool.decode(save(Image.new("RGB", (40, 40)), kind)).tobytes())
+
+    assert left_s == pytest.approx(limit_s, abs=20)  # a tick of the kernel may be added
+
+
+def test_an_image_that_takes_too_long_is_told_the_limit_of_its_format() -> None:
+    with pytest.raises(TooLarge, match=r"more than 0\.6 s to decode"):
+        pool_of(fits.spin, ImageLimits(max_cpu_s=0.3)).decode(save(Image.new("RGB", (40, 40)), "HEIF"))
+
+
 def test_a_decoder_that_waits_for_ever_is_ended() -> None:
     with pytest.raises(TooLarge, match="to decode"):
         pool_of(fits.sleep, answer_s=0.1).decode(BLUE)

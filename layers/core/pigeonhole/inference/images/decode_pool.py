@@ -74,7 +74,7 @@ class DecodePool:
             self._idle.append(process)
             raise
         except (EOFError, OSError):
-            raise self._reason(process.stop()) from None
+            raise self._reason(process.stop(), self._limits.cpu_s(data)) from None
         except _WrongAnswer:
             process.stop()
             raise _decoder_failed() from None
@@ -96,11 +96,9 @@ class DecodePool:
             process.stop()
         return _DecodeProcess(self._settings, self._side)
 
-    def _reason(self, exit_code: int) -> SampleError:
+    def _reason(self, exit_code: int, cpu_s: float) -> SampleError:
         if exit_code in (-signal.SIGPROF, -signal.SIGKILL):  # SIGKILL: it didn't answer, or the machine had no memory left
-            return TooLarge(
-                f"the image takes more than {self._limits.max_cpu_s:g} s to decode; save it again or send a smaller one"
-            )
+            return TooLarge(f"the image takes more than {cpu_s:g} s to decode; save it again or send a smaller one")
         if exit_code == decode_process.MEMORY_EXIT:
             return OutOfMemory(self._limits)
         return _decoder_failed()

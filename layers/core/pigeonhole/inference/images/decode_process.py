@@ -50,7 +50,7 @@ def main(descriptor: int) -> None:
 
 
 def _answer(connection: Connection, decoder: ImageDecoder, limits: ImageLimits, data: bytes, every_part: bool) -> None:
-    signal.setitimer(signal.ITIMER_PROF, limits.max_cpu_s)
+    signal.setitimer(signal.ITIMER_PROF, limits.cpu_s(data))
     try:
         pixels = decoder.decode(data, every_part=every_part)
     except (OutOfMemory, MemoryError):
