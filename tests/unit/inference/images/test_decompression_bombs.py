@@ -18,6 +18,7 @@ from pigeonhole.inference.images.containers.stripped import MAX_PARTS
 from pigeonhole.inference.images.containers.tiff import MAX_STRIPS
 from pigeonhole.inference.images.decode import ImageLimits, open_image
 from pigeonhole.inference.images.decompression_bombs import strip
+from support.costly_images import box, frame_of, items
 from support.pictures import animation, bmp_header, jpeg_of_scans, png, png_chunk, save, stripes, tiff, tiff_of_one_tile
 
 LIMITS = ImageLimits()
@@ -339,6 +340,70 @@ def test_a_frame_at_the_limit_is_accepted(kind: str) -> None:
     file = save(Image.new("RGB", (300, 300)), kind)
 
     assert open_image(file, ImageLimits(max_pixels=300 * 300), side=64).size == (300, 300)
+
+
+def test_the_other_pictures_of_a_collection_do_not_count() -> None:
+    file = BytesIO()
+    pictures = [Image.new("RGB", (64, 64), colour) for colour in ("red", "lime", "blue", "white")]
+    pictures[0].save(file, "HEIF", save_all=True, append_images=pictures[1:])
+
+    image = open_image(file.getvalue(), ImageLimits(max_pixels=64 * 64), side=64)
+
+    assert np.allclose(image.getpixel((5, 5)), (255, 0, 0), atol=5)
+
+
+def referring(version: int, *references: tuple[bytes, int, list[int]], primary: bool = True) -> bytes:
+    """Build an AVIF of four pictures of 64 x 64 pixels, the first of which is the primary one, and of references."""
+    frame = frame_of("AVIF", 64)
+    file = items(b"av01", 4, frame=frame)
+    number = ">I" if version else ">H"
+    boxes = [
+        box(kind, struct.pack(number, item), struct.pack(">H", len(to)), *(struct.pack(number, other) for other in to))
+        for kind, item, to in references
+    ]
+    table = box(b"iref", bytes([version, 0, 0, 0]), *boxes)
+    meta, data = file.index(b"meta") - 4, file.index(b"mdat") - 4
+    (size,) = struct.unpack_from(">I", file, meta)
+    tables = file[meta + 4 : data].replace(
+        struct.pack(">II", data + 8, len(frame)), struct.pack(">II", data + 8 + len(table), len(frame))
+    )
+    file = file[:meta] + struct.pack(">I", size + len(table)) + tables + table + file[data:]
+    return file if primary else file.replace(b"pitm", b"free")
+
+
+@pytest.mark.usefixtures("unopened")
+@pytest.mark.parametrize("version", [0, 1])
+@pytest.mark.parametrize(
+    "references",
+    [
+        [(b"dimg", 1, [2, 3, 4])],
+        [(b"auxl", 2, [1]), (b"auxl", 3, [1])],
+        [(b"thmb", 2, [1]), (b"thmb", 3, [1])],
+        [(b"dimg", 1, [2]), (b"auxl", 3, [2])],
+    ],
+    ids=["tiles", "alpha", "thumbnails", "alpha of a tile"],
+)
+def test_all_that_the_primary_picture_refers_to_counts(version: int, references: list[tuple[bytes, int, list[int]]]) -> None:
+    with pytest.raises(TooLarge, match="megapixels"):
+        open_image(referring(version, *references), ImageLimits(max_pixels=64 * 64), side=64)
+
+
+@pytest.mark.usefixtures("unopened")
+def test_all_pictures_count_if_none_is_the_primary_one() -> None:
+    with pytest.raises(TooLarge, match="megapixels"):
+        open_image(referring(0, primary=False), ImageLimits(max_pixels=64 * 64), side=64)
+
+
+def test_pictures_that_refer_to_each_other_but_not_to_the_primary_one_do_not_count() -> None:
+    file = referring(0, (b"dimg", 2, [3, 4]), (b"cdsc", 2, [1]))
+
+    assert strip(file, "AVIF", 64 * 64).data == file
+
+
+@pytest.mark.usefixtures("unopened")
+def test_each_picture_of_a_collection_is_limited() -> None:
+    with pytest.raises(TooLarge, match="megapixels"):
+        open_image(referring(0), ImageLimits(max_pixels=60 * 60), side=64)
 
 
 @pytest.mark.usefixtures("unopened")

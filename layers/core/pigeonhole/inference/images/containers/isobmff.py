@@ -14,8 +14,9 @@ from pigeonhole.inference.images.containers.stripped import PartCount, Stripped,
 MAX_TABLE_BYTES = 65_536
 MAX_MOVIE_BYTES = 262_144  # of the tables of a sequence: 10,000 frames
 MAX_PADDING = 1.05  # of a frame: HEVC fills it up to whole blocks of at most 64 pixels
-MAX_DECODED = 2.5  # all frames together, as a multiple of the limit of pixels: the picture, its alpha, a smaller copy
+MAX_DECODED = 2.5  # all decoded frames together, as a multiple of the limit of pixels: the picture, its alpha, a smaller copy
 _HEVC = frozenset({b"hvc1", b"hev1"})
+_TIES = frozenset({b"dimg", b"auxl", b"thmb"})
 _DERIVED = frozenset({b"grid", b"iden", b"iovl", b"Exif", b"mime"})
 
 
@@ -54,11 +55,15 @@ def check_isobmff(data: bytes, max_pixels: int) -> Stripped:
 
     Raises:
         UnreadableImage: The file has too many items or boxes.
-        TooLarge: One of the frames has more than `max_pixels` pixels, or all together have several times as many.
+        TooLarge: One of the frames has more than `max_pixels` pixels, or the primary picture and all that belongs to it have
+            several times as many.
     """
     file = _File(data)
-    pixels = [*_item_pixels(file), *_sequence_pixels(file)]
-    if max(pixels, default=0) > MAX_PADDING * max_pixels or sum(pixels) > MAX_DECODED * max_pixels:
+    items, sequences = [*_item_pixels(file)], [*_sequence_pixels(file)]
+    decoded = _decoded_items(file)
+    total = sum(pixels for item, pixels in items if decoded is None or item in decoded) + sum(sequences)
+    largest = max((*(pixels for _, pixels in items), *sequences), default=0)
+    if largest > MAX_PADDING * max_pixels or total > MAX_DECODED * max_pixels:
         raise TooLarge(f"the image has more than {max_pixels / 1e6:g} megapixels; send a smaller one")
     return Stripped(data)
 
@@ -99,17 +104,54 @@ class _File:
         return found
 
 
-def _item_pixels(file: _File) -> Iterator[int]:
-    """Yield the pixels of each coded item of a still picture."""
+def _item_pixels(file: _File) -> Iterator[tuple[int, int]]:
+    """Yield each coded item of a still picture, and its pixels."""
     for path in (*((b"meta", kind) for kind in (b"iinf", b"iloc", b"iref")), (b"meta", b"iprp", b"ipma")):
         if sum(box.stop - box.start for box in file.find(*path)) > MAX_TABLE_BYTES:
             raise too_many_parts()
     kinds, configurations = dict(_item_kinds(file)), dict(_item_configurations(file))
     for item, content in _item_contents(file):
         if kinds.get(item) == b"av01":
-            yield av1_frame_pixels(content, file.parts)
+            yield item, av1_frame_pixels(content, file.parts)
         elif item in configurations:
-            yield hevc_frame_pixels(configurations[item], content, file.parts)
+            yield item, hevc_frame_pixels(configurations[item], content, file.parts)
+
+
+def _decoded_items(file: _File) -> set[int] | None:
+    """Return the primary picture and all that references tie to it in either direction; None if no picture is primary.
+
+    A decoder may read less, such as no thumbnail. A collection has other pictures, which no decoder reads.
+    """
+    reached: list[int] = []
+    for box in file.find(b"meta", b"pitm"):
+        reader = _Reader(file.data, box)
+        version, _ = reader.read(1), reader.read(3)
+        reached.append(reader.read(4 if version else 2))
+    if not reached:
+        return None
+    ties: dict[int, set[int]] = {}
+    for item, other in _references(file):
+        ties.setdefault(item, set()).add(other)
+        ties.setdefault(other, set()).add(item)
+    decoded: set[int] = set()
+    while reached:
+        item = reached.pop()
+        if item not in decoded:
+            decoded.add(item)
+            reached.extend(ties.get(item, ()))
+    return decoded
+
+
+def _references(file: _File) -> Iterator[tuple[int, int]]:
+    """Yield each two items of which one is a tile, a smaller copy, or the alpha of the other."""
+    for table in file.find(b"meta", b"iref"):
+        id_bytes = 4 if _Reader(file.data, table).read(1) else 2
+        for box in file.boxes(Box(b"", table.start + 4, table.stop)):
+            if box.kind in _TIES:
+                reader = _Reader(file.data, box)
+                item = reader.read(id_bytes)
+                for _ in range(reader.read(2)):
+                    yield item, reader.read(id_bytes)
 
 
 def _item_kinds(file: _File) -> Iterator[tuple[int, bytes]]:
