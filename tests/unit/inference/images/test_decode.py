@@ -100,6 +100,19 @@ def test_exif_orientation_is_applied(kind: str, orientation: int) -> None:
     assert np.allclose(corners(image), corners(wanted), atol=12)
 
 
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "AVIF", "HEIF"])
+def test_the_orientation_of_a_long_exif_is_applied(kind: str) -> None:
+    """The file may have a preview or a description there. JPEG has no segment as long."""
+    exif = Image.Exif()
+    exif[0x010E], exif[0x0112] = "a" * 70_000, 6
+    straight = four_corners(64, 48)
+
+    image = opened(save(straight, kind, exif=exif.tobytes(), quality=95))
+
+    assert image.size == (48, 64)
+    assert np.allclose(corners(image), corners(straight.transpose(Image.Transpose.ROTATE_270)), atol=12)
+
+
 @pytest.mark.parametrize("value", [0, 9, 65_535])
 def test_an_invalid_orientation_is_ignored(value: int) -> None:
     exif = Image.Exif()

@@ -6,7 +6,7 @@ import re
 import zlib
 
 from pigeonhole.errors import UnsupportedMedia
-from pigeonhole.inference.images.containers.stripped import MAX_EXIF_BYTES, MAX_PARTS, Stripped, too_many_parts
+from pigeonhole.inference.images.containers.stripped import MAX_PARTS, Stripped, too_many_parts
 from pigeonhole.inference.images.containers.tiff import exif_orientation
 
 _SIGNATURE_BYTES = 8
@@ -33,7 +33,7 @@ def strip_png(data: bytes) -> Stripped:
         if kind == b"CgBI":
             raise UnsupportedMedia("the PNG is in the form of iOS apps (CgBI); save it as a usual PNG")
         if kind[0] & _ANCILLARY:
-            if kind == b"eXIf" and body.stop - body.start <= MAX_EXIF_BYTES and _is_intact(data, kind, body):
+            if kind == b"eXIf" and _is_intact(data, kind, body):
                 orientation = exif_orientation(data[body])
             if kind != b"tRNS" or not _is_intact(data, kind, body):
                 continue

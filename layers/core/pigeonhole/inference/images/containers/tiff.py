@@ -125,10 +125,11 @@ def read_directory(data: bytes) -> Directory:
 
 
 def exif_orientation(exif: bytes) -> int:
-    """Return the orientation that EXIF names, 1 to 8; 1 if it names none."""
-    exif = exif.removeprefix(b"Exif\0\0")
-    if len(exif) > MAX_EXIF_BYTES:
-        return 1
+    """Return the orientation that EXIF names, 1 to 8; 1 if it names none.
+
+    It is in the first directory, which encoders write first. So what follows MAX_EXIF_BYTES, such as a preview, isn't read.
+    """
+    exif = exif.removeprefix(b"Exif\0\0")[:MAX_EXIF_BYTES]
     try:
         orientation = read_directory(exif).integer(Tag.ORIENTATION, 1)
     except Exception:  # EXIF is a caller's bytes, and a broken EXIF doesn't affect the pixels
