@@ -297,21 +297,18 @@ def test_a_chunk_that_fails_is_redelivered_soon(deployed: Deployment) -> None:
     assert wait_until_ended(deployed, orphan).predictions == ["positive"]
 
 
-def test_a_chunk_that_no_worker_can_process_ends_its_job(deployed: Deployment) -> None:
-    """The worker of this chunk crashes each time: its message is sent to where the third crash would have moved it."""
-    job = submit(deployed, request([text(f"number {number}") for number in range(3)])).job
+def test_a_dead_chunk_that_no_worker_attempted_is_classified(deployed: Deployment) -> None:
+    """Lambda had no room for its worker at each delivery, so its message was moved. test_job_faults.py has crashed workers."""
+    job = submit(deployed, request([text("I love it")])).job
     wait_until_ended(deployed, job.id)
     orphan = copy_interrupted(deployed, job.id, status={"S": "processing"})
-    message = {"version": 1, "kind": "chunk", "tenant_id": "tests", "job_id": orphan, "start": 0, "stop": 3}
+    message = {"version": 1, "kind": "chunk", "tenant_id": "tests", "job_id": orphan, "start": 0, "stop": 1}
 
     deployed.stack.client("sqs").send_message(
         QueueUrl=deployed.stack.resources()["DeadLetterQueue"], MessageBody=json.dumps(message)
     )
 
-    failed = wait_until_ended(deployed, orphan)
-    assert (failed.job.status, failed.job.progress.failed) == ("failed", 3)
-    assert failed.errors is not None
-    assert {fault.code for fault in failed.errors} == {"internal_error"}
+    assert wait_until_ended(deployed, orphan).predictions == ["positive"]
 
 
 def test_a_job_that_was_never_queued_is_queued_by_the_sweep(deployed: Deployment) -> None:
