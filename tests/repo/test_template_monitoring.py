@@ -49,7 +49,9 @@ def test_an_alarm_writes_to_the_address_that_the_deployer_names(alarm: str) -> N
     assert item["Condition"] == RESOURCES["AlarmTopic"]["Condition"] == "HasAlarms"
     assert item["Properties"]["AlarmActions"] == item["Properties"]["OKActions"] == [{"Ref": "AlarmTopic"}]
     assert RESOURCES["AlarmTopic"]["Properties"]["Subscription"] == [{"Protocol": "email", "Endpoint": {"Ref": "AlarmEmail"}}]
-    assert TEMPLATE["Parameters"]["AlarmEmail"]["Default"] == "", "AWS would write to an address that nobody chose"
+    assert TEMPLATE["Parameters"]["AlarmEmail"]["Default"] == "", (
+        "AWS would write to an address that the operator has not chosen"
+    )
     assert item["Properties"]["TreatMissingData"] == "notBreaching", "a service without requests is no alarm"
 
 

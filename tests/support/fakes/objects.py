@@ -34,13 +34,7 @@ class FakeBlobStore:
     ) -> bytes:
         self.reads.append((bucket, object_key))
         data = self.versions.get((bucket, object_key, version_id)) if version_id else self.objects.get((bucket, object_key))
-        if data is None:
-            raise UnfetchableUrl("no such object")
-        if len(data) > max_bytes:
-            raise TooLarge("too large")
-        if on_bytes is not None:
-            on_bytes(len(data))
-        return data
+        return _deliver(data, max_bytes, on_bytes)
 
 
 @dataclass
@@ -65,11 +59,14 @@ class FakeObjectStore:
 
     def etag(self, object_key: str) -> str | None:
         self.before()
+        return self._etag(object_key)
+
+    def _etag(self, object_key: str) -> str | None:
         return hashlib.sha256(self.objects[object_key]).hexdigest() if object_key in self.objects else None
 
     def replace(self, object_key: str, data: bytes, content_type: str, known: str | None) -> bool:
         self.before()
-        if (hashlib.sha256(self.objects[object_key]).hexdigest() if object_key in self.objects else None) != known:
+        if self._etag(object_key) != known:
             return False
         self.objects[object_key] = data
         return True
@@ -101,8 +98,15 @@ class FakeObjectStore:
         """Read as a BlobStore does: the upload bucket holds callers' files beside results."""
         self.before()
         data = self.versions.get((object_key, version_id)) if version_id else self.objects.get(object_key)
-        if data is None:
-            raise UnfetchableUrl("no such object")
-        if len(data) > max_bytes:
-            raise TooLarge("too large")
-        return data
+        return _deliver(data, max_bytes, on_bytes)
+
+
+def _deliver(data: bytes | None, max_bytes: int, on_bytes: Callable[[int], None] | None) -> bytes:
+    """Return what a BlobStore's `read` returns for an object, or raise what it raises."""
+    if data is None:
+        raise UnfetchableUrl("no such object")
+    if len(data) > max_bytes:
+        raise TooLarge("too large")
+    if on_bytes is not None:
+        on_bytes(len(data))
+    return data

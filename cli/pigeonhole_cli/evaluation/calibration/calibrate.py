@@ -37,7 +37,7 @@ from pigeonhole_cli.evaluation.calibration.episodes import (
     stack_episodes,
 )
 from pigeonhole_cli.evaluation.calibration.fit import Floats, balanced_logistic, conditional_logit
-from pigeonhole_cli.evaluation.calibration.left_out import LeftOut, measure_left_out
+from pigeonhole_cli.evaluation.calibration.left_out import LeftOut, measure_left_out, name_families
 from pigeonhole_cli.evaluation.item import DataError
 
 Bools = npt.NDArray[np.bool_]
@@ -86,7 +86,7 @@ def fit(classifier: Classifier, data_sets: Sequence[EmbeddedData]) -> Fitted:
     held: dict[Pair, float] = {}
     for sample_type, (features, present, right) in stacked.items():
         families = [episode.family for episode in training.episodes[sample_type]]
-        if sample_type == "text" or len({*families} - {None}) < 2:
+        if sample_type == "text" or len(name_families(families)) < 2:
             # Texts have no hubness for example images.
             label_types: tuple[Modality, ...] = ("text",) if sample_type == "text" else ("text", "image")
             held |= {(sample_type, label_type): HUBNESS_SHARES[sample_type] for label_type in label_types}

@@ -29,6 +29,11 @@ class LeftOut:
     calibration_error: float
 
 
+def name_families(families: Sequence[str | None]) -> list[str]:
+    """Return the names of the families, sorted. Without two of them, nothing can be left out."""
+    return sorted({family for family in families if family})
+
+
 def measure_left_out(
     features: Floats, present: npt.NDArray[np.bool_], right: npt.NDArray[np.int64], families: Sequence[str | None]
 ) -> LeftOut | None:
@@ -43,7 +48,7 @@ def measure_left_out(
     Returns:
         The errors. None if there are fewer than two families.
     """
-    names = sorted({family for family in families if family})
+    names = name_families(families)
     if len(names) < 2:
         return None
     folds = np.array([names.index(family) % FOLDS if family else -1 for family in families])

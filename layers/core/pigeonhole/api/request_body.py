@@ -19,7 +19,7 @@ else:
 
 MAX_WINDOW_LOG = 23  # of zstd: a window of 8 MB, which RFC 8878 (3.1.1.1.2) recommends to support
 GZIP_WBITS = 31  # of zlib: a gzip header and the largest window
-PLAIN_CODINGS = ("", "identity", *("utf-8", "utf8"))  # of Content-Encoding, which some clients take for the charset
+PLAIN_CODINGS = ("", "identity", "utf-8", "utf8")  # of Content-Encoding, which some clients take for the charset
 
 # How files start that callers send in place of JSON.
 _COMPRESSED: Mapping[str, bytes] = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}

@@ -185,6 +185,11 @@ def count_prompts(request: ClassificationRequest) -> int:
     return texts * len(request.prompt_templates or ("{}",)) * (2 if request.instruction else 1)
 
 
+def max_samples_by_results(request: ClassificationRequest, limits: RequestLimits) -> int:
+    """Return how many samples a request with these labels and options may have, so that its results aren't too large."""
+    return limits.max_result_bytes // max_result_bytes_per_sample(request)
+
+
 def max_result_bytes_per_sample(request: ClassificationRequest) -> int:
     """Return the most bytes that the result of one sample can have as JSON, errors and warnings aside."""
     names = {label.name for label in request.labels}
@@ -194,7 +199,7 @@ def max_result_bytes_per_sample(request: ClassificationRequest) -> int:
 
 
 def _check_result_size(request: ClassificationRequest, limits: RequestLimits) -> tuple[Fault, ...]:
-    most = limits.max_result_bytes // max_result_bytes_per_sample(request)
+    most = max_samples_by_results(request, limits)
     if len(request.dataset) <= most:
         return ()
     message = (

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from pigeonhole.contract.classification import ClassificationRequest, max_result_bytes_per_sample, parse_request
+from pigeonhole.contract.classification import ClassificationRequest, max_samples_by_results, parse_request
 from pigeonhole.contract.labels import LabelSetRef, is_label_set_name
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.uploads import FileKind, UploadedFile
@@ -178,8 +178,7 @@ class UploadIngester:
             request = parse_request(ClassificationRequest, probe, self.limits)
         except InvalidRequest:
             return self.limits.max_samples  # `_submit` reports the faults of the label set
-        most = self.limits.max_result_bytes // max_result_bytes_per_sample(request)
-        return max(1, min(self.limits.max_samples, most))
+        return max(1, min(self.limits.max_samples, max_samples_by_results(request, self.limits)))
 
     def _submit(self, batch: Batch, log_id: str) -> Step:
         """Create a batch's job, and refuse the uploads that can't be part of it."""

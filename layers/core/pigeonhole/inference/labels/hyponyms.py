@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-_ARTICLE = re.compile(r"(?:an?|the)\s+", re.IGNORECASE)
+_ARTICLE = re.compile(r"^(?:an?|the)\s+")
 
 
 class Hyponyms:
@@ -59,7 +59,7 @@ class Hyponyms:
 
 def _forms(text: str) -> Iterator[str]:
     """Yield how the table may spell a text: without its article, and in the singular."""
-    word = _ARTICLE.sub("", text.strip().lower(), count=1) if _ARTICLE.match(text.strip()) else text.strip().lower()
+    word = _ARTICLE.sub("", text.strip().lower())
     yield word
     for plural, singular in (("ies", "y"), ("es", ""), ("s", "")):
         if word.endswith(plural):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pigeonhole.inference.images.containers.stripped import MAX_PARTS, Stripped, too_many_parts
+from pigeonhole.inference.images.containers.stripped import PartCount, Stripped
 
 _HEADER_BYTES = 13
 _BLOCK = re.compile(rb"[!,;]")  # an extension, a frame, the end; Pillow steps over other bytes one by one
@@ -19,16 +19,14 @@ def strip_gif(data: bytes) -> Stripped:
     """
     flags = data[10]
     start = position = _HEADER_BYTES + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
-    control, blocks = b"", 0
+    control, blocks = b"", PartCount()
     while (block := _BLOCK.search(data, position)) and block[0] == _EXTENSION:
         is_control = data[block.end()] == _GRAPHIC_CONTROL
         position = block.end() + 1
         while True:
             length = data[position]
             position += 1 + length
-            blocks += 1
-            if blocks > MAX_PARTS:
-                raise too_many_parts()
+            blocks.add()
             if not length:
                 break
         if is_control:

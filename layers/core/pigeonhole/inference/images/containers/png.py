@@ -6,7 +6,7 @@ import re
 import zlib
 
 from pigeonhole.errors import UnsupportedMedia
-from pigeonhole.inference.images.containers.stripped import MAX_PARTS, Stripped, too_many_parts
+from pigeonhole.inference.images.containers.stripped import PartCount, Stripped
 from pigeonhole.inference.images.containers.tiff import exif_orientation
 
 _SIGNATURE_BYTES = 8
@@ -22,14 +22,12 @@ def strip_png(data: bytes) -> Stripped:
         UnsupportedMedia: The file is made for iOS apps only.
     """
     kept = [data[:_SIGNATURE_BYTES]]
-    position, count, orientation = _SIGNATURE_BYTES, 0, 1
+    position, chunks, orientation = _SIGNATURE_BYTES, PartCount(), 1
     while match := _TYPE.match(data, position + 4):
         kind, start = match[0], position
         body = slice(position + 8, position + 8 + int.from_bytes(data[position : position + 4], "big"))
         position = body.stop + 4
-        count += 1
-        if count > MAX_PARTS:
-            raise too_many_parts()
+        chunks.add()
         if kind == b"CgBI":
             raise UnsupportedMedia("the PNG is in the form of iOS apps (CgBI); save it as a usual PNG")
         if kind[0] & _ANCILLARY:

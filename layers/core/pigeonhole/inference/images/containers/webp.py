@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pigeonhole.inference.images.containers.stripped import MAX_PARTS, Stripped, too_many_parts
+from pigeonhole.inference.images.containers.stripped import PartCount, Stripped
 from pigeonhole.inference.images.containers.tiff import exif_orientation
 
 _HEADER_BYTES = 12
@@ -18,15 +18,13 @@ def strip_webp(data: bytes) -> Stripped:
         UnreadableImage: The file has too many chunks.
     """
     kept: list[bytes] = []
-    position, count, orientation, has_frame = _HEADER_BYTES, 0, 1, False
+    position, chunks, orientation, has_frame = _HEADER_BYTES, PartCount(), 1, False
     end = min(len(data), 8 + int.from_bytes(data[4:8], "little"))
     while position + 8 <= end:
         kind, start = data[position : position + 4], position
         length = int.from_bytes(data[position + 4 : position + 8], "little")
         position += 8 + length + length % 2
-        count += 1
-        if count > MAX_PARTS:
-            raise too_many_parts()
+        chunks.add()
         if kind == b"VP8X":
             kept.append(data[start : start + 8] + bytes([data[start + 8] & ~_METADATA_FLAGS]) + data[start + 9 : position])
         elif kind in _PIXELS or (kind == _FRAME and not has_frame):
