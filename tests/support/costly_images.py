@@ -280,6 +280,10 @@ COSTLY: dict[str, Callable[[], bytes]] = {
     "HEIF, a frame larger than its claim": lambda: claiming("HEIF", 2_000, 16),
     "HEIF, items": lambda: items(b"hvc1", 60_000),
     "HEIF, an item in pieces that share their bytes": lambda: items(b"hvc1", 1, extents=8_000, frame=bytes(MEGABYTE)),
+    "HEIF, items of 65,535 empty pieces": lambda: (
+        box(b"ftyp", b"heic", bytes(4), b"heic")
+        + box(b"meta", bytes(4), box(b"iloc", bytes(4), b"\0\x40", b"\x17\x70", (bytes(4) + b"\xff" * 6) * 6_000))
+    ),
     "HEIF, items without pieces that its table doesn't hold": lambda: (
         box(b"ftyp", b"heic", bytes(4), b"heic") + box(b"meta", bytes(4), box(b"iloc", b"\2\0\0\0\0\0", b"\xff" * 4, bytes(20)))
     ),

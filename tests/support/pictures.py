@@ -52,6 +52,26 @@ def four_corners(width: int, height: int) -> Image.Image:
     return image
 
 
+TURNS = (
+    None,
+    *(Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180, Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.TRANSPOSE),
+    *(Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90),
+)
+
+
+def exif_turn(orientation: int) -> bytes:
+    """Return EXIF that names this orientation, 1 to 8."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif.tobytes()
+
+
+def turned(image: Image.Image, orientation: int) -> Image.Image:
+    """Return the upright image of one that is stored with this orientation, 1 to 8."""
+    turn = TURNS[orientation - 1]
+    return image if turn is None else image.transpose(turn)
+
+
 def difference(first: Image.Image, second: Image.Image) -> float:
     """Return the mean difference in grey levels of two images of the same size."""
     assert first.size == second.size

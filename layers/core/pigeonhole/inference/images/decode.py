@@ -122,7 +122,7 @@ def open_image(data: bytes, limits: ImageLimits, *, side: int) -> Image.Image:
         _check_pixels(image, limits.max_pixels)
         full_size = _draft(image, side) if file_format == "JPEG" else image.size
         image.load()
-        exif = image.info.get("exif")  # of AVIF and HEIF, with the turn that the container names
+        exif = image.info.get("exif")  # of AVIF, made from the turn that the container names
         turn = _ORIENTATIONS.get(exif_orientation(exif) if exif else stripped.orientation)
         rgb = _trim_rounding(_to_rgb(image), full_size)
         return rgb if turn is None else rgb.transpose(turn)

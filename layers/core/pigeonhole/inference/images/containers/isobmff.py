@@ -17,7 +17,9 @@ MAX_PADDING = 1.05  # of a frame: HEVC fills it up to whole blocks of at most 64
 MAX_DECODED = 2.5  # all decoded frames together, as a multiple of the limit of pixels: the picture, its alpha, a smaller copy
 _HEVC = frozenset({b"hvc1", b"hev1"})
 _TIES = frozenset({b"dimg", b"auxl", b"thmb"})
-_DERIVED = frozenset({b"grid", b"iden", b"iovl", b"Exif", b"mime"})
+_METADATA = frozenset({b"Exif", b"mime", b"uri "})
+_DERIVED = frozenset({b"grid", b"iden", b"iovl", *_METADATA})
+_UNUSED = b"free"  # the type of a box that readers pass over
 
 
 class Box(NamedTuple):
@@ -25,11 +27,13 @@ class Box(NamedTuple):
 
     Attributes:
         kind: Its type.
+        header: Where it begins.
         start: Where its content begins.
         stop: Where it ends.
     """
 
     kind: bytes
+    header: int
     start: int
     stop: int
 
@@ -41,7 +45,7 @@ def check_heif(data: bytes, max_pixels: int) -> Stripped:
         UnsupportedMedia: It has another codec, or no still picture.
     """
     file = _File(data)
-    kinds = {kind for _, kind in _item_kinds(file)}
+    kinds = {item.kind for item in _items(file)}
     if not kinds and file.find(b"moov"):
         raise UnsupportedMedia("the HEIF is a sequence without a still picture; send one of its pictures as JPEG or PNG")
     if kinds and kinds.isdisjoint(_HEVC):
@@ -52,6 +56,8 @@ def check_heif(data: bytes, max_pixels: int) -> Stripped:
 
 def check_isobmff(data: bytes, max_pixels: int) -> Stripped:
     """Compare the frames, as the codec's own headers have them, with the limit. The container may claim a smaller size.
+
+    The metadata is hidden from the decoder. The container itself names the turn (ISO/IEC 23008-12, annex A).
 
     Raises:
         UnreadableImage: The file has too many items or boxes.
@@ -65,7 +71,21 @@ def check_isobmff(data: bytes, max_pixels: int) -> Stripped:
     largest = max((*(pixels for _, pixels in items), *sequences), default=0)
     if largest > MAX_PADDING * max_pixels or total > MAX_DECODED * max_pixels:
         raise TooLarge(f"the image has more than {max_pixels / 1e6:g} megapixels; send a smaller one")
-    return Stripped(data)
+    return Stripped(_without_metadata(file))
+
+
+class _Item(NamedTuple):
+    """One item of a still picture.
+
+    Attributes:
+        number: What references call it.
+        kind: Its type, such as that of a codec.
+        kind_at: Where the type stands in the file.
+    """
+
+    number: int
+    kind: bytes
+    kind_at: int
 
 
 class _File:
@@ -80,9 +100,9 @@ class _File:
         self.data = data
         self.parts = PartCount()
 
-    def boxes(self, parent: Box) -> Iterator[Box]:
-        """Yield the boxes within a box."""
-        start = parent.start + (4 if parent.kind == b"meta" else 0)
+    def boxes(self, parent: Box, after: int = 0) -> Iterator[Box]:
+        """Yield the boxes within a box, which begin after this many bytes of its content."""
+        start = parent.start + (4 if parent.kind == b"meta" else after)
         while start + 8 <= parent.stop:
             self.parts.add()
             size, kind = struct.unpack_from(">I4s", self.data, start)
@@ -93,12 +113,12 @@ class _File:
             end = min(start + size, parent.stop) if size else parent.stop
             if end < content:
                 return
-            yield Box(kind, content, end)
+            yield Box(kind, start, content, end)
             start = end
 
     def find(self, *path: bytes) -> list[Box]:
         """Return the boxes that lie at a path from the top of the file."""
-        found = [Box(b"", 0, len(self.data))]
+        found = [Box(b"", 0, 0, len(self.data))]
         for kind in path:
             found = [box for parent in found for box in self.boxes(parent) if box.kind == kind]
         return found
@@ -109,7 +129,7 @@ def _item_pixels(file: _File) -> Iterator[tuple[int, int]]:
     for path in (*((b"meta", kind) for kind in (b"iinf", b"iloc", b"iref")), (b"meta", b"iprp", b"ipma")):
         if sum(box.stop - box.start for box in file.find(*path)) > MAX_TABLE_BYTES:
             raise too_many_parts()
-    kinds, configurations = dict(_item_kinds(file)), dict(_item_configurations(file))
+    kinds, configurations = {item.number: item.kind for item in _items(file)}, dict(_item_configurations(file))
     for item, content in _item_contents(file):
         if kinds.get(item) == b"av01":
             yield item, av1_frame_pixels(content, file.parts)
@@ -142,11 +162,27 @@ def _decoded_items(file: _File) -> set[int] | None:
     return decoded
 
 
+def _without_metadata(file: _File) -> bytes:
+    """Return the file, without types that a decoder knows as metadata and without its ties to a picture.
+
+    libheif would refuse the picture for XMP whose compression it doesn't know, and pi-heif crash on a type that is no text.
+    """
+    data = bytearray(file.data)
+    for item in _items(file):
+        if item.kind in _METADATA:
+            data[item.kind_at : item.kind_at + 4] = _UNUSED
+    for table in file.find(b"meta", b"iref"):
+        for box in file.boxes(table, 4):
+            if box.kind == b"cdsc":
+                data[box.header + 4 : box.header + 8] = _UNUSED
+    return bytes(data)
+
+
 def _references(file: _File) -> Iterator[tuple[int, int]]:
     """Yield each two items of which one is a tile, a smaller copy, or the alpha of the other."""
     for table in file.find(b"meta", b"iref"):
         id_bytes = 4 if _Reader(file.data, table).read(1) else 2
-        for box in file.boxes(Box(b"", table.start + 4, table.stop)):
+        for box in file.boxes(table, 4):
             if box.kind in _TIES:
                 reader = _Reader(file.data, box)
                 item = reader.read(id_bytes)
@@ -154,15 +190,15 @@ def _references(file: _File) -> Iterator[tuple[int, int]]:
                     yield item, reader.read(id_bytes)
 
 
-def _item_kinds(file: _File) -> Iterator[tuple[int, bytes]]:
+def _items(file: _File) -> Iterator[_Item]:
     data = file.data
     for table in file.find(b"meta", b"iinf"):
-        entries = table.start + (6 if data[table.start] == 0 else 8)
-        for box in file.boxes(Box(b"", entries, table.stop)):
+        for box in file.boxes(table, 6 if data[table.start] == 0 else 8):
             version = data[box.start]
             if box.kind == b"infe" and version in (2, 3):
-                item, _, kind = struct.unpack_from(">HH4s" if version == 2 else ">IH4s", data, box.start + 4)
-                yield item, kind
+                id_bytes, kind_at = (2, box.start + 8) if version == 2 else (4, box.start + 10)
+                item = int.from_bytes(data[box.start + 4 : box.start + 4 + id_bytes], "big")
+                yield _Item(item, data[kind_at : kind_at + 4], kind_at)
 
 
 def _item_configurations(file: _File) -> Iterator[tuple[int, bytes]]:
@@ -198,6 +234,7 @@ def _item_contents(file: _File) -> Iterator[tuple[int, bytes]]:
             base = reader.read(base_bytes) + (idat.start if in_idat and idat else 0)
             extents: list[bytes] = []
             for _ in range(reader.read(2)):
+                file.parts.add()  # an extent may take no bytes
                 reader.read(index_bytes if version else 0)
                 start = base + reader.read(offset_bytes)
                 extents.append(data[start : start + reader.read(length_bytes)] if length_bytes else data[start:])
