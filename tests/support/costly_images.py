@@ -201,6 +201,9 @@ COSTLY: dict[str, Callable[[], bytes]] = {
     "JPEG, EXIF whose tags share their bytes": lambda: jpeg_with(
         _segment(0xE1, (b"Exif\0\0" + exif((tag, 7, 60_000) for tag in range(4_000))).ljust(65_000, b"\0"))
     ),
+    "JPEG, XMP of spaces": lambda: jpeg_with(
+        _segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0tiff:Orientation" + b" " * 65_000) * 300
+    ),
     "JPEG, quantization tables": lambda: jpeg_with(_segment(0xDB, (b"\0" + bytes(64)) * 1_000) * 300),
     "JPEG, frames": lambda: jpeg_with(_segment(0xC0, b"\x08\0\1\0\1\3" + bytes(60_000)) * 300),
     "JPEG, bytes between segments": lambda: jpeg_with(_segment(0xE5, b"") + bytes(10 * MEGABYTE)),
@@ -215,6 +218,13 @@ COSTLY: dict[str, Callable[[], bytes]] = {
     "PNG, compressed text of another encoding": lambda: png_with(packed(b"iTXt", b"a\0\1\0\0\0", b"\xff" * 900_000, 9_000)),
     "PNG, compressed international text": lambda: png_with(packed(b"iTXt", b"a\0\1\0\0\0", _ZEROS(), 9_000)),
     "PNG, compressed profiles": lambda: png_with(packed(b"iCCP", b"a\0\0", _ZEROS(), 9_000)),
+    "PNG, compressed XMP": lambda: png_with(packed(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0", b"\n" * 900_000, 9_000)),
+    "PNG, compressed EXIF of ImageMagick": lambda: png_with(
+        packed(b"zTXt", b"Raw profile type exif\0\0", b"\n" * 900_000, 9_000)
+    ),
+    "PNG, XMP of 19 MB": lambda: png_with(
+        png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + b"tiff:Orientation " * (19 * MEGABYTE // 17))
+    ),
     "PNG, a profile of 60 MB": lambda: png_with(packed(b"iCCP", b"a\0\0", bytes(60 * MEGABYTE), 1)),
     "PNG, plain text": lambda: png_with(png_chunk(b"tEXt", b"a\0" + bytes(1_900)) * 9_000),
     "PNG, chunks": lambda: png_with(png_chunk(b"prVt") * 1_000_000),
@@ -271,6 +281,7 @@ COSTLY: dict[str, Callable[[], bytes]] = {
     "WebP, EXIF of one orientation in 2.4 million numbers": lambda: webp_with(
         webp_chunk(b"EXIF", exif(_RATIONALS, data=bytes(19_200_000)))
     ),
+    "WebP, XMP of 19 MB": lambda: webp_with(webp_chunk(b"XMP ", b"tiff:Orientation " * (19 * MEGABYTE // 17))),
     "AVIF, a frame larger than its claim": lambda: claiming("AVIF", 7_300, 16),
     "AVIF, items": lambda: items(b"av01", 60_000),
     "AVIF, large frames that share their bytes": lambda: items(b"av01", 500, frame=frame_of("AVIF", 4_000)),

@@ -13,7 +13,6 @@ from pigeonhole.inference.images.decode import ImageLimits, open_image
 from support.pictures import (
     animation,
     difference,
-    four_corners,
     grey_tiff,
     photo,
     png,
@@ -71,75 +70,6 @@ def test_frames_after_the_first_may_be_broken() -> None:
     file = animation("GIF", 50)
 
     assert opened(file[: len(file) // 2]).getpixel((5, 5)) == (255, 0, 0)
-
-
-TURNS = [
-    None,
-    *(Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180, Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.TRANSPOSE),
-    *(Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90),
-]
-
-
-def corners(image: Image.Image) -> list[list[int]]:
-    right, bottom = image.width - 1, image.height - 1
-    return [list(image.getpixel(at)) for at in ((0, 0), (right, 0), (0, bottom), (right, bottom))]  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_applied(kind: str, orientation: int) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    straight = four_corners(64, 48)
-    turn = TURNS[orientation - 1]
-
-    image = opened(save(straight, kind, exif=exif.tobytes(), quality=95))
-
-    wanted = straight if turn is None else straight.transpose(turn)
-    assert image.size == wanted.size
-    assert np.allclose(corners(image), corners(wanted), atol=12)
-
-
-@pytest.mark.parametrize("kind", ["PNG", "WEBP", "AVIF", "HEIF"])
-def test_the_orientation_of_a_long_exif_is_applied(kind: str) -> None:
-    """The file may have a preview or a description there. JPEG has no segment as long."""
-    exif = Image.Exif()
-    exif[0x010E], exif[0x0112] = "a" * 70_000, 6
-    straight = four_corners(64, 48)
-
-    image = opened(save(straight, kind, exif=exif.tobytes(), quality=95))
-
-    assert image.size == (48, 64)
-    assert np.allclose(corners(image), corners(straight.transpose(Image.Transpose.ROTATE_270)), atol=12)
-
-
-@pytest.mark.parametrize("value", [0, 9, 65_535])
-def test_an_invalid_orientation_is_ignored(value: int) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = value
-
-    assert difference(opened(save(stripes(), "PNG", exif=exif)), stripes()) == 0
-
-
-@pytest.mark.parametrize(
-    "exif",
-    [
-        b"Exif\0\0",
-        b"Exif\0\0II",
-        b"Exif\0\0XX*\0\x08\0\0\0",
-        b"Exif\0\0II*\0\xff\xff\xff\xff",
-        b"Exif\0\0MM\0*\0\0\0\x08\xff\xff",
-    ],
-)
-def test_a_broken_exif_is_ignored(exif: bytes) -> None:
-    file = save(stripes(), "JPEG", quality=100, subsampling=0)
-    segment = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
-
-    assert difference(opened(file[:2] + segment + file[2:]), stripes()) < 2
-    assert (
-        difference(opened(save(stripes(), "PNG")[:33] + png_chunk(b"eXIf", exif[6:]) + save(stripes(), "PNG")[33:]), stripes())
-        == 0
-    )
 
 
 def transparency(data: bytes) -> bytes:

@@ -3,7 +3,8 @@
 in                                      out
 ──────────────────────────────────────  ──────────────────────────────────────────────────────────────────────
 animation, several pages                the first frame; the others are never decoded
-EXIF orientation                        applied
+orientation in EXIF, else in XMP        applied, as Pillow's exif_transpose does
+turn in the container of AVIF, HEIF     applied; it counts in place of their metadata
 alpha, transparent colour or palette    flattened on white
 1 bit, grey, palette, YCbCr, LAB        RGB
 CMYK, also Adobe's inverted kind        RGB, without colour management, as Pillow and the models' own processors do

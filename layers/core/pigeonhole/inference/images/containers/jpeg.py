@@ -10,6 +10,7 @@ from typing import NamedTuple
 from pigeonhole.errors import UnsupportedMedia
 from pigeonhole.inference.images.containers.stripped import MAX_PARTS, Stripped, too_many_parts
 from pigeonhole.inference.images.containers.tiff import exif_orientation
+from pigeonhole.inference.images.containers.xmp import JPEG_NAMESPACE, xmp_orientation
 
 MAX_SCANS = 100  # an encoder writes about 10
 MAX_SCANNED_BLOCKS = 16_000_000  # blocks of 8 x 8 pixels in all scans: 20 scans of 50 megapixels
@@ -22,7 +23,7 @@ MAX_BETWEEN = 65_536  # bytes between the segments before the first scan
 _MARKER = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])")
 _SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 _WITHOUT_LENGTH = frozenset({0xC8, 0xD8, _END_OF_IMAGE, *range(0xF0, 0xFE)})
-_EXIF = 0xE1
+_APP1 = 0xE1  # EXIF or XMP
 # libjpeg waits for a few bytes after the last block. They are no end of the image, so a file that lacks pixels stays cut off.
 _MISSING_END = bytes(16)
 _QUANTIZATION_TABLES = 0xDB
@@ -57,12 +58,13 @@ def strip_jpeg(data: bytes) -> Stripped:
     header = list(takewhile(lambda segment: segment.marker != _SCAN, segments))
     _check_counts(data, segments, header)
     metadata = [segment for segment in header if segment.marker in _METADATA]
-    exif = (data[segment.start + 4 : segment.stop] for segment in metadata if segment.marker == _EXIF)
-    orientation = next((exif_orientation(body) for body in exif if body.startswith(b"Exif\0\0")), 1)
+    app1 = [data[segment.start + 4 : segment.stop] for segment in metadata if segment.marker == _APP1]
+    exif_turn = next((exif_orientation(body) for body in app1 if body.startswith(b"Exif\0\0")), 0)
+    xmp_turn = next((xmp_orientation(body) for body in app1 if body.startswith(JPEG_NAMESPACE)), 0)
     starts, stops = [0, *(segment.stop for segment in metadata)], [*(segment.start for segment in metadata), len(data)]
     kept = [data[start:stop] for start, stop in zip(starts, stops, strict=True)]
     has_end = bool(segments) and segments[-1].marker == _END_OF_IMAGE
-    return Stripped(b"".join((*kept, b"" if has_end else _MISSING_END)), orientation)
+    return Stripped(b"".join((*kept, b"" if has_end else _MISSING_END)), exif_turn or xmp_turn)
 
 
 def _check_counts(data: bytes, segments: Sequence[Segment], header: Sequence[Segment]) -> None:

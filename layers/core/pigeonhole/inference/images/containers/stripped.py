@@ -16,11 +16,11 @@ class Stripped:
 
     Attributes:
         data: The bytes of the file.
-        orientation: The EXIF orientation that isn't in `data` any more, 1 to 8.
+        orientation: The orientation that metadata named and that isn't in `data` any more, 1 to 8; 0 if it named none.
     """
 
     data: bytes
-    orientation: int = 1
+    orientation: int = 0
 
 
 class PartCount:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from pigeonhole.errors import TooLarge, UnsupportedMedia
 from pigeonhole.inference.images.containers.stripped import MAX_EXIF_BYTES, Stripped, too_many_parts
+from pigeonhole.inference.images.containers.xmp import xmp_orientation
 
 MAX_TAGS = 1_000
 MAX_STRIPS = 50_000  # strips or tiles: 50 megapixels in strips of one row and three planes have 21,000
@@ -40,12 +41,13 @@ class Tag(IntEnum):
     TILE_OFFSETS = 324
     TILE_BYTES = 325
     SAMPLE_FORMAT = 339
+    XMP = 700
 
 
 _STRIP_TAGS = (Tag.STRIP_OFFSETS, Tag.STRIP_BYTES, Tag.TILE_OFFSETS, Tag.TILE_BYTES)
 # Beside these tags: photometric interpretation, fill order, options of fax, predictor, colour map, extra samples, tables of
 # JPEG in both ways that TIFF has, and YCbCr. All others are metadata, or name further directories.
-_DECODER_TAGS = frozenset({*Tag, 262, 266, 292, 293, 317, 320, 338, 347, *range(512, 522), *range(529, 533)})
+_DECODER_TAGS = frozenset({*Tag, 262, 266, 292, 293, 317, 320, 338, 347, *range(512, 522), *range(529, 533)} - {Tag.XMP})
 
 # What Pillow decodes: none, fax, LZW, JPEG in both ways, deflate in both ways, PackBits, ThunderScan, LZMA, Zstandard, WebP.
 _COMPRESSIONS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 32_771, 32_773, 32_809, 32_946, 34_925, 50_000, 50_001})
@@ -90,12 +92,21 @@ class Directory:
         if entry is None or entry.kind not in _INTEGER_CODES:
             return ()
         count = min(entry.length, most)
+        return struct.unpack_from(f"{self.order}{count}{_INTEGER_CODES[entry.kind]}", self._value(entry, count))
+
+    def text(self, tag: int) -> bytes:
+        """Return the bytes of a tag, none if it is absent or has no bytes."""
+        entry = self.entries.get(tag)
+        return self._value(entry, entry.length) if entry and entry.kind in _BYTE_TYPES else b""
+
+    def _value(self, entry: Entry, count: int) -> bytes:
+        """Return the bytes of the first values of an entry."""
         inline = 8 if self.is_big else 4
         value = entry.raw[-inline:]
-        if entry.length * _TYPE_BYTES[entry.kind] > inline:
-            (at,) = struct.unpack(self.order + ("Q" if self.is_big else "I"), value)
-            value = self.data[at : at + count * _TYPE_BYTES[entry.kind]]
-        return struct.unpack_from(f"{self.order}{count}{_INTEGER_CODES[entry.kind]}", value)
+        if entry.length * _TYPE_BYTES[entry.kind] <= inline:
+            return value
+        (at,) = struct.unpack(self.order + ("Q" if self.is_big else "I"), value)
+        return self.data[at : at + count * _TYPE_BYTES[entry.kind]]
 
     def integer(self, tag: int, default: int) -> int:
         """Return the first value of a tag, `default` if it has none."""
@@ -125,20 +136,24 @@ def read_directory(data: bytes) -> Directory:
 
 
 def exif_orientation(exif: bytes) -> int:
-    """Return the orientation that EXIF names, 1 to 8; 1 if it names none.
+    """Return the orientation that EXIF names, 1 to 8; 0 if it names none.
 
     It is in the first directory, which encoders write first. So what follows MAX_EXIF_BYTES, such as a preview, isn't read.
     """
     exif = exif.removeprefix(b"Exif\0\0")[:MAX_EXIF_BYTES]
     try:
-        orientation = read_directory(exif).integer(Tag.ORIENTATION, 1)
+        return _orientation(read_directory(exif))
     except Exception:  # EXIF is a caller's bytes, and a broken EXIF doesn't affect the pixels
-        return 1
-    return orientation if orientation in range(1, 9) else 1
+        return 0
+
+
+def _orientation(directory: Directory) -> int:
+    orientation = directory.integer(Tag.ORIENTATION, 0)
+    return orientation if orientation in range(1, 9) else 0
 
 
 def strip_tiff(data: bytes, max_pixels: int) -> Stripped:
-    """Reduce a TIFF to the first image and the tags that affect its pixels. Pillow applies the orientation.
+    """Reduce a TIFF to the first image and the tags that affect its pixels. Pillow applies the tag of the orientation.
 
     Raises:
         UnreadableImage: It has too many tags, strips, tiles or values.
@@ -153,7 +168,8 @@ def strip_tiff(data: bytes, max_pixels: int) -> Stripped:
             raise too_many_parts()
     _check_kind(directory)
     _check_strips(directory, max_pixels)
-    return Stripped(_replace_entries(directory, entries))
+    xmp_turn = 0 if _orientation(directory) else xmp_orientation(directory.text(Tag.XMP))
+    return Stripped(_replace_entries(directory, entries), xmp_turn)
 
 
 def _check_kind(directory: Directory) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pigeonhole.inference.images.containers.stripped import PartCount, Stripped
 from pigeonhole.inference.images.containers.tiff import exif_orientation
+from pigeonhole.inference.images.containers.xmp import xmp_orientation
 
 _HEADER_BYTES = 12
 _FRAME = b"ANMF"
@@ -18,7 +19,8 @@ def strip_webp(data: bytes) -> Stripped:
         UnreadableImage: The file has too many chunks.
     """
     kept: list[bytes] = []
-    position, chunks, orientation, has_frame = _HEADER_BYTES, PartCount(), 1, False
+    position, chunks, has_frame = _HEADER_BYTES, PartCount(), False
+    exif_turn = xmp_turn = 0
     end = min(len(data), 8 + int.from_bytes(data[4:8], "little"))
     while position + 8 <= end:
         kind, start = data[position : position + 4], position
@@ -31,6 +33,8 @@ def strip_webp(data: bytes) -> Stripped:
             kept.append(data[start:position])
             has_frame = has_frame or kind == _FRAME
         elif kind == b"EXIF":
-            orientation = exif_orientation(data[start + 8 : start + 8 + length])
+            exif_turn = exif_orientation(data[start + 8 : start + 8 + length])
+        elif kind == b"XMP ":
+            xmp_turn = xmp_orientation(data[start + 8 : start + 8 + length])
     body = b"".join((b"WEBP", *kept))
-    return Stripped(b"".join((b"RIFF", len(body).to_bytes(4, "little"), body)), orientation)
+    return Stripped(b"".join((b"RIFF", len(body).to_bytes(4, "little"), body)), exif_turn or xmp_turn)
