@@ -202,11 +202,26 @@ def test_pixels_without_a_known_white_are_refused(mode: str) -> None:
         opened(save(Image.new(mode, (4, 4)), "TIFF"))
 
 
-@pytest.mark.parametrize("cut", [1, 2])
-def test_a_jpeg_may_lack_the_marker_of_its_end(cut: int) -> None:
-    file = save(photo("chelsea.png"), "JPEG")
+JPEGS = {
+    "baseline": save(photo("chelsea.png"), "JPEG"),
+    "progressive": save(photo("chelsea.png"), "JPEG", progressive=True),
+    "fine": save(photo("rocket.jpg"), "JPEG", quality=100),
+    "CMYK": save(photo("rocket.jpg").convert("CMYK"), "JPEG"),
+    "grey, which libjpeg fills up with grey": save(Image.new("RGB", (640, 480), (128, 128, 128)), "JPEG"),
+}
 
-    assert difference(opened(file[:-cut]), opened(file)) == 0
+
+@pytest.mark.parametrize("cut", [1, 2])
+@pytest.mark.parametrize("kind", JPEGS)
+def test_a_jpeg_may_lack_the_marker_of_its_end(kind: str, cut: int) -> None:
+    assert difference(opened(JPEGS[kind][:-cut]), opened(JPEGS[kind])) == 0
+
+
+@pytest.mark.parametrize("cut", [3, 4, 8, 20, 100, 2_000])
+@pytest.mark.parametrize("kind", JPEGS)
+def test_a_jpeg_that_lacks_pixels_is_broken(kind: str, cut: int) -> None:
+    with pytest.raises(UnreadableImage, match="cut off"):
+        opened(JPEGS[kind][:-cut])
 
 
 def float_tiff(channels: int) -> bytes:

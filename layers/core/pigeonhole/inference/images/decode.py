@@ -24,7 +24,7 @@ import numpy as np
 import pi_heif
 
 # These imports register the formats, so that the first Image.open doesn't import all of Pillow's forty formats.
-from PIL import AvifImagePlugin, Image, ImageFile, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
+from PIL import AvifImagePlugin, Image, ImageChops, ImageFile, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from pigeonhole.errors import SampleError, TooLarge, UnreadableImage, UnsupportedMedia
 from pigeonhole.inference.images.containers.tiff import exif_orientation
@@ -119,10 +119,11 @@ def open_image(data: bytes, limits: ImageLimits, *, side: int) -> Image.Image:
     _silence_pillow()
     try:
         stripped = strip(data, file_format, limits.max_pixels)
-        image = Image.open(BytesIO(stripped.data), formats=[file_format])
-        _check_pixels(image, limits.max_pixels)
-        full_size = _draft(image, side) if file_format == "JPEG" else image.size
-        image.load()
+        image, full_size = _load(stripped.data, file_format, limits.max_pixels, side)
+        if stripped.continued is not None:
+            other, _ = _load(stripped.continued, file_format, limits.max_pixels, side)
+            if ImageChops.difference(image, other).getbbox():
+                raise _broken(file_format)
         exif = image.info.get("exif")  # of AVIF, made from the turn that the container names
         turn = _ORIENTATIONS.get(exif_orientation(exif) if exif else stripped.orientation)
         rgb = _trim_rounding(_to_rgb(image), full_size)
@@ -138,9 +139,11 @@ def open_image(data: bytes, limits: ImageLimits, *, side: int) -> Image.Image:
             raise UnsupportedMedia(
                 f"the {file_format} has a form that isn't supported; save it as PNG, or with 8 bits of grey or RGB"
             ) from error
-        raise UnreadableImage(
-            f"the {file_format} is broken or cut off; open it in an image editor and save it again"
-        ) from error
+        raise _broken(file_format) from error
+
+
+def _broken(file_format: str) -> UnreadableImage:
+    return UnreadableImage(f"the {file_format} is broken or cut off; open it in an image editor and save it again")
 
 
 def _is_out_of_memory(error: Exception) -> bool:
@@ -155,6 +158,19 @@ def _is_unsupported(error: Exception, file_format: str) -> bool:
     Pillow doesn't recognise a TIFF whose channels it can't decode. Its directory has been read by then.
     """
     return "nsupported" in str(error) or (file_format == "TIFF" and isinstance(error, UnidentifiedImageError))
+
+
+def _load(data: bytes, file_format: str, max_pixels: int, side: int) -> tuple[Image.Image, tuple[float, float]]:
+    """Decode a stripped file.
+
+    Returns:
+        The image, and its width and height before libjpeg rounded them up.
+    """
+    image = Image.open(BytesIO(data), formats=[file_format])
+    _check_pixels(image, max_pixels)
+    full_size = _draft(image, side) if file_format == "JPEG" else image.size
+    image.load()
+    return image, full_size
 
 
 def _check_pixels(image: Image.Image, max_pixels: int) -> None:

@@ -24,8 +24,9 @@ _MARKER = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])")
 _SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 _WITHOUT_LENGTH = frozenset({0xC8, 0xD8, _END_OF_IMAGE, *range(0xF0, 0xFE)})
 _APP1 = 0xE1  # EXIF or XMP
-# libjpeg waits for a few bytes after the last block. They are no end of the image, so a file that lacks pixels stays cut off.
-_MISSING_END = bytes(16)
+_END = b"\xff\xd9"
+# Would change each block that a cut-off scan lacks. libjpeg passes over it after a complete scan.
+_OTHER_PIXELS = bytes(range(0xFE, 0, -1))
 _QUANTIZATION_TABLES = 0xDB
 _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _HIERARCHICAL = frozenset({0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF})
@@ -48,7 +49,9 @@ class Segment(NamedTuple):
 
 
 def strip_jpeg(data: bytes) -> Stripped:
-    """Remove the metadata before the first scan. A baseline JPEG may lack the marker of its end.
+    """Remove the metadata before the first scan, and complete a file that lacks the marker of its end.
+
+    libjpeg fills a scan that is cut off with grey. A progressive JPEG that ends between two scans is whole, if less sharp.
 
     Raises:
         UnreadableImage: The file has too many segments or scans.
@@ -63,8 +66,11 @@ def strip_jpeg(data: bytes) -> Stripped:
     xmp_turn = next((xmp_orientation(body) for body in app1 if body.startswith(JPEG_NAMESPACE)), 0)
     starts, stops = [0, *(segment.stop for segment in metadata)], [*(segment.start for segment in metadata), len(data)]
     kept = [data[start:stop] for start, stop in zip(starts, stops, strict=True)]
-    has_end = bool(segments) and segments[-1].marker == _END_OF_IMAGE
-    return Stripped(b"".join((*kept, b"" if has_end else _MISSING_END)), exif_turn or xmp_turn)
+    stripped, turn = b"".join(kept), exif_turn or xmp_turn
+    if segments and segments[-1].marker == _END_OF_IMAGE:
+        return Stripped(stripped, turn)
+    stripped = stripped.rstrip(b"\xff")  # half of a marker
+    return Stripped(stripped + _END, turn, continued=stripped + _OTHER_PIXELS + _END)
 
 
 def _check_counts(data: bytes, segments: Sequence[Segment], header: Sequence[Segment]) -> None:

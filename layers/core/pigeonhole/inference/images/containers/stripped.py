@@ -17,10 +17,12 @@ class Stripped:
     Attributes:
         data: The bytes of the file.
         orientation: The orientation that metadata named and that isn't in `data` any more, 1 to 8; 0 if it named none.
+        continued: `data` with other pixels at its end, if its end is missing. The image is whole if it stays the same.
     """
 
     data: bytes
     orientation: int = 0
+    continued: bytes | None = None
 
 
 class PartCount:
