@@ -10,12 +10,10 @@ Environment variables name the files:
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 import os
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
@@ -184,6 +182,6 @@ if __name__ == "__main__":
     if "UNITS" in os.environ:
         record_units(Path(os.environ.pop("UNITS")))
 
-    from pigeonhole_cli.local.server import serve
+    from pigeonhole_cli.local.server import main
 
-    asyncio.run(serve(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])))
+    main()

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from pigeonhole_cli.local.snapshots import complete_snapshot
+
 HOST = "127.0.0.1"
 REGION = "us-east-1"
 ROOT_CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
@@ -51,7 +53,7 @@ def open_port(port: int, setting: str) -> socket.socket:
 
 
 class LocalProcess:
-    """The server process of one data folder. It loads the saved state at its start and saves it when it is stopped.
+    """The server process of one data folder. It loads the saved state at its start, and saves it while it runs and at its end.
 
     It is a context manager: leaving it stops the process and waits until the state is saved.
 
@@ -76,7 +78,7 @@ class LocalProcess:
             data: The data folder.
             aws: The listening socket of the emulated AWS.
             api: The listening socket of the API.
-            module: The Python module to run. Its arguments are the two sockets and the route file.
+            module: The Python module to run. Its arguments are the two sockets, the data folder's lock and the route file.
             environment: Variables in addition to the minimal ones.
         """
         self.data, self._aws, self._api, self._module = data, aws, api, module
@@ -137,12 +139,13 @@ class LocalProcess:
             raise LocalError(
                 f"{self.data} can't hold the stack's data ({error.strerror}). Choose another folder: PIGEONHOLE_DATA=..."
             ) from None
-        sockets = (self._aws.fileno(), self._api.fileno())
+        # The child holds the lock until it has saved its state.
+        descriptors = (self._aws.fileno(), self._api.fileno(), lock.fileno())
         with self.log.open("wb") as log:
             self._child = subprocess.Popen(  # noqa: S603 - runs only this package's module
-                [sys.executable, "-m", self._module, *map(str, sockets), str(self._route)],
+                [sys.executable, "-m", self._module, *map(str, descriptors), str(self._route)],
                 env=self._environment,
-                pass_fds=(*sockets, lock.fileno()),  # the child holds the lock until it has saved its state
+                pass_fds=descriptors,
                 stdin=subprocess.PIPE,  # closed when this process ends, even by a crash: then the child stops
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -155,6 +158,10 @@ class LocalProcess:
         """Create the data folder, remove the last run's temporary files, and return the folder's lock, which is held."""
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)  # the folder will hold API keys
         lock = self._lock = self._take_lock()
+        complete_snapshot(self.data / "state")
+        if not any((self.data / "state").glob("*.json")):
+            # Buckets of a first start that was killed before its state was saved. ministack would know only their objects.
+            shutil.rmtree(self.data / "s3", ignore_errors=True)
         self._check_state()
         self._route.unlink(missing_ok=True)
         shutil.rmtree(self.data / "tmp", ignore_errors=True)  # code that the last run's functions unpacked

@@ -259,6 +259,10 @@ REWRITES = (
         "ministack saves its read position but not its records; the sweeper publishes the ends of jobs that were lost",
     ),
     Rewrite(
+        "a stack that is killed loses what it wrote in its last seconds",
+        "ministack keeps its state in memory, which is saved every two seconds while it changes, and on Ctrl-C",
+    ),
+    Rewrite(
         "buckets are reached by http://",
         "ministack has no TLS, so the bucket policies that refuse http:// are left out",
         _allow_http,

@@ -1,8 +1,8 @@
 """The server process of the local stack. One ASGI server serves ministack on one socket and the deployed API on another.
 
 `local/process.py` opens the sockets, sets the environment and starts the process:
-`python -m pigeonhole_cli.local.server AWS_FD API_FD ROUTE_FILE`. The route file names the deployed API and its stage. It is
-read again whenever it changes.
+`python -m pigeonhole_cli.local.server AWS_FD API_FD LOCK_FD ROUTE_FILE`. The lock is that of the data folder. The route file
+names the deployed API and its stage. It is read again whenever it changes.
 """
 
 from __future__ import annotations
@@ -12,14 +12,10 @@ import json
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
-from typing import Any
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from pigeonhole_cli.local.asgi import App, Receive, Scope, Send
+from pigeonhole_cli.local.snapshots import Snapshots
 
 BROWSER_HEADERS = {b"origin", b"sec-fetch-site"}  # browsers send them with calls to another site, AWS clients don't
 HOST_NAMES = (b"127.0.0.1", b"localhost")
@@ -89,11 +85,12 @@ async def _refuse(scope: Scope, send: Send, status: int, code: str, message: str
     await send({"type": "http.response.body", "body": body})
 
 
-async def serve(aws_fd: int, api_fd: int, route_file: Path) -> None:
-    """Serve until SIGINT, SIGTERM or the end of standard input. ministack saves its state when the server stops."""
+async def serve(aws_fd: int, api_fd: int, lock_fd: int, route_file: Path) -> None:
+    """Serve until SIGINT, SIGTERM or the end of standard input. The state is saved meanwhile, and when the server stops."""
+    import ministack.app
     from hypercorn.asyncio import serve as hypercorn_serve
     from hypercorn.config import Config
-    from ministack.app import app
+    from ministack.core.persistence import STATE_DIR
     from ministack.services import lambda_svc, sqs
 
     # ministack finds queues by their address. With this start's port in it, the next start would lose the queues.
@@ -111,13 +108,25 @@ async def serve(aws_fd: int, api_fd: int, route_file: Path) -> None:
         loop.add_signal_handler(number, ended.set)
     loop.add_reader(sys.stdin.fileno(), ended.set)  # readable only at its end, when the parent process has ended
 
+    snapshots = Snapshots(Path(STATE_DIR), ministack.app._build_persistence_save_dict, route_file.exists, lock_fd)
+    ministack.app.save_all = lambda services: snapshots.save()  # ministack calls it when the server stops
+    saving = asyncio.create_task(snapshots.run())
+
     with socket.socket(fileno=socket.dup(api_fd)) as api:
         api_port = api.getsockname()[1]
     config = Config()
     config.bind = [f"fd://{aws_fd}", f"fd://{api_fd}"]
     config.keep_alive_timeout = 75
-    await hypercorn_serve(ApiPort(app, api_port, route_file).handle, config, shutdown_trigger=ended.wait)  # type: ignore[arg-type]
+    handle = ApiPort(snapshots.watch(ministack.app.app), api_port, route_file).handle
+    await hypercorn_serve(handle, config, shutdown_trigger=ended.wait)  # type: ignore[arg-type]
+    saving.cancel()
+
+
+def main() -> None:
+    """Serve with the arguments of the command line."""
+    aws_fd, api_fd, lock_fd = map(int, sys.argv[1:4])
+    asyncio.run(serve(aws_fd, api_fd, lock_fd, Path(sys.argv[4])))
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])))
+    main()

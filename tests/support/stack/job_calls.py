@@ -64,7 +64,12 @@ def sweep(deployed: Deployment) -> dict[str, int]:
 
 def find_processes(function: str) -> list[int]:
     """Return the ids of the processes that run a function."""
-    wanted = b"AWS_LAMBDA_FUNCTION_NAME=" + function.encode()
+    return find_processes_with("AWS_LAMBDA_FUNCTION_NAME", function)
+
+
+def find_processes_with(variable: str, value: str) -> list[int]:
+    """Return the ids of the processes whose environment has a variable with this value."""
+    wanted = f"{variable}={value}".encode()
     return [
         int(process.name) for process in Path("/proc").iterdir() if process.name.isdigit() and wanted in _environment(process)
     ]
