@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import os
 import signal
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from pigeonhole.errors import SampleError, TooLarge, UnreadableImage, UnsupportedMedia
 from pigeonhole.inference.encoders import preprocess
@@ -194,12 +195,23 @@ def test_a_refused_file_does_not_end_its_process() -> None:
     assert decode_pid(pool) == before
 
 
-def test_images_at_once_have_a_process_each(tmp_path: Path) -> None:
-    pool = pool_of(partial(fits.process_id_when_all_wait, folder=str(tmp_path), count=3))
+def test_images_at_once_have_a_process_each() -> None:
+    pool = pool_of(fits.stop)
     with ThreadPoolExecutor(3) as threads:
-        processes = set(threads.map(decode_pid, [pool] * 3))
+        decoded = [threads.submit(decode_pid, pool) for _ in range(3)]
+        stopped = {_wait_for_a_stop() for _ in range(3)}
+        for process in stopped:
+            os.kill(process, signal.SIGCONT)
 
-    assert len(processes) == 3
+    assert {pid.result() for pid in decoded} == stopped
+    assert len(stopped) == 3
+
+
+def _wait_for_a_stop() -> int:
+    """Return the id of the next process of this one that stops."""
+    stop = os.waitid(os.P_ALL, 0, os.WSTOPPED)
+    assert stop is not None
+    return stop.si_pid
 
 
 def test_an_idle_process_that_the_system_ended_is_replaced() -> None:
@@ -228,6 +240,51 @@ def test_a_process_has_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert "PYTHONPATH" in names
     assert "AWS_SECRET_ACCESS_KEY" not in names
+
+
+def test_a_process_can_open_nothing_and_no_process_of_its_user_reads_its_memory() -> None:
+    reached = pool_of(fits.reach, side=16).decode(BLUE).tobytes().rstrip(b"\0")
+
+    assert reached == b""
+
+
+def test_the_memory_of_a_process_with_a_pool_is_hidden() -> None:
+    ctypes.CDLL(None).prctl(fits.PR_SET_DUMPABLE, 1, 0, 0, 0)
+    assert fits.is_memory_readable()
+
+    pool_of(fits.shrink)
+
+    assert not fits.is_memory_readable()
+
+
+def files_of_every_kind() -> Iterator[tuple[str, bytes]]:
+    """Yield a file of each format in each mode that Pillow writes."""
+    picture = photo("coffee.png").resize((60, 40))
+    for kind in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF"):
+        for mode in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16"):
+            with suppress(OSError, ValueError, KeyError):
+                yield f"{kind} {mode}", save(picture.convert("L" if mode == "I;16" else "RGB").convert(mode), kind)
+    for compression in ("tiff_lzw", "jpeg", "packbits", "tiff_adobe_deflate", "group4"):
+        mode = "1" if compression == "group4" else "RGB"
+        yield f"TIFF {compression}", save(picture.convert(mode), "TIFF", compression=compression)
+    profiles = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+    lab = ImageCms.profileToProfile(picture, *profiles, outputMode="LAB")
+    assert lab is not None
+    yield "TIFF LAB", save(lab, "TIFF")
+    transparent = Image.new("P", (8, 8))
+    yield "GIF of a transparent colour", save(transparent, "GIF", transparency=0)
+
+
+@pytest.mark.filterwarnings("ignore:Image.Image.getdata is deprecated")  # by pillow-heif, which only writes here
+def test_no_kind_of_file_needs_what_a_process_can_not_open() -> None:
+    """Pillow imports some of its modules when a picture needs them."""
+    files = dict(files_of_every_kind())
+    assert len(files) > 50
+    pool, in_process = pool_of(fits.shrink), InProcessDecoder(fits.shrink, LIMITS, 4)
+
+    different = [name for name, file in files.items() if not np.array_equal(pool.decode(file), in_process.decode(file))]
+
+    assert different == []
 
 
 def test_a_process_that_does_not_start_is_a_fault_of_the_service() -> None:

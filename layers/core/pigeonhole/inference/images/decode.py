@@ -23,8 +23,18 @@ from io import BytesIO
 import numpy as np
 import pi_heif
 
-# These imports register the formats, so that the first Image.open doesn't import all of Pillow's forty formats.
-from PIL import AvifImagePlugin, Image, ImageChops, ImageFile, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
+# Pillow would import these when a picture needs them, and all of its forty formats at the first Image.open. A decode process
+# can't open a file by then.
+from PIL import (
+    AvifImagePlugin,
+    Image,
+    ImageChops,
+    ImageCms,  # noqa: F401 - for LAB
+    ImageFile,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
 
 from pigeonhole.errors import SampleError, TooLarge, UnreadableImage, UnsupportedMedia
 from pigeonhole.inference.images.containers.tiff import exif_orientation
@@ -49,6 +59,7 @@ _ORIENTATIONS = {
 # Only the picture itself is decoded. One thread per image: the service decodes several images at a time.
 pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+Image.preinit()
 
 
 class _WebPFile(WebPImagePlugin.WebPImageFile):

@@ -45,7 +45,7 @@ class DecodePool:
     """
 
     def __init__(self, fit: Fit, limits: ImageLimits, *, side: int, answer_s: float = 60.0) -> None:
-        """Create a pool without processes.
+        """Create a pool without processes. They won't be able to read the memory of this process.
 
         Args:
             fit: Cuts an image to the model's input. It is pickled.
@@ -53,6 +53,7 @@ class DecodePool:
             side: The side in pixels of the model's input.
             answer_s: How long to wait for an image. A decoder that waits for ever takes no CPU time.
         """
+        decode_process.hide_memory()
         self._limits = limits
         self._answer_s = answer_s
         self._side = side

@@ -7,11 +7,13 @@ A decoder can't be interrupted from its own process. So the kernel limits this o
   this way may not have freed what it has. Only Linux counts all memory.
 
 A message is bytes, and never a pickle from this process: a decoder that a caller's file has taken over must not take over the
-service. The process gets no environment, so there are no credentials in it.
+service. The process gets no environment, so there are no credentials in it. Before the first image it gives up the right to
+open files and connections.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import pickle
@@ -27,6 +29,7 @@ from pigeonhole.inference.images.decode import ImageLimits, OutOfMemory
 from pigeonhole.inference.images.decoder import ImageDecoder, InProcessDecoder
 
 MEMORY_EXIT = 77
+PR_SET_DUMPABLE = 4  # linux/prctl.h
 READY = b"ready"
 
 
@@ -44,6 +47,8 @@ def main(descriptor: int) -> None:
         _limit_memory(limits.max_memory_bytes)
         connection.send_bytes(READY)
         _silence()
+        _open_no_more()
+        hide_memory()
         while True:
             every_part = connection.recv_bytes() == b"\1"
             _answer(connection, decoder, limits, connection.recv_bytes(), every_part)
@@ -70,6 +75,21 @@ def _limit_memory(max_bytes: int) -> None:
         pages = int(Path("/proc/self/statm").read_text().split()[5])
         limit = pages * resource.getpagesize() + max_bytes
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def hide_memory() -> None:
+    """Let no other process of this user read the memory and the environment of this one. Only Linux has a call for it.
+
+    Core dumps and debuggers need root from then on. See prctl(2), PR_SET_DUMPABLE, and ptrace(2), "access mode checking".
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def _open_no_more() -> None:
+    """Let no file and no connection be opened. Those that are open stay."""
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
 
 
 def _silence() -> None:
