@@ -10,12 +10,14 @@ import pytest
 from pigeonhole.inference.encoders.artifact import FILES
 from pigeonhole.inference.encoders.registry import PRESETS
 from pigeonhole_cli import schemas as schemas_of
+from pigeonhole_cli.local import capacity
 from support import pages
 from support.template import read_template
 
 ROOT = Path(__file__).resolve().parents[2]
 OPERATIONS = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
 MESSAGES = (ROOT / "docs/messages.md").read_text(encoding="utf-8")
+LOCAL_STACK = (ROOT / "docs/local-stack.md").read_text(encoding="utf-8")
 MODELS = (ROOT / "docs/models.md").read_text(encoding="utf-8")
 METRIC = re.compile(r"""\.(?:count|record_ms)\("(\w+)""")
 
@@ -65,3 +67,21 @@ def test_every_sample_event_is_documented_and_every_message_has_its_schema() -> 
     assert samples == {path.name for path in (ROOT / "events").iterdir()}
     assert schemas == {model.__name__ for model in schemas_of.SENT}
     assert (ROOT / "docs/messages.json").read_text("utf-8") == schemas_of.as_json(), "it has drifted: make documents"
+
+
+def test_the_limits_of_the_local_stack_are_documented() -> None:
+    units = {"": 1, "s": 1, "MB": 1024**2, "GiB": 1024**3}
+    documented = {}
+    for row in pages.table_after(LOCAL_STACK, "Limits"):
+        amount, _, unit = row["default"].partition(" ")
+        documented[row["limit"].strip("`")] = int(amount) * units[unit]
+
+    names = {name for name, value in vars(capacity).items() if name.isupper() and isinstance(value, int | float)} - {"GIB"}
+    assert documented == {name: getattr(capacity, name) for name in names}
+
+
+def test_the_example_of_a_laptop_is_its_capacity() -> None:
+    assert "two cores and 8 GiB runs four requests, two of them in the classifier, and eight requests that wait" in " ".join(
+        LOCAL_STACK.split()
+    )
+    assert capacity.Capacity.of(2, 8 * capacity.GIB) == capacity.Capacity(classify=2, requests=4, waits=8)

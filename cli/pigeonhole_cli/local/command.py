@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import time
 import urllib.error
@@ -17,6 +16,7 @@ from pigeonhole.aws.apigateway import ApiGatewayKeys
 from pigeonhole.aws.dynamodb.tenants import DynamoTenantStore
 from pigeonhole.inference.encoders import artifact
 from pigeonhole.tenants.api_keys import ApiKeyManager
+from pigeonhole_cli.local.capacity import Capacity
 from pigeonhole_cli.local.process import REGION, LocalError, LocalProcess, open_port
 from pigeonhole_cli.local.rewrites import REWRITES
 from pigeonhole_cli.local.stack import LocalStack
@@ -117,10 +117,10 @@ def bring_up(process: LocalProcess, folder: Path) -> str:
 
     The API key of the last start is returned if it is still valid.
     """
-    concurrency = min(4, max(2, os.cpu_count() or 1))
+    runs = Capacity.of_this_machine().classify
     with LocalStack(process.aws_url, STACK, ROOT) as stack:
-        outputs = stack.deploy(classify_concurrency=concurrency, settings=local_settings(folder), parameters=PARAMETERS)
-        process.route_to(outputs["ApiId"], outputs["StageName"])
+        outputs = stack.deploy(classify_concurrency=runs, settings=local_settings(folder), parameters=PARAMETERS)
+        process.route_to(outputs["ApiId"], outputs["StageName"], {outputs["ClassifyFunctionArn"]: runs})
         api_key = _valid_api_key(stack, outputs)
         _warm_up(process, stack, api_key)
     return api_key

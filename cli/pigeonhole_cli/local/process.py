@@ -102,10 +102,17 @@ class LocalProcess:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
 
-    def route_to(self, api_id: str, stage: str) -> None:
-        """Serve this API at `api_url` from now on."""
+    def route_to(self, api_id: str, stage: str, runs: Mapping[str, int] | None = None) -> None:
+        """Serve this API at `api_url` from now on.
+
+        Args:
+            api_id: The id of the REST API.
+            stage: Its stage.
+            runs: How many invocations of a function run at the same time, by its ARN. Others wait. An invocation of a function
+                that isn't here never waits: beyond its reserved concurrency it is refused, as on AWS.
+        """
         partial = self._route.with_suffix(".new")
-        partial.write_text(json.dumps({"api_id": api_id, "stage": stage}))
+        partial.write_text(json.dumps({"api_id": api_id, "stage": stage, "runs": dict(runs or {})}))
         partial.replace(self._route)
 
     def wait(self) -> None:

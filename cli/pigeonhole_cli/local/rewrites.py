@@ -231,8 +231,12 @@ REWRITES = (
         _write_slashes,
     ),
     Rewrite(
-        "few classify runs are allowed at a time; the next one gets 503",
-        "each run has a process and a model of its own in this machine's memory, and ministack ignores the template's limit",
+        "requests wait in a queue for their turn, and get 503 only after a minute or when 500 are waiting",
+        "each request occupies a process in this machine's memory, and each classify run a model",
+    ),
+    Rewrite(
+        "a function that crashes or times out is answered in the contract's shape by this package",
+        "API Gateway answers with a gateway response there, ministack with the runtime's report",
     ),
     Rewrite(
         "the concurrency of a queue's function is a number in the template",
