@@ -27,7 +27,16 @@ STACK = "pigeonhole"
 DATA = Path(".pigeonhole")
 TENANT, API_KEY_NAME = "local", "up"
 PARAMETERS = {
-    "WorkerConcurrency": "2",  # each worker loads a model of its own; 2 is the smallest value that the template allows
+    # Each run has a process in this machine's memory, and that of a worker has a model. The template's smallest value is 2.
+    "WorkerConcurrency": "2",
+    "IngestConcurrency": "2",
+    "WebhookConcurrency": "4",  # more, because a slow receiver occupies its process
+    # The machine's capacity is the limit here, so these are the most that AWS gives an account, and a quota of no effect.
+    "ThrottleRate": "10000",
+    "ThrottleBurst": "5000",
+    "OpenThrottleRate": "10000",
+    "OpenThrottleBurst": "5000",
+    "QuotaLimit": "1000000000",
     # After Ctrl-C, an interrupted chunk is redelivered when this time has passed. AWS's value is fifteen minutes.
     "WorkerTimeout": "60",
     "ChunkVisibility": "60",

@@ -235,6 +235,14 @@ REWRITES = (
         "each request occupies a process in this machine's memory, and each classify run a model",
     ),
     Rewrite(
+        "two workers, two ingest runs and four webhook deliveries run at a time at most",
+        "each has a process in this machine's memory, and each worker a model",
+    ),
+    Rewrite(
+        "the throttles and the quota of the usage plan are as high as AWS allows",
+        "the queue protects this machine, and all requests are yours",
+    ),
+    Rewrite(
         "a function that crashes or times out is answered in the contract's shape by this package",
         "API Gateway answers with a gateway response there, ministack with the runtime's report",
     ),
