@@ -331,7 +331,9 @@ def test_lines_whose_results_would_be_too_large_are_a_fault_of_their_file() -> N
     summary = replace(jobs.ingester, limits=RequestLimits(max_result_bytes=180)).ingest([lines_file, text], log_id="l")
 
     assert (summary.jobs, summary.refused) == (1, 1)
-    assert "samples fit into 180 bytes, got 32" in stored_result(jobs, lines_file).fault.message  # type: ignore[union-attr]
+    message = stored_result(jobs, lines_file).fault.message  # type: ignore[union-attr]
+    assert message.startswith("The file can't be classified: with these labels, the results of at most ")
+    assert "samples fit into 180 bytes, got 32" in message
 
 
 @pytest.mark.parametrize("error", [Overloaded(), RuntimeError("a fault")])

@@ -197,9 +197,8 @@ class UploadIngester:
         if samples:
             try:
                 summary += self._submit_job(batch, samples, log_id)
-            except InvalidRequest as error:  # such as a label set that was stored under other limits
-                fault = UploadFault(error.code, f"The label set can't be applied: {to_text(error.details)}.")
-                faults |= dict.fromkeys(samples, fault)
+            except InvalidRequest as error:
+                faults |= dict.fromkeys(samples, _to_upload_fault(error))
         return summary + self._refuse(batch.tenant, faults, batch.applied.ref), []
 
     def _submit_job(self, batch: Batch, samples: Mapping[UploadedFile, Samples], log_id: str) -> IngestSummary:
@@ -260,6 +259,17 @@ def _divide(uploads: Uploads, max_samples: int) -> Iterator[list[UploadedFile]]:
     for kind, files in by_kind.items():
         size = 1 if kind is FileKind.LINES else max_samples
         yield from (files[first : first + size] for first in range(0, len(files), size))
+
+
+def _to_upload_fault(error: InvalidRequest) -> UploadFault:
+    """Say whether the file is at fault, or the label set, which may have been stored under other limits.
+
+    The samples of a file have been checked, so their number is all that a file can be blamed for.
+    """
+    if {fault.path for fault in error.details} == {"dataset"}:
+        messages = "; ".join(fault.message for fault in error.details)
+        return UploadFault(error.code, f"The file can't be classified: {messages}.")
+    return UploadFault(error.code, f"The label set can't be applied: {to_text(error.details)}.")
 
 
 def _create_idempotency_key(uploads: Uploads) -> IdempotencyKey:
