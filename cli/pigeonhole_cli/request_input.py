@@ -141,7 +141,7 @@ def read_json_object(file: str, expected: str) -> bytes:
     return data
 
 
-def read_text(file: str) -> str:
+def read_text(file: str | Path) -> str:
     """Read a text file in UTF-8, or in UTF-16 or UTF-32 if it begins with a byte order mark.
 
     Args:
@@ -161,7 +161,7 @@ def read_text(file: str) -> str:
     return text
 
 
-def decode_text(data: bytes, encoding: str, file: str) -> str:
+def decode_text(data: bytes, encoding: str, file: str | Path) -> str:
     """Decode the bytes of a file.
 
     Args:
@@ -196,7 +196,7 @@ def check_size(body: bytes, advice: str) -> bytes:
     return body
 
 
-def read_file(file: str) -> bytes:
+def read_file(file: str | Path) -> bytes:
     """Read a file, or standard input for `-`.
 
     Raises:
@@ -210,9 +210,9 @@ def read_file(file: str) -> bytes:
         raise InputError(f"{file} can't be read: {error.strerror}.") from None
 
 
-def display_name(file: str) -> str:
+def display_name(file: str | Path) -> str:
     """Return the name of a file for messages."""
-    return "standard input" if file == STDIN else file
+    return "standard input" if file == STDIN else str(file)
 
 
 def _check_size(size_bytes: int, advice: str) -> None:

@@ -28,6 +28,7 @@ from pigeonhole_cli.evaluation.suites import make_tasks, read_suite
 from pigeonhole_cli.evaluation.tasks import limit_task, plain_tasks
 from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
 from pigeonhole_cli.models import Cache
+from pigeonhole_cli.request_input import InputError, read_text
 
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as in shells
 OUT = Path("build/eval")
@@ -217,11 +218,9 @@ def _read_labels(labels: str | None, file: Path | None) -> list[str] | None:
     elif file is not None:
         hint = "--labels-file"
         try:
-            names = file.read_text(encoding="utf-8-sig").splitlines()
-        except UnicodeDecodeError:
-            raise typer.BadParameter(f"{file} isn't UTF-8 text: save it as UTF-8", param_hint=hint) from None
-        except OSError as error:
-            raise typer.BadParameter(f"{file} can't be read: {error.strerror or error}", param_hint=hint) from None
+            names = read_text(file).splitlines()
+        except InputError as error:
+            raise typer.BadParameter(str(error), param_hint=hint) from None
     else:
         return None
     names = [name.strip() for name in names if name.strip()]

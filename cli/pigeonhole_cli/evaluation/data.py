@@ -19,12 +19,14 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from pigeonhole.inference.labels.label_class import LabelClass
 from pigeonhole.inference.scoring.calibration import Modality
 from pigeonhole_cli.evaluation.item import DataError, Item, word_label
+from pigeonhole_cli.request_input import InputError, read_text
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"})
 TEXT_SUFFIXES = frozenset({".txt"})
@@ -135,29 +137,26 @@ def _from_file(path: Path, name: str, label: str) -> Item:
         return Item("image", name, (label,), where=str(path), data=path)
     if suffix not in TEXT_SUFFIXES:
         raise DataError(f"{path} is no image ({', '.join(sorted(IMAGE_SUFFIXES))}) and no .txt file: remove or convert it")
-    return Item("text", _check_text(str(path), _read_utf8(path)), (label,), where=str(path))
+    return Item("text", _check_text(str(path), _read_text(path)), (label,), where=str(path))
 
 
 def _read_csv(path: Path, columns: Columns, selection: Selection) -> Iterator[Item]:
     csv.field_size_limit(MAX_CELL_CHARACTERS)
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        lines = csv.reader(file, strict=True)
-        try:
-            header = next(lines, [])
-            sample_type, column = _find_value_column(path, header, columns)
-            for row in lines:
-                where = f"{path}, line {lines.line_num}"
-                if not row:
-                    continue
-                if len(row) != len(header):
-                    raise DataError(f"{where}: it has {len(row)} cells, the header {len(header)}: quote cells that hold commas")
-                cells: dict[str, Any] = dict(zip(header, row, strict=True))
-                if selection.includes(cells):
-                    yield _from_row(path, where, sample_type, cells[column], cells[columns.label], cells)
-        except csv.Error as error:
-            raise DataError(f"{path}, line {lines.line_num}: {error}") from None
-        except UnicodeDecodeError:
-            raise DataError(f"{path} isn't UTF-8 text: save it as UTF-8") from None
+    lines = csv.reader(StringIO(_read_text(path), newline=""), strict=True)
+    try:
+        header = next(lines, [])
+        sample_type, column = _find_value_column(path, header, columns)
+        for row in lines:
+            where = f"{path}, line {lines.line_num}"
+            if not row:
+                continue
+            if len(row) != len(header):
+                raise DataError(f"{where}: it has {len(row)} cells, the header {len(header)}: quote cells that hold commas")
+            cells: dict[str, Any] = dict(zip(header, row, strict=True))
+            if selection.includes(cells):
+                yield _from_row(path, where, sample_type, cells[column], cells[columns.label], cells)
+    except csv.Error as error:
+        raise DataError(f"{path}, line {lines.line_num}: {error}") from None
 
 
 def _read_parquet(path: Path, columns: Columns, selection: Selection) -> Iterator[Item]:
@@ -221,7 +220,7 @@ def _from_row(path: Path, where: str, sample_type: Modality, value: Any, label: 
 
 
 def _read_jsonl(path: Path, _: Columns, __: Selection) -> Iterator[Item]:
-    for number, line in enumerate(_read_utf8(path).split("\n"), start=1):
+    for number, line in enumerate(_read_text(path).split("\n"), start=1):
         if line.strip():
             yield _from_line(path, f"{path}, line {number}", line)
 
@@ -285,11 +284,11 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def _read_utf8(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise DataError(f"{path} isn't UTF-8 text: save it as UTF-8") from None
+        return read_text(path)
+    except InputError as error:
+        raise DataError(str(error)) from None
 
 
 READERS: dict[str, Callable[[Path, Columns, Selection], Iterator[Item]]] = {

@@ -24,6 +24,7 @@ from pigeonhole.inference.labels.label_class import LabelClass
 from pigeonhole_cli.evaluation.classes import Classes
 from pigeonhole_cli.evaluation.item import DataError, Item, word_label
 from pigeonhole_cli.evaluation.tasks import Task, draw_evenly, sample
+from pigeonhole_cli.request_input import InputError, read_text
 
 NONE_OF_THESE = "none of these"
 COLLAGE_SIDE = 224  # pixels of each photo in a collage
@@ -62,8 +63,8 @@ def read_suite(path: Path) -> Suite:
         DataError: The file can't be read or is no definition.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        content = tomllib.loads(read_text(path))
+    except (InputError, tomllib.TOMLDecodeError) as error:
         raise DataError(f"{path} is no suite: {error}") from None
     known = [field.name for field in fields(Suite)]
     for name, value in content.items():

@@ -277,6 +277,14 @@ def test_labels_may_be_the_lines_of_a_file(bench: Bench) -> None:
     assert bench.results()["tasks"][0]["classes"][0]["label"] == "red, as of roses"
 
 
+def test_a_file_of_labels_may_be_utf_16(bench: Bench) -> None:
+    file = bench.texts("", "labels.txt")
+    file.write_text("rosé\ngreen\nred\nblue\n", encoding="utf-16")
+    bench.run("--labels-file", file)
+
+    assert bench.results()["tasks"][0]["classes"][0]["label"] == "rosé"
+
+
 def test_a_limit_keeps_all_labels(bench: Bench) -> None:
     bench.run("--limit", "2", "--seed", "7")
 

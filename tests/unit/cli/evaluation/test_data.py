@@ -202,6 +202,22 @@ def test_a_missing_image_is_reported_when_it_is_read(tmp_path: Path) -> None:
         item.read()
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig"])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", 'text,label\r\n"a\r\nné","y"\r\n'),
+        ("a.jsonl", '{"type": "text", "value": "a\\r\\nné", "label": "y"}\r\n'),
+        ("y/1.txt", "a\r\nné"),
+    ],
+)
+def test_a_file_with_a_byte_order_mark_is_read_in_its_encoding(tmp_path: Path, name: str, content: str, encoding: str) -> None:
+    """Editors and spreadsheets on Windows write UTF-16."""
+    path = write(tmp_path / name, content.encode(encoding))
+
+    assert [(item.value, item.truth) for item in read(tmp_path if name == "y/1.txt" else path)] == [("a\r\nné", ("y",))]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -214,7 +230,7 @@ def test_a_missing_image_is_reported_when_it_is_read(tmp_path: Path) -> None:
         ("a.csv", "text,label\nx,\n", "a.csv, line 2: the label is missing"),
         ("a.csv", "text,label\n ,y\n", "a.csv, line 2: the text is missing or empty"),
         ("a.csv", 'text,label\n"x,y\n', "a.csv, line 2: unexpected end of data"),
-        ("a.csv", b"text,label\n\xff,y\n", "isn't UTF-8 text"),
+        ("a.csv", b"text,label\n\xff,y\n", "is not UTF-8 text"),
         ("a.csv", "image,label\n,y\n", "a.csv, line 2: the image must be a path"),
         ("a.jsonl", '{"type": "text"', "a.jsonl, line 1: invalid JSON: "),
         ("a.jsonl", "\n[1]", "a.jsonl, line 2: must be an object such as"),
@@ -225,7 +241,7 @@ def test_a_missing_image_is_reported_when_it_is_read(tmp_path: Path) -> None:
         ("a.jsonl", '{"type": "text", "value": "a", "label": {}}', "line 1: the label must be a text or a list of texts"),
         ("a.jsonl", '{"type": "text", "value": "a", "label": "b", "labels": []}', "`labels` must be a list of texts"),
         ("a.jsonl", '{"type": "text", "value": "a", "label": "b", "task": 1}', "`task` must be a text"),
-        ("a.jsonl", b"\xff", "isn't UTF-8 text"),
+        ("a.jsonl", b"\xff", "is not UTF-8 text"),
         ("a.parquet", "no parquet", "isn't a valid Parquet file"),
         ("a.xlsx", "x", "a.xlsx is no .csv, .parquet, .jsonl and no folder"),
     ],
@@ -244,7 +260,7 @@ def test_a_fault_of_a_file_is_one_line_with_its_location(tmp_path: Path, name: s
         ({"cat/.hidden": ""}, "cat is empty"),
         ({"cat/1.png": "", "2.png": ""}, "2.png is beside the class folders"),
         ({"cat/notes.doc": ""}, "notes.doc is no image"),
-        ({"cat/1.txt": b"\xff"}, "1.txt isn't UTF-8 text"),
+        ({"cat/1.txt": b"\xff"}, "1.txt is not UTF-8 text"),
         ({"cat/1.txt": ""}, "1.txt: the text is missing or empty"),
     ],
 )

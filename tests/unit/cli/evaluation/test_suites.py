@@ -305,6 +305,13 @@ def test_an_invalid_definition_is_refused_with_its_path(tmp_path: Path, content:
     assert "\n" not in str(raised.value)
 
 
+def test_a_definition_may_be_utf_16(tmp_path: Path) -> None:
+    path = write(tmp_path, "")
+    path.write_text('ask = "negation"\nonly = ["café"]', encoding="utf-16")
+
+    assert read_suite(path).only == ("café",)
+
+
 @pytest.mark.parametrize("content", [None, b"ask = '\xff'"])
 def test_a_file_that_is_no_definition_is_refused(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
