@@ -58,7 +58,7 @@ def classify_at_once(laptop: Deployment) -> list[tuple[int, Any]]:
 
 @contextmanager
 def changed(laptop: Deployment, function: str, **change: Any) -> Iterator[None]:
-    """Change the configuration of a function, which starts it anew, and change it back."""
+    """Change the configuration of a function, which restarts its processes, and change it back."""
     functions, name = laptop.stack.client("lambda"), laptop.stack.resources()[function]
     before = functions.get_function_configuration(FunctionName=name)
     functions.update_function_configuration(FunctionName=name, **change)

@@ -10,25 +10,26 @@ import json
 import re
 from contextlib import ExitStack
 from pathlib import Path
+from time import monotonic
 
 from pigeonhole.errors import Forbidden, Overloaded
 from pigeonhole_cli.local.asgi import App, ClientGone, Message, Receive, Request, Scope, Send, read_request
-from pigeonhole_cli.local.capacity import MAX_BODY_BYTES, MAX_INVOCATION_QUEUE_S, MAX_QUEUE_S, MAX_QUEUED, Capacity
+from pigeonhole_cli.local.capacity import MAX_BODY_BYTES, MAX_INVOCATION_QUEUE_S, MAX_QUEUE_S, Capacity
 from pigeonhole_cli.local.contract_shape import in_contract_shape, send_error
 from pigeonhole_cli.local.slots import Slots
+from pigeonhole_cli.local.waits import asks_to_wait, shorten_wait
 
 BROWSER_HEADERS = {b"origin", b"sec-fetch-site"}  # browsers send them with calls to another site, AWS clients don't
 HOST_NAMES = (b"127.0.0.1", b"localhost")
 
 _INVOCATION = re.compile(r"/2015-03-31/functions/([^/]+)/invocations")
-_WAIT_IN_QUERY = re.compile(rb"(?:^|&)wait=0*[1-9]")
-_WAIT_IN_PREFER = re.compile(rb'\bwait\s*=\s*"?0*[1-9]', re.IGNORECASE)
 
 
 class ApiPort:
     """Adds ministack's path prefix to requests of the API's port, lets them wait for a slot, and guards the other port.
 
     On the API's port, method, query, headers and bodies reach ministack unchanged, and each error has the contract's shape.
+    Only the time that a request asks to wait for a job is shortened, by the time that it waited for its turn.
 
     The other port is the emulated AWS, whose root credentials are public. Requests from web pages are refused there:
     otherwise any page that is open in a browser on this machine could run code on it. A page can point its own host name at
@@ -47,8 +48,9 @@ class ApiPort:
         self._app, self._port, self._route_file = app, port, route_file
         self._api = in_contract_shape(self._handle_api)
         self._prefix, self._read_at = "", 0
-        self._requests = Slots(capacity.requests, max_queued=MAX_QUEUED, max_wait_s=MAX_QUEUE_S)
-        self._waits = Slots(capacity.waits, max_queued=MAX_QUEUED, max_wait_s=MAX_QUEUE_S)
+        self._max_queued = capacity.queued
+        self._requests = Slots(capacity.requests, max_queued=capacity.queued, max_wait_s=MAX_QUEUE_S)
+        self._waits = Slots(capacity.waits, max_queued=capacity.queued, max_wait_s=MAX_QUEUE_S)
         self._invocations: dict[str, Slots] = {}  # by the function's ARN
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,10 +74,13 @@ class ApiPort:
         raw_path = self._prefix.encode() + (scope.get("raw_path") or scope["path"].encode())
         scope = {**scope, "path": self._prefix + scope["path"], "raw_path": raw_path}
         async with read_request(receive, MAX_BODY_BYTES) as request:
-            # The slots of requests that wait for a job are apart, so that such requests don't delay the others.
-            slots = self._waits if _asks_to_wait(scope) else self._requests
-            await slots.acquire(request.leaving)
-            await self._run(slots, scope, request, send)
+            if not asks_to_wait(scope):
+                await self._requests.acquire(request.leaving)
+                return await self._run(self._requests, scope, request, send)
+            # These have slots of their own, so that they don't delay the others.
+            began_s = monotonic()
+            await self._waits.acquire(request.leaving)
+            await self._run(self._waits, shorten_wait(scope, int(monotonic() - began_s)), request, send)
 
     async def _handle_aws(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not _is_for_this_machine(scope):
@@ -117,15 +122,9 @@ class ApiPort:
             route = json.loads(self._route_file.read_text())
             self._prefix, self._read_at = f"/restapis/{route['api_id']}/{route['stage']}/_user_request_", changed_at
             self._invocations = {
-                function: Slots(runs, max_queued=MAX_QUEUED, max_wait_s=MAX_INVOCATION_QUEUE_S)
+                function: Slots(runs, max_queued=self._max_queued, max_wait_s=MAX_INVOCATION_QUEUE_S)
                 for function, runs in route["runs"].items()
             }
-
-
-def _asks_to_wait(scope: Scope) -> bool:
-    """Whether a request asks the API to wait for the end of a job: by `Prefer: wait=20` or `?wait=20`."""
-    prefers = (value for name, value in scope["headers"] if name == b"prefer")
-    return bool(_WAIT_IN_QUERY.search(scope["query_string"])) or any(map(_WAIT_IN_PREFER.search, prefers))
 
 
 def _is_for_this_machine(scope: Scope) -> bool:

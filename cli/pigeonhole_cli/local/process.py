@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from pigeonhole_cli.local.capacity import MAX_IDLE_S
 from pigeonhole_cli.local.snapshots import complete_snapshot
 
 HOST = "127.0.0.1"
@@ -195,6 +196,7 @@ class LocalProcess:
             "S3_PERSIST": "1",
             "S3_DATA_DIR": str(data / "s3"),
             "SERVICES": SERVICES,
+            "LAMBDA_WARM_TTL_SECONDS": str(MAX_IDLE_S),
             "IOT_MTLS_ENABLED": "0",  # its listener would open a fixed port
             "LOG_LEVEL": "WARNING",
             "PYTHONUNBUFFERED": "1",

@@ -231,7 +231,7 @@ REWRITES = (
         _write_slashes,
     ),
     Rewrite(
-        "requests wait in a queue for their turn, and get 503 only after a minute or when 500 are waiting",
+        "requests wait in a queue for their turn, and get 503 only after a minute or if hundreds wait already",
         "each request occupies a process in this machine's memory, and each classify run a model",
     ),
     Rewrite(

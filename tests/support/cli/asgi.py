@@ -16,7 +16,7 @@ P = ParamSpec("P")
 FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:classify"
 GONE = {"type": "http.disconnect"}
 BODY = {"type": "http.request", "body": b"{}", "more_body": False}
-SMALL = Capacity(classify=1, requests=1, waits=1)
+SMALL = Capacity(classify=1, requests=1, waits=1, queued=10)
 
 
 class FakeMinistack:

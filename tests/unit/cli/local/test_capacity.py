@@ -14,11 +14,13 @@ from pigeonhole_cli.local.capacity import GIB, Capacity
 @pytest.mark.parametrize(
     ("cores", "memory", "expected"),
     [
-        (1, 2 * GIB, Capacity(classify=1, requests=2, waits=4)),
-        (2, 8 * GIB, Capacity(classify=2, requests=4, waits=8)),
-        (8, 8 * GIB, Capacity(classify=2, requests=4, waits=8)),
-        (8, 16 * GIB, Capacity(classify=4, requests=8, waits=16)),
-        (64, 512 * GIB, Capacity(classify=4, requests=8, waits=16)),
+        (1, GIB, Capacity(classify=1, requests=2, waits=4, queued=50)),
+        (1, 2 * GIB, Capacity(classify=1, requests=2, waits=4, queued=64)),
+        (2, 8 * GIB, Capacity(classify=2, requests=4, waits=8, queued=256)),
+        (2, 16 * GIB, Capacity(classify=2, requests=4, waits=8, queued=500)),
+        (8, 8 * GIB, Capacity(classify=2, requests=4, waits=8, queued=256)),
+        (8, 16 * GIB, Capacity(classify=4, requests=8, waits=16, queued=500)),
+        (64, 512 * GIB, Capacity(classify=4, requests=8, waits=16, queued=500)),
     ],
 )
 def test_the_capacity_follows_cores_and_memory(cores: int, memory: int, expected: Capacity) -> None:
