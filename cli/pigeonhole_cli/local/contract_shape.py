@@ -43,6 +43,13 @@ def in_contract_shape(app: App) -> App:
 
 async def send_error(send: Send, error: PigeonholeError) -> None:
     """Send an error as an answer."""
+    headers, body = to_answer(error)
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def to_answer(error: PigeonholeError) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Return the headers and the body of an error's answer."""
     content = {"success": False, "message": error.message, "log_id": str(uuid.uuid4()), "error": {"code": error.code}}
     body = json.dumps(content).encode()
     headers = [
@@ -53,8 +60,7 @@ async def send_error(send: Send, error: PigeonholeError) -> None:
     ]
     if error.retry_after_s is not None:
         headers.append((b"retry-after", b"%d" % error.retry_after_s))
-    await send({"type": "http.response.start", "status": error.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    return headers, body
 
 
 class _Answer:

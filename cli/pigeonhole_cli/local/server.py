@@ -12,10 +12,31 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
+from pigeonhole.errors import InvalidRequest
 from pigeonhole_cli.local.api_port import ApiPort
 from pigeonhole_cli.local.capacity import Capacity
+from pigeonhole_cli.local.contract_shape import to_answer
 from pigeonhole_cli.local.snapshots import Snapshots
+
+
+def answer_broken_requests() -> None:
+    """Answer what isn't HTTP in the contract's shape. The server's own answer has no body."""
+    import h11
+    from hypercorn.protocol.h11 import H11Protocol
+
+    async def send_error_response(protocol: Any, status_code: int) -> None:
+        error = InvalidRequest("The request is not valid HTTP. Its path must be percent-encoded; its headers may have 16 KB.")
+        headers, body = to_answer(error)
+        for event in (
+            h11.Response(status_code=error.status, headers=[*headers, (b"connection", b"close")]),
+            h11.Data(data=body),
+            h11.EndOfMessage(),
+        ):
+            await protocol._send_h11_event(event)
+
+    H11Protocol._send_error_response = send_error_response  # type: ignore[method-assign, assignment]
 
 
 async def serve(aws_fd: int, api_fd: int, lock_fd: int, route_file: Path) -> None:
@@ -25,6 +46,8 @@ async def serve(aws_fd: int, api_fd: int, lock_fd: int, route_file: Path) -> Non
     from hypercorn.config import Config
     from ministack.core.persistence import STATE_DIR
     from ministack.services import lambda_svc, sqs
+
+    answer_broken_requests()
 
     # ministack finds queues by their address. With this start's port in it, the next start would lose the queues.
     sqs.DEFAULT_PORT, sqs._CANONICAL_NETLOC = "80", f"{sqs.DEFAULT_HOST}:80"
