@@ -23,13 +23,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 MAX_SEED_BYTES = 20_000
 TIMEOUT_S, MEMORY_MB = 5, 2_000  # for one input; libFuzzer reports an input that takes more
+XMP = b'<x tiff:Orientation="6"/>'
 _STATUS = re.compile(r"#(\d+)\s+(?:DONE|pulse|NEW|REDUCE)\s+cov: (\d+)")
 
 
 def seeds(file_format: str) -> Iterator[bytes]:
     """Yield files of a format: valid ones, and small costly ones."""
+    from PIL import PngImagePlugin
+
     from support.costly_images import COSTLY
-    from support.pictures import animation, save, stripes
+    from support.pictures import animation, exif_turn, four_corners, save, stripes
 
     yield save(stripes(), file_format)
     if file_format in ("PNG", "WEBP", "GIF", "TIFF", "AVIF"):
@@ -37,6 +40,15 @@ def seeds(file_format: str) -> Iterator[bytes]:
     if file_format == "JPEG":
         yield save(stripes(), "JPEG", progressive=True)
         yield save(stripes().convert("CMYK"), "JPEG")
+    if file_format in ("JPEG", "WEBP"):
+        yield save(stripes(), file_format, exif=exif_turn(6), xmp=XMP)
+    if file_format == "PNG":
+        texts = PngImagePlugin.PngInfo()
+        texts.add_itxt("XML:com.adobe.xmp", XMP.decode(), zip=True)
+        texts.add_text("Raw profile type exif", f"\nexif\n1\n{exif_turn(6).hex()}", zip=True)
+        yield save(stripes(), "PNG", pnginfo=texts)
+    if file_format == "HEIF":
+        yield save(four_corners(192, 128), "HEIF", tile_size=64, exif=exif_turn(6), thumbnails=[64])
     if file_format == "TIFF":
         for compression in ("tiff_lzw", "jpeg", "packbits"):
             yield save(stripes(), "TIFF", compression=compression)

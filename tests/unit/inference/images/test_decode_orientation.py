@@ -9,6 +9,7 @@ from io import BytesIO
 import pytest
 from PIL import Image, ImageOps, TiffImagePlugin, TiffTags
 
+from pigeonhole.inference.images.containers.png import MAX_TEXT_BYTES
 from pigeonhole.inference.images.decode import ImageLimits, open_image
 from support.pictures import difference, exif_turn, four_corners, png_chunk, save, stripes, turned
 
@@ -131,6 +132,7 @@ NOT_TURNING = {
     "no lines": packed_text(RAW + b"exif", b"45"),
     "a broken text": png_chunk(b"zTXt", RAW + b"exif\0\0junk"),
     "no text": png_chunk(b"iTXt", XMP_NAME),
+    "an orientation after the limit of a text": international_text(XMP_NAME, b" " * MAX_TEXT_BYTES + ATTRIBUTE, is_packed=True),
     "another name": international_text(b"Comment", ATTRIBUTE),
 }
 
