@@ -50,6 +50,14 @@ def test_another_auxiliary_picture_than_alpha_does_not_matter(kind: bytes) -> No
     assert difference(opened(file), PICTURE) > 30
 
 
+def test_a_tone_map_of_the_picture_does_not_matter() -> None:
+    """iOS 18 derives a bright variant, tmap, from the picture."""
+    file = with_metadata(b"tmap", bytes(62)).replace(b"cdsc", b"dimg")
+    assert b"tmap" in file
+
+    assert difference(opened(file), PICTURE) < 3
+
+
 def test_ten_bits_are_reduced_to_eight() -> None:
     file = BytesIO()
     values = np.asarray(PICTURE, "<u2") * 257
