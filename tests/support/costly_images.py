@@ -177,6 +177,14 @@ def sequence(entries: int) -> bytes:
     return box(b"ftyp", b"avis", bytes(4), b"avis", b"avif") + movie
 
 
+def burst(count: int, profile_bytes: int) -> bytes:
+    """Build a HEIF of pictures that share their colour profile."""
+    pictures = [Image.new("RGB", (64, 64), (number, 0, 0)) for number in range(count)]
+    for picture in pictures:
+        picture.info["icc_profile"] = bytes(profile_bytes)
+    return save(pictures[0], "HEIF", save_all=True, append_images=pictures[1:])
+
+
 def frame_of(kind: str, side: int) -> bytes:
     """Return the coded frame of an AVIF or HEIF."""
     file = save(Image.new("RGB", (side, side)), kind)
@@ -298,5 +306,6 @@ COSTLY: dict[str, Callable[[], bytes]] = {
     "HEIF, items without pieces that its table doesn't hold": lambda: (
         box(b"ftyp", b"heic", bytes(4), b"heic") + box(b"meta", bytes(4), box(b"iloc", b"\2\0\0\0\0\0", b"\xff" * 4, bytes(20)))
     ),
+    "HEIF, a profile that a hundred pictures share": lambda: burst(100, 8 * MEGABYTE),
     "HEIF, references to missing items": lambda: references(b"hvc1"),
 }

@@ -17,6 +17,7 @@ A decoder gets only what affects the pixels of the first image. Metadata and fur
     BMP with RLE                     Pillow unpacks it in Python: 124 bytes, 14 s                refused
     AVIF, HEIF of a larger frame     the codec makes the pixels that its own header states       the limit of pixels
     AVIF, HEIF of many items         libavif searches all items for each                         64 KB per table
+    HEIF of a profile                pi-heif copies it for each picture: 8 MB, gigabytes         removed
     AVIF, HEIF of empty extents      65,535 per item of 10 bytes: minutes                        10,000
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from pigeonhole.errors import TooLarge, UnsupportedMedia
@@ -19,6 +19,7 @@ _HEVC = frozenset({b"hvc1", b"hev1"})
 _TIES = frozenset({b"dimg", b"auxl", b"thmb"})
 _METADATA = frozenset({b"Exif", b"mime", b"uri "})
 _DERIVED = frozenset({b"grid", b"iden", b"iovl", *_METADATA})
+_COLOUR_PROFILES = (b"prof", b"rICC")
 _UNUSED = b"free"  # the type of a box that readers pass over
 
 
@@ -51,7 +52,10 @@ def check_heif(data: bytes, max_pixels: int) -> Stripped:
     if kinds and kinds.isdisjoint(_HEVC):
         codecs = ", ".join(sorted(kind.decode("latin-1") for kind in kinds - _DERIVED))
         raise UnsupportedMedia(f"the HEIF has another codec than HEVC ({codecs}); save it as JPEG or PNG")
-    return check_isobmff(data, max_pixels)
+    stripped = check_isobmff(data, max_pixels).data
+    # pi-heif copies the colour profile for each picture of the file.
+    colours = [box for parent in file.find(b"meta", b"iprp", b"ipco") for box in file.boxes(parent) if box.kind == b"colr"]
+    return Stripped(_hide(stripped, [box for box in colours if data[box.start : box.start + 4] in _COLOUR_PROFILES]))
 
 
 def check_isobmff(data: bytes, max_pixels: int) -> Stripped:
@@ -171,11 +175,16 @@ def _without_metadata(file: _File) -> bytes:
     for item in _items(file):
         if item.kind in _METADATA:
             data[item.kind_at : item.kind_at + 4] = _UNUSED
-    for table in file.find(b"meta", b"iref"):
-        for box in file.boxes(table, 4):
-            if box.kind == b"cdsc":
-                data[box.header + 4 : box.header + 8] = _UNUSED
-    return bytes(data)
+    ties = (box for table in file.find(b"meta", b"iref") for box in file.boxes(table, 4))
+    return _hide(data, [box for box in ties if box.kind == b"cdsc"])
+
+
+def _hide(data: bytes | bytearray, boxes: Iterable[Box]) -> bytes:
+    """Return the file with these boxes as boxes that readers pass over."""
+    hidden = bytearray(data)
+    for box in boxes:
+        hidden[box.header + 4 : box.header + 8] = _UNUSED
+    return bytes(hidden)
 
 
 def _references(file: _File) -> Iterator[tuple[int, int]]:
