@@ -24,6 +24,7 @@ from pigeonhole.timestamps import from_iso
 PROBLEM_JSON = "application/problem+json"
 MAX_IDEMPOTENCY_KEY_CHARS = 255
 DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 20, 100
+MAX_DIGITS = 4_000  # of a number; Python converts up to 4,300
 INVALID_CURSOR = "must be the cursor of an earlier page"
 
 
@@ -112,14 +113,14 @@ class HttpRequest:
         return value == "true"
 
     def parse_wait_s(self, max_wait_s: float) -> int:
-        """Parse the query's `wait`: how many seconds to wait for the end of a job, `max_wait_s` at most.
+        """Parse the query's `wait`: how many seconds to wait for the end of a job. More than `max_wait_s` are cut to it.
 
         Raises:
             InvalidRequest: The parameter is not a whole number.
         """
         wait_s = self._parse_number("wait", 0)
         if wait_s is None:
-            raise _fault("wait", f"must be a whole number from 0 to {int(max_wait_s)}")
+            raise _fault("wait", "must be a whole number of seconds, at least 0")
         return min(wait_s, int(max_wait_s))
 
     def parse_limit(self) -> int:
@@ -134,9 +135,9 @@ class HttpRequest:
         return limit
 
     def _parse_number(self, name: str, default: int) -> int | None:
-        """Return a number of the query, None if it isn't a whole number from 0 to 999,999,999."""
+        """Return a number of the query, None if it isn't a whole number from 0 on."""
         value = self.query.get(name, str(default))
-        return int(value) if re.fullmatch(r"[0-9]{1,9}", value, re.ASCII) else None
+        return int(value) if re.fullmatch(rf"[0-9]{{1,{MAX_DIGITS}}}", value, re.ASCII) else None
 
     def parse_job_status(self) -> JobStatus | None:
         """Parse the query's `status`.
@@ -226,7 +227,9 @@ class HttpRequest:
             max_wait_s: The longest wait. A longer one is cut to it.
         """
         choices = [choice.strip().lower() for choice in self.headers.get("prefer", "").split(",")]
-        waits = [match[1] for choice in choices if (match := re.fullmatch(r'wait\s*=\s*"?([0-9]{1,9})"?', choice))]
+        waits = [
+            match[1] for choice in choices if (match := re.fullmatch(rf'wait\s*=\s*"?([0-9]{{1,{MAX_DIGITS}}})"?', choice))
+        ]
         return Preference("respond-async" in choices, min(float(waits[0]), max_wait_s) if waits else None)
 
     def parse_idempotency_key(self, max_bytes: int) -> IdempotencyKey | None:

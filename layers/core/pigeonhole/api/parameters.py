@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pigeonhole.contract.jobs import JobStatus
+from pigeonhole.contract.labels import LABEL_SET_NAME as NAME_PATTERN
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,9 @@ def page_size(description: str) -> Parameter:
     return Parameter("query", "limit", description, {"type": "integer", "default": 20, "minimum": 1, "maximum": 100})
 
 
-CURSOR = Parameter("query", "cursor", "The `cursor` of the page before. Absent for the first page.", {"type": "string"})
+CURSOR = Parameter(
+    "query", "cursor", "The `cursor` of the page before. Absent for the first page.", {"type": "string", "minLength": 1}
+)
 
 IDEMPOTENCY_KEY = Parameter(
     "header",
@@ -54,7 +57,7 @@ JOB_STATUS = Parameter(
 WAIT = Parameter(
     "query",
     "wait",
-    "Seconds to wait for the end of the job before answering, 24 at most.",
+    "Seconds to wait for the end of the job before answering. More than 24 are cut to 24.",
     {"type": "integer", "default": 0, "minimum": 0},
 )
 JOB_IF_NONE_MATCH = Parameter(
@@ -68,7 +71,7 @@ LABEL_SET_NAME = Parameter(
     "path",
     "name",
     "The name of the label set: up to 64 lower-case letters, digits, `-` and `_`.",
-    {"type": "string", "maxLength": 64},
+    {"type": "string", "pattern": f"^{NAME_PATTERN}$"},
 )
 IF_MATCH = Parameter(
     "header",
@@ -77,7 +80,7 @@ IF_MATCH = Parameter(
     {"type": "string"},
 )
 IF_NONE_MATCH = Parameter(
-    "header", "If-None-Match", "`*`: if a label set of this name exists, the answer is 412.", {"type": "string"}
+    "header", "If-None-Match", "`*`: if a label set of this name exists, the answer is 412.", {"type": "string", "enum": ["*"]}
 )
 
 UPLOAD_KEY = Parameter(

@@ -26,6 +26,7 @@ JSON_ERRORS = ("invalid_request", "too_large", "unsupported_encoding")
 BODY_ERRORS = (*JSON_ERRORS, "unreadable_image", "unfetchable_url", "forbidden_url", "unsupported_media")
 CLASSIFIER_ERRORS = ("internal_error", "overloaded", "timed_out")
 STORAGE_ERRORS = ("internal_error", "overloaded")
+PAGE_ERRORS = ("rate_limited", *STORAGE_ERRORS)  # the gateway answers with them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,7 +245,7 @@ OPERATIONS = (
         id="openapi",
         summary="Read this document.",
         answer="application/json",
-        errors=(),
+        errors=PAGE_ERRORS,
         is_open=True,
     ),
     Operation(
@@ -253,7 +254,7 @@ OPERATIONS = (
         id="docs",
         summary="Read this document as a page that can send requests.",
         answer="text/html",
-        errors=(),
+        errors=PAGE_ERRORS,
         is_open=True,
     ),
 )

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    StrictStr,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from pigeonhole.contract.limits import UNLIMITED, get_limits
 from pigeonhole.contract.validation import check_visible
@@ -24,6 +35,24 @@ class HttpInput(HttpSchema):
     def _drop_nulls(cls, fields: Any) -> Any:
         """Drop null, which client libraries send for an option that isn't set."""
         return {name: value for name, value in fields.items() if value is not None} if isinstance(fields, dict) else fields
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Let the JSON Schema take null for every field that isn't required."""
+        schema = handler(core_schema)
+        model = handler.resolve_ref_schema(schema)
+        for name, field in model["properties"].items():
+            if name not in model["required"]:
+                model["properties"][name] = _with_null(field)
+        return schema
+
+
+def _with_null(schema: JsonSchemaValue) -> JsonSchemaValue:
+    """Return the JSON Schema of a field, with null allowed."""
+    if {"type": "null"} in schema.get("anyOf", ()):
+        return schema
+    notes = {name: note for name, note in schema.items() if name in ("title", "description", "default")}
+    return notes | {"anyOf": [{name: rule for name, rule in schema.items() if name not in notes}, {"type": "null"}]}
 
 
 def _check_value(value: str, info: ValidationInfo) -> str:

@@ -65,9 +65,11 @@ Samples = Annotated[list[Sample], BeforeValidator(_check_sample_count), AfterVal
 
 
 def _require_labels_or_label_set(schema: dict[str, Any]) -> None:
-    """Let the JSON Schema require `labels` or the name of a label set, of which validation puts the labels in."""
+    """Let the JSON Schema require either `labels` or the name of a label set, of which validation puts the labels in."""
     schema["required"] = [name for name in schema["required"] if name != "labels"]
-    schema["anyOf"] = [{"required": ["labels"]}, {"required": ["label_set"]}]
+    schema["oneOf"] = [
+        {"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in ("labels", "label_set")
+    ]
 
 
 class ClassificationRequest(HttpInput):

@@ -22,16 +22,19 @@ from pigeonhole.contract.base import HttpInput, HttpSchema, Text, Value
 from pigeonhole.contract.limits import DEFAULT_LIMITS, UNLIMITED, get_limits
 from pigeonhole.contract.validation import check_count, check_length, check_visible, is_blank, strip_address
 
+# The JSON Schema has the default limits. Validation checks those of the deployment.
+LabelText = Annotated[Text, Field(json_schema_extra={"maxLength": DEFAULT_LIMITS.max_label_chars})]
+
 
 class Label(HttpInput):
     """A description of a class, by words or by an example image. Labels with the same `key` describe the same class."""
 
-    key: Text | StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)] | None = Field(
+    key: LabelText | StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)] | None = Field(
         None, description="The name of the class in the answer. Default: `value`."
     )
     type: Literal["text", "image"]
     value: Value
-    text: Text | None = Field(None, description="Words that describe an image label.")
+    text: LabelText | None = Field(None, description="Words that describe an image label.")
 
     @field_validator("value", mode="after")
     @classmethod
@@ -67,13 +70,16 @@ def label_name(key: str | int | float | None, value: str) -> str:
     return value if key is None else str(key)
 
 
+LABEL_SET_NAME = r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?"  # part of URLs and object keys
+
+
 def check_label_set_name(name: str) -> str:
-    """Return `name` if a label set can have it. It is part of URLs and object keys.
+    """Return `name` if a label set can have it.
 
     Raises:
         ValueError: No label set can have this name.
     """
-    if not re.fullmatch(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?", name):
+    if not re.fullmatch(LABEL_SET_NAME, name):
         raise ValueError("must be 1 to 64 lower-case letters, digits, - and _, with a letter or digit at each end")
     return name
 
@@ -135,7 +141,7 @@ MultipleLabels = Annotated[
     ),
 ]
 Instruction = Annotated[
-    Text | None,
+    Annotated[Text, Field(json_schema_extra={"maxLength": DEFAULT_LIMITS.max_instruction_chars})] | None,
     AfterValidator(_check_instruction),
     Field(validation_alias=AliasChoices("instruction", "task"), description="Context for the text prompts. Alias: `task`."),
 ]
@@ -145,7 +151,11 @@ Threshold = Annotated[
 ]
 TopK = Annotated[Annotated[StrictInt, Field(ge=1)] | None, Field(description="The most labels per sample.")]
 Templates = Annotated[
-    list[Text] | None,
+    Annotated[
+        list[LabelText],
+        Field(json_schema_extra={"minItems": 1, "maxItems": DEFAULT_LIMITS.max_templates}),
+    ]
+    | None,
     BeforeValidator(_check_template_count),
     AfterValidator(_check_templates),
     Field(
@@ -154,7 +164,9 @@ Templates = Annotated[
         "which can be one string.",
     ),
 ]
-LabelSetName = Annotated[StrictStr, AfterValidator(check_label_set_name)]
+LabelSetName = Annotated[
+    StrictStr, AfterValidator(check_label_set_name), Field(json_schema_extra={"pattern": f"^{LABEL_SET_NAME}$"})
+]
 
 
 class LabelSetRef(HttpSchema):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationInfo, field_validator, model_validator
 
@@ -76,8 +76,18 @@ class UploadedFile(BaseModel):
     is_lines: bool = False
 
 
+def _require_label_set_of_texts(schema: dict[str, Any]) -> None:
+    """Let the JSON Schema require a label set where the file isn't an image."""
+    schema["anyOf"] = [
+        {"properties": {"content_type": {"enum": list(get_args(ImageType))}}},
+        {"required": ["label_set"], "properties": {"label_set": {"not": {"type": "null"}}}},
+    ]
+
+
 class UploadRequest(HttpInput):
     """The body of `POST /v1/uploads`: the file that will be sent."""
+
+    model_config = ConfigDict(json_schema_extra=_require_label_set_of_texts)
 
     content_type: Literal[ImageType, TextType] = Field(
         description="The only media type that the form takes. A text file requires a `label_set`."
@@ -89,7 +99,9 @@ class UploadRequest(HttpInput):
         None,
         description="The exact size of the file in bytes. Without it, the form takes any size up to `max_bytes` of the answer.",
     )
-    filename: Text | None = Field(None, description="Becomes the end of the object key, so that the file can be recognised.")
+    filename: Annotated[Text, Field(json_schema_extra={"maxLength": MAX_FILENAME_CHARS})] | None = Field(
+        None, description="Becomes the end of the object key, so that the file can be recognised."
+    )
 
     @model_validator(mode="after")
     def _require_label_set(self) -> UploadRequest:
