@@ -1,4 +1,4 @@
-"""The local stack saves its state while it runs: a kill at any moment costs seconds, and the next start goes on."""
+"""The local stack saves its state while it runs: a kill at any moment costs seconds, and the next start continues."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Machine:
         return self.process.api_url, bring_up(self.process, self._model)
 
     def kill(self) -> None:
-        """Kill the server and the functions. This process, which stands for `pigeonhole up`, lets go of them."""
+        """Kill the server and the functions, and forget them. This process stands for `pigeonhole up`."""
         for pid in find_processes_with("STATE_DIR", str(self._data / "state")):
             os.kill(pid, signal.SIGKILL)
         self.stop()

@@ -1,7 +1,7 @@
 """Save the state of the emulated AWS while it runs, so that a killed local stack loses seconds and not everything.
 
 ministack saves its state only when it is stopped. This module saves it every few seconds as Redis does: the process forks, and
-the child writes its own copy of the memory. The server goes on meanwhile. All services are saved as they were at one moment, so
+the child writes its own copy of the memory, while the server continues. All services are saved as of one moment, so
 the table never lacks a job whose message is in a queue.
 
 A snapshot is a folder. It takes the place of the last one when it is complete, so a kill at any moment leaves a whole snapshot.
