@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import struct
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,7 +23,7 @@ from pigeonhole.errors import SampleError, TooLarge, UnreadableImage, Unsupporte
 from pigeonhole.inference.encoders import preprocess
 from pigeonhole.inference.encoders.artifact import ImageSpec
 from pigeonhole.inference.images.decode import ImageLimits
-from pigeonhole.inference.images.decode_pool import DecodePool
+from pigeonhole.inference.images.decode_pool import START_S, DecodePool
 from pigeonhole.inference.images.decoder import ImageDecoder, InProcessDecoder
 from support import fits
 from support.pictures import photo, save
@@ -208,9 +209,11 @@ def test_images_at_once_have_a_process_each() -> None:
 
 
 def _wait_for_a_stop() -> int:
-    """Return the id of the next process of this one that stops."""
-    stop = os.waitid(os.P_ALL, 0, os.WSTOPPED)
-    assert stop is not None
+    """Return the id of the next child process that stops."""
+    deadline_s = time.monotonic() + START_S
+    while (stop := os.waitid(os.P_ALL, 0, os.WSTOPPED | os.WNOHANG)) is None:
+        assert time.monotonic() < deadline_s, "no process has stopped"
+        time.sleep(0.01)
     return stop.si_pid
 
 
