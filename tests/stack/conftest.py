@@ -23,6 +23,7 @@ from support.stack.clients import install_javascript
 from support.stack.deployment import BUCKET, PREFIX, Deploy, Deployment
 from support.stack.job_calls import JobEndEvents
 
+CLASSIFY_RUNS = 2
 LAST = ("test_error_table_whole.py", "test_policies.py")  # in this order
 
 
@@ -83,7 +84,7 @@ def deploy(
         *,
         parameters: Mapping[str, str] | None = None,
         settings: Mapping[str, Mapping[str, str]] | None = None,
-        classify_concurrency: int = 2,
+        classify_concurrency: int = CLASSIFY_RUNS,
     ) -> Deployment:
         stack = opened.enter_context(LocalStack(server.aws_url, name, ROOT))
         local = local_settings(model)
@@ -106,7 +107,7 @@ def deployed(server: LocalProcess, deploy: Deploy, opened: ExitStack) -> Deploym
     account = opened.enter_context(LocalStack(server.aws_url, "none", ROOT))
     account.client("s3").create_bucket(Bucket=BUCKET)
     main = deploy("pigeonhole", parameters={"ImageBucket": BUCKET})
-    server.route_to(main.outputs["ApiId"], main.outputs["StageName"])
+    server.route_to(main.outputs["ApiId"], main.outputs["StageName"], {main.outputs["ClassifyFunctionArn"]: CLASSIFY_RUNS})
     main.url = server.api_url
     keys = api_key_manager(main.stack, main.outputs)
     main.key = keys.create("tests", "granted", [S3Grant(bucket=BUCKET, prefix=PREFIX)]).value

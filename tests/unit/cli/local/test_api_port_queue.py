@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypercorn.config import Config
 from pigeonhole_cli.local import api_port as local_api_port
 from pigeonhole_cli.local.api_port import ApiPort
 from pigeonhole_cli.local.asgi import Message
+from pigeonhole_cli.local.slots import RETRY_AFTER_S
 from support.cli.asgi import FUNCTION, SMALL, Client, FakeMinistack, api_port, ask, http_scope, in_loop, settle, until
 
 
@@ -168,6 +170,26 @@ async def test_the_time_in_the_queue_counts_as_waiting(route: Path, monkeypatch:
     await settle()
 
     assert [scope["query_string"] for scope in backend.scopes] == [b"wait=20", b"wait=8"]
+
+
+@in_loop
+async def test_a_full_queue_and_a_long_wait_are_answered_with_overloaded(route: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_api_port, "MAX_QUEUE_S", 0.01)
+    backend = FakeMinistack()
+    backend.go_on.clear()
+    app = api_port(backend, route, replace(SMALL, queued=1))
+    _, waiting, refused = (Client(app, http_scope("/")) for _ in range(3))
+
+    await refused.task
+    await waiting.task
+
+    for client, reason in ((refused, "1 requests are waiting"), (waiting, "waited 0.01 s")):
+        start, body = client.sent
+        content = json.loads(body["body"])
+        assert (start["status"], content["error"]["code"]) == (503, "overloaded")
+        assert dict(start["headers"])[b"retry-after"] == b"%d" % RETRY_AFTER_S
+        assert reason in content["message"]
+    assert backend.running == 1
 
 
 def test_a_body_above_the_gateways_limit_is_refused(route: Path, monkeypatch: pytest.MonkeyPatch) -> None:
