@@ -21,7 +21,7 @@ from pigeonhole_cli.local.process import LocalProcess, open_port
 from pigeonhole_cli.local.stack import LocalStack
 from support.loopback import respond
 from support.stack.deployment import image, request, text
-from support.stack.job_calls import JobEndEvents, find_processes_with
+from support.stack.job_calls import PATIENCE_S, JobEndEvents, find_processes_with
 
 THINGS = [text("cat"), text("rocket"), text("temple")]
 
@@ -55,7 +55,7 @@ class Machine:
 
 @pytest.fixture
 def machine(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
-    monkeypatch.setitem(command.PARAMETERS, "ChunkVisibility", "5")  # the chunk of a killed worker is redelivered after 5 s
+    monkeypatch.setitem(command.PARAMETERS, "ChunkVisibility", "15")  # the chunk of a killed worker is redelivered after 15 s
     started = Machine(tmp_path, model)
     yield started
     started.kill()
@@ -69,7 +69,7 @@ def test_a_stack_that_is_killed_in_mid_job_finishes_the_job_at_the_next_start(
 
     def last(connection: socket.socket, head: str) -> None:
         fetched.set()
-        if killed.wait(60):
+        if killed.wait(PATIENCE_S):
             respond(photos["temple"])(connection, head)
 
     pages = web({"/cat": photos["cat"], "/rocket": photos["rocket"], "/last": last})
@@ -79,7 +79,7 @@ def test_a_stack_that_is_killed_in_mid_job_finishes_the_job_at_the_next_start(
         answer = client.post(url + JOBS, json=request(dataset, THINGS))
         assert answer.status_code == 202, answer.text
         path = answer.headers["location"]
-        assert fetched.wait(60)
+        assert fetched.wait(PATIENCE_S)
         in_mid_job = time.time()
         wait_until(lambda: client.get(url + path).is_success and machine.is_saved_since(in_mid_job))
 
@@ -92,7 +92,7 @@ def test_a_stack_that_is_killed_in_mid_job_finishes_the_job_at_the_next_start(
         with LocalStack(machine.process.aws_url, STACK, ROOT) as stack:
             ends = JobEndEvents(stack)
             job = JobResponse.model_validate(client.get(url + path).json())
-            until = time.monotonic() + 60
+            until = time.monotonic() + PATIENCE_S
             while not job.job.finished_at:
                 assert time.monotonic() < until, job
                 job = JobResponse.model_validate(client.get(f"{url}{path}?wait=20").json())
@@ -121,7 +121,7 @@ def interrupt(stack: LocalStack, operation: str) -> None:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.02)
