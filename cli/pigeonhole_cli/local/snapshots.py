@@ -13,6 +13,7 @@ import asyncio
 import copy
 import gc
 import json
+import logging
 import multiprocessing
 import os
 import shutil
@@ -30,6 +31,8 @@ MAX_SHARE = 0.25  # of the time, most of which is spent waiting for the disk; a 
 MAX_SAVE_S = 60  # a child that takes longer is killed, and the last snapshot stays
 POLL_S = 0.05
 MAX_OPEN_FILES = 65_536  # more than a server has open; the limit of the system itself may be billions
+
+logger = logging.getLogger(__name__)
 
 States = Mapping[str, Callable[[], Any]]
 
@@ -74,12 +77,19 @@ class Snapshots:
         pause_s = EVERY_S
         while True:
             await asyncio.sleep(pause_s)
-            if self._changed and self._is_deployed():
-                began_s = time.monotonic()
+            if not (self._changed and self._is_deployed()):
+                continue
+            began_s = time.monotonic()
+            try:
                 child = self._start()
-                while child.is_alive():
-                    await asyncio.sleep(POLL_S)
-                pause_s = max(EVERY_S, (time.monotonic() - began_s) * (1 / MAX_SHARE - 1))
+            except OSError as error:  # the machine has no memory or no room for a process: the next try may succeed
+                logger.error("The state can't be saved: %s", error)
+                self._changed = True
+                continue
+            while child.is_alive():
+                await asyncio.sleep(POLL_S)
+            self._changed = self._changed or child.exitcode != 0  # the log has the child's error
+            pause_s = max(EVERY_S, (time.monotonic() - began_s) * (1 / MAX_SHARE - 1))
 
     def save(self) -> None:
         """Save the state now, and wait until it is saved."""

@@ -87,6 +87,37 @@ def test_a_state_that_cannot_be_saved_leaves_the_last_snapshot(folder: Path) -> 
     assert saved(folder) == [1, 1]
 
 
+def test_a_save_that_fails_is_tried_again(folder: Path, lock: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshots, "EVERY_S", 0.01)
+    tried, fork = tmp_path / "tried", Snapshots._start
+    forks: list[str] = []
+
+    def state() -> object:
+        if tried.exists():
+            return "saved"
+        tried.touch()
+        return object()  # JSON has no such value
+
+    def start(service: Snapshots) -> Any:
+        forks.append("a fork")
+        if len(forks) == 1:
+            raise BlockingIOError("no more processes")
+        return fork(service)
+
+    async def run() -> None:
+        saving = asyncio.create_task(service.run())
+        await request(service)
+        await until(folder.exists)
+        saving.cancel()
+
+    monkeypatch.setattr(Snapshots, "_start", start)
+    service = Snapshots(folder, lambda: {"sqs": state}, lambda: True, lock)
+    asyncio.run(run())
+
+    assert len(forks) == 3, "no process, no JSON, success"
+    assert saved(folder) == ["saved"]
+
+
 @pytest.fixture
 def lock(tmp_path: Path) -> Iterator[int]:
     with (tmp_path / "lock").open("w") as opened:
