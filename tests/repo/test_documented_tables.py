@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from pigeonhole.inference.encoders.artifact import FILES
 from pigeonhole.inference.encoders.registry import PRESETS
 from pigeonhole_cli import schemas as schemas_of
-from pigeonhole_cli.local import capacity
+from pigeonhole_cli.local import capacity, snapshots
 from support import pages
 from support.template import read_template
 
@@ -69,15 +70,17 @@ def test_every_sample_event_is_documented_and_every_message_has_its_schema() -> 
     assert (ROOT / "docs/messages.json").read_text("utf-8") == schemas_of.as_json(), "it has drifted: make documents"
 
 
-def test_the_limits_of_the_local_stack_are_documented() -> None:
-    units = {"": 1, "s": 1, "MB": 1024**2, "GiB": 1024**3}
+@pytest.mark.parametrize(("heading", "module"), [("Limits", capacity), ("Saved state", snapshots)])
+def test_the_limits_of_the_local_stack_are_documented(heading: str, module: ModuleType) -> None:
+    units = {"": 1, "s": 1, "%": 1 / 100, "MB": 1024**2, "GiB": 1024**3}
     documented = {}
-    for row in pages.table_after(LOCAL_STACK, "Limits"):
+    for row in pages.table_after(LOCAL_STACK, heading):
         amount, _, unit = row["default"].partition(" ")
         documented[row["limit"].strip("`")] = int(amount) * units[unit]
 
-    names = {name for name, value in vars(capacity).items() if name.isupper() and isinstance(value, int | float)} - {"GIB"}
-    assert documented == {name: getattr(capacity, name) for name in names}
+    public = {name: value for name, value in vars(module).items() if name.isupper() and not name.startswith("_")}
+    limits = {name: value for name, value in public.items() if isinstance(value, int | float) and name != "GIB"}
+    assert documented == limits
 
 
 def test_the_example_of_a_laptop_is_its_capacity() -> None:

@@ -29,8 +29,8 @@ from pigeonhole_cli.local.asgi import App, Receive, Scope, Send
 EVERY_S = 2.0  # between two snapshots while the state changes
 MAX_SHARE = 0.25  # of the time, most of which is spent waiting for the disk; a large state is saved less often
 MAX_SAVE_S = 60  # a child that takes longer is killed, and the last snapshot stays
-POLL_S = 0.05
-MAX_OPEN_FILES = 65_536  # more than a server has open; the limit of the system itself may be billions
+_POLL_S = 0.05
+_MAX_OPEN_FILES = 65_536  # more than a server has open; the limit of the system itself may be billions
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Snapshots:
                 self._changed = True
                 continue
             while child.is_alive():
-                await asyncio.sleep(POLL_S)
+                await asyncio.sleep(_POLL_S)
             self._changed = self._changed or child.exitcode != 0  # the log has the child's error
             pause_s = max(EVERY_S, (time.monotonic() - began_s) * (1 / MAX_SHARE - 1))
 
@@ -111,7 +111,7 @@ class Snapshots:
         signal.alarm(MAX_SAVE_S)  # ends this process, even if a thread of the parent held a lock that it needs
         # The sockets must close when the parent closes them.
         os.closerange(3, self._lock_fd)
-        os.closerange(self._lock_fd + 1, MAX_OPEN_FILES)
+        os.closerange(self._lock_fd + 1, _MAX_OPEN_FILES)
         gc.disable()  # a collection would write to all pages, which the kernel would then copy
         copy.deepcopy = _same  # type: ignore[assignment]  # the states are copies already
         write_snapshot(self._folder, self._states())
