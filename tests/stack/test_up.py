@@ -120,7 +120,7 @@ def test_make_start_is_ready_again_in_a_moment_after_ctrl_c(start: Start) -> Non
     second = start(command=command)
 
     assert second.value("API key") == first.value("API key")
-    assert second.seconds < 15
+    assert second.seconds < 60, "it must not wait for the chunks of the last run, which are redelivered after a minute"
     assert httpx.get(f"{second.value('URL')}/v1/health").json()["success"] is True
 
 
