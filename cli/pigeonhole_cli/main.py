@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from pigeonhole import __version__
 from pigeonhole_cli import keys, models
+from pigeonhole_cli.bulk import command as bulk
 from pigeonhole_cli.deployment import command as deployment
 from pigeonhole_cli.jobs import command as jobs
 from pigeonhole_cli.labels import command as labels
@@ -65,6 +66,7 @@ def pigeonhole(
 app.command("up")(local.up)
 app.command("smoke")(deployment.smoke)
 app.command("upload", epilog=EXIT_CODES)(uploads.upload)
+app.add_typer(bulk.app, name="bulk")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(keys.app, name="keys")
 app.add_typer(labels.app, name="labels")

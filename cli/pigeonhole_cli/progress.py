@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 
 class ProgressBar(Protocol):
-    """Shows how many of a number of things are done."""
+    """Shows how many of a number of things are done.
+
+    Attributes:
+        is_drawn: Whether there is a terminal to draw on.
+    """
+
+    is_drawn: bool
 
     def show(self, activity: str, done: int, total: int, failed: int) -> None:
         """Update the bar. `failed` counts the done things that have an error."""
@@ -26,6 +32,8 @@ class ProgressBar(Protocol):
 class _NoBar:
     """The bar where standard error is not a terminal: only its lines are printed."""
 
+    is_drawn = False
+
     def show(self, activity: str, done: int, total: int, failed: int) -> None:
         pass
 
@@ -35,6 +43,8 @@ class _NoBar:
 
 class _TerminalBar:
     """A bar drawn by rich."""
+
+    is_drawn = True
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress

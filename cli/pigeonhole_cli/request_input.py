@@ -32,7 +32,7 @@ MEDIA_TYPES = {
     ".webp": "image/webp",
 }
 MAX_NAMED = 10  # entries of a folder that are skipped
-_BYTE_ORDER_MARKS = {  # UTF-32's first, because it begins with that of UTF-16
+BYTE_ORDER_MARKS = {  # UTF-32's first, because it begins with that of UTF-16
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
@@ -151,7 +151,7 @@ def read_text(file: str | Path) -> str:
         InputError: The file can't be read, or is no text in these encodings.
     """
     data = read_file(file)
-    marked = next((encoding for mark, encoding in _BYTE_ORDER_MARKS.items() if data.startswith(mark)), "utf-8-sig")
+    marked = next((encoding for mark, encoding in BYTE_ORDER_MARKS.items() if data.startswith(mark)), "utf-8-sig")
     text = decode_text(data, marked, file)
     if "\0" in text:
         raise InputError(

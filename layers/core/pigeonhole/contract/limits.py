@@ -24,6 +24,7 @@ class RequestLimits:
     max_label_chars: int = 512
     max_instruction_chars: int = 2_000
     max_templates: int = 16
+    max_custom_id_chars: int = 128
     max_body_bytes: int = 4_000_000
     max_upload_bytes: int = 20_000_000
     max_label_sets: int = 1_000

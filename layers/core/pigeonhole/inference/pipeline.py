@@ -17,7 +17,7 @@ from pigeonhole.inference.encoders.base import EncoderInfo
 from pigeonhole.inference.image_loader import ImageLoader, LoadedImages
 from pigeonhole.inference.images.decoder import ImageDecoder
 from pigeonhole.inference.images.fetch import ImageFetcher
-from pigeonhole.inference.label_images import LabelImageStore
+from pigeonhole.inference.label_embeddings import LabelEmbeddings
 from pigeonhole.inference.labels.label_class import LabelClass, merge_labels
 from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.inference.scoring.calibration import Floats
@@ -35,7 +35,7 @@ class InferencePipeline:
         decoder: ImageDecoder,
         classifier: Classifier,
         limits: ChunkLimits,
-        label_images: LabelImageStore | None = None,
+        label_images: LabelEmbeddings | None = None,
         implicit_grants: Callable[[str], Sequence[S3Grant]] = lambda tenant_id: (),
     ) -> None:
         """Create a pipeline.
@@ -45,7 +45,7 @@ class InferencePipeline:
             decoder: Decodes images for the classifier.
             classifier: Scores samples against labels.
             limits: The limits of a command.
-            label_images: The stored images of label sets, None if the deployment stores none.
+            label_images: The embeddings of example images that are used again, None if there are none.
             implicit_grants: Returns what a tenant may name by `s3://` without a grant.
         """
         self._classifier = classifier

@@ -16,7 +16,10 @@ from pigeonhole.settings import Settings
 from pigeonhole.wiring.clients import client_config, net_rules, request_limits
 
 if TYPE_CHECKING:
+    from pigeonhole.inference.classifier import Classifier
+    from pigeonhole.inference.images.decoder import ImageDecoder
     from pigeonhole.inference.label_images import LabelImageStore
+    from pigeonhole.inference.limits import ChunkLimits
     from pigeonhole.inference.pipeline import InferencePipeline
 
 MB_PER_CORE = 1_769  # of a Lambda function's memory
@@ -50,52 +53,25 @@ def classify_services(settings: Settings) -> ClassifyServices:
     from boto3.session import Session
 
     from pigeonhole.aws.s3 import S3BlobStore, S3ObjectStore
-    from pigeonhole.inference.classifier import Classifier
-    from pigeonhole.inference.encoders import registry
-    from pigeonhole.inference.images.decode import ImageLimits
-    from pigeonhole.inference.images.decode_pool import DecodePool
     from pigeonhole.inference.images.fetch import ImageFetcher
     from pigeonhole.inference.label_images import LabelImageStore
-    from pigeonhole.inference.limits import ChunkLimits
     from pigeonhole.inference.pipeline import InferencePipeline
-    from pigeonhole.inference.scoring.calibration import parse_calibration
     from pigeonhole.net.guarded_http import GuardedClient
 
-    model = registry.load(Path(settings.model_dir), threads=settings.threads)
-    classifier = Classifier(
-        encoder=model.encoder,
-        sentence=model.sentence,
-        calibration=parse_calibration(model.calibration, model.encoder.info, model.sentence.info),
-        background=model.background,
-        multilingual=model.multilingual,
-        cache_size=settings.label_cache_size,
-        batch=settings.encode_batch,
-        workers=encode_workers(settings, os.environ),
-    )
+    classifier = load_classifier(settings, workers=encode_workers(settings, os.environ))
     s3_config = client_config(timeout_s=settings.fetch_timeout_s, attempts=2, connections=settings.fetch_workers)
     s3 = Session().client("s3", config=s3_config)
     http = GuardedClient(net_rules(settings, timeout_s=settings.fetch_timeout_s))
     image_fetcher = ImageFetcher(http=http, blobs=S3BlobStore(s3))
-    limits = ChunkLimits(
-        image=ImageLimits(
-            max_bytes=settings.max_image_bytes,
-            max_pixels=settings.max_image_megapixels * 1_000_000,
-            max_cpu_s=settings.max_image_cpu_s,
-            max_memory_bytes=settings.max_image_memory_bytes,
-        ),
-        samples=settings.max_samples,
-        request_bytes=settings.max_request_bytes,
-        fetches=settings.fetch_workers,
-        decodes=decode_workers(settings, os.environ),
-    )
-    decoder = DecodePool(model.encoder.fit, limits.image, side=model.encoder.info.image_side)
+    limits = chunk_limits(settings, decodes=decode_workers(settings, os.environ))
+    decoder = open_decoder(classifier, limits)
     tenant_grants = partial(implicit_grants, settings)
     label_images = LabelImageStore(
         objects=S3ObjectStore(s3, settings.job_bucket),
         bucket=settings.job_bucket,
         image_fetcher=image_fetcher,
         decoder=decoder,
-        encoder=model.encoder,
+        encoder=classifier.encoder,
         implicit_grants=tenant_grants,
         limits=limits,
     )
@@ -111,6 +87,60 @@ def classify_services(settings: Settings) -> ClassifyServices:
         ),
         label_images=label_images,
     )
+
+
+def load_classifier(settings: Settings, *, workers: int) -> Classifier:
+    """Load the model of the settings with its calibration.
+
+    Args:
+        settings: The settings.
+        workers: The number of batches that one call encodes at the same time.
+
+    Raises:
+        ModelUnavailable: The model folder is missing or broken.
+    """
+    from pigeonhole.inference.classifier import Classifier
+    from pigeonhole.inference.encoders import registry
+    from pigeonhole.inference.scoring.calibration import parse_calibration
+
+    model = registry.load(Path(settings.model_dir), threads=settings.threads)
+    return Classifier(
+        encoder=model.encoder,
+        sentence=model.sentence,
+        calibration=parse_calibration(model.calibration, model.encoder.info, model.sentence.info),
+        background=model.background,
+        multilingual=model.multilingual,
+        cache_size=settings.label_cache_size,
+        batch=settings.encode_batch,
+        workers=workers,
+    )
+
+
+def chunk_limits(settings: Settings, *, decodes: int) -> ChunkLimits:
+    """Return the limits of one command. `decodes` is the number of images that are decoded at the same time."""
+    from pigeonhole.inference.images.decode import ImageLimits
+    from pigeonhole.inference.limits import ChunkLimits
+
+    return ChunkLimits(
+        image=ImageLimits(
+            max_bytes=settings.max_image_bytes,
+            max_pixels=settings.max_image_megapixels * 1_000_000,
+            max_cpu_s=settings.max_image_cpu_s,
+            max_memory_bytes=settings.max_image_memory_bytes,
+        ),
+        samples=settings.max_samples,
+        request_bytes=settings.max_request_bytes,
+        fetches=settings.fetch_workers,
+        decodes=decodes,
+    )
+
+
+def open_decoder(classifier: Classifier, limits: ChunkLimits) -> ImageDecoder:
+    """Return what decodes images for the classifier's model, in processes that the kernel limits."""
+    from pigeonhole.inference.images.decode_pool import DecodePool
+
+    encoder = classifier.encoder
+    return DecodePool(encoder.fit, limits.image, side=encoder.info.image_side)
 
 
 def is_started_ahead(environ: Mapping[str, str]) -> bool:

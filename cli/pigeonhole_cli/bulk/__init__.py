@@ -1,0 +1,1 @@
+"""`pigeonhole bulk`: classify manifests and folders of any size."""

@@ -1,0 +1,155 @@
+"""Divide a manifest into spans, and read the samples of a span.
+
+A manifest is a JSONL file: a sample per line, texts and images mixed as the caller likes. It may be larger than memory, so it
+is read in chunks of bytes, and nothing here holds more than one line. A blank line is no sample.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from pigeonhole.contract.bulk import BYTE_ORDER_MARK, ManifestSample, parse_manifest_line
+from pigeonhole.contract.limits import RequestLimits
+from pigeonhole.errors import InvalidRequest, TooLarge
+
+
+@dataclass(frozen=True)
+class SpanLimits:
+    """Where a span ends.
+
+    Attributes:
+        samples: The largest number of samples in a span. A span is the unit that is repeated after a crash.
+        span_bytes: A span ends with the line that reaches this size.
+        line_bytes: The largest size of a line. The default holds an image of 20 MB as a `data:` URL.
+    """
+
+    samples: int = 1_000
+    span_bytes: int = 32_000_000
+    line_bytes: int = 28_000_000
+
+
+@dataclass(frozen=True)
+class ManifestSpan:
+    """A range of whole lines of a manifest.
+
+    Attributes:
+        number: The number of the span, from 0.
+        start_byte: The offset of its first byte.
+        stop_byte: The offset after its last byte.
+        first_line: The number of its first line in the manifest, from 1.
+        lines: The number of its lines, blank ones included.
+        samples: The number of its lines that aren't blank.
+    """
+
+    number: int
+    start_byte: int
+    stop_byte: int
+    first_line: int
+    lines: int
+    samples: int
+
+
+@dataclass(frozen=True)
+class ManifestLine:
+    """A line that isn't blank: its sample, or why it has none.
+
+    Attributes:
+        number: Its number in the manifest, from 1.
+        custom_id: The caller's own name for it.
+        content: The sample, or the error of the line.
+    """
+
+    number: int
+    custom_id: str | None
+    content: ManifestSample | InvalidRequest | TooLarge
+
+
+def plan_spans(chunks: Iterable[bytes], limits: SpanLimits, *, after: ManifestSpan | None = None) -> Iterator[ManifestSpan]:
+    """Divide a manifest into spans. The same bytes and limits give the same spans.
+
+    Args:
+        chunks: The bytes of the manifest, from the end of `after`, in chunks of any size.
+        limits: Where a span ends.
+        after: The last span that was planned before, None to start with the manifest.
+    """
+    number, offset, line = (after.number + 1, after.stop_byte, after.first_line + after.lines) if after else (0, 0, 1)
+    start_byte, first_line, samples, is_blank = offset, line, 0, True
+    for chunk in chunks:
+        position = 0
+        while (line_end := chunk.find(b"\n", position)) >= 0:
+            samples += not (is_blank and is_blank_line(chunk[position:line_end]))
+            is_blank, line, position = True, line + 1, line_end + 1
+            stop_byte = offset + position
+            if samples >= limits.samples or stop_byte - start_byte >= limits.span_bytes:
+                if samples:
+                    yield ManifestSpan(number, start_byte, stop_byte, first_line, line - first_line, samples)
+                    number += 1
+                start_byte, first_line, samples = stop_byte, line, 0
+        is_blank = is_blank and is_blank_line(chunk[position:])
+        offset += len(chunk)
+    samples += not is_blank
+    if samples:  # the last line may have no line feed
+        yield ManifestSpan(number, start_byte, offset, first_line, line + (not is_blank) - first_line, samples)
+
+
+def read_lines(
+    chunks: Iterable[bytes], first_line: int, span_limits: SpanLimits, limits: RequestLimits
+) -> Iterator[ManifestLine]:
+    """Read the lines of a span that aren't blank.
+
+    Args:
+        chunks: The bytes of the span, in chunks of any size.
+        first_line: The number of the span's first line in the manifest.
+        span_limits: The limits of a line.
+        limits: The limits of a sample.
+    """
+    for number, data in enumerate(_split_lines(chunks, span_limits.line_bytes), first_line):
+        if data is None:
+            message = f"the line is longer than {span_limits.line_bytes / 1e6:g} MB: name large images by their address"
+            yield ManifestLine(number, None, TooLarge(message))
+        elif not is_blank_line(data):
+            yield _parse_line(number, data.removeprefix(BYTE_ORDER_MARK) if number == 1 else data, limits)
+
+
+def is_blank_line(data: bytes) -> bool:
+    """Return whether a line has nothing but ASCII blanks."""
+    return not data or data.isspace()
+
+
+def _parse_line(number: int, data: bytes, limits: RequestLimits) -> ManifestLine:
+    try:
+        sample = parse_manifest_line(data, limits)
+    except InvalidRequest as error:
+        return ManifestLine(number, _find_custom_id(data, limits.max_custom_id_chars), error)
+    return ManifestLine(number, sample.custom_id, sample)
+
+
+def _find_custom_id(data: bytes, max_chars: int) -> str | None:
+    """Return the `custom_id` of a line that is JSON but no sample, so that its error can be found by it."""
+    try:
+        custom_id = json.loads(data)["custom_id"]
+        custom_id.encode()  # half of a surrogate pair can't be written
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+    return custom_id if len(custom_id) <= max_chars else None
+
+
+def _split_lines(chunks: Iterable[bytes], max_bytes: int) -> Iterator[bytes | None]:
+    """Yield each line without its line feed, None for a line of more than `max_bytes`."""
+    pieces: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        position = 0
+        while (line_end := chunk.find(b"\n", position)) >= 0:
+            size += line_end - position
+            yield b"".join([*pieces, chunk[position:line_end]]) if size <= max_bytes else None
+            pieces, size, position = [], 0, line_end + 1
+        size += len(chunk) - position
+        if size <= max_bytes:
+            pieces.append(chunk[position:])
+        else:
+            pieces = []
+    if size:
+        yield b"".join(pieces) if size <= max_bytes else None

@@ -1,0 +1,205 @@
+"""Classify the lines of spans on several threads, in constant memory.
+
+The lines of a span are divided into groups of one type. Each thread fetches, decodes, encodes and scores a group of its own, so
+one thread waits for a fetch while another keeps a core busy. Only some groups are read ahead. The results come in the order of
+the lines, and the groups are the same in each run, so the results are the same as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from pigeonhole.bulk.manifest import ManifestLine, ManifestSpan, SpanLimits, read_lines
+from pigeonhole.bulk.ports import ManifestSource
+from pigeonhole.contract.bulk import BulkOptions, ErrorRow, ManifestSample, ResultRow
+from pigeonhole.contract.limits import RequestLimits
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, S3Grant
+from pigeonhole.errors import PigeonholeError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+READ_AHEAD = 2  # groups for each thread
+_SAMPLE_WARNING = re.compile(r"dataset\.(\d+)\.value")
+
+
+class Pipeline(Protocol):
+    """What classifies samples: inference.pipeline.InferencePipeline."""
+
+    def classify(self, command: ClassifyCommand) -> ChunkResult:
+        """Classify the samples of a command."""
+        ...
+
+
+@dataclass
+class SpanResults:
+    """The results of a span, in the order of its lines.
+
+    Attributes:
+        span: The span.
+        rows: The lines that have a result.
+        errors: The lines that have an error. Together with `rows` they are all lines that aren't blank.
+        warnings: What the caller should know about labels and samples.
+    """
+
+    span: ManifestSpan
+    rows: list[ResultRow] = field(default_factory=list)
+    errors: list[ErrorRow] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Lines of a span that are classified together: samples of one type, or lines without a sample."""
+
+    span: ManifestSpan
+    lines: list[ManifestLine]
+
+    @property
+    def samples(self) -> list[ManifestSample]:
+        return [line.content for line in self.lines if isinstance(line.content, ManifestSample)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpanRunner:
+    """Classifies spans of a manifest.
+
+    Attributes:
+        pipeline: Classifies samples. It is called from several threads.
+        source: The manifest.
+        options: Labels and options.
+        limits: The limits of a sample.
+        span_limits: The limits of a line.
+        tenant_id: The tenant of the job.
+        grants: What the tenant may name by `s3://`.
+        threads: The number of groups that are classified at the same time.
+        group_samples: The largest number of samples in a group.
+        group_bytes: A group ends with the sample that reaches this size, as text.
+    """
+
+    pipeline: Pipeline
+    source: ManifestSource
+    options: BulkOptions
+    limits: RequestLimits
+    span_limits: SpanLimits
+    tenant_id: str
+    grants: tuple[S3Grant, ...] = ()
+    threads: int = 2
+    group_samples: int = 32
+    group_bytes: int = 32_000_000
+
+    def run(
+        self, spans: Iterable[ManifestSpan], *, on_group: Callable[[int, int], None] = lambda succeeded, failed: None
+    ) -> Iterator[SpanResults]:
+        """Classify spans, and yield the results of each as soon as it and those before it are complete.
+
+        Args:
+            spans: The spans.
+            on_group: Called with the numbers of samples that succeeded and failed, several times for each span.
+
+        Raises:
+            SampleError: An example image of a label can't be read, so nothing can be classified.
+        """
+        current: SpanResults | None = None
+        groups = (group for span in spans for group in self._groups(span))
+        for group, result in _map_ahead(self._classify, groups, self.threads):
+            if current is None or current.span is not group.span:
+                if current is not None:
+                    yield _sorted(current)
+                current = SpanResults(group.span)
+            before = len(current.rows), len(current.errors)
+            self._add(current, group, result)
+            on_group(len(current.rows) - before[0], len(current.errors) - before[1])
+        if current is not None:
+            yield _sorted(current)
+
+    def _groups(self, span: ManifestSpan) -> Iterator[_Group]:
+        """Divide the lines of a span into groups. There is at least one group."""
+        chunks = self.source.read(span.start_byte, span.stop_byte)
+        faulty: list[ManifestLine] = []
+        open_groups: dict[str, list[ManifestLine]] = {}
+        sizes: dict[str, int] = {}
+        for line in read_lines(chunks, span.first_line, self.span_limits, self.limits):
+            if not isinstance(line.content, ManifestSample):
+                faulty.append(line)
+                continue
+            kind = line.content.type
+            group = open_groups.setdefault(kind, [])
+            group.append(line)
+            sizes[kind] = sizes.get(kind, 0) + len(line.content.value)
+            if len(group) >= self.group_samples or sizes[kind] >= self.group_bytes:
+                yield _Group(span, open_groups.pop(kind))
+                del sizes[kind]
+        for group in open_groups.values():
+            yield _Group(span, group)
+        yield _Group(span, faulty)
+
+    def _classify(self, group: _Group) -> ChunkResult | None:
+        samples = group.samples
+        if not samples:
+            return None
+        command = ClassifyCommand(
+            log_id="",
+            tenant_id=self.tenant_id,
+            grants=self.grants,
+            is_job=True,
+            request=self.options.to_request([*samples]),
+        )
+        return self.pipeline.classify(command)
+
+    def _add(self, results: SpanResults, group: _Group, result: ChunkResult | None) -> None:
+        if result is None:
+            for line in group.lines:
+                assert isinstance(line.content, PigeonholeError)  # noqa: S101 - a group without a result has only such lines
+                results.errors.append(_to_error_row(line, line.content.code, line.content.message))
+            return
+        scores = result.scores or [None] * len(group.lines)
+        for line, labels, ranked in zip(group.lines, result.predictions, scores, strict=True):
+            if labels is not None:
+                prediction = labels if self.options.multiple_labels else labels[0]
+                results.rows.append(ResultRow(line=line.number, custom_id=line.custom_id, prediction=prediction, scores=ranked))
+        results.errors += [_to_error_row(group.lines[fault.index], fault.code, fault.message) for fault in result.errors]
+        results.warnings += [_name_line(warning, group.lines) for warning in result.warnings]
+
+
+def _to_error_row(line: ManifestLine, code: str, message: str) -> ErrorRow:
+    return ErrorRow(line=line.number, custom_id=line.custom_id, code=code, message=message)
+
+
+def _name_line(warning: str, lines: Sequence[ManifestLine]) -> str:
+    """Name a sample by its line, where the pipeline names it by its place in the group."""
+    return _SAMPLE_WARNING.sub(lambda match: f"line {lines[int(match[1])].number}", warning)
+
+
+def _sorted(results: SpanResults) -> SpanResults:
+    """Put the rows of all groups in the order of the lines."""
+    results.rows.sort(key=lambda row: row.line)
+    results.errors.sort(key=lambda row: row.line)
+    results.warnings = list(dict.fromkeys(results.warnings))
+    return results
+
+
+def _map_ahead(function: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[tuple[T, R]]:
+    """Call a function on several threads, and yield each item with its result in the order of the items.
+
+    At most `READ_AHEAD` items per thread are taken before their results are wanted. If the caller stops early or a call fails,
+    the items that have begun are finished, and no further one is begun.
+    """
+    pending: deque[tuple[T, Future[R]]] = deque()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="bulk")
+    try:
+        for item in items:
+            pending.append((item, pool.submit(function, item)))
+            if len(pending) >= READ_AHEAD * threads:
+                first, future = pending.popleft()
+                yield first, future.result()
+        while pending:
+            first, future = pending.popleft()
+            yield first, future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,122 @@
+"""The parts of a span are files with a row per line, as JSONL or Parquet, and the same rows give the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pigeonhole.bulk.outputs import OutputFormat, PartFiles
+from pigeonhole.contract.bulk import Counts, ErrorRow, PartFile, ResultRow, ResultsManifest
+from pigeonhole.contract.classification import LabelScore
+from support.fakes.results import FakeResultStore
+
+SCORES = [
+    LabelScore(label="cat", probability=0.75, similarity=0.25),
+    LabelScore(label="dog", probability=0.25, similarity=-0.5),
+]
+ROWS = [
+    ResultRow(line=1, custom_id="ä", prediction="cat", scores=SCORES),
+    ResultRow(line=4, prediction="dog", scores=SCORES[::-1]),
+]
+ERRORS = [
+    ErrorRow(line=2, custom_id="b", code="too_large", message="send a smaller one"),
+    ErrorRow(line=3, code="x", message="y"),
+]
+
+
+def read_rows(data: bytes, output: OutputFormat) -> list[dict[str, Any]]:
+    if output is OutputFormat.JSONL:
+        return [json.loads(line) for line in data.decode().splitlines()]
+    rows = pq.read_table(io.BytesIO(data)).to_pylist()
+    return [{name: value for name, value in row.items() if value is not None} for row in rows]
+
+
+@pytest.mark.parametrize("output", OutputFormat)
+def test_the_parts_of_a_span_hold_its_rows(output: OutputFormat) -> None:
+    store = FakeResultStore()
+
+    parts = PartFiles(store=store, format=output, scores=True).write(7, ROWS, ERRORS)
+
+    assert parts.errors
+    assert [parts.results.name, parts.errors.name] == [f"part-00007.{output.value}", f"errors-00007.{output.value}"]
+    assert read_rows(store.files[parts.results.name], output) == [row.model_dump(exclude_none=True) for row in ROWS]
+    assert read_rows(store.files[parts.errors.name], output) == [row.model_dump(exclude_none=True) for row in ERRORS]
+
+
+@pytest.mark.parametrize("output", OutputFormat)
+def test_a_part_is_described_by_its_rows_size_and_hash(output: OutputFormat) -> None:
+    store = FakeResultStore()
+
+    results = PartFiles(store=store, format=output).write(0, ROWS, []).results
+
+    data = store.files[results.name]
+    assert (results.rows, results.bytes, results.sha256) == (2, len(data), hashlib.sha256(data).hexdigest())
+
+
+@pytest.mark.parametrize("output", OutputFormat)
+def test_the_results_part_is_stored_last_and_the_same_rows_give_the_same_bytes(output: OutputFormat) -> None:
+    first, second = FakeResultStore(), FakeResultStore()
+    for store in (first, second):
+        PartFiles(store=store, format=output, scores=True).write(0, ROWS, ERRORS)
+
+    assert [*first.files][-1] == f"part-00000.{output.value}"
+    assert first.files == second.files
+
+
+@pytest.mark.parametrize("output", OutputFormat)
+def test_a_span_without_a_result_has_a_part_without_rows(output: OutputFormat) -> None:
+    store = FakeResultStore()
+
+    parts = PartFiles(store=store, format=output).write(0, [], ERRORS)
+
+    assert parts.results.rows == 0
+    assert read_rows(store.files[parts.results.name], output) == []
+
+
+def test_a_span_without_an_error_has_no_errors_part() -> None:
+    store = FakeResultStore()
+
+    parts = PartFiles(store=store, format=OutputFormat.JSONL).write(0, ROWS, [])
+
+    assert parts.errors is None
+    assert [*store.files] == ["part-00000.jsonl"]
+
+
+@pytest.mark.parametrize("multiple", [False, True])
+def test_all_parquet_parts_of_a_job_have_the_same_columns(multiple: bool) -> None:
+    """Readers of a folder of parts refuse files whose columns differ, even where one has no row."""
+    store = FakeResultStore()
+    files = PartFiles(store=store, format=OutputFormat.PARQUET, multiple_labels=multiple, scores=True)
+    prediction: Any = ["cat"] if multiple else "cat"
+
+    files.write(0, [ResultRow(line=1, prediction=prediction, scores=SCORES)], [])
+    files.write(1, [], ERRORS)
+
+    schemas = [pq.read_schema(io.BytesIO(store.files[f"part-0000{k}.parquet"])) for k in (0, 1)]
+    assert schemas[0] == schemas[1]
+    assert schemas[0].field("prediction").type == (pa.list_(pa.string()) if multiple else pa.string())
+
+
+def test_the_results_manifest_names_counts_and_parts() -> None:
+    store = FakeResultStore()
+    part = PartFile(name="part-00000.jsonl", rows=2, bytes=10, sha256="0" * 64)
+    manifest = ResultsManifest(
+        input="in.jsonl",
+        model_id="tiny",
+        model_revision="abc",
+        labels=["cat", "dog"],
+        options={"scores": True},
+        counts=Counts(total=4, succeeded=2, failed=2),
+        results=[part],
+        errors=[],
+    )
+
+    PartFiles(store=store, format=OutputFormat.JSONL).write_manifest(manifest)
+
+    assert ResultsManifest.model_validate_json(store.files["_manifest.json"]) == manifest
