@@ -12,28 +12,22 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from pigeonhole.bulk.manifest import SpanLimits, plan_spans
-from pigeonhole.bulk.outputs import OutputFormat, PartFiles
-from pigeonhole.bulk.runner import SpanRunner
-from pigeonhole.contract.bulk import BulkOptions, Counts
-from pigeonhole.contract.limits import DEFAULT_LIMITS, RequestLimits
+from pigeonhole.bulk.outputs import OutputFormat
+from pigeonhole.contract.bulk import BulkOptions
+from pigeonhole.contract.limits import DEFAULT_LIMITS
 from pigeonhole.contract.validation import invalid_request, to_faults
 from pigeonhole.errors import PigeonholeError
 from pigeonhole.inference.encoders import registry
 from pigeonhole.inference.encoders.artifact import ModelUnavailable
 from pigeonhole.inference.encoders.prepare import prepare
-from pigeonhole.settings import Settings
-from pigeonhole_cli.bulk.local_input import LocalImageFetcher, LocalInput
-from pigeonhole_cli.bulk.local_run import FolderStore, LocalRun, RunDescription
-from pigeonhole_cli.bulk.run_progress import RunProgress
+from pigeonhole_cli.bulk.local_input import LocalInput
+from pigeonhole_cli.bulk.local_job import load_model, run_locally
 from pigeonhole_cli.console import one_line, plural, say
 from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
 from pigeonhole_cli.models import Cache
 from pigeonhole_cli.progress import progress_bar
 from pigeonhole_cli.request_input import STDIN, InputError, is_address, read_json_object
 
-TENANT = "local"
-MAX_PATH_CHARS = 4_096  # the custom_id of a folder's photo is its path
 EXIT_FAILED, EXIT_SOME_ERRORS, EXIT_INTERRUPTED = 1, 4, 130
 EXIT_CODES = """\b
 Exit codes:
@@ -105,59 +99,9 @@ def local(
         local_input = LocalInput(samples.absolute())
         local_input.check()
         options = _read_body(body) if body is not None else _to_options(label or [], given)
-        classified = _classify(local_input, out, options, output, _model_folder(model, cache), threads or _cores(), as_json)
-    raise typer.Exit(EXIT_SOME_ERRORS if classified.failed else 0)
-
-
-def _classify(
-    local_input: LocalInput,
-    out: Path,
-    options: BulkOptions,
-    output: OutputFormat,
-    model_folder: Path,
-    threads: int,
-    as_json: bool,
-) -> Counts:
-    from pigeonhole.wiring.bulk import local_pipeline
-
-    loaded = local_pipeline(
-        Settings(model_dir=str(model_folder), threads=1, decode_workers=1),
-        lambda inner: LocalImageFetcher(inner, local_input.base),
-    )
-    span_limits = SpanLimits()
-    description = RunDescription(
-        input=str(local_input.path),
-        identity=local_input.identity(),
-        options=options.model_dump(mode="json", exclude_defaults=True),
-        format=output.value,
-        model_id=loaded.model.model_id,
-        model_revision=loaded.model.revision,
-        span_samples=span_limits.samples,
-    )
-    with LocalRun(out, description) as run:
-        parts = PartFiles(store=FolderStore(out), format=output, multiple_labels=options.multiple_labels, scores=options.scores)
-        if not run.is_finished:
-            source = local_input.open(out)
-            spans = [*plan_spans(source.read(), span_limits)]
-            if not spans:
-                raise InputError(f"{local_input.path} has no samples.")
-            limits = RequestLimits(max_custom_id_chars=MAX_PATH_CHARS) if local_input.is_folder else DEFAULT_LIMITS
-            runner = SpanRunner(
-                pipeline=loaded.pipeline,
-                source=source,
-                options=options,
-                limits=limits,
-                span_limits=span_limits,
-                tenant_id=TENANT,
-                threads=threads,
-            )
-            left = [span for span in spans if span.number not in run.records]
-            with progress_bar() as bar:
-                progress = RunProgress(bar, total=sum(span.samples for span in spans), already=run.counts)
-                for results in runner.run(left, on_group=progress.add):
-                    run.add(results.span, parts.write(results.span.number, results.rows, results.errors), results.warnings)
-            say(progress.summary())
-        manifest = run.finish(parts, list(dict.fromkeys(label.name for label in options.labels)))
+        loaded = load_model(_model_folder(model, cache), local_input)
+        with progress_bar() as bar:
+            manifest = run_locally(loaded, local_input, out, options, output, threads=threads or _cores(), bar=bar)
     for warning in manifest.warnings:
         say(f"warning: {one_line(warning)}")
     counts = manifest.counts
@@ -165,7 +109,7 @@ def _classify(
     say(f"{out} has the results of {plural(counts.total, 'sample')}.{errors}")
     if as_json:
         typer.echo(manifest.model_dump_json(indent=2))
-    return counts
+    raise typer.Exit(EXIT_SOME_ERRORS if counts.failed else 0)
 
 
 def _to_options(labels: list[str], given: dict[str, Any]) -> BulkOptions:
