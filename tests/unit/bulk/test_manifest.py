@@ -60,7 +60,7 @@ def test_the_spans_hold_each_line_that_is_not_blank_once(
 
 
 @given(count=st.integers(0, 20), planned=st.integers(0, 20))
-def test_planning_goes_on_after_any_span(count: int, planned: int) -> None:
+def test_planning_continues_after_any_span(count: int, planned: int) -> None:
     data = b"".join(text_line(f"text {k}") + b"\n" * (k % 3) for k in range(count))
     spans = list(plan_spans(to_chunks(data), SMALL))
     before = spans[: min(planned, len(spans))]

@@ -1,7 +1,8 @@
-"""`pigeonhole bulk local`: what it reads, writes and prints, and how it goes on after an interruption."""
+"""`pigeonhole bulk local`: what it reads, writes and prints, and how it continues after an interruption."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -138,7 +139,7 @@ def test_labels_and_options_may_come_from_a_file_with_example_images_beside_it(m
 
 
 @pytest.mark.parametrize("output", ["jsonl", "parquet"])
-def test_an_interrupted_run_goes_on_and_ends_with_the_same_files(machine: Machine, output: str) -> None:
+def test_an_interrupted_run_continues_and_ends_with_the_same_files(machine: Machine, output: str) -> None:
     machine.write_manifest(3_500)
     machine.run("in.jsonl", "--out", "whole", *LABELS, "--format", output)
     machine.groups, machine.interrupt_after = 0, 70
@@ -165,6 +166,24 @@ def test_a_finished_run_is_not_repeated(machine: Machine) -> None:
 
     assert (again.exit_code, machine.groups) == (0, 0)
     assert json.loads(again.stdout)["counts"] == {"total": 3, "succeeded": 3, "failed": 0}
+
+
+@pytest.mark.parametrize("arguments", [("in.parquet",), ("in.jsonl", "--format", "parquet")])
+def test_parquet_without_its_package_is_told_before_the_model_is_loaded(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    machine.write_manifest(1)
+    (machine.path / "in.parquet").write_bytes(b"PAR1")
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "pyarrow" else find_spec(name))
+    monkeypatch.setattr("pigeonhole.wiring.bulk.local_pipeline", None)
+
+    result = machine.run(*arguments, "--out", "out", *LABELS)
+
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "error: Parquet needs the package pyarrow: pip install -e '.[parquet]'\n",
+    )
 
 
 @pytest.mark.parametrize(
