@@ -45,6 +45,7 @@ from support.fakes import (
     FakeWebhookQueue,
     FakeWebhookSecretStore,
 )
+from support.fakes.bulk import FakePlanQueue
 
 ID = f"{1_000_000:012x}" + "0" * 20
 JOB = Job(
@@ -259,7 +260,13 @@ class Jobs:
     @cached_property
     def sweeper(self) -> JobSweeper:
         return JobSweeper(
-            store=self.store, queue=self.queue, webhooks=self.webhooks, rules=self.rules, clock=self.clock, sleep=self.sleep
+            store=self.store,
+            queue=self.queue,
+            webhooks=self.webhooks,
+            plan_queue=FakePlanQueue(),
+            rules=self.rules,
+            clock=self.clock,
+            sleep=self.sleep,
         )
 
     @cached_property

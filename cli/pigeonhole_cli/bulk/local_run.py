@@ -189,9 +189,20 @@ class LocalRun:
             )
         journal.truncate(journal.tell() - len(torn))
         self.records = {record.number: record for record in records if self._is_stored(record)}
+        self._remove_unrecorded()
         self.is_finished = (self.folder / MANIFEST_NAME).exists() and len(self.records) == len(
             {record.number for record in records}
         )
+
+    def _remove_unrecorded(self) -> None:
+        """Remove parts that aren't in the journal. When their span is classified again, it may have no errors part any more."""
+        recorded = {
+            file.name for record in self.records.values() for file in (record.results, record.errors) if file is not None
+        }
+        for pattern in ("part-*", "errors-*", "*.partial"):
+            for path in self.folder.glob(pattern):
+                if path.name not in recorded:
+                    path.unlink()
 
     def _is_stored(self, record: SpanRecord) -> bool:
         files = [record.results, *([record.errors] if record.errors else [])]

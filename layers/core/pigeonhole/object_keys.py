@@ -5,6 +5,10 @@ bucket   prefix        rest of the object key          holds
 job      inputs/       TENANT/JOB.json                 a job's input
 job      results/      TENANT/JOB/results.json         a job's results that are too large for an HTTP answer
 job      results/      TENANT/JOB/START-RANDOM.json.gz the results of one part of a job
+job      bulk/         TENANT/JOB/spec.json            what a bulk job classifies, and how
+job      bulk/         TENANT/JOB/plan/SEGMENT.json    a segment of its plan: spans of its manifest
+job      bulk/         TENANT/JOB/pieces/SPAN-LINE     results of a part of a span, until the span is complete
+job      bulk/         TENANT/JOB/results/...          its results parts, errors parts and results manifest
 job      label-sets/   TENANT/LABEL_SET/SHA256         an image of a label
 job      embeddings/   TENANT/LABEL_SET/SHA256.MODEL   the embedding of that image by one revision of the model
 upload   uploads/      TENANT/ID-FILENAME              an image that a request or job will name
@@ -27,6 +31,7 @@ from pigeonhole.tenants.tenant import TENANT_ID
 
 JOB_INPUTS = "inputs/"
 JOB_RESULTS = "results/"
+BULK = "bulk/"
 LABEL_IMAGES = "label-sets/"
 EMBEDDINGS = "embeddings/"
 
@@ -61,6 +66,26 @@ def part_key(tenant_id: str, job_id: str, span: Span) -> str:
     Two workers never share a key, so the worker whose part is rejected can't replace the other worker's object.
     """
     return f"{JOB_RESULTS}{tenant_id}/{job_id}/{sample_digits(span.start)}-{secrets.token_hex(8)}.json.gz"
+
+
+def bulk_spec_key(tenant_id: str, job_id: str) -> str:
+    """Return the key of a bulk job's BulkSpec."""
+    return f"{BULK}{tenant_id}/{job_id}/spec.json"
+
+
+def bulk_segment_key(tenant_id: str, job_id: str, number: int) -> str:
+    """Return the key of a segment of a bulk job's plan."""
+    return f"{BULK}{tenant_id}/{job_id}/plan/{number:05d}.json"
+
+
+def bulk_piece_key(tenant_id: str, job_id: str, span: int, first_line: int) -> str:
+    """Return the key of the results of a span's lines from `first_line` on."""
+    return f"{BULK}{tenant_id}/{job_id}/pieces/{span:05d}-{first_line}.json.gz"
+
+
+def bulk_results_prefix(tenant_id: str, job_id: str) -> str:
+    """Return the prefix of a bulk job's results, with a slash at its end."""
+    return f"{BULK}{tenant_id}/{job_id}/results/"
 
 
 def label_image_key(tenant_id: str, label_set: str, sha256: str) -> str:

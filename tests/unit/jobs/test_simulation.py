@@ -24,56 +24,11 @@ from pigeonhole.contract.messages import ChunkMessage, ChunkResult, ClassifyComm
 from pigeonhole.errors import JobFinished, NotFound, Overloaded, UnfetchableUrl
 from pigeonhole.jobs.job import ENDED, IdempotencyKey, Job
 from support.fakes import FakeChunkQueue, FakeEventBus, FakeJobStore, FakeObjectStore, FakePoster, FakeWebhookQueue
+from support.faults import Crash, Fate, Faulty
 from support.job_fixtures import ACME, BAD, HOOK, Jobs, even_or_odd, request
 
 HISTORIES = 1_000
 RECEIVES = 5  # the template's maxReceiveCount
-
-
-class Crash(Exception):
-    """The process that made the call has crashed."""
-
-
-class Fate:
-    """What happens to a process at one of its calls to a port.
-
-    Attributes:
-        other: What another process does before the call.
-    """
-
-    def __init__(self, other: Callable[[], None]) -> None:
-        self.other = other
-        self.at, self.kind, self.calls = 0, "", 0
-
-    def set(self, at: int, kind: str) -> None:
-        self.at, self.kind, self.calls = at, kind, 0
-
-
-class Faulty:
-    """A port, one of whose calls ends as `fate` says."""
-
-    def __init__(self, port: Any, fate: Fate) -> None:
-        self._port, self._fate = port, fate
-
-    def __getattr__(self, name: str) -> Any:
-        attribute = getattr(self._port, name)
-        return self._faulty(attribute) if callable(attribute) else attribute
-
-    def _faulty(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def method(*arguments: Any, **named: Any) -> Any:
-            self._fate.calls += 1
-            if self._fate.calls != self._fate.at:
-                return call(*arguments, **named)
-            if self._fate.kind == "overtaken":
-                self._fate.other()
-                return call(*arguments, **named)
-            if self._fate.kind == "busy":
-                raise Overloaded("busy")
-            if self._fate.kind == "after":
-                call(*arguments, **named)
-            raise Crash
-
-        return method
 
 
 BAD_INDICES = st.sets(st.integers(0, 8), max_size=2)

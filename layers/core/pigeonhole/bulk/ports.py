@@ -1,9 +1,14 @@
-"""What bulk jobs need from the outside: where the manifest is read, and where the results are stored."""
+"""What bulk jobs need from the outside: manifests, results, the state of spans, and queues."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
+
+from pigeonhole.contract.bulk import PartFile
+from pigeonhole.contract.messages import SpanMessage
+from pigeonhole.jobs.job import Job
 
 
 class ManifestSource(Protocol):
@@ -19,4 +24,114 @@ class ResultStore(Protocol):
 
     def put(self, name: str, data: bytes) -> None:
         """Store a file: whole, or not at all. A file of the same name is replaced."""
+        ...
+
+
+@dataclass(frozen=True)
+class ManifestObject:
+    """A manifest on S3.
+
+    Attributes:
+        bucket: Its bucket.
+        object_key: Its key.
+        etag: Identifies its content. A manifest that was replaced is an error, because its spans would be others.
+    """
+
+    bucket: str
+    object_key: str
+    etag: str
+
+
+class ManifestStore(Protocol):
+    """Reads callers' manifests."""
+
+    def open(self, manifest: ManifestObject) -> ManifestSource:
+        """Return the source of a manifest.
+
+        Its `read` raises UnfetchableUrl if the object is absent, was replaced or can't be read, and Overloaded if a retry may
+        help.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class CompletedSpan:
+    """A span whose parts are stored.
+
+    Attributes:
+        number: The number of the span.
+        results: Its results part.
+        errors: Its errors part, None if no line has an error.
+        warnings: What the caller should know about labels and samples, the first ones only.
+    """
+
+    number: int
+    results: PartFile
+    errors: PartFile | None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> int:
+        """The number of lines that have an error."""
+        return self.errors.rows if self.errors else 0
+
+
+@dataclass(frozen=True)
+class SpanCounts:
+    """The spans of a job that are complete, and their lines.
+
+    Attributes:
+        spans: The number of spans.
+        succeeded: How many lines have a result.
+        failed: How many lines have an error.
+        updated_at: When the last span was completed, None before the first.
+    """
+
+    spans: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    updated_at: float | None = None
+
+
+class SpanStore(Protocol):
+    """The complete spans of bulk jobs, and their counts. All reads are consistent.
+
+    The counts are spread over several items, because ten thousand workers complete spans at the same time. Every method raises
+    Overloaded if a retry may help.
+    """
+
+    def complete(self, job: Job, span: CompletedSpan, now: float) -> bool:
+        """Record a complete span and count its lines, both or neither.
+
+        Returns:
+            False, and nothing is recorded, if the span was complete before.
+        """
+        ...
+
+    def is_complete(self, job: Job, number: int) -> bool:
+        """Return whether a span is complete."""
+        ...
+
+    def count(self, job: Job) -> SpanCounts:
+        """Read the counts of a job."""
+        ...
+
+    def list_complete(self, job: Job) -> Iterator[CompletedSpan]:
+        """Yield the complete spans of a job, in any order."""
+        ...
+
+    def add_attempt(self, job: Job, number: int) -> int:
+        """Count an attempt at a span whose message was redelivered, and return how many there are now."""
+        ...
+
+    def count_attempts(self, job: Job, number: int) -> int:
+        """Return the number of recorded attempts at a span."""
+        ...
+
+
+class SpanQueue(Protocol):
+    """The queue of functions/worker. It may deliver a message more than once, and in any order."""
+
+    def send(self, messages: Sequence[SpanMessage]) -> None:
+        """Queue messages. Raise Overloaded if at least one may not have been queued."""
         ...

@@ -52,6 +52,12 @@ class SpanResults:
     errors: list[ErrorRow] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
+    def extend(self, more: SpanResults) -> None:
+        """Add the results of the lines that follow."""
+        self.rows += more.rows
+        self.errors += more.errors
+        self.warnings += more.warnings
+
 
 @dataclass(frozen=True)
 class _Group:
@@ -77,6 +83,7 @@ class SpanRunner:
         span_limits: The limits of a line.
         tenant_id: The tenant of the job.
         grants: What the tenant may name by `s3://`.
+        will_be_retried: Whether the spans are classified again if S3 is too busy to give an image.
         threads: The number of groups that are classified at the same time.
         group_samples: The largest number of samples in a group.
         group_bytes: A group ends with the sample that reaches this size, as text.
@@ -89,6 +96,7 @@ class SpanRunner:
     span_limits: SpanLimits
     tenant_id: str
     grants: tuple[S3Grant, ...] = ()
+    will_be_retried: bool = False
     threads: int = 2
     group_samples: int = 32
     group_bytes: int = 32_000_000
@@ -104,6 +112,7 @@ class SpanRunner:
 
         Raises:
             SampleError: An example image of a label can't be read, so nothing can be classified.
+            Overloaded: S3 is too busy to give an image, and the spans will be classified again.
         """
         current: SpanResults | None = None
         groups = (group for span in spans for group in self._groups(span))
@@ -148,6 +157,7 @@ class SpanRunner:
             tenant_id=self.tenant_id,
             grants=self.grants,
             is_job=True,
+            will_be_retried=self.will_be_retried,
             request=self.options.to_request([*samples]),
         )
         return self.pipeline.classify(command)

@@ -208,6 +208,24 @@ class ChunkMessage(_JobMessage):
         return self
 
 
+class PlanMessage(_JobMessage):
+    """Do the next step of a bulk job: plan more spans, queue those that aren't complete, or end the job."""
+
+    kind: Literal["plan"] = "plan"
+
+
+class SpanMessage(_JobMessage):
+    """Classify a span of a bulk job's manifest. The message has all that bulk.manifest.ManifestSpan has."""
+
+    kind: Literal["span"] = "span"
+    number: Annotated[int, Field(ge=0)] = Field(description="The number of the span, from 0.")
+    start_byte: Annotated[int, Field(ge=0)] = Field(description="The offset of the span's first byte in the manifest.")
+    stop_byte: Annotated[int, Field(ge=1)] = Field(description="The offset after the span's last byte.")
+    first_line: Annotated[int, Field(ge=1)] = Field(description="The number of the span's first line, from 1.")
+    lines: Annotated[int, Field(ge=1)] = Field(description="The number of the span's lines, blank ones included.")
+    samples: Annotated[int, Field(ge=1)] = Field(description="The number of the span's lines that aren't blank.")
+
+
 class WebhookMessage(_JobMessage):
     """Make an attempt to deliver a job's webhook."""
 

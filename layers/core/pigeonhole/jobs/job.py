@@ -25,7 +25,7 @@ from typing import Any, Literal
 
 from pigeonhole.contract.jobs import DeliveryStatus, JobStatus
 from pigeonhole.contract.labels import LabelSetRef
-from pigeonhole.contract.messages import Span
+from pigeonhole.contract.messages import ErrorReply, Span
 from pigeonhole.jobs.webhook import Webhook
 
 # For each status, those that a job may have before it.
@@ -85,6 +85,19 @@ class Part:
 
 
 @dataclass(frozen=True)
+class BulkPlan:
+    """How far the manifest of a bulk job has been divided into spans.
+
+    Attributes:
+        segments: The number of stored segments of the plan.
+        spans: The number of spans, None until the whole manifest has been planned.
+    """
+
+    segments: int = 0
+    spans: int | None = None
+
+
+@dataclass(frozen=True)
 class Job:
     """One job. Times are seconds since 1970, UTC.
 
@@ -103,6 +116,9 @@ class Job:
         notification: How far publishing the end is, None until the job ends.
         notify_at: When the sweeper makes the notification pending again, None once it is published.
         webhook: The webhook that is notified of the end, if the caller named one.
+        bulk: The plan of a bulk job, whose samples are the lines of a manifest. Until it is planned, `total` is 0. Its parts
+            are counted apart (bulk/ports.py), and `succeeded` and `failed` are set at its end.
+        error: Why no sample could be classified, if that is not a matter of single samples.
         version: Goes up by one at each change.
     """
 
@@ -127,6 +143,8 @@ class Job:
     notification: NotificationStatus | None = None
     notify_at: float | None = None
     webhook: Webhook | None = None
+    bulk: BulkPlan | None = None
+    error: ErrorReply | None = None
     version: int = 1
 
     @property
@@ -190,6 +208,46 @@ class Job:
         if succeeded + failed < self.total:
             return self._changed(now, **counts)
         return self._ended(now, JobStatus.SUCCEEDED if succeeded else JobStatus.FAILED, **counts)
+
+    def with_segment(self, now: float, number: int, due_at: float) -> Job:
+        """Record that a segment of a bulk job's plan is stored and its spans are queued.
+
+        Raises:
+            IllegalTransition: The job isn't being processed, or the segment isn't the next one.
+        """
+        bulk = self.bulk
+        if self.status is not JobStatus.PROCESSING or bulk is None or bulk.spans is not None or bulk.segments != number:
+            raise IllegalTransition(f"segment {number} of a job that is {self.status} with {bulk}")
+        return self._changed(now, bulk=replace(bulk, segments=number + 1), due_at=due_at)
+
+    def planned(self, now: float, *, spans: int, total: int, due_at: float) -> Job:
+        """Record that the whole manifest of a bulk job has been planned, and all spans are queued.
+
+        Raises:
+            IllegalTransition: The job isn't being processed, or has been planned.
+        """
+        if self.status is not JobStatus.PROCESSING or self.bulk is None or self.bulk.spans is not None:
+            raise IllegalTransition(f"a job that is {self.status} with {self.bulk} can't be planned")
+        return self._changed(now, bulk=replace(self.bulk, spans=spans), total=total, queued_at=now, due_at=due_at)
+
+    def completed(self, now: float, *, succeeded: int, failed: int) -> Job:
+        """End a bulk job all of whose spans are complete.
+
+        Raises:
+            IllegalTransition: The counts aren't those of the whole manifest.
+        """
+        if self.bulk is None or self.bulk.spans is None or succeeded + failed != self.total:
+            raise IllegalTransition(f"{succeeded} and {failed} samples don't complete a job of {self.total} with {self.bulk}")
+        status = JobStatus.SUCCEEDED if succeeded else JobStatus.FAILED
+        return self._ended(now, status, succeeded=succeeded, failed=failed)
+
+    def failed_as_a_whole(self, now: float, error: ErrorReply) -> Job:
+        """End a job of which no sample can be classified.
+
+        Raises:
+            IllegalTransition: The job isn't being processed.
+        """
+        return replace(self._ended(now, JobStatus.FAILED), error=error)
 
     def canceled(self, now: float) -> Job:
         """End the job on its tenant's request.

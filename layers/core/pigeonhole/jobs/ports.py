@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pigeonhole.contract.jobs import JobStatus
-from pigeonhole.contract.messages import ChunkMessage, Span, WebhookMessage
+from pigeonhole.contract.messages import ChunkMessage, PlanMessage, Span, WebhookMessage
 from pigeonhole.jobs.job import IdempotencyClaim, Job, Part
 from pigeonhole.ports import Page, RetryQueue
 
@@ -104,6 +104,14 @@ class ChunkQueue(RetryQueue, Protocol):
         Raises:
             Overloaded: At least one message may not have been queued.
         """
+        ...
+
+
+class PlanQueue(Protocol):
+    """The queue of functions/plan. It may deliver a message more than once."""
+
+    def send(self, message: PlanMessage) -> None:
+        """Queue a message. Raise Overloaded if it may not have been queued."""
         ...
 
 

@@ -3,6 +3,7 @@
 job                                 what the sweeper does
 stored, not queued                  queues its chunks
 makes no progress                   queues what remains of its chunks
+bulk, not ended                     sends a message to functions/plan, which does what the job needs
 ended, not published                makes its notification pending again: the DynamoDB stream delivers it to functions/notify
 ended, a webhook attempt is due     requests it from functions/webhooks, or gives the delivery up if its day is over
 """
@@ -14,9 +15,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pigeonhole.contract.messages import Span, WebhookMessage
+from pigeonhole.contract.messages import PlanMessage, Span, WebhookMessage
 from pigeonhole.jobs.job import LEASE_S, Job, remaining_spans
-from pigeonhole.jobs.ports import ChunkQueue, JobStore, WebhookQueue
+from pigeonhole.jobs.ports import ChunkQueue, JobStore, PlanQueue, WebhookQueue
 from pigeonhole.jobs.submit import JobRules, queue_spans
 from pigeonhole.jobs.update import JobChange, JobUpdater
 from pigeonhole.jobs.webhook import Webhook
@@ -55,6 +56,7 @@ class JobSweeper:
     store: JobStore
     queue: ChunkQueue
     webhooks: WebhookQueue
+    plan_queue: PlanQueue
     rules: JobRules
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
@@ -94,7 +96,7 @@ class JobSweeper:
         """Do what a job needs, and name it as SweepSummary does."""
         now = self.clock()
         if not job.has_ended:
-            return self._queue(job)
+            return self._queue(job) if job.bulk is None else self._advance(job)
         actions = []
         if job.is_notification_due(now):
             pending = self._write(
@@ -118,6 +120,17 @@ class JobSweeper:
         self._write(
             postponed, lambda latest: None if latest.has_ended or latest.due_at != postponed.due_at else self._mark(latest)
         )
+        return ["queued"]
+
+    def _advance(self, job: Job) -> list[str]:
+        """Have functions/plan look at a bulk job. It knows how many spans are complete."""
+        due_at = self.clock() + self.rules.stuck_s
+        postponed = self._write(
+            job, lambda latest: None if latest.has_ended or not latest.is_due(self.clock()) else latest.with_next_check(due_at)
+        )
+        if postponed is None:
+            return []
+        self.plan_queue.send(PlanMessage(tenant_id=job.tenant_id, job_id=job.id))
         return ["queued"]
 
     def _remaining_spans(self, job: Job) -> list[Span]:

@@ -88,6 +88,19 @@ def test_a_crash_before_the_first_record_leaves_a_folder_that_can_be_used(tmp_pa
         assert sorted(again.records) == [0]
 
 
+def test_parts_that_a_crash_left_unrecorded_are_removed(tmp_path: Path) -> None:
+    """When the span is classified again, a line may have a result where it had an error before."""
+    with LocalRun(tmp_path, DESCRIPTION) as run:
+        add_span(run, 0, failed=1)
+        parts_of(tmp_path).write(1, [], [ErrorRow(line=3, code="unfetchable_url", message="y")])
+        (tmp_path / "part-00002.jsonl.partial").write_bytes(b"half")
+
+    with LocalRun(tmp_path, DESCRIPTION):
+        pass
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["_journal.jsonl", "errors-00000.jsonl", "part-00000.jsonl"]
+
+
 @pytest.mark.parametrize("damage", ["missing", "cut"])
 def test_a_span_whose_part_is_gone_is_classified_again(tmp_path: Path, damage: str) -> None:
     with LocalRun(tmp_path, DESCRIPTION) as run:

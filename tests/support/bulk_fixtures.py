@@ -1,0 +1,149 @@
+"""The services of bulk jobs over fakes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from pigeonhole.bulk.manifest import SpanLimits
+from pigeonhole.bulk.outputs import OutputFormat
+from pigeonhole.bulk.planner import BulkPlanner, Model
+from pigeonhole.bulk.ports import ManifestObject
+from pigeonhole.bulk.spec import BulkSpec, encode_spec
+from pigeonhole.bulk.worker import SpanWorker
+from pigeonhole.contract.bulk import BulkOptions
+from pigeonhole.contract.limits import RequestLimits
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
+from pigeonhole.ids import new_id
+from pigeonhole.jobs.job import BulkPlan, Job
+from pigeonhole.jobs.submit import JobRules
+from pigeonhole.jobs.sweep import JobSweeper
+from pigeonhole.object_keys import bulk_results_prefix, bulk_spec_key
+from support.fakes import FakeChunkQueue, FakeJobStore, FakeObjectStore, FakeTenantStore, FakeWebhookQueue
+from support.fakes.bulk import FakeManifestStore, FakePlanQueue, FakeSpanQueue, FakeSpanStore
+from support.job_fixtures import ACME, FakePipeline, even_or_odd
+
+BUCKET = "data"
+OPTIONS = BulkOptions.model_validate({"labels": [{"type": "text", "value": "even"}, {"type": "text", "value": "odd"}]})
+
+
+def to_line(value: str) -> bytes:
+    """Return a line of a manifest, whose `custom_id` is its value."""
+    return json.dumps({"type": "text", "value": value, "custom_id": value}).encode() + b"\n"
+
+
+@dataclass
+class Bulk:
+    """Every service of bulk jobs, over fakes.
+
+    Attributes:
+        run: Classifies the samples of a command.
+        now: The time of the services' clock, which sleeping advances.
+    """
+
+    store: Any = field(default_factory=FakeJobStore)
+    spans: Any = field(default_factory=FakeSpanStore)
+    objects: Any = field(default_factory=FakeObjectStore)
+    manifests: Any = field(default_factory=FakeManifestStore)
+    plan_queue: Any = field(default_factory=FakePlanQueue)
+    span_queue: Any = field(default_factory=FakeSpanQueue)
+    tenants: Any = field(default_factory=lambda: FakeTenantStore({"acme": ACME}))
+    run: Callable[..., ChunkResult] = even_or_odd
+    rules: JobRules = field(default_factory=lambda: JobRules(keep_s=1_000, stuck_s=300))
+    now: float = 1_000.0
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    @cached_property
+    def planner(self) -> BulkPlanner:
+        return BulkPlanner(
+            store=self.store,
+            spans=self.spans,
+            objects=self.objects,
+            manifests=self.manifests,
+            plan_queue=self.plan_queue,
+            span_queue=self.span_queue,
+            model=Model("tiny", "abc"),
+            stuck_s=self.rules.stuck_s,
+            segment_spans=2,
+            clock=self.clock,
+            sleep=self.sleep,
+        )
+
+    @cached_property
+    def worker(self) -> SpanWorker:
+        def run(command: ClassifyCommand, **options: Any) -> ChunkResult:
+            return self.run(command, **options)
+
+        return SpanWorker(
+            store=self.store,
+            spans=self.spans,
+            tenants=self.tenants,
+            objects=self.objects,
+            manifests=self.manifests,
+            plan_queue=self.plan_queue,
+            span_queue=self.span_queue,
+            pipeline=FakePipeline(run),
+            limits=RequestLimits(),
+            threads=1,
+            piece_samples=2,
+            clock=self.clock,
+            sleep=self.sleep,
+        )
+
+    @cached_property
+    def sweeper(self) -> JobSweeper:
+        return JobSweeper(
+            store=self.store,
+            queue=FakeChunkQueue(),
+            webhooks=FakeWebhookQueue(),
+            plan_queue=self.plan_queue,
+            rules=self.rules,
+            clock=self.clock,
+            sleep=self.sleep,
+        )
+
+    def submit(self, manifest: bytes, *, span_samples: int = 3, output: OutputFormat = OutputFormat.JSONL) -> Job:
+        """Store a manifest and a job over it. The message to the planner is left to the sweeper."""
+        number = len(self.manifests.objects)
+        location = ManifestObject(BUCKET, f"{number}.jsonl", f"etag-{number}")
+        self.manifests.objects[BUCKET, location.object_key] = (manifest, location.etag)
+        limits = SpanLimits(samples=span_samples, span_bytes=10_000, line_bytes=1_000)
+        job = Job(
+            tenant_id=ACME.id,
+            id=new_id(self.now),
+            total=0,
+            chunk_size=0,
+            multiple_labels=False,
+            created_at=self.now,
+            updated_at=self.now,
+            expires_at=int(self.now) + self.rules.keep_s,
+            due_at=self.now,
+            bulk=BulkPlan(),
+        )
+        spec = encode_spec(BulkSpec("log", location, OPTIONS, output, limits))
+        self.objects.put(bulk_spec_key(job.tenant_id, job.id), spec, "application/json")
+        self.store.create(job, None)
+        return job
+
+    def results(self, job: Job) -> dict[str, Any]:
+        """Return the results of a job by file: the rows of its parts, and its results manifest."""
+        prefix = bulk_results_prefix(job.tenant_id, job.id)
+        files = {key.removeprefix(prefix): data for key, data in self.objects.objects.items() if key.startswith(prefix)}
+        return {
+            name: json.loads(data) if name.endswith(".json") else [json.loads(line) for line in data.splitlines()]
+            for name, data in files.items()
+        }
+
+
+def unzip(data: bytes) -> Any:
+    """Return the content of a stored piece."""
+    return json.loads(gzip.decompress(data))

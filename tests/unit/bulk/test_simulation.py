@@ -1,0 +1,249 @@
+"""Bulk jobs under any order of deliveries, crashes and retries that hypothesis generates: no line is lost or counted twice.
+
+A process may crash before any call to a port, or after the call and before its result arrives. A port may refuse a call as
+too busy. Another worker or planner may do all its work between a read and a write. Messages are delivered in any order, twice,
+late or never. A line may crash each worker that classifies it, or have an error in one worker and a result in the other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from pigeonhole.contract.jobs import JobStatus
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, SpanMessage
+from pigeonhole.errors import JobFinished, NotFound, Overloaded
+from pigeonhole.jobs.cancel import JobCanceler
+from pigeonhole.jobs.job import Job
+from support.bulk_fixtures import Bulk, to_line
+from support.fakes import FakeJobStore, FakeObjectStore
+from support.fakes.bulk import FakeManifestStore, FakePlanQueue, FakeSpanQueue, FakeSpanStore
+from support.faults import Crash, Fate, Faulty
+from support.job_fixtures import ACME, BAD, even_or_odd
+
+HISTORIES = 1_000
+RECEIVES = 5  # the template's maxReceiveCount
+MAX_JOBS = 3
+POISON = "666"  # crashes its worker
+FLAKY = "777"  # has a result in every other worker
+
+KINDS = st.sampled_from(["text", "text", "text", BAD, "nonsense", "blank", POISON, FLAKY])
+FATES = st.tuples(st.integers(0, 12), st.sampled_from(["before", "after", "busy", "overtaken"]))  # 0: nothing happens
+TIMES_LEFT = st.sampled_from([10, 100, 100])
+INSIDE = st.one_of(st.none(), st.integers(0, 99))
+
+
+class Histories(RuleBasedStateMachine):
+    """One history: jobs are submitted, messages are processed, calls fail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fate = Fate(self.overtake)
+        self.store, self.spans, self.objects = FakeJobStore(), FakeSpanStore(), FakeObjectStore()
+        self.plan_queue, self.span_queue = FakePlanQueue(), FakeSpanQueue()
+        self.bulk = Bulk(
+            store=Faulty(self.store, self.fate),
+            spans=Faulty(self.spans, self.fate),
+            objects=Faulty(self.objects, self.fate),
+            manifests=FakeManifestStore(),
+            plan_queue=Faulty(self.plan_queue, self.fate),
+            span_queue=Faulty(self.span_queue, self.fate),
+            run=self.run,
+        )
+        self.received: dict[int, int] = {}
+        self.dead: list[SpanMessage] = []
+        self.lines: dict[str, list[str]] = {}
+        self.ended: dict[str, Job] = {}
+        self.inside: list[int] = []
+        self.is_calm = False
+        self.runs = 0
+
+    def run(self, command: ClassifyCommand, **options: Any) -> ChunkResult:
+        if self.inside:
+            self.overtake()
+        if not self.is_calm and any(sample.value == POISON for sample in command.request.dataset):
+            raise Crash
+        self.runs += 1
+        samples = [
+            sample.model_copy(update={"value": BAD}) if sample.value == FLAKY and self.runs % 2 else sample
+            for sample in command.request.dataset
+        ]
+        request = command.request.model_copy(update={"dataset": samples})
+        return even_or_odd(command.model_copy(update={"request": request}))
+
+    def overtake(self) -> None:
+        """Another worker does its work, and another planner."""
+        index = self.inside.pop() if self.inside else 0
+        try:
+            if self.span_queue.sent:
+                self.bulk.worker.process(self.span_queue.sent[index % len(self.span_queue.sent)], lambda: 100)
+            if self.plan_queue.sent:
+                self.bulk.planner.advance(self.plan_queue.sent[index % len(self.plan_queue.sent)], lambda: 100)
+        except Crash:
+            pass  # the other one has crashed
+
+    def survive(self, step: Callable[[], Any], fate: tuple[int, str] = (0, "")) -> Any:
+        """Run a process, and return its result or the error that ended it."""
+        self.fate.set(*fate)
+        try:
+            return step()
+        except (Crash, Overloaded) as error:
+            return error
+        finally:
+            self.fate.set(0, "")
+
+    @initialize(kinds=st.lists(KINDS, max_size=14), span_samples=st.integers(1, 4), is_planned=st.integers(0, 3))
+    def begin(self, kinds: list[str], span_samples: int, is_planned: int) -> None:
+        """Submit the first job. In most histories it is planned at once, so that there is work for workers."""
+        self.submit(kinds, span_samples)
+        if is_planned:
+            self.bulk.sweeper.sweep()
+            self.bulk.planner.advance(self.plan_queue.sent[0], lambda: 100)
+
+    @precondition(lambda self: len(self.store.jobs) < MAX_JOBS)
+    @rule(kinds=st.lists(KINDS, max_size=14), span_samples=st.integers(1, 5))
+    def submit(self, kinds: list[str], span_samples: int) -> None:
+        contents = {"nonsense": b"nonsense\n", "blank": b" \n"}
+        values = [str(number) if kind == "text" else kind for number, kind in enumerate(kinds)]
+        manifest = b"".join(contents.get(value) or to_line(value) for value in values)
+        self.fate.set(0, "")
+        job = self.bulk.submit(manifest, span_samples=span_samples)
+        self.lines[job.id] = values
+
+    @rule(seconds=st.sampled_from([0, 60, 300]), fate=FATES)
+    def sweep(self, seconds: int, fate: tuple[int, str]) -> None:
+        if self.bulk.now + seconds < 1_700:  # jobs expire after 1,000 s
+            self.bulk.now += seconds
+        self.survive(self.bulk.sweeper.sweep, fate)
+
+    @precondition(lambda self: self.plan_queue.sent)
+    @rule(index=st.integers(0, 99), fate=FATES, time_left_s=st.sampled_from([10, 100]), stays=st.booleans())
+    def plan(self, index: int, fate: tuple[int, str], time_left_s: int, stays: bool) -> None:
+        message = self.plan_queue.sent[index % len(self.plan_queue.sent)]
+        failed = isinstance(self.survive(lambda: self.bulk.planner.advance(message, lambda: time_left_s), fate), Exception)
+        if not failed and not stays:
+            self.plan_queue.sent[:] = [other for other in self.plan_queue.sent if other is not message]
+
+    @precondition(lambda self: self.span_queue.sent)
+    @rule(deliveries=st.lists(st.tuples(st.integers(0, 99), FATES, TIMES_LEFT, INSIDE, st.booleans()), min_size=1, max_size=6))
+    def work(self, deliveries: list[tuple[int, tuple[int, str], int, int | None, bool]]) -> None:
+        for delivery in deliveries:
+            if self.span_queue.sent:
+                self.deliver(*delivery)
+
+    def deliver(self, index: int, fate: tuple[int, str], time_left_s: int, inside: int | None, stays: bool) -> None:
+        """Deliver a message to a worker, which is overtaken while it classifies if `inside` is a message's index."""
+        message = self.span_queue.sent[index % len(self.span_queue.sent)]
+        self.inside = [] if inside is None else [inside]
+        count = self.received[id(message)] = self.received.get(id(message), 0) + 1
+
+        def process() -> Any:
+            return self.bulk.worker.process(message, lambda: time_left_s, deliveries=count, is_last_delivery=count >= RECEIVES)
+
+        failed = isinstance(self.survive(process, fate), Exception)
+        self.inside = []
+        if failed and count >= RECEIVES:
+            self.dead.append(message)
+        if (failed and count >= RECEIVES) or (not failed and not stays):
+            self.delete(message)
+
+    @precondition(lambda self: self.dead)
+    @rule(index=st.integers(0, 99), fate=FATES)
+    def bury(self, index: int, fate: tuple[int, str]) -> None:
+        message = self.dead[index % len(self.dead)]
+        if not isinstance(self.survive(lambda: self.bulk.worker.abandon(message), fate), Exception):
+            self.dead.remove(message)
+
+    @precondition(lambda self: self.span_queue.sent)
+    @rule(index=st.integers(0, 99))
+    def lose(self, index: int) -> None:
+        self.delete(self.span_queue.sent[index % len(self.span_queue.sent)])
+
+    @rule(index=st.integers(0, 99), fate=FATES, wants=st.integers(0, 9))
+    def cancel(self, index: int, fate: tuple[int, str], wants: int) -> None:
+        if wants:
+            return  # most jobs are never canceled
+        _, job_id = list(self.store.jobs)[index % len(self.store.jobs)]
+        canceler = JobCanceler(store=self.bulk.store, clock=self.bulk.clock, sleep=self.bulk.sleep)
+        try:
+            self.survive(lambda: canceler.cancel(ACME, job_id), fate)
+        except (JobFinished, NotFound):
+            assert self.store.jobs[ACME.id, job_id].has_ended
+
+    def delete(self, message: SpanMessage) -> None:
+        self.span_queue.sent[:] = [other for other in self.span_queue.sent if other is not message]
+        self.received.pop(id(message), None)
+
+    @invariant()
+    def counts_match_the_spans_and_ends_are_final(self) -> None:
+        for job in self.store.jobs.values():
+            spans, counts = list(self.spans.list_complete(job)), self.spans.count(job)
+            assert counts.spans == len(spans)
+            assert counts.succeeded == sum(span.results.rows for span in spans)
+            assert counts.failed == sum(span.failed for span in spans)
+            for span in spans:
+                for part in (span.results, span.errors):
+                    assert part is None or self.digest(job, part.name) == part.sha256, "a counted part never changes"
+            if job.id in self.ended:
+                before = self.ended[job.id]
+                assert (job.status, job.succeeded, job.failed) == (before.status, before.succeeded, before.failed)
+            if job.has_ended:
+                self.ended.setdefault(job.id, job)
+
+    def digest(self, job: Job, name: str) -> str:
+        return hashlib.sha256(self.objects.objects[f"bulk/{job.tenant_id}/{job.id}/results/{name}"]).hexdigest()
+
+    def teardown(self) -> None:
+        """Without further faults, every job ends, and every line has exactly one result or one error."""
+        self.is_calm = True
+        for _ in range(20):
+            for message in [*self.plan_queue.sent]:
+                self.bulk.planner.advance(message, lambda: 100)
+            self.plan_queue.sent.clear()
+            for span_message in [*self.span_queue.sent]:
+                self.bulk.worker.process(span_message, lambda: 100)
+                self.delete(span_message)
+            while self.dead:
+                self.bulk.worker.abandon(self.dead.pop())
+            if all(job.has_ended for job in self.store.jobs.values()):
+                break
+            self.bulk.now += self.bulk.rules.stuck_s
+            self.bulk.sweeper.sweep()
+        for job in self.store.jobs.values():
+            assert job.has_ended
+            if job.status is not JobStatus.CANCELED:
+                self.results_are_right(job)
+
+    def results_are_right(self, job: Job) -> None:
+        values = {line: value for line, value in enumerate(self.lines[job.id], 1) if value != "blank"}
+        if not values:
+            assert job.error
+            assert job.error.message == "The manifest has no samples."
+            return
+        files = self.bulk.results(job)
+        manifest = files["_manifest.json"]
+        rows = [row for part in manifest["results"] for row in files[part["name"]]]
+        errors = [row for part in manifest["errors"] for row in files[part["name"]]]
+        assert set(files) == {part["name"] for part in (*manifest["results"], *manifest["errors"])} | {"_manifest.json"}
+        assert Counter(row["line"] for row in (*rows, *errors)) == Counter(values.keys())
+        assert [row["line"] for row in rows] == sorted(row["line"] for row in rows)
+        assert (job.total, job.succeeded, job.failed) == (len(values), len(rows), len(errors))
+        assert manifest["counts"] == {"total": job.total, "succeeded": job.succeeded, "failed": job.failed}
+        for row in rows:
+            assert row["custom_id"] == values[row["line"]]
+            assert row["prediction"] == ("even", "odd")[int(values[row["line"]]) % 2]
+        has_error = {line for line, value in values.items() if value in (BAD, "nonsense")}
+        assert has_error <= {row["line"] for row in errors}
+
+
+Histories.TestCase.settings = settings(
+    max_examples=HISTORIES, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestHistories = pytest.mark.slow(Histories.TestCase)
