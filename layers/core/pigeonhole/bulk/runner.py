@@ -65,6 +65,7 @@ class _Group:
 
     span: ManifestSpan
     lines: list[ManifestLine]
+    is_last: bool = False
 
     @property
     def samples(self) -> list[ManifestSample]:
@@ -114,21 +115,19 @@ class SpanRunner:
             SampleError: An example image of a label can't be read, so nothing can be classified.
             Overloaded: S3 is too busy to give an image, and the spans will be classified again.
         """
-        current: SpanResults | None = None
+        results: SpanResults | None = None
         groups = (group for span in spans for group in self._groups(span))
         for group, result in _map_ahead(self._classify, groups, self.threads):
-            if current is None or current.span is not group.span:
-                if current is not None:
-                    yield _sorted(current)
-                current = SpanResults(group.span)
-            before = len(current.rows), len(current.errors)
-            self._add(current, group, result)
-            on_group(len(current.rows) - before[0], len(current.errors) - before[1])
-        if current is not None:
-            yield _sorted(current)
+            results = results or SpanResults(group.span)
+            before = len(results.rows), len(results.errors)
+            self._add(results, group, result)
+            on_group(len(results.rows) - before[0], len(results.errors) - before[1])
+            if group.is_last:
+                yield _sorted(results)
+                results = None
 
     def _groups(self, span: ManifestSpan) -> Iterator[_Group]:
-        """Divide the lines of a span into groups. There is at least one group."""
+        """Divide the lines of a span into groups. The last group has the lines without a sample, and may be empty."""
         chunks = self.source.read(span.start_byte, span.stop_byte)
         faulty: list[ManifestLine] = []
         open_groups: dict[str, list[ManifestLine]] = {}
@@ -146,7 +145,7 @@ class SpanRunner:
                 del sizes[kind]
         for group in open_groups.values():
             yield _Group(span, group)
-        yield _Group(span, faulty)
+        yield _Group(span, faulty, is_last=True)
 
     def _classify(self, group: _Group) -> ChunkResult | None:
         samples = group.samples
