@@ -11,7 +11,7 @@ from typing import Any
 
 from pigeonhole.bulk.manifest import SpanLimits
 from pigeonhole.bulk.outputs import OutputFormat
-from pigeonhole.bulk.planner import BulkPlanner, Model
+from pigeonhole.bulk.planner import BulkPlanner
 from pigeonhole.bulk.ports import ManifestObject
 from pigeonhole.bulk.spec import BulkSpec, encode_spec
 from pigeonhole.bulk.worker import SpanWorker
@@ -71,7 +71,6 @@ class Bulk:
             manifests=self.manifests,
             plan_queue=self.plan_queue,
             span_queue=self.span_queue,
-            model=Model("tiny", "abc"),
             stuck_s=self.rules.stuck_s,
             segment_spans=2,
             clock=self.clock,
@@ -93,6 +92,8 @@ class Bulk:
             span_queue=self.span_queue,
             pipeline=FakePipeline(run),
             limits=RequestLimits(),
+            model_id="tiny",
+            model_revision="abc",
             threads=1,
             piece_samples=2,
             clock=self.clock,

@@ -26,6 +26,11 @@ class FakeManifestStore:
     chunk_bytes: int = 50
     before: Callable[[], None] = lambda: None
 
+    def find(self, bucket: str, object_key: str) -> ManifestObject:
+        if (bucket, object_key) not in self.objects:
+            raise UnfetchableUrl("the manifest can't be read")
+        return ManifestObject(bucket, object_key, self.objects[bucket, object_key][1])
+
     def open(self, manifest: ManifestObject) -> FakeManifest:
         return FakeManifest(self, manifest)
 
@@ -97,8 +102,8 @@ class FakePlanQueue:
 
     sent: list[PlanMessage] = field(default_factory=list)
 
-    def send(self, message: PlanMessage) -> None:
-        self.sent.append(message)
+    def send(self, messages: Sequence[PlanMessage]) -> None:
+        self.sent += messages
 
 
 @dataclass

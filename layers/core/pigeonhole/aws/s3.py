@@ -75,7 +75,7 @@ class S3BlobStore:
                         on_bytes(len(data))
                     body.write(data)
         except (ClientError, BotoCoreError, UnicodeError) as error:  # UnicodeError: an object key that isn't UTF-8
-            if _is_transient(error):
+            if is_transient(error):
                 raise Overloaded() from error
             # The same message for an absent object and for a denied one: only its owner may say whether an object exists.
             raise UnfetchableUrl(
@@ -222,22 +222,23 @@ def _translated_errors(*expected: int, codes: Collection[str] = ()) -> Iterator[
     try:
         yield
     except ClientError as error:
-        is_expected = _status(error) in expected or error.response["Error"]["Code"] in codes
+        is_expected = error_status(error) in expected or error.response["Error"]["Code"] in codes
         raise (_Refused() if is_expected else Overloaded()) from error
     except BotoCoreError as error:
         raise Overloaded() from error
 
 
-def _is_transient(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """Return whether a retry may help: S3 was busy, the connection broke, or this service has no valid credentials."""
     if isinstance(error, ClientError):
-        return _status(error) >= 500 or error.response["Error"]["Code"] in RETRYABLE_CODES
+        return error_status(error) >= 500 or error.response["Error"]["Code"] in RETRYABLE_CODES
     return isinstance(
         error, BotoConnectionError | HTTPClientError | IncompleteReadError | NoCredentialsError | CredentialRetrievalError
     )
 
 
-def _status(error: ClientError) -> int:
+def error_status(error: ClientError) -> int:
+    """Return the HTTP status of an error."""
     return int(error.response["ResponseMetadata"]["HTTPStatusCode"])
 
 

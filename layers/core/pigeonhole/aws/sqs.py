@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pigeonhole.contract.messages import ChunkMessage, WebhookMessage
+from pigeonhole.contract.messages import ChunkMessage, PlanMessage, SpanMessage, WebhookMessage
 from pigeonhole.errors import Overloaded
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ MAX_BATCH_MESSAGES = 10  # of one SendMessageBatch
 
 
 class SqsQueue:
-    """One queue of a deployment: a ChunkQueue, a WebhookQueue or a RetryQueue.
+    """One queue of a deployment: a ChunkQueue, a SpanQueue, a PlanQueue, a WebhookQueue or a RetryQueue.
 
     A message's group is its tenant. Groups make a standard queue a fair one: a tenant with many waiting messages doesn't delay
     the messages of other tenants.
@@ -29,8 +29,8 @@ class SqsQueue:
         self._client = client
         self._url = url
 
-    def send(self, messages: Sequence[ChunkMessage | WebhookMessage]) -> None:
-        """Send messages in batches. See `ChunkQueue.send` and `WebhookQueue.send`."""
+    def send(self, messages: Sequence[ChunkMessage | PlanMessage | SpanMessage | WebhookMessage]) -> None:
+        """Send messages in batches. See `ChunkQueue.send` and the other ports."""
         for first in range(0, len(messages), MAX_BATCH_MESSAGES):
             entries: list[SendMessageBatchRequestEntryTypeDef] = [
                 {"Id": str(number), "MessageBody": message.model_dump_json(), "MessageGroupId": message.tenant_id}

@@ -34,18 +34,11 @@ from pigeonhole.ports import ObjectStore
 
 SEGMENT_SPANS = 500
 MAX_WARNINGS = 100
+SEVERAL_MODELS = "the model was changed while the job ran, so its parts are not all of one revision"
 NO_SAMPLES = ErrorReply(code="invalid_request", message="The manifest has no samples.")
 SPEC_UNREADABLE = ErrorReply(
     code="internal_error", message="What the job classifies has expired or was stored by another version. Send it again."
 )
-
-
-@dataclass(frozen=True)
-class Model:
-    """The model that classified a job, for its results manifest."""
-
-    model_id: str
-    revision: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +49,6 @@ class BulkPlanner:
         stuck_s: After how many seconds without progress the sweeper sends a message again.
         stop_s: How many seconds before the function's end the planner plans no further segment.
         segment_spans: The number of spans in a segment.
-        model: The deployment's model.
     """
 
     store: JobStore
@@ -65,7 +57,6 @@ class BulkPlanner:
     manifests: ManifestStore
     plan_queue: PlanQueue
     span_queue: SpanQueue
-    model: Model
     stuck_s: int = 3_600
     stop_s: float = 30.0
     segment_spans: int = SEGMENT_SPANS
@@ -112,7 +103,7 @@ class BulkPlanner:
         latest: Job | None = job
         while batch := list(islice(spans, self.segment_spans)):
             if time_left_s() < self.stop_s:
-                self.plan_queue.send(message)
+                self.plan_queue.send([message])
                 return latest
             self.objects.put(bulk_segment_key(job.tenant_id, job.id, segment), encode_segment(batch), "application/json")
             self._queue(job, batch)
@@ -158,11 +149,13 @@ class BulkPlanner:
         store = ObjectResultStore(self.objects, bulk_results_prefix(job.tenant_id, job.id))
         failed = sum(span.failed for span in spans)
         succeeded = sum(span.results.rows for span in spans)
-        warnings = list(dict.fromkeys(warning for span in spans for warning in span.warnings))
+        models = list(dict.fromkeys((span.model_id, span.model_revision) for span in spans))
+        warnings = [SEVERAL_MODELS] if len(models) > 1 else []
+        warnings += dict.fromkeys(warning for span in spans for warning in span.warnings)
         manifest = ResultsManifest(
             input=f"s3://{spec.manifest.bucket}/{spec.manifest.object_key}",
-            model_id=self.model.model_id,
-            model_revision=self.model.revision,
+            model_id=models[-1][0],
+            model_revision=models[-1][1],
             labels=list(dict.fromkeys(label.name for label in spec.options.labels)),
             options=spec.options.model_dump(mode="json", exclude_defaults=True, exclude={"labels"}),
             counts=Counts(total=succeeded + failed, succeeded=succeeded, failed=failed),

@@ -45,6 +45,15 @@ class ManifestObject:
 class ManifestStore(Protocol):
     """Reads callers' manifests."""
 
+    def find(self, bucket: str, object_key: str) -> ManifestObject:
+        """Find the newest version of an object.
+
+        Raises:
+            UnfetchableUrl: The object is absent, or this service may not read it.
+            Overloaded: A retry may help.
+        """
+        ...
+
     def open(self, manifest: ManifestObject) -> ManifestSource:
         """Return the source of a manifest.
 
@@ -62,12 +71,16 @@ class CompletedSpan:
         number: The number of the span.
         results: Its results part.
         errors: Its errors part, None if no line has an error.
+        model_id: The model that classified its lines.
+        model_revision: The revision of the model's weights.
         warnings: What the caller should know about labels and samples, the first ones only.
     """
 
     number: int
     results: PartFile
     errors: PartFile | None
+    model_id: str
+    model_revision: str
     warnings: tuple[str, ...] = ()
 
     @property
@@ -133,5 +146,9 @@ class SpanQueue(Protocol):
     """The queue of functions/worker. It may deliver a message more than once, and in any order."""
 
     def send(self, messages: Sequence[SpanMessage]) -> None:
-        """Queue messages. Raise Overloaded if at least one may not have been queued."""
+        """Queue messages.
+
+        Raises:
+            Overloaded: At least one message may not have been queued.
+        """
         ...

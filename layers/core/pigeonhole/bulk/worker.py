@@ -45,6 +45,8 @@ class SpanWorker:
 
     Attributes:
         limits: The limits of a sample.
+        model_id: The model that classifies.
+        model_revision: The revision of its weights.
         stop_s: How many seconds before the function's end the worker begins no further piece.
         threads: The number of groups that are classified at the same time.
     """
@@ -58,6 +60,8 @@ class SpanWorker:
     span_queue: SpanQueue
     pipeline: Pipeline
     limits: RequestLimits
+    model_id: str
+    model_revision: str
     stop_s: float = 30.0
     threads: int = 2
     piece_samples: int = PIECE_SAMPLES
@@ -225,7 +229,9 @@ class SpanWorker:
         )
         parts = files.write(results.span.number, results.rows, results.errors)
         warnings = tuple(dict.fromkeys(results.warnings))[:MAX_WARNINGS]
-        completed = CompletedSpan(results.span.number, parts.results, parts.errors, warnings)
+        completed = CompletedSpan(
+            results.span.number, parts.results, parts.errors, self.model_id, self.model_revision, warnings
+        )
         was_open = self.spans.complete(job, completed, self.clock())
         self._end_if_last(job)
         return completed if was_open else None
@@ -234,7 +240,7 @@ class SpanWorker:
         """Send a message to the planner, which ends the job, if all its spans are complete."""
         latest = self.store.get(job.tenant_id, job.id)
         if latest and not latest.has_ended and latest.bulk and self.spans.count(job).spans == latest.bulk.spans:
-            self.plan_queue.send(PlanMessage(tenant_id=job.tenant_id, job_id=job.id))
+            self.plan_queue.send([PlanMessage(tenant_id=job.tenant_id, job_id=job.id)])
 
     def _is_running(self, job: Job) -> bool:
         try:

@@ -110,8 +110,12 @@ class ChunkQueue(RetryQueue, Protocol):
 class PlanQueue(Protocol):
     """The queue of functions/plan. It may deliver a message more than once."""
 
-    def send(self, message: PlanMessage) -> None:
-        """Queue a message. Raise Overloaded if it may not have been queued."""
+    def send(self, messages: Sequence[PlanMessage]) -> None:
+        """Queue messages.
+
+        Raises:
+            Overloaded: At least one message may not have been queued.
+        """
         ...
 
 

@@ -130,7 +130,7 @@ class JobSweeper:
         )
         if postponed is None:
             return []
-        self.plan_queue.send(PlanMessage(tenant_id=job.tenant_id, job_id=job.id))
+        self.plan_queue.send([PlanMessage(tenant_id=job.tenant_id, job_id=job.id)])
         return ["queued"]
 
     def _remaining_spans(self, job: Job) -> list[Span]:

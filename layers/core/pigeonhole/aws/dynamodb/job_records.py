@@ -14,8 +14,8 @@ from pigeonhole.aws.dynamodb.items import StoredRecord
 from pigeonhole.aws.dynamodb.table import ItemKey
 from pigeonhole.contract.jobs import DeliveryStatus, JobStatus
 from pigeonhole.contract.labels import LabelSetRef
-from pigeonhole.contract.messages import Span
-from pigeonhole.jobs.job import IdempotencyClaim, Job, NotificationStatus, Part
+from pigeonhole.contract.messages import ErrorReply, Span
+from pigeonhole.jobs.job import BulkPlan, IdempotencyClaim, Job, NotificationStatus, Part
 from pigeonhole.jobs.webhook import Attempt, Webhook
 from pigeonhole.object_keys import sample_digits
 
@@ -66,6 +66,20 @@ class StoredWebhook(BaseModel):
         return Webhook(url=self.url, status=DeliveryStatus(self.status), attempts=attempts, due_at=self.due_at)
 
 
+class StoredBulkPlan(BaseModel):
+    """How far the manifest of a bulk job has been planned."""
+
+    segments: int
+    spans: int | None = None
+
+
+class StoredError(BaseModel):
+    """Why no sample of a job could be classified."""
+
+    code: str
+    message: str
+
+
 class StoredJob(StoredRecord):
     """A job's item. Times are seconds since 1970, UTC.
 
@@ -104,6 +118,8 @@ class StoredJob(StoredRecord):
     finished_at: float | None = None
     due_at: float | None = None
     announce_at: float | None = None
+    bulk: StoredBulkPlan | None = None
+    error: StoredError | None = None
 
     @classmethod
     def from_job(cls, job: Job) -> Self:
@@ -134,6 +150,8 @@ class StoredJob(StoredRecord):
             finished_at=job.finished_at,
             due_at=job.due_at,
             announce_at=job.notify_at,
+            bulk=StoredBulkPlan(segments=job.bulk.segments, spans=job.bulk.spans) if job.bulk else None,
+            error=StoredError(code=job.error.code, message=job.error.message) if job.error else None,
         )
 
     def to_job(self) -> Job:
@@ -167,6 +185,8 @@ class StoredJob(StoredRecord):
             finished_at=self.finished_at,
             due_at=self.due_at,
             notify_at=self.announce_at,
+            bulk=BulkPlan(segments=self.bulk.segments, spans=self.bulk.spans) if self.bulk else None,
+            error=ErrorReply(code=self.error.code, message=self.error.message) if self.error else None,
         )
 
 

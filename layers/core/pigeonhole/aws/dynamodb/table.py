@@ -215,6 +215,20 @@ class DynamoTable:
             }
         }
 
+    def to_add(self, key: ItemKey, counters: Mapping[str, int], **attributes: object) -> Write:
+        """Return a transaction's addition to numbers of an item, which also sets other attributes."""
+        additions = ", ".join(f"{name} :add_{name}" for name in counters)
+        assignments = ", ".join(f"{name} = :{name}" for name in attributes)
+        values = {f":add_{name}": count for name, count in counters.items()}
+        return {
+            "Update": {
+                "TableName": self._name,
+                "Key": to_tagged(key),
+                "UpdateExpression": f"ADD {additions} SET {assignments}",
+                "ExpressionAttributeValues": to_tagged({**values, **{f":{name}": value for name, value in attributes.items()}}),
+            }
+        }
+
     def to_delete(self, key: ItemKey, condition: Condition | None = None) -> Write:
         """Return a transaction's deletion of an item."""
         return {"Delete": {"TableName": self._name, "Key": to_tagged(key), **_arguments(condition)}}

@@ -1,0 +1,68 @@
+"""ManifestStore: the fake and S3's adapter behave alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from pigeonhole.aws.s3_manifests import S3ManifestStore
+from pigeonhole.bulk.ports import ManifestObject, ManifestStore
+from pigeonhole.errors import UnfetchableUrl
+from support.fakes.bulk import FakeManifestStore
+from support.moto_aws import create_bucket
+
+BUCKET = "data"
+Put = Callable[[str, bytes], None]
+
+
+@pytest.fixture
+def store(is_real: bool) -> tuple[ManifestStore, Put]:
+    if is_real:
+        client = create_bucket(BUCKET)
+        return S3ManifestStore(client), lambda key, data: client.put_object(Bucket=BUCKET, Key=key, Body=data)
+    fake = FakeManifestStore()
+
+    def put(key: str, data: bytes) -> None:
+        fake.objects[BUCKET, key] = (data, f"etag-{hash(data)}")
+
+    return fake, put
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "expected"),
+    [(0, None, b"0123456789"), (3, None, b"3456789"), (3, 7, b"3456"), (10, None, b""), (4, 4, b""), (8, 20, b"89")],
+)
+def test_a_range_is_read(store: tuple[ManifestStore, Put], start: int, stop: int | None, expected: bytes) -> None:
+    manifests, put = store
+    put("in.jsonl", b"0123456789")
+
+    source = manifests.open(manifests.find(BUCKET, "in.jsonl"))
+
+    assert b"".join(source.read(start, stop)) == expected
+
+
+def test_an_empty_manifest_has_no_bytes(store: tuple[ManifestStore, Put]) -> None:
+    manifests, put = store
+    put("in.jsonl", b"")
+
+    assert b"".join(manifests.open(manifests.find(BUCKET, "in.jsonl")).read()) == b""
+
+
+def test_a_manifest_that_is_absent_is_told(store: tuple[ManifestStore, Put]) -> None:
+    manifests, _ = store
+
+    with pytest.raises(UnfetchableUrl):
+        manifests.find(BUCKET, "missing.jsonl")
+    with pytest.raises(UnfetchableUrl):
+        list(manifests.open(ManifestObject(BUCKET, "missing.jsonl", '"etag"')).read())
+
+
+def test_a_manifest_that_was_replaced_is_told(store: tuple[ManifestStore, Put]) -> None:
+    manifests, put = store
+    put("in.jsonl", b"old")
+    source = manifests.open(manifests.find(BUCKET, "in.jsonl"))
+    put("in.jsonl", b"newer")
+
+    with pytest.raises(UnfetchableUrl, match="replaced"):
+        list(source.read(0, 2))
