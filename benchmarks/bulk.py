@@ -34,8 +34,7 @@ from PIL import Image
 
 from packaged_photos import PHOTOS
 from pigeonhole.bulk.manifest import SpanLimits, plan_spans
-from pigeonhole.bulk.outputs import OutputFormat
-from pigeonhole.contract.bulk import BulkOptions, ResultsManifest
+from pigeonhole.contract.bulk import BulkOptions, OutputFormat, ResultsManifest
 from pigeonhole.inference.encoders import registry
 from pigeonhole.inference.encoders.base import Encoder
 from pigeonhole_cli.bulk.local_input import FileSource, LocalInput

@@ -91,16 +91,21 @@ def classify(exchange: Exchange) -> HttpAnswer:
 
 
 def submit_job(exchange: Exchange) -> HttpAnswer:
-    """Submit samples as a job."""
+    """Submit samples, or a manifest of them, as a job."""
     request, api = exchange.request, services()
     preference = request.parse_preference(api.max_wait_s)
-    job = api.classification.submit_job(
-        request.parse_json(api.limits.max_body_bytes),
-        tenant=exchange.tenant,
-        log_id=request.log_id,
-        preference=preference,
-        idempotency_key=request.parse_idempotency_key(api.limits.max_body_bytes),
-    )
+    body = request.parse_json(api.limits.max_body_bytes)
+    idempotency_key = request.parse_idempotency_key(api.limits.max_body_bytes)
+    if isinstance(body, dict) and body.get("input") is not None:
+        job = api.bulk.submit(body, tenant=exchange.tenant, log_id=request.log_id, idempotency_key=idempotency_key)
+    else:
+        job = api.classification.submit_job(
+            body,
+            tenant=exchange.tenant,
+            log_id=request.log_id,
+            preference=preference,
+            idempotency_key=idempotency_key,
+        )
     if preference.wait_s and job.has_ended:
         # The job is stored. A 503 would make the caller send the request again, so the answer is 202 instead.
         with suppress(Overloaded):
@@ -122,7 +127,7 @@ def read_job(exchange: Exchange, job_id: str) -> HttpAnswer:
     """Read a job and the results of its samples, or answer that it hasn't changed."""
     request, api = exchange.request, services()
     job = api.job_reader.get(exchange.tenant.id, job_id, request.parse_wait_s(api.max_wait_s))
-    not_modified = to_not_modified(answers.to_job_info(job), request)
+    not_modified = to_not_modified(api.job_responder.describe(job), request)
     return not_modified or to_job_answer(api.job_responder.respond(job, request.log_id))
 
 

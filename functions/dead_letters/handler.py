@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from pigeonhole import wiring
 from pigeonhole.aws.lambda_events import parse_message, process_messages
-from pigeonhole.contract.messages import ChunkMessage
+from pigeonhole.contract.messages import WORK, SpanMessage
 from pigeonhole.observability import observed, observer
 
 
@@ -21,8 +21,17 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 def _handle(record: SQSRecord) -> None:
     telemetry = observer("dead_letters")
     telemetry.count("messages")
-    message = parse_message(record, ChunkMessage, telemetry)
+    message = parse_message(record, WORK, telemetry)
     if message is None:
+        return
+    if isinstance(message, SpanMessage):
+        with telemetry.failures_reported(
+            code="span_failed", message="the lines of a span could not be failed", job_id=message.job_id, span=message.number
+        ):
+            failed = wiring.span_abandoner(wiring.settings()).abandon(message)
+        telemetry.count("failed_samples", failed)
+        event = "span abandoned" if failed else "span queued again"
+        telemetry.logger.error(event, job_id=message.job_id, span=message.number)
         return
     with telemetry.failures_reported(
         code="chunk_failed", message="the samples of a chunk could not be failed", job_id=message.job_id, start=message.start

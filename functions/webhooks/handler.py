@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from pigeonhole import wiring
 from pigeonhole.aws.lambda_events import parse_message, process_messages
 from pigeonhole.contract.jobs import DeliveryStatus
-from pigeonhole.contract.messages import WebhookMessage
+from pigeonhole.contract.messages import WEBHOOK
 from pigeonhole.observability import observed, observer
 
 
@@ -21,7 +21,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 def _deliver(record: SQSRecord) -> None:
     telemetry = observer("webhooks")
-    message = parse_message(record, WebhookMessage, telemetry)
+    message = parse_message(record, WEBHOOK, telemetry)
     if message is None:
         return
     with telemetry.failures_reported(

@@ -7,12 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from pigeonhole.aws.s3_manifests import S3ManifestStore
-from pigeonhole.bulk.ports import ManifestObject, ManifestStore
+from pigeonhole.bulk.ports import ManifestLocation, ManifestObject, ManifestStore
 from pigeonhole.errors import UnfetchableUrl
 from support.fakes.bulk import FakeManifestStore
 from support.moto_aws import create_bucket
 
 BUCKET = "data"
+IN, MISSING = ManifestLocation(BUCKET, "in.jsonl"), ManifestLocation(BUCKET, "missing.jsonl")
 Put = Callable[[str, bytes], None]
 
 
@@ -37,7 +38,7 @@ def test_a_range_is_read(store: tuple[ManifestStore, Put], start: int, stop: int
     manifests, put = store
     put("in.jsonl", b"0123456789")
 
-    source = manifests.open(manifests.find(BUCKET, "in.jsonl"))
+    source = manifests.open(manifests.find(IN))
 
     assert b"".join(source.read(start, stop)) == expected
 
@@ -46,22 +47,22 @@ def test_an_empty_manifest_has_no_bytes(store: tuple[ManifestStore, Put]) -> Non
     manifests, put = store
     put("in.jsonl", b"")
 
-    assert b"".join(manifests.open(manifests.find(BUCKET, "in.jsonl")).read()) == b""
+    assert b"".join(manifests.open(manifests.find(IN)).read()) == b""
 
 
 def test_a_manifest_that_is_absent_is_told(store: tuple[ManifestStore, Put]) -> None:
     manifests, _ = store
 
     with pytest.raises(UnfetchableUrl):
-        manifests.find(BUCKET, "missing.jsonl")
+        manifests.find(MISSING)
     with pytest.raises(UnfetchableUrl):
-        list(manifests.open(ManifestObject(BUCKET, "missing.jsonl", '"etag"')).read())
+        list(manifests.open(ManifestObject(MISSING, '"etag"')).read())
 
 
 def test_a_manifest_that_was_replaced_is_told(store: tuple[ManifestStore, Put]) -> None:
     manifests, put = store
     put("in.jsonl", b"old")
-    source = manifests.open(manifests.find(BUCKET, "in.jsonl"))
+    source = manifests.open(manifests.find(IN))
     put("in.jsonl", b"newer")
 
     with pytest.raises(UnfetchableUrl, match="replaced"):

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from pigeonhole.bulk.dead_letters import SpanAbandoner
 from pigeonhole.bulk.manifest import SpanLimits
-from pigeonhole.bulk.outputs import OutputFormat
+from pigeonhole.bulk.open_span import SpanOpener
 from pigeonhole.bulk.planner import BulkPlanner
-from pigeonhole.bulk.ports import ManifestObject
+from pigeonhole.bulk.ports import ManifestLocation
 from pigeonhole.bulk.spec import BulkSpec, encode_spec
 from pigeonhole.bulk.worker import SpanWorker
-from pigeonhole.contract.bulk import BulkOptions
+from pigeonhole.contract.bulk import BulkOptions, OutputFormat
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
 from pigeonhole.ids import new_id
@@ -83,22 +84,35 @@ class Bulk:
             return self.run(command, **options)
 
         return SpanWorker(
+            opener=self.opener,
             store=self.store,
             spans=self.spans,
             tenants=self.tenants,
             objects=self.objects,
-            manifests=self.manifests,
             plan_queue=self.plan_queue,
             span_queue=self.span_queue,
             pipeline=FakePipeline(run),
-            limits=RequestLimits(),
             model_id="tiny",
             model_revision="abc",
             threads=1,
             piece_samples=2,
+        )
+
+    @cached_property
+    def opener(self) -> SpanOpener:
+        return SpanOpener(
+            store=self.store,
+            spans=self.spans,
+            objects=self.objects,
+            manifests=self.manifests,
+            limits=RequestLimits(),
             clock=self.clock,
             sleep=self.sleep,
         )
+
+    @cached_property
+    def abandoner(self) -> SpanAbandoner:
+        return SpanAbandoner(opener=self.opener, spans=self.spans, span_queue=self.span_queue)
 
     @cached_property
     def sweeper(self) -> JobSweeper:
@@ -115,8 +129,8 @@ class Bulk:
     def submit(self, manifest: bytes, *, span_samples: int = 3, output: OutputFormat = OutputFormat.JSONL) -> Job:
         """Store a manifest and a job over it. The message to the planner is left to the sweeper."""
         number = len(self.manifests.objects)
-        location = ManifestObject(BUCKET, f"{number}.jsonl", f"etag-{number}")
-        self.manifests.objects[BUCKET, location.object_key] = (manifest, location.etag)
+        location = ManifestLocation(BUCKET, f"{number}.jsonl")
+        self.manifests.objects[BUCKET, location.object_key] = (manifest, f"etag-{number}")
         limits = SpanLimits(samples=span_samples, span_bytes=10_000, line_bytes=1_000)
         job = Job(
             tenant_id=ACME.id,

@@ -12,8 +12,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from pigeonhole.bulk.outputs import OutputFormat
-from pigeonhole.contract.bulk import BulkOptions
+from pigeonhole.contract.bulk import BulkOptions, OutputFormat
 from pigeonhole.contract.limits import DEFAULT_LIMITS
 from pigeonhole.contract.validation import invalid_request, to_faults
 from pigeonhole.errors import PigeonholeError

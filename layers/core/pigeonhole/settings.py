@@ -19,6 +19,7 @@ AT_LEAST_ONE = (
     "encode_workers",
     "text_chunk",
     "image_chunk",
+    "span_samples",
     "job_days",
     "webhook_pause_s",
     "upload_form_s",
@@ -45,6 +46,7 @@ class Settings:
     job_bucket: str = ""
     job_queue: str = ""  # URL of the queue of chunks
     webhook_queue: str = ""  # URL
+    plan_queue: str = ""  # URL
     ingest_queue: str = ""  # URL
     upload_bucket: str = ""
     event_bus: str = "default"
@@ -64,6 +66,7 @@ class Settings:
     max_result_bytes: int = 50_000_000  # of a job, estimated when it is submitted
     text_chunk: int = 500  # text samples per message
     image_chunk: int = 64  # image samples per message
+    span_samples: int = 1_000  # samples of a bulk job's manifest per message
     job_days: int = 7  # a job and its results expire after these days
     stuck_s: int = 3_600  # the sweeper queues a job again that made no progress for so long
     chunk_visibility_s: int = 900  # the queue redelivers a message after this time if its worker crashed

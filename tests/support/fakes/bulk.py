@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
-from pigeonhole.bulk.ports import CompletedSpan, ManifestObject, SpanCounts
+from pigeonhole.bulk.ports import CompletedSpan, ManifestLocation, ManifestObject, SpanCounts
 from pigeonhole.contract.messages import PlanMessage, SpanMessage
 from pigeonhole.errors import UnfetchableUrl
 from pigeonhole.jobs.job import Job
@@ -26,10 +26,10 @@ class FakeManifestStore:
     chunk_bytes: int = 50
     before: Callable[[], None] = lambda: None
 
-    def find(self, bucket: str, object_key: str) -> ManifestObject:
-        if (bucket, object_key) not in self.objects:
+    def find(self, location: ManifestLocation) -> ManifestObject:
+        if (location.bucket, location.object_key) not in self.objects:
             raise UnfetchableUrl("the manifest can't be read")
-        return ManifestObject(bucket, object_key, self.objects[bucket, object_key][1])
+        return ManifestObject(location, self.objects[location.bucket, location.object_key][1])
 
     def open(self, manifest: ManifestObject) -> FakeManifest:
         return FakeManifest(self, manifest)
@@ -44,7 +44,8 @@ class FakeManifest:
 
     def read(self, start_byte: int = 0, stop_byte: int | None = None) -> Iterator[bytes]:
         self.store.before()
-        data, etag = self.store.objects.get((self.manifest.bucket, self.manifest.object_key), (b"", ""))
+        location = self.manifest.location
+        data, etag = self.store.objects.get((location.bucket, location.object_key), (b"", ""))
         if etag != self.manifest.etag:
             raise UnfetchableUrl("the manifest was replaced or deleted")
         data = data[start_byte:stop_byte]

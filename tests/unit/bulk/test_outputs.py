@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pigeonhole.bulk.outputs import OutputFormat, PartFiles
-from pigeonhole.contract.bulk import Counts, ErrorRow, PartFile, ResultRow, ResultsManifest
+from pigeonhole.bulk.outputs import PartFiles
+from pigeonhole.contract.bulk import Counts, ErrorRow, OutputFormat, PartFile, ResultRow, ResultsManifest
 from pigeonhole.contract.classification import LabelScore
 from support.fakes.results import FakeResultStore
 

@@ -132,7 +132,18 @@ def test_a_manifest_without_samples_fails_its_job(manifest: bytes) -> None:
 
 def test_a_manifest_that_cant_be_read_fails_its_job() -> None:
     bulk, job = submitted()
-    bulk.manifests.objects[BUCKET, "0.jsonl"] = (b"", "another etag")
+    del bulk.manifests.objects[BUCKET, "0.jsonl"]
+
+    ended = advance(bulk, job)
+
+    assert (ended.status, ended.error.code) == (JobStatus.FAILED, "unfetchable_url")
+
+
+def test_a_manifest_that_is_replaced_while_it_is_planned_fails_its_job() -> None:
+    bulk, job = submitted()
+    left = iter([100, 10])
+    bulk.planner.advance(PlanMessage(tenant_id="acme", job_id=job.id), lambda: next(left))
+    bulk.manifests.objects[BUCKET, "0.jsonl"] = (to_line("1") * 10, "another etag")
 
     ended = advance(bulk, job)
 

@@ -158,7 +158,7 @@ class Histories(RuleBasedStateMachine):
     @rule(index=st.integers(0, 99), fate=FATES)
     def bury(self, index: int, fate: tuple[int, str]) -> None:
         message = self.dead[index % len(self.dead)]
-        if not isinstance(self.survive(lambda: self.bulk.worker.abandon(message), fate), Exception):
+        if not isinstance(self.survive(lambda: self.bulk.abandoner.abandon(message), fate), Exception):
             self.dead.remove(message)
 
     @precondition(lambda self: self.span_queue.sent)
@@ -211,7 +211,7 @@ class Histories(RuleBasedStateMachine):
                 self.bulk.worker.process(span_message, lambda: 100)
                 self.delete(span_message)
             while self.dead:
-                self.bulk.worker.abandon(self.dead.pop())
+                self.bulk.abandoner.abandon(self.dead.pop())
             if all(job.has_ended for job in self.store.jobs.values()):
                 break
             self.bulk.now += self.bulk.rules.stuck_s

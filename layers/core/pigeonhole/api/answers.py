@@ -10,7 +10,7 @@ from pigeonhole.api.account import Account
 from pigeonhole.api.cursors import encode_cursor
 from pigeonhole.api.rate_headers import RateState
 from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse
-from pigeonhole.contract.jobs import JobInfo, JobResponse, JobsResponse, Progress, WebhookInfo, WebhookTry
+from pigeonhole.contract.jobs import JobError, JobInfo, JobResponse, JobsResponse, Progress, WebhookInfo, WebhookTry
 from pigeonhole.contract.label_sets import LabelSetInfo, LabelSetResponse, LabelSetsResponse
 from pigeonhole.contract.messages import ModelDescription, S3Grant
 from pigeonhole.contract.service import (
@@ -46,8 +46,8 @@ def to_classification_response(request: ClassificationRequest, job_results: JobR
     )
 
 
-def to_job_info(job: Job) -> JobInfo:
-    """Convert a job, without the results of its samples."""
+def to_job_info(job: Job, progress: Progress | None = None) -> JobInfo:
+    """Convert a job, without the results of its samples. `progress` is that of a bulk job, which is counted apart."""
     return JobInfo(
         id=job.id,
         status=job.status,
@@ -55,9 +55,10 @@ def to_job_info(job: Job) -> JobInfo:
         started_at=_to_iso(job.started_at),
         finished_at=_to_iso(job.finished_at),
         expires_at=to_iso(job.expires_at),
-        progress=Progress(total=job.total, succeeded=job.succeeded, failed=job.failed),
+        progress=progress or Progress(total=job.total, succeeded=job.succeeded, failed=job.failed),
         label_set=job.label_set,
         webhook=_to_webhook_info(job),
+        error=JobError(code=job.error.code, message=job.error.message) if job.error else None,
     )
 
 

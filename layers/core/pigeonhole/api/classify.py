@@ -19,7 +19,7 @@ from pigeonhole.contract.classification import (
     count_prompts,
     parse_request,
 )
-from pigeonhole.contract.jobs import JOBS, UNSUPPORTED, JobRequest, JobStatus, Preference
+from pigeonhole.contract.jobs import JOBS, JobRequest, JobStatus, Preference
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ClassifyCommand, Span
 from pigeonhole.errors import Fault, JobFinished, Overloaded, TimedOut, from_code
@@ -151,7 +151,7 @@ class ClassificationService:
         if applied.fault and (earlier := self.jobs.find_by_idempotency_key(tenant, idempotency_key)):
             job = earlier  # Idempotent replay: the label set was deleted, but the job still exists.
         else:
-            request = parse_request(JobRequest, applied.body, self.job_limits, unsupported=UNSUPPORTED, faults=applied.faults)
+            request = parse_request(JobRequest, applied.body, self.job_limits, faults=applied.faults)
             job = self.jobs.submit(
                 request,
                 tenant=tenant,

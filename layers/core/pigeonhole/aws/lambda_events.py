@@ -13,7 +13,7 @@ from urllib.parse import unquote_plus
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-from pydantic import BaseModel, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.observability import Observer
@@ -22,7 +22,7 @@ FIRST_RETRY_S = 30  # after the first attempt
 RETRY_FACTOR = 4  # each further pause is so many times as long
 MAX_RETRY_S = 1_920  # a further pause is no longer
 
-Message = TypeVar("Message", bound=BaseModel)
+Message = TypeVar("Message")
 
 
 def process_messages(event: dict[str, Any], context: Any, process: Callable[[SQSRecord], None]) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def retry_pause_s(message: SQSRecord, max_receives: int, factor: int = RETRY_FAC
     return min(MAX_RETRY_S, FIRST_RETRY_S * factor ** (count - 1)) if count < max_receives else 0
 
 
-def parse_message(message: SQSRecord, model: type[Message], observer: Observer) -> Message | None:
+def parse_message(message: SQSRecord, model: TypeAdapter[Message], observer: Observer) -> Message | None:
     """Parse a message's body.
 
     A message that can't be parsed is logged without its text, and dropped. A retry wouldn't fix it, and it names no job that
@@ -105,7 +105,7 @@ def parse_message(message: SQSRecord, model: type[Message], observer: Observer) 
         The parsed body, None for a message that can't be parsed.
     """
     try:
-        return model.model_validate_json(message.body)
+        return model.validate_json(message.body)
     except ValidationError:
         observer.count_error("bad_message")
         observer.logger.error("a message that can't be read is dropped", message_id=message.message_id)

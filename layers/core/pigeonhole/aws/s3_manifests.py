@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pigeonhole.aws.s3 import PRECONDITION_FAILED, READ_BYTES, error_status, is_transient
-from pigeonhole.bulk.ports import ManifestObject
+from pigeonhole.bulk.ports import ManifestLocation, ManifestObject
 from pigeonhole.errors import Overloaded, UnfetchableUrl
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ class S3ManifestStore:
 
     client: S3Client
 
-    def find(self, bucket: str, object_key: str) -> ManifestObject:
+    def find(self, location: ManifestLocation) -> ManifestObject:
         """Read the ETag of an object. See `ManifestStore.find`."""
         try:
-            answer = self.client.head_object(Bucket=bucket, Key=object_key)
+            answer = self.client.head_object(Bucket=location.bucket, Key=location.object_key)
         except (ClientError, BotoCoreError, UnicodeError) as error:
             raise _translate(error, UNREADABLE) from error
-        return ManifestObject(bucket, object_key, answer["ETag"])
+        return ManifestObject(location, answer["ETag"])
 
     def open(self, manifest: ManifestObject) -> S3Manifest:
         """Return the source of a manifest."""
@@ -59,8 +59,8 @@ class S3Manifest:
         last = "" if stop_byte is None else stop_byte - 1
         try:
             answer = self.client.get_object(
-                Bucket=self.manifest.bucket,
-                Key=self.manifest.object_key,
+                Bucket=self.manifest.location.bucket,
+                Key=self.manifest.location.object_key,
                 Range=f"bytes={start_byte}-{last}",
                 IfMatch=self.manifest.etag,
             )

@@ -9,21 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 from io import BytesIO
 
 from pigeonhole.bulk.ports import ResultStore
 from pigeonhole.contract.base import HttpSchema
-from pigeonhole.contract.bulk import ErrorRow, PartFile, ResultRow, ResultsManifest
+from pigeonhole.contract.bulk import ErrorRow, OutputFormat, PartFile, ResultRow, ResultsManifest
 
 MANIFEST_NAME = "_manifest.json"
-
-
-class OutputFormat(Enum):
-    """The format of the parts."""
-
-    JSONL = "jsonl"
-    PARQUET = "parquet"
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from itertools import islice
 
 from pigeonhole.bulk.manifest import ManifestSpan, plan_spans
 from pigeonhole.bulk.outputs import PartFiles
-from pigeonhole.bulk.ports import CompletedSpan, ManifestStore, SpanQueue, SpanStore
+from pigeonhole.bulk.ports import CompletedSpan, ManifestObject, ManifestStore, SpanQueue, SpanStore
 from pigeonhole.bulk.results import ObjectResultStore
-from pigeonhole.bulk.spec import BulkSpec, decode_segment, decode_spec, encode_segment
+from pigeonhole.bulk.spec import BulkSpec, Segment, decode_segment, decode_spec, encode_segment
 from pigeonhole.contract.bulk import Counts, ResultsManifest
 from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.messages import ErrorReply, PlanMessage, SpanMessage
@@ -95,22 +95,25 @@ class BulkPlanner:
 
     def _plan(self, message: PlanMessage, job: Job, spec: BulkSpec, time_left_s: Callable[[], float]) -> Job | None:
         """Plan segments until the manifest ends. Return the job, which isn't planned if the time ran out."""
-        segment = job.bulk.segments if job.bulk else 0
-        last = self._read_segment(job, segment - 1)[-1] if segment else None
-        source = self.manifests.open(spec.manifest)
-        spans = plan_spans(source.read(last.stop_byte if last else 0), spec.span_limits, after=last)
-        samples = sum(span.samples for number in range(segment) for span in self._read_segment(job, number))
+        number = job.bulk.segments if job.bulk else 0
+        stored = [self._read_segment(job, earlier) for earlier in range(number)]
+        last = stored[-1].spans[-1] if stored else None
+        manifest = ManifestObject(spec.manifest, stored[-1].etag) if stored else self.manifests.find(spec.manifest)
+        samples = sum(span.samples for segment in stored for span in segment.spans)
+        chunks = self.manifests.open(manifest).read(last.stop_byte if last else 0)
+        spans = plan_spans(chunks, spec.span_limits, after=last)
         latest: Job | None = job
         while batch := list(islice(spans, self.segment_spans)):
             if time_left_s() < self.stop_s:
                 self.plan_queue.send([message])
                 return latest
-            self.objects.put(bulk_segment_key(job.tenant_id, job.id, segment), encode_segment(batch), "application/json")
-            self._queue(job, batch)
-            latest = self._record_segment(message, segment)
-            if latest is None or latest.has_ended or latest.bulk is None or latest.bulk.spans is not None:
+            segment = Segment(manifest.etag, batch)
+            self.objects.put(bulk_segment_key(job.tenant_id, job.id, number), encode_segment(segment), "application/json")
+            self._queue(job, segment.etag, batch)
+            latest = self._record_segment(message, number)
+            if latest is None or latest.has_ended or latest.bulk is None or latest.bulk.segments != number + 1:
                 return latest  # canceled, or another planner is ahead
-            segment, last = segment + 1, batch[-1]
+            number, last = number + 1, batch[-1]
             samples += sum(span.samples for span in batch)
         if last is None:
             return self._fail(message, NO_SAMPLES)
@@ -175,12 +178,13 @@ class BulkPlanner:
             return job
         complete = {span.number for span in self.spans.list_complete(job)}
         for number in range(job.bulk.segments if job.bulk else 0):
-            self._queue(job, [span for span in self._read_segment(job, number) if span.number not in complete])
+            segment = self._read_segment(job, number)
+            self._queue(job, segment.etag, [span for span in segment.spans if span.number not in complete])
         due_at = self.clock() + max(self.stuck_s, now - progress_at)
         return self._update(message, lambda latest: None if latest.has_ended else latest.with_next_check(due_at))
 
-    def _queue(self, job: Job, spans: list[ManifestSpan]) -> None:
-        messages = [SpanMessage(tenant_id=job.tenant_id, job_id=job.id, **asdict(span)) for span in spans]
+    def _queue(self, job: Job, etag: str, spans: list[ManifestSpan]) -> None:
+        messages = [SpanMessage(tenant_id=job.tenant_id, job_id=job.id, etag=etag, **asdict(span)) for span in spans]
         if messages:
             self.span_queue.send(messages)
 
@@ -191,7 +195,7 @@ class BulkPlanner:
         except ValueError:
             return None
 
-    def _read_segment(self, job: Job, number: int) -> list[ManifestSpan]:
+    def _read_segment(self, job: Job, number: int) -> Segment:
         data = self.objects.get(bulk_segment_key(job.tenant_id, job.id, number))
         if data is None:
             raise InternalError() from LookupError("a segment of a plan was deleted before its job expired")

@@ -28,24 +28,35 @@ class ResultStore(Protocol):
 
 
 @dataclass(frozen=True)
-class ManifestObject:
-    """A manifest on S3.
+class ManifestLocation:
+    """Where a manifest is on S3.
 
     Attributes:
         bucket: Its bucket.
         object_key: Its key.
-        etag: Identifies its content. A manifest that was replaced is an error, because its spans would be others.
     """
 
     bucket: str
     object_key: str
+
+
+@dataclass(frozen=True)
+class ManifestObject:
+    """One content of a manifest.
+
+    Attributes:
+        location: Where it is.
+        etag: Identifies its content. A manifest that was replaced is an error, because its spans would be others.
+    """
+
+    location: ManifestLocation
     etag: str
 
 
 class ManifestStore(Protocol):
     """Reads callers' manifests."""
 
-    def find(self, bucket: str, object_key: str) -> ManifestObject:
+    def find(self, location: ManifestLocation) -> ManifestObject:
         """Find the newest version of an object.
 
         Raises:

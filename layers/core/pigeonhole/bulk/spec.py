@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pigeonhole.bulk.manifest import ManifestSpan, SpanLimits
-from pigeonhole.bulk.outputs import OutputFormat
-from pigeonhole.bulk.ports import ManifestObject
-from pigeonhole.contract.bulk import BulkOptions
+from pigeonhole.bulk.ports import ManifestLocation
+from pigeonhole.contract.bulk import BulkOptions, OutputFormat
 from pigeonhole.contract.limits import UNLIMITED
 from pigeonhole.label_sets.records import JsonRecord, LabelRecord
 
@@ -19,25 +18,24 @@ class BulkSpec:
 
     Attributes:
         log_id: The id of the request that submitted the job.
-        manifest: The manifest.
+        manifest: Where the manifest is.
         options: Labels and options.
         output: The format of the results.
         span_limits: Where a span ends. They are stored, because the same manifest must be divided in the same way again.
     """
 
     log_id: str
-    manifest: ManifestObject
+    manifest: ManifestLocation
     options: BulkOptions
     output: OutputFormat
     span_limits: SpanLimits
 
 
 class ManifestRecord(JsonRecord):
-    """A stored reference to a manifest."""
+    """The stored location of a manifest."""
 
     bucket: str
     key: str
-    etag: str
 
 
 class OptionsRecord(JsonRecord):
@@ -87,10 +85,24 @@ class SpanRecord(JsonRecord):
         return ManifestSpan(**self.model_dump())
 
 
+@dataclass(frozen=True)
+class Segment:
+    """Consecutive spans of a plan.
+
+    Attributes:
+        etag: The content of the manifest that was planned.
+        spans: The spans, at least one.
+    """
+
+    etag: str
+    spans: list[ManifestSpan]
+
+
 class SegmentRecord(JsonRecord):
-    """A stored segment of a plan: consecutive spans."""
+    """A stored segment of a plan."""
 
     version: Literal[1] = 1
+    etag: str
     spans: list[SpanRecord]
 
 
@@ -98,7 +110,7 @@ def encode_spec(spec: BulkSpec) -> bytes:
     """Encode a spec as the JSON that is stored."""
     record = BulkSpecRecord(
         log_id=spec.log_id,
-        manifest=ManifestRecord(bucket=spec.manifest.bucket, key=spec.manifest.object_key, etag=spec.manifest.etag),
+        manifest=ManifestRecord(bucket=spec.manifest.bucket, key=spec.manifest.object_key),
         options=OptionsRecord.model_validate(spec.options, from_attributes=True),
         output=spec.output,
         span_limits=SpanLimitsRecord.model_validate(spec.span_limits, from_attributes=True),
@@ -115,7 +127,7 @@ def decode_spec(data: bytes) -> BulkSpec:
     record = BulkSpecRecord.from_json(data)
     return BulkSpec(
         log_id=record.log_id,
-        manifest=ManifestObject(record.manifest.bucket, record.manifest.key, record.manifest.etag),
+        manifest=ManifestLocation(record.manifest.bucket, record.manifest.key),
         # Without limits: the options were held to the deployment's limits when they were received.
         options=BulkOptions.model_validate(record.options.model_dump(exclude_none=True), context=UNLIMITED),
         output=record.output,
@@ -123,15 +135,17 @@ def decode_spec(data: bytes) -> BulkSpec:
     )
 
 
-def encode_segment(spans: list[ManifestSpan]) -> bytes:
-    """Encode consecutive spans as the JSON that is stored."""
-    return SegmentRecord(spans=[SpanRecord.model_validate(span, from_attributes=True) for span in spans]).to_json().encode()
+def encode_segment(segment: Segment) -> bytes:
+    """Encode a segment as the JSON that is stored."""
+    spans = [SpanRecord.model_validate(span, from_attributes=True) for span in segment.spans]
+    return SegmentRecord(etag=segment.etag, spans=spans).to_json().encode()
 
 
-def decode_segment(data: bytes) -> list[ManifestSpan]:
+def decode_segment(data: bytes) -> Segment:
     """Decode a stored segment.
 
     Raises:
         ValueError: The data isn't a segment that this version of the service can read.
     """
-    return [record.to_span() for record in SegmentRecord.from_json(data).spans]
+    record = SegmentRecord.from_json(data)
+    return Segment(record.etag, [span.to_span() for span in record.spans])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -16,14 +18,22 @@ from pydantic import (
     field_validator,
 )
 
-from pigeonhole.contract.base import HttpInput, HttpSchema, Text
-from pigeonhole.contract.classification import ClassificationRequest, LabelScore, Sample
-from pigeonhole.contract.labels import Instruction, Labels, MultipleLabels, Templates, Threshold, TopK
+from pigeonhole.contract.base import HttpInput, HttpSchema, Text, Value
+from pigeonhole.contract.classification import ClassificationRequest, LabelScore, Sample, require_labels_or_label_set
+from pigeonhole.contract.jobs import check_webhook_url
+from pigeonhole.contract.labels import Instruction, Labels, LabelSetName, MultipleLabels, Templates, Threshold, TopK
 from pigeonhole.contract.limits import RequestLimits, get_limits
-from pigeonhole.contract.validation import check_length, to_faults
-from pigeonhole.errors import InvalidRequest
+from pigeonhole.contract.validation import check_length, strip_address, to_faults
+from pigeonhole.errors import Fault, InvalidRequest
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # of UTF-8
+
+
+class OutputFormat(StrEnum):
+    """The format of the parts of a bulk job's results."""
+
+    JSONL = "jsonl"
+    PARQUET = "parquet"
 
 
 class ManifestSample(Sample):
@@ -53,6 +63,64 @@ class BulkOptions(HttpInput):
         fields = {name: getattr(self, name) for name in type(self).model_fields}
         # Not validated again: a manifest's samples may be more than a request's, and each was validated as a line.
         return ClassificationRequest.model_construct(**fields, dataset=samples, on_error="null")
+
+
+class BulkInput(HttpInput):
+    """What a bulk job classifies."""
+
+    s3_uri: Text = Field(
+        description="The address of a JSONL manifest, s3://bucket/key, under a prefix that is granted to you: GET /v1/account. "
+        "A line is a sample: `{custom_id?, type, value}`. Texts and images may be mixed."
+    )
+
+    @field_validator("s3_uri", mode="after")
+    @classmethod
+    def _check_address(cls, s3_uri: str) -> str:
+        if not re.fullmatch(r"s3://[^/]+/.+", s3_uri, re.DOTALL):
+            raise ValueError("must have the form s3://bucket/key")
+        return s3_uri
+
+    @property
+    def location(self) -> tuple[str, str]:
+        """The bucket and the object key."""
+        bucket, _, object_key = self.s3_uri.removeprefix("s3://").partition("/")
+        return bucket, object_key
+
+
+class BulkOutput(HttpInput):
+    """How the results of a bulk job are written."""
+
+    format: OutputFormat = Field(OutputFormat.JSONL, description="The format of the parts.")
+
+
+class BulkJobRequest(BulkOptions):
+    """A bulk job in the body of `POST /v1/classification/jobs`: labels and options, and `input` in place of `dataset`."""
+
+    model_config = ConfigDict(json_schema_extra=require_labels_or_label_set)
+
+    input: BulkInput
+    label_set: LabelSetName | None = Field(
+        None, description="The name of a saved label set, in place of `labels`. Its options apply where the request has none."
+    )
+    output: BulkOutput = BulkOutput(format=OutputFormat.JSONL)
+    compute: Literal["lambda", "auto"] = Field("auto", description="What classifies. `auto` chooses what is deployed.")
+    webhook_url: Value | None = Field(None, description="As for a job with `dataset`.")
+
+    @field_validator("webhook_url", mode="after")
+    @classmethod
+    def _check_webhook_url(cls, url: str | None, info: ValidationInfo) -> str | None:
+        return None if url is None else check_webhook_url(strip_address(url), is_local=get_limits(info).local_webhooks)
+
+    def to_options(self) -> BulkOptions:
+        """Return the labels and options."""
+        return BulkOptions.model_construct(**{name: getattr(self, name) for name in BulkOptions.model_fields})
+
+
+# Fields of the contract that this deployment doesn't support. Ignoring them silently would mislead the caller.
+UNSUPPORTED_BULK = (
+    Fault("dry_run", "isn't supported yet. Leave it out"),
+    Fault("dataset", "can't be combined with `input`: send one of the two"),
+)
 
 
 class ResultRow(HttpSchema):

@@ -64,7 +64,7 @@ def _check_one_type(dataset: list[Sample]) -> list[Sample]:
 Samples = Annotated[list[Sample], BeforeValidator(_check_sample_count), AfterValidator(_check_one_type)]
 
 
-def _require_labels_or_label_set(schema: dict[str, Any]) -> None:
+def require_labels_or_label_set(schema: dict[str, Any]) -> None:
     """Let the JSON Schema require either `labels` or the name of a label set, of which validation puts the labels in."""
     schema["required"] = [name for name in schema["required"] if name != "labels"]
     schema["oneOf"] = [
@@ -75,7 +75,7 @@ def _require_labels_or_label_set(schema: dict[str, Any]) -> None:
 class ClassificationRequest(HttpInput):
     """The body of `POST /v1/classification`. Unknown fields are ignored. A field that is null counts as absent."""
 
-    model_config = ConfigDict(json_schema_extra=_require_labels_or_label_set)
+    model_config = ConfigDict(json_schema_extra=require_labels_or_label_set)
 
     # The first field, because the samples are validated by it.
     on_error: Literal["fail", "null"] = Field(
@@ -179,6 +179,7 @@ class ErrorResponse(HttpSchema):
 
 
 Request = TypeVar("Request", bound=ClassificationRequest)
+Body = TypeVar("Body", bound=HttpInput)
 
 
 def count_prompts(request: ClassificationRequest) -> int:
@@ -232,16 +233,30 @@ def parse_request(
     Raises:
         InvalidRequest: The body has faults. The error lists all of them, each with its path.
     """
+    request = parse_body(request_type, body, limits, unsupported=unsupported, faults=faults)
+    if faults := _check_result_size(request, limits):
+        raise invalid_request(faults)
+    return request
+
+
+def parse_body(
+    body_type: type[Body],
+    body: object,
+    limits: RequestLimits,
+    *,
+    unsupported: Sequence[Fault] = (),
+    faults: tuple[Fault, ...] = (),
+) -> Body:
+    """Validate a decoded JSON body that has labels, as `parse_request` does, but for the size of its results."""
     given = {name for name, value in body.items() if value is not None} if isinstance(body, dict) else set()
     faults += tuple(fault for fault in unsupported if fault.path in given)
     try:
-        request = request_type.model_validate(body, context=limits)
+        parsed = body_type.model_validate(body, context=limits)
     except ValidationError as error:
         faults += to_faults(error)
         if any(fault.path == "label_set" for fault in faults):  # the labels are missing only because the label set is
             faults = tuple(fault for fault in faults if fault != Fault("labels", "is required"))
         raise invalid_request(faults) from None
-    faults += _check_result_size(request, limits)
     if faults:
         raise invalid_request(faults)
-    return request
+    return parsed

@@ -15,7 +15,6 @@ from pigeonhole.contract.classification import ClassificationRequest, LabelScore
 from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.contract.limits import get_limits
 from pigeonhole.contract.validation import check_length, strip_address
-from pigeonhole.errors import Fault
 from pigeonhole.net.addresses import Address, check_url_parts, is_loopback, is_public, parse_address
 
 JOBS = "/v1/classification/jobs"
@@ -86,10 +85,6 @@ def _parse_address(host: str) -> Address | None:
         return None
 
 
-# Fields of the contract that this deployment doesn't support. Ignoring them silently would mislead the caller.
-UNSUPPORTED = (Fault("input", "can't be used, because this deployment has no bulk jobs. Send `dataset`"),)
-
-
 class JobStatus(StrEnum):
     """`succeeded`: at least one sample has a result. `failed`: no sample has one. `canceled`: the caller canceled the job."""
 
@@ -115,6 +110,30 @@ class Progress(HttpSchema):
     total: int
     succeeded: int
     failed: int
+
+
+class BulkFile(HttpSchema):
+    """A file of the results of a bulk job."""
+
+    name: str
+    rows: int
+    url: str = Field(description="Can be read for up to an hour.")
+
+
+class BulkResults(HttpSchema):
+    """Where the results of a bulk job are."""
+
+    prefix: str = Field(description="The s3:// prefix of all files.")
+    manifest_url: str = Field(description="The address of `_manifest.json`: counts, checksums, labels and all files.")
+    parts: list[BulkFile] = Field(description="The first 100 results parts, in the order of the lines.")
+    errors: list[BulkFile] = Field(description="The first 100 errors parts.")
+
+
+class JobError(HttpSchema):
+    """Why no sample of a job could be classified."""
+
+    code: str
+    message: str
 
 
 class WebhookTry(HttpSchema):
@@ -146,6 +165,7 @@ class JobInfo(HttpSchema):
     progress: Progress
     label_set: LabelSetRef | None = None
     webhook: WebhookInfo | None = None
+    error: JobError | None = Field(default=None, description="Why no line of a bulk job could be classified.")
 
 
 class WebhookBody(HttpSchema):
@@ -167,6 +187,7 @@ class JobResponse(HttpSchema):
     errors: list[SampleFault] | None = None
     warnings: list[str] | None = None
     usage: Usage | None = Field(default=None, alias="_usage")
+    results: BulkResults | None = Field(default=None, description="Where the results of a bulk job are, once it has ended.")
     results_url: str | None = Field(
         default=None,
         description="The address of a JSON document that has these fields instead, if they are larger than 4 MB. It can be "

@@ -224,6 +224,7 @@ class SpanMessage(_JobMessage):
     first_line: Annotated[int, Field(ge=1)] = Field(description="The number of the span's first line, from 1.")
     lines: Annotated[int, Field(ge=1)] = Field(description="The number of the span's lines, blank ones included.")
     samples: Annotated[int, Field(ge=1)] = Field(description="The number of the span's lines that aren't blank.")
+    etag: Annotated[str, Field(min_length=1)] = Field(description="Identifies the content of the manifest.")
 
 
 class WebhookMessage(_JobMessage):
@@ -231,6 +232,14 @@ class WebhookMessage(_JobMessage):
 
     kind: Literal["webhook"] = "webhook"
     attempt: Annotated[int, Field(ge=1)] = Field(description="The number of the attempt, from 1.")
+
+
+AnyWork = ChunkMessage | SpanMessage
+_CONFIG = ConfigDict(hide_input_in_errors=True)
+# What each queue delivers.
+WORK: TypeAdapter[AnyWork] = TypeAdapter(Annotated[AnyWork, Field(discriminator="kind")], config=_CONFIG)
+PLAN: TypeAdapter[PlanMessage] = TypeAdapter(PlanMessage)
+WEBHOOK: TypeAdapter[WebhookMessage] = TypeAdapter(WebhookMessage)
 
 
 class JobEnded(_JobMessage):

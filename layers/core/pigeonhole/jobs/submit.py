@@ -100,15 +100,32 @@ class JobSubmitter:
             label_set=label_set,
             has_uploads=bool(uploads),
         )
-        claim = idempotency_key.to_claim(job) if idempotency_key else None
+        data = encode_job_input(JobInput(log_id, request, tuple(uploads)))
+        stored = self.create(job, job_input_key(tenant.id, job.id), data, tenant=tenant, idempotency_key=idempotency_key)
+        return self._queue_all(job) if stored is job else stored
+
+    def create(
+        self, job: Job, input_key: str, data: bytes, *, tenant: Tenant, idempotency_key: IdempotencyKey | None = None
+    ) -> Job:
+        """Store a new job and its input, or return the job that the idempotency key stands for. Nothing is queued.
+
+        Args:
+            job: The job.
+            input_key: The object key of its input.
+            data: The JSON of its input.
+            tenant: The tenant whose job it is.
+            idempotency_key: What makes a repeated request the same job.
+
+        Raises:
+            PigeonholeError: What `submit` raises.
+        """
         if earlier := self.find_by_idempotency_key(tenant, idempotency_key):
             return earlier
-        if webhook_url and not self.secrets.get_secrets(tenant.id):
+        if job.webhook and not self.secrets.get_secrets(tenant.id):
             raise invalid_request((NO_SECRET,))
-        data = encode_job_input(JobInput(log_id, request, tuple(uploads)))
-        self.objects.put(job_input_key(tenant.id, job.id), data, "application/json")
-        stored = self._create(job, claim, tenant, idempotency_key)
-        return self._queue_all(job) if stored is job else stored
+        self.objects.put(input_key, data, "application/json")
+        claim = idempotency_key.to_claim(job) if idempotency_key else None
+        return self._create(job, claim, tenant, idempotency_key)
 
     def find_by_idempotency_key(self, tenant: Tenant, idempotency_key: IdempotencyKey | None) -> Job | None:
         """Find the job that an idempotency key stands for, None if there is none.

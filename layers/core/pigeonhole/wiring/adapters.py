@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pigeonhole.jobs.ports import ChunkQueue, JobStore, WebhookQueue
+from pigeonhole.bulk.ports import ManifestStore, SpanQueue, SpanStore
+from pigeonhole.jobs.ports import ChunkQueue, JobStore, PlanQueue, WebhookQueue
 from pigeonhole.label_sets.ports import LabelSetStore
 from pigeonhole.ports import BlobStore, EventBus, ObjectStore, RetryQueue
 from pigeonhole.settings import Settings
@@ -126,6 +127,30 @@ class JobAdapters:
     def chunk_queue(self) -> ChunkQueue:
         """The queue of functions/worker."""
         return self._queue(self.settings.job_queue)
+
+    @cached_property
+    def span_queue(self) -> SpanQueue:
+        """The same queue, which also has the spans of bulk jobs."""
+        return self._queue(self.settings.job_queue)
+
+    @cached_property
+    def plan_queue(self) -> PlanQueue:
+        """The queue of functions/plan."""
+        return self._queue(self.settings.plan_queue)
+
+    @cached_property
+    def spans(self) -> SpanStore:
+        """The complete spans of bulk jobs in the table."""
+        from pigeonhole.aws.dynamodb.spans import DynamoSpanStore
+
+        return DynamoSpanStore(self._table, self.settings.table_name)
+
+    @cached_property
+    def manifests(self) -> ManifestStore:
+        """Callers' manifests."""
+        from pigeonhole.aws.s3_manifests import S3ManifestStore
+
+        return S3ManifestStore(self._buckets)
 
     @cached_property
     def webhook_queue(self) -> WebhookQueue:

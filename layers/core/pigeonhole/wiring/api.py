@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 
 from pigeonhole.api.account import AccountReader
 from pigeonhole.api.classify import ClassificationService, DirectClassifier, DirectRules
 from pigeonhole.api.describe_model import ModelDescriber
 from pigeonhole.api.job_responder import JobResponder
 from pigeonhole.api.rate_headers import Quota, RateMeter
+from pigeonhole.bulk.manifest import SpanLimits
+from pigeonhole.bulk.read import BulkJobReader
+from pigeonhole.bulk.submit import BulkSubmitter
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.jobs.cancel import JobCanceler
 from pigeonhole.jobs.read import JobReader
@@ -23,6 +26,7 @@ from pigeonhole.uploads.create import UploadFormCreator
 from pigeonhole.uploads.read_results import UploadResultReader
 from pigeonhole.wiring.adapters import JobAdapters
 from pigeonhole.wiring.clients import client_config, job_rules, request_limits
+from pigeonhole.wiring.inference import implicit_grants
 from pigeonhole.wiring.jobs import job_results_assembler
 
 LOOKUP_ATTEMPTS = 2
@@ -37,6 +41,7 @@ class ApiServices:
     authenticator: Authenticator
     rates: RateMeter
     classification: ClassificationService
+    bulk: BulkSubmitter
     job_reader: JobReader
     job_responder: JobResponder
     job_canceler: JobCanceler
@@ -56,7 +61,7 @@ def api_services(settings: Settings) -> ApiServices:
         MissingSetting: A required setting is missing.
         ValueError: No usage plan has the period `quota_period`.
     """
-    settings.require("table_name", "classify_function", "job_bucket", "job_queue", "upload_bucket")
+    settings.require("table_name", "classify_function", "job_bucket", "job_queue", "plan_queue", "upload_bucket")
     from boto3.session import Session
 
     from pigeonhole.aws.dynamodb.label_sets import DynamoLabelSetStore
@@ -78,6 +83,14 @@ def api_services(settings: Settings) -> ApiServices:
     label_set_store = DynamoLabelSetStore(lookups, settings.table_name)
     adapters = JobAdapters(session, settings)
     job_reader = JobReader(store=adapters.store, objects=adapters.objects)
+    jobs = JobSubmitter(
+        store=adapters.store,
+        objects=adapters.objects,
+        queue=adapters.chunk_queue,
+        secrets=adapters.secrets,
+        rules=job_rules(settings),
+    )
+    label_set_applier = LabelSetApplier(store=label_set_store)
     return ApiServices(
         limits=limits,
         max_wait_s=settings.max_wait_s,
@@ -85,15 +98,9 @@ def api_services(settings: Settings) -> ApiServices:
         rates=RateMeter(counter=rate_counter, quota=quota),
         classification=ClassificationService(
             direct=DirectClassifier(classifier=classifier),
-            jobs=JobSubmitter(
-                store=adapters.store,
-                objects=adapters.objects,
-                queue=adapters.chunk_queue,
-                secrets=adapters.secrets,
-                rules=job_rules(settings),
-            ),
+            jobs=jobs,
             job_reader=job_reader,
-            label_sets=LabelSetApplier(store=label_set_store),
+            label_sets=label_set_applier,
             limits=limits,
             job_limits=replace(limits, max_samples=settings.max_job_samples),
             rules=DirectRules(
@@ -104,8 +111,20 @@ def api_services(settings: Settings) -> ApiServices:
                 wait_s=settings.max_wait_s,
             ),
         ),
+        bulk=BulkSubmitter(
+            jobs=jobs,
+            label_sets=label_set_applier,
+            plan_queue=adapters.plan_queue,
+            implicit_grants=partial(implicit_grants, settings),
+            limits=limits,
+            span_limits=SpanLimits(samples=settings.span_samples),
+        ),
         job_reader=job_reader,
-        job_responder=JobResponder(job_reader=job_reader, results_assembler=job_results_assembler(adapters, job_reader)),
+        job_responder=JobResponder(
+            job_reader=job_reader,
+            results_assembler=job_results_assembler(adapters, job_reader),
+            bulk_reader=BulkJobReader(spans=adapters.spans, objects=adapters.objects, bucket=settings.job_bucket),
+        ),
         job_canceler=JobCanceler(store=adapters.store),
         label_sets=LabelSetService(
             store=label_set_store,

@@ -1,17 +1,25 @@
-"""Build what runs a bulk job on this machine, without a stack."""
+"""Build the services of bulk jobs: of functions/plan, of functions/worker, and on this machine without a stack."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
+from pigeonhole.bulk.dead_letters import SpanAbandoner
+from pigeonhole.bulk.open_span import SpanOpener
+from pigeonhole.bulk.planner import BulkPlanner
+from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ModelDescription
 from pigeonhole.settings import Settings
-from pigeonhole.wiring.clients import net_rules
-from pigeonhole.wiring.inference import chunk_limits, load_classifier, open_decoder
+from pigeonhole.wiring.adapters import JobAdapters
+from pigeonhole.wiring.clients import job_rules, net_rules, request_limits
+from pigeonhole.wiring.inference import chunk_limits, classify_services, encode_workers, load_classifier, open_decoder
 
 if TYPE_CHECKING:
+    from pigeonhole.bulk.worker import SpanWorker
     from pigeonhole.inference.images.fetch import ImageFetcher
     from pigeonhole.inference.pipeline import InferencePipeline
 
@@ -56,3 +64,77 @@ def local_pipeline(settings: Settings, read_images_by: Callable[[ImageFetcher], 
         label_images=LabelEmbeddingMemory(classifier.encoder),
     )
     return LocalPipeline(pipeline=pipeline, model=pipeline.describe())
+
+
+@cache
+def bulk_planner(settings: Settings) -> BulkPlanner:
+    """Build functions/plan's service.
+
+    Raises:
+        MissingSetting: A required setting is missing.
+    """
+    settings.require("table_name", "job_bucket", "job_queue", "plan_queue")
+    from boto3.session import Session
+
+    adapters = JobAdapters(Session(), settings)
+    return BulkPlanner(
+        store=adapters.store,
+        spans=adapters.spans,
+        objects=adapters.objects,
+        manifests=adapters.manifests,
+        plan_queue=adapters.plan_queue,
+        span_queue=adapters.span_queue,
+        stuck_s=job_rules(settings).stuck_s,
+    )
+
+
+@cache
+def span_worker(settings: Settings) -> SpanWorker:
+    """Load the model and build functions/worker's service for the spans of bulk jobs.
+
+    Raises:
+        MissingSetting: A required setting is missing.
+        ModelUnavailable: The model folder is missing or broken.
+    """
+    settings.require("table_name", "job_bucket", "job_queue", "plan_queue", "upload_bucket")
+    from boto3.session import Session
+
+    from pigeonhole.bulk.worker import SpanWorker
+
+    classify, adapters = classify_services(settings), JobAdapters(Session(), settings)
+    model = classify.pipeline.describe()
+    return SpanWorker(
+        opener=_opener(adapters, classify.limits),
+        store=adapters.store,
+        spans=adapters.spans,
+        tenants=adapters.tenants,
+        objects=adapters.objects,
+        plan_queue=adapters.plan_queue,
+        span_queue=adapters.span_queue,
+        pipeline=classify.pipeline,
+        model_id=model.model_id,
+        model_revision=model.revision,
+        stop_s=settings.worker_stop_s,
+        threads=encode_workers(settings, os.environ),
+    )
+
+
+@cache
+def span_abandoner(settings: Settings) -> SpanAbandoner:
+    """Build functions/dead_letters' service for the spans of bulk jobs.
+
+    Raises:
+        MissingSetting: A required setting is missing.
+    """
+    settings.require("table_name", "job_bucket", "job_queue")
+    from boto3.session import Session
+
+    adapters = JobAdapters(Session(), settings)
+    opener = _opener(adapters, request_limits(settings))
+    return SpanAbandoner(opener=opener, spans=adapters.spans, span_queue=adapters.span_queue)
+
+
+def _opener(adapters: JobAdapters, limits: RequestLimits) -> SpanOpener:
+    return SpanOpener(
+        store=adapters.store, spans=adapters.spans, objects=adapters.objects, manifests=adapters.manifests, limits=limits
+    )

@@ -99,12 +99,16 @@ def job_sweeper(settings: Settings) -> JobSweeper:
     Raises:
         MissingSetting: A required setting is missing.
     """
-    settings.require("table_name", "job_queue", "webhook_queue")
+    settings.require("table_name", "job_queue", "webhook_queue", "plan_queue")
     from boto3.session import Session
 
     adapters = JobAdapters(Session(), settings)
     return JobSweeper(
-        store=adapters.store, queue=adapters.chunk_queue, webhooks=adapters.webhook_queue, rules=job_rules(settings)
+        store=adapters.store,
+        queue=adapters.chunk_queue,
+        webhooks=adapters.webhook_queue,
+        plan_queue=adapters.plan_queue,
+        rules=job_rules(settings),
     )
 
 

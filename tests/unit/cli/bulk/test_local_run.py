@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pigeonhole.bulk.manifest import ManifestSpan
-from pigeonhole.bulk.outputs import OutputFormat, PartFiles
-from pigeonhole.contract.bulk import ErrorRow, ResultRow, ResultsManifest
+from pigeonhole.bulk.outputs import PartFiles
+from pigeonhole.contract.bulk import ErrorRow, OutputFormat, ResultRow, ResultsManifest
 from pigeonhole_cli.bulk.local_run import FolderStore, LocalRun, RunDescription
 from pigeonhole_cli.request_input import InputError
 

@@ -1,0 +1,49 @@
+"""Fail the lines of a span whose every attempt failed, so that its job ends.
+
+As for the chunks of other jobs (jobs/dead_letters.py), a message that no worker has attempted is queued again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pigeonhole.bulk.open_span import ManifestGone, SpanOpener
+from pigeonhole.bulk.ports import SpanQueue, SpanStore
+from pigeonhole.contract.messages import SpanMessage
+from pigeonhole.jobs.dead_letters import ABANDONED, MAX_AGE_S, MIN_RETRIES
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpanAbandoner:
+    """The service behind functions/dead_letters for the spans of bulk jobs."""
+
+    opener: SpanOpener
+    spans: SpanStore
+    span_queue: SpanQueue
+
+    def abandon(self, message: SpanMessage) -> int:
+        """Give the lines of a dead message that have no result an error, and queue it again for a worker to write its parts.
+
+        Returns:
+            The number of lines that failed now.
+
+        Raises:
+            Overloaded: The table, the bucket or the queue is busy. Trying again may help.
+        """
+        span = self.opener.open(message)
+        if span is None or self.spans.is_complete(span.job, message.number):
+            return 0
+        failed, max_age_s = 0, min(MAX_AGE_S, (span.job.expires_at - span.job.created_at) / 2)
+        was_attempted = self.spans.count_attempts(span.job, message.number) >= MIN_RETRIES
+        if was_attempted or self.opener.clock() >= span.job.created_at + max_age_s:
+            _, rest = span.pieces.read(span.span)
+            while rest:
+                try:
+                    errors = span.fail_lines(rest, ABANDONED)
+                except ManifestGone as error:
+                    self.opener.fail_job(message, error)
+                    return failed
+                failed += len(errors.errors) if span.pieces.write(errors) else 0
+                _, rest = span.pieces.read(span.span)
+        self.span_queue.send([message])
+        return failed
