@@ -20,6 +20,7 @@ from pigeonhole.errors import BY_CODE
 from pigeonhole.jobs import sweep
 from pigeonhole.jobs.job import LEASE_S, NotificationStatus
 from pigeonhole.object_keys import (
+    BULK,
     EMBEDDINGS,
     INCOMING,
     JOB_INPUTS,
@@ -282,7 +283,7 @@ def test_the_objects_of_a_job_expire_with_the_job() -> None:
     rules = RESOURCES["JobBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
 
     assert {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules} == {
-        kind: {"Ref": "JobDays"} for kind in (JOB_INPUTS, JOB_RESULTS, EMBEDDINGS, LABEL_IMAGES)
+        kind: {"Ref": "JobDays"} for kind in (JOB_INPUTS, JOB_RESULTS, BULK, EMBEDDINGS, LABEL_IMAGES)
     }
     assert [rule["Prefix"] for rule in rules if "TagFilters" in rule] == [LABEL_IMAGES], "only unused label images expire"
     assert environment("ApiFunction")["PIGEONHOLE_JOB_DAYS"] == {"Ref": "JobDays"}
