@@ -9,10 +9,17 @@ import json
 import sys
 
 from pigeonhole.contract.jobs import WebhookBody
-from pigeonhole.contract.messages import ChunkMessage, JobEnded, UploadClassified, WebhookMessage
+from pigeonhole.contract.messages import (
+    ChunkMessage,
+    JobEnded,
+    PlanMessage,
+    SpanMessage,
+    UploadClassified,
+    WebhookMessage,
+)
 from pigeonhole.contract.schemas import json_schemas
 
-SENT = (ChunkMessage, WebhookMessage, JobEnded, UploadClassified, WebhookBody)
+SENT = (ChunkMessage, SpanMessage, PlanMessage, WebhookMessage, JobEnded, UploadClassified, WebhookBody)
 
 
 def as_json() -> str:

@@ -386,7 +386,13 @@ def test_only_the_command_line_writes_api_keys_and_tenants(role: str) -> None:
 @pytest.mark.parametrize("bucket", ["JobBucket", "UploadBucket"])
 def test_a_reader_of_the_deployments_own_objects_can_tell_missing_from_denied(role: str, bucket: str) -> None:
     """Without s3:ListBucket, S3 denies a missing object, and a denied read is retried. For callers' images: see S3BlobStore."""
-    callers_images = {LABEL_IMAGES, INCOMING, UPLOADS} if role in ("ClassifyRole", "WorkerRole") else set()
+    callers_images = (
+        {LABEL_IMAGES, INCOMING, UPLOADS}
+        if role in ("ClassifyRole", "WorkerRole")
+        else {UPLOADS}
+        if role in ("PlanRole", "DeadLettersRole")
+        else set()
+    )
     read = {
         match[1]
         for statement in statements(role)

@@ -87,6 +87,7 @@ class Api:
                 job_limits=replace(limits, max_samples=SETTINGS.max_job_samples),
                 rules=rules,
             ),
+            bulk=self.jobs.bulk_submitter,
             job_reader=self.jobs.reader,
             job_responder=self.jobs.responder,
             job_canceler=self.jobs.canceler,

@@ -11,9 +11,12 @@ from typing import Any
 from pigeonhole.api.answers import to_results_document
 from pigeonhole.api.classify import ClassificationService, DirectClassifier, DirectRules
 from pigeonhole.api.job_responder import JobResponder
+from pigeonhole.bulk.manifest import SpanLimits
+from pigeonhole.bulk.read import BulkJobReader
+from pigeonhole.bulk.submit import BulkSubmitter
 from pigeonhole.contract.classification import ClassificationRequest, SampleFault
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import ChunkMessage, ChunkResult, ClassifyCommand, Span
+from pigeonhole.contract.messages import ChunkMessage, ChunkResult, ClassifyCommand, S3Grant, Span
 from pigeonhole.jobs.assemble import JobResultsAssembler
 from pigeonhole.jobs.cancel import JobCanceler
 from pigeonhole.jobs.dead_letters import MIN_RETRIES, DeadLetterHandler
@@ -45,7 +48,7 @@ from support.fakes import (
     FakeWebhookQueue,
     FakeWebhookSecretStore,
 )
-from support.fakes.bulk import FakePlanQueue
+from support.fakes.bulk import FakePlanQueue, FakeSpanStore
 
 ID = f"{1_000_000:012x}" + "0" * 20
 JOB = Job(
@@ -133,6 +136,8 @@ class Jobs:
     store: Any = field(default_factory=FakeJobStore)
     objects: Any = field(default_factory=FakeObjectStore)
     queue: Any = field(default_factory=FakeChunkQueue)
+    plan_queue: Any = field(default_factory=FakePlanQueue)
+    spans: Any = field(default_factory=FakeSpanStore)
     webhooks: Any = field(default_factory=FakeWebhookQueue)
     bus: Any = field(default_factory=FakeEventBus)
     secrets: Any = field(default_factory=lambda: FakeWebhookSecretStore({"acme": (SECRET,)}))
@@ -199,7 +204,22 @@ class Jobs:
 
     @cached_property
     def responder(self) -> JobResponder:
-        return JobResponder(job_reader=self.reader, results_assembler=self.results_assembler)
+        return JobResponder(job_reader=self.reader, results_assembler=self.results_assembler, bulk_reader=self.bulk_reader)
+
+    @cached_property
+    def bulk_reader(self) -> BulkJobReader:
+        return BulkJobReader(spans=self.spans, objects=self.objects, bucket="jobs")
+
+    @cached_property
+    def bulk_submitter(self) -> BulkSubmitter:
+        return BulkSubmitter(
+            jobs=self.submitter,
+            label_sets=self.label_set_applier,
+            plan_queue=self.plan_queue,
+            implicit_grants=lambda tenant_id: (S3Grant(bucket="uploads", prefix=f"uploads/{tenant_id}/"),),
+            limits=RequestLimits(),
+            span_limits=SpanLimits(samples=2),
+        )
 
     def classification(self, **job_limits: Any) -> ClassificationService:
         """The service behind the routes that take requests. `job_limits`: fields of its RequestLimits for jobs."""
@@ -263,7 +283,7 @@ class Jobs:
             store=self.store,
             queue=self.queue,
             webhooks=self.webhooks,
-            plan_queue=FakePlanQueue(),
+            plan_queue=self.plan_queue,
             rules=self.rules,
             clock=self.clock,
             sleep=self.sleep,

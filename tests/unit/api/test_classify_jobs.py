@@ -40,16 +40,6 @@ def test_the_body_of_a_job_is_held_to_the_limits_of_jobs() -> None:
         service.submit_job(request(6).model_dump(exclude_none=True), tenant=ACME, log_id="l", preference=Preference())
 
 
-@pytest.mark.parametrize("field", ["input"])
-def test_a_field_that_jobs_do_not_have_yet_is_refused(field: str) -> None:
-    body = request(2).model_dump(exclude_none=True) | {field: "x"}
-
-    jobs = Jobs()
-    with pytest.raises(InvalidRequest, match=field):
-        jobs.classification().submit_job(body, tenant=ACME, log_id="l", preference=Preference())
-    assert jobs.store.jobs == {}
-
-
 def submit_body(jobs: Jobs, **more: object) -> Job:
     body = request(2).model_dump(exclude_none=True) | more
     return jobs.classification().submit_job(body, tenant=ACME, log_id="l", preference=Preference())

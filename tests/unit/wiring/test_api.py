@@ -17,7 +17,9 @@ from support.lambda_server import LambdaServer
 
 BODY = {"dataset": [{"type": "text", "value": "x"}], "labels": [{"type": "text", "value": name} for name in "ab"]}
 TENANT = Tenant("acme", created_at=0)
-SETTINGS = Settings(table_name="t", classify_function="f", job_bucket="jobs", job_queue="q", upload_bucket="uploads")
+SETTINGS = Settings(
+    table_name="t", classify_function="f", job_bucket="jobs", job_queue="q", plan_queue="p", upload_bucket="uploads"
+)
 
 
 def classify(server: LambdaServer, monkeypatch: pytest.MonkeyPatch, **settings: object) -> None:

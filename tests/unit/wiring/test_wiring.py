@@ -12,14 +12,18 @@ from pigeonhole import wiring
 from pigeonhole.settings import MissingSetting, Settings, variable_name
 from support.template import read_template
 
+API = {"table_name", "classify_function", "job_bucket", "job_queue", "plan_queue", "upload_bucket"}
 # A function's resource in template.yaml, what builds its services, and the settings that it can't do without.
 BUILDERS: list[tuple[str, Callable[[Settings], object], set[str]]] = [
-    ("ApiFunction", wiring.api_services, {"table_name", "classify_function", "job_bucket", "job_queue", "upload_bucket"}),
+    ("ApiFunction", wiring.api_services, API),
     ("ClassifyFunction", wiring.classify_services, set()),
     ("WorkerFunction", wiring.chunk_worker, {"table_name", "job_bucket", "job_queue", "upload_bucket"}),
     ("WorkerFunction", wiring.chunk_queue, {"job_queue"}),
     ("DeadLettersFunction", wiring.dead_letter_handler, {"table_name", "job_bucket", "job_queue"}),
-    ("SweepFunction", wiring.job_sweeper, {"table_name", "job_queue", "webhook_queue"}),
+    ("DeadLettersFunction", wiring.span_abandoner, {"table_name", "job_bucket", "job_queue"}),
+    ("PlanFunction", wiring.bulk_planner, {"table_name", "job_bucket", "job_queue", "plan_queue"}),
+    ("WorkerFunction", wiring.span_worker, {"table_name", "job_bucket", "job_queue", "plan_queue", "upload_bucket"}),
+    ("SweepFunction", wiring.job_sweeper, {"table_name", "job_queue", "webhook_queue", "plan_queue"}),
     ("NotifyFunction", wiring.job_end_notifier, {"table_name", "job_bucket", "upload_bucket", "webhook_queue"}),
     (
         "IngestFunction",

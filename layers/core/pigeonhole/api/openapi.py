@@ -59,6 +59,10 @@ EXAMPLE_IMAGE_REQUEST: Json = {
     ],
     "scores": True,
 }
+EXAMPLE_BULK_REQUEST: Json = {
+    "input": {"s3_uri": "s3://my-bucket/acme/reviews.jsonl"},
+    "labels": [{"type": "text", "value": "positive"}, {"type": "text", "value": "negative"}],
+}
 EXAMPLE_ANSWER: Json = {
     "success": True,
     "log_id": "4c9f6f0e-7a55-4a3c-9d3a-0f6a5d1c2b11",
@@ -111,7 +115,7 @@ def as_json() -> str:
 
 
 def _schemas() -> Json:
-    bodies = [(operation.body, "validation") for operation in OPERATIONS if operation.body]
+    bodies = [(body, "validation") for operation in OPERATIONS for body in (operation.body, operation.other_body) if body]
     models = [model for operation in OPERATIONS for model in (operation.answer, operation.accepted)]
     answers = [(model, "serialization") for model in models if model is not None and not isinstance(model, str)]
     every: Any = [*bodies, *answers, (ErrorResponse, "serialization")]
@@ -134,7 +138,11 @@ def _describe(operation: Operation) -> Json:
         described["parameters"] = [_parameter(parameter) for parameter in operation.parameters]
     if operation.body:
         examples = _body_examples(operation.body)
-        described["requestBody"] = {"required": True, "content": _content(operation.body, examples)}
+        content = _content(operation.body, examples)
+        if operation.other_body:
+            content["application/json"]["schema"] = {"anyOf": [_ref(operation.body), _ref(operation.other_body)]}
+            content["application/json"]["examples"]["manifest"] = {"value": EXAMPLE_BULK_REQUEST}
+        described["requestBody"] = {"required": True, "content": content}
     described["responses"] = {**_answers(operation), **_errors(operation.errors)}
     return described
 
@@ -192,7 +200,11 @@ def _content(model: type[BaseModel] | str, examples: Json) -> Json:
     if isinstance(model, str):
         return {model: {"schema": {"type": "string" if model.startswith("text/") else "object"}}}
     more = {"examples": examples} if examples else {}
-    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}, **more}}
+    return {"application/json": {"schema": _ref(model), **more}}
+
+
+def _ref(model: type[BaseModel]) -> Json:
+    return {"$ref": f"#/components/schemas/{model.__name__}"}
 
 
 def _rate_headers() -> Json:
