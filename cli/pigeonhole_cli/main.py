@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -9,7 +10,6 @@ from typer.core import TyperGroup
 
 from pigeonhole import __version__
 from pigeonhole_cli import keys, models
-from pigeonhole_cli.bulk import command as bulk
 from pigeonhole_cli.deployment import command as deployment
 from pigeonhole_cli.jobs import command as jobs
 from pigeonhole_cli.labels import command as labels
@@ -18,29 +18,41 @@ from pigeonhole_cli.uploads import command as uploads
 from pigeonhole_cli.uploads.tables import EXIT_CODES
 
 
-class LazyEvalGroup(TyperGroup):
-    """Loads the command `eval` only when it is called. Its imports take a third of a second.
+class LazyGroup(TyperGroup):
+    """Loads some commands only when they are called. Their imports take a third of a second.
 
     Contexts and commands are typed Any: depending on its version, Typer uses click's classes or its own.
     """
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of all commands."""
-        return list(dict.fromkeys([*super().list_commands(ctx), "eval"]))
+        return list(dict.fromkeys([*super().list_commands(ctx), *LAZY]))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command by its name, or None."""
-        if cmd_name == "eval" and cmd_name not in self.commands:
-            from pigeonhole_cli.evaluation.command import evaluate
-
-            eval_app = typer.Typer(add_completion=False, rich_markup_mode=None)
-            eval_app.command("eval")(evaluate)
-            self.add_command(typer.main.get_command(eval_app), "eval")
+        if cmd_name in LAZY and cmd_name not in self.commands:
+            self.add_command(typer.main.get_command(LAZY[cmd_name]()), cmd_name)
         return super().get_command(ctx, cmd_name)
 
 
+def _load_bulk() -> typer.Typer:
+    from pigeonhole_cli.bulk.command import app as bulk_app
+
+    return bulk_app
+
+
+def _load_eval() -> typer.Typer:
+    from pigeonhole_cli.evaluation.command import evaluate
+
+    eval_app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    eval_app.command("eval")(evaluate)
+    return eval_app
+
+
+LAZY: dict[str, Callable[[], typer.Typer]] = {"bulk": _load_bulk, "eval": _load_eval}
+
 app = typer.Typer(
-    cls=LazyEvalGroup,
+    cls=LazyGroup,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -66,7 +78,6 @@ def pigeonhole(
 app.command("up")(local.up)
 app.command("smoke")(deployment.smoke)
 app.command("upload", epilog=EXIT_CODES)(uploads.upload)
-app.add_typer(bulk.app, name="bulk")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(keys.app, name="keys")
 app.add_typer(labels.app, name="labels")

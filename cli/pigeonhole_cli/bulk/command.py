@@ -19,7 +19,7 @@ from pigeonhole.errors import PigeonholeError
 from pigeonhole.inference.encoders import registry
 from pigeonhole.inference.encoders.artifact import ModelUnavailable
 from pigeonhole.inference.encoders.prepare import prepare
-from pigeonhole_cli.bulk.local_input import LocalInput, require_parquet
+from pigeonhole_cli.bulk.local_input import LocalInput
 from pigeonhole_cli.bulk.local_job import load_model, run_locally
 from pigeonhole_cli.console import one_line, plural, say
 from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
@@ -97,8 +97,6 @@ def local(
     with _errors(out):
         local_input = LocalInput(samples.absolute())
         local_input.check()
-        if output is OutputFormat.PARQUET:
-            require_parquet()
         options = _read_body(body) if body is not None else _to_options(label or [], given)
         loaded = load_model(_model_folder(model, cache), local_input)
         with progress_bar() as bar:

@@ -7,7 +7,6 @@ be read by ranges, and so that a run that is continued sees the same lines.
 from __future__ import annotations
 
 import gzip
-import importlib.util
 import json
 import os
 import zlib
@@ -84,10 +83,7 @@ class LocalInput:
                 start = file.read(4)
         except OSError as error:
             raise InputError(f"{self.path} can't be read: {error.strerror}.") from None
-        if self._is_kind(".parquet"):
-            require_parquet()
-            return
-        if self._is_kind(".jsonl.gz", ".ndjson.gz"):
+        if self._is_kind(".parquet", ".jsonl.gz", ".ndjson.gz"):
             return
         if not self._is_kind(".jsonl", ".ndjson"):
             raise InputError(f"{self.path} is no manifest. Name one of these: {KINDS}.")
@@ -155,16 +151,6 @@ class LocalImageFetcher(ImageFetcher):
         budget.check_item(len(data))
         budget.spend(len(data))
         return data
-
-
-def require_parquet() -> None:
-    """Check that Parquet files can be read and written.
-
-    Raises:
-        InputError: A package is missing.
-    """
-    if not importlib.util.find_spec("pyarrow"):
-        raise InputError("Parquet needs the package pyarrow: pip install -e '.[parquet]'")
 
 
 def _to_path(value: str) -> str:

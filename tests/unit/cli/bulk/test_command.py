@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -166,24 +165,6 @@ def test_a_finished_run_is_not_repeated(machine: Machine) -> None:
 
     assert (again.exit_code, machine.groups) == (0, 0)
     assert json.loads(again.stdout)["counts"] == {"total": 3, "succeeded": 3, "failed": 0}
-
-
-@pytest.mark.parametrize("arguments", [("in.parquet",), ("in.jsonl", "--format", "parquet")])
-def test_parquet_without_its_package_is_told_before_the_model_is_loaded(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
-) -> None:
-    machine.write_manifest(1)
-    (machine.path / "in.parquet").write_bytes(b"PAR1")
-    find_spec = importlib.util.find_spec
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "pyarrow" else find_spec(name))
-    monkeypatch.setattr("pigeonhole.wiring.bulk.local_pipeline", None)
-
-    result = machine.run(*arguments, "--out", "out", *LABELS)
-
-    assert (result.exit_code, result.stderr) == (
-        1,
-        "error: Parquet needs the package pyarrow: pip install -e '.[parquet]'\n",
-    )
 
 
 @pytest.mark.parametrize(

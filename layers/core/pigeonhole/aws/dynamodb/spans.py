@@ -101,7 +101,7 @@ class DynamoSpanStore:
         """Record a span and count it in one transaction. See `SpanStore.complete`."""
         key = span_key(job, span.number)
         counters = {"spans": 1, "succeeded": span.results.rows, "failed": span.failed}
-        # Another transaction on the same shard's count is no lost race, so only the condition's failure is told apart.
+        # Another transaction on the same shard's count isn't a lost race. Only the span's item says whether it was one.
         writes = [
             self._table.to_put(StoredSpan.from_span(job, span).to_item(), IS_ABSENT),
             self._table.to_add({"pk": key["pk"], "sk": COUNT}, counters, updated_at=now, expires_at=job.expires_at),
