@@ -4,6 +4,7 @@ Pieces form a chain: each begins where another one ended. The first piece that i
 another worker computes: a fetch may fail in one worker and not in the other, and the last digits of a score differ between
 machines. So the parts of a span, which are made from its pieces, are the same in whichever worker writes them.
 
+No worker classifies a line for which there is a piece. A line that crashes its worker again and again is found by ever smaller
 pieces.
 """
 
