@@ -42,7 +42,7 @@ class HttpInput(HttpSchema):
         schema = handler(core_schema)
         model = handler.resolve_ref_schema(schema)
         for name, field in model["properties"].items():
-            if name not in model["required"]:
+            if name not in model.get("required", ()):
                 model["properties"][name] = _with_null(field)
         return schema
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -93,10 +93,23 @@ class BulkOutput(HttpInput):
     format: OutputFormat = Field(OutputFormat.JSONL, description="The format of the parts.")
 
 
+# Fields of the contract that this deployment doesn't support. Ignoring them silently would mislead the caller.
+UNSUPPORTED_BULK = (
+    Fault("dry_run", "isn't supported yet. Leave it out"),
+    Fault("dataset", "can't be combined with `input`: send one of the two"),
+)
+
+
+def _forbid_dataset(schema: dict[str, Any]) -> None:
+    """Say in the JSON Schema what else can't stand beside an `input`."""
+    require_labels_or_label_set(schema)
+    schema["properties"] |= {fault.path: {"type": "null"} for fault in UNSUPPORTED_BULK}
+
+
 class BulkJobRequest(BulkOptions):
     """A bulk job in the body of `POST /v1/classification/jobs`: labels and options, and `input` in place of `dataset`."""
 
-    model_config = ConfigDict(json_schema_extra=require_labels_or_label_set)
+    model_config = ConfigDict(json_schema_extra=_forbid_dataset)
 
     input: BulkInput
     label_set: LabelSetName | None = Field(
@@ -114,13 +127,6 @@ class BulkJobRequest(BulkOptions):
     def to_options(self) -> BulkOptions:
         """Return the labels and options."""
         return BulkOptions.model_construct(**{name: getattr(self, name) for name in BulkOptions.model_fields})
-
-
-# Fields of the contract that this deployment doesn't support. Ignoring them silently would mislead the caller.
-UNSUPPORTED_BULK = (
-    Fault("dry_run", "isn't supported yet. Leave it out"),
-    Fault("dataset", "can't be combined with `input`: send one of the two"),
-)
 
 
 class ResultRow(HttpSchema):

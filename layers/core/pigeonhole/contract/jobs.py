@@ -5,13 +5,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from pigeonhole.contract.base import HttpSchema, Value
-from pigeonhole.contract.classification import ClassificationRequest, LabelScore, SampleFault, Samples, Usage
+from pigeonhole.contract.classification import (
+    ClassificationRequest,
+    LabelScore,
+    SampleFault,
+    Samples,
+    Usage,
+    require_labels_or_label_set,
+)
 from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.contract.limits import get_limits
 from pigeonhole.contract.validation import check_length, strip_address
@@ -22,11 +29,19 @@ MAX_JOB_SAMPLES = 10_000  # the default of the setting max_job_samples
 MAX_WEBHOOK_URL_CHARS = 2_000
 
 
+def _forbid_input(schema: dict[str, Any]) -> None:
+    """Say in the JSON Schema that a body with an `input` is a bulk job, which has no `dataset` (contract/bulk.py)."""
+    require_labels_or_label_set(schema)
+    schema["properties"]["input"] = {"type": "null"}
+
+
 class JobRequest(ClassificationRequest):
     """The body of `POST /v1/classification/jobs`: as for `POST /v1/classification`, with more samples.
 
     `on_error` is always `null`: a sample that can't be read doesn't affect the others.
     """
+
+    model_config = ConfigDict(json_schema_extra=_forbid_input)
 
     webhook_url: Value | None = Field(
         None,
