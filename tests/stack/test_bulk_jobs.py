@@ -12,6 +12,7 @@ import pytest
 
 from pigeonhole.contract.bulk import ResultsManifest
 from pigeonhole.contract.jobs import JOBS, JobResponse, JobStatus
+from pigeonhole.contract.messages import SpanMessage
 from support.stack.deployment import BUCKET, PREFIX, Deployment, request, text, verify_error
 from support.stack.job_calls import submit, wait_until_ended
 
@@ -162,29 +163,58 @@ def test_a_span_whose_message_was_lost_is_classified_after_all(deployed: Deploym
     """The job's record says that all spans are queued, and that nothing has happened for a day."""
     address = put_manifest(deployed, "lost.jsonl", [text_line(number) for number in range(5)])
     done = wait_until_ended(deployed, submit(deployed, bulk_request(address)).job.id)
-    table, name = deployed.stack.client("dynamodb"), deployed.outputs["TableName"]
-    storage, bucket = deployed.stack.client("s3"), deployed.outputs["JobBucketName"]
-    key = {"pk": {"S": "JOBS#tests"}, "sk": {"S": done.job.id}}
-    item = table.get_item(TableName=name, Key=key, ConsistentRead=True)["Item"]
-    orphan = done.job.id[:-1] + ("0" if done.job.id[-1] != "0" else "1")
-    for file in ("spec.json", "plan/00000.json"):
-        data = storage.get_object(Bucket=bucket, Key=f"bulk/tests/{done.job.id}/{file}")["Body"].read()
-        storage.put_object(Bucket=bucket, Key=f"bulk/tests/{orphan}/{file}", Body=data)
-    later = ("finished_at", "announcement", "announce_at")
     long_ago = {"N": str(time.time() - 86_400)}
-    changes = {
-        "sk": {"S": orphan},
-        "status": {"S": "processing"},
-        "tenant_status": {"S": "tests#processing"},
-        "succeeded": {"N": "0"},
-        "failed": {"N": "0"},
-        "updated_at": long_ago,
-        "due_at": long_ago,
-        "agenda": {"S": "JOBS#0"},
-    }
-    table.put_item(TableName=name, Item={at: item[at] for at in item if at not in later} | changes)
+    orphan = copy_unfinished(deployed, done.job.id, updated_at=long_ago, due_at=long_ago, agenda={"S": "JOBS#0"})
 
     ended = wait_until_ended(deployed, orphan)  # functions/sweep runs every minute
 
     assert ended.job.status is JobStatus.SUCCEEDED
     assert ended.job.progress.succeeded == 5
+
+
+@pytest.mark.parametrize("bucket", ["granted", "uploads"])
+def test_a_span_whose_every_attempt_failed_fails_its_lines_and_the_job_ends(deployed: Deployment, bucket: str) -> None:
+    address = put_manifest(deployed, "dead.jsonl", [text_line(number) for number in range(5)])
+    if bucket == "uploads":
+        storage, uploads = deployed.stack.client("s3"), deployed.outputs["UploadBucketName"]
+        storage.copy_object(Bucket=uploads, Key="uploads/tests/dead.jsonl", CopySource=address.removeprefix("s3://"))
+        address = f"s3://{uploads}/uploads/tests/dead.jsonl"
+    done = wait_until_ended(deployed, submit(deployed, bulk_request(address)).job.id)
+    orphan = copy_unfinished(deployed, done.job.id)
+    table, name = deployed.stack.client("dynamodb"), deployed.outputs["TableName"]
+    attempts = {"pk": {"S": f"ATTEMPTS#tests#{orphan}"}, "sk": {"S": "span-00000000"}, "attempts": {"N": "3"}}
+    table.put_item(TableName=name, Item=attempts)
+    storage, jobs = deployed.stack.client("s3"), deployed.outputs["JobBucketName"]
+    segment = json.loads(storage.get_object(Bucket=jobs, Key=f"bulk/tests/{orphan}/plan/00000.json")["Body"].read())
+    message = SpanMessage(tenant_id="tests", job_id=orphan, etag=segment["etag"], **segment["spans"][0])
+    dead_letters = deployed.stack.resources()["DeadLetterQueue"]
+    deployed.stack.client("sqs").send_message(QueueUrl=dead_letters, MessageBody=message.model_dump_json())
+
+    ended = wait_until_ended(deployed, orphan)
+
+    assert ended.job.status is JobStatus.FAILED
+    assert ended.job.progress.failed == 5
+    _, files = read_files(ended)
+    assert [(row["line"], row["code"]) for row in rows(files, "errors-")] == [(k, "internal_error") for k in range(1, 6)]
+
+
+def copy_unfinished(deployed: Deployment, job_id: str, **changes: dict[str, str]) -> str:
+    """Copy the record and the plan of a finished job, as if none of its spans had been classified."""
+    table, name = deployed.stack.client("dynamodb"), deployed.outputs["TableName"]
+    storage, bucket = deployed.stack.client("s3"), deployed.outputs["JobBucketName"]
+    key = {"pk": {"S": "JOBS#tests"}, "sk": {"S": job_id}}
+    item = table.get_item(TableName=name, Key=key, ConsistentRead=True)["Item"]
+    orphan = job_id[:-1] + ("0" if job_id[-1] != "0" else "1")
+    for file in ("spec.json", "plan/00000.json"):
+        data = storage.get_object(Bucket=bucket, Key=f"bulk/tests/{job_id}/{file}")["Body"].read()
+        storage.put_object(Bucket=bucket, Key=f"bulk/tests/{orphan}/{file}", Body=data)
+    later = ("finished_at", "announcement", "announce_at")
+    first = {
+        "sk": {"S": orphan},
+        "status": {"S": "processing"},
+        "tenant_status": {"S": "tests#processing"},
+        "succeeded": {"N": "0"},
+        "failed": {"N": "0"},
+    }
+    table.put_item(TableName=name, Item={at: item[at] for at in item if at not in later} | first | changes)
+    return orphan

@@ -18,7 +18,7 @@ import pytest
 
 from support.stack.deployment import BUCKET, PREFIX, Deployment, image, request, text
 
-NAMES = ("Api", "Classify", "Worker", "DeadLetters", "Sweep", "Notify", "Webhooks", "Ingest")
+NAMES = ("Api", "Classify", "Worker", "DeadLetters", "Plan", "Sweep", "Notify", "Webhooks", "Ingest")
 FUNCTIONS = {f"{name}Function": f"{name}Role" for name in NAMES}
 
 # Lambda itself writes logs and traces under the function's role. This project's code doesn't call these actions.
@@ -29,6 +29,7 @@ STREAMS_OWN = {f"dynamodb:{call}" for call in ("DescribeStream", "GetRecords", "
 READ_FOR = {
     "WorkerFunction": QUEUES_OWN,
     "DeadLettersFunction": QUEUES_OWN,
+    "PlanFunction": QUEUES_OWN,
     "WebhooksFunction": QUEUES_OWN,
     "NotifyFunction": STREAMS_OWN,
     "IngestFunction": QUEUES_OWN,
@@ -48,8 +49,8 @@ ASKED_WHERE_NOTHING_IS = {
     "s3:GetObjectVersion": ("s3:ListBucket", "s3:ListBucketVersions"),
     "s3:DeleteObjectTagging": ("s3:ListBucket",),
 }
-CLASSIFIERS = ("ClassifyFunction", "WorkerFunction")
-CALLERS_IMAGES = tuple(f"arn:aws:s3:::{bucket}/*" for bucket in (BUCKET, "UploadBucket", "JobBucket/label-sets"))
+READERS = ("ClassifyFunction", "WorkerFunction", "DeadLettersFunction", "PlanFunction")  # of images and manifests
+CALLERS_OBJECTS = tuple(f"arn:aws:s3:::{bucket}/*" for bucket in (BUCKET, "UploadBucket", "JobBucket/label-sets"))
 # A publisher that finds a newer JSON object reads the table again. No test produces two publishers that are so close.
 IN_A_RACE = {(f"{name}Function", "dynamodb:GetItem", "OBJECTS#*") for name in ("Ingest", "Notify")}
 OF_TAGS = ("Get", "Put")
@@ -63,14 +64,18 @@ EXPECTED_CALLS = {
     ("ApiFunction", "sqs:SendMessageBatch"),
     ("ClassifyFunction", "s3:GetObject"),
     ("ClassifyFunction", "s3:PutObject"),
-    *(("WorkerFunction", f"dynamodb:{call}") for call in ("GetItem", "PutItem", "Query", "UpdateItem")),
+    *(("WorkerFunction", f"dynamodb:{call}") for call in ("BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem")),
     ("WorkerFunction", "s3:GetObject"),
     ("WorkerFunction", "s3:GetObjectVersion"),
     ("WorkerFunction", "s3:PutObject"),
     ("WorkerFunction", "sqs:ChangeMessageVisibility"),
     ("WorkerFunction", "sqs:SendMessageBatch"),
     *(("DeadLettersFunction", f"dynamodb:{call}") for call in ("GetItem", "PutItem", "Query")),
+    *(("DeadLettersFunction", f"s3:{call}Object") for call in ("Get", "Put")),
     ("DeadLettersFunction", "sqs:SendMessageBatch"),
+    *(("PlanFunction", f"dynamodb:{call}") for call in ("BatchGetItem", "GetItem", "PutItem", "Query")),
+    *(("PlanFunction", f"s3:{call}Object") for call in ("Get", "Put")),
+    ("PlanFunction", "sqs:SendMessageBatch"),
     *(("SweepFunction", f"dynamodb:{call}") for call in ("BatchGetItem", "GetItem", "PutItem", "Query")),
     ("SweepFunction", "sqs:SendMessageBatch"),
     ("IngestFunction", "s3:GetObject"),
@@ -152,14 +157,14 @@ def calls(deployed: Deployment, deployments: dict[str, Deployment], record: Path
 def needed(calls: list[Call]) -> list[Call]:
     """The calls, and the list actions that AWS also checks if an object is missing.
 
-    Any object that the deployment stores for itself may be missing. Images that callers name are left out: the answer for a
-    missing image is the one for a denied image, so the reader needs no list action.
+    Any object that the deployment stores for itself may be missing. Images and manifests that callers name are left out: the
+    answer for a missing one is that for a denied one, so the reader needs no list action.
     """
     return [*calls, *(listing for call in calls if not is_of_a_caller(call) for listing in listings(call))]
 
 
 def is_of_a_caller(call: Call) -> bool:
-    return call.function in CLASSIFIERS and any(fnmatchcase(call.resource, images) for images in CALLERS_IMAGES)
+    return call.function in READERS and any(fnmatchcase(call.resource, objects) for objects in CALLERS_OBJECTS)
 
 
 def listings(call: Call) -> Iterator[Call]:

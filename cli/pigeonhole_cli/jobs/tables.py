@@ -53,7 +53,13 @@ def job_lines(job: JobInfo) -> Iterator[str]:
 
 
 def result_lines(answer: JobResponse) -> Iterator[str]:
-    """Yield a line for each finished sample: its number, a tab and its labels, or two tabs and its error."""
+    """Yield a line for each finished sample: its number, a tab and its labels, or two tabs and its error.
+
+    For a bulk job, yield a line for each of the first files of its results: its name, its rows and its address.
+    """
+    if answer.results:
+        for file in (*answer.results.parts, *answer.results.errors):
+            yield f"{file.name}\t{file.rows}\t{file.url}"
     errors = {fault.index: f"{fault.code}: {fault.message}" for fault in answer.errors or ()}
     for index, prediction in enumerate(answer.predictions or ()):
         labels = [prediction] if isinstance(prediction, str) else prediction

@@ -13,11 +13,11 @@ from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, Span
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.errors import NotFound, UnreadableImage
 from pigeonhole.ids import new_id
-from pigeonhole.jobs.job import Job
+from pigeonhole.jobs.job import BulkPlan, Job
 from pigeonhole.jobs.records import JobInput, decode_job_input, encode_job_input
 from pigeonhole.jobs.redrive import CannotRedrive
 from pigeonhole.object_keys import job_input_key
-from support.job_fixtures import ACME, BAD, Jobs, request
+from support.job_fixtures import ACME, BAD, ID, Jobs, job, request
 
 
 def with_dead_messages(jobs: Jobs, count: int, dead: tuple[int, ...], **more: object) -> Job:
@@ -187,6 +187,14 @@ def test_a_job_that_has_not_ended_is_not_redriven() -> None:
 
     with pytest.raises(CannotRedrive, match="processing"):
         jobs.redriver.redrive("acme", old.id)
+
+
+def test_a_bulk_job_is_not_redriven() -> None:
+    jobs = Jobs()
+    jobs.store.create(job(status=JobStatus.FAILED, total=3, chunk_size=0, bulk=BulkPlan(1, 1)), None)
+
+    with pytest.raises(CannotRedrive, match="it is a bulk job"):
+        jobs.redriver.redrive("acme", ID)
 
 
 def test_a_canceled_job_is_not_redriven() -> None:

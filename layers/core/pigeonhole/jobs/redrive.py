@@ -57,7 +57,7 @@ class JobRedriver:
 
         Raises:
             NotFound: There is no such tenant or job.
-            CannotRedrive: The job hasn't ended, has no abandoned sample, or its samples have expired.
+            CannotRedrive: The job hasn't ended, is a bulk job, has no abandoned sample, or its samples have expired.
             Overloaded: The table, the bucket or the queue is busy. Trying again may help.
         """
         tenant, old_job = self._find_tenant(tenant_id), self._find_ended(tenant_id, job_id)
@@ -98,6 +98,8 @@ class JobRedriver:
             raise CannotRedrive(f"the job is {job.status}: redrive it after it has ended")
         if job.status is JobStatus.CANCELED:
             raise CannotRedrive("the job was canceled: submit its samples as a new job")
+        if job.bulk is not None:
+            raise CannotRedrive("it is a bulk job: submit a manifest of the lines that its errors parts name")
         return job
 
     def _find_abandoned(self, job: Job) -> list[int]:

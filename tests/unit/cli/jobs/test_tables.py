@@ -9,6 +9,7 @@ import pytest
 from support.cli.job_api import ID, JobApi, job_answer
 
 ERRORS = [{"index": 1, "code": "unreadable_image", "message": "cut off"}]
+FILE = {"name": "part-00000.jsonl", "rows": 7, "url": "https://part"}
 ENDED = [
     (job_answer(predictions=["cat", "dog"]), "0\tcat\n1\tdog\n", 0),
     (
@@ -18,6 +19,11 @@ ENDED = [
     ),
     (job_answer("failed", predictions=[None, None], succeeded=0, failed=2, errors=ERRORS), None, 3),
     (job_answer("canceled", succeeded=1), "", 3),
+    (
+        job_answer(results={"prefix": "s3://b/p/", "manifest_url": "https://m", "parts": [FILE], "errors": []}),
+        "part-00000.jsonl\t7\thttps://part\n",
+        0,
+    ),
 ]
 
 
