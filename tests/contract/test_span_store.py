@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 
 from pigeonhole.aws.dynamodb.spans import SHARDS, DynamoSpanStore
@@ -52,14 +50,6 @@ def test_a_span_is_recorded_and_counted_once(store: SpanStore) -> None:
 
     assert list(store.list_complete(JOB)) == [span(0)]
     assert store.count(JOB) == SpanCounts(1, 3, 0, 1_000)
-
-
-def test_of_many_workers_at_once_one_counts(store: SpanStore) -> None:
-    with ThreadPoolExecutor(4) as pool:
-        recorded = list(pool.map(lambda _: store.complete(JOB, span(7), 1_000), range(8)))
-
-    assert recorded.count(True) == 1
-    assert store.count(JOB).spans == 1
 
 
 def test_jobs_are_apart(store: SpanStore) -> None:
