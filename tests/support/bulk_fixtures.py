@@ -5,10 +5,11 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from pigeonhole.bulk.access import ManifestAccess
 from pigeonhole.bulk.dead_letters import SpanAbandoner
 from pigeonhole.bulk.manifest import SpanLimits
 from pigeonhole.bulk.open_span import SpanOpener
@@ -18,7 +19,7 @@ from pigeonhole.bulk.spec import BulkSpec, encode_spec
 from pigeonhole.bulk.worker import SpanWorker
 from pigeonhole.contract.bulk import BulkOptions, OutputFormat
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, S3Grant
 from pigeonhole.ids import new_id
 from pigeonhole.jobs.job import BulkPlan, Job
 from pigeonhole.jobs.submit import JobRules
@@ -29,6 +30,7 @@ from support.fakes.bulk import FakeManifestStore, FakePlanQueue, FakeSpanQueue, 
 from support.job_fixtures import ACME, FakePipeline, even_or_odd
 
 BUCKET = "data"
+GRANTED = replace(ACME, grants=(S3Grant(bucket=BUCKET, prefix="acme/"),))
 OPTIONS = BulkOptions.model_validate({"labels": [{"type": "text", "value": "even"}, {"type": "text", "value": "odd"}]})
 
 
@@ -52,7 +54,7 @@ class Bulk:
     manifests: Any = field(default_factory=FakeManifestStore)
     plan_queue: Any = field(default_factory=FakePlanQueue)
     span_queue: Any = field(default_factory=FakeSpanQueue)
-    tenants: Any = field(default_factory=lambda: FakeTenantStore({"acme": ACME}))
+    tenants: Any = field(default_factory=lambda: FakeTenantStore({"acme": GRANTED}))
     run: Callable[..., ChunkResult] = even_or_odd
     rules: JobRules = field(default_factory=lambda: JobRules(keep_s=1_000, stuck_s=300))
     now: float = 1_000.0
@@ -66,6 +68,7 @@ class Bulk:
     @cached_property
     def planner(self) -> BulkPlanner:
         return BulkPlanner(
+            access=self.access,
             store=self.store,
             spans=self.spans,
             objects=self.objects,
@@ -87,7 +90,7 @@ class Bulk:
             opener=self.opener,
             store=self.store,
             spans=self.spans,
-            tenants=self.tenants,
+            access=self.access,
             objects=self.objects,
             plan_queue=self.plan_queue,
             span_queue=self.span_queue,
@@ -96,6 +99,12 @@ class Bulk:
             model_revision="abc",
             threads=1,
             piece_samples=2,
+        )
+
+    @cached_property
+    def access(self) -> ManifestAccess:
+        return ManifestAccess(
+            tenants=self.tenants, uploads=lambda tenant_id: S3Grant(bucket="uploads", prefix=f"uploads/{tenant_id}/")
         )
 
     @cached_property
@@ -129,9 +138,9 @@ class Bulk:
     def submit(self, manifest: bytes, *, span_samples: int = 3, output: OutputFormat = OutputFormat.JSONL) -> Job:
         """Store a manifest and a job over it. The message to the planner is left to the sweeper."""
         number = len(self.manifests.objects)
-        location = ManifestLocation(BUCKET, f"{number}.jsonl")
+        location = ManifestLocation(BUCKET, f"acme/{number}.jsonl")
         self.manifests.objects[BUCKET, location.object_key] = (manifest, f"etag-{number}")
-        limits = SpanLimits(samples=span_samples, span_bytes=10_000, line_bytes=1_000)
+        limits = SpanLimits(samples=span_samples, span_bytes=10_000, line_bytes=1_000, max_line_bytes=2_500)
         job = Job(
             tenant_id=ACME.id,
             id=new_id(self.now),

@@ -11,6 +11,7 @@ from typing import Any
 from pigeonhole.api.answers import to_results_document
 from pigeonhole.api.classify import ClassificationService, DirectClassifier, DirectRules
 from pigeonhole.api.job_responder import JobResponder
+from pigeonhole.bulk.access import ManifestAccess
 from pigeonhole.bulk.manifest import SpanLimits
 from pigeonhole.bulk.read import BulkJobReader
 from pigeonhole.bulk.submit import BulkSubmitter
@@ -216,7 +217,9 @@ class Jobs:
             jobs=self.submitter,
             label_sets=self.label_set_applier,
             plan_queue=self.plan_queue,
-            implicit_grants=lambda tenant_id: (S3Grant(bucket="uploads", prefix=f"uploads/{tenant_id}/"),),
+            access=ManifestAccess(
+                tenants=self.tenants, uploads=lambda tenant_id: S3Grant(bucket="uploads", prefix=f"uploads/{tenant_id}/")
+            ),
             limits=RequestLimits(),
             span_limits=SpanLimits(samples=2),
         )

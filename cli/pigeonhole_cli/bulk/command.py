@@ -19,9 +19,11 @@ from pigeonhole.errors import PigeonholeError
 from pigeonhole.inference.encoders import registry
 from pigeonhole.inference.encoders.artifact import ModelUnavailable
 from pigeonhole.inference.encoders.prepare import prepare
+from pigeonhole_cli.bulk.deployed import fetch, run
 from pigeonhole_cli.bulk.local_input import LocalInput
 from pigeonhole_cli.bulk.local_job import load_model, run_locally
 from pigeonhole_cli.console import one_line, plural, say
+from pigeonhole_cli.jobs.tables import EXIT_CODES as JOB_EXIT_CODES
 from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
 from pigeonhole_cli.models import Cache
 from pigeonhole_cli.progress import progress_bar
@@ -37,11 +39,6 @@ Exit codes:
   130  interrupted; the same command continues"""
 
 app = typer.Typer(help="Classify manifests and folders of any size.", no_args_is_help=True)
-
-
-@app.callback()
-def bulk() -> None:
-    """Classify manifests and folders of any size."""
 
 
 @app.command(epilog=EXIT_CODES)
@@ -169,3 +166,7 @@ def _errors(out: Path) -> Iterator[None]:
     except (InputError, ModelUnavailable, PigeonholeError) as error:
         say(f"error: {one_line(str(error))}")
         raise typer.Exit(EXIT_FAILED) from None
+
+
+app.command(epilog=JOB_EXIT_CODES)(run)
+app.command(epilog=JOB_EXIT_CODES)(fetch)

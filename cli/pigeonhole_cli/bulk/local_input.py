@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from pigeonhole.contract.messages import S3Grant
+from pigeonhole.contract.validation import strip_address
 from pigeonhole.errors import ForbiddenUrl, UnfetchableUrl
 from pigeonhole.inference.images.fetch import ByteBudget, ImageFetcher
 from pigeonhole_cli.request_input import BYTE_ORDER_MARKS, MEDIA_TYPES, InputError, is_address
@@ -63,12 +64,17 @@ class LocalInput:
         """The folder to which relative paths of images refer."""
         return self.path if self.is_folder else self.path.parent
 
+    @property
+    def name(self) -> str:
+        """The path as text, in which bytes that aren't UTF-8 are escaped."""
+        return os.fsencode(self.path).decode("utf-8", "backslashreplace")
+
     def identity(self) -> dict[str, str | int]:
         """Return what tells whether the input is the same as in an earlier run. The files of a folder were listed then."""
         if self.is_folder:
-            return {"path": str(self.path)}
+            return {"path": self.name}
         status = self.path.stat()
-        return {"path": str(self.path), "bytes": status.st_size, "modified_ns": status.st_mtime_ns}
+        return {"path": self.name, "bytes": status.st_size, "modified_ns": status.st_mtime_ns}
 
     def check(self) -> None:
         """Check that the input can be read, before the model is loaded.
@@ -104,6 +110,8 @@ class LocalInput:
             try:
                 with partial.open("wb") as file:
                     file.writelines(self._lines(folder))
+                    file.flush()
+                    os.fsync(file.fileno())
             except (OSError, EOFError, zlib.error) as error:
                 raise InputError(f"{self.path} can't be read: {getattr(error, 'strerror', None) or error}.") from None
             partial.replace(staged)
@@ -160,7 +168,11 @@ def _to_path(value: str) -> str:
 def _list_photos(folder: Path, results: Path) -> Iterator[bytes]:
     """Yield a line for each photo below a folder, in the order of their paths."""
     found = False
-    for directory, names, files in os.walk(folder):
+
+    def fail(error: OSError) -> None:
+        raise InputError(f"{error.filename} can't be read: {error.strerror}.")
+
+    for directory, names, files in os.walk(folder, onerror=fail):
         # In place, so that os.walk visits the sub-folders in this order.
         names[:] = sorted(name for name in names if not name.startswith(".") and Path(directory, name) != results)
         for name in sorted(files):
@@ -174,8 +186,9 @@ def _list_photos(folder: Path, results: Path) -> Iterator[bytes]:
 def _to_sample(path: Path, folder: Path) -> dict[str, str]:
     name = path.relative_to(folder).as_posix()
     custom_id = os.fsencode(name).decode("utf-8", "backslashreplace")
-    # A file: URL can hold the bytes of a name that isn't UTF-8.
-    return {"custom_id": custom_id, "type": "image", "value": name if name == custom_id else path.as_uri()}
+    # A file: URL can hold the bytes of a name that isn't UTF-8, and a name that would be read as another one or as an address.
+    is_plain = name == custom_id == strip_address(name) and not is_address(name) and name[:5].lower() != "file:"
+    return {"custom_id": custom_id, "type": "image", "value": name if is_plain else path.as_uri()}
 
 
 def _read_parquet(path: Path) -> Iterator[bytes]:

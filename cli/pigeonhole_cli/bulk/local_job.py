@@ -66,7 +66,7 @@ def run_locally(
     """
     span_limits = span_limits or SpanLimits()
     description = RunDescription(
-        input=str(local_input.path),
+        input=local_input.name,
         identity=local_input.identity(),
         options=options.model_dump(mode="json", exclude_defaults=True),
         format=output.value,
@@ -95,4 +95,6 @@ def run_locally(
             for results in runner.run(left, on_group=progress.add):
                 run.add(results.span, parts.write(results.span.number, results.rows, results.errors), results.warnings)
             bar.say(progress.summary())
+            if local_input.identity() != description.identity:
+                raise InputError(f"{local_input.path} was changed while it was classified. Start again with another --out.")
         return run.finish(parts, list(dict.fromkeys(label.name for label in options.labels)))

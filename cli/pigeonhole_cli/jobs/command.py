@@ -21,7 +21,7 @@ from pigeonhole_cli.http_client import ApiClient, ApiError
 from pigeonhole_cli.jobs import request_body, tables
 from pigeonhole_cli.jobs.client import JobAnswer, JobsClient
 from pigeonhole_cli.jobs.redrive import redrive
-from pigeonhole_cli.jobs.wait import wait_for_job
+from pigeonhole_cli.jobs.wait import wait_and_print
 
 app = typer.Typer(help="Submit jobs, wait for their results, list and cancel jobs.", no_args_is_help=True)
 
@@ -97,7 +97,7 @@ def submit(
         job = answer.body.job
         if wait:
             say(f"Job {job.id} has {plural(job.progress.total, 'sample')}.")
-            _wait_and_print(jobs, job.id, as_json=as_json)
+            wait_and_print(jobs, job.id, as_json=as_json)
         say(f"Its results: pigeonhole jobs wait {job.id}")
         if as_json:
             print_json(answer.raw)
@@ -113,7 +113,7 @@ def wait(job_id: JobId, as_json: Json = False, url: Url = None, api_key: ApiKey 
     an error has no labels, then a second tab and the error.
     """
     with _jobs_client(url, api_key) as jobs:
-        _wait_and_print(jobs, _check_id(job_id), as_json=as_json)
+        wait_and_print(jobs, _check_id(job_id), as_json=as_json)
 
 
 @app.command(epilog=tables.EXIT_CODES)
@@ -189,26 +189,6 @@ def _submit(jobs: JobsClient, request: bytes, idempotency_key: str) -> JobAnswer
         if error.may_be_done:
             error.details += (unknown,)
         raise
-
-
-def _wait_and_print(jobs: JobsClient, job_id: str, *, as_json: bool) -> None:
-    """Wait for a job's end, print its results and end the command."""
-    try:
-        answer = wait_for_job(jobs, job_id)
-    except KeyboardInterrupt:
-        say("Interrupted; the job keeps running.")
-        say(f"  Wait again:  pigeonhole jobs wait {job_id}")
-        say(f"  Cancel it:   pigeonhole jobs cancel {job_id}")
-        raise typer.Exit(tables.EXIT_INTERRUPTED) from None
-    job, lines = answer.body.job, list(tables.result_lines(answer.body))
-    if as_json:
-        print_json(answer.raw)
-    elif lines:
-        typer.echo("\n".join(lines))
-    for warning in answer.body.warnings or ():
-        say(f"warning: {one_line(warning)}")
-    say(tables.summary_line(job))
-    raise typer.Exit(tables.exit_code(job))
 
 
 @contextmanager

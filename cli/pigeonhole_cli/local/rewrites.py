@@ -189,6 +189,8 @@ def _inline_concurrency(template: Template, machine: LocalMachine) -> None:
         for event in function["Properties"].get("Events", {}).values():
             scaling = event["Properties"].get("ScalingConfig", {})
             for name, value in scaling.items():
+                if isinstance(value, int):
+                    continue
                 parameter = value["Ref"]
                 scaling[name] = int(machine.parameters.get(parameter, template["Parameters"][parameter]["Default"]))
 

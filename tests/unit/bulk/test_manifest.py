@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pigeonhole.bulk.manifest import ManifestLine, ManifestSpan, SpanLimits, plan_spans, read_lines
+from pigeonhole.bulk.manifest import ManifestLine, ManifestSpan, SpanLimits, UnreadableManifest, plan_spans, read_lines
 from pigeonhole.contract.bulk import ManifestSample
 from pigeonhole.contract.limits import RequestLimits
 
@@ -114,6 +114,24 @@ def test_a_long_line_is_not_held_in_memory() -> None:
     assert [getattr(line.content, "code", None) for line in lines] == ["too_large"]
     assert [span.samples for span in spans] == [1]
     assert peak_bytes < 8_000_000
+
+
+@pytest.mark.parametrize("chunk_bytes", [7, 1_000])
+def test_a_blank_line_of_any_length_is_skipped(chunk_bytes: int) -> None:
+    data = text_line("a") + b" " * 500 + b"\n" + text_line("b") + b"\t" * 500
+
+    spans = list(plan_spans(to_chunks(data, chunk_bytes), SMALL))
+
+    assert [line.number for line in lines_of(data, spans)] == [1, 3]
+    assert sum(span.samples for span in spans) == 2
+
+
+def test_a_file_with_an_enormous_line_is_no_manifest() -> None:
+    limits = SpanLimits(samples=3, max_line_bytes=1_000)
+
+    assert [span.samples for span in plan_spans(to_chunks(b"x" * 1_000 + b"\n"), limits)] == [1]
+    with pytest.raises(UnreadableManifest, match=r"line 2 has more than 0\.001 MB"):
+        list(plan_spans(to_chunks(text_line("a") + b"x" * 2_000), limits))
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from pigeonhole.bulk.ports import CompletedSpan
+from pigeonhole.contract.bulk import PartFile
 from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.messages import PlanMessage
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Job
-from support.bulk_fixtures import BUCKET, Bulk, to_line
+from support.bulk_fixtures import BUCKET, GRANTED, Bulk, to_line
 
 
 def submitted(count: int = 10, *, span_samples: int = 2) -> tuple[Bulk, Job]:
@@ -43,18 +47,80 @@ def test_the_spans_of_a_manifest_are_queued_and_the_job_knows_its_total() -> Non
 
 def test_a_planner_without_time_leaves_the_rest_to_the_next_one() -> None:
     bulk, job = submitted(10)
-    left = iter([100, 10])
-
-    bulk.planner.advance(PlanMessage(tenant_id="acme", job_id=job.id), lambda: next(left))
-    assert numbers(bulk) == [0, 1]
+    bulk.planner.advance(PlanMessage(tenant_id="acme", job_id=job.id), lambda: 10)
+    assert numbers(bulk) == [0], "what was read in time is planned"
     assert bulk.plan_queue.sent == [PlanMessage(tenant_id="acme", job_id=job.id)]
     planned = advance(bulk, job)
 
     assert numbers(bulk) == [0, 1, 2, 3, 4]
-    assert (planned.total, planned.bulk.spans) == (10, 5)
+    assert (planned.total, planned.bulk.segments, planned.bulk.spans) == (10, 3, 5)
 
 
-@pytest.mark.parametrize("after", [0, 1, 2, 3])
+def test_planners_that_are_always_short_of_time_plan_the_whole_manifest() -> None:
+    bulk, job = submitted(10)
+
+    for _ in range(6):
+        planned = advance(bulk, job, time_left_s=10)
+
+    assert numbers(bulk) == [0, 1, 2, 3, 4]
+    assert planned.bulk.spans == 5
+
+
+def test_a_manifest_that_is_replaced_before_its_first_segment_is_recorded_fails_its_job() -> None:
+    """Otherwise a job could have results of two manifests."""
+    bulk, job = submitted(4)
+    bulk.span_queue.before = fail_once()
+    with pytest.raises(Overloaded):
+        advance(bulk, job)
+    bulk.manifests.objects[BUCKET, "acme/0.jsonl"] = (to_line("7") * 4, "another etag")
+
+    ended = advance(bulk, job)
+
+    assert (ended.status, ended.error.code) == (JobStatus.FAILED, "unfetchable_url")
+
+
+def fail_once() -> Callable[[], None]:
+    calls: list[int] = []
+
+    def fail() -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            raise Overloaded("busy")
+
+    return fail
+
+
+def test_a_manifest_whose_grant_was_withdrawn_is_not_read() -> None:
+    bulk, job = submitted()
+    bulk.tenants.tenants["acme"] = replace(GRANTED, grants=())
+
+    ended = advance(bulk, job)
+
+    assert (ended.status, ended.error.code) == (JobStatus.FAILED, "forbidden_url")
+
+
+def test_a_file_with_an_enormous_line_is_no_manifest() -> None:
+    bulk = Bulk()
+    job = bulk.submit(to_line("1") + b"[" * 3_000)
+
+    ended = advance(bulk, job)
+
+    assert (ended.status, ended.error.code) == (JobStatus.FAILED, "invalid_request")
+    assert "line 2 has more than" in ended.error.message
+
+
+def test_counts_that_do_not_add_up_end_the_job() -> None:
+    bulk, job = submitted(2)
+    advance(bulk, job)
+    file = PartFile(name="part-00000.jsonl", rows=3, bytes=1, sha256="0" * 64)
+    bulk.spans.complete(job, CompletedSpan(0, file, None, "tiny", "abc"), bulk.now)
+
+    ended = advance(bulk, job)
+
+    assert (ended.status, ended.error.code) == (JobStatus.FAILED, "internal_error")
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
 def test_a_planner_that_was_killed_plans_its_last_segment_again(after: int) -> None:
     """Between the messages and the record of a segment, the same spans are queued twice, and no other."""
     bulk, job = submitted(10)
@@ -66,9 +132,8 @@ def test_a_planner_that_was_killed_plans_its_last_segment_again(after: int) -> N
             raise Overloaded("busy")
 
     bulk.span_queue.before = fail_late
-    if after < 3:
-        with pytest.raises(Overloaded):
-            advance(bulk, job)
+    with pytest.raises(Overloaded):
+        advance(bulk, job)
     bulk.span_queue.before = lambda: None
     planned = advance(bulk, job)
 
@@ -86,15 +151,14 @@ def test_the_job_ends_when_all_its_spans_are_complete() -> None:
     assert (ended.status, ended.succeeded, ended.failed) == (JobStatus.SUCCEEDED, 10, 0)
     manifest = bulk.results(job)["_manifest.json"]
     assert [part["name"] for part in manifest["results"]] == [f"part-0000{k}.jsonl" for k in range(5)]
-    assert manifest["input"] == f"s3://{BUCKET}/0.jsonl"
+    assert manifest["input"] == f"s3://{BUCKET}/acme/0.jsonl"
     assert (manifest["model_id"], manifest["model_revision"], manifest["labels"]) == ("tiny", "abc", ["even", "odd"])
 
 
 def test_the_planner_ends_a_job_whose_spans_were_complete_before_it_was_planned() -> None:
     bulk, job = submitted(10)
-    left = iter([100, 100, 10])
-    bulk.planner.advance(PlanMessage(tenant_id="acme", job_id=job.id), lambda: next(left))
-    work_all(bulk)  # the spans of two segments
+    bulk.planner.advance(PlanMessage(tenant_id="acme", job_id=job.id), lambda: 10)
+    work_all(bulk)  # the spans of the first segment
     bulk.plan_queue.sent.clear()
     send = bulk.span_queue.send
 
@@ -132,7 +196,7 @@ def test_a_manifest_without_samples_fails_its_job(manifest: bytes) -> None:
 
 def test_a_manifest_that_cant_be_read_fails_its_job() -> None:
     bulk, job = submitted()
-    del bulk.manifests.objects[BUCKET, "0.jsonl"]
+    del bulk.manifests.objects[BUCKET, "acme/0.jsonl"]
 
     ended = advance(bulk, job)
 
@@ -141,9 +205,8 @@ def test_a_manifest_that_cant_be_read_fails_its_job() -> None:
 
 def test_a_manifest_that_is_replaced_while_it_is_planned_fails_its_job() -> None:
     bulk, job = submitted()
-    left = iter([100, 10])
-    bulk.planner.advance(PlanMessage(tenant_id="acme", job_id=job.id), lambda: next(left))
-    bulk.manifests.objects[BUCKET, "0.jsonl"] = (to_line("1") * 10, "another etag")
+    bulk.planner.advance(PlanMessage(tenant_id="acme", job_id=job.id), lambda: 10)
+    bulk.manifests.objects[BUCKET, "acme/0.jsonl"] = (to_line("1") * 10, "another etag")
 
     ended = advance(bulk, job)
 

@@ -34,7 +34,7 @@ MAX_JOBS = 3
 POISON = "666"  # crashes its worker
 FLAKY = "777"  # has a result in every other worker
 
-KINDS = st.sampled_from(["text", "text", "text", BAD, "nonsense", "blank", POISON, FLAKY])
+KINDS = st.sampled_from(["text", "text", "text", BAD, "nonsense", "blank", "long blank", POISON, FLAKY])
 FATES = st.tuples(st.integers(0, 12), st.sampled_from(["before", "after", "busy", "overtaken"]))  # 0: nothing happens
 TIMES_LEFT = st.sampled_from([10, 100, 100])
 INSIDE = st.one_of(st.none(), st.integers(0, 99))
@@ -59,7 +59,8 @@ class Histories(RuleBasedStateMachine):
         )
         self.received: dict[int, int] = {}
         self.dead: list[SpanMessage] = []
-        self.lines: dict[str, list[str]] = {}
+        self.contents: dict[str, list[list[str]]] = {}  # of each job's manifest, the first content and its replacements
+        self.manifest_of: dict[str, tuple[str, str]] = {}
         self.ended: dict[str, Job] = {}
         self.inside: list[int] = []
         self.is_calm = False
@@ -110,12 +111,13 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: len(self.store.jobs) < MAX_JOBS)
     @rule(kinds=st.lists(KINDS, max_size=14), span_samples=st.integers(1, 5))
     def submit(self, kinds: list[str], span_samples: int) -> None:
-        contents = {"nonsense": b"nonsense\n", "blank": b" \n"}
+        contents = {"nonsense": b"nonsense\n", "blank": b" \n", "long blank": b" " * 1_500 + b"\n"}
         values = [str(number) if kind == "text" else kind for number, kind in enumerate(kinds)]
         manifest = b"".join(contents.get(value) or to_line(value) for value in values)
         self.fate.set(0, "")
         job = self.bulk.submit(manifest, span_samples=span_samples)
-        self.lines[job.id] = values
+        self.contents[job.id] = [values]
+        self.manifest_of[job.id] = [*self.bulk.manifests.objects][-1]
 
     @rule(seconds=st.sampled_from([0, 60, 300]), fate=FATES)
     def sweep(self, seconds: int, fate: tuple[int, str]) -> None:
@@ -165,6 +167,21 @@ class Histories(RuleBasedStateMachine):
     @rule(index=st.integers(0, 99))
     def lose(self, index: int) -> None:
         self.delete(self.span_queue.sent[index % len(self.span_queue.sent)])
+
+    @precondition(lambda self: self.store.jobs)
+    @rule(index=st.integers(0, 99), wants=st.integers(0, 9))
+    def replace_manifest(self, index: int, wants: int) -> None:
+        """Replace the manifest of a job, which must then fail, or have begun after the replacement."""
+        if wants:
+            return  # most manifests stay
+        _, job_id = list(self.store.jobs)[index % len(self.store.jobs)]
+        key = self.manifest_of[job_id]
+        values = ["1000", "1001", "1002"]
+        self.bulk.manifests.objects[key] = (
+            b"".join(map(to_line, values)),
+            f"replaced-{self.bulk.now}-{len(self.contents[job_id])}",
+        )
+        self.contents[job_id].append(values)
 
     @rule(index=st.integers(0, 99), fate=FATES, wants=st.integers(0, 9))
     def cancel(self, index: int, fate: tuple[int, str], wants: int) -> None:
@@ -222,25 +239,32 @@ class Histories(RuleBasedStateMachine):
                 self.results_are_right(job)
 
     def results_are_right(self, job: Job) -> None:
-        values = {line: value for line, value in enumerate(self.lines[job.id], 1) if value != "blank"}
-        if not values:
-            assert job.error
-            assert job.error.message == "The manifest has no samples."
+        """The results are those of one content of the manifest. A job whose manifest was replaced may have failed."""
+        contents = self.contents[job.id]
+        if job.error and job.error.code == "unfetchable_url":
+            assert len(contents) > 1, "the manifest was replaced"
             return
+        assert any(self.are_results_of(job, values) for values in contents)
+
+    def are_results_of(self, job: Job, contents: list[str]) -> bool:
+        values = {line: value for line, value in enumerate(contents, 1) if not value.endswith("blank")}
+        if job.error:
+            return not values and job.error.message == "The manifest has no samples."
         files = self.bulk.results(job)
         manifest = files["_manifest.json"]
         rows = [row for part in manifest["results"] for row in files[part["name"]]]
         errors = [row for part in manifest["errors"] for row in files[part["name"]]]
         assert set(files) == {part["name"] for part in (*manifest["results"], *manifest["errors"])} | {"_manifest.json"}
-        assert Counter(row["line"] for row in (*rows, *errors)) == Counter(values.keys())
         assert [row["line"] for row in rows] == sorted(row["line"] for row in rows)
-        assert (job.total, job.succeeded, job.failed) == (len(values), len(rows), len(errors))
+        assert (job.total, job.succeeded, job.failed) == (len(rows) + len(errors), len(rows), len(errors))
         assert manifest["counts"] == {"total": job.total, "succeeded": job.succeeded, "failed": job.failed}
-        for row in rows:
-            assert row["custom_id"] == values[row["line"]]
-            assert row["prediction"] == ("even", "odd")[int(values[row["line"]]) % 2]
         has_error = {line for line, value in values.items() if value in (BAD, "nonsense")}
-        assert has_error <= {row["line"] for row in errors}
+        return (
+            Counter(row["line"] for row in (*rows, *errors)) == Counter(values.keys())
+            and all(row["custom_id"] == values[row["line"]] for row in rows)
+            and all(row["prediction"] == ("even", "odd")[int(row["custom_id"]) % 2] for row in rows)
+            and has_error <= {row["line"] for row in errors}
+        )
 
 
 Histories.TestCase.settings = settings(

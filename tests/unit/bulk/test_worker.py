@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from pigeonhole.bulk.worker import CHECK_S
 from pigeonhole.contract.bulk import OutputFormat
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, PlanMessage, SpanMessage
 from pigeonhole.errors import ForbiddenUrl, Overloaded, UnfetchableUrl
 from pigeonhole.jobs.job import Job
-from support.bulk_fixtures import BUCKET, Bulk, to_line
+from support.bulk_fixtures import BUCKET, GRANTED, Bulk, to_line
 from support.job_fixtures import BAD, even_or_odd
 
 
@@ -158,7 +160,7 @@ def test_a_dead_message_that_no_worker_attempted_is_queued_again() -> None:
 
 def test_a_dead_message_of_an_old_job_fails() -> None:
     bulk, job = planned(3)
-    bulk.now += 600  # more than half of the time that the job is kept
+    bulk.now += 600  # more than half of the time that the job is stored
 
     assert bulk.abandoner.abandon(bulk.span_queue.sent.pop()) == 3
 
@@ -187,6 +189,7 @@ def test_a_worker_notices_that_its_job_was_canceled() -> None:
     def run(command: ClassifyCommand, **options: Any) -> ChunkResult:
         if not classified:
             bulk.store.save(bulk.store.get("acme", job.id).canceled(bulk.now))
+        bulk.now += CHECK_S
         return recording(classified)(command)
 
     bulk.run = run
@@ -199,12 +202,42 @@ def test_a_worker_notices_that_its_job_was_canceled() -> None:
 
 def test_a_manifest_that_was_replaced_fails_its_job() -> None:
     bulk, job = planned(10, span_samples=5)
-    bulk.manifests.objects[BUCKET, "0.jsonl"] = (b"", "another etag")
+    bulk.manifests.objects[BUCKET, "acme/0.jsonl"] = (b"", "another etag")
 
     assert process(bulk) is None
 
     ended = bulk.store.get("acme", job.id)
     assert (ended.status, ended.error.code) == ("failed", "unfetchable_url")
+
+
+def test_a_manifest_whose_grant_was_withdrawn_is_read_no_more() -> None:
+    bulk, job = planned(10, span_samples=5)
+    bulk.tenants.tenants["acme"] = replace(GRANTED, grants=())
+
+    assert process(bulk) is None
+
+    ended = bulk.store.get("acme", job.id)
+    assert (ended.status, ended.error.code) == ("failed", "forbidden_url")
+
+
+def test_a_worker_without_time_classifies_nothing_and_queues_its_message_again() -> None:
+    bulk, _ = planned(3)
+    classified: list[str] = []
+    bulk.run = recording(classified)
+
+    assert process(bulk, time_left_s=lambda: 10) is None
+
+    assert classified == []
+    assert len(bulk.span_queue.sent) == 1
+
+
+def test_a_blank_line_of_any_length_is_no_sample() -> None:
+    bulk, job = planned(manifest=to_line("1") + b" " * 2_000 + b"\n" + to_line("2"))
+
+    process(bulk)
+
+    assert bulk.spans.count(job).succeeded == 2
+    assert bulk.spans.count(job).failed == 0
 
 
 def test_an_example_image_that_cant_be_read_is_tried_again_and_then_fails_the_lines() -> None:

@@ -30,7 +30,9 @@ class S3ManifestStore:
     def find(self, location: ManifestLocation) -> ManifestObject:
         """Read the ETag of an object. See `ManifestStore.find`."""
         try:
-            answer = self.client.head_object(Bucket=location.bucket, Key=location.object_key)
+            # Not HEAD, whose errors have no code that tells a busy S3 from an absent object.
+            answer = self.client.get_object(Bucket=location.bucket, Key=location.object_key)
+            answer["Body"].close()
         except (ClientError, BotoCoreError, UnicodeError) as error:
             raise _translate(error, UNREADABLE) from error
         return ManifestObject(location, answer["ETag"])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pigeonhole.bulk.open_span import ManifestGone, SpanOpener
 from pigeonhole.bulk.ports import SpanQueue, SpanStore
 from pigeonhole.contract.messages import SpanMessage
-from pigeonhole.jobs.dead_letters import ABANDONED, MAX_AGE_S, MIN_RETRIES
+from pigeonhole.jobs.dead_letters import ABANDONED, MIN_RETRIES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,8 @@ class SpanAbandoner:
         span = self.opener.open(message)
         if span is None or self.spans.is_complete(span.job, message.number):
             return 0
-        failed, max_age_s = 0, min(MAX_AGE_S, (span.job.expires_at - span.job.created_at) / 2)
+        # A job over millions of lines may run for days, so its age alone says little before half of its time is over.
+        failed, max_age_s = 0, (span.job.expires_at - span.job.created_at) / 2
         was_attempted = self.spans.count_attempts(span.job, message.number) >= MIN_RETRIES
         if was_attempted or self.opener.clock() >= span.job.created_at + max_age_s:
             _, rest = span.pieces.read(span.span)

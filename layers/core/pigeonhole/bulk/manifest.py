@@ -12,7 +12,13 @@ from dataclasses import dataclass
 
 from pigeonhole.contract.bulk import BYTE_ORDER_MARK, ManifestSample, parse_manifest_line
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.errors import InvalidRequest, TooLarge
+from pigeonhole.errors import InvalidRequest, SampleError, TooLarge
+
+
+class UnreadableManifest(SampleError):
+    """The file can't be a manifest."""
+
+    code, status = "invalid_request", 400
 
 
 @dataclass(frozen=True)
@@ -23,11 +29,13 @@ class SpanLimits:
         samples: The largest number of samples in a span. A span is the unit that is repeated after a crash.
         span_bytes: A span ends with the line that reaches this size.
         line_bytes: The largest size of a line. The default holds an image of 20 MB as a `data:` URL.
+        max_line_bytes: A file with a longer line is no manifest. Shorter ones get an error of their own.
     """
 
     samples: int = 1_000
     span_bytes: int = 32_000_000
     line_bytes: int = 28_000_000
+    max_line_bytes: int = 256_000_000
 
 
 @dataclass(frozen=True)
@@ -73,15 +81,19 @@ def plan_spans(chunks: Iterable[bytes], limits: SpanLimits, *, after: ManifestSp
         chunks: The bytes of the manifest, from the end of `after`, in chunks of any size.
         limits: Where a span ends.
         after: The last span that was planned before, None to start with the manifest.
+
+    Raises:
+        UnreadableManifest: A line is longer than `max_line_bytes`.
     """
     number, offset, line = (after.number + 1, after.stop_byte, after.first_line + after.lines) if after else (0, 0, 1)
     start_byte, first_line, samples, is_blank = offset, line, 0, True
+    line_start = offset
     for chunk in chunks:
         position = 0
         while (line_end := chunk.find(b"\n", position)) >= 0:
             samples += not (is_blank and is_blank_line(chunk[position:line_end]))
             is_blank, line, position = True, line + 1, line_end + 1
-            stop_byte = offset + position
+            stop_byte = line_start = offset + position
             if samples >= limits.samples or stop_byte - start_byte >= limits.span_bytes:
                 if samples:
                     yield ManifestSpan(number, start_byte, stop_byte, first_line, line - first_line, samples)
@@ -89,6 +101,11 @@ def plan_spans(chunks: Iterable[bytes], limits: SpanLimits, *, after: ManifestSp
                 start_byte, first_line, samples = stop_byte, line, 0
         is_blank = is_blank and is_blank_line(chunk[position:])
         offset += len(chunk)
+        if offset - line_start > limits.max_line_bytes:
+            raise UnreadableManifest(
+                f"line {line} has more than {limits.max_line_bytes / 1e6:g} MB; "
+                "a manifest has a sample per line, each a JSON object"
+            )
     samples += not is_blank
     if samples:  # the last line may have no line feed
         yield ManifestSpan(number, start_byte, offset, first_line, line + (not is_blank) - first_line, samples)
@@ -137,19 +154,25 @@ def _find_custom_id(data: bytes, max_chars: int) -> str | None:
 
 
 def _split_lines(chunks: Iterable[bytes], max_bytes: int) -> Iterator[bytes | None]:
-    """Yield each line without its line feed, None for a line of more than `max_bytes`."""
+    """Yield each line without its line feed, None for a line of more than `max_bytes` that isn't blank."""
     pieces: list[bytes] = []
-    size = 0
+    size, is_blank = 0, True
+
+    def end_line() -> bytes | None:
+        if size > max_bytes:
+            return b"" if is_blank else None
+        return b"".join(pieces)
+
     for chunk in chunks:
         position = 0
-        while (line_end := chunk.find(b"\n", position)) >= 0:
-            size += line_end - position
-            yield b"".join([*pieces, chunk[position:line_end]]) if size <= max_bytes else None
-            pieces, size, position = [], 0, line_end + 1
-        size += len(chunk) - position
-        if size <= max_bytes:
-            pieces.append(chunk[position:])
-        else:
-            pieces = []
+        while position < len(chunk):
+            line_end = chunk.find(b"\n", position)
+            piece = chunk[position : line_end if line_end >= 0 else len(chunk)]
+            size, is_blank = size + len(piece), is_blank and is_blank_line(piece)
+            pieces = [*pieces, piece] if size <= max_bytes else []
+            if line_end < 0:
+                break
+            yield end_line()
+            pieces, size, is_blank, position = [], 0, True, line_end + 1
     if size:
-        yield b"".join(pieces) if size <= max_bytes else None
+        yield end_line()

@@ -1,6 +1,6 @@
 """Do the next step of a bulk job: plan its spans, queue the spans that aren't complete, or end it.
 
-    manifest ──> spans ──> segments of the plan (S3) ──> messages ──> job: segment recorded
+    manifest: its ETag in the job ──> spans ──> segments of the plan (S3) ──> messages ──> job: segment recorded
     ... until the manifest ends ──> job: planned ──> spans complete ──> results manifest ──> job: succeeded | failed
 
 A segment is a run of consecutive spans. The planner stores a segment, queues its spans, and then records it in the job. So a
@@ -13,15 +13,15 @@ The sweeper sends a message for a job that makes no progress. All steps may be r
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from itertools import islice
 
+from pigeonhole.bulk.access import ManifestAccess
 from pigeonhole.bulk.manifest import ManifestSpan, plan_spans
 from pigeonhole.bulk.outputs import PartFiles
 from pigeonhole.bulk.ports import CompletedSpan, ManifestObject, ManifestStore, SpanQueue, SpanStore
 from pigeonhole.bulk.results import ObjectResultStore
-from pigeonhole.bulk.spec import BulkSpec, Segment, decode_segment, decode_spec, encode_segment
+from pigeonhole.bulk.spec import BulkSpec, decode_segment, decode_spec, encode_segment
 from pigeonhole.contract.bulk import Counts, ResultsManifest
 from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.messages import ErrorReply, PlanMessage, SpanMessage
@@ -33,9 +33,13 @@ from pigeonhole.object_keys import bulk_results_prefix, bulk_segment_key, bulk_s
 from pigeonhole.ports import ObjectStore
 
 SEGMENT_SPANS = 500
+REQUEUED_SPANS = 5_000  # at least as many as all workers of a deployment have in hand
 MAX_WARNINGS = 100
 SEVERAL_MODELS = "the model was changed while the job ran, so its parts are not all of one revision"
 NO_SAMPLES = ErrorReply(code="invalid_request", message="The manifest has no samples.")
+MISCOUNTED = ErrorReply(
+    code="internal_error", message="The results don't have one row for each line of the manifest. Send the job again."
+)
 SPEC_UNREADABLE = ErrorReply(
     code="internal_error", message="What the job classifies has expired or was stored by another version. Send it again."
 )
@@ -51,6 +55,7 @@ class BulkPlanner:
         segment_spans: The number of spans in a segment.
     """
 
+    access: ManifestAccess
     store: JobStore
     spans: SpanStore
     objects: ObjectStore
@@ -82,43 +87,63 @@ class BulkPlanner:
         spec = self._read_spec(job)
         if spec is None:
             return self._fail(message, SPEC_UNREADABLE)
-        if job.bulk.spans is None:
-            try:
+        try:
+            self.access.check(spec.manifest, job.tenant_id)
+            if job.bulk.spans is None:
                 planned = self._plan(message, job, spec, time_left_s)
-            except SampleError as error:  # the manifest can't be read
-                return self._fail(message, ErrorReply.from_error(error))
-            if planned is None or planned.has_ended or planned.bulk is None or planned.bulk.spans is None:
-                return planned
-            return self._end_if_complete(message, planned, spec)
+                is_planned = planned and not planned.has_ended and planned.bulk and planned.bulk.spans is not None
+                return self._end_if_complete(message, planned, spec) if planned and is_planned else planned
+        except SampleError as error:  # the manifest can't be read
+            return self._fail(message, ErrorReply.from_error(error))
         ended = self._end_if_complete(message, job, spec)
-        return self._queue_if_stuck(message, ended) if ended and not ended.has_ended else ended
+        return self._queue_if_stuck(message, ended, time_left_s) if ended and not ended.has_ended else ended
 
     def _plan(self, message: PlanMessage, job: Job, spec: BulkSpec, time_left_s: Callable[[], float]) -> Job | None:
         """Plan segments until the manifest ends. Return the job, which isn't planned if the time ran out."""
-        number = job.bulk.segments if job.bulk else 0
-        stored = [self._read_segment(job, earlier) for earlier in range(number)]
-        last = stored[-1].spans[-1] if stored else None
-        manifest = ManifestObject(spec.manifest, stored[-1].etag) if stored else self.manifests.find(spec.manifest)
-        samples = sum(span.samples for segment in stored for span in segment.spans)
-        chunks = self.manifests.open(manifest).read(last.stop_byte if last else 0)
+        latest = self._find_manifest(message, job, spec)
+        if latest is None or latest.has_ended or latest.bulk is None or latest.bulk.etag is None:
+            return latest
+        number, etag = latest.bulk.segments, latest.bulk.etag
+        planned = [span for earlier in range(number) for span in self._read_segment(job, earlier)]
+        last, samples = planned[-1] if planned else None, sum(span.samples for span in planned)
+        chunks = self.manifests.open(ManifestObject(spec.manifest, etag)).read(last.stop_byte if last else 0)
         spans = plan_spans(chunks, spec.span_limits, after=last)
-        latest: Job | None = job
-        while batch := list(islice(spans, self.segment_spans)):
-            if time_left_s() < self.stop_s:
-                self.plan_queue.send([message])
-                return latest
-            segment = Segment(manifest.etag, batch)
+        while segment := self._take_segment(spans, time_left_s):
             self.objects.put(bulk_segment_key(job.tenant_id, job.id, number), encode_segment(segment), "application/json")
-            self._queue(job, segment.etag, batch)
+            self._queue(job, etag, segment)
             latest = self._record_segment(message, number)
             if latest is None or latest.has_ended or latest.bulk is None or latest.bulk.segments != number + 1:
                 return latest  # canceled, or another planner is ahead
-            number, last = number + 1, batch[-1]
-            samples += sum(span.samples for span in batch)
+            number, last = number + 1, segment[-1]
+            samples += sum(span.samples for span in segment)
+            if time_left_s() < self.stop_s:
+                self.plan_queue.send([message])
+                return latest
         if last is None:
             return self._fail(message, NO_SAMPLES)
         count = last.number + 1
         return self._update(message, lambda latest: self._to_planned(latest, count, samples))
+
+    def _find_manifest(self, message: PlanMessage, job: Job, spec: BulkSpec) -> Job | None:
+        """Record which content of the manifest is planned. All planners and workers read this content, or the job fails."""
+        if job.bulk and job.bulk.etag is not None:
+            return job
+        found = self.manifests.find(spec.manifest)
+
+        def record(latest: Job) -> Job | None:
+            is_open = not latest.has_ended and latest.bulk is not None and latest.bulk.etag is None
+            return latest.with_manifest(self.clock(), found.etag) if is_open else None
+
+        return self._update(message, record)
+
+    def _take_segment(self, spans: Iterator[ManifestSpan], time_left_s: Callable[[], float]) -> list[ManifestSpan]:
+        """Plan spans until a segment is full, or the time is short. A shorter segment is as good as a full one."""
+        segment: list[ManifestSpan] = []
+        for span in spans:
+            segment.append(span)
+            if len(segment) >= self.segment_spans or time_left_s() < self.stop_s:
+                break
+        return segment
 
     def _record_segment(self, message: PlanMessage, number: int) -> Job | None:
         def record(latest: Job) -> Job | None:
@@ -139,6 +164,8 @@ class BulkPlanner:
         counts = self.spans.count(job)
         if job.bulk is None or counts.spans != job.bulk.spans:
             return job
+        if counts.succeeded + counts.failed != job.total:
+            return self._fail(message, MISCOUNTED)
         self._write_results_manifest(job, spec, sorted(self.spans.list_complete(job), key=lambda span: span.number))
         now = self.clock()
         return self._update(
@@ -168,20 +195,25 @@ class BulkPlanner:
         )
         PartFiles(store=store, format=spec.output).write_manifest(manifest)
 
-    def _queue_if_stuck(self, message: PlanMessage, job: Job) -> Job | None:
-        """Queue the spans that aren't complete again, if none was completed for long: their messages may be lost.
+    def _queue_if_stuck(self, message: PlanMessage, job: Job, time_left_s: Callable[[], float]) -> Job | None:
+        """Queue spans that aren't complete again, if none was completed for long: their messages may be lost.
 
-        The pauses double while a job makes no progress in a long queue.
+        The first ones are enough to make progress. The pauses double while a job makes no progress in a long queue. The job
+        is postponed first, so that a planner that is killed here isn't followed by the next one at once.
         """
         now, progress_at = self.clock(), max(job.updated_at, self.spans.count(job).updated_at or 0)
-        if now < progress_at + self.stuck_s:
+        if job.bulk is None or job.bulk.etag is None or now < progress_at + self.stuck_s:
             return job
-        complete = {span.number for span in self.spans.list_complete(job)}
-        for number in range(job.bulk.segments if job.bulk else 0):
-            segment = self._read_segment(job, number)
-            self._queue(job, segment.etag, [span for span in segment.spans if span.number not in complete])
-        due_at = self.clock() + max(self.stuck_s, now - progress_at)
-        return self._update(message, lambda latest: None if latest.has_ended else latest.with_next_check(due_at))
+        due_at = now + max(self.stuck_s, now - progress_at)
+        postponed = self._update(message, lambda latest: None if latest.has_ended else latest.with_next_check(due_at))
+        complete, queued = {span.number for span in self.spans.list_complete(job)}, 0
+        for number in range(job.bulk.segments):
+            if queued >= REQUEUED_SPANS or time_left_s() < self.stop_s:
+                break
+            spans = [span for span in self._read_segment(job, number) if span.number not in complete]
+            self._queue(job, job.bulk.etag, spans)
+            queued += len(spans)
+        return postponed
 
     def _queue(self, job: Job, etag: str, spans: list[ManifestSpan]) -> None:
         messages = [SpanMessage(tenant_id=job.tenant_id, job_id=job.id, etag=etag, **asdict(span)) for span in spans]
@@ -195,7 +227,7 @@ class BulkPlanner:
         except ValueError:
             return None
 
-    def _read_segment(self, job: Job, number: int) -> Segment:
+    def _read_segment(self, job: Job, number: int) -> list[ManifestSpan]:
         data = self.objects.get(bulk_segment_key(job.tenant_id, job.id, number))
         if data is None:
             raise InternalError() from LookupError("a segment of a plan was deleted before its job expired")

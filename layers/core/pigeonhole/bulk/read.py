@@ -33,7 +33,7 @@ class BulkJobReader:
 
     def read_progress(self, job: Job) -> Progress:
         """Read how many lines of a bulk job have a result or an error. `total` is 0 until the manifest is planned."""
-        if job.has_ended and job.processed:
+        if job.has_ended:
             return Progress(total=job.total, succeeded=job.succeeded, failed=job.failed)
         counts = self.spans.count(job)
         return Progress(total=job.total, succeeded=counts.succeeded, failed=counts.failed)

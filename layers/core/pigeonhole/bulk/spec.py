@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -56,6 +57,7 @@ class SpanLimitsRecord(JsonRecord):
     samples: int
     span_bytes: int
     line_bytes: int
+    max_line_bytes: int
 
 
 class BulkSpecRecord(JsonRecord):
@@ -85,24 +87,10 @@ class SpanRecord(JsonRecord):
         return ManifestSpan(**self.model_dump())
 
 
-@dataclass(frozen=True)
-class Segment:
-    """Consecutive spans of a plan.
-
-    Attributes:
-        etag: The content of the manifest that was planned.
-        spans: The spans, at least one.
-    """
-
-    etag: str
-    spans: list[ManifestSpan]
-
-
 class SegmentRecord(JsonRecord):
-    """A stored segment of a plan."""
+    """A stored segment of a plan: consecutive spans."""
 
     version: Literal[1] = 1
-    etag: str
     spans: list[SpanRecord]
 
 
@@ -135,17 +123,15 @@ def decode_spec(data: bytes) -> BulkSpec:
     )
 
 
-def encode_segment(segment: Segment) -> bytes:
-    """Encode a segment as the JSON that is stored."""
-    spans = [SpanRecord.model_validate(span, from_attributes=True) for span in segment.spans]
-    return SegmentRecord(etag=segment.etag, spans=spans).to_json().encode()
+def encode_segment(spans: Sequence[ManifestSpan]) -> bytes:
+    """Encode consecutive spans as the JSON that is stored."""
+    return SegmentRecord(spans=[SpanRecord.model_validate(span, from_attributes=True) for span in spans]).to_json().encode()
 
 
-def decode_segment(data: bytes) -> Segment:
+def decode_segment(data: bytes) -> list[ManifestSpan]:
     """Decode a stored segment.
 
     Raises:
         ValueError: The data isn't a segment that this version of the service can read.
     """
-    record = SegmentRecord.from_json(data)
-    return Segment(record.etag, [span.to_span() for span in record.spans])
+    return [span.to_span() for span in SegmentRecord.from_json(data).spans]

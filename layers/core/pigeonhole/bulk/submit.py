@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from pigeonhole.bulk.access import NOT_GRANTED, ManifestAccess
 from pigeonhole.bulk.manifest import SpanLimits
 from pigeonhole.bulk.ports import ManifestLocation
 from pigeonhole.bulk.spec import BulkSpec, encode_spec
 from pigeonhole.contract.bulk import UNSUPPORTED_BULK, BulkJobRequest
 from pigeonhole.contract.classification import parse_body
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import PlanMessage, S3Grant
+from pigeonhole.contract.messages import PlanMessage
 from pigeonhole.errors import Fault, ForbiddenUrl, Overloaded
 from pigeonhole.ids import new_id
 from pigeonhole.jobs.job import BulkPlan, IdempotencyKey, Job
@@ -23,8 +23,6 @@ from pigeonhole.label_sets.apply import LabelSetApplier
 from pigeonhole.object_keys import bulk_spec_key
 from pigeonhole.tenants.tenant import Tenant
 
-NOT_GRANTED = "input.s3_uri: the manifest is under no prefix that is granted to you; GET /v1/account names yours"
-
 
 @dataclass(frozen=True, kw_only=True)
 class BulkSubmitter:
@@ -34,7 +32,7 @@ class BulkSubmitter:
         jobs: Stores jobs.
         label_sets: Looks up the label sets that requests name.
         plan_queue: The queue of functions/plan.
-        implicit_grants: Returns what a tenant may name by `s3://` without a grant.
+        access: Compares the manifest with the tenant's grants.
         limits: The limits of labels and options.
         span_limits: Where a span ends.
     """
@@ -42,7 +40,7 @@ class BulkSubmitter:
     jobs: JobSubmitter
     label_sets: LabelSetApplier
     plan_queue: PlanQueue
-    implicit_grants: Callable[[str], Sequence[S3Grant]]
+    access: ManifestAccess
     limits: RequestLimits
     span_limits: SpanLimits
 
@@ -64,10 +62,9 @@ class BulkSubmitter:
         if applied.fault and (earlier := self.jobs.find_by_idempotency_key(tenant, idempotency_key)):
             return earlier  # Idempotent replay: the label set was deleted, but the job still exists.
         request = parse_body(BulkJobRequest, applied.body, self.limits, unsupported=UNSUPPORTED_BULK, faults=applied.faults)
-        bucket, object_key = request.input.location
-        grants = (*tenant.grants, *self.implicit_grants(tenant.id))
-        if not any(bucket == grant.bucket and object_key.startswith(grant.prefix) for grant in grants):
-            raise ForbiddenUrl(NOT_GRANTED, (Fault("input.s3_uri", NOT_GRANTED.partition(": ")[2]),))
+        location = ManifestLocation(*request.input.location)
+        if not self.access.is_granted(location, tenant):
+            raise ForbiddenUrl(f"input.s3_uri: {NOT_GRANTED}", (Fault("input.s3_uri", NOT_GRANTED),))
         now = self.jobs.clock()
         job = Job(
             tenant_id=tenant.id,
@@ -83,7 +80,6 @@ class BulkSubmitter:
             webhook=Webhook(request.webhook_url) if request.webhook_url else None,
             bulk=BulkPlan(),
         )
-        location = ManifestLocation(bucket, object_key)
         spec = BulkSpec(log_id, location, request.to_options(), request.output.format, self.span_limits)
         stored = self.jobs.create(
             job, bulk_spec_key(tenant.id, job.id), encode_spec(spec), tenant=tenant, idempotency_key=idempotency_key

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from pigeonhole.bulk.access import ManifestAccess
 from pigeonhole.bulk.manifest import ManifestSpan, plan_spans
 from pigeonhole.bulk.open_span import ManifestGone, OpenSpan, SpanOpener
 from pigeonhole.bulk.outputs import PartFiles
@@ -20,14 +21,14 @@ from pigeonhole.bulk.ports import CompletedSpan, SpanQueue, SpanStore
 from pigeonhole.bulk.results import ObjectResultStore
 from pigeonhole.bulk.runner import Pipeline, SpanResults, SpanRunner
 from pigeonhole.contract.messages import ErrorReply, PlanMessage, SpanMessage
-from pigeonhole.errors import Overloaded, SampleError
+from pigeonhole.errors import ForbiddenUrl, Overloaded, SampleError
 from pigeonhole.jobs.job import RETRY_SPLIT, Job
 from pigeonhole.jobs.ports import JobStore, PlanQueue
 from pigeonhole.object_keys import bulk_results_prefix
 from pigeonhole.ports import ObjectStore
-from pigeonhole.tenants.ports import TenantStore
 
-PIECE_SAMPLES = 256  # of a first attempt: after each piece the worker looks at the time that it has left
+PIECE_SAMPLES = 32  # one group: after each piece the worker looks at the time that it has left
+CHECK_S = 5.0  # between two looks at whether the job was canceled, because all workers of a job read its one item
 MARGIN = 1.5  # a piece is begun only if there is time for one that takes so many times as long as the last
 MAX_WARNINGS = 5  # of a span, in the table
 
@@ -47,7 +48,7 @@ class SpanWorker:
     opener: SpanOpener
     store: JobStore
     spans: SpanStore
-    tenants: TenantStore
+    access: ManifestAccess
     objects: ObjectStore
     plan_queue: PlanQueue
     span_queue: SpanQueue
@@ -89,6 +90,9 @@ class SpanWorker:
         attempts = 0 if deliveries == 1 else self.spans.add_attempt(span.job, message.number)
         results, rest = span.pieces.read(span.span)
         while rest:
+            if time_left_s() <= self.stop_s:
+                self.span_queue.send([message])
+                return None
             try:
                 has_stored = self._classify(span, rest, time_left_s, attempts, will_be_retried=not is_last_delivery)
             except ManifestGone as error:
@@ -118,7 +122,7 @@ class SpanWorker:
         runner = self._runner(span, will_be_retried=will_be_retried)
         size = max(1, min(self.piece_samples, rest.samples // RETRY_SPLIT**attempts))
         done: SpanResults | None = None  # the pieces of a first attempt, which are stored as one
-        left_s = time_left_s()
+        left_s, checked_at = time_left_s(), self.opener.clock()
         try:
             for results in runner.run(_divide(span, rest, size)):
                 before_s, left_s = left_s, time_left_s()
@@ -126,8 +130,12 @@ class SpanWorker:
                     done = _join(done, results) if done else results
                 elif not span.pieces.write(results):
                     return False
-                if left_s <= max(self.stop_s, MARGIN * (before_s - left_s)) or not self._is_running(span.job):
+                if left_s <= max(self.stop_s, MARGIN * (before_s - left_s)):
                     break
+                if self.opener.clock() >= checked_at + CHECK_S:
+                    checked_at = self.opener.clock()
+                    if not self._is_running(span.job):
+                        break
         except SampleError as error:  # of a label's image, without which no line can be classified
             if error.retryable and will_be_retried:
                 raise Overloaded("An example image of a label could not be fetched.") from error
@@ -135,8 +143,10 @@ class SpanWorker:
         return done is None or span.pieces.write(done)
 
     def _runner(self, span: OpenSpan, *, will_be_retried: bool) -> SpanRunner:
-        # The tenant is read for every message, so that a grant that was withdrawn has no effect any more.
-        tenant = self.tenants.get_tenant(span.job.tenant_id)
+        try:
+            tenant = self.access.check(span.spec.manifest, span.job.tenant_id)
+        except ForbiddenUrl as error:
+            raise ManifestGone(error) from None
         return SpanRunner(
             pipeline=self.pipeline,
             source=span.source,
@@ -144,7 +154,7 @@ class SpanWorker:
             limits=span.limits,
             span_limits=span.spec.span_limits,
             tenant_id=span.job.tenant_id,
-            grants=tenant.grants if tenant else (),
+            grants=tenant.grants,
             will_be_retried=will_be_retried,
             threads=self.threads,
         )

@@ -89,10 +89,12 @@ class BulkPlan:
     """How far the manifest of a bulk job has been divided into spans.
 
     Attributes:
+        etag: The content of the manifest that is planned, None until a planner has found the manifest.
         segments: The number of stored segments of the plan.
         spans: The number of spans, None until the whole manifest has been planned.
     """
 
+    etag: str | None = None
     segments: int = 0
     spans: int | None = None
 
@@ -208,6 +210,16 @@ class Job:
         if succeeded + failed < self.total:
             return self._changed(now, **counts)
         return self._ended(now, JobStatus.SUCCEEDED if succeeded else JobStatus.FAILED, **counts)
+
+    def with_manifest(self, now: float, etag: str) -> Job:
+        """Record which content of the manifest is planned, before the first span is queued.
+
+        Raises:
+            IllegalTransition: The job isn't being processed, or its manifest is known.
+        """
+        if self.status is not JobStatus.PROCESSING or self.bulk is None or self.bulk.etag is not None:
+            raise IllegalTransition(f"a job that is {self.status} with {self.bulk} has its manifest")
+        return self._changed(now, bulk=replace(self.bulk, etag=etag))
 
     def with_segment(self, now: float, number: int, due_at: float) -> Job:
         """Record that a segment of a bulk job's plan is stored and its spans are queued.

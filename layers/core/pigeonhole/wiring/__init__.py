@@ -12,7 +12,7 @@ from functools import cache
 
 from pigeonhole.settings import Settings
 from pigeonhole.wiring.api import ApiServices, api_services, swagger_assets
-from pigeonhole.wiring.bulk import bulk_planner, span_abandoner, span_worker
+from pigeonhole.wiring.bulk import bulk_planner, plan_queue, span_abandoner, span_worker
 from pigeonhole.wiring.inference import ClassifyServices, classify_services, is_started_ahead
 from pigeonhole.wiring.jobs import (
     IngestServices,
@@ -42,6 +42,7 @@ __all__ = [
     "job_redriver",
     "job_sweeper",
     "load_model_ahead",
+    "plan_queue",
     "settings",
     "span_abandoner",
     "span_worker",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache
 
 from pigeonhole.api.account import AccountReader
 from pigeonhole.api.classify import ClassificationService, DirectClassifier, DirectRules
@@ -25,8 +25,8 @@ from pigeonhole.tenants.webhook_secrets import WebhookSecretRotator
 from pigeonhole.uploads.create import UploadFormCreator
 from pigeonhole.uploads.read_results import UploadResultReader
 from pigeonhole.wiring.adapters import JobAdapters
+from pigeonhole.wiring.bulk import manifest_access
 from pigeonhole.wiring.clients import client_config, job_rules, request_limits
-from pigeonhole.wiring.inference import implicit_grants
 from pigeonhole.wiring.jobs import job_results_assembler
 
 LOOKUP_ATTEMPTS = 2
@@ -115,7 +115,7 @@ def api_services(settings: Settings) -> ApiServices:
             jobs=jobs,
             label_sets=label_set_applier,
             plan_queue=adapters.plan_queue,
-            implicit_grants=partial(implicit_grants, settings),
+            access=manifest_access(adapters, settings),
             limits=limits,
             span_limits=SpanLimits(samples=settings.span_samples),
         ),

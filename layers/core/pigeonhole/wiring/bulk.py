@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from pigeonhole.bulk.access import ManifestAccess
 from pigeonhole.bulk.dead_letters import SpanAbandoner
 from pigeonhole.bulk.open_span import SpanOpener
 from pigeonhole.bulk.planner import BulkPlanner
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ModelDescription
+from pigeonhole.object_keys import uploads_grant
+from pigeonhole.ports import RetryQueue
 from pigeonhole.settings import Settings
 from pigeonhole.wiring.adapters import JobAdapters
 from pigeonhole.wiring.clients import job_rules, net_rules, request_limits
@@ -73,11 +76,12 @@ def bulk_planner(settings: Settings) -> BulkPlanner:
     Raises:
         MissingSetting: A required setting is missing.
     """
-    settings.require("table_name", "job_bucket", "job_queue", "plan_queue")
+    settings.require("table_name", "job_bucket", "job_queue", "plan_queue", "upload_bucket")
     from boto3.session import Session
 
     adapters = JobAdapters(Session(), settings)
     return BulkPlanner(
+        access=manifest_access(adapters, settings),
         store=adapters.store,
         spans=adapters.spans,
         objects=adapters.objects,
@@ -107,7 +111,7 @@ def span_worker(settings: Settings) -> SpanWorker:
         opener=_opener(adapters, classify.limits),
         store=adapters.store,
         spans=adapters.spans,
-        tenants=adapters.tenants,
+        access=manifest_access(adapters, settings),
         objects=adapters.objects,
         plan_queue=adapters.plan_queue,
         span_queue=adapters.span_queue,
@@ -132,6 +136,24 @@ def span_abandoner(settings: Settings) -> SpanAbandoner:
     adapters = JobAdapters(Session(), settings)
     opener = _opener(adapters, request_limits(settings))
     return SpanAbandoner(opener=opener, spans=adapters.spans, span_queue=adapters.span_queue)
+
+
+@cache
+def plan_queue(settings: Settings) -> RetryQueue:
+    """Build the queue of functions/plan, by which it asks for an earlier redelivery of a message.
+
+    Raises:
+        MissingSetting: A required setting is missing.
+    """
+    settings.require("plan_queue")
+    from boto3.session import Session
+
+    return JobAdapters(Session(), settings).plan_retries
+
+
+def manifest_access(adapters: JobAdapters, settings: Settings) -> ManifestAccess:
+    """Build what compares manifests with the grants of tenants."""
+    return ManifestAccess(tenants=adapters.tenants, uploads=lambda tenant_id: uploads_grant(tenant_id, settings.upload_bucket))
 
 
 def _opener(adapters: JobAdapters, limits: RequestLimits) -> SpanOpener:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -154,6 +155,40 @@ def test_an_interrupted_run_continues_and_ends_with_the_same_files(machine: Mach
     assert {path.name: path.read_bytes() for path in (machine.path / "out").iterdir()} == {
         path.name: path.read_bytes() for path in (machine.path / "whole").iterdir()
     }
+
+
+def test_a_manifest_that_changes_during_the_run_gets_no_results_manifest(machine: Machine) -> None:
+    machine.write_manifest(3)
+    classify = machine.load
+
+    def change(*arguments: Any) -> LocalPipeline:
+        loaded = classify(*arguments)
+        inner = loaded.pipeline.classify
+
+        def classify_and_change(command: ClassifyCommand) -> ChunkResult:
+            (machine.path / "in.jsonl").write_text("{}\n")
+            return inner(command)
+
+        loaded.pipeline.classify = classify_and_change  # type: ignore[method-assign]
+        return loaded
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pigeonhole.wiring.bulk.local_pipeline", change)
+        result = machine.run("in.jsonl", "--out", "out", *LABELS)
+
+    assert result.exit_code == 1
+    assert "in.jsonl was changed while it was classified" in result.stderr
+    assert not (machine.path / "out" / "_manifest.json").exists()
+
+
+def test_an_input_whose_name_is_no_utf_8_is_classified(machine: Machine) -> None:
+    machine.write_manifest(3)
+    try:
+        (machine.path / "in.jsonl").rename(machine.path / os.fsdecode(b"bad\xff.jsonl"))
+    except OSError:
+        pytest.skip("this file system has only names in UTF-8")
+
+    assert machine.run(os.fsdecode(b"bad\xff.jsonl"), "--out", "out", *LABELS).exit_code == 0
 
 
 def test_a_finished_run_is_not_repeated(machine: Machine) -> None:

@@ -6,11 +6,13 @@ import gzip
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pigeonhole.contract.bulk import ManifestSample
 from pigeonhole.errors import ForbiddenUrl, SampleError, TooLarge, UnfetchableUrl
 from pigeonhole.inference.images.fetch import ByteBudget
 from pigeonhole_cli.bulk.local_input import FileSource, LocalImageFetcher, LocalInput
@@ -158,6 +160,35 @@ def test_a_photo_whose_name_is_no_utf_8_can_be_read(tmp_path: Path, results: Pat
 
     assert line["custom_id"] == "bad\\xff.png"
     assert fetch(str(line["value"]), folder) == b"a photo"
+
+
+@pytest.mark.parametrize("name", [" a.jpg", "\u200ba.jpg", "file:x.jpg", "data:x.jpg", "https:x.jpg", "a\n.jpg", "a%20b.jpg"])
+def test_a_photo_is_never_taken_for_another_one(tmp_path: Path, results: Path, name: str) -> None:
+    (folder := tmp_path / "photos").mkdir()
+    for other in ("a.jpg", "x.jpg", "a b.jpg"):
+        photo(folder / other)
+    (folder / name).write_bytes(b"the one")
+
+    lines = read_manifest(folder, results)
+
+    (value,) = [ManifestSample.model_validate(line).value for line in lines if line["custom_id"] == name]
+    assert fetch(value, folder) == b"the one"
+
+
+def test_a_folder_that_cant_be_read_is_told(tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo(tmp_path / "photos" / "a.jpg")
+    (tmp_path / "photos" / "closed").mkdir()
+    scandir = os.scandir
+
+    def refuse(path: str) -> Any:  # as the system does for a user who isn't root
+        if path.endswith("closed"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+
+    with pytest.raises(InputError, match="closed can't be read"):
+        LocalInput(tmp_path / "photos").open(results)
 
 
 def fetch(value: str, base: Path, *, per_item: int = 100) -> bytes:

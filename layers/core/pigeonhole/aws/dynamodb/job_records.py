@@ -69,6 +69,7 @@ class StoredWebhook(BaseModel):
 class StoredBulkPlan(BaseModel):
     """How far the manifest of a bulk job has been planned."""
 
+    etag: str | None = None
     segments: int
     spans: int | None = None
 
@@ -150,7 +151,7 @@ class StoredJob(StoredRecord):
             finished_at=job.finished_at,
             due_at=job.due_at,
             announce_at=job.notify_at,
-            bulk=StoredBulkPlan(segments=job.bulk.segments, spans=job.bulk.spans) if job.bulk else None,
+            bulk=StoredBulkPlan(etag=job.bulk.etag, segments=job.bulk.segments, spans=job.bulk.spans) if job.bulk else None,
             error=StoredError(code=job.error.code, message=job.error.message) if job.error else None,
         )
 
@@ -185,7 +186,7 @@ class StoredJob(StoredRecord):
             finished_at=self.finished_at,
             due_at=self.due_at,
             notify_at=self.announce_at,
-            bulk=BulkPlan(segments=self.bulk.segments, spans=self.bulk.spans) if self.bulk else None,
+            bulk=BulkPlan(etag=self.bulk.etag, segments=self.bulk.segments, spans=self.bulk.spans) if self.bulk else None,
             error=ErrorReply(code=self.error.code, message=self.error.message) if self.error else None,
         )
 

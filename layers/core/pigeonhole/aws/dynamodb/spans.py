@@ -11,6 +11,7 @@ complete spans at the same time, and each transaction changes the count of a sha
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +23,13 @@ from pigeonhole.bulk.ports import CompletedSpan, SpanCounts
 from pigeonhole.contract.bulk import PartFile
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Job
+from pigeonhole.jobs.update import backoff_s
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 SHARDS = 16
+ATTEMPTS = 5  # at a transaction that meets another one of its shard
 COUNT = "COUNT"
 _BUSY = {"ThrottlingError", "ProvisionedThroughputExceeded", "TransactionConflict"}
 
@@ -101,15 +104,17 @@ class DynamoSpanStore:
         """Record a span and count it in one transaction. See `SpanStore.complete`."""
         key = span_key(job, span.number)
         counters = {"spans": 1, "succeeded": span.results.rows, "failed": span.failed}
-        # Another transaction on the same shard's count isn't a lost race. Only the span's item says whether it was one.
         writes = [
             self._table.to_put(StoredSpan.from_span(job, span).to_item(), IS_ABSENT),
             self._table.to_add({"pk": key["pk"], "sk": COUNT}, counters, updated_at=now, expires_at=job.expires_at),
         ]
-        if self._table.write_all(writes, lost=LOST_RACE | _BUSY):
-            return True
-        if self.is_complete(job, span.number):
-            return False
+        for attempt in range(ATTEMPTS):
+            if self._table.write_all(writes, lost=LOST_RACE | _BUSY):
+                return True
+            # Another transaction on the same shard's count isn't a lost race. Only the span's item says whether it was one.
+            if self.is_complete(job, span.number):
+                return False
+            time.sleep(backoff_s(attempt))
         raise Overloaded()
 
     def is_complete(self, job: Job, number: int) -> bool:
