@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from pigeonhole.bulk.access import ManifestAccess
 from pigeonhole.bulk.ports import ManifestStore, SpanQueue, SpanStore
 from pigeonhole.jobs.ports import ChunkQueue, JobStore, PlanQueue, WebhookQueue
 from pigeonhole.label_sets.ports import LabelSetStore
+from pigeonhole.object_keys import uploads_grant
 from pigeonhole.ports import BlobStore, EventBus, ObjectStore, RetryQueue
 from pigeonhole.settings import Settings
 from pigeonhole.tenants.ports import TenantStore, WebhookSecretStore
@@ -149,6 +151,13 @@ class JobAdapters:
         from pigeonhole.aws.dynamodb.spans import DynamoSpanStore
 
         return DynamoSpanStore(self._table, self.settings.table_name)
+
+    @property
+    def manifest_access(self) -> ManifestAccess:
+        """What compares manifests with the grants of tenants."""
+        return ManifestAccess(
+            tenants=self.tenants, uploads=lambda tenant_id: uploads_grant(tenant_id, self.settings.upload_bucket)
+        )
 
     @cached_property
     def manifests(self) -> ManifestStore:

@@ -25,7 +25,6 @@ from pigeonhole.tenants.webhook_secrets import WebhookSecretRotator
 from pigeonhole.uploads.create import UploadFormCreator
 from pigeonhole.uploads.read_results import UploadResultReader
 from pigeonhole.wiring.adapters import JobAdapters
-from pigeonhole.wiring.bulk import manifest_access
 from pigeonhole.wiring.clients import client_config, job_rules, request_limits
 from pigeonhole.wiring.jobs import job_results_assembler
 
@@ -115,7 +114,7 @@ def api_services(settings: Settings) -> ApiServices:
             jobs=jobs,
             label_sets=label_set_applier,
             plan_queue=adapters.plan_queue,
-            access=manifest_access(adapters, settings),
+            access=adapters.manifest_access,
             limits=limits,
             span_limits=SpanLimits(samples=settings.span_samples),
         ),

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from pigeonhole.bulk.access import ManifestAccess
 from pigeonhole.bulk.dead_letters import SpanAbandoner
 from pigeonhole.bulk.open_span import SpanOpener
 from pigeonhole.bulk.planner import BulkPlanner
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ModelDescription
-from pigeonhole.object_keys import uploads_grant
 from pigeonhole.ports import RetryQueue
 from pigeonhole.settings import Settings
 from pigeonhole.wiring.adapters import JobAdapters
@@ -81,7 +79,7 @@ def bulk_planner(settings: Settings) -> BulkPlanner:
 
     adapters = JobAdapters(Session(), settings)
     return BulkPlanner(
-        access=manifest_access(adapters, settings),
+        access=adapters.manifest_access,
         store=adapters.store,
         spans=adapters.spans,
         objects=adapters.objects,
@@ -111,7 +109,7 @@ def span_worker(settings: Settings) -> SpanWorker:
         opener=_opener(adapters, classify.limits),
         store=adapters.store,
         spans=adapters.spans,
-        access=manifest_access(adapters, settings),
+        access=adapters.manifest_access,
         objects=adapters.objects,
         plan_queue=adapters.plan_queue,
         span_queue=adapters.span_queue,
@@ -149,11 +147,6 @@ def plan_queue(settings: Settings) -> RetryQueue:
     from boto3.session import Session
 
     return JobAdapters(Session(), settings).plan_retries
-
-
-def manifest_access(adapters: JobAdapters, settings: Settings) -> ManifestAccess:
-    """Build what compares manifests with the grants of tenants."""
-    return ManifestAccess(tenants=adapters.tenants, uploads=lambda tenant_id: uploads_grant(tenant_id, settings.upload_bucket))
 
 
 def _opener(adapters: JobAdapters, limits: RequestLimits) -> SpanOpener:
