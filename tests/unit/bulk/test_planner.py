@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -64,6 +65,32 @@ def test_planners_that_are_always_short_of_time_plan_the_whole_manifest() -> Non
 
     assert numbers(bulk) == [0, 1, 2, 3, 4]
     assert planned.bulk.spans == 5
+
+
+def test_the_segment_that_is_stored_first_counts() -> None:
+    """Two planners at once, or one after a killed one, may end a segment at different spans."""
+    bulk, job = submitted(10)
+    put, replace_object = bulk.objects.put, bulk.objects.replace
+
+    def overtake(write: Callable[..., Any]) -> Callable[..., Any]:
+        """When the first planner has stored its segment, a second one with little time does its work."""
+
+        def overtaken(*arguments: Any) -> Any:
+            bulk.objects.put, bulk.objects.replace = put, replace_object
+            answer = write(*arguments)
+            advance(bulk, job, time_left_s=10)
+            return answer
+
+        return overtaken
+
+    bulk.objects.put, bulk.objects.replace = overtake(put), overtake(replace_object)
+    for _ in range(4):
+        planned = advance(bulk, job)
+
+    assert (planned.total, planned.bulk.spans) == (10, 5)
+    segments = [json.loads(bulk.objects.objects[f"bulk/acme/{job.id}/plan/{k:05d}.json"]) for k in range(planned.bulk.segments)]
+    assert [span["number"] for segment in segments for span in segment["spans"]] == [0, 1, 2, 3, 4]
+    assert sorted(set(numbers(bulk))) == [0, 1, 2, 3, 4]
 
 
 def test_a_manifest_that_is_replaced_before_its_first_segment_is_recorded_fails_its_job() -> None:

@@ -108,16 +108,16 @@ class BulkPlanner:
         last, samples = planned[-1] if planned else None, sum(span.samples for span in planned)
         chunks = self.manifests.open(ManifestObject(spec.manifest, etag)).read(last.stop_byte if last else 0)
         spans = plan_spans(chunks, spec.span_limits, after=last)
-        while segment := self._take_segment(spans, time_left_s):
-            self.objects.put(bulk_segment_key(job.tenant_id, job.id, number), encode_segment(segment), "application/json")
+        while taken := self._take_segment(spans, time_left_s):
+            segment = self._store_segment(job, number, taken)
             self._queue(job, etag, segment)
             latest = self._record_segment(message, number)
             if latest is None or latest.has_ended or latest.bulk is None or latest.bulk.segments != number + 1:
                 return latest  # canceled, or another planner is ahead
             number, last = number + 1, segment[-1]
             samples += sum(span.samples for span in segment)
-            if time_left_s() < self.stop_s:
-                self.plan_queue.send([message])
+            if segment != taken or time_left_s() < self.stop_s:
+                self.plan_queue.send([message])  # the next planner continues after the stored segment
                 return latest
         if last is None:
             return self._fail(message, NO_SAMPLES)
@@ -144,6 +144,15 @@ class BulkPlanner:
             if len(segment) >= self.segment_spans or time_left_s() < self.stop_s:
                 break
         return segment
+
+    def _store_segment(self, job: Job, number: int, spans: list[ManifestSpan]) -> list[ManifestSpan]:
+        """Store a segment, and return it. If another planner has stored one of this number, return that one.
+
+        Planners end segments when their time is short, so two may have segments of different lengths.
+        """
+        key = bulk_segment_key(job.tenant_id, job.id, number)
+        is_stored = self.objects.replace(key, encode_segment(spans), "application/json", None)
+        return spans if is_stored else self._read_segment(job, number)
 
     def _record_segment(self, message: PlanMessage, number: int) -> Job | None:
         def record(latest: Job) -> Job | None:
