@@ -186,7 +186,9 @@ def test_a_span_whose_every_attempt_failed_fails_its_lines_and_the_job_ends(depl
     table.put_item(TableName=name, Item=attempts)
     storage, jobs = deployed.stack.client("s3"), deployed.outputs["JobBucketName"]
     segment = json.loads(storage.get_object(Bucket=jobs, Key=f"bulk/tests/{orphan}/plan/00000.json")["Body"].read())
-    message = SpanMessage(tenant_id="tests", job_id=orphan, etag=segment["etag"], **segment["spans"][0])
+    item = table.get_item(TableName=name, Key={"pk": {"S": "JOBS#tests"}, "sk": {"S": orphan}}, ConsistentRead=True)["Item"]
+    etag = item["bulk"]["M"]["etag"]["S"]
+    message = SpanMessage(tenant_id="tests", job_id=orphan, etag=etag, **segment["spans"][0])
     dead_letters = deployed.stack.resources()["DeadLetterQueue"]
     deployed.stack.client("sqs").send_message(QueueUrl=dead_letters, MessageBody=message.model_dump_json())
 
