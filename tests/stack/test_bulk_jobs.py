@@ -12,7 +12,7 @@ import pytest
 
 from pigeonhole.contract.bulk import ResultsManifest
 from pigeonhole.contract.jobs import JOBS, JobResponse, JobStatus
-from pigeonhole.contract.messages import SpanMessage
+from pigeonhole.contract.messages import PlanMessage, SpanMessage
 from support.stack.deployment import BUCKET, PREFIX, Deployment, request, text, verify_error
 from support.stack.job_calls import submit, wait_until_ended
 
@@ -198,6 +198,34 @@ def test_a_span_whose_every_attempt_failed_fails_its_lines_and_the_job_ends(depl
     assert ended.job.progress.failed == 5
     _, files = read_files(ended)
     assert [(row["line"], row["code"]) for row in rows(files, "errors-")] == [(k, "internal_error") for k in range(1, 6)]
+
+
+def test_a_step_that_failed_is_tried_again_soon(deployed: Deployment) -> None:
+    """The queue's visibility timeout is half an hour, so the planner asks for an earlier redelivery."""
+    address = put_manifest(deployed, "again.jsonl", [text_line(number) for number in range(5)])
+    done = wait_until_ended(deployed, submit(deployed, bulk_request(address)).job.id)
+    orphan = copy_unfinished(deployed, done.job.id, updated_at={"N": str(time.time() - 86_400)})
+    storage, jobs = deployed.stack.client("s3"), deployed.outputs["JobBucketName"]
+    segment = {"Bucket": jobs, "Key": f"bulk/tests/{orphan}/plan/00000.json"}
+    data = storage.get_object(**segment)["Body"].read()
+    storage.delete_object(**segment)
+    queue = deployed.stack.resources()["PlanQueue"]
+    message = PlanMessage(tenant_id="tests", job_id=orphan).model_dump_json()
+    deployed.stack.client("sqs").send_message(QueueUrl=queue, MessageBody=message)
+    until = time.monotonic() + 60
+    while not has_logged(deployed, "PlanLogs", orphan):
+        assert time.monotonic() < until, "the planner has not failed"
+        time.sleep(0.2)
+
+    storage.put_object(**segment, Body=data)
+
+    assert wait_until_ended(deployed, orphan).job.status is JobStatus.SUCCEEDED
+
+
+def has_logged(deployed: Deployment, group: str, words: str) -> bool:
+    name = deployed.stack.resources()[group]
+    events = deployed.stack.client("logs").filter_log_events(logGroupName=name, filterPattern="ERROR")["events"]
+    return any(words in event["message"] for event in events)
 
 
 def copy_unfinished(deployed: Deployment, job_id: str, **changes: dict[str, str]) -> str:

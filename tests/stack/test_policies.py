@@ -75,6 +75,7 @@ EXPECTED_CALLS = {
     ("DeadLettersFunction", "sqs:SendMessageBatch"),
     *(("PlanFunction", f"dynamodb:{call}") for call in ("BatchGetItem", "GetItem", "PutItem", "Query")),
     *(("PlanFunction", f"s3:{call}Object") for call in ("Get", "Put")),
+    ("PlanFunction", "sqs:ChangeMessageVisibility"),
     ("PlanFunction", "sqs:SendMessageBatch"),
     *(("SweepFunction", f"dynamodb:{call}") for call in ("BatchGetItem", "GetItem", "PutItem", "Query")),
     ("SweepFunction", "sqs:SendMessageBatch"),
