@@ -137,8 +137,6 @@ class Jobs:
     store: Any = field(default_factory=FakeJobStore)
     objects: Any = field(default_factory=FakeObjectStore)
     queue: Any = field(default_factory=FakeChunkQueue)
-    plan_queue: Any = field(default_factory=FakePlanQueue)
-    spans: Any = field(default_factory=FakeSpanStore)
     webhooks: Any = field(default_factory=FakeWebhookQueue)
     bus: Any = field(default_factory=FakeEventBus)
     secrets: Any = field(default_factory=lambda: FakeWebhookSecretStore({"acme": (SECRET,)}))
@@ -149,6 +147,8 @@ class Jobs:
     tags: Any = field(default_factory=FakeUploadTags)
     results: Any = field(default_factory=FakeUploadResultStore)
     tenants: Any = field(default_factory=lambda: FakeTenantStore({"acme": ACME}))
+    plan_queue: Any = field(default_factory=FakePlanQueue)
+    spans: Any = field(default_factory=FakeSpanStore)
     run: Callable[..., ChunkResult] = even_or_odd
     rules: JobRules = field(default_factory=lambda: JobRules(text_chunk=4, image_chunk=2, keep_s=1_000, stuck_s=300))
     inline_bytes: int = INLINE_BYTES
