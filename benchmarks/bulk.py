@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -32,7 +33,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from packaged_photos import PHOTOS
+from packaged_photos import LABELS, PHOTOS
 from pigeonhole.bulk.manifest import SpanLimits, plan_spans
 from pigeonhole.contract.bulk import BulkOptions, OutputFormat, ResultsManifest
 from pigeonhole.inference.encoders import registry
@@ -40,7 +41,6 @@ from pigeonhole.inference.encoders.base import Encoder
 from pigeonhole_cli.bulk.local_input import FileSource, LocalInput
 from pigeonhole_cli.bulk.local_job import load_model, run_locally
 
-LABELS = ("cat", "dog", "cup of coffee", "motorcycle", "person", "rocket", "flower", "temple")
 TEMPLATE = "a photo of a {}."
 BATCHES = (1, 8, 32)
 ENCODE_BATCH = 8
@@ -79,7 +79,11 @@ def resident_bytes() -> int:
 
 
 def _children() -> list[int]:
-    return [int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
+    children: list[int] = []
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError):  # the thread has ended meanwhile
+            children += map(int, (task / "children").read_text().split())
+    return children
 
 
 def write_photos(folder: Path, count: int) -> list[Path]:

@@ -32,7 +32,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer, pipeline
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-from packaged_photos import PHOTOS
+from packaged_photos import LABELS, PHOTOS
 from pigeonhole.contract.classification import ClassificationRequest
 from pigeonhole.contract.messages import ClassifyCommand, S3Grant
 from pigeonhole.inference.classifier import Classifier
@@ -47,10 +47,6 @@ from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.inference.pipeline import InferencePipeline
 from pigeonhole.inference.scoring.calibration import prior_calibration
 
-LABELS = (
-    *("cat", "dog", "horse", "bird", "cow", "sheep", "elephant", "bear", "cup of coffee", "motorcycle", "person", "rocket"),
-    *("flower", "temple", "bicycle", "car", "airplane", "boat", "chair", "table", "pizza", "guitar", "mountain", "beach"),
-)
 TEMPLATE = "a photo of a {}."
 COUNTS = (1, 32)
 SPECIAL = ("<|startoftext|>", "<|endoftext|>")

@@ -69,3 +69,10 @@ def serve(files: Sequence[bytes]) -> Iterator[list[str]]:
         finally:
             server.shutdown()
             thread.join()
+
+
+# For photos in general: 24, as many as a request may have.
+LABELS = (
+    *("cat", "dog", "horse", "bird", "cow", "sheep", "elephant", "bear", "cup of coffee", "motorcycle", "person", "rocket"),
+    *("flower", "temple", "bicycle", "car", "airplane", "boat", "chair", "table", "pizza", "guitar", "mountain", "beach"),
+)
