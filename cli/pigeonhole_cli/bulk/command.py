@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,13 +17,13 @@ from pigeonhole.contract.validation import invalid_request, to_faults
 from pigeonhole.errors import PigeonholeError
 from pigeonhole.inference.encoders import registry
 from pigeonhole.inference.encoders.artifact import ModelUnavailable
-from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole_cli.bulk.deployed import fetch, run
 from pigeonhole_cli.bulk.local_input import LocalInput
 from pigeonhole_cli.bulk.local_job import load_model, run_locally
 from pigeonhole_cli.console import one_line, plural, say
 from pigeonhole_cli.jobs.tables import EXIT_CODES as JOB_EXIT_CODES
-from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
+from pigeonhole_cli.local.capacity import count_cores
+from pigeonhole_cli.model_cache import DEFAULT_CACHE, prepared_folder
 from pigeonhole_cli.models import Cache
 from pigeonhole_cli.progress import progress_bar
 from pigeonhole_cli.request_input import STDIN, InputError, is_address, read_json_object
@@ -95,9 +94,9 @@ def local(
         local_input = LocalInput(samples.absolute())
         local_input.check()
         options = _read_body(body) if body is not None else _to_options(label or [], given)
-        loaded = load_model(_model_folder(model, cache), local_input)
+        loaded = load_model(prepared_folder(model, cache), local_input)
         with progress_bar() as bar:
-            manifest = run_locally(loaded, local_input, out, options, output, threads=threads or _cores(), bar=bar)
+            manifest = run_locally(loaded, local_input, out, options, output, threads=threads or count_cores(), bar=bar)
     for warning in manifest.warnings:
         say(f"warning: {one_line(warning)}")
     counts = manifest.counts
@@ -135,21 +134,6 @@ def _validate(fields: object) -> BulkOptions:
         return BulkOptions.model_validate(fields, context=DEFAULT_LIMITS)
     except ValidationError as error:
         raise invalid_request(to_faults(error)) from None
-
-
-def _model_folder(model: str, cache: Path) -> Path:
-    """Return the artifact folder of a model. The bundled model is prepared if necessary."""
-    cached = cached_folder(model, cache)
-    if model == registry.BUNDLED:
-        prepare(model, cached)
-    elif not cached.is_dir() and not Path(model).is_dir():
-        raise ModelUnavailable(f"{model} isn't prepared and is no artifact folder: run `pigeonhole models prepare {model}`")
-    return cached if cached.is_dir() else Path(model)
-
-
-def _cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -16,7 +16,6 @@ from pigeonhole.errors import SampleError
 from pigeonhole.inference.classifier import Options
 from pigeonhole.inference.encoders import registry
 from pigeonhole.inference.encoders.artifact import ModelUnavailable
-from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole_cli.evaluation import report
 from pigeonhole_cli.evaluation.classifier import open_classifier, with_prior
 from pigeonhole_cli.evaluation.comparison import print_comparison
@@ -26,7 +25,7 @@ from pigeonhole_cli.evaluation.evaluation import Evaluation
 from pigeonhole_cli.evaluation.item import DataError
 from pigeonhole_cli.evaluation.suites import make_tasks, read_suite
 from pigeonhole_cli.evaluation.tasks import limit_task, plain_tasks
-from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
+from pigeonhole_cli.model_cache import DEFAULT_CACHE, prepared_folder
 from pigeonhole_cli.models import Cache
 from pigeonhole_cli.request_input import InputError, read_text
 
@@ -196,12 +195,7 @@ def _model_folders(models: Sequence[str], cache: Path) -> dict[str, Path]:
     """
     folders: dict[str, Path] = {}
     for model in dict.fromkeys(models):
-        cached = cached_folder(model, cache)
-        if model == registry.BUNDLED:
-            prepare(model, cached)
-        elif not cached.is_dir() and not Path(model).is_dir():
-            raise ModelUnavailable(f"{model} isn't prepared and is no artifact folder: run `pigeonhole models prepare {model}`")
-        folder = cached if cached.is_dir() else Path(model)
+        folder = prepared_folder(model, cache)
         name, number = folder.resolve().name, 2
         while name in folders:
             name, number = f"{folder.resolve().name}-{number}", number + 1

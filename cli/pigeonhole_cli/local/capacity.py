@@ -56,10 +56,11 @@ class Capacity:
     @classmethod
     def of_this_machine(cls) -> Capacity:
         """Return the capacity of this machine, or of the container around this process."""
-        return cls.of(_cores(), _memory_bytes())
+        return cls.of(count_cores(), _memory_bytes())
 
 
-def _cores() -> int:
+def count_cores() -> int:
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):  # macOS lacks it
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -99,12 +99,21 @@ class FakeSpanStore:
 
 @dataclass
 class FakePlanQueue:
-    """A PlanQueue in memory."""
+    """A PlanQueue in memory.
+
+    Attributes:
+        sent: All messages.
+        delays: Receipt and seconds of each message that is to be redelivered earlier or later.
+    """
 
     sent: list[PlanMessage] = field(default_factory=list)
+    delays: list[tuple[str, int]] = field(default_factory=list)
 
     def send(self, messages: Sequence[PlanMessage]) -> None:
         self.sent += messages
+
+    def retry_in(self, receipt: str, seconds: int) -> None:
+        self.delays.append((receipt, seconds))
 
 
 @dataclass

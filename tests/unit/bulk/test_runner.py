@@ -226,15 +226,15 @@ def test_a_warning_names_the_line_of_its_sample() -> None:
     assert results.warnings == ["line 3: the text is odd", "labels: alike", "line 5: the text is odd"]
 
 
-def test_progress_is_told_group_by_group() -> None:
+def test_progress_is_reported_group_by_group() -> None:
     manifest, web = mixed_manifest(70)
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
 
-    spans = run(manifest, web, on_group=lambda succeeded, failed: told.append((succeeded, failed)))
+    spans = run(manifest, web, on_group=lambda succeeded, failed: reported.append((succeeded, failed)))
 
-    assert len(told) > len(spans)
-    assert sum(succeeded for succeeded, _ in told) == sum(len(results.rows) for results in spans)
-    assert sum(failed for _, failed in told) == sum(len(results.errors) for results in spans)
+    assert len(reported) > len(spans)
+    assert sum(succeeded for succeeded, _ in reported) == sum(len(results.rows) for results in spans)
+    assert sum(failed for _, failed in reported) == sum(len(results.errors) for results in spans)
 
 
 def test_an_example_image_that_cant_be_read_stops_the_run() -> None:

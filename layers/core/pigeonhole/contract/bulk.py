@@ -18,12 +18,12 @@ from pydantic import (
     field_validator,
 )
 
-from pigeonhole.contract.base import HttpInput, HttpSchema, Text, Value
+from pigeonhole.contract.base import HttpInput, HttpSchema, Text
 from pigeonhole.contract.classification import ClassificationRequest, LabelScore, Sample, require_labels_or_label_set
-from pigeonhole.contract.jobs import check_webhook_url
+from pigeonhole.contract.jobs import WebhookUrl
 from pigeonhole.contract.labels import Instruction, Labels, LabelSetName, MultipleLabels, Templates, Threshold, TopK
 from pigeonhole.contract.limits import RequestLimits, get_limits
-from pigeonhole.contract.validation import check_length, strip_address, to_faults
+from pigeonhole.contract.validation import check_length, to_faults
 from pigeonhole.errors import Fault, InvalidRequest
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # of UTF-8
@@ -117,12 +117,7 @@ class BulkJobRequest(BulkOptions):
     )
     output: BulkOutput = BulkOutput(format=OutputFormat.JSONL)
     compute: Literal["lambda", "auto"] = Field("auto", description="What classifies. `auto` chooses what is deployed.")
-    webhook_url: Value | None = Field(None, description="As for a job with `dataset`.")
-
-    @field_validator("webhook_url", mode="after")
-    @classmethod
-    def _check_webhook_url(cls, url: str | None, info: ValidationInfo) -> str | None:
-        return None if url is None else check_webhook_url(strip_address(url), is_local=get_limits(info).local_webhooks)
+    webhook_url: WebhookUrl | None = Field(None, description="As for a job with `dataset`.")
 
     def to_options(self) -> BulkOptions:
         """Return the labels and options."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo
 
 from pigeonhole.contract.base import HttpSchema, Value
 from pigeonhole.contract.classification import (
@@ -27,42 +27,6 @@ from pigeonhole.net.addresses import Address, check_url_parts, is_loopback, is_p
 JOBS = "/v1/classification/jobs"
 MAX_JOB_SAMPLES = 10_000  # the default of the setting max_job_samples
 MAX_WEBHOOK_URL_CHARS = 2_000
-
-
-def _forbid_input(schema: dict[str, Any]) -> None:
-    """Say in the JSON Schema that a body with an `input` is a bulk job, which has no `dataset` (contract/bulk.py)."""
-    require_labels_or_label_set(schema)
-    schema["properties"]["input"] = {"type": "null"}
-
-
-class JobRequest(ClassificationRequest):
-    """The body of `POST /v1/classification/jobs`: as for `POST /v1/classification`, with more samples.
-
-    `on_error` is always `null`: a sample that can't be read doesn't affect the others.
-    """
-
-    model_config = ConfigDict(json_schema_extra=_forbid_input)
-
-    webhook_url: Value | None = Field(
-        None,
-        description="An https:// address that gets a signed POST (standard-webhooks) when the job ends, with attempts for a "
-        "day. Requires a secret: POST /v1/account/webhook-secret.",
-    )
-
-    dataset: Samples = Field(
-        description="1 to 10,000 samples, all of the same type.",
-        json_schema_extra={"minItems": 1, "maxItems": MAX_JOB_SAMPLES},
-    )
-
-    @classmethod
-    def blank_samples_pass(cls, on_error: str | None) -> bool:
-        """Let a blank sample get an error of its own, whatever `on_error` is."""
-        return True
-
-    @field_validator("webhook_url", mode="after")
-    @classmethod
-    def _check_webhook_url(cls, url: str | None, info: ValidationInfo) -> str | None:
-        return None if url is None else check_webhook_url(strip_address(url), is_local=get_limits(info).local_webhooks)
 
 
 def check_webhook_url(url: str, *, is_local: bool) -> str:
@@ -98,6 +62,44 @@ def _parse_address(host: str) -> Address | None:
         return parse_address(host)
     except ValueError:
         return None
+
+
+def _check_webhook_url(url: str, info: ValidationInfo) -> str:
+    return check_webhook_url(strip_address(url), is_local=get_limits(info).local_webhooks)
+
+
+WebhookUrl = Annotated[Value, AfterValidator(_check_webhook_url)]
+
+
+def _forbid_input(schema: dict[str, Any]) -> None:
+    """Say in the JSON Schema that a body with an `input` is a bulk job, which has no `dataset` (contract/bulk.py)."""
+    require_labels_or_label_set(schema)
+    schema["properties"]["input"] = {"type": "null"}
+
+
+class JobRequest(ClassificationRequest):
+    """The body of `POST /v1/classification/jobs`: as for `POST /v1/classification`, with more samples.
+
+    `on_error` is always `null`: a sample that can't be read doesn't affect the others.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_forbid_input)
+
+    webhook_url: WebhookUrl | None = Field(
+        None,
+        description="An https:// address that gets a signed POST (standard-webhooks) when the job ends, with attempts for a "
+        "day. Requires a secret: POST /v1/account/webhook-secret.",
+    )
+
+    dataset: Samples = Field(
+        description="1 to 10,000 samples, all of the same type.",
+        json_schema_extra={"minItems": 1, "maxItems": MAX_JOB_SAMPLES},
+    )
+
+    @classmethod
+    def blank_samples_pass(cls, on_error: str | None) -> bool:
+        """Let a blank sample get an error of its own, whatever `on_error` is."""
+        return True
 
 
 class JobStatus(StrEnum):

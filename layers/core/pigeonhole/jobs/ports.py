@@ -107,7 +107,7 @@ class ChunkQueue(RetryQueue, Protocol):
         ...
 
 
-class PlanQueue(Protocol):
+class PlanQueue(RetryQueue, Protocol):
     """The queue of functions/plan. It may deliver a message more than once."""
 
     def send(self, messages: Sequence[PlanMessage]) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from pigeonhole.contract.bulk import NOT_JSON
 from pigeonhole.contract.classification import Sample
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.uploads import FileKind, UploadedFile
@@ -120,7 +121,7 @@ class UploadedFileReader:
                 line_faults = to_faults(error, whole="it")
                 faults += [Fault(f"line {number} {fault.path}".rstrip(), fault.message) for fault in line_faults]
             except (ValueError, RecursionError):
-                faults.append(Fault(f"line {number}", 'is not JSON; write {"type": "text", "value": "…"}'))
+                faults.append(Fault(f"line {number}", NOT_JSON))
         if faults:
             raise ValueError(to_text(faults))
         if len({sample["type"] for sample in samples}) > 1:

@@ -141,11 +141,6 @@ class JobAdapters:
         return self._queue(self.settings.plan_queue)
 
     @cached_property
-    def plan_retries(self) -> RetryQueue:
-        """The same queue, by which functions/plan asks for an earlier redelivery of a message."""
-        return self._queue(self.settings.plan_queue)
-
-    @cached_property
     def spans(self) -> SpanStore:
         """The complete spans of bulk jobs in the table."""
         from pigeonhole.aws.dynamodb.spans import DynamoSpanStore

@@ -13,7 +13,7 @@ from pigeonhole.bulk.open_span import SpanOpener
 from pigeonhole.bulk.planner import BulkPlanner
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ModelDescription
-from pigeonhole.ports import RetryQueue
+from pigeonhole.jobs.ports import PlanQueue
 from pigeonhole.settings import Settings
 from pigeonhole.wiring.adapters import JobAdapters
 from pigeonhole.wiring.clients import job_rules, net_rules, request_limits
@@ -137,7 +137,7 @@ def span_abandoner(settings: Settings) -> SpanAbandoner:
 
 
 @cache
-def plan_queue(settings: Settings) -> RetryQueue:
+def plan_queue(settings: Settings) -> PlanQueue:
     """Build the queue of functions/plan, by which it asks for an earlier redelivery of a message.
 
     Raises:
@@ -146,7 +146,7 @@ def plan_queue(settings: Settings) -> RetryQueue:
     settings.require("plan_queue")
     from boto3.session import Session
 
-    return JobAdapters(Session(), settings).plan_retries
+    return JobAdapters(Session(), settings).plan_queue
 
 
 def _opener(adapters: JobAdapters, limits: RequestLimits) -> SpanOpener:

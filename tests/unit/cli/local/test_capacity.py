@@ -43,4 +43,4 @@ def test_cores_are_counted_where_affinity_is_unknown(monkeypatch: pytest.MonkeyP
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
 
-    assert local_capacity._cores() == 3
+    assert local_capacity.count_cores() == 3
