@@ -7,6 +7,8 @@ job      results/      TENANT/JOB/results.json         a job's results that are 
 job      results/      TENANT/JOB/START-RANDOM.json.gz the results of one part of a job
 job      bulk/         TENANT/JOB/spec.json            what a bulk job classifies, and how
 job      bulk/         TENANT/JOB/plan/SEGMENT.json    a segment of its plan: spans of its manifest
+job      bulk/         TENANT/JOB/manifest/BYTE-SHA256 a part of its manifest, if the input can't be read by ranges
+job      bulk/         TENANT/JOB/gpu/RUN-TASK.json    the spans of a task of a GPU run
 job      bulk/         TENANT/JOB/pieces/SPAN-LINE     results of a part of a span, until the span is complete
 job      bulk/         TENANT/JOB/results/...          its results parts, errors parts and results manifest
 job      label-sets/   TENANT/LABEL_SET/SHA256         an image of a label
@@ -25,7 +27,7 @@ import re
 import secrets
 from dataclasses import dataclass
 
-from pigeonhole.contract.messages import S3Grant, Span
+from pigeonhole.contract.messages import S3Grant, Span, StagedManifest
 from pigeonhole.ids import new_id
 from pigeonhole.tenants.tenant import TENANT_ID
 
@@ -76,6 +78,16 @@ def bulk_spec_key(tenant_id: str, job_id: str) -> str:
 def bulk_segment_key(tenant_id: str, job_id: str, number: int) -> str:
     """Return the key of a segment of a bulk job's plan."""
     return f"{BULK}{tenant_id}/{job_id}/plan/{number:05d}.json"
+
+
+def bulk_staged_key(tenant_id: str, job_id: str, staged: StagedManifest) -> str:
+    """Return the key of a staged part of a bulk job's manifest. Another content has another key."""
+    return f"{BULK}{tenant_id}/{job_id}/manifest/{staged.start_byte:015d}-{staged.sha256}"
+
+
+def bulk_gpu_task_key(tenant_id: str, job_id: str, run: int, index: int) -> str:
+    """Return the key of the spans of a GPU run's task."""
+    return f"{BULK}{tenant_id}/{job_id}/gpu/{run:05d}-{index:05d}.json"
 
 
 def bulk_piece_key(tenant_id: str, job_id: str, span: int, first_line: int) -> str:

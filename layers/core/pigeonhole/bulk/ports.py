@@ -163,3 +163,36 @@ class SpanQueue(Protocol):
             Overloaded: At least one message may not have been queued.
         """
         ...
+
+
+@dataclass(frozen=True)
+class GpuRun:
+    """A set of tasks that GPU workers do for a bulk job. Each task is a few spans (gpu_tasks.py).
+
+    Attributes:
+        tenant_id: The tenant of the job.
+        job_id: The bulk job.
+        number: The number of the run: 0, and one more for each time that open spans are submitted again.
+        tasks: The number of tasks, from 1 to 10,000.
+    """
+
+    tenant_id: str
+    job_id: str
+    number: int
+    tasks: int
+
+
+class JobRunner(Protocol):
+    """Starts GPU workers: AWS Batch, or processes on this machine. Every method raises Overloaded if a retry may help."""
+
+    def submit(self, run: GpuRun) -> str:
+        """Start a run, and return its id. A run that is submitted twice is done twice, and its spans count once."""
+        ...
+
+    def is_active(self, run_id: str) -> bool:
+        """Return whether a run hasn't ended. An unknown run has ended."""
+        ...
+
+    def cancel(self, run_id: str, reason: str) -> None:
+        """Stop a run. One that has ended stays as it is."""
+        ...

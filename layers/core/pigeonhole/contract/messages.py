@@ -214,6 +214,13 @@ class PlanMessage(_JobMessage):
     kind: Literal["plan"] = "plan"
 
 
+class StagedManifest(_Message):
+    """A part of a manifest that the planner has written to the job bucket, because the input can't be read by ranges."""
+
+    start_byte: Annotated[int, Field(ge=0)] = Field(description="The offset of the part's first byte in the manifest.")
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] = Field(description="The SHA-256 of the part.")
+
+
 class SpanMessage(_JobMessage):
     """Classify a span of a bulk job's manifest. The message has all that bulk.manifest.ManifestSpan has."""
 
@@ -224,7 +231,10 @@ class SpanMessage(_JobMessage):
     first_line: Annotated[int, Field(ge=1)] = Field(description="The number of the span's first line, from 1.")
     lines: Annotated[int, Field(ge=1)] = Field(description="The number of the span's lines, blank ones included.")
     samples: Annotated[int, Field(ge=1)] = Field(description="The number of the span's lines that aren't blank.")
-    etag: Annotated[str, Field(min_length=1)] = Field(description="Identifies the content of the manifest.")
+    etag: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="Identifies the content of the manifest. None if the span is read from a staged part of it."
+    )
+    staged: StagedManifest | None = Field(None, description="The staged part that holds the span.")
 
 
 class WebhookMessage(_JobMessage):
