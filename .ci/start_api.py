@@ -12,6 +12,7 @@ os.environ.update(
     PIGEONHOLE_CLASSIFY_FUNCTION="function",
     PIGEONHOLE_JOB_BUCKET="jobs",
     PIGEONHOLE_JOB_QUEUE="https://sqs.us-east-1.amazonaws.com/111122223333/chunks",
+    PIGEONHOLE_PLAN_FUNCTION="plan",
     PIGEONHOLE_PLAN_QUEUE="https://sqs.us-east-1.amazonaws.com/111122223333/plans",
     PIGEONHOLE_UPLOAD_BUCKET="uploads",
 )

@@ -28,6 +28,7 @@ from pigeonhole.api.http_answers import (
 from pigeonhole.api.http_request import HttpRequest
 from pigeonhole.api.rate_headers import RateState
 from pigeonhole.api.routes import find_operation, find_route
+from pigeonhole.contract.bulk import BulkEstimateResponse
 from pigeonhole.contract.label_sets import RemovedResponse
 from pigeonhole.contract.service import HealthResponse, ModelsResponse
 from pigeonhole.errors import InternalError, Overloaded, PigeonholeError
@@ -97,6 +98,9 @@ def submit_job(exchange: Exchange) -> HttpAnswer:
     body = request.parse_json(api.limits.max_body_bytes)
     idempotency_key = request.parse_idempotency_key(api.limits.max_body_bytes)
     if isinstance(body, dict) and body.get("input") is not None:
+        if body.get("dry_run"):
+            estimate = api.bulk.estimate(body, tenant=exchange.tenant, log_id=request.log_id)
+            return to_ok(BulkEstimateResponse(log_id=request.log_id, estimate=estimate))
         job = api.bulk.submit(body, tenant=exchange.tenant, log_id=request.log_id, idempotency_key=idempotency_key)
     else:
         job = api.classification.submit_job(

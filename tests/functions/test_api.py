@@ -397,8 +397,8 @@ import json, handler
 from pigeonhole import wiring
 from pigeonhole.settings import Settings
 class Context: function_name, memory_limit_in_mb, invoked_function_arn, aws_request_id = "f", 1, "arn", "r"
-names = dict.fromkeys(("table_name", "classify_function", "job_bucket", "job_queue", "plan_queue", "upload_bucket"), "x")
-services = wiring.api_services(Settings(**names))
+names = "table_name classify_function job_bucket job_queue plan_function plan_queue upload_bucket".split()
+services = wiring.api_services(Settings(**dict.fromkeys(names, "x")))
 handler.services = lambda: services
 event = json.load(open({str(ROOT / "events/api-classification.json")!r}))
 for path in ("/v1/health", "/openapi.json", "/docs"):

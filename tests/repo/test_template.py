@@ -307,11 +307,11 @@ def test_every_log_group_expires() -> None:
     assert [group["RetentionInDays"] for group in groups] == [{"Ref": "LogRetentionDays"}] * len(groups)
 
 
-def test_the_functions_that_decode_callers_images_share_their_logs_with_no_other_function() -> None:
+def test_the_functions_that_decode_callers_files_share_their_logs_with_no_other_function() -> None:
     group = {name: function["LoggingConfig"]["LogGroup"]["Ref"] for name, function in FUNCTIONS.items()}
     images = [name for name, function in FUNCTIONS.items() if function.get("PackageType") == "Image"]
 
-    assert len(images) == 2
+    assert len(images) == 3
     assert all(list(group.values()).count(group[name]) == 1 for name in images)
 
 

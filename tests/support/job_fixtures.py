@@ -49,7 +49,7 @@ from support.fakes import (
     FakeWebhookQueue,
     FakeWebhookSecretStore,
 )
-from support.fakes.bulk import FakePlanQueue, FakeSpanStore
+from support.fakes.bulk import FakePlannerClient, FakePlanQueue, FakeSpanStore
 
 ID = f"{1_000_000:012x}" + "0" * 20
 JOB = Job(
@@ -212,11 +212,16 @@ class Jobs:
         return BulkJobReader(spans=self.spans, objects=self.objects, bucket="jobs")
 
     @cached_property
+    def planner_client(self) -> FakePlannerClient:
+        return FakePlannerClient()
+
+    @cached_property
     def bulk_submitter(self) -> BulkSubmitter:
         return BulkSubmitter(
             jobs=self.submitter,
             label_sets=self.label_set_applier,
             plan_queue=self.plan_queue,
+            planner=self.planner_client,
             access=ManifestAccess(
                 tenants=self.tenants, uploads=lambda tenant_id: S3Grant(bucket="uploads", prefix=f"uploads/{tenant_id}/")
             ),
@@ -238,7 +243,7 @@ class Jobs:
 
     @cached_property
     def canceler(self) -> JobCanceler:
-        return JobCanceler(store=self.store, clock=self.clock, sleep=self.sleep)
+        return JobCanceler(store=self.store, plan_queue=self.plan_queue, clock=self.clock, sleep=self.sleep)
 
     @cached_property
     def parts(self) -> PartWriter:

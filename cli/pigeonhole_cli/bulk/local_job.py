@@ -97,4 +97,4 @@ def run_locally(
             bar.say(progress.summary())
             if local_input.identity() != description.identity:
                 raise InputError(f"{local_input.path} was changed while it was classified. Start again with another --out.")
-        return run.finish(parts, list(dict.fromkeys(label.name for label in options.labels)))
+        return run.finish(list(dict.fromkeys(label.name for label in options.labels)))

@@ -24,13 +24,12 @@ from typing import IO
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pigeonhole.bulk.manifest import ManifestSpan
-from pigeonhole.bulk.outputs import MANIFEST_NAME, PartFiles, SpanParts
+from pigeonhole.bulk.outputs import MANIFEST_NAME, MAX_WARNINGS, ResultsManifestBuilder, SpanParts, encode_manifest
 from pigeonhole.contract.bulk import Counts, PartFile, ResultsManifest
 from pigeonhole_cli.bulk.local_input import STAGED_NAME
 from pigeonhole_cli.request_input import InputError
 
 JOURNAL_NAME = "_journal.jsonl"
-MAX_WARNINGS = 100
 
 
 class SpanRecord(BaseModel):
@@ -138,27 +137,23 @@ class LocalRun:
         self.records[span.number] = record
         self._append(record)
 
-    def finish(self, parts: PartFiles, labels: list[str]) -> ResultsManifest:
+    def finish(self, labels: list[str]) -> ResultsManifest:
         """Write the results manifest, and remove what only an unfinished run needs.
 
         Args:
-            parts: Writes the files.
             labels: The names of the labels.
         """
-        records = [self.records[number] for number in sorted(self.records)]
-        warnings = list(dict.fromkeys(warning for record in records for warning in record.warnings))
-        manifest = ResultsManifest(
+        builder = ResultsManifestBuilder(
             input=self.description.input,
-            model_id=self.description.model_id,
-            model_revision=self.description.model_revision,
             labels=labels,
             options={name: value for name, value in self.description.options.items() if name != "labels"},
-            counts=self.counts,
-            results=[record.results for record in records],
-            errors=[record.errors for record in records if record.errors],
-            warnings=warnings[:MAX_WARNINGS],
         )
-        parts.write_manifest(manifest)
+        model = (self.description.model_id, self.description.model_revision)
+        for number in sorted(self.records):
+            record = self.records[number]
+            builder.add(record.results, record.errors, record.warnings, model=model)
+        manifest = builder.build()
+        FolderStore(self.folder).put(MANIFEST_NAME, encode_manifest(manifest))
         (self.folder / STAGED_NAME).unlink(missing_ok=True)
         return manifest
 

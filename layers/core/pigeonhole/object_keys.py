@@ -10,6 +10,7 @@ job      bulk/         TENANT/JOB/plan/SEGMENT.json    a segment of its plan: sp
 job      bulk/         TENANT/JOB/manifest/BYTE-SHA256 a part of its manifest, if the input can't be read by ranges
 job      bulk/         TENANT/JOB/gpu/RUN-TASK.json    the spans of a task of a GPU run
 job      bulk/         TENANT/JOB/pieces/SPAN-LINE     results of a part of a span, until the span is complete
+job      bulk/         TENANT/JOB/first-files.json     its first parts and errors parts, for the links of the job
 job      bulk/         TENANT/JOB/results/...          its results parts, errors parts and results manifest
 job      label-sets/   TENANT/LABEL_SET/SHA256         an image of a label
 job      embeddings/   TENANT/LABEL_SET/SHA256.MODEL   the embedding of that image by one revision of the model
@@ -93,6 +94,11 @@ def bulk_gpu_task_key(tenant_id: str, job_id: str, run: int, index: int) -> str:
 def bulk_piece_key(tenant_id: str, job_id: str, span: int, first_line: int) -> str:
     """Return the key of the results of a span's lines from `first_line` on."""
     return f"{BULK}{tenant_id}/{job_id}/pieces/{span:05d}-{first_line}.json.gz"
+
+
+def bulk_first_files_key(tenant_id: str, job_id: str) -> str:
+    """Return the key of the results manifest of a bulk job's first files only."""
+    return f"{BULK}{tenant_id}/{job_id}/first-files.json"
 
 
 def bulk_results_prefix(tenant_id: str, job_id: str) -> str:

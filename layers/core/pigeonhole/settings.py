@@ -47,6 +47,7 @@ class Settings:
     job_queue: str = ""  # URL of the queue of chunks
     webhook_queue: str = ""  # URL
     plan_queue: str = ""  # URL
+    plan_function: str = ""
     ingest_queue: str = ""  # URL
     upload_bucket: str = ""
     event_bus: str = "default"
@@ -67,6 +68,9 @@ class Settings:
     text_chunk: int = 500  # text samples per message
     image_chunk: int = 64  # image samples per message
     span_samples: int = 1_000  # samples of a bulk job's manifest per message
+    worker_concurrency: int = 10  # the deployment's workers, by which bulk jobs are estimated
+    worker_memory_mb: int = 3_008
+    worker_arm64: bool = True
     job_days: int = 7  # a job and its results expire after these days
     stuck_s: int = 3_600  # the sweeper queues a job again that made no progress for so long
     chunk_visibility_s: int = 900  # the queue redelivers a message after this time if its worker crashed

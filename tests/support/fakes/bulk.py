@@ -6,10 +6,24 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
-from pigeonhole.bulk.ports import CompletedSpan, ManifestLocation, ManifestObject, SpanCounts
+from pigeonhole.bulk.ports import CompletedSpan, GpuRun, ListedObject, ManifestLocation, ManifestObject, SpanCounts
+from pigeonhole.contract.bulk import BulkEstimate
+from pigeonhole.contract.estimates import EstimateCommand
 from pigeonhole.contract.messages import PlanMessage, SpanMessage
-from pigeonhole.errors import UnfetchableUrl
+from pigeonhole.errors import PigeonholeError, UnfetchableUrl
 from pigeonhole.jobs.job import Job
+
+ESTIMATE = BulkEstimate.model_validate(
+    {
+        "samples": 20,
+        "texts": 20,
+        "images": 0,
+        "spans": 2,
+        "is_exact": True,
+        "compute": "lambda",
+        "lambda": {"usd": 0.1, "seconds": 3},
+    }
+)
 
 
 @dataclass
@@ -19,20 +33,36 @@ class FakeManifestStore:
     Attributes:
         objects: Content and ETag by bucket and key.
         chunk_bytes: The size of the chunks that are read.
+        page_objects: The most objects of a page.
         before: Is called before each read of a range, and may raise.
+        staged: Returns the content of an object of the job bucket, given bucket and key. None for any other object.
     """
 
     objects: dict[tuple[str, str], tuple[bytes, str]] = field(default_factory=dict)
     chunk_bytes: int = 50
+    page_objects: int = 3
     before: Callable[[], None] = lambda: None
+    staged: Callable[[str, str], bytes | None] = lambda bucket, key: None
 
     def find(self, location: ManifestLocation) -> ManifestObject:
         if (location.bucket, location.object_key) not in self.objects:
             raise UnfetchableUrl("the manifest can't be read")
-        return ManifestObject(location, self.objects[location.bucket, location.object_key][1])
+        data, etag = self.objects[location.bucket, location.object_key]
+        return ManifestObject(location, etag, len(data))
 
     def open(self, manifest: ManifestObject) -> FakeManifest:
         return FakeManifest(self, manifest)
+
+    def list_pages(self, location: ManifestLocation, after: str | None = None) -> Iterator[list[ListedObject]]:
+        found = sorted((key, len(data)) for (bucket, key), (data, _) in self.objects.items() if bucket == location.bucket)
+        listed = [
+            ListedObject(key, size)
+            for key, size in found
+            if key.startswith(location.object_key) and (after is None or key > after)
+        ]
+        for start in range(0, len(listed), self.page_objects):
+            self.before()
+            yield listed[start : start + self.page_objects]
 
 
 @dataclass(frozen=True)
@@ -46,7 +76,9 @@ class FakeManifest:
         self.store.before()
         location = self.manifest.location
         data, etag = self.store.objects.get((location.bucket, location.object_key), (b"", ""))
-        if etag != self.manifest.etag:
+        staged = self.store.staged(location.bucket, location.object_key)
+        data = data if staged is None else staged
+        if self.manifest.etag is not None and etag != self.manifest.etag:
             raise UnfetchableUrl("the manifest was replaced or deleted")
         data = data[start_byte:stop_byte]
         return (data[k : k + self.store.chunk_bytes] for k in range(0, len(data), self.store.chunk_bytes))
@@ -86,7 +118,7 @@ class FakeSpanStore:
         return self.counts.get(job.id, SpanCounts())
 
     def list_complete(self, job: Job) -> Iterator[CompletedSpan]:
-        return iter([*self.complete_spans.get(job.id, {}).values()][::-1])
+        return iter([span for _, span in sorted(self.complete_spans.get(job.id, {}).items())])
 
     def add_attempt(self, job: Job, number: int) -> int:
         with self._lock:
@@ -132,3 +164,50 @@ class FakeSpanQueue:
         for message in messages:
             self.before()
             self.sent.append(message)
+
+
+@dataclass
+class FakePlannerClient:
+    """A PlannerClient that has one answer.
+
+    Attributes:
+        answer: The answer, or the error that is raised.
+        commands: All commands.
+    """
+
+    answer: BulkEstimate | PigeonholeError = ESTIMATE
+    commands: list[EstimateCommand] = field(default_factory=list)
+
+    def estimate(self, command: EstimateCommand) -> BulkEstimate:
+        self.commands.append(command)
+        if isinstance(self.answer, PigeonholeError):
+            raise self.answer
+        return self.answer
+
+
+@dataclass
+class FakeJobRunner:
+    """A JobRunner in memory.
+
+    Attributes:
+        runs: The submitted runs by their id.
+        ended: The ids of runs that have ended.
+        canceled: Why runs were stopped, by their id.
+    """
+
+    runs: dict[str, GpuRun] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
+    canceled: dict[str, str] = field(default_factory=dict)
+
+    def submit(self, run: GpuRun) -> str:
+        run_id = f"run-{len(self.runs)}"
+        self.runs[run_id] = run
+        return run_id
+
+    def is_active(self, run_id: str) -> bool:
+        return run_id in self.runs and run_id not in self.ended
+
+    def cancel(self, run_id: str, reason: str) -> None:
+        if self.is_active(run_id):
+            self.canceled[run_id] = reason
+            self.ended.add(run_id)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pigeonhole.bulk.outputs import PartFiles
+from pigeonhole.bulk.outputs import SEVERAL_MODELS, PartFiles, ResultsManifestBuilder, encode_manifest
 from pigeonhole.contract.bulk import Counts, ErrorRow, OutputFormat, PartFile, ResultRow, ResultsManifest
 from pigeonhole.contract.classification import LabelScore
 from support.fakes.results import FakeResultStore
@@ -103,20 +103,50 @@ def test_all_parquet_parts_of_a_job_have_the_same_columns(multiple: bool) -> Non
     assert schemas[0].field("prediction").type == (pa.list_(pa.string()) if multiple else pa.string())
 
 
+def part(name: str, rows: int) -> PartFile:
+    return PartFile(name=name, rows=rows, bytes=10, sha256="0" * 64)
+
+
+def builder() -> ResultsManifestBuilder:
+    return ResultsManifestBuilder(input="in.jsonl", labels=["cat", "dog"], options={"scores": True})
+
+
 def test_the_results_manifest_names_counts_and_parts() -> None:
-    store = FakeResultStore()
-    part = PartFile(name="part-00000.jsonl", rows=2, bytes=10, sha256="0" * 64)
-    manifest = ResultsManifest(
+    building = builder()
+    building.add(part("part-00000.jsonl", 2), None, ["short"], model=("tiny", "abc"))
+    building.add(part("part-00001.jsonl", 0), part("errors-00001.jsonl", 3), ["short", "long"], model=("tiny", "abc"))
+
+    manifest = ResultsManifest.model_validate_json(encode_manifest(building.build()))
+
+    assert manifest == ResultsManifest(
         input="in.jsonl",
         model_id="tiny",
         model_revision="abc",
         labels=["cat", "dog"],
         options={"scores": True},
-        counts=Counts(total=4, succeeded=2, failed=2),
-        results=[part],
-        errors=[],
+        counts=Counts(total=5, succeeded=2, failed=3),
+        results=[part("part-00000.jsonl", 2), part("part-00001.jsonl", 0)],
+        errors=[part("errors-00001.jsonl", 3)],
+        warnings=["short", "long"],
     )
 
-    PartFiles(store=store, format=OutputFormat.JSONL).write_manifest(manifest)
 
-    assert ResultsManifest.model_validate_json(store.files["_manifest.json"]) == manifest
+def test_the_first_files_have_the_counts_of_all() -> None:
+    building = builder()
+    for number in range(3):
+        building.add(part(f"part-{number}", 1), part(f"errors-{number}", 1), model=("tiny", "abc"))
+
+    manifest = building.build(max_files=2)
+
+    assert (len(manifest.results), len(manifest.errors)) == (2, 2)
+    assert manifest.counts == Counts(total=6, succeeded=3, failed=3)
+
+
+def test_spans_of_two_models_are_a_warning() -> None:
+    building = builder()
+    building.add(part("part-0", 1), None, model=("tiny", "old"))
+    building.add(part("part-1", 1), None, model=("tiny", "new"))
+
+    manifest = building.build()
+
+    assert (manifest.model_revision, manifest.warnings) == ("new", [SEVERAL_MODELS])

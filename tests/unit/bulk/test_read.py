@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from pigeonhole.bulk.read import MAX_LINKS, BulkJobReader
+from pigeonhole.bulk.outputs import FIRST_FILES
+from pigeonhole.bulk.read import BulkJobReader
 from pigeonhole.contract.jobs import JobStatus, Progress
 from pigeonhole.contract.messages import ErrorReply, PlanMessage
 from pigeonhole.jobs.job import Job
@@ -52,12 +53,12 @@ def test_an_ended_job_has_links_to_its_files() -> None:
 
 
 def test_a_job_of_many_parts_has_links_to_the_first_ones() -> None:
-    _, job, reader = ended(MAX_LINKS + 10, span_samples=1)
+    _, job, reader = ended(FIRST_FILES + 10, span_samples=1)
 
     results = reader.read_results(job)
 
     assert results
-    assert len(results.parts) == MAX_LINKS
+    assert len(results.parts) == FIRST_FILES
 
 
 @pytest.mark.parametrize("status", [JobStatus.CANCELED, JobStatus.PROCESSING])

@@ -7,28 +7,35 @@ late or never. A line may crash each worker that classifies it, or have an error
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
+import os
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from pigeonhole.bulk.ports import GpuRun
+from pigeonhole.contract.bulk import Compute
 from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, SpanMessage
 from pigeonhole.errors import JobFinished, NotFound, Overloaded
-from pigeonhole.jobs.cancel import JobCanceler
 from pigeonhole.jobs.job import Job
 from support.bulk_fixtures import Bulk, to_line
 from support.fakes import FakeJobStore, FakeObjectStore
-from support.fakes.bulk import FakeManifestStore, FakePlanQueue, FakeSpanQueue, FakeSpanStore
+from support.fakes.bulk import FakeJobRunner, FakeManifestStore, FakePlanQueue, FakeSpanQueue, FakeSpanStore
 from support.faults import Crash, Fate, Faulty
 from support.job_fixtures import ACME, BAD, even_or_odd
 
-HISTORIES = 1_000
+HISTORIES = int(os.environ.get("HISTORIES", "1000"))
 RECEIVES = 5  # the template's maxReceiveCount
 MAX_JOBS = 3
 POISON = "666"  # crashes its worker
@@ -36,6 +43,8 @@ FLAKY = "777"  # has a result in every other worker
 
 KINDS = st.sampled_from(["text", "text", "text", BAD, "nonsense", "blank", "long blank", POISON, FLAKY])
 FATES = st.tuples(st.integers(0, 12), st.sampled_from(["before", "after", "busy", "overtaken"]))  # 0: nothing happens
+FORMS = st.sampled_from([".jsonl", ".jsonl", ".jsonl.gz", ".parquet"])
+COMPUTES = st.sampled_from([Compute.LAMBDA, Compute.LAMBDA, Compute.GPU])
 TIMES_LEFT = st.sampled_from([10, 100, 100])
 INSIDE = st.one_of(st.none(), st.integers(0, 99))
 
@@ -47,7 +56,7 @@ class Histories(RuleBasedStateMachine):
         super().__init__()
         self.fate = Fate(self.overtake)
         self.store, self.spans, self.objects = FakeJobStore(), FakeSpanStore(), FakeObjectStore()
-        self.plan_queue, self.span_queue = FakePlanQueue(), FakeSpanQueue()
+        self.plan_queue, self.span_queue, self.runner = FakePlanQueue(), FakeSpanQueue(), FakeJobRunner()
         self.bulk = Bulk(
             store=Faulty(self.store, self.fate),
             spans=Faulty(self.spans, self.fate),
@@ -55,8 +64,10 @@ class Histories(RuleBasedStateMachine):
             manifests=FakeManifestStore(),
             plan_queue=Faulty(self.plan_queue, self.fate),
             span_queue=Faulty(self.span_queue, self.fate),
+            runner=Faulty(self.runner, self.fate),
             run=self.run,
         )
+        self.gpu_worker = replace(self.bulk.worker, span_queue=FakeSpanQueue())  # it leaves its spans to its next attempt
         self.received: dict[int, int] = {}
         self.dead: list[SpanMessage] = []
         self.contents: dict[str, list[list[str]]] = {}  # of each job's manifest, the first content and its replacements
@@ -100,22 +111,28 @@ class Histories(RuleBasedStateMachine):
         finally:
             self.fate.set(0, "")
 
-    @initialize(kinds=st.lists(KINDS, max_size=14), span_samples=st.integers(1, 4), is_planned=st.integers(0, 3))
-    def begin(self, kinds: list[str], span_samples: int, is_planned: int) -> None:
+    @initialize(
+        kinds=st.lists(KINDS, max_size=14),
+        span_samples=st.integers(1, 4),
+        is_planned=st.integers(0, 3),
+        form=FORMS,
+        compute=COMPUTES,
+    )
+    def begin(self, kinds: list[str], span_samples: int, is_planned: int, form: str, compute: Compute) -> None:
         """Submit the first job. In most histories it is planned at once, so that there is work for workers."""
-        self.submit(kinds, span_samples)
+        self.submit(kinds, span_samples, form, compute)
         if is_planned:
             self.bulk.sweeper.sweep()
             self.bulk.planner.advance(self.plan_queue.sent[0], lambda: 100)
 
     @precondition(lambda self: len(self.store.jobs) < MAX_JOBS)
-    @rule(kinds=st.lists(KINDS, max_size=14), span_samples=st.integers(1, 5))
-    def submit(self, kinds: list[str], span_samples: int) -> None:
-        contents = {"nonsense": b"nonsense\n", "blank": b" \n", "long blank": b" " * 1_500 + b"\n"}
+    @rule(kinds=st.lists(KINDS, max_size=14), span_samples=st.integers(1, 5), form=FORMS, compute=COMPUTES)
+    def submit(self, kinds: list[str], span_samples: int, form: str, compute: Compute) -> None:
         values = [str(number) if kind == "text" else kind for number, kind in enumerate(kinds)]
-        manifest = b"".join(contents.get(value) or to_line(value) for value in values)
+        if form == ".parquet":
+            values = [value for value in values if not value.endswith("blank")]  # a row is never blank
         self.fate.set(0, "")
-        job = self.bulk.submit(manifest, span_samples=span_samples)
+        job = self.bulk.submit(to_manifest(values, form), span_samples=span_samples, name=f"{{number}}{form}", compute=compute)
         self.contents[job.id] = [values]
         self.manifest_of[job.id] = [*self.bulk.manifests.objects][-1]
 
@@ -156,6 +173,24 @@ class Histories(RuleBasedStateMachine):
         if (failed and count >= RECEIVES) or (not failed and not stays):
             self.delete(message)
 
+    @precondition(lambda self: self.runner.runs)
+    @rule(index=st.integers(0, 99), task=st.integers(0, 9), fate=FATES, time_left_s=TIMES_LEFT)
+    def work_on_gpu(self, index: int, task: int, fate: tuple[int, str], time_left_s: int) -> None:
+        """A GPU worker begins with a task. It may be killed, or have no time left, in the middle of it."""
+        run_id = list(self.runner.runs)[index % len(self.runner.runs)]
+        run = self.runner.runs[run_id]
+        self.survive(lambda: self.do_task(run, task % run.tasks, time_left_s), fate)
+
+    def do_task(self, run: GpuRun, task: int, time_left_s: float) -> None:
+        for message in self.bulk.tasks.read(run.tenant_id, run.job_id, run.number, task):
+            self.gpu_worker.process(message, lambda: time_left_s, deliveries=2)
+
+    @precondition(lambda self: self.runner.runs)
+    @rule(index=st.integers(0, 99))
+    def end_run(self, index: int) -> None:
+        """A run ends, whatever is left of its tasks: its last attempts may have failed."""
+        self.runner.ended.add(list(self.runner.runs)[index % len(self.runner.runs)])
+
     @precondition(lambda self: self.dead)
     @rule(index=st.integers(0, 99), fate=FATES)
     def bury(self, index: int, fate: tuple[int, str]) -> None:
@@ -177,10 +212,9 @@ class Histories(RuleBasedStateMachine):
         _, job_id = list(self.store.jobs)[index % len(self.store.jobs)]
         key = self.manifest_of[job_id]
         values = ["1000", "1001", "1002"]
-        self.bulk.manifests.objects[key] = (
-            b"".join(map(to_line, values)),
-            f"replaced-{self.bulk.now}-{len(self.contents[job_id])}",
-        )
+        form = key[1].lstrip("acme/0123456789")
+        etag = f"replaced-{self.bulk.now}-{len(self.contents[job_id])}"
+        self.bulk.manifests.objects[key] = (to_manifest(values, form), etag)
         self.contents[job_id].append(values)
 
     @rule(index=st.integers(0, 99), fate=FATES, wants=st.integers(0, 9))
@@ -188,7 +222,7 @@ class Histories(RuleBasedStateMachine):
         if wants:
             return  # most jobs are never canceled
         _, job_id = list(self.store.jobs)[index % len(self.store.jobs)]
-        canceler = JobCanceler(store=self.bulk.store, clock=self.bulk.clock, sleep=self.bulk.sleep)
+        canceler = self.bulk.canceler
         try:
             self.survive(lambda: canceler.cancel(ACME, job_id), fate)
         except (JobFinished, NotFound):
@@ -224,6 +258,10 @@ class Histories(RuleBasedStateMachine):
             for message in [*self.plan_queue.sent]:
                 self.bulk.planner.advance(message, lambda: 100)
             self.plan_queue.sent.clear()
+            for run_id, run in self.runner.runs.items():
+                for task in range(run.tasks if self.runner.is_active(run_id) else 0):
+                    self.do_task(run, task, 100)
+                self.runner.ended.add(run_id)
             for span_message in [*self.span_queue.sent]:
                 self.bulk.worker.process(span_message, lambda: 100)
                 self.delete(span_message)
@@ -265,6 +303,19 @@ class Histories(RuleBasedStateMachine):
             and all(row["prediction"] == ("even", "odd")[int(row["custom_id"]) % 2] for row in rows)
             and has_error <= {row["line"] for row in errors}
         )
+
+
+def to_manifest(values: list[str], form: str) -> bytes:
+    """Return a manifest as a file with this ending."""
+    if form == ".parquet":
+        rows = [{"type": "sound" if value == "nonsense" else "text", "value": value, "custom_id": value} for value in values]
+        columns = pa.schema([(name, pa.string()) for name in ("type", "value", "custom_id")])
+        buffer = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist(rows, columns), buffer, row_group_size=4)
+        return buffer.getvalue()
+    contents = {"nonsense": b"nonsense\n", "blank": b" \n", "long blank": b" " * 1_500 + b"\n"}
+    lines = b"".join(contents.get(value) or to_line(value) for value in values)
+    return gzip.compress(lines) if form.endswith(".gz") else lines
 
 
 Histories.TestCase.settings = settings(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from pigeonhole.bulk.inputs.kinds import InputKind
 from pigeonhole.bulk.spec import decode_spec
 from pigeonhole.contract.bulk import OutputFormat
 from pigeonhole.contract.messages import PlanMessage, S3Grant
@@ -16,6 +18,7 @@ from support.job_fixtures import ACME, Jobs
 
 GRANTED = Tenant("acme", created_at=0, grants=(S3Grant(bucket="data", prefix="acme/"),))
 LABELS = [{"type": "text", "value": "cat"}, {"type": "text", "value": "dog"}]
+UPLOAD = "0" * 32
 BODY = {"input": {"s3_uri": "s3://data/acme/in.jsonl"}, "labels": LABELS}
 
 
@@ -33,8 +36,8 @@ def test_a_bulk_job_is_stored_and_its_planner_gets_a_message() -> None:
     assert (job.total, job.bulk, job.status) == (0, BulkPlan(), "queued")
     assert jobs.plan_queue.sent == [PlanMessage(tenant_id="acme", job_id=job.id)]
     spec = decode_spec(jobs.objects.objects[f"bulk/acme/{job.id}/spec.json"])
-    assert (spec.manifest.bucket, spec.manifest.object_key) == ("data", "acme/in.jsonl")
-    assert (spec.output, spec.options.scores, spec.span_limits.samples) == (OutputFormat.PARQUET, True, 2)
+    assert (spec.input.location.bucket, spec.input.location.object_key) == ("data", "acme/in.jsonl")
+    assert (spec.output, spec.options.scores, spec.input.span_limits.samples) == (OutputFormat.PARQUET, True, 2)
     assert [label.value for label in spec.options.labels] == ["cat", "dog"]
 
 
@@ -71,7 +74,12 @@ def test_a_tenant_may_name_a_manifest_that_it_uploaded() -> None:
         ({"labels": LABELS[:1]}, "labels"),
         ({"compute": "gpu"}, "compute"),
         ({"output": {"format": "csv"}}, "output.format"),
-        ({"dry_run": True}, "dry_run"),
+        ({"dry_run": "yes"}, "dry_run"),
+        ({"input": {}}, "input"),
+        ({"input": {"s3_uri": "s3://data/acme/in.jsonl", "upload_id": "0" * 32}}, "input"),
+        ({"input": {"s3_prefix": "s3://data"}}, "input.s3_prefix"),
+        ({"input": {"s3_prefix": "data/acme/"}}, "input.s3_prefix"),
+        ({"input": {"upload_id": "../zeta/0"}}, "input.upload_id"),
         ({"dataset": [{"type": "text", "value": "a"}]}, "dataset"),
         ({"webhook_url": "http://example.com"}, "webhook_url"),
         ({"labels": None, "label_set": "missing"}, "label_set"),
@@ -111,3 +119,61 @@ def test_a_job_whose_planner_gets_no_message_is_stored_and_swept() -> None:
     jobs.sweeper.sweep()
 
     assert jobs.plan_queue.sent == [PlanMessage(tenant_id="acme", job_id=job.id)]
+
+
+@pytest.mark.parametrize(
+    ("given", "location", "kind"),
+    [
+        ({"s3_uri": "s3://data/acme/in.ndjson"}, ("data", "acme/in.ndjson"), InputKind.LINES),
+        ({"s3_uri": "s3://data/acme/in"}, ("data", "acme/in"), InputKind.LINES),
+        ({"s3_uri": "s3://data/acme/in.jsonl.GZ"}, ("data", "acme/in.jsonl.GZ"), InputKind.GZIP),
+        ({"s3_uri": "s3://data/acme/in.parquet"}, ("data", "acme/in.parquet"), InputKind.PARQUET),
+        ({"s3_prefix": "s3://data/acme/photos/"}, ("data", "acme/photos/"), InputKind.PREFIX),
+        ({"s3_prefix": "s3://data/acme/2024-"}, ("data", "acme/2024-"), InputKind.PREFIX),
+        ({"upload_id": f"{UPLOAD}.jsonl"}, ("uploads", f"uploads/acme/{UPLOAD}.jsonl"), InputKind.LINES),
+        ({"upload_id": f"{UPLOAD}-my.file.parquet"}, ("uploads", f"uploads/acme/{UPLOAD}-my.file.parquet"), InputKind.PARQUET),
+    ],
+)
+def test_each_input_is_found_and_read_by_its_name(given: Any, location: tuple[str, str], kind: InputKind) -> None:
+    jobs = Jobs()
+
+    job = submit(jobs, BODY | {"input": given})
+
+    spec = decode_spec(jobs.objects.objects[f"bulk/acme/{job.id}/spec.json"])
+    assert ((spec.input.location.bucket, spec.input.location.object_key), spec.input.kind) == (location, kind)
+
+
+@pytest.mark.parametrize("prefix", ["s3://data/other/", "s3://data/a", "s3://data/acme", "s3://elsewhere/acme/"])
+def test_a_prefix_that_is_not_the_tenants_is_refused(prefix: str) -> None:
+    with pytest.raises(ForbiddenUrl, match=r"^input\.s3_prefix: "):
+        submit(Jobs(), BODY | {"input": {"s3_prefix": prefix}})
+
+
+def test_gpu_workers_can_be_asked_for_where_there_are_some() -> None:
+    jobs = Jobs()
+    submitter = replace(jobs.bulk_submitter, has_gpu=True)
+
+    job = submitter.submit(BODY | {"compute": "gpu"}, tenant=GRANTED, log_id="log")
+
+    assert decode_spec(jobs.objects.objects[f"bulk/acme/{job.id}/spec.json"]).compute == "gpu"
+
+
+def test_a_dry_run_is_answered_by_the_planner_and_stores_nothing() -> None:
+    jobs = Jobs()
+
+    estimate = jobs.bulk_submitter.estimate(BODY | {"dry_run": True}, tenant=GRANTED, log_id="log")
+
+    (command,) = jobs.planner_client.commands
+    assert estimate is jobs.planner_client.answer
+    assert (command.tenant_id, command.bucket, command.object_key) == ("acme", "data", "acme/in.jsonl")
+    assert (command.input_kind, command.span_samples, command.compute) == ("lines", 2, "auto")
+    assert (jobs.store.jobs, jobs.objects.objects, jobs.plan_queue.sent) == ({}, {}, [])
+
+
+def test_a_dry_run_of_what_is_not_the_tenants_is_refused() -> None:
+    jobs = Jobs()
+
+    with pytest.raises(ForbiddenUrl):
+        jobs.bulk_submitter.estimate(BODY, tenant=ACME, log_id="log")
+
+    assert jobs.planner_client.commands == []

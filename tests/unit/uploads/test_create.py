@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pigeonhole.api.answers import to_upload_response
+from pigeonhole.bulk.inputs.kinds import InputKind
+from pigeonhole.contract.bulk import BulkInput
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.uploads import MAX_FILENAME_CHARS, FileKind
 from pigeonhole.errors import InvalidRequest
@@ -46,6 +48,7 @@ def test_a_form_has_a_key_of_the_tenants_folder_and_states_its_limits() -> None:
         "fields": {"key": key, "Content-Type": "image/png"},
         "s3_uri": f"s3://bucket/{key}",
         "key": key,
+        "id": None,
         "max_bytes": 5,
         "expires_at": "1970-01-01T00:17:40Z",
         "kept_until": "1970-01-01T01:16:40Z",
@@ -86,7 +89,9 @@ def test_each_form_has_its_own_key_and_each_tenant_its_own_folder() -> None:
         ({"content_type": "text/plain", "label_set": "pets", "size": 1_041}, "size"),
         ({"content_type": "application/jsonl", "label_set": "pets", "size": 51}, "size"),
         ({"content_type": "text/plain"}, ""),
-        ({"content_type": "application/jsonl", "filename": "a.jsonl"}, ""),
+        ({"content_type": "application/jsonl", "size": 5_000_000_001}, "size"),
+        ({"content_type": "application/gzip", "label_set": "pets"}, ""),
+        ({"content_type": "application/vnd.apache.parquet", "label_set": "pets"}, ""),
         ({"content_type": "application/json", "label_set": "pets"}, "content_type"),
         (None, ""),
     ],
@@ -98,6 +103,31 @@ def test_a_request_for_a_file_that_cannot_be_classified_is_refused(body: object,
 
     assert [fault.path for fault in refused.value.details] == [path]
     assert forms.requests == []
+
+
+@pytest.mark.parametrize(
+    ("content_type", "filename", "ending", "kind"),
+    [
+        ("application/jsonl", "reviews.jsonl", "-reviews.jsonl", InputKind.LINES),
+        ("application/x-ndjson", None, ".ndjson", InputKind.LINES),
+        ("application/jsonl", "reviews.gz", "-reviews.gz.jsonl", InputKind.LINES),
+        ("application/gzip", "reviews.jsonl.gz", "-reviews.jsonl.gz", InputKind.GZIP),
+        ("application/gzip", "reviews", "-reviews.jsonl.gz", InputKind.GZIP),
+        ("application/vnd.apache.parquet", "reviews.PARQUET", "-reviews.PARQUET", InputKind.PARQUET),
+        ("application/vnd.apache.parquet", "reviews.pq", "-reviews.pq.parquet", InputKind.PARQUET),
+    ],
+)
+def test_the_form_of_a_manifest_has_an_id_that_a_bulk_job_names(
+    content_type: str, filename: str | None, ending: str, kind: InputKind
+) -> None:
+    form = create_service(FakeUploadForms()).create({"content_type": content_type, "filename": filename}, ACME)
+
+    upload = to_upload_response(form, "log-1").upload
+    assert upload.id is not None
+    assert upload.id.endswith(ending)
+    assert upload.key == uploads_grant("acme", "bucket").prefix + upload.id
+    assert (upload.max_bytes, InputKind.from_name(upload.id)) == (5_000_000_000, kind)
+    assert BulkInput.model_validate({"upload_id": upload.id}).upload_id == upload.id
 
 
 # --- for a label set ---------------------------------------------------------------------------------------------------------

@@ -18,7 +18,13 @@ from support.lambda_server import LambdaServer
 BODY = {"dataset": [{"type": "text", "value": "x"}], "labels": [{"type": "text", "value": name} for name in "ab"]}
 TENANT = Tenant("acme", created_at=0)
 SETTINGS = Settings(
-    table_name="t", classify_function="f", job_bucket="jobs", job_queue="q", plan_queue="p", upload_bucket="uploads"
+    table_name="t",
+    classify_function="f",
+    job_bucket="jobs",
+    job_queue="q",
+    plan_function="p",
+    plan_queue="p",
+    upload_bucket="uploads",
 )
 
 

@@ -12,7 +12,7 @@ from pigeonhole import wiring
 from pigeonhole.settings import MissingSetting, Settings, variable_name
 from support.template import read_template
 
-API = {"table_name", "classify_function", "job_bucket", "job_queue", "plan_queue", "upload_bucket"}
+API = {"table_name", "classify_function", "job_bucket", "job_queue", "plan_function", "plan_queue", "upload_bucket"}
 # A function's resource in template.yaml, what builds its services, and the settings that it can't do without.
 BUILDERS: list[tuple[str, Callable[[Settings], object], set[str]]] = [
     ("ApiFunction", wiring.api_services, API),
@@ -22,6 +22,7 @@ BUILDERS: list[tuple[str, Callable[[Settings], object], set[str]]] = [
     ("DeadLettersFunction", wiring.dead_letter_handler, {"table_name", "job_bucket", "job_queue"}),
     ("DeadLettersFunction", wiring.span_abandoner, {"table_name", "job_bucket", "job_queue"}),
     ("PlanFunction", wiring.bulk_planner, {"table_name", "job_bucket", "job_queue", "plan_queue", "upload_bucket"}),
+    ("PlanFunction", wiring.bulk_estimator, {"table_name", "upload_bucket"}),
     ("PlanFunction", wiring.plan_queue, {"plan_queue"}),
     ("WorkerFunction", wiring.span_worker, {"table_name", "job_bucket", "job_queue", "plan_queue", "upload_bucket"}),
     ("SweepFunction", wiring.job_sweeper, {"table_name", "job_queue", "webhook_queue", "plan_queue"}),

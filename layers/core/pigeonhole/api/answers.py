@@ -144,6 +144,7 @@ def to_upload_response(form: UploadForm, log_id: str) -> UploadResponse:
         fields=dict(form.fields),
         s3_uri=f"s3://{form.bucket}/{form.object_key}",
         key=form.object_key,
+        id=form.upload_id,
         max_bytes=form.max_bytes,
         expires_at=to_iso(form.expires_at),
         kept_until=to_iso(form.kept_until),

@@ -116,7 +116,7 @@ def as_json() -> str:
 
 def _schemas() -> Json:
     bodies = [(body, "validation") for operation in OPERATIONS for body in (operation.body, operation.other_body) if body]
-    models = [model for operation in OPERATIONS for model in (operation.answer, operation.accepted)]
+    models = [model for operation in OPERATIONS for model in (operation.answer, operation.other_answer, operation.accepted)]
     answers = [(model, "serialization") for model in models if model is not None and not isinstance(model, str)]
     every: Any = [*bodies, *answers, (ErrorResponse, "serialization")]
     schemas: Json = json_schemas(every, "#/components/schemas/{model}")["$defs"]
@@ -176,6 +176,9 @@ def _answers(operation: Operation) -> Json:
     """Describe the answers that aren't errors, by status."""
     examples = {"texts": {"value": EXAMPLE_ANSWER}} if operation.answer is ClassificationResponse else {}
     answers: Json = {"200": _answer(200, operation.answer, examples)}
+    if operation.other_answer:
+        content = answers["200"]["content"]["application/json"]
+        content["schema"] = {"anyOf": [content["schema"], _ref(operation.other_answer)]}
     if operation.has_etag:
         answers["200"]["headers"]["ETag"] = {
             "description": "Identifies this version of the answer.",

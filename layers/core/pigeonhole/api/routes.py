@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from pigeonhole.api import parameters
 from pigeonhole.api.parameters import Parameter
-from pigeonhole.contract.bulk import BulkJobRequest
+from pigeonhole.contract.bulk import BulkEstimateResponse, BulkJobRequest
 from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse
 from pigeonhole.contract.jobs import JOBS, JobRequest, JobResponse, JobsResponse
 from pigeonhole.contract.label_sets import LABEL_SETS, LabelSetRequest, LabelSetResponse, LabelSetsResponse, RemovedResponse
@@ -42,6 +42,7 @@ class Operation:
         errors: The codes that the operation can answer with.
         body: The model of the request's body.
         other_body: A model that the body may have in place of `body`.
+        other_answer: The model of the 200 answer to some requests with `other_body`.
         is_open: Whether the operation needs no API key.
         parameters: What a request carries beside its body.
         accepted: The model of the 202 answer, if there is one.
@@ -57,6 +58,7 @@ class Operation:
     errors: tuple[str, ...]
     body: type[BaseModel] | None = None
     other_body: type[BaseModel] | None = None
+    other_answer: type[BaseModel] | None = None
     is_open: bool = False
     parameters: tuple[Parameter, ...] = ()
     accepted: type[BaseModel] | None = None
@@ -110,9 +112,19 @@ OPERATIONS = (
         id="submitJob",
         summary="Submit up to 10,000 samples, or a manifest of any length, as a job, and read the results later.",
         answer=JobResponse,
-        errors=(*JSON_ERRORS, "forbidden_url", *API_KEY_ERRORS, "not_found", "idempotency_mismatch", *STORAGE_ERRORS),
+        errors=(
+            *JSON_ERRORS,
+            "forbidden_url",
+            "unfetchable_url",
+            *API_KEY_ERRORS,
+            "not_found",
+            "idempotency_mismatch",
+            *STORAGE_ERRORS,
+            "timed_out",
+        ),
         body=JobRequest,
         other_body=BulkJobRequest,
+        other_answer=BulkEstimateResponse,
         parameters=(parameters.PREFER, parameters.IDEMPOTENCY_KEY),
         accepted=JobResponse,
     ),

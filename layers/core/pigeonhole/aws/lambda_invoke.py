@@ -1,23 +1,28 @@
-"""Synchronous invocations of functions/classify.
+"""Synchronous invocations of functions/classify and functions/plan.
 
-An invocation is never repeated, because a second attempt would run the inference twice.
+An invocation is never repeated, because a second attempt would do the work twice.
 """
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError, HTTPClientError, ReadTimeoutError
 from botocore.exceptions import ConnectionError as BotoConnectionError
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from pigeonhole.contract.bulk import BulkEstimate
+from pigeonhole.contract.estimates import EstimateCommand, EstimateReply
 from pigeonhole.contract.messages import AnyCommand, ClassifyReply
 from pigeonhole.errors import InternalError, Overloaded, PigeonholeError, TimedOut, TooLarge
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_lambda.type_defs import InvocationResponseTypeDef
+
+Reply = TypeVar("Reply", bound=BaseModel)
 
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024  # Lambda's limit for a synchronous invocation and for its response
 
@@ -33,7 +38,38 @@ _TOO_LARGE = {"RequestEntityTooLargeException", "RequestTooLargeException"}
 
 
 class FunctionFailed(Exception):
-    """The classify function ended without a response. The message is the runtime's error type, never the runtime's message."""
+    """A function ended without a response. The message is the runtime's error type, never the runtime's message."""
+
+
+@dataclass(frozen=True)
+class _Words:
+    """What callers read about a function.
+
+    Attributes:
+        timed_out: It gave no answer in time.
+        overloaded: It can't be run now.
+        command_too_large: What it was sent is above Lambda's limit.
+        reply_too_large: Its answer is above Lambda's limit.
+    """
+
+    timed_out: str
+    overloaded: str
+    command_too_large: str
+    reply_too_large: str
+
+
+_CLASSIFY = _Words(
+    timed_out="The classification took too long. Send fewer or smaller samples, or try again.",
+    overloaded="Too many classifications are running. Try again in a few seconds.",
+    command_too_large="the request is too large: give large images by URL instead of as data: URLs",
+    reply_too_large="the answer would be too large: give image labels a short `key`",
+)
+_ESTIMATE = _Words(
+    timed_out="The input could not be read in time. Try again, or submit the job without `dry_run`.",
+    overloaded="Too many inputs are being read. Try again in a few seconds.",
+    command_too_large="the request is too large",
+    reply_too_large="the answer would be too large",
+)
 
 
 class LambdaClassifier:
@@ -41,65 +77,82 @@ class LambdaClassifier:
 
     def __init__(self, client: LambdaClient, function: str) -> None:
         """Create the adapter for a function's name or ARN."""
-        self._client = client
-        self._function = function
+        self._function = _Function(client, function, _CLASSIFY)
 
     def call(self, command: AnyCommand) -> ClassifyReply:
         """Invoke the function once. See `ClassifierClient.call`."""
+        return self._function.call(command, ClassifyReply)
+
+
+class LambdaPlanner:
+    """The PlannerClient of a deployment. Its client makes one attempt and has a read timeout."""
+
+    def __init__(self, client: LambdaClient, function: str) -> None:
+        """Create the adapter for a function's name or ARN."""
+        self._function = _Function(client, function, _ESTIMATE)
+
+    def estimate(self, command: EstimateCommand) -> BulkEstimate:
+        """Invoke the function once. See `PlannerClient.estimate`."""
+        reply = self._function.call(command, EstimateReply)
+        if reply.estimate is None:
+            raise reply.error.to_error() if reply.error else InternalError()
+        return reply.estimate
+
+
+@dataclass(frozen=True)
+class _Function:
+    """A function that is invoked synchronously."""
+
+    client: LambdaClient
+    name: str
+    words: _Words
+
+    def call(self, command: BaseModel, reply: type[Reply]) -> Reply:
+        """Send a command as JSON, and parse the reply."""
         payload = command.model_dump_json(exclude_none=True).encode("utf-8")
         if len(payload) > MAX_PAYLOAD_BYTES:
-            raise TooLarge("the request is too large: give large images by URL instead of as data: URLs")
+            raise TooLarge(self.words.command_too_large)
         response = self._invoke(payload)
         if "FunctionError" in response:
-            raise _from_failure(response["Payload"].read())
+            raise self._from_failure(response["Payload"].read())
         try:
-            return ClassifyReply.model_validate_json(response["Payload"].read())
+            return reply.model_validate_json(response["Payload"].read())
         except ValidationError as error:
             raise InternalError() from error
 
     def _invoke(self, payload: bytes) -> InvocationResponseTypeDef:
         try:
-            return self._client.invoke(FunctionName=self._function, Payload=payload)
+            return self.client.invoke(FunctionName=self.name, Payload=payload)
         except ReadTimeoutError as error:
-            raise _timed_out() from error
+            raise TimedOut(self.words.timed_out) from error
         except (BotoConnectionError, HTTPClientError) as error:
-            raise _overloaded() from error
+            raise Overloaded(self.words.overloaded) from error
         except ClientError as error:
-            raise _from_refusal(error) from error
+            raise self._from_refusal(error) from error
 
+    def _from_refusal(self, error: ClientError) -> PigeonholeError:
+        """Convert Lambda's refusal to run the function to the caller's error."""
+        code = error.response["Error"]["Code"]
+        if code in _THROTTLED:
+            return Overloaded(self.words.overloaded)
+        if code in _TOO_LARGE:
+            return TooLarge(self.words.command_too_large)
+        return InternalError()
 
-def _from_refusal(error: ClientError) -> PigeonholeError:
-    """Convert Lambda's refusal to run the function to the caller's error."""
-    code = error.response["Error"]["Code"]
-    if code in _THROTTLED:
-        return _overloaded()
-    if code in _TOO_LARGE:
-        return TooLarge("the request is too large: give large images by URL instead of as data: URLs")
-    return InternalError()
-
-
-def _from_failure(payload: bytes) -> PigeonholeError:
-    """Convert the runtime's report of a failed run to the caller's error."""
-    try:
-        report = json.loads(payload)
-    except ValueError:
-        report = None
-    report = report if isinstance(report, dict) else {}
-    error_type = str(report.get("errorType", ""))
-    # An older runtime reports a timeout only by its message, "… Task timed out after 28.00 seconds".
-    if error_type == "Sandbox.Timedout" or (not error_type and "Task timed out" in str(report.get("errorMessage", ""))):
-        error: PigeonholeError = _timed_out()
-    elif error_type == "Function.ResponseSizeTooLarge":
-        error = TooLarge("the answer would be too large: give image labels a short `key`")
-    else:
-        error = InternalError()
-    error.__cause__ = FunctionFailed(error_type or "unknown error")
-    return error
-
-
-def _timed_out() -> TimedOut:
-    return TimedOut("The classification took too long. Send fewer or smaller samples, or try again.")
-
-
-def _overloaded() -> Overloaded:
-    return Overloaded("Too many classifications are running. Try again in a few seconds.")
+    def _from_failure(self, payload: bytes) -> PigeonholeError:
+        """Convert the runtime's report of a failed run to the caller's error."""
+        try:
+            report = json.loads(payload)
+        except ValueError:
+            report = None
+        report = report if isinstance(report, dict) else {}
+        error_type = str(report.get("errorType", ""))
+        # An older runtime reports a timeout only by its message, "… Task timed out after 28.00 seconds".
+        if error_type == "Sandbox.Timedout" or (not error_type and "Task timed out" in str(report.get("errorMessage", ""))):
+            error: PigeonholeError = TimedOut(self.words.timed_out)
+        elif error_type == "Function.ResponseSizeTooLarge":
+            error = TooLarge(self.words.reply_too_large)
+        else:
+            error = InternalError()
+        error.__cause__ = FunctionFailed(error_type or "unknown error")
+        return error

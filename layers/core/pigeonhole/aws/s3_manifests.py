@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pigeonhole.aws.s3 import PRECONDITION_FAILED, READ_BYTES, error_status, is_transient
-from pigeonhole.bulk.ports import ManifestLocation, ManifestObject
+from pigeonhole.bulk.ports import ListedObject, ManifestLocation, ManifestObject
 from pigeonhole.errors import Overloaded, UnfetchableUrl
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 RANGE_NOT_SATISFIABLE = 416
 UNREADABLE = "the manifest can't be read; check its bucket and key, and that this service may read it"
+UNLISTABLE = "the prefix can't be listed; check its bucket, and that this service may list it"
 REPLACED = "the manifest was replaced or deleted while the job ran; send a new job"
 
 
@@ -35,11 +36,21 @@ class S3ManifestStore:
             answer["Body"].close()
         except (ClientError, BotoCoreError, UnicodeError) as error:
             raise _translate(error, UNREADABLE) from error
-        return ManifestObject(location, answer["ETag"])
+        return ManifestObject(location, answer["ETag"], answer["ContentLength"])
 
     def open(self, manifest: ManifestObject) -> S3Manifest:
         """Return the source of a manifest."""
         return S3Manifest(self.client, manifest)
+
+    def list_pages(self, location: ManifestLocation, after: str | None = None) -> Iterator[list[ListedObject]]:
+        """List a prefix. See `ManifestStore.list_pages`."""
+        start: dict[str, Any] = {"StartAfter": after} if after is not None else {}
+        try:
+            paginator = self.client.get_paginator("list_objects_v2")
+            for page in paginator.paginate(Bucket=location.bucket, Prefix=location.object_key, **start):
+                yield [ListedObject(found["Key"], found["Size"]) for found in page.get("Contents", ())]
+        except (ClientError, BotoCoreError, UnicodeError) as error:
+            raise _translate(error, UNLISTABLE) from error
 
 
 @dataclass(frozen=True)
@@ -59,12 +70,13 @@ class S3Manifest:
         if start_byte == stop_byte:
             return
         last = "" if stop_byte is None else stop_byte - 1
+        condition: dict[str, Any] = {"IfMatch": self.manifest.etag} if self.manifest.etag else {}
         try:
             answer = self.client.get_object(
                 Bucket=self.manifest.location.bucket,
                 Key=self.manifest.location.object_key,
                 Range=f"bytes={start_byte}-{last}",
-                IfMatch=self.manifest.etag,
+                **condition,
             )
             with closing(answer["Body"]) as stream:
                 yield from stream.iter_chunks(READ_BYTES)

@@ -7,9 +7,11 @@ is read in chunks of bytes, and nothing here holds more than one line. A blank l
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
+from pigeonhole.bulk.ports import ManifestLocation
 from pigeonhole.contract.bulk import BYTE_ORDER_MARK, ManifestSample, parse_manifest_line
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.errors import InvalidRequest, SampleError, TooLarge
@@ -60,6 +62,22 @@ class ManifestSpan:
 
 
 @dataclass(frozen=True)
+class TextObject:
+    """A text that a worker reads from S3: an object below a prefix.
+
+    Attributes:
+        location: Where it is.
+        size: Its bytes.
+        custom_id: Its name in the results.
+    """
+
+    location: ManifestLocation
+    size: int
+    custom_id: str
+    type: Literal["text"] = "text"
+
+
+@dataclass(frozen=True)
 class ManifestLine:
     """A line that isn't blank: its sample, or why it has none.
 
@@ -71,7 +89,11 @@ class ManifestLine:
 
     number: int
     custom_id: str | None
-    content: ManifestSample | InvalidRequest | TooLarge
+    content: ManifestSample | TextObject | InvalidRequest | TooLarge
+
+
+LineParser = Callable[[bytes, RequestLimits], ManifestSample | TextObject]
+"""Parses a line without its line feed. Raises InvalidRequest if the line is no sample."""
 
 
 def plan_spans(chunks: Iterable[bytes], limits: SpanLimits, *, after: ManifestSpan | None = None) -> Iterator[ManifestSpan]:
@@ -112,7 +134,11 @@ def plan_spans(chunks: Iterable[bytes], limits: SpanLimits, *, after: ManifestSp
 
 
 def read_lines(
-    chunks: Iterable[bytes], first_line: int, span_limits: SpanLimits, limits: RequestLimits
+    chunks: Iterable[bytes],
+    first_line: int,
+    span_limits: SpanLimits,
+    limits: RequestLimits,
+    parse: LineParser = parse_manifest_line,
 ) -> Iterator[ManifestLine]:
     """Read the lines of a span that aren't blank.
 
@@ -121,13 +147,14 @@ def read_lines(
         first_line: The number of the span's first line in the manifest.
         span_limits: The limits of a line.
         limits: The limits of a sample.
+        parse: Parses a line.
     """
     for number, data in enumerate(_split_lines(chunks, span_limits.line_bytes), first_line):
         if data is None:
             message = f"the line is longer than {span_limits.line_bytes / 1e6:g} MB: name large images by their address"
             yield ManifestLine(number, None, TooLarge(message))
         elif not is_blank_line(data):
-            yield _parse_line(number, data.removeprefix(BYTE_ORDER_MARK) if number == 1 else data, limits)
+            yield _parse_line(number, data.removeprefix(BYTE_ORDER_MARK) if number == 1 else data, limits, parse)
 
 
 def is_blank_line(data: bytes) -> bool:
@@ -135,9 +162,9 @@ def is_blank_line(data: bytes) -> bool:
     return not data or data.isspace()
 
 
-def _parse_line(number: int, data: bytes, limits: RequestLimits) -> ManifestLine:
+def _parse_line(number: int, data: bytes, limits: RequestLimits, parse: LineParser) -> ManifestLine:
     try:
-        sample = parse_manifest_line(data, limits)
+        sample = parse(data, limits)
     except InvalidRequest as error:
         return ManifestLine(number, _find_custom_id(data, limits.max_custom_id_chars), error)
     return ManifestLine(number, sample.custom_id, sample)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pigeonhole.bulk.manifest import ManifestSpan, read_lines
 from pigeonhole.bulk.pieces import PieceStore
-from pigeonhole.bulk.ports import ManifestObject, ManifestSource, ManifestStore, SpanStore
+from pigeonhole.bulk.ports import ManifestLocation, ManifestObject, ManifestSource, ManifestStore, SpanStore
 from pigeonhole.bulk.runner import SpanResults
 from pigeonhole.bulk.spec import BulkSpec, decode_spec
 from pigeonhole.contract.bulk import ErrorRow
@@ -19,7 +19,7 @@ from pigeonhole.errors import SampleError
 from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.ports import JobStore
 from pigeonhole.jobs.update import JobUpdater
-from pigeonhole.object_keys import bulk_spec_key
+from pigeonhole.object_keys import bulk_spec_key, bulk_staged_key
 from pigeonhole.ports import ObjectStore
 
 
@@ -52,6 +52,23 @@ class PinnedSource:
 
 
 @dataclass(frozen=True)
+class StagedSource:
+    """A staged part of a manifest as a ManifestSource, whose offsets are those of the whole manifest.
+
+    Attributes:
+        source: The staged part.
+        start_byte: The offset of its first byte in the manifest.
+    """
+
+    source: ManifestSource
+    start_byte: int
+
+    def read(self, start_byte: int = 0, stop_byte: int | None = None) -> Iterator[bytes]:
+        """Yield the bytes of a range of the part. See `ManifestSource.read`."""
+        return self.source.read(start_byte - self.start_byte, None if stop_byte is None else stop_byte - self.start_byte)
+
+
+@dataclass(frozen=True)
 class OpenSpan:
     """A span that isn't complete.
 
@@ -80,7 +97,7 @@ class OpenSpan:
         chunks = self.source.read(rest.start_byte, rest.stop_byte)
         errors = [
             ErrorRow(line=line.number, custom_id=line.custom_id, code=error.code, message=error.message)
-            for line in read_lines(chunks, rest.first_line, self.spec.span_limits, self.limits)
+            for line in read_lines(chunks, rest.first_line, self.spec.input.span_limits, self.limits, self.spec.input.parse)
         ]
         return SpanResults(rest, errors=errors)
 
@@ -90,12 +107,15 @@ class SpanOpener:
     """Opens the spans that messages name.
 
     Attributes:
+        objects: The job bucket.
+        bucket: Its name.
         limits: The limits of a sample.
     """
 
     store: JobStore
     spans: SpanStore
     objects: ObjectStore
+    bucket: str
     manifests: ManifestStore
     limits: RequestLimits
     clock: Callable[[], float] = time.time
@@ -123,10 +143,16 @@ class SpanOpener:
             span=ManifestSpan(
                 message.number, message.start_byte, message.stop_byte, message.first_line, message.lines, message.samples
             ),
-            source=PinnedSource(self.manifests.open(ManifestObject(spec.manifest, message.etag))),
+            source=PinnedSource(self._open_manifest(message, spec)),
             pieces=PieceStore(objects=self.objects, tenant_id=job.tenant_id, job_id=job.id),
             limits=self.limits,
         )
+
+    def _open_manifest(self, message: SpanMessage, spec: BulkSpec) -> ManifestSource:
+        if message.staged is None:
+            return self.manifests.open(ManifestObject(spec.input.location, message.etag))
+        location = ManifestLocation(self.bucket, bulk_staged_key(message.tenant_id, message.job_id, message.staged))
+        return StagedSource(self.manifests.open(ManifestObject(location, None)), message.staged.start_byte)
 
     def fail_job(self, message: SpanMessage, gone: ManifestGone) -> None:
         """End the job of a message, because its manifest can't be read any more.

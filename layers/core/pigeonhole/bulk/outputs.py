@@ -7,15 +7,18 @@ its own part.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from io import BytesIO
 
 from pigeonhole.bulk.ports import ResultStore
 from pigeonhole.contract.base import HttpSchema
-from pigeonhole.contract.bulk import ErrorRow, OutputFormat, PartFile, ResultRow, ResultsManifest
+from pigeonhole.contract.bulk import Counts, ErrorRow, OutputFormat, PartFile, ResultRow, ResultsManifest
 
 MANIFEST_NAME = "_manifest.json"
+MAX_WARNINGS = 100
+FIRST_FILES = 100  # results parts, and errors parts, that a job links
+SEVERAL_MODELS = "the model was changed while the job ran, so its parts are not all of one revision"
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,6 @@ class PartFiles:
         error_file = self._put(f"errors-{number:05d}.{self.format.value}", errors) if errors else None
         return SpanParts(self._put(f"part-{number:05d}.{self.format.value}", rows), error_file)
 
-    def write_manifest(self, manifest: ResultsManifest) -> None:
-        """Write the results manifest, after all parts."""
-        self.store.put(MANIFEST_NAME, manifest.model_dump_json(indent=2).encode() + b"\n")
-
     def _put(self, name: str, rows: Sequence[ResultRow] | Sequence[ErrorRow]) -> PartFile:
         data = self._to_parquet(rows) if self.format is OutputFormat.PARQUET else _to_lines(rows)
         self.store.put(name, data)
@@ -78,6 +77,67 @@ class PartFiles:
         buffer = BytesIO()
         pq.write_table(table, buffer, compression="zstd")
         return buffer.getvalue()
+
+
+@dataclass(kw_only=True)
+class ResultsManifestBuilder:
+    """Builds the results manifest of a job from its spans, which are added in order.
+
+    Attributes:
+        input: What was classified.
+        labels: The names of the labels, in the order of the request.
+        options: The other options that the request set.
+        results: The results parts so far.
+        errors: The errors parts so far.
+        models: The id and the revision of each model that classified a span.
+        warnings: What the caller should know.
+    """
+
+    input: str
+    labels: list[str]
+    options: dict[str, object]
+    results: list[PartFile] = field(default_factory=list)
+    errors: list[PartFile] = field(default_factory=list)
+    models: dict[tuple[str, str], None] = field(default_factory=dict)
+    warnings: dict[str, None] = field(default_factory=dict)
+
+    def add(self, results: PartFile, errors: PartFile | None, warnings: Iterable[str] = (), *, model: tuple[str, str]) -> None:
+        """Add the files of the next span, and what classified it."""
+        self.results.append(results)
+        if errors is not None:
+            self.errors.append(errors)
+        self.models[model] = None
+        for warning in warnings:
+            if len(self.warnings) < MAX_WARNINGS:
+                self.warnings[warning] = None
+
+    def build(self, max_files: int | None = None) -> ResultsManifest:
+        """Return the results manifest.
+
+        Args:
+            max_files: How many results parts, and how many errors parts, it lists. All by default.
+        """
+        failed = sum(part.rows for part in self.errors)
+        succeeded = sum(part.rows for part in self.results)
+        model_id, model_revision = [*self.models][-1]
+        several = [SEVERAL_MODELS] if len(self.models) > 1 else []
+        # Not validated again: each part was validated when it was added.
+        return ResultsManifest.model_construct(
+            input=self.input,
+            model_id=model_id,
+            model_revision=model_revision,
+            labels=self.labels,
+            options=self.options,
+            counts=Counts(total=succeeded + failed, succeeded=succeeded, failed=failed),
+            results=self.results[:max_files],
+            errors=self.errors[:max_files],
+            warnings=[*several, *self.warnings][:MAX_WARNINGS],
+        )
+
+
+def encode_manifest(manifest: ResultsManifest) -> bytes:
+    """Encode a results manifest as the JSON that is stored."""
+    return manifest.model_dump_json(indent=2).encode() + b"\n"
 
 
 def _to_lines(rows: Sequence[HttpSchema]) -> bytes:

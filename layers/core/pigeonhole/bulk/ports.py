@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from pigeonhole.contract.bulk import PartFile
+from pigeonhole.contract.bulk import BulkEstimate, PartFile
+from pigeonhole.contract.estimates import EstimateCommand
 from pigeonhole.contract.messages import SpanMessage
 from pigeonhole.jobs.job import Job
 
@@ -46,15 +47,31 @@ class ManifestObject:
 
     Attributes:
         location: Where it is.
-        etag: Identifies its content. A manifest that was replaced is an error, because its spans would be others.
+        etag: Identifies its content. A manifest that was replaced is an error, because its spans would be others. None reads
+            whatever is there: a staged part, which is never replaced.
+        size: Its bytes, 0 if that isn't known.
     """
 
     location: ManifestLocation
-    etag: str
+    etag: str | None
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class ListedObject:
+    """An object below a prefix.
+
+    Attributes:
+        object_key: Its key.
+        size: Its bytes.
+    """
+
+    object_key: str
+    size: int
 
 
 class ManifestStore(Protocol):
-    """Reads callers' manifests."""
+    """Reads callers' manifests, and lists the objects below their prefixes."""
 
     def find(self, location: ManifestLocation) -> ManifestObject:
         """Find the newest version of an object.
@@ -70,6 +87,19 @@ class ManifestStore(Protocol):
 
         Its `read` raises UnfetchableUrl if the object is absent, was replaced or can't be read, and Overloaded if a retry may
         help.
+        """
+        ...
+
+    def list_pages(self, location: ManifestLocation, after: str | None = None) -> Iterator[list[ListedObject]]:
+        """Yield the objects below a prefix in the order of their keys, a page of at most 1,000 at a time.
+
+        Args:
+            location: The bucket and the prefix.
+            after: Only objects whose keys come after this one.
+
+        Raises:
+            UnfetchableUrl: This service may not list the prefix.
+            Overloaded: A retry may help.
         """
         ...
 
@@ -141,7 +171,7 @@ class SpanStore(Protocol):
         ...
 
     def list_complete(self, job: Job) -> Iterator[CompletedSpan]:
-        """Yield the complete spans of a job, in any order."""
+        """Yield the complete spans of a job in the order of their numbers."""
         ...
 
     def add_attempt(self, job: Job, number: int) -> int:
@@ -150,6 +180,22 @@ class SpanStore(Protocol):
 
     def count_attempts(self, job: Job, number: int) -> int:
         """Return the number of recorded attempts at a span."""
+        ...
+
+
+class PlannerClient(Protocol):
+    """Calls functions/plan from functions/api."""
+
+    def estimate(self, command: EstimateCommand) -> BulkEstimate:
+        """Estimate what a bulk job would take.
+
+        Raises:
+            UnfetchableUrl: The input can't be read.
+            InvalidRequest: The input is no manifest.
+            TimedOut: The function gave no answer in time.
+            Overloaded: A retry may help.
+            InternalError: The function failed.
+        """
         ...
 
 

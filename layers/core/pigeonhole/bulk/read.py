@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from pigeonhole.bulk.outputs import MANIFEST_NAME
@@ -10,11 +9,10 @@ from pigeonhole.bulk.ports import SpanStore
 from pigeonhole.contract.bulk import PartFile, ResultsManifest
 from pigeonhole.contract.jobs import BulkFile, BulkResults, JobStatus, Progress
 from pigeonhole.jobs.job import Job
-from pigeonhole.object_keys import bulk_results_prefix
+from pigeonhole.object_keys import bulk_first_files_key, bulk_results_prefix
 from pigeonhole.ports import ObjectStore
 
 LINK_S = 3_600
-MAX_LINKS = 100  # to parts, and to errors parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,15 +41,15 @@ class BulkJobReader:
         if job.status not in (JobStatus.SUCCEEDED, JobStatus.FAILED) or job.error is not None:
             return None
         prefix = bulk_results_prefix(job.tenant_id, job.id)
-        data = self.objects.get(prefix + MANIFEST_NAME)
+        data = self.objects.get(bulk_first_files_key(job.tenant_id, job.id))
         if data is None:  # S3 has deleted the results before the table has deleted the job
             return None
-        manifest = ResultsManifest.model_validate(json.loads(data))
+        first_files = ResultsManifest.model_validate_json(data)
         return BulkResults(
             prefix=f"s3://{self.bucket}/{prefix}",
             manifest_url=self.objects.link(prefix + MANIFEST_NAME, LINK_S),
-            parts=[self._to_file(prefix, part) for part in manifest.results[:MAX_LINKS]],
-            errors=[self._to_file(prefix, part) for part in manifest.errors[:MAX_LINKS]],
+            parts=[self._to_file(prefix, part) for part in first_files.results],
+            errors=[self._to_file(prefix, part) for part in first_files.errors],
         )
 
     def _to_file(self, prefix: str, part: PartFile) -> BulkFile:

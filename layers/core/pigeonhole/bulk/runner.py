@@ -14,9 +14,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from pigeonhole.bulk.manifest import ManifestLine, ManifestSpan, SpanLimits, read_lines
+from pigeonhole.bulk.manifest import LineParser, ManifestLine, ManifestSpan, SpanLimits, TextObject, read_lines
 from pigeonhole.bulk.ports import ManifestSource
-from pigeonhole.contract.bulk import BulkOptions, ErrorRow, ManifestSample, ResultRow
+from pigeonhole.contract.bulk import BulkOptions, ErrorRow, ManifestSample, ResultRow, parse_manifest_line
+from pigeonhole.contract.classification import Sample
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, S3Grant
 from pigeonhole.errors import PigeonholeError
@@ -33,6 +34,14 @@ class Pipeline(Protocol):
 
     def classify(self, command: ClassifyCommand) -> ChunkResult:
         """Classify the samples of a command."""
+        ...
+
+
+class TextReader(Protocol):
+    """What reads text objects: inputs.text_objects.TextObjectReader."""
+
+    def read(self, objects: Sequence[TextObject], *, will_be_retried: bool) -> list[ManifestSample | PigeonholeError]:
+        """Read objects, and return the sample of each, or its error."""
         ...
 
 
@@ -67,9 +76,14 @@ class _Group:
     lines: list[ManifestLine]
     is_last: bool = False
 
-    @property
-    def samples(self) -> list[ManifestSample]:
-        return [line.content for line in self.lines if isinstance(line.content, ManifestSample)]
+
+@dataclass(frozen=True)
+class _GroupResult:
+    """The lines of a group that could be read, their result, and the lines that could not."""
+
+    lines: list[ManifestLine]
+    result: ChunkResult | None
+    faulty: list[tuple[ManifestLine, PigeonholeError]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +98,8 @@ class SpanRunner:
         span_limits: The limits of a line.
         tenant_id: The tenant of the job.
         grants: What the tenant may name by `s3://`.
+        parse: Parses a line of the manifest.
+        texts: Reads text objects. None if `parse` returns none.
         will_be_retried: Whether the spans are classified again if S3 is too busy to give an image.
         threads: The number of groups that are classified at the same time.
         group_samples: The largest number of samples in a group.
@@ -97,6 +113,8 @@ class SpanRunner:
     span_limits: SpanLimits
     tenant_id: str
     grants: tuple[S3Grant, ...] = ()
+    parse: LineParser = parse_manifest_line
+    texts: TextReader | None = None
     will_be_retried: bool = False
     threads: int = 2
     group_samples: int = 32
@@ -120,7 +138,7 @@ class SpanRunner:
         for group, result in _map_ahead(self._classify, groups, self.threads):
             results = results or SpanResults(group.span)
             before = len(results.rows), len(results.errors)
-            self._add(results, group, result)
+            self._add(results, result)
             on_group(len(results.rows) - before[0], len(results.errors) - before[1])
             if group.is_last:
                 yield _sorted(results)
@@ -132,14 +150,15 @@ class SpanRunner:
         faulty: list[ManifestLine] = []
         open_groups: dict[str, list[ManifestLine]] = {}
         sizes: dict[str, int] = {}
-        for line in read_lines(chunks, span.first_line, self.span_limits, self.limits):
-            if not isinstance(line.content, ManifestSample):
+        for line in read_lines(chunks, span.first_line, self.span_limits, self.limits, self.parse):
+            content = line.content
+            if isinstance(content, PigeonholeError):
                 faulty.append(line)
                 continue
-            kind = line.content.type
+            kind = content.type
             group = open_groups.setdefault(kind, [])
             group.append(line)
-            sizes[kind] = sizes.get(kind, 0) + len(line.content.value)
+            sizes[kind] = sizes.get(kind, 0) + (content.size if isinstance(content, TextObject) else len(content.value))
             if len(group) >= self.group_samples or sizes[kind] >= self.group_bytes:
                 yield _Group(span, open_groups.pop(kind))
                 del sizes[kind]
@@ -147,33 +166,47 @@ class SpanRunner:
             yield _Group(span, group)
         yield _Group(span, faulty, is_last=True)
 
-    def _classify(self, group: _Group) -> ChunkResult | None:
-        samples = group.samples
+    def _classify(self, group: _Group) -> _GroupResult:
+        readable: list[ManifestLine] = []
+        samples: list[Sample] = []
+        faulty: list[tuple[ManifestLine, PigeonholeError]] = []
+        for line, content in zip(group.lines, self._read_texts(group.lines), strict=True):
+            if isinstance(content, PigeonholeError):
+                faulty.append((line, content))
+            else:
+                readable.append(line)
+                samples.append(content)
         if not samples:
-            return None
+            return _GroupResult([], None, faulty)
         command = ClassifyCommand(
             log_id="",
             tenant_id=self.tenant_id,
             grants=self.grants,
             is_job=True,
             will_be_retried=self.will_be_retried,
-            request=self.options.to_request([*samples]),
+            request=self.options.to_request(samples),
         )
-        return self.pipeline.classify(command)
+        return _GroupResult(readable, self.pipeline.classify(command), faulty)
 
-    def _add(self, results: SpanResults, group: _Group, result: ChunkResult | None) -> None:
+    def _read_texts(self, lines: Sequence[ManifestLine]) -> Iterator[ManifestSample | PigeonholeError]:
+        """Yield the content of each line, in which text objects are read."""
+        objects = [line.content for line in lines if isinstance(line.content, TextObject)]
+        texts = self.texts.read(objects, will_be_retried=self.will_be_retried) if self.texts and objects else []
+        read = iter(texts)
+        return (next(read) if isinstance(line.content, TextObject) else line.content for line in lines)
+
+    def _add(self, results: SpanResults, group: _GroupResult) -> None:
+        results.errors += [_to_error_row(line, error.code, error.message) for line, error in group.faulty]
+        result, lines = group.result, group.lines
         if result is None:
-            for line in group.lines:
-                assert isinstance(line.content, PigeonholeError)  # noqa: S101 - a group without a result has only such lines
-                results.errors.append(_to_error_row(line, line.content.code, line.content.message))
             return
-        scores = result.scores or [None] * len(group.lines)
-        for line, labels, ranked in zip(group.lines, result.predictions, scores, strict=True):
+        scores = result.scores or [None] * len(lines)
+        for line, labels, ranked in zip(lines, result.predictions, scores, strict=True):
             if labels is not None:
                 prediction = labels if self.options.multiple_labels else labels[0]
                 results.rows.append(ResultRow(line=line.number, custom_id=line.custom_id, prediction=prediction, scores=ranked))
-        results.errors += [_to_error_row(group.lines[fault.index], fault.code, fault.message) for fault in result.errors]
-        results.warnings += [_name_line(warning, group.lines) for warning in result.warnings]
+        results.errors += [_to_error_row(lines[fault.index], fault.code, fault.message) for fault in result.errors]
+        results.warnings += [_name_line(warning, lines) for warning in result.warnings]
 
 
 def _to_error_row(line: ManifestLine, code: str, message: str) -> ErrorRow:

@@ -2,34 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pigeonhole.bulk.manifest import ManifestSpan, SpanLimits
+from pigeonhole.bulk.inputs.kinds import InputKind
+from pigeonhole.bulk.inputs.listing import ListingParser
+from pigeonhole.bulk.manifest import LineParser, SpanLimits
 from pigeonhole.bulk.ports import ManifestLocation
-from pigeonhole.contract.bulk import BulkOptions, OutputFormat
+from pigeonhole.contract.bulk import BulkOptions, Compute, OutputFormat, parse_manifest_line
 from pigeonhole.contract.limits import UNLIMITED
 from pigeonhole.label_sets.records import JsonRecord, LabelRecord
 
 
 @dataclass(frozen=True)
+class BulkInput:
+    """What a bulk job classifies.
+
+    Attributes:
+        location: Where the manifest is. For a prefix, its bucket and the prefix.
+        kind: How it is read.
+        span_limits: Where a span ends. They are stored, because the same manifest must be divided in the same way again.
+    """
+
+    location: ManifestLocation
+    kind: InputKind
+    span_limits: SpanLimits
+
+    @property
+    def parse(self) -> LineParser:
+        """What parses a line of the manifest."""
+        return ListingParser(self.location) if self.kind is InputKind.PREFIX else parse_manifest_line
+
+
+@dataclass(frozen=True, kw_only=True)
 class BulkSpec:
     """What planners and workers of a bulk job need.
 
     Attributes:
         log_id: The id of the request that submitted the job.
-        manifest: Where the manifest is.
+        input: What is classified.
         options: Labels and options.
         output: The format of the results.
-        span_limits: Where a span ends. They are stored, because the same manifest must be divided in the same way again.
+        compute: What classifies it, as the caller asked.
     """
 
     log_id: str
-    manifest: ManifestLocation
+    input: BulkInput
     options: BulkOptions
     output: OutputFormat
-    span_limits: SpanLimits
+    compute: Compute = Compute.AUTO
 
 
 class ManifestRecord(JsonRecord):
@@ -70,38 +91,20 @@ class BulkSpecRecord(JsonRecord):
     options: OptionsRecord
     output: OutputFormat
     span_limits: SpanLimitsRecord
-
-
-class SpanRecord(JsonRecord):
-    """A stored span."""
-
-    number: int
-    start_byte: int
-    stop_byte: int
-    first_line: int
-    lines: int
-    samples: int
-
-    def to_span(self) -> ManifestSpan:
-        """Convert to a span."""
-        return ManifestSpan(**self.model_dump())
-
-
-class SegmentRecord(JsonRecord):
-    """A stored segment of a plan: consecutive spans."""
-
-    version: Literal[1] = 1
-    spans: list[SpanRecord]
+    input_kind: InputKind = InputKind.LINES
+    compute: Compute = Compute.AUTO
 
 
 def encode_spec(spec: BulkSpec) -> bytes:
     """Encode a spec as the JSON that is stored."""
     record = BulkSpecRecord(
         log_id=spec.log_id,
-        manifest=ManifestRecord(bucket=spec.manifest.bucket, key=spec.manifest.object_key),
+        manifest=ManifestRecord(bucket=spec.input.location.bucket, key=spec.input.location.object_key),
         options=OptionsRecord.model_validate(spec.options, from_attributes=True),
         output=spec.output,
-        span_limits=SpanLimitsRecord.model_validate(spec.span_limits, from_attributes=True),
+        span_limits=SpanLimitsRecord.model_validate(spec.input.span_limits, from_attributes=True),
+        input_kind=spec.input.kind,
+        compute=spec.compute,
     )
     return record.to_json().encode()
 
@@ -115,23 +118,13 @@ def decode_spec(data: bytes) -> BulkSpec:
     record = BulkSpecRecord.from_json(data)
     return BulkSpec(
         log_id=record.log_id,
-        manifest=ManifestLocation(record.manifest.bucket, record.manifest.key),
+        input=BulkInput(
+            location=ManifestLocation(record.manifest.bucket, record.manifest.key),
+            kind=record.input_kind,
+            span_limits=SpanLimits(**record.span_limits.model_dump()),
+        ),
         # Without limits: the options were held to the deployment's limits when they were received.
         options=BulkOptions.model_validate(record.options.model_dump(exclude_none=True), context=UNLIMITED),
         output=record.output,
-        span_limits=SpanLimits(**record.span_limits.model_dump()),
+        compute=record.compute,
     )
-
-
-def encode_segment(spans: Sequence[ManifestSpan]) -> bytes:
-    """Encode consecutive spans as the JSON that is stored."""
-    return SegmentRecord(spans=[SpanRecord.model_validate(span, from_attributes=True) for span in spans]).to_json().encode()
-
-
-def decode_segment(data: bytes) -> list[ManifestSpan]:
-    """Decode a stored segment.
-
-    Raises:
-        ValueError: The data isn't a segment that this version of the service can read.
-    """
-    return [span.to_span() for span in SegmentRecord.from_json(data).spans]

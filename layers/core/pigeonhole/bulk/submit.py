@@ -1,27 +1,33 @@
-"""Submit a bulk job: check that the tenant may read the manifest, store the job, and have functions/plan plan it."""
+"""Submit a bulk job: check that the tenant may read the input, store the job, and have functions/plan plan it."""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pigeonhole.bulk.access import NOT_GRANTED, ManifestAccess
+from pigeonhole.bulk.inputs.kinds import InputKind
 from pigeonhole.bulk.manifest import SpanLimits
-from pigeonhole.bulk.ports import ManifestLocation
-from pigeonhole.bulk.spec import BulkSpec, encode_spec
-from pigeonhole.contract.bulk import UNSUPPORTED_BULK, BulkJobRequest
+from pigeonhole.bulk.ports import ManifestLocation, PlannerClient
+from pigeonhole.bulk.spec import BulkInput, BulkSpec, encode_spec
+from pigeonhole.contract.bulk import UNSUPPORTED_BULK, BulkEstimate, BulkJobRequest, Compute
 from pigeonhole.contract.classification import parse_body
+from pigeonhole.contract.estimates import EstimateCommand
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import PlanMessage
+from pigeonhole.contract.validation import invalid_request
 from pigeonhole.errors import Fault, ForbiddenUrl, Overloaded
 from pigeonhole.ids import new_id
 from pigeonhole.jobs.job import BulkPlan, IdempotencyKey, Job
 from pigeonhole.jobs.ports import PlanQueue
 from pigeonhole.jobs.submit import QUEUE_GRACE_S, JobSubmitter
 from pigeonhole.jobs.webhook import Webhook
-from pigeonhole.label_sets.apply import LabelSetApplier
+from pigeonhole.label_sets.apply import AppliedLabelSet, LabelSetApplier
 from pigeonhole.object_keys import bulk_spec_key
 from pigeonhole.tenants.tenant import Tenant
+
+STAGED_LINE_BYTES = 64_000_000
+NO_GPU = Fault("compute", "this deployment has no GPU workers; send `auto` or `lambda`")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,17 +38,21 @@ class BulkSubmitter:
         jobs: Stores jobs.
         label_sets: Looks up the label sets that requests name.
         plan_queue: The queue of functions/plan.
-        access: Compares the manifest with the tenant's grants.
+        planner: Estimates what a job would take.
+        access: Compares the input with the tenant's grants.
         limits: The limits of labels and options.
         span_limits: Where a span ends.
+        has_gpu: Whether the deployment has GPU workers.
     """
 
     jobs: JobSubmitter
     label_sets: LabelSetApplier
     plan_queue: PlanQueue
+    planner: PlannerClient
     access: ManifestAccess
     limits: RequestLimits
     span_limits: SpanLimits
+    has_gpu: bool = False
 
     def submit(self, body: object, *, tenant: Tenant, log_id: str, idempotency_key: IdempotencyKey | None = None) -> Job:
         """Submit a bulk job, or return the job that the idempotency key stands for.
@@ -61,10 +71,8 @@ class BulkSubmitter:
         applied = self.label_sets.apply(body, tenant)
         if applied.fault and (earlier := self.jobs.find_by_idempotency_key(tenant, idempotency_key)):
             return earlier  # Idempotent replay: the label set was deleted, but the job still exists.
-        request = parse_body(BulkJobRequest, applied.body, self.limits, unsupported=UNSUPPORTED_BULK, faults=applied.faults)
-        location = ManifestLocation(*request.input.location)
-        if not self.access.is_granted(location, tenant):
-            raise ForbiddenUrl(f"input.s3_uri: {NOT_GRANTED}", (Fault("input.s3_uri", NOT_GRANTED),))
+        request = self._parse(applied)
+        given = self._find_input(request, tenant)
         now = self.jobs.clock()
         job = Job(
             tenant_id=tenant.id,
@@ -80,7 +88,13 @@ class BulkSubmitter:
             webhook=Webhook(request.webhook_url) if request.webhook_url else None,
             bulk=BulkPlan(),
         )
-        spec = BulkSpec(log_id, location, request.to_options(), request.output.format, self.span_limits)
+        spec = BulkSpec(
+            log_id=log_id,
+            input=given,
+            options=request.to_options(),
+            output=request.output.format,
+            compute=request.compute,
+        )
         stored = self.jobs.create(
             job, bulk_spec_key(tenant.id, job.id), encode_spec(spec), tenant=tenant, idempotency_key=idempotency_key
         )
@@ -88,3 +102,55 @@ class BulkSubmitter:
             with suppress(Overloaded):  # the job is stored, so the sweeper has it planned
                 self.plan_queue.send([PlanMessage(tenant_id=tenant.id, job_id=job.id)])
         return stored
+
+    def estimate(self, body: object, *, tenant: Tenant, log_id: str) -> BulkEstimate:
+        """Estimate what a bulk job would take, and start nothing.
+
+        Args:
+            body: The decoded JSON body, which has an `input`.
+            tenant: The caller.
+            log_id: The id of the request, for the logs.
+
+        Raises:
+            InvalidRequest: The body has faults. The error lists all of them.
+            ForbiddenUrl: The tenant may not read the input.
+            PigeonholeError: What PlannerClient.estimate raises.
+        """
+        request = self._parse(self.label_sets.apply(body, tenant))
+        given = self._find_input(request, tenant)
+        command = EstimateCommand(
+            log_id=log_id,
+            tenant_id=tenant.id,
+            bucket=given.location.bucket,
+            object_key=given.location.object_key,
+            input_kind=given.kind.value,
+            span_samples=given.span_limits.samples,
+            compute=request.compute,
+        )
+        return self.planner.estimate(command)
+
+    def _parse(self, applied: AppliedLabelSet) -> BulkJobRequest:
+        request = parse_body(BulkJobRequest, applied.body, self.limits, unsupported=UNSUPPORTED_BULK, faults=applied.faults)
+        if request.compute is Compute.GPU and not self.has_gpu:
+            raise invalid_request((NO_GPU,))
+        return request
+
+    def _find_input(self, request: BulkJobRequest, tenant: Tenant) -> BulkInput:
+        """Find where the input is and how it is read, and check that the tenant may read it."""
+        asked = request.input
+        if asked.upload_id is not None:
+            uploads = self.access.uploads(tenant.id)
+            location = ManifestLocation(uploads.bucket, uploads.prefix + asked.upload_id)
+            return self._to_input(location, InputKind.from_name(asked.upload_id))
+        name = "s3_uri" if asked.s3_prefix is None else "s3_prefix"
+        bucket, _, object_key = (asked.s3_uri or asked.s3_prefix or "").removeprefix("s3://").partition("/")
+        location = ManifestLocation(bucket, object_key)
+        if not self.access.is_granted(location, tenant):
+            raise ForbiddenUrl(f"input.{name}: {NOT_GRANTED}", (Fault(f"input.{name}", NOT_GRANTED),))
+        return self._to_input(location, InputKind.PREFIX if asked.s3_prefix is not None else InputKind.from_name(object_key))
+
+    def _to_input(self, location: ManifestLocation, kind: InputKind) -> BulkInput:
+        limits = self.span_limits
+        if kind is not InputKind.LINES:  # a planner holds the lines of a staged part in memory
+            limits = replace(limits, max_line_bytes=min(limits.max_line_bytes, STAGED_LINE_BYTES))
+        return BulkInput(location, kind, limits)

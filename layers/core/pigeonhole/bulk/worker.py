@@ -19,7 +19,7 @@ from pigeonhole.bulk.open_span import ManifestGone, OpenSpan, SpanOpener
 from pigeonhole.bulk.outputs import PartFiles
 from pigeonhole.bulk.ports import CompletedSpan, SpanQueue, SpanStore
 from pigeonhole.bulk.results import ObjectResultStore
-from pigeonhole.bulk.runner import Pipeline, SpanResults, SpanRunner
+from pigeonhole.bulk.runner import Pipeline, SpanResults, SpanRunner, TextReader
 from pigeonhole.contract.messages import ErrorReply, PlanMessage, SpanMessage
 from pigeonhole.errors import ForbiddenUrl, Overloaded, SampleError
 from pigeonhole.jobs.job import RETRY_SPLIT, Job
@@ -38,6 +38,7 @@ class SpanWorker:
     """The service behind functions/worker for the spans of bulk jobs.
 
     Attributes:
+        texts: Reads the text objects of a prefix.
         model_id: The model that classifies.
         model_revision: The revision of its weights.
         stop_s: How many seconds before the function's end the worker begins no further piece.
@@ -53,6 +54,7 @@ class SpanWorker:
     plan_queue: PlanQueue
     span_queue: SpanQueue
     pipeline: Pipeline
+    texts: TextReader
     model_id: str
     model_revision: str
     stop_s: float = 30.0
@@ -144,7 +146,7 @@ class SpanWorker:
 
     def _runner(self, span: OpenSpan, *, will_be_retried: bool) -> SpanRunner:
         try:
-            tenant = self.access.check(span.spec.manifest, span.job.tenant_id)
+            tenant = self.access.check(span.spec.input.location, span.job.tenant_id)
         except ForbiddenUrl as error:
             raise ManifestGone(error) from None
         return SpanRunner(
@@ -152,9 +154,11 @@ class SpanWorker:
             source=span.source,
             options=span.spec.options,
             limits=span.limits,
-            span_limits=span.spec.span_limits,
+            span_limits=span.spec.input.span_limits,
             tenant_id=span.job.tenant_id,
             grants=tenant.grants,
+            parse=span.spec.input.parse,
+            texts=self.texts,
             will_be_retried=will_be_retried,
             threads=self.threads,
         )
@@ -197,7 +201,7 @@ class SpanWorker:
 def _divide(span: OpenSpan, rest: ManifestSpan, samples: int) -> Iterator[ManifestSpan]:
     """Divide the rest of a span into pieces of at most so many samples, which cover all its lines."""
     before = ManifestSpan(rest.number - 1, 0, rest.start_byte, rest.first_line, 0, 0)
-    limits = replace(span.spec.span_limits, samples=samples)
+    limits = replace(span.spec.input.span_limits, samples=samples)
     pieces = [*plan_spans(span.source.read(rest.start_byte, rest.stop_byte), limits, after=before)]
     for piece, following in zip(pieces, [*pieces[1:], None], strict=True):
         # Blank lines behind the samples of a piece belong to it.

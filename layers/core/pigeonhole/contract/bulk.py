@@ -16,7 +16,9 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
+from pydantic.dataclasses import dataclass
 
 from pigeonhole.contract.base import HttpInput, HttpSchema, Text
 from pigeonhole.contract.classification import ClassificationRequest, LabelScore, Sample, require_labels_or_label_set
@@ -65,26 +67,67 @@ class BulkOptions(HttpInput):
         return ClassificationRequest.model_construct(**fields, dataset=samples, on_error="null")
 
 
-class BulkInput(HttpInput):
-    """What a bulk job classifies."""
+class Compute(StrEnum):
+    """What classifies a bulk job: workers on Lambda, workers on GPUs, or what suits the job."""
 
-    s3_uri: Text = Field(
-        description="The address of a JSONL manifest, s3://bucket/key, under a prefix that is granted to you: GET /v1/account. "
-        "A line is a sample: `{custom_id?, type, value}`. Texts and images may be mixed."
+    LAMBDA = "lambda"
+    GPU = "gpu"
+    AUTO = "auto"
+
+
+INPUTS = ("s3_uri", "s3_prefix", "upload_id")
+
+
+def _require_one_input(schema: dict[str, Any]) -> None:
+    """Say in the JSON Schema that exactly one of the inputs is given."""
+    schema["oneOf"] = [{"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in INPUTS]
+
+
+class BulkInput(HttpInput):
+    """What a bulk job classifies: exactly one of the three."""
+
+    model_config = ConfigDict(json_schema_extra=_require_one_input)
+
+    s3_uri: Text | None = Field(
+        None,
+        description="The address of a manifest, s3://bucket/key, under a prefix that is granted to you: GET /v1/account. "
+        "A line of a JSONL manifest is a sample: `{custom_id?, type, value}`. Texts and images may be mixed. A key that ends "
+        "in `.gz` is JSONL compressed by gzip. A key that ends in `.parquet` is a table with these columns.",
     )
+    s3_prefix: Text | None = Field(
+        None,
+        description="An address s3://bucket/prefix, below a prefix that is granted to you. Each object is a sample: a text if "
+        "its key ends in `.txt`, an image otherwise.",
+    )
+    upload_id: Text | None = Field(None, description="The `id` of an upload: POST /v1/uploads with the manifest's media type.")
+
+    @model_validator(mode="after")
+    def _require_one(self) -> BulkInput:
+        given = [name for name in INPUTS if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"must have exactly one of {', '.join(INPUTS)}, and has {' and '.join(given) or 'none'}")
+        return self
 
     @field_validator("s3_uri", mode="after")
     @classmethod
-    def _check_address(cls, s3_uri: str) -> str:
-        if not re.fullmatch(r"s3://[^/]+/.+", s3_uri, re.DOTALL):
+    def _check_address(cls, s3_uri: str | None) -> str | None:
+        if s3_uri is not None and not re.fullmatch(r"s3://[^/]+/.+", s3_uri, re.DOTALL):
             raise ValueError("must have the form s3://bucket/key")
         return s3_uri
 
-    @property
-    def location(self) -> tuple[str, str]:
-        """The bucket and the object key."""
-        bucket, _, object_key = self.s3_uri.removeprefix("s3://").partition("/")
-        return bucket, object_key
+    @field_validator("s3_prefix", mode="after")
+    @classmethod
+    def _check_prefix(cls, s3_prefix: str | None) -> str | None:
+        if s3_prefix is not None and not re.fullmatch(r"s3://[^/]+/.+", s3_prefix, re.DOTALL):
+            raise ValueError("must have the form s3://bucket/prefix")
+        return s3_prefix
+
+    @field_validator("upload_id", mode="after")
+    @classmethod
+    def _check_upload_id(cls, upload_id: str | None) -> str | None:
+        if upload_id is not None and not re.fullmatch(r"[0-9a-f]{32}(-[A-Za-z0-9._-]{1,100})?(\.[a-z.]{1,20})?", upload_id):
+            raise ValueError("must be the `id` of an upload: POST /v1/uploads")
+        return upload_id
 
 
 class BulkOutput(HttpInput):
@@ -93,11 +136,8 @@ class BulkOutput(HttpInput):
     format: OutputFormat = Field(OutputFormat.JSONL, description="The format of the parts.")
 
 
-# Fields of the contract that this deployment doesn't support. Ignoring them silently would mislead the caller.
-UNSUPPORTED_BULK = (
-    Fault("dry_run", "isn't supported yet. Leave it out"),
-    Fault("dataset", "can't be combined with `input`: send one of the two"),
-)
+# Ignoring this field silently would mislead the caller.
+UNSUPPORTED_BULK = (Fault("dataset", "can't be combined with `input`: send one of the two"),)
 
 
 def _forbid_dataset(schema: dict[str, Any]) -> None:
@@ -116,12 +156,47 @@ class BulkJobRequest(BulkOptions):
         None, description="The name of a saved label set, in place of `labels`. Its options apply where the request has none."
     )
     output: BulkOutput = BulkOutput(format=OutputFormat.JSONL)
-    compute: Literal["lambda", "auto"] = Field("auto", description="What classifies. `auto` chooses what is deployed.")
+    compute: Compute = Field(
+        Compute.AUTO, description="What classifies. `auto` chooses by the size of the input, its cost and what is deployed."
+    )
+    dry_run: StrictBool = Field(
+        False, description="Estimate the samples, spans, cost and time, and start nothing. The answer is a 200 with `estimate`."
+    )
     webhook_url: WebhookUrl | None = Field(None, description="As for a job with `dataset`.")
 
     def to_options(self) -> BulkOptions:
         """Return the labels and options."""
         return BulkOptions.model_construct(**{name: getattr(self, name) for name in BulkOptions.model_fields})
+
+
+class ComputeEstimate(HttpSchema):
+    """What a bulk job would take on one kind of workers."""
+
+    usd: float = Field(ge=0, description="Its cost in US dollars, at list prices.")
+    seconds: float = Field(ge=0, description="About how long it would take.")
+
+
+class BulkEstimate(HttpSchema):
+    """What a bulk job would take."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    samples: int = Field(ge=0, description="The lines that aren't blank, or the objects.")
+    texts: int = Field(ge=0, description="About how many of them are texts.")
+    images: int = Field(ge=0, description="About how many of them are images.")
+    spans: int = Field(ge=0, description="The parts of the results.")
+    is_exact: bool = Field(description="Whether the whole input was counted. Otherwise its rest is estimated by its size.")
+    compute: Compute = Field(description="What would classify it.")
+    on_lambda: ComputeEstimate = Field(alias="lambda", description="What it would take on Lambda.")
+    on_gpu: ComputeEstimate | None = Field(None, alias="gpu", description="Null if no GPU workers are deployed.")
+
+
+class BulkEstimateResponse(HttpSchema):
+    """The answer to a dry run."""
+
+    success: Literal[True] = True
+    log_id: str
+    estimate: BulkEstimate
 
 
 class ResultRow(HttpSchema):
@@ -156,8 +231,9 @@ class ErrorRow(HttpSchema):
     message: str
 
 
-class PartFile(BaseModel):
-    """A file of the results.
+@dataclass(frozen=True, slots=True)
+class PartFile:
+    """A file of the results. A job may have a million of them, so it has no more than its fields.
 
     Attributes:
         name: Its name, beside the results manifest.
@@ -166,7 +242,6 @@ class PartFile(BaseModel):
         sha256: Its SHA-256, in hexadecimal digits.
     """
 
-    model_config = ConfigDict(frozen=True)
     name: str
     rows: int
     bytes: int

@@ -14,6 +14,7 @@ from pigeonhole.contract.validation import check_length
 
 UPLOADS = "/v1/uploads"
 MAX_FILENAME_CHARS = 200
+MAX_MANIFEST_BYTES = 5_000_000_000  # S3's limit for a form
 UTF8_BYTES_PER_CHAR = 4  # at most
 BLANK_BYTES = 1_000  # room for the whitespace around a text
 
@@ -53,6 +54,8 @@ ImageType = Literal[
     "application/octet-stream",
 ]
 TextType = Literal["text/plain", "application/jsonl", "application/x-ndjson"]
+ArchiveType = Literal["application/gzip", "application/vnd.apache.parquet"]
+MANIFEST_TYPES = ("application/jsonl", "application/x-ndjson", *get_args(ArchiveType))
 
 
 class UploadedFile(BaseModel):
@@ -77,10 +80,11 @@ class UploadedFile(BaseModel):
 
 
 def _require_label_set_of_texts(schema: dict[str, Any]) -> None:
-    """Let the JSON Schema require a label set where the file isn't an image."""
-    schema["anyOf"] = [
-        {"properties": {"content_type": {"enum": list(get_args(ImageType))}}},
-        {"required": ["label_set"], "properties": {"label_set": {"not": {"type": "null"}}}},
+    """Let the JSON Schema require a label set where the file is a text, and forbid it where it can only be a manifest."""
+    has_label_set = {"properties": {"label_set": {"not": {"type": "null"}}}, "required": ["label_set"]}
+    schema["allOf"] = [
+        {"if": {"properties": {"content_type": {"const": "text/plain"}}}, "then": has_label_set},
+        {"if": {"properties": {"content_type": {"enum": list(get_args(ArchiveType))}}}, "then": {"not": has_label_set}},
     ]
 
 
@@ -89,8 +93,9 @@ class UploadRequest(HttpInput):
 
     model_config = ConfigDict(json_schema_extra=_require_label_set_of_texts)
 
-    content_type: Literal[ImageType, TextType] = Field(
-        description="The only media type that the form takes. A text file requires a `label_set`."
+    content_type: Literal[ImageType, TextType, ArchiveType] = Field(
+        description="The only media type that the form takes. A text requires a `label_set`. A file of JSONL, gzip or Parquet "
+        "without one is the manifest of a bulk job."
     )
     label_set: LabelSetName | None = Field(
         None, description="The saved label set that classifies the file once it is uploaded: GET /v1/results."
@@ -103,16 +108,27 @@ class UploadRequest(HttpInput):
         None, description="Becomes the end of the object key, so that the file can be recognised."
     )
 
+    @property
+    def is_manifest(self) -> bool:
+        """Whether the file is the manifest of a bulk job."""
+        return _is_manifest(self.content_type, self.label_set)
+
+    def max_bytes(self, limits: RequestLimits) -> int:
+        """Return the largest size of the file."""
+        return _max_bytes(self.content_type, self.label_set, limits)
+
     @model_validator(mode="after")
-    def _require_label_set(self) -> UploadRequest:
-        if FileKind.from_content_type(self.content_type) is not FileKind.IMAGE and self.label_set is None:
+    def _check_label_set(self) -> UploadRequest:
+        if self.content_type == "text/plain" and self.label_set is None:
             raise ValueError("a text file must have a label_set that classifies it. Requests can only name images")
+        if self.content_type in get_args(ArchiveType) and self.label_set is not None:
+            raise ValueError("no label set classifies a file of gzip or Parquet: leave label_set out, and send a bulk job")
         return self
 
     @field_validator("size", mode="after")
     @classmethod
     def _check_size(cls, size: int | None, info: ValidationInfo) -> int | None:
-        most = FileKind.from_content_type(info.data.get("content_type", "")).max_bytes(get_limits(info))
+        most = _max_bytes(info.data.get("content_type", ""), info.data.get("label_set"), get_limits(info))
         if size is not None and size > most:
             raise ValueError(f"must be at most {most} bytes")
         return size
@@ -123,6 +139,15 @@ class UploadRequest(HttpInput):
         return None if filename is None else check_length(filename, MAX_FILENAME_CHARS, "the name of a file")
 
 
+def _is_manifest(content_type: str, label_set: str | None) -> bool:
+    return label_set is None and content_type in MANIFEST_TYPES
+
+
+def _max_bytes(content_type: str, label_set: str | None, limits: RequestLimits) -> int:
+    is_manifest = _is_manifest(content_type, label_set)
+    return MAX_MANIFEST_BYTES if is_manifest else FileKind.from_content_type(content_type).max_bytes(limits)
+
+
 class Upload(HttpSchema):
     """A form that uploads one file. POST it to `url` as multipart/form-data: all `fields`, and the file last, as `file`."""
 
@@ -130,6 +155,7 @@ class Upload(HttpSchema):
     fields: dict[str, str]
     s3_uri: str = Field(description="The address that a request or job then names as the `value` of an image.")
     key: str = Field(description="The object key in `s3_uri`, which GET /v1/results takes.")
+    id: str | None = Field(None, description="Of a manifest: what a bulk job names as `input.upload_id`.")
     max_bytes: int
     expires_at: str = Field(description="When the form expires. ISO 8601, UTC.")
     kept_until: str = Field(description="Until when the file is stored, at least.")

@@ -1,15 +1,20 @@
-"""Cancel a job. Its workers notice between two groups of samples and stop."""
+"""Cancel a job. Its workers notice between two groups of samples and stop.
+
+GPU workers that still wait for a machine don't notice, so functions/plan stops their run.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
-from pigeonhole.errors import JobFinished, NotFound
+from pigeonhole.contract.messages import PlanMessage
+from pigeonhole.errors import JobFinished, NotFound, Overloaded
 from pigeonhole.ids import is_id
 from pigeonhole.jobs.job import Job
-from pigeonhole.jobs.ports import JobStore
+from pigeonhole.jobs.ports import JobStore, PlanQueue
 from pigeonhole.jobs.read import NO_SUCH_JOB
 from pigeonhole.jobs.update import JobUpdater
 from pigeonhole.tenants.tenant import Tenant
@@ -20,6 +25,7 @@ class JobCanceler:
     """The service behind `DELETE /v1/classification/jobs/{id}`."""
 
     store: JobStore
+    plan_queue: PlanQueue
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 
@@ -35,6 +41,9 @@ class JobCanceler:
         job = updater.update(tenant.id, job_id, self._cancel) if is_id(job_id) else None
         if job is None or job.expires_at <= self.clock():
             raise NotFound(NO_SUCH_JOB)
+        if job.bulk and job.bulk.gpu_runs:
+            with suppress(Overloaded):  # workers that have begun stop by themselves
+                self.plan_queue.send([PlanMessage(tenant_id=tenant.id, job_id=job_id)])
         return job
 
     def _cancel(self, job: Job) -> Job | None:

@@ -89,14 +89,22 @@ class BulkPlan:
     """How far the manifest of a bulk job has been divided into spans.
 
     Attributes:
-        etag: The content of the manifest that is planned, None until a planner has found the manifest.
+        etag: The content of the manifest that is planned, None until a planner has found the manifest. Empty for a prefix.
         segments: The number of stored segments of the plan.
         spans: The number of spans, None until the whole manifest has been planned.
+        attempts: How often a redelivered message was attempted since the last segment.
+        compute: What classifies the spans: `lambda` or `gpu`. None until a planner has chosen it.
+        gpu_runs: The number of runs of GPU workers that planners have submitted.
+        gpu_run_id: The id of the last run, None while it is submitted.
     """
 
     etag: str | None = None
     segments: int = 0
     spans: int | None = None
+    attempts: int = 0
+    compute: str | None = None
+    gpu_runs: int = 0
+    gpu_run_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -211,15 +219,25 @@ class Job:
             return self._changed(now, **counts)
         return self._ended(now, JobStatus.SUCCEEDED if succeeded else JobStatus.FAILED, **counts)
 
-    def with_manifest(self, now: float, etag: str) -> Job:
-        """Record which content of the manifest is planned, before the first span is queued.
+    def with_plan_attempt(self) -> Job:
+        """Record that a redelivered message of the planner is attempted.
+
+        Raises:
+            IllegalTransition: The job isn't a bulk job, or has ended.
+        """
+        bulk = self._open_plan()
+        return replace(self, bulk=replace(bulk, attempts=bulk.attempts + 1), version=self.version + 1)
+
+    def with_manifest(self, now: float, etag: str, compute: str) -> Job:
+        """Record which content of the manifest is planned and what classifies it, before the first span is queued.
 
         Raises:
             IllegalTransition: The job isn't being processed, or its manifest is known.
         """
-        if self.status is not JobStatus.PROCESSING or self.bulk is None or self.bulk.etag is not None:
-            raise IllegalTransition(f"a job that is {self.status} with {self.bulk} has its manifest")
-        return self._changed(now, bulk=replace(self.bulk, etag=etag))
+        bulk = self._open_plan()
+        if bulk.etag is not None:
+            raise IllegalTransition(f"a job with {bulk} has its manifest")
+        return self._changed(now, bulk=replace(bulk, etag=etag, compute=compute))
 
     def with_segment(self, now: float, number: int, due_at: float) -> Job:
         """Record that a segment of a bulk job's plan is stored and its spans are queued.
@@ -227,10 +245,27 @@ class Job:
         Raises:
             IllegalTransition: The job isn't being processed, or the segment isn't the next one.
         """
-        bulk = self.bulk
-        if self.status is not JobStatus.PROCESSING or bulk is None or bulk.spans is not None or bulk.segments != number:
-            raise IllegalTransition(f"segment {number} of a job that is {self.status} with {bulk}")
-        return self._changed(now, bulk=replace(bulk, segments=number + 1), due_at=due_at)
+        bulk = self._open_plan()
+        if bulk.spans is not None or bulk.segments != number:
+            raise IllegalTransition(f"segment {number} of a job with {bulk}")
+        return self._changed(now, bulk=replace(bulk, segments=number + 1, attempts=0), due_at=due_at)
+
+    def with_gpu_run(self, now: float) -> Job:
+        """Record that a planner submits a run of GPU workers.
+
+        Raises:
+            IllegalTransition: The job isn't being processed.
+        """
+        bulk = self._open_plan()
+        return self._changed(now, bulk=replace(bulk, gpu_runs=bulk.gpu_runs + 1, gpu_run_id=None))
+
+    def with_gpu_run_id(self, run_id: str, due_at: float) -> Job:
+        """Record that the last run of GPU workers is submitted.
+
+        Raises:
+            IllegalTransition: The job isn't being processed.
+        """
+        return replace(self, bulk=replace(self._open_plan(), gpu_run_id=run_id), due_at=due_at, version=self.version + 1)
 
     def planned(self, now: float, *, spans: int, total: int, due_at: float) -> Job:
         """Record that the whole manifest of a bulk job has been planned, and all spans are queued.
@@ -238,9 +273,10 @@ class Job:
         Raises:
             IllegalTransition: The job isn't being processed, or has been planned.
         """
-        if self.status is not JobStatus.PROCESSING or self.bulk is None or self.bulk.spans is not None:
-            raise IllegalTransition(f"a job that is {self.status} with {self.bulk} can't be planned")
-        return self._changed(now, bulk=replace(self.bulk, spans=spans), total=total, queued_at=now, due_at=due_at)
+        bulk = self._open_plan()
+        if bulk.spans is not None:
+            raise IllegalTransition(f"a job with {bulk} is planned")
+        return self._changed(now, bulk=replace(bulk, spans=spans, attempts=0), total=total, queued_at=now, due_at=due_at)
 
     def completed(self, now: float, *, succeeded: int, failed: int) -> Job:
         """End a bulk job all of whose spans are complete.
@@ -326,6 +362,11 @@ class Job:
         The pause is as long as the time since the end, within bounds. So the pauses double, without a stored count.
         """
         return now + min(MAX_BACKOFF_S, max(LEASE_S, now - (self.finished_at or now)))
+
+    def _open_plan(self) -> BulkPlan:
+        if self.status is not JobStatus.PROCESSING or self.bulk is None:
+            raise IllegalTransition(f"a job that is {self.status} with {self.bulk} isn't being planned")
+        return self.bulk
 
     def _changed_after_end(self, **fields: Any) -> Job:
         if not self.has_ended:

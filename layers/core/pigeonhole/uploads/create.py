@@ -18,6 +18,14 @@ from pigeonhole.tenants.tenant import Tenant
 from pigeonhole.uploads.ports import UploadForms
 from pigeonhole.uploads.uploaded_file import ENDINGS, to_file_kind
 
+# The key of a manifest ends as its media type says, because a bulk job reads it by its ending.
+MANIFEST_ENDINGS = {
+    "application/jsonl": (".jsonl", ".ndjson"),
+    "application/x-ndjson": (".ndjson", ".jsonl"),
+    "application/gzip": (".jsonl.gz", ".gz"),
+    "application/vnd.apache.parquet": (".parquet",),
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class UploadForm:
@@ -28,6 +36,7 @@ class UploadForm:
         fields: The form's fields, which precede the file.
         bucket: The upload bucket.
         object_key: The object key that the file gets.
+        upload_id: What a bulk job names as its input, if the file is a manifest.
         max_bytes: The largest file that the form takes.
         expires_at: Until when S3 takes the form.
         kept_until: Until when, at least, the file is stored.
@@ -37,6 +46,7 @@ class UploadForm:
     fields: Mapping[str, str]
     bucket: str
     object_key: str
+    upload_id: str | None
     max_bytes: int
     expires_at: int
     kept_until: int
@@ -80,7 +90,7 @@ class UploadFormCreator:
         except ValidationError as error:
             raise invalid_request(to_faults(error)) from None
         now = self.clock()
-        max_bytes = request.size or FileKind.from_content_type(request.content_type).max_bytes(self.limits)
+        max_bytes = request.size or request.max_bytes(self.limits)
         object_key = self._create_key(request, tenant, now)
         url, fields = self.forms.create_form(object_key, request.content_type, request.size or 1, max_bytes, self.form_s)
         return UploadForm(
@@ -88,6 +98,7 @@ class UploadFormCreator:
             fields=fields,
             bucket=self.bucket,
             object_key=object_key,
+            upload_id=object_key.rpartition("/")[2] if request.is_manifest else None,
             max_bytes=max_bytes,
             expires_at=int(now) + self.form_s,
             kept_until=int(now) + self.keep_s,
@@ -95,7 +106,8 @@ class UploadFormCreator:
 
     def _create_key(self, request: UploadRequest, tenant: Tenant, now: float) -> str:
         if request.label_set is None:
-            return upload_key(uploads_grant(tenant.id, self.bucket).prefix, request.filename, now)
+            endings = MANIFEST_ENDINGS.get(request.content_type, ())
+            return upload_key(uploads_grant(tenant.id, self.bucket).prefix, request.filename, now, endings)
         if self.label_sets.get(tenant.id, request.label_set) is None:
             raise invalid_request((unknown_label_set(request.label_set),))
         prefix = f"{incoming_grant(tenant.id, self.bucket).prefix}{request.label_set}/"

@@ -12,7 +12,7 @@ from functools import cache
 
 from pigeonhole.settings import Settings
 from pigeonhole.wiring.api import ApiServices, api_services, swagger_assets
-from pigeonhole.wiring.bulk import bulk_planner, plan_queue, span_abandoner, span_worker
+from pigeonhole.wiring.bulk import bulk_estimator, bulk_planner, plan_queue, span_abandoner, span_worker
 from pigeonhole.wiring.inference import ClassifyServices, classify_services, is_started_ahead
 from pigeonhole.wiring.jobs import (
     IngestServices,
@@ -32,6 +32,7 @@ __all__ = [
     "IngestServices",
     "api_key_manager",
     "api_services",
+    "bulk_estimator",
     "bulk_planner",
     "chunk_queue",
     "chunk_worker",

@@ -60,13 +60,15 @@ def api_services(settings: Settings) -> ApiServices:
         MissingSetting: A required setting is missing.
         ValueError: No usage plan has the period `quota_period`.
     """
-    settings.require("table_name", "classify_function", "job_bucket", "job_queue", "plan_queue", "upload_bucket")
+    settings.require(
+        "table_name", "classify_function", "job_bucket", "job_queue", "plan_function", "plan_queue", "upload_bucket"
+    )
     from boto3.session import Session
 
     from pigeonhole.aws.dynamodb.label_sets import DynamoLabelSetStore
     from pigeonhole.aws.dynamodb.rate_counter import DynamoRateCounter
     from pigeonhole.aws.dynamodb.tenants import DynamoTenantStore
-    from pigeonhole.aws.lambda_invoke import LambdaClassifier
+    from pigeonhole.aws.lambda_invoke import LambdaClassifier, LambdaPlanner
 
     session, limits = Session(), request_limits(settings)
     quota = Quota.parse(settings.quota_limit, settings.quota_period)
@@ -114,6 +116,7 @@ def api_services(settings: Settings) -> ApiServices:
             jobs=jobs,
             label_sets=label_set_applier,
             plan_queue=adapters.plan_queue,
+            planner=LambdaPlanner(lambdas, settings.plan_function),
             access=adapters.manifest_access,
             limits=limits,
             span_limits=SpanLimits(samples=settings.span_samples),
@@ -124,7 +127,7 @@ def api_services(settings: Settings) -> ApiServices:
             results_assembler=job_results_assembler(adapters, job_reader),
             bulk_reader=BulkJobReader(spans=adapters.spans, objects=adapters.objects, bucket=settings.job_bucket),
         ),
-        job_canceler=JobCanceler(store=adapters.store),
+        job_canceler=JobCanceler(store=adapters.store, plan_queue=adapters.plan_queue),
         label_sets=LabelSetService(
             store=label_set_store,
             objects=adapters.objects,

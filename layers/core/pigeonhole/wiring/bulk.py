@@ -8,9 +8,17 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from pigeonhole.bulk.costs.compute import LambdaWorkers
 from pigeonhole.bulk.dead_letters import SpanAbandoner
+from pigeonhole.bulk.gpu_tasks import GpuTaskStore
+from pigeonhole.bulk.inputs.reader import InputReader
 from pigeonhole.bulk.open_span import SpanOpener
-from pigeonhole.bulk.planner import BulkPlanner
+from pigeonhole.bulk.planning.choose import BulkEstimator, ComputeChooser
+from pigeonhole.bulk.planning.dispatch import SpanDispatcher
+from pigeonhole.bulk.planning.estimate import InputEstimator
+from pigeonhole.bulk.planning.finish import BulkFinisher
+from pigeonhole.bulk.planning.planner import BulkPlanner
+from pigeonhole.bulk.planning.segments import SegmentStore
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ModelDescription
 from pigeonhole.jobs.ports import PlanQueue
@@ -78,16 +86,53 @@ def bulk_planner(settings: Settings) -> BulkPlanner:
     from boto3.session import Session
 
     adapters = JobAdapters(Session(), settings)
+    inputs, segments = InputReader(manifests=adapters.manifests), SegmentStore(objects=adapters.objects)
+    stuck_s = job_rules(settings).stuck_s
     return BulkPlanner(
         access=adapters.manifest_access,
         store=adapters.store,
-        spans=adapters.spans,
         objects=adapters.objects,
-        manifests=adapters.manifests,
+        inputs=inputs,
+        segments=segments,
+        chooser=_chooser(settings, inputs),
+        dispatcher=SpanDispatcher(
+            store=adapters.store,
+            spans=adapters.spans,
+            segments=segments,
+            span_queue=adapters.span_queue,
+            tasks=GpuTaskStore(objects=adapters.objects),
+            stuck_s=stuck_s,
+        ),
+        finisher=BulkFinisher(store=adapters.store, spans=adapters.spans, objects=adapters.objects),
         plan_queue=adapters.plan_queue,
-        span_queue=adapters.span_queue,
-        stuck_s=job_rules(settings).stuck_s,
+        stuck_s=stuck_s,
     )
+
+
+@cache
+def bulk_estimator(settings: Settings) -> BulkEstimator:
+    """Build functions/plan's service for dry runs.
+
+    Raises:
+        MissingSetting: A required setting is missing.
+    """
+    settings.require("table_name", "upload_bucket")
+    from boto3.session import Session
+
+    adapters = JobAdapters(Session(), settings)
+    inputs = InputReader(manifests=adapters.manifests)
+    return BulkEstimator(access=adapters.manifest_access, inputs=inputs, chooser=_chooser(settings, inputs))
+
+
+def _chooser(settings: Settings, inputs: InputReader) -> ComputeChooser:
+    threads = encode_workers(settings, {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(settings.worker_memory_mb)})
+    workers = LambdaWorkers(
+        workers=settings.worker_concurrency,
+        memory_mb=settings.worker_memory_mb,
+        threads=threads,
+        is_arm64=settings.worker_arm64,
+    )
+    return ComputeChooser(estimator=InputEstimator(inputs=inputs), lambda_workers=workers)
 
 
 @cache
@@ -101,6 +146,7 @@ def span_worker(settings: Settings) -> SpanWorker:
     settings.require("table_name", "job_bucket", "job_queue", "plan_queue", "upload_bucket")
     from boto3.session import Session
 
+    from pigeonhole.bulk.inputs.text_objects import TextObjectReader
     from pigeonhole.bulk.worker import SpanWorker
 
     classify, adapters = classify_services(settings), JobAdapters(Session(), settings)
@@ -114,6 +160,7 @@ def span_worker(settings: Settings) -> SpanWorker:
         plan_queue=adapters.plan_queue,
         span_queue=adapters.span_queue,
         pipeline=classify.pipeline,
+        texts=TextObjectReader(blobs=adapters.upload_files, limits=request_limits(settings)),
         model_id=model.model_id,
         model_revision=model.revision,
         stop_s=settings.worker_stop_s,
@@ -151,5 +198,10 @@ def plan_queue(settings: Settings) -> PlanQueue:
 
 def _opener(adapters: JobAdapters, limits: RequestLimits) -> SpanOpener:
     return SpanOpener(
-        store=adapters.store, spans=adapters.spans, objects=adapters.objects, manifests=adapters.manifests, limits=limits
+        store=adapters.store,
+        spans=adapters.spans,
+        objects=adapters.objects,
+        bucket=adapters.settings.job_bucket,
+        manifests=adapters.manifests,
+        limits=limits,
     )

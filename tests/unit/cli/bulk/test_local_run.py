@@ -44,7 +44,7 @@ def test_a_run_is_continued_with_the_spans_that_it_lacks(tmp_path: Path) -> None
         assert not again.is_finished
         assert (again.counts.succeeded, again.counts.failed) == (3, 1)
         add_span(again, 1)
-        manifest = again.finish(parts_of(tmp_path), ["ä"])
+        manifest = again.finish(["ä"])
 
     assert [part.name for part in manifest.results] == ["part-00000.jsonl", "part-00001.jsonl", "part-00002.jsonl"]
     assert [part.name for part in manifest.errors] == ["errors-00002.jsonl"]
@@ -58,7 +58,7 @@ def test_a_finished_run_has_nothing_left(tmp_path: Path) -> None:
     with LocalRun(tmp_path, DESCRIPTION) as run:
         (tmp_path / "_input.jsonl").write_bytes(b"{}\n")
         add_span(run, 0)
-        run.finish(parts_of(tmp_path), ["ä"])
+        run.finish(["ä"])
 
     with LocalRun(tmp_path, DESCRIPTION) as again:
         assert again.is_finished
@@ -106,7 +106,7 @@ def test_a_span_whose_part_is_gone_is_classified_again(tmp_path: Path, damage: s
     with LocalRun(tmp_path, DESCRIPTION) as run:
         add_span(run, 0)
         add_span(run, 1)
-        run.finish(parts_of(tmp_path), ["ä"])
+        run.finish(["ä"])
     part = tmp_path / "part-00001.jsonl"
     part.unlink() if damage == "missing" else part.write_bytes(b"")
 

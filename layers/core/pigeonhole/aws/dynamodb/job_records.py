@@ -6,6 +6,7 @@ the filter of the table's stream names one of them (`announcement` in template.y
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Self
 
 from pydantic import BaseModel
@@ -72,6 +73,19 @@ class StoredBulkPlan(BaseModel):
     etag: str | None = None
     segments: int
     spans: int | None = None
+    attempts: int = 0
+    compute: str | None = None
+    gpu_runs: int = 0
+    gpu_run_id: str | None = None
+
+    @classmethod
+    def from_plan(cls, plan: BulkPlan) -> Self:
+        """Convert a plan."""
+        return cls(**asdict(plan))
+
+    def to_plan(self) -> BulkPlan:
+        """Convert to a plan."""
+        return BulkPlan(**self.model_dump())
 
 
 class StoredError(BaseModel):
@@ -151,7 +165,7 @@ class StoredJob(StoredRecord):
             finished_at=job.finished_at,
             due_at=job.due_at,
             announce_at=job.notify_at,
-            bulk=StoredBulkPlan(etag=job.bulk.etag, segments=job.bulk.segments, spans=job.bulk.spans) if job.bulk else None,
+            bulk=StoredBulkPlan.from_plan(job.bulk) if job.bulk else None,
             error=StoredError(code=job.error.code, message=job.error.message) if job.error else None,
         )
 
@@ -186,7 +200,7 @@ class StoredJob(StoredRecord):
             finished_at=self.finished_at,
             due_at=self.due_at,
             notify_at=self.announce_at,
-            bulk=BulkPlan(etag=self.bulk.etag, segments=self.bulk.segments, spans=self.bulk.spans) if self.bulk else None,
+            bulk=self.bulk.to_plan() if self.bulk else None,
             error=ErrorReply(code=self.error.code, message=self.error.message) if self.error else None,
         )
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
+from heapq import merge
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field
@@ -64,8 +66,8 @@ class StoredSpan(StoredRecord):
         """Convert a complete span of a job."""
         return cls(
             **span_key(job, span.number),
-            results=StoredPartFile(**span.results.model_dump()),
-            errors=StoredPartFile(**span.errors.model_dump()) if span.errors else None,
+            results=StoredPartFile(**asdict(span.results)),
+            errors=StoredPartFile(**asdict(span.errors)) if span.errors else None,
             model_id=span.model_id,
             model_revision=span.model_revision,
             warnings=[*span.warnings],
@@ -133,20 +135,22 @@ class DynamoSpanStore:
         )
 
     def list_complete(self, job: Job) -> Iterator[CompletedSpan]:
-        """Query the spans of each shard, a page at a time."""
-        for shard in range(SHARDS):
-            start: ItemKey | None = None
-            while True:
-                page = self._table.query(
-                    "pk = :pk AND sk < :count",
-                    {":pk": span_partition(job, shard), ":count": COUNT},
-                    start=start,
-                    ConsistentRead=True,
-                )
-                yield from (StoredSpan.read(item).to_span() for item in page.items)
-                start = page.last_key
-                if start is None:
-                    break
+        """Merge the spans of all shards, of each of which a page is in memory."""
+        return merge(*(self._list_shard(job, shard) for shard in range(SHARDS)), key=lambda span: span.number)
+
+    def _list_shard(self, job: Job, shard: int) -> Iterator[CompletedSpan]:
+        start: ItemKey | None = None
+        while True:
+            page = self._table.query(
+                "pk = :pk AND sk < :count",
+                {":pk": span_partition(job, shard), ":count": COUNT},
+                start=start,
+                ConsistentRead=True,
+            )
+            yield from (StoredSpan.read(item).to_span() for item in page.items)
+            start = page.last_key
+            if start is None:
+                break
 
     def add_attempt(self, job: Job, number: int) -> int:
         """Add one to a counter. See `SpanStore.add_attempt`."""

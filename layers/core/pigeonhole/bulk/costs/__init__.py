@@ -1,0 +1,1 @@
+"""What bulk jobs cost, and how long they take. Pure arithmetic."""
