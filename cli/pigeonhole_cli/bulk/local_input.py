@@ -6,15 +6,16 @@ be read by ranges, and so that a run that is continued sees the same lines.
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 
+from pigeonhole.bulk.inputs.gunzip import gunzip
+from pigeonhole.bulk.inputs.parquet import ParquetRows
+from pigeonhole.bulk.manifest import UnreadableManifest
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.contract.validation import strip_address
 from pigeonhole.errors import ForbiddenUrl, UnfetchableUrl
@@ -23,8 +24,6 @@ from pigeonhole_cli.request_input import BYTE_ORDER_MARKS, MEDIA_TYPES, InputErr
 
 STAGED_NAME = "_input.jsonl"
 CHUNK_BYTES = 1_000_000
-PARQUET_ROWS = 1_000  # read at once
-COLUMNS = ("type", "value", "custom_id")
 KINDS = ".jsonl, .ndjson, .jsonl.gz, .parquet, or a folder of photos"
 
 
@@ -112,15 +111,17 @@ class LocalInput:
                     file.writelines(self._lines(folder))
                     file.flush()
                     os.fsync(file.fileno())
-            except (OSError, EOFError, zlib.error) as error:
-                raise InputError(f"{self.path} can't be read: {getattr(error, 'strerror', None) or error}.") from None
+            except UnreadableManifest as error:
+                raise InputError(f"{self.path} can't be read: {error.message}.") from None
+            except OSError as error:
+                raise InputError(f"{self.path} can't be read: {error.strerror or error}.") from None
             partial.replace(staged)
         return FileSource(staged)
 
     def _lines(self, folder: Path) -> Iterable[bytes]:
         if self.is_folder:
             return _list_photos(self.path, folder)
-        return _read_parquet(self.path) if self._is_kind(".parquet") else _decompress(self.path)
+        return _read_parquet(self.path) if self._is_kind(".parquet") else gunzip(FileSource(self.path).read())
 
     def _is_kind(self, *suffixes: str) -> bool:
         return self.path.name.lower().endswith(suffixes)
@@ -192,27 +193,9 @@ def _to_sample(path: Path, folder: Path) -> dict[str, str]:
 
 
 def _read_parquet(path: Path) -> Iterator[bytes]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            columns = [name for name in COLUMNS if name in file.schema_arrow.names]
-            if missing := {"type", "value"} - set(columns):
-                raise InputError(f"{path} has no column {' and '.join(sorted(missing))}. It needs {', '.join(COLUMNS[:2])}.")
-            for batch in file.iter_batches(PARQUET_ROWS, columns=columns):
-                for row in batch.to_pylist():
-                    yield _to_line(row)
-    except pa.ArrowInvalid as error:
-        raise InputError(f"{path} is no Parquet file: {error}") from None
+    with path.open("rb") as file:
+        yield from ParquetRows(file).lines()
 
 
-def _decompress(path: Path) -> Iterator[bytes]:
-    with gzip.open(path, "rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            yield chunk
-
-
-def _to_line(fields: Mapping[str, object]) -> bytes:
-    # A value of another type, such as bytes, gets an error of its own line.
-    return json.dumps(fields, default=repr).encode() + b"\n"
+def _to_line(fields: Mapping[str, str]) -> bytes:
+    return json.dumps(fields).encode() + b"\n"
