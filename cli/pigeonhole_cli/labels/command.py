@@ -15,6 +15,7 @@ from pigeonhole.errors import PreconditionFailed
 from pigeonhole_cli.api_options import ApiKey, Json, Url, api_client, check_label_set_name, print_json
 from pigeonhole_cli.console import say
 from pigeonhole_cli.http_client import ApiError
+from pigeonhole_cli.label_options import Instruction, Labels, Multiple, Threshold
 from pigeonhole_cli.labels import request_body, tables
 from pigeonhole_cli.labels.client import LabelSetsClient
 
@@ -34,9 +35,7 @@ def put(
             help="The label set's name: up to 64 lower-case letters, digits, hyphens and underscores.", show_default=False
         ),
     ],
-    label: Annotated[
-        list[str] | None, typer.Option(help="A label described by words. Repeat the option: at least two labels.")
-    ] = None,
+    label: Labels = None,
     image: Annotated[
         list[str] | None,
         typer.Option(
@@ -44,14 +43,10 @@ def put(
             help="An example image of a label: a file, or an https:// or s3:// address. Repeat the option for more images.",
         ),
     ] = None,
-    multiple: Annotated[
-        bool, typer.Option("--multiple", help="Choose every label that fits a sample, not only the best one.")
-    ] = False,
-    threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="With --multiple: the lowest probability of a chosen label.")
-    ] = None,
+    multiple: Multiple = False,
+    threshold: Threshold = None,
     top_k: Annotated[int | None, typer.Option(min=1, help="The largest number of labels per sample.")] = None,
-    instruction: Annotated[str | None, typer.Option(help="The subject of the labels, for example `tickets of a bank`.")] = None,
+    instruction: Instruction = None,
     template: Annotated[
         list[str] | None,
         typer.Option(
