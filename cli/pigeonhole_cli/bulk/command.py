@@ -17,11 +17,13 @@ from pigeonhole.contract.validation import invalid_request, to_faults
 from pigeonhole.errors import PigeonholeError
 from pigeonhole.inference.encoders import registry
 from pigeonhole.inference.encoders.artifact import ModelUnavailable
-from pigeonhole_cli.bulk.deployed import fetch, run
+from pigeonhole_cli.bulk import follow, submit
+from pigeonhole_cli.bulk.fetch import fetch
 from pigeonhole_cli.bulk.local_input import LocalInput
 from pigeonhole_cli.bulk.local_job import load_model, run_locally
 from pigeonhole_cli.console import one_line, plural, say
 from pigeonhole_cli.jobs.tables import EXIT_CODES as JOB_EXIT_CODES
+from pigeonhole_cli.label_options import Instruction, Labels, Multiple, Scores, Threshold, check_labels, to_label_fields
 from pigeonhole_cli.local.capacity import count_cores
 from pigeonhole_cli.model_cache import DEFAULT_CACHE, prepared_folder
 from pigeonhole_cli.models import Cache
@@ -52,9 +54,7 @@ def local(
         ),
     ],
     out: Annotated[Path, typer.Option(help="The folder for the results. The same folder continues an interrupted run.")],
-    label: Annotated[
-        list[str] | None, typer.Option(help="A label to choose from. Repeat the option: at least two labels.")
-    ] = None,
+    label: Labels = None,
     body: Annotated[
         str | None,
         typer.Option(
@@ -62,14 +62,10 @@ def local(
             "Example images may be paths. - reads standard input."
         ),
     ] = None,
-    multiple: Annotated[
-        bool, typer.Option("--multiple", help="Choose every label that fits a sample, not only the best one.")
-    ] = False,
-    threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="With --multiple: the lowest probability of a chosen label.")
-    ] = None,
-    instruction: Annotated[str | None, typer.Option(help="The subject of the labels, as in a request.")] = None,
-    scores: Annotated[bool, typer.Option("--scores", help="Include each label's score in the results.")] = False,
+    multiple: Multiple = False,
+    threshold: Threshold = None,
+    instruction: Instruction = None,
+    scores: Scores = False,
     output: Annotated[OutputFormat, typer.Option("--format", help="The format of the results.")] = OutputFormat.JSONL,
     model: Annotated[
         str, typer.Option(envvar="MODEL", help="A prepared model's name or an artifact folder.")
@@ -88,12 +84,12 @@ def local(
     given = {"multiple_labels": multiple, "threshold": threshold, "instruction": instruction, "scores": scores}
     if body is not None and (label or any(value for value in given.values())):
         raise typer.BadParameter("--body has labels and options, and can't be combined with them")
-    if body is None and len(set(label or ())) < 2:
-        raise typer.BadParameter("give at least two different labels: --label cat --label dog", param_hint="--label")
+    if body is None:
+        check_labels(label)
     with _errors(out):
         local_input = LocalInput(samples.absolute())
         local_input.check()
-        options = _read_body(body) if body is not None else _to_options(label or [], given)
+        options = _read_body(body) if body is not None else _validate(to_label_fields(label, given))
         loaded = load_model(prepared_folder(model, cache), local_input)
         with progress_bar() as bar:
             manifest = run_locally(loaded, local_input, out, options, output, threads=threads or count_cores(), bar=bar)
@@ -105,11 +101,6 @@ def local(
     if as_json:
         typer.echo(manifest.model_dump_json(indent=2))
     raise typer.Exit(EXIT_SOME_ERRORS if counts.failed else 0)
-
-
-def _to_options(labels: list[str], given: dict[str, Any]) -> BulkOptions:
-    fields = {"labels": [{"type": "text", "value": label} for label in labels], **given}
-    return _validate({name: value for name, value in fields.items() if value is not None})
 
 
 def _read_body(file: str) -> BulkOptions:
@@ -152,5 +143,8 @@ def _errors(out: Path) -> Iterator[None]:
         raise typer.Exit(EXIT_FAILED) from None
 
 
-app.command(epilog=JOB_EXIT_CODES)(run)
+app.command(epilog=JOB_EXIT_CODES)(submit.run)
+app.command()(submit.plan)
+app.command(epilog=JOB_EXIT_CODES)(follow.status)
+app.command()(follow.cancel)
 app.command(epilog=JOB_EXIT_CODES)(fetch)

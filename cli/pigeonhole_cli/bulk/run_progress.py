@@ -1,21 +1,45 @@
-"""How far a run is, how fast it is, and how long it will take."""
+"""How far a run or a job is, how fast it is, and how long it will take."""
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pigeonhole.contract.bulk import Counts
+from pigeonhole.contract.jobs import JobInfo
 from pigeonhole_cli.console import plural
 from pigeonhole_cli.progress import ProgressBar
 
 LINE_S = 30.0  # between two lines where no bar is drawn
+RATE_S = 60.0  # the rate of a job is that of its last minute, because its workers come and go
+
+Clock = Callable[[], float]
+
+
+@dataclass
+class _Reporter:
+    """Shows counts on a bar. Where no bar is drawn, it prints a line now and then."""
+
+    bar: ProgressBar
+    clock: Clock
+    _next_line_s: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._next_line_s = self.clock() + LINE_S
+
+    def show(self, activity: str, done: int, total: int, failed: int) -> None:
+        self.bar.show(activity, done, total, failed)
+        if not self.bar.is_drawn and self.clock() >= self._next_line_s:
+            self._next_line_s = self.clock() + LINE_S
+            counts = f"{done} of {plural(total, 'sample')}, {failed} with an error, " if total else ""
+            self.bar.say(counts + activity)
 
 
 @dataclass
 class RunProgress:
-    """Shows the progress of a run.
+    """Shows the progress of a run on this machine.
 
     Attributes:
         bar: The bar.
@@ -27,26 +51,22 @@ class RunProgress:
     bar: ProgressBar
     total: int
     already: Counts
-    clock: Callable[[], float] = time.monotonic
+    clock: Clock = time.monotonic
     _succeeded: int = field(init=False, default=0)
     _failed: int = field(init=False, default=0)
     _started_s: float = field(init=False)
-    _next_line_s: float = field(init=False)
+    _reporter: _Reporter = field(init=False)
 
     def __post_init__(self) -> None:
         self._started_s = self.clock()
-        self._next_line_s = self._started_s + LINE_S
+        self._reporter = _Reporter(self.bar, self.clock)
 
     def add(self, succeeded: int, failed: int) -> None:
         """Show that more samples are done."""
         self._succeeded += succeeded
         self._failed += failed
         done, with_error = self.already.total + self._done, self.already.failed + self._failed
-        left = f"{self._rate:,.1f}/s, {format_duration((self.total - done) / max(1e-9, self._rate))} left"
-        self.bar.show(left, done, self.total, with_error)
-        if not self.bar.is_drawn and self.clock() >= self._next_line_s:
-            self._next_line_s = self.clock() + LINE_S
-            self.bar.say(f"{done} of {plural(self.total, 'sample')}, {with_error} with an error, {left}")
+        self._reporter.show(_describe_pace(self._rate, self.total - done), done, self.total, with_error)
 
     def summary(self) -> str:
         """Return one line about the samples of this run."""
@@ -63,6 +83,46 @@ class RunProgress:
     @property
     def _rate(self) -> float:
         return self._done / self._took_s
+
+
+@dataclass
+class JobProgress:
+    """Shows the progress of a job of a deployed API.
+
+    Attributes:
+        bar: The bar.
+        clock: Tells the time in seconds.
+    """
+
+    bar: ProgressBar
+    clock: Clock = time.monotonic
+    _looks: deque[tuple[float, int]] = field(init=False, default_factory=deque)
+    _reporter: _Reporter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._reporter = _Reporter(self.bar, self.clock)
+
+    def show(self, job: JobInfo) -> None:
+        """Show the latest state of the job."""
+        counts = job.progress
+        done = counts.succeeded + counts.failed
+        self._reporter.show(self._describe(job, done), done, counts.total, counts.failed)
+
+    def _describe(self, job: JobInfo, done: int) -> str:
+        now = self.clock()
+        self._looks.append((now, done))
+        while len(self._looks) > 2 and self._looks[1][0] <= now - RATE_S:
+            self._looks.popleft()
+        first_s, first_done = self._looks[0]
+        if done == first_done or now == first_s:
+            return job.status
+        rate = (done - first_done) / (now - first_s)
+        # The total is unknown until the manifest is planned.
+        return _describe_pace(rate, job.progress.total - done) if job.progress.total else f"{rate:,.1f}/s"
+
+
+def _describe_pace(rate: float, left: int) -> str:
+    return f"{rate:,.1f}/s, {format_duration(left / max(1e-9, rate))} left"
 
 
 def format_duration(seconds: float) -> str:

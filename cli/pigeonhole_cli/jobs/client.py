@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pigeonhole.contract.bulk import BulkEstimateResponse
 from pigeonhole.contract.jobs import JOBS, JobResponse, JobsResponse
 from pigeonhole_cli.http_client import PAGE_SIZE, ApiClient, ApiError, ApiResponse
 
@@ -24,6 +25,11 @@ class JobsClient:
         """Submit samples as a job. The same key and body return the same job, so the request is safe to retry."""
         headers = {"content-type": "application/json", "idempotency-key": idempotency_key}
         return self.client.call(JobResponse, "POST", JOBS, content=body, headers=headers)
+
+    def estimate(self, body: bytes) -> ApiResponse[BulkEstimateResponse]:
+        """Return what a bulk job would take. The body has `dry_run`, so nothing is started."""
+        headers = {"content-type": "application/json"}
+        return self.client.call(BulkEstimateResponse, "POST", JOBS, content=body, headers=headers)
 
     def get(self, job_id: str, wait_s: int = 0) -> JobAnswer:
         """Return a job. The API waits up to `wait_s` for the job's end."""

@@ -41,7 +41,7 @@ def job_lines(job: JobInfo) -> Iterator[str]:
         [
             ("job", job.id),
             ("status", job.status),
-            ("samples", f"{counts.total}: {counts.succeeded} with a result, {counts.failed} with an error"),
+            ("samples", f"{_total_phrase(job)}: {counts.succeeded} with a result, {counts.failed} with an error"),
             ("created", format_time(job.created_at)),
             ("started", format_time(job.started_at)),
             ("finished", format_time(job.finished_at)),
@@ -75,6 +75,11 @@ def job_table(jobs: Sequence[JobInfo]) -> Iterator[str]:
         numbers = (counts.total, counts.succeeded + counts.failed, counts.failed)
         rows.append((job.id, job.status, *map(str, numbers), format_time(job.created_at)))
     return format_table(rows)
+
+
+def _total_phrase(job: JobInfo) -> str:
+    is_counted = job.progress.total or job.status in ENDED
+    return str(job.progress.total) if is_counted else "not counted yet"
 
 
 def _webhook_phrase(webhook: WebhookInfo) -> str:

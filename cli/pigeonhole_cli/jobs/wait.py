@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import typer
 
@@ -20,34 +22,47 @@ BAR_POLL_S = 2  # a shorter long poll, so that the bar moves
 MIN_INTERVAL_S = 1.0  # between two requests, in case a proxy answers without waiting
 
 
-def wait_for_job(jobs: JobsClient, job_id: str) -> JobAnswer:
+ShowJob = Callable[[JobInfo], None]
+ShowJobOn = Callable[[ProgressBar], ShowJob]
+
+
+def _show_counts_on(bar: ProgressBar) -> ShowJob:
+    def show(job: JobInfo) -> None:
+        counts = job.progress
+        bar.show(job.status, counts.succeeded + counts.failed, counts.total, counts.failed)
+
+    return show
+
+
+def wait_for_job(jobs: JobsClient, job_id: str, show_on: ShowJobOn = _show_counts_on) -> JobAnswer:
     """Return a job with its results once it has ended.
+
+    Args:
+        jobs: The API.
+        job_id: The job.
+        show_on: Returns what shows each state of the job on a bar.
 
     Raises:
         ApiError: The API failed.
     """
     wait_s = BAR_POLL_S if sys.stderr.isatty() else LONG_POLL_S
     with progress_bar() as bar:
+        show = show_on(bar)
         answer = jobs.get(job_id)
         while answer.body.job.status not in ENDED:
-            _show(answer.body.job, bar)
+            show(answer.body.job)
             started = time.monotonic()
             answer = jobs.get(job_id, wait_s)
             if answer.body.job.status not in ENDED and time.monotonic() - started < MIN_INTERVAL_S:
                 jobs.client.sleep(MIN_INTERVAL_S)
-        _show(answer.body.job, bar)
+        show(answer.body.job)
         return jobs.fetch_results(answer)
 
 
-def wait_and_print(jobs: JobsClient, job_id: str, *, as_json: bool) -> None:
+def wait_and_print(jobs: JobsClient, job_id: str, *, as_json: bool, show_on: ShowJobOn = _show_counts_on) -> None:
     """Wait for a job's end, print its results and end the command."""
-    try:
-        answer = wait_for_job(jobs, job_id)
-    except KeyboardInterrupt:
-        say("Interrupted; the job keeps running.")
-        say(f"  Wait again:  pigeonhole jobs wait {job_id}")
-        say(f"  Cancel it:   pigeonhole jobs cancel {job_id}")
-        raise typer.Exit(tables.EXIT_INTERRUPTED) from None
+    with report_interrupt(f"pigeonhole jobs wait {job_id}", f"pigeonhole jobs cancel {job_id}"):
+        answer = wait_for_job(jobs, job_id, show_on)
     job, lines = answer.body.job, list(tables.result_lines(answer.body))
     if as_json:
         print_json(answer.raw)
@@ -59,6 +74,13 @@ def wait_and_print(jobs: JobsClient, job_id: str, *, as_json: bool) -> None:
     raise typer.Exit(tables.exit_code(job))
 
 
-def _show(job: JobInfo, bar: ProgressBar) -> None:
-    counts = job.progress
-    bar.show(job.status, counts.succeeded + counts.failed, counts.total, counts.failed)
+@contextmanager
+def report_interrupt(wait_command: str, cancel_command: str) -> Iterator[None]:
+    """After Ctrl-C, say that the job keeps running, and end the command."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("Interrupted; the job keeps running.")
+        say(f"  Wait again:  {wait_command}")
+        say(f"  Cancel it:   {cancel_command}")
+        raise typer.Exit(tables.EXIT_INTERRUPTED) from None

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from pigeonhole.contract.bulk import Counts
-from pigeonhole_cli.bulk.run_progress import RunProgress, format_duration
+from pigeonhole.contract.jobs import JobInfo
+from pigeonhole_cli.bulk.run_progress import JobProgress, RunProgress, format_duration
+from support.cli.job_api import job_info
 
 
 @dataclass
@@ -55,6 +57,48 @@ def test_a_line_is_printed_every_half_minute_where_no_bar_is_drawn(is_drawn: boo
         "60 of 1000 samples, 0 with an error, 1.0/s, 16 min left",
     ]
     assert bar.lines == ([] if is_drawn else expected)
+
+
+def show(progress: JobProgress, status: str, total: int, succeeded: int, failed: int = 0) -> None:
+    progress.show(JobInfo.model_validate(job_info(status, total, succeeded, failed)))
+
+
+def test_the_rate_of_a_job_is_that_of_the_last_looks() -> None:
+    bar, clock = FakeBar(is_drawn=True), FakeClock()
+    progress = JobProgress(bar, clock)
+    for done in (0, 0, 300, 600):  # the first minute passes before a worker starts
+        show(progress, "processing", 3_000, done, failed=done // 100)
+        clock.now_s += 30
+
+    assert [shown[0] for shown in bar.shown] == [
+        "processing",
+        "processing",
+        "5.0/s, 9 min left",
+        "10.1/s, 4 min left",
+    ]
+    assert bar.shown[-1][1:] == (606, 3_000, 6)
+
+
+def test_a_job_whose_samples_are_not_counted_yet_has_a_rate_only() -> None:
+    bar, clock = FakeBar(is_drawn=True), FakeClock()
+    progress = JobProgress(bar, clock)
+    show(progress, "processing", 0, 0)
+    clock.now_s += 10
+    show(progress, "processing", 0, 50)
+
+    assert bar.shown[-1][0] == "5.0/s"
+
+
+def test_a_job_is_reported_in_lines_where_no_bar_is_drawn() -> None:
+    bar, clock = FakeBar(is_drawn=False), FakeClock()
+    progress = JobProgress(bar, clock)
+    show(progress, "queued", 0, 0)
+    clock.now_s += 30
+    show(progress, "queued", 0, 0)
+    clock.now_s += 30
+    show(progress, "processing", 1_000, 300)
+
+    assert bar.lines == ["queued", "300 of 1000 samples, 0 with an error, 5.0/s, 2 min left"]
 
 
 @pytest.mark.parametrize(

@@ -1,29 +1,19 @@
-"""`pigeonhole bulk run` and `bulk fetch`: what they send, print and write."""
+"""`pigeonhole bulk fetch`: what it fetches, checks and writes."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pigeonhole.contract.bulk import Counts, PartFile, ResultsManifest
-from support.cli.api_server import Answer, ApiServer, error_body
+from support.cli.api_server import Answer
+from support.cli.bulk_api import BulkApi
 from support.cli.job_api import ID, job_answer
 
 PART, ERRORS = b'{"line":1,"prediction":"cat"}\n', b'{"line":2,"code":"x","message":"y"}\n'
-
-
-class BulkApi(ApiServer):
-    command = "bulk"
-
-
-@pytest.fixture
-def bulk_api() -> Iterator[BulkApi]:
-    with BulkApi() as server:
-        yield server
 
 
 def part(name: str, data: bytes) -> PartFile:
@@ -50,64 +40,6 @@ def ended_job(api: BulkApi, *, links: int = 1, data: bytes = PART) -> list[Any]:
     }
     job = job_answer(total=2, succeeded=1, failed=1, results=results)
     return [job, Answer(manifest.model_dump_json()), Answer(data.decode()), Answer(ERRORS.decode())]
-
-
-def test_a_manifest_is_submitted_with_labels_and_options(bulk_api: BulkApi) -> None:
-    bulk_api.prepare(Answer(job_answer("queued"), status=202))
-
-    result = bulk_api.run(
-        *("run", "s3://b/in.jsonl", "--label", "cat", "--label", "dog", "--scores", "--format", "parquet"),
-        *("--idempotency-key", "k"),
-    )
-
-    (sent,) = bulk_api.requests
-    assert (sent.method, sent.path) == ("POST", "/prod/v1/classification/jobs")
-    assert sent.headers["idempotency-key"] == "k"
-    assert sent.json() == {
-        "input": {"s3_uri": "s3://b/in.jsonl"},
-        "output": {"format": "parquet"},
-        "labels": [{"type": "text", "value": "cat"}, {"type": "text", "value": "dog"}],
-        "scores": True,
-    }
-    assert result.stdout == f"{ID}\n"
-    assert f"pigeonhole bulk fetch {ID}" in result.stderr
-
-
-def test_a_label_set_takes_the_place_of_labels(bulk_api: BulkApi) -> None:
-    bulk_api.prepare(Answer(job_answer("queued"), status=202))
-
-    bulk_api.run("run", "s3://b/in.jsonl", "--label-set", "pets", "--threshold", "0")
-
-    assert bulk_api.requests[0].json() == {
-        "input": {"s3_uri": "s3://b/in.jsonl"},
-        "output": {"format": "jsonl"},
-        "label_set": "pets",
-        "threshold": 0,
-    }
-
-
-def test_the_files_of_a_job_that_is_waited_for_are_printed(bulk_api: BulkApi) -> None:
-    bulk_api.prepare(Answer(job_answer("queued"), status=202), ended_job(bulk_api)[0])
-
-    result = bulk_api.run("run", "s3://b/in.jsonl", "--label-set", "pets", "--wait", exit_code=4)
-
-    assert result.stdout == (f"part-00000.jsonl\t1\t{bulk_api.url}/part\nerrors-00000.jsonl\t1\t{bulk_api.url}/errors\n")
-
-
-@pytest.mark.parametrize("arguments", [("--label", "cat"), ("--label", "a", "--label", "b", "--label-set", "pets"), ()])
-def test_wrong_labels_are_told(bulk_api: BulkApi, arguments: tuple[str, ...]) -> None:
-    bulk_api.run("run", "s3://b/in.jsonl", *arguments, exit_code=2)
-
-    assert bulk_api.requests == []
-
-
-def test_an_error_of_the_api_is_printed(bulk_api: BulkApi) -> None:
-    error = error_body("forbidden_url", "input.s3_uri: not granted")
-    bulk_api.prepare(Answer(error, status=400))
-
-    result = bulk_api.run("run", "s3://b/in.jsonl", "--label-set", "pets", exit_code=1)
-
-    assert "input.s3_uri: not granted" in result.stderr
 
 
 def test_the_results_are_fetched_checked_and_not_fetched_again(bulk_api: BulkApi, tmp_path: Path) -> None:
