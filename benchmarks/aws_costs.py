@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark_stack import Usage
+from pigeonhole.bulk.costs import prices
 
-# USD per million, us-east-1, on demand, arm64, without the free tier, as of 26 November 2026.
+# USD per million.
 PRICES = {
-    "write units": 0.625,
-    "read units": 0.125,
-    "PUT requests": 5.00,
-    "GET requests": 0.40,
-    "SQS requests": 0.40,
-    "events": 1.00,
-    "runs": 0.20,
-    "GB-s": 13.3334,
+    "write units": prices.DYNAMODB_USD_PER_WRITE_UNIT * 1e6,
+    "read units": prices.DYNAMODB_USD_PER_READ_UNIT * 1e6,
+    "PUT requests": prices.S3_USD_PER_PUT * 1e6,
+    "GET requests": prices.S3_USD_PER_GET * 1e6,
+    "SQS requests": prices.SQS_USD_PER_REQUEST * 1e6,
+    "events": prices.EVENTBRIDGE_USD_PER_EVENT * 1e6,
+    "runs": prices.LAMBDA_USD_PER_RUN * 1e6,
+    "GB-s": prices.LAMBDA_ARM64_USD_PER_GB_S * 1e6,
 }
 # AWS bills these by the content of a call, which recording_server.py notes, and not by the call.
 WRITES, READS, EVENTS = "DynamoDB: items written", "DynamoDB: reads", "EventBridge: sent"
