@@ -42,7 +42,7 @@ from pigeonhole.contract.messages import SpanMessage
 from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.update import backoff_s
 from recording_server import READ_BYTES
-from simulated_bulk_job import AllComplete, SimulatedJob, to_message
+from simulated_bulk_job import LOCATION, AllComplete, SimulatedJob, to_message
 
 SPAN_SAMPLES = 1_000
 SAMPLED_SPANS = 40
@@ -135,7 +135,7 @@ def rate_rows(span: Ledger, span_s: float, noun: str) -> Iterator[list[str]]:
     for workers in MANY_WORKERS:
         spans_per_s = workers / span_s
         conflicts, abandoned = simulate_conflicts(spans_per_s / SHARDS)
-        per_span = (1, max(span.gets.values()), count, partition, max(span.read.values()))
+        per_span = (1, span.gets[LOCATION.object_key], count, partition, max(span.read.values()))
         rates = [f"{units * spans_per_s:,.0f}" for units in per_span]
         yield [f"{noun}, {workers:,} workers", *rates, f"{conflicts:.1%}", f"{abandoned:.1%}"]
 

@@ -52,6 +52,23 @@ def test_a_span_is_recorded_and_counted_once(store: SpanStore) -> None:
     assert store.count(JOB) == SpanCounts(1, 3, 0, 1_000)
 
 
+def test_a_span_may_be_the_last_one_if_all_that_are_counted_with_it_are_complete(store: SpanStore) -> None:
+    spans = (
+        2 * SHARDS + 1
+    )  # span 0 is counted with SHARDS and 2 * SHARDS, span 1 with SHARDS + 1, whatever a store's shards are
+    for number in range(0, spans, 2):
+        store.complete(JOB, span(number), 1_000)
+    assert store.may_be_last(JOB, 0, spans)
+
+    store.complete(JOB, span(1), 1_000)
+    assert not store.may_be_last(JOB, 1, spans)
+    for number in range(3, spans, 2):
+        store.complete(JOB, span(number), 1_000)
+
+    assert all(store.may_be_last(JOB, number, spans) for number in range(spans))
+    assert not store.may_be_last(JOB, 0, spans + SHARDS)
+
+
 def test_jobs_are_apart(store: SpanStore) -> None:
     other = job(id=job_id(5))
     store.complete(JOB, span(0), 1_000)

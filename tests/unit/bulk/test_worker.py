@@ -58,6 +58,38 @@ def test_the_worker_of_the_last_span_has_the_job_ended() -> None:
     assert bulk.plan_queue.sent == [PlanMessage(tenant_id="acme", job_id=job.id)]
 
 
+def test_the_last_span_of_a_job_that_was_planned_meanwhile_is_noticed() -> None:
+    bulk, job = planned(3)
+    stored = bulk.store.get("acme", job.id)
+    unplanned = replace(stored, bulk=replace(stored.bulk, spans=None), version=stored.version + 1)
+    bulk.store.save(unplanned)
+
+    def run(command: ClassifyCommand, **options: Any) -> ChunkResult:
+        bulk.store.save(replace(stored, version=stored.version + 2))
+        return even_or_odd(command)
+
+    bulk.run = run
+
+    process(bulk)
+
+    assert bulk.plan_queue.sent == [PlanMessage(tenant_id="acme", job_id=job.id)]
+
+
+@pytest.mark.parametrize(("max_bytes", "reads"), [(1_000_000, 1), (10, 1 + 5)])  # to divide it, and for each piece of it
+def test_a_span_is_read_once_unless_it_is_too_large_for_memory(
+    monkeypatch: pytest.MonkeyPatch, max_bytes: int, reads: int
+) -> None:
+    monkeypatch.setattr("pigeonhole.bulk.open_span.MAX_HELD_BYTES", max_bytes)
+    bulk, job = planned(10)
+    read: list[None] = []
+    bulk.manifests.before = lambda: read.append(None)
+
+    process(bulk)
+
+    assert len(read) == reads
+    assert [row["custom_id"] for row in bulk.results(job)["part-00000.jsonl"]] == [str(k) for k in range(10)]
+
+
 def test_a_message_that_is_delivered_again_after_its_span_is_complete_changes_nothing() -> None:
     bulk, job = planned(3)
     message = bulk.span_queue.sent[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pigeonhole.bulk.manifest import ManifestSpan, read_lines
 from pigeonhole.bulk.pieces import PieceStore
@@ -21,6 +21,9 @@ from pigeonhole.jobs.ports import JobStore
 from pigeonhole.jobs.update import JobUpdater
 from pigeonhole.object_keys import bulk_spec_key, bulk_staged_key
 from pigeonhole.ports import ObjectStore
+
+MAX_HELD_BYTES = 64_000_000  # of a span, whose samples reach 32 MB with its last line
+HELD_CHUNK_BYTES = 1_000_000
 
 
 class ManifestGone(Exception):
@@ -69,6 +72,25 @@ class StagedSource:
 
 
 @dataclass(frozen=True)
+class HeldSource:
+    """A range of a manifest that was read into memory, as a ManifestSource.
+
+    Attributes:
+        data: The bytes of the range.
+        start_byte: The offset of its first byte in the manifest.
+    """
+
+    data: bytes
+    start_byte: int
+
+    def read(self, start_byte: int = 0, stop_byte: int | None = None) -> Iterator[bytes]:
+        """Yield the bytes of a range within this one. See `ManifestSource.read`."""
+        stop = len(self.data) if stop_byte is None else stop_byte - self.start_byte
+        for first in range(start_byte - self.start_byte, stop, HELD_CHUNK_BYTES):
+            yield self.data[first : min(stop, first + HELD_CHUNK_BYTES)]
+
+
+@dataclass(frozen=True)
 class OpenSpan:
     """A span that isn't complete.
 
@@ -84,9 +106,24 @@ class OpenSpan:
     job: Job
     spec: BulkSpec
     span: ManifestSpan
-    source: PinnedSource
+    source: ManifestSource
     pieces: PieceStore
     limits: RequestLimits
+
+    def hold(self, rest: ManifestSpan) -> OpenSpan:
+        """Read the rest of the span into memory, unless it is too large.
+
+        A worker reads each piece of it by itself. S3 gives an object 5,500 times a second, and a large job has thousands of
+        workers that read one manifest.
+
+        Raises:
+            ManifestGone: The manifest can't be read.
+            Overloaded: A retry may help.
+        """
+        if rest.stop_byte - rest.start_byte > MAX_HELD_BYTES:
+            return self
+        data = b"".join(self.source.read(rest.start_byte, rest.stop_byte))
+        return replace(self, source=HeldSource(data, rest.start_byte))
 
     def fail_lines(self, rest: ManifestSpan, error: ErrorReply) -> SpanResults:
         """Give each line of the rest of the span the same error.

@@ -166,6 +166,16 @@ class SpanStore(Protocol):
         """Return whether a span is complete."""
         ...
 
+    def may_be_last(self, job: Job, number: int, spans: int) -> bool:
+        """Return False if another span is open that is counted together with a complete one. Cheaper than `count`.
+
+        Args:
+            job: A planned job.
+            number: The number of the complete span.
+            spans: The number of spans that the job has.
+        """
+        ...
+
     def count(self, job: Job) -> SpanCounts:
         """Read the counts of a job."""
         ...

@@ -87,7 +87,7 @@ class SpanWorker:
         if span is None:
             return None
         if self.spans.is_complete(span.job, message.number):
-            self._end_if_last(span.job)
+            self._end_if_last(span.job, message.number)
             return None
         attempts = 0 if deliveries == 1 else self.spans.add_attempt(span.job, message.number)
         results, rest = span.pieces.read(span.span)
@@ -121,6 +121,7 @@ class SpanWorker:
         Returns:
             False if another worker has stored a piece of the same lines, so that this one must look where the chain ends now.
         """
+        span = span.hold(rest)
         runner = self._runner(span, will_be_retried=will_be_retried)
         size = max(1, min(self.piece_samples, rest.samples // RETRY_SPLIT**attempts))
         done: SpanResults | None = None  # the pieces of a first attempt, which are stored as one
@@ -181,13 +182,21 @@ class SpanWorker:
             warnings=tuple(dict.fromkeys(results.warnings))[:MAX_WARNINGS],
         )
         was_open = self.spans.complete(job, completed, self.opener.clock())
-        self._end_if_last(job)
+        self._end_if_last(job, completed.number)
         return completed if was_open else None
 
-    def _end_if_last(self, job: Job) -> None:
-        """Send a message to the planner, which ends the job, if all its spans are complete."""
-        latest = self.store.get(job.tenant_id, job.id)
-        if latest and not latest.has_ended and latest.bulk and self.spans.count(job).spans == latest.bulk.spans:
+    def _end_if_last(self, job: Job, number: int) -> None:
+        """Send a message to the planner, which ends the job, if a complete span was the last one.
+
+        Workers of a large job would read its item and all its counts too often. So the job is read again only if it wasn't
+        planned when the span was opened, and all counts only if no span is open of those that are counted with this one.
+        """
+        is_planned = job.bulk is not None and job.bulk.spans is not None
+        latest = job if is_planned else self.store.get(job.tenant_id, job.id)
+        if latest is None or latest.has_ended or latest.bulk is None or latest.bulk.spans is None:
+            return  # a planner ends a job that is planned after its last span was completed
+        spans = latest.bulk.spans
+        if self.spans.may_be_last(job, number, spans) and self.spans.count(job).spans == spans:
             self.plan_queue.send([PlanMessage(tenant_id=job.tenant_id, job_id=job.id)])
 
     def _is_running(self, job: Job) -> bool:

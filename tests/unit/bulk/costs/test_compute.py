@@ -28,15 +28,15 @@ SIZE = BulkSize(texts=6_400, images=1_600, spans=8)
 NOTHING = BulkSize(texts=0, images=0, spans=0)
 
 
-def test_calls_are_counted_by_span_by_piece_and_by_image() -> None:
+def test_calls_are_counted_by_span_and_by_image() -> None:
     calls = count_calls(SIZE, on_lambda=True)
 
     assert calls == Calls(
         s3_puts=16,
-        s3_gets=32 + 250 + 1_600,  # of each span, of each 32 samples, of each image
+        s3_gets=32 + 1_600,  # of each span, of each image
         sqs_requests=pytest.approx(16.8),
         write_units=32,
-        read_units=160,
+        read_units=32,
         runs=8,
     )
 

@@ -23,7 +23,6 @@ FIRST_WORKERS, WORKERS_PER_S = 5, 300 / 60
 LAMBDA_START_S = 10.0  # an assumption: a container starts and loads the model
 SPAN_CALLS_S = 0.5  # an assumption: the calls of a span that nothing else runs beside
 GPU_START_S = 300.0  # an assumption: an instance starts, pulls the image and loads the model
-PIECE_SAMPLES = 32  # a worker reads the manifest once for so many samples
 
 # `auto` chooses GPU workers only for jobs that take longer than this on Lambda, because they start slowly.
 MIN_LAMBDA_S = 2 * GPU_START_S
@@ -134,16 +133,16 @@ class Calls:
 def count_calls(size: BulkSize, *, on_lambda: bool) -> Calls:
     """Count the calls of a job's spans, without an errors part. The few calls of the planner are left out.
 
-    A span is a piece and a part, two consistent reads of the job, one of the span and one of each shard's count, and a
-    transaction of two items. On Lambda, its message is sent with nine others, received, and deleted.
+    A span is a piece and a part. Its worker reads the spec, the manifest and twice the piece, then the items of the job, the
+    tenant, the span and a count, and writes two items in a transaction. On Lambda, its message is sent with nine others,
+    received, and deleted.
     """
-    samples = size.texts + size.images
     return Calls(
         s3_puts=2 * size.spans,
-        s3_gets=4 * size.spans + math.ceil(samples / PIECE_SAMPLES) + size.images,
+        s3_gets=4 * size.spans + size.images,
         sqs_requests=2.1 * size.spans if on_lambda else 0,
         write_units=4 * size.spans,
-        read_units=20 * size.spans,
+        read_units=4 * size.spans,
         runs=size.spans if on_lambda else 0,
     )
 
