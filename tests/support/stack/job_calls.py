@@ -26,9 +26,9 @@ def submit(deployed: Deployment, body: Any, *, key: str = "", **headers: str) ->
     return job
 
 
-def wait_until_ended(deployed: Deployment, job_id: str, *, key: str = "") -> JobResponse:
+def wait_until_ended(deployed: Deployment, job_id: str, *, key: str = "", patience_s: float = PATIENCE_S) -> JobResponse:
     """Wait until a job has ended, and return it."""
-    until = time.monotonic() + PATIENCE_S
+    until = time.monotonic() + patience_s
     while time.monotonic() < until:
         answer = deployed.call("GET", f"{JOBS}/{job_id}?wait=20", key=key)
         assert answer.status_code == 200, answer.text

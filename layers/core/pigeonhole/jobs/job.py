@@ -228,7 +228,7 @@ class Job:
         bulk = self._open_plan()
         return replace(self, bulk=replace(bulk, attempts=bulk.attempts + 1), version=self.version + 1)
 
-    def with_manifest(self, now: float, etag: str, compute: str) -> Job:
+    def with_manifest(self, now: float, etag: str, compute: str, due_at: float) -> Job:
         """Record which content of the manifest is planned and what classifies it, before the first span is queued.
 
         Raises:
@@ -237,7 +237,7 @@ class Job:
         bulk = self._open_plan()
         if bulk.etag is not None:
             raise IllegalTransition(f"a job with {bulk} has its manifest")
-        return self._changed(now, bulk=replace(bulk, etag=etag, compute=compute))
+        return self._changed(now, bulk=replace(bulk, etag=etag, compute=compute), due_at=due_at)
 
     def with_segment(self, now: float, number: int, due_at: float) -> Job:
         """Record that a segment of a bulk job's plan is stored and its spans are queued.

@@ -105,6 +105,7 @@ def bulk_planner(settings: Settings) -> BulkPlanner:
         ),
         finisher=BulkFinisher(store=adapters.store, spans=adapters.spans, objects=adapters.objects),
         plan_queue=adapters.plan_queue,
+        planning_s=settings.planning_s,
         stuck_s=stuck_s,
     )
 

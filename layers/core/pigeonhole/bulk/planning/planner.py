@@ -55,7 +55,9 @@ class BulkPlanner:
     """The service behind functions/plan.
 
     Attributes:
-        stuck_s: After how many seconds without progress the sweeper sends a message again.
+        planning_s: After how many seconds the sweeper sends a message for a job whose planner records nothing, longer than a
+            planner runs.
+        stuck_s: The same for a job that is planned.
         stop_s: How many seconds before the function's end the planner plans no further segment.
         segment_spans: The number of spans in a segment.
     """
@@ -69,6 +71,7 @@ class BulkPlanner:
     dispatcher: SpanDispatcher
     finisher: BulkFinisher
     plan_queue: PlanQueue
+    planning_s: int = 400
     stuck_s: int = 3_600
     stop_s: float = 30.0
     segment_spans: int = SEGMENT_SPANS
@@ -159,7 +162,8 @@ class BulkPlanner:
 
         def record(latest: Job) -> Job | None:
             is_open = not latest.has_ended and latest.bulk is not None and latest.bulk.etag is None
-            return latest.with_manifest(self.clock(), found.etag or "", compute) if is_open else None
+            now = self.clock()
+            return latest.with_manifest(now, found.etag or "", compute, now + self.planning_s) if is_open else None
 
         return self._update(message, record)
 
@@ -193,7 +197,7 @@ class BulkPlanner:
         def record(latest: Job) -> Job | None:
             is_next = latest.bulk is not None and latest.bulk.spans is None and latest.bulk.segments == number
             now = self.clock()
-            return latest.with_segment(now, number, now + self.stuck_s) if is_next and not latest.has_ended else None
+            return latest.with_segment(now, number, now + self.planning_s) if is_next and not latest.has_ended else None
 
         return self._update(message, record)
 
