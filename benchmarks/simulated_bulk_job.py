@@ -251,6 +251,7 @@ class SimulatedJob:
         """Let a planner do the next step of the job, over the spans of the table or other ones."""
         planner = self._planner(spans or self._spans)
         started_s, calls = self.clock(), self.aws.ledger.calls
+        self._count_run()
 
         def time_left_s() -> float:
             return PLAN_TIMEOUT_S - (self.clock() - started_s) - (self.aws.ledger.calls - calls) * CALL_S
@@ -289,14 +290,17 @@ class SimulatedJob:
             sleep=self.clock.sleep,
         )
 
+    def _count_run(self) -> None:
+        self.aws.ledger.billed["runs"] += 1
+        self.aws.ledger.billed["sqs_requests"] += 2  # Lambda receives and deletes the message
+
     def process(self, messages: Sequence[SpanMessage]) -> list[Ledger]:
         """Let workers process spans, each in as many runs as it takes. Return what was counted for each span."""
         ledgers = []
         for message in messages:
             before, is_complete = self.aws.ledger.copy(), False
             while not is_complete:
-                self.aws.ledger.billed["runs"] += 1
-                self.aws.ledger.billed["sqs_requests"] += 2  # Lambda receives and deletes the message
+                self._count_run()
                 ends_s = self.clock() + WORKER_TIMEOUT_S
                 is_complete = self.worker.process(message, lambda ends_s=ends_s: ends_s - self.clock()) is not None  # type: ignore[misc]
             ledgers.append(self.aws.ledger - before)
