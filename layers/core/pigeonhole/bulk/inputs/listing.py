@@ -23,7 +23,7 @@ def to_listing(pages: Iterable[Sequence[ListedObject]]) -> Iterator[bytes]:
 
 
 def last_key(listing: bytes) -> str:
-    """Return the key of the last line, after which the listing goes on."""
+    """Return the key of the last line, after which the listing continues."""
     return str(json.loads(listing[listing.rstrip(b"\n").rfind(b"\n") + 1 :])["key"])
 
 
