@@ -24,6 +24,7 @@ AT_LEAST_ONE = (
     "webhook_pause_s",
     "upload_form_s",
     "upload_days",
+    "gpu_task_s",
 )
 
 
@@ -49,6 +50,9 @@ class Settings:
     plan_queue: str = ""  # URL
     plan_function: str = ""
     ingest_queue: str = ""  # URL
+    dead_letter_queue: str = ""  # URL of the queue of functions/dead_letters
+    gpu_queue: str = ""  # ARN of AWS Batch's job queue; empty if no GPU workers are deployed
+    gpu_definition: str = ""  # ARN of AWS Batch's job definition
     upload_bucket: str = ""
     event_bus: str = "default"
     model_dir: str = "/opt/model"
@@ -81,6 +85,7 @@ class Settings:
     direct_image_ms: int = 500  # estimated time per image sample
     direct_ms: int = 20_000  # a request whose estimate is above this goes through the queue
     worker_stop_s: float = 30.0  # a worker begins no more samples when less time than this is left
+    gpu_task_s: int = 21_600  # a GPU worker ends within this time, and the rest of its task is started again
     webhook_timeout_s: float = 10.0  # of one attempt
     webhook_pause_s: int = 30  # after the first attempt; doubles with each further attempt, up to four hours
     # uploads
@@ -101,6 +106,10 @@ class Settings:
     fetch_workers: int = 56  # max_samples + max_labels
     decode_workers: int = 2  # at most as many as the function's memory holds
     # the model
+    checkpoint: str = (
+        ""  # of a GPU worker: the preset, folder or Hugging Face id that model_dir was made from; empty for no GPU
+    )
+    sentence_checkpoint: str = "all-MiniLM-L6-v2"  # the same for the sentence encoder
     threads: int = 1  # per encode worker
     encode_batch: int = 8
     encode_workers: int = 2  # at most one per core

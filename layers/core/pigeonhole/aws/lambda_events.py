@@ -15,6 +15,8 @@ from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from pydantic import TypeAdapter, ValidationError
 
+from pigeonhole.bulk.gpu.failures import GpuFailure
+from pigeonhole.bulk.gpu.run_name import RUN_VARIABLE, RunName
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.observability import Observer
 
@@ -109,6 +111,27 @@ def parse_message(message: SQSRecord, model: TypeAdapter[Message], observer: Obs
     except ValidationError:
         observer.count_error("bad_message")
         observer.logger.error("a message that can't be read is dropped", message_id=message.message_id)
+        return None
+
+
+def parse_gpu_failure(message: SQSRecord) -> GpuFailure | None:
+    """Parse EventBridge's event of a job of AWS Batch that failed.
+
+    Returns:
+        What failed, None if the message isn't such an event or names no GPU run.
+    """
+    try:
+        detail = json.loads(message.body)["detail"]
+        variables = {variable["name"]: variable["value"] for variable in detail["container"]["environment"]}
+        array = detail.get("arrayProperties", {})
+        return GpuFailure(
+            name=RunName.parse(variables[RUN_VARIABLE]),
+            run_id=detail["jobId"].partition(":")[0],  # of a child: PARENT:INDEX
+            index=None if "size" in array else int(array.get("index", 0)),
+            was_started=bool(detail.get("attempts")),
+            reason=str(detail.get("statusReason", "")),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pigeonhole.contract.messages import ChunkMessage, PlanMessage, SpanMessage, WebhookMessage
+from pigeonhole.contract.messages import ChunkMessage, FailedSpanMessage, PlanMessage, SpanMessage, WebhookMessage
 from pigeonhole.errors import Overloaded
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
+AnyMessage = ChunkMessage | FailedSpanMessage | PlanMessage | SpanMessage | WebhookMessage
+
 MAX_BATCH_MESSAGES = 10  # of one SendMessageBatch
 
 
 class SqsQueue:
-    """One queue of a deployment: a ChunkQueue, a SpanQueue, a PlanQueue, a WebhookQueue or a RetryQueue.
+    """One queue of a deployment: a ChunkQueue, SpanQueue, FailedSpanQueue, PlanQueue, WebhookQueue or RetryQueue.
 
     A message's group is its tenant. Groups make a standard queue a fair one: a tenant with many waiting messages doesn't delay
     the messages of other tenants.
@@ -29,7 +31,7 @@ class SqsQueue:
         self._client = client
         self._url = url
 
-    def send(self, messages: Sequence[ChunkMessage | PlanMessage | SpanMessage | WebhookMessage]) -> None:
+    def send(self, messages: Sequence[AnyMessage]) -> None:
         """Send messages in batches. See `ChunkQueue.send` and the other ports."""
         for first in range(0, len(messages), MAX_BATCH_MESSAGES):
             entries: list[SendMessageBatchRequestEntryTypeDef] = [

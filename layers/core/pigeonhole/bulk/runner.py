@@ -26,6 +26,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 READ_AHEAD = 2  # groups for each thread
+GROUP_SAMPLES = 32
 _SAMPLE_WARNING = re.compile(r"dataset\.(\d+)\.value")
 
 
@@ -117,7 +118,7 @@ class SpanRunner:
     texts: TextReader | None = None
     will_be_retried: bool = False
     threads: int = 2
-    group_samples: int = 32
+    group_samples: int = GROUP_SAMPLES
     group_bytes: int = 32_000_000
 
     def run(

@@ -19,7 +19,7 @@ from pigeonhole.bulk.open_span import ManifestGone, OpenSpan, SpanOpener
 from pigeonhole.bulk.outputs import PartFiles
 from pigeonhole.bulk.ports import CompletedSpan, SpanQueue, SpanStore
 from pigeonhole.bulk.results import ObjectResultStore
-from pigeonhole.bulk.runner import Pipeline, SpanResults, SpanRunner, TextReader
+from pigeonhole.bulk.runner import GROUP_SAMPLES, Pipeline, SpanResults, SpanRunner, TextReader
 from pigeonhole.contract.messages import ErrorReply, PlanMessage, SpanMessage
 from pigeonhole.errors import ForbiddenUrl, Overloaded, SampleError
 from pigeonhole.jobs.job import RETRY_SPLIT, Job
@@ -27,7 +27,7 @@ from pigeonhole.jobs.ports import JobStore, PlanQueue
 from pigeonhole.object_keys import bulk_results_prefix
 from pigeonhole.ports import ObjectStore
 
-PIECE_SAMPLES = 32  # one group: after each piece the worker looks at the time that it has left
+PIECE_SAMPLES = GROUP_SAMPLES  # after each piece the worker looks at the time that it has left
 CHECK_S = 5.0  # between two looks at whether the job was canceled, because all workers of a job read its one item
 MARGIN = 1.5  # a piece is begun only if there is time for one that takes so many times as long as the last
 MAX_WARNINGS = 5  # of a span, in the table
@@ -44,6 +44,7 @@ class SpanWorker:
         stop_s: How many seconds before the function's end the worker begins no further piece.
         threads: The number of groups that are classified at the same time.
         piece_samples: The number of samples after which a worker looks at the time that it has left.
+        group_samples: The largest number of samples that are classified together.
     """
 
     opener: SpanOpener
@@ -60,6 +61,7 @@ class SpanWorker:
     stop_s: float = 30.0
     threads: int = 2
     piece_samples: int = PIECE_SAMPLES
+    group_samples: int = GROUP_SAMPLES
 
     def process(
         self,
@@ -162,6 +164,7 @@ class SpanWorker:
             texts=self.texts,
             will_be_retried=will_be_retried,
             threads=self.threads,
+            group_samples=self.group_samples,
         )
 
     def _complete(self, span: OpenSpan, results: SpanResults) -> CompletedSpan | None:

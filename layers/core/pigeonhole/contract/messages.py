@@ -237,6 +237,15 @@ class SpanMessage(_JobMessage):
     staged: StagedManifest | None = Field(None, description="The staged part that holds the span.")
 
 
+class FailedSpanMessage(_JobMessage):
+    """Give the lines of a span that have no result an error, because the GPU run that had the span has failed."""
+
+    kind: Literal["failed_span"] = "failed_span"
+    run: Annotated[int, Field(ge=0)] = Field(description="The number of the GPU run.")
+    span: SpanMessage
+    error: ErrorReply = Field(description="The error of each line.")
+
+
 class WebhookMessage(_JobMessage):
     """Make an attempt to deliver a job's webhook."""
 
@@ -245,9 +254,11 @@ class WebhookMessage(_JobMessage):
 
 
 AnyWork = ChunkMessage | SpanMessage
+AnyDeadWork = AnyWork | FailedSpanMessage
 _CONFIG = ConfigDict(hide_input_in_errors=True)
 # What each queue delivers.
 WORK: TypeAdapter[AnyWork] = TypeAdapter(Annotated[AnyWork, Field(discriminator="kind")], config=_CONFIG)
+DEAD_WORK: TypeAdapter[AnyDeadWork] = TypeAdapter(Annotated[AnyDeadWork, Field(discriminator="kind")], config=_CONFIG)
 PLAN: TypeAdapter[PlanMessage] = TypeAdapter(PlanMessage)
 WEBHOOK: TypeAdapter[WebhookMessage] = TypeAdapter(WebhookMessage)
 

@@ -12,7 +12,8 @@ from functools import cache
 
 from pigeonhole.settings import Settings
 from pigeonhole.wiring.api import ApiServices, api_services, swagger_assets
-from pigeonhole.wiring.bulk import bulk_estimator, bulk_planner, plan_queue, span_abandoner, span_worker
+from pigeonhole.wiring.bulk import bulk_estimator, bulk_planner, gpu_failure_handler, plan_queue, span_abandoner, span_worker
+from pigeonhole.wiring.gpu import gpu_task_index, gpu_task_worker
 from pigeonhole.wiring.inference import ClassifyServices, classify_services, is_started_ahead
 from pigeonhole.wiring.jobs import (
     IngestServices,
@@ -38,6 +39,9 @@ __all__ = [
     "chunk_worker",
     "classify_services",
     "dead_letter_handler",
+    "gpu_failure_handler",
+    "gpu_task_index",
+    "gpu_task_worker",
     "ingest_services",
     "job_end_notifier",
     "job_redriver",

@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pigeonhole.bulk.access import ManifestAccess
-from pigeonhole.bulk.ports import ManifestStore, SpanQueue, SpanStore
+from pigeonhole.bulk.gpu.failures import FailedSpanQueue
+from pigeonhole.bulk.ports import JobRunner, ManifestStore, SpanQueue, SpanStore
 from pigeonhole.jobs.ports import ChunkQueue, JobStore, PlanQueue, WebhookQueue
 from pigeonhole.label_sets.ports import LabelSetStore
 from pigeonhole.object_keys import uploads_grant
@@ -134,6 +135,21 @@ class JobAdapters:
     def span_queue(self) -> SpanQueue:
         """The same queue, which also has the spans of bulk jobs."""
         return self._queue(self.settings.job_queue)
+
+    @cached_property
+    def failed_span_queue(self) -> FailedSpanQueue:
+        """The queue of functions/dead_letters."""
+        return self._queue(self.settings.dead_letter_queue)
+
+    @property
+    def gpu_runner(self) -> JobRunner | None:
+        """What starts GPU workers, None if none are deployed."""
+        if not self.settings.gpu_queue:
+            return None
+        from pigeonhole.aws.batch import BatchJobRunner
+
+        client = self.session.client("batch", endpoint_url=self.endpoint_url, config=self._config())
+        return BatchJobRunner(client, self.settings.gpu_queue, self.settings.gpu_definition)
 
     @cached_property
     def plan_queue(self) -> PlanQueue:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pigeonhole.bulk.costs.compute import LambdaWorkers
 from pigeonhole.bulk.dead_letters import SpanAbandoner
+from pigeonhole.bulk.gpu.failures import GpuFailureHandler
 from pigeonhole.bulk.gpu_tasks import GpuTaskStore
 from pigeonhole.bulk.inputs.reader import InputReader
 from pigeonhole.bulk.open_span import SpanOpener
@@ -153,7 +154,7 @@ def span_worker(settings: Settings) -> SpanWorker:
     classify, adapters = classify_services(settings), JobAdapters(Session(), settings)
     model = classify.pipeline.describe()
     return SpanWorker(
-        opener=_opener(adapters, classify.limits),
+        opener=span_opener(adapters, classify.limits),
         store=adapters.store,
         spans=adapters.spans,
         access=adapters.manifest_access,
@@ -180,8 +181,30 @@ def span_abandoner(settings: Settings) -> SpanAbandoner:
     from boto3.session import Session
 
     adapters = JobAdapters(Session(), settings)
-    opener = _opener(adapters, request_limits(settings))
+    opener = span_opener(adapters, request_limits(settings))
     return SpanAbandoner(opener=opener, spans=adapters.spans, span_queue=adapters.span_queue)
+
+
+@cache
+def gpu_failure_handler(settings: Settings) -> GpuFailureHandler:
+    """Build functions/dead_letters' service for GPU runs.
+
+    Raises:
+        MissingSetting: A required setting is missing.
+    """
+    settings.require("table_name", "job_bucket", "dead_letter_queue", "gpu_queue")
+    from boto3.session import Session
+
+    adapters = JobAdapters(Session(), settings)
+    runner = adapters.gpu_runner
+    assert runner is not None  # noqa: S101 - there is a gpu_queue
+    return GpuFailureHandler(
+        store=adapters.store,
+        spans=adapters.spans,
+        tasks=GpuTaskStore(objects=adapters.objects),
+        failed_spans=adapters.failed_span_queue,
+        runner=runner,
+    )
 
 
 @cache
@@ -197,7 +220,8 @@ def plan_queue(settings: Settings) -> PlanQueue:
     return JobAdapters(Session(), settings).plan_queue
 
 
-def _opener(adapters: JobAdapters, limits: RequestLimits) -> SpanOpener:
+def span_opener(adapters: JobAdapters, limits: RequestLimits) -> SpanOpener:
+    """Build what opens the spans that messages name."""
     return SpanOpener(
         store=adapters.store,
         spans=adapters.spans,

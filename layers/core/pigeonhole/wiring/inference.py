@@ -17,6 +17,7 @@ from pigeonhole.wiring.clients import client_config, net_rules, request_limits
 
 if TYPE_CHECKING:
     from pigeonhole.inference.classifier import Classifier
+    from pigeonhole.inference.encoders.registry import LoadedModel
     from pigeonhole.inference.images.decoder import ImageDecoder
     from pigeonhole.inference.label_images import LabelImageStore
     from pigeonhole.inference.limits import ChunkLimits
@@ -50,6 +51,19 @@ def classify_services(settings: Settings) -> ClassifyServices:
     Raises:
         ModelUnavailable: The model folder is missing or broken.
     """
+    classifier = load_classifier(settings, workers=encode_workers(settings, os.environ))
+    return build_services(settings, classifier, chunk_limits(settings, decodes=decode_workers(settings, os.environ)))
+
+
+def build_services(settings: Settings, classifier: Classifier, limits: ChunkLimits, *, commands: int = 1) -> ClassifyServices:
+    """Build the services around a classifier.
+
+    Args:
+        settings: The settings.
+        classifier: The loaded model.
+        limits: The limits of one command.
+        commands: The number of commands that are processed at the same time.
+    """
     from boto3.session import Session
 
     from pigeonhole.aws.s3 import S3BlobStore, S3ObjectStore
@@ -58,12 +72,11 @@ def classify_services(settings: Settings) -> ClassifyServices:
     from pigeonhole.inference.pipeline import InferencePipeline
     from pigeonhole.net.guarded_http import GuardedClient
 
-    classifier = load_classifier(settings, workers=encode_workers(settings, os.environ))
-    s3_config = client_config(timeout_s=settings.fetch_timeout_s, attempts=2, connections=settings.fetch_workers)
+    connections = commands * settings.fetch_workers
+    s3_config = client_config(timeout_s=settings.fetch_timeout_s, attempts=2, connections=connections)
     s3 = Session().client("s3", config=s3_config)
     http = GuardedClient(net_rules(settings, timeout_s=settings.fetch_timeout_s))
     image_fetcher = ImageFetcher(http=http, blobs=S3BlobStore(s3))
-    limits = chunk_limits(settings, decodes=decode_workers(settings, os.environ))
     decoder = open_decoder(classifier, limits)
     tenant_grants = partial(implicit_grants, settings)
     label_images = LabelImageStore(
@@ -99,11 +112,24 @@ def load_classifier(settings: Settings, *, workers: int) -> Classifier:
     Raises:
         ModelUnavailable: The model folder is missing or broken.
     """
-    from pigeonhole.inference.classifier import Classifier
     from pigeonhole.inference.encoders import registry
-    from pigeonhole.inference.scoring.calibration import parse_calibration
 
     model = registry.load(Path(settings.model_dir), threads=settings.threads)
+    return to_classifier(settings, model, batch=settings.encode_batch, workers=workers)
+
+
+def to_classifier(settings: Settings, model: LoadedModel, *, batch: int, workers: int) -> Classifier:
+    """Build the classifier of a loaded model.
+
+    Args:
+        settings: The settings.
+        model: The model.
+        batch: The number of samples that are encoded at once.
+        workers: The number of batches that one call encodes at the same time.
+    """
+    from pigeonhole.inference.classifier import Classifier
+    from pigeonhole.inference.scoring.calibration import parse_calibration
+
     return Classifier(
         encoder=model.encoder,
         sentence=model.sentence,
@@ -111,7 +137,7 @@ def load_classifier(settings: Settings, *, workers: int) -> Classifier:
         background=model.background,
         multilingual=model.multilingual,
         cache_size=settings.label_cache_size,
-        batch=settings.encode_batch,
+        batch=batch,
         workers=workers,
     )
 
