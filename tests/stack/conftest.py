@@ -14,7 +14,7 @@ import pytest
 import recording_server
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.inference.encoders.prepare import prepare
-from pigeonhole_cli.local.command import ROOT, api_key_manager, local_settings
+from pigeonhole_cli.local.command import GPU_PARAMETERS, ROOT, api_key_manager, local_settings
 from pigeonhole_cli.local.process import LocalProcess, open_port
 from pigeonhole_cli.local.stack import LocalStack
 from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
@@ -102,12 +102,15 @@ def deploy(
 
 
 @pytest.fixture(scope="session")
-def deployed(server: LocalProcess, deploy: Deploy, opened: ExitStack) -> Deployment:
+def deployed(server: LocalProcess, deploy: Deploy, model: Path, opened: ExitStack) -> Deployment:
     """The stack of `make start`, on its own port, with an image bucket of which the tenant is granted a prefix."""
     account = opened.enter_context(LocalStack(server.aws_url, "none", ROOT))
     account.client("s3").create_bucket(Bucket=BUCKET)
-    main = deploy("pigeonhole", parameters={"ImageBucket": BUCKET})
-    server.route_to(main.outputs["ApiId"], main.outputs["StageName"], {main.outputs["ClassifyFunctionArn"]: CLASSIFY_RUNS})
+    parameters = {"ImageBucket": BUCKET, **GPU_PARAMETERS}
+    main = deploy("pigeonhole", parameters=parameters)
+    gpu = main.stack.gpu_definition(local_settings(model)["GpuDefinition"], parameters)
+    runs = {main.outputs["ClassifyFunctionArn"]: CLASSIFY_RUNS}
+    server.route_to(main.outputs["ApiId"], main.outputs["StageName"], runs, gpu)
     main.url = server.api_url
     keys = api_key_manager(main.stack, main.outputs)
     main.key = keys.create("tests", "granted", [S3Grant(bucket=BUCKET, prefix=PREFIX)]).value

@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[3]
 STACK = "pigeonhole"
 DATA = Path(".pigeonhole")
 TENANT, API_KEY_NAME = "local", "up"
+# GPU workers are processes here. Any values do: they only say that there are GPU workers.
+GPU_PARAMETERS = {"GpuImageUri": "none", "GpuVpcId": "vpc-00000000", "GpuSubnetIds": "subnet-00000000"}
 PARAMETERS = {
     # Each run has a process in this machine's memory, and that of a worker has a model. The template's smallest value is 2.
     "WorkerConcurrency": "2",
@@ -40,6 +42,7 @@ PARAMETERS = {
     # After Ctrl-C, an interrupted chunk is redelivered when this time has passed. AWS's value is fifteen minutes.
     "WorkerTimeout": "60",
     "ChunkVisibility": "60",
+    **GPU_PARAMETERS,
 }
 # On AWS, functions/api waits half a second for the table. A laptop that is busy takes longer.
 PATIENCE = {"PIGEONHOLE_LOOKUP_TIMEOUT_S": "5", "PIGEONHOLE_RATE_COUNTER_TIMEOUT_S": "2"}
@@ -116,6 +119,7 @@ def local_settings(folder: Path) -> dict[str, dict[str, str]]:
     return {
         "ClassifyFunction": classifier,
         "WorkerFunction": classifier,
+        "GpuDefinition": {**classifier, "PIGEONHOLE_ENCODE_WORKERS": "1"},  # this machine has other work to do
         "ApiFunction": {**addresses, **PATIENCE, **pairs},
         "WebhooksFunction": addresses,
     }
@@ -128,8 +132,10 @@ def bring_up(process: LocalProcess, folder: Path) -> str:
     """
     runs = Capacity.of_this_machine().classify
     with LocalStack(process.aws_url, STACK, ROOT) as stack:
-        outputs = stack.deploy(classify_concurrency=runs, settings=local_settings(folder), parameters=PARAMETERS)
-        process.route_to(outputs["ApiId"], outputs["StageName"], {outputs["ClassifyFunctionArn"]: runs})
+        settings = local_settings(folder)
+        outputs = stack.deploy(classify_concurrency=runs, settings=settings, parameters=PARAMETERS)
+        gpu = stack.gpu_definition(settings["GpuDefinition"], PARAMETERS)
+        process.route_to(outputs["ApiId"], outputs["StageName"], {outputs["ClassifyFunctionArn"]: runs}, gpu)
         api_key = _valid_api_key(stack, outputs)
         _warm_up(process, stack, api_key)
     return api_key

@@ -11,10 +11,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from pigeonhole_cli.local.batch import Definition
 from pigeonhole_cli.local.capacity import MAX_IDLE_S
 from pigeonhole_cli.local.snapshots import complete_snapshot
 
@@ -103,7 +105,7 @@ class LocalProcess:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
 
-    def route_to(self, api_id: str, stage: str, runs: Mapping[str, int] | None = None) -> None:
+    def route_to(self, api_id: str, stage: str, runs: Mapping[str, int] | None = None, gpu: Definition | None = None) -> None:
         """Serve this API at `api_url` from now on.
 
         Args:
@@ -111,9 +113,11 @@ class LocalProcess:
             stage: Its stage.
             runs: How many invocations of a function run at the same time, by its ARN. Others wait. An invocation of a function
                 that isn't here never waits: beyond its reserved concurrency it is refused, as on AWS.
+            gpu: The job definition of GPU workers, None if none are deployed.
         """
         partial = self._route.with_suffix(".new")
-        partial.write_text(json.dumps({"api_id": api_id, "stage": stage, "runs": dict(runs or {})}))
+        route = {"api_id": api_id, "stage": stage, "runs": dict(runs or {}), "gpu": asdict(gpu) if gpu else None}
+        partial.write_text(json.dumps(route))
         partial.replace(self._route)
 
     def wait(self) -> None:

@@ -8,11 +8,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from pigeonhole_cli.local import batch
 
 Template = dict[str, Any]
 CORE = "layers/core/pigeonhole"
@@ -73,6 +76,34 @@ def gateway_responses(template: Template) -> Iterator[tuple[str, str, dict[str, 
                     "responseTemplates": dict(response["ResponseTemplates"]),
                 },
             )
+
+
+def gpu_definition(template: Template, folder: Path, names: Mapping[str, str]) -> batch.Definition:
+    """Read the job definition of GPU workers.
+
+    Args:
+        template: The template.
+        folder: The working directory of a task.
+        names: What the template's references stand for, by name.
+    """
+    properties = template["Resources"]["GpuDefinition"]["Properties"]
+    container, retries = properties["ContainerProperties"], properties["RetryStrategy"]
+    return batch.Definition(
+        command=container["Command"],
+        environment={variable["Name"]: _resolve(variable["Value"], names) for variable in container["Environment"]},
+        attempts=retries["Attempts"],
+        retry_codes=[int(rule["OnExitCode"]) for rule in retries["EvaluateOnExit"] if "OnExitCode" in rule],
+        role=names["GpuRole"],
+        folder=str(folder),
+    )
+
+
+def _resolve(value: Any, names: Mapping[str, str]) -> str:
+    if isinstance(value, str):
+        return value
+    if "Ref" in value:
+        return names[value["Ref"]]
+    return re.sub(r"\$\{([^}]+)\}", lambda match: names[match[1]], value["Fn::Sub"])
 
 
 def read_handler(dockerfile: Path) -> str:
@@ -184,6 +215,17 @@ def _separate_logs(template: Template, machine: LocalMachine) -> None:
             function["Properties"]["LoggingConfig"] = {"LogGroup": {"Ref": group}}
 
 
+def _run_gpu_tasks_here(template: Template, machine: LocalMachine) -> None:
+    dropped = ("AWS::Batch::", "AWS::EC2::", "AWS::IAM::InstanceProfile")
+    resources = template["Resources"]
+    for name in [name for name, resource in resources.items() if resource["Type"].startswith(dropped)]:
+        del resources[name]
+    for name in ("GpuInstanceRole", "GpuExecutionRole"):
+        del resources[name]
+    for name, arn in (("GpuQueue", batch.QUEUE), ("GpuDefinition", batch.DEFINITION)):
+        template["Resources"] = _replace(template["Resources"], {"Ref": name}, arn)
+
+
 def _inline_concurrency(template: Template, machine: LocalMachine) -> None:
     for _, function in _resources(template, FUNCTION):
         for event in function["Properties"].get("Events", {}).values():
@@ -252,6 +294,11 @@ REWRITES = (
         "the concurrency of a queue's function is a number in the template",
         "ministack takes a parameter's value as text there, and then doesn't read the queue",
         _inline_concurrency,
+    ),
+    Rewrite(
+        "GPU workers are processes of this machine without a GPU, one at a time; this is not AWS Batch",
+        "ministack's AWS Batch runs nothing; the processes run the command of the job definition, by its rules for retries",
+        _run_gpu_tasks_here,
     ),
     Rewrite(
         "a chunk whose worker died is redelivered after a minute, and workers run for a minute at most",

@@ -8,14 +8,17 @@ names the deployed API and its stage. It is read again whenever it changes.
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import socket
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pigeonhole.errors import InvalidRequest
 from pigeonhole_cli.local.api_port import ApiPort
+from pigeonhole_cli.local.batch import LocalBatch, definition_reader, in_front_of, role_assumer
 from pigeonhole_cli.local.capacity import Capacity
 from pigeonhole_cli.local.contract_shape import to_answer
 from pigeonhole_cli.local.snapshots import Snapshots
@@ -68,14 +71,33 @@ async def serve(aws_fd: int, api_fd: int, lock_fd: int, route_file: Path) -> Non
     ministack.app.save_all = lambda services: snapshots.save()  # ministack calls it when the server stops
     saving = asyncio.create_task(snapshots.run())
 
+    with socket.socket(fileno=socket.dup(aws_fd)) as aws:
+        aws_port = aws.getsockname()[1]
+    batch = LocalBatch(definition_reader(route_file), role_assumer(aws_port), _publish_failure)
+    running = asyncio.create_task(batch.run())
+
+    async def wait_for_end() -> None:
+        await ended.wait()
+        await batch.stop()  # while the server still answers, so that a GPU worker can store what it has
+
     with socket.socket(fileno=socket.dup(api_fd)) as api:
         api_port = api.getsockname()[1]
     config = Config()
     config.bind = [f"fd://{aws_fd}", f"fd://{api_fd}"]
     config.keep_alive_timeout = 75
-    front = ApiPort(snapshots.watch(ministack.app.app), api_port, route_file, Capacity.of_this_machine())
-    await hypercorn_serve(front.handle, config, shutdown_trigger=ended.wait)  # type: ignore[arg-type]
+    emulator = in_front_of(snapshots.watch(ministack.app.app), batch)
+    front = ApiPort(emulator, api_port, route_file, Capacity.of_this_machine())
+    await hypercorn_serve(front.handle, config, shutdown_trigger=wait_for_end)  # type: ignore[arg-type]
+    running.cancel()
     saving.cancel()
+
+
+def _publish_failure(detail: Mapping[str, Any]) -> None:
+    """Publish an event of AWS Batch. A client may not publish events of AWS, so it can't go through ministack's port."""
+    from ministack.services import eventbridge
+
+    event = {"Source": "aws.batch", "DetailType": "Batch Job State Change", "Detail": json.dumps(detail)}
+    eventbridge._put_events({"Entries": [event]}, allow_aws_source=True)
 
 
 def main() -> None:

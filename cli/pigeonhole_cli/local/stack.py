@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
@@ -13,8 +14,9 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, WaiterError
 
+from pigeonhole_cli.local.batch import Definition
 from pigeonhole_cli.local.process import REGION, ROOT_CREDENTIALS, LocalError
-from pigeonhole_cli.local.rewrites import LocalMachine, gateway_responses, rewrite
+from pigeonhole_cli.local.rewrites import LocalMachine, gateway_responses, gpu_definition, rewrite
 
 BUCKET = "pigeonhole-local-code"
 NO_CHANGE = "No updates are to be performed"
@@ -104,6 +106,20 @@ class LocalStack:
         """Return the physical id of each resource by its logical id."""
         resources = self._cloudformation.describe_stack_resources(StackName=self.name)["StackResources"]
         return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
+
+    def gpu_definition(self, settings: Mapping[str, str], parameters: Mapping[str, str]) -> Definition:
+        """Return the job definition of the deployed stack's GPU workers, which runs as the definition's role.
+
+        Args:
+            settings: Environment variables that the local stack adds.
+            parameters: The template's parameters that differ from their defaults.
+        """
+        template = read_template(self.root / "template.yaml")
+        defaults = {name: str(parameter["Default"]) for name, parameter in template["Parameters"].items()}
+        names = {**defaults, **parameters, **self.resources(), "AWS::Region": REGION, "AWS::StackName": self.name}
+        definition = gpu_definition(template, self.root, names)
+        role = self.client("iam").get_role(RoleName=names["GpuRole"])["Role"]["Arn"]
+        return replace(definition, role=role, environment={**definition.environment, **settings})
 
     def last_error(self, log_group: str) -> str:
         """Return the last exception's message in a log group, or an empty text.

@@ -1,0 +1,103 @@
+"""Bulk jobs whose spans only GPU workers process: planned here, with no message to functions/worker."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from boto3.session import Session
+
+from pigeonhole.bulk.gpu_tasks import GpuTaskStore
+from pigeonhole.bulk.manifest import ManifestSpan, SpanLimits, plan_spans
+from pigeonhole.bulk.ports import GpuRun, JobRunner, ManifestLocation
+from pigeonhole.bulk.spec import BulkSpec, encode_segment, encode_spec
+from pigeonhole.contract.bulk import BulkOptions, OutputFormat
+from pigeonhole.contract.messages import SpanMessage
+from pigeonhole.ids import new_id
+from pigeonhole.jobs.job import BulkPlan, Job
+from pigeonhole.object_keys import bulk_segment_key, bulk_spec_key
+from pigeonhole.settings import Settings
+from pigeonhole.wiring.adapters import JobAdapters
+from pigeonhole_cli.local import batch
+from pigeonhole_cli.local.process import REGION, ROOT_CREDENTIALS
+from support.stack.deployment import BUCKET, PREFIX, Deployment
+
+TENANT = "tests"
+DUE_S = 3_600  # far enough for the sweeper to leave the job alone
+
+
+@dataclass(frozen=True)
+class GpuJobs:
+    """Creates jobs, and runs of their spans.
+
+    Attributes:
+        adapters: What the planner has, as the root of the local stack.
+    """
+
+    adapters: JobAdapters
+
+    @classmethod
+    def of(cls, deployed: Deployment) -> GpuJobs:
+        resources = deployed.stack.resources()
+        settings = Settings(
+            table_name=resources["Table"],
+            job_bucket=resources["JobBucket"],
+            upload_bucket=resources["UploadBucket"],
+            gpu_queue=batch.QUEUE,
+            gpu_definition=batch.DEFINITION,
+        )
+        session = Session(region_name=REGION, **ROOT_CREDENTIALS)
+        return cls(JobAdapters(session, settings, deployed.stack.aws_url))
+
+    @property
+    def runner(self) -> JobRunner:
+        runner = self.adapters.gpu_runner
+        assert runner
+        return runner
+
+    def create(self, deployed: Deployment, name: str, lines: Sequence[Mapping[str, Any]], options: Any, samples: int) -> Job:
+        """Create a planned job with spans of so many samples, and the tasks of its first run with one span each."""
+        data = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+        put = deployed.stack.client("s3").put_object(Bucket=BUCKET, Key=f"{PREFIX}{name}", Body=data)
+        limits = SpanLimits(samples=samples)
+        spans = list(plan_spans(iter([data]), limits))
+        job = self._store(ManifestLocation(BUCKET, f"{PREFIX}{name}"), options, limits, put["ETag"], spans, len(lines))
+        messages = [SpanMessage(tenant_id=TENANT, job_id=job.id, etag=put["ETag"], **asdict(span)) for span in spans]
+        assert GpuTaskStore(objects=self.adapters.objects, task_spans=1).write(TENANT, job.id, 0, messages, len(spans)) == len(
+            spans
+        )
+        return job
+
+    def run(self, job: Job) -> str:
+        """Submit the first run of a job, and return its id."""
+        assert job.bulk
+        assert job.bulk.spans
+        return self.runner.submit(GpuRun(TENANT, job.id, 0, job.bulk.spans))
+
+    def _store(
+        self, location: ManifestLocation, options: Any, limits: SpanLimits, etag: str, spans: list[ManifestSpan], total: int
+    ) -> Job:
+        now = time.time()
+        job = Job(
+            tenant_id=TENANT,
+            id=new_id(now),
+            total=0,
+            chunk_size=0,
+            multiple_labels=False,
+            created_at=now,
+            updated_at=now,
+            expires_at=int(now) + 86_400,
+            due_at=now + DUE_S,
+            bulk=BulkPlan(),
+        )
+        spec = BulkSpec("log", location, BulkOptions.model_validate(options), OutputFormat.JSONL, limits)
+        self.adapters.objects.put(bulk_spec_key(TENANT, job.id), encode_spec(spec), "application/json")
+        self.adapters.objects.put(bulk_segment_key(TENANT, job.id, 0), encode_segment(spans), "application/json")
+        due_at = now + DUE_S
+        planned = job.started(now).with_manifest(now, etag).with_segment(now, 0, due_at)
+        planned = planned.planned(now, spans=len(spans), total=total, due_at=due_at)
+        self.adapters.store.create(planned, None)
+        return planned
