@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pigeonhole.contract.jobs import JobStatus
+from pigeonhole.contract.jobs import JOBS, JobStatus
 from support.stack.deployment import Deployment, text
 from support.stack.gpu_jobs import GpuJobs
 from support.stack.job_calls import wait_until_ended
@@ -15,6 +19,7 @@ from support.stack.job_calls import wait_until_ended
 OPTIONS = {"labels": [text("positive"), text("negative")]}
 WORDS = ("I love it, it is wonderful.", "The worst I ever had.")
 START_S = 60.0
+TO_LOAD_S = 4.0  # in which a worker loads the small model and begins its span
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +42,67 @@ def test_the_tasks_of_a_run_classify_every_line_once(deployed: Deployment, gpu_j
     assert ended.job.status is JobStatus.SUCCEEDED
     assert ended.job.progress.model_dump() == {"total": 40, "succeeded": 39, "failed": 1}
     assert until(lambda: not gpu_jobs.runner.is_active(run_id))
+
+
+def test_a_worker_whose_machine_is_taken_away_stores_what_it_has_and_is_started_again(
+    deployed: Deployment, gpu_jobs: GpuJobs
+) -> None:
+    lines = [line(number) for number in range(3_000)]
+    job = gpu_jobs.create(deployed, "spot.jsonl", lines, OPTIONS, samples=3_000)
+
+    gpu_jobs.run(job)
+    assert until(worker_processes)
+    (worker,) = worker_processes()
+    time.sleep(TO_LOAD_S)
+    os.kill(worker, signal.SIGTERM)
+    assert until(lambda: worker not in worker_processes())
+    pieces = gpu_jobs.pieces(job)
+    ended = wait_until_ended(deployed, job.id)
+
+    assert ended.job.progress.model_dump() == {"total": 3_000, "succeeded": 3_000, "failed": 0}
+    assert [row["line"] for row in gpu_jobs.result_rows(job)] == list(range(1, 3_001))
+    assert all(piece in gpu_jobs.pieces(job) for piece in pieces), "a stored piece is never classified again"
+
+
+def test_the_open_lines_of_a_task_that_fails_get_an_error(deployed: Deployment, gpu_jobs: GpuJobs) -> None:
+    lines = [line(number) for number in range(6)]
+    job = gpu_jobs.create(deployed, "failing.jsonl", lines, OPTIONS, samples=3)
+
+    run_id = gpu_jobs.run(job, PIGEONHOLE_MODEL_DIR="/nonexistent")
+    ended = wait_until_ended(deployed, job.id)
+
+    assert ended.job.status is JobStatus.FAILED
+    assert ended.job.progress.model_dump() == {"total": 6, "succeeded": 0, "failed": 6}
+    assert {row["message"] for row in gpu_jobs.error_rows(job)} == {"The GPU worker failed. Send the line again."}
+    assert not gpu_jobs.runner.is_active(run_id)
+
+
+def test_a_run_that_is_canceled_stops_its_worker(deployed: Deployment, gpu_jobs: GpuJobs) -> None:
+    lines = [line(number) for number in range(6_000)]
+    job = gpu_jobs.create(deployed, "canceled.jsonl", lines, OPTIONS, samples=3_000)
+    run_id = gpu_jobs.run(job)
+    assert until(worker_processes)
+
+    assert deployed.call("DELETE", f"{JOBS}/{job.id}").status_code == 200
+    gpu_jobs.runner.cancel(run_id, "canceled")
+
+    assert until(lambda: not gpu_jobs.runner.is_active(run_id) and not worker_processes())
+    assert deployed.call("GET", f"{JOBS}/{job.id}").json()["job"]["status"] == "canceled"
+
+
+def worker_processes() -> list[int]:
+    """Return the ids of the GPU workers of this test's stack, whose server is a child of this process."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            is_worker = b"functions.gpu.worker" in (folder / "cmdline").read_bytes().split(b"\0")
+            if is_worker and parent(parent(int(folder.name))) == os.getpid():
+                found.append(int(folder.name))
+    return found
+
+
+def parent(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def until(condition: Any, timeout_s: float = START_S) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from boto3.session import Session
 
+from pigeonhole.bulk.gpu.run_name import RUN_VARIABLE, RunName
 from pigeonhole.bulk.gpu_tasks import GpuTaskStore
 from pigeonhole.bulk.manifest import ManifestSpan, SpanLimits, plan_spans
 from pigeonhole.bulk.ports import GpuRun, JobRunner, ManifestLocation
@@ -18,7 +19,7 @@ from pigeonhole.contract.bulk import BulkOptions, OutputFormat
 from pigeonhole.contract.messages import SpanMessage
 from pigeonhole.ids import new_id
 from pigeonhole.jobs.job import BulkPlan, Job
-from pigeonhole.object_keys import bulk_segment_key, bulk_spec_key
+from pigeonhole.object_keys import bulk_results_prefix, bulk_segment_key, bulk_spec_key
 from pigeonhole.settings import Settings
 from pigeonhole.wiring.adapters import JobAdapters
 from pigeonhole_cli.local import batch
@@ -71,11 +72,54 @@ class GpuJobs:
         )
         return job
 
-    def run(self, job: Job) -> str:
-        """Submit the first run of a job, and return its id."""
+    def run(self, job: Job, **environment: str) -> str:
+        """Submit the first run of a job, and return its id.
+
+        Args:
+            job: The job.
+            environment: Environment variables of its workers, in place of those of the job definition.
+        """
         assert job.bulk
         assert job.bulk.spans
-        return self.runner.submit(GpuRun(TENANT, job.id, 0, job.bulk.spans))
+        run = GpuRun(TENANT, job.id, 0, job.bulk.spans)
+        if not environment:
+            return self.runner.submit(run)
+        variables = {RUN_VARIABLE: str(RunName.of(run)), **environment}
+        overrides = [{"name": name, "value": value} for name, value in variables.items()]
+        client = self.adapters.session.client("batch", endpoint_url=self.adapters.endpoint_url)
+        submitted = client.submit_job(
+            jobName="test",
+            jobQueue=batch.QUEUE,
+            jobDefinition=batch.DEFINITION,
+            containerOverrides={"environment": overrides},  # type: ignore[typeddict-item]
+            arrayProperties={"size": run.tasks},
+        )
+        return submitted["jobId"]
+
+    def pieces(self, job: Job) -> dict[str, bytes]:
+        """Return the stored pieces of a job."""
+        return self._read(f"bulk/{TENANT}/{job.id}/pieces/")
+
+    def result_rows(self, job: Job) -> list[dict[str, Any]]:
+        """Return the rows of a job's results parts."""
+        return self._rows(job, "part-")
+
+    def error_rows(self, job: Job) -> list[dict[str, Any]]:
+        """Return the rows of a job's errors parts."""
+        return self._rows(job, "errors-")
+
+    def _rows(self, job: Job, kind: str) -> list[dict[str, Any]]:
+        files = self._read(f"{bulk_results_prefix(TENANT, job.id)}{kind}")
+        return [json.loads(row) for data in files.values() for row in data.splitlines()]
+
+    def _read(self, prefix: str) -> dict[str, bytes]:
+        client, bucket = self.adapters.session.client("s3", endpoint_url=self.adapters.endpoint_url), self.bucket
+        listed = client.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
+        return {item["Key"]: client.get_object(Bucket=bucket, Key=item["Key"])["Body"].read() for item in listed}
+
+    @property
+    def bucket(self) -> str:
+        return self.adapters.settings.job_bucket
 
     def _store(
         self, location: ManifestLocation, options: Any, limits: SpanLimits, etag: str, spans: list[ManifestSpan], total: int

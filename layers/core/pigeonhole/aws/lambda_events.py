@@ -128,7 +128,7 @@ def parse_gpu_failure(message: SQSRecord) -> GpuFailure | None:
             name=RunName.parse(variables[RUN_VARIABLE]),
             run_id=detail["jobId"].partition(":")[0],  # of a child: PARENT:INDEX
             index=None if "size" in array else int(array.get("index", 0)),
-            was_started=bool(detail.get("attempts")),
+            was_attempted=bool(detail.get("attempts")),
             reason=str(detail.get("statusReason", "")),
         )
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -59,15 +59,20 @@ class GpuFailure:
         name: The run.
         run_id: The id of the run in its JobRunner.
         index: The number of the task, None for the run as a whole.
-        was_started: Whether a machine has attempted it.
+        was_attempted: Whether a machine has attempted it. A run as a whole has no attempts.
         reason: Why it failed, in the words of AWS Batch.
     """
 
     name: RunName
     run_id: str
     index: int | None
-    was_started: bool
+    was_attempted: bool
     reason: str
+
+    @property
+    def was_placed(self) -> bool:
+        """Whether there was a machine. A run as a whole doesn't say it, unless AWS Batch canceled it for the lack of one."""
+        return self.was_attempted or (self.index is None and not _PLACEMENT.search(self.reason))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +101,7 @@ class GpuFailureHandler:
         if job is None or not is_last_run(job, name.number):
             return 0
         error = to_error(failure)
-        if not failure.was_started and not self.spans.count(job).spans:
+        if not failure.was_placed and not self.spans.count(job).spans:
             self._fail_job(failure, error)
             return 0
         if failure.index is None:
@@ -133,7 +138,7 @@ def to_error(failure: GpuFailure) -> ErrorReply:
     if placement:
         code, message = NO_CAPACITY if placement[1] == "CAPACITY" else MISCONFIGURED
         return ErrorReply(code=code, message=message.format(cause=placement[0]))
-    if not failure.was_started:
+    if not failure.was_placed:
         return ErrorReply(code=NOT_STARTED[0], message=NOT_STARTED[1])
     code, message = next((text for beginning, text in CAUSES if failure.reason.startswith(beginning)), FAILED)
     return ErrorReply(code=code, message=message)
