@@ -11,6 +11,7 @@ import sys
 from pigeonhole.contract.jobs import WebhookBody
 from pigeonhole.contract.messages import (
     ChunkMessage,
+    FailedSpanMessage,
     JobEnded,
     PlanMessage,
     SpanMessage,
@@ -19,7 +20,7 @@ from pigeonhole.contract.messages import (
 )
 from pigeonhole.contract.schemas import json_schemas
 
-SENT = (ChunkMessage, SpanMessage, PlanMessage, WebhookMessage, JobEnded, UploadClassified, WebhookBody)
+SENT = (ChunkMessage, SpanMessage, FailedSpanMessage, PlanMessage, WebhookMessage, JobEnded, UploadClassified, WebhookBody)
 
 
 def as_json() -> str:

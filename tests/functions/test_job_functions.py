@@ -6,16 +6,20 @@ import io
 import json
 from types import ModuleType
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from pigeonhole import wiring
 from pigeonhole.aws.dynamodb.items import from_tagged, to_tagged
 from pigeonhole.aws.dynamodb.job_records import StoredJob
 from pigeonhole.aws.events import JOB_ENDED, SOURCE
-from pigeonhole.aws.lambda_events import FIRST_RETRY_S
+from pigeonhole.aws.lambda_events import FIRST_RETRY_S, parse_gpu_failure
+from pigeonhole.bulk.gpu.failures import GpuFailure
+from pigeonhole.bulk.gpu.run_name import RunName
 from pigeonhole.contract.jobs import JobStatus
-from pigeonhole.contract.messages import ChunkMessage, JobEnded, Span, WebhookMessage
+from pigeonhole.contract.messages import ChunkMessage, FailedSpanMessage, JobEnded, Span, WebhookMessage
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.dead_letters import MIN_RETRIES
 from pigeonhole.jobs.job import Job, NotificationStatus
@@ -218,6 +222,56 @@ def test_dead_letters_end_their_job(jobs: Jobs, monkeypatch: pytest.MonkeyPatch)
 
     assert failed(answer) == []
     assert ended(jobs, job) == (JobStatus.FAILED, 0, 8)
+
+
+def test_a_failed_gpu_task_is_read_from_the_event_of_aws_batch(monkeypatch: pytest.MonkeyPatch, log: io.StringIO) -> None:
+    module, failures = load("dead_letters"), list[GpuFailure]()
+    handler = Mock(handle=lambda failure: failures.append(failure) or 3)
+    monkeypatch.setattr(wiring, "gpu_failure_handler", lambda settings: handler)
+
+    answer = module.handler(sample("sqs-gpu-failed.json"), LambdaContext())
+
+    (failure,) = failures
+    assert answer == {"batchItemFailures": []}
+    assert failure.name == RunName("acme", "01a21930d69759e6f0eabe8877bab9bc", 0)
+    assert (failure.run_id, failure.index) == ("4c7599ae-0a82-49aa-ba5a-4727fcce14a8", 7)
+    assert (failure.was_attempted, failure.reason) == (True, "Essential container in task exited")
+    assert "GPU task failed" in log.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("array", "job_id", "index"),
+    [({"arrayProperties": {}}, "b-1", 0), ({}, "b-1", 0), ({"arrayProperties": {"size": 5}}, "b-1", None)],
+    ids=["a single task", "a single task without the field", "the run as a whole"],
+)
+def test_a_run_of_one_task_and_a_run_as_a_whole_are_told_apart(array: dict[str, Any], job_id: str, index: int | None) -> None:
+    (record,) = sample("sqs-gpu-failed.json")["Records"]
+    body = json.loads(record["body"])
+    del body["detail"]["arrayProperties"]
+    body["detail"] |= {"jobId": job_id, "attempts": [], **array}
+
+    failure = parse_gpu_failure(SQSRecord(record | {"body": json.dumps(body)}))
+
+    assert failure
+    assert (failure.run_id, failure.index, failure.was_attempted) == ("b-1", index, False)
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{}", '{"detail": {"container": {"environment": []}, "jobId": "x"}}'])
+def test_what_is_no_failed_gpu_task_is_left_to_the_other_messages(body: str) -> None:
+    (record,) = sample("sqs-gpu-failed.json")["Records"]
+
+    assert parse_gpu_failure(SQSRecord(record | {"body": body})) is None
+
+
+def test_the_lines_of_a_failed_span_are_failed(monkeypatch: pytest.MonkeyPatch, log: io.StringIO) -> None:
+    module, failed_spans = load("dead_letters"), list[FailedSpanMessage]()
+    abandoner = Mock(fail=lambda message: failed_spans.append(message) or 7)
+    monkeypatch.setattr(wiring, "span_abandoner", lambda settings: abandoner)
+
+    assert module.handler(sample("sqs-failed-span.json"), LambdaContext()) == {"batchItemFailures": []}
+
+    assert [(message.run, message.error.code) for message in failed_spans] == [(0, "internal_error")]
+    assert "span abandoned" in log.getvalue()
 
 
 def test_a_dead_letter_that_could_not_be_handled_is_redelivered(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:

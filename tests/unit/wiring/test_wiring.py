@@ -21,6 +21,7 @@ BUILDERS: list[tuple[str, Callable[[Settings], object], set[str]]] = [
     ("WorkerFunction", wiring.chunk_queue, {"job_queue"}),
     ("DeadLettersFunction", wiring.dead_letter_handler, {"table_name", "job_bucket", "job_queue"}),
     ("DeadLettersFunction", wiring.span_abandoner, {"table_name", "job_bucket", "job_queue"}),
+    ("DeadLettersFunction", wiring.gpu_failure_handler, {"table_name", "job_bucket", "dead_letter_queue", "gpu_queue"}),
     ("PlanFunction", wiring.bulk_planner, {"table_name", "job_bucket", "job_queue", "plan_queue", "upload_bucket"}),
     ("PlanFunction", wiring.bulk_estimator, {"table_name", "upload_bucket"}),
     ("PlanFunction", wiring.plan_queue, {"plan_queue"}),

@@ -12,9 +12,18 @@ from typing import Any
 
 import pytest
 
+from pigeonhole_cli.local import batch
 from pigeonhole_cli.local import rewrites as local_rewrites
-from pigeonhole_cli.local.rewrites import REWRITES, LocalMachine, gateway_responses, read_handler, rewrite, zip_folder
-from support.template import read_template
+from pigeonhole_cli.local.rewrites import (
+    REWRITES,
+    LocalMachine,
+    gateway_responses,
+    gpu_definition,
+    read_handler,
+    rewrite,
+    zip_folder,
+)
+from support.template import list_references, read_template
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -145,7 +154,36 @@ def test_policies_and_parameters_do_not_change(template: dict[str, Any], machine
     assert template["Parameters"] == before["Parameters"]
     for name in ("ClassifyRole", "WebhooksRole", "UsagePlan", "ChunkQueue", "JobBucket", "Table"):
         assert template["Resources"][name] == before["Resources"][name]
-    assert set(before["Resources"]) - set(template["Resources"]) == {"JobBucketPolicy", "UploadBucketPolicy"}
+    gpu = {name for name in before["Resources"] if name.startswith("Gpu")}
+    assert set(before["Resources"]) - set(template["Resources"]) - gpu == {"JobBucketPolicy", "UploadBucketPolicy"}
+
+
+def test_gpu_workers_keep_their_role_and_what_follows_their_failure(template: dict[str, Any], machine: LocalMachine) -> None:
+    before = copy.deepcopy(template)
+
+    rewrite(template, machine)
+
+    resources = template["Resources"]
+    assert {name for name in resources if name.startswith("Gpu")} == {"GpuRole", "GpuLogs", "GpuFailures", "GpuFailuresPolicy"}
+    assert not [name for name, item in resources.items() if item["Type"].startswith(("AWS::Batch", "AWS::EC2"))]
+    assert resources["GpuRole"] == before["Resources"]["GpuRole"] | {"Properties": resources["GpuRole"]["Properties"]}
+    assert resources["GpuFailures"]["Properties"]["EventPattern"]["detail"]["jobQueue"] == [batch.QUEUE]
+    queue = functions(template)["PlanFunction"]["Environment"]["Variables"]["PIGEONHOLE_GPU_QUEUE"]
+    assert queue == {"Fn::If": ["HasGpu", batch.QUEUE, ""]}
+    assert not list_references(resources) & (set(before["Resources"]) - set(resources))
+
+
+def test_the_local_gpu_workers_have_the_templates_definition(template: dict[str, Any]) -> None:
+    names = {name: name.lower() for name in (*template["Resources"], *template["Parameters"], "AWS::Region", "AWS::StackName")}
+
+    definition = gpu_definition(template, ROOT, names)
+
+    properties = template["Resources"]["GpuDefinition"]["Properties"]
+    assert definition.command == properties["ContainerProperties"]["Command"]
+    assert (definition.attempts, definition.retry_codes) == (5, [75])
+    assert (definition.role, definition.folder) == ("gpurole", str(ROOT))
+    assert definition.environment["PIGEONHOLE_TABLE_NAME"] == "table"
+    assert definition.environment["POWERTOOLS_METRICS_NAMESPACE"] == "Pigeonhole/aws::stackname"
 
 
 def test_every_function_logs_to_its_own_group(template: dict[str, Any], machine: LocalMachine) -> None:
