@@ -1,6 +1,6 @@
 """Measure the engine of GPU workers against the limit of the card: images per second, from pixels and from JPEG files.
 
-    python benchmarks/gpu.py [--batches 32 64 128 256 512] [--photos 4096] [--seconds 5]
+    python benchmarks/gpu.py [--batches 32 64 128 256 512] [--photos 4096] [--seconds 5] [--matrix 8192]
 
 The model has ViT-B/32's shape and random weights. All figures are of one run on one machine:
 
@@ -217,8 +217,17 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs="+", default=BATCHES)
     parser.add_argument("--photos", type=int, default=4_096)
     parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--matrix", type=int, default=8_192, help="side of the matrices; on a CPU, 1024 is enough")
     options = parser.parse_args()
-    print(run(Shape(), batches=options.batches, photos=options.photos, photo_size=PHOTO_SIZE, seconds=options.seconds))
+    print(
+        run(
+            Shape(matrix=options.matrix),
+            batches=options.batches,
+            photos=options.photos,
+            photo_size=PHOTO_SIZE,
+            seconds=options.seconds,
+        )
+    )
 
 
 if __name__ == "__main__":

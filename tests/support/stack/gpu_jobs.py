@@ -12,14 +12,16 @@ from boto3.session import Session
 
 from pigeonhole.bulk.gpu.run_name import RUN_VARIABLE, RunName
 from pigeonhole.bulk.gpu_tasks import GpuTaskStore
+from pigeonhole.bulk.inputs.kinds import InputKind
 from pigeonhole.bulk.manifest import ManifestSpan, SpanLimits, plan_spans
+from pigeonhole.bulk.planning.segments import Segment, SegmentStore
 from pigeonhole.bulk.ports import GpuRun, JobRunner, ManifestLocation
-from pigeonhole.bulk.spec import BulkSpec, encode_segment, encode_spec
-from pigeonhole.contract.bulk import BulkOptions, OutputFormat
+from pigeonhole.bulk.spec import BulkInput, BulkSpec, encode_spec
+from pigeonhole.contract.bulk import BulkOptions, Compute, OutputFormat
 from pigeonhole.contract.messages import SpanMessage
 from pigeonhole.ids import new_id
 from pigeonhole.jobs.job import BulkPlan, Job
-from pigeonhole.object_keys import bulk_results_prefix, bulk_segment_key, bulk_spec_key
+from pigeonhole.object_keys import bulk_results_prefix, bulk_spec_key
 from pigeonhole.settings import Settings
 from pigeonhole.wiring.adapters import JobAdapters
 from pigeonhole_cli.local import batch
@@ -137,11 +139,17 @@ class GpuJobs:
             due_at=now + DUE_S,
             bulk=BulkPlan(),
         )
-        spec = BulkSpec("log", location, BulkOptions.model_validate(options), OutputFormat.JSONL, limits)
+        spec = BulkSpec(
+            log_id="log",
+            input=BulkInput(location, InputKind.from_name(location.object_key), limits),
+            options=BulkOptions.model_validate(options),
+            output=OutputFormat.JSONL,
+        )
         self.adapters.objects.put(bulk_spec_key(TENANT, job.id), encode_spec(spec), "application/json")
-        self.adapters.objects.put(bulk_segment_key(TENANT, job.id, 0), encode_segment(spans), "application/json")
+        SegmentStore(objects=self.adapters.objects).write_first(job, 0, Segment(spans=spans, samples=total))
         due_at = now + DUE_S
-        planned = job.started(now).with_manifest(now, etag).with_segment(now, 0, due_at)
+        planned = job.started(now).with_manifest(now, etag, Compute.GPU).with_segment(now, 0, due_at)
         planned = planned.planned(now, spans=len(spans), total=total, due_at=due_at)
+        planned = planned.with_gpu_run(now).with_gpu_run_id("submitted by the test", due_at)
         self.adapters.store.create(planned, None)
         return planned

@@ -17,6 +17,7 @@ from pigeonhole.contract.messages import SpanMessage
 from pigeonhole.settings import Settings
 from pigeonhole.wiring.adapters import JobAdapters
 from pigeonhole.wiring.bulk import span_opener
+from pigeonhole.wiring.clients import request_limits
 from pigeonhole.wiring.inference import build_services, chunk_limits, load_classifier, to_classifier
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def gpu_task_worker(settings: Settings, report_fault: Callable[[SpanMessage, Exc
     settings.require("table_name", "job_bucket", "plan_queue", "upload_bucket")
     from boto3.session import Session
 
+    from pigeonhole.bulk.inputs.text_objects import TextObjectReader
     from pigeonhole.bulk.worker import SpanWorker
 
     classifier, group_samples = _load_classifier(settings)
@@ -70,6 +72,7 @@ def gpu_task_worker(settings: Settings, report_fault: Callable[[SpanMessage, Exc
         plan_queue=adapters.plan_queue,
         span_queue=left,
         pipeline=classify.pipeline,
+        texts=TextObjectReader(blobs=adapters.upload_files, limits=request_limits(settings)),
         model_id=model.model_id,
         model_revision=model.revision,
         stop_s=STOP_S,
