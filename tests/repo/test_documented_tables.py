@@ -41,6 +41,13 @@ def test_the_metrics_are_those_of_the_functions(function: str) -> None:
     assert documented == counted | {"errors", "ColdStart"}  # observability.py's own
 
 
+def test_the_metrics_are_those_of_gpu_workers() -> None:
+    rows = pages.table_after(OPERATIONS, "What to watch")
+    documented = {row["metric"].strip("`") for row in rows if "gpu" in row["service"].split(", ")}
+
+    assert documented == {*METRIC.findall((ROOT / "functions/gpu/worker.py").read_text()), "errors"}
+
+
 def test_the_presets_are_those_of_the_registry() -> None:
     uses = pages.table_after(MODELS, "Which model for what")
     sources = pages.table_after(MODELS, "Sources and licences")

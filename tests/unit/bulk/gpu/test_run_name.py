@@ -1,4 +1,4 @@
-"""A run's name says the same to the planner, to the worker and to whoever handles its failure."""
+"""The planner, the worker and the handler of failures read the same run from its name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A GPU worker does its task's spans, stops when it is told, and says by its exit code what is left."""
+"""A GPU worker processes the spans of its task, stops on request, and reports by its exit code what is left."""
 
 from __future__ import annotations
 

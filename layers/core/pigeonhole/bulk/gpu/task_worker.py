@@ -44,7 +44,7 @@ class OpenSpans:
 
 @dataclass
 class TaskOutcome:
-    """What became of the spans of a task. Thread-safe.
+    """The counts of the spans of a task. Thread-safe.
 
     Attributes:
         spans: How many spans this worker completed.
