@@ -4,9 +4,9 @@
 
 The script puts photos of 640 x 480 pixels under incoming/, and S3 sends a notification of each to IngestQueue. ministack would
 pass these messages to functions/ingest ten at a time. Lambda collects up to 500 within IngestWindow. So lambda_batching.py
-replaces Lambda's part and passes full batches. The stack does the rest: jobs, workers, and functions/notify, which writes each
-photo's result, its JSON and its tags, and publishes an event. The script counts until the stack is idle. It does so once with
-tags and once with TagUploads=false, each time on a new stack whose functions have run before.
+replaces Lambda's part and passes full batches. The stack does the rest: jobs, workers, and functions/notify, which writes a
+results object per job and a result per photo, and publishes events. The script counts until the stack is idle. It does so once
+as a stack is by default, and once with TagUploads=true, each time on a new stack whose functions have run before.
 
 S3 and Lambda make calls to SQS that no recording can see, so the script computes them. S3's notifications are free, but SQS
 bills one request for each. Lambda receives and deletes notifications ten at a time at best, and each chunk separately. The
@@ -152,10 +152,10 @@ def _wait(stack: BenchmarkStack, prefix: str, count: int) -> None:
     raise SystemExit(f"{count} uploads were not classified within {PATIENCE_S:.0f} s")
 
 
-def report(tagged: UploadsUsage, untagged: UploadsUsage) -> str:
-    """Format the costs with tags, and the price of a million uploads with and without tags, as Markdown."""
-    million = f"A million uploads: {_price_of_million(tagged)}. With TagUploads=false: {_price_of_million(untagged)}."
-    return "\n\n".join((aws_costs.table(tagged.costs, of="uploads"), million, str(tagged)))
+def report(untagged: UploadsUsage, tagged: UploadsUsage) -> str:
+    """Format the costs without tags, and the price of a million uploads without and with tags, as Markdown."""
+    million = f"A million uploads: {_price_of_million(untagged)}. With TagUploads=true: {_price_of_million(tagged)}."
+    return "\n\n".join((aws_costs.table(untagged.costs, of="uploads"), million, str(untagged)))
 
 
 def _price_of_million(uploads: UploadsUsage) -> str:
@@ -181,10 +181,10 @@ def main() -> None:
     else:
         model = cached_folder(args.model, DEFAULT_CACHE)
         prepare(args.model, model)
-    tagged, untagged = (
-        measure(model, photos=args.photos, workers=args.workers, batch=args.batch, tags=tags) for tags in (True, False)
+    untagged, tagged = (
+        measure(model, photos=args.photos, workers=args.workers, batch=args.batch, tags=tags) for tags in (False, True)
     )
-    print(report(tagged, untagged))
+    print(report(untagged, tagged))
 
 
 if __name__ == "__main__":

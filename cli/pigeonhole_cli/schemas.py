@@ -15,12 +15,21 @@ from pigeonhole.contract.messages import (
     JobEnded,
     PlanMessage,
     SpanMessage,
-    UploadClassified,
+    UploadsClassified,
     WebhookMessage,
 )
 from pigeonhole.contract.schemas import json_schemas
 
-SENT = (ChunkMessage, SpanMessage, FailedSpanMessage, PlanMessage, WebhookMessage, JobEnded, UploadClassified, WebhookBody)
+SENT = (
+    ChunkMessage,
+    SpanMessage,
+    FailedSpanMessage,
+    PlanMessage,
+    WebhookMessage,
+    JobEnded,
+    UploadsClassified,
+    WebhookBody,
+)
 
 
 def as_json() -> str:

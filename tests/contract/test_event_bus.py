@@ -9,8 +9,8 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from pigeonhole.aws.events import JOB_ENDED, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, SOURCE, UPLOAD_CLASSIFIED, EventBridgeBus
-from pigeonhole.contract.messages import AnyEvent, JobEnded, UploadClassified
+from pigeonhole.aws.events import JOB_ENDED, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, SOURCE, UPLOADS_CLASSIFIED, EventBridgeBus
+from pigeonhole.contract.messages import AnyEvent, ClassifiedUpload, JobEnded, UploadsClassified
 from pigeonhole.errors import Overloaded
 from pigeonhole.notifications.job_ended import to_event
 from pigeonhole.ports import EventBus
@@ -19,23 +19,28 @@ from support.job_fixtures import job
 from support.moto_aws import REGION, unconnected_client
 
 EVENT = to_event(job().canceled(2_000.25))
-UPLOAD = UploadClassified(
-    tenant_id="acme",
-    bucket="uploads",
+CAT = ClassifiedUpload(
     key="incoming/acme/pets/猫.jpg",
     sequencer="0" * 62 + "AF",
     version_id="v1",
-    label_set="pets",
-    label_set_version=3,
-    job_id=EVENT.job_id,
     status="succeeded",
     labels=["cat"],
     score=0.9731,
     error=None,
-    results_key="results/acme/pets/猫.jpg.json",
-    classified_at="1970-01-01T00:16:40Z",
+    results_line=1,
 )
-TYPES: dict[str, type[AnyEvent]] = {JOB_ENDED: JobEnded, UPLOAD_CLASSIFIED: UploadClassified}
+DOG = CAT.model_copy(update={"key": "incoming/acme/pets/dog.jpg", "labels": ["dog", "pet"], "results_line": 2})
+UPLOADS = UploadsClassified(
+    tenant_id="acme",
+    bucket="uploads",
+    label_set="pets",
+    label_set_version=3,
+    job_id=EVENT.job_id,
+    results_uri=f"s3://uploads/results/acme/pets/{EVENT.job_id}.jsonl",
+    classified_at="1970-01-01T00:16:40Z",
+    uploads=[DOG, CAT],
+)
+TYPES: dict[str, type[AnyEvent]] = {JOB_ENDED: JobEnded, UPLOADS_CLASSIFIED: UploadsClassified}
 
 
 class Bus:
@@ -62,8 +67,12 @@ def bus(is_real: bool) -> Bus:
     url = queues.create_queue(QueueName="target")["QueueUrl"]
     arn = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     events.create_event_bus(Name="jobs")
-    for name, detail_type, status in (("ends", JOB_ENDED, "canceled"), ("uploads", UPLOAD_CLASSIFIED, "succeeded")):
-        pattern = json.dumps({"source": [SOURCE], "detail-type": [detail_type], "detail": {"status": [status]}})
+    rules: list[tuple[str, str, dict[str, Any]]] = [
+        ("ends", JOB_ENDED, {"status": ["canceled"]}),
+        ("uploads", UPLOADS_CLASSIFIED, {"label_set": ["pets"]}),
+    ]
+    for name, detail_type, detail in rules:
+        pattern = json.dumps({"source": [SOURCE], "detail-type": [detail_type], "detail": detail})
         events.put_rule(Name=name, EventBusName="jobs", EventPattern=pattern)
         events.put_targets(Rule=name, EventBusName="jobs", Targets=[{"Id": "1", "Arn": arn}])
     return Bus(EventBridgeBus(events, "jobs"), queues, url)
@@ -76,13 +85,13 @@ def test_an_event_is_delivered_to_the_target_of_its_rule(bus: Bus) -> None:
 
 
 def test_each_type_of_event_has_its_own_rule(bus: Bus) -> None:
-    bus.port.put([UPLOAD, EVENT])
+    bus.port.put([UPLOADS, EVENT])
 
-    assert bus.received() == [UPLOAD, EVENT]
+    assert bus.received() == [UPLOADS, EVENT]
 
 
 def test_any_number_of_events_is_delivered_also_none(bus: Bus) -> None:
-    many = [UPLOAD.model_copy(update={"key": str(number)}) for number in range(2 * MAX_BATCH_EVENTS + 3)]
+    many = [UPLOADS.model_copy(update={"job_id": f"{number:032x}"}) for number in range(2 * MAX_BATCH_EVENTS + 3)]
 
     bus.port.put([])
     bus.port.put(many)
@@ -122,16 +131,17 @@ class Spy:
 
 
 def test_large_events_are_sent_in_several_calls() -> None:
-    spy, large = Spy(), [UPLOAD.model_copy(update={"labels": ["猫" * (MAX_BATCH_BYTES // 9)]}) for _ in range(7)]
+    cats = [CAT.model_copy(update={"labels": ["猫" * (MAX_BATCH_BYTES // 9)]})]
+    spy, large = Spy(), [UPLOADS.model_copy(update={"uploads": cats})] * 7
 
     EventBridgeBus(spy, "jobs").put([EVENT, *large, EVENT])
 
     assert [len(entries) for entries in spy.calls] == [3, 2, 2, 2]
     sent = [entry["DetailType"] for entries in spy.calls for entry in entries]
-    assert sent == [JOB_ENDED, *[UPLOAD_CLASSIFIED] * 7, JOB_ENDED]
+    assert sent == [JOB_ENDED, *[UPLOADS_CLASSIFIED] * 7, JOB_ENDED]
 
 
 @pytest.mark.parametrize("refuses", [0, 1, 2])
 def test_one_refusal_among_many_is_an_overload(refuses: int) -> None:
     with pytest.raises(Overloaded):
-        EventBridgeBus(Spy(refuses), "jobs").put([UPLOAD] * (2 * MAX_BATCH_EVENTS + 1))
+        EventBridgeBus(Spy(refuses), "jobs").put([UPLOADS] * (2 * MAX_BATCH_EVENTS + 1))

@@ -34,18 +34,11 @@ def test_an_object_that_was_never_stored_is_none(store: ObjectStore) -> None:
     assert store.get("inputs/acme/1.json") is None
 
 
-def test_an_object_is_replaced_only_if_it_is_unchanged(store: ObjectStore) -> None:
-    assert store.etag("results/1.json") is None
-    assert store.replace("results/1.json", b"first", "application/json", None)
-    first = store.etag("results/1.json")
-    assert first is not None
+def test_an_object_is_created_only_if_there_is_none(store: ObjectStore) -> None:
+    assert store.create("results/1.json", b"first", "application/json")
+    assert not store.create("results/1.json", b"too late", "application/json")
 
-    assert not store.replace("results/1.json", b"there is one", "application/json", None)
-    assert store.replace("results/1.json", b"second", "application/json", first)
-    assert not store.replace("results/1.json", b"too late", "application/json", first)
-    assert not store.replace("results/2.json", b"it was gone", "application/json", first)
-    assert (store.get("results/1.json"), store.get("results/2.json")) == (b"second", None)
-    assert store.etag("results/1.json") != first
+    assert store.get("results/1.json") == b"first"
 
 
 def test_a_link_names_the_object_and_how_long_it_may_be_read(store: ObjectStore) -> None:
@@ -60,7 +53,6 @@ def test_a_link_names_the_object_and_how_long_it_may_be_read(store: ObjectStore)
     ("call", "use"),
     [
         ("get_object", lambda store: store.get("a")),
-        ("head_object", lambda store: store.etag("a")),
         ("copy_object", lambda store: store.mark_unused("a")),
         ("delete_object_tagging", lambda store: store.mark_used("a")),
     ],
@@ -80,8 +72,7 @@ def test_a_denied_object_is_not_an_absent_one(call: str, use: Callable[[ObjectSt
         ("get_object", 500, lambda store: store.get("a")),
         ("get_object", 503, lambda store: store.get("a")),
         ("put_object", 503, lambda store: store.put("a", b"", "application/json")),
-        ("put_object", 503, lambda store: store.replace("a", b"", "application/json", None)),
-        ("head_object", 503, lambda store: store.etag("a")),
+        ("put_object", 503, lambda store: store.create("a", b"", "application/json")),
     ],
 )
 def test_a_busy_bucket_is_an_overload(call: str, status: int, use: Callable[[ObjectStore], object]) -> None:
@@ -142,4 +133,4 @@ def test_a_write_at_the_same_time_as_another_is_not_made(code: str, status: int)
     client = unconnected_client("s3")
     with Stubber(client) as stub:
         stub.add_client_error("put_object", code, http_status_code=status)
-        assert not S3ObjectStore(client, "jobs").replace("x", b"x", "text/plain", None)
+        assert not S3ObjectStore(client, "jobs").create("x", b"x", "text/plain")

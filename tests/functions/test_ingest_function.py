@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from pigeonhole import wiring
-from pigeonhole.aws.events import SOURCE, UPLOAD_CLASSIFIED
+from pigeonhole.aws.events import SOURCE, UPLOADS_CLASSIFIED
 from pigeonhole.aws.lambda_events import FIRST_RETRY_S
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, UploadClassified
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, UploadsClassified
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.records import decode_job_input
-from pigeonhole.object_keys import upload_result_key
+from pigeonhole.object_keys import upload_results_key
 from pigeonhole.observability import observer
 from support.fakes import LambdaContext
 from support.handlers import ROOT, load
@@ -140,15 +140,16 @@ def test_the_test_message_of_s3_is_skipped(jobs: Jobs, ingest: ModuleType, log: 
 
 
 def test_the_sample_of_the_event_is_of_the_samples_file_and_in_form() -> None:
-    on_bus, job_event = sample("bus-upload-classified.json"), sample("bus-job-ended.json")
-    detail = UploadClassified.model_validate(on_bus["detail"])
+    on_bus, job_event = sample("bus-uploads-classified.json"), sample("bus-job-ended.json")
+    detail = UploadsClassified.model_validate(on_bus["detail"])
 
     assert detail.model_dump() == on_bus["detail"]
-    assert (on_bus["source"], on_bus["detail-type"]) == (SOURCE, UPLOAD_CLASSIFIED)
+    assert (on_bus["source"], on_bus["detail-type"]) == (SOURCE, UPLOADS_CLASSIFIED)
     assert on_bus.keys() == job_event.keys()
-    assert (detail.bucket, detail.key) == (BUCKET, S3["object"]["key"].replace("+", " "))
-    assert (detail.version_id, detail.job_id) == (S3["object"]["versionId"], job_event["detail"]["job_id"])
-    assert detail.results_key == upload_result_key(detail.key)
+    upload = detail.uploads[0]
+    assert (detail.bucket, upload.key) == (BUCKET, S3["object"]["key"].replace("+", " "))
+    assert (upload.version_id, detail.job_id) == (S3["object"]["versionId"], job_event["detail"]["job_id"])
+    assert detail.results_uri == f"s3://{BUCKET}/{upload_results_key('acme', 'pets', str(detail.job_id))}"
 
 
 # --- read --------------------------------------------------------------------------------------------------------------------

@@ -103,10 +103,13 @@ def deploy(
 
 @pytest.fixture(scope="session")
 def deployed(server: LocalProcess, deploy: Deploy, model: Path, opened: ExitStack) -> Deployment:
-    """The stack of `make start`, on its own port, with an image bucket of which the tenant is granted a prefix."""
+    """The stack of `make start`, on its own port, with tags of uploads, and with an image bucket.
+
+    The tenant is granted a prefix of the bucket.
+    """
     account = opened.enter_context(LocalStack(server.aws_url, "none", ROOT))
     account.client("s3").create_bucket(Bucket=BUCKET)
-    parameters = {"ImageBucket": BUCKET, **GPU_PARAMETERS}
+    parameters = {"ImageBucket": BUCKET, "TagUploads": "true", **GPU_PARAMETERS}
     main = deploy("pigeonhole", parameters=parameters)
     gpu = main.stack.gpu_definition(local_settings(model)["GpuDefinition"], parameters)
     runs = {main.outputs["ClassifyFunctionArn"]: CLASSIFY_RUNS}

@@ -53,8 +53,6 @@ ASKED_WHERE_NOTHING_IS = {
 }
 READERS = ("ClassifyFunction", "WorkerFunction", "DeadLettersFunction", "PlanFunction")  # of images and manifests
 CALLERS_OBJECTS = tuple(f"arn:aws:s3:::{bucket}/*" for bucket in (BUCKET, "UploadBucket", "JobBucket/label-sets"))
-# A publisher that finds a newer JSON object reads the table again. No test produces two publishers that are so close.
-IN_A_RACE = {(f"{name}Function", "dynamodb:GetItem", "OBJECTS#*") for name in ("Ingest", "Notify")}
 OF_TAGS = ("Get", "Put")
 API_ASKS = ("BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
 EXPECTED_CALLS = {
@@ -226,11 +224,7 @@ def test_no_call_is_outside_the_policies(deployments: dict[str, Deployment], nee
 def test_no_granted_action_is_unused(deployed: Deployment, needed: list[Call], function: str) -> None:
     function_calls = [call for call in needed if call.function == function]
 
-    unused = [
-        grant
-        for grant in grants(deployed, function)
-        if (function, grant.action, grant.key) not in IN_A_RACE and not any(grant.covers(call) for call in function_calls)
-    ]
+    unused = [grant for grant in grants(deployed, function) if not any(grant.covers(call) for call in function_calls)]
 
     expected = LAMBDAS_OWN | READ_FOR.get(function, set()) | ASKED_ON_AWS.get(function, set())
     assert {grant.action for grant in unused} == expected, NEEDS_ALL_TESTS

@@ -1,4 +1,4 @@
-"""Files uploaded to the deployed stack: each gets one result, in the table, as JSON, as tags and as an event."""
+"""Files uploaded to the deployed stack: each gets one result, in the table, in a results object, as tags and in an event."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 from PIL import Image
 
-from pigeonhole.aws.events import UPLOAD_CLASSIFIED
-from pigeonhole.object_keys import upload_result_key
+from pigeonhole.aws.events import UPLOADS_CLASSIFIED
+from pigeonhole.contract.upload_results import UploadResultsResponse
 from pigeonhole.uploads.upload_tags import LABEL_TAG, SCORE_TAG
 from pigeonhole_cli.local.command import api_key_manager
 from support.stack.deployment import Deployment, image, request, text, verify_error
@@ -41,7 +41,7 @@ NASTY = (
 def folder(deployed: Deployment) -> UploadFolder:
     answer = deployed.call("PUT", "/v1/label-sets/shown", {"labels": [text(thing) for thing in THINGS]})
     assert answer.status_code == 200, answer.text
-    return UploadFolder(deployed, EventRecorder(deployed.stack, "upload-results", UPLOAD_CLASSIFIED), "shown")
+    return UploadFolder(deployed, EventRecorder(deployed.stack, "upload-results", UPLOADS_CLASSIFIED), "shown")
 
 
 def generated(number: int) -> bytes:
@@ -92,9 +92,8 @@ def test_each_of_three_hundred_uploads_of_any_kind_has_one_result(folder: Upload
         folder.wait_for_tag(key, LABEL_TAG, str(result.prediction))
         assert folder.tags(key) == other | expected
         assert (result.label_set.name, result.label_set.version) == ("shown", 1) if result.label_set else False
-        stored = json.loads(folder.storage.get_object(Bucket=folder.bucket, Key=upload_result_key(key))["Body"].read())
-        assert (stored["prediction"], len(stored["scores"])) == (result.prediction, len(THINGS))
-        assert result.results_uri == f"s3://{folder.bucket}/{upload_result_key(key)}"
+        stored = folder.read_stored(result)
+        assert (stored["key"], stored["prediction"], len(stored["scores"])) == (key, result.prediction, len(THINGS))
     folder.wait_for_events(next(iter(sent)))  # waits long enough for a second event of any file
     assert folder.count_events(sent) == dict.fromkeys(sent, 1)
 
@@ -129,8 +128,7 @@ def test_texts_and_lines_are_classified(folder: UploadFolder, deployed: Deployme
     result = of_moods.wait_for_result(many)
     assert result.samples is not None
     assert (result.status, result.samples.succeeded, result.prediction) == ("succeeded", 2, None)
-    stored = json.loads(folder.storage.get_object(Bucket=folder.bucket, Key=upload_result_key(many))["Body"].read())
-    assert stored["predictions"] == ["positive", "negative"]
+    assert folder.read_stored(result)["predictions"] == ["positive", "negative"]
     assert LABEL_TAG not in of_moods.tags(many)
 
 
@@ -159,9 +157,10 @@ def test_a_file_that_cannot_be_classified_has_a_result_with_the_error(
     assert len(result.error.message) > 10
     assert folder.tags(key) == {"keep": "this"}
     (event,) = folder.wait_for_events(key)
-    assert (event.status, event.error, event.labels) == ("failed", code, [])
-    stored = json.loads(folder.storage.get_object(Bucket=folder.bucket, Key=upload_result_key(key))["Body"].read())
-    assert stored["error"]["code"] == code
+    upload = event.uploads[0]
+    assert (upload.status, upload.error, upload.labels) == ("failed", code, [])
+    assert (result.job_id is None) == (result.results_uri is None)
+    assert result.job_id is None or folder.read_stored(result)["error"]["code"] == code
 
 
 def test_an_unknown_label_set_is_reported(folder: UploadFolder, deployed: Deployment, photos: dict[str, bytes]) -> None:
@@ -174,14 +173,14 @@ def test_an_unknown_label_set_is_reported(folder: UploadFolder, deployed: Deploy
     assert result.error.code == "not_found"
     assert "PUT /v1/label-sets/nowhere" in result.error.message
     (event,) = nowhere.wait_for_events(key)
-    assert (event.label_set, event.label_set_version, event.error) == ("nowhere", None, "not_found")
+    assert (event.label_set, event.label_set_version, event.uploads[0].error) == ("nowhere", None, "not_found")
 
     # Once the set is there, the file has only to be uploaded again.
     assert deployed.call("PUT", "/v1/label-sets/nowhere", {"labels": [text("cat"), text("temple")]}).status_code == 200
     source = {"Bucket": folder.bucket, "Key": key}
     again = folder.storage.copy_object(**source, CopySource=source, MetadataDirective="REPLACE")
     assert nowhere.wait_for_result(key, again["VersionId"]).prediction == "cat"
-    assert [event.labels for event in nowhere.wait_for_events(key, times=2)] == [[], ["cat"]]
+    assert [event.uploads[0].labels for event in nowhere.wait_for_events(key, times=2)] == [[], ["cat"]]
 
 
 def test_a_tenant_reaches_no_others_files(folder: UploadFolder, deployed: Deployment, photos: dict[str, bytes]) -> None:
@@ -226,7 +225,8 @@ def test_a_tenant_reaches_no_others_files(folder: UploadFolder, deployed: Deploy
     assert send_form(in_lines, "\n".join(map(json.dumps, lines)).encode()).status_code == 204
     events = folder.wait_for_events(in_lines["key"])
     assert [event.tenant_id for event in events] == ["uploaders"]
-    stored = json.loads(folder.storage.get_object(Bucket=folder.bucket, Key=events[0].results_key)["Body"].read())
+    results = deployed.http.get(deployed.url + RESULTS, params={"key": in_lines["key"]}, headers={"x-api-key": theirs})
+    stored = folder.read_stored(UploadResultsResponse.model_validate(results.json()).results[0])
     assert [fault["index"] for fault in stored["errors"]] == [0]
     assert stored["errors"][0]["code"] == "forbidden_url"
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from lambda_batching import IngestBatcher, max_batch_size
-from pigeonhole.aws.events import UPLOAD_CLASSIFIED
+from pigeonhole.aws.events import UPLOADS_CLASSIFIED
 from pigeonhole.uploads.upload_tags import LABEL_TAG
 from support.stack.deployment import Deployment, text
 from support.stack.job_calls import PATIENCE_S, EventRecorder, find_processes
@@ -27,13 +27,13 @@ MANY = 480
 @pytest.fixture(scope="module")
 def folder(deploy: Any) -> UploadFolder:
     """Deploy a stack of its own, whose queue redelivers a notification within seconds if functions/ingest is killed."""
-    deployed: Deployment = deploy("uploads", parameters={"WorkerConcurrency": "2"})
+    deployed: Deployment = deploy("uploads", parameters={"WorkerConcurrency": "2", "TagUploads": "true"})
     deployed.stack.client("sqs").set_queue_attributes(
         QueueUrl=deployed.stack.resources()["IngestQueue"], Attributes={"VisibilityTimeout": str(VISIBLE_AFTER_S)}
     )
     labels = [text(thing) for thing in ("cat", "rocket", "temple")]
     assert deployed.call("PUT", "/v1/label-sets/things", {"labels": labels}).status_code == 200
-    return UploadFolder(deployed, EventRecorder(deployed.stack, "uploads", UPLOAD_CLASSIFIED), "things")
+    return UploadFolder(deployed, EventRecorder(deployed.stack, "uploads", UPLOADS_CLASSIFIED), "things")
 
 
 def versions(folder: UploadFolder, key: str) -> list[str]:
@@ -68,7 +68,7 @@ def test_a_late_notification_of_an_older_upload_changes_nothing(folder: UploadFo
     folder.notify(both[oldest])
 
     (event,) = folder.wait_for_events(key)
-    assert (event.version_id, event.labels) == (newest, ["rocket"])
+    assert (event.uploads[0].version_id, event.uploads[0].labels) == (newest, ["rocket"])
     assert folder.wait_for_result(key).version_id == newest
 
 
@@ -112,7 +112,7 @@ def test_a_notification_that_comes_three_times_gives_one_result(folder: UploadFo
     folder.notify(notification)
 
     (event,) = folder.wait_for_events(key)
-    assert (event.labels, event.job_id) == (["temple"], first.job_id)
+    assert (event.uploads[0].labels, event.job_id) == (["temple"], first.job_id)
     assert folder.wait_for_result(key) == first
 
 

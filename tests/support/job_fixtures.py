@@ -299,16 +299,28 @@ class Jobs:
 
     @cached_property
     def notifier(self) -> JobEndNotifier:
-        publish = JobResultsPublisher(job_reader=self.reader, objects=self.objects, publisher=self.publisher, clock=self.clock)
         return JobEndNotifier(
-            store=self.store, bus=self.bus, webhooks=self.webhooks, publisher=publish, clock=self.clock, sleep=self.sleep
+            store=self.store,
+            bus=self.bus,
+            webhooks=self.webhooks,
+            publisher=self.job_results_publisher,
+            clock=self.clock,
+            sleep=self.sleep,
+        )
+
+    @property
+    def job_results_publisher(self) -> JobResultsPublisher:
+        return JobResultsPublisher(
+            job_reader=self.reader,
+            objects=self.objects,
+            uploaded=self.uploaded,
+            publisher=self.publisher,
+            clock=self.clock,
         )
 
     @cached_property
     def publisher(self) -> UploadResultsPublisher:
-        return UploadResultsPublisher(
-            results=self.results, objects=self.uploaded, tags=self.tags, bus=self.bus, bucket="uploads"
-        )
+        return UploadResultsPublisher(results=self.results, tags=self.tags, bus=self.bus, bucket="uploads")
 
     @cached_property
     def ingester(self) -> UploadIngester:

@@ -11,8 +11,7 @@ from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.jobs.job import Job
-from pigeonhole.object_keys import upload_result_key
-from pigeonhole.uploads.publish_results import JobResultsPublisher, PublishSummary
+from pigeonhole.uploads.publish_results import PublishSummary
 from pigeonhole.uploads.upload_result import UploadResult
 from support.job_fixtures import ACME, BAD, Jobs, request
 
@@ -62,9 +61,7 @@ def submit_files(jobs: Jobs, uploads: Sequence[UploadedFile], values: Sequence[s
 
 def publish(jobs: Jobs, job: Job) -> PublishSummary:
     """Publish the results of a job's uploads, without the job's own notification."""
-    return JobResultsPublisher(
-        job_reader=jobs.reader, objects=jobs.objects, publisher=jobs.publisher, clock=jobs.clock
-    ).publish(jobs.job(job))
+    return jobs.job_results_publisher.publish(jobs.job(job))
 
 
 def classify_files(jobs: Jobs, uploads: Sequence[UploadedFile], values: Sequence[str], **more: Any) -> Job:
@@ -80,7 +77,12 @@ def stored_result(jobs: Jobs, upload: UploadedFile) -> UploadResult:
 
 
 def stored_json(jobs: Jobs, upload: UploadedFile) -> Any:
-    return json.loads(jobs.uploaded.objects[upload_result_key(upload.key)])
+    """Return the line of the results object that the stored result names."""
+    result = stored_result(jobs, upload)
+    assert result.results_uri is not None
+    assert result.results_line is not None
+    data = jobs.uploaded.objects[result.results_uri.removeprefix("s3://uploads/")]
+    return json.loads(data.splitlines()[result.results_line - 1])
 
 
 def stored_tags(jobs: Jobs, upload: UploadedFile) -> dict[str, str]:

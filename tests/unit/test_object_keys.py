@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pigeonhole.object_keys import MAX_KEY_BYTES, UploadLocation, incoming_grant, upload_result_key
+from pigeonhole.object_keys import UploadLocation, incoming_grant, upload_results_key
 
 KEY = "incoming/acme/pets/cat.jpg"
 
@@ -58,43 +58,8 @@ def test_a_grant_covers_the_tenants_folder() -> None:
     assert not "incoming/acme-2/pets/cat.jpg".startswith(grant.prefix)
 
 
-def test_the_key_of_a_result_differs_from_its_files_key_by_the_prefix() -> None:
-    assert upload_result_key(KEY) == "results/acme/pets/cat.jpg.json"
-    assert upload_result_key("incoming/acme/pets/2026/猫") == "results/acme/pets/2026/猫.json"
+def test_the_results_of_a_job_lie_in_the_folder_of_the_tenant_and_the_label_set() -> None:
+    key = upload_results_key("acme", "pets", "1" * 32)
 
-
-LONG_KEYS = [
-    "incoming/acme/pets/" + "x" * (MAX_KEY_BYTES - len("incoming/acme/pets/")),
-    "incoming/acme/pets/" + "猫" * 335,
-    "incoming/acme/" + "s" * 1_008 + "/x",
-    "incoming/" + "t" * 1_011 + "/s/x",
-    "incoming/" + "f" * 1_014 + "/",
-]
-
-
-@pytest.mark.parametrize("key", LONG_KEYS)
-def test_the_result_of_the_longest_key_has_a_key_that_s3_takes(key: str) -> None:
-    assert len(key.encode()) in (MAX_KEY_BYTES - 1, MAX_KEY_BYTES)
-
-    result_key = upload_result_key(key)
-
-    assert len(result_key.encode()) <= MAX_KEY_BYTES
-    assert result_key != upload_result_key(key[:-1] + "y")
-
-
-def test_the_result_of_a_long_key_stays_in_the_tenants_folder() -> None:
-    assert upload_result_key(LONG_KEYS[0]).startswith("results/acme/pets/")
-    assert upload_result_key(LONG_KEYS[2]).startswith("results/acme/")
-
-
-@given(
-    st.lists(st.text(alphabet="ab/.ü猫", max_size=12).map(lambda end: end * 40), min_size=2, max_size=2, unique=True),
-    st.sampled_from(["incoming/acme/pets/", "incoming/acme/", "incoming/", ""]),
-)
-def test_results_have_keys_of_their_own_that_are_no_files(ends: list[str], prefix: str) -> None:
-    one, other = (upload_result_key(prefix + end) for end in ends)
-
-    assert one != other
-    for result_key in (one, other):
-        assert UploadLocation.parse(result_key) is None
-        assert result_key.startswith("results/")
+    assert key == f"results/acme/pets/{'1' * 32}.jsonl"
+    assert UploadLocation.parse(key) is None, "it is no upload"

@@ -55,7 +55,7 @@ TABLE = [
     ("PIGEONHOLE_WEBHOOK_PAUSE_S", 30, "1", 1),
     ("PIGEONHOLE_UPLOAD_FORM_S", 900, "60", 60),
     ("PIGEONHOLE_UPLOAD_DAYS", 7, "1", 1),
-    ("PIGEONHOLE_TAG_UPLOADS", True, "false", False),
+    ("PIGEONHOLE_TAG_UPLOADS", False, "false", False),
     ("PIGEONHOLE_ALLOW_HTTP", False, "true", True),
     ("PIGEONHOLE_ALLOW_LOOPBACK", False, "True", True),
     ("PIGEONHOLE_MAX_IMAGE_BYTES", 20_000_000, "1", 1),

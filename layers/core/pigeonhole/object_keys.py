@@ -16,7 +16,7 @@ job      label-sets/   TENANT/LABEL_SET/SHA256         an image of a label
 job      embeddings/   TENANT/LABEL_SET/SHA256.MODEL   the embedding of that image by one revision of the model
 upload   uploads/      TENANT/ID-FILENAME              an image that a request or job will name
 upload   incoming/     TENANT/LABEL_SET/...            a file that is classified by the label set on arrival
-upload   results/      TENANT/LABEL_SET/....json       the result of such a file
+upload   results/      TENANT/LABEL_SET/JOB.jsonl      the results of a job's files, one per line
 
 Nothing here reads or writes S3.
 """
@@ -182,12 +182,6 @@ class UploadLocation:
         return cls(parts[1], parts[2] if len(parts) == 4 else "")
 
 
-def upload_result_key(object_key: str) -> str:
-    """Return the key of the JSON object that holds the result of a file under `incoming/`.
-
-    If the key would be too long, a hash stands in place of the file's name and, if necessary, of its folders.
-    """
-    location, digest = UploadLocation.parse(object_key), hashlib.sha256(object_key.encode()).hexdigest()
-    shorter = [f"{location.tenant_id}/{location.label_set}/{digest}", f"{location.tenant_id}/{digest}"] if location else []
-    candidates = (f"{UPLOAD_RESULTS}{name}.json" for name in (object_key.removeprefix(INCOMING), *shorter, digest))
-    return next(key for key in candidates if len(key.encode()) <= MAX_KEY_BYTES)
+def upload_results_key(tenant_id: str, label_set: str, job_id: str) -> str:
+    """Return the key of the results of a job's files, which all lie in the folder of that label set."""
+    return f"{UPLOAD_RESULTS}{tenant_id}/{label_set}/{job_id}.jsonl"

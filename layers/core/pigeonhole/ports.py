@@ -82,21 +82,11 @@ class ObjectStore(Protocol):
         """Store an object."""
         ...
 
-    def etag(self, object_key: str) -> str | None:
-        """Return the ETag of an object, which identifies its content. None if there is no object."""
-        ...
-
-    def replace(self, object_key: str, data: bytes, content_type: str, known: str | None) -> bool:
-        """Store an object if the stored one is unchanged.
-
-        Args:
-            object_key: The object's key.
-            data: The object's content.
-            content_type: The content's type.
-            known: The ETag of the object to be replaced. None if there must be no object.
+    def create(self, object_key: str, data: bytes, content_type: str) -> bool:
+        """Store an object, unless there is one of this key.
 
         Returns:
-            False, and nothing is written, if another object is stored than `known`.
+            False, and nothing is written, if there is one.
         """
         ...
 

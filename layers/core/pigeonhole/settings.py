@@ -91,7 +91,7 @@ class Settings:
     # uploads
     upload_form_s: int = 900  # an upload form expires after this time
     upload_days: int = 7  # an upload expires after these days
-    tag_uploads: bool = True  # write labels and scores to the tags of an upload
+    tag_uploads: bool = False  # write labels and scores to the tags of an upload
     # addresses that callers name
     allow_http: bool = False
     allow_loopback: bool = False  # the local stack only: the template never sets it

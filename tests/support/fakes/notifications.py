@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from pigeonhole.contract.messages import (
     AnyEvent,
+    ClassifiedUpload,
     JobEnded,
-    UploadClassified,
+    UploadsClassified,
     WebhookMessage,
 )
 
@@ -31,9 +32,14 @@ class FakeEventBus:
         return [event for event in self.published if isinstance(event, JobEnded)]
 
     @property
-    def uploads(self) -> list[UploadClassified]:
+    def upload_events(self) -> list[UploadsClassified]:
         """The events of uploads' results."""
-        return [event for event in self.published if isinstance(event, UploadClassified)]
+        return [event for event in self.published if isinstance(event, UploadsClassified)]
+
+    @property
+    def uploads(self) -> list[ClassifiedUpload]:
+        """The uploads of all these events."""
+        return [upload for event in self.upload_events for upload in event.uploads]
 
     def put(self, events: Sequence[AnyEvent]) -> None:
         for event in events:

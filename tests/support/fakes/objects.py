@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -57,16 +56,9 @@ class FakeObjectStore:
         self.before()
         self.objects[object_key] = data
 
-    def etag(self, object_key: str) -> str | None:
+    def create(self, object_key: str, data: bytes, content_type: str) -> bool:
         self.before()
-        return self._etag(object_key)
-
-    def _etag(self, object_key: str) -> str | None:
-        return hashlib.sha256(self.objects[object_key]).hexdigest() if object_key in self.objects else None
-
-    def replace(self, object_key: str, data: bytes, content_type: str, known: str | None) -> bool:
-        self.before()
-        if self._etag(object_key) != known:
+        if object_key in self.objects:
             return False
         self.objects[object_key] = data
         return True

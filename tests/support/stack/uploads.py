@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
@@ -10,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from pigeonhole.contract.messages import UploadClassified
+from pigeonhole.contract.messages import UploadsClassified
 from pigeonhole.contract.upload_results import UploadResult, UploadResultsResponse
 from support.stack.deployment import Deployment
 from support.stack.job_calls import PATIENCE_S, QUIET_S, EventRecorder
@@ -97,8 +98,16 @@ class UploadFolder:
             assert time.monotonic() < until, self.tags(key)
             time.sleep(0.1)
 
-    def wait_for_events(self, key: str, *, times: int = 1) -> list[UploadClassified]:
-        """Wait for that many events of a file, then a while for more. Return all events of the file."""
+    def read_stored(self, result: UploadResult) -> Any:
+        """Return the line of the results object that a result names."""
+        assert result.results_uri is not None
+        assert result.results_line is not None
+        key = result.results_uri.removeprefix(f"s3://{self.bucket}/")
+        data = self.storage.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        return json.loads(data.splitlines()[result.results_line - 1])
+
+    def wait_for_events(self, key: str, *, times: int = 1) -> list[UploadsClassified]:
+        """Wait for that many events of a file, then a while for more. Return all of them, without the other files in them."""
         until = time.monotonic() + PATIENCE_S / 4
         while time.monotonic() < until and len(self._of(key)) < times:
             time.sleep(0.1)
@@ -107,11 +116,17 @@ class UploadFolder:
 
     def count_events(self, keys: Collection[str]) -> Counter[str]:
         """Return how many events each file has had so far."""
-        return Counter(event["key"] for event in self._recorder.details() if event["key"] in keys)
+        uploads = (upload["key"] for event in self._recorder.details() for upload in event["uploads"])
+        return Counter(key for key in uploads if key in keys)
 
-    def _of(self, key: str) -> list[UploadClassified]:
-        events = [UploadClassified.model_validate(event) for event in self._recorder.details()]
-        return [event for event in events if event.key == key and event.bucket == self.bucket]
+    def _of(self, key: str) -> list[UploadsClassified]:
+        events = [UploadsClassified.model_validate(event) for event in self._recorder.details()]
+        return [
+            event.model_copy(update={"uploads": [upload]})
+            for event in events
+            for upload in event.uploads
+            if upload.key == key and event.bucket == self.bucket
+        ]
 
     def of_label_set(self, label_set: str) -> UploadFolder:
         """Return the folder of another label set."""

@@ -49,7 +49,7 @@ def test_a_refused_transaction_costs_two_units_per_kb_of_its_puts() -> None:
 
 
 def test_an_entry_is_one_event_and_an_entry_above_64_kb_is_several() -> None:
-    entry = {"Source": "pigeonhole", "DetailType": "Upload Classified"}
+    entry = {"Source": "pigeonhole", "DetailType": "Uploads Classified"}
     small, large = entry | {"Detail": "{}"}, entry | {"Detail": "x" * 65_536}
 
     assert count_events({"Entries": [small] * 10}) == 10.0

@@ -1,4 +1,4 @@
-"""Results are published in the table, as JSON objects, as tags and as events: those of the latest uploads, at least once."""
+"""Results are published in an object per job, in the table, as tags and events: those of the latest uploads, at least once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import LEASE_S
-from pigeonhole.object_keys import job_input_key, upload_result_key
+from pigeonhole.object_keys import job_input_key
 from pigeonhole.uploads.publish_results import PublishSummary
 from pigeonhole.uploads.split_results import refuse_upload
 from pigeonhole.uploads.upload_result import UploadFault
@@ -100,15 +100,15 @@ def test_the_result_of_an_older_upload_never_replaces_a_newer_one(order: str) ->
         assert [event.version_id for event in jobs.bus.uploads] == ["vA"]
 
 
-def test_a_publisher_that_is_overtaken_after_the_table_leaves_the_newer_json_object() -> None:
+def test_a_publisher_that_is_overtaken_before_the_table_drops_its_result() -> None:
     jobs = create_jobs()
     older, newer = (upload_file(jobs, "1.jpg", sequencer=sequencer) for sequencer in ("9", "A"))
     first, second = submit_files(jobs, [older], ["1"]), submit_files(jobs, [newer], ["2"])
     jobs.work()
     calls = itertools.count()
 
-    def overtake() -> None:  # after the older publisher has read the ETag, and before it puts its JSON object
-        if next(calls) == 1:
+    def overtake() -> None:  # when the older publisher stores its results object
+        if next(calls) == 0:
             publish(jobs, second)
 
     jobs.uploaded.before = overtake
@@ -117,45 +117,33 @@ def test_a_publisher_that_is_overtaken_after_the_table_leaves_the_newer_json_obj
     assert published == PublishSummary(overtaken=1)
     assert (stored_result(jobs, newer).prediction, stored_json(jobs, newer)["prediction"]) == ("even", "even")
     assert stored_json(jobs, newer)["version_id"] == "vA"
-    assert [event.version_id for event in jobs.bus.uploads] == ["vA"]
+    assert [upload.version_id for upload in jobs.bus.uploads] == ["vA"]
     assert stored_tags(jobs, older) == {}
 
 
-def test_a_refusal_that_a_job_overtakes_leaves_the_result_of_the_job() -> None:
-    """One ingester refuses an upload that another one submits. The JSON object is that of the result in the table."""
+def test_a_refusal_never_replaces_the_result_of_a_job() -> None:
+    """One ingester refuses an upload that another one submits."""
     jobs = create_jobs()
     upload = upload_file(jobs, "1.jpg")
-    job = submit_files(jobs, [upload], ["2"])
-    jobs.work()
-    fault = UploadFault("not_found", "no set")
-    refusal = refuse_upload("acme", upload, fault, label_set=None, now=1.0, expires_at=2_000, bucket="uploads")
-    calls = itertools.count()
+    classify_files(jobs, [upload], ["2"])
+    refusal = refuse_upload("acme", upload, UploadFault("not_found", "no set"), label_set=None, now=1.0, expires_at=2_000)
 
-    def overtake() -> None:
-        if next(calls) == 1:
-            publish(jobs, job)
-
-    jobs.uploaded.before = overtake
     assert jobs.publisher.publish([refusal]) == PublishSummary(overtaken=1)
 
     assert (stored_result(jobs, upload).status, stored_json(jobs, upload)["status"]) == ("succeeded", "succeeded")
 
 
-def test_a_publisher_replaces_a_foreign_json_object_if_the_table_has_its_result() -> None:
+def test_a_refused_upload_has_a_result_and_an_event_but_no_results_object() -> None:
     jobs = create_jobs()
     upload = upload_file(jobs, "1.jpg")
-    job = submit_files(jobs, [upload], ["2"])
-    jobs.work()
-    calls = itertools.count()
+    refusal = refuse_upload("acme", upload, UploadFault("too_large", "it is"), label_set=None, now=1.0, expires_at=2_000)
 
-    def meddle() -> None:
-        if next(calls) == 1:
-            jobs.uploaded.objects[upload_result_key(upload.key)] = b"an older one's, too late"
+    assert jobs.publisher.publish([refusal]) == PublishSummary(published=1, failed=1)
 
-    jobs.uploaded.before = meddle
-    assert publish(jobs, job) == PublishSummary(published=1)
-
-    assert stored_json(jobs, upload)["prediction"] == "even"
+    assert (stored_result(jobs, upload).results_uri, jobs.uploaded.objects) == (None, {})
+    (event,) = jobs.bus.upload_events
+    assert (event.label_set, event.job_id, event.results_uri) == ("numbers", None, None)
+    assert [(upload.status, upload.error, upload.results_line) for upload in event.uploads] == [("failed", "too_large", None)]
 
 
 def test_the_same_upload_in_two_jobs_has_one_result_and_one_event() -> None:
@@ -167,7 +155,7 @@ def test_the_same_upload_in_two_jobs_has_one_result_and_one_event() -> None:
     assert [publish(jobs, first), publish(jobs, second)] == [PublishSummary(published=1), PublishSummary(overtaken=1)]
 
     assert (stored_result(jobs, upload).job_id, stored_json(jobs, upload)["job_id"]) == (first.id, first.id)
-    assert [event.job_id for event in jobs.bus.uploads] == [first.id]
+    assert [event.job_id for event in jobs.bus.upload_events] == [first.id]
 
 
 def test_a_second_job_replaces_the_failure_of_the_same_upload() -> None:
@@ -238,7 +226,7 @@ def test_a_crash_at_any_call_loses_no_result_once_the_notification_is_repeated(e
         jobs.sweeper.sweep()
         assert jobs.store.stream == [], "that is enough"
         if not hook.raised:
-            assert number > 15, "there are so many calls, at least"
+            assert number > 12, "there are so many calls, at least"
             return
 
 

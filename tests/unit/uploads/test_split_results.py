@@ -77,7 +77,7 @@ def test_a_file_that_is_no_image_is_told_how_files_are_read() -> None:
     assert ".jsonl and .ndjson" in message
 
 
-def test_the_table_has_counts_of_a_jsonl_file_and_the_json_object_every_line() -> None:
+def test_the_table_has_counts_of_a_jsonl_file_and_the_results_object_every_line() -> None:
     jobs = create_jobs()
     first, upload = upload_file(jobs, "0.txt"), upload_file(jobs, "a.jsonl", samples=5, is_lines=True)
     classify_files(jobs, [first, upload], ["1", "1", BAD, "3", "4", BAD])

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pigeonhole.contract.messages import AnyEvent, JobEnded, UploadClassified
+from pigeonhole.contract.messages import AnyEvent, JobEnded, UploadsClassified
 from pigeonhole.errors import Overloaded
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
 
-SOURCE, JOB_ENDED, UPLOAD_CLASSIFIED = "pigeonhole", "Job Ended", "Upload Classified"
-DETAIL_TYPES = {JobEnded: JOB_ENDED, UploadClassified: UPLOAD_CLASSIFIED}
+SOURCE, JOB_ENDED, UPLOADS_CLASSIFIED = "pigeonhole", "Job Ended", "Uploads Classified"
+DETAIL_TYPES = {JobEnded: JOB_ENDED, UploadsClassified: UPLOADS_CLASSIFIED}
 # Limits of one PutEvents. It takes 256 KB, which also has to hold what surrounds the events.
 MAX_BATCH_EVENTS, MAX_BATCH_BYTES = 10, 200_000
 

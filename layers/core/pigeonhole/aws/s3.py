@@ -101,18 +101,11 @@ class S3ObjectStore:
         with _translated_errors():
             self._client.put_object(Bucket=self._bucket, Key=object_key, Body=data, ContentType=content_type)
 
-    def etag(self, object_key: str) -> str | None:
-        """Return the ETag of an object. See `ObjectStore.etag`."""
-        with suppress(_Refused), _translated_errors(ABSENT):
-            return self._client.head_object(Bucket=self._bucket, Key=object_key)["ETag"]
-        return None
-
-    def replace(self, object_key: str, data: bytes, content_type: str, known: str | None) -> bool:
-        """Store an object by a conditional write. See `ObjectStore.replace`."""
-        condition: dict[str, Any] = {"IfNoneMatch": "*"} if known is None else {"IfMatch": known}
-        # S3 answers with CONFLICT while another writer puts the object, and with ABSENT if `known` was deleted.
-        with suppress(_Refused), _translated_errors(ABSENT, CONFLICT, PRECONDITION_FAILED):
-            self._client.put_object(Bucket=self._bucket, Key=object_key, Body=data, ContentType=content_type, **condition)
+    def create(self, object_key: str, data: bytes, content_type: str) -> bool:
+        """Store an object by a conditional write. See `ObjectStore.create`."""
+        # S3 answers with CONFLICT while another writer puts the object.
+        with suppress(_Refused), _translated_errors(CONFLICT, PRECONDITION_FAILED):
+            self._client.put_object(Bucket=self._bucket, Key=object_key, Body=data, ContentType=content_type, IfNoneMatch="*")
             return True
         return False
 

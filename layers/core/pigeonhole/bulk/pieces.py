@@ -85,7 +85,7 @@ class PieceStore:
             warnings=results.warnings,
         )
         data = gzip.compress(record.to_json().encode(), mtime=0)
-        return self.objects.replace(self._key(piece, piece.first_line), data, "application/gzip", None)
+        return self.objects.create(self._key(piece, piece.first_line), data, "application/gzip")
 
     def _key(self, span: ManifestSpan, first_line: int) -> str:
         return bulk_piece_key(self.tenant_id, self.job_id, span.number, first_line)

@@ -4,7 +4,7 @@
 - Whatever submits or continues a job sends a `ChunkMessage` to functions/worker through `ChunkQueue`. It holds no samples:
   jobs/records.py has the objects in S3 that hold them.
 - When a job has ended, functions/notify publishes a `JobEnded` on the event bus and sends a `WebhookMessage` to
-  functions/webhooks. For a job of uploads, it also publishes an `UploadClassified` for each upload.
+  functions/webhooks. For a job of uploads, it also publishes an `UploadsClassified` for every few hundred uploads.
 """
 
 from __future__ import annotations
@@ -275,30 +275,39 @@ class JobEnded(_JobMessage):
     finished_at: str
 
 
-class UploadClassified(_Message):
-    """The event that an upload has a result. It may be published twice: `key`, `version_id` and `job_id` identify it.
+class ClassifiedUpload(BaseModel):
+    """An upload in an `UploadsClassified`."""
 
-    Among the events of one `key`, the one with the greatest `sequencer`, compared as text, belongs to the last upload.
-    """
-
-    kind: Literal["upload_classified"] = "upload_classified"
-    tenant_id: str
-    bucket: str
+    model_config = _Message.model_config
     key: str = Field(description="The object key of the upload.")
     version_id: str | None
     sequencer: str
-    label_set: str
-    label_set_version: int | None
-    job_id: str | None
     status: Literal["succeeded", "failed"]
     labels: list[str] = Field(description="The labels, best first. Empty for a .jsonl file, and where `error` says why.")
     score: float | None = Field(description="The probability of the best label.")
     error: str | None = Field(description="The code of the error.")
-    results_key: str = Field(description="The object key, in `bucket`, of the JSON object with the whole result.")
-    classified_at: str = Field(description="When the result was stored. ISO 8601, UTC.")
+    results_line: int | None = Field(description="The line of the upload's result in the object at `results_uri`, from 1.")
 
 
-AnyEvent = JobEnded | UploadClassified
+class UploadsClassified(_Message):
+    """The event that uploads have results: those of one job, or some that no job can classify.
+
+    An upload may be published twice: `key`, `version_id` and `job_id` identify its result. Among the results of one `key`, the
+    one with the greatest `sequencer`, compared as text, belongs to the last upload.
+    """
+
+    kind: Literal["uploads_classified"] = "uploads_classified"
+    tenant_id: str
+    bucket: str = Field(description="The bucket of the uploads.")
+    label_set: str
+    label_set_version: int | None
+    job_id: str | None
+    results_uri: str | None = Field(description="The address of the object with the whole results of the job's uploads.")
+    classified_at: str = Field(description="When the results were stored. ISO 8601, UTC.")
+    uploads: Annotated[list[ClassifiedUpload], Field(min_length=1)]
+
+
+AnyEvent = JobEnded | UploadsClassified
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The answers about uploads' results. The JSON object of each result on S3 has the same shape."""
+"""The answers about uploads' results. The lines of a job's results object on S3 have the same shape."""
 
 from __future__ import annotations
 
@@ -42,9 +42,12 @@ class UploadResult(HttpSchema):
     errors: list[SampleFault] | None = Field(
         default=None, description="Of a .jsonl file, and only in the object at `results_uri`."
     )
-    results_uri: str = Field(
-        description="The address of a JSON object on S3 that has the whole result, including the scores of all labels."
+    results_uri: str | None = Field(
+        default=None,
+        description="The address of an object on S3 that has the whole results of the files of `job_id`, one per line, including "
+        "the scores of all labels. Absent if no job classified the file.",
     )
+    results_line: int | None = Field(default=None, description="The line of this result in that object, from 1.")
 
     @property
     def labels(self) -> list[str]:

@@ -233,7 +233,6 @@ class UploadIngester:
                 label_set=label_set,
                 now=now,
                 expires_at=int(now) + self.keep_s,
-                bucket=self.bucket,
             )
             for upload, fault in faults.items()
         ]

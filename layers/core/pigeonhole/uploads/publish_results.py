@@ -1,12 +1,12 @@
-"""Publish the results of uploads: in the table, as a JSON object in the bucket, as tags of the file, and as an event.
+"""Publish the results of uploads: in an object for each job, in the table, as tags of the files, and as events.
 
 A publisher that crashes may repeat every step, so a result may be published twice but is never lost:
 
-    table  ->  JSON object  ->  tags  ->  event
+    results object of the job  ->  table  ->  tags  ->  events
 
-The table comes first: it accepts only the result of the latest upload of a key, and the publisher drops any other result. The
-JSON object replaces only the one that was there before the publisher wrote to the table. So the result of an older upload never
-replaces that of a newer one.
+The results object comes first, so that it exists when the table names it. Only this job's publishers write it, always with the
+same results. The table accepts only the result of the latest upload of a key, and the publisher drops any other result. So the
+result of an older upload never replaces that of a newer one.
 """
 
 from __future__ import annotations
@@ -16,20 +16,18 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.read import JobReader
 from pigeonhole.jobs.records import decode_job_input
-from pigeonhole.object_keys import job_input_key, upload_result_key
+from pigeonhole.object_keys import job_input_key
 from pigeonhole.ports import EventBus, ObjectStore
 from pigeonhole.uploads.ports import UploadResultStore, UploadTags
-from pigeonhole.uploads.public_result import to_event, to_json
+from pigeonhole.uploads.public_result import to_events, to_json_lines
 from pigeonhole.uploads.split_results import JobResultsSplitter
-from pigeonhole.uploads.upload_result import DetailedUploadResult
+from pigeonhole.uploads.upload_result import UploadResult
 from pigeonhole.uploads.upload_tags import to_tags
 
 MAX_THREADS = 16  # one for each result that is published at the same time
-ATTEMPTS = 5  # to put a JSON object while other publishers replace it
 
 
 @dataclass(frozen=True)
@@ -55,20 +53,18 @@ class UploadResultsPublisher:
 
     Attributes:
         results: Where results are stored.
-        objects: The upload bucket, for JSON objects.
         tags: The tags of uploads. None if uploads aren't to be tagged.
         bus: Takes the events.
         bucket: The name of the upload bucket.
     """
 
     results: UploadResultStore
-    objects: ObjectStore
     tags: UploadTags | None
     bus: EventBus
     bucket: str
 
-    def publish(self, results: Sequence[DetailedUploadResult]) -> PublishSummary:
-        """Publish results of different uploads.
+    def publish(self, results: Sequence[UploadResult]) -> PublishSummary:
+        """Publish results of different uploads: of one job, or of uploads of one label set that no job can classify.
 
         Raises:
             Overloaded: A retry may help. Some results may be published already.
@@ -77,8 +73,8 @@ class UploadResultsPublisher:
             return PublishSummary()
         with ThreadPoolExecutor(min(MAX_THREADS, len(results)), thread_name_prefix="publish") as pool:
             tagged = list(pool.map(self._store, results))
-        published = [detailed.result for detailed, is_tagged in zip(results, tagged, strict=True) if is_tagged is not None]
-        self.bus.put([to_event(result, self.bucket) for result in published])
+        published = [result for result, is_tagged in zip(results, tagged, strict=True) if is_tagged is not None]
+        self.bus.put(list(to_events(published, self.bucket)))
         return PublishSummary(
             published=len(published),
             failed=sum(result.has_failed for result in published),
@@ -86,35 +82,16 @@ class UploadResultsPublisher:
             untagged=tagged.count(False),
         )
 
-    def _store(self, detailed: DetailedUploadResult) -> bool | None:
-        """Store a result and its JSON object, and tag its file.
+    def _store(self, result: UploadResult) -> bool | None:
+        """Store a result, and tag its file.
 
         Returns:
             Whether the file could be tagged. None if another result prevails.
         """
-        result = detailed.result
-        json_key = upload_result_key(result.object_key)
-        etag_before = self.objects.etag(json_key)
-        if not self.results.save(result) or not self._put_json(detailed, json_key, etag_before):
+        if not self.results.save(result):
             return None
         tags = to_tags(result)
         return self.tags.add(result.object_key, result.version_id, tags) if self.tags and tags else True
-
-    def _put_json(self, detailed: DetailedUploadResult, json_key: str, etag: str | None) -> bool:
-        """Put a result's JSON object in place of the object with that ETag.
-
-        Returns:
-            False if the table has another result by now, whose JSON object must stay.
-        """
-        data, result = to_json(detailed), detailed.result
-        for _ in range(ATTEMPTS):
-            if self.objects.replace(json_key, data, "application/json", etag):
-                return True
-            stored = self.results.get(result.tenant_id, result.object_key)
-            if stored is None or (stored.sequencer, stored.job_id) != (result.sequencer, result.job_id):
-                return False
-            etag = self.objects.etag(json_key)
-        raise Overloaded()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,12 +101,14 @@ class JobResultsPublisher:
     Attributes:
         job_reader: Reads the job's results.
         objects: The job bucket, for the job's input.
+        uploaded: The upload bucket, for the results object of the job.
         publisher: Publishes the results.
         clock: Returns seconds since 1970.
     """
 
     job_reader: JobReader
     objects: ObjectStore
+    uploaded: ObjectStore
     publisher: UploadResultsPublisher
     clock: Callable[[], float] = time.time
 
@@ -144,4 +123,6 @@ class JobResultsPublisher:
             return PublishSummary()
         uploads, job_results = decode_job_input(data).uploads, self.job_reader.read_results(job)
         splitter = JobResultsSplitter(job=job, results=job_results, now=self.clock(), bucket=self.publisher.bucket)
-        return self.publisher.publish(list(splitter.split(uploads)))
+        detailed = list(splitter.split(uploads))
+        self.uploaded.put(splitter.results_key, to_json_lines(detailed), "application/x-ndjson")
+        return self.publisher.publish([result.result for result in detailed])

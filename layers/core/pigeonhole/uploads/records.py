@@ -53,7 +53,8 @@ class UploadResultRecord(JsonRecord):
     scores: list[LabelScoreRecord] | None = None
     error: FaultRecord | None = None
     samples: CountsRecord | None = None
-    results_uri: str
+    results_uri: str | None = None
+    results_line: int | None = None
 
     @classmethod
     def from_result(cls, result: UploadResult) -> UploadResultRecord:
@@ -72,6 +73,7 @@ class UploadResultRecord(JsonRecord):
             error=FaultRecord(code=fault.code, message=fault.message) if fault else None,
             samples=CountsRecord(**samples.model_dump()) if samples else None,
             results_uri=result.results_uri,
+            results_line=result.results_line,
         )
 
     def to_result(self, *, tenant_id: str, sequencer: str, classified_at: float, expires_at: int) -> UploadResult:
@@ -98,4 +100,5 @@ class UploadResultRecord(JsonRecord):
             fault=UploadFault(self.error.code, self.error.message) if self.error else None,
             samples=Progress(**samples.model_dump()) if samples else None,
             results_uri=self.results_uri,
+            results_line=self.results_line,
         )

@@ -12,7 +12,7 @@ from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.errors import UnsupportedMedia
 from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.results import JobResults, prediction
-from pigeonhole.object_keys import upload_result_key
+from pigeonhole.object_keys import upload_results_key
 from pigeonhole.uploads.upload_result import DetailedUploadResult, UploadFault, UploadResult
 from pigeonhole.uploads.uploaded_file import KINDS, to_sortable_sequencer
 
@@ -28,8 +28,7 @@ def refuse_upload(
     label_set: LabelSetRef | None,
     now: float,
     expires_at: int,
-    bucket: str,
-) -> DetailedUploadResult:
+) -> UploadResult:
     """Create the result of an upload that no job can classify.
 
     Args:
@@ -39,9 +38,8 @@ def refuse_upload(
         label_set: The label set of its folder, if there is one.
         now: Seconds since 1970, UTC.
         expires_at: From when the table may delete the result.
-        bucket: The upload bucket.
     """
-    result = UploadResult(
+    return UploadResult(
         tenant_id=tenant_id,
         object_key=upload.key,
         version_id=upload.version_id,
@@ -50,9 +48,7 @@ def refuse_upload(
         expires_at=expires_at,
         label_set=label_set,
         fault=fault,
-        results_uri=f"s3://{bucket}/{upload_result_key(upload.key)}",
     )
-    return DetailedUploadResult(result)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,13 +71,19 @@ class JobResultsSplitter:
         """Create the results of the job's uploads, whose samples follow each other in the job."""
         faults = {fault.index: fault for fault in self.results.errors}
         start = 0
-        for upload in uploads:
+        for line, upload in enumerate(uploads, 1):
             span = range(start, start + upload.samples)
             start = span.stop
-            result = self._to_result(upload)
+            result = self._to_result(upload, line)
             yield self._complete_lines(result, span, faults) if upload.is_lines else self._complete(result, span.start, faults)
 
-    def _to_result(self, upload: UploadedFile) -> UploadResult:
+    @property
+    def results_key(self) -> str:
+        """The object key of the job's results object, whose lines are the results in the order of the uploads."""
+        label_set = self.job.label_set
+        return upload_results_key(self.job.tenant_id, label_set.name if label_set else "", self.job.id)
+
+    def _to_result(self, upload: UploadedFile, line: int) -> UploadResult:
         """Create a result that lacks its prediction or fault."""
         return UploadResult(
             tenant_id=self.job.tenant_id,
@@ -92,7 +94,8 @@ class JobResultsSplitter:
             expires_at=self.job.expires_at,
             label_set=self.job.label_set,
             job_id=self.job.id,
-            results_uri=f"s3://{self.bucket}/{upload_result_key(upload.key)}",
+            results_uri=f"s3://{self.bucket}/{self.results_key}",
+            results_line=line,
         )
 
     def _complete(self, result: UploadResult, index: int, faults: Mapping[int, SampleFault]) -> DetailedUploadResult:

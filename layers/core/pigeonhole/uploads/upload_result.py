@@ -41,7 +41,9 @@ class UploadResult:
         scores: The scores of the labels in `prediction`.
         fault: Why there is no prediction.
         samples: How many lines of a .jsonl file succeeded. None for another file.
-        results_uri: Where the JSON object with the whole result is.
+        results_uri: Where the object with the whole results of the job's files is. None if no job classified the file.
+        results_line: The line of that object which has this result, from 1. None if the object has no lines: earlier versions
+            stored a JSON object for each file.
     """
 
     tenant_id: str
@@ -56,7 +58,8 @@ class UploadResult:
     scores: Sequence[LabelScore] | None = None
     fault: UploadFault | None = None
     samples: Progress | None = None
-    results_uri: str
+    results_uri: str | None = None
+    results_line: int | None = None
 
     @property
     def has_failed(self) -> bool:
@@ -92,7 +95,7 @@ class UploadResult:
 
 @dataclass(frozen=True)
 class DetailedUploadResult:
-    """A result with the details that only its JSON object holds.
+    """A result with the details that only the results object of its job holds.
 
     Attributes:
         result: What the table stores.

@@ -113,7 +113,6 @@ class JobAdapters:
         tags = self.upload_tags if self.settings.tag_uploads else None
         return UploadResultsPublisher(
             results=self.upload_results,
-            objects=self.upload_objects,
             tags=tags,
             bus=self.bus,
             bucket=self.settings.upload_bucket,

@@ -126,6 +126,7 @@ def job_end_notifier(settings: Settings) -> JobEndNotifier:
     publisher = JobResultsPublisher(
         job_reader=JobReader(store=adapters.store, objects=adapters.objects),
         objects=adapters.objects,
+        uploaded=adapters.upload_objects,
         publisher=adapters.upload_results_publisher,
     )
     return JobEndNotifier(store=adapters.store, bus=adapters.bus, webhooks=adapters.webhook_queue, publisher=publisher)

@@ -70,20 +70,20 @@ def test_planners_that_are_always_short_of_time_plan_the_whole_manifest() -> Non
 def test_the_segment_that_is_stored_first_counts() -> None:
     """Two planners at once, or one after a killed one, may end a segment at different spans."""
     bulk, job = submitted(10)
-    put, replace_object = bulk.objects.put, bulk.objects.replace
+    put, create = bulk.objects.put, bulk.objects.create
 
     def overtake(write: Callable[..., Any]) -> Callable[..., Any]:
         """When the first planner has stored its segment, a second one with little time does its work."""
 
         def overtaken(*arguments: Any) -> Any:
-            bulk.objects.put, bulk.objects.replace = put, replace_object
+            bulk.objects.put, bulk.objects.create = put, create
             answer = write(*arguments)
             advance(bulk, job, time_left_s=10)
             return answer
 
         return overtaken
 
-    bulk.objects.put, bulk.objects.replace = overtake(put), overtake(replace_object)
+    bulk.objects.put, bulk.objects.create = overtake(put), overtake(create)
     for _ in range(4):
         planned = advance(bulk, job)
 

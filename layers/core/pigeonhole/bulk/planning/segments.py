@@ -114,7 +114,7 @@ class SegmentStore:
         """
         data = SegmentRecord.from_segment(segment).to_json().encode()
         key = bulk_segment_key(job.tenant_id, job.id, number)
-        return segment if self.objects.replace(key, data, "application/json", None) else self.read(job, number)
+        return segment if self.objects.create(key, data, "application/json") else self.read(job, number)
 
     def read(self, job: Job, number: int) -> Segment:
         """Read a segment.
