@@ -67,3 +67,20 @@ def test_a_manifest_that_was_replaced_is_told(store: tuple[ManifestStore, Put]) 
 
     with pytest.raises(UnfetchableUrl, match="replaced"):
         list(source.read(0, 2))
+
+
+def test_a_manifest_is_read_in_the_version_that_is_named(is_real: bool) -> None:
+    """Even after it was replaced, because an upload is classified as it was uploaded."""
+    store: ManifestStore
+    if is_real:
+        client = create_bucket(BUCKET, is_versioned=True)
+        store, version_id = S3ManifestStore(client), client.put_object(Bucket=BUCKET, Key="in.jsonl", Body=b"old")["VersionId"]
+        client.put_object(Bucket=BUCKET, Key="in.jsonl", Body=b"newer")
+    else:
+        store, version_id = FakeManifestStore(versions={(BUCKET, "in.jsonl", "v1"): (b"old", "e1")}), "v1"
+
+    source = store.open(store.find(ManifestLocation(BUCKET, "in.jsonl", version_id)))
+
+    assert b"".join(source.read(1)) == b"ld"
+    with pytest.raises(UnfetchableUrl):
+        store.find(ManifestLocation(BUCKET, "in.jsonl", "gone"))

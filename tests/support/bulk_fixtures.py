@@ -35,7 +35,7 @@ from pigeonhole.jobs.cancel import JobCanceler
 from pigeonhole.jobs.job import BulkPlan, Job
 from pigeonhole.jobs.submit import JobRules
 from pigeonhole.jobs.sweep import JobSweeper
-from pigeonhole.object_keys import bulk_results_prefix, bulk_spec_key
+from pigeonhole.object_keys import bulk_results_prefix, bulk_spec_key, incoming_grant, uploads_grant
 from support.fakes import FakeBlobStore, FakeChunkQueue, FakeJobStore, FakeObjectStore, FakeTenantStore, FakeWebhookQueue
 from support.fakes.bulk import FakeManifestStore, FakePlanQueue, FakeSpanQueue, FakeSpanStore
 from support.job_fixtures import ACME, FakePipeline, even_or_odd
@@ -136,7 +136,9 @@ class Bulk:
     @cached_property
     def access(self) -> ManifestAccess:
         return ManifestAccess(
-            tenants=self.tenants, uploads=lambda tenant_id: S3Grant(bucket="uploads", prefix=f"uploads/{tenant_id}/")
+            tenants=self.tenants,
+            uploads=lambda tenant_id: uploads_grant(tenant_id, "uploads"),
+            incoming=lambda tenant_id: incoming_grant(tenant_id, "uploads"),
         )
 
     @cached_property

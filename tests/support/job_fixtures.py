@@ -17,7 +17,7 @@ from pigeonhole.bulk.read import BulkJobReader
 from pigeonhole.bulk.submit import BulkSubmitter
 from pigeonhole.contract.classification import ClassificationRequest, SampleFault
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import ChunkMessage, ChunkResult, ClassifyCommand, S3Grant, Span
+from pigeonhole.contract.messages import ChunkMessage, ChunkResult, ClassifyCommand, Span
 from pigeonhole.jobs.assemble import JobResultsAssembler
 from pigeonhole.jobs.cancel import JobCanceler
 from pigeonhole.jobs.dead_letters import MIN_RETRIES, DeadLetterHandler
@@ -32,6 +32,7 @@ from pigeonhole.label_sets.apply import LabelSetApplier
 from pigeonhole.label_sets.service import LabelSetService
 from pigeonhole.notifications.job_ended import JobEndNotifier
 from pigeonhole.notifications.webhook_delivery import WebhookDeliverer
+from pigeonhole.object_keys import incoming_grant, uploads_grant
 from pigeonhole.tenants.tenant import Tenant, WebhookSecret
 from pigeonhole.uploads.ingest import UploadIngester
 from pigeonhole.uploads.publish_results import JobResultsPublisher, UploadResultsPublisher
@@ -223,7 +224,9 @@ class Jobs:
             plan_queue=self.plan_queue,
             planner=self.planner_client,
             access=ManifestAccess(
-                tenants=self.tenants, uploads=lambda tenant_id: S3Grant(bucket="uploads", prefix=f"uploads/{tenant_id}/")
+                tenants=self.tenants,
+                uploads=lambda tenant_id: uploads_grant(tenant_id, "uploads"),
+                incoming=lambda tenant_id: incoming_grant(tenant_id, "uploads"),
             ),
             limits=RequestLimits(),
             span_limits=SpanLimits(samples=2),

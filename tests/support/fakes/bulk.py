@@ -33,7 +33,8 @@ class FakeManifestStore:
     """A ManifestStore in memory.
 
     Attributes:
-        objects: Content and ETag by bucket and key.
+        objects: Content and ETag of the newest version, by bucket and key.
+        versions: Content and ETag of a version, by bucket, key and version id.
         chunk_bytes: The size of the chunks that are read.
         page_objects: The most objects of a page.
         before: Is called before each read of a range, and may raise.
@@ -41,19 +42,26 @@ class FakeManifestStore:
     """
 
     objects: dict[tuple[str, str], tuple[bytes, str]] = field(default_factory=dict)
+    versions: dict[tuple[str, str, str], tuple[bytes, str]] = field(default_factory=dict)
     chunk_bytes: int = 50
     page_objects: int = 3
     before: Callable[[], None] = lambda: None
     staged: Callable[[str, str], bytes | None] = lambda bucket, key: None
 
     def find(self, location: ManifestLocation) -> ManifestObject:
-        if (location.bucket, location.object_key) not in self.objects:
+        if (stored := self.get(location)) is None:
             raise UnfetchableUrl("the manifest can't be read")
-        data, etag = self.objects[location.bucket, location.object_key]
+        data, etag = stored
         return ManifestObject(location, etag, len(data))
 
     def open(self, manifest: ManifestObject) -> FakeManifest:
         return FakeManifest(self, manifest)
+
+    def get(self, location: ManifestLocation) -> tuple[bytes, str] | None:
+        """Return the content and the ETag of an object."""
+        if location.version_id:
+            return self.versions.get((location.bucket, location.object_key, location.version_id))
+        return self.objects.get((location.bucket, location.object_key))
 
     def list_pages(self, location: ManifestLocation, after: str | None = None) -> Iterator[list[ListedObject]]:
         found = sorted((key, len(data)) for (bucket, key), (data, _) in self.objects.items() if bucket == location.bucket)
@@ -77,7 +85,7 @@ class FakeManifest:
     def read(self, start_byte: int = 0, stop_byte: int | None = None) -> Iterator[bytes]:
         self.store.before()
         location = self.manifest.location
-        data, etag = self.store.objects.get((location.bucket, location.object_key), (b"", ""))
+        data, etag = self.store.get(location) or (b"", "")
         staged = self.store.staged(location.bucket, location.object_key)
         data = data if staged is None else staged
         if self.manifest.etag is not None and etag != self.manifest.etag:

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from pigeonhole.bulk.inputs.kinds import InputKind
+from pigeonhole.bulk.ports import ManifestLocation
 from pigeonhole.bulk.spec import decode_spec
-from pigeonhole.contract.bulk import OutputFormat
+from pigeonhole.contract.bulk import BulkOptions, OutputFormat
+from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.contract.messages import PlanMessage, S3Grant
+from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.errors import ForbiddenUrl, IdempotencyMismatch, InvalidRequest, Overloaded
 from pigeonhole.jobs.job import BulkPlan, IdempotencyKey, Job
 from pigeonhole.tenants.tenant import Tenant
@@ -49,6 +52,7 @@ def test_a_bulk_job_is_stored_and_its_planner_gets_a_message() -> None:
         ("s3://data/acmeother/in.jsonl", GRANTED),
         ("s3://elsewhere/acme/in.jsonl", GRANTED),
         ("s3://uploads/uploads/zeta/in.jsonl", GRANTED),
+        ("s3://uploads/incoming/zeta/pets/in.jsonl", GRANTED),
         ("s3://data/../acme/in.jsonl", GRANTED),
     ],
 )
@@ -61,8 +65,30 @@ def test_a_manifest_that_is_not_the_tenants_is_refused(address: str, tenant: Ten
     assert (jobs.store.jobs, jobs.objects.objects, jobs.plan_queue.sent) == ({}, {}, [])
 
 
-def test_a_tenant_may_name_a_manifest_that_it_uploaded() -> None:
-    assert submit(Jobs(), BODY | {"input": {"s3_uri": "s3://uploads/uploads/acme/in.jsonl"}}, ACME).bulk
+@pytest.mark.parametrize("key", ["uploads/acme/in.jsonl", "incoming/acme/pets/in.jsonl"])
+def test_a_tenant_may_name_a_manifest_that_it_uploaded(key: str) -> None:
+    assert submit(Jobs(), BODY | {"input": {"s3_uri": f"s3://uploads/{key}"}}, ACME).bulk
+
+
+def test_the_job_of_an_upload_reads_the_version_that_was_uploaded() -> None:
+    jobs = Jobs()
+    upload = UploadedFile(key="incoming/acme/pets/in.jsonl", version_id="v1", sequencer="AF", size=5_000_000, is_lines=True)
+    label_set = LabelSetRef(name="pets", version=3)
+
+    job = jobs.bulk_submitter.submit_upload(
+        upload,
+        "uploads",
+        BulkOptions.model_validate({"labels": LABELS}),
+        tenant=ACME,
+        log_id="log",
+        label_set=label_set,
+        idempotency_key=IdempotencyKey("uploads", "1", b"1"),
+    )
+
+    assert (job.has_uploads, job.label_set, job.webhook) == (True, label_set, None)
+    spec = decode_spec(jobs.objects.objects[f"bulk/acme/{job.id}/spec.json"])
+    assert (spec.input.location, spec.upload) == (ManifestLocation("uploads", upload.key, "v1"), upload)
+    assert jobs.plan_queue.sent == [PlanMessage(tenant_id="acme", job_id=job.id)]
 
 
 @pytest.mark.parametrize(

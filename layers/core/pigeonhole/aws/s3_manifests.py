@@ -32,7 +32,7 @@ class S3ManifestStore:
         """Read the ETag of an object. See `ManifestStore.find`."""
         try:
             # Not HEAD, whose errors have no code that tells a busy S3 from an absent object.
-            answer = self.client.get_object(Bucket=location.bucket, Key=location.object_key)
+            answer = self.client.get_object(**_to_object(location))
             answer["Body"].close()
         except (ClientError, BotoCoreError, UnicodeError) as error:
             raise _translate(error, UNREADABLE) from error
@@ -73,8 +73,7 @@ class S3Manifest:
         condition: dict[str, Any] = {"IfMatch": self.manifest.etag} if self.manifest.etag else {}
         try:
             answer = self.client.get_object(
-                Bucket=self.manifest.location.bucket,
-                Key=self.manifest.location.object_key,
+                **_to_object(self.manifest.location),
                 Range=f"bytes={start_byte}-{last}",
                 **condition,
             )
@@ -87,6 +86,12 @@ class S3Manifest:
             raise _translate(error, REPLACED if is_replaced else UNREADABLE) from error
         except (BotoCoreError, UnicodeError) as error:
             raise _translate(error, UNREADABLE) from error
+
+
+def _to_object(location: ManifestLocation) -> dict[str, Any]:
+    """Return the arguments that name an object to S3."""
+    version = {"VersionId": location.version_id} if location.version_id else {}
+    return {"Bucket": location.bucket, "Key": location.object_key, **version}
 
 
 def _translate(error: Exception, message: str) -> Exception:

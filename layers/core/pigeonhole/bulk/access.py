@@ -20,16 +20,18 @@ class ManifestAccess:
 
     Attributes:
         uploads: Returns what a tenant may name without a grant: its own uploads.
+        incoming: Returns the same for its uploads that a label set classifies.
     """
 
     tenants: TenantStore
     uploads: Callable[[str], S3Grant]
+    incoming: Callable[[str], S3Grant]
 
     def is_granted(self, location: ManifestLocation, tenant: Tenant) -> bool:
         """Return whether a tenant may read a manifest."""
         return any(
             location.bucket == grant.bucket and location.object_key.startswith(grant.prefix)
-            for grant in (*tenant.grants, self.uploads(tenant.id))
+            for grant in (*tenant.grants, self.uploads(tenant.id), self.incoming(tenant.id))
         )
 
     def check(self, location: ManifestLocation, tenant_id: str) -> Tenant:

@@ -35,10 +35,12 @@ class ManifestLocation:
     Attributes:
         bucket: Its bucket.
         object_key: Its key.
+        version_id: The version of the object that is meant, the newest by default.
     """
 
     bucket: str
     object_key: str
+    version_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class ManifestStore(Protocol):
     """Reads callers' manifests, and lists the objects below their prefixes."""
 
     def find(self, location: ManifestLocation) -> ManifestObject:
-        """Find the newest version of an object.
+        """Find an object, in the version that the location names.
 
         Raises:
             UnfetchableUrl: The object is absent, or this service may not read it.

@@ -11,6 +11,8 @@ from pigeonhole.bulk.manifest import LineParser, SpanLimits
 from pigeonhole.bulk.ports import ManifestLocation
 from pigeonhole.contract.bulk import BulkOptions, Compute, OutputFormat, parse_manifest_line
 from pigeonhole.contract.limits import UNLIMITED
+from pigeonhole.contract.uploads import UploadedFile
+from pigeonhole.jobs.records import UploadedFileRecord
 from pigeonhole.label_sets.records import JsonRecord, LabelRecord
 
 
@@ -44,6 +46,7 @@ class BulkSpec:
         options: Labels and options.
         output: The format of the results.
         compute: What classifies it, as the caller asked.
+        upload: The uploaded file that is the manifest, None if a caller submitted the job.
     """
 
     log_id: str
@@ -51,6 +54,7 @@ class BulkSpec:
     options: BulkOptions
     output: OutputFormat
     compute: Compute = Compute.AUTO
+    upload: UploadedFile | None = None
 
 
 class ManifestRecord(JsonRecord):
@@ -58,6 +62,7 @@ class ManifestRecord(JsonRecord):
 
     bucket: str
     key: str
+    version_id: str | None = None
 
 
 class OptionsRecord(JsonRecord):
@@ -93,18 +98,21 @@ class BulkSpecRecord(JsonRecord):
     span_limits: SpanLimitsRecord
     input_kind: InputKind = InputKind.LINES
     compute: Compute = Compute.AUTO
+    upload: UploadedFileRecord | None = None
 
 
 def encode_spec(spec: BulkSpec) -> bytes:
     """Encode a spec as the JSON that is stored."""
+    location = spec.input.location
     record = BulkSpecRecord(
         log_id=spec.log_id,
-        manifest=ManifestRecord(bucket=spec.input.location.bucket, key=spec.input.location.object_key),
+        manifest=ManifestRecord(bucket=location.bucket, key=location.object_key, version_id=location.version_id),
         options=OptionsRecord.model_validate(spec.options, from_attributes=True),
         output=spec.output,
         span_limits=SpanLimitsRecord.model_validate(spec.input.span_limits, from_attributes=True),
         input_kind=spec.input.kind,
         compute=spec.compute,
+        upload=UploadedFileRecord.model_validate(spec.upload, from_attributes=True) if spec.upload else None,
     )
     return record.to_json().encode()
 
@@ -119,7 +127,7 @@ def decode_spec(data: bytes) -> BulkSpec:
     return BulkSpec(
         log_id=record.log_id,
         input=BulkInput(
-            location=ManifestLocation(record.manifest.bucket, record.manifest.key),
+            location=ManifestLocation(record.manifest.bucket, record.manifest.key, record.manifest.version_id),
             kind=record.input_kind,
             span_limits=SpanLimits(**record.span_limits.model_dump()),
         ),
@@ -127,4 +135,5 @@ def decode_spec(data: bytes) -> BulkSpec:
         options=BulkOptions.model_validate(record.options.model_dump(exclude_none=True), context=UNLIMITED),
         output=record.output,
         compute=record.compute,
+        upload=UploadedFile.model_validate(record.upload.model_dump()) if record.upload else None,
     )

@@ -10,11 +10,13 @@ from pigeonhole.bulk.inputs.kinds import InputKind
 from pigeonhole.bulk.manifest import SpanLimits
 from pigeonhole.bulk.ports import ManifestLocation, PlannerClient
 from pigeonhole.bulk.spec import BulkInput, BulkSpec, encode_spec
-from pigeonhole.contract.bulk import UNSUPPORTED_BULK, BulkEstimate, BulkJobRequest, Compute
+from pigeonhole.contract.bulk import UNSUPPORTED_BULK, BulkEstimate, BulkJobRequest, BulkOptions, Compute, OutputFormat
 from pigeonhole.contract.classification import parse_body
 from pigeonhole.contract.estimates import EstimateCommand
+from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import PlanMessage
+from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.contract.validation import invalid_request
 from pigeonhole.errors import Fault, ForbiddenUrl, Overloaded
 from pigeonhole.ids import new_id
@@ -73,27 +75,69 @@ class BulkSubmitter:
             return earlier  # Idempotent replay: the label set was deleted, but the job still exists.
         request = self._parse(applied)
         given = self._find_input(request, tenant)
-        now = self.jobs.clock()
-        job = Job(
-            tenant_id=tenant.id,
-            id=new_id(now),
-            total=0,
-            chunk_size=0,
-            multiple_labels=request.multiple_labels,
-            created_at=now,
-            updated_at=now,
-            expires_at=int(now) + self.jobs.rules.keep_s,
-            due_at=now + QUEUE_GRACE_S,
-            label_set=applied.ref,
-            webhook=Webhook(request.webhook_url) if request.webhook_url else None,
-            bulk=BulkPlan(),
-        )
         spec = BulkSpec(
             log_id=log_id,
             input=given,
             options=request.to_options(),
             output=request.output.format,
             compute=request.compute,
+        )
+        return self._create(spec, tenant, applied.ref, idempotency_key, request.webhook_url)
+
+    def submit_upload(
+        self,
+        upload: UploadedFile,
+        bucket: str,
+        options: BulkOptions,
+        *,
+        tenant: Tenant,
+        log_id: str,
+        label_set: LabelSetRef | None,
+        idempotency_key: IdempotencyKey,
+    ) -> Job:
+        """Submit a bulk job over a file that was uploaded for a label set, or return the job of the idempotency key.
+
+        Args:
+            upload: The file, which gets a result at the end.
+            bucket: The upload bucket.
+            options: The labels and options of the label set.
+            tenant: The owner of the file.
+            log_id: The id of the notification, for the logs.
+            label_set: The label set.
+            idempotency_key: What makes a repeated notification the same job.
+
+        Raises:
+            PigeonholeError: What JobSubmitter.create raises.
+        """
+        location = ManifestLocation(bucket, upload.key, upload.version_id)
+        given = self._to_input(location, InputKind.LINES)
+        spec = BulkSpec(log_id=log_id, input=given, options=options, output=OutputFormat.JSONL, upload=upload)
+        return self._create(spec, tenant, label_set, idempotency_key)
+
+    def _create(
+        self,
+        spec: BulkSpec,
+        tenant: Tenant,
+        label_set: LabelSetRef | None,
+        idempotency_key: IdempotencyKey | None,
+        webhook_url: str | None = None,
+    ) -> Job:
+        """Store a job and have it planned, or return the job of the idempotency key."""
+        now = self.jobs.clock()
+        job = Job(
+            tenant_id=tenant.id,
+            id=new_id(now),
+            total=0,
+            chunk_size=0,
+            multiple_labels=spec.options.multiple_labels,
+            created_at=now,
+            updated_at=now,
+            expires_at=int(now) + self.jobs.rules.keep_s,
+            due_at=now + QUEUE_GRACE_S,
+            label_set=label_set,
+            has_uploads=spec.upload is not None,
+            webhook=Webhook(webhook_url) if webhook_url else None,
+            bulk=BulkPlan(),
         )
         stored = self.jobs.create(
             job, bulk_spec_key(tenant.id, job.id), encode_spec(spec), tenant=tenant, idempotency_key=idempotency_key

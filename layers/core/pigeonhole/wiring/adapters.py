@@ -11,7 +11,7 @@ from pigeonhole.bulk.gpu.failures import FailedSpanQueue
 from pigeonhole.bulk.ports import JobRunner, ManifestStore, SpanQueue, SpanStore
 from pigeonhole.jobs.ports import ChunkQueue, JobStore, PlanQueue, WebhookQueue
 from pigeonhole.label_sets.ports import LabelSetStore
-from pigeonhole.object_keys import uploads_grant
+from pigeonhole.object_keys import incoming_grant, uploads_grant
 from pigeonhole.ports import BlobStore, EventBus, ObjectStore, RetryQueue
 from pigeonhole.settings import Settings
 from pigeonhole.tenants.ports import TenantStore, WebhookSecretStore
@@ -165,8 +165,11 @@ class JobAdapters:
     @property
     def manifest_access(self) -> ManifestAccess:
         """What compares manifests with the grants of tenants."""
+        bucket = self.settings.upload_bucket
         return ManifestAccess(
-            tenants=self.tenants, uploads=lambda tenant_id: uploads_grant(tenant_id, self.settings.upload_bucket)
+            tenants=self.tenants,
+            uploads=lambda tenant_id: uploads_grant(tenant_id, bucket),
+            incoming=lambda tenant_id: incoming_grant(tenant_id, bucket),
         )
 
     @cached_property
