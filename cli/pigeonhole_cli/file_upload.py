@@ -14,7 +14,7 @@ from pigeonhole_cli.http_client import ApiClient, ApiError
 from pigeonhole_cli.request_input import InputError, media_type
 
 MAX_CONCURRENT = 4
-TIMEOUT_S = 120.0  # for one read or write
+TIMEOUT_S = 120.0  # without progress of one file
 # accepted only with a label set
 TEXT_TYPES = {".txt": "text/plain", ".jsonl": "application/jsonl", ".ndjson": "application/jsonl"}
 # A fault of the form request at one of these paths is a fault of the file. Other faults would meet every file.
@@ -140,7 +140,7 @@ def _create_form(client: ApiClient, path: Path, size_bytes: int, fields: dict[st
 
 def _post_file(client: ApiClient, path: Path, form: Upload, on_read: OnRead) -> Upload | InputError:
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as file:  # not read at once: a .jsonl file may be larger than the memory
             parts = {"file": (_utf8_name(path), _ReadFile(file, on_read))}
             response = client.request("POST", form.url, data=form.fields, files=parts, timeout=TIMEOUT_S)
     except ApiError as error:

@@ -34,7 +34,6 @@ from pigeonhole.contract.service import HealthResponse, ModelsResponse
 from pigeonhole.errors import InternalError, Overloaded, PigeonholeError
 from pigeonhole.jobs.job import Job
 from pigeonhole.observability import observed, observer, stack_trace
-from pigeonhole.ports import Page
 from pigeonhole.tenants.tenant import Tenant
 
 
@@ -154,9 +153,9 @@ def read_upload_results(exchange: Exchange) -> HttpAnswer:
     reader, query = services().upload_results, request.parse_upload_results_query()
     if query.object_key is None:
         page = reader.list(exchange.tenant.id, query)
-    else:
-        page = Page([reader.get(exchange.tenant.id, query.object_key)], None)
-    return to_ok(answers.to_upload_results_response(page, request.log_id))
+        return to_ok(answers.to_upload_results_response(page, request.log_id))
+    result = reader.get(exchange.tenant.id, query.object_key)
+    return to_ok(answers.to_upload_result_response(result, reader.link_lines(result), request.log_id))
 
 
 def put_label_set(exchange: Exchange, name: str) -> HttpAnswer:

@@ -389,7 +389,7 @@ def test_a_reader_of_the_deployments_own_objects_can_tell_missing_from_denied(ro
     callers_images = (
         {LABEL_IMAGES, INCOMING, UPLOADS}
         if role in ("ClassifyRole", "WorkerRole")
-        else {UPLOADS}
+        else {INCOMING, UPLOADS}
         if role in ("PlanRole", "DeadLettersRole")
         else set()
     )

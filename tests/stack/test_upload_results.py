@@ -6,6 +6,7 @@ import io
 import json
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 from boto3.s3.transfer import TransferConfig
 from PIL import Image
@@ -130,6 +131,37 @@ def test_texts_and_lines_are_classified(folder: UploadFolder, deployed: Deployme
     assert (result.status, result.samples.succeeded, result.prediction) == ("succeeded", 2, None)
     assert folder.read_stored(result)["predictions"] == ["positive", "negative"]
     assert LABEL_TAG not in of_moods.tags(many)
+
+
+@pytest.mark.parametrize("name", ["mixed.jsonl", "large.jsonl"])
+def test_lines_that_no_other_job_can_take_become_a_bulk_job(
+    folder: UploadFolder, deployed: Deployment, photos: dict[str, bytes], name: str
+) -> None:
+    cat = create_form(deployed)
+    assert send_form(cat, photos["cat"]).status_code == 204
+    image_or_text = image(cat["s3_uri"]) if name == "mixed.jsonl" else text("a cat on a sofa")
+    lines = [json.dumps(text("a rocket in the sky")), json.dumps(image_or_text), "no json"]
+    if name == "large.jsonl":
+        lines.append(" " * 4_000_000)
+    else:
+        lines.pop()  # a bad line of a small file is an error of the whole file
+    form = create_form(deployed, label_set="shown", content_type="application/jsonl", filename=name)
+    assert send_form(form, "\n".join(lines).encode()).status_code == 204
+
+    result = folder.wait_for_result(form["key"])
+
+    counts = {"mixed.jsonl": (2, 2, 0), "large.jsonl": (3, 2, 1)}
+    assert result.samples is not None
+    assert (result.samples.total, result.samples.succeeded, result.samples.failed) == counts[name]
+    assert (result.status, result.results_line) == ("succeeded", None)
+    assert result.results is not None
+    assert result.results_uri == f"{result.results.prefix}_manifest.json"
+    rows = [json.loads(line) for part in result.results.parts for line in httpx.get(part.url).text.splitlines()]
+    assert [(row["line"], row["prediction"]) for row in rows] == [(1, "rocket"), (2, "cat")]
+    faults = [json.loads(line) for part in result.results.errors for line in httpx.get(part.url).text.splitlines()]
+    assert [fault["line"] for fault in faults] == [3] * counts[name][2]
+    (event,) = folder.wait_for_events(form["key"])
+    assert (event.job_id, event.results_uri, event.uploads[0].status) == (result.job_id, result.results_uri, "succeeded")
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,26 @@ def test_a_file_is_classified_as_it_was_uploaded(folder: UploadFolder, photos: d
     assert versions(folder, over)[1] == folder.wait_for_result(over).version_id
 
 
+def test_lines_of_a_bulk_job_are_read_as_they_were_uploaded(folder: UploadFolder) -> None:
+    """Even if the file was replaced before its notification arrived, and its notification arrives twice."""
+    lines = [json.dumps(text("a rocket in the sky")), " " * 4_000_000]
+    with folder.paused_ingest():
+        key = folder.upload("over.jsonl", "\n".join(lines).encode())
+        (notification,) = folder.take_notifications(1)
+        folder.upload("over.jsonl", b"\n".join([b"no json"] * 2))
+        folder.take_notifications(1)
+    folder.notify(notification)
+    folder.notify(notification)
+
+    result = folder.wait_for_result(key)
+
+    assert result.version_id == versions(folder, key)[1]
+    assert result.samples is not None
+    assert (result.samples.total, result.samples.succeeded) == (1, 1)
+    (event,) = folder.wait_for_events(key)
+    assert event.job_id == result.job_id
+
+
 def test_a_file_whose_version_is_gone_has_a_result_that_says_so(folder: UploadFolder, photos: dict[str, bytes]) -> None:
     with folder.paused_ingest():
         keys = [folder.upload("erased.png", photos["cat"]), folder.upload("erased.txt", b"a text")]

@@ -24,7 +24,6 @@ from pigeonhole.tenants.authenticate import Authenticator
 from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, hash_api_key
 from pigeonhole.tenants.webhook_secrets import WebhookSecretRotator
 from pigeonhole.uploads.create import UploadFormCreator
-from pigeonhole.uploads.read_results import UploadResultReader
 from pigeonhole.wiring import ApiServices
 from support.fakes import FakeClassifierClient, FakeRateCounter, FakeTenantStore, FakeUploadForms, LambdaContext
 from support.handlers import API_KEY, event, load
@@ -95,7 +94,7 @@ class Api:
             upload_forms=UploadFormCreator(
                 forms=FakeUploadForms(), label_sets=self.jobs.label_sets, limits=limits, bucket="uploads"
             ),
-            upload_results=UploadResultReader(store=self.jobs.results, bucket="uploads", clock=self.jobs.clock),
+            upload_results=self.jobs.upload_result_reader,
             webhook_secrets=WebhookSecretRotator(store=self.jobs.secrets),
             model_describer=ModelDescriber(classifier=self.classifier),
             account_reader=AccountReader(settings=SETTINGS, limits=limits, quota=quota, secrets=self.jobs.secrets),

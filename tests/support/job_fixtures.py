@@ -12,6 +12,7 @@ from pigeonhole.api.answers import to_results_document
 from pigeonhole.api.classify import ClassificationService, DirectClassifier, DirectRules
 from pigeonhole.api.job_responder import JobResponder
 from pigeonhole.bulk.access import ManifestAccess
+from pigeonhole.bulk.create import BulkJobCreator
 from pigeonhole.bulk.manifest import SpanLimits
 from pigeonhole.bulk.read import BulkJobReader
 from pigeonhole.bulk.submit import BulkSubmitter
@@ -36,6 +37,7 @@ from pigeonhole.object_keys import incoming_grant, uploads_grant
 from pigeonhole.tenants.tenant import Tenant, WebhookSecret
 from pigeonhole.uploads.ingest import UploadIngester
 from pigeonhole.uploads.publish_results import JobResultsPublisher, UploadResultsPublisher
+from pigeonhole.uploads.read_results import UploadResultReader
 from support.fakes import (
     FakeChunkQueue,
     FakeClassifierClient,
@@ -217,11 +219,14 @@ class Jobs:
         return FakePlannerClient()
 
     @cached_property
+    def bulk_creator(self) -> BulkJobCreator:
+        return BulkJobCreator(jobs=self.submitter, plan_queue=self.plan_queue, span_limits=SpanLimits(samples=2))
+
+    @cached_property
     def bulk_submitter(self) -> BulkSubmitter:
         return BulkSubmitter(
-            jobs=self.submitter,
+            creator=self.bulk_creator,
             label_sets=self.label_set_applier,
-            plan_queue=self.plan_queue,
             planner=self.planner_client,
             access=ManifestAccess(
                 tenants=self.tenants,
@@ -229,7 +234,6 @@ class Jobs:
                 incoming=lambda tenant_id: incoming_grant(tenant_id, "uploads"),
             ),
             limits=RequestLimits(),
-            span_limits=SpanLimits(samples=2),
         )
 
     def classification(self, **job_limits: Any) -> ClassificationService:
@@ -316,6 +320,7 @@ class Jobs:
         return JobResultsPublisher(
             job_reader=self.reader,
             objects=self.objects,
+            job_bucket="jobs",
             uploaded=self.uploaded,
             publisher=self.publisher,
             clock=self.clock,
@@ -331,6 +336,7 @@ class Jobs:
             tenants=self.tenants,
             label_sets=self.label_set_applier,
             jobs=self.submitter,
+            bulk=self.bulk_creator,
             files=self.uploaded,
             results=self.results,
             publisher=self.publisher,
@@ -338,6 +344,12 @@ class Jobs:
             bucket="uploads",
             keep_s=1_000,
             clock=self.clock,
+        )
+
+    @property
+    def upload_result_reader(self) -> UploadResultReader:
+        return UploadResultReader(
+            store=self.results, jobs=self.store, bulk=self.bulk_reader, bucket="uploads", clock=self.clock
         )
 
     @cached_property

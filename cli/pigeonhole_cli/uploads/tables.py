@@ -62,10 +62,12 @@ def summary_line(uploads: Sequence[TrackedUpload]) -> str:
 
 
 def job_hints(uploads: Sequence[TrackedUpload]) -> Iterator[str]:
-    """Yield for each file of many lines the command that shows the result of each line."""
+    """Yield for each file of many lines the command that shows or fetches the result of each line."""
     for upload in uploads:
-        if upload.result and upload.result.body.samples and upload.result.body.job_id:
-            yield f"Line by line, {one_line(str(upload.path))}: pigeonhole jobs wait {upload.result.body.job_id}"
+        if upload.result and (job_id := upload.result.body.job_id) and upload.result.body.samples:
+            is_bulk = upload.result.body.results_line is None
+            command = f"pigeonhole bulk fetch {job_id} --out results/" if is_bulk else f"pigeonhole jobs wait {job_id}"
+            yield f"Line by line, {one_line(str(upload.path))}: {command}"
 
 
 def later_hints(uploads: Sequence[TrackedUpload]) -> Iterator[str]:

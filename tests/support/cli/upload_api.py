@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from email.parser import BytesParser
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -19,10 +20,10 @@ from pigeonhole.label_sets.label_set import LabelSet
 from pigeonhole.tenants.tenant import Tenant
 from pigeonhole.timestamps import from_iso
 from pigeonhole.uploads.create import UploadFormCreator
-from pigeonhole.uploads.read_results import UploadResultReader
 from pigeonhole.uploads.records import UploadResultRecord
 from support.cli.api_server import Answer, ApiServer, Request, error_body
 from support.fakes import FakeLabelSetStore, FakeUploadResultStore
+from support.job_fixtures import Jobs
 
 TENANT = "acme"
 FOLDER = f"incoming/{TENANT}/pets/"
@@ -36,7 +37,7 @@ UNREADABLE = {"status": "failed", "error": {"code": "unreadable_image", "message
 def line_counts(succeeded: int, total: int, **fields: Any) -> dict[str, Any]:
     """Return the result of a file of many lines."""
     counts = {"total": total, "succeeded": succeeded, "failed": total - succeeded}
-    return {"samples": counts, "job_id": JOB_ID, **fields}
+    return {"samples": counts, "job_id": JOB_ID, "results_line": 1, **fields}
 
 
 class UploadApi(ApiServer):
@@ -61,7 +62,7 @@ class UploadApi(ApiServer):
         self.stored: dict[str, bytes] = {}
         self.clock: Callable[[], float] = time.time
         self.results = FakeUploadResultStore()
-        self._read = UploadResultReader(store=self.results, clock=lambda: 0.0)
+        self._read = replace(Jobs().upload_result_reader, store=self.results, bucket="", clock=lambda: 0.0)
         self._sets = FakeLabelSetStore(
             sets={(TENANT, "pets"): LabelSet(TENANT, "pets", 1, 0.0, 0.0, {"labels": [{"type": "text", "value": "cat"}]})}
         )

@@ -8,12 +8,9 @@ from typing import Any
 import pytest
 
 from pigeonhole.bulk.inputs.kinds import InputKind
-from pigeonhole.bulk.ports import ManifestLocation
 from pigeonhole.bulk.spec import decode_spec
-from pigeonhole.contract.bulk import BulkOptions, OutputFormat
-from pigeonhole.contract.labels import LabelSetRef
+from pigeonhole.contract.bulk import OutputFormat
 from pigeonhole.contract.messages import PlanMessage, S3Grant
-from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.errors import ForbiddenUrl, IdempotencyMismatch, InvalidRequest, Overloaded
 from pigeonhole.jobs.job import BulkPlan, IdempotencyKey, Job
 from pigeonhole.tenants.tenant import Tenant
@@ -68,27 +65,6 @@ def test_a_manifest_that_is_not_the_tenants_is_refused(address: str, tenant: Ten
 @pytest.mark.parametrize("key", ["uploads/acme/in.jsonl", "incoming/acme/pets/in.jsonl"])
 def test_a_tenant_may_name_a_manifest_that_it_uploaded(key: str) -> None:
     assert submit(Jobs(), BODY | {"input": {"s3_uri": f"s3://uploads/{key}"}}, ACME).bulk
-
-
-def test_the_job_of_an_upload_reads_the_version_that_was_uploaded() -> None:
-    jobs = Jobs()
-    upload = UploadedFile(key="incoming/acme/pets/in.jsonl", version_id="v1", sequencer="AF", size=5_000_000, is_lines=True)
-    label_set = LabelSetRef(name="pets", version=3)
-
-    job = jobs.bulk_submitter.submit_upload(
-        upload,
-        "uploads",
-        BulkOptions.model_validate({"labels": LABELS}),
-        tenant=ACME,
-        log_id="log",
-        label_set=label_set,
-        idempotency_key=IdempotencyKey("uploads", "1", b"1"),
-    )
-
-    assert (job.has_uploads, job.label_set, job.webhook) == (True, label_set, None)
-    spec = decode_spec(jobs.objects.objects[f"bulk/acme/{job.id}/spec.json"])
-    assert (spec.input.location, spec.upload) == (ManifestLocation("uploads", upload.key, "v1"), upload)
-    assert jobs.plan_queue.sent == [PlanMessage(tenant_id="acme", job_id=job.id)]
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,21 @@ def test_an_upload_that_s3_refuses_is_reported(api: JobApi, folder: Path) -> Non
     assert len(api.requests) == 2
 
 
+def test_a_file_is_sent_whole_again_if_s3_was_busy(api: JobApi, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read while it is sent, so a second attempt must begin at its first byte."""
+    monkeypatch.setattr("pigeonhole_cli.http_client.MIN_PAUSE_S", 0.01)
+    data = bytes(range(256)) * 16_000
+    (folder / "a.png").write_bytes(data)
+    failure = Answer(error_body("internal_error", "Oops."), status=500)
+    api.prepare(form_answer(api, "a"), Answer("<Error/>", status=503), STORED, failure)
+
+    api.run("submit", "a.png", *LABELS, exit_code=1)
+
+    first, second = [request for request in api.requests if request.path == "/bucket"]
+    assert data in first.body
+    assert data in second.body
+
+
 def test_a_job_of_uploads_that_may_have_been_created_is_found_in_the_list(
     api: JobApi, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

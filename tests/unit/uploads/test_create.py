@@ -8,7 +8,7 @@ from pigeonhole.api.answers import to_upload_response
 from pigeonhole.bulk.inputs.kinds import InputKind
 from pigeonhole.contract.bulk import BulkInput
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.uploads import MAX_FILENAME_CHARS, FileKind
+from pigeonhole.contract.uploads import MAX_FILENAME_CHARS, MAX_MANIFEST_BYTES, FileKind
 from pigeonhole.errors import InvalidRequest
 from pigeonhole.label_sets.label_set import LabelSet
 from pigeonhole.object_keys import UploadLocation, incoming_grant, uploads_grant
@@ -87,7 +87,7 @@ def test_each_form_has_its_own_key_and_each_tenant_its_own_folder() -> None:
         ({"content_type": "image/png", "label_set": "../pets"}, "label_set"),
         ({"content_type": "image/png", "label_set": "dogs"}, "label_set"),
         ({"content_type": "text/plain", "label_set": "pets", "size": 1_041}, "size"),
-        ({"content_type": "application/jsonl", "label_set": "pets", "size": 51}, "size"),
+        ({"content_type": "application/jsonl", "label_set": "pets", "size": MAX_MANIFEST_BYTES + 1}, "size"),
         ({"content_type": "text/plain"}, ""),
         ({"content_type": "application/jsonl", "size": 5_000_000_001}, "size"),
         ({"content_type": "application/gzip", "label_set": "pets"}, ""),
@@ -186,7 +186,9 @@ def test_a_file_is_read_by_its_content_type_whatever_its_name(
     assert len(key) == len("incoming/acme/pets/") + 32 + len(ending), "nothing else is added"
 
 
-@pytest.mark.parametrize(("content_type", "most"), [("text/plain", 1_040), ("application/jsonl", 50), ("image/png", 100)])
+@pytest.mark.parametrize(
+    ("content_type", "most"), [("text/plain", 1_040), ("application/jsonl", MAX_MANIFEST_BYTES), ("image/png", 100)]
+)
 def test_a_form_takes_no_more_than_can_be_classified(content_type: str, most: int) -> None:
     forms = FakeUploadForms()
     limited = create_service(forms, max_upload_bytes=100, max_body_bytes=50, max_text_chars=10)

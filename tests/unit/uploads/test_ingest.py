@@ -324,18 +324,6 @@ def test_files_whose_results_would_be_too_large_for_one_job_become_several() -> 
     assert (summary.jobs, summary.samples, summary.refused) == (3, 5, 0)
 
 
-def test_lines_whose_results_would_be_too_large_are_a_fault_of_their_file() -> None:
-    jobs = create_jobs()
-    lines_file, text = upload_file(jobs, "a.jsonl", lines(*[TWO] * 32)), upload_file(jobs, "b.txt", b"8")
-
-    summary = replace(jobs.ingester, limits=RequestLimits(max_result_bytes=180)).ingest([lines_file, text], log_id="l")
-
-    assert (summary.jobs, summary.refused) == (1, 1)
-    message = stored_result(jobs, lines_file).fault.message  # type: ignore[union-attr]
-    assert message.startswith("The file can't be classified: with these labels, the results of at most ")
-    assert "samples fit into 180 bytes, got 32" in message
-
-
 @pytest.mark.parametrize("error", [Overloaded(), RuntimeError("a fault")])
 @pytest.mark.parametrize("port", ["objects", "store", "results", "bus"])
 def test_an_error_leaves_only_the_uploads_of_its_batch(port: str, error: Exception) -> None:

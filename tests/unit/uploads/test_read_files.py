@@ -17,7 +17,8 @@ from pigeonhole.uploads.read_files import (
     NO_TEXT,
     UNREADABLE,
     UTF_16,
-    Samples,
+    Content,
+    Manifest,
     UploadedFileReader,
 )
 from pigeonhole.uploads.upload_result import UploadFault
@@ -31,7 +32,7 @@ def lines(*values: object) -> bytes:
     return "\n".join(value if isinstance(value, str) else json.dumps(value) for value in values).encode()
 
 
-def read(name: str, data: bytes, limits: RequestLimits = LIMITS) -> Samples | UploadFault | Exception:
+def read(name: str, data: bytes, limits: RequestLimits = LIMITS) -> Content | Exception:
     """Upload a file and read it."""
     upload = UploadedFile(key=f"incoming/acme/pets/{name}", version_id="v1", sequencer="1", size=len(data))
     files = FakeObjectStore(versions={(upload.key, "v1"): data})
@@ -67,7 +68,6 @@ def test_a_file_is_read_by_its_name(name: str, data: bytes, values: list[str]) -
         ("1.jsonl", b"", "unsupported_media", EMPTY),
         ("1.jpg", b"x" * 201, "too_large", "201 bytes, but at most 200 are allowed"),
         ("1.txt", b"x" * 1_081, "too_large", "1081 bytes, but at most 1080 are allowed"),
-        ("1.jsonl", b"x" * 101, "too_large", "101 bytes, but at most 100 are allowed"),
         ("1.txt", "größe".encode("latin-1"), "unsupported_media", NO_TEXT),
         ("1.jsonl", "größe".encode("utf-16"), "unsupported_media", UTF_16),
         ("1.txt", b"\xfe\xff" + "größe".encode("utf-16-be"), "unsupported_media", UTF_16),
@@ -81,8 +81,6 @@ def test_a_file_is_read_by_its_name(name: str, data: bytes, values: list[str]) -
         ("1.jsonl", lines({"type": "text", "value": "x" * 21}), "invalid_request", "line 1 value: a text must have at most 20"),
         ("1.jsonl", lines("7", "[" * 90), "invalid_request", "line 1: it must be a JSON object; line 2: is not JSON"),
         ("1.jsonl", lines([TWO]), "invalid_request", "line 1: it must be a JSON object"),
-        ("1.jsonl", lines(TWO, {"type": "image", "value": "x"}), "invalid_request", "must be all texts or all images"),
-        ("1.jsonl", lines("1", "2", "3", "4"), "invalid_request", "must have at most 3 lines"),
         ("1.jsonl", lines({"type": "text", "value": "\ud800"}), "invalid_request", "half of a surrogate pair"),
         ("1.jsonl", b"\r\n \n" + lines("no"), "invalid_request", "line 3: is not JSON"),
     ],
@@ -93,6 +91,15 @@ def test_a_file_that_cannot_be_classified_has_a_fault(name: str, data: bytes, co
     assert isinstance(fault, UploadFault)
     assert fault.code == code
     assert said in fault.message
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"x" * 101, lines("1", "2", "3", "4"), lines(TWO, {"type": "image", "value": "x"})],
+    ids=["more bytes than a job takes", "more lines than a job takes", "texts and images"],
+)
+def test_lines_that_only_a_bulk_job_can_take_are_its_manifest(data: bytes) -> None:
+    assert read("1.jsonl", data) == Manifest()
 
 
 def test_only_the_first_bad_lines_are_listed() -> None:
@@ -137,9 +144,9 @@ def test_an_error_at_one_file_is_returned_beside_the_samples_of_the_others(error
 def test_a_file_of_two_million_lines_takes_little_memory() -> None:
     """The lines are parsed one by one, because eight such files may be read at the same time."""
     tracemalloc.start()
-    fault = read("1.jsonl", b"a\n" * 2_000_000, RequestLimits(max_samples=10_000))
+    content = read("1.jsonl", b"a\n" * 2_000_000, RequestLimits(max_samples=10_000))
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    assert isinstance(fault, UploadFault)
+    assert content == Manifest()
     assert most < 60_000_000

@@ -43,7 +43,7 @@ def jobs() -> Jobs:
 
 
 def reader(jobs: Jobs) -> UploadResultReader:
-    return UploadResultReader(store=jobs.results, bucket="uploads", clock=jobs.clock)
+    return jobs.upload_result_reader
 
 
 def read(jobs: Jobs, tenant_id: str = "acme", **wanted: Any) -> tuple[list[str], str | None]:

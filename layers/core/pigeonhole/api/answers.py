@@ -10,7 +10,16 @@ from pigeonhole.api.account import Account
 from pigeonhole.api.cursors import encode_cursor
 from pigeonhole.api.rate_headers import RateState
 from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse
-from pigeonhole.contract.jobs import JobError, JobInfo, JobResponse, JobsResponse, Progress, WebhookInfo, WebhookTry
+from pigeonhole.contract.jobs import (
+    BulkResults,
+    JobError,
+    JobInfo,
+    JobResponse,
+    JobsResponse,
+    Progress,
+    WebhookInfo,
+    WebhookTry,
+)
 from pigeonhole.contract.label_sets import LabelSetInfo, LabelSetResponse, LabelSetsResponse
 from pigeonhole.contract.messages import ModelDescription, S3Grant
 from pigeonhole.contract.service import (
@@ -156,6 +165,11 @@ def to_upload_results_response(page: Page[UploadResult], log_id: str) -> UploadR
     """Convert a page of uploads' results. The cursor is encoded, because an object key may hold any text."""
     cursor = None if page.next is None else encode_cursor(page.next)
     return UploadResultsResponse(log_id=log_id, results=[to_contract(result) for result in page.items], cursor=cursor)
+
+
+def to_upload_result_response(result: UploadResult, lines: BulkResults | None, log_id: str) -> UploadResultsResponse:
+    """Convert the result of one upload. `lines` are links to the results of its lines, if a bulk job classified them."""
+    return UploadResultsResponse(log_id=log_id, results=[to_contract(result).model_copy(update={"results": lines})])
 
 
 def to_webhook_secret_response(secret: NewWebhookSecret, log_id: str) -> WebhookSecretResponse:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from pigeonhole.contract.base import HttpSchema
 from pigeonhole.contract.classification import LabelScore, SampleFault
-from pigeonhole.contract.jobs import Progress
+from pigeonhole.contract.jobs import BulkResults, Progress
 from pigeonhole.contract.labels import LabelSetRef
 
 UPLOAD_RESULTS = "/v1/results"
@@ -44,10 +44,15 @@ class UploadResult(HttpSchema):
     )
     results_uri: str | None = Field(
         default=None,
-        description="The address of an object on S3 that has the whole results of the files of `job_id`, one per line, including "
-        "the scores of all labels. Absent if no job classified the file.",
+        description="The address of an object on S3 that has the whole results of the files of `job_id`, one per line, with "
+        "the scores of all labels. For a file that a bulk job classified, that of its `_manifest.json`. Absent if no job did.",
     )
-    results_line: int | None = Field(default=None, description="The line of this result in that object, from 1.")
+    results_line: int | None = Field(
+        default=None, description="The line of this result in that object, from 1. Absent if a bulk job classified the file."
+    )
+    results: BulkResults | None = Field(
+        default=None, description="Links to the results of the lines, if a bulk job classified the file. Only with `key`."
+    )
 
     @property
     def labels(self) -> list[str]:

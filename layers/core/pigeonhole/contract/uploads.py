@@ -37,7 +37,7 @@ class FileKind(StrEnum):
         return {
             FileKind.IMAGE: limits.max_upload_bytes,
             FileKind.TEXT: limits.max_text_chars * UTF8_BYTES_PER_CHAR + BLANK_BYTES,
-            FileKind.LINES: limits.max_body_bytes,
+            FileKind.LINES: MAX_MANIFEST_BYTES,
         }[self]
 
 

@@ -1,7 +1,8 @@
 """Create jobs from files that were uploaded under `incoming/`.
 
-The files of one tenant and label set become a job of images, a job of texts, and a job for each .jsonl file. A file that can't
-be part of a job gets a result that says why.
+The files of one tenant and label set become a job of images, a job of texts, and a job for each .jsonl file. That is a bulk job
+if the file is larger than other jobs may be, or mixes texts and images. A file that can't be part of a job gets a result that
+says why.
 
 S3 may notify of a file twice, late, or after the file was overwritten. Only the last upload of an object key counts, and a file
 that has a result is skipped. If the same files are ingested again, they are the same job.
@@ -9,40 +10,39 @@ that has a result is skipped. If the same files are ingested again, they are the
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from pigeonhole.contract.classification import ClassificationRequest, max_samples_by_results, parse_request
+from pigeonhole.bulk.create import BulkJobCreator
+from pigeonhole.bulk.inputs.kinds import InputKind
+from pigeonhole.bulk.ports import ManifestLocation
+from pigeonhole.bulk.spec import BulkSpec
+from pigeonhole.contract.bulk import BulkOptions, OutputFormat
+from pigeonhole.contract.classification import ClassificationRequest, max_samples_by_results, parse_body, parse_request
 from pigeonhole.contract.labels import LabelSetRef, is_label_set_name
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.uploads import FileKind, UploadedFile
 from pigeonhole.errors import InvalidRequest, NotFound
-from pigeonhole.jobs.job import IdempotencyKey
 from pigeonhole.jobs.submit import JobSubmitter
 from pigeonhole.label_sets.apply import AppliedLabelSet, LabelSetApplier
-from pigeonhole.object_keys import UploadLocation
 from pigeonhole.ports import BlobStore
 from pigeonhole.tenants.ports import TenantStore
 from pigeonhole.tenants.tenant import Tenant
+from pigeonhole.uploads.batches import Batch, Uploads, create_idempotency_key, divide_uploads, group_uploads
 from pigeonhole.uploads.ports import UploadResultStore
 from pigeonhole.uploads.publish_results import UploadResultsPublisher
-from pigeonhole.uploads.read_files import Samples, UploadedFileReader, to_text
+from pigeonhole.uploads.read_files import Manifest, Samples, UploadedFileReader, to_text
 from pigeonhole.uploads.split_results import refuse_upload
 from pigeonhole.uploads.upload_result import UploadFault
-from pigeonhole.uploads.uploaded_file import to_file_kind, to_sortable_sequencer
+from pigeonhole.uploads.uploaded_file import to_sortable_sequencer
 
 MAX_THREADS = 8  # one for each batch; a batch may hold a file of 4 MB in memory
 STOP_S = 20.0  # no batch begins later than this before the function's end
-
-Uploads = Sequence[UploadedFile]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class IngestSummary:
 
     Attributes:
         jobs: Jobs that were created.
-        samples: Samples of these jobs.
+        samples: Samples of these jobs, but for those of bulk jobs, which aren't counted yet.
         refused: Uploads whose result is an error.
         known: Uploads that have a result already, or that a later upload in the same call replaces.
         strays: Uploads in no tenant's folder.
@@ -80,21 +80,6 @@ class IngestSummary:
         )
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Uploads of one kind that become one job.
-
-    Attributes:
-        tenant: The owner of the uploads.
-        applied: A request's body with the label set.
-        uploads: The uploads.
-    """
-
-    tenant: Tenant
-    applied: AppliedLabelSet
-    uploads: Uploads
-
-
 Step = tuple[IngestSummary, list[Batch]]  # what a step did, and the batches that it leaves to the next step
 
 
@@ -106,6 +91,7 @@ class UploadIngester:
         tenants: Where tenants are stored.
         label_sets: Adds the folder's label set to the request.
         jobs: Creates jobs.
+        bulk: Creates bulk jobs.
         files: Reads the upload bucket.
         results: Where results are stored.
         publisher: Publishes the results of uploads that can't be classified.
@@ -118,6 +104,7 @@ class UploadIngester:
     tenants: TenantStore
     label_sets: LabelSetApplier
     jobs: JobSubmitter
+    bulk: BulkJobCreator
     files: BlobStore
     results: UploadResultStore
     publisher: UploadResultsPublisher
@@ -136,7 +123,7 @@ class UploadIngester:
         """
         in_order = sorted(uploads, key=lambda upload: to_sortable_sequencer(upload.sequencer))
         newest = {upload.key: upload for upload in in_order}
-        groups, strays = _group(newest.values())
+        groups, strays = group_uploads(newest.values())
         summary = IngestSummary(known=len(set(uploads)) - len(newest), strays=strays)
         with ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="ingest") as pool:
 
@@ -168,7 +155,7 @@ class UploadIngester:
             return self._refuse(tenant, dict.fromkeys(uploads, _unknown_label_set(label_set)), None), []
         known = self.results.sequencers(tenant.id, [upload.key for upload in uploads])
         new = [upload for upload in uploads if to_sortable_sequencer(upload.sequencer) > known.get(upload.key, "")]
-        batches = [Batch(tenant, applied, files) for files in _divide(new, self._max_samples(applied))]
+        batches = [Batch(tenant, applied, files) for files in divide_uploads(new, self._max_samples(applied))]
         return IngestSummary(known=len(uploads) - len(new)), batches
 
     def _max_samples(self, applied: AppliedLabelSet) -> int:
@@ -184,6 +171,7 @@ class UploadIngester:
         """Create a batch's job, and refuse the uploads that can't be part of it."""
         contents = UploadedFileReader(files=self.files, limits=self.limits, bucket=self.bucket).read(batch.uploads)
         samples: dict[UploadedFile, Samples] = {}
+        manifests: list[UploadedFile] = []
         faults: dict[UploadedFile, UploadFault] = {}
         errors: dict[UploadedFile, Exception] = {}
         for upload, content in zip(batch.uploads, contents, strict=True):
@@ -191,6 +179,8 @@ class UploadIngester:
                 faults[upload] = content
             elif isinstance(content, Exception):
                 errors[upload] = content
+            elif isinstance(content, Manifest):
+                manifests.append(upload)
             else:
                 samples[upload] = content
         summary = IngestSummary(left=frozenset(errors), errors=tuple((batch.tenant.id, error) for error in errors.values()))
@@ -198,20 +188,28 @@ class UploadIngester:
             try:
                 summary += self._submit_job(batch, samples, log_id)
             except InvalidRequest as error:
-                faults |= dict.fromkeys(samples, _to_upload_fault(error))
+                if batch.kind is FileKind.LINES and _has_too_many_samples(error):
+                    manifests += samples
+                else:
+                    faults |= dict.fromkeys(samples, _to_upload_fault(error))
+        for upload in manifests:
+            try:
+                summary += self._submit_bulk_job(batch, upload, log_id)
+            except InvalidRequest as error:
+                faults[upload] = _to_upload_fault(error)
         return summary + self._refuse(batch.tenant, faults, batch.applied.ref), []
 
     def _submit_job(self, batch: Batch, samples: Mapping[UploadedFile, Samples], log_id: str) -> IngestSummary:
         dataset = [sample for file_samples in samples.values() for sample in file_samples]
         body: Any = batch.applied.body
-        are_lines = to_file_kind(batch.uploads[0].key) is FileKind.LINES
+        are_lines = batch.kind is FileKind.LINES
         # No result shows the scores of lines, and ten thousand lines by twenty-four labels would be large.
         request = parse_request(ClassificationRequest, {**body, "dataset": dataset, "scores": not are_lines}, self.limits)
         self.jobs.submit(
             request,
             tenant=batch.tenant,
             log_id=log_id,
-            idempotency_key=_create_idempotency_key(list(samples)),
+            idempotency_key=create_idempotency_key(list(samples)),
             label_set=batch.applied.ref,
             uploads=[
                 upload.model_copy(update={"samples": len(file_samples), "is_lines": are_lines})
@@ -219,6 +217,21 @@ class UploadIngester:
             ],
         )
         return IngestSummary(jobs=1, samples=len(dataset))
+
+    def _submit_bulk_job(self, batch: Batch, upload: UploadedFile, log_id: str) -> IngestSummary:
+        """Create a bulk job whose manifest is the file, in the version that was uploaded."""
+        body: Any = batch.applied.body
+        options = parse_body(BulkOptions, {name: body[name] for name in BulkOptions.model_fields if name in body}, self.limits)
+        spec = BulkSpec(
+            log_id=log_id,
+            input=self.bulk.to_input(ManifestLocation(self.bucket, upload.key, upload.version_id), InputKind.LINES),
+            options=options,
+            output=OutputFormat.JSONL,
+            upload=upload.model_copy(update={"is_lines": True}),
+        )
+        key = create_idempotency_key([upload])
+        self.bulk.create(spec, batch.tenant, label_set=batch.applied.ref, idempotency_key=key)
+        return IngestSummary(jobs=1)
 
     def _refuse(
         self, tenant: Tenant, faults: Mapping[UploadedFile, UploadFault], label_set: LabelSetRef | None
@@ -240,42 +253,17 @@ class UploadIngester:
         return IngestSummary(refused=len(faults))
 
 
-def _group(uploads: Iterable[UploadedFile]) -> tuple[dict[tuple[str, str], list[UploadedFile]], int]:
-    """Group uploads by tenant and label set, and count those in no tenant's folder."""
-    groups: dict[tuple[str, str], list[UploadedFile]] = defaultdict(list)
-    strays = 0
-    for upload in uploads:
-        if location := UploadLocation.parse(upload.key):
-            groups[location.tenant_id, location.label_set].append(upload)
-        else:
-            strays += not upload.key.endswith("/")  # S3's console creates such an object for a folder
-    return groups, strays
-
-
-def _divide(uploads: Uploads, max_samples: int) -> Iterator[list[UploadedFile]]:
-    """Divide uploads into jobs: images and texts apart, and each .jsonl file by itself."""
-    by_kind = {kind: [upload for upload in uploads if to_file_kind(upload.key) is kind] for kind in FileKind}
-    for kind, files in by_kind.items():
-        size = 1 if kind is FileKind.LINES else max_samples
-        yield from (files[first : first + size] for first in range(0, len(files), size))
+def _has_too_many_samples(error: InvalidRequest) -> bool:
+    """Return whether the number of samples is all that is wrong, because the samples of files have been checked."""
+    return {fault.path for fault in error.details} == {"dataset"}
 
 
 def _to_upload_fault(error: InvalidRequest) -> UploadFault:
-    """Say whether the file is at fault, or the label set, which may have been stored under other limits.
-
-    The samples of a file have been checked, so their number is all that a file can be blamed for.
-    """
-    if {fault.path for fault in error.details} == {"dataset"}:
+    """Say whether the file is at fault, or the label set, which may have been stored under other limits."""
+    if _has_too_many_samples(error):
         messages = "; ".join(fault.message for fault in error.details)
         return UploadFault(error.code, f"The file can't be classified: {messages}.")
     return UploadFault(error.code, f"The label set can't be applied: {to_text(error.details)}.")
-
-
-def _create_idempotency_key(uploads: Uploads) -> IdempotencyKey:
-    """Create the same key for the same uploads, in any order."""
-    versions = sorted([upload.key, upload.version_id or "", upload.sequencer] for upload in uploads)
-    body = json.dumps(versions).encode()
-    return IdempotencyKey("uploads", hashlib.sha256(body).hexdigest(), body)
 
 
 def _unknown_label_set(name: str) -> UploadFault:

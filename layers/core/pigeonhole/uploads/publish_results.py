@@ -14,16 +14,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
+from pigeonhole.bulk.spec import decode_spec
+from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.read import JobReader
 from pigeonhole.jobs.records import decode_job_input
-from pigeonhole.object_keys import job_input_key
+from pigeonhole.object_keys import bulk_spec_key, job_input_key
 from pigeonhole.ports import EventBus, ObjectStore
 from pigeonhole.uploads.ports import UploadResultStore, UploadTags
 from pigeonhole.uploads.public_result import to_events, to_json_lines
-from pigeonhole.uploads.split_results import JobResultsSplitter
+from pigeonhole.uploads.split_results import JobResultsSplitter, to_bulk_result
 from pigeonhole.uploads.upload_result import UploadResult
 from pigeonhole.uploads.upload_tags import to_tags
 
@@ -101,6 +104,7 @@ class JobResultsPublisher:
     Attributes:
         job_reader: Reads the job's results.
         objects: The job bucket, for the job's input.
+        job_bucket: Its name.
         uploaded: The upload bucket, for the results object of the job.
         publisher: Publishes the results.
         clock: Returns seconds since 1970.
@@ -108,6 +112,7 @@ class JobResultsPublisher:
 
     job_reader: JobReader
     objects: ObjectStore
+    job_bucket: str
     uploaded: ObjectStore
     publisher: UploadResultsPublisher
     clock: Callable[[], float] = time.time
@@ -118,6 +123,8 @@ class JobResultsPublisher:
         Raises:
             Overloaded: A retry may help.
         """
+        if job.bulk:
+            return self._publish_bulk(job)
         data = self.objects.get(job_input_key(job.tenant_id, job.id))
         if data is None:
             return PublishSummary()
@@ -126,3 +133,17 @@ class JobResultsPublisher:
         detailed = list(splitter.split(uploads))
         self.uploaded.put(splitter.results_key, to_json_lines(detailed), "application/x-ndjson")
         return self.publisher.publish([result.result for result in detailed])
+
+    def _publish_bulk(self, job: Job) -> PublishSummary:
+        """Publish the result of the file whose lines a bulk job classified. The results of the lines are those of the job."""
+        upload = self._read_upload(job)
+        if upload is None:
+            return PublishSummary()
+        return self.publisher.publish([to_bulk_result(job, upload, now=self.clock(), job_bucket=self.job_bucket)])
+
+    def _read_upload(self, job: Job) -> UploadedFile | None:
+        """Read the file of a bulk job. None if what the job classifies has expired or is of another version of the service."""
+        data = self.objects.get(bulk_spec_key(job.tenant_id, job.id))
+        with suppress(ValueError):
+            return decode_spec(data).upload if data is not None else None
+        return None

@@ -2,7 +2,9 @@
 
 an image    one sample, whose value is the file's s3:// address; the worker finds out what the bytes are
 .txt        one text sample, in UTF-8
-.jsonl      a sample per line (or .ndjson), {"type": "text", "value": "..."}, all of one type
+.jsonl      a sample per line (or .ndjson), {"type": "text", "value": "..."}
+
+A .jsonl file that is larger than a job may be, or that mixes texts and images, is the manifest of a bulk job instead.
 """
 
 from __future__ import annotations
@@ -43,6 +45,14 @@ BYTE_ORDER_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # UTF-32 begins w
 Samples = list[dict[str, Any]]
 
 
+@dataclass(frozen=True)
+class Manifest:
+    """Stands for the content of a .jsonl file that only a bulk job can take."""
+
+
+Content = Samples | Manifest | UploadFault  # of a file
+
+
 @dataclass(frozen=True, kw_only=True)
 class UploadedFileReader:
     """Reads files of the upload bucket.
@@ -57,28 +67,31 @@ class UploadedFileReader:
     limits: RequestLimits
     bucket: str
 
-    def read(self, uploads: Sequence[UploadedFile]) -> list[Samples | UploadFault | Exception]:
-        """Return the samples of each file, why the file can't be classified, or the error after which a retry may help.
+    def read(self, uploads: Sequence[UploadedFile]) -> list[Content | Exception]:
+        """Return the content of each file, or the error after which a retry may help.
 
         No file affects another. The contents are in the order of the files.
         """
         with ThreadPoolExecutor(min(MAX_THREADS, len(uploads)), thread_name_prefix="read") as pool:
             return list(pool.map(self._read_or_catch, uploads))
 
-    def _read_or_catch(self, upload: UploadedFile) -> Samples | UploadFault | Exception:
+    def _read_or_catch(self, upload: UploadedFile) -> Content | Exception:
         try:
             return self._read(upload)
         except Exception as error:  # any error: the other files must not wait for this one
             return error
 
-    def _read(self, upload: UploadedFile) -> Samples | UploadFault:
+    def _read(self, upload: UploadedFile) -> Content:
         kind = to_file_kind(upload.key)
+        if kind is FileKind.LINES and upload.size > self.limits.max_body_bytes:
+            return Manifest()
         if fault := self._check_size(upload, kind):
             return fault
         if kind is FileKind.IMAGE:
             return [{"type": "image", "value": f"s3://{self.bucket}/{upload.key}"}]
         try:
-            data = self.files.read(self.bucket, upload.key, kind.max_bytes(self.limits), version_id=upload.version_id)
+            max_bytes = min(kind.max_bytes(self.limits), self.limits.max_body_bytes)
+            data = self.files.read(self.bucket, upload.key, max_bytes, version_id=upload.version_id)
         except UnfetchableUrl as error:
             return UploadFault(error.code, UNREADABLE)
         except TooLarge as error:  # the object was overwritten in a bucket without versions
@@ -104,14 +117,14 @@ class UploadedFileReader:
     def _parse_text(self, text: str) -> Samples:
         return [{"type": "text", "value": check_length(text, self.limits.max_text_chars, "a text")}]
 
-    def _parse_lines(self, text: str) -> Samples:
-        """Return the samples of a .jsonl file. Raise ValueError with the faults by line, counted from 1."""
+    def _parse_lines(self, text: str) -> Samples | Manifest:
+        """Return the samples of a .jsonl file, if a job can take them. Raise ValueError with the faults by line, from 1."""
         # Lazily, because a file of four megabytes may have two million lines.
         numbered = ((number, line) for number, line in enumerate(StringIO(text), 1) if line.strip())
         max_lines = self.limits.max_samples
         lines = list(islice(numbered, max_lines + 1))
         if len(lines) > max_lines:
-            raise ValueError(f"it must have at most {max_lines} lines")
+            return Manifest()
         samples: Samples = []
         faults: list[Fault] = []
         for number, line in lines:
@@ -124,9 +137,7 @@ class UploadedFileReader:
                 faults.append(Fault(f"line {number}", NOT_JSON))
         if faults:
             raise ValueError(to_text(faults))
-        if len({sample["type"] for sample in samples}) > 1:
-            raise ValueError("its lines must be all texts or all images; upload two files for a mix")
-        return samples
+        return Manifest() if len({sample["type"] for sample in samples}) > 1 else samples
 
 
 def to_text(faults: Sequence[Fault]) -> str:

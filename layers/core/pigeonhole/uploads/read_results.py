@@ -7,9 +7,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pigeonhole.bulk.read import BulkJobReader
+from pigeonhole.contract.jobs import BulkResults
 from pigeonhole.contract.upload_results import UploadResultsQuery
 from pigeonhole.contract.validation import invalid_request
 from pigeonhole.errors import Fault, NotFound
+from pigeonhole.jobs.ports import JobStore
 from pigeonhole.object_keys import MAX_KEY_BYTES
 from pigeonhole.ports import Page
 from pigeonhole.uploads.ports import UploadResultStore
@@ -28,11 +31,15 @@ class UploadResultReader:
 
     Attributes:
         store: Where results are stored.
+        jobs: Where jobs are stored.
+        bulk: Reads where the results of bulk jobs are.
         bucket: The upload bucket, for keys that are written as s3://bucket/key.
         clock: Returns seconds since 1970.
     """
 
     store: UploadResultStore
+    jobs: JobStore
+    bulk: BulkJobReader
     bucket: str = ""
     clock: Callable[[], float] = time.time
 
@@ -52,6 +59,17 @@ class UploadResultReader:
         if result is None or result.expires_at <= self.clock():
             raise NotFound(NO_SUCH_RESULT)
         return result
+
+    def link_lines(self, result: UploadResult) -> BulkResults | None:
+        """Return links to the results of a file's lines, None unless a bulk job classified the file.
+
+        Raises:
+            Overloaded: A retry may help.
+        """
+        if result.job_id is None or result.samples is None or result.results_line is not None:
+            return None
+        job = self.jobs.get(result.tenant_id, result.job_id)
+        return self.bulk.read_results(job) if job and job.bulk else None
 
     def list(self, tenant_id: str, wanted: UploadResultsQuery) -> Page[UploadResult]:
         """Return a page of results, by key or newest first.

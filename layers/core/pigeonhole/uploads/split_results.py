@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pigeonhole.bulk.outputs import MANIFEST_NAME
 from pigeonhole.contract.classification import LabelScore, SampleFault
 from pigeonhole.contract.jobs import JobStatus, Progress
 from pigeonhole.contract.labels import LabelSetRef
@@ -12,11 +13,15 @@ from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.errors import UnsupportedMedia
 from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.results import JobResults, prediction
-from pigeonhole.object_keys import upload_results_key
+from pigeonhole.object_keys import bulk_results_prefix, upload_results_key
 from pigeonhole.uploads.upload_result import DetailedUploadResult, UploadFault, UploadResult
 from pigeonhole.uploads.uploaded_file import KINDS, to_sortable_sequencer
 
 CANCELED = UploadFault(code="canceled", message="The job of this upload was canceled. Upload the file again.")
+NO_LINE = UploadFault(
+    code="invalid_request",
+    message="No line of the file could be classified. The errors parts of its job say why, line by line.",
+)
 NOT_DONE = UploadFault(code="internal_error", message="The file could not be classified. Upload it again.")
 
 
@@ -48,6 +53,37 @@ def refuse_upload(
         expires_at=expires_at,
         label_set=label_set,
         fault=fault,
+    )
+
+
+def to_bulk_result(job: Job, upload: UploadedFile, *, now: float, job_bucket: str) -> UploadResult:
+    """Create the result of an upload whose lines a bulk job classified.
+
+    Args:
+        job: The ended job.
+        upload: The file.
+        now: Seconds since 1970, UTC.
+        job_bucket: The bucket that has the job's results.
+    """
+    result = UploadResult(
+        tenant_id=job.tenant_id,
+        object_key=upload.key,
+        version_id=upload.version_id,
+        sequencer=to_sortable_sequencer(upload.sequencer),
+        classified_at=now,
+        expires_at=job.expires_at,
+        label_set=job.label_set,
+        job_id=job.id,
+    )
+    if job.status is JobStatus.CANCELED:
+        return replace(result, fault=CANCELED)
+    if job.error is not None:
+        return replace(result, fault=UploadFault(job.error.code, job.error.message))
+    return replace(
+        result,
+        samples=Progress(total=job.total, succeeded=job.succeeded, failed=job.failed),
+        fault=None if job.succeeded else NO_LINE,
+        results_uri=f"s3://{job_bucket}/{bulk_results_prefix(job.tenant_id, job.id)}{MANIFEST_NAME}",
     )
 
 

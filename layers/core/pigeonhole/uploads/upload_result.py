@@ -41,9 +41,10 @@ class UploadResult:
         scores: The scores of the labels in `prediction`.
         fault: Why there is no prediction.
         samples: How many lines of a .jsonl file succeeded. None for another file.
-        results_uri: Where the object with the whole results of the job's files is. None if no job classified the file.
-        results_line: The line of that object which has this result, from 1. None if the object has no lines: earlier versions
-            stored a JSON object for each file.
+        results_uri: Where the object with the whole results of the job's files is, or the results manifest of a bulk job. None
+            if no job classified the file.
+        results_line: The line of that object which has this result, from 1. None for a bulk job, and for results of earlier
+            versions, which stored a JSON object for each file.
     """
 
     tenant_id: str

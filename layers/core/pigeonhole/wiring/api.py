@@ -10,7 +10,6 @@ from pigeonhole.api.classify import ClassificationService, DirectClassifier, Dir
 from pigeonhole.api.describe_model import ModelDescriber
 from pigeonhole.api.job_responder import JobResponder
 from pigeonhole.api.rate_headers import Quota, RateMeter
-from pigeonhole.bulk.manifest import SpanLimits
 from pigeonhole.bulk.read import BulkJobReader
 from pigeonhole.bulk.submit import BulkSubmitter
 from pigeonhole.contract.limits import RequestLimits
@@ -26,7 +25,7 @@ from pigeonhole.uploads.create import UploadFormCreator
 from pigeonhole.uploads.read_results import UploadResultReader
 from pigeonhole.wiring.adapters import JobAdapters
 from pigeonhole.wiring.clients import client_config, job_rules, request_limits
-from pigeonhole.wiring.jobs import job_results_assembler
+from pigeonhole.wiring.jobs import bulk_job_creator, job_results_assembler
 
 LOOKUP_ATTEMPTS = 2
 
@@ -92,6 +91,7 @@ def api_services(settings: Settings) -> ApiServices:
         rules=job_rules(settings),
     )
     label_set_applier = LabelSetApplier(store=label_set_store)
+    bulk_reader = BulkJobReader(spans=adapters.spans, objects=adapters.objects, bucket=settings.job_bucket)
     return ApiServices(
         limits=limits,
         max_wait_s=settings.max_wait_s,
@@ -113,19 +113,17 @@ def api_services(settings: Settings) -> ApiServices:
             ),
         ),
         bulk=BulkSubmitter(
-            jobs=jobs,
+            creator=bulk_job_creator(adapters, jobs, settings),
             label_sets=label_set_applier,
-            plan_queue=adapters.plan_queue,
             planner=LambdaPlanner(lambdas, settings.plan_function),
             access=adapters.manifest_access,
             limits=limits,
-            span_limits=SpanLimits(samples=settings.span_samples),
         ),
         job_reader=job_reader,
         job_responder=JobResponder(
             job_reader=job_reader,
             results_assembler=job_results_assembler(adapters, job_reader),
-            bulk_reader=BulkJobReader(spans=adapters.spans, objects=adapters.objects, bucket=settings.job_bucket),
+            bulk_reader=bulk_reader,
         ),
         job_canceler=JobCanceler(store=adapters.store, plan_queue=adapters.plan_queue),
         label_sets=LabelSetService(
@@ -143,7 +141,9 @@ def api_services(settings: Settings) -> ApiServices:
             form_s=settings.upload_form_s,
             keep_s=settings.upload_days * 24 * 3600,
         ),
-        upload_results=UploadResultReader(store=adapters.upload_results, bucket=settings.upload_bucket),
+        upload_results=UploadResultReader(
+            store=adapters.upload_results, jobs=adapters.store, bulk=bulk_reader, bucket=settings.upload_bucket
+        ),
         webhook_secrets=WebhookSecretRotator(store=adapters.secrets),
         model_describer=ModelDescriber(classifier=classifier),
         account_reader=AccountReader(settings=settings, limits=limits, quota=quota, secrets=adapters.secrets),

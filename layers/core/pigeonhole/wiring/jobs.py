@@ -7,6 +7,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from pigeonhole.api.answers import to_results_document
+from pigeonhole.bulk.create import BulkJobCreator
+from pigeonhole.bulk.manifest import SpanLimits
 from pigeonhole.jobs.assemble import JobResultsAssembler
 from pigeonhole.jobs.dead_letters import DeadLetterHandler
 from pigeonhole.jobs.parts import PartWriter
@@ -34,6 +36,11 @@ def job_results_assembler(adapters: JobAdapters, job_reader: JobReader) -> JobRe
     return JobResultsAssembler(
         store=adapters.store, objects=adapters.objects, job_reader=job_reader, render=to_results_document
     )
+
+
+def bulk_job_creator(adapters: JobAdapters, jobs: JobSubmitter, settings: Settings) -> BulkJobCreator:
+    """Build the service that creates bulk jobs, for functions/api and functions/ingest."""
+    return BulkJobCreator(jobs=jobs, plan_queue=adapters.plan_queue, span_limits=SpanLimits(samples=settings.span_samples))
 
 
 @cache
@@ -126,6 +133,7 @@ def job_end_notifier(settings: Settings) -> JobEndNotifier:
     publisher = JobResultsPublisher(
         job_reader=JobReader(store=adapters.store, objects=adapters.objects),
         objects=adapters.objects,
+        job_bucket=settings.job_bucket,
         uploaded=adapters.upload_objects,
         publisher=adapters.upload_results_publisher,
     )
@@ -152,20 +160,22 @@ def ingest_services(settings: Settings) -> IngestServices:
     Raises:
         MissingSetting: A required setting is missing.
     """
-    settings.require("table_name", "job_bucket", "job_queue", "upload_bucket", "ingest_queue")
+    settings.require("table_name", "job_bucket", "job_queue", "plan_queue", "upload_bucket", "ingest_queue")
     from boto3.session import Session
 
     adapters = JobAdapters(Session(), settings)
+    jobs = JobSubmitter(
+        store=adapters.store,
+        objects=adapters.objects,
+        queue=adapters.chunk_queue,
+        secrets=adapters.secrets,
+        rules=job_rules(settings),
+    )
     ingester = UploadIngester(
         tenants=adapters.tenants,
         label_sets=LabelSetApplier(store=adapters.label_sets),
-        jobs=JobSubmitter(
-            store=adapters.store,
-            objects=adapters.objects,
-            queue=adapters.chunk_queue,
-            secrets=adapters.secrets,
-            rules=job_rules(settings),
-        ),
+        jobs=jobs,
+        bulk=bulk_job_creator(adapters, jobs, settings),
         files=adapters.upload_files,
         results=adapters.upload_results,
         publisher=adapters.upload_results_publisher,

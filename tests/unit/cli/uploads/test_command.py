@@ -110,6 +110,16 @@ def test_watch_prints_a_table_of_results(upload_api: UploadApi, folder: Path) ->
     )
 
 
+def test_the_lines_of_a_bulk_job_are_fetched_with_its_own_command(upload_api: UploadApi, folder: Path) -> None:
+    of_bulk_job = line_counts(2_999_999, 3_000_000, results_line=None)
+    upload_api.result_for = lambda name: of_bulk_job
+
+    result = upload_api.run("in/many.jsonl", *PETS, "--watch", exit_code=4)
+
+    assert cells(result.stdout.splitlines()[1]) == ["in/many.jsonl", "2999999 of 3000000 lines", "1 line with an error"]
+    assert f"Line by line, in/many.jsonl: pigeonhole bulk fetch {JOB_ID} --out results/\n" in result.stderr
+
+
 def test_files_with_an_error_show_in_the_table_and_the_exit_code(upload_api: UploadApi, folder: Path) -> None:
     results = {"a.jpg": UNREADABLE, "b.PNG": CAT, "many.jsonl": line_counts(98, 100), "notes.txt": CAT}
     upload_api.result_for = results.__getitem__
