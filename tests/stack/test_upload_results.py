@@ -164,6 +164,18 @@ def test_lines_that_no_other_job_can_take_become_a_bulk_job(
     assert (event.job_id, event.results_uri, event.uploads[0].status) == (result.job_id, result.results_uri, "succeeded")
 
 
+def test_the_folder_of_a_label_set_can_be_classified_again_by_a_bulk_job(
+    folder: UploadFolder, deployed: Deployment, photos: dict[str, bytes]
+) -> None:
+    for name in ("cat", "rocket"):
+        folder.upload(f"again/{name}.png", photos[name])
+    body = {"input": {"s3_prefix": f"s3://{folder.bucket}/{folder.prefix}again/"}, "label_set": "shown"}
+
+    ended = wait_until_ended(deployed, submit(deployed, body).job.id)
+
+    assert (ended.job.progress.succeeded, ended.job.progress.failed) == (2, 0)
+
+
 @pytest.mark.parametrize(
     ("name", "data", "code"),
     [
