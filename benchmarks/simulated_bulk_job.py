@@ -330,4 +330,4 @@ class SimulatedJob:
     @cached_property
     def _access(self) -> ManifestAccess:
         uploads = S3Grant(bucket="uploads", prefix="uploads/")
-        return ManifestAccess(tenants=OneTenant(self.aws.ledger), uploads=lambda _: uploads)  # type: ignore[arg-type]
+        return ManifestAccess(tenants=OneTenant(self.aws.ledger), uploads=lambda _: uploads, incoming=lambda _: uploads)  # type: ignore[arg-type]

@@ -53,6 +53,7 @@ class Settings:
     dead_letter_queue: str = ""  # URL of the queue of functions/dead_letters
     gpu_queue: str = ""  # ARN of AWS Batch's job queue; empty if no GPU workers are deployed
     gpu_definition: str = ""  # ARN of AWS Batch's job definition
+    gpu_max_vcpus: int = 0  # of all GPU workers at the same time; 0 if none are deployed
     upload_bucket: str = ""
     event_bus: str = "default"
     model_dir: str = "/opt/model"

@@ -72,7 +72,7 @@ def stored_spec(jobs: Jobs, job: Job) -> BulkSpec:
 def end(jobs: Jobs, job: Job, *, succeeded: int = 0, failed: int = 0, error: ErrorReply | None = None) -> None:
     """End a bulk job as functions/plan does, and publish its end."""
     started = job.started(jobs.now)
-    planned = started.with_manifest(jobs.now, "etag", "lambda").planned(
+    planned = started.with_manifest(jobs.now, "etag", "lambda", 2_000).planned(
         jobs.now, spans=1, total=succeeded + failed, due_at=jobs.now + 60
     )
     ended = (

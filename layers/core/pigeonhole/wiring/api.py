@@ -118,6 +118,7 @@ def api_services(settings: Settings) -> ApiServices:
             planner=LambdaPlanner(lambdas, settings.plan_function),
             access=adapters.manifest_access,
             limits=limits,
+            has_gpu=settings.gpu_max_vcpus > 0,
         ),
         job_reader=job_reader,
         job_responder=JobResponder(

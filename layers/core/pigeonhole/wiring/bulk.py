@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from pigeonhole.bulk.costs.compute import LambdaWorkers
+from pigeonhole.bulk.costs.compute import GpuWorkers, LambdaWorkers
 from pigeonhole.bulk.dead_letters import SpanAbandoner
 from pigeonhole.bulk.gpu.failures import GpuFailureHandler
 from pigeonhole.bulk.gpu_tasks import GpuTaskStore
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from pigeonhole.bulk.worker import SpanWorker
     from pigeonhole.inference.images.fetch import ImageFetcher
     from pigeonhole.inference.pipeline import InferencePipeline
+
+GPU_VCPUS = 4  # of a GPU worker, as its job definition in the template asks for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +104,7 @@ def bulk_planner(settings: Settings) -> BulkPlanner:
             segments=segments,
             span_queue=adapters.span_queue,
             tasks=GpuTaskStore(objects=adapters.objects),
+            runner=adapters.gpu_runner,
             stuck_s=stuck_s,
         ),
         finisher=BulkFinisher(store=adapters.store, spans=adapters.spans, objects=adapters.objects),
@@ -134,7 +137,12 @@ def _chooser(settings: Settings, inputs: InputReader) -> ComputeChooser:
         threads=threads,
         is_arm64=settings.worker_arm64,
     )
-    return ComputeChooser(estimator=InputEstimator(inputs=inputs), lambda_workers=workers)
+    gpus = settings.gpu_max_vcpus // GPU_VCPUS
+    return ComputeChooser(
+        estimator=InputEstimator(inputs=inputs),
+        lambda_workers=workers,
+        gpu_workers=GpuWorkers(workers=gpus, vcpus=GPU_VCPUS) if gpus else None,
+    )
 
 
 @cache
