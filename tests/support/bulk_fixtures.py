@@ -12,6 +12,7 @@ from typing import Any
 from pigeonhole.bulk.access import ManifestAccess
 from pigeonhole.bulk.costs.compute import GpuWorkers, LambdaWorkers
 from pigeonhole.bulk.dead_letters import SpanAbandoner
+from pigeonhole.bulk.gpu.failures import GpuFailureHandler
 from pigeonhole.bulk.gpu_tasks import GpuTaskStore
 from pigeonhole.bulk.inputs.kinds import InputKind
 from pigeonhole.bulk.inputs.reader import InputReader
@@ -37,7 +38,7 @@ from pigeonhole.jobs.submit import JobRules
 from pigeonhole.jobs.sweep import JobSweeper
 from pigeonhole.object_keys import bulk_results_prefix, bulk_spec_key, incoming_grant, uploads_grant
 from support.fakes import FakeBlobStore, FakeChunkQueue, FakeJobStore, FakeObjectStore, FakeTenantStore, FakeWebhookQueue
-from support.fakes.bulk import FakeManifestStore, FakePlanQueue, FakeSpanQueue, FakeSpanStore
+from support.fakes.bulk import FakeFailedSpanQueue, FakeManifestStore, FakePlanQueue, FakeSpanQueue, FakeSpanStore
 from support.job_fixtures import ACME, FakePipeline, even_or_odd
 
 BUCKET = "data"
@@ -65,6 +66,7 @@ class Bulk:
     objects: Any = field(default_factory=FakeObjectStore)
     manifests: Any = field(default_factory=FakeManifestStore)
     blobs: Any = field(default_factory=FakeBlobStore)
+    failed_spans: Any = field(default_factory=FakeFailedSpanQueue)
     runner: Any = None
     plan_queue: Any = field(default_factory=FakePlanQueue)
     span_queue: Any = field(default_factory=FakeSpanQueue)
@@ -161,6 +163,18 @@ class Bulk:
     @cached_property
     def tasks(self) -> GpuTaskStore:
         return GpuTaskStore(objects=self.objects, task_spans=2)
+
+    @cached_property
+    def gpu_failures(self) -> GpuFailureHandler:
+        return GpuFailureHandler(
+            store=self.store,
+            spans=self.spans,
+            tasks=self.tasks,
+            failed_spans=self.failed_spans,
+            runner=self.runner,
+            clock=self.clock,
+            sleep=self.sleep,
+        )
 
     @cached_property
     def abandoner(self) -> SpanAbandoner:

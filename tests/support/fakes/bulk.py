@@ -9,7 +9,7 @@ from threading import Lock
 from pigeonhole.bulk.ports import CompletedSpan, GpuRun, ListedObject, ManifestLocation, ManifestObject, SpanCounts
 from pigeonhole.contract.bulk import BulkEstimate
 from pigeonhole.contract.estimates import EstimateCommand
-from pigeonhole.contract.messages import PlanMessage, SpanMessage
+from pigeonhole.contract.messages import FailedSpanMessage, PlanMessage, SpanMessage
 from pigeonhole.errors import PigeonholeError, UnfetchableUrl
 from pigeonhole.jobs.job import Job
 
@@ -160,6 +160,20 @@ class FakePlanQueue:
 
     def retry_in(self, receipt: str, seconds: int) -> None:
         self.delays.append((receipt, seconds))
+
+
+@dataclass
+class FakeFailedSpanQueue:
+    """A FailedSpanQueue in memory.
+
+    Attributes:
+        sent: All messages.
+    """
+
+    sent: list[FailedSpanMessage] = field(default_factory=list)
+
+    def send(self, messages: Sequence[FailedSpanMessage]) -> None:
+        self.sent += messages
 
 
 @dataclass

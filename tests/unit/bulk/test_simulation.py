@@ -23,6 +23,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from pigeonhole.bulk.gpu.failures import GpuFailure
+from pigeonhole.bulk.gpu.run_name import RunName
 from pigeonhole.bulk.ports import GpuRun
 from pigeonhole.contract.bulk import Compute
 from pigeonhole.contract.jobs import JobStatus
@@ -31,7 +33,14 @@ from pigeonhole.errors import JobFinished, NotFound, Overloaded
 from pigeonhole.jobs.job import Job
 from support.bulk_fixtures import Bulk, to_line
 from support.fakes import FakeJobStore, FakeObjectStore
-from support.fakes.bulk import FakeJobRunner, FakeManifestStore, FakePlanQueue, FakeSpanQueue, FakeSpanStore
+from support.fakes.bulk import (
+    FakeFailedSpanQueue,
+    FakeJobRunner,
+    FakeManifestStore,
+    FakePlanQueue,
+    FakeSpanQueue,
+    FakeSpanStore,
+)
 from support.faults import Crash, Fate, Faulty
 from support.job_fixtures import ACME, BAD, even_or_odd
 
@@ -57,6 +66,7 @@ class Histories(RuleBasedStateMachine):
         self.fate = Fate(self.overtake)
         self.store, self.spans, self.objects = FakeJobStore(), FakeSpanStore(), FakeObjectStore()
         self.plan_queue, self.span_queue, self.runner = FakePlanQueue(), FakeSpanQueue(), FakeJobRunner()
+        self.failed_spans = FakeFailedSpanQueue()
         self.bulk = Bulk(
             store=Faulty(self.store, self.fate),
             spans=Faulty(self.spans, self.fate),
@@ -65,6 +75,7 @@ class Histories(RuleBasedStateMachine):
             plan_queue=Faulty(self.plan_queue, self.fate),
             span_queue=Faulty(self.span_queue, self.fate),
             runner=Faulty(self.runner, self.fate),
+            failed_spans=Faulty(self.failed_spans, self.fate),
             run=self.run,
         )
         self.gpu_worker = replace(self.bulk.worker, span_queue=FakeSpanQueue())  # it leaves its spans to its next attempt
@@ -188,8 +199,31 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self.runner.runs)
     @rule(index=st.integers(0, 99))
     def end_run(self, index: int) -> None:
-        """A run ends, whatever is left of its tasks: its last attempts may have failed."""
+        """A run ends, whatever is left of its tasks. The events of its failures are lost, or come later."""
         self.runner.ended.add(list(self.runner.runs)[index % len(self.runner.runs)])
+
+    @precondition(lambda self: self.runner.runs)
+    @rule(index=st.integers(0, 99), task=st.integers(-1, 9), attempts=st.integers(0, 3), fate=FATES)
+    def fail_task(self, index: int, task: int, attempts: int, fate: tuple[int, str]) -> None:
+        """The event that a task failed, or a whole run, arrives: for the first time, again, or late. Most had a machine."""
+        run_id = list(self.runner.runs)[index % len(self.runner.runs)]
+        run = self.runner.runs[run_id]
+        failure = GpuFailure(
+            name=RunName.of(run),
+            run_id=run_id,
+            index=None if task < 0 else task % run.tasks,
+            was_attempted=bool(attempts),
+            reason="Host EC2 (instance i-1) terminated.",
+        )
+        self.survive(lambda: self.bulk.gpu_failures.handle(failure), fate)
+
+    @precondition(lambda self: self.failed_spans.sent)
+    @rule(index=st.integers(0, 99), fate=FATES, stays=st.booleans())
+    def fail_span(self, index: int, fate: tuple[int, str], stays: bool) -> None:
+        message = self.failed_spans.sent[index % len(self.failed_spans.sent)]
+        failed = isinstance(self.survive(lambda: self.bulk.abandoner.fail(message), fate), Exception)
+        if not failed and not stays:
+            self.failed_spans.sent.remove(message)
 
     @precondition(lambda self: self.dead)
     @rule(index=st.integers(0, 99), fate=FATES)
@@ -267,6 +301,8 @@ class Histories(RuleBasedStateMachine):
                 self.delete(span_message)
             while self.dead:
                 self.bulk.abandoner.abandon(self.dead.pop())
+            while self.failed_spans.sent:
+                self.bulk.abandoner.fail(self.failed_spans.sent.pop())
             if all(job.has_ended for job in self.store.jobs.values()):
                 break
             self.bulk.now += self.bulk.rules.stuck_s
@@ -279,6 +315,8 @@ class Histories(RuleBasedStateMachine):
     def results_are_right(self, job: Job) -> None:
         """The results are those of one content of the manifest. A job whose manifest was replaced may have failed."""
         contents = self.contents[job.id]
+        if job.error and job.error.message.startswith("The job was stopped before a GPU machine"):
+            return  # no span was complete
         if job.error and job.error.code == "unfetchable_url":
             assert len(contents) > 1, "the manifest was replaced"
             return
