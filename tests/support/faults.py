@@ -26,6 +26,16 @@ class Fate:
     def set(self, at: int, kind: str) -> None:
         self.at, self.kind, self.calls = at, kind, 0
 
+    def survive(self, step: Callable[[], Any], fate: tuple[int, str] = (0, "")) -> Any:
+        """Run a process, and return its result or the error that ended it. `fate` is at which call what happens."""
+        self.set(*fate)
+        try:
+            return step()
+        except (Crash, Overloaded) as error:
+            return error
+        finally:
+            self.set(0, "")
+
 
 class Faulty:
     """A port, one of whose calls ends as `fate` says."""

@@ -12,7 +12,6 @@ import hashlib
 import io
 import os
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -29,7 +28,7 @@ from pigeonhole.bulk.ports import GpuRun
 from pigeonhole.contract.bulk import Compute
 from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, SpanMessage
-from pigeonhole.errors import JobFinished, NotFound, Overloaded
+from pigeonhole.errors import JobFinished, NotFound
 from pigeonhole.jobs.job import Job
 from support.bulk_fixtures import Bulk, to_line
 from support.fakes import FakeJobStore, FakeObjectStore
@@ -112,16 +111,6 @@ class Histories(RuleBasedStateMachine):
         except Crash:
             pass  # the other one has crashed
 
-    def survive(self, step: Callable[[], Any], fate: tuple[int, str] = (0, "")) -> Any:
-        """Run a process, and return its result or the error that ended it."""
-        self.fate.set(*fate)
-        try:
-            return step()
-        except (Crash, Overloaded) as error:
-            return error
-        finally:
-            self.fate.set(0, "")
-
     @initialize(
         kinds=st.lists(KINDS, max_size=14),
         span_samples=st.integers(1, 4),
@@ -151,13 +140,13 @@ class Histories(RuleBasedStateMachine):
     def sweep(self, seconds: int, fate: tuple[int, str]) -> None:
         if self.bulk.now + seconds < 1_700:  # jobs expire after 1,000 s
             self.bulk.now += seconds
-        self.survive(self.bulk.sweeper.sweep, fate)
+        self.fate.survive(self.bulk.sweeper.sweep, fate)
 
     @precondition(lambda self: self.plan_queue.sent)
     @rule(index=st.integers(0, 99), fate=FATES, time_left_s=st.sampled_from([10, 100]), stays=st.booleans())
     def plan(self, index: int, fate: tuple[int, str], time_left_s: int, stays: bool) -> None:
         message = self.plan_queue.sent[index % len(self.plan_queue.sent)]
-        failed = isinstance(self.survive(lambda: self.bulk.planner.advance(message, lambda: time_left_s), fate), Exception)
+        failed = isinstance(self.fate.survive(lambda: self.bulk.planner.advance(message, lambda: time_left_s), fate), Exception)
         if not failed and not stays:
             self.plan_queue.sent[:] = [other for other in self.plan_queue.sent if other is not message]
 
@@ -177,7 +166,7 @@ class Histories(RuleBasedStateMachine):
         def process() -> Any:
             return self.bulk.worker.process(message, lambda: time_left_s, deliveries=count, is_last_delivery=count >= RECEIVES)
 
-        failed = isinstance(self.survive(process, fate), Exception)
+        failed = isinstance(self.fate.survive(process, fate), Exception)
         self.inside = []
         if failed and count >= RECEIVES:
             self.dead.append(message)
@@ -190,7 +179,7 @@ class Histories(RuleBasedStateMachine):
         """A GPU worker begins with a task. It may be killed, or have no time left, in the middle of it."""
         run_id = list(self.runner.runs)[index % len(self.runner.runs)]
         run = self.runner.runs[run_id]
-        self.survive(lambda: self.do_task(run, task % run.tasks, time_left_s), fate)
+        self.fate.survive(lambda: self.do_task(run, task % run.tasks, time_left_s), fate)
 
     def do_task(self, run: GpuRun, task: int, time_left_s: float) -> None:
         for message in self.bulk.tasks.read(run.tenant_id, run.job_id, run.number, task):
@@ -215,13 +204,13 @@ class Histories(RuleBasedStateMachine):
             was_attempted=bool(attempts),
             reason="Host EC2 (instance i-1) terminated.",
         )
-        self.survive(lambda: self.bulk.gpu_failures.handle(failure), fate)
+        self.fate.survive(lambda: self.bulk.gpu_failures.handle(failure), fate)
 
     @precondition(lambda self: self.failed_spans.sent)
     @rule(index=st.integers(0, 99), fate=FATES, stays=st.booleans())
     def fail_span(self, index: int, fate: tuple[int, str], stays: bool) -> None:
         message = self.failed_spans.sent[index % len(self.failed_spans.sent)]
-        failed = isinstance(self.survive(lambda: self.bulk.abandoner.fail(message), fate), Exception)
+        failed = isinstance(self.fate.survive(lambda: self.bulk.abandoner.fail(message), fate), Exception)
         if not failed and not stays:
             self.failed_spans.sent.remove(message)
 
@@ -229,7 +218,7 @@ class Histories(RuleBasedStateMachine):
     @rule(index=st.integers(0, 99), fate=FATES)
     def bury(self, index: int, fate: tuple[int, str]) -> None:
         message = self.dead[index % len(self.dead)]
-        if not isinstance(self.survive(lambda: self.bulk.abandoner.abandon(message), fate), Exception):
+        if not isinstance(self.fate.survive(lambda: self.bulk.abandoner.abandon(message), fate), Exception):
             self.dead.remove(message)
 
     @precondition(lambda self: self.span_queue.sent)
@@ -258,7 +247,7 @@ class Histories(RuleBasedStateMachine):
         _, job_id = list(self.store.jobs)[index % len(self.store.jobs)]
         canceler = self.bulk.canceler
         try:
-            self.survive(lambda: canceler.cancel(ACME, job_id), fate)
+            self.fate.survive(lambda: canceler.cancel(ACME, job_id), fate)
         except (JobFinished, NotFound):
             assert self.store.jobs[ACME.id, job_id].has_ended
 

@@ -107,16 +107,6 @@ class Histories(RuleBasedStateMachine):
         """Note that the innermost running notifier has put an event on the bus."""
         self.has_published[-1] = True
 
-    def survive(self, step: Callable[[], Any], fate: tuple[int, str] = (0, "")) -> Any:
-        """Run a process, and return its result or the error that ended it."""
-        self.fate.set(*fate)
-        try:
-            return step()
-        except (Crash, Overloaded) as error:
-            return error
-        finally:
-            self.fate.set(0, "")
-
     @rule(
         count=st.integers(1, 9),
         bad=BAD_INDICES,
@@ -135,7 +125,7 @@ class Histories(RuleBasedStateMachine):
                 classification_request, tenant=ACME, log_id="l", idempotency_key=claim, webhook_url=hook
             )
 
-        result = self.survive(send, fate)
+        result = self.fate.survive(send, fate)
         new_ids = set(self.store.jobs) - known
         assert len(new_ids) <= 1
         for _, job_id in new_ids:
@@ -160,7 +150,7 @@ class Histories(RuleBasedStateMachine):
         def process() -> Any:
             return self.jobs.worker.process(message, lambda: time_left_s, deliveries=count, is_last_delivery=count >= RECEIVES)
 
-        failed = isinstance(self.survive(process, fate), Exception)
+        failed = isinstance(self.fate.survive(process, fate), Exception)
         if failed and count >= RECEIVES:
             self.dead.append(message)
         if (failed and count >= RECEIVES) or (not failed and not stays):
@@ -170,7 +160,7 @@ class Histories(RuleBasedStateMachine):
     @rule(index=st.integers(0, 99), fate=FATES)
     def bury(self, index: int, fate: tuple[int, str]) -> None:
         message = self.dead[index % len(self.dead)]
-        if not isinstance(self.survive(lambda: self.fail_dead(message), fate), Exception):
+        if not isinstance(self.fate.survive(lambda: self.fail_dead(message), fate), Exception):
             self.dead.remove(message)
 
     def fail_dead(self, message: ChunkMessage) -> None:
@@ -193,7 +183,7 @@ class Histories(RuleBasedStateMachine):
     def cancel(self, index: int, fate: tuple[int, str]) -> None:
         _, job_id = list(self.store.jobs)[index % len(self.store.jobs)]
         try:
-            self.survive(lambda: self.jobs.canceler.cancel(ACME, job_id), fate)
+            self.fate.survive(lambda: self.jobs.canceler.cancel(ACME, job_id), fate)
         except (JobFinished, NotFound):
             assert self.store.jobs[ACME.id, job_id].has_ended
 
@@ -201,13 +191,13 @@ class Histories(RuleBasedStateMachine):
     def sweep(self, seconds: int, fate: tuple[int, str]) -> None:
         if self.jobs.now + seconds < 1_700:  # jobs expire after 1,000 s
             self.jobs.now += seconds
-        self.survive(self.jobs.sweeper.sweep, fate)
+        self.fate.survive(self.jobs.sweeper.sweep, fate)
 
     @precondition(lambda self: self.store.stream)
     @rule(index=st.integers(0, 99), fate=FATES, stays=st.booleans())
     def notify(self, index: int, fate: tuple[int, str], stays: bool) -> None:
         record = self.store.stream[index % len(self.store.stream)]
-        self.survive(lambda: self.publish(record), fate)
+        self.fate.survive(lambda: self.publish(record), fate)
         if not stays:  # a record that failed is redelivered, and dropped at last
             self.store.stream.remove(record)
 
@@ -216,7 +206,7 @@ class Histories(RuleBasedStateMachine):
     def deliver(self, index: int, fate: tuple[int, str], stays: bool, answer: int | Exception) -> None:
         message = self.webhooks.sent[index % len(self.webhooks.sent)]
         self.poster.answers = [answer]
-        self.survive(lambda: self.jobs.deliverer.deliver(message), fate)
+        self.fate.survive(lambda: self.jobs.deliverer.deliver(message), fate)
         if not stays:
             self.webhooks.sent.remove(message)
 
