@@ -19,6 +19,7 @@ MEDIA_TYPES = {
     ".jsonl.gz": "application/gzip",
     ".ndjson.gz": "application/gzip",
     ".parquet": "application/vnd.apache.parquet",
+    ".pq": "application/vnd.apache.parquet",
 }
 
 BulkInput = Annotated[

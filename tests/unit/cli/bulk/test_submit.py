@@ -19,6 +19,7 @@ FILES = [
     ("IN.NDJSON", "application/x-ndjson"),
     ("in.jsonl.gz", "application/gzip"),
     ("in.parquet", "application/vnd.apache.parquet"),
+    ("in.pq", "application/vnd.apache.parquet"),
 ]
 
 
