@@ -77,6 +77,21 @@ def test_the_open_lines_of_a_task_that_fails_get_an_error(deployed: Deployment, 
     assert not gpu_jobs.runner.is_active(run_id)
 
 
+def test_a_job_whose_run_never_got_a_machine_fails_as_a_whole(deployed: Deployment, gpu_jobs: GpuJobs) -> None:
+    ahead = gpu_jobs.create(deployed, "ahead.jsonl", [line(number) for number in range(200)], OPTIONS, samples=200)
+    behind = gpu_jobs.create(deployed, "behind.jsonl", [line(number) for number in range(4)], OPTIONS, samples=2)
+    gpu_jobs.run(ahead)
+
+    gpu_jobs.runner.cancel(gpu_jobs.run(behind), "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY")
+    ended = wait_until_ended(deployed, behind.id)
+
+    assert ended.job.status is JobStatus.FAILED
+    assert ended.job.error
+    assert ended.job.error.code == "overloaded"
+    assert "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY" in ended.job.error.message
+    assert wait_until_ended(deployed, ahead.id).job.status is JobStatus.SUCCEEDED
+
+
 def test_a_run_that_is_canceled_stops_its_worker(deployed: Deployment, gpu_jobs: GpuJobs) -> None:
     lines = [line(number) for number in range(6_000)]
     job = gpu_jobs.create(deployed, "canceled.jsonl", lines, OPTIONS, samples=3_000)

@@ -29,6 +29,7 @@ SUBMIT, DESCRIBE, TERMINATE = "/v1/submitjob", "/v1/describejobs", "/v1/terminat
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_DEFAULT_REGION")
 STOP_S = 15.0  # from SIGTERM to SIGKILL when the local stack stops; AWS gives more
 MAX_BODY_BYTES = 1_000_000
+SESSION = "gpu-worker"  # the name of a task's session in its role
 NOT_DEFINED = "no GPU workers are deployed"
 
 Publish = Callable[[Mapping[str, Any]], None]
@@ -122,6 +123,8 @@ class LocalBatch:
         job = self._jobs.get(request["jobId"])
         if job and job.status in ("RUNNABLE", "RUNNING"):
             job.reason = request["reason"]
+            if job.status == "RUNNABLE":
+                job.status = "FAILED"  # its turn comes later, and publishes the failures
             if self._running and self._running[0] is job:
                 _terminate(self._running[1])
         return {}
@@ -149,7 +152,8 @@ class LocalBatch:
 
     async def _run_job(self, job: _Job) -> None:
         definition = self.read_definition()
-        job.status = "RUNNING"
+        if not job.reason:
+            job.status = "RUNNING"
         for index in range(job.size or 1):
             attempts: list[int] = []
             reason = job.reason or (NOT_DEFINED if definition is None else None)
@@ -233,7 +237,7 @@ def role_assumer(port: int) -> Callable[[str], Mapping[str, str]]:
     def assume(role: str) -> Mapping[str, str]:
         url = f"http://127.0.0.1:{port}"
         sts = boto3.client("sts", endpoint_url=url, config=Config(proxies={}))
-        issued = sts.assume_role(RoleArn=role, RoleSessionName="gpu")["Credentials"]
+        issued = sts.assume_role(RoleArn=role, RoleSessionName=SESSION)["Credentials"]
         return {
             "AWS_ENDPOINT_URL": url,
             "AWS_ACCESS_KEY_ID": issued["AccessKeyId"],

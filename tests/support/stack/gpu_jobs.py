@@ -148,7 +148,7 @@ class GpuJobs:
         self.adapters.objects.put(bulk_spec_key(TENANT, job.id), encode_spec(spec), "application/json")
         SegmentStore(objects=self.adapters.objects).write_first(job, 0, Segment(spans=spans, samples=total))
         due_at = now + DUE_S
-        planned = job.started(now).with_manifest(now, etag, Compute.GPU).with_segment(now, 0, due_at)
+        planned = job.started(now).with_manifest(now, etag, Compute.GPU, due_at).with_segment(now, 0, due_at)
         planned = planned.planned(now, spans=len(spans), total=total, due_at=due_at)
         planned = planned.with_gpu_run(now).with_gpu_run_id("submitted by the test", due_at)
         self.adapters.store.create(planned, None)
