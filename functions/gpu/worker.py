@@ -17,7 +17,7 @@ from pigeonhole.contract.messages import SpanMessage
 from pigeonhole.errors import Overloaded
 from pigeonhole.observability import observer
 
-MAX_STOP_S = 80.0  # after SIGTERM. AWS takes a Spot machine away after two minutes
+MAX_STOP_S = 80.0  # after SIGTERM
 
 
 def main() -> int:

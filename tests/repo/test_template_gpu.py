@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import Any
 
 import pytest
@@ -81,6 +82,7 @@ def test_a_worker_is_started_again_after_a_lost_machine_and_when_it_asks_for_it(
         {"OnStatusReason": "Host EC2*", "Action": "RETRY"},
         {"OnReason": "CannotPull*", "Action": "RETRY"},
         {"OnExitCode": str(AGAIN), "Action": "RETRY"},
+        {"OnExitCode": str(128 + signal.SIGTERM), "Action": "RETRY"},
         {"OnReason": "*", "Action": "EXIT"},
     ]
 

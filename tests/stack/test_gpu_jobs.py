@@ -18,7 +18,7 @@ from support.stack.job_calls import wait_until_ended
 
 OPTIONS = {"labels": [text("positive"), text("negative")]}
 WORDS = ("I love it, it is wonderful.", "The worst I ever had.")
-START_S = 60.0
+START_S = 120.0  # on a machine that is busy
 TO_LOAD_S = 4.0  # in which a worker loads the small model and begins its span
 
 

@@ -182,7 +182,8 @@ class LocalBatch:
                 *command, cwd=definition.folder, env=environment, stdin=asyncio.subprocess.DEVNULL
             )
             self._running = (job, process)
-            codes.append(await process.wait())
+            code = await process.wait()
+            codes.append(code if code >= 0 else 128 - code)  # as a container's exit code names a signal
             self._running = None
             logger.warning("Task %d of job %s ended with %d (a process, not AWS Batch)", index, job.id, codes[-1])
             if codes[-1] not in definition.retry_codes:

@@ -94,6 +94,16 @@ async def test_a_task_that_asks_for_it_is_started_again(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("try*"))) == 3
 
 
+@in_loop
+async def test_a_task_that_a_signal_ended_has_the_exit_code_of_a_container(tmp_path: Path) -> None:
+    stack = Stack(definition("os.kill(os.getpid(), signal.SIGTERM)", tmp_path))
+
+    assert await stack.end(stack.submit()) == "FAILED"
+    await stack.close()
+
+    assert [attempt["container"]["exitCode"] for attempt in stack.published[0]["attempts"]] == [143]
+
+
 @pytest.mark.parametrize(("code", "attempts"), [(75, 3), (1, 1)])
 @in_loop
 async def test_a_task_that_fails_is_published_as_aws_publishes_it(code: int, attempts: int, tmp_path: Path) -> None:

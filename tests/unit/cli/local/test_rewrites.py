@@ -180,7 +180,7 @@ def test_the_local_gpu_workers_have_the_templates_definition(template: dict[str,
 
     properties = template["Resources"]["GpuDefinition"]["Properties"]
     assert definition.command == properties["ContainerProperties"]["Command"]
-    assert (definition.attempts, definition.retry_codes) == (5, [75])
+    assert (definition.attempts, definition.retry_codes) == (5, [75, 143])
     assert (definition.role, definition.folder) == ("gpurole", str(ROOT))
     assert definition.environment["PIGEONHOLE_TABLE_NAME"] == "table"
     assert definition.environment["POWERTOOLS_METRICS_NAMESPACE"] == "Pigeonhole/aws::stackname"
