@@ -188,6 +188,14 @@ def test_a_gpu_worker_may_do_no_more_than_a_worker() -> None:
     }
 
 
+def test_a_gpu_worker_reads_what_a_worker_reads_of_callers() -> None:
+    def reads(role: str) -> list[tuple[Any, Any]]:
+        found = [(row["Action"], row["Resource"]) for row in statements(role)]
+        return [row for row in found if {"UploadBucket", "ImageBucket"} & list_references(row[1])]
+
+    assert reads("GpuRole") == reads("WorkerRole")
+
+
 def test_only_the_planner_starts_runs_and_only_of_this_queue() -> None:
     (submits,) = (row for row in statements("PlanRole") if row["Action"] == "batch:SubmitJob")
     roles = [name for name, item in RESOURCES.items() if item["Type"] == "AWS::IAM::Role"]
