@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -12,9 +13,9 @@ from typing import Any
 import pytest
 
 from pigeonhole.contract.jobs import JOBS, JobStatus
-from support.stack.deployment import Deployment, text
+from support.stack.deployment import Deployment, request, text
 from support.stack.gpu_jobs import GpuJobs
-from support.stack.job_calls import wait_until_ended
+from support.stack.job_calls import submit, wait_until_ended
 
 OPTIONS = {"labels": [text("positive"), text("negative")]}
 WORDS = ("I love it, it is wonderful.", "The worst I ever had.")
@@ -42,6 +43,45 @@ def test_the_tasks_of_a_run_classify_every_line_once(deployed: Deployment, gpu_j
     assert ended.job.status is JobStatus.SUCCEEDED
     assert ended.job.progress.model_dump() == {"total": 40, "succeeded": 39, "failed": 1}
     assert until(lambda: not gpu_jobs.runner.is_active(run_id))
+
+
+def test_a_job_runs_on_gpu_workers_if_its_caller_asks_and_answers_as_lambda_does(
+    deployed: Deployment, gpu_jobs: GpuJobs, photos: dict[str, bytes]
+) -> None:
+    address = gpu_jobs.put(deployed, "cat.png", photos["cat"])
+    lines = [line(number) for number in range(1_200)]
+    lines[5] = {"custom_id": "5", "type": "image", "value": address}
+    lines[6] = {"custom_id": "6", "type": "nonsense", "value": ""}
+    manifest = gpu_jobs.put(deployed, "asked.jsonl", to_manifest(lines))
+
+    job = submit(deployed, {"input": {"s3_uri": manifest}, **OPTIONS, "compute": "gpu", "scores": True}).job
+    ended = wait_until_ended(deployed, job.id)
+
+    assert ended.job.status is JobStatus.SUCCEEDED
+    assert ended.job.progress.model_dump() == {"total": 1_200, "succeeded": 1_199, "failed": 1}
+    assert [row["custom_id"] for row in gpu_jobs.error_rows(job)] == ["6"]
+    rows = gpu_jobs.result_rows(job)
+    assert [row["line"] for row in rows] == [number + 1 for number in range(1_200) if number != 6]
+    asked = [row for row in rows if row["custom_id"] != "5"][::60]
+    answer = deployed.classify(request([text(lines[row["line"] - 1]["value"]) for row in asked], scores=True)).json()
+    assert [row["prediction"] for row in asked] == answer["predictions"]
+    assert [score["probability"] for row in asked for score in row["scores"]] == pytest.approx(
+        [score["probability"] for scores in answer["scores"] for score in scores], abs=1e-4
+    )
+
+
+def test_the_gpu_workers_of_a_job_that_is_canceled_stop(deployed: Deployment, gpu_jobs: GpuJobs) -> None:
+    manifest = gpu_jobs.put(deployed, "long.jsonl", to_manifest([line(number) for number in range(20_000)]))
+    job = submit(deployed, {"input": {"s3_uri": manifest}, **OPTIONS, "compute": "gpu"}).job
+    assert until(worker_processes)
+
+    assert deployed.call("DELETE", f"{JOBS}/{job.id}").json()["job"]["status"] == "canceled"
+
+    assert until(lambda: not worker_processes())
+
+
+def to_manifest(lines: list[dict[str, Any]]) -> bytes:
+    return b"".join(json.dumps(row).encode() + b"\n" for row in lines)
 
 
 def test_a_worker_whose_machine_is_taken_away_stores_what_it_has_and_is_started_again(

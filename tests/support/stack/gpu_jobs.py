@@ -18,6 +18,7 @@ from pigeonhole.bulk.planning.segments import Segment, SegmentStore
 from pigeonhole.bulk.ports import GpuRun, JobRunner, ManifestLocation
 from pigeonhole.bulk.spec import BulkInput, BulkSpec, encode_spec
 from pigeonhole.contract.bulk import BulkOptions, Compute, OutputFormat
+from pigeonhole.contract.jobs import JobInfo
 from pigeonhole.contract.messages import SpanMessage
 from pigeonhole.ids import new_id
 from pigeonhole.jobs.job import BulkPlan, Job
@@ -98,19 +99,24 @@ class GpuJobs:
         )
         return submitted["jobId"]
 
+    def put(self, deployed: Deployment, name: str, data: bytes) -> str:
+        """Put an object under the tenant's prefix, and return its address."""
+        deployed.stack.client("s3").put_object(Bucket=BUCKET, Key=f"{PREFIX}{name}", Body=data)
+        return f"s3://{BUCKET}/{PREFIX}{name}"
+
     def pieces(self, job: Job) -> dict[str, bytes]:
         """Return the stored pieces of a job."""
         return self._read(f"bulk/{TENANT}/{job.id}/pieces/")
 
-    def result_rows(self, job: Job) -> list[dict[str, Any]]:
+    def result_rows(self, job: Job | JobInfo) -> list[dict[str, Any]]:
         """Return the rows of a job's results parts."""
         return self._rows(job, "part-")
 
-    def error_rows(self, job: Job) -> list[dict[str, Any]]:
+    def error_rows(self, job: Job | JobInfo) -> list[dict[str, Any]]:
         """Return the rows of a job's errors parts."""
         return self._rows(job, "errors-")
 
-    def _rows(self, job: Job, kind: str) -> list[dict[str, Any]]:
+    def _rows(self, job: Job | JobInfo, kind: str) -> list[dict[str, Any]]:
         files = self._read(f"{bulk_results_prefix(TENANT, job.id)}{kind}")
         return [json.loads(row) for data in files.values() for row in data.splitlines()]
 
