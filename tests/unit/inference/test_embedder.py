@@ -50,6 +50,19 @@ def test_two_workers_encode_images_and_prompts_concurrently_in_batches_of_simila
     assert len(encoder.texts) == len(set(encoder.texts)) == 2 * len(labels)
 
 
+@pytest.mark.parametrize("count", [2, 8, 31, 40, 64])
+def test_few_images_leave_no_worker_without_a_batch(count: int) -> None:
+    """Uploads come in jobs of any size. A batch that one worker encodes alone would wait for another one here, in vain."""
+    encoder = MeetingEncoder()
+
+    fake_classifier(encoder, batch=8, workers=2).classify_images(
+        [colour_pixels("red")] * count, text_labels("red", "green"), Options()
+    )
+
+    assert sum(encoder.sizes) == count
+    assert max(encoder.sizes) <= 8
+
+
 class BrokenEncoder(RecordingEncoder):
     """An encoder that fails on blue images."""
 
