@@ -3,7 +3,7 @@
 Environment variables name the files:
 
 - `RECORD`: the decisions of ministack's IAM evaluator. A line has the caller, the action, the resource, the table's partition
-  keys, and whether the call was allowed.
+  keys or the listed prefix of a bucket, and whether the call was allowed.
 - `UNITS` (optional): the calls that AWS bills by their content. A line has the caller, the operation, and DynamoDB's request
   units or EventBridge's events.
 """
@@ -59,7 +59,8 @@ def record_decisions(path: Path) -> None:
         if keys:
             context["service_context"] = {**context["service_context"], "dynamodb:LeadingKeys": keys}
         denied = decide(access_key, action, service, region, resource_arn, **context)
-        append_decision(access_key, action, resource_arn, keys, denied is None)
+        listed = (context.get("service_context") or {}).get("s3:prefix")
+        append_decision(access_key, action, resource_arn, keys or ([listed] if listed else []), denied is None)
         return denied
 
     def check_credentials(access_key: str, service: str | None = None) -> Any:
