@@ -218,6 +218,14 @@ def test_a_message_is_invisible_for_six_times_the_timeout_of_its_function(functi
     assert visible_after >= 6 * read_default(FUNCTIONS[function]["Timeout"]) + window_s
 
 
+def test_a_planner_that_was_killed_is_soon_followed_by_another_one() -> None:
+    """Two planners of a job do no harm, so the message needn't be invisible for six times the timeout."""
+    timeout_s = FUNCTIONS["PlanFunction"]["Timeout"]
+
+    assert timeout_s < RESOURCES["PlanQueue"]["Properties"]["VisibilityTimeout"] <= 1.5 * timeout_s
+    assert Settings().planning_s > timeout_s
+
+
 @pytest.mark.parametrize(("function", "queue"), [("worker", "ChunkQueue"), ("ingest", "IngestQueue")])
 def test_a_handler_knows_how_often_its_queue_delivers_a_message(function: str, queue: str) -> None:
     receives = RESOURCES[queue]["Properties"]["RedrivePolicy"]["maxReceiveCount"]

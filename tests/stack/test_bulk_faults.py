@@ -41,6 +41,8 @@ def hasty(deployed: Deployment, deploy: Deploy) -> Deployment:
             "PlanFunction": {"PIGEONHOLE_PLANNING_S": "5"},
         },
     )
+    queue = hasty.stack.resources()["PlanQueue"]
+    hasty.stack.client("sqs").set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "5"})
     keys = api_key_manager(hasty.stack, hasty.outputs)
     hasty.key = keys.create("tests", "granted", [S3Grant(bucket=BUCKET, prefix=PREFIX)]).value
     return hasty

@@ -214,7 +214,7 @@ def test_a_span_whose_every_attempt_failed_fails_its_lines_and_the_job_ends(depl
 
 
 def test_a_step_that_failed_is_tried_again_soon(deployed: Deployment) -> None:
-    """The queue's visibility timeout is half an hour, so the planner asks for an earlier redelivery."""
+    """The queue's visibility timeout is that of a killed planner, so one that failed asks for an earlier redelivery."""
     address = put_manifest(deployed, "again.jsonl", [text_line(number) for number in range(5)])
     done = wait_until_ended(deployed, submit(deployed, bulk_request(address)).job.id)
     orphan = copy_unfinished(deployed, done.job.id, updated_at={"N": str(time.time() - 86_400)})

@@ -77,7 +77,7 @@ class Settings:
     worker_memory_mb: int = 3_008
     worker_arm64: bool = True
     job_days: int = 7  # a job and its results expire after these days
-    planning_s: int = 400  # the sweeper calls another planner for a bulk job that no planner advanced for so long
+    planning_s: int = 400  # after this time another planner follows one that was killed; longer than a planner runs
     stuck_s: int = 3_600  # the sweeper queues a job again that made no progress for so long
     chunk_visibility_s: int = 900  # the queue redelivers a message after this time if its worker crashed
     max_wait_s: float = 24.0  # longest wait that a caller can ask for (`Prefer: wait`)
