@@ -8,14 +8,14 @@ All labels are embedded before any sample is scored, and every sample is scored 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from pigeonhole.inference.embedder import Embedder
+from pigeonhole.inference.embedder import Embedder, join_examples, join_groups
 from pigeonhole.inference.encoders.base import BackgroundEmbeddings, Encoder, PairEncoder, is_encoder
 from pigeonhole.inference.labels.descriptions import find_descriptions, resolve_opposites
 from pigeonhole.inference.labels.emoji_names import spell_emoji
@@ -64,8 +64,38 @@ class Options:
 
 
 @dataclass(frozen=True)
+class Question:
+    """What is asked of samples: to choose among labels.
+
+    Attributes:
+        labels: The labels, at least one.
+        options: How to choose.
+    """
+
+    labels: Sequence[LabelClass]
+    options: Options
+
+
+@dataclass(frozen=True)
+class _ReadQuestion:
+    """A question whose labels were read for samples of one type.
+
+    Attributes:
+        question: The question.
+        meanings: What each label says.
+        groups: The texts that are embedded as one.
+        prompts: The prompts of each text.
+    """
+
+    question: Question
+    meanings: Sequence[Meaning]
+    groups: Sequence[TextGroup]
+    prompts: Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
 class ClassifierResult:
-    """What the classifier returns for all samples of a call.
+    """What the classifier returns for a question about all samples of a call.
 
     Attributes:
         chosen: The predictions of each sample, best first.
@@ -74,7 +104,7 @@ class ClassifierResult:
         input_tokens: Text tokens and image patches of samples, labels and instruction, whether or not a cache had them.
         label_tokens: The part of `input_tokens` that belongs to labels and instruction.
         output_tokens: Text tokens of the names of the chosen labels.
-        inference_ms: Wall-clock milliseconds of the call.
+        inference_ms: Wall-clock milliseconds of the call, which all its questions share.
     """
 
     chosen: list[list[RankedLabel]]
@@ -164,11 +194,33 @@ class Classifier:
             texts: The samples.
             labels: The labels, at least one.
             options: How to classify.
+            examples: As for `ask_texts`.
+            first_index: As for `ask_texts`.
+        """
+        return self.ask_texts(texts, [Question(labels, options)], examples, first_index=first_index)[0]
+
+    def ask_texts(
+        self,
+        texts: Sequence[str],
+        questions: Sequence[Question],
+        examples: Mapping[str, Pixels | Floats] | None = None,
+        *,
+        first_index: int = 0,
+    ) -> list[ClassifierResult]:
+        """Answer questions about texts, each of which is read once.
+
+        Args:
+            texts: The samples.
+            questions: The questions.
             examples: The example image for each image value of the labels. It is either the pixels from the encoder's `fit`,
                 (side, side, 3) uint8, or an embedding, (dim,) float32.
             first_index: The index of the first text in the request. Warnings count from there.
+
+        Returns:
+            The result of each question. It is the same whatever else is asked.
         """
         started = time.perf_counter()
+        labels = [label for question in questions for label in question.labels]
         texts = [spell_emoji(text) for text in texts]
         encoders: dict[Modality, Encoder | PairEncoder] = {}
         if any(label.texts for label in labels):
@@ -203,7 +255,7 @@ class Classifier:
             texts=texts,
             first_index=first_index,
         )
-        return self._classify(samples, labels, options, examples or {}, started)
+        return self._answer(samples, questions, examples or {}, started)
 
     def classify_images(
         self,
@@ -219,7 +271,25 @@ class Classifier:
                 views, (views, side, side, 3) uint8. The view that matches a label best counts for that label.
             labels: The labels, at least one.
             options: How to classify.
-            examples: As for `classify_texts`.
+            examples: As for `ask_texts`.
+        """
+        return self.ask_images(pixels, [Question(labels, options)], examples)[0]
+
+    def ask_images(
+        self,
+        pixels: Pixels | Sequence[Pixels],
+        questions: Sequence[Question],
+        examples: Mapping[str, Pixels | Floats] | None = None,
+    ) -> list[ClassifierResult]:
+        """Answer questions about images, each of which is read once.
+
+        Args:
+            pixels: As for `classify_images`.
+            questions: The questions.
+            examples: As for `ask_texts`.
+
+        Returns:
+            The result of each question. It is the same whatever else is asked.
         """
         started = time.perf_counter()
         views = [image if image.ndim == 4 else image[None] for image in pixels]
@@ -231,7 +301,7 @@ class Classifier:
             tokens=len(views) * self.encoder.info.image_patches,
             warnings=[],
         )
-        return self._classify(samples, labels, options, examples or {}, started)
+        return self._answer(samples, questions, examples or {}, started)
 
     def compare(self, pair: Pair, samples: Floats, labels: Sequence[LabelEmbedding]) -> Evidence:
         """Compare embedded samples with embedded labels.
@@ -255,33 +325,60 @@ class Classifier:
     def embed_label_texts(self, sample_type: Modality, texts: Sequence[str]) -> list[LabelEmbedding]:
         """Embed texts as labels with the default templates, to compare them with samples of a type."""
         prompts = {text: self._prompts(sample_type, text, Options(), texts) for text in texts}
-        groups = self._embedder.embed_groups(self._text_encoders(sample_type, None), [(text,) for text in texts], prompts)
+        embedded = self._embedder.embed_all(self._text_encoders(sample_type, None), _all_prompts([prompts]))
+        groups = join_groups(embedded, [(text,) for text in texts], prompts)
         return [self._to_label(sample_type, (text,), groups[text,]) for text in texts]
 
     def _to_label(self, sample_type: Modality, texts: TextGroup, vector: Floats) -> LabelEmbedding:
         return LabelEmbedding(vector, self._photo_comparison.find_hyponyms(texts if sample_type == "image" else ()))
 
-    def _classify(
+    def _answer(
         self,
         samples: _Samples,
-        labels: Sequence[LabelClass],
-        options: Options,
+        questions: Sequence[Question],
         examples: Mapping[str, Pixels | Floats],
         started: float,
-    ) -> ClassifierResult:
+    ) -> list[ClassifierResult]:
+        """Answer questions about embedded samples. The label texts of all questions are embedded in one batch."""
         encoder = self._text_encoder(samples.type)
+        read = [self._read(samples.type, question) for question in questions]
+        readers: Sequence[Encoder | PairEncoder] = (encoder,)
+        embedded: list[dict[str, Floats]] = []
+        if is_encoder(encoder):
+            text_encoders = self._text_encoders(samples.type, samples.embeddings.get("text"))
+            readers = text_encoders
+            embedded = self._embedder.embed_all(text_encoders, _all_prompts([asked.prompts for asked in read]))
+        embedded_examples = self._embedder.embed_examples(examples)
+        results = [self._choose(samples, asked, embedded, embedded_examples, readers) for asked in read]
+        elapsed_ms = round((time.perf_counter() - started) * 1000)
+        return [replace(result, inference_ms=elapsed_ms) for result in results]
+
+    def _read(self, sample_type: Modality, question: Question) -> _ReadQuestion:
+        """Read the labels of a question for samples of a type."""
+        labels, options, encoder = question.labels, question.options, self._text_encoder(sample_type)
         meanings = [Meaning(label.texts) for label in labels] if options.literal else [*parse_meanings(labels)]
-        if samples.type == "text" and not options.multiple_labels:
+        if sample_type == "text" and not options.multiple_labels:
             meanings = [resolve_opposites(meaning) for meaning in meanings]
         # The words of "not X" themselves say which texts it means. No image encoder sees the difference to "X".
         # A cross-encoder knows how likely X is, and needs no help.
-        with_denials = samples.type == "text" and is_encoder(encoder) and not options.multiple_labels
+        with_denials = sample_type == "text" and is_encoder(encoder) and not options.multiple_labels
         groups = group_texts(meanings, with_denials=with_denials)
         texts = [text for group in groups for text in group]
-        prompts = {text: self._prompts(samples.type, text, options, texts) for text in texts}
-        readers = self._text_encoders(samples.type, samples.embeddings.get("text")) if is_encoder(encoder) else (encoder,)
-        embedded_images = self._embedder.embed_examples(labels, examples)
-        odds, cosines = self._score(samples, labels, meanings, options.multiple_labels, groups, prompts, embedded_images)
+        prompts = {text: self._prompts(sample_type, text, options, texts) for text in texts}
+        return _ReadQuestion(question, meanings, groups, prompts)
+
+    def _choose(
+        self,
+        samples: _Samples,
+        asked: _ReadQuestion,
+        embedded: Sequence[Mapping[str, Floats]],
+        examples: Mapping[str, Floats],
+        readers: Sequence[Encoder | PairEncoder],
+    ) -> ClassifierResult:
+        """Score the labels of a question, and choose among them. `inference_ms` is left to the caller."""
+        labels, options, meanings = asked.question.labels, asked.question.options, asked.meanings
+        encoder = self._text_encoder(samples.type)
+        odds, cosines = self._score(samples, asked, embedded, join_examples(labels, examples))
         probabilities = log_odds.sigmoid(odds) if options.multiple_labels else log_odds.softmax(odds)
         ranked = log_odds.rank(probabilities, cosines)
         threshold = self.calibration.thresholds[samples.type] if options.threshold is None else options.threshold
@@ -290,8 +387,6 @@ class Classifier:
             log_odds.choose(row, multiple=options.multiple_labels, threshold=threshold, top_k=options.top_k, none=none)
             for row in ranked
         ]
-        elapsed_ms = (time.perf_counter() - started) * 1000
-
         label_texts = [text for label in labels for text in label.texts]
         instruction = encoder.count_tokens([options.instruction]) if options.instruction else [0]
         patches = sum(len(label.images) for label in labels) * self.encoder.info.image_patches
@@ -303,9 +398,9 @@ class Classifier:
             ranked=ranked,
             warnings=[
                 *samples.warnings,
-                *self._pair_warnings(samples, prompts),
-                *prompt_warnings(encoder, prompts),
-                *unknown_label_warnings(readers, [*prompts]),
+                *self._pair_warnings(samples, asked.prompts),
+                *prompt_warnings(encoder, asked.prompts),
+                *unknown_label_warnings(readers, [*asked.prompts]),
                 *alike_label_warnings(labels, odds),
                 *calibration_warnings(
                     self.encoder.info.model_id,
@@ -319,25 +414,25 @@ class Classifier:
             input_tokens=samples.tokens + label_tokens,
             label_tokens=label_tokens,
             output_tokens=sum(name_tokens[label.index] for row in chosen for label in row),
-            inference_ms=round(elapsed_ms),
+            inference_ms=0,
         )
 
     def _score(
         self,
         samples: _Samples,
-        labels: Sequence[LabelClass],
-        meanings: Sequence[Meaning],
-        multiple: bool,
-        groups: Sequence[TextGroup],
-        prompts: Mapping[str, Sequence[str]],
-        embedded_images: Mapping[str, Floats],
+        asked: _ReadQuestion,
+        embedded: Sequence[Mapping[str, Floats]],
+        examples: Mapping[str, Floats],
     ) -> tuple[Floats, Floats]:
-        """Score all samples against all labels: log-odds and cosines, (n, labels) float32 each."""
+        """Score all samples against all labels of a question: log-odds and cosines, (n, labels) float32 each."""
+        multiple = asked.question.options.multiple_labels
         coefficients = self.calibration.multiple if multiple else self.calibration.single
-        text_matches = self._match_texts(samples, coefficients, groups, prompts)
-        image_labels = {name: LabelEmbedding(vector) for name, vector in embedded_images.items()}
+        text_matches = self._match_texts(samples, coefficients, asked, embedded)
+        image_labels = {name: LabelEmbedding(vector) for name, vector in examples.items()}
         image_matches = self._match(samples, coefficients, "image", image_labels)
-        return combine_matches(labels, meanings, text_matches, image_matches, len(samples.starts), multiple=multiple)
+        return combine_matches(
+            asked.question.labels, asked.meanings, text_matches, image_matches, len(samples.starts), multiple=multiple
+        )
 
     def _match(
         self,
@@ -362,17 +457,16 @@ class Classifier:
         self,
         samples: _Samples,
         coefficients: Mapping[Pair, Coefficients],
-        groups: Sequence[TextGroup],
-        prompts: Mapping[str, Sequence[str]],
+        asked: _ReadQuestion,
+        embedded: Sequence[Mapping[str, Floats]],
     ) -> dict[TextGroup, LabelMatch]:
         """Match all samples with each group of label texts."""
         encoder = self._text_encoder(samples.type)
         if not is_encoder(encoder):
-            hypotheses = {group: [prompt for text in group for prompt in prompts[text]] for group in groups}
+            hypotheses = {group: [prompt for text in group for prompt in asked.prompts[text]] for group in asked.groups}
             return self._match_pairs(encoder, samples, coefficients["text", "text"], hypotheses)
-        encoders = self._text_encoders(samples.type, samples.embeddings.get("text"))
-        embedded = self._embedder.embed_groups(encoders, groups, prompts)
-        labels = {group: self._to_label(samples.type, group, vector) for group, vector in embedded.items()}
+        vectors = join_groups(embedded, asked.groups, asked.prompts)
+        labels = {group: self._to_label(samples.type, group, vector) for group, vector in vectors.items()}
         return self._match(samples, coefficients, "text", labels)
 
     def _match_pairs(
@@ -438,3 +532,8 @@ class Classifier:
             instruction=options.instruction,
             descriptions=find_descriptions(text, texts) if is_text and not options.literal else (),
         )
+
+
+def _all_prompts(prompts: Iterable[Mapping[str, Sequence[str]]]) -> list[str]:
+    """List the prompts of the label texts of several questions."""
+    return [prompt for prompts_by_text in prompts for prompts_of_text in prompts_by_text.values() for prompt in prompts_of_text]

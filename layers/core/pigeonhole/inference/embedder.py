@@ -21,6 +21,29 @@ from pigeonhole.inference.scoring.log_odds import unit_mean
 Pixels = npt.NDArray[np.uint8]
 
 
+def join_groups(
+    embedded: Sequence[Mapping[str, Floats]], groups: Sequence[TextGroup], prompts: Mapping[str, Sequence[str]]
+) -> dict[TextGroup, Floats]:
+    """Join the prompts of each group of label texts: their mean in each encoder, side by side, (dim,) float32 each.
+
+    Args:
+        embedded: The embedding of each prompt, for each encoder.
+        groups: The groups.
+        prompts: The prompts of each label text.
+    """
+    return {
+        group: np.concatenate(
+            [unit_mean(np.stack([vectors[prompt] for text in group for prompt in prompts[text]])) for vectors in embedded]
+        )
+        for group in groups
+    }
+
+
+def join_examples(labels: Sequence[LabelClass], embedded: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Join the example images of each class that has some: their mean, by the name of the class, (dim,) float32 each."""
+    return {label.name: unit_mean(np.stack([embedded[value] for value in label.images])) for label in labels if label.images}
+
+
 class Embedder:
     """Embeds texts and images with the encoders of a model. Thread-safe."""
 
@@ -58,37 +81,17 @@ class Embedder:
         embedded = self._cache.embed(encoder.info.revision, encode, all_prompts)
         return {text: np.stack([embedded[prompt] for prompt in prompts_of_text]) for text, prompts_of_text in prompts.items()}
 
-    def embed_groups(
-        self, encoders: Sequence[Encoder], groups: Sequence[TextGroup], prompts: Mapping[str, Sequence[str]]
-    ) -> dict[TextGroup, Floats]:
-        """Embed each group of label texts as one: the mean of all prompts in each encoder, side by side, (dim,) float32 each.
+    def embed_all(self, encoders: Sequence[Encoder], prompts: Sequence[str]) -> list[dict[str, Floats]]:
+        """Embed prompts in each encoder, all of them in one batch: prompt -> (dim,) float32."""
+        distinct = {prompt: (prompt,) for prompt in prompts}
+        embedded = [self.embed_prompts(encoder, distinct) for encoder in encoders]
+        return [{prompt: vectors[0] for prompt, vectors in rows.items()} for rows in embedded]
 
-        Args:
-            encoders: The encoders.
-            groups: The groups.
-            prompts: The prompts of each label text.
-        """
-        embedded = [self.embed_prompts(encoder, prompts) for encoder in encoders]
-        return {
-            group: np.concatenate([unit_mean(np.concatenate([vectors[text] for text in group])) for vectors in embedded])
-            for group in groups
-        }
-
-    def embed_examples(self, labels: Sequence[LabelClass], examples: Mapping[str, Pixels | Floats]) -> dict[str, Floats]:
-        """Embed the example images of each class.
-
-        Args:
-            labels: The classes.
-            examples: Per image value, the pixels, (side, side, 3) uint8, or an embedding, (dim,) float32.
-
-        Returns:
-            The mean of the embeddings of each class with example images, by its name, (dim,) float32.
-        """
-        used = {value: examples[value] for label in labels for value in label.images}
-        vectors = {value: np.asarray(example, np.float32) for value, example in used.items() if example.ndim == 1}
-        pixels = {value: np.asarray(example, np.uint8) for value, example in used.items() if example.ndim > 1}
-        vectors |= dict(zip(pixels, self.embed_images([*pixels.values()]), strict=True))
-        return {label.name: unit_mean(np.stack([vectors[value] for value in label.images])) for label in labels if label.images}
+    def embed_examples(self, examples: Mapping[str, Pixels | Floats]) -> dict[str, Floats]:
+        """Embed example images, each (side, side, 3) uint8, to (dim,) float32. What is an embedding already stays."""
+        vectors = {value: np.asarray(example, np.float32) for value, example in examples.items() if example.ndim == 1}
+        pixels = {value: np.asarray(example, np.uint8) for value, example in examples.items() if example.ndim > 1}
+        return vectors | dict(zip(pixels, self.embed_images([*pixels.values()]), strict=True))
 
     def _in_batches(self, encode: Callable[[Any], Floats], items: Sequence[Any], batch: int) -> Floats:
         """Encode items in batches of nearly equal size, on all workers: (n, dim) float32 in the order of the items."""
