@@ -14,7 +14,14 @@ import boto3.session  # noqa: F401
 import pigeonhole.inference.encoders.onnx_encoder
 import pigeonhole.inference.pipeline  # noqa: F401
 from pigeonhole import wiring
-from pigeonhole.contract.messages import COMMAND, ClassifyReply, DescribeCommand, ErrorReply, StoreLabelImagesCommand
+from pigeonhole.contract.messages import (
+    COMMAND,
+    AskCommand,
+    ClassifyReply,
+    DescribeCommand,
+    ErrorReply,
+    StoreLabelImagesCommand,
+)
 from pigeonhole.errors import InternalError, PigeonholeError
 from pigeonhole.observability import observed, observer, stack_trace
 
@@ -54,6 +61,8 @@ def _run(event: dict[str, Any], classify_services: wiring.ClassifyServices) -> C
     command = COMMAND.validate_python(event, context=classify_services.limits)
     if isinstance(command, DescribeCommand):
         return ClassifyReply(model=classify_services.pipeline.describe())
+    if isinstance(command, AskCommand):
+        return ClassifyReply(answers=classify_services.pipeline.ask(command))
     if isinstance(command, StoreLabelImagesCommand):
         return ClassifyReply(stored=classify_services.label_images.store(command))
     return ClassifyReply(result=classify_services.pipeline.classify(command))
@@ -69,7 +78,8 @@ def _observe(reply: ClassifyReply) -> None:
     telemetry.count("commands")
     if reply.error:
         telemetry.count_error(reply.error.code)
-    if reply.result:
-        telemetry.count("samples", len(reply.result.predictions))
-        telemetry.record_ms("inference_ms", reply.result.inference_ms)
+    result = reply.result or (reply.answers[0] if reply.answers else None)
+    if result:
+        telemetry.count("samples", len(result.predictions))
+        telemetry.record_ms("inference_ms", result.inference_ms)
     telemetry.logger.info("answered", code=reply.error.code if reply.error else "ok")

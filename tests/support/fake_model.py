@@ -81,12 +81,12 @@ def fake_decoder() -> InProcessDecoder:
     return InProcessDecoder(FakeEncoder().fit, IMAGE_LIMITS, SIDE)
 
 
-def fake_pipeline(web: FakeWeb, sentence: object = None, **limits: int) -> InferencePipeline:
-    """Return a pipeline over the fake encoder that fetches from a fake web."""
+def fake_pipeline(web: FakeWeb, sentence: object = None, encoder: object = None, **limits: int) -> InferencePipeline:
+    """Return a pipeline over the fake encoder, or over another one, that fetches from a fake web."""
     return InferencePipeline(
         image_fetcher=web,  # type: ignore[arg-type]
         decoder=fake_decoder(),
-        classifier=fake_classifier(sentence=sentence),
+        classifier=fake_classifier(encoder, sentence),
         limits=ChunkLimits(IMAGE_LIMITS, **limits),
     )
 

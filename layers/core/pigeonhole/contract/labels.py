@@ -96,6 +96,10 @@ def _check_label_count(labels: Any, info: ValidationInfo) -> Any:
     return check_count(labels, 0, get_limits(info).max_labels, "labels")
 
 
+def _check_question_label_count(labels: Any, info: ValidationInfo) -> Any:
+    return check_count(labels, 0, get_limits(info).max_question_labels, "labels")
+
+
 def _check_template_count(templates: Any, info: ValidationInfo) -> Any:
     items = [templates] if isinstance(templates, str) else templates
     return check_count(items, 1, get_limits(info).max_templates, "templates")
@@ -131,6 +135,15 @@ Labels = Annotated[
         description="At most 24 labels, at least 2 of them distinct after merging by key. A text such as `not a cat` means the "
         "complement of `cat`. A text such as `other` means none of the other labels.",
         json_schema_extra={"minItems": DEFAULT_LIMITS.min_labels, "maxItems": DEFAULT_LIMITS.max_labels},
+    ),
+]
+QuestionLabels = Annotated[
+    list[Label],
+    BeforeValidator(_check_question_label_count),
+    AfterValidator(_check_distinct),
+    Field(
+        description="At most 255 labels, as in `labels` of the request.",
+        json_schema_extra={"minItems": DEFAULT_LIMITS.min_labels, "maxItems": DEFAULT_LIMITS.max_question_labels},
     ),
 ]
 MultipleLabels = Annotated[

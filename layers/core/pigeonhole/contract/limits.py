@@ -13,12 +13,18 @@ class RequestLimits:
     """The limits of one request, and of a tenant's label sets. Characters are Unicode code points.
 
     Attributes:
+        max_questions: The questions of one request.
+        max_question_labels: The labels of one question.
+        max_question_texts: The distinct texts of the labels of all questions.
         max_result_bytes: The results that a job may have, as JSON. Functions hold the results of a whole job in memory.
         local_webhooks: Whether a webhook may use http:// and this machine's addresses.
     """
 
     max_samples: int = 32
     max_labels: int = 24
+    max_questions: int = 400
+    max_question_labels: int = 255
+    max_question_texts: int = 4_000
     min_labels: int = 2
     max_text_chars: int = 8_000
     max_label_chars: int = 512

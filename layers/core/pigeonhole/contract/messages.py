@@ -14,8 +14,9 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-from pigeonhole.contract.classification import ClassificationRequest, LabelScore, SampleFault
+from pigeonhole.contract.classification import ClassificationRequest, LabelScore, Sample, SampleFault
 from pigeonhole.contract.jobs import JobStatus
+from pigeonhole.contract.questions import Question
 from pigeonhole.errors import Fault, InternalError, PigeonholeError, from_code
 
 VERSION: Final = 1
@@ -69,6 +70,27 @@ class ClassifyCommand(_Message):
     request: ClassificationRequest
 
 
+class AskCommand(_Message):
+    """Answer questions about samples of one type. Each sample is read once.
+
+    Attributes:
+        grants: What the tenant may name by `s3://`.
+        dataset: The samples.
+        on_error: What happens if a sample is blank or can't be read, as in a request.
+        scores: Whether the answers have the scores of all labels.
+        questions: The questions.
+    """
+
+    kind: Literal["ask"] = "ask"
+    log_id: str
+    tenant_id: str
+    grants: tuple[S3Grant, ...] = ()
+    dataset: Annotated[list[Sample], Field(min_length=1)]
+    on_error: Literal["fail", "null"] = "fail"
+    scores: bool = False
+    questions: Annotated[list[Question], Field(min_length=1)]
+
+
 class DescribeCommand(_Message):
     """Describe the loaded model."""
 
@@ -94,7 +116,7 @@ class StoreLabelImagesCommand(_Message):
     paths: list[str]
 
 
-AnyCommand = ClassifyCommand | DescribeCommand | StoreLabelImagesCommand
+AnyCommand = ClassifyCommand | AskCommand | DescribeCommand | StoreLabelImagesCommand
 Command = Annotated[AnyCommand, Field(discriminator="kind")]
 COMMAND: TypeAdapter[AnyCommand] = TypeAdapter(Command, config=ConfigDict(hide_input_in_errors=True))
 
@@ -167,16 +189,18 @@ class ErrorReply(BaseModel):
 
 
 class ClassifyReply(_Message):
-    """What functions/classify returns: exactly one of `result`, `model`, `stored` and `error`.
+    """What functions/classify returns: exactly one of `result`, `answers`, `model`, `stored` and `error`.
 
     Attributes:
         result: The answer to a ClassifyCommand.
+        answers: The answer to an AskCommand: a result for each question, in order.
         model: The answer to a DescribeCommand.
         stored: The answer to a StoreLabelImagesCommand: the address of each stored image, in order.
         error: Why the command failed.
     """
 
     result: ChunkResult | None = None
+    answers: list[ChunkResult] | None = None
     model: ModelDescription | None = None
     stored: list[str] | None = None
     error: ErrorReply | None = None

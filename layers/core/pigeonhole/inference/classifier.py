@@ -268,7 +268,8 @@ class Classifier:
 
         Args:
             pixels: For each sample, the pixels from the encoder's `fit`, (side, side, 3) uint8. A sample may also have several
-                views, (views, side, side, 3) uint8. The view that matches a label best counts for that label.
+                views, (views, side, side, 3) uint8. With `multiple_labels`, the view that matches a label best counts for that
+                label. Otherwise only the first view counts.
             labels: The labels, at least one.
             options: How to classify.
             examples: As for `ask_texts`.
@@ -377,6 +378,8 @@ class Classifier:
     ) -> ClassifierResult:
         """Score the labels of a question, and choose among them. `inference_ms` is left to the caller."""
         labels, options, meanings = asked.question.labels, asked.question.options, asked.meanings
+        if not options.multiple_labels:
+            samples = _first_views(samples)
         encoder = self._text_encoder(samples.type)
         odds, cosines = self._score(samples, asked, embedded, join_examples(labels, examples))
         probabilities = log_odds.sigmoid(odds) if options.multiple_labels else log_odds.softmax(odds)
@@ -532,6 +535,12 @@ class Classifier:
             instruction=options.instruction,
             descriptions=find_descriptions(text, texts) if is_text and not options.literal else (),
         )
+
+
+def _first_views(samples: _Samples) -> _Samples:
+    """Return samples with one view each. The other views of an image show parts, for questions with several answers."""
+    embeddings = {label_type: vectors[samples.starts] for label_type, vectors in samples.embeddings.items()}
+    return replace(samples, starts=np.arange(len(samples.starts)), embeddings=embeddings)
 
 
 def _all_prompts(prompts: Iterable[Mapping[str, Sequence[str]]]) -> list[str]:

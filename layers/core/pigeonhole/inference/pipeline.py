@@ -7,20 +7,21 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from pigeonhole.contract import questions as contract
 from pigeonhole.contract.classification import ClassificationRequest, Sample, count_prompts
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ModelDescription, S3Grant
+from pigeonhole.contract.messages import AskCommand, ChunkResult, ClassifyCommand, ModelDescription, S3Grant
 from pigeonhole.contract.validation import BLANK, is_blank
 from pigeonhole.errors import InvalidRequest, PigeonholeError, SampleError, raise_sample_errors
 from pigeonhole.inference.chunk_results import join_chunk_results, to_chunk_result
-from pigeonhole.inference.classifier import Classifier, ClassifierResult, Options
+from pigeonhole.inference.classifier import Classifier, ClassifierResult, Options, Question
 from pigeonhole.inference.encoders.base import EncoderInfo
 from pigeonhole.inference.image_loader import ImageLoader, LoadedImages
 from pigeonhole.inference.images.decoder import ImageDecoder
 from pigeonhole.inference.images.fetch import ImageFetcher
 from pigeonhole.inference.label_embeddings import LabelEmbeddings
-from pigeonhole.inference.labels.label_class import LabelClass, merge_labels
+from pigeonhole.inference.labels.label_class import merge_labels
 from pigeonhole.inference.limits import ChunkLimits
-from pigeonhole.inference.scoring.calibration import Floats
+from pigeonhole.inference.scoring.calibration import Floats, Modality
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -66,27 +67,52 @@ class InferencePipeline:
             SampleError: An image of a label can't be read, or an image of a sample and `on_error` isn't "null".
             Overloaded: S3 is too busy to give an image, and the command will be retried.
         """
-        request, labels = command.request, merge_labels(command.request.labels)
-        examples = [label.value for label in request.labels if label.type == "image"]
+        return self._answer(command, [command.request], should_continue)[0]
+
+    def ask(self, command: AskCommand) -> list[ChunkResult]:
+        """Answer the questions of a command. Each sample and each example image is fetched, decoded and encoded once.
+
+        Returns:
+            The result of each question, in order.
+
+        Raises:
+            SampleError: An image of a label can't be read, or an image of a sample and `on_error` isn't "null".
+        """
+        requests = [_to_request(command, question) for question in command.questions]
+        first = ClassifyCommand(log_id=command.log_id, tenant_id=command.tenant_id, grants=command.grants, request=requests[0])
+        return self._answer(first, requests, paths=[f"questions.{index}.labels" for index in range(len(requests))])
+
+    def _answer(
+        self,
+        command: ClassifyCommand,
+        requests: Sequence[ClassificationRequest],
+        should_continue: Callable[[], bool] = lambda: True,
+        *,
+        paths: Sequence[str] = ("labels",),
+    ) -> list[ChunkResult]:
+        """Classify the samples of a command by the labels and options of each request. `paths` has the path of its labels."""
+        dataset = command.request.dataset
+        examples = [label.value for request in requests for label in request.labels if label.type == "image"]
+        has_parts = any(request.multiple_labels for request in requests)
         images: LoadedImages = {}
         grants = (*command.grants, *self._implicit_grants(command.tenant_id))
         embedded = self._read_embeddings(examples, command)
-        groups: list[ChunkResult] = []
-        size = self._group_size(request)
-        for start in range(0, len(request.dataset), size):
+        groups: list[list[ChunkResult]] = []
+        size = min(self._group_size(request) for request in requests)
+        for start in range(0, len(dataset), size):
             if start and not should_continue():
                 break
-            samples = request.dataset[start : start + size]
+            samples = dataset[start : start + size]
             values = [sample.value for sample in samples if sample.type == "image" and not is_blank(sample.value)]
-            in_parts = values if request.multiple_labels else ()
             # The example images are loaded with the first group and stay for the further groups.
             to_load = values if start else [*(value for value in examples if value not in embedded), *values]
             loaded_before = {value: images[value] for value in examples if start and value not in embedded}
-            images = loaded_before | self._images.load(to_load, grants, command, in_parts=in_parts)
+            images = loaded_before | self._images.load(to_load, grants, command, in_parts=values if has_parts else ())
             embedded |= self._embed_stored(set(examples) - set(embedded), images, command)
-            group = request.model_copy(update={"dataset": samples})
-            groups.append(self._classify_group(group, labels, images, embedded, command.first_index + start))
-        return join_chunk_results(groups)
+            group = [request.model_copy(update={"dataset": samples}) for request in requests]
+            _check_examples(requests, paths, images, embedded)
+            groups.append(self._classify_group(group, images, embedded, command.first_index + start))
+        return [join_chunk_results([group[index] for group in groups]) for index in range(len(requests))]
 
     def _group_size(self, request: ClassificationRequest) -> int:
         """Return the number of samples that are processed together."""
@@ -117,49 +143,79 @@ class InferencePipeline:
 
     def _classify_group(
         self,
-        request: ClassificationRequest,
-        labels: Sequence[LabelClass],
+        requests: Sequence[ClassificationRequest],
         images: LoadedImages,
         embedded: Mapping[str, Floats],
         first_index: int,
-    ) -> ChunkResult:
-        """Classify one group of samples, whose first sample has the index `first_index` in the request of the caller."""
-        raise_sample_errors(
-            (f"labels.{i}.value", images.get(label.value))
-            for i, label in enumerate(request.labels)
-            if label.type == "image" and label.value not in embedded
-        )
-        faults = {i: fault for i, sample in enumerate(request.dataset) if (fault := _find_fault(sample, images))}
-        if request.on_error == "fail":
+    ) -> list[ChunkResult]:
+        """Classify one group of samples, whose first sample has the index `first_index` in the request of the caller.
+
+        Args:
+            requests: The questions, all with the samples of the group.
+            images: The images of samples and labels, or why they can't be read.
+            embedded: The embeddings of example images that needn't be loaded.
+            first_index: The index of the first sample.
+        """
+        dataset = requests[0].dataset
+        faults = {i: fault for i, sample in enumerate(dataset) if (fault := _find_fault(sample, images))}
+        if requests[0].on_error == "fail":
             raise_sample_errors((f"dataset.{i}.value", fault) for i, fault in faults.items())
 
-        readable = [i for i in range(len(request.dataset)) if i not in faults]
+        readable = [i for i in range(len(dataset)) if i not in faults]
         pixels = {value: image for value, image in images.items() if not isinstance(image, SampleError)}
-        classified = self._classify_readable(request, readable, labels, pixels, embedded, first_index)
-        return to_chunk_result(request, labels, readable, faults, classified, first_index)
+        questions = [Question(merge_labels(request.labels), _to_options(request)) for request in requests]
+        samples = [dataset[i] for i in readable]
+        classified = self._classify_readable(dataset[0].type, samples, questions, pixels, embedded, first_index)
+        return [
+            to_chunk_result(request, question.labels, readable, faults, result, first_index)
+            for request, question, result in zip(requests, questions, classified, strict=True)
+        ]
 
     def _classify_readable(
         self,
-        request: ClassificationRequest,
-        readable: Sequence[int],
-        labels: Sequence[LabelClass],
-        pixels: dict[str, Pixels],
+        sample_type: Modality,
+        samples: Sequence[Sample],
+        questions: Sequence[Question],
+        pixels: Mapping[str, Pixels],
         embedded: Mapping[str, Floats],
         first_index: int,
-    ) -> ClassifierResult:
-        options = Options(
-            multiple_labels=request.multiple_labels,
-            threshold=request.threshold,
-            top_k=request.top_k,
-            instruction=request.instruction,
-            templates=tuple(request.prompt_templates) if request.prompt_templates else None,
-        )
-        values = [request.dataset[i].value for i in readable]
-        example_values = [label.value for label in request.labels if label.type == "image"]
-        examples = {value: embedded[value] if value in embedded else pixels[value][0] for value in example_values}
-        if request.dataset[0].type == "text":
-            return self._classifier.classify_texts(values, labels, options, examples, first_index=first_index)
-        return self._classifier.classify_images([pixels[value] for value in values], labels, options, examples)
+    ) -> list[ClassifierResult]:
+        values = {value for question in questions for label in question.labels for value in label.images}
+        examples = {value: embedded[value] if value in embedded else pixels[value][0] for value in values}
+        if sample_type == "text":
+            texts = [sample.value for sample in samples]
+            return self._classifier.ask_texts(texts, questions, examples, first_index=first_index)
+        return self._classifier.ask_images([pixels[sample.value] for sample in samples], questions, examples)
+
+
+def _check_examples(
+    requests: Sequence[ClassificationRequest], paths: Sequence[str], images: LoadedImages, embedded: Mapping[str, Floats]
+) -> None:
+    """Raise the error of an example image that can't be read."""
+    raise_sample_errors(
+        (f"{path}.{i}.value", images.get(label.value))
+        for request, path in zip(requests, paths, strict=True)
+        for i, label in enumerate(request.labels)
+        if label.type == "image" and label.value not in embedded
+    )
+
+
+def _to_request(command: AskCommand, asked: contract.Question) -> ClassificationRequest:
+    """Make the request that asks one question of a command. It was validated as a part of the command."""
+    fields = {name: getattr(asked, name) for name in type(asked).model_fields}
+    return ClassificationRequest.model_construct(
+        **fields, dataset=command.dataset, on_error=command.on_error, scores=command.scores
+    )
+
+
+def _to_options(request: ClassificationRequest) -> Options:
+    return Options(
+        multiple_labels=request.multiple_labels,
+        threshold=request.threshold,
+        top_k=request.top_k,
+        instruction=request.instruction,
+        templates=tuple(request.prompt_templates) if request.prompt_templates else None,
+    )
 
 
 def _find_fault(sample: Sample, images: LoadedImages) -> PigeonholeError | None:
