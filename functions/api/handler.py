@@ -75,8 +75,13 @@ def classify(exchange: Exchange) -> HttpAnswer:
     """Classify samples now, or with a job if the caller prefers one."""
     request, api = exchange.request, services()
     preference = request.parse_preference(api.max_wait_s)
+    body = request.parse_json(api.limits.max_body_bytes)
+    if isinstance(body, dict) and body.get("questions") is not None:
+        answers = api.questions.ask(body, tenant=exchange.tenant, log_id=request.log_id, preference=preference)
+        observer("api").count("samples", len(next(iter(answers.predictions.values()))))
+        return to_ok(answers)
     answer = api.classification.classify(
-        request.parse_json(api.limits.max_body_bytes),
+        body,
         tenant=exchange.tenant,
         log_id=request.log_id,
         preference=preference,

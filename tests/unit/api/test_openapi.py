@@ -44,12 +44,13 @@ def test_the_schemas_are_those_of_the_contract() -> None:
     schemas = DOCUMENT["components"]["schemas"]
 
     assert post["requestBody"]["content"]["application/json"]["schema"] == {
-        "$ref": "#/components/schemas/ClassificationRequest"
+        "anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("ClassificationRequest", "QuestionsRequest")]
     }
     assert set(schemas["ClassificationRequest"]["properties"]) == set(ClassificationRequest.model_fields)
     assert schemas["ClassificationRequest"]["required"] == ["dataset"]
     assert "_usage" in schemas["ClassificationResponse"]["properties"]
-    assert post["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith("/ClassificationResponse")
+    answers = post["responses"]["200"]["content"]["application/json"]["schema"]["anyOf"]
+    assert [answer["$ref"].rpartition("/")[2] for answer in answers] == ["ClassificationResponse", "QuestionsResponse"]
 
 
 def test_the_documented_limits_are_the_limits() -> None:

@@ -8,6 +8,7 @@ to be classified directly, a job classifies it, and the caller notices that only
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -21,7 +22,8 @@ from pigeonhole.contract.classification import (
 )
 from pigeonhole.contract.jobs import JOBS, JobRequest, JobStatus, Preference
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import ClassifyCommand, Span
+from pigeonhole.contract.messages import AskCommand, ClassifyCommand, Span
+from pigeonhole.contract.questions import Question
 from pigeonhole.errors import Fault, JobFinished, Overloaded, TimedOut, from_code
 from pigeonhole.jobs.job import IdempotencyKey, Job
 from pigeonhole.jobs.read import JobReader
@@ -54,10 +56,17 @@ class DirectRules:
 
     def allows(self, request: ClassificationRequest) -> bool:
         """Whether the request is small enough to be classified directly."""
-        label_images = sum(label.type == "image" for label in request.labels)
-        pairs_ms = self.pair_ms * count_prompts(request)
-        samples_ms = sum(self._estimate_ms(sample, pairs_ms) for sample in request.dataset)
-        return samples_ms + label_images * self.image_ms <= self.max_ms
+        return self._allows(request.dataset, [request])
+
+    def allow(self, command: AskCommand) -> bool:
+        """Whether questions are few enough to be answered at once. A sample is read once for all of them."""
+        return self._allows(command.dataset, command.questions)
+
+    def _allows(self, samples: Sequence[Sample], questions: Sequence[ClassificationRequest | Question]) -> bool:
+        images = {label.value for asked in questions for label in asked.labels if label.type == "image"}
+        pairs_ms = self.pair_ms * sum(map(count_prompts, questions))
+        samples_ms = sum(self._estimate_ms(sample, pairs_ms) for sample in samples)
+        return samples_ms + len(images) * self.image_ms <= self.max_ms
 
     def _estimate_ms(self, sample: Sample, pairs_ms: int) -> int:
         if sample.type == "image":

@@ -12,9 +12,11 @@ from pydantic import BaseModel
 from pigeonhole import __version__
 from pigeonhole.api.parameters import Parameter
 from pigeonhole.api.routes import OPERATIONS, Operation
+from pigeonhole.contract.bulk import BulkJobRequest
 from pigeonhole.contract.classification import ClassificationResponse, ErrorResponse
 from pigeonhole.contract.jobs import JOBS
 from pigeonhole.contract.label_sets import LABEL_SETS, LabelSetRequest
+from pigeonhole.contract.questions import QuestionsRequest
 from pigeonhole.contract.schemas import json_schemas
 from pigeonhole.contract.uploads import UPLOADS, UploadRequest
 from pigeonhole.errors import BY_CODE
@@ -62,6 +64,21 @@ EXAMPLE_IMAGE_REQUEST: Json = {
 EXAMPLE_BULK_REQUEST: Json = {
     "input": {"s3_uri": "s3://my-bucket/acme/reviews.jsonl"},
     "labels": [{"type": "text", "value": "positive"}, {"type": "text", "value": "negative"}],
+}
+EXAMPLE_QUESTIONS_REQUEST: Json = {
+    "dataset": [{"type": "text", "value": "I was charged twice. Please help."}],
+    "questions": {
+        "mood": {"labels": [{"type": "text", "value": "angry"}, {"type": "text", "value": "calm"}]},
+        "topics": {
+            "labels": [{"type": "text", "value": "billing"}, {"type": "text", "value": "delivery"}],
+            "multiple_labels": True,
+        },
+    },
+}
+# The examples of bodies that a route takes in place of its first one.
+OTHER_EXAMPLES: dict[type[BaseModel], tuple[str, Json]] = {
+    BulkJobRequest: ("manifest", EXAMPLE_BULK_REQUEST),
+    QuestionsRequest: ("questions", EXAMPLE_QUESTIONS_REQUEST),
 }
 EXAMPLE_ANSWER: Json = {
     "success": True,
@@ -141,7 +158,8 @@ def _describe(operation: Operation) -> Json:
         content = _content(operation.body, examples)
         if operation.other_body:
             content["application/json"]["schema"] = {"anyOf": [_ref(operation.body), _ref(operation.other_body)]}
-            content["application/json"]["examples"]["manifest"] = {"value": EXAMPLE_BULK_REQUEST}
+            name, example = OTHER_EXAMPLES[operation.other_body]
+            content["application/json"]["examples"][name] = {"value": example}
         described["requestBody"] = {"required": True, "content": content}
     described["responses"] = {**_answers(operation), **_errors(operation.errors)}
     return described

@@ -17,6 +17,7 @@ from pigeonhole.contract.bulk import BulkEstimateResponse, BulkJobRequest
 from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse
 from pigeonhole.contract.jobs import JOBS, JobRequest, JobResponse, JobsResponse
 from pigeonhole.contract.label_sets import LABEL_SETS, LabelSetRequest, LabelSetResponse, LabelSetsResponse, RemovedResponse
+from pigeonhole.contract.questions import QuestionsRequest, QuestionsResponse
 from pigeonhole.contract.service import AccountResponse, HealthResponse, ModelsResponse, WebhookSecretResponse
 from pigeonhole.contract.upload_results import UPLOAD_RESULTS, UploadResultsResponse
 from pigeonhole.contract.uploads import UPLOADS, UploadRequest, UploadResponse
@@ -103,6 +104,8 @@ OPERATIONS = (
         answer=ClassificationResponse,
         errors=(*BODY_ERRORS, *API_KEY_ERRORS, "job_finished", "idempotency_mismatch", *CLASSIFIER_ERRORS),
         body=ClassificationRequest,
+        other_body=QuestionsRequest,
+        other_answer=QuestionsResponse,
         parameters=(parameters.PREFER, parameters.IDEMPOTENCY_KEY),
         accepted=JobResponse,
     ),

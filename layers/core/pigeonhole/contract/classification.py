@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -21,6 +21,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from pigeonhole.contract.base import HttpInput, HttpSchema, Text
 from pigeonhole.contract.labels import (
     Instruction,
+    Label,
     Labels,
     LabelSetName,
     LabelSetRef,
@@ -72,10 +73,8 @@ def require_labels_or_label_set(schema: dict[str, Any]) -> None:
     ]
 
 
-class ClassificationRequest(HttpInput):
-    """The body of `POST /v1/classification`. Unknown fields are ignored. A field that is null counts as absent."""
-
-    model_config = ConfigDict(json_schema_extra=require_labels_or_label_set)
+class SamplesRequest(HttpInput):
+    """The samples of a request. Unknown fields are ignored. A field that is null counts as absent."""
 
     # The first field, because the samples are validated by it.
     on_error: Literal["fail", "null"] = Field(
@@ -87,17 +86,7 @@ class ClassificationRequest(HttpInput):
         description="1 to 32 samples, all of the same type.",
         json_schema_extra={"minItems": 1, "maxItems": DEFAULT_LIMITS.max_samples},
     )
-    labels: Labels
-    label_set: LabelSetName | None = Field(
-        None,
-        description="The name of a saved label set, in place of `labels`. Its options apply where the request has none.",
-    )
-    multiple_labels: MultipleLabels = False
-    instruction: Instruction = None
     scores: StrictBool = Field(False, description="Add the probability and the similarity of each label.")
-    threshold: Threshold = None
-    top_k: TopK = None
-    prompt_templates: Templates = None
 
     @field_validator("dataset", mode="after")
     @classmethod
@@ -118,6 +107,23 @@ class ClassificationRequest(HttpInput):
     def blank_samples_pass(cls, on_error: str | None) -> bool:
         """Whether a blank sample gets an error of its own in place of failing the request."""
         return on_error == "null"
+
+
+class ClassificationRequest(SamplesRequest):
+    """The body of `POST /v1/classification`. Unknown fields are ignored. A field that is null counts as absent."""
+
+    model_config = ConfigDict(json_schema_extra=require_labels_or_label_set)
+
+    labels: Labels
+    label_set: LabelSetName | None = Field(
+        None,
+        description="The name of a saved label set, in place of `labels`. Its options apply where the request has none.",
+    )
+    multiple_labels: MultipleLabels = False
+    instruction: Instruction = None
+    threshold: Threshold = None
+    top_k: TopK = None
+    prompt_templates: Templates = None
 
 
 class LabelScore(HttpSchema):
@@ -182,7 +188,26 @@ Request = TypeVar("Request", bound=ClassificationRequest)
 Body = TypeVar("Body", bound=HttpInput)
 
 
-def count_prompts(request: ClassificationRequest) -> int:
+class Asked(Protocol):
+    """What a request and a question have in common."""
+
+    @property
+    def labels(self) -> list[Label]:
+        """The labels."""
+        ...
+
+    @property
+    def instruction(self) -> str | None:
+        """The context of the prompts."""
+        ...
+
+    @property
+    def prompt_templates(self) -> list[str] | None:
+        """The templates of the prompts."""
+        ...
+
+
+def count_prompts(request: Asked) -> int:
     """Count the prompts of all label texts with one template each, or with the request's own templates."""
     texts = sum(label.type == "text" or bool(label.text) for label in request.labels)
     return texts * len(request.prompt_templates or ("{}",)) * (2 if request.instruction else 1)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from pigeonhole.api.account import AccountReader
+from pigeonhole.api.ask import QuestionService
 from pigeonhole.api.classify import ClassificationService, DirectClassifier, DirectRules
 from pigeonhole.api.describe_model import ModelDescriber
 from pigeonhole.api.job_responder import JobResponder
@@ -39,6 +40,7 @@ class ApiServices:
     authenticator: Authenticator
     rates: RateMeter
     classification: ClassificationService
+    questions: QuestionService
     bulk: BulkSubmitter
     job_reader: JobReader
     job_responder: JobResponder
@@ -92,6 +94,13 @@ def api_services(settings: Settings) -> ApiServices:
     )
     label_set_applier = LabelSetApplier(store=label_set_store)
     bulk_reader = BulkJobReader(spans=adapters.spans, objects=adapters.objects, bucket=settings.job_bucket)
+    rules = DirectRules(
+        text_ms=settings.direct_text_ms,
+        pair_ms=settings.direct_pair_ms,
+        image_ms=settings.direct_image_ms,
+        max_ms=settings.direct_ms,
+        wait_s=settings.max_wait_s,
+    )
     return ApiServices(
         limits=limits,
         max_wait_s=settings.max_wait_s,
@@ -104,14 +113,9 @@ def api_services(settings: Settings) -> ApiServices:
             label_sets=label_set_applier,
             limits=limits,
             job_limits=replace(limits, max_samples=settings.max_job_samples),
-            rules=DirectRules(
-                text_ms=settings.direct_text_ms,
-                pair_ms=settings.direct_pair_ms,
-                image_ms=settings.direct_image_ms,
-                max_ms=settings.direct_ms,
-                wait_s=settings.max_wait_s,
-            ),
+            rules=rules,
         ),
+        questions=QuestionService(classifier=classifier, label_sets=label_set_applier, limits=limits, rules=rules),
         bulk=BulkSubmitter(
             creator=bulk_job_creator(adapters, jobs, settings),
             label_sets=label_set_applier,
