@@ -36,7 +36,7 @@ from pigeonhole.uploads import ingest
 from pigeonhole.wiring.api import LOOKUP_ATTEMPTS
 from pigeonhole.wiring.clients import CONNECT_TIMEOUT_S, job_rules
 from support import handlers
-from support.template import read_template
+from support.template import read_template, translate
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = read_template()
@@ -129,6 +129,33 @@ def test_only_these_routes_are_open() -> None:
     pages = {"/v1/health", "/openapi.json", "/docs"}
     reads = {(method, page) for method in ("GET", "HEAD") for page in pages}
     assert opened == reads | {("OPTIONS", path) for path in {*pages, "/{proxy+}"}}
+
+
+def test_the_authorizer_names_the_api_key_of_each_request_to_a_route_that_needs_one() -> None:
+    authorizer = API["Auth"]["Authorizers"][API["Auth"]["DefaultAuthorizer"]]
+
+    assert API["ApiKeySourceType"] == "AUTHORIZER", "the gateway admits, throttles and counts the key that it names"
+    assert authorizer["FunctionArn"] == {"Fn::GetAtt": ["AuthorizeFunction", "Arn"]}
+    assert authorizer["FunctionPayloadType"] == "REQUEST"
+    # API Gateway would refuse requests that lack one of the headers that identify an answer, and share answers otherwise.
+    assert authorizer["Identity"] == {"ReauthorizeEvery": 0}
+
+
+def test_the_authorizer_runs_for_the_routes_that_need_a_key_and_for_no_other() -> None:
+    paths = translate()["Resources"]["Api"]["Properties"]["Body"]["paths"]
+    security = {(method, path): verb.get("security") for path, verbs in paths.items() for method, verb in verbs.items()}
+    opened = {
+        (route["Method"].lower(), route["Path"])
+        for route in EVENTS.values()
+        if route.get("Auth", {}).get("ApiKeyRequired") is False
+    }
+
+    assert {route for route, schemes in security.items() if not schemes} == opened
+    assert all(schemes == [{"SentApiKey": []}, {"api_key": []}] for schemes in security.values() if schemes)
+
+
+def test_the_authorizer_may_do_nothing_but_log() -> None:
+    assert {statement["Sid"] for statement in statements("AuthorizeRole")} == {"Traces", "Logs"}
 
 
 def test_every_route_and_verb_reaches_the_function() -> None:

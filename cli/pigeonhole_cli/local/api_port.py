@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
 
 from pigeonhole.errors import Forbidden, Overloaded
+from pigeonhole.tenants.sent_api_key import find_api_key
 from pigeonhole_cli.local.asgi import App, ClientGone, Message, Receive, Request, Scope, Send, read_request
 from pigeonhole_cli.local.capacity import MAX_BODY_BYTES, MAX_INVOCATION_QUEUE_S, MAX_QUEUE_S, Capacity
 from pigeonhole_cli.local.contract_shape import in_contract_shape, send_error
@@ -29,7 +31,8 @@ class ApiPort:
     """Adds ministack's path prefix to requests of the API's port, lets them wait for a slot, and guards the other port.
 
     On the API's port, method, query, headers and bodies reach ministack unchanged, and each error has the contract's shape.
-    Only the time that a request asks to wait for a job is shortened, by the time that it waited for its turn.
+    Only the time that a request asks to wait for a job is shortened, by the time that it waited for its turn. And an API key in
+    `Authorization: Bearer` is sent as `x-api-key` as well.
 
     The other port is the emulated AWS, whose root credentials are public. Requests from web pages are refused there:
     otherwise any page that is open in a browser on this machine could run code on it. A page can point its own host name at
@@ -72,7 +75,8 @@ class ApiPort:
         if not self._prefix:
             raise Overloaded("The local stack is starting.")
         raw_path = self._prefix.encode() + (scope.get("raw_path") or scope["path"].encode())
-        scope = {**scope, "path": self._prefix + scope["path"], "raw_path": raw_path}
+        headers = _with_api_key(scope["headers"])
+        scope = {**scope, "path": self._prefix + scope["path"], "raw_path": raw_path, "headers": headers}
         async with read_request(receive, MAX_BODY_BYTES) as request:
             if not asks_to_wait(scope):
                 await self._requests.acquire(request.leaving)
@@ -125,6 +129,15 @@ class ApiPort:
                 function: Slots(runs, max_queued=self._max_queued, max_wait_s=MAX_INVOCATION_QUEUE_S)
                 for function, runs in route["runs"].items()
             }
+
+
+def _with_api_key(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return the headers of a request with its API key as `x-api-key`, as functions/authorize finds it."""
+    by_name = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
+    api_key = find_api_key(by_name)
+    if api_key is None or by_name.get("x-api-key"):
+        return [*headers]
+    return [*(header for header in headers if header[0].lower() != b"x-api-key"), (b"x-api-key", api_key.encode("latin-1"))]
 
 
 def _is_for_this_machine(scope: Scope) -> bool:

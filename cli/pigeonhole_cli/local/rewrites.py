@@ -206,6 +206,18 @@ def _replace(node: Any, old: object, new: object) -> Any:
     return [_replace(value, old, new) for value in node] if isinstance(node, list) else node
 
 
+def _remove_authorizer(template: Template, machine: LocalMachine) -> None:
+    for name in ("AuthorizeFunction", "AuthorizeRole"):
+        del template["Resources"][name]
+    for _, api in _resources(template, API):
+        del api["Properties"]["ApiKeySourceType"]
+        for setting in ("Authorizers", "DefaultAuthorizer", "AddDefaultAuthorizerToCorsPreflight"):
+            del api["Properties"]["Auth"][setting]
+    for _, function in _resources(template, FUNCTION):
+        for event in function["Properties"].get("Events", {}).values():
+            event["Properties"].get("Auth", {}).pop("Authorizer", None)
+
+
 def _separate_logs(template: Template, machine: LocalMachine) -> None:
     for name, function in list(_resources(template, FUNCTION)):
         if "LoggingConfig" not in function["Properties"]:
@@ -273,6 +285,11 @@ REWRITES = (
         "the media types of binary bodies are written with a slash, not with ~1",
         "ministack compares them as they are written; AWS reads them as parts of a JSON pointer",
         _write_slashes,
+    ),
+    Rewrite(
+        "this package, and not functions/authorize, finds the API key in `Authorization: Bearer`",
+        "ministack reads API keys only from x-api-key, and takes none from an authorizer",
+        _remove_authorizer,
     ),
     Rewrite(
         "requests wait in a queue for their turn, and get 503 only after a minute or if hundreds wait already",

@@ -25,6 +25,7 @@ MAX_ANSWER_BYTES = 5_000_000  # Lambda's limit is 6 MB for an envelope in which 
 
 REQUEST_HEADERS = (
     "Accept",
+    "Authorization",
     "Content-Encoding",
     "Content-Type",
     "Idempotency-Key",
@@ -34,6 +35,7 @@ REQUEST_HEADERS = (
     "x-api-key",
     "x-jigsaw-no-request-log",
     "x-jigsaw-skip-cache",
+    "*",  # the headers of clients' own; it never stands for Authorization
 )
 EXPOSED_HEADERS = (
     "Accept-Encoding",

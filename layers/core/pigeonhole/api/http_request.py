@@ -19,6 +19,7 @@ from pigeonhole.errors import Fault, InvalidRequest
 from pigeonhole.ids import is_id
 from pigeonhole.jobs.job import IdempotencyKey
 from pigeonhole.label_sets.label_set import Precondition
+from pigeonhole.tenants.sent_api_key import find_api_key, join_headers
 from pigeonhole.timestamps import from_iso
 
 PROBLEM_JSON = "application/problem+json"
@@ -54,12 +55,14 @@ class HttpRequest:
     def from_event(cls, event: Mapping[str, Any]) -> HttpRequest:
         """Read an API Gateway REST event.
 
-        The official Python client sends `//v1/…`, because its base URL ends in a slash.
+        The official Python client sends `//v1/…`, because its base URL ends in a slash. Base URLs of JigsawStack's API end in
+        `/api`, so `/api/v1/…` is the same as `/v1/…`.
         """
+        path = re.sub(r"/{2,}", "/", "/" + str(event["path"])).rstrip("/") or "/"
         return cls(
             method=str(event["httpMethod"]).upper(),
-            path=re.sub(r"/{2,}", "/", "/" + str(event["path"])).rstrip("/") or "/",
-            headers=_join_headers(event),
+            path=re.sub(r"^/api(?=/v1(/|$))", "", path),
+            headers=join_headers(event),
             query=event.get("queryStringParameters") or {},
             log_id=str(event["requestContext"]["requestId"]),
             body=event.get("body") or "",
@@ -69,7 +72,7 @@ class HttpRequest:
     @property
     def api_key(self) -> str | None:
         """The caller's API key, None if the request has none."""
-        return self.headers.get("x-api-key")
+        return find_api_key(self.headers)
 
     @property
     def accepts_problem_json(self) -> bool:
@@ -272,15 +275,6 @@ class HttpRequest:
             return base64.b64decode(self.body, validate=True)
         except binascii.Error:
             raise InvalidRequest("the body can't be decoded: it is marked as base64 and isn't") from None
-
-
-def _join_headers(event: Mapping[str, Any]) -> dict[str, str]:
-    """Join the lines of each header by commas (RFC 9110, 5.3). The event's `headers` have only the last line of each."""
-    sent = event.get("multiValueHeaders") or {name: [value] for name, value in (event.get("headers") or {}).items()}
-    lines: dict[str, list[str]] = {}
-    for name, values in sent.items():
-        lines.setdefault(name.lower(), []).extend(values)
-    return {name: ", ".join(values) for name, values in lines.items()}
 
 
 def _parse_etags(header: str) -> frozenset[str]:

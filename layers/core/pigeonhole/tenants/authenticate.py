@@ -12,7 +12,8 @@ from pigeonhole.errors import InvalidApiKey
 from pigeonhole.tenants.ports import TenantStore
 from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, hash_api_key
 
-REFUSAL = "The x-api-key header is missing, or what it holds is not a valid key."  # API Gateway sends the same message
+# API Gateway sends the same message.
+REFUSAL = "The API key is missing or is not a valid key. Send it as x-api-key or as Authorization: Bearer."
 
 
 class Authenticator:

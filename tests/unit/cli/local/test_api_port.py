@@ -32,6 +32,28 @@ def test_an_escaped_path_stays_escaped(route: Path) -> None:
     assert backend.scopes[0]["raw_path"].endswith(b"/_user_request_/v1/a%20b")
 
 
+@pytest.mark.parametrize(
+    ("headers", "api_keys"),
+    [
+        ([(b"authorization", b"Bearer pgh1")], [b"pgh1"]),
+        ([(b"authorization", b"Bearer pgh1"), (b"x-api-key", b"pgh2")], [b"pgh2"]),
+        ([(b"authorization", b"Bearer pgh1"), (b"x-api-key", b"")], [b"pgh1"]),
+        ([(b"authorization", b"Basic pgh1")], []),
+        ([(b"x-api-key", b"")], [b""]),
+    ],
+)
+def test_an_api_key_reaches_the_gateway_in_the_header_that_it_reads(
+    route: Path, headers: list[tuple[bytes, bytes]], api_keys: list[bytes]
+) -> None:
+    backend = FakeMinistack()
+
+    ask(api_port(backend, route), http_scope("/v1/account", headers=headers))
+
+    sent = backend.scopes[0]["headers"]
+    assert [value for name, value in sent if name == b"x-api-key"] == api_keys
+    assert [header for header in headers if header[0] == b"authorization" and header not in sent] == []
+
+
 @pytest.mark.parametrize("header", [b"origin", b"sec-fetch-site"])
 def test_the_emulated_aws_refuses_requests_from_web_pages(route: Path, header: bytes) -> None:
     backend = FakeMinistack()

@@ -145,6 +145,14 @@ def test_settings_are_added_only_to_their_function(template: dict[str, Any], mac
     assert "PIGEONHOLE_TABLE_NAME" in api
 
 
+def test_the_gateway_reads_the_api_key_without_an_authorizer(template: dict[str, Any], machine: LocalMachine) -> None:
+    rewrite(template, machine)
+
+    assert "Authorize" not in json.dumps(template)
+    assert template["Resources"]["Api"]["Properties"]["Auth"] == {"ApiKeyRequired": True}
+    assert "ApiKeySourceType" not in template["Resources"]["Api"]["Properties"]
+
+
 def test_policies_and_parameters_do_not_change(template: dict[str, Any], machine: LocalMachine) -> None:
     before = copy.deepcopy(template)
 
@@ -155,7 +163,12 @@ def test_policies_and_parameters_do_not_change(template: dict[str, Any], machine
     for name in ("ClassifyRole", "WebhooksRole", "UsagePlan", "ChunkQueue", "JobBucket", "Table"):
         assert template["Resources"][name] == before["Resources"][name]
     gpu = {name for name in before["Resources"] if name.startswith("Gpu")}
-    assert set(before["Resources"]) - set(template["Resources"]) - gpu == {"JobBucketPolicy", "UploadBucketPolicy"}
+    assert set(before["Resources"]) - set(template["Resources"]) - gpu == {
+        "AuthorizeFunction",
+        "AuthorizeRole",
+        "JobBucketPolicy",
+        "UploadBucketPolicy",
+    }
 
 
 def test_gpu_workers_keep_their_role_and_what_follows_their_failure(template: dict[str, Any], machine: LocalMachine) -> None:
