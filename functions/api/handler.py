@@ -13,12 +13,12 @@ from typing import Any
 
 from pigeonhole import wiring
 from pigeonhole.api import answers, openapi, swagger_page
+from pigeonhole.api.decisions.dialects import client_headers, to_decision_answer, to_error_answer, to_models_answer
 from pigeonhole.api.http_answers import (
     HttpAnswer,
     common_headers,
     preference_headers,
     to_accepted,
-    to_error_answer,
     to_job_answer,
     to_label_set_answer,
     to_no_route_error,
@@ -30,7 +30,7 @@ from pigeonhole.api.rate_headers import RateState
 from pigeonhole.api.routes import find_operation, find_route
 from pigeonhole.contract.bulk import BulkEstimateResponse
 from pigeonhole.contract.label_sets import RemovedResponse
-from pigeonhole.contract.service import HealthResponse, ModelsResponse
+from pigeonhole.contract.service import HealthResponse
 from pigeonhole.errors import InternalError, Overloaded, PigeonholeError
 from pigeonhole.jobs.job import Job
 from pigeonhole.observability import observed, observer, stack_trace
@@ -77,9 +77,9 @@ def classify(exchange: Exchange) -> HttpAnswer:
     preference = request.parse_preference(api.max_wait_s)
     body = request.parse_json(api.limits.max_body_bytes)
     if isinstance(body, dict) and body.get("questions") is not None:
-        answers = api.questions.ask(body, tenant=exchange.tenant, log_id=request.log_id, preference=preference)
-        observer("api").count("samples", len(next(iter(answers.predictions.values()))))
-        return to_ok(answers)
+        asked = api.questions.ask(body, tenant=exchange.tenant, log_id=request.log_id, preference=preference)
+        observer("api").count("samples", len(next(iter(asked.predictions.values()))))
+        return to_ok(asked)
     answer = api.classification.classify(
         body,
         tenant=exchange.tenant,
@@ -120,6 +120,20 @@ def submit_job(exchange: Exchange) -> HttpAnswer:
             answer = to_job_answer(api.job_responder.respond(job, request.log_id))
             return answer.with_headers(preference_headers(preference))
     return to_accepted(answers.to_job_response(job, request.log_id), preference)
+
+
+def decide(exchange: Exchange) -> HttpAnswer:
+    """Answer questions in the shape of OpenAI."""
+    request, api = exchange.request, services()
+    body = request.parse_json(api.limits.max_body_bytes)
+    return to_decision_answer(api.openai_decisions.decide(body, tenant=exchange.tenant, log_id=request.log_id))
+
+
+def answer_system_one(exchange: Exchange) -> HttpAnswer:
+    """Answer questions in the shape of TypeSafe."""
+    request, api = exchange.request, services()
+    form = request.parse_form(api.limits.max_body_bytes)
+    return to_decision_answer(api.typesafe_decisions.decide(form, tenant=exchange.tenant, log_id=request.log_id))
 
 
 def list_jobs(exchange: Exchange) -> HttpAnswer:
@@ -209,9 +223,7 @@ def rotate_webhook_secret(exchange: Exchange) -> HttpAnswer:
 
 def list_models(exchange: Exchange) -> HttpAnswer:
     """List the deployed models."""
-    log_id = exchange.request.log_id
-    model = answers.to_model_info(services().model_describer.describe(log_id))
-    return to_ok(ModelsResponse(log_id=log_id, models=[model]))
+    return to_models_answer(services().model_describer.describe(exchange.request.log_id), exchange.request)
 
 
 def read_health(exchange: Exchange) -> HttpAnswer:
@@ -248,6 +260,8 @@ ENDPOINTS: dict[str, Callable[..., HttpAnswer]] = {
     "listLabelSets": list_label_sets,
     "readLabelSet": read_label_set,
     "removeLabelSet": delete_label_set,
+    "decide": decide,
+    "systemOne": answer_system_one,
     "readAccount": read_account,
     "makeWebhookSecret": rotate_webhook_secret,
     "listModels": list_models,
@@ -306,7 +320,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     http_answer = answer_or_error(exchange)
     rate = exchange.read_rate()
     _record(exchange, rate, http_answer.status, time.perf_counter() - started)
-    return http_answer.with_headers(common_headers(exchange.request, rate)).to_event(exchange.request)
+    headers = common_headers(exchange.request, rate) | client_headers(exchange.request, rate, time.time())
+    return http_answer.with_headers(headers).to_event(exchange.request)
 
 
 def _record(exchange: Exchange, rate: RateState, status: int, duration_s: float) -> None:

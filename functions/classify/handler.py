@@ -62,7 +62,7 @@ def _run(event: dict[str, Any], classify_services: wiring.ClassifyServices) -> C
     if isinstance(command, DescribeCommand):
         return ClassifyReply(model=classify_services.pipeline.describe())
     if isinstance(command, AskCommand):
-        return ClassifyReply(answers=classify_services.pipeline.ask(command))
+        return ClassifyReply(answers=classify_services.pipeline.ask(command), model=classify_services.pipeline.describe())
     if isinstance(command, StoreLabelImagesCommand):
         return ClassifyReply(stored=classify_services.label_images.store(command))
     return ClassifyReply(result=classify_services.pipeline.classify(command))

@@ -16,6 +16,7 @@ from PIL import Image
 from pigeonhole import wiring
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import (
+    AskCommand,
     ChunkResult,
     ClassifyCommand,
     ClassifyReply,
@@ -30,7 +31,7 @@ from pigeonhole.settings import Settings
 from support.api_calls import Api, api_with_fakes
 from support.fake_encoder import COLOURS
 from support.fake_model import fake_loaded_model
-from support.fakes import MODEL, LambdaContext, first_label, kept_address
+from support.fakes import MODEL, LambdaContext, first_is_likely, first_label, kept_address
 from support.handlers import EVENT, load
 from support.job_fixtures import FakePipeline
 
@@ -39,6 +40,14 @@ REQUEST = {
     "labels": [{"type": "text", "value": "secret one"}, {"type": "text", "value": "secret two"}],
 }
 CLASSIFY = {"version": 1, "kind": "classify", "log_id": "log-1", "tenant_id": "acme", "request": REQUEST}
+ASK = {
+    "version": 1,
+    "kind": "ask",
+    "log_id": "log-1",
+    "tenant_id": "acme",
+    "dataset": REQUEST["dataset"],
+    "questions": [{"labels": REQUEST["labels"]}],
+}
 DESCRIBE = {"version": 1, "kind": "describe", "log_id": "log-1"}
 
 
@@ -47,6 +56,9 @@ class FakeClassifyPipeline(FakePipeline):
 
     def describe(self) -> ModelDescription:
         return MODEL
+
+    def ask(self, command: AskCommand) -> list[ChunkResult]:
+        return [first_is_likely(question) for question in command.questions]
 
 
 class FakeLabelImages:
@@ -96,6 +108,13 @@ def test_a_classify_command_returns_a_result(function: Function) -> None:
 
 def test_a_describe_command_returns_the_model(function: Function) -> None:
     assert function.send(DESCRIBE) == ClassifyReply(model=MODEL)
+
+
+def test_an_ask_command_returns_the_answers_and_the_model_that_gave_them(function: Function) -> None:
+    reply = function.send(ASK)
+
+    assert [answer.predictions for answer in reply.answers or []] == [[["secret one"]]]
+    assert reply.model == MODEL
 
 
 def test_an_unreadable_sample_is_an_error_with_its_path(function: Function) -> None:

@@ -12,7 +12,11 @@ from typing import Any
 import pytest
 
 from pigeonhole.api.account import AccountReader
+from pigeonhole.api.ask import QuestionService
 from pigeonhole.api.classify import ClassificationService, DirectClassifier, DirectRules
+from pigeonhole.api.decisions.openai import OpenAiDecisions
+from pigeonhole.api.decisions.questions import QuestionAsker
+from pigeonhole.api.decisions.typesafe import TypeSafeDecisions
 from pigeonhole.api.describe_model import ModelDescriber
 from pigeonhole.api.rate_headers import Quota, RateMeter
 from pigeonhole.contract.limits import RequestLimits
@@ -72,6 +76,7 @@ class Api:
     def services(self) -> ApiServices:
         limits, quota = RequestLimits(), Quota.parse(SETTINGS.quota_limit, SETTINGS.quota_period)
         rules = DirectRules(wait_s=24.0)
+        asker = QuestionAsker(classifier=self.classifier, limits=limits, rules=rules)
         return ApiServices(
             limits=limits,
             max_wait_s=rules.wait_s,
@@ -86,6 +91,9 @@ class Api:
                 job_limits=replace(limits, max_samples=SETTINGS.max_job_samples),
                 rules=rules,
             ),
+            questions=QuestionService(
+                classifier=self.classifier, label_sets=self.jobs.label_set_applier, limits=limits, rules=rules
+            ),
             bulk=self.jobs.bulk_submitter,
             job_reader=self.jobs.reader,
             job_responder=self.jobs.responder,
@@ -96,6 +104,8 @@ class Api:
             ),
             upload_results=self.jobs.upload_result_reader,
             webhook_secrets=WebhookSecretRotator(store=self.jobs.secrets),
+            openai_decisions=OpenAiDecisions(asker=asker, limits=limits),
+            typesafe_decisions=TypeSafeDecisions(asker=asker, limits=limits),
             model_describer=ModelDescriber(classifier=self.classifier),
             account_reader=AccountReader(settings=SETTINGS, limits=limits, quota=quota, secrets=self.jobs.secrets),
         )

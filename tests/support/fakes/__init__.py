@@ -6,7 +6,7 @@ Each fake of a port with an adapter passes the same tests as the adapter (tests/
 from __future__ import annotations
 
 from support.fakes.aws import LambdaContext
-from support.fakes.classifier import MODEL, FakeClassifierClient, error_reply, first_label, kept_address
+from support.fakes.classifier import MODEL, FakeClassifierClient, error_reply, first_is_likely, first_label, kept_address
 from support.fakes.failures import FailOnce
 from support.fakes.jobs import FakeChunkQueue, FakeJobStore
 from support.fakes.label_sets import FakeLabelSetStore
@@ -36,6 +36,7 @@ __all__ = [
     "FakeWebhookSecretStore",
     "LambdaContext",
     "error_reply",
+    "first_is_likely",
     "first_label",
     "kept_address",
 ]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
+from pigeonhole.contract.classification import LabelScore
 from pigeonhole.contract.messages import (
     AnyCommand,
+    AskCommand,
     ChunkResult,
     ClassifyCommand,
     ClassifyReply,
@@ -15,6 +17,7 @@ from pigeonhole.contract.messages import (
     ModelDescription,
     StoreLabelImagesCommand,
 )
+from pigeonhole.contract.questions import Question
 from pigeonhole.object_keys import label_image_key
 
 MODEL = ModelDescription(
@@ -51,6 +54,8 @@ class FakeClassifierClient:
             return ClassifyReply(model=MODEL)
         if isinstance(command, StoreLabelImagesCommand):
             return ClassifyReply(stored=[kept_address(command, value) for value in command.values])
+        if isinstance(command, AskCommand):
+            return ClassifyReply(answers=[first_is_likely(question) for question in command.questions], model=MODEL)
         return ClassifyReply(result=first_label(command))
 
 
@@ -66,6 +71,15 @@ def first_label(command: ClassifyCommand) -> ChunkResult:
     return ChunkResult(
         predictions=[[request.labels[0].name] for _ in request.dataset], input_tokens=69, output_tokens=14, inference_ms=3942
     )
+
+
+def first_is_likely(question: Question) -> ChunkResult:
+    """Return the fake's result of a question about one sample: the first label is as probable as all others together."""
+    names = list(dict.fromkeys(label.name for label in question.labels))
+    shares = [0.5, *[0.5 / (len(names) - 1)] * (len(names) - 1)]
+    scores = [LabelScore(label=name, probability=share, similarity=0) for name, share in zip(names, shares, strict=True)]
+    tokens = {"input_tokens": 10, "label_tokens": 4, "output_tokens": 1, "inference_ms": 5}
+    return ChunkResult(predictions=[[names[0]]], scores=[scores], **tokens)
 
 
 def error_reply(code: str, message: str, *details: dict[str, str]) -> ClassifyReply:

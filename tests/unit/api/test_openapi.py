@@ -32,7 +32,7 @@ def test_the_document_is_valid_openapi() -> None:
 
 
 def test_every_operation_needs_a_key_unless_it_is_open() -> None:
-    assert DOCUMENT["security"] == [{"apiKey": []}]
+    assert DOCUMENT["security"] == [{"apiKey": []}, {"bearer": []}]
     assert DOCUMENT["components"]["securitySchemes"]["apiKey"] == {"type": "apiKey", "in": "header", "name": "x-api-key"}
     for operation in OPERATIONS:
         described = DOCUMENT["paths"][operation.path][operation.method.lower()]

@@ -47,6 +47,11 @@ EXPOSED_HEADERS = (
     "x-jigsaw-rate-limit-limit",
     "x-jigsaw-rate-limit-remaining",
     "x-jigsaw-rate-limit-reset",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-reset-requests",
+    "x-request-id",
+    "x-typesafe-request-id",
 )
 
 
@@ -80,9 +85,20 @@ def to_ok(response: BaseModel) -> HttpAnswer:
     Raises:
         TooLarge: Lambda can't carry the answer.
     """
-    body = response.model_dump_json(by_alias=True, exclude_none=True)
+    return to_sized_answer(response.model_dump_json(by_alias=True, exclude_none=True))
+
+
+def to_sized_answer(body: str) -> HttpAnswer:
+    """Answer 200 with JSON.
+
+    Raises:
+        TooLarge: Lambda can't carry the answer.
+    """
     if len(body.encode("utf-8")) > MAX_ANSWER_BYTES:
-        raise TooLarge("the answer can't be sent, because it is too large: lower `limit`, or give image labels a short `key`")
+        raise TooLarge(
+            "the answer can't be sent, because it is too large: lower `limit`, ask fewer questions, or give image labels a "
+            "short `key`"
+        )
     return HttpAnswer(200, body)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pigeonhole.api.cursors import decode_cursor
+from pigeonhole.api.decisions.multipart import Form, parse_form
 from pigeonhole.api.request_body import decompress, parse_json
 from pigeonhole.contract.jobs import JobStatus, Preference
 from pigeonhole.contract.labels import check_label_set_name
@@ -264,6 +265,18 @@ class HttpRequest:
             InvalidRequest: The body isn't JSON.
         """
         return parse_json(self._read_body(max_bytes), self.headers.get("content-type", ""))
+
+    def parse_form(self, max_bytes: int) -> Form:
+        """Parse the body as JSON, or as multipart/form-data with a part that is JSON. It may be compressed.
+
+        Args:
+            max_bytes: The limit of the body, after decompression.
+
+        Raises:
+            InvalidRequest: The body is neither.
+            PigeonholeError: What `parse_json` raises.
+        """
+        return parse_form(self._read_body(max_bytes), self.headers.get("content-type", ""))
 
     def _read_body(self, max_bytes: int) -> bytes:
         return decompress(self._to_bytes(), self.headers.get("content-encoding", ""), max_bytes)

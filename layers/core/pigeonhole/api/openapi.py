@@ -10,10 +10,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from pigeonhole import __version__
+from pigeonhole.api.decisions.dialects import is_value_fault
 from pigeonhole.api.parameters import Parameter
 from pigeonhole.api.routes import OPERATIONS, Operation
 from pigeonhole.contract.bulk import BulkJobRequest
 from pigeonhole.contract.classification import ClassificationResponse, ErrorResponse
+from pigeonhole.contract.decisions.openai import DECISIONS, DecisionRequest
+from pigeonhole.contract.decisions.typesafe import SYSTEM_ONE, SystemOneRequest, TypeSafeErrorResponse
 from pigeonhole.contract.jobs import JOBS
 from pigeonhole.contract.label_sets import LABEL_SETS, LabelSetRequest
 from pigeonhole.contract.questions import QuestionsRequest
@@ -31,6 +34,7 @@ Bodies are JSON in UTF-8. They may be compressed, with `Content-Encoding: gzip` 
 ignored, and unknown parameters of a query are refused. `HEAD` is answered wherever `GET` is.
 
 Every error has the shape of `ErrorResponse`, or of RFC 9457 if the request has `Accept: application/problem+json`.
+`/v1/decisions` and `/v1/systemone` have the errors of OpenAI and TypeSafe. `/api/v1/...` is the same as `/v1/...`.
 Answers are never cached, and samples, labels and URLs are never logged. The headers `x-jigsaw-skip-cache` and
 `x-jigsaw-no-request-log` are accepted and change nothing."""
 
@@ -80,6 +84,22 @@ OTHER_EXAMPLES: dict[type[BaseModel], tuple[str, Json]] = {
     BulkJobRequest: ("manifest", EXAMPLE_BULK_REQUEST),
     QuestionsRequest: ("questions", EXAMPLE_QUESTIONS_REQUEST),
 }
+EXAMPLE_DECISION: Json = {
+    "model": "gpt-6-luna",
+    "input": "I was charged twice. Please help.",
+    "questions": [
+        {"type": "predicate", "name": "billing", "instructions": "Is this message about billing?"},
+        {"type": "choice", "instructions": "What is the tone?", "choices": [{"value": "calm"}, {"value": "angry"}]},
+    ],
+}
+EXAMPLE_SYSTEM_ONE: Json = {
+    "model": "jev-latest",
+    "state": {"subject": "Duplicate charge", "message": "I was charged twice. Please help."},
+    "questions": {
+        "billing": {"type": "noul", "instructions": "Is this message about billing?"},
+        "urgency": {"type": "score", "instructions": "How urgent is it?", "criteria": ["can wait", "this week", "today"]},
+    },
+}
 EXAMPLE_ANSWER: Json = {
     "success": True,
     "log_id": "4c9f6f0e-7a55-4a3c-9d3a-0f6a5d1c2b11",
@@ -114,10 +134,13 @@ def document() -> Json:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": SERVERS,
-        "security": [{"apiKey": []}],
+        "security": [{"apiKey": []}, {"bearer": []}],
         "paths": _paths(),
         "components": {
-            "securitySchemes": {"apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
+            "securitySchemes": {
+                "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+                "bearer": {"type": "http", "scheme": "bearer", "description": "The same API keys."},
+            },
             "headers": {name: {"description": text, "schema": {"type": "integer"}} for name, text in RATE_HEADERS.items()},
             "responses": {code: _error(code) for operation in OPERATIONS for code in operation.errors},
             "schemas": _schemas(),
@@ -133,7 +156,11 @@ def as_json() -> str:
 
 def _schemas() -> Json:
     bodies = [(body, "validation") for operation in OPERATIONS for body in (operation.body, operation.other_body) if body]
-    models = [model for operation in OPERATIONS for model in (operation.answer, operation.other_answer, operation.accepted)]
+    models = [
+        model
+        for operation in OPERATIONS
+        for model in (operation.answer, *operation.other_answers, operation.accepted, operation.error)
+    ]
     answers = [(model, "serialization") for model in models if model is not None and not isinstance(model, str)]
     every: Any = [*bodies, *answers, (ErrorResponse, "serialization")]
     schemas: Json = json_schemas(every, "#/components/schemas/{model}")["$defs"]
@@ -150,7 +177,7 @@ def _paths() -> Json:
 def _describe(operation: Operation) -> Json:
     described: Json = {"operationId": operation.id, "tags": [_tag(operation)], "summary": operation.summary}
     if operation.is_open:
-        described["security"] = [{}, {"apiKey": []}] if operation.parameters else [{}]
+        described["security"] = [{}, {"apiKey": []}, {"bearer": []}] if operation.parameters else [{}]
     if operation.parameters:
         described["parameters"] = [_parameter(parameter) for parameter in operation.parameters]
     if operation.body:
@@ -161,7 +188,7 @@ def _describe(operation: Operation) -> Json:
             name, example = OTHER_EXAMPLES[operation.other_body]
             content["application/json"]["examples"][name] = {"value": example}
         described["requestBody"] = {"required": True, "content": content}
-    described["responses"] = {**_answers(operation), **_errors(operation.errors)}
+    described["responses"] = {**_answers(operation), **_errors(operation)}
     return described
 
 
@@ -171,6 +198,10 @@ def _body_examples(body: type[BaseModel]) -> Json:
         examples = {"images": {"content_type": "image/jpeg", "size": 8_431_200, "filename": "shelf 7.jpg"}}
     if body is LabelSetRequest:
         examples = {"images": {"labels": EXAMPLE_IMAGE_REQUEST["labels"], "multiple_labels": False}}
+    if body is DecisionRequest:
+        examples = {"texts": EXAMPLE_DECISION}
+    if body is SystemOneRequest:
+        examples = {"texts": EXAMPLE_SYSTEM_ONE}
     return {name: {"value": example} for name, example in examples.items()}
 
 
@@ -181,6 +212,8 @@ def _tag(operation: Operation) -> str:
         return "Label sets"
     if operation.path == UPLOADS:
         return "Uploads"
+    if operation.path in (DECISIONS, SYSTEM_ONE):
+        return "Decisions"
     return "Classification" if operation.body else "Service"
 
 
@@ -194,9 +227,9 @@ def _answers(operation: Operation) -> Json:
     """Describe the answers that aren't errors, by status."""
     examples = {"texts": {"value": EXAMPLE_ANSWER}} if operation.answer is ClassificationResponse else {}
     answers: Json = {"200": _answer(200, operation.answer, examples)}
-    if operation.other_answer:
+    if operation.other_answers:
         content = answers["200"]["content"]["application/json"]
-        content["schema"] = {"anyOf": [content["schema"], _ref(operation.other_answer)]}
+        content["schema"] = {"anyOf": [content["schema"], *map(_ref, operation.other_answers)]}
     if operation.has_etag:
         answers["200"]["headers"]["ETag"] = {
             "description": "Identifies this version of the answer.",
@@ -232,18 +265,24 @@ def _rate_headers() -> Json:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in RATE_HEADERS}
 
 
-def _errors(codes: tuple[str, ...]) -> Json:
+def _errors(operation: Operation) -> Json:
     """Describe one answer per status. Several codes share 400."""
     by_status: dict[int, list[str]] = {}
-    for code in codes:
-        by_status.setdefault(BY_CODE[code].status, []).append(code)
-    return {str(status): _shared_error(by_status[status]) for status in sorted(by_status)}
+    for code in operation.errors:
+        is_422 = operation.error is TypeSafeErrorResponse and is_value_fault(BY_CODE[code])
+        by_status.setdefault(422 if is_422 else BY_CODE[code].status, []).append(code)
+    return {str(status): _shared_error(by_status[status], operation.error) for status in sorted(by_status)}
 
 
-def _shared_error(codes: list[str]) -> Json:
-    if len(codes) == 1:
+def _shared_error(codes: list[str], model: type[BaseModel] | None) -> Json:
+    if len(codes) == 1 and model is None:
         return {"$ref": f"#/components/responses/{codes[0]}"}
-    return {**_error(codes[0]), "description": "One of " + ", ".join(f"`{code}`" for code in codes)}
+    error = _error(codes[0])
+    if model is not None:
+        # API Gateway itself answers in the contract's shape.
+        schema = {"anyOf": [_ref(model), _ref(ErrorResponse)]}
+        error["content"] = {"application/json": {"schema": schema}}
+    return {**error, "description": "One of " + ", ".join(f"`{code}`" for code in codes)}
 
 
 def _error(code: str) -> Json:

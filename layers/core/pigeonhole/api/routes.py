@@ -15,10 +15,19 @@ from pigeonhole.api import parameters
 from pigeonhole.api.parameters import Parameter
 from pigeonhole.contract.bulk import BulkEstimateResponse, BulkJobRequest
 from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse
+from pigeonhole.contract.decisions.openai import DECISIONS, DecisionRequest
+from pigeonhole.contract.decisions.openai_answers import DecisionResponse, ModelList, OpenAiErrorResponse
+from pigeonhole.contract.decisions.typesafe import (
+    SYSTEM_ONE,
+    ModelMetadataList,
+    SystemOneRequest,
+    SystemOneResponse,
+    TypeSafeErrorResponse,
+)
 from pigeonhole.contract.jobs import JOBS, JobRequest, JobResponse, JobsResponse
 from pigeonhole.contract.label_sets import LABEL_SETS, LabelSetRequest, LabelSetResponse, LabelSetsResponse, RemovedResponse
 from pigeonhole.contract.questions import QuestionsRequest, QuestionsResponse
-from pigeonhole.contract.service import AccountResponse, HealthResponse, ModelsResponse, WebhookSecretResponse
+from pigeonhole.contract.service import MODELS, AccountResponse, HealthResponse, ModelsResponse, WebhookSecretResponse
 from pigeonhole.contract.upload_results import UPLOAD_RESULTS, UploadResultsResponse
 from pigeonhole.contract.uploads import UPLOADS, UploadRequest, UploadResponse
 
@@ -41,9 +50,10 @@ class Operation:
         summary: One line for the OpenAPI document.
         answer: The model of the 200 answer, or its media type.
         errors: The codes that the operation can answer with.
+        error: The shape of its errors, None for the contract's own.
         body: The model of the request's body.
         other_body: A model that the body may have in place of `body`.
-        other_answer: The model of the 200 answer to some requests with `other_body`.
+        other_answers: The models of the 200 answers to some requests.
         is_open: Whether the operation needs no API key.
         parameters: What a request carries beside its body.
         accepted: The model of the 202 answer, if there is one.
@@ -58,8 +68,9 @@ class Operation:
     answer: type[BaseModel] | str
     errors: tuple[str, ...]
     body: type[BaseModel] | None = None
+    error: type[BaseModel] | None = None
     other_body: type[BaseModel] | None = None
-    other_answer: type[BaseModel] | None = None
+    other_answers: tuple[type[BaseModel], ...] = ()
     is_open: bool = False
     parameters: tuple[Parameter, ...] = ()
     accepted: type[BaseModel] | None = None
@@ -105,7 +116,7 @@ OPERATIONS = (
         errors=(*BODY_ERRORS, *API_KEY_ERRORS, "job_finished", "idempotency_mismatch", *CLASSIFIER_ERRORS),
         body=ClassificationRequest,
         other_body=QuestionsRequest,
-        other_answer=QuestionsResponse,
+        other_answers=(QuestionsResponse,),
         parameters=(parameters.PREFER, parameters.IDEMPOTENCY_KEY),
         accepted=JobResponse,
     ),
@@ -127,7 +138,7 @@ OPERATIONS = (
         ),
         body=JobRequest,
         other_body=BulkJobRequest,
-        other_answer=BulkEstimateResponse,
+        other_answers=(BulkEstimateResponse,),
         parameters=(parameters.PREFER, parameters.IDEMPOTENCY_KEY),
         accepted=JobResponse,
     ),
@@ -225,6 +236,26 @@ OPERATIONS = (
         parameters=(parameters.LABEL_SET_NAME, parameters.IF_MATCH),
     ),
     Operation(
+        method="POST",
+        path=DECISIONS,
+        id="decide",
+        summary="Answer questions about a text or an image, in the shape of OpenAI's Decisions.",
+        answer=DecisionResponse,
+        errors=(*BODY_ERRORS, *API_KEY_ERRORS, *CLASSIFIER_ERRORS),
+        error=OpenAiErrorResponse,
+        body=DecisionRequest,
+    ),
+    Operation(
+        method="POST",
+        path=SYSTEM_ONE,
+        id="systemOne",
+        summary="Answer questions about a text or an image, in the shape of TypeSafe's System One. The body may be a form.",
+        answer=SystemOneResponse,
+        errors=(*BODY_ERRORS, *API_KEY_ERRORS, *CLASSIFIER_ERRORS),
+        error=TypeSafeErrorResponse,
+        body=SystemOneRequest,
+    ),
+    Operation(
         method="GET",
         path="/v1/account",
         id="readAccount",
@@ -242,10 +273,11 @@ OPERATIONS = (
     ),
     Operation(
         method="GET",
-        path="/v1/models",
+        path=MODELS,
         id="listModels",
-        summary="List the deployed models, and whether they are calibrated.",
+        summary="List the deployed models. The clients of OpenAI and TypeSafe get their own lists.",
         answer=ModelsResponse,
+        other_answers=(ModelList, ModelMetadataList),
         errors=("invalid_request", *API_KEY_ERRORS, *CLASSIFIER_ERRORS),
     ),
     Operation(

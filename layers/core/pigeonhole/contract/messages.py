@@ -189,12 +189,12 @@ class ErrorReply(BaseModel):
 
 
 class ClassifyReply(_Message):
-    """What functions/classify returns: exactly one of `result`, `answers`, `model`, `stored` and `error`.
+    """What functions/classify returns: one of `result`, `answers`, `model`, `stored` and `error`.
 
     Attributes:
         result: The answer to a ClassifyCommand.
         answers: The answer to an AskCommand: a result for each question, in order.
-        model: The answer to a DescribeCommand.
+        model: The answer to a DescribeCommand. With `answers`, the model that gave them.
         stored: The answer to a StoreLabelImagesCommand: the address of each stored image, in order.
         error: Why the command failed.
     """

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from pigeonhole.contract.base import HttpSchema
 
+MODELS = "/v1/models"
+
 
 class ModelInfo(HttpSchema):
     """A deployed model."""

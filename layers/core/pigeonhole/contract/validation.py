@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
@@ -24,11 +25,45 @@ _MESSAGES = {
     "float_type": "must be a number",
     "finite_number": "must be a finite number",
     "literal_error": "must be {expected}",
+    "union_tag_invalid": "must have as {discriminator} one of {expected_tags}",
+    "union_tag_not_found": "must be an object with the field {discriminator}",
     "greater_than_equal": "must be at least {ge:g}",
     "less_than_equal": "must be at most {le:g}",
 }
 # In pydantic's path, the branch of a union is a segment of its own.
 _UNION_BRANCHES = ("constrained-str", "int", "float", "constrained-float")
+
+
+TAG = "#"  # begins the tags of unions, which are segments of pydantic's path as well
+
+
+@dataclass(frozen=True)
+class LocatedFault(Fault):
+    """A fault whose place is known as a list, because names in it may have dots.
+
+    Attributes:
+        location: The path in the body: names and indices.
+        kind: What is wrong, as pydantic calls it.
+    """
+
+    location: tuple[str | int, ...] = ()
+    kind: str = "value_error"
+
+
+def locate(location: Iterable[str | int], message: str, kind: str = "value_error") -> LocatedFault:
+    """Create a fault at a place of the body."""
+    parts = tuple(location)
+    return LocatedFault(".".join(map(str, parts)), message, parts, kind)
+
+
+def to_located_faults(error: ValidationError) -> tuple[LocatedFault, ...]:
+    """Convert pydantic's errors to faults with their places, in the order of the fields. Tags of unions are left out."""
+    faults: dict[str, LocatedFault] = {}
+    for item in error.errors(include_url=False, include_input=False):
+        parts = [part for part in item["loc"] if not (isinstance(part, str) and part.startswith(TAG))]
+        fault = locate(parts, _to_message(item, "" if parts else "the body"), item["type"])
+        faults.setdefault(fault.path, fault)
+    return tuple(faults.values())
 
 
 def to_faults(error: ValidationError, *, whole: str = "the body") -> tuple[Fault, ...]:

@@ -8,6 +8,9 @@ from functools import cache
 from pigeonhole.api.account import AccountReader
 from pigeonhole.api.ask import QuestionService
 from pigeonhole.api.classify import ClassificationService, DirectClassifier, DirectRules
+from pigeonhole.api.decisions.openai import OpenAiDecisions
+from pigeonhole.api.decisions.questions import QuestionAsker
+from pigeonhole.api.decisions.typesafe import TypeSafeDecisions
 from pigeonhole.api.describe_model import ModelDescriber
 from pigeonhole.api.job_responder import JobResponder
 from pigeonhole.api.rate_headers import Quota, RateMeter
@@ -49,6 +52,8 @@ class ApiServices:
     upload_results: UploadResultReader
     upload_forms: UploadFormCreator
     webhook_secrets: WebhookSecretRotator
+    openai_decisions: OpenAiDecisions
+    typesafe_decisions: TypeSafeDecisions
     model_describer: ModelDescriber
     account_reader: AccountReader
 
@@ -101,6 +106,7 @@ def api_services(settings: Settings) -> ApiServices:
         max_ms=settings.direct_ms,
         wait_s=settings.max_wait_s,
     )
+    asker = QuestionAsker(classifier=classifier, limits=limits, rules=rules)
     return ApiServices(
         limits=limits,
         max_wait_s=settings.max_wait_s,
@@ -150,6 +156,8 @@ def api_services(settings: Settings) -> ApiServices:
             store=adapters.upload_results, jobs=adapters.store, bulk=bulk_reader, bucket=settings.upload_bucket
         ),
         webhook_secrets=WebhookSecretRotator(store=adapters.secrets),
+        openai_decisions=OpenAiDecisions(asker=asker, limits=limits),
+        typesafe_decisions=TypeSafeDecisions(asker=asker, limits=limits),
         model_describer=ModelDescriber(classifier=classifier),
         account_reader=AccountReader(settings=settings, limits=limits, quota=quota, secrets=adapters.secrets),
     )
