@@ -141,6 +141,19 @@ def test_the_python_program(variables: dict[str, str]) -> None:
     assert run([sys.executable, "-"], variables, program).strip() == program.strip().rsplit("# ", 1)[1]
 
 
+def test_the_program_of_openai(variables: dict[str, str]) -> None:
+    program = pages.marked(README, "openai").code
+
+    assert run([sys.executable, "-"], variables, program).strip() == program.strip().rsplit("# ", 1)[1]
+
+
+def test_the_program_of_typesafe(variables: dict[str, str], photos: dict[str, bytes], tmp_path: Path) -> None:
+    program = pages.marked(README, "typesafe").code
+    Image.open(io.BytesIO(photos["cat"])).save(tmp_path / "photo.jpg")
+
+    assert run([sys.executable, "-"], variables, program, cwd=tmp_path).strip() == program.strip().rsplit("# ", 1)[1]
+
+
 def test_the_javascript_program(variables: dict[str, str], javascript: Path, photos: dict[str, bytes], tmp_path: Path) -> None:
     (tmp_path / "node_modules").symlink_to(javascript / "node_modules")
     Image.open(io.BytesIO(photos["cat"])).save(tmp_path / "photo.jpg")
