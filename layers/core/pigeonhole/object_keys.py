@@ -4,6 +4,7 @@ bucket   prefix        rest of the object key          holds
 -------  ------------  ------------------------------  --------------------------------------------------------
 job      inputs/       TENANT/JOB.json                 a job's input
 job      results/      TENANT/JOB/results.json         a job's results that are too large for an HTTP answer
+job      results/      TENANT/JOB/custom-ids.json      the callers' names of a job's samples, if there are any
 job      results/      TENANT/JOB/START-RANDOM.json.gz the results of one part of a job
 job      bulk/         TENANT/JOB/spec.json            what a bulk job classifies, and how
 job      bulk/         TENANT/JOB/plan/SEGMENT.json    a segment of its plan: spans of its manifest
@@ -56,6 +57,11 @@ def job_input_key(tenant_id: str, job_id: str) -> str:
 def job_results_key(tenant_id: str, job_id: str) -> str:
     """Return the key of a job's results, for results that are too large for an HTTP answer."""
     return f"{JOB_RESULTS}{tenant_id}/{job_id}/results.json"
+
+
+def job_custom_ids_key(tenant_id: str, job_id: str) -> str:
+    """Return the key of the names that the caller gave the samples of a job."""
+    return f"{JOB_RESULTS}{tenant_id}/{job_id}/custom-ids.json"
 
 
 def sample_digits(index: int) -> str:

@@ -43,13 +43,21 @@ RESULTS = JobResults(
 )
 
 
+def test_a_sample_whose_best_label_is_below_the_threshold_has_no_prediction_and_no_error() -> None:
+    request = parse_request(ClassificationRequest, body(threshold=0.9, on_error="null"), RequestLimits())
+
+    response = to_classification_response(request, replace(RESULTS, predictions=[[], ["sports"]], errors=[]), "log-1")
+
+    assert (response.predictions, response.errors) == ([None, "sports"], [])
+
+
 @pytest.mark.parametrize(
     ("options", "fields"),
     [
         ({}, {"predictions": ["sports", None]}),
         ({"multiple_labels": True}, {"predictions": [["sports", "weather"], None]}),
         ({"scores": True}, {"predictions": ["sports", None], "scores": [[SCORE.model_dump()], None]}),
-        ({"on_error": "null"}, {"predictions": ["sports", None], "errors": [FAULT.model_dump()]}),
+        ({"on_error": "null"}, {"predictions": ["sports", None], "errors": [FAULT.model_dump(exclude_none=True)]}),
     ],
 )
 def test_a_request_gets_only_the_fields_that_it_asked_for(options: dict[str, Any], fields: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pigeonhole.api.classify import DirectClassifier
-from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse, parse_request
+from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse, SampleFault, parse_request
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ClassifyReply, S3Grant
 from pigeonhole.errors import Fault, InternalError, Overloaded, TimedOut, UnreadableImage
@@ -71,3 +71,21 @@ def test_an_empty_reply_and_an_unknown_error_are_internal_errors(reply: Classify
 def test_errors_of_the_client_pass_through(error: Exception) -> None:
     with pytest.raises(type(error)):
         classify(error)
+
+
+def test_the_answer_repeats_the_callers_names_of_samples() -> None:
+    named = [
+        {"type": "text", "value": "a", "custom_id": "first"},
+        {"type": "text", "value": ""},
+        {"type": "text", "value": "c"},
+    ]
+    request = parse_request(ClassificationRequest, BODY | {"dataset": named, "on_error": "null"}, RequestLimits())
+    fault = SampleFault(index=0, code="unreadable_image", message="truncated")
+    result = ChunkResult(predictions=[None, ["bad"], ["yes"]], errors=[fault], input_tokens=1, output_tokens=1, inference_ms=1)
+
+    response = DirectClassifier(classifier=FakeClassifierClient(ClassifyReply(result=result))).classify(
+        request, tenant=TENANT, log_id="log-1"
+    )
+
+    assert response.custom_ids == ["first", None, None]
+    assert [error.custom_id for error in response.errors or ()] == ["first"]

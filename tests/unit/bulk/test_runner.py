@@ -144,6 +144,13 @@ def test_scores_and_several_labels_are_given_as_in_a_request() -> None:
     assert [score.label for score in results.rows[0].scores or ()] == ["red", "green"]
 
 
+def test_a_line_whose_best_label_is_below_the_threshold_has_a_row_without_a_prediction() -> None:
+    (results,) = run(line("text", "a red car"), scores=True, threshold=1.0)
+
+    assert (results.rows[0].prediction, results.errors) == (None, [])
+    assert [score.label for score in results.rows[0].scores or ()] == ["red", "green"]
+
+
 def test_texts_and_images_are_classified_apart_in_groups_of_bounded_size() -> None:
     manifest, web = mixed_manifest(70)
     pipeline = RecordingPipeline(fake_pipeline(web).classify)

@@ -105,3 +105,15 @@ def test_there_are_1_to_32_samples(count: int) -> None:
 
 def test_labels_are_required_unless_a_label_set_has_given_them() -> None:
     assert find_faults({"dataset": [TEXT], "label_set": "news"}) == {"labels": "is required"}
+
+
+@pytest.mark.parametrize("custom_id", ["x" * 129, 5])
+def test_a_custom_id_is_a_text_of_at_most_128_characters(custom_id: object) -> None:
+    assert list(find_faults(body(dataset=[{"type": "text", "value": "a", "custom_id": custom_id}]))) == ["dataset.0.custom_id"]
+
+
+@pytest.mark.parametrize(("sent", "custom_ids"), [("x" * 128, ["x" * 128, None]), ("", ["", None]), (None, None)])
+def test_a_request_has_the_names_of_its_samples_if_any_has_one(sent: str | None, custom_ids: list[str | None] | None) -> None:
+    request = parse(body(dataset=[{"type": "text", "value": "a", "custom_id": sent}, {"type": "text", "value": "b"}]))
+
+    assert request.custom_ids == custom_ids

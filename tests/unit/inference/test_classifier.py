@@ -51,6 +51,16 @@ def test_several_labels_are_ranked_and_never_empty() -> None:
     assert len(alone.chosen[0]) == 1
 
 
+def test_one_right_label_needs_no_threshold_unless_the_caller_sets_one() -> None:
+    labels = text_labels("cat", "volcano")
+    classifier = fake_classifier()
+    classifier.calibration = replace(classifier.calibration, thresholds={"text": 1.0, "image": 1.0})
+    assert chosen_names(classifier.classify_texts(["a cat"], labels, Options()), labels) == [["cat"]]
+    strict = classifier.classify_texts(["a cat"], labels, Options(threshold=1.0))
+    assert chosen_names(strict, labels) == [[]]
+    assert [label.index for label in strict.ranked[0]] == [0, 1]
+
+
 def test_texts_and_images_have_separate_thresholds() -> None:
     """The probabilities of texts and of images come from separate coefficients."""
     labels = text_labels("red", "green")

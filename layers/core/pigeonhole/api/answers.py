@@ -48,11 +48,16 @@ def to_classification_response(request: ClassificationRequest, job_results: JobR
     return ClassificationResponse(
         log_id=log_id,
         predictions=[prediction(chosen, multiple=request.multiple_labels) for chosen in job_results.predictions],
+        custom_ids=_to_custom_ids(job_results),
         scores=job_results.scores if request.scores else None,
         errors=job_results.errors if request.on_error == "null" else None,
         warnings=job_results.warnings or None,
         _usage=job_results.usage,
     )
+
+
+def _to_custom_ids(job_results: JobResults) -> list[str | None] | None:
+    return None if job_results.custom_ids is None else list(job_results.custom_ids)
 
 
 def to_job_info(job: Job, progress: Progress | None = None) -> JobInfo:
@@ -96,6 +101,7 @@ def to_job_response(
         log_id=log_id,
         job=to_job_info(job),
         predictions=[prediction(chosen, multiple=job.multiple_labels) for chosen in job_results.predictions],
+        custom_ids=_to_custom_ids(job_results),
         scores=job_results.scores if job_results.has_scores else None,
         errors=job_results.errors,
         warnings=job_results.warnings or None,

@@ -179,7 +179,7 @@ class ClassificationService:
         for _, part_results in parts:
             if part_results.error:
                 raise part_results.error.to_error()
-        job_results = collect(job.total, parts)
+        job_results = collect(job.total, parts, request.custom_ids)
         if request.on_error == "fail" and job_results.errors:
             raise _first_error(job_results)
         return to_classification_response(request, job_results, log_id).model_copy(update={"label_set": job.label_set})
@@ -217,5 +217,5 @@ class DirectClassifier:
         if reply.result is None:
             raise reply.to_error()
         span = Span(0, len(request.dataset))
-        job_results = collect(len(span), [(span, PartResults(result=reply.result))])
+        job_results = collect(len(span), [(span, PartResults(result=reply.result))], request.custom_ids)
         return to_classification_response(request, job_results, log_id)

@@ -21,6 +21,7 @@ from pigeonhole.contract.classification import Sample
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, S3Grant
 from pigeonhole.errors import PigeonholeError
+from pigeonhole.jobs.results import prediction
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -204,8 +205,8 @@ class SpanRunner:
         scores = result.scores or [None] * len(lines)
         for line, labels, ranked in zip(lines, result.predictions, scores, strict=True):
             if labels is not None:
-                prediction = labels if self.options.multiple_labels else labels[0]
-                results.rows.append(ResultRow(line=line.number, custom_id=line.custom_id, prediction=prediction, scores=ranked))
+                chosen = prediction(labels, multiple=self.options.multiple_labels)
+                results.rows.append(ResultRow(line=line.number, custom_id=line.custom_id, prediction=chosen, scores=ranked))
         results.errors += [_to_error_row(lines[fault.index], fault.code, fault.message) for fault in result.errors]
         results.warnings += [_name_line(warning, lines) for warning in result.warnings]
 

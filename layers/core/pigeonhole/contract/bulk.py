@@ -14,7 +14,6 @@ from pydantic import (
     StrictBool,
     StringConstraints,
     ValidationError,
-    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -24,8 +23,8 @@ from pigeonhole.contract.base import HttpInput, HttpSchema, Text
 from pigeonhole.contract.classification import ClassificationRequest, LabelScore, Sample, require_labels_or_label_set
 from pigeonhole.contract.jobs import WebhookUrl
 from pigeonhole.contract.labels import Instruction, Labels, LabelSetName, MultipleLabels, Templates, Threshold, TopK
-from pigeonhole.contract.limits import RequestLimits, get_limits
-from pigeonhole.contract.validation import check_length, to_faults
+from pigeonhole.contract.limits import RequestLimits
+from pigeonhole.contract.validation import to_faults
 from pigeonhole.errors import Fault, InvalidRequest
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # of UTF-8
@@ -39,14 +38,7 @@ class OutputFormat(StrEnum):
 
 
 class ManifestSample(Sample):
-    """A line of a manifest: a sample, and the caller's own name for it."""
-
-    custom_id: Text | None = None
-
-    @field_validator("custom_id", mode="after")
-    @classmethod
-    def _check_custom_id(cls, custom_id: str | None, info: ValidationInfo) -> str | None:
-        return None if custom_id is None else check_length(custom_id, get_limits(info).max_custom_id_chars, "a custom_id")
+    """A line of a manifest."""
 
 
 class BulkOptions(HttpInput):
@@ -205,13 +197,13 @@ class ResultRow(HttpSchema):
     Attributes:
         line: The line of the manifest, from 1.
         custom_id: The line's own `custom_id`.
-        prediction: The best label. With `multiple_labels`, the labels, best first.
+        prediction: The best label, None if it is below the `threshold`. With `multiple_labels`, the labels, best first.
         scores: All labels, best first, if they were asked for.
     """
 
     line: int
     custom_id: str | None = None
-    prediction: str | list[str]
+    prediction: str | list[str] | None
     scores: list[LabelScore] | None = None
 
 

@@ -37,12 +37,22 @@ from pigeonhole.errors import Fault
 SCORE_BYTES = 64  # of a LabelScore as JSON, its label aside: {"label":,"probability":0.123456,"similarity":-0.123456},
 
 
+def _check_custom_id(custom_id: str, info: ValidationInfo) -> str:
+    return check_length(custom_id, get_limits(info).max_custom_id_chars, "a custom_id")
+
+
+CustomId = Annotated[
+    Text, AfterValidator(_check_custom_id), Field(json_schema_extra={"maxLength": DEFAULT_LIMITS.max_custom_id_chars})
+]
+
+
 class Sample(HttpInput):
     """One thing to classify: a text, or an image by https URL, data: URL or s3:// address."""
 
     type: Literal["text", "image"]
     # Validation lets a blank value pass: the request decides whether it fails, or only the sample does.
     value: Text = Field(json_schema_extra={"minLength": 1})
+    custom_id: CustomId | None = Field(None, description="Your own name for the sample. The answer repeats it.")
 
     @field_validator("value", mode="after")
     @classmethod
@@ -103,6 +113,12 @@ class SamplesRequest(HttpInput):
             raise ValidationError.from_exception_data(cls.__name__, faults, hide_input=True)
         return dataset
 
+    @property
+    def custom_ids(self) -> list[str | None] | None:
+        """The caller's name of each sample. None if no sample has one."""
+        custom_ids = [sample.custom_id for sample in self.dataset]
+        return custom_ids if any(custom_id is not None for custom_id in custom_ids) else None
+
     @classmethod
     def blank_samples_pass(cls, on_error: str | None) -> bool:
         """Whether a blank sample gets an error of its own in place of failing the request."""
@@ -140,8 +156,15 @@ class SampleFault(HttpSchema):
     """Why a sample has no prediction."""
 
     index: int = Field(description="The position of the sample, from 0.")
+    custom_id: str | None = Field(default=None, description="Your own name for the sample, if it has one.")
     code: str
     message: str
+
+
+CustomIds = Annotated[
+    list[str | None],
+    Field(description="The `custom_id` of each sample, null if it has none. Absent if no sample has one."),
+]
 
 
 class Usage(HttpSchema):
@@ -158,7 +181,10 @@ class ClassificationResponse(HttpSchema):
 
     success: Literal[True] = True
     log_id: str
-    predictions: list[str | list[str] | None]
+    predictions: list[str | list[str] | None] = Field(
+        description="null where `errors` says why, or where the best label is below the `threshold`."
+    )
+    custom_ids: CustomIds | None = None
     scores: list[list[LabelScore] | None] | None = None
     errors: list[SampleFault] | None = None
     warnings: list[str] | None = None

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo
 from pigeonhole.contract.base import HttpSchema, Value
 from pigeonhole.contract.classification import (
     ClassificationRequest,
+    CustomIds,
     LabelScore,
     SampleFault,
     Samples,
@@ -199,7 +200,10 @@ class JobResponse(HttpSchema):
     success: Literal[True] = True
     log_id: str
     job: JobInfo
-    predictions: list[str | list[str] | None] | None = Field(default=None, description="null where `errors` says why.")
+    predictions: list[str | list[str] | None] | None = Field(
+        default=None, description="null where `errors` says why, or where the best label is below the `threshold`."
+    )
+    custom_ids: CustomIds | None = None
     scores: list[list[LabelScore] | None] | None = None
     errors: list[SampleFault] | None = None
     warnings: list[str] | None = None

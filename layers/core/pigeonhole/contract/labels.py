@@ -160,7 +160,10 @@ Instruction = Annotated[
 ]
 Threshold = Annotated[
     Annotated[float, Field(ge=0, le=1, strict=True, allow_inf_nan=False)] | None,
-    Field(description="With `multiple_labels`: the lowest probability at which a label is returned."),
+    Field(
+        description="The lowest probability at which a label is returned. With a single label, the prediction is null if no "
+        "label reaches it. With `multiple_labels`, the default comes from the calibration, and an answer is never empty."
+    ),
 ]
 TopK = Annotated[Annotated[StrictInt, Field(ge=1)] | None, Field(description="The most labels per sample.")]
 Templates = Annotated[

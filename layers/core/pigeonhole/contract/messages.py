@@ -125,7 +125,8 @@ class ChunkResult(_Message):
     """The results of samples, in their order.
 
     Attributes:
-        predictions: The labels of each sample, best first. None where `errors` says why.
+        predictions: The labels of each sample, best first. None where `errors` says why, empty if no label reaches the
+            threshold.
         scores: The scores of each sample, if the request asked for them.
         errors: The faults of samples that couldn't be read.
         warnings: What the caller should know about the samples.

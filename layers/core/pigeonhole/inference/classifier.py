@@ -48,7 +48,8 @@ class Options:
 
     Attributes:
         multiple_labels: Whether several labels may be right.
-        threshold: The lowest probability (0..1) of each of several labels, None for the threshold of the calibration.
+        threshold: The lowest probability (0..1) of a label. None for the threshold of the calibration if several labels may be
+            right, and for none otherwise.
         top_k: The largest number of labels per sample, None for no limit.
         instruction: A text that is added to the prompts.
         templates: The caller's prompt templates, each with `{}` once.
@@ -98,7 +99,7 @@ class ClassifierResult:
     """What the classifier returns for a question about all samples of a call.
 
     Attributes:
-        chosen: The predictions of each sample, best first.
+        chosen: The predictions of each sample, best first. With one right label, empty if no label reaches the threshold.
         ranked: All labels of each sample, best first.
         warnings: What the caller should know of the result.
         input_tokens: Text tokens and image patches of samples, labels and instruction, whether or not a cache had them.
@@ -384,7 +385,8 @@ class Classifier:
         odds, cosines = self._score(samples, asked, embedded, join_examples(labels, examples))
         probabilities = log_odds.sigmoid(odds) if options.multiple_labels else log_odds.softmax(odds)
         ranked = log_odds.rank(probabilities, cosines)
-        threshold = self.calibration.thresholds[samples.type] if options.threshold is None else options.threshold
+        default_threshold = self.calibration.thresholds[samples.type] if options.multiple_labels else 0.0
+        threshold = default_threshold if options.threshold is None else options.threshold
         none = {index for index, meaning in enumerate(meanings) if meaning.is_none}
         chosen = [
             log_odds.choose(row, multiple=options.multiple_labels, threshold=threshold, top_k=options.top_k, none=none)

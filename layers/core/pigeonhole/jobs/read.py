@@ -12,9 +12,9 @@ from pigeonhole.errors import InternalError, NotFound, Overloaded
 from pigeonhole.ids import is_id
 from pigeonhole.jobs.job import Job, Part
 from pigeonhole.jobs.ports import JobStore
-from pigeonhole.jobs.records import decode_part_results
+from pigeonhole.jobs.records import decode_custom_ids, decode_part_results
 from pigeonhole.jobs.results import JobResults, PartResults, collect
-from pigeonhole.object_keys import job_results_key
+from pigeonhole.object_keys import job_custom_ids_key, job_results_key
 from pigeonhole.ports import ObjectStore, Page
 
 NO_SUCH_JOB = "There is no such job. GET /v1/classification/jobs lists yours; a job is stored until its expires_at."
@@ -82,9 +82,9 @@ class JobReader:
         """Read the results of all samples of a job.
 
         Raises:
-            InternalError: The object that holds a part's results is missing.
+            InternalError: The object that holds a part's results, or the names of the samples, is missing.
         """
-        return collect(job.total, self.read_part_results(job))
+        return collect(job.total, self.read_part_results(job), self._read_custom_ids(job))
 
     def create_results_link(self, job: Job) -> str:
         """Create the address under which the object with a job's large results can be read for `LINK_S` seconds."""
@@ -112,6 +112,14 @@ class JobReader:
             if len(jobs) == limit or cursor is None:
                 break
         return Page(jobs, cursor)
+
+    def _read_custom_ids(self, job: Job) -> Sequence[str | None] | None:
+        if not job.has_custom_ids:
+            return None
+        data = self.objects.get(job_custom_ids_key(job.tenant_id, job.id))
+        if data is None:
+            raise InternalError() from LookupError("the names of a job's samples were deleted before the job expired")
+        return decode_custom_ids(data)
 
     def _read_data(self, part: Part) -> bytes:
         data = part.data if part.object_key is None else self.objects.get(part.object_key)

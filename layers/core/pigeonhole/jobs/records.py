@@ -9,6 +9,7 @@ default, and unknown fields are ignored. Any other change needs a new `version` 
 from __future__ import annotations
 
 import gzip
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,6 +43,7 @@ class SampleRecord(JsonRecord):
 
     type: Literal["text", "image"]
     value: str
+    custom_id: str | None = None
 
 
 class RequestRecord(JsonRecord):
@@ -105,6 +107,13 @@ class JobInputRecord(JsonRecord):
         """Convert to a job's input."""
         uploads = tuple(UploadedFile.model_validate(upload, from_attributes=True) for upload in self.objects)
         return JobInput(self.log_id, self.request.to_request(), uploads)
+
+
+class CustomIdsRecord(JsonRecord):
+    """The stored names that the caller gave the samples of a job, None for a sample without one."""
+
+    version: Literal[1] = 1
+    custom_ids: list[str | None]
 
 
 class LabelScoreRecord(JsonRecord):
@@ -189,6 +198,16 @@ def decode_job_input(data: bytes) -> JobInput:
         ValueError: The data isn't an input that this version of the service can read.
     """
     return JobInputRecord.from_json(data).to_job_input()
+
+
+def encode_custom_ids(custom_ids: Sequence[str | None]) -> bytes:
+    """Encode the caller's names of a job's samples as the JSON that is stored."""
+    return CustomIdsRecord(custom_ids=list(custom_ids)).to_json().encode()
+
+
+def decode_custom_ids(data: bytes) -> list[str | None]:
+    """Decode the stored names of a job's samples."""
+    return CustomIdsRecord.from_json(data).custom_ids
 
 
 def encode_part_results(part_results: PartResults) -> bytes:

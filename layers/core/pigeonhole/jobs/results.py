@@ -43,6 +43,7 @@ class JobResults:
         errors: Why samples have no prediction.
         warnings: What was unusual, each text once and at most `MAX_WARNINGS` of them.
         has_scores: Whether any part has scores.
+        custom_ids: The caller's name of each sample, None if no sample has one.
         input_tokens: Tokens and image patches of the samples, and once those of labels and instruction.
         output_tokens: Tokens of the predictions.
         inference_ms: Milliseconds of inference.
@@ -53,6 +54,7 @@ class JobResults:
     errors: list[SampleFault] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     has_scores: bool = False
+    custom_ids: Sequence[str | None] | None = None
     input_tokens: int = 0
     output_tokens: int = 0
     inference_ms: int = 0
@@ -68,7 +70,9 @@ class JobResults:
         )
 
 
-def collect(total: int, parts: Sequence[tuple[Span, PartResults]]) -> JobResults:
+def collect(
+    total: int, parts: Sequence[tuple[Span, PartResults]], custom_ids: Sequence[str | None] | None = None
+) -> JobResults:
     """Collect the results of parts.
 
     Every part encodes the labels and the instruction. Their tokens count once.
@@ -76,8 +80,9 @@ def collect(total: int, parts: Sequence[tuple[Span, PartResults]]) -> JobResults
     Args:
         total: The number of the job's samples.
         parts: The results of each part, with the part's span.
+        custom_ids: The caller's name of each sample, None if no sample has one.
     """
-    job_results = JobResults([None] * total, [None] * total)
+    job_results = JobResults([None] * total, [None] * total, custom_ids=custom_ids)
     label_tokens, warnings = 0, dict[str, None]()  # a dict as an ordered set
     for span, part in parts:
         if part.result is None:
@@ -96,6 +101,8 @@ def collect(total: int, parts: Sequence[tuple[Span, PartResults]]) -> JobResults
         label_tokens = max(label_tokens, result.label_tokens)
     job_results.input_tokens += label_tokens
     job_results.warnings = _limit(list(warnings))
+    if custom_ids:
+        job_results.errors = [fault.model_copy(update={"custom_id": custom_ids[fault.index]}) for fault in job_results.errors]
     return job_results
 
 
@@ -113,9 +120,9 @@ def prediction(labels: list[str] | None, *, multiple: bool) -> str | list[str] |
     """Shape the prediction of one sample.
 
     Args:
-        labels: The sample's labels, best first. None if it has no prediction.
+        labels: The sample's labels, best first. None if it has no prediction, empty if no label reaches the threshold.
         multiple: Whether all labels are wanted, or the best one only.
     """
-    if labels is None:
-        return None
-    return labels if multiple else labels[0]
+    if labels is None or multiple:
+        return labels
+    return labels[0] if labels else None

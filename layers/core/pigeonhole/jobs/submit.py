@@ -20,10 +20,10 @@ from pigeonhole.errors import Fault, IdempotencyMismatch, NotFound, Overloaded
 from pigeonhole.ids import new_id
 from pigeonhole.jobs.job import IdempotencyClaim, IdempotencyKey, Job
 from pigeonhole.jobs.ports import ChunkQueue, JobStore
-from pigeonhole.jobs.records import JobInput, encode_job_input
+from pigeonhole.jobs.records import JobInput, encode_custom_ids, encode_job_input
 from pigeonhole.jobs.update import MAX_ATTEMPTS, JobUpdater, backoff_s
 from pigeonhole.jobs.webhook import Webhook
-from pigeonhole.object_keys import job_input_key
+from pigeonhole.object_keys import job_custom_ids_key, job_input_key
 from pigeonhole.ports import ObjectStore
 from pigeonhole.tenants.ports import WebhookSecretStore
 from pigeonhole.tenants.tenant import Tenant
@@ -94,12 +94,17 @@ class JobSubmitter:
             Overloaded: The job could not be stored. Trying again may help.
         """
         now = self.clock()
+        # A file's samples are named by their lines.
+        custom_ids = None if uploads else request.custom_ids
         job = replace(
             self._new_job(request, tenant, now),
             webhook=Webhook(webhook_url) if webhook_url else None,
             label_set=label_set,
             has_uploads=bool(uploads),
+            has_custom_ids=custom_ids is not None,
         )
+        if custom_ids is not None and not self.find_by_idempotency_key(tenant, idempotency_key):
+            self.objects.put(job_custom_ids_key(tenant.id, job.id), encode_custom_ids(custom_ids), "application/json")
         data = encode_job_input(JobInput(log_id, request, tuple(uploads)))
         stored = self.create(job, job_input_key(tenant.id, job.id), data, tenant=tenant, idempotency_key=idempotency_key)
         return self._queue_all(job) if stored is job else stored

@@ -77,6 +77,7 @@ RANKED = log_odds.rank(np.float32([[0.2, 0.9, 0.6]]), np.zeros((1, 3), np.float3
     ("options", "expected"),
     [
         ({"multiple": False, "threshold": 0.5, "top_k": None}, [1]),
+        ({"multiple": False, "threshold": 0.95, "top_k": None}, []),
         ({"multiple": True, "threshold": 0.5, "top_k": None}, [1, 2]),
         ({"multiple": True, "threshold": 0.9, "top_k": None}, [1]),
         ({"multiple": True, "threshold": 0.95, "top_k": None}, [1]),  # never empty

@@ -263,19 +263,21 @@ def rank(probabilities: Floats, similarities: Floats) -> list[list[RankedLabel]]
 def choose(
     ranked: Sequence[RankedLabel], *, multiple: bool, threshold: float, top_k: int | None, none: Collection[int] = ()
 ) -> list[RankedLabel]:
-    """Choose the predictions of one sample, never empty.
+    """Choose the predictions of one sample.
 
-    The prediction is the best label. If several labels may be right, it is every label that reaches the threshold. If no label
+    If one label is right, the prediction is the best label, and empty if that label is below the threshold.
+
+    If several labels may be right, the prediction is every label that reaches the threshold, and never empty. If no label
     reaches it, it is the best of the labels that mean none of the others, or else the best label.
 
     Args:
         ranked: All labels, best first.
         multiple: Whether several labels may be right.
-        threshold: The lowest probability of each of several labels.
+        threshold: The lowest probability of a label.
         top_k: The largest number of labels, None for no limit.
         none: The indices of the labels that mean none of the others.
     """
     if not multiple:
-        return list(ranked[:1])
+        return [label for label in ranked[:1] if label.probability >= threshold]
     chosen = [label for label in ranked if label.probability >= threshold and label.index not in none]
     return chosen[:top_k] or [label for label in ranked if label.index in none][:1] or list(ranked[:1])
