@@ -31,6 +31,9 @@ TABLE = [
     ("PIGEONHOLE_MODEL_DIR", "/opt/model", "/tmp/model", "/tmp/model"),
     ("PIGEONHOLE_MAX_SAMPLES", 32, "8", 8),
     ("PIGEONHOLE_MAX_LABELS", 24, "100", 100),
+    ("PIGEONHOLE_MAX_QUESTIONS", 400, "50", 50),
+    ("PIGEONHOLE_MAX_QUESTION_LABELS", 255, "100", 100),
+    ("PIGEONHOLE_MAX_QUESTION_TEXTS", 4_000, "8000", 8_000),
     ("PIGEONHOLE_MAX_TEXT_CHARS", 8_000, "10", 10),
     ("PIGEONHOLE_MAX_LABEL_CHARS", 512, "64", 64),
     ("PIGEONHOLE_MAX_INSTRUCTION_CHARS", 2_000, "1", 1),
@@ -161,6 +164,9 @@ def test_the_defaults_of_other_classes_are_those_of_the_settings() -> None:
 
     assert limits.max_samples == settings.max_samples
     assert limits.max_labels == settings.max_labels
+    assert limits.max_questions == settings.max_questions
+    assert limits.max_question_labels == settings.max_question_labels
+    assert limits.max_question_texts == settings.max_question_texts
     assert limits.max_text_chars == settings.max_text_chars
     assert limits.max_label_chars == settings.max_label_chars
     assert limits.max_instruction_chars == settings.max_instruction_chars

@@ -60,6 +60,9 @@ class Settings:
     # limits of one request
     max_samples: int = 32
     max_labels: int = 24
+    max_questions: int = 400
+    max_question_labels: int = 255
+    max_question_texts: int = 4_000
     max_text_chars: int = 8_000
     max_label_chars: int = 512
     max_instruction_chars: int = 2_000

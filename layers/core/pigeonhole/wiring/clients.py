@@ -42,6 +42,9 @@ def request_limits(settings: Settings) -> RequestLimits:
     return RequestLimits(
         max_samples=settings.max_samples,
         max_labels=settings.max_labels,
+        max_questions=settings.max_questions,
+        max_question_labels=settings.max_question_labels,
+        max_question_texts=settings.max_question_texts,
         max_text_chars=settings.max_text_chars,
         max_label_chars=settings.max_label_chars,
         max_instruction_chars=settings.max_instruction_chars,
