@@ -19,6 +19,7 @@ from pigeonhole.api.http_answers import (
     common_headers,
     preference_headers,
     to_accepted,
+    to_file_answer,
     to_job_answer,
     to_label_set_answer,
     to_no_route_error,
@@ -31,6 +32,7 @@ from pigeonhole.api.routes import find_operation, find_route
 from pigeonhole.contract.bulk import BulkEstimateResponse
 from pigeonhole.contract.label_sets import RemovedResponse
 from pigeonhole.contract.service import HealthResponse
+from pigeonhole.contract.uploads import DeletedFileResponse
 from pigeonhole.errors import InternalError, Overloaded, PigeonholeError
 from pigeonhole.jobs.job import Job
 from pigeonhole.observability import observed, observer, stack_trace
@@ -166,6 +168,30 @@ def create_upload(exchange: Exchange) -> HttpAnswer:
     return to_ok(answers.to_upload_response(form, request.log_id))
 
 
+def store_file(exchange: Exchange) -> HttpAnswer:
+    """Store a file under a key."""
+    request, api = exchange.request, services()
+    file = api.files.store(
+        request.parse_file(api.limits.max_body_bytes),
+        exchange.tenant,
+        file_key=request.query.get("key"),
+        overwrite=request.parse_flag("overwrite", default=True),
+        with_link=request.parse_flag("temp_public_url", default=True),
+    )
+    return to_ok(answers.to_stored_file_response(file, request.log_id))
+
+
+def read_file(exchange: Exchange, key: str) -> HttpAnswer:
+    """Read a stored file."""
+    return to_file_answer(services().files.read(exchange.tenant, key))
+
+
+def delete_file(exchange: Exchange, key: str) -> HttpAnswer:
+    """Delete a stored file."""
+    services().files.delete(exchange.tenant, key)
+    return to_ok(DeletedFileResponse(log_id=exchange.request.log_id))
+
+
 def read_upload_results(exchange: Exchange) -> HttpAnswer:
     """Read the result of one upload, or list those of many."""
     request = exchange.request
@@ -255,6 +281,9 @@ ENDPOINTS: dict[str, Callable[..., HttpAnswer]] = {
     "readJob": read_job,
     "cancelJob": cancel_job,
     "makeUpload": create_upload,
+    "storeFile": store_file,
+    "readFile": read_file,
+    "deleteFile": delete_file,
     "readResults": read_upload_results,
     "putLabelSet": put_label_set,
     "listLabelSets": list_label_sets,
@@ -286,7 +315,7 @@ def answer(exchange: Exchange) -> HttpAnswer:
     operation, path_parameters = found
     if not operation.is_open:
         exchange.authenticate()
-    if not operation.is_page:
+    if not operation.is_page and not operation.ignores_query:
         request.check_query(operation.query_names)
     return ENDPOINTS[operation.id](exchange, **path_parameters)
 

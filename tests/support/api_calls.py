@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from dataclasses import dataclass, field, replace
@@ -28,8 +29,16 @@ from pigeonhole.tenants.authenticate import Authenticator
 from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, hash_api_key
 from pigeonhole.tenants.webhook_secrets import WebhookSecretRotator
 from pigeonhole.uploads.create import UploadFormCreator
+from pigeonhole.uploads.stored_files import FileStore
 from pigeonhole.wiring import ApiServices
-from support.fakes import FakeClassifierClient, FakeRateCounter, FakeTenantStore, FakeUploadForms, LambdaContext
+from support.fakes import (
+    FakeClassifierClient,
+    FakeFileObjects,
+    FakeRateCounter,
+    FakeTenantStore,
+    FakeUploadForms,
+    LambdaContext,
+)
 from support.handlers import API_KEY, event, load
 from support.job_fixtures import Jobs
 
@@ -39,11 +48,12 @@ SETTINGS = Settings(quota_limit=100, quota_period="MONTH")
 
 @dataclass(frozen=True)
 class Answer:
-    """What the handler returned to API Gateway. The names of headers are in lower case."""
+    """What the handler returned to API Gateway. The names of headers are in lower case. A body of bytes is in `data`."""
 
     status: int
     text: str
     headers: dict[str, str]
+    data: bytes = b""
 
     @property
     def json(self) -> Any:
@@ -102,6 +112,7 @@ class Api:
             upload_forms=UploadFormCreator(
                 forms=FakeUploadForms(), label_sets=self.jobs.label_sets, limits=limits, bucket="uploads"
             ),
+            files=FileStore(objects=FakeFileObjects(), bucket="uploads"),
             upload_results=self.jobs.upload_result_reader,
             webhook_secrets=WebhookSecretRotator(store=self.jobs.secrets),
             openai_decisions=OpenAiDecisions(asker=asker, limits=limits),
@@ -113,11 +124,12 @@ class Api:
     def send(self, raw: dict[str, Any]) -> Answer:
         """Call the handler with a raw event. Lambda must be able to carry the answer."""
         answer = json.loads(json.dumps(self.module.handler(raw, LambdaContext())))
-        assert answer["isBase64Encoded"] is False
         headers = {}
         for name, values in answer["multiValueHeaders"].items():
             assert name.lower() not in headers, f"{name} is sent twice"
             (headers[name.lower()],) = values
+        if answer["isBase64Encoded"]:
+            return Answer(answer["statusCode"], "", headers, base64.b64decode(answer["body"], validate=True))
         return Answer(answer["statusCode"], answer["body"], headers)
 
     def call(self, method: str, path: str, **more: Any) -> Answer:

@@ -16,6 +16,7 @@ job      bulk/         TENANT/JOB/results/...          its results parts, errors
 job      label-sets/   TENANT/LABEL_SET/SHA256         an image of a label
 job      embeddings/   TENANT/LABEL_SET/SHA256.MODEL   the embedding of that image by one revision of the model
 upload   uploads/      TENANT/ID-FILENAME              an image that a request or job will name
+upload   uploads/      TENANT/files/KEY                a file of the caller's file store
 upload   incoming/     TENANT/LABEL_SET/...            a file that is classified by the label set on arrival
 upload   results/      TENANT/LABEL_SET/JOB.jsonl      the results of a job's files, one per line
 
@@ -139,6 +140,11 @@ def label_images_grant(tenant_id: str, bucket: str) -> S3Grant:
 def uploads_grant(tenant_id: str, bucket: str) -> S3Grant:
     """Grant a tenant the images that it uploaded for requests and jobs."""
     return S3Grant(bucket=bucket, prefix=f"{UPLOADS}{tenant_id}/")
+
+
+def stored_file_key(tenant_id: str, file_key: str) -> str:
+    """Return the key of a file in the caller's file store. It lies within `uploads_grant`, so requests can name it."""
+    return f"{UPLOADS}{tenant_id}/files/{file_key}"
 
 
 def incoming_grant(tenant_id: str, bucket: str) -> S3Grant:

@@ -11,7 +11,7 @@ from support.fakes.failures import FailOnce
 from support.fakes.jobs import FakeChunkQueue, FakeJobStore
 from support.fakes.label_sets import FakeLabelSetStore
 from support.fakes.notifications import FakeEventBus, FakePoster, FakeWebhookQueue
-from support.fakes.objects import FakeBlobStore, FakeObjectStore
+from support.fakes.objects import FakeBlobStore, FakeFileObjects, FakeObjectStore
 from support.fakes.tenants import FakeApiKeyRegistry, FakeRateCounter, FakeTenantStore, FakeWebhookSecretStore
 from support.fakes.uploads import FakeUploadForms, FakeUploadResultStore, FakeUploadTags
 
@@ -23,6 +23,7 @@ __all__ = [
     "FakeChunkQueue",
     "FakeClassifierClient",
     "FakeEventBus",
+    "FakeFileObjects",
     "FakeJobStore",
     "FakeLabelSetStore",
     "FakeObjectStore",

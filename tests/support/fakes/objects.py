@@ -102,3 +102,29 @@ def _deliver(data: bytes | None, max_bytes: int, on_bytes: Callable[[int], None]
     if on_bytes is not None:
         on_bytes(len(data))
     return data
+
+
+@dataclass
+class FakeFileObjects:
+    """FileObjects in memory.
+
+    Attributes:
+        files: Content and media type by object key.
+    """
+
+    files: dict[str, tuple[bytes, str]] = field(default_factory=dict)
+
+    def put(self, object_key: str, data: bytes, content_type: str) -> None:
+        self.files[object_key] = (data, content_type)
+
+    def create(self, object_key: str, data: bytes, content_type: str) -> bool:
+        return self.files.setdefault(object_key, stored := (data, content_type)) is stored
+
+    def read(self, object_key: str) -> tuple[bytes, str] | None:
+        return self.files.get(object_key)
+
+    def delete(self, object_key: str) -> None:
+        self.files.pop(object_key, None)
+
+    def link(self, object_key: str, seconds: int) -> str:
+        return f"https://uploads.example/{object_key}?X-Amz-Expires={seconds}"

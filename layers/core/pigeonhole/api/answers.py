@@ -31,7 +31,7 @@ from pigeonhole.contract.service import (
     WebhookSecretResponse,
 )
 from pigeonhole.contract.upload_results import UploadResultsResponse
-from pigeonhole.contract.uploads import Upload, UploadResponse
+from pigeonhole.contract.uploads import StoredFileResponse, Upload, UploadResponse
 from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.results import JobResults, prediction
 from pigeonhole.label_sets.label_set import LabelSet
@@ -40,6 +40,7 @@ from pigeonhole.tenants.webhook_secrets import NewWebhookSecret
 from pigeonhole.timestamps import to_iso
 from pigeonhole.uploads.create import UploadForm
 from pigeonhole.uploads.public_result import to_contract
+from pigeonhole.uploads.stored_files import StoredFile
 from pigeonhole.uploads.upload_result import UploadResult
 
 
@@ -165,6 +166,11 @@ def to_upload_response(form: UploadForm, log_id: str) -> UploadResponse:
         kept_until=to_iso(form.kept_until),
     )
     return UploadResponse(log_id=log_id, upload=upload)
+
+
+def to_stored_file_response(file: StoredFile, log_id: str) -> StoredFileResponse:
+    """Convert a file that was stored."""
+    return StoredFileResponse(log_id=log_id, key=file.key, url=file.url, size=file.size, temp_public_url=file.link)
 
 
 def to_upload_results_response(page: Page[UploadResult], log_id: str) -> UploadResultsResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from pigeonhole.contract.jobs import JOBS, JobInfo, JobResponse, Preference
 from pigeonhole.contract.label_sets import LabelSetResponse
 from pigeonhole.errors import MethodNotAllowed, NotFound, PigeonholeError, TooLarge, UnsupportedEncoding
 from pigeonhole.label_sets.label_set import LabelSet
+from pigeonhole.uploads.stored_files import FileContent
 
 JSON = "application/json"
 MAX_ANSWER_BYTES = 5_000_000  # Lambda's limit is 6 MB for an envelope in which every quote is escaped
@@ -57,10 +59,10 @@ EXPOSED_HEADERS = (
 
 @dataclass(frozen=True)
 class HttpAnswer:
-    """An HTTP answer, without the headers that every answer has."""
+    """An HTTP answer, without the headers that every answer has. A body of bytes is sent as it is."""
 
     status: int
-    body: str
+    body: str | bytes
     content_type: str = JSON
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -71,11 +73,13 @@ class HttpAnswer:
     def to_event(self, request: HttpRequest) -> dict[str, Any]:
         """Convert to what API Gateway takes from a function. A HEAD request gets no body."""
         headers = {"Content-Type": self.content_type, **self.headers}
+        is_binary = isinstance(self.body, bytes)
+        body = base64.b64encode(self.body).decode() if isinstance(self.body, bytes) else self.body
         return {
             "statusCode": self.status,
             "multiValueHeaders": {name: [value] for name, value in headers.items()},
-            "body": "" if request.method == "HEAD" else self.body,
-            "isBase64Encoded": False,
+            "body": "" if request.method == "HEAD" else body,
+            "isBase64Encoded": is_binary,
         }
 
 
@@ -100,6 +104,11 @@ def to_sized_answer(body: str) -> HttpAnswer:
             "short `key`"
         )
     return HttpAnswer(200, body)
+
+
+def to_file_answer(content: FileContent) -> HttpAnswer:
+    """Answer 200 with a file. A browser runs nothing of it, because its media type is the caller's."""
+    return HttpAnswer(200, content.data, content.media_type, {"Content-Security-Policy": "sandbox"})
 
 
 def to_accepted(response: JobResponse, preference: Preference) -> HttpAnswer:

@@ -16,12 +16,13 @@ from pigeonhole.contract.jobs import JobStatus, Preference
 from pigeonhole.contract.labels import check_label_set_name
 from pigeonhole.contract.upload_results import UploadResultsQuery
 from pigeonhole.contract.validation import invalid_request
-from pigeonhole.errors import Fault, InvalidRequest
+from pigeonhole.errors import Fault, InvalidRequest, TooLarge
 from pigeonhole.ids import is_id
 from pigeonhole.jobs.job import IdempotencyKey
 from pigeonhole.label_sets.label_set import Precondition
 from pigeonhole.tenants.sent_api_key import find_api_key, join_headers
 from pigeonhole.timestamps import from_iso
+from pigeonhole.uploads.stored_files import FileContent
 
 PROBLEM_JSON = "application/problem+json"
 MAX_IDEMPOTENCY_KEY_CHARS = 255
@@ -105,13 +106,13 @@ class HttpRequest:
         if unknown:
             raise invalid_request(unknown)
 
-    def parse_flag(self, name: str) -> bool:
-        """Parse a boolean parameter of the query. An absent one is false.
+    def parse_flag(self, name: str, *, default: bool = False) -> bool:
+        """Parse a boolean parameter of the query.
 
         Raises:
             InvalidRequest: The parameter is neither `true` nor `false`.
         """
-        value = self.query.get(name, "false").lower()
+        value = self.query.get(name, str(default)).lower()
         if value not in ("true", "false"):
             raise _fault(name, "must be true or false")
         return value == "true"
@@ -277,6 +278,22 @@ class HttpRequest:
             PigeonholeError: What `parse_json` raises.
         """
         return parse_form(self._read_body(max_bytes), self.headers.get("content-type", ""))
+
+    def parse_file(self, max_bytes: int) -> FileContent:
+        """Take the body as a file. The query's `content_type` says more than the header, which some clients don't set.
+
+        Args:
+            max_bytes: The limit of the body, after decompression.
+
+        Raises:
+            TooLarge: The body has more than `max_bytes`.
+            PigeonholeError: What `parse_json` raises for a body that can't be decompressed.
+        """
+        media_type = self.query.get("content_type") or self.headers.get("content-type") or "application/octet-stream"
+        try:
+            return FileContent(self._read_body(max_bytes), media_type)
+        except TooLarge:
+            raise TooLarge(f"the file must have at most {max_bytes} bytes: POST /v1/uploads takes larger ones") from None
 
     def _read_body(self, max_bytes: int) -> bytes:
         return decompress(self._to_bytes(), self.headers.get("content-encoding", ""), max_bytes)

@@ -21,7 +21,7 @@ from pigeonhole.contract.jobs import JOBS
 from pigeonhole.contract.label_sets import LABEL_SETS, LabelSetRequest
 from pigeonhole.contract.questions import QuestionsRequest
 from pigeonhole.contract.schemas import json_schemas
-from pigeonhole.contract.uploads import UPLOADS, UploadRequest
+from pigeonhole.contract.uploads import STORED_FILES, UPLOADS, UploadRequest
 from pigeonhole.errors import BY_CODE
 
 Json = dict[str, Any]
@@ -116,6 +116,10 @@ EXAMPLE_ERROR: Json = {
     },
 }
 
+_MEDIA_SCHEMAS: Json = {
+    "text/html": {"type": "string"},
+    "application/octet-stream": {"type": "string", "format": "binary"},
+}
 RATE_HEADERS = {
     "x-jigsaw-rate-limit-limit": "Requests per period.",
     "x-jigsaw-rate-limit-remaining": "Requests left in the period. Best effort: the usage plan enforces the quota.",
@@ -188,6 +192,8 @@ def _describe(operation: Operation) -> Json:
             name, example = OTHER_EXAMPLES[operation.other_body]
             content["application/json"]["examples"][name] = {"value": example}
         described["requestBody"] = {"required": True, "content": content}
+    if operation.takes_file:
+        described["requestBody"] = {"required": True, "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}
     described["responses"] = {**_answers(operation), **_errors(operation)}
     return described
 
@@ -210,7 +216,7 @@ def _tag(operation: Operation) -> str:
         return "Jobs"
     if operation.path.startswith(LABEL_SETS):
         return "Label sets"
-    if operation.path == UPLOADS:
+    if operation.path == UPLOADS or operation.path.startswith(STORED_FILES):
         return "Uploads"
     if operation.path in (DECISIONS, SYSTEM_ONE):
         return "Decisions"
@@ -252,7 +258,7 @@ def _answer(status: int, model: type[BaseModel] | str, examples: Json) -> Json:
 
 def _content(model: type[BaseModel] | str, examples: Json) -> Json:
     if isinstance(model, str):
-        return {model: {"schema": {"type": "string" if model.startswith("text/") else "object"}}}
+        return {model: {"schema": _MEDIA_SCHEMAS.get(model, {"type": "object"})}}
     more = {"examples": examples} if examples else {}
     return {"application/json": {"schema": _ref(model), **more}}
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.labels import LABEL_SET_NAME as NAME_PATTERN
+from pigeonhole.contract.uploads import STORED_FILE_KEY
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,29 @@ UPLOAD_PREFIX = Parameter(
     "Only uploads whose object keys begin with this prefix. Without `since` and `until`, they are sorted by object key.",
     {"type": "string"},
 )
+FILE_KEY = Parameter("path", "key", "The key of the file.", {"type": "string", "pattern": f"^{STORED_FILE_KEY}$"})
+NEW_FILE_KEY = Parameter(
+    "query",
+    "key",
+    "The key of the file: up to 200 letters, digits, `.`, `-` and `_`. Without it the file gets a new key.",
+    {"type": "string", "pattern": f"^{STORED_FILE_KEY}$"},
+)
+OVERWRITE = Parameter(
+    "query",
+    "overwrite",
+    "Whether the file replaces another one of the same key. If it may not, the answer is 412.",
+    {"type": "boolean", "default": True},
+)
+FILE_TYPE = Parameter(
+    "query", "content_type", "The media type of the file. Default: that of the header `Content-Type`.", {"type": "string"}
+)
+TEMP_PUBLIC_URL = Parameter(
+    "query",
+    "temp_public_url",
+    "Whether the answer has an address by which anybody can read the file for an hour.",
+    {"type": "boolean", "default": True},
+)
+
 SINCE = Parameter(
     "query",
     "since",

@@ -29,7 +29,14 @@ from pigeonhole.contract.label_sets import LABEL_SETS, LabelSetRequest, LabelSet
 from pigeonhole.contract.questions import QuestionsRequest, QuestionsResponse
 from pigeonhole.contract.service import MODELS, AccountResponse, HealthResponse, ModelsResponse, WebhookSecretResponse
 from pigeonhole.contract.upload_results import UPLOAD_RESULTS, UploadResultsResponse
-from pigeonhole.contract.uploads import UPLOADS, UploadRequest, UploadResponse
+from pigeonhole.contract.uploads import (
+    STORED_FILES,
+    UPLOADS,
+    DeletedFileResponse,
+    StoredFileResponse,
+    UploadRequest,
+    UploadResponse,
+)
 
 # Codes of errors.py that several operations share.
 API_KEY_ERRORS = ("invalid_api_key", "forbidden", "rate_limited")
@@ -59,6 +66,8 @@ class Operation:
         accepted: The model of the 202 answer, if there is one.
         may_be_unchanged: Whether the answer can be 304.
         has_etag: Whether the 200 answer has an ETag.
+        takes_file: Whether the body is a file, as it is.
+        ignores_query: Whether any query is accepted. The reference's Python client sends a query that means nothing.
     """
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
@@ -76,6 +85,8 @@ class Operation:
     accepted: type[BaseModel] | None = None
     may_be_unchanged: bool = False
     has_etag: bool = False
+    takes_file: bool = False
+    ignores_query: bool = False
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -90,7 +101,7 @@ class Operation:
     @property
     def is_page(self) -> bool:
         """Whether the operation answers with a document that no request changes."""
-        return isinstance(self.answer, str)
+        return isinstance(self.answer, str) and self.is_open
 
     def parse_path(self, path: str) -> dict[str, str] | None:
         """Return the parameters in the path of a request by name, None if the path isn't this operation's.
@@ -179,6 +190,35 @@ OPERATIONS = (
         answer=UploadResponse,
         errors=(*JSON_ERRORS, *API_KEY_ERRORS, *STORAGE_ERRORS),
         body=UploadRequest,
+    ),
+    Operation(
+        method="POST",
+        path=STORED_FILES,
+        id="storeFile",
+        summary="Store a file of up to 4 MB under a key. Its addresses can be the value of an image.",
+        answer=StoredFileResponse,
+        errors=(*JSON_ERRORS, *API_KEY_ERRORS, "precondition_failed", *STORAGE_ERRORS),
+        parameters=(parameters.NEW_FILE_KEY, parameters.OVERWRITE, parameters.FILE_TYPE, parameters.TEMP_PUBLIC_URL),
+        takes_file=True,
+    ),
+    Operation(
+        method="GET",
+        path=f"{STORED_FILES}/read/{{key}}",
+        id="readFile",
+        summary="Read a stored file.",
+        answer="application/octet-stream",
+        errors=("invalid_request", *API_KEY_ERRORS, "not_found", *STORAGE_ERRORS),
+        parameters=(parameters.FILE_KEY,),
+    ),
+    Operation(
+        method="DELETE",
+        path=f"{STORED_FILES}/read/{{key}}",
+        id="deleteFile",
+        summary="Delete a stored file. Deleting an absent file is no error.",
+        answer=DeletedFileResponse,
+        errors=(*API_KEY_ERRORS, "not_found", *STORAGE_ERRORS),
+        parameters=(parameters.FILE_KEY,),
+        ignores_query=True,
     ),
     Operation(
         method="GET",

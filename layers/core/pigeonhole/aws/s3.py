@@ -144,6 +144,22 @@ class S3ObjectStore:
             operation(Bucket=self._bucket, **arguments)
 
 
+class S3FileObjects(S3ObjectStore):
+    """The FileObjects of a deployment."""
+
+    def read(self, object_key: str) -> tuple[bytes, str] | None:
+        """Read an object with its media type. See `FileObjects.read`."""
+        with suppress(_Refused), _translated_errors(ABSENT):
+            answer = self._client.get_object(Bucket=self._bucket, Key=object_key)
+            with closing(answer["Body"]) as stream:
+                return stream.read(), answer["ContentType"]
+        return None
+
+    def delete(self, object_key: str) -> None:
+        """Delete an object. See `FileObjects.delete`."""
+        self._change(self._client.delete_object, Key=object_key)
+
+
 class S3UploadForms:
     """The UploadForms of a deployment. The forms are signed here, and S3 receives them."""
 

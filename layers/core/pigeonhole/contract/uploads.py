@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal, get_args
 
@@ -13,6 +14,8 @@ from pigeonhole.contract.limits import RequestLimits, get_limits
 from pigeonhole.contract.validation import check_length
 
 UPLOADS = "/v1/uploads"
+STORED_FILES = "/v1/store/file"
+STORED_FILE_KEY = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}"  # part of URLs and object keys
 MAX_FILENAME_CHARS = 200
 MAX_MANIFEST_BYTES = 5_000_000_000  # S3's limit for a form
 UTF8_BYTES_PER_CHAR = 4  # at most
@@ -167,3 +170,29 @@ class UploadResponse(HttpSchema):
     success: Literal[True] = True
     log_id: str
     upload: Upload
+
+
+def is_stored_file_key(file_key: str) -> bool:
+    """Whether a file of the file store can have this key."""
+    return re.fullmatch(STORED_FILE_KEY, file_key, re.ASCII) is not None
+
+
+class StoredFileResponse(HttpSchema):
+    """A file that was stored. Both addresses can be the `value` of an image."""
+
+    success: Literal[True] = True
+    log_id: str
+    key: str
+    url: str = Field(description="The `s3://` address of the file. Your own requests and jobs can name it.")
+    size: int = Field(description="Bytes.")
+    temp_public_url: str | None = Field(
+        default=None,
+        description="An address by which anybody can read the file for an hour. Absent with `temp_public_url=false`.",
+    )
+
+
+class DeletedFileResponse(HttpSchema):
+    """The answer to the deletion of a file."""
+
+    success: Literal[True] = True
+    log_id: str

@@ -23,6 +23,34 @@ class UploadForms(Protocol):
         ...
 
 
+class FileObjects(Protocol):
+    """The objects of callers' file stores in the upload bucket. Every method raises Overloaded if a retry may help."""
+
+    def put(self, object_key: str, data: bytes, content_type: str) -> None:
+        """Store an object."""
+        ...
+
+    def create(self, object_key: str, data: bytes, content_type: str) -> bool:
+        """Store an object, unless there is one of this key.
+
+        Returns:
+            False, and nothing is written, if there is one.
+        """
+        ...
+
+    def read(self, object_key: str) -> tuple[bytes, str] | None:
+        """Return the content of an object and its media type. None if there is no object."""
+        ...
+
+    def delete(self, object_key: str) -> None:
+        """Delete an object. An absent object is no error."""
+        ...
+
+    def link(self, object_key: str, seconds: int) -> str:
+        """Return a URL by which anybody can read the object for so many seconds."""
+        ...
+
+
 class UploadTags(Protocol):
     """The tags of objects in the upload bucket."""
 

@@ -15,7 +15,7 @@ from pigeonhole.object_keys import incoming_grant, uploads_grant
 from pigeonhole.ports import BlobStore, EventBus, ObjectStore, RetryQueue
 from pigeonhole.settings import Settings
 from pigeonhole.tenants.ports import TenantStore, WebhookSecretStore
-from pigeonhole.uploads.ports import UploadForms, UploadResultStore, UploadTags
+from pigeonhole.uploads.ports import FileObjects, UploadForms, UploadResultStore, UploadTags
 from pigeonhole.uploads.publish_results import UploadResultsPublisher
 from pigeonhole.wiring.clients import client_config
 
@@ -124,6 +124,13 @@ class JobAdapters:
         from pigeonhole.aws.s3 import S3UploadForms
 
         return S3UploadForms(self._buckets, self.settings.upload_bucket)
+
+    @cached_property
+    def files(self) -> FileObjects:
+        """The objects of callers' file stores."""
+        from pigeonhole.aws.s3 import S3FileObjects
+
+        return S3FileObjects(self._buckets, self.settings.upload_bucket)
 
     @cached_property
     def chunk_queue(self) -> ChunkQueue:

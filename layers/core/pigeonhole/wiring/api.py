@@ -27,6 +27,7 @@ from pigeonhole.tenants.authenticate import Authenticator
 from pigeonhole.tenants.webhook_secrets import WebhookSecretRotator
 from pigeonhole.uploads.create import UploadFormCreator
 from pigeonhole.uploads.read_results import UploadResultReader
+from pigeonhole.uploads.stored_files import FileStore
 from pigeonhole.wiring.adapters import JobAdapters
 from pigeonhole.wiring.clients import client_config, job_rules, request_limits
 from pigeonhole.wiring.jobs import bulk_job_creator, job_results_assembler
@@ -51,6 +52,7 @@ class ApiServices:
     label_sets: LabelSetService
     upload_results: UploadResultReader
     upload_forms: UploadFormCreator
+    files: FileStore
     webhook_secrets: WebhookSecretRotator
     openai_decisions: OpenAiDecisions
     typesafe_decisions: TypeSafeDecisions
@@ -152,6 +154,7 @@ def api_services(settings: Settings) -> ApiServices:
             form_s=settings.upload_form_s,
             keep_s=settings.upload_days * 24 * 3600,
         ),
+        files=FileStore(objects=adapters.files, bucket=settings.upload_bucket),
         upload_results=UploadResultReader(
             store=adapters.upload_results, jobs=adapters.store, bulk=bulk_reader, bucket=settings.upload_bucket
         ),
