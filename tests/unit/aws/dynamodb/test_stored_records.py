@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -238,6 +239,12 @@ def test_a_job_is_read_with_all_that_was_stored_of_it() -> None:
 
     assert job == FULL_JOB
     assert to_tagged(StoredJob.from_job(job).to_item()) == {**JOB, "record_version": {"N": "1"}}
+
+
+def test_a_job_says_whether_the_caller_named_its_samples() -> None:
+    job = replace(FULL_JOB, has_custom_ids=True)
+
+    assert StoredJob.read(StoredJob.from_job(job).to_item()).to_job() == job
 
 
 def test_a_job_is_read_without_what_was_not_stored_of_it() -> None:
