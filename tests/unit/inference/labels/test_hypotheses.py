@@ -72,6 +72,10 @@ QUESTIONS = [
     ("Is the person in this photo smiling?", "the person is smiling"),
     ("Is the weather in the photo sunny?", "the weather is sunny"),
     ("Is the parcel late?", "the parcel late"),
+    ("In this photo, is there a dog?", "a dog"),
+    ("Based on the message, is the customer angry?", "the customer is angry"),
+    ("You are a spam filter. Is this message spam?", "spam"),
+    ("Is that what they want?", "what they want"),
     ("Should this message be escalated to a human?", "should be escalated to a human"),
 ]
 
@@ -84,6 +88,9 @@ STATEMENTS = [
     ("The text expresses joy.", "joy"),
     ("There is a dog in the picture.", "a dog"),
     ("Contains profanity", "profanity"),
+    ("It's spam", "spam"),
+    ("Message contains profanity", "profanity"),
+    ("This email asks for a refund.", "asks for a refund"),
 ]
 
 TASKS = [
@@ -115,6 +122,9 @@ NEGATED = [
     ("There are no people in this photo.", "no people", "people"),
     ("The customer doesn't want a refund.", "not The customer wants a refund", "customer wants a refund"),
     ("The author is not happy.", "not The author is happy", "author is happy"),
+    ("There isn't a dog in the photo.", "not a dog", "dog"),
+    ("It's not spam", "not spam", "spam"),
+    ("Does the customer not want a refund?", "not the customer wants a refund", "customer wants a refund"),
     ("not a hotdog", "not a hotdog", "hotdog"),
 ]
 
@@ -232,6 +242,7 @@ def test_the_labels_of_a_hypothesis_are_read_as_opposites(text: str) -> None:
     "piece",
     [
         "please ",
+        "It is. ",
         "is this ",
         "is this a photo of ",
         "the the ",

@@ -71,10 +71,10 @@ _HERE = rf"(?: (?:anywhere )?(?:in|on|within|by) (?:{_SAMPLE}|it|this|here)| her
 _PERSON = words(
     "customers? users? authors? writers? senders? speakers? persons? reviewers? callers? patients? clients? buyers? employees?",
     "agents? men man women woman child children people guests? visitors? subscribers? students? players? members? sellers?",
-    "someone somebody anyone anybody everyone everybody he she they we",
 )
+_ANYBODY = words("someone somebody anyone anybody everyone everybody he she they we")
 _OTHER = (
-    rf"(?P<who>(?:{_DETERMINER} (?:{_WORD} ){{0,2}}?)?{_PERSON}\b(?! (?:review|message|request|feedback)s?\b)"
+    rf"(?P<who>{_ANYBODY}|(?:{_DETERMINER} (?:{_WORD} ){{0,2}}?)?{_PERSON}\b(?! (?:review|message|request|feedback)s?\b)"
     rf"|(?!{_THE} {_PART}\b){_DETERMINER} (?:{_WORD} ){{0,2}}?{_WORD}(?= (?:of|in|on) {_SAMPLE} ))(?: (?:of|in|on) {_SAMPLE})?"
 )
 
@@ -133,7 +133,7 @@ def _in_third_person(match: re.Match[str]) -> str:
 def _deny(match: re.Match[str]) -> str:
     """Return "not the customer wants a refund" for "the customer doesn't want a refund"."""
     groups = _groups(match)
-    is_singular = groups["aux"] in ("doesn't", "does not")
+    is_singular = groups["aux"].startswith("does")
     verb = _inflect(groups["verb"]) if is_singular else groups["verb"]
     return " ".join(part for part in ("not", groups["who"], verb, groups["rest"]) if part)
 
@@ -146,7 +146,7 @@ def _inflect(verb: str) -> str:
     return f"{verb}es" if verb.endswith(("s", "sh", "ch", "x", "z", "o")) else f"{verb}s"
 
 
-_VERB = rf"{_ADVERB}(?P<verb>[a-z]+)(?: (?P<rest>.+?))?"
+_VERB = rf"{_ADVERB}(?P<verb>(?!not )[a-z]+)(?: (?P<rest>.+?))?"
 
 # The first rule that fits is applied. Every pattern takes linear time: no repetition without a bound is inside another one.
 RULES: tuple[Rule, ...] = (
@@ -162,9 +162,12 @@ RULES: tuple[Rule, ...] = (
         rf"(?:{words('answer say return reply respond')} )?['\"]?(?:yes|true)['\"]? (?:if|when) THING",
     ),
     _rule("Is it true that it is spam?", r"(?:is it (?:true|correct|the case)|would you say|do you think)(?: that)? THING"),
+    _rule("In this photo, is there a dog?", rf"(?:in|from|based on|according to|given) (?:{_SAMPLE}|{_PRONOUN}), ?THING"),
+    _rule("You filter mail. Is it spam?", rf".+[.!:] (?P<thing>(?:{_BE}|{_DO}|{_MODAL}) [^.!?]+)"),
     # What there is.
     _rule("Are there people in this photo?", rf"{_BE} there {_ANY}THING{_HERE}"),
     _rule("There is a dog in the photo.", rf"there {_BE} {_ANY}THING{_HERE}"),
+    _rule("There isn't a dog in the photo.", rf"there (?:isn't|aren't|wasn't|weren't) {_ANY}THING{_HERE}", "not {thing}"),
     _rule("Can you see a dog here?", rf"(?:can|could|do) (?:you|we|i|one) (?:see|spot|find|recogni[sz]e) {_ANY}THING{_HERE}"),
     _rule("Does a dog appear in this photo?", rf"{_DO} THING (?:appear|occur){_HERE}"),
     _rule(
@@ -174,6 +177,7 @@ RULES: tuple[Rule, ...] = (
     # What somebody is or does. These come before the sample, because "this" begins "this customer" as well.
     _rule("Is the author of this text angry?", rf"(?P<aux>{_BE}|{_MODAL}) {_OTHER} (?P<rest>.+?){_HERE}", "{who} {aux} {rest}"),
     _rule("Does the customer want a refund?", rf"(?P<aux>{_DO}) {_OTHER} {_VERB}{_HERE}", _in_third_person),
+    _rule("Does the customer not want a refund?", rf"(?P<aux>{_DO}) {_OTHER} not {_VERB}{_HERE}", _deny),
     _rule("The customer doesn't want a refund.", rf"{_OTHER} (?P<aux>{_NOT_DO}) {_VERB}{_HERE}", _deny),
     _rule("The customer is not happy.", rf"{_OTHER} (?P<aux>{_BE}) not (?P<rest>.+)", "not {who} {aux} {rest}"),
     # What the sample shows, says or is.
@@ -186,11 +190,14 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "This message is not spam.", rf"{_SUBJECT} (?:{_BE} not|isn't|aren't|wasn't|weren't) {_LINK}THING{_HERE}", "not {thing}"
     ),
+    _rule("It's not spam.", rf"(?:it|this|that)'s not {_LINK}THING{_HERE}", "not {thing}"),
+    _rule("It's spam.", rf"(?:it|this|that)'s {_ADVERB}{_LINK}THING{_HERE}"),
     _rule(
         "It does not mention a refund.", rf"{_SUBJECT} {_NOT_DO} {_ADVERB}(?:{_SHOW}|{_SEEM}) {_ANY}THING{_HERE}", "not {thing}"
     ),
     _rule("The photo shows a cat.", rf"{_SUBJECT} {_ADVERB}(?:{_BE}|{_SHOW}|{_SEEM}) {_ADVERB}{_LINK}{_ANY}THING{_HERE}"),
-    _rule("Messages that are spam.", rf"{_NOUN} (?:that|which) {_ADVERB}(?:{_BE}|{_SHOW}|{_SEEM}) {_LINK}{_ANY}THING"),
+    _rule("Messages that are spam.", rf"{_NOUN} (?:(?:that|which) )?{_ADVERB}(?:{_BE}|{_SHOW}|{_SEEM}) {_LINK}{_ANY}THING"),
+    _rule("This message asks for help.", rf"{_SAMPLE} {_ADVERB}(?P<thing>[a-z]+s .+?){_HERE}"),
     _rule("Contains a refund.", rf"(?:contains|mentions|depicts|includes|discusses|is about) {_ANY}THING{_HERE}"),
     _rule("Does this message ask for help?", rf"(?P<aux>{_DO}) {_SUBJECT} {_VERB}{_HERE}", _in_third_person),
     _rule("Should this be escalated?", rf"(?P<aux>{_MODAL}) {_SUBJECT} (?P<rest>.+)", "{aux} {rest}"),
