@@ -116,10 +116,8 @@ EXAMPLE_ERROR: Json = {
     },
 }
 
-_MEDIA_SCHEMAS: Json = {
-    "text/html": {"type": "string"},
-    "application/octet-stream": {"type": "string", "format": "binary"},
-}
+_FILE: Json = {"type": "string", "format": "binary", "minLength": 1}
+_MEDIA_SCHEMAS: Json = {"text/html": {"type": "string"}, "*/*": _FILE}
 RATE_HEADERS = {
     "x-jigsaw-rate-limit-limit": "Requests per period.",
     "x-jigsaw-rate-limit-remaining": "Requests left in the period. Best effort: the usage plan enforces the quota.",
@@ -193,7 +191,7 @@ def _describe(operation: Operation) -> Json:
             content["application/json"]["examples"][name] = {"value": example}
         described["requestBody"] = {"required": True, "content": content}
     if operation.takes_file:
-        described["requestBody"] = {"required": True, "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}
+        described["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": _FILE}}}
     described["responses"] = {**_answers(operation), **_errors(operation)}
     return described
 

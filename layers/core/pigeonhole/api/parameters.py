@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.labels import LABEL_SET_NAME as NAME_PATTERN
-from pigeonhole.contract.uploads import STORED_FILE_KEY
+from pigeonhole.contract.uploads import MAX_MEDIA_TYPE_CHARS, MEDIA_TYPE, STORED_FILE_KEY
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,10 @@ OVERWRITE = Parameter(
     {"type": "boolean", "default": True},
 )
 FILE_TYPE = Parameter(
-    "query", "content_type", "The media type of the file. Default: that of the header `Content-Type`.", {"type": "string"}
+    "query",
+    "content_type",
+    "The media type of the file. Default: that of the header `Content-Type`.",
+    {"type": "string", "pattern": f"^{MEDIA_TYPE}$", "maxLength": MAX_MEDIA_TYPE_CHARS},
 )
 TEMP_PUBLIC_URL = Parameter(
     "query",

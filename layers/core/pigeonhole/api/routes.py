@@ -206,7 +206,7 @@ OPERATIONS = (
         path=f"{STORED_FILES}/read/{{key}}",
         id="readFile",
         summary="Read a stored file.",
-        answer="application/octet-stream",
+        answer="*/*",
         errors=("invalid_request", *API_KEY_ERRORS, "not_found", *STORAGE_ERRORS),
         parameters=(parameters.FILE_KEY,),
     ),

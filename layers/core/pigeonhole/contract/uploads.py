@@ -15,6 +15,8 @@ from pigeonhole.contract.validation import check_length
 
 UPLOADS = "/v1/uploads"
 STORED_FILES = "/v1/store/file"
+MEDIA_TYPE = r"[A-Za-z0-9_.+-]+/[A-Za-z0-9_.+-]+( ?;[ -~]*)?"  # of a stored file
+MAX_MEDIA_TYPE_CHARS = 200
 STORED_FILE_KEY = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}"  # part of URLs and object keys
 MAX_FILENAME_CHARS = 200
 MAX_MANIFEST_BYTES = 5_000_000_000  # S3's limit for a form

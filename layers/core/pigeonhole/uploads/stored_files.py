@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pigeonhole.contract.uploads import STORED_FILES, is_stored_file_key
+from pigeonhole.contract.uploads import MAX_MEDIA_TYPE_CHARS, MEDIA_TYPE, STORED_FILES, is_stored_file_key
 from pigeonhole.contract.validation import invalid_request
 from pigeonhole.errors import Fault, InvalidRequest, NotFound, PreconditionFailed
 from pigeonhole.ids import new_id
@@ -16,8 +16,6 @@ from pigeonhole.tenants.tenant import Tenant
 from pigeonhole.uploads.ports import FileObjects
 
 LINK_S = 3_600
-MAX_MEDIA_TYPE_CHARS = 200
-_MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(?: ?;[ -~]*)?", re.ASCII)
 _WRONG_KEY = Fault("key", "must be 1 to 200 letters, digits, `.`, `-` and `_`, and begin with none of `.` and `-`")
 _NO_FILE = f"There is no such file. POST {STORED_FILES} stores one."
 
@@ -85,7 +83,7 @@ class FileStore:
         """
         if not content.data:
             raise InvalidRequest("the body is empty: it must be the file")
-        if len(content.media_type) > MAX_MEDIA_TYPE_CHARS or not _MEDIA_TYPE.fullmatch(content.media_type):
+        if len(content.media_type) > MAX_MEDIA_TYPE_CHARS or not re.fullmatch(MEDIA_TYPE, content.media_type):
             raise invalid_request((Fault("content_type", "must be a media type such as image/jpeg"),))
         if file_key is not None and not is_stored_file_key(file_key):
             raise invalid_request((_WRONG_KEY,))
