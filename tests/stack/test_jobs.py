@@ -65,6 +65,22 @@ def test_a_thousand_texts_have_the_results_of_the_synchronous_path(deployed: Dep
     assert_alike(job, *directly(deployed, dataset, labels=labels))
 
 
+def test_samples_keep_the_callers_names_and_a_threshold_leaves_some_without_a_label(deployed: Deployment) -> None:
+    names = ["first", None, "third"]
+    values = ("I love it, wonderful!", "The meeting is on Tuesday at the town hall.", " ")
+    dataset = [text(value) | ({"custom_id": name} if name else {}) for value, name in zip(values, names, strict=True)]
+    body = request(dataset, threshold=0.95, on_error="null")
+
+    answer = deployed.classify(body).json()
+    job = wait_until_ended(deployed, submit(deployed, body).job.id)
+
+    assert (answer["predictions"], answer["custom_ids"]) == (["positive", None, None], names)
+    assert [(error["index"], error["custom_id"]) for error in answer["errors"]] == [(2, "third")]
+    assert (job.predictions, job.custom_ids) == (answer["predictions"], names)
+    assert [(error.index, error.custom_id) for error in job.errors or ()] == [(2, "third")]
+    assert job.job.progress.succeeded == 2, "a sample below the threshold was classified"
+
+
 def test_two_hundred_photos_have_the_results_of_the_synchronous_path(
     deployed: Deployment, photos: dict[str, bytes], web: Any
 ) -> None:
