@@ -167,8 +167,11 @@ def test_a_dry_run_of_what_can_not_be_read_says_so(deployed: Deployment) -> None
     verify_error(deployed.call("POST", JOBS, broken), "invalid_request")
 
 
-def test_a_prefix_without_objects_fails_its_job(deployed: Deployment) -> None:
-    body = {"input": {"s3_prefix": f"s3://{BUCKET}/{PREFIX}nothing/"}, "labels": THINGS}
+@pytest.mark.parametrize("where", ["granted", "uploads"])
+def test_a_prefix_without_objects_fails_its_job(deployed: Deployment, where: str) -> None:
+    uploads = f"{deployed.outputs['UploadBucketName']}/uploads/tests/"
+    folder = uploads if where == "uploads" else f"{BUCKET}/{PREFIX}"
+    body = {"input": {"s3_prefix": f"s3://{folder}nothing/"}, "labels": THINGS}
 
     ended = wait_until_ended(deployed, submit(deployed, body).job.id)
 
