@@ -9,7 +9,7 @@ from typing import Any
 
 from pigeonhole.api.classify import DirectRules
 from pigeonhole.api.decisions.dialects import to_decision_answer
-from pigeonhole.api.decisions.multipart import Form
+from pigeonhole.api.decisions.form import Form
 from pigeonhole.api.decisions.openai import OpenAiDecisions
 from pigeonhole.api.decisions.questions import QuestionAsker
 from pigeonhole.api.decisions.typesafe import TypeSafeDecisions

@@ -1,13 +1,13 @@
 """With the bundled model, what `labels/` makes of questions lets clear texts get the right answers."""
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from pigeonhole.inference.classifier import Classifier, Options
-from pigeonhole.inference.encoders import registry
-from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole.inference.labels.choices import LabelTexts, Option, read_choice, read_levels
 from pigeonhole.inference.labels.label_class import LabelClass
 from pigeonhole_cli.evaluation.classifier import open_classifier
@@ -18,7 +18,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.torch]  # preparing the model takes 
 @pytest.fixture(scope="module")
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
     folder: Path = tmp_path_factory.mktemp("models") / "tiny"
-    prepare(registry.BUNDLED, folder)
+    # In a process of its own: the tests of the encoders give the packages small weights for the whole run.
+    subprocess.run([sys.executable, "-m", "pigeonhole_cli", "models", "prepare", "tiny", "--out", str(folder)], check=True)
     return open_classifier(folder, workers=1)
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pigeonhole.api.cursors import decode_cursor
-from pigeonhole.api.decisions.multipart import Form, parse_form
+from pigeonhole.api.decisions.form import Form
+from pigeonhole.api.decisions.multipart import parse_form
 from pigeonhole.api.request_body import decompress, parse_json
 from pigeonhole.contract.jobs import JobStatus, Preference
 from pigeonhole.contract.labels import check_label_set_name

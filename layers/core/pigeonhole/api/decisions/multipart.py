@@ -5,11 +5,9 @@ The parts are cut out by bytes. The parser of the standard library reads lines, 
 
 from __future__ import annotations
 
-import base64
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from pigeonhole.api.decisions.form import Form
 from pigeonhole.api.request_body import parse_json
 from pigeonhole.errors import InvalidRequest
 
@@ -19,19 +17,6 @@ _BOUNDARY = re.compile(r"""boundary\s*=\s*(?:"([^"]{1,70})"|([^\s;,"]{1,70}))"""
 _NAME = re.compile(
     rb"""^content-disposition:[^\r\n]*[;\s]name\s*=\s*(?:"([^"\r\n]*)"|([^\s;"\r\n]+))""", re.IGNORECASE | re.MULTILINE
 )
-
-
-@dataclass(frozen=True)
-class Form:
-    """A body and the files that came with it.
-
-    Attributes:
-        body: The decoded JSON.
-        files: The other parts, by name.
-    """
-
-    body: object
-    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 def parse_form(data: bytes, content_type: str) -> Form:
@@ -70,8 +55,3 @@ def _split(data: bytes, boundary: bytes) -> dict[str, bytes]:
             raise InvalidRequest("the form must have a Content-Disposition with a name in each part")
         parts[(name[1] or name[2] or b"").decode("utf-8", "replace")] = content
     raise InvalidRequest(f"the form must end in its boundary and two hyphens, and have at most {MAX_PARTS} parts")
-
-
-def to_data_url(file: bytes) -> str:
-    """Return the address of an image in a form. Its bytes decide what it is."""
-    return "data:image/any;base64," + base64.b64encode(file).decode("ascii")
