@@ -86,7 +86,6 @@ EXPECTED_CALLS = {
     ("PlanFunction", "sqs:SendMessageBatch"),
     *(("SweepFunction", f"dynamodb:{call}") for call in ("BatchGetItem", "GetItem", "PutItem", "Query")),
     ("SweepFunction", "sqs:SendMessageBatch"),
-    ("IngestFunction", "s3:GetObject"),
     *(("NotifyFunction", f"dynamodb:{call}") for call in ("GetItem", "PutItem", "Query")),
     *(
         ("NotifyFunction", f"s3:{call}")
