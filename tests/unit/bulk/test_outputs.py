@@ -49,6 +49,14 @@ def test_the_parts_of_a_span_hold_its_rows(output: OutputFormat) -> None:
     assert read_rows(store.files[parts.errors.name], output) == [row.model_dump(exclude_none=True) for row in ERRORS]
 
 
+def test_a_line_whose_best_label_is_below_the_threshold_has_a_null_in_its_row() -> None:
+    store = FakeResultStore()
+
+    PartFiles(store=store, format=OutputFormat.JSONL).write(0, [ResultRow(line=1, custom_id="a", prediction=None)], [])
+
+    assert store.files["part-00000.jsonl"] == b'{"line":1,"custom_id":"a","prediction":null}\n'
+
+
 @pytest.mark.parametrize("output", OutputFormat)
 def test_a_part_is_described_by_its_rows_size_and_hash(output: OutputFormat) -> None:
     store = FakeResultStore()

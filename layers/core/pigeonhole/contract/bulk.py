@@ -14,7 +14,9 @@ from pydantic import (
     StrictBool,
     StringConstraints,
     ValidationError,
+    SerializerFunctionWrapHandler,
     field_validator,
+    model_serializer,
     model_validator,
 )
 from pydantic.dataclasses import dataclass
@@ -205,6 +207,12 @@ class ResultRow(HttpSchema):
     custom_id: str | None = None
     prediction: str | list[str] | None
     scores: list[LabelScore] | None = None
+
+    @model_serializer(mode="wrap")
+    def _write_null(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write a `prediction` that is None, even where fields that are None are left out: it is the result."""
+        fields: dict[str, Any] = handler(self)
+        return {name: fields.get(name) for name in type(self).model_fields if name in fields or name == "prediction"}
 
 
 class ErrorRow(HttpSchema):
