@@ -5,7 +5,7 @@ from __future__ import annotations
 from pigeonhole.bulk.manifest import ManifestSpan
 from pigeonhole.bulk.pieces import PieceStore
 from pigeonhole.bulk.runner import SpanResults
-from pigeonhole.contract.bulk import ErrorRow, ResultRow
+from pigeonhole.contract.bulk import ErrorRow, QuestionsRow, ResultRow
 from pigeonhole.contract.classification import LabelScore
 from support.fakes.objects import FakeObjectStore
 
@@ -15,6 +15,17 @@ ROWS = [
     ResultRow(line=2, prediction=None),
 ]
 ERRORS = [ErrorRow(line=3, code="unreadable_image", message="broken")]
+
+
+def test_the_rows_of_questions_are_read_as_they_were_stored() -> None:
+    pieces = PieceStore(objects=FakeObjectStore(), tenant_id="acme", job_id="0" * 32)
+    scores = {"mood": [LabelScore(label="calm", probability=0.9, similarity=0.1)], "topics": []}
+    row = QuestionsRow(line=1, predictions={"mood": None, "topics": ["billing"]}, scores=scores)
+    results = SpanResults(SPAN, [row], ERRORS)
+
+    pieces.write(results)
+
+    assert pieces.read(SPAN) == (results, None)
 
 
 def test_the_rows_of_a_piece_are_read_as_they_were_stored() -> None:

@@ -130,8 +130,7 @@ def test_results_that_are_too_large_for_an_item_become_an_object() -> None:
     assert len(jobs.objects.objects[str(part.object_key)]) > INLINE_BYTES
     assert part.object_key != part_key("acme", job.id, part.span), "of two writers neither replaces the other's"
     part_results = jobs.reader.read_part_results(jobs.job(job))
-    assert part_results[0][1].result is not None
-    assert len(part_results[0][1].result.predictions[3] or ()) == 20_000
+    assert len(part_results[0][1].results[0].predictions[3] or ()) == 20_000
 
 
 def test_usage_counts_a_sample_once_that_two_workers_classified() -> None:

@@ -11,10 +11,10 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     StrictBool,
     StringConstraints,
     ValidationError,
-    SerializerFunctionWrapHandler,
     field_validator,
     model_serializer,
     model_validator,
@@ -26,6 +26,7 @@ from pigeonhole.contract.classification import ClassificationRequest, LabelScore
 from pigeonhole.contract.jobs import WebhookUrl
 from pigeonhole.contract.labels import Instruction, Labels, LabelSetName, MultipleLabels, Templates, Threshold, TopK
 from pigeonhole.contract.limits import RequestLimits
+from pigeonhole.contract.questions import HasQuestions, QuestionsRequest
 from pigeonhole.contract.validation import to_faults
 from pigeonhole.errors import Fault, InvalidRequest
 
@@ -59,6 +60,19 @@ class BulkOptions(HttpInput):
         fields = {name: getattr(self, name) for name in type(self).model_fields}
         # Not validated again: a manifest's samples may be more than a request's, and each was validated as a line.
         return ClassificationRequest.model_construct(**fields, dataset=samples, on_error="null")
+
+
+class BulkQuestions(HasQuestions):
+    """The questions of a bulk job, in place of labels."""
+
+    scores: StrictBool = False
+
+    def to_request(self, samples: list[Sample]) -> QuestionsRequest:
+        """Make the request that asks about some samples of one type. `BulkOptions.to_request` says more."""
+        return QuestionsRequest.model_construct(questions=self.questions, scores=self.scores, dataset=samples, on_error="null")
+
+
+AnyBulkOptions = BulkOptions | BulkQuestions
 
 
 class Compute(StrEnum):
@@ -136,19 +150,18 @@ UNSUPPORTED_BULK = (Fault("dataset", "can't be combined with `input`: send one o
 
 def _forbid_dataset(schema: dict[str, Any]) -> None:
     """Say in the JSON Schema what else can't stand beside an `input`."""
-    require_labels_or_label_set(schema)
     schema["properties"] |= {fault.path: {"type": "null"} for fault in UNSUPPORTED_BULK}
 
 
-class BulkJobRequest(BulkOptions):
-    """A bulk job in the body of `POST /v1/classification/jobs`: labels and options, and `input` in place of `dataset`."""
+def _require_labels_and_forbid_dataset(schema: dict[str, Any]) -> None:
+    require_labels_or_label_set(schema)
+    _forbid_dataset(schema)
 
-    model_config = ConfigDict(json_schema_extra=_forbid_dataset)
+
+class _BulkJobFields(HttpInput):
+    """What the requests of bulk jobs have in common."""
 
     input: BulkInput
-    label_set: LabelSetName | None = Field(
-        None, description="The name of a saved label set, in place of `labels`. Its options apply where the request has none."
-    )
     output: BulkOutput = BulkOutput(format=OutputFormat.JSONL)
     compute: Compute = Field(
         Compute.AUTO, description="What classifies. `auto` chooses by the size of the input, its cost and what is deployed."
@@ -158,9 +171,32 @@ class BulkJobRequest(BulkOptions):
     )
     webhook_url: WebhookUrl | None = Field(None, description="As for a job with `dataset`.")
 
+
+class BulkJobRequest(_BulkJobFields, BulkOptions):
+    """A bulk job in the body of `POST /v1/classification/jobs`: labels and options, and `input` in place of `dataset`."""
+
+    model_config = ConfigDict(json_schema_extra=_require_labels_and_forbid_dataset)
+
+    label_set: LabelSetName | None = Field(
+        None, description="The name of a saved label set, in place of `labels`. Its options apply where the request has none."
+    )
+
     def to_options(self) -> BulkOptions:
         """Return the labels and options."""
         return BulkOptions.model_construct(**{name: getattr(self, name) for name in BulkOptions.model_fields})
+
+
+class BulkQuestionsJobRequest(_BulkJobFields, BulkQuestions):
+    """A bulk job in the body of `POST /v1/classification/jobs` with `questions` in place of `labels`."""
+
+    model_config = ConfigDict(json_schema_extra=_forbid_dataset)
+
+    def to_options(self) -> BulkQuestions:
+        """Return the questions."""
+        return BulkQuestions.model_construct(questions=self.questions, scores=self.scores)
+
+
+AnyBulkJobRequest = BulkJobRequest | BulkQuestionsJobRequest
 
 
 class ComputeEstimate(HttpSchema):
@@ -215,6 +251,25 @@ class ResultRow(HttpSchema):
         return {name: fields.get(name) for name in type(self).model_fields if name in fields or name == "prediction"}
 
 
+class QuestionsRow(HttpSchema):
+    """The result of a line of a job with questions: a line of a results part.
+
+    Attributes:
+        line: The line of the manifest, from 1.
+        custom_id: The line's own `custom_id`.
+        predictions: The prediction of each question by its name, as in a ResultRow.
+        scores: All labels of each question, best first, if they were asked for.
+    """
+
+    line: int
+    custom_id: str | None = None
+    predictions: dict[str, str | list[str] | None]
+    scores: dict[str, list[LabelScore]] | None = None
+
+
+AnyResultRow = ResultRow | QuestionsRow
+
+
 class ErrorRow(HttpSchema):
     """Why a line has no result: a line of an errors part.
 
@@ -265,7 +320,7 @@ class ResultsManifest(BaseModel):
         input: What was classified.
         model_id: The model.
         model_revision: The revision of its weights.
-        labels: The names of the labels, in the order of the request.
+        labels: The names of the labels, in the order of the request. By the name of each question, if the job has questions.
         options: The other options that the request set.
         counts: How many lines succeeded and failed.
         results: The results parts, in the order of the lines.
@@ -278,7 +333,7 @@ class ResultsManifest(BaseModel):
     input: str
     model_id: str
     model_revision: str
-    labels: list[str]
+    labels: list[str] | dict[str, list[str]]
     options: dict[str, object]
     counts: Counts
     results: list[PartFile]
