@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from pigeonhole.bulk.manifest import SpanLimits, plan_spans
 from pigeonhole.bulk.outputs import PartFiles
 from pigeonhole.bulk.runner import SpanRunner
-from pigeonhole.contract.bulk import AnyBulkOptions, OutputFormat, ResultsManifest
+from pigeonhole.contract.bulk import AnyBulkOptions, OutputFormat
+from pigeonhole.contract.bulk_results import ResultsManifest
 from pigeonhole.contract.limits import DEFAULT_LIMITS, RequestLimits
 from pigeonhole.settings import Settings
 from pigeonhole_cli.bulk.local_input import LocalImageFetcher, LocalInput

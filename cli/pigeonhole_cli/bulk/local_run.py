@@ -25,7 +25,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pigeonhole.bulk.manifest import ManifestSpan
 from pigeonhole.bulk.outputs import MANIFEST_NAME, MAX_WARNINGS, ResultsManifestBuilder, SpanParts, encode_manifest
-from pigeonhole.contract.bulk import AnyBulkOptions, Counts, PartFile, ResultsManifest
+from pigeonhole.contract.bulk import AnyBulkOptions
+from pigeonhole.contract.bulk_results import Counts, PartFile, ResultsManifest
 from pigeonhole_cli.bulk.local_input import STAGED_NAME
 from pigeonhole_cli.request_input import InputError
 

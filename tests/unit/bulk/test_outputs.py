@@ -12,17 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pigeonhole.bulk.outputs import SEVERAL_MODELS, PartFiles, ResultsManifestBuilder, encode_manifest
-from pigeonhole.contract.bulk import (
-    BulkOptions,
-    BulkQuestions,
-    Counts,
-    ErrorRow,
-    OutputFormat,
-    PartFile,
-    QuestionsRow,
-    ResultRow,
-    ResultsManifest,
-)
+from pigeonhole.contract.bulk import BulkOptions, BulkQuestions, OutputFormat
+from pigeonhole.contract.bulk_results import Counts, ErrorRow, PartFile, QuestionsRow, ResultRow, ResultsManifest
 from pigeonhole.contract.classification import LabelScore
 from support.fakes.results import FakeResultStore
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pigeonhole.bulk.manifest import ManifestSpan
 from pigeonhole.bulk.pieces import PieceStore
 from pigeonhole.bulk.runner import SpanResults
-from pigeonhole.contract.bulk import ErrorRow, QuestionsRow, ResultRow
+from pigeonhole.contract.bulk_results import ErrorRow, QuestionsRow, ResultRow
 from pigeonhole.contract.classification import LabelScore
 from support.fakes.objects import FakeObjectStore
 

@@ -14,16 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from pigeonhole.bulk.ports import ResultStore
 from pigeonhole.contract.base import HttpSchema
-from pigeonhole.contract.bulk import (
-    AnyBulkOptions,
-    AnyResultRow,
-    BulkOptions,
-    Counts,
-    ErrorRow,
-    OutputFormat,
-    PartFile,
-    ResultsManifest,
-)
+from pigeonhole.contract.bulk import AnyBulkOptions, BulkOptions, OutputFormat
+from pigeonhole.contract.bulk_results import AnyResultRow, Counts, ErrorRow, PartFile, ResultsManifest
 from pigeonhole.contract.labels import Label
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from pigeonhole.bulk.manifest import ManifestSpan
 from pigeonhole.bulk.runner import SpanResults
-from pigeonhole.contract.bulk import AnyResultRow, ErrorRow
+from pigeonhole.contract.bulk_results import AnyResultRow, ErrorRow
 from pigeonhole.label_sets.records import JsonRecord
 from pigeonhole.object_keys import bulk_piece_key
 from pigeonhole.ports import ObjectStore

@@ -16,16 +16,8 @@ from typing import Protocol, TypeVar
 
 from pigeonhole.bulk.manifest import LineParser, ManifestLine, ManifestSpan, SpanLimits, TextObject, read_lines
 from pigeonhole.bulk.ports import ManifestSource
-from pigeonhole.contract.bulk import (
-    AnyBulkOptions,
-    AnyResultRow,
-    BulkOptions,
-    ErrorRow,
-    ManifestSample,
-    QuestionsRow,
-    ResultRow,
-    parse_manifest_line,
-)
+from pigeonhole.contract.bulk import AnyBulkOptions, BulkOptions, ManifestSample, parse_manifest_line
+from pigeonhole.contract.bulk_results import AnyResultRow, ErrorRow, QuestionsRow, ResultRow
 from pigeonhole.contract.classification import Sample
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, S3Grant

@@ -9,14 +9,7 @@ from pigeonhole.bulk.inputs.kinds import InputKind
 from pigeonhole.bulk.inputs.listing import ListingParser
 from pigeonhole.bulk.manifest import LineParser, SpanLimits
 from pigeonhole.bulk.ports import ManifestLocation
-from pigeonhole.contract.bulk import (
-    AnyBulkOptions,
-    BulkOptions,
-    BulkQuestions,
-    Compute,
-    OutputFormat,
-    parse_manifest_line,
-)
+from pigeonhole.contract.bulk import AnyBulkOptions, BulkOptions, BulkQuestions, Compute, OutputFormat, parse_manifest_line
 from pigeonhole.contract.limits import UNLIMITED
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.jobs.records import QuestionRecord, UploadedFileRecord

@@ -8,7 +8,8 @@ import pytest
 
 from pigeonhole.bulk.manifest import ManifestSpan
 from pigeonhole.bulk.outputs import PartFiles
-from pigeonhole.contract.bulk import BulkOptions, ErrorRow, OutputFormat, ResultRow, ResultsManifest
+from pigeonhole.contract.bulk import BulkOptions, OutputFormat
+from pigeonhole.contract.bulk_results import ErrorRow, ResultRow, ResultsManifest
 from pigeonhole_cli.bulk.local_run import FolderStore, LocalRun, RunDescription
 from pigeonhole_cli.request_input import InputError
 
