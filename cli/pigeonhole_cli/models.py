@@ -16,7 +16,7 @@ from rich.table import Table
 
 from pigeonhole.errors import SampleError
 from pigeonhole.inference.encoders import artifact, registry
-from pigeonhole.inference.encoders.artifact import ArtifactInfo, ModelUnavailable
+from pigeonhole.inference.encoders.artifact import ArtifactInfo, ModelUnavailable, Precision
 from pigeonhole.inference.encoders.prepare import prepare as prepare_model
 from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
 
@@ -37,6 +37,25 @@ Sentence = Annotated[
         "Hugging Face id.",
     ),
 ]
+PrecisionOption = Annotated[
+    Precision | None,
+    typer.Option(
+        "--precision",
+        envvar="MODEL_PRECISION",
+        help="The precision of the image tower. int8 is used only where it is close to fp32. "
+        "Default: int8, but fp32 for models such as the bundled one.",
+        show_default=False,
+    ),
+]
+Photos = Annotated[
+    Path | None,
+    typer.Option(
+        "--photos",
+        help="A folder of photos like yours, for the calibration of int8. Default: a few photos of this repository.",
+        exists=True,
+        file_okay=False,
+    ),
+]
 Cache = Annotated[
     Path,
     typer.Option("--cache", envvar="PIGEONHOLE_CACHE", help="The cache: prepared models are in its folder `models/`."),
@@ -51,13 +70,16 @@ def prepare(
         bool, typer.Option("--force", help="Prepare the model again, from its newest revision on Hugging Face.")
     ] = False,
     sentence: Sentence = registry.BUNDLED_SENTENCE,
+    precision: PrecisionOption = None,
+    photos: Photos = None,
     cache: Cache = DEFAULT_CACHE,
 ) -> None:
     """Prepare a model to run.
 
     Its ONNX graphs and tokenizers are written to the cache. A model that is already prepared is left unchanged.
     """
-    _prepare(model, out or cached_folder(model, cache), sentence, force=force)
+    folder = out or cached_folder(model, cache)
+    _prepare(model, folder, sentence=sentence, precision=precision, photos=photos, force=force)
 
 
 @app.command()
@@ -65,12 +87,14 @@ def export(
     model: Model,
     folder: Annotated[Path, typer.Argument(help="The artifact folder to write.")],
     sentence: Sentence = registry.BUNDLED_SENTENCE,
+    precision: PrecisionOption = None,
+    photos: Photos = None,
 ) -> None:
     """Write a model's artifact folder for another machine.
 
     An artifact folder has all that a container image needs to run the model. An existing folder is replaced.
     """
-    _prepare(model, folder, sentence, force=True)
+    _prepare(model, folder, sentence=sentence, precision=precision, photos=photos, force=True)
 
 
 @app.command()
@@ -200,9 +224,9 @@ def list_models(
         raise typer.Exit(1)
 
 
-def _prepare(model: str, folder: Path, sentence: str, *, force: bool) -> None:
+def _prepare(model: str, folder: Path, *, sentence: str, precision: Precision | None, photos: Path | None, force: bool) -> None:
     try:
-        prepared, is_new = prepare_model(model, folder, sentence=sentence, force=force)
+        prepared, is_new = prepare_model(model, folder, sentence=sentence, precision=precision, photos=photos, force=force)
         status = _to_status(folder, prepared)
     except ModelUnavailable as error:
         raise _fail(str(error)) from None
@@ -212,7 +236,21 @@ def _prepare(model: str, folder: Path, sentence: str, *, force: bool) -> None:
         f"{model}: {'prepared' if is_new else 'already prepared'} at {folder}\n"
         f"  revision {status.revision}, {'calibrated' if status.calibrated else 'not calibrated'}, "
         f"{status.megabytes} MB, licence {status.licence}\n"
-        f"  text model {status.text_model}, licence {prepared.sentence.licence}"
+        f"  text model {status.text_model}, licence {prepared.sentence.licence}\n"
+        f"  image tower in {_precision_phrase(prepared)}"
+    )
+
+
+def _precision_phrase(prepared: ArtifactInfo) -> str:
+    parity = prepared.int8_parity
+    if parity is None:
+        return prepared.precision
+    measured = f"mean cosine with fp32 {parity.cosine:.3f}, same best concept for {100 * parity.same_label:.0f} % of the photos"
+    if parity.holds:
+        return f"int8: {measured}"
+    return (
+        f"fp32, because int8 differs too much: {measured}. "
+        "More photos like yours (--photos FOLDER) may help; --precision fp32 skips the trial"
     )
 
 

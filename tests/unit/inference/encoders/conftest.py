@@ -103,7 +103,7 @@ def artifacts(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(packages, "sentence_folder", lambda: sentence_model)
         for name, folder in model_folders.items():
-            export.export_model(source.find_model(str(folder)), root / name)
+            export.export_model(source.find_model(str(folder)), root / name, precision="fp32")
     return {name: root / name for name in model_folders}
 
 

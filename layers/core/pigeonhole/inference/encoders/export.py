@@ -1,7 +1,8 @@
 """Export a model from torch to ONNX, as an artifact folder.
 
 The files are made in a folder beside the target, which is then renamed. So a killed run leaves no incomplete artifact. Every
-graph is compared with torch before the rename, on inputs of other shapes than those of the trace.
+graph is compared with torch before the rename, on inputs of other shapes than those of the trace. The image tower is then
+quantized, if int8 is asked for and is close enough to float32.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 import onnx  # noqa: F401 - torch.onnx.export needs it, and would fail without it only at its end
 import torch
 
-from pigeonhole.inference.encoders import artifact, background_files, registry, source
+from pigeonhole.inference.encoders import artifact, background_files, onnx_encoder, quantize, registry, source
 from pigeonhole.inference.encoders.artifact import (
     IMAGE,
     MULTILINGUAL,
@@ -29,6 +30,7 @@ from pigeonhole.inference.encoders.artifact import (
     ArtifactInfo,
     FileFacts,
     ModelUnavailable,
+    Precision,
 )
 from pigeonhole.inference.encoders.base import Encoder, PairEncoder, is_encoder
 from pigeonhole.inference.encoders.checkpoints import checkpoint, torch_encoder
@@ -44,6 +46,7 @@ ATTENTION = "eager"
 MIN_COSINE = 0.9999
 MAX_DIFFERENCE = 0.01  # of log-odds
 PARTIAL = ".partial"  # ending of a folder that isn't complete
+CALIBRATION_PHOTOS = registry.repository_folder("calibration_photos")
 TRACED_TEXTS = ("a cat", "a photo of two dogs on a sofa")
 CHECKED_TEXTS = (
     "red",
@@ -52,15 +55,19 @@ CHECKED_TEXTS = (
 )
 
 
-def export_model(model_source: ModelSource, out: Path) -> ArtifactInfo:
+def export_model(
+    model_source: ModelSource, out: Path, *, precision: Precision | None = None, photos: Path | None = None
+) -> ArtifactInfo:
     """Make the artifact folder of a model. Only one process at a time may export to a folder.
 
     Args:
         model_source: The model's files.
         out: The artifact folder. An existing one stays until the new one is complete.
+        precision: That of the image tower, None for the default of its kind. int8 gives float32 where int8 isn't close to it.
+        photos: A folder of photos for the calibration of int8, None for those of this repository.
 
     Raises:
-        ModelUnavailable: The model can't be opened, or its ONNX graphs differ from torch.
+        ModelUnavailable: The model can't be opened, its ONNX graphs differ from torch, or the photos can't be read.
     """
     with _replace_folder(out) as folder:
         model, sentence = checkpoint.open_models(model_source, ATTENTION)
@@ -99,6 +106,28 @@ def export_model(model_source: ModelSource, out: Path) -> ArtifactInfo:
         artifact.write_info(folder, artifact_info)
         registry.copy_calibration(model_source.calibration_folders, folder, model.facts.revision)
         _compare_with_torch(folder, model, sentence, multilingual)
+        if (precision or artifact.default_precision(model.kind)) == "int8":
+            artifact_info = _quantize_image(folder, artifact_info, photos or CALIBRATION_PHOTOS, background.photos)
+    return artifact_info
+
+
+def _quantize_image(folder: Path, artifact_info: ArtifactInfo, photos: Path, concepts: np.ndarray) -> ArtifactInfo:
+    """Replace the image tower of an artifact by one in int8 if that is close enough to it."""
+    facts, quantized = artifact_info.encoder, folder / f"int8_{IMAGE}"
+    exact = onnx_encoder.load_image_tower(folder / IMAGE, facts, threads=1)
+    calibration, checked = quantize.open_crops(photos, exact.spec)
+    quantize.quantize(folder / IMAGE, quantized, calibration)
+    tower = onnx_encoder.load_image_tower(quantized, facts, threads=1)
+    parity = quantize.measure_parity(tower, exact, checked, concepts, facts.logit_scale)
+    if parity.holds:
+        quantized.replace(folder / IMAGE)
+        files = artifact_info.files | {IMAGE: FileFacts.from_file(folder / IMAGE)}
+        changes = {"precision": "int8", "int8_parity": parity, "files": files}
+    else:
+        quantized.unlink()
+        changes = {"int8_parity": parity}
+    artifact_info = artifact_info.model_copy(update=changes)
+    artifact.write_info(folder, artifact_info)
     return artifact_info
 
 

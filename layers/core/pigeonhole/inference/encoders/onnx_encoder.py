@@ -40,7 +40,7 @@ def load(folder: Path, artifact_info: ArtifactInfo, *, threads: int) -> tuple[To
         ModelUnavailable: A file isn't what artifact.json says.
     """
     facts = artifact_info.encoder
-    image = _image_tower(folder, facts, threads)
+    image = load_image_tower(folder / IMAGE, facts, threads=threads)
     text = _text_tower(folder, (TEXT, TOKENIZER), facts, threads)
     if artifact_info.sentence.reads_pairs:
         return TowerEncoder(facts.to_info(ENGINE), text, image), _cross_encoder(folder, artifact_info, threads)
@@ -69,11 +69,21 @@ def load_multilingual(folder: Path, artifact_info: ArtifactInfo, *, threads: int
     return TowerEncoder(facts.to_info(ENGINE), tower)
 
 
-def _image_tower(folder: Path, facts: ModelFacts, threads: int) -> ImageTower:
-    session = _session(folder / IMAGE, facts.dim, threads)
+def load_image_tower(path: Path, facts: ModelFacts, *, threads: int) -> ImageTower:
+    """Load an image tower.
+
+    Args:
+        path: The ONNX graph.
+        facts: The model that the graph belongs to.
+        threads: The number of threads of each run.
+
+    Raises:
+        ModelUnavailable: The graph isn't one for this model.
+    """
+    session = _session(path, facts.dim, threads)
     spec = facts.image
     if spec is None or session.get_inputs()[0].shape[1:] != [spec.side, spec.side, 3]:
-        raise broken_artifact(folder, f"{IMAGE} doesn't take the images that artifact.json describes")
+        raise broken_artifact(path.parent, f"{path.name} doesn't take the images that artifact.json describes")
 
     def run(pixels: Pixels) -> Embeddings:
         return np.asarray(session.run(None, {"pixels": np.ascontiguousarray(pixels)})[0], dtype=np.float32)

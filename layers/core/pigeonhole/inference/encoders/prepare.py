@@ -9,11 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pigeonhole.inference.encoders import artifact, registry, source
-from pigeonhole.inference.encoders.artifact import ArtifactInfo, ModelUnavailable
+from pigeonhole.inference.encoders.artifact import ArtifactInfo, ModelUnavailable, Precision
 
 
 def prepare(
-    name: str, out: Path, *, sentence: str = registry.BUNDLED_SENTENCE, force: bool = False
+    name: str,
+    out: Path,
+    *,
+    sentence: str = registry.BUNDLED_SENTENCE,
+    precision: Precision | None = None,
+    photos: Path | None = None,
+    force: bool = False,
 ) -> tuple[ArtifactInfo, bool]:
     """Make the artifact folder of a model, unless there is a valid one.
 
@@ -23,6 +29,8 @@ def prepare(
         name: A preset, a folder or a Hugging Face id.
         out: The artifact folder.
         sentence: The sentence encoder: a preset, a folder or a Hugging Face id.
+        precision: The precision of the image tower, None for the default of its kind.
+        photos: A folder of photos for the calibration of int8, None for those of this repository.
         force: Make the folder again even if it is valid.
 
     Returns:
@@ -34,23 +42,25 @@ def prepare(
     out = out.absolute()
     out.parent.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time(out.parent):
-        if not force and (artifact_info := _find_valid(name, sentence, out)):
+        if not force and (artifact_info := _find_valid(name, sentence, out, precision)):
             return artifact_info, False
         model_source = source.find_model(name, sentence)
         try:
             from pigeonhole.inference.encoders import export
         except ImportError as error:
             raise ModelUnavailable(f"preparing a model needs {error.name}: pip install -e '.[torch]'") from None
-        return export.export_model(model_source, out), True
+        return export.export_model(model_source, out, precision=precision, photos=photos), True
 
 
-def _find_valid(name: str, sentence: str, out: Path) -> ArtifactInfo | None:
+def _find_valid(name: str, sentence: str, out: Path, precision: Precision | None) -> ArtifactInfo | None:
     """Return the existing artifact if it is complete and made from the same models, and update its calibration."""
     try:
         artifact_info = artifact.read_info(out, check_hashes=True)
     except ModelUnavailable:
         return None
     encoder = artifact_info.encoder
+    if not artifact_info.is_made_for(precision or artifact.default_precision(artifact_info.kind)):
+        return None
     if artifact_info.reading != source.READING_VERSION or not _is_same_sentence(sentence, artifact_info):
         return None
     if hub_id := source.to_hub_id(name):

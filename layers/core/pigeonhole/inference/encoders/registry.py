@@ -99,9 +99,9 @@ SENTENCE_PRESETS = {
 BUNDLED_SENTENCE = "all-MiniLM-L6-v2"
 
 
-def repository_folder(preset: str) -> Path:
-    """Return a preset's folder in this repository, which holds the bundled model or the calibration of another model."""
-    return Path(__file__).resolve().parents[5] / "models" / preset
+def repository_folder(name: str) -> Path:
+    """Return a folder of `models`: of a preset (the bundled model, or the calibration of another one), or of photos."""
+    return Path(__file__).resolve().parents[5] / "models" / name
 
 
 @dataclass(frozen=True)
