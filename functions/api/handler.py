@@ -171,13 +171,8 @@ def create_upload(exchange: Exchange) -> HttpAnswer:
 def store_file(exchange: Exchange) -> HttpAnswer:
     """Store a file under a key."""
     request, api = exchange.request, services()
-    file = api.files.store(
-        request.parse_file(api.limits.max_body_bytes),
-        exchange.tenant,
-        file_key=request.query.get("key"),
-        overwrite=request.parse_flag("overwrite", default=True),
-        with_link=request.parse_flag("temp_public_url", default=True),
-    )
+    sent = request.parse_file(api.limits.max_body_bytes)
+    file = api.files.store(sent.content, exchange.tenant, sent.options)
     return to_ok(answers.to_stored_file_response(file, request.log_id))
 
 

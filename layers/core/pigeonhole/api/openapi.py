@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from pigeonhole import __version__
 from pigeonhole.api.decisions.dialects import is_value_fault
+from pigeonhole.api.forms.description import FormDescription
 from pigeonhole.api.parameters import Parameter
 from pigeonhole.api.routes import OPERATIONS, Operation
 from pigeonhole.contract.bulk import BulkJobRequest
@@ -30,8 +31,9 @@ DESCRIPTION = """\
 Sorts texts and images into labels that the caller names, without training. A client of JigsawStack's classification works
 unchanged when its base URL points here. Everything beyond that is optional.
 
-Bodies are JSON in UTF-8. They may be compressed, with `Content-Encoding: gzip` or `zstd`. Unknown fields of a body are
-ignored, and unknown parameters of a query are refused. `HEAD` is answered wherever `GET` is.
+Bodies are JSON in UTF-8, or what an operation takes in its place. They may be compressed, with `Content-Encoding: gzip` or
+`zstd`. Unknown fields of a body are ignored, and unknown parameters of a query are refused. `HEAD` is answered wherever
+`GET` is.
 
 Every error has the shape of `ErrorResponse`, or of RFC 9457 if the request has `Accept: application/problem+json`.
 `/v1/decisions` and `/v1/systemone` have the errors of OpenAI and TypeSafe. `/api/v1/...` is the same as `/v1/...`.
@@ -158,13 +160,14 @@ def as_json() -> str:
 
 def _schemas() -> Json:
     bodies = [(body, "validation") for operation in OPERATIONS for body in (operation.body, operation.other_body) if body]
+    forms = [(operation.form.model, "validation") for operation in OPERATIONS if operation.form]
     models = [
         model
         for operation in OPERATIONS
         for model in (operation.answer, *operation.other_answers, operation.accepted, operation.error)
     ]
     answers = [(model, "serialization") for model in models if model is not None and not isinstance(model, str)]
-    every: Any = [*bodies, *answers, (ErrorResponse, "serialization")]
+    every: Any = [*bodies, *forms, *answers, (ErrorResponse, "serialization")]
     schemas: Json = json_schemas(every, "#/components/schemas/{model}")["$defs"]
     return schemas
 
@@ -192,6 +195,8 @@ def _describe(operation: Operation) -> Json:
         described["requestBody"] = {"required": True, "content": content}
     if operation.takes_file:
         described["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": _FILE}}}
+    if operation.form:
+        described["requestBody"]["content"]["multipart/form-data"] = _form(operation.form)
     described["responses"] = {**_answers(operation), **_errors(operation)}
     return described
 
@@ -207,6 +212,22 @@ def _body_examples(body: type[BaseModel]) -> Json:
     if body is SystemOneRequest:
         examples = {"texts": EXAMPLE_SYSTEM_ONE}
     return {name: {"value": example} for name, example in examples.items()}
+
+
+def _form(form: FormDescription) -> Json:
+    """Describe a form: one part is JSON, and one other or all others are files."""
+    parts = {form.json_part: _ref(form.model)}
+    others = {"properties": parts | {form.file_part: _FILE}} if form.file_part else {"additionalProperties": _FILE}
+    return {
+        "schema": {
+            "type": "object",
+            "description": form.description,
+            "properties": parts,
+            "required": [form.required_part],
+            **others,
+        },
+        "encoding": {form.json_part: {"contentType": "application/json"}},
+    }
 
 
 def _tag(operation: Operation) -> str:

@@ -8,10 +8,10 @@ from functools import cached_property
 
 from pydantic import ValidationError
 
-from pigeonhole.api.decisions.form import Form, to_data_url
 from pigeonhole.api.decisions.questions import ChoiceOfOptions, Content, Location, Option, Outcome, QuestionAsker
 from pigeonhole.api.decisions.rendering import Placeholders, render
 from pigeonhole.api.decisions.yes_or_no import to_yes_and_no
+from pigeonhole.api.forms.form import Form, to_data_url
 from pigeonhole.contract.decisions import typesafe as contract
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ModelDescription
