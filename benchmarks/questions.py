@@ -28,7 +28,7 @@ from pigeonhole.inference.images.decode import ImageLimits
 from pigeonhole.inference.images.decode_pool import DecodePool
 from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.inference.pipeline import InferencePipeline
-from pigeonhole.inference.scoring.calibration import prior_calibration
+from pigeonhole.inference.scoring.calibration import parse_calibration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +71,7 @@ def create_pipeline(folder: Path, cores: int) -> InferencePipeline:
     classifier = Classifier(
         encoder=model.encoder,
         sentence=model.sentence,
-        calibration=model.calibration or prior_calibration(model.encoder.info),
+        calibration=parse_calibration(model.calibration, model.encoder.info, model.sentence.info),
         background=model.background,
         multilingual=model.multilingual,
         workers=cores,
