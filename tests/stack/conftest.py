@@ -22,6 +22,7 @@ from support.loopback import Answer, LoopbackServer, respond
 from support.stack.clients import install_javascript
 from support.stack.deployment import BUCKET, PREFIX, Deploy, Deployment
 from support.stack.job_calls import JobEndEvents
+from support.stack.other_clients import OtherClients, install
 
 CLASSIFY_RUNS = 2
 LAST = ("test_error_table_whole.py", "test_policies.py")  # in this order
@@ -151,6 +152,12 @@ def javascript() -> Path:
     if shutil.which("npm") is None:
         pytest.skip("Node and npm are not installed, so npm's client can't be run")
     return install_javascript(ROOT / ".cache" / "npm")
+
+
+@pytest.fixture(scope="session")
+def other_clients() -> OtherClients:
+    """LiteLLM, LangChain and pydantic-ai."""
+    return install(ROOT / ".cache")
 
 
 @pytest.fixture
