@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pigeonhole.api import parameters
 from pigeonhole.api.forms.description import FILE_FORM, SYSTEM_ONE_FORM, FormDescription
 from pigeonhole.api.parameters import Parameter
-from pigeonhole.contract.bulk import BulkEstimateResponse, BulkJobRequest
+from pigeonhole.contract.bulk import BulkEstimateResponse, BulkJobRequest, BulkQuestionsJobRequest
 from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse
 from pigeonhole.contract.decisions.openai import DECISIONS, DecisionRequest
 from pigeonhole.contract.decisions.openai_answers import DecisionResponse, ModelList, OpenAiErrorResponse
@@ -25,7 +25,7 @@ from pigeonhole.contract.decisions.typesafe import (
     SystemOneResponse,
     TypeSafeErrorResponse,
 )
-from pigeonhole.contract.jobs import JOBS, JobRequest, JobResponse, JobsResponse
+from pigeonhole.contract.jobs import JOBS, JobRequest, JobResponse, JobsResponse, QuestionsJobRequest
 from pigeonhole.contract.label_sets import LABEL_SETS, LabelSetRequest, LabelSetResponse, LabelSetsResponse, RemovedResponse
 from pigeonhole.contract.questions import QuestionsRequest, QuestionsResponse
 from pigeonhole.contract.service import MODELS, AccountResponse, HealthResponse, ModelsResponse, WebhookSecretResponse
@@ -61,7 +61,7 @@ class Operation:
         error: The shape of its errors, None for the contract's own.
         body: The model of the request's body.
         form: The form that the body may be in place of that or of a file.
-        other_body: A model that the body may have in place of `body`.
+        other_bodies: The models that the body may have in place of `body`.
         other_answers: The models of the 200 answers to some requests.
         is_open: Whether the operation needs no API key.
         parameters: What a request carries beside its body.
@@ -81,7 +81,7 @@ class Operation:
     body: type[BaseModel] | None = None
     form: FormDescription | None = None
     error: type[BaseModel] | None = None
-    other_body: type[BaseModel] | None = None
+    other_bodies: tuple[type[BaseModel], ...] = ()
     other_answers: tuple[type[BaseModel], ...] = ()
     is_open: bool = False
     parameters: tuple[Parameter, ...] = ()
@@ -129,7 +129,7 @@ OPERATIONS = (
         answer=ClassificationResponse,
         errors=(*BODY_ERRORS, *API_KEY_ERRORS, "job_finished", "idempotency_mismatch", *CLASSIFIER_ERRORS),
         body=ClassificationRequest,
-        other_body=QuestionsRequest,
+        other_bodies=(QuestionsRequest,),
         other_answers=(QuestionsResponse,),
         parameters=(parameters.PREFER, parameters.IDEMPOTENCY_KEY),
         accepted=JobResponse,
@@ -151,7 +151,7 @@ OPERATIONS = (
             "timed_out",
         ),
         body=JobRequest,
-        other_body=BulkJobRequest,
+        other_bodies=(QuestionsJobRequest, BulkJobRequest, BulkQuestionsJobRequest),
         other_answers=(BulkEstimateResponse,),
         parameters=(parameters.PREFER, parameters.IDEMPOTENCY_KEY),
         accepted=JobResponse,
