@@ -59,7 +59,10 @@ class Row:
             str(self.questions),
             f"{self.together_s * 1e3:.1f}",
             f"{self.together_s / first.together_s:.2f} x",
+            f"{1 / self.together_s:.1f}",
+            f"{self.questions / self.together_s:.1f}",
             f"{self.alone_s * 1e3:.1f}",
+            f"{self.questions / self.alone_s:.1f}",
             f"{self.alone_s / self.together_s:.1f} x",
         )
 
@@ -130,8 +133,9 @@ def _timed(run: Callable[[], None]) -> float:
 def table(rows: Sequence[Row]) -> str:
     """Format the rows as a Markdown table."""
     lines = [
-        "| questions | one request, ms | over one question | a request per question, ms | ratio |",
-        "|---:|---:|---:|---:|---:|",
+        "| questions | one request, ms | over one question | requests/s | answers/s "
+        "| a request per question, ms | requests/s | ratio |",
+        "|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     return "\n".join([*lines, *("| " + " | ".join(row.cells(rows[0])) + " |" for row in rows)])
 

@@ -229,6 +229,11 @@ def read_default(value: Any) -> float:
     return float(TEMPLATE["Parameters"][value["Ref"]]["Default"] if isinstance(value, dict) else value)
 
 
+@pytest.mark.parametrize("function", ["ClassifyFunction", "WorkerFunction"])
+def test_numpy_has_one_thread_where_samples_are_classified(function: str) -> None:
+    assert environment(function)["OPENBLAS_NUM_THREADS"] == "1"
+
+
 @pytest.mark.parametrize(
     ("function", "queue"),
     [
