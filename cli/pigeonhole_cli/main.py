@@ -49,7 +49,15 @@ def _load_eval() -> typer.Typer:
     return eval_app
 
 
-LAZY: dict[str, Callable[[], typer.Typer]] = {"bulk": _load_bulk, "eval": _load_eval}
+def _load_doctor() -> typer.Typer:
+    from pigeonhole_cli.doctor.command import doctor
+
+    doctor_app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    doctor_app.command("doctor")(doctor)
+    return doctor_app
+
+
+LAZY: dict[str, Callable[[], typer.Typer]] = {"bulk": _load_bulk, "doctor": _load_doctor, "eval": _load_eval}
 
 app = typer.Typer(
     cls=LazyGroup,
