@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[Any]"
 
 MEDIA_TYPE = "application/octet-stream"  # the API looks at the bytes
-PNG_MODES = frozenset({"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"})
+PNG_MODES = frozenset({"1", "L", "LA", "I;16", "P", "RGB", "RGBA"})
 ARRAY_SHAPE = "An array must be uint8 and have the shape (height, width), (height, width, 3) or (height, width, 4)"
 _ADDRESS = re.compile(r"(?:https?|s3)://|data:", re.IGNORECASE)
 
@@ -65,7 +65,7 @@ def _read_file(path: Path) -> bytes:
 
 
 def _to_png(source: Image.Image | npt.NDArray[Any]) -> bytes:
-    if not hasattr(source, "__array_interface__"):
+    if not hasattr(type(source), "__array_interface__"):  # of an image, PIL would read the file now
         raise TypeError(
             f"an image must be an address, a path, bytes, a PIL image or a numpy array, and not {type(source).__name__}"
         )
@@ -76,7 +76,9 @@ def _to_png(source: Image.Image | npt.NDArray[Any]) -> bytes:
         # PNG has no place for the orientation of a JPEG that PIL has opened.
         upright = ImageOps.exif_transpose(image)
         encoded = io.BytesIO()
-        (upright if upright.mode in PNG_MODES else upright.convert("RGB")).save(encoded, "PNG")
+        if upright.mode not in PNG_MODES:
+            upright = upright.convert("I;16" if upright.mode == "I" else "RGB")
+        upright.save(encoded, "PNG")
     except (OSError, ValueError) as error:
         raise UnreadableImage(f"the PIL image can't be encoded: {error}") from None
     return encoded.getvalue()

@@ -47,7 +47,9 @@ class Endpoint:
 
     def to_httpx(self, request: HttpRequest) -> dict[str, Any]:
         """Return a request as the arguments of httpx's `request`."""
-        arguments: dict[str, Any] = {"params": dict(request.params), "headers": dict(request.headers)}
+        arguments: dict[str, Any] = {"headers": dict(request.headers)}
+        if request.params:  # with an empty query, httpx would drop the query of the address
+            arguments["params"] = dict(request.params)
         if request.is_to_api:
             arguments["headers"]["x-api-key"] = self.api_key
         if request.form is not None:
