@@ -57,7 +57,20 @@ def _load_doctor() -> typer.Typer:
     return doctor_app
 
 
-LAZY: dict[str, Callable[[], typer.Typer]] = {"bulk": _load_bulk, "doctor": _load_doctor, "eval": _load_eval}
+def _load_mcp() -> typer.Typer:
+    from pigeonhole_cli.mcp.command import mcp
+
+    mcp_app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    mcp_app.command("mcp")(mcp)
+    return mcp_app
+
+
+LAZY: dict[str, Callable[[], typer.Typer]] = {
+    "bulk": _load_bulk,
+    "doctor": _load_doctor,
+    "eval": _load_eval,
+    "mcp": _load_mcp,
+}
 
 app = typer.Typer(
     cls=LazyGroup,
