@@ -41,6 +41,12 @@ def _load_bulk() -> typer.Typer:
     return bulk_app
 
 
+def _load_classify() -> typer.Typer:
+    from pigeonhole_cli.classify.command import app as classify_app
+
+    return classify_app
+
+
 def _load_eval() -> typer.Typer:
     from pigeonhole_cli.evaluation.command import evaluate
 
@@ -49,7 +55,7 @@ def _load_eval() -> typer.Typer:
     return eval_app
 
 
-LAZY: dict[str, Callable[[], typer.Typer]] = {"bulk": _load_bulk, "eval": _load_eval}
+LAZY: dict[str, Callable[[], typer.Typer]] = {"bulk": _load_bulk, "classify": _load_classify, "eval": _load_eval}
 
 app = typer.Typer(
     cls=LazyGroup,
