@@ -29,8 +29,8 @@ ApiKey = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print the API's whole answer as JSON.")]
 
 
-def find_api(url: str | None, api_key: str | None) -> tuple[str, str]:
-    """Return the address and the API key if both are valid. An error is printed and ends the command with exit code 2."""
+def check_connection(url: str | None, api_key: str | None) -> tuple[str, str]:
+    """Return the API's address without a slash at its end, and the API key. If one is missing, the command ends."""
     if not url:
         say("error: where is the API? Set JIGSAWSTACK_API_URL, or give --url https://…")
         raise typer.Exit(EXIT_USAGE)
@@ -47,9 +47,9 @@ def find_api(url: str | None, api_key: str | None) -> tuple[str, str]:
 @contextmanager
 def api_client(url: str | None, api_key: str | None) -> Iterator[ApiClient]:
     """Create a client of the API. An error of the API or of the input is printed and ends the command with exit code 1."""
-    address, key = find_api(url, api_key)
+    connection = check_connection(url, api_key)
     try:
-        with open_client(address, key) as client:
+        with open_client(*connection) as client:
             yield client
     except (ApiError, InputError) as error:
         say(f"error: {one_line(str(error))}")

@@ -41,6 +41,12 @@ def _load_bulk() -> typer.Typer:
     return bulk_app
 
 
+def _load_classify() -> typer.Typer:
+    from pigeonhole_cli.classify.command import app as classify_app
+
+    return classify_app
+
+
 def _load_eval() -> typer.Typer:
     from pigeonhole_cli.evaluation.command import evaluate
 
@@ -67,6 +73,7 @@ def _load_mcp() -> typer.Typer:
 
 LAZY: dict[str, Callable[[], typer.Typer]] = {
     "bulk": _load_bulk,
+    "classify": _load_classify,
     "doctor": _load_doctor,
     "eval": _load_eval,
     "mcp": _load_mcp,

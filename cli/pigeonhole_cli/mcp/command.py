@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pigeonhole_cli.api_options import EXIT_FAILED, ApiKey, Url, find_api
+from pigeonhole_cli.api_options import EXIT_FAILED, ApiKey, Url, check_connection
 from pigeonhole_cli.console import say
 
 HOST = "127.0.0.1"
@@ -42,7 +42,7 @@ def mcp(
             raise
         say(EXTRA)
         raise typer.Exit(EXIT_FAILED) from None
-    address, key = find_api(url, api_key)
+    address, key = check_connection(url, api_key)
     try:
         folders = Folders(folder or ())
     except OSError as error:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, Field
 
+from pigeonhole.client.jobs import ENDED
 from pigeonhole.client.results import Job, Result, Results
 from pigeonhole.contract.label_sets import LabelSetInfo
 
@@ -151,7 +152,7 @@ def to_job_state(job: Job, *, first: int, count: int) -> JobState:
     page = None if job.results is None else job.results[first : first + count]
     progress, left = job.info.progress, 0 if job.results is None else len(job.results) - first - count
     advice = None
-    if job.info.finished_at is None:
+    if job.info.status not in ENDED:
         advice = f"It runs. Call job_status with job_id {job.id} and wait_s."
     elif left > 0:
         advice = f"{left} more results: call job_status with first {first + count}."

@@ -14,7 +14,7 @@ from pigeonhole.client.fields import Labels, Question, Questions, to_json
 from pigeonhole.client.flow import Flow, HttpRequest, parallel
 from pigeonhole.client.images import ImageSource
 from pigeonhole.client.labels import to_label_fields
-from pigeonhole.client.results import Result, Results, sum_usage, to_results
+from pigeonhole.client.results import Result, Results, renumber_warnings, sum_usage, to_results
 from pigeonhole.client.uploads import JSON_HEADERS, upload_image
 from pigeonhole.contract.classification import ClassificationResponse, Usage
 from pigeonhole.contract.questions import QuestionsResponse
@@ -157,7 +157,7 @@ def _upload(sample: PreparedSample) -> Flow[PreparedSample]:
 def _post_labels(request: HttpRequest, indices: Sequence[int]) -> Flow[_Answer]:
     answer = yield from call(ClassificationResponse, request)
     results = {ONLY: to_results(answer.predictions, answer.scores, answer.errors, indices)}
-    return _Answer(results, _renumber(answer.warnings, indices), answer.usage, answer.log_id)
+    return _Answer(results, renumber_warnings(answer.warnings, indices), answer.usage, answer.log_id)
 
 
 def _post_questions(request: HttpRequest, indices: Sequence[int]) -> Flow[_Answer]:
@@ -166,14 +166,7 @@ def _post_questions(request: HttpRequest, indices: Sequence[int]) -> Flow[_Answe
         name: to_results(predictions, (answer.scores or {}).get(name), answer.errors, indices)
         for name, predictions in answer.predictions.items()
     }
-    return _Answer(results, _renumber(answer.warnings, indices), answer.usage, answer.log_id)
-
-
-def _renumber(warnings: Sequence[str] | None, indices: Sequence[int]) -> list[str]:
-    """Name samples by their position among those of the caller, and not by that in the request."""
-    return [
-        re.sub(r"^dataset\.(\d+)\b", lambda place: f"dataset.{indices[int(place[1])]}", warning) for warning in warnings or ()
-    ]
+    return _Answer(results, renumber_warnings(answer.warnings, indices), answer.usage, answer.log_id)
 
 
 def _merge(samples: Sequence[PreparedSample], results: Sequence[Result]) -> list[Result]:

@@ -25,11 +25,13 @@ class RetryPolicy:
 
     Attributes:
         attempts: How often a request is sent at most.
+        connect_attempts: How often it is sent at most if no connection can be made.
         min_pause_s: The pause after the first attempt. Each further pause is twice as long.
         max_pause_s: The longest pause. If the API asks for a longer one, such as an hour for a quota, the error is raised.
     """
 
     attempts: int = 4
+    connect_attempts: int = 4
     min_pause_s: float = 0.5
     max_pause_s: float = 30.0
 
@@ -43,7 +45,8 @@ class RetryPolicy:
             request: The request.
             outcome: The outcome of the last attempt.
         """
-        if attempts >= self.attempts or not _may_repeat(request, outcome):
+        has_connected = isinstance(outcome, HttpResponse) or outcome.was_sent
+        if attempts >= (self.attempts if has_connected else self.connect_attempts) or not _may_repeat(request, outcome):
             return None
         asked_s = (retry_after_s(outcome) or 0.0) if isinstance(outcome, HttpResponse) else 0.0
         pause_s = max(self.min_pause_s * 2 ** (attempts - 1), asked_s)

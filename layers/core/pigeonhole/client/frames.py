@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pigeonhole.client import classify
+from pigeonhole.client.distinct import distinct_values, spread
 from pigeonhole.client.fields import Labels
 from pigeonhole.client.flow import Flow
-from pigeonhole.client.images import ImageSource
-from pigeonhole.client.results import Result
 
 Frame = TypeVar("Frame")
 
@@ -31,7 +30,10 @@ def classify_frame(
         ClientError: A request failed.
     """
     values = _read_column(frame, column)
-    found = yield from classify_values(values, labels, label_set, options, images=images)
+    distinct = distinct_values(values)
+    prepare = classify.images(distinct) if images else classify.texts(distinct)
+    results = yield from classify.classify(prepare, labels, label_set, options)
+    found = spread(results, distinct, values)
     is_list = bool(options.get("multiple_labels"))
     columns: dict[str, list[Any]] = {
         "prediction": [result and (list(result.labels) if is_list else result.label) for result in found],
@@ -40,24 +42,6 @@ def classify_frame(
     }
     added: Frame = _add_columns(frame, prefix, columns, is_list=is_list)
     return added
-
-
-def classify_values(
-    values: Sequence[ImageSource | None],
-    labels: Labels | None,
-    label_set: str | None,
-    options: Mapping[str, Any],
-    *,
-    images: bool,
-) -> Flow[list[Result | None]]:
-    """Classify each distinct value once, and return the result of each value, None for None."""
-    distinct = list(dict.fromkeys(value for value in values if value is not None))
-    if not distinct:
-        return [None] * len(values)
-    prepare = classify.images(distinct) if images else classify.texts(distinct)  # type: ignore[arg-type] # checked there
-    results = yield from classify.classify(prepare, labels, label_set, options)
-    found = dict(zip(distinct, results, strict=True))
-    return [None if value is None else found[value] for value in values]
 
 
 def _is_polars(frame: object) -> bool:

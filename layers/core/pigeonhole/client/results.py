@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import overload
@@ -131,4 +132,11 @@ def to_results(
             error=errors.get(position),
         )
         for position, (index, labels) in enumerate(zip(indices, predictions, strict=True))
+    ]
+
+
+def renumber_warnings(warnings: Sequence[str] | None, indices: Sequence[int]) -> list[str]:
+    """Name samples by their position among those of the caller, and not by that in the request."""
+    return [
+        re.sub(r"^dataset\.(\d+)\b", lambda place: f"dataset.{indices[int(place[1])]}", warning) for warning in warnings or ()
     ]
