@@ -69,9 +69,11 @@ class InProcess:
 
     async def _with_client(self, use: Any) -> Any:
         transport = httpx.MockTransport(self.api.handle)
-        async with AsyncClient(URL, KEY, retries=AT_ONCE, transport=transport) as api:
-            async with Client(create_server(api, Folders(self.folders))) as client:
-                return await use(client)
+        async with (
+            AsyncClient(URL, KEY, retries=AT_ONCE, transport=transport) as api,
+            Client(create_server(api, Folders(self.folders))) as client,
+        ):
+            return await use(client)
 
 
 def text_of(result: CallToolResult) -> str:
