@@ -9,8 +9,8 @@ import typer
 
 from pigeonhole_cli.api_options import EXIT_FAILED, ApiKey, Url, check_connection
 from pigeonhole_cli.console import say
+from pigeonhole_cli.local.process import LocalError, open_port
 
-HOST = "127.0.0.1"
 DEFAULT_HTTP_PORT = 8090
 EXTRA = "error: `pigeonhole mcp` needs the package mcp: .venv/bin/pip install -e '.[mcp]'"
 
@@ -23,7 +23,9 @@ def mcp(
     http: Annotated[
         bool, typer.Option("--http", help="Serve streamable HTTP on 127.0.0.1, and not standard input and output.")
     ] = False,
-    port: Annotated[int, typer.Option(min=1, max=65_535, help="With --http: the port.")] = DEFAULT_HTTP_PORT,
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="With --http: the port, or 0 for any free one.")
+    ] = DEFAULT_HTTP_PORT,
     url: Url = None,
     api_key: ApiKey = None,
 ) -> None:
@@ -34,11 +36,10 @@ def mcp(
     try:
         import anyio
 
-        from pigeonhole.client import AsyncClient
         from pigeonhole_cli.mcp.folders import Folders
-        from pigeonhole_cli.mcp.server import create_server
+        from pigeonhole_cli.mcp.serving import serve_http, serve_stdio
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "mcp":
+        if (error.name or "").partition(".")[0] not in ("mcp", "uvicorn"):
             raise
         say(EXTRA)
         raise typer.Exit(EXIT_FAILED) from None
@@ -47,14 +48,12 @@ def mcp(
         folders = Folders(folder or ())
     except OSError as error:
         raise typer.BadParameter(str(error), param_hint="--folder") from None
-
-    async def serve() -> None:
-        async with AsyncClient(address, key) as client:
-            server = create_server(client, folders)
-            if http:
-                say(f"Serving http://{HOST}:{port}/mcp until Ctrl-C.")
-                await server.run_streamable_http_async(host=HOST, port=port)
-            else:
-                await server.run_stdio_async()
-
-    anyio.run(serve)
+    if not http:
+        anyio.run(serve_stdio, address, key, folders)
+        return
+    try:
+        listening = open_port(port, f"--port {DEFAULT_HTTP_PORT + 1}")
+    except LocalError as error:
+        say(f"error: {error}")
+        raise typer.Exit(EXIT_FAILED) from None
+    anyio.run(serve_http, address, key, folders, listening, lambda served: say(f"Serving {served} until Ctrl-C."))

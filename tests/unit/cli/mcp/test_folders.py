@@ -92,6 +92,23 @@ def test_a_link_out_of_the_folders_is_not_followed(photos: Path) -> None:
     assert "is outside of the folders" in refusal(Folders([photos]), str(photos))
 
 
+@pytest.mark.parametrize("replaced", ["more", "more/deep.png"], ids=["a folder", "the file"])
+def test_a_link_that_appears_after_the_check_is_not_followed(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, replaced: str
+) -> None:
+    folders, find = Folders([photos]), Folders._find
+
+    def find_and_replace(self: Folders, value: str) -> Path:
+        found = find(self, value)
+        (photos / replaced).rename(photos.parent / "moved")
+        (photos / replaced).symlink_to(photos.parent / "moved")
+        return found
+
+    monkeypatch.setattr(Folders, "_find", find_and_replace)
+
+    assert "can't be read" in refusal(folders, "more/deep.png")
+
+
 def test_a_link_within_the_folders_is_followed(photos: Path) -> None:
     (photos / "link.png").symlink_to("more/deep.png")
 
@@ -124,6 +141,13 @@ def test_a_file_that_is_too_large_is_not_read(photos: Path, monkeypatch: pytest.
     monkeypatch.setattr(module, "MAX_FILE_BYTES", 4)
 
     assert "must not be larger" in refusal(Folders([photos]), "a.jpg")
+
+
+def test_the_files_of_a_call_have_a_limit(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_CALL_BYTES", 7)
+
+    assert Folders([photos]).read_images(["a.jpg"])
+    assert refusal(Folders([photos]), ".").startswith("b.png: the files of a call must not have more than")
 
 
 def test_a_folder_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
