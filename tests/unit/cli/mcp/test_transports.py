@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pty
 import re
 import signal
 import socket
@@ -13,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from mcp import Client, StdioServerParameters
@@ -123,13 +126,37 @@ def test_it_listens_only_on_loopback(mcp_api: McpApi) -> None:
         other.connect(("127.0.0.2", int(address.rpartition(":")[2].removesuffix("/mcp"))))
 
 
-def test_ctrl_c_ends_the_http_server_without_a_trace(mcp_api: McpApi) -> None:
-    with over_http(mcp_api) as (process, _):
-        process.send_signal(signal.SIGINT)
+def test_ctrl_c_ends_the_http_server_without_a_trace_while_an_agent_is_connected(mcp_api: McpApi) -> None:
+    async def interrupt(process: subprocess.Popen[bytes], address: str) -> int:
+        with anyio.move_on_after(30):
+            async with Client(address, mode="legacy") as client:
+                await client.list_tools()
+                process.send_signal(signal.SIGINT)
+                return await asyncio.to_thread(process.wait, 20)
+        raise AssertionError("the client has not noticed the end")
 
-        assert process.wait(timeout=30) == 130
+    with over_http(mcp_api) as (process, address):
+        assert asyncio.run(interrupt(process, address)) == 130
         assert process.stderr
         assert process.stderr.read() == b""
+
+
+def test_in_a_terminal_it_says_what_it_is_for_and_ctrl_c_ends_it(mcp_api: McpApi) -> None:
+    ours, its = pty.openpty()
+    command = [sys.executable, "-m", "pigeonhole_cli", "mcp"]
+    process = subprocess.Popen(command, env=mcp_api.environment, stdin=its, stdout=its, stderr=subprocess.PIPE)
+    with process:
+        try:
+            assert process.stderr
+            assert b"docs/mcp.md" in process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+
+            assert process.wait(timeout=30) == -signal.SIGINT
+            assert process.stderr.read() == b""
+        finally:
+            process.kill()
+            os.close(ours)
+            os.close(its)
 
 
 def test_a_port_in_use_is_one_line(mcp_api: McpApi) -> None:
