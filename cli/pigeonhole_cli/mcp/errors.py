@@ -16,12 +16,14 @@ from pigeonhole_cli.mcp.folders import FileRefused
 # By the code of an error of the API: what an agent can do about it.
 ADVICE = {
     "invalid_api_key": "No argument helps: the user has to start this server with a valid key in JIGSAWSTACK_API_KEY.",
-    "not_found": "Check the name or the id: list_label_sets has the names, and submit_job returned the id.",
+    "not_found": "Check the job_id: submit_job returned it.",
     "too_large": "Send fewer or smaller samples, or use submit_job.",
     "timed_out": "Send fewer samples, or use submit_job.",
     "overloaded": "Wait a minute, then repeat the call.",
     "rate_limited": "Wait, then repeat the call.",
 }
+# By the path of a fault. The API's message names a route of its own.
+PATH_ADVICE = {"label_set": "The tool list_label_sets has the names."}
 UNREACHABLE = "No argument helps: the user has to start the service (`make start`), or to correct --url."
 
 
@@ -37,9 +39,8 @@ def reported() -> Iterator[None]:
     except ApiError as error:
         details = [f"{fault.path}: {fault.message}" for fault in error.details]
         message = error.message if not details or error.message in details else f"{error.message}:"
-        raise ToolError(
-            _lines([message, *(line for line in details if line != error.message), ADVICE.get(error.code, "")])
-        ) from error
+        advice = [ADVICE.get(error.code, ""), *(PATH_ADVICE.get(fault.path, "") for fault in error.details)]
+        raise ToolError(_lines([message, *(line for line in details if line != error.message), *advice])) from error
     except ConnectionFailed as error:
         raise ToolError(_lines([str(error), UNREACHABLE])) from error
     except SampleError as error:

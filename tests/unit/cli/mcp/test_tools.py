@@ -9,7 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from pigeonhole.errors import BY_CODE
 from pigeonhole_cli.mcp import tools as module
+from pigeonhole_cli.mcp.errors import ADVICE
 from support.cli.job_api import ID, job_answer
 from support.cli.mcp_server import InProcess
 from support.client_api import KEY, USAGE, fail, respond
@@ -277,11 +279,12 @@ def test_a_wrong_job_id_is_explained(server: InProcess) -> None:
     ("answer", "words"),
     [
         (fail("invalid_api_key", 401), ("It is invalid_api_key.", "the user has to start this server with a valid key")),
-        (fail("not_found", 404, ("label_set", "no such label set")), ("label_set: no such label set", "list_label_sets")),
+        (fail("invalid_request", 400, ("label_set", "there is none")), ("label_set: there is none", "list_label_sets has")),
+        (fail("not_found", 404), ("submit_job returned it",)),
         (fail("invalid_request", 400, ("labels.0.value", "is blank")), ("labels.0.value: is blank",)),
         (fail("overloaded", 400), ("Wait a minute",)),
     ],
-    ids=["wrong key", "unknown set", "blank label", "busy"],
+    ids=["wrong key", "unknown set", "unknown job", "blank label", "busy"],
 )
 def test_an_error_of_the_api_says_what_to_do(server: InProcess, answer: httpx.Response, words: tuple[str, ...]) -> None:
     server.api.answer = lambda request: answer
@@ -346,3 +349,7 @@ def test_the_schemas_are_typed_and_described(server: InProcess) -> None:
         assert tool.annotations
         assert tool.annotations.read_only_hint is (tool.name != "submit_job")
         assert "context" not in tool.input_schema["properties"]
+
+
+def test_the_advice_is_about_codes_of_the_api() -> None:
+    assert set(ADVICE) <= set(BY_CODE)
