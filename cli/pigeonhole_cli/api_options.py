@@ -29,10 +29,16 @@ ApiKey = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print the API's whole answer as JSON.")]
 
 
-def check_connection(url: str | None, api_key: str | None) -> tuple[str, str]:
-    """Return the API's address without a slash at its end, and the API key. If one is missing, the command ends."""
+def check_connection(url: str | None, api_key: str | None, *, advice: str = "") -> tuple[str, str]:
+    """Return the API's address without a slash at its end, and the API key. If one is missing, the command ends.
+
+    Args:
+        url: The address that the user gave.
+        api_key: The key that the user gave.
+        advice: What the user can do without an API. Appended to the error for a missing address.
+    """
     if not url:
-        say("error: where is the API? Set JIGSAWSTACK_API_URL, or give --url https://…")
+        say(f"error: where is the API? Set JIGSAWSTACK_API_URL, or give --url https://…{advice}")
         raise typer.Exit(EXIT_USAGE)
     url = url.strip()
     if not re.match(r"https?://[^/]", url):

@@ -28,6 +28,7 @@ from pigeonhole_cli.progress import progress_bar
 from pigeonhole_cli.request_input import STDIN, InputError
 
 FEW_SAMPLES = 8  # that need no progress bar
+NO_API = " Without a stack, add --local."
 MANY_IMAGES = 1_000  # for which a run that can be continued is better
 EXIT_CODES = f"""\b
 Exit codes:
@@ -84,7 +85,7 @@ def classify(
         if sys.stdin.isatty():
             raise typer.BadParameter("name texts, files, folders or addresses, or pipe texts in, one per line")
         named = [STDIN]
-    connection = None if local else check_connection(url, api_key)
+    connection = None if local else check_connection(url, api_key, advice=NO_API)
     options = {"multiple_labels": multiple, "threshold": threshold, "instruction": instruction, "scores": True}
     with _report_errors():
         read = read_samples(named, texts)

@@ -91,4 +91,5 @@ def _parse_sample(index: int, kind: SampleType, value: str | Path) -> Sample | S
 
 def _classify_batch(pipeline: Pipeline, options: BulkOptions, samples: Sequence[Sample]) -> ChunkResult:
     request = options.to_request(list(samples))
-    return pipeline.classify(ClassifyCommand(log_id=TENANT, tenant_id=TENANT, request=request))
+    (result,) = pipeline.ask(ClassifyCommand(log_id=TENANT, tenant_id=TENANT, request=request))
+    return result

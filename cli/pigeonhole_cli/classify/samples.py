@@ -11,6 +11,7 @@ from typing import Literal
 from pigeonhole.contract.validation import is_blank
 from pigeonhole_cli.request_input import MEDIA_TYPES, STDIN, InputError, expand_folder, is_address, read_text
 
+PATH_BEGINNINGS = ("/", "./", "../", "~/")
 SampleType = Literal["text", "image"]
 
 
@@ -52,15 +53,22 @@ def _read_argument(argument: str) -> Iterator[CommandSample]:
         yield from _read_lines(STDIN)
     elif is_address(argument):
         yield CommandSample(argument, "image", argument)
-    elif not os.path.lexists(argument) and not _has_image_suffix(argument):
+    elif not os.path.lexists(argument) and not _looks_like_path(argument):
         yield CommandSample(argument, "text", argument)
     else:
         for path in expand_folder(Path(argument), MEDIA_TYPES, "image files"):
             yield _read_file(path)
 
 
+def _looks_like_path(argument: str) -> bool:
+    """Whether an argument is rather a wrong path than a text: it names an image, or begins or ends as only a path does."""
+    if _has_image_suffix(argument):
+        return True
+    is_word = not any(char.isspace() for char in argument)
+    return is_word and (argument.startswith(PATH_BEGINNINGS) or argument.endswith("/"))
+
+
 def _has_image_suffix(argument: str) -> bool:
-    """Whether an argument names an image. If there is no such file, it is rather a wrong path than a text."""
     return Path(argument).suffix.lower() in MEDIA_TYPES
 
 

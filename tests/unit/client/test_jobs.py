@@ -147,6 +147,17 @@ def test_results_whose_address_has_expired_are_an_error(api: FakeApi, call: Call
         call("get_job", ID)
 
 
+def test_a_job_with_questions_has_the_results_of_each(api: FakeApi, call: Call) -> None:
+    predictions = {"topic": ["bug", None], "tone": ["calm", None]}
+    api.prepare(respond({**DONE, "predictions": predictions, "scores": None}))
+
+    read = call("get_job", ID)
+
+    assert read.results is None
+    assert {name: results.labels for name, results in read.answers.items()} == predictions
+    assert [error.index for error in read.answers["tone"].errors] == [1]
+
+
 def test_jobs_are_listed_page_by_page(api: FakeApi, call: Call) -> None:
     info = job()["job"]
     page = {"success": True, "log_id": "1", "jobs": [info] * 100}

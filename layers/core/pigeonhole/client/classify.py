@@ -14,7 +14,7 @@ from pigeonhole.client.fields import Labels, Question, Questions, to_json
 from pigeonhole.client.flow import Flow, HttpRequest, parallel
 from pigeonhole.client.images import ImageSource
 from pigeonhole.client.labels import to_label_fields
-from pigeonhole.client.results import Result, Results, renumber_warnings, sum_usage, to_results
+from pigeonhole.client.results import Result, Results, renumber_warnings, sum_usage, to_named_results, to_results
 from pigeonhole.client.uploads import JSON_HEADERS, upload_image
 from pigeonhole.contract.classification import ClassificationResponse, Usage
 from pigeonhole.contract.questions import QuestionsResponse
@@ -162,10 +162,7 @@ def _post_labels(request: HttpRequest, indices: Sequence[int]) -> Flow[_Answer]:
 
 def _post_questions(request: HttpRequest, indices: Sequence[int]) -> Flow[_Answer]:
     answer = yield from call(QuestionsResponse, request)
-    results = {
-        name: to_results(predictions, (answer.scores or {}).get(name), answer.errors, indices)
-        for name, predictions in answer.predictions.items()
-    }
+    results = to_named_results(answer.predictions, answer.scores, answer.errors, indices)
     return _Answer(results, renumber_warnings(answer.warnings, indices), answer.usage, answer.log_id)
 
 

@@ -15,7 +15,7 @@ from pigeonhole.client.fields import Labels, to_json
 from pigeonhole.client.flow import Flow, HttpRequest, parallel, pause, send
 from pigeonhole.client.images import ImageSource, read_image, to_data_url
 from pigeonhole.client.labels import to_label_fields
-from pigeonhole.client.results import Job, Results, sum_usage, to_results
+from pigeonhole.client.results import Job, Result, Results, sum_usage, to_named_results, to_results
 from pigeonhole.client.uploads import JSON_HEADERS, upload_image
 from pigeonhole.contract.jobs import JOBS, JobInfo, JobResponse, JobsResponse, JobStatus
 
@@ -148,14 +148,23 @@ def to_job(answer: JobResponse) -> Job:
     """Convert an answer about a job."""
     if answer.predictions is None:
         return Job(answer.job, files=answer.results)
-    items = to_results(answer.predictions, answer.scores, answer.errors, range(len(answer.predictions)))
-    results = Results(
-        items=tuple(items),
+    if isinstance(answer.predictions, list):
+        scores = answer.scores if isinstance(answer.scores, list) else None
+        results = to_results(answer.predictions, scores, answer.errors, range(len(answer.predictions)))
+        return Job(answer.job, _to_results(answer, results))
+    named_scores = answer.scores if isinstance(answer.scores, dict) else None
+    indices = range(answer.job.progress.total)
+    named = to_named_results(answer.predictions, named_scores, answer.errors, indices)
+    return Job(answer.job, answers={name: _to_results(answer, results) for name, results in named.items()})
+
+
+def _to_results(answer: JobResponse, results: Sequence[Result]) -> Results:
+    return Results(
+        items=tuple(results),
         warnings=tuple(answer.warnings or ()),
         usage=sum_usage([answer.usage] if answer.usage else []),
         log_ids=(answer.log_id,),
     )
-    return Job(answer.job, results)
 
 
 def _inline(images: Sequence[ImageSource]) -> list[str] | None:

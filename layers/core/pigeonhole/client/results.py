@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import overload
 
 from pigeonhole.contract.classification import LabelScore, SampleFault, Usage
 from pigeonhole.contract.jobs import BulkResults, JobInfo
+from pigeonhole.contract.questions import NamedPredictions, NamedScores
 
 
 @dataclass(frozen=True)
@@ -90,12 +91,14 @@ class Job:
 
     Attributes:
         info: Its state: id, status, times and progress.
-        results: The results of its samples, None until it has ended with results.
+        results: The results of its samples. None until it has ended with results, and where it has questions.
+        answers: The results of each of its questions, by its name. None until it has ended, and where it has no questions.
         files: Where the results of a bulk job are, once it has ended.
     """
 
     info: JobInfo
     results: Results | None = None
+    answers: Mapping[str, Results] | None = None
     files: BulkResults | None = None
 
     @property
@@ -133,6 +136,13 @@ def to_results(
         )
         for position, (index, labels) in enumerate(zip(indices, predictions, strict=True))
     ]
+
+
+def to_named_results(
+    predictions: NamedPredictions, scores: NamedScores | None, faults: Sequence[SampleFault] | None, indices: Sequence[int]
+) -> dict[str, list[Result]]:
+    """Build the results of each question of an answer. See `to_results`."""
+    return {name: to_results(labels, (scores or {}).get(name), faults, indices) for name, labels in predictions.items()}
 
 
 def renumber_warnings(warnings: Sequence[str] | None, indices: Sequence[int]) -> list[str]:
