@@ -7,6 +7,7 @@ from pathlib import Path
 from pigeonhole.contract.service import AccountResponse, HealthResponse
 from pigeonhole.inference.encoders import artifact, registry
 from pigeonhole.inference.encoders.artifact import ModelUnavailable
+from pigeonhole_cli.console import own_command
 from pigeonhole_cli.doctor.check import Check, Level
 from pigeonhole_cli.http_client import ApiError, open_client
 from pigeonhole_cli.local.addresses import Addresses
@@ -23,12 +24,12 @@ def check_model(model: str, cache: Path) -> Check:
             "model",
             Level.WARN if model == registry.BUNDLED else Level.FAIL,
             f"{model} isn't prepared in {folder.parent}",
-            f"Prepare it: pigeonhole models prepare {model}" + (", or make start" if model == registry.BUNDLED else ""),
+            f"Prepare it: {own_command()} models prepare {model}" + (", or make start" if model == registry.BUNDLED else ""),
         )
     try:
         info = artifact.read_info(folder)
     except ModelUnavailable as error:
-        return Check("model", Level.FAIL, str(error), f"Prepare it again: pigeonhole models prepare {model} --force")
+        return Check("model", Level.FAIL, str(error), f"Prepare it again: {own_command()} models prepare {model} --force")
     megabytes = sum(facts.bytes for facts in info.files.values()) / 1e6
     return Check("model", Level.OK, f"{model} is prepared, {megabytes:.0f} MB in {folder}")
 
@@ -43,7 +44,7 @@ def check_cache(cache: Path) -> Check:
             "cache",
             Level.WARN,
             f"{', '.join(broken)} broken in {folder}",
-            f"Prepare it again, or delete it: pigeonhole models prepare {broken[0]} --force",
+            f"Prepare it again, or delete it: {own_command()} models prepare {broken[0]} --force",
         )
     found = f"{', '.join(path.name for path in models)} in {folder}" if models else f"nothing in {folder} yet"
     return Check("cache", Level.OK, found)

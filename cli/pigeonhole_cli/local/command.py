@@ -18,6 +18,7 @@ from pigeonhole.aws.apigateway import ApiGatewayKeys
 from pigeonhole.aws.dynamodb.tenants import DynamoTenantStore
 from pigeonhole.inference.encoders import artifact
 from pigeonhole.tenants.api_keys import ApiKeyManager
+from pigeonhole_cli.console import own_command
 from pigeonhole_cli.local.addresses import Addresses
 from pigeonhole_cli.local.capacity import Capacity
 from pigeonhole_cli.local.options import DEFAULT_AWS_PORT, DEFAULT_DATA, DEFAULT_PORT, AwsPort, Cache, Data, Model, Port
@@ -86,7 +87,7 @@ def up(
                 panel.write_differences(data, addresses)
                 with addresses.published(data):
                     notes = panel.port_notes((port, aws_port), addresses)
-                    typer.echo(panel.panel(process.api_url, api_key, time.monotonic() - started, panel.own_command(), notes))
+                    typer.echo(panel.panel(process.api_url, api_key, time.monotonic() - started, own_command(), notes))
                     if not no_browser and sys.stdout.isatty() and has_browser(os.environ):
                         open_page(f"{process.api_url}/")
                     process.wait()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,12 +38,6 @@ def panel(url: str, api_key: str, seconds: float, command: str, notes: Sequence[
         notes: Lines above the panel.
     """
     return "\n".join([*notes, _PANEL.format(url=url, api_key=api_key, seconds=seconds, command=command)])
-
-
-def own_command() -> str:
-    """Return what a user of this shell types for `pigeonhole`: `make start` runs it from a folder that isn't in the PATH."""
-    called, found = sys.argv[0], shutil.which("pigeonhole")
-    return "pigeonhole" if found and Path(found).resolve() == Path(called).resolve() else called
 
 
 def port_notes(asked: tuple[int, int], addresses: Addresses) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from pathlib import Path
 
 import pytest
@@ -74,15 +73,3 @@ def test_the_differences_are_written_to_the_data_folder(tmp_path: Path) -> None:
     panel.write_differences(tmp_path, ADDRESSES)
 
     assert (tmp_path / panel.DIFFERENCES).read_text() == panel.explain(ADDRESSES) + "\n"
-
-
-def test_the_command_is_named_as_the_user_can_call_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    command = tmp_path / "pigeonhole"
-    command.write_text("#!/bin/sh\n")
-    command.chmod(0o755)
-    monkeypatch.setattr(sys, "argv", [str(command), "up"])
-
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert panel.own_command() == "pigeonhole"
-    monkeypatch.setenv("PATH", "/nonexistent")
-    assert panel.own_command() == str(command)
