@@ -15,9 +15,10 @@ from pigeonhole_cli.console import one_line
 if TYPE_CHECKING:
     from rich.table import Table
 
-BAR_CELLS = 20
+BAR_CELLS, NARROW_BAR_CELLS = 20, 5
+NARROW_CHARS = 60  # of a terminal that gets narrow bars
 EIGHTHS = " ▏▎▍▌▋▊▉"  # of a cell
-MIN_NAME_CHARS = 12  # of a sample in the table
+MIN_CHARS = 10  # of a name or a label in the table
 OTHER_CELLS = 14  # of a row of the table: the number, and the space between columns
 
 
@@ -72,22 +73,28 @@ def to_table(classified: Classified, *, scores: bool, width: int) -> Table:
     Args:
         classified: The results.
         scores: Whether all labels have a row, and not only the chosen ones.
-        width: The width of the terminal. Names are shortened so that a row fits into it.
+        width: The width of the terminal. Labels and names are shortened so that a row fits into it.
     """
     from rich.table import Table
     from rich.text import Text
 
-    names = [score.label for result in classified.results for score in result.scores or ()]
-    name_chars = max(MIN_NAME_CHARS, width - max(map(len, names), default=0) - BAR_CELLS - OTHER_CELLS)
+    labels = [score.label for result in classified.results for score in result.scores or ()]
+    cells = BAR_CELLS if width >= NARROW_CHARS else NARROW_BAR_CELLS
+    free = width - cells - OTHER_CELLS
+    label_chars = min(max(map(len, labels), default=0), max(MIN_CHARS, free // 2))
+    name_chars = max(MIN_CHARS, free - label_chars)
     table = Table.grid(padding=(0, 2))
+    for _ in range(4):
+        table.add_column(no_wrap=True, overflow="ellipsis")  # on a terminal that is too narrow for all this
     for sample, result in zip(classified.samples, classified.results, strict=True):
         name = _shorten(sample, name_chars)
         if result.error is not None:
             table.add_row(Text(name), Text("error", style="red"))
         for row, (label, probability, is_chosen) in enumerate(_rows(result, scores=scores)):
             style = "bold" if is_chosen else "dim"
-            bar = Text(draw_bar(probability), style="green" if is_chosen else "dim")
-            table.add_row(Text(name if not row else ""), Text(one_line(label), style=style), bar, f"{probability:6.1%}")
+            bar = Text(draw_bar(probability, cells), style="green" if is_chosen else "dim")
+            shown = _cut(one_line(label), label_chars)
+            table.add_row(Text(name if not row else ""), Text(shown, style=style), bar, f"{probability:6.1%}")
         if result.error is None and not result.labels and not scores:
             table.add_row(Text(name), Text("no label reaches the threshold", style="dim"))
     return table
@@ -100,10 +107,10 @@ def error_lines(classified: Classified) -> Iterator[str]:
             yield f"{one_line(sample.name)}: {one_line(result.error.message)}"
 
 
-def draw_bar(probability: float) -> str:
-    """Return a bar of up to `BAR_CELLS` cells, in steps of an eighth of a cell."""
-    eighths = round(probability * BAR_CELLS * 8)
-    return ("█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()).ljust(BAR_CELLS)
+def draw_bar(probability: float, cells: int = BAR_CELLS) -> str:
+    """Return a bar of up to `cells` cells, in steps of an eighth of a cell."""
+    eighths = round(probability * cells * 8)
+    return ("█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()).ljust(cells)
 
 
 def _cells(result: Result) -> list[str]:
@@ -123,6 +130,9 @@ def _rows(result: Result, *, scores: bool) -> list[tuple[str, float, bool]]:
 def _shorten(sample: CommandSample, most: int) -> str:
     """Return a name of at most `most` characters: the end of a path or an address, the beginning of a text."""
     name = one_line(sample.name)
-    if len(name) <= most:
-        return name
-    return f"…{name[1 - most :]}" if sample.type == "image" else f"{name[: most - 1]}…"
+    return f"…{name[1 - most :]}" if sample.type == "image" and len(name) > most else _cut(name, most)
+
+
+def _cut(text: str, most: int) -> str:
+    """Return the beginning of a text, of at most `most` characters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"

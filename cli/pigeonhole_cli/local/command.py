@@ -61,7 +61,9 @@ def up(
     model: Model = "tiny",
     data: Data = DEFAULT_DATA,
     cache: Cache = DEFAULT_CACHE,
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Don't open the page in the browser.")] = False,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", envvar="NO_BROWSER", help="Don't open the page in the browser.")
+    ] = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Print what differs from AWS on this machine, and start nothing.")
     ] = False,

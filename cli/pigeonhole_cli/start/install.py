@@ -56,7 +56,8 @@ class InstallProgress:
     def describe(self) -> str:
         """Return what pip does now."""
         if not self._packages:
-            return f"{self._found} packages found, {self._activity}" if self._found else self._activity
+            noun = "package" if self._found == 1 else "packages"
+            return f"{self._found} {noun} found, {self._activity}" if self._found else self._activity
         total = len(self._packages)
         done = max(0, min(self._count_installed() - self._before, total - 1))  # pip writes bytecode after the last one
         return f"package {done + 1} of {total}, {self._packages[done]}"

@@ -1,4 +1,4 @@
-"""SQL functions for DuckDB that classify a column. They need `pip install "pigeonhole[client]" duckdb pyarrow`.
+"""SQL functions for DuckDB that classify a column. They need the packages of the extra `duckdb`.
 
     import duckdb, pigeonhole.duckdb
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas
 import polars
 import pytest
+from PIL import Image
 
 from support.client_api import Call, FakeApi
 
@@ -53,6 +55,15 @@ def test_an_image_that_cannot_be_read_has_an_error_in_its_row(call: Call) -> Non
 
     assert classified["prediction"].to_list() == [None]
     assert classified["error"].to_list() == ["unreadable_image: missing.png can't be read: No such file or directory"]
+
+
+def test_a_column_may_hold_images_and_arrays(api: FakeApi, call: Call) -> None:
+    image, array = Image.new("RGB", (2, 2)), np.zeros((2, 2), np.uint8)
+
+    classified = call("classify_frame", pandas.DataFrame({"image": [image, array, image]}), "image", LABELS, images=True)
+
+    assert column(classified, "error") == [None] * 3
+    assert len(api.bodies[0]["dataset"]) == 2
 
 
 @pytest.mark.parametrize("kind", [pandas.DataFrame, polars.DataFrame])

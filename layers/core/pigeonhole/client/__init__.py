@@ -1,4 +1,4 @@
-"""The client of a Pigeonhole API, for Python programs. It needs `pip install "pigeonhole[client]"`.
+"""The client of a Pigeonhole API, for Python programs. It needs the packages of the extra `client`.
 
     from pigeonhole.client import Client
 

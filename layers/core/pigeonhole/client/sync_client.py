@@ -160,7 +160,7 @@ class Client:
 
         Args:
             frame: The frame. It isn't changed.
-            column: The column with texts, or with paths, addresses or bytes of images.
+            column: The column with texts, or with what `classify_images` takes.
             labels: The labels to choose from.
             label_set: The name of a saved label set, in place of labels.
             images: Whether the column has images.

@@ -6,7 +6,10 @@ import base64
 import csv
 import io
 import json
+import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,13 @@ from pigeonhole.client import RetryPolicy
 from support.cli.api_server import Answer
 from support.cli.classify_api import ClassifyApi
 
+WITHOUT_MODELS = """
+import sys
+for package in ("numpy", "onnxruntime", "PIL", "pyarrow", "tokenizers", "torch", "transformers"):
+    sys.modules[package] = None  # its import fails, as if it were not installed
+from pigeonhole_cli.__main__ import main
+main()
+"""
 LABELS = ("--label", "red", "--label", "green")
 
 
@@ -186,3 +196,14 @@ def test_ctrl_c_ends_the_command_at_once(classify_api: ClassifyApi) -> None:
         output, errors = process.communicate(timeout=30)
 
     assert (process.returncode, output, errors) == (130, b"", b"Interrupted.\n")
+
+
+def test_an_api_needs_no_package_of_the_models(classify_api: ClassifyApi, folder: Path) -> None:
+    """The extra `cli` has none of them."""
+    command = [sys.executable, "-c", WITHOUT_MODELS, "classify", "a red car", "one.png", *LABELS]
+    environment = os.environ | classify_api.environment
+
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 2

@@ -57,7 +57,7 @@ def test_a_sample_without_a_label_and_one_with_an_error_say_so() -> None:
     assert lines(["a.png", "b.png"], [result(0, cat=0.1), error]) == ["a.png  no label reaches the threshold", "b.png  error"]
 
 
-@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
 def test_names_are_shortened_so_that_a_row_fits(width: int) -> None:
     names = ["folder/" * 30 + "a.png", "a text " * 30]
     rows = lines(names, [result(index, "motorcycle", motorcycle=1.0) for index in range(2)], width=width)
@@ -65,7 +65,18 @@ def test_names_are_shortened_so_that_a_row_fits(width: int) -> None:
     assert len(rows) == 2
     assert all(len(row) <= width for row in rows)
     assert "a.png" in rows[0]
+    assert all(row.endswith("100.0%") for row in rows)
     assert rows[1].startswith("a text")
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_long_label_is_shortened_and_never_wraps(width: int) -> None:
+    label = "a label that is far longer than a line of the terminal, and says so"
+    rows = lines(["a.png"], [result(0, label, **{label: 1.0})], width=width)
+
+    assert len(rows) == 1
+    assert len(rows[0]) <= width
+    assert rows[0].endswith("100.0%")
 
 
 @pytest.mark.parametrize(("probability", "bar"), [(0.0, ""), (0.5, "█" * 10), (0.50625, "█" * 10 + "▏"), (1.0, "█" * 20)])
