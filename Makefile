@@ -10,8 +10,10 @@ export PORT AWS_PORT MODEL SENTENCE_MODEL_ID
 VENV := .venv
 BIN := $(VENV)/bin
 TOOLS := .tools
-# --quiet: pip still prints its errors.
-PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+# Shows how far pip is. The package isn't installed yet, and the module needs nothing but Python.
+INSTALL := PYTHONPATH=cli $(BIN)/python -m pigeonhole_cli.start.install $(VENV)
+# -qq: only errors.
+PIP_INSTALL := -m pip install -qq --disable-pip-version-check
 
 # Importing torch takes 10 s, so the fast tests do not even collect these. Other tests that need torch have the marker `torch`.
 TORCH_TESTS := tests/unit/inference/encoders tests/unit/training tests/unit/benchmarks/test_classify_benchmark.py \
@@ -41,7 +43,7 @@ help:
 start: $(VENV)/.for-start
 	@$(BIN)/python -c "$(ALL_THERE)" $(NEEDED) \
 	  || { echo "error: packages are missing from $(VENV). Install them again: rm -r $(VENV) && make start" >&2; exit 1; }
-	@$(BIN)/pigeonhole models prepare "$(MODEL)"
+	@$(BIN)/pigeonhole models prepare "$(MODEL)" > /dev/null
 	@$(BIN)/pigeonhole up
 
 test: $(VENV)/.for-test
@@ -80,14 +82,12 @@ clean:
 	rm -rf .pigeonhole .aws-sam
 
 $(VENV)/.for-start: pyproject.toml $(VENV)/pyvenv.cfg
-	@echo "Installing the packages into $(VENV), once ..."
-	@$(BIN)/python $(PIP_INSTALL) --editable ".[onnx,torch,local]" \
+	@$(INSTALL) --editable ".[onnx,torch,local]" \
 	  || { echo "error: installing failed, see above. Is the package registry reachable?" >&2; exit 1; }
 	@touch $@
 
 $(VENV)/.for-test: pyproject.toml $(VENV)/.for-start
-	@echo "Installing the packages of the tests, once ..."
-	@$(BIN)/python $(PIP_INSTALL) --editable ".[onnx,torch,local,training,test,types]" \
+	@$(INSTALL) --editable ".[onnx,torch,local,training,test,types]" \
 	  || { echo "error: installing failed, see above. Is the package registry reachable?" >&2; exit 1; }
 	@touch $@
 
