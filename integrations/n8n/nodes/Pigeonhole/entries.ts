@@ -1,0 +1,78 @@
+import { NodeOperationError } from 'n8n-workflow';
+import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
+
+import { MAX_BODY_BYTES } from './limits';
+import type { Entry, Question, Sample } from './types';
+
+/** Read what the node's parameters say of an item. Throws an error that names the parameter to correct. */
+export async function readEntry(context: IExecuteFunctions, index: number): Promise<Entry> {
+	return { index, sample: await readSample(context, index), question: readQuestion(context, index) };
+}
+
+async function readSample(context: IExecuteFunctions, index: number): Promise<Sample> {
+	const input = context.getNodeParameter('input', index) as 'text' | 'binary' | 'url';
+	if (input === 'binary') return { type: 'image', value: await readImage(context, index) };
+	const name = input === 'text' ? 'text' : 'imageUrl';
+	const value = context.getNodeParameter(name, index) ?? '';
+	if (typeof value === 'object' || String(value).trim() === '') {
+		throw new NodeOperationError(context.getNode(), `The ${input === 'text' ? 'text' : 'image URL'} is empty or not a text`, {
+			itemIndex: index,
+			description: `Set the parameter "${input === 'text' ? 'Text' : 'Image URL'}" to a field that every item has, or remove such items with a Filter node.`,
+		});
+	}
+	return { type: input === 'text' ? 'text' : 'image', value: String(value) };
+}
+
+/** Return the image of an item as a data: URL. */
+async function readImage(context: IExecuteFunctions, index: number): Promise<string> {
+	const field = context.getNodeParameter('binaryField', index) as string;
+	context.helpers.assertBinaryData(index, field);
+	const data = await context.helpers.getBinaryDataBuffer(index, field);
+	const url = `data:image/any;base64,${data.toString('base64')}`; // The service looks at the bytes, not at the media type.
+	if (url.length > MAX_BODY_BYTES * 0.99) {
+		throw new NodeOperationError(context.getNode(), `The image has ${megabytes(data.length)} MB, and a request holds 2.9 MB`, {
+			itemIndex: index,
+			description: 'Make it smaller with an Edit Image node, or send its address with the input "Image URL".',
+		});
+	}
+	return url;
+}
+
+function readQuestion(context: IExecuteFunctions, index: number): Question {
+	const options = context.getNodeParameter('options', index, {}) as IDataObject;
+	return {
+		...readLabels(context, index),
+		// A label set has options of its own. One that the node does not set stays as the label set has it.
+		...(context.getNodeParameter('multipleLabels', index) ? { multiple_labels: true } : {}),
+		...(context.getNodeParameter('scores', index) ? { scores: true } : {}),
+		...(options.threshold === undefined ? {} : { threshold: options.threshold }),
+		...(options.instruction ? { instruction: options.instruction } : {}),
+		on_error: 'null', // An item that can't be read must not fail the others of its request.
+	};
+}
+
+function readLabels(context: IExecuteFunctions, index: number): Question {
+	if (context.getNodeParameter('labelSource', index) === 'labelSet') {
+		const name = context.getNodeParameter('labelSet', index) as string;
+		if (name) return { label_set: name };
+		throw new NodeOperationError(context.getNode(), 'No label set is selected', {
+			itemIndex: index,
+			description: 'Select one under "Label Set". "pigeonhole labels put" or PUT /v1/label-sets/{name} stores one.',
+		});
+	}
+	const entries = context.getNodeParameter('labels.values', index, []) as Array<{ name: string; description?: string }>;
+	const names = new Set(entries.map(({ name }) => String(name).trim()));
+	if (names.size < 2 || names.has('')) {
+		throw new NodeOperationError(context.getNode(), 'At least two labels with different names are needed', {
+			itemIndex: index,
+			description: 'Add them under "Labels". "other" is a label for items that fit none of the others.',
+		});
+	}
+	return {
+		labels: entries.map(({ name, description }) => ({ type: 'text', key: String(name), value: description || String(name) })),
+	};
+}
+
+function megabytes(bytes: number): string {
+	return (bytes / 1_000_000).toFixed(1);
+}
