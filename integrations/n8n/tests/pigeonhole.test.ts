@@ -102,7 +102,17 @@ test('an empty text is an error that names its item and the parameter', async ()
 	const error = await failure('http://127.0.0.1:9', texts('fine', ' '));
 
 	assert.equal(error.context.itemIndex, 1);
-	assert.match(error.description, /parameter "Text"/);
+	assert.match(error.message, /parameter "Text" is empty/);
+});
+
+test('a text that is too long is an error that names its item', async () => {
+	const { url, calls } = await start(echo);
+
+	const error = await failure(url, texts('😀'.repeat(8_000), 'a'.repeat(8_001)));
+
+	assert.equal(error.context.itemIndex, 1);
+	assert.match(error.message, /8001 characters/);
+	assert.equal(calls.length, 0);
 });
 
 test('one label is not enough', async () => {
@@ -130,7 +140,7 @@ test('a node that continues on errors gives the other items their labels', async
 
 	assert.deepEqual(items!.map(({ json }) => json.classification), [{ label: 'good' }, undefined, undefined]);
 	assert.equal(items![1]!.json.error, 'no such image');
-	assert.match(String(items![2]!.json.error), /text is empty/);
+	assert.match(String(items![2]!.json.error), /"Text" is empty/);
 	assert.deepEqual(items!.map(({ pairedItem }) => pairedItem), [{ item: 0 }, { item: 1 }, { item: 2 }]);
 });
 

@@ -44,5 +44,6 @@ def test_the_limits_of_the_node_are_the_defaults_of_the_service() -> None:
         ("MAX_BODY_BYTES", Settings.max_body_bytes),
         ("MAX_SAMPLES", Settings.max_samples),
         ("MAX_JOB_SAMPLES", Settings.max_job_samples),
+        ("MAX_TEXT_CHARS", Settings.max_text_chars),
     ):
         assert f"export const {name} = {value:_};" in source

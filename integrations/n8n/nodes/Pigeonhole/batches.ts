@@ -13,7 +13,9 @@ export function toBatches(entries: Entry[], maxSamples: number, maxBytes = MAX_B
 	const groups = new Map<string, Entry[]>();
 	for (const entry of entries) {
 		const key = JSON.stringify(entry.question);
-		groups.set(key, [...(groups.get(key) ?? []), entry]);
+		const group = groups.get(key);
+		if (group) group.push(entry);
+		else groups.set(key, [entry]);
 	}
 	return [...groups].flatMap(([key, group]) => cut(group, maxSamples, maxBytes - ENVELOPE_BYTES - Buffer.byteLength(key)));
 }

@@ -1,8 +1,10 @@
 import { NodeOperationError } from 'n8n-workflow';
 import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
 
-import { MAX_BODY_BYTES } from './limits';
+import { MAX_BODY_BYTES, MAX_TEXT_CHARS } from './limits';
 import type { Entry, Question, Sample } from './types';
+
+const QUESTION_BYTES = 100_000; // room for labels and options beside an image
 
 /** Read what the node's parameters say of an item. Throws an error that names the parameter to correct. */
 export async function readEntry(context: IExecuteFunctions, index: number): Promise<Entry> {
@@ -10,17 +12,34 @@ export async function readEntry(context: IExecuteFunctions, index: number): Prom
 }
 
 async function readSample(context: IExecuteFunctions, index: number): Promise<Sample> {
-	const input = context.getNodeParameter('input', index) as 'text' | 'binary' | 'url';
-	if (input === 'binary') return { type: 'image', value: await readImage(context, index) };
-	const name = input === 'text' ? 'text' : 'imageUrl';
-	const value = context.getNodeParameter(name, index) ?? '';
-	if (typeof value === 'object' || String(value).trim() === '') {
-		throw new NodeOperationError(context.getNode(), `The ${input === 'text' ? 'text' : 'image URL'} is empty or not a text`, {
-			itemIndex: index,
-			description: `Set the parameter "${input === 'text' ? 'Text' : 'Image URL'}" to a field that every item has, or remove such items with a Filter node.`,
-		});
+	switch (context.getNodeParameter('input', index) as 'text' | 'binary' | 'url') {
+		case 'binary':
+			return { type: 'image', value: await readImage(context, index) };
+		case 'url':
+			return { type: 'image', value: readWords(context, index, 'imageUrl', 'Image URL') };
+		case 'text':
+			return { type: 'text', value: readText(context, index) };
 	}
-	return { type: input === 'text' ? 'text' : 'image', value: String(value) };
+}
+
+/** Return a text. One that is too long would be refused together with all others of its request. */
+function readText(context: IExecuteFunctions, index: number): string {
+	const text = readWords(context, index, 'text', 'Text');
+	const length = [...text].length;
+	if (length <= MAX_TEXT_CHARS) return text;
+	throw new NodeOperationError(context.getNode(), `The text has ${length} characters, and a text has at most ${MAX_TEXT_CHARS}`, {
+		itemIndex: index,
+		description: `Shorten it in the parameter "Text", for example with {{ $json.text.slice(0, ${MAX_TEXT_CHARS}) }}.`,
+	});
+}
+
+function readWords(context: IExecuteFunctions, index: number, name: string, displayName: string): string {
+	const value = context.getNodeParameter(name, index) ?? '';
+	if (typeof value !== 'object' && String(value).trim() !== '') return String(value);
+	throw new NodeOperationError(context.getNode(), `The parameter "${displayName}" is empty or not a text`, {
+		itemIndex: index,
+		description: 'Set it to a field that every item has, or remove the items without one with a Filter node.',
+	});
 }
 
 /** Return the image of an item as a data: URL. */
@@ -29,7 +48,7 @@ async function readImage(context: IExecuteFunctions, index: number): Promise<str
 	context.helpers.assertBinaryData(index, field);
 	const data = await context.helpers.getBinaryDataBuffer(index, field);
 	const url = `data:image/any;base64,${data.toString('base64')}`; // The service looks at the bytes, not at the media type.
-	if (url.length > MAX_BODY_BYTES * 0.99) {
+	if (url.length > MAX_BODY_BYTES - QUESTION_BYTES) {
 		throw new NodeOperationError(context.getNode(), `The image has ${megabytes(data.length)} MB, and a request holds 2.9 MB`, {
 			itemIndex: index,
 			description: 'Make it smaller with an Edit Image node, or send its address with the input "Image URL".',

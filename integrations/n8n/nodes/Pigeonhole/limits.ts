@@ -2,6 +2,7 @@
 export const MAX_BODY_BYTES = 4_000_000;
 export const MAX_SAMPLES = 32;
 export const MAX_JOB_SAMPLES = 10_000;
+export const MAX_TEXT_CHARS = 8_000;
 
 /** How long the service is asked to hold the answer about an unfinished job. It holds it at most 24 s. */
 export const LONG_POLL_S = 20;
