@@ -78,6 +78,16 @@ def test_at_least_six_of_seven_photos_get_the_right_labels(
     assert sum(label == predicted for label, predicted in zip(photos, labels(answered), strict=True)) >= 6
 
 
+def test_a_photo_that_is_too_large_for_a_request_is_uploaded(deployed: Deployment, photos: dict[str, bytes]) -> None:
+    large = photos["rocket"] + bytes(3_000_000)  # bytes after the end of a JPEG are ignored
+    items = [{"json": {}, "binary": {"data": {"data": base64.b64encode(large).decode(), "mimeType": "image/jpeg"}}}]
+    parameters = {"input": "binary", "labels": {"values": [{"name": "cat"}, {"name": "rocket"}]}}
+
+    (answered,) = run(deployed, items, parameters=parameters)["outputs"]
+
+    assert labels(answered) == ["rocket"]
+
+
 def test_a_label_set_gives_several_labels(deployed: Deployment) -> None:
     body = {"labels": [text("sports"), text("politics"), text("cooking")], "multiple_labels": True}
     assert deployed.call("PUT", "/v1/label-sets/n8n-topics", body).status_code == 200

@@ -78,8 +78,8 @@ function keyHeaders(key: string): Record<string, string> {
 async function request(options: IHttpRequestOptions): Promise<unknown> {
 	const response = await fetch(options.url, {
 		method: options.method,
-		headers: { ...(options.body ? { 'content-type': 'application/json' } : {}), ...(options.headers as Record<string, string>) },
-		body: options.body ? JSON.stringify(options.body) : undefined,
+		headers: { ...(options.json ? { 'content-type': 'application/json' } : {}), ...(options.headers as Record<string, string>) },
+		body: Buffer.isBuffer(options.body) ? options.body : JSON.stringify(options.body),
 	});
 	if (!response.ok && !options.ignoreHttpStatusErrors) throw new Error(`status ${response.status}`);
 	const text = await response.text();

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { NodeHelpers, Workflow } from 'n8n-workflow';
+import type { INode, INodeOutputConfiguration } from 'n8n-workflow';
+
 import { Pigeonhole } from '../nodes/Pigeonhole/Pigeonhole.node';
 import { distribute, nodeOutputs } from '../nodes/Pigeonhole/outputs';
 
@@ -25,11 +28,17 @@ test('the outputs of a label set are the selected labels', () => {
 	assert.deepEqual(names(parameters), ['angry', 'Other']);
 });
 
-test("n8n's editor gets the same outputs from the expression of the description", () => {
-	const expression = /^={{ (.*) }}$/s.exec(new Pigeonhole().description.outputs as string)![1]!;
+test('n8n finds the same outputs by the expression of the description, and adds that of errors', () => {
+	const type = new Pigeonhole();
 	const parameters = { outputPerLabel: true, labelSource: 'labels', labels };
+	const node: INode = { id: '1', name: 'Sort', type: 'pigeonhole', typeVersion: 1, position: [0, 0], parameters };
+	const nodeTypes = { getByName: () => type, getByNameAndVersion: () => type, getKnownTypes: () => ({}) };
+	const workflow = new Workflow({ nodes: [{ ...node, onError: 'continueErrorOutput' }], connections: {}, active: false, nodeTypes });
 
-	assert.deepEqual(new Function('$parameter', `return ${expression}`)(parameters), nodeOutputs(parameters));
+	const outputs = NodeHelpers.getNodeOutputs(workflow, workflow.getNode('Sort')!, type.description);
+
+	assert.deepEqual(outputs.slice(0, -1), nodeOutputs(parameters));
+	assert.equal((outputs.at(-1) as INodeOutputConfiguration).category, 'error');
 });
 
 test('an item goes to the outputs of all its labels', () => {

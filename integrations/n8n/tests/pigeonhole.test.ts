@@ -87,15 +87,34 @@ test('an image file is sent inline, and stays on its item', async () => {
 	assert.deepEqual(items![0]!.binary, binary);
 });
 
-test('an image that fits into no request is an error before anything is sent', async () => {
-	const { url, calls } = await start(echo);
+test('an image that is too large for a request is uploaded without the API key, and named', async () => {
+	const { url, calls } = await start(({ path }) => {
+		const upload = { url: `${url}/bucket`, fields: { key: 'k/1', policy: 'p' }, s3_uri: 's3://b/k/1' };
+		return path === '/v1/uploads' ? { body: { upload } } : { body: { predictions: ['good'] } };
+	});
+	const data = Buffer.alloc(3_000_000, 'PIXELS');
+
+	await run(url, [{ json: {}, binary: { data: { data: data.toString('base64'), mimeType: 'image/png' } } }], { input: 'binary' });
+
+	const [wanted, form, classified] = calls as [Call, Call, Call];
+	assert.deepEqual(wanted.body, { content_type: 'application/octet-stream', size: 3_000_000 });
+	assert.equal(form.path, '/bucket');
+	assert.equal(form.headers['x-api-key'], undefined);
+	const sent = await new Response(form.text, { headers: { 'content-type': form.headers['content-type']! } }).formData();
+	assert.deepEqual([...sent.keys()], ['key', 'policy', 'file']);
+	assert.equal(sent.get('key'), 'k/1');
+	assert.equal(await (sent.get('file') as File).text(), data.toString());
+	assert.deepEqual(classified.body.dataset, [{ type: 'image', value: 's3://b/k/1' }]);
+});
+
+test('an upload that is refused is an error of its item', async () => {
+	const upload = { url: 'http://127.0.0.1:9/bucket', fields: {}, s3_uri: '' };
+	const { url } = await start(() => ({ body: { upload } }));
 	const binary = { data: { data: Buffer.alloc(3_000_000).toString('base64'), mimeType: 'image/png' } };
 
-	const error = await failure(url, [{ json: {}, binary }], { input: 'binary' });
+	const [items] = await run(url, [{ json: {}, binary }], { input: 'binary' }, { continueOnFail: true });
 
-	assert.match(error.message, /3\.0 MB/);
-	assert.match(error.description, /Edit Image/);
-	assert.equal(calls.length, 0);
+	assert.match(String(items![0]!.json.error), /could not be uploaded/);
 });
 
 test('an empty text is an error that names its item and the parameter', async () => {

@@ -6,6 +6,7 @@ export interface Call {
 	method: string;
 	path: string;
 	headers: IncomingHttpHeaders;
+	text: string;
 	body: { dataset: Array<{ type: string; value: string }> } & Record<string, unknown>;
 }
 
@@ -30,7 +31,8 @@ export async function service(answer: (call: Call, number: number) => Reply): Pr
 		for await (const chunk of request) chunks.push(chunk as Buffer);
 		const text = Buffer.concat(chunks).toString();
 		const { method = '', url: path = '', headers } = request;
-		const call = { method, path, headers, body: text ? JSON.parse(text) : undefined };
+		const isJson = headers['content-type'] === 'application/json' && text !== '';
+		const call = { method, path, headers, text, body: isJson ? JSON.parse(text) : undefined };
 		calls.push(call);
 		const reply = answer(call, calls.length);
 		const isText = typeof reply.body === 'string';

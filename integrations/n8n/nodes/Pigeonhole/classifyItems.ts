@@ -16,15 +16,16 @@ export async function classifyItems(context: IExecuteFunctions): Promise<Result[
 		if (result.error && !context.continueOnFail()) throw result.error;
 		results[index] = result;
 	};
+	const client = await PigeonholeClient.fromCredentials(context);
 	const entries: Entry[] = [];
 	for (const index of context.getInputData().keys()) {
 		try {
-			entries.push(await readEntry(context, index));
+			entries.push(await readEntry(context, client, index));
 		} catch (error) {
 			record(index, failed(context, error, index));
 		}
 	}
-	const { classify, maxSamples } = await chosenOperation(context);
+	const { classify, maxSamples } = chosenOperation(context, client);
 	for (const batch of toBatches(entries, maxSamples)) {
 		const ofBatch = await classifyBatch(context, classify, batch);
 		batch.entries.forEach(({ index }, position) => record(index, ofBatch[position]!));
@@ -32,8 +33,7 @@ export async function classifyItems(context: IExecuteFunctions): Promise<Result[
 	return results;
 }
 
-async function chosenOperation(context: IExecuteFunctions): Promise<{ classify: Classify; maxSamples: number }> {
-	const client = await PigeonholeClient.fromCredentials(context);
+function chosenOperation(context: IExecuteFunctions, client: PigeonholeClient): { classify: Classify; maxSamples: number } {
 	if (context.getNodeParameter('operation', 0) === 'classify') {
 		return { classify: async (body) => await client.classify(body), maxSamples: MAX_SAMPLES };
 	}

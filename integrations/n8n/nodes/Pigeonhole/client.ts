@@ -10,14 +10,15 @@ import type {
 	JsonObject,
 } from 'n8n-workflow';
 
-import { LONG_POLL_S, MAX_ATTEMPTS, MAX_RETRY_PAUSE_S, POLL_PAUSE_MS, REQUEST_TIMEOUT_MS } from './limits';
-import type { Answer, ErrorAnswer, JobAnswer } from './types';
+import { LONG_POLL_S, MAX_ATTEMPTS, MAX_RETRY_PAUSE_S, POLL_PAUSE_MS, REQUEST_TIMEOUT_MS, UPLOAD_TIMEOUT_MS } from './limits';
+import { encodeForm } from './multipart';
+import type { Answer, ErrorAnswer, JobAnswer, UploadAnswer } from './types';
 
 const CREDENTIALS = 'pigeonholeApi';
 
 const HINTS: Record<string, string> = {
 	invalid_api_key: 'Enter another API key in the credentials. "pigeonhole keys create" prints one.',
-	too_large: 'Send smaller images, or their addresses with the input "Image URL".',
+	too_large: 'Make the images smaller with an Edit Image node.',
 	timed_out: 'Use the operation "Classify in a Job", which has no time limit of its own.',
 	rate_limited: 'Lower the number of items per run, or turn on "Retry On Fail" in the settings of the node.',
 	overloaded: 'Turn on "Retry On Fail" in the settings of the node, or use the operation "Classify in a Job".',
@@ -69,6 +70,24 @@ export class PigeonholeClient {
 		throw new NodeOperationError(this.context.getNode(), `Job ${answer.job.id} is ${answer.job.status} and has no results`, {
 			description: `GET ${this.baseUrl}${path} says more. Run the node again to submit a new job.`,
 		});
+	}
+
+	/** Store an image that is too large for a request, and return the address by which requests name it. */
+	async upload(image: Buffer): Promise<string> {
+		const wanted = { content_type: 'application/octet-stream', size: image.length };
+		const { upload } = await this.call<UploadAnswer>('POST', '/v1/uploads', wanted);
+		const { body, contentType } = encodeForm(upload.fields, image);
+		const headers = { 'content-type': contentType };
+		try {
+			// The form is signed. The API key must not be sent to it.
+			await this.context.helpers.httpRequest({ method: 'POST', url: upload.url, body, headers, timeout: UPLOAD_TIMEOUT_MS });
+		} catch (error) {
+			throw new NodeApiError(this.context.getNode(), error as JsonObject, {
+				message: `The image could not be uploaded: ${(error as Error).message}`,
+				description: `Check that n8n may connect to ${new URL(upload.url).host}, or make the image smaller with an Edit Image node.`,
+			});
+		}
+		return upload.s3_uri;
 	}
 
 	private async send(

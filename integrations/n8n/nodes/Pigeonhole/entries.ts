@@ -1,20 +1,19 @@
 import { NodeOperationError } from 'n8n-workflow';
 import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
 
-import { MAX_BODY_BYTES, MAX_TEXT_CHARS } from './limits';
+import type { PigeonholeClient } from './client';
+import { MAX_INLINE_BYTES, MAX_TEXT_CHARS } from './limits';
 import type { Entry, Question, Sample } from './types';
 
-const QUESTION_BYTES = 100_000; // room for labels and options beside an image
-
 /** Read what the node's parameters say of an item. Throws an error that names the parameter to correct. */
-export async function readEntry(context: IExecuteFunctions, index: number): Promise<Entry> {
-	return { index, sample: await readSample(context, index), question: readQuestion(context, index) };
+export async function readEntry(context: IExecuteFunctions, client: PigeonholeClient, index: number): Promise<Entry> {
+	return { index, sample: await readSample(context, client, index), question: readQuestion(context, index) };
 }
 
-async function readSample(context: IExecuteFunctions, index: number): Promise<Sample> {
+async function readSample(context: IExecuteFunctions, client: PigeonholeClient, index: number): Promise<Sample> {
 	switch (context.getNodeParameter('input', index) as 'text' | 'binary' | 'url') {
 		case 'binary':
-			return { type: 'image', value: await readImage(context, index) };
+			return { type: 'image', value: await readImage(context, client, index) };
 		case 'url':
 			return { type: 'image', value: readWords(context, index, 'imageUrl', 'Image URL') };
 		case 'text':
@@ -42,19 +41,13 @@ function readWords(context: IExecuteFunctions, index: number, name: string, disp
 	});
 }
 
-/** Return the image of an item as a data: URL. */
-async function readImage(context: IExecuteFunctions, index: number): Promise<string> {
+/** Return the image of an item as a data: URL, or the address of its upload if it is too large for a request. */
+async function readImage(context: IExecuteFunctions, client: PigeonholeClient, index: number): Promise<string> {
 	const field = context.getNodeParameter('binaryField', index) as string;
 	context.helpers.assertBinaryData(index, field);
 	const data = await context.helpers.getBinaryDataBuffer(index, field);
-	const url = `data:image/any;base64,${data.toString('base64')}`; // The service looks at the bytes, not at the media type.
-	if (url.length > MAX_BODY_BYTES - QUESTION_BYTES) {
-		throw new NodeOperationError(context.getNode(), `The image has ${megabytes(data.length)} MB, and a request holds 2.9 MB`, {
-			itemIndex: index,
-			description: 'Make it smaller with an Edit Image node, or send its address with the input "Image URL".',
-		});
-	}
-	return url;
+	if (data.length > MAX_INLINE_BYTES) return await client.upload(data);
+	return `data:image/any;base64,${data.toString('base64')}`; // The service looks at the bytes, not at the media type.
 }
 
 function readQuestion(context: IExecuteFunctions, index: number): Question {
@@ -90,8 +83,4 @@ function readLabels(context: IExecuteFunctions, index: number): Question {
 	return {
 		labels: entries.map(({ name, description }) => ({ type: 'text', key: String(name), value: description || String(name) })),
 	};
-}
-
-function megabytes(bytes: number): string {
-	return (bytes / 1_000_000).toFixed(1);
 }

@@ -52,7 +52,7 @@ export const properties: INodeProperties[] = [
 		required: true,
 		default: 'data',
 		displayOptions: { show: { input: ['binary'] } },
-		description: 'The name of the binary field that has the image: at most 2.9 MB',
+		description: 'The name of the binary field that has the image',
 	},
 	{
 		displayName: 'Image URL',

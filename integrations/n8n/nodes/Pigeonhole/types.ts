@@ -47,6 +47,11 @@ export interface JobAnswer extends Partial<Answer> {
 	results_url?: string;
 }
 
+/** A form that takes one file, and the address of the file afterwards. */
+export interface UploadAnswer {
+	upload: { url: string; fields: Record<string, string>; s3_uri: string };
+}
+
 /** The service's answer to a request that it refuses. */
 export interface ErrorAnswer {
 	message: string;
