@@ -285,7 +285,14 @@ def read_docs(exchange: Exchange) -> HttpAnswer:
 @cache
 def _docs_page(has_playground: bool) -> Page:
     script, style = wiring.swagger_assets()
-    return swagger_page.render(openapi.document(), script=script, style=style, has_playground=has_playground)
+    return swagger_page.render(
+        openapi.document(),
+        swagger_script=script,
+        swagger_style=style,
+        style=playground.find_page("style.css").text,
+        logo=playground.find_page("logo.svg").text,
+        has_playground=has_playground,
+    )
 
 
 # By operation id. A function takes the exchange, and the parameters of its path by name.

@@ -38,6 +38,11 @@ class Page:
         return gzip.compress(self.content, mtime=0)
 
     @property
+    def text(self) -> str:
+        """The document, if it is a text."""
+        return self.content.decode("utf-8")
+
+    @property
     def is_compressible(self) -> bool:
         """Whether gzip makes the document smaller."""
         return self.media_type.startswith(COMPRESSED)
@@ -56,5 +61,5 @@ def to_page_answer(page: Page, request: HttpRequest) -> HttpAnswer:
         return HttpAnswer(304, "", page.media_type, headers)
     if page.is_compressible and request.accepts_gzip:
         return HttpAnswer(200, page.compressed, page.media_type, headers | {"Content-Encoding": "gzip"})
-    content = page.content.decode("utf-8") if page.media_type.startswith("text/") else page.content
+    content = page.text if page.is_compressible else page.content
     return HttpAnswer(200, content, page.media_type, headers)
