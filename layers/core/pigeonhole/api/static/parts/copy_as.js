@@ -7,7 +7,7 @@ import { toBody } from "./run.js";
 const SHOWN_CHARS = 60; // of a data: URL; the copied code has all of it
 
 const LANGUAGES = {
-  curl: { name: "curl", write: curl, note: "For a shell. The photos are in it." },
+  curl: { name: "curl", write: curl, note: "For a shell. It has everything in it." },
   python: { name: "Python", write: python, note: "pip install jigsawstack" },
   javascript: { name: "JavaScript", write: javascript, note: "Needs no package. Node 18, a browser, Deno or Bun." },
   jigsaw: { name: "JigsawStack for npm", write: jigsaw, note: "npm install jigsawstack" },

@@ -21,7 +21,6 @@ export class LabelField {
       type: "text",
       class: "chip-input",
       "aria-label": "New label",
-      placeholder: "cat, not a cat, other …",
       autocomplete: "off",
       enterKeyHint: "enter",
       onkeydown: (event) => this.#onKey(event),
@@ -39,6 +38,7 @@ export class LabelField {
     field.addEventListener("click", (event) => event.target === field && this.input.focus());
     field.addEventListener("drop", async (event) => this.addImages(await droppedFiles(event.dataTransfer)));
     place.replaceChildren(field, files, hint);
+    this.#render();
   }
 
   /** The labels, as a request has them. */
@@ -95,6 +95,7 @@ export class LabelField {
   }
 
   #render() {
+    this.input.placeholder = this.items.length ? "Another label" : "cat, not a cat, other …";
     this.list.replaceChildren(...this.items.map((item) => this.#chip(item)));
   }
 

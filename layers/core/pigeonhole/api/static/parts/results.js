@@ -55,7 +55,7 @@ export class Results {
     const sorted = compare ? [...shown].sort(compare) : shown;
     const layout = this.layout || (this.rows.length >= GRID ? "grid" : "bars");
     const isText = this.rows[0]?.sample.type === "text";
-    return h("ol", { class: `cards ${isText ? "texts" : layout}` }, sorted.map((row) => this.#card(row, layout)));
+    return h("ol", { class: `cards ${isText ? "texts" : `${layout}-layout`}` }, sorted.map((row) => this.#card(row, layout)));
   }
 
   #card(row, layout) {

@@ -5,7 +5,7 @@ import { pause } from "../dom.js";
 
 export const MAX_NOW = 32; // samples of a direct request (the setting max_samples)
 const MAX_BODY_CHARS = 3_800_000; // the service takes 4 MB, and labels are in it as well
-const MAX_JOB_SAMPLES = 64; // of a job, so that a folder shows its first answers early
+const MAX_JOB_SAMPLES = 32; // of a job, so that the first answers of a folder appear early
 const MAX_NAME_CHARS = 128; // of a custom_id
 const POLL_MS = 700;
 

@@ -5,6 +5,7 @@ import { droppedFiles, isPhoto, readPhoto } from "./photos.js";
 
 export const MAX_PHOTOS = 500;
 const TYPING_MS = 350;
+const ORDER = new Intl.Collator(undefined, { numeric: true }); // 2.jpg comes before 10.jpg
 
 /** The photos and texts that the reader has put in. `changed` is called after each change. */
 export class SampleInput {
@@ -63,7 +64,8 @@ export class SampleInput {
 
   /** Add the photos among some files. Each appears as soon as it is read. */
   async add(files) {
-    const found = [...files].filter(isPhoto), room = MAX_PHOTOS - this.photos.length;
+    const found = [...files].filter(isPhoto).sort((one, other) => ORDER.compare(one.name, other.name));
+    const room = MAX_PHOTOS - this.photos.length;
     if (!found.length && files.length) this.report(new Error("None of these files is a photo."));
     if (found.length > room) {
       this.report(new Error(`The page takes ${MAX_PHOTOS} photos. The others were left out: use pigeonhole jobs submit for them.`));

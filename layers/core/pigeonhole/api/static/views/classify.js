@@ -12,7 +12,7 @@ import { LabelSetChooser } from "../parts/label_set_chooser.js";
 
 const LIVE_MS = 300; // after the last change of a label
 const EXAMPLES = {
-  photos: { files: ["cat", "coffee", "rocket", "astronaut"], labels: ["cat", "cup of coffee", "rocket", "person", "not a cat"] },
+  photos: { files: ["cat", "coffee", "rocket", "astronaut"], labels: ["cat", "cup of coffee", "rocket", "other"] },
   texts: {
     texts: ["I love it. Best purchase of the year!", "It broke after a day, and support never answers.", "Where can I change my address?"],
     labels: ["praise", "complaint", "question"],
