@@ -289,7 +289,7 @@ def _docs_page(has_playground: bool) -> Page:
         openapi.document(),
         swagger_script=script,
         swagger_style=style,
-        style=playground.find_page("style.css").text,
+        style=playground.find_page("base.css").text + playground.find_page("docs.css").text,
         logo=playground.find_page("logo.svg").text,
         has_playground=has_playground,
     )

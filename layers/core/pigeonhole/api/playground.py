@@ -1,6 +1,6 @@
 """The playground: the page at /, and the files that it loads from /playground/{file}.
 
-The folder `static` has their sources. A browser gets the modules as one script.
+The folder `static` has their sources. A browser gets the modules as one script, and two style sheets as one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pigeonhole.api.modules import join_modules
 from pigeonhole.api.page import Page
 from pigeonhole.errors import NotFound
 
-INDEX, SCRIPT = "index.html", "playground.js"
+INDEX, SCRIPT, STYLE = "index.html", "playground.js", "style.css"
 VERSION = b"{{version}}"  # in index.html; the page shows this package's version
 MEDIA_TYPES = {
     "css": "text/css; charset=utf-8",
@@ -47,6 +47,7 @@ def _pages() -> dict[str, Page]:
     """Read every file, by its name. The first call reads them, so a function that serves no page reads none."""
     contents = {file.name: file.read_bytes() for file in _files(files("pigeonhole.api") / "static")}
     modules = {name.removesuffix(".js"): contents.pop(name).decode() for name in sorted(contents) if name.endswith(".js")}
+    contents[STYLE] = contents["base.css"] + contents.pop("playground.css")
     contents[SCRIPT] = join_modules(modules).encode()
     contents[INDEX] = contents[INDEX].replace(VERSION, __version__.encode())
     return {name: Page(content, MEDIA_TYPES[name.rpartition(".")[2]], POLICY) for name, content in contents.items()}

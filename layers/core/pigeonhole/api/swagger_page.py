@@ -26,8 +26,12 @@ SwaggerUIBundle({{
   validatorUrl: null,
   deepLinking: true,
   presets: [SwaggerUIBundle.presets.apis],
-  onComplete: () => /^#error-\\w+$/.test(location.hash) && document.querySelector(location.hash)?.scrollIntoView(),
 }});
+// What lies above an error that the address names grows while Swagger UI renders, until the reader does something.
+const isError = () => location.hash.startsWith("#error-");
+const grown = new ResizeObserver(() => isError() && document.querySelector(":target")?.scrollIntoView({{ behavior: "instant" }}));
+grown.observe(document.querySelector("#swagger-ui"));
+for (const input of ["wheel", "keydown", "pointerdown"]) addEventListener(input, () => grown.disconnect(), {{ once: true }});
 """
 
 _PAGE = """<!doctype html>

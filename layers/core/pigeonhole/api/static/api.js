@@ -71,6 +71,6 @@ async function reach(url, options) {
 function toError(status, json) {
   const code = json.error?.code ?? "internal_error";
   const message = json.message ?? `The service answered ${status}.`;
-  if (status === 401) hooks.refused(message);
+  if (status === 401) hooks.refused("This deployment doesn't know the key. Was it revoked, or is it another deployment's?");
   return new ApiError(message, { status, code, details: json.error?.details ?? [], logId: json.log_id ?? "" });
 }

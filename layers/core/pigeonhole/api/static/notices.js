@@ -54,6 +54,7 @@ export function watchConnection(resume) {
   hooks.reachable = end;
   hooks.unreachable = () => {
     if (box) return;
+    clearErrors();
     const text = `${BASE.host} doesn't answer. Is the stack running? The page tries again every ${RETRY_MS / 1000} seconds.`;
     box = h("div", { class: "notice bad down", role: "alert" }, h("p", {}, text), button("Try now", askAgain));
     byId("notices").prepend(box);
