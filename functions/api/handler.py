@@ -263,12 +263,17 @@ def read_health(exchange: Exchange) -> HttpAnswer:
     return to_ok(HealthResponse(log_id=log_id, model=model))
 
 
-def read_playground(exchange: Exchange, file: str = playground.INDEX) -> HttpAnswer:
-    """Answer with the playground, or with one of its files."""
-    if not services().has_playground:
-        raise NotFound("This deployment has no playground. Its operator can switch it on by the template's parameter Playground.")
+def read_playground(exchange: Exchange) -> HttpAnswer:
+    """Answer with the playground. Relative addresses in it need a slash at the end of its own."""
     if stage := exchange.request.bare_stage:
         return HttpAnswer(302, "", headers={"Location": f"{stage}/"})
+    return read_playground_file(exchange, playground.INDEX)
+
+
+def read_playground_file(exchange: Exchange, file: str) -> HttpAnswer:
+    """Answer with a file of the playground, unless it is switched off."""
+    if not services().has_playground:
+        raise NotFound("This deployment has no playground. Its operator can switch it on by the template's parameter Playground.")
     return to_page_answer(playground.find_page(file), exchange.request)
 
 
@@ -318,7 +323,7 @@ ENDPOINTS: dict[str, Callable[..., HttpAnswer]] = {
     "listModels": list_models,
     "health": read_health,
     "playground": read_playground,
-    "playgroundFile": read_playground,
+    "playgroundFile": read_playground_file,
     "openapi": read_openapi,
     "docs": read_docs,
 }

@@ -126,7 +126,7 @@ def test_only_these_routes_are_open() -> None:
         (route["Method"], route["Path"]) for route in EVENTS.values() if route.get("Auth", {}).get("ApiKeyRequired") is False
     }
 
-    pages = {"/v1/health", "/openapi.json", "/docs"}
+    pages = {"/v1/health", "/", "/playground/{file}", "/openapi.json", "/docs"}
     reads = {(method, page) for method in ("GET", "HEAD") for page in pages}
     assert opened == reads | {("OPTIONS", path) for path in {*pages, "/{proxy+}"}}
 
@@ -174,7 +174,7 @@ def test_each_open_route_has_its_own_throttle() -> None:
     }
     throttle = {"ThrottlingRateLimit": {"Ref": "OpenThrottleRate"}, "ThrottlingBurstLimit": {"Ref": "OpenThrottleBurst"}}
     throttled = {
-        (row["HttpMethod"], row["ResourcePath"].removeprefix("/").replace("~1", "/"))
+        (row["HttpMethod"], row["ResourcePath"].removeprefix("/").replace("~1", "/") or "/")  # the root path is one slash
         for row in API["MethodSettings"]
         if row.items() >= throttle.items()
     }

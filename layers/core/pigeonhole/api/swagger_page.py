@@ -9,6 +9,7 @@ import base64
 import hashlib
 import html
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,13 +26,18 @@ SwaggerUIBundle({{
   spec: {document},
   validatorUrl: null,
   deepLinking: true,
+  defaultModelsExpandDepth: 0,
   presets: [SwaggerUIBundle.presets.apis],
 }});
 // What lies above an error that the address names grows while Swagger UI renders, until the reader does something.
-const isError = () => location.hash.startsWith("#error-");
-const grown = new ResizeObserver(() => isError() && document.querySelector(":target")?.scrollIntoView({{ behavior: "instant" }}));
+const named = () => document.getElementById(/^#(error-\\w+)$/.exec(location.hash)?.[1]);
+const show = () => named()?.scrollIntoView();
+const mark = () => document.querySelectorAll(".errors div").forEach((row) => row.classList.toggle("named", row === named()));
+const grown = new ResizeObserver(show);
 grown.observe(document.querySelector("#swagger-ui"));
 for (const input of ["wheel", "keydown", "pointerdown"]) addEventListener(input, () => grown.disconnect(), {{ once: true }});
+addEventListener("hashchange", mark);
+mark();
 """
 
 _PAGE = """<!doctype html>
@@ -101,7 +107,7 @@ def _links(has_playground: bool) -> str:
 
 
 def _describe(error: type[PigeonholeError]) -> str:
-    summary = html.escape((error.__doc__ or "").partition("\n")[0])
+    summary = re.sub(r"`(.+?)`", r"<code>\1</code>", html.escape((error.__doc__ or "").partition("\n")[0]))
     retry = "A retry may help." if error.retryable else "A retry doesn't help."
     return f'<div id="error-{error.code}"><dt><code>{error.code}</code> {error.status}</dt><dd>{summary} {retry}</dd></div>'
 

@@ -64,8 +64,7 @@ export class SampleInput {
 
   /** Add the photos among some files. Each appears as soon as it is read. */
   async add(files) {
-    const found = [...files].filter(isPhoto).sort((one, other) => ORDER.compare(one.name, other.name));
-    const room = MAX_PHOTOS - this.photos.length;
+    const found = [...files].filter(isPhoto), room = MAX_PHOTOS - this.photos.length;
     if (!found.length && files.length) this.report(new Error("None of these files is a photo."));
     if (found.length > room) {
       this.report(new Error(`The page takes ${MAX_PHOTOS} photos. The others were left out: use pigeonhole jobs submit for them.`));
@@ -120,7 +119,7 @@ export class SampleInput {
     const input = byId(inputId);
     byId(buttonId).addEventListener("click", () => input.click());
     input.addEventListener("change", async () => {
-      await this.add(input.files);
+      await this.add(byName(input.files));
       input.value = ""; // the same files can be chosen again
     });
   }
@@ -137,7 +136,7 @@ export class SampleInput {
     zone.addEventListener("drop", async (event) => {
       event.preventDefault();
       zone.classList.remove("dragging");
-      if (!event.target.closest(".label-field")) await this.add(await droppedFiles(event.dataTransfer));
+      if (!event.target.closest(".label-field")) await this.add(byName(await droppedFiles(event.dataTransfer)));
     });
   }
 
@@ -150,6 +149,10 @@ export class SampleInput {
     const isTyping = event.target.closest("input, textarea, select, dialog");
     if (!isTyping && this.kind === "image" && /^(https?|s3):\/\/\S+$/.test(text)) this.addAddress(text);
   }
+}
+
+function byName(files) {
+  return [...files].sort((one, other) => ORDER.compare(one.name, other.name));
 }
 
 function forget(photo) {
