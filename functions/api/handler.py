@@ -273,7 +273,9 @@ def read_playground(exchange: Exchange) -> HttpAnswer:
 def read_playground_file(exchange: Exchange, file: str) -> HttpAnswer:
     """Answer with a file of the playground, unless it is switched off."""
     if not services().has_playground:
-        raise NotFound("This deployment has no playground. Its operator can switch it on by the template's parameter Playground.")
+        raise NotFound(
+            "This deployment has no playground. Its operator can switch it on by the template's parameter Playground."
+        )
     return to_page_answer(playground.find_page(file), exchange.request)
 
 

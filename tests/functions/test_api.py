@@ -87,7 +87,9 @@ def test_a_revoked_api_key_is_refused(api: Api) -> None:
     assert classify(api).status == 401
 
 
-@pytest.mark.parametrize("path", ["/v1/health", "/v1/health?deep=false", "/openapi.json", "/docs", "/", "/playground/style.css"])
+@pytest.mark.parametrize(
+    "path", ["/v1/health", "/v1/health?deep=false", "/openapi.json", "/docs", "/", "/playground/style.css"]
+)
 def test_open_routes_need_no_api_key_and_count_no_request(api: Api, path: str) -> None:
     assert api.call("GET", path, api_key=None).status == 200
     assert (api.store.lookups, api.counter.counts) == (0, {})

@@ -119,7 +119,13 @@ def test_an_image_above_the_limit_is_too_large(deployed: Deployment, web: Web, p
 @pytest.mark.parametrize("key", [None, "wrong", "pgh" + "x" * 40])
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", "/v1/classification"), ("GET", "/v1/account"), ("GET", "/v1/models"), ("GET", "/nowhere"), ("GET", "/playground")],
+    [
+        ("POST", "/v1/classification"),
+        ("GET", "/v1/account"),
+        ("GET", "/v1/models"),
+        ("GET", "/nowhere"),
+        ("GET", "/playground"),
+    ],
 )
 def test_a_request_without_a_valid_key_is_refused(deployed: Deployment, method: str, path: str, key: str | None) -> None:
     error = verify_error(deployed.call(method, path, key=key), "invalid_api_key")

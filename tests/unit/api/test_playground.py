@@ -61,7 +61,7 @@ def test_a_module_is_readable(file: Path) -> None:
 
     assert lines[0].startswith("// ")
     assert len(lines) <= 250
-    assert max(map(len, lines)) <= 150
+    assert max(map(len, lines)) <= 128
 
 
 def test_the_script_is_javascript(tmp_path: Path) -> None:

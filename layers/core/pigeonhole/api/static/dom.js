@@ -81,8 +81,32 @@ export function button(text, onclick, properties = {}) {
 
 /** Create a table in a box that scrolls sideways where the screen is narrow. */
 export function table(caption, columns, rows) {
-  return h("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": caption },
-    h("table", {},
-      h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name)))),
-      h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((cell) => h("td", {}, ...[cell].flat())))))));
+  return h(
+    "div",
+    { class: "scroll", tabIndex: 0, role: "region", "aria-label": caption },
+    h(
+      "table",
+      {},
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          columns.map((name) => h("th", { scope: "col" }, name)),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        rows.map((cells) =>
+          h(
+            "tr",
+            {},
+            cells.map((cell) => h("td", {}, ...[cell].flat())),
+          ),
+        ),
+      ),
+    ),
+  );
 }

@@ -8,7 +8,8 @@ const REASON = "The page sends it with each request, to this deployment only. It
 /** Prepare the dialog. `changed` is called when there is another key. */
 export function setUpKey(changed) {
   takeKeyFromAddress();
-  const dialog = byId("key-dialog"), input = byId("key-input");
+  const dialog = byId("key-dialog"),
+    input = byId("key-input");
   byId("key-button").addEventListener("click", () => open(""));
   byId("key-cancel").addEventListener("click", () => dialog.close());
   byId("key-forget").addEventListener("click", () => {

@@ -10,7 +10,13 @@ export function describeError(error) {
   const faults = (error.details ?? []).filter((fault) => `${fault.path}: ${fault.message}` !== error.message);
   return [
     h("p", {}, error.message, " ", error.status ? helpLink(error.code) : ""),
-    faults.length ? h("ul", {}, faults.map((fault) => h("li", {}, `${fault.path}: ${fault.message}`))) : null,
+    faults.length
+      ? h(
+          "ul",
+          {},
+          faults.map((fault) => h("li", {}, `${fault.path}: ${fault.message}`)),
+        )
+      : null,
     error.status >= 500 ? h("p", { class: "hint" }, `log_id ${error.logId}`) : null,
   ].filter(Boolean);
 }
@@ -37,7 +43,8 @@ export function clearErrors(place = byId("notices")) {
 
 /** Say that the service doesn't answer, ask again until it does, and then call `resume`. */
 export function watchConnection(resume) {
-  let box = null, timer = 0;
+  let box = null,
+    timer = 0;
   const askAgain = async () => {
     clearTimeout(timer);
     if (await isHealthy()) return end();

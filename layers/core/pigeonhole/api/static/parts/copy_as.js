@@ -16,12 +16,15 @@ const LANGUAGES = {
 
 /** Prepare the dialog, and return a function that opens it with samples and a question. */
 export function setUpCopyAs() {
-  let language = "curl", samples = [], question = {};
+  let language = "curl",
+    samples = [],
+    question = {};
   const show = () => {
     const key = byId("copy-key").checked ? "pgh…" : "";
     byId("copy-code").textContent = shorten(LANGUAGES[language].write(samples, question, key));
     byId("copy-note").textContent = LANGUAGES[language].note;
-    for (const choice of byId("copy-languages").children) choice.setAttribute("aria-pressed", String(choice.dataset.language === language));
+    for (const choice of byId("copy-languages").children)
+      choice.setAttribute("aria-pressed", String(choice.dataset.language === language));
   };
   for (const [key, { name }] of Object.entries(LANGUAGES)) {
     const choice = button(name, () => {
@@ -38,7 +41,9 @@ export function setUpCopyAs() {
     await copy(LANGUAGES[language].write(samples, question, key));
     byId("copy-copy").textContent = "Copied";
     announce("Copied");
-    setTimeout(() => { byId("copy-copy").textContent = "Copy"; }, 1_500);
+    setTimeout(() => {
+      byId("copy-copy").textContent = "Copy";
+    }, 1_500);
   });
   return (newSamples, newQuestion) => {
     [samples, question] = [newSamples, newQuestion];
@@ -67,8 +72,10 @@ const literal = (key, orElse) => (key ? JSON.stringify(key) : orElse);
 
 // Python and JSON write the same, but for these words.
 const inPython = (value, spaces = 4) =>
-  JSON.stringify(value, null, spaces).replace(/^(\s*(?:"\w+": )?)(true|false|null)(,?)$/gm, (_, before, word, comma) =>
-    `${before}${{ true: "True", false: "False", null: "None" }[word]}${comma}`);
+  JSON.stringify(value, null, spaces).replace(
+    /^(\s*(?:"\w+": )?)(true|false|null)(,?)$/gm,
+    (_, before, word, comma) => `${before}${{ true: "True", false: "False", null: "None" }[word]}${comma}`,
+  );
 
 function curl(samples, question, key) {
   // A body of many photos is too long for an argument, so it comes as a here-document.
@@ -91,7 +98,9 @@ function python(samples, question, key) {
     `answer = client.classification(${inPython(toBody(samples, question))})`,
     'print(answer["predictions"])',
     "",
-  ].slice(key ? 1 : 0).join("\n");
+  ]
+    .slice(key ? 1 : 0)
+    .join("\n");
 }
 
 function javascript(samples, question, key) {
@@ -108,10 +117,11 @@ function javascript(samples, question, key) {
 }
 
 function jigsaw(samples, question, key) {
+  const options = `apiKey: ${literal(key, "process.env.JIGSAWSTACK_API_KEY")}, baseURL: ${JSON.stringify(url())}`;
   return [
     'import { JigsawStack } from "jigsawstack";',
     "",
-    `const client = JigsawStack({ apiKey: ${literal(key, "process.env.JIGSAWSTACK_API_KEY")}, baseURL: ${JSON.stringify(url())} });`,
+    `const client = JigsawStack({ ${options} });`,
     `const answer = await client.classification(${json(toBody(samples, question))});`,
     "console.log(answer.predictions);",
     "",
@@ -124,8 +134,17 @@ function openai(samples, question, key) {
   const values = [...new Set((question.labels ?? []).map((label) => String(label.key ?? label.value)))];
   const asked = question.multiple_labels
     ? values.map((value) => ({ type: "predicate", name: value, instructions: `Is it about ${value}?` }))
-    : [{ type: "choice", name: "label", instructions: question.instruction ?? "What is it?", choices: values.map((value) => ({ value })) }];
-  const answered = question.multiple_labels ? "{a.name: a.probability for a in decision.answers}" : "decision.answers[0].choice";
+    : [
+        {
+          type: "choice",
+          name: "label",
+          instructions: question.instruction ?? "What is it?",
+          choices: values.map((value) => ({ value })),
+        },
+      ];
+  const answered = question.multiple_labels
+    ? "{a.name: a.probability for a in decision.answers}"
+    : "decision.answers[0].choice";
   return [
     "import os",
     "from openai import OpenAI",
@@ -137,5 +156,7 @@ function openai(samples, question, key) {
     '    decision = client.decisions.create(model="deployed", input=sample, questions=questions)',
     `    print(${answered})`,
     "",
-  ].slice(key ? 1 : 0).join("\n");
+  ]
+    .slice(key ? 1 : 0)
+    .join("\n");
 }

@@ -30,8 +30,11 @@ export function histogram(rows) {
     column.firstChild.style.height = `${(100 * number) / most}%`;
     return column;
   });
-  return h("figure", { class: "histogram" },
+  return h(
+    "figure",
+    { class: "histogram" },
     h("figcaption", {}, "How certain the answers are"),
     h("div", { class: "columns", role: "img", "aria-label": `Confidence: ${said.join(", ")}` }, columns),
-    h("div", { class: "axis", "aria-hidden": "true" }, h("span", {}, "0 %"), h("span", {}, "50 %"), h("span", {}, "100 %")));
+    h("div", { class: "axis", "aria-hidden": "true" }, h("span", {}, "0 %"), h("span", {}, "50 %"), h("span", {}, "100 %")),
+  );
 }

@@ -27,7 +27,13 @@ export class LabelField {
       onpaste: (event) => this.#onPaste(event),
       onblur: () => this.#takeTyped(),
     });
-    const files = h("input", { type: "file", accept: "image/*,.heic,.avif", multiple: true, hidden: true, "aria-label": "Example images" });
+    const files = h("input", {
+      type: "file",
+      accept: "image/*,.heic,.avif",
+      multiple: true,
+      hidden: true,
+      "aria-label": "Example images",
+    });
     files.addEventListener("change", async () => {
       await this.addImages(files.files);
       files.value = "";
@@ -100,13 +106,17 @@ export class LabelField {
   }
 
   #chip(item) {
-    const { label } = item, name = labelName(label);
+    const { label } = item,
+      name = labelName(label);
     const kind = label.type === "image" ? "picture" : NEGATION.test(name) ? "negated" : CATCH_ALL.test(name) ? "rest" : "";
     const picture = item.preview ? h("img", { src: item.preview, alt: "" }) : "🖼";
     const words = label.key === undefined || label.key === label.value ? name : `${name}: ${label.value}`;
-    return h("li", { class: `chip ${kind}` },
+    return h(
+      "li",
+      { class: `chip ${kind}` },
       label.type === "image" ? [picture, this.#nameInput(item)] : h("span", { title: words }, name),
-      button("×", () => this.#remove(item), { "aria-label": `Remove ${name}` }));
+      button("×", () => this.#remove(item), { "aria-label": `Remove ${name}` }),
+    );
   }
 
   #nameInput(item) {

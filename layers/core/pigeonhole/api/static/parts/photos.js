@@ -40,7 +40,8 @@ export async function droppedFiles(transfer) {
 
 async function filesOf(entry) {
   if (entry.isFile) return [await new Promise((resolve, reject) => entry.file(resolve, reject))];
-  const reader = entry.createReader(), files = [];
+  const reader = entry.createReader(),
+    files = [];
   for (;;) {
     const page = await new Promise((resolve, reject) => reader.readEntries(resolve, reject)); // at most 100 entries
     if (!page.length) return files;

@@ -16,7 +16,10 @@ export class SampleInput {
     }
     this.#pickFrom("choose-photos", "photo-files");
     this.#pickFrom("choose-folder", "photo-folder");
-    byId("texts").addEventListener("input", debounce(() => this.#readTexts(), TYPING_MS));
+    byId("texts").addEventListener(
+      "input",
+      debounce(() => this.#readTexts(), TYPING_MS),
+    );
     this.#takeDrops();
     document.addEventListener("paste", (event) => this.#takePaste(event));
     this.#showCounts();
@@ -52,7 +55,10 @@ export class SampleInput {
       this.photos = this.photos.filter((other) => other !== sample);
       return this.#update();
     }
-    byId("texts").value = this.texts.filter((other) => other !== sample).map((text) => text.value).join("\n");
+    byId("texts").value = this.texts
+      .filter((other) => other !== sample)
+      .map((text) => text.value)
+      .join("\n");
     return this.#readTexts();
   }
 
@@ -64,10 +70,13 @@ export class SampleInput {
 
   /** Add the photos among some files. Each appears as soon as it is read. */
   async add(files) {
-    const found = [...files].filter(isPhoto), room = MAX_PHOTOS - this.photos.length;
+    const found = [...files].filter(isPhoto),
+      room = MAX_PHOTOS - this.photos.length;
     if (!found.length && files.length) this.report(new Error("None of these files is a photo."));
     if (found.length > room) {
-      this.report(new Error(`The page takes ${MAX_PHOTOS} photos. The others were left out: use pigeonhole jobs submit for them.`));
+      this.report(
+        new Error(`The page takes ${MAX_PHOTOS} photos. The others were left out: use pigeonhole jobs submit for them.`),
+      );
     }
     if (this.kind !== "image") this.show("image");
     const faults = [];
@@ -92,7 +101,10 @@ export class SampleInput {
   }
 
   #readTexts() {
-    const lines = byId("texts").value.split("\n").map((line) => line.trim()).filter(Boolean);
+    const lines = byId("texts")
+      .value.split("\n")
+      .map((line) => line.trim())
+      .filter(Boolean);
     // A line that hasn't changed keeps its card.
     const known = new Map(this.texts.map((text) => [text.value, text]));
     this.texts = lines.map((value) => {

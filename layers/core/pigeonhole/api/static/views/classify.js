@@ -14,7 +14,11 @@ const LIVE_MS = 300; // after the last change of a label
 const EXAMPLES = {
   photos: { files: ["cat", "coffee", "rocket", "astronaut"], labels: ["cat", "cup of coffee", "rocket", "other"] },
   texts: {
-    texts: ["I love it. Best purchase of the year!", "It broke after a day, and support never answers.", "Where can I change my address?"],
+    texts: [
+      "I love it. Best purchase of the year!",
+      "It broke after a day, and support never answers.",
+      "Where can I change my address?",
+    ],
     labels: ["praise", "complaint", "question"],
   },
 };
@@ -105,9 +109,12 @@ export class ClassifyView {
       h("img", { src: "playground/logo.svg", alt: "", width: 56, height: 56 }),
       h("h3", {}, "Sort anything into labels that you make up"),
       h("p", {}, "Put in photos or texts, name the labels, and the answers appear here. Nothing is trained."),
-      h("p", { class: "row center" },
+      h(
+        "p",
+        { class: "row center" },
         button("Try four photos", () => this.#tryPhotos(), { class: "main" }),
-        button("Try three texts", () => this.#tryTexts())),
+        button("Try three texts", () => this.#tryTexts()),
+      ),
     ];
   }
 
@@ -155,7 +162,9 @@ export class ClassifyView {
   #offerJobs(samples) {
     const text = `${count(samples.length, "sample")} are classified in the background, by jobs.`;
     byId("run").replaceChildren(
-      h("p", {}, text), button(`Classify ${samples.length}`, () => this.#runJobs(samples), { class: "main", id: "start-jobs" }));
+      h("p", {}, text),
+      button(`Classify ${samples.length}`, () => this.#runJobs(samples), { class: "main", id: "start-jobs" }),
+    );
     byId("run").hidden = false;
     this.#show(this.rows.some((row) => row.scores.length));
   }
@@ -167,7 +176,11 @@ export class ClassifyView {
     const byIdOfSample = new Map(this.rows.map((row, index) => [row.sample.id, index]));
     return this.#run(async (signal) => {
       const started = performance.now();
-      byId("run").replaceChildren(text, bar, button("Cancel", () => this.#cancel(samples), { id: "cancel-jobs" }));
+      byId("run").replaceChildren(
+        text,
+        bar,
+        button("Cancel", () => this.#cancel(samples), { id: "cancel-jobs" }),
+      );
       byId("run").hidden = false;
       byId("cancel-jobs").focus();
       this.#show(false);

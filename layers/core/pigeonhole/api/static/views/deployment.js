@@ -10,19 +10,29 @@ export class DeploymentView {
   async open() {
     try {
       const [{ models }, account] = await Promise.all([send("GET", "v1/models"), send("GET", "v1/account")]);
-      byId("deployment").replaceChildren(h("div", { class: "facts" },
-        ...models.map((model) => list("Model", {
-          Model: model.id,
-          Revision: model.revision,
-          "Compares texts": model.text_encoder,
-          Engine: model.engine,
-          Licence: model.licence,
-          Calibrated: model.calibrated ? "yes" : "no: a general prior computes the probabilities",
-          "Sees photos as": `${model.input_pixels} × ${model.input_pixels} pixels`,
-        })),
-        list("API key", tenantFacts(account)),
-        list("Limits", limitFacts(account.limits)),
-        list("Software", { Version: document.querySelector("meta[name=version]").content, Address: document.baseURI.replace(/#.*/, "") })));
+      byId("deployment").replaceChildren(
+        h(
+          "div",
+          { class: "facts" },
+          ...models.map((model) =>
+            list("Model", {
+              Model: model.id,
+              Revision: model.revision,
+              "Compares texts": model.text_encoder,
+              Engine: model.engine,
+              Licence: model.licence,
+              Calibrated: model.calibrated ? "yes" : "no: a general prior computes the probabilities",
+              "Sees photos as": `${model.input_pixels} × ${model.input_pixels} pixels`,
+            }),
+          ),
+          list("API key", tenantFacts(account)),
+          list("Limits", limitFacts(account.limits)),
+          list("Software", {
+            Version: document.querySelector("meta[name=version]").content,
+            Address: document.baseURI.replace(/#.*/, ""),
+          }),
+        ),
+      );
     } catch (error) {
       showError(error);
     }
@@ -30,9 +40,10 @@ export class DeploymentView {
 }
 
 function tenantFacts({ tenant, limits, incoming_prefix: incoming, s3_prefixes: prefixes }) {
+  const [left, all] = [limits.requests_remaining, limits.requests].map((number) => number.toLocaleString("en"));
   return {
     Tenant: tenant.id,
-    "Requests left": `${limits.requests_remaining.toLocaleString("en")} of ${limits.requests.toLocaleString("en")} until ${localTime(limits.requests_reset)}`,
+    "Requests left": `${left} of ${all} until ${localTime(limits.requests_reset)}`,
     "Images from": prefixes.join(" ") || "https and data addresses",
     "Uploads to": incoming ?? "",
   };
@@ -55,6 +66,14 @@ function limitFacts(limits) {
 
 function list(title, facts) {
   const rows = Object.entries(facts).filter(([, value]) => value !== "");
-  return h("section", { class: "panel", "aria-label": title }, h("h2", {}, title),
-    h("dl", {}, rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))));
+  return h(
+    "section",
+    { class: "panel", "aria-label": title },
+    h("h2", {}, title),
+    h(
+      "dl",
+      {},
+      rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+    ),
+  );
 }

@@ -31,25 +31,47 @@ export class LabelSetsView {
   edit(set) {
     const place = byId("label-set-editor");
     const name = h("input", {
-      type: "text", id: "set-name", value: set.name ?? "", required: true, pattern: NAME_PATTERN, maxLength: 64, autocomplete: "off",
-      readOnly: Boolean(set.name), placeholder: "pets", title: "1 to 64 lower-case letters, digits, - and _, with a letter or digit at each end",
+      type: "text",
+      id: "set-name",
+      value: set.name ?? "",
+      required: true,
+      pattern: NAME_PATTERN,
+      maxLength: 64,
+      autocomplete: "off",
+      readOnly: Boolean(set.name),
+      placeholder: "pets",
+      title: "1 to 64 lower-case letters, digits, - and _, with a letter or digit at each end",
     });
     const fieldPlace = h("div");
-    const field = new LabelField(fieldPlace, () => {}, (error) => showError(error, place));
+    const field = new LabelField(
+      fieldPlace,
+      () => {},
+      (error) => showError(error, place),
+    );
     field.set(set.labels ?? []);
     const multiple = h("input", { type: "checkbox", checked: set.multiple_labels ?? false });
     const save = async (event) => {
       event.preventDefault();
       await this.#save(place, set, { name: name.value, labels: field.labels, multiple_labels: multiple.checked });
     };
-    place.replaceChildren(h("form", { class: "panel form", onsubmit: save, "aria-label": "Label set" },
-      h("h2", {}, set.name ? `Edit ${set.name}` : "New label set"),
-      h("label", { htmlFor: "set-name" }, "Name"), name,
-      h("p", { class: "label" }, "Labels"), fieldPlace,
-      h("label", { class: "toggle" }, multiple, h("span", {}, "Several labels may fit")),
-      h("div", { class: "row" },
-        h("button", { type: "submit", class: "main" }, "Save"),
-        button("Cancel", () => place.replaceChildren(), { class: "quiet" }))));
+    place.replaceChildren(
+      h(
+        "form",
+        { class: "panel form", onsubmit: save, "aria-label": "Label set" },
+        h("h2", {}, set.name ? `Edit ${set.name}` : "New label set"),
+        h("label", { htmlFor: "set-name" }, "Name"),
+        name,
+        h("p", { class: "label" }, "Labels"),
+        fieldPlace,
+        h("label", { class: "toggle" }, multiple, h("span", {}, "Several labels may fit")),
+        h(
+          "div",
+          { class: "row" },
+          h("button", { type: "submit", class: "main" }, "Save"),
+          button("Cancel", () => place.replaceChildren(), { class: "quiet" }),
+        ),
+      ),
+    );
     name.focus();
   }
 
@@ -94,13 +116,21 @@ export class LabelSetsView {
   #table(sets) {
     const rows = sets.map((set) => [
       h("strong", {}, set.name),
-      h("span", { class: "names" }, [...new Set(set.labels.map(labelName))].slice(0, 8).join(", "), set.labels.length > 8 ? " …" : ""),
+      h(
+        "span",
+        { class: "names" },
+        [...new Set(set.labels.map(labelName))].slice(0, 8).join(", "),
+        set.labels.length > 8 ? " …" : "",
+      ),
       `version ${set.version}`,
       localTime(set.updated_at),
-      h("span", { class: "row" },
+      h(
+        "span",
+        { class: "row" },
         button("Use", () => this.use(set), { "aria-label": `Classify with ${set.name}` }),
         button("Edit", () => this.#editStored(set.name), { class: "quiet", "aria-label": `Edit ${set.name}` }),
-        button("Delete", () => this.#delete(set.name), { class: "quiet", "aria-label": `Delete ${set.name}` })),
+        button("Delete", () => this.#delete(set.name), { class: "quiet", "aria-label": `Delete ${set.name}` }),
+      ),
     ]);
     return table(count(sets.length, "label set"), ["Name", "Labels", "Version", "Changed", "Actions"], rows);
   }

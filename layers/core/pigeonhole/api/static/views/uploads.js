@@ -20,7 +20,8 @@ export class UploadsView {
   }
 
   async #load(cursor) {
-    const query = new URLSearchParams({ limit: "50" }), prefix = byId("upload-prefix").value.trim();
+    const query = new URLSearchParams({ limit: "50" }),
+      prefix = byId("upload-prefix").value.trim();
     if (prefix) query.set("prefix", prefix);
     if (cursor) query.set("cursor", cursor);
     try {
@@ -41,7 +42,9 @@ export class UploadsView {
     const rows = this.results.map((result) => [
       h("span", { class: "names", title: result.key }, result.key.split("/").pop()),
       result.label_set?.name ?? "",
-      result.error ? h("span", { class: "bad small" }, result.error.message, " ", helpLink(result.error.code)) : outcome(result),
+      result.error
+        ? h("span", { class: "bad small" }, result.error.message, " ", helpLink(result.error.code))
+        : outcome(result),
       localTime(result.classified_at),
     ]);
     const more = next ? [button("Show more", () => this.#load(next))] : [];
