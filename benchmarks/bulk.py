@@ -35,7 +35,8 @@ from PIL import Image
 
 from packaged_photos import LABELS, PHOTOS
 from pigeonhole.bulk.manifest import SpanLimits, plan_spans
-from pigeonhole.contract.bulk import BulkOptions, OutputFormat, ResultsManifest
+from pigeonhole.contract.bulk import BulkOptions, OutputFormat
+from pigeonhole.contract.bulk_results import ResultsManifest
 from pigeonhole.inference.encoders import registry
 from pigeonhole.inference.encoders.base import Encoder
 from pigeonhole_cli.bulk.local_input import FileSource, LocalInput

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pigeonhole.contract.classification import ClassificationRequest
-from pigeonhole.contract.messages import AskCommand, ClassifyCommand
+from pigeonhole.contract.messages import ClassifyCommand
+from pigeonhole.contract.questions import QuestionsRequest
 from pigeonhole.inference.classifier import Classifier
 from pigeonhole.inference.encoders import registry
 from pigeonhole.inference.images.decode import ImageLimits
@@ -94,8 +95,9 @@ def create_questions(count: int) -> list[dict[str, Any]]:
 
 def ask_together(pipeline: InferencePipeline, questions: Sequence[dict[str, Any]]) -> None:
     """Send one request with all questions."""
-    body = {"log_id": "", "tenant_id": "", "dataset": [SAMPLE], "questions": list(questions)}
-    pipeline.ask(AskCommand.model_validate(body))
+    named = {str(position): question for position, question in enumerate(questions)}
+    request = QuestionsRequest.model_validate({"dataset": [SAMPLE], "questions": named})
+    pipeline.ask(ClassifyCommand(log_id="", tenant_id="", request=request))
 
 
 def ask_alone(pipeline: InferencePipeline, questions: Sequence[dict[str, Any]]) -> None:

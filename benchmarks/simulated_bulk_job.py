@@ -32,6 +32,7 @@ from pigeonhole.bulk.worker import SpanWorker
 from pigeonhole.contract.bulk import BulkOptions, OutputFormat
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, PlanMessage, S3Grant, SpanMessage
+from pigeonhole.contract.questions import list_questions
 from pigeonhole.ids import new_id
 from pigeonhole.jobs.job import BulkPlan, Job
 from pigeonhole.object_keys import bulk_spec_key
@@ -135,12 +136,15 @@ class TimedPipeline:
     clock: Clock
     sample_s: float = 0.0
 
-    def classify(self, command: ClassifyCommand) -> ChunkResult:
-        """Choose the first label for each sample."""
+    def ask(self, command: ClassifyCommand) -> list[ChunkResult]:
+        """Choose the first label of each question for each sample."""
         count = len(command.request.dataset)
         self.clock.sleep(count * self.sample_s)
-        labels = [command.request.labels[0].name]
-        return ChunkResult(predictions=[labels] * count, errors=[], inference_ms=0, input_tokens=0, output_tokens=0)
+        labels = [asked.labels[0].name for asked in list_questions(command.request)]
+        return [
+            ChunkResult(predictions=[[label]] * count, errors=[], inference_ms=0, input_tokens=0, output_tokens=0)
+            for label in labels
+        ]
 
 
 @dataclass(frozen=True)

@@ -80,10 +80,6 @@ def classify(exchange: Exchange) -> HttpAnswer:
     request, api = exchange.request, services()
     preference = request.parse_preference(api.max_wait_s)
     body = request.parse_json(api.limits.max_body_bytes)
-    if isinstance(body, dict) and body.get("questions") is not None:
-        asked = api.questions.ask(body, tenant=exchange.tenant, log_id=request.log_id, preference=preference)
-        observer("api").count("samples", len(next(iter(asked.predictions.values()))))
-        return to_ok(asked)
     answer = api.classification.classify(
         body,
         tenant=exchange.tenant,
@@ -94,7 +90,7 @@ def classify(exchange: Exchange) -> HttpAnswer:
     if isinstance(answer, Job):
         return to_accepted(answers.to_job_response(answer, request.log_id), preference)
     telemetry = observer("api")
-    telemetry.count("samples", len(answer.predictions))
+    telemetry.count("samples", answer.sample_count)
     telemetry.record_ms("inference_ms", answer.usage.inference_time_tokens)
     return to_ok(answer).with_headers(preference_headers(preference))
 

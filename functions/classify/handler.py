@@ -14,9 +14,10 @@ import boto3.session  # noqa: F401
 import pigeonhole.inference.encoders.onnx_encoder
 import pigeonhole.inference.pipeline  # noqa: F401
 from pigeonhole import wiring
+from pigeonhole.contract.classification import ClassificationRequest
 from pigeonhole.contract.messages import (
     COMMAND,
-    AskCommand,
+    ClassifyCommand,
     ClassifyReply,
     DescribeCommand,
     ErrorReply,
@@ -61,11 +62,16 @@ def _run(event: dict[str, Any], classify_services: wiring.ClassifyServices) -> C
     command = COMMAND.validate_python(event, context=classify_services.limits)
     if isinstance(command, DescribeCommand):
         return ClassifyReply(model=classify_services.pipeline.describe())
-    if isinstance(command, AskCommand):
-        return ClassifyReply(answers=classify_services.pipeline.ask(command), model=classify_services.pipeline.describe())
     if isinstance(command, StoreLabelImagesCommand):
         return ClassifyReply(stored=classify_services.label_images.store(command))
-    return ClassifyReply(result=classify_services.pipeline.classify(command))
+    return _classify(command, classify_services)
+
+
+def _classify(command: ClassifyCommand, classify_services: wiring.ClassifyServices) -> ClassifyReply:
+    results = classify_services.pipeline.ask(command)
+    if isinstance(command.request, ClassificationRequest):
+        return ClassifyReply(result=results[0])
+    return ClassifyReply(answers=results, model=classify_services.pipeline.describe())
 
 
 def _to_reply(error: PigeonholeError) -> ClassifyReply:
@@ -78,8 +84,7 @@ def _observe(reply: ClassifyReply) -> None:
     telemetry.count("commands")
     if reply.error:
         telemetry.count_error(reply.error.code)
-    result = reply.result or (reply.answers[0] if reply.answers else None)
-    if result:
-        telemetry.count("samples", len(result.predictions))
-        telemetry.record_ms("inference_ms", result.inference_ms)
+    if reply.results:
+        telemetry.count("samples", len(reply.results[0].predictions))
+        telemetry.record_ms("inference_ms", reply.results[0].inference_ms)
     telemetry.logger.info("answered", code=reply.error.code if reply.error else "ok")

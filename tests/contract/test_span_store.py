@@ -6,7 +6,7 @@ import pytest
 
 from pigeonhole.aws.dynamodb.spans import SHARDS, DynamoSpanStore
 from pigeonhole.bulk.ports import CompletedSpan, SpanCounts, SpanStore
-from pigeonhole.contract.bulk import PartFile
+from pigeonhole.contract.bulk_results import PartFile
 from support.fakes.bulk import FakeSpanStore
 from support.job_fixtures import job, job_id
 from support.moto_aws import TABLE, create_table

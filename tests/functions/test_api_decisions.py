@@ -45,7 +45,7 @@ def test_typesafe_gets_its_answer_to_a_compressed_form(api: Api) -> None:
 
     assert (answer.status, answer.json["answers"]) == (200, {"q": {"type": "noul", "noul": 0.5}})
     assert answer.headers["x-typesafe-request-id"] == LOG_ID
-    assert api.classifier.commands[0].dataset[0].value == "data:image/any;base64,/9gA"
+    assert api.classifier.commands[0].request.dataset[0].value == "data:image/any;base64,/9gA"
 
 
 @pytest.mark.parametrize("path", ["/api/v1/decisions", "//api//v1/decisions/"])

@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from pigeonhole import wiring
+from pigeonhole.contract.classification import ClassificationRequest
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import (
-    AskCommand,
     ChunkResult,
     ClassifyCommand,
     ClassifyReply,
@@ -40,14 +40,7 @@ REQUEST = {
     "labels": [{"type": "text", "value": "secret one"}, {"type": "text", "value": "secret two"}],
 }
 CLASSIFY = {"version": 1, "kind": "classify", "log_id": "log-1", "tenant_id": "acme", "request": REQUEST}
-ASK = {
-    "version": 1,
-    "kind": "ask",
-    "log_id": "log-1",
-    "tenant_id": "acme",
-    "dataset": REQUEST["dataset"],
-    "questions": [{"labels": REQUEST["labels"]}],
-}
+ASK = CLASSIFY | {"request": {"dataset": REQUEST["dataset"], "questions": {"which": {"labels": REQUEST["labels"]}}}}
 DESCRIBE = {"version": 1, "kind": "describe", "log_id": "log-1"}
 
 
@@ -57,8 +50,12 @@ class FakeClassifyPipeline(FakePipeline):
     def describe(self) -> ModelDescription:
         return MODEL
 
-    def ask(self, command: AskCommand) -> list[ChunkResult]:
-        return [first_is_likely(question) for question in command.questions]
+
+def answer(command: ClassifyCommand) -> ChunkResult | list[ChunkResult]:
+    request = command.request
+    if isinstance(request, ClassificationRequest):
+        return first_label(command)
+    return [first_is_likely(question) for question in request.questions.values()]
 
 
 class FakeLabelImages:
@@ -75,7 +72,7 @@ class Function:
         self.log = io.StringIO()
         self.services = wiring.ClassifyServices(
             limits=RequestLimits(),
-            pipeline=FakeClassifyPipeline(first_label),  # type: ignore[arg-type]
+            pipeline=FakeClassifyPipeline(answer),  # type: ignore[arg-type]
             label_images=FakeLabelImages(),  # type: ignore[arg-type]
         )
         self.module = module

@@ -103,8 +103,10 @@ def test_typesafe_sends_images_as_parts(typesafe: TypeSafeClient, api: Api, widt
         )
 
     (command,) = api.classifier.commands
-    assert base64.b64decode(command.dataset[0].value.partition(",")[2]) == stream.getvalue()
-    assert [label.value for label in command.questions[0].labels if label.type == "image"] == ["data:image/any;base64,/9j/"]
+    assert base64.b64decode(command.request.dataset[0].value.partition(",")[2]) == stream.getvalue()
+    assert [label.value for label in command.request.questions["0"].labels if label.type == "image"] == [
+        "data:image/any;base64,/9j/"
+    ]
 
 
 def test_both_list_the_models(client: openai.OpenAI, typesafe: TypeSafeClient) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pigeonhole.contract.bulk import ResultsManifest
+from pigeonhole.contract.bulk_results import ResultsManifest
 from pigeonhole.contract.jobs import JOBS, JobResponse, JobStatus
 from pigeonhole.contract.messages import PlanMessage, SpanMessage
 from support.stack.deployment import BUCKET, PREFIX, Deployment, request, text, verify_error
@@ -97,6 +97,24 @@ def test_a_bulk_job_uses_a_label_set_and_is_found_by_its_idempotency_key(deploye
     assert ended.job.label_set.name == "bulk-moods"
     _, files = read_files(ended)
     assert files["part-00000.parquet"].startswith(b"PAR1")
+
+
+def test_questions_about_the_lines_of_a_manifest_have_the_answers_of_a_request(deployed: Deployment) -> None:
+    lines = [text_line(number) for number in range(40)]
+    address = put_manifest(deployed, "asked.jsonl", lines)
+    questions = {"mood": {"labels": LABELS}, "sure": {"labels": LABELS, "threshold": 1.0}}
+
+    job = submit(deployed, {"input": {"s3_uri": address}, "questions": questions})
+    ended = wait_until_ended(deployed, job.job.id)
+
+    assert ended.job.progress.model_dump() == {"total": 40, "succeeded": 40, "failed": 0}
+    manifest, files = read_files(ended)
+    assert list(manifest.labels) == ["mood", "sure"]
+    samples = [text(line["value"]) for line in lines[:30]]
+    answer = deployed.classify({"dataset": samples, "questions": questions}).json()
+    found = [row["predictions"] for row in rows(files, "part-")]
+    assert [row["mood"] for row in found[:30]] == answer["predictions"]["mood"]
+    assert {row["sure"] for row in found} == {None}
 
 
 def test_a_bulk_job_can_be_canceled(deployed: Deployment) -> None:

@@ -81,6 +81,32 @@ def test_samples_keep_the_callers_names_and_a_threshold_leaves_some_without_a_la
     assert job.job.progress.succeeded == 2, "a sample below the threshold was classified"
 
 
+QUESTIONS = {
+    "mood": {"labels": [text("positive"), text("negative")]},
+    "topics": {"labels": [text("a product"), text("a meeting"), text("the weather")], "multiple_labels": True},
+}
+
+
+def test_questions_have_the_same_answers_at_once_and_in_a_job(deployed: Deployment) -> None:
+    values = ("I love this product, it is wonderful!", "The meeting was terrible and too long.", " ")
+    body = {"dataset": [text(value) for value in values], "questions": QUESTIONS, "scores": True, "on_error": "null"}
+
+    answer = deployed.classify(body).json()
+    job = wait_until_ended(deployed, submit(deployed, body).job.id)
+
+    assert answer["predictions"]["mood"] == ["positive", "negative", None]
+    assert [labels[0] for labels in answer["predictions"]["topics"][:2]] == ["a product", "a meeting"]
+    assert job.predictions == answer["predictions"]
+    assert [(error.index, error.code) for error in job.errors or ()] == [(2, "invalid_request")]
+    scores = job.model_dump()["scores"]
+    for name, rows in answer["scores"].items():
+        for ours, theirs in zip(scores[name][:2], rows[:2], strict=True):
+            assert [score["label"] for score in ours] == [score["label"] for score in theirs]
+            assert [score["probability"] for score in ours] == pytest.approx(
+                [score["probability"] for score in theirs], abs=1e-4
+            )
+
+
 def test_two_hundred_photos_have_the_results_of_the_synchronous_path(
     deployed: Deployment, photos: dict[str, bytes], web: Any
 ) -> None:

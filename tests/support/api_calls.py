@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from pigeonhole.api.account import AccountReader
-from pigeonhole.api.ask import QuestionService
 from pigeonhole.api.classify import ClassificationService, DirectClassifier, DirectRules
 from pigeonhole.api.decisions.openai import OpenAiDecisions
 from pigeonhole.api.decisions.questions import QuestionAsker
@@ -102,9 +101,6 @@ class Api:
                 limits=limits,
                 job_limits=replace(limits, max_samples=SETTINGS.max_job_samples),
                 rules=rules,
-            ),
-            questions=QuestionService(
-                classifier=self.classifier, label_sets=self.jobs.label_set_applier, limits=limits, rules=rules
             ),
             bulk=self.jobs.bulk_submitter,
             job_reader=self.jobs.reader,

@@ -15,7 +15,8 @@ from pigeonhole.api.decisions.questions import QuestionAsker
 from pigeonhole.api.decisions.typesafe import TypeSafeDecisions
 from pigeonhole.api.http_answers import HttpAnswer
 from pigeonhole.contract.limits import DEFAULT_LIMITS, RequestLimits
-from pigeonhole.contract.messages import COMMAND, AnyCommand, AskCommand, ClassifyReply
+from pigeonhole.contract.messages import COMMAND, AnyCommand, ClassifyCommand, ClassifyReply
+from pigeonhole.contract.questions import QuestionsRequest
 from pigeonhole.inference.pipeline import InferencePipeline
 from pigeonhole.ports import ClassifierClient
 from support.fakes import FakeClassifierClient
@@ -30,7 +31,7 @@ class PipelineClient:
 
     def call(self, command: AnyCommand) -> ClassifyReply:
         read = COMMAND.validate_json(command.model_dump_json())
-        answers = self.pipeline.ask(read) if isinstance(read, AskCommand) else None
+        answers = self.pipeline.ask(read) if isinstance(read, ClassifyCommand) else None
         return ClassifyReply(answers=answers, model=self.pipeline.describe())
 
 
@@ -67,14 +68,15 @@ class Decisions:
         return _to_json(to_decision_answer(service.decide(Form(body, files or {}), tenant=ACME, log_id="log")))
 
     @property
-    def command(self) -> AskCommand:
-        """The only command that the fake classifier got."""
+    def request(self) -> QuestionsRequest:
+        """The request in the only command that the fake classifier got."""
         assert isinstance(self.classifier, FakeClassifierClient)
         (command,) = self.classifier.commands
-        assert isinstance(command, AskCommand)
-        return command
+        assert isinstance(command, ClassifyCommand)
+        assert isinstance(command.request, QuestionsRequest)
+        return command.request
 
     @property
     def labels(self) -> list[list[tuple[str, str]]]:
-        """The names and values of each question's labels in the command."""
-        return [[(label.name, label.value) for label in question.labels] for question in self.command.questions]
+        """The names and values of each question's labels in the request."""
+        return [[(label.name, label.value) for label in question.labels] for question in self.request.questions.values()]

@@ -120,12 +120,13 @@ def even_or_odd(command: ClassifyCommand, *, should_continue: Callable[[], bool]
 
 @dataclass
 class FakePipeline:
-    """An InferencePipeline that runs a function."""
+    """An InferencePipeline that runs a function, which returns the result of labels or those of questions."""
 
-    run: Callable[..., ChunkResult]
+    run: Callable[..., ChunkResult | list[ChunkResult]]
 
-    def classify(self, command: ClassifyCommand, **options: Any) -> ChunkResult:
-        return self.run(command, **options)
+    def ask(self, command: ClassifyCommand, **options: Any) -> list[ChunkResult]:
+        results = self.run(command, **options)
+        return results if isinstance(results, list) else [results]
 
 
 @dataclass
@@ -152,7 +153,7 @@ class Jobs:
     tenants: Any = field(default_factory=lambda: FakeTenantStore({"acme": ACME}))
     plan_queue: Any = field(default_factory=FakePlanQueue)
     spans: Any = field(default_factory=FakeSpanStore)
-    run: Callable[..., ChunkResult] = even_or_odd
+    run: Callable[..., ChunkResult | list[ChunkResult]] = even_or_odd
     rules: JobRules = field(default_factory=lambda: JobRules(text_chunk=4, image_chunk=2, keep_s=1_000, stuck_s=300))
     inline_bytes: int = INLINE_BYTES
     max_answer_bytes: int = 4_000_000

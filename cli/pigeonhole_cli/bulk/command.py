@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
-from pigeonhole.contract.bulk import BulkOptions, OutputFormat
+from pigeonhole.contract.bulk import AnyBulkOptions, BulkOptions, BulkQuestions, OutputFormat
+from pigeonhole.contract.classification import parse_body
 from pigeonhole.contract.limits import DEFAULT_LIMITS
-from pigeonhole.contract.validation import invalid_request, to_faults
+from pigeonhole.contract.questions import has_questions, parse_questions_body
 from pigeonhole.errors import PigeonholeError
 from pigeonhole.inference.encoders import registry
 from pigeonhole.inference.encoders.artifact import ModelUnavailable
@@ -59,7 +59,7 @@ def local(
         str | None,
         typer.Option(
             help="A file with labels and options as JSON, as in a request without `dataset`, in place of labels and options. "
-            "Example images may be paths. - reads standard input."
+            "It may have `questions`. Example images may be paths. - reads standard input."
         ),
     ] = None,
     multiple: Multiple = False,
@@ -103,14 +103,21 @@ def local(
     raise typer.Exit(EXIT_SOME_ERRORS if counts.failed else 0)
 
 
-def _read_body(file: str) -> BulkOptions:
-    fields = json.loads(read_json_object(file, "must be a JSON object with `labels`."))
+def _read_body(file: str) -> AnyBulkOptions:
+    fields = json.loads(read_json_object(file, "must be a JSON object with `labels` or `questions`."))
     folder = Path() if file == STDIN else Path(file).parent
-    labels = fields.get("labels")
+    questions = fields.get("questions")
+    for asked in (fields, *(questions.values() if isinstance(questions, dict) else ())):
+        _find_examples(asked, folder)
+    return _validate(fields)
+
+
+def _find_examples(asked: object, folder: Path) -> None:
+    """Find the example images of a request, or of one of its questions."""
+    labels = asked.get("labels") if isinstance(asked, dict) else None
     for label in labels if isinstance(labels, list) else ():
         if isinstance(label, dict) and label.get("type") == "image" and isinstance(label.get("value"), str):
             _find_example(label, folder)
-    return _validate(fields)
 
 
 def _find_example(label: dict[str, Any], folder: Path) -> None:
@@ -120,11 +127,10 @@ def _find_example(label: dict[str, Any], folder: Path) -> None:
         label.update(key=label.get("key", value), value=str((folder / value).absolute()))
 
 
-def _validate(fields: object) -> BulkOptions:
-    try:
-        return BulkOptions.model_validate(fields, context=DEFAULT_LIMITS)
-    except ValidationError as error:
-        raise invalid_request(to_faults(error)) from None
+def _validate(fields: object) -> AnyBulkOptions:
+    if has_questions(fields):
+        return parse_questions_body(BulkQuestions, fields, DEFAULT_LIMITS)
+    return parse_body(BulkOptions, fields, DEFAULT_LIMITS)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from pigeonhole.bulk.outputs import MANIFEST_NAME
-from pigeonhole.contract.bulk import PartFile, ResultsManifest
+from pigeonhole.contract.bulk_results import PartFile, ResultsManifest
 from pigeonhole.contract.jobs import BulkResults, JobInfo
 from pigeonhole.jobs.job import ENDED
 from pigeonhole_cli.api_options import ApiKey, Url

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from pigeonhole.bulk.manifest import SpanLimits, plan_spans
 from pigeonhole.bulk.outputs import PartFiles
 from pigeonhole.bulk.runner import SpanRunner
-from pigeonhole.contract.bulk import BulkOptions, OutputFormat, ResultsManifest
+from pigeonhole.contract.bulk import AnyBulkOptions, OutputFormat
+from pigeonhole.contract.bulk_results import ResultsManifest
 from pigeonhole.contract.limits import DEFAULT_LIMITS, RequestLimits
 from pigeonhole.settings import Settings
 from pigeonhole_cli.bulk.local_input import LocalImageFetcher, LocalInput
@@ -41,7 +42,7 @@ def run_locally(
     loaded: LocalPipeline,
     local_input: LocalInput,
     out: Path,
-    options: BulkOptions,
+    options: AnyBulkOptions,
     output: OutputFormat,
     *,
     threads: int,
@@ -54,7 +55,7 @@ def run_locally(
         loaded: The model.
         local_input: What is classified.
         out: The folder of the results.
-        options: Labels and options.
+        options: Labels and options, or questions.
         output: The format of the results.
         threads: The number of groups that are classified at the same time.
         bar: Shows the progress.
@@ -75,7 +76,7 @@ def run_locally(
         span_samples=span_limits.samples,
     )
     with LocalRun(out, description) as run:
-        parts = PartFiles(store=FolderStore(out), format=output, multiple_labels=options.multiple_labels, scores=options.scores)
+        parts = PartFiles(store=FolderStore(out), format=output, options=options)
         if not run.is_finished:
             source = local_input.open(out)
             spans = [*plan_spans(source.read(), span_limits)]
@@ -97,4 +98,4 @@ def run_locally(
             bar.say(progress.summary())
             if local_input.identity() != description.identity:
                 raise InputError(f"{local_input.path} was changed while it was classified. Start again with another --out.")
-        return run.finish(list(dict.fromkeys(label.name for label in options.labels)))
+        return run.finish(options)

@@ -25,7 +25,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pigeonhole.bulk.manifest import ManifestSpan
 from pigeonhole.bulk.outputs import MANIFEST_NAME, MAX_WARNINGS, ResultsManifestBuilder, SpanParts, encode_manifest
-from pigeonhole.contract.bulk import Counts, PartFile, ResultsManifest
+from pigeonhole.contract.bulk import AnyBulkOptions
+from pigeonhole.contract.bulk_results import Counts, PartFile, ResultsManifest
 from pigeonhole_cli.bulk.local_input import STAGED_NAME
 from pigeonhole_cli.request_input import InputError
 
@@ -137,17 +138,13 @@ class LocalRun:
         self.records[span.number] = record
         self._append(record)
 
-    def finish(self, labels: list[str]) -> ResultsManifest:
+    def finish(self, options: AnyBulkOptions) -> ResultsManifest:
         """Write the results manifest, and remove what only an unfinished run needs.
 
         Args:
-            labels: The names of the labels.
+            options: The labels and options of the run, or its questions.
         """
-        builder = ResultsManifestBuilder(
-            input=self.description.input,
-            labels=labels,
-            options={name: value for name, value in self.description.options.items() if name != "labels"},
-        )
+        builder = ResultsManifestBuilder(input=self.description.input, options=options)
         model = (self.description.model_id, self.description.model_revision)
         for number in sorted(self.records):
             record = self.records[number]

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pigeonhole.contract.bulk import Counts
+from pigeonhole.contract.bulk_results import Counts
 from pigeonhole.contract.jobs import JobInfo
 from pigeonhole_cli.console import plural
 from pigeonhole_cli.progress import ProgressBar

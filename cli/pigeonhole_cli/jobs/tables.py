@@ -55,16 +55,25 @@ def job_lines(job: JobInfo) -> Iterator[str]:
 def result_lines(answer: JobResponse) -> Iterator[str]:
     """Yield a line for each finished sample: its number, a tab and its labels, or two tabs and its error.
 
-    For a bulk job, yield a line for each of the first files of its results: its name, its rows and its address.
+    For a job with questions, yield such a line for each question, with its name and a tab before the labels. For a bulk job,
+    yield a line for each of the first files of its results: its name, its rows and its address.
     """
     if answer.results:
         for file in (*answer.results.parts, *answer.results.errors):
             yield f"{file.name}\t{file.rows}\t{file.url}"
     errors = {fault.index: f"{fault.code}: {fault.message}" for fault in answer.errors or ()}
+    if isinstance(answer.predictions, dict):
+        for index, named in enumerate(zip(*answer.predictions.values(), strict=True)):
+            for name, prediction in zip(answer.predictions, named, strict=True):
+                yield "\t".join((str(index), one_line(name), *_cells(prediction, errors.get(index, ""))))
+        return
     for index, prediction in enumerate(answer.predictions or ()):
-        labels = [prediction] if isinstance(prediction, str) else prediction
-        cells = (",".join(labels),) if labels is not None else ("", errors.get(index, ""))
-        yield "\t".join((str(index), *map(one_line, cells)))
+        yield "\t".join((str(index), *_cells(prediction, errors.get(index, ""))))
+
+
+def _cells(prediction: str | list[str] | None, error: str) -> tuple[str, ...]:
+    labels = [prediction] if isinstance(prediction, str) else prediction
+    return tuple(map(one_line, (",".join(labels),) if labels is not None else ("", error)))
 
 
 def job_table(jobs: Sequence[JobInfo]) -> Iterator[str]:

@@ -60,9 +60,9 @@ def job_results_key(tenant_id: str, job_id: str) -> str:
     return f"{JOB_RESULTS}{tenant_id}/{job_id}/results.json"
 
 
-def job_custom_ids_key(tenant_id: str, job_id: str) -> str:
-    """Return the key of the names that the caller gave the samples of a job."""
-    return f"{JOB_RESULTS}{tenant_id}/{job_id}/custom-ids.json"
+def job_names_key(tenant_id: str, job_id: str) -> str:
+    """Return the key of the names that the caller gave the samples and the questions of a job."""
+    return f"{JOB_RESULTS}{tenant_id}/{job_id}/names.json"
 
 
 def sample_digits(index: int) -> str:

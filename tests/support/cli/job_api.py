@@ -20,10 +20,12 @@ def job_info(status: str = "succeeded", total: int = 2, succeeded: int = 2, fail
     return {"id": id, "status": status, **times, "progress": progress}
 
 
-def job_answer(status: str = "succeeded", *, predictions: Sequence[Any] | None = None, **fields: Any) -> dict[str, Any]:
+def job_answer(
+    status: str = "succeeded", *, predictions: Sequence[Any] | dict[str, list[Any]] | None = None, **fields: Any
+) -> dict[str, Any]:
     """Build the answer about a job. `fields` are those of the answer, and the counts `total`, `succeeded` and `failed`."""
     counts = {name: fields.pop(name) for name in ("total", "succeeded", "failed") if name in fields}
-    results = {"predictions": list(predictions)} if predictions is not None else {}
+    results = {"predictions": predictions} if predictions is not None else {}
     return {"success": True, "log_id": "log-1", "job": job_info(status, **counts), **results, **fields}
 
 

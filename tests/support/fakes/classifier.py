@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-from pigeonhole.contract.classification import LabelScore
+from pigeonhole.contract.classification import ClassificationRequest, LabelScore
 from pigeonhole.contract.messages import (
     AnyCommand,
-    AskCommand,
     ChunkResult,
     ClassifyCommand,
     ClassifyReply,
@@ -54,9 +53,9 @@ class FakeClassifierClient:
             return ClassifyReply(model=MODEL)
         if isinstance(command, StoreLabelImagesCommand):
             return ClassifyReply(stored=[kept_address(command, value) for value in command.values])
-        if isinstance(command, AskCommand):
-            return ClassifyReply(answers=[first_is_likely(question) for question in command.questions], model=MODEL)
-        return ClassifyReply(result=first_label(command))
+        if isinstance(command.request, ClassificationRequest):
+            return ClassifyReply(result=first_label(command))
+        return ClassifyReply(answers=[first_is_likely(asked) for asked in command.request.questions.values()], model=MODEL)
 
 
 def kept_address(command: StoreLabelImagesCommand, value: str) -> str:
@@ -68,6 +67,7 @@ def kept_address(command: StoreLabelImagesCommand, value: str) -> str:
 def first_label(command: ClassifyCommand) -> ChunkResult:
     """Return the fake's result: the request's first label for each sample."""
     request = command.request
+    assert isinstance(request, ClassificationRequest)
     return ChunkResult(
         predictions=[[request.labels[0].name] for _ in request.dataset], input_tokens=69, output_tokens=14, inference_ms=3942
     )

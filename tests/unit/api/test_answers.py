@@ -11,8 +11,8 @@ import pytest
 from pigeonhole.api.account import Account
 from pigeonhole.api.answers import (
     to_account_response,
-    to_classification_response,
     to_job_info,
+    to_response,
     to_results_document,
     to_upload_response,
     to_webhook_secret_response,
@@ -21,7 +21,7 @@ from pigeonhole.api.rate_headers import Quota, RateState
 from pigeonhole.contract.classification import ClassificationRequest, LabelScore, SampleFault, parse_request
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import S3Grant
-from pigeonhole.jobs.results import JobResults
+from pigeonhole.jobs.results import Answers, JobResults
 from pigeonhole.jobs.webhook import Attempt, Webhook
 from pigeonhole.settings import Settings
 from pigeonhole.tenants.tenant import Tenant
@@ -33,8 +33,7 @@ from support.request_bodies import body
 SCORE = LabelScore(label="sports", probability=0.75, similarity=0.5)
 FAULT = SampleFault(index=1, code="unreadable_image", message="truncated")
 RESULTS = JobResults(
-    predictions=[["sports", "weather"], None],
-    scores=[[SCORE], None],
+    answers=[Answers(predictions=[["sports", "weather"], None], scores=[[SCORE], None])],
     errors=[FAULT],
     has_scores=True,
     input_tokens=69,
@@ -46,7 +45,7 @@ RESULTS = JobResults(
 def test_a_sample_whose_best_label_is_below_the_threshold_has_no_prediction_and_no_error() -> None:
     request = parse_request(ClassificationRequest, body(threshold=0.9, on_error="null"), RequestLimits())
 
-    response = to_classification_response(request, replace(RESULTS, predictions=[[], ["sports"]], errors=[]), "log-1")
+    response = to_response(request, replace(RESULTS, answers=[Answers([[], ["sports"]], [None, None])], errors=[]), "log-1")
 
     assert (response.predictions, response.errors) == ([None, "sports"], [])
 
@@ -63,7 +62,7 @@ def test_a_sample_whose_best_label_is_below_the_threshold_has_no_prediction_and_
 def test_a_request_gets_only_the_fields_that_it_asked_for(options: dict[str, Any], fields: dict[str, Any]) -> None:
     request = parse_request(ClassificationRequest, body(**options), RequestLimits())
 
-    response = to_classification_response(request, RESULTS, "log-1").model_dump(exclude_none=True)
+    response = to_response(request, RESULTS, "log-1").model_dump(exclude_none=True)
 
     usage = {"input_tokens": 69, "output_tokens": 14, "inference_time_tokens": 3942, "total_tokens": 4025}
     assert response == {"success": True, "log_id": "log-1", "usage": usage, **fields}
@@ -72,14 +71,14 @@ def test_a_request_gets_only_the_fields_that_it_asked_for(options: dict[str, Any
 def test_a_request_with_on_error_null_gets_a_list_of_errors_even_if_it_is_empty() -> None:
     request = parse_request(ClassificationRequest, body(on_error="null"), RequestLimits())
 
-    assert to_classification_response(request, replace(RESULTS, errors=[]), "log-1").errors == []
+    assert to_response(request, replace(RESULTS, errors=[]), "log-1").errors == []
 
 
 def test_a_request_gets_warnings_without_asking() -> None:
     results = replace(RESULTS, warnings=["dataset.0.value: cut"])
 
     assert (
-        to_classification_response(parse_request(ClassificationRequest, body(), RequestLimits()), results, "log-1").warnings
+        to_response(parse_request(ClassificationRequest, body(), RequestLimits()), results, "log-1").warnings
         == results.warnings
     )
 

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pigeonhole.bulk.outputs import SEVERAL_MODELS, PartFiles, ResultsManifestBuilder, encode_manifest
-from pigeonhole.contract.bulk import Counts, ErrorRow, OutputFormat, PartFile, ResultRow, ResultsManifest
+from pigeonhole.contract.bulk import BulkOptions, BulkQuestions, OutputFormat
+from pigeonhole.contract.bulk_results import Counts, ErrorRow, PartFile, QuestionsRow, ResultRow, ResultsManifest
 from pigeonhole.contract.classification import LabelScore
 from support.fakes.results import FakeResultStore
 
@@ -20,6 +21,8 @@ SCORES = [
     LabelScore(label="cat", probability=0.75, similarity=0.25),
     LabelScore(label="dog", probability=0.25, similarity=-0.5),
 ]
+OPTIONS = BulkOptions.model_validate({"labels": [{"type": "text", "value": value} for value in ("cat", "dog", "cat")]})
+WITH_SCORES = OPTIONS.model_copy(update={"scores": True})
 ROWS = [
     ResultRow(line=1, custom_id="ä", prediction="cat", scores=SCORES),
     ResultRow(line=4, prediction="dog", scores=SCORES[::-1]),
@@ -41,7 +44,7 @@ def read_rows(data: bytes, output: OutputFormat) -> list[dict[str, Any]]:
 def test_the_parts_of_a_span_hold_its_rows(output: OutputFormat) -> None:
     store = FakeResultStore()
 
-    parts = PartFiles(store=store, format=output, scores=True).write(7, ROWS, ERRORS)
+    parts = PartFiles(store=store, format=output, options=WITH_SCORES).write(7, ROWS, ERRORS)
 
     assert parts.errors
     assert [parts.results.name, parts.errors.name] == [f"part-00007.{output.value}", f"errors-00007.{output.value}"]
@@ -49,11 +52,21 @@ def test_the_parts_of_a_span_hold_its_rows(output: OutputFormat) -> None:
     assert read_rows(store.files[parts.errors.name], output) == [row.model_dump(exclude_none=True) for row in ERRORS]
 
 
+def test_a_line_whose_best_label_is_below_the_threshold_has_a_null_in_its_row() -> None:
+    store = FakeResultStore()
+
+    PartFiles(store=store, format=OutputFormat.JSONL, options=OPTIONS).write(
+        0, [ResultRow(line=1, custom_id="a", prediction=None)], []
+    )
+
+    assert store.files["part-00000.jsonl"] == b'{"line":1,"custom_id":"a","prediction":null}\n'
+
+
 @pytest.mark.parametrize("output", OutputFormat)
 def test_a_part_is_described_by_its_rows_size_and_hash(output: OutputFormat) -> None:
     store = FakeResultStore()
 
-    results = PartFiles(store=store, format=output).write(0, ROWS, []).results
+    results = PartFiles(store=store, format=output, options=OPTIONS).write(0, ROWS, []).results
 
     data = store.files[results.name]
     assert (results.rows, results.bytes, results.sha256) == (2, len(data), hashlib.sha256(data).hexdigest())
@@ -63,7 +76,7 @@ def test_a_part_is_described_by_its_rows_size_and_hash(output: OutputFormat) -> 
 def test_the_results_part_is_stored_last_and_the_same_rows_give_the_same_bytes(output: OutputFormat) -> None:
     first, second = FakeResultStore(), FakeResultStore()
     for store in (first, second):
-        PartFiles(store=store, format=output, scores=True).write(0, ROWS, ERRORS)
+        PartFiles(store=store, format=output, options=WITH_SCORES).write(0, ROWS, ERRORS)
 
     assert [*first.files][-1] == f"part-00000.{output.value}"
     assert first.files == second.files
@@ -73,7 +86,7 @@ def test_the_results_part_is_stored_last_and_the_same_rows_give_the_same_bytes(o
 def test_a_span_without_a_result_has_a_part_without_rows(output: OutputFormat) -> None:
     store = FakeResultStore()
 
-    parts = PartFiles(store=store, format=output).write(0, [], ERRORS)
+    parts = PartFiles(store=store, format=output, options=OPTIONS).write(0, [], ERRORS)
 
     assert parts.results.rows == 0
     assert read_rows(store.files[parts.results.name], output) == []
@@ -82,7 +95,7 @@ def test_a_span_without_a_result_has_a_part_without_rows(output: OutputFormat) -
 def test_a_span_without_an_error_has_no_errors_part() -> None:
     store = FakeResultStore()
 
-    parts = PartFiles(store=store, format=OutputFormat.JSONL).write(0, ROWS, [])
+    parts = PartFiles(store=store, format=OutputFormat.JSONL, options=OPTIONS).write(0, ROWS, [])
 
     assert parts.errors is None
     assert [*store.files] == ["part-00000.jsonl"]
@@ -92,7 +105,8 @@ def test_a_span_without_an_error_has_no_errors_part() -> None:
 def test_all_parquet_parts_of_a_job_have_the_same_columns(multiple: bool) -> None:
     """Readers of a folder of parts refuse files whose columns differ, even where one has no row."""
     store = FakeResultStore()
-    files = PartFiles(store=store, format=OutputFormat.PARQUET, multiple_labels=multiple, scores=True)
+    options = WITH_SCORES.model_copy(update={"multiple_labels": multiple})
+    files = PartFiles(store=store, format=OutputFormat.PARQUET, options=options)
     prediction: Any = ["cat"] if multiple else "cat"
 
     files.write(0, [ResultRow(line=1, prediction=prediction, scores=SCORES)], [])
@@ -103,12 +117,62 @@ def test_all_parquet_parts_of_a_job_have_the_same_columns(multiple: bool) -> Non
     assert schemas[0].field("prediction").type == (pa.list_(pa.string()) if multiple else pa.string())
 
 
+TWO_QUESTIONS = BulkQuestions.model_validate(
+    {
+        "questions": {
+            "mood": {"labels": [{"type": "text", "value": "calm"}, {"type": "text", "value": "angry"}], "threshold": 0.5},
+            "topics": {"labels": OPTIONS.model_dump()["labels"], "multiple_labels": True},
+        },
+        "scores": True,
+    }
+)
+QUESTIONS_ROW = QuestionsRow(line=1, predictions={"mood": None, "topics": ["cat"]}, scores={"mood": [], "topics": SCORES})
+
+
+def test_a_row_has_the_predictions_of_all_questions() -> None:
+    store = FakeResultStore()
+
+    PartFiles(store=store, format=OutputFormat.JSONL, options=TWO_QUESTIONS).write(0, [QUESTIONS_ROW], [])
+
+    (row,) = read_rows(store.files["part-00000.jsonl"], OutputFormat.JSONL)
+    assert (row["line"], row["predictions"]) == (1, {"mood": None, "topics": ["cat"]})
+    assert row["scores"] == {"mood": [], "topics": [score.model_dump() for score in SCORES]}
+
+
+def test_a_table_has_a_field_for_each_question_even_where_it_has_no_row() -> None:
+    store = FakeResultStore()
+    files = PartFiles(store=store, format=OutputFormat.PARQUET, options=TWO_QUESTIONS)
+
+    files.write(0, [QUESTIONS_ROW], [])
+    files.write(1, [], ERRORS)
+
+    tables = [pq.read_table(io.BytesIO(store.files[f"part-0000{k}.parquet"])) for k in (0, 1)]
+    assert tables[0].schema == tables[1].schema
+    (row,) = tables[0].to_pylist()
+    assert row["predictions"] == {"mood": None, "topics": ["cat"]}
+    assert [score["label"] for score in row["scores"]["topics"]] == ["cat", "dog"]
+
+
+def test_the_results_manifest_has_the_labels_of_each_question() -> None:
+    builder = ResultsManifestBuilder(input="in.jsonl", options=TWO_QUESTIONS)
+    builder.add(part("part-00000.jsonl", 1), None, model=("tiny", "1"))
+
+    manifest = builder.build()
+
+    assert manifest.labels == {"mood": ["calm", "angry"], "topics": ["cat", "dog"]}
+    assert manifest.options == {
+        "questions": {"mood": {"threshold": 0.5}, "topics": {"multiple_labels": True}},
+        "scores": True,
+    }
+    assert ResultsManifest.model_validate_json(encode_manifest(manifest)) == manifest
+
+
 def part(name: str, rows: int) -> PartFile:
     return PartFile(name=name, rows=rows, bytes=10, sha256="0" * 64)
 
 
 def builder() -> ResultsManifestBuilder:
-    return ResultsManifestBuilder(input="in.jsonl", labels=["cat", "dog"], options={"scores": True})
+    return ResultsManifestBuilder(input="in.jsonl", options=WITH_SCORES)
 
 
 def test_the_results_manifest_names_counts_and_parts() -> None:

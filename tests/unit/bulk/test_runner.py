@@ -6,12 +6,13 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from pigeonhole.bulk.manifest import SpanLimits, plan_spans
 from pigeonhole.bulk.runner import SpanResults, SpanRunner
-from pigeonhole.contract.bulk import BulkOptions
+from pigeonhole.contract.bulk import BulkOptions, BulkQuestions
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
 from pigeonhole.errors import UnfetchableUrl
@@ -43,19 +44,20 @@ class RecordingPipeline:
         max_running: How many ran at once at most.
     """
 
-    inner: Callable[[ClassifyCommand], ChunkResult]
+    inner: Callable[[ClassifyCommand], ChunkResult | list[ChunkResult]]
     commands: list[ClassifyCommand] = field(default_factory=list)
     running: int = 0
     max_running: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def classify(self, command: ClassifyCommand) -> ChunkResult:
+    def ask(self, command: ClassifyCommand) -> list[ChunkResult]:
         with self.lock:
             self.commands.append(command)
             self.running += 1
             self.max_running = max(self.max_running, self.running)
         try:
-            return self.inner(command)
+            results = self.inner(command)
+            return results if isinstance(results, list) else [results]
         finally:
             with self.lock:
                 self.running -= 1
@@ -70,6 +72,7 @@ def run(
     web: FakeWeb | None = None,
     *,
     labels: list[dict[str, str]] = RED_GREEN,
+    questions: dict[str, Any] | None = None,
     threads: int = 2,
     group_samples: int = 2,
     group_bytes: int = 100_000,
@@ -79,9 +82,11 @@ def run(
 ) -> list[SpanResults]:
     source = FakeSource(manifest)
     runner = SpanRunner(
-        pipeline=pipeline or RecordingPipeline(fake_pipeline(web or FakeWeb({})).classify),
+        pipeline=pipeline or RecordingPipeline(fake_pipeline(web or FakeWeb({})).ask),
         source=source,
-        options=BulkOptions.model_validate({"labels": labels, **options}),
+        options=BulkQuestions.model_validate({"questions": questions, **options})
+        if questions
+        else BulkOptions.model_validate({"labels": labels, **options}),
         limits=RequestLimits(),
         span_limits=SPAN_LIMITS,
         tenant_id="acme",
@@ -118,6 +123,20 @@ def test_each_line_has_one_result_or_one_error_in_the_order_of_the_lines() -> No
     numbers = [row.line for results in spans for row in (*results.rows, *results.errors)]
     assert sorted(numbers) == [number for number in range(1, 71) if number % 7 != 6]
     assert [results.span.number for results in spans] == list(range(len(spans)))
+
+
+def test_a_line_has_a_prediction_for_each_question_or_one_error() -> None:
+    manifest, web = mixed_manifest(7)
+    paints = {"labels": [*RED_GREEN, {"type": "text", "value": "blue"}], "multiple_labels": True, "top_k": 1}
+
+    (first, second) = run(manifest, web, questions={"colour": {"labels": RED_GREEN}, "paints": paints}, scores=True)
+
+    assert [(row.line, row.custom_id, row.predictions) for row in first.rows] == [  # type: ignore[union-attr]
+        (1, "car", {"colour": "red", "paints": ["red"]}),
+        (2, "photo", {"colour": "green", "paints": ["green"]}),
+    ]
+    assert {name: len(ranked) for name, ranked in first.rows[0].scores.items()} == {"colour": 2, "paints": 1}  # type: ignore[union-attr]
+    assert [row.line for row in (*first.errors, *second.errors)] == [3, 4, 5]
 
 
 def test_a_row_has_the_line_the_custom_id_and_the_prediction() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from pigeonhole.bulk.inputs.kinds import InputKind
 from pigeonhole.bulk.spec import decode_spec
-from pigeonhole.contract.bulk import OutputFormat
+from pigeonhole.contract.bulk import BulkOptions, BulkQuestions, OutputFormat
 from pigeonhole.contract.messages import PlanMessage, S3Grant
 from pigeonhole.errors import ForbiddenUrl, IdempotencyMismatch, InvalidRequest, Overloaded
 from pigeonhole.jobs.job import BulkPlan, IdempotencyKey, Job
@@ -38,7 +38,22 @@ def test_a_bulk_job_is_stored_and_its_planner_gets_a_message() -> None:
     spec = decode_spec(jobs.objects.objects[f"bulk/acme/{job.id}/spec.json"])
     assert (spec.input.location.bucket, spec.input.location.object_key) == ("data", "acme/in.jsonl")
     assert (spec.output, spec.options.scores, spec.input.span_limits.samples) == (OutputFormat.PARQUET, True, 2)
+    assert isinstance(spec.options, BulkOptions)
     assert [label.value for label in spec.options.labels] == ["cat", "dog"]
+
+
+QUESTIONS = {"which": {"labels": LABELS}, "all": {"labels": LABELS, "multiple_labels": True}}
+
+
+def test_a_bulk_job_may_have_questions() -> None:
+    jobs = Jobs()
+
+    job = submit(jobs, {"input": BODY["input"], "questions": QUESTIONS, "scores": True})
+
+    options = decode_spec(jobs.objects.objects[f"bulk/acme/{job.id}/spec.json"]).options
+    assert isinstance(options, BulkQuestions)
+    assert {name: question.multiple_labels for name, question in options.questions.items()} == {"which": False, "all": True}
+    assert options.scores
 
 
 @pytest.mark.parametrize(
@@ -86,6 +101,9 @@ def test_a_tenant_may_name_a_manifest_that_it_uploaded(key: str) -> None:
         ({"webhook_url": "http://example.com"}, "webhook_url"),
         ({"labels": None, "label_set": "missing"}, "label_set"),
         ({"threshold": 2}, "threshold"),
+        ({"questions": QUESTIONS}, "questions"),
+        ({"labels": None, "questions": {}}, "questions"),
+        ({"labels": None, "questions": {"which": {"label_set": "missing"}}}, "questions.which.label_set"),
     ],
 )
 def test_a_fault_is_named_by_its_path(change: dict[str, Any], path: str) -> None:

@@ -63,7 +63,9 @@ def test_the_size_of_results_is_never_underestimated(options: dict[str, bool], t
 
     size = len(answer.model_dump_json(exclude_none=True).encode())
 
-    assert size <= 1_000 * max_result_bytes_per_sample(request) + 200 + 3_000, "fields, and three signs for each sample"
+    assert size <= 1_000 * max_result_bytes_per_sample(request, scores=request.scores) + 200 + 3_000, (
+        "fields, and three signs for each sample"
+    )
 
 
 def test_a_job_whose_results_would_be_too_large_is_refused_with_the_number_of_samples_that_fit() -> None:

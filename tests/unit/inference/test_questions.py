@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pigeonhole.contract.messages import AskCommand, ChunkResult
+from pigeonhole.contract.limits import RequestLimits
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
 from pigeonhole.errors import UnfetchableUrl
 from support.fake_encoder import COLOURS
 from support.fake_model import RecordingEncoder, fake_pipeline
@@ -27,16 +28,14 @@ def web() -> FakeWeb:
 
 
 def ask(questions: list[Body], dataset: list[tuple[str, str]], *, pipeline: Any = None, **fields: Any) -> list[ChunkResult]:
-    command = AskCommand.model_validate(
-        {
-            "log_id": "log",
-            "tenant_id": "acme",
-            "grants": GRANTS,
-            "dataset": [{"type": kind, "value": value} for kind, value in dataset],
-            "questions": questions,
-            "scores": True,
-            **fields,
-        }
+    request = {
+        "dataset": [{"type": kind, "value": value} for kind, value in dataset],
+        "questions": {str(position): question for position, question in enumerate(questions)},
+        "scores": True,
+        **fields,
+    }
+    command = ClassifyCommand.model_validate(
+        {"log_id": "log", "tenant_id": "acme", "grants": GRANTS, "request": request}, context=RequestLimits(max_samples=100)
     )
     return (pipeline or fake_pipeline(web())).ask(command)
 

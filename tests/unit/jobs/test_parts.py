@@ -10,11 +10,12 @@ import pytest
 from pigeonhole.contract.classification import LabelScore
 from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, Span
+from pigeonhole.contract.questions import QuestionsRequest
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Part
 from pigeonhole.jobs.parts import INLINE_BYTES
 from pigeonhole.object_keys import part_key
-from support.job_fixtures import BAD, Jobs, even_or_odd
+from support.job_fixtures import ACME, BAD, Jobs, even_or_odd
 
 
 def predictions(jobs: Jobs, of: Any) -> list[Any]:
@@ -130,8 +131,7 @@ def test_results_that_are_too_large_for_an_item_become_an_object() -> None:
     assert len(jobs.objects.objects[str(part.object_key)]) > INLINE_BYTES
     assert part.object_key != part_key("acme", job.id, part.span), "of two writers neither replaces the other's"
     part_results = jobs.reader.read_part_results(jobs.job(job))
-    assert part_results[0][1].result is not None
-    assert len(part_results[0][1].result.predictions[3] or ()) == 20_000
+    assert len(part_results[0][1].results[0].predictions[3] or ()) == 20_000
 
 
 def test_usage_counts_a_sample_once_that_two_workers_classified() -> None:
@@ -150,3 +150,26 @@ def test_usage_counts_a_sample_once_that_two_workers_classified() -> None:
     usage = jobs.responder.respond(jobs.job(job), "l").usage
     assert usage is not None
     assert (usage.input_tokens, usage.output_tokens, usage.inference_time_tokens) == (14, 4, 6)
+
+
+def test_the_answers_to_all_questions_are_stored_once_by_two_workers() -> None:
+    labels = {"labels": [{"type": "text", "value": "even"}, {"type": "text", "value": "odd"}]}
+    dataset = [{"type": "text", "value": str(number)} for number in range(4)]
+    asked = QuestionsRequest.model_validate({"dataset": dataset, "questions": {"a": labels, "b": labels}})
+    jobs, first = Jobs(), [True]
+    job = jobs.submitter.submit(asked, tenant=ACME, log_id="l")
+    chunk = jobs.take()
+
+    def run(command: ClassifyCommand, *, should_continue: Callable[[], bool]) -> list[ChunkResult]:
+        if first and first.pop():
+            Jobs.worker.fget(jobs).process(chunk, lambda: 10)  # type: ignore[attr-defined]
+        return [even_or_odd(command, should_continue=should_continue)] * 2
+
+    jobs.run = run
+    jobs.worker.process(chunk, lambda: 100)
+
+    response = jobs.responder.respond(jobs.job(job), "l")
+    assert [(part.span.start, part.span.stop) for part in jobs.store.list_parts("acme", job.id)] == [(0, 2), (2, 4)]
+    assert response.predictions == {"a": ["even", "odd"] * 2, "b": ["even", "odd"] * 2}
+    assert response.usage is not None
+    assert (response.usage.input_tokens, response.usage.output_tokens) == (4 + 10 + 10, 8)

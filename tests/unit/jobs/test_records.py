@@ -12,16 +12,19 @@ from pydantic import ValidationError
 from pigeonhole.contract.classification import ClassificationRequest, LabelScore, SampleFault
 from pigeonhole.contract.jobs import JobRequest
 from pigeonhole.contract.messages import ChunkResult, ErrorReply
+from pigeonhole.contract.questions import QuestionsRequest
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.jobs.records import (
     JobInput,
     RequestRecord,
     decode_job_input,
+    decode_names,
     decode_part_results,
     encode_job_input,
+    encode_names,
     encode_part_results,
 )
-from pigeonhole.jobs.results import PartResults
+from pigeonhole.jobs.results import PartResults, ResultNames
 
 # As the service stored them before records had models of their own.
 STORED_INPUT: dict[str, Any] = {
@@ -80,18 +83,17 @@ INPUT = JobInput(
     request=ClassificationRequest.model_validate(STORED_INPUT["request"]),
     uploads=(UploadedFile.model_validate(STORED_INPUT["objects"][0]),),
 )
-RESULT = PartResults(
-    result=ChunkResult(
-        predictions=[["cat", "dog"], None],
-        scores=[[LabelScore(label="cat", probability=0.75, similarity=0.3)], None],
-        errors=[SampleFault(index=1, code="unreadable_image", message="it is bad")],
-        warnings=["dataset.0.value: cut"],
-        input_tokens=12,
-        label_tokens=10,
-        output_tokens=1,
-        inference_ms=3,
-    )
+CHUNK_RESULT = ChunkResult(
+    predictions=[["cat", "dog"], None],
+    scores=[[LabelScore(label="cat", probability=0.75, similarity=0.3)], None],
+    errors=[SampleFault(index=1, code="unreadable_image", message="it is bad")],
+    warnings=["dataset.0.value: cut"],
+    input_tokens=12,
+    label_tokens=10,
+    output_tokens=1,
+    inference_ms=3,
 )
+RESULT = PartResults(results=(CHUNK_RESULT,))
 ERROR = PartResults(
     error=ErrorReply(code="internal_error", message="Send it again.", details=[{"path": "labels", "message": "bad"}]),
     is_abandoned=True,
@@ -111,6 +113,36 @@ def test_the_results_of_a_part_are_read_as_an_earlier_version_stored_them(
 ) -> None:
     assert decode_part_results(gzip.compress(json.dumps(stored).encode())) == part_results
     assert decode_part_results(encode_part_results(part_results)) == part_results
+
+
+QUESTIONS = {
+    "dataset": [{"type": "text", "value": "a", "custom_id": "first"}, {"type": "text", "value": "b"}],
+    "questions": {
+        "mood": {"labels": [{"type": "text", "value": "calm"}, {"type": "text", "value": "angry"}], "threshold": 0.4},
+        "topics": {
+            "labels": [{"type": "text", "value": "x"}, {"key": 1, "type": "text", "value": "y"}],
+            "multiple_labels": True,
+        },
+    },
+    "scores": True,
+}
+
+
+def test_a_request_with_questions_is_read_as_it_was_stored() -> None:
+    job_input = JobInput("log-1", QuestionsRequest.model_validate(QUESTIONS))
+
+    assert decode_job_input(encode_job_input(job_input)) == job_input
+
+
+def test_the_answers_to_several_questions_are_read_as_they_were_stored() -> None:
+    answers = PartResults(results=(CHUNK_RESULT, CHUNK_RESULT.model_copy(update={"predictions": [["angry"], None]})))
+
+    assert decode_part_results(encode_part_results(answers)) == answers
+
+
+@pytest.mark.parametrize("names", [ResultNames(["first", None]), ResultNames(None, {"mood": False, "topics": True})])
+def test_names_are_read_as_they_were_stored(names: ResultNames) -> None:
+    assert decode_names(encode_names(names)) == names
 
 
 def test_the_same_results_give_the_same_bytes() -> None:

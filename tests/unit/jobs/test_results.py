@@ -7,7 +7,7 @@ from typing import Any
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
 from pigeonhole.jobs.records import JobInput, decode_job_input, encode_job_input
 from pigeonhole.jobs.results import MAX_WARNINGS
-from pigeonhole.object_keys import job_custom_ids_key
+from pigeonhole.object_keys import job_names_key
 from support.job_fixtures import BAD, Jobs, request
 
 
@@ -64,7 +64,7 @@ def test_a_job_without_names_stores_and_answers_none() -> None:
     job = jobs.submitted(5)
     jobs.work()
 
-    assert job_custom_ids_key(job.tenant_id, job.id) not in jobs.objects.objects
+    assert job_names_key(job.tenant_id, job.id) not in jobs.objects.objects
     assert jobs.responder.respond(jobs.job(job), "l").custom_ids is None
 
 

@@ -28,7 +28,7 @@ def test_a_request_gets_labels_and_options_of_the_set_and_its_own_prevail() -> N
 
     applied = jobs.label_set_applier.apply({"dataset": DATASET, "label_set": "pets", "multiple_labels": None, **given}, ACME)
 
-    assert (applied.ref, applied.fault) == (LabelSetRef(name="pets", version=1), None)
+    assert (applied.ref, applied.faults) == (LabelSetRef(name="pets", version=1), ())
     assert applied.body == WORDS | given | {"dataset": DATASET, "label_set": "pets", "multiple_labels": True}
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pigeonhole.bulk.ports import ManifestLocation
 from pigeonhole.bulk.spec import BulkSpec, decode_spec
-from pigeonhole.contract.bulk import Counts, PartFile, ResultsManifest
+from pigeonhole.contract.bulk_results import Counts, PartFile, ResultsManifest
 from pigeonhole.contract.jobs import Progress
 from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.contract.limits import RequestLimits

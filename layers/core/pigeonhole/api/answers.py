@@ -6,6 +6,8 @@ does so for upload results, which are also published in the bucket.
 
 from __future__ import annotations
 
+from typing import Any
+
 from pigeonhole.api.account import Account
 from pigeonhole.api.cursors import encode_cursor
 from pigeonhole.api.rate_headers import RateState
@@ -21,7 +23,9 @@ from pigeonhole.contract.jobs import (
     WebhookTry,
 )
 from pigeonhole.contract.label_sets import LabelSetInfo, LabelSetResponse, LabelSetsResponse
+from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.contract.messages import ModelDescription, S3Grant
+from pigeonhole.contract.questions import AnyRequest, QuestionsResponse
 from pigeonhole.contract.service import (
     AccountResponse,
     Limits,
@@ -33,7 +37,7 @@ from pigeonhole.contract.service import (
 from pigeonhole.contract.upload_results import UploadResultsResponse
 from pigeonhole.contract.uploads import StoredFileResponse, Upload, UploadResponse
 from pigeonhole.jobs.job import Job
-from pigeonhole.jobs.results import JobResults, prediction
+from pigeonhole.jobs.results import Answers, JobResults, prediction
 from pigeonhole.label_sets.label_set import LabelSet
 from pigeonhole.ports import Page
 from pigeonhole.tenants.webhook_secrets import NewWebhookSecret
@@ -43,22 +47,59 @@ from pigeonhole.uploads.public_result import to_contract
 from pigeonhole.uploads.stored_files import StoredFile
 from pigeonhole.uploads.upload_result import UploadResult
 
+AnyResponse = ClassificationResponse | QuestionsResponse
 
-def to_classification_response(request: ClassificationRequest, job_results: JobResults, log_id: str) -> ClassificationResponse:
-    """Convert the results of a request's samples. Except for warnings, only fields that the request asked for are set."""
-    return ClassificationResponse(
-        log_id=log_id,
-        predictions=[prediction(chosen, multiple=request.multiple_labels) for chosen in job_results.predictions],
-        custom_ids=_to_custom_ids(job_results),
-        scores=job_results.scores if request.scores else None,
-        errors=job_results.errors if request.on_error == "null" else None,
-        warnings=job_results.warnings or None,
-        _usage=job_results.usage,
-    )
+
+def to_response(request: AnyRequest, job_results: JobResults, log_id: str, label_set: LabelSetRef | None = None) -> AnyResponse:
+    """Convert the results of a request's samples. Except for warnings, only fields that the request asked for are set.
+
+    Args:
+        request: The request.
+        job_results: The results of its samples.
+        log_id: The id of the HTTP request.
+        label_set: The label set that the labels came from.
+    """
+    fields: dict[str, Any] = {
+        "log_id": log_id,
+        "custom_ids": _to_custom_ids(job_results),
+        "errors": job_results.errors if request.on_error == "null" else None,
+        "warnings": job_results.warnings or None,
+        "_usage": job_results.usage,
+    }
+    scores = to_scores(job_results) if request.scores else None
+    if isinstance(request, ClassificationRequest):
+        predictions = to_predictions(job_results, multiple=request.multiple_labels)
+        return ClassificationResponse(**fields, predictions=predictions, scores=scores, label_set=label_set)
+    return QuestionsResponse(**fields, predictions=to_predictions(job_results), scores=scores)
+
+
+def to_predictions(job_results: JobResults, *, multiple: bool = False) -> Any:
+    """Shape the predictions: a list, or lists by the names of the questions.
+
+    Args:
+        job_results: The results.
+        multiple: Whether the predictions of a request with labels are arrays of labels. Each question has its own option.
+    """
+    if job_results.names.questions is None:
+        return _to_list(job_results.answers[0], multiple=multiple)
+    named = zip(job_results.names.questions.items(), job_results.answers, strict=True)
+    return {name: _to_list(answers, multiple=multiple) for (name, multiple), answers in named}
+
+
+def to_scores(job_results: JobResults) -> Any:
+    """Shape the scores: a list, or lists by the names of the questions."""
+    if job_results.names.questions is None:
+        return job_results.answers[0].scores
+    return {name: answers.scores for name, answers in zip(job_results.names.questions, job_results.answers, strict=True)}
+
+
+def _to_list(answers: Answers, *, multiple: bool) -> list[str | list[str] | None]:
+    return [prediction(chosen, multiple=multiple) for chosen in answers.predictions]
 
 
 def _to_custom_ids(job_results: JobResults) -> list[str | None] | None:
-    return None if job_results.custom_ids is None else list(job_results.custom_ids)
+    custom_ids = job_results.names.custom_ids
+    return None if custom_ids is None else list(custom_ids)
 
 
 def to_job_info(job: Job, progress: Progress | None = None) -> JobInfo:
@@ -101,9 +142,9 @@ def to_job_response(
     return JobResponse(
         log_id=log_id,
         job=to_job_info(job),
-        predictions=[prediction(chosen, multiple=job.multiple_labels) for chosen in job_results.predictions],
+        predictions=to_predictions(job_results, multiple=job.multiple_labels),
         custom_ids=_to_custom_ids(job_results),
-        scores=job_results.scores if job_results.has_scores else None,
+        scores=to_scores(job_results) if job_results.has_scores else None,
         errors=job_results.errors,
         warnings=job_results.warnings or None,
         _usage=job_results.usage,

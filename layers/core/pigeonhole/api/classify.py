@@ -8,28 +8,28 @@ to be classified directly, a job classifies it, and the caller notices that only
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from pigeonhole.api.answers import to_classification_response
-from pigeonhole.contract.classification import (
-    ClassificationRequest,
-    ClassificationResponse,
-    Sample,
-    count_prompts,
-    parse_request,
-)
-from pigeonhole.contract.jobs import JOBS, JobRequest, JobStatus, Preference
+from pigeonhole.api.answers import AnyResponse, to_response
+from pigeonhole.contract.classification import ClassificationRequest, Sample, count_prompts, parse_request
+from pigeonhole.contract.jobs import JOBS, AnyJobRequest, JobRequest, JobStatus, Preference, QuestionsJobRequest
+from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import AskCommand, ClassifyCommand, Span
-from pigeonhole.contract.questions import Question
+from pigeonhole.contract.messages import ClassifyCommand, Span
+from pigeonhole.contract.questions import (
+    AnyRequest,
+    QuestionsRequest,
+    has_questions,
+    list_questions,
+    parse_questions_request,
+)
 from pigeonhole.errors import Fault, JobFinished, Overloaded, TimedOut, from_code
 from pigeonhole.jobs.job import IdempotencyKey, Job
 from pigeonhole.jobs.read import JobReader
-from pigeonhole.jobs.results import JobResults, PartResults, collect
+from pigeonhole.jobs.results import JobResults, PartResults, ResultNames, collect
 from pigeonhole.jobs.submit import JobSubmitter
-from pigeonhole.label_sets.apply import LabelSetApplier
+from pigeonhole.label_sets.apply import AppliedLabelSet, LabelSetApplier
 from pigeonhole.ports import ClassifierClient
 from pigeonhole.tenants.tenant import Tenant
 
@@ -54,18 +54,12 @@ class DirectRules:
     max_ms: int = 20_000
     wait_s: float = 24.0
 
-    def allows(self, request: ClassificationRequest) -> bool:
-        """Whether the request is small enough to be classified directly."""
-        return self._allows(request.dataset, [request])
-
-    def allow(self, command: AskCommand) -> bool:
-        """Whether questions are few enough to be answered at once. A sample is read once for all of them."""
-        return self._allows(command.dataset, command.questions)
-
-    def _allows(self, samples: Sequence[Sample], questions: Sequence[ClassificationRequest | Question]) -> bool:
+    def allows(self, request: AnyRequest) -> bool:
+        """Whether the request is small enough to be classified directly. A sample is read once for all questions."""
+        questions = list_questions(request)
         images = {label.value for asked in questions for label in asked.labels if label.type == "image"}
         pairs_ms = self.pair_ms * sum(map(count_prompts, questions))
-        samples_ms = sum(self._estimate_ms(sample, pairs_ms) for sample in samples)
+        samples_ms = sum(self._estimate_ms(sample, pairs_ms) for sample in request.dataset)
         return samples_ms + len(images) * self.image_ms <= self.max_ms
 
     def _estimate_ms(self, sample: Sample, pairs_ms: int) -> int:
@@ -100,7 +94,7 @@ class ClassificationService:
         log_id: str,
         preference: Preference,
         idempotency_key: IdempotencyKey | None = None,
-    ) -> ClassificationResponse | Job:
+    ) -> AnyResponse | Job:
         """Classify the samples of a decoded JSON body.
 
         Returns:
@@ -115,13 +109,12 @@ class ClassificationService:
         wait_s = self.rules.wait_s if is_plain else preference.wait_s or 0
         until = self.job_reader.clock() + wait_s
         applied = self.label_sets.apply(body, tenant)
-        if applied.fault and not is_plain and (earlier := self.jobs.find_by_idempotency_key(tenant, idempotency_key)):
+        if applied.faults and not is_plain and (earlier := self.jobs.find_by_idempotency_key(tenant, idempotency_key)):
             return earlier  # Idempotent replay: the label set was deleted, but the job still exists.
-        request_type = ClassificationRequest if is_plain else JobRequest
-        request = parse_request(request_type, applied.body, self.limits, faults=applied.faults)
+        request = (_parse if is_plain else _parse_job)(applied, self.limits)
         if is_plain and self.rules.allows(request):
-            return self.direct.classify(request, tenant=tenant, log_id=log_id).model_copy(update={"label_set": applied.ref})
-        webhook_url = request.webhook_url if isinstance(request, JobRequest) else None
+            return self.direct.classify(request, tenant=tenant, log_id=log_id, label_set=applied.ref)
+        webhook_url = request.webhook_url if isinstance(request, AnyJobRequest) else None
         job = self.jobs.submit(
             request,
             tenant=tenant,
@@ -157,10 +150,10 @@ class ClassificationService:
         """
         until = self.job_reader.clock() + (preference.wait_s or 0)
         applied = self.label_sets.apply(body, tenant)
-        if applied.fault and (earlier := self.jobs.find_by_idempotency_key(tenant, idempotency_key)):
+        if applied.faults and (earlier := self.jobs.find_by_idempotency_key(tenant, idempotency_key)):
             job = earlier  # Idempotent replay: the label set was deleted, but the job still exists.
         else:
-            request = parse_request(JobRequest, applied.body, self.job_limits, faults=applied.faults)
+            request = _parse_job(applied, self.job_limits)
             job = self.jobs.submit(
                 request,
                 tenant=tenant,
@@ -171,7 +164,7 @@ class ClassificationService:
             )
         return self.job_reader.wait_until_ended(job, until) if preference.wait_s else job
 
-    def _answer(self, request: ClassificationRequest, job: Job, log_id: str) -> ClassificationResponse:
+    def _answer(self, request: AnyRequest, job: Job, log_id: str) -> AnyResponse:
         """Return the answer for an ended job, as if the request had been classified directly."""
         if job.status is JobStatus.CANCELED:
             raise JobFinished("The job of this request was canceled.")
@@ -179,10 +172,26 @@ class ClassificationService:
         for _, part_results in parts:
             if part_results.error:
                 raise part_results.error.to_error()
-        job_results = collect(job.total, parts, request.custom_ids)
+        job_results = collect(job.total, parts, ResultNames.from_request(request))
         if request.on_error == "fail" and job_results.errors:
             raise _first_error(job_results)
-        return to_classification_response(request, job_results, log_id).model_copy(update={"label_set": job.label_set})
+        return to_response(request, job_results, log_id, job.label_set)
+
+
+def _parse(applied: AppliedLabelSet, limits: RequestLimits) -> AnyRequest:
+    """Validate a body that has labels or questions."""
+    body = applied.body
+    if has_questions(body):
+        return parse_questions_request(QuestionsRequest, body, limits, faults=applied.faults)
+    return parse_request(ClassificationRequest, body, limits, faults=applied.faults)
+
+
+def _parse_job(applied: AppliedLabelSet, limits: RequestLimits) -> AnyJobRequest:
+    """Validate the body of a job, which has labels or questions."""
+    body = applied.body
+    if has_questions(body):
+        return parse_questions_request(QuestionsJobRequest, body, limits, faults=applied.faults)
+    return parse_request(JobRequest, body, limits, faults=applied.faults)
 
 
 def _first_error(job_results: JobResults) -> Exception:
@@ -205,8 +214,16 @@ class DirectClassifier:
     def __init__(self, *, classifier: ClassifierClient) -> None:
         self._classifier = classifier
 
-    def classify(self, request: ClassificationRequest, *, tenant: Tenant, log_id: str) -> ClassificationResponse:
+    def classify(
+        self, request: AnyRequest, *, tenant: Tenant, log_id: str, label_set: LabelSetRef | None = None
+    ) -> AnyResponse:
         """Classify the samples of a request.
+
+        Args:
+            request: The request.
+            tenant: The caller.
+            log_id: The id of the request, for the logs.
+            label_set: The label set that the labels came from.
 
         Raises:
             SampleError: A sample or the image of a label can't be read.
@@ -214,8 +231,8 @@ class DirectClassifier:
         """
         command = ClassifyCommand(log_id=log_id, tenant_id=tenant.id, grants=tenant.grants, request=request)
         reply = self._classifier.call(command)
-        if reply.result is None:
+        if reply.results is None:
             raise reply.to_error()
         span = Span(0, len(request.dataset))
-        job_results = collect(len(span), [(span, PartResults(result=reply.result))], request.custom_ids)
-        return to_classification_response(request, job_results, log_id)
+        names = ResultNames.from_request(request)
+        return to_response(request, collect(len(span), [(span, PartResults(tuple(reply.results)))], names), log_id, label_set)

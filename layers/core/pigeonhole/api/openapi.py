@@ -13,11 +13,11 @@ from pigeonhole import __version__
 from pigeonhole.api.decisions.dialects import is_value_fault
 from pigeonhole.api.parameters import Parameter
 from pigeonhole.api.routes import OPERATIONS, Operation
-from pigeonhole.contract.bulk import BulkJobRequest
+from pigeonhole.contract.bulk import BulkJobRequest, BulkQuestionsJobRequest
 from pigeonhole.contract.classification import ClassificationResponse, ErrorResponse
 from pigeonhole.contract.decisions.openai import DECISIONS, DecisionRequest
 from pigeonhole.contract.decisions.typesafe import SYSTEM_ONE, SystemOneRequest, TypeSafeErrorResponse
-from pigeonhole.contract.jobs import JOBS
+from pigeonhole.contract.jobs import JOBS, QuestionsJobRequest
 from pigeonhole.contract.label_sets import LABEL_SETS, LabelSetRequest
 from pigeonhole.contract.questions import QuestionsRequest
 from pigeonhole.contract.schemas import json_schemas
@@ -79,10 +79,16 @@ EXAMPLE_QUESTIONS_REQUEST: Json = {
         },
     },
 }
+EXAMPLE_BULK_QUESTIONS_REQUEST: Json = {
+    "input": EXAMPLE_BULK_REQUEST["input"],
+    "questions": EXAMPLE_QUESTIONS_REQUEST["questions"],
+}
 # The examples of bodies that a route takes in place of its first one.
 OTHER_EXAMPLES: dict[type[BaseModel], tuple[str, Json]] = {
     BulkJobRequest: ("manifest", EXAMPLE_BULK_REQUEST),
     QuestionsRequest: ("questions", EXAMPLE_QUESTIONS_REQUEST),
+    QuestionsJobRequest: ("questions", EXAMPLE_QUESTIONS_REQUEST),
+    BulkQuestionsJobRequest: ("manifest with questions", EXAMPLE_BULK_QUESTIONS_REQUEST),
 }
 EXAMPLE_DECISION: Json = {
     "model": "gpt-6-luna",
@@ -157,7 +163,7 @@ def as_json() -> str:
 
 
 def _schemas() -> Json:
-    bodies = [(body, "validation") for operation in OPERATIONS for body in (operation.body, operation.other_body) if body]
+    bodies = [(body, "validation") for operation in OPERATIONS for body in (operation.body, *operation.other_bodies) if body]
     models = [
         model
         for operation in OPERATIONS
@@ -185,10 +191,10 @@ def _describe(operation: Operation) -> Json:
     if operation.body:
         examples = _body_examples(operation.body)
         content = _content(operation.body, examples)
-        if operation.other_body:
-            content["application/json"]["schema"] = {"anyOf": [_ref(operation.body), _ref(operation.other_body)]}
-            name, example = OTHER_EXAMPLES[operation.other_body]
-            content["application/json"]["examples"][name] = {"value": example}
+        if operation.other_bodies:
+            content["application/json"]["schema"] = {"anyOf": [*map(_ref, (operation.body, *operation.other_bodies))]}
+            others = {name: {"value": example} for name, example in map(OTHER_EXAMPLES.__getitem__, operation.other_bodies)}
+            content["application/json"]["examples"] |= others
         described["requestBody"] = {"required": True, "content": content}
     if operation.takes_file:
         described["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": _FILE}}}

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from pigeonhole.api import parameters
 from pigeonhole.api.parameters import Parameter
-from pigeonhole.contract.bulk import BulkEstimateResponse, BulkJobRequest
+from pigeonhole.contract.bulk import BulkEstimateResponse, BulkJobRequest, BulkQuestionsJobRequest
 from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse
 from pigeonhole.contract.decisions.openai import DECISIONS, DecisionRequest
 from pigeonhole.contract.decisions.openai_answers import DecisionResponse, ModelList, OpenAiErrorResponse
@@ -24,7 +24,7 @@ from pigeonhole.contract.decisions.typesafe import (
     SystemOneResponse,
     TypeSafeErrorResponse,
 )
-from pigeonhole.contract.jobs import JOBS, JobRequest, JobResponse, JobsResponse
+from pigeonhole.contract.jobs import JOBS, JobRequest, JobResponse, JobsResponse, QuestionsJobRequest
 from pigeonhole.contract.label_sets import LABEL_SETS, LabelSetRequest, LabelSetResponse, LabelSetsResponse, RemovedResponse
 from pigeonhole.contract.questions import QuestionsRequest, QuestionsResponse
 from pigeonhole.contract.service import MODELS, AccountResponse, HealthResponse, ModelsResponse, WebhookSecretResponse
@@ -59,7 +59,7 @@ class Operation:
         errors: The codes that the operation can answer with.
         error: The shape of its errors, None for the contract's own.
         body: The model of the request's body.
-        other_body: A model that the body may have in place of `body`.
+        other_bodies: The models that the body may have in place of `body`.
         other_answers: The models of the 200 answers to some requests.
         is_open: Whether the operation needs no API key.
         parameters: What a request carries beside its body.
@@ -78,7 +78,7 @@ class Operation:
     errors: tuple[str, ...]
     body: type[BaseModel] | None = None
     error: type[BaseModel] | None = None
-    other_body: type[BaseModel] | None = None
+    other_bodies: tuple[type[BaseModel], ...] = ()
     other_answers: tuple[type[BaseModel], ...] = ()
     is_open: bool = False
     parameters: tuple[Parameter, ...] = ()
@@ -126,7 +126,7 @@ OPERATIONS = (
         answer=ClassificationResponse,
         errors=(*BODY_ERRORS, *API_KEY_ERRORS, "job_finished", "idempotency_mismatch", *CLASSIFIER_ERRORS),
         body=ClassificationRequest,
-        other_body=QuestionsRequest,
+        other_bodies=(QuestionsRequest,),
         other_answers=(QuestionsResponse,),
         parameters=(parameters.PREFER, parameters.IDEMPOTENCY_KEY),
         accepted=JobResponse,
@@ -148,7 +148,7 @@ OPERATIONS = (
             "timed_out",
         ),
         body=JobRequest,
-        other_body=BulkJobRequest,
+        other_bodies=(QuestionsJobRequest, BulkJobRequest, BulkQuestionsJobRequest),
         other_answers=(BulkEstimateResponse,),
         parameters=(parameters.PREFER, parameters.IDEMPOTENCY_KEY),
         accepted=JobResponse,

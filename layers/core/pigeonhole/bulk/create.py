@@ -9,6 +9,7 @@ from pigeonhole.bulk.inputs.kinds import InputKind
 from pigeonhole.bulk.manifest import SpanLimits
 from pigeonhole.bulk.ports import ManifestLocation
 from pigeonhole.bulk.spec import BulkInput, BulkSpec, encode_spec
+from pigeonhole.contract.bulk import BulkOptions
 from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.contract.messages import PlanMessage
 from pigeonhole.errors import Overloaded
@@ -71,7 +72,7 @@ class BulkJobCreator:
             id=new_id(now),
             total=0,
             chunk_size=0,
-            multiple_labels=spec.options.multiple_labels,
+            multiple_labels=isinstance(spec.options, BulkOptions) and spec.options.multiple_labels,
             created_at=now,
             updated_at=now,
             expires_at=int(now) + self.jobs.rules.keep_s,

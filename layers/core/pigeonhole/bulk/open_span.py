@@ -11,7 +11,7 @@ from pigeonhole.bulk.pieces import PieceStore
 from pigeonhole.bulk.ports import ManifestLocation, ManifestObject, ManifestSource, ManifestStore, SpanStore
 from pigeonhole.bulk.runner import SpanResults
 from pigeonhole.bulk.spec import BulkSpec, decode_spec
-from pigeonhole.contract.bulk import ErrorRow
+from pigeonhole.contract.bulk_results import ErrorRow
 from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ErrorReply, SpanMessage

@@ -10,10 +10,16 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
+from typing import TYPE_CHECKING, Any
 
 from pigeonhole.bulk.ports import ResultStore
 from pigeonhole.contract.base import HttpSchema
-from pigeonhole.contract.bulk import Counts, ErrorRow, OutputFormat, PartFile, ResultRow, ResultsManifest
+from pigeonhole.contract.bulk import AnyBulkOptions, BulkOptions, OutputFormat
+from pigeonhole.contract.bulk_results import AnyResultRow, Counts, ErrorRow, PartFile, ResultsManifest
+from pigeonhole.contract.labels import Label
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MANIFEST_NAME = "_manifest.json"
 MAX_WARNINGS = 100
@@ -41,26 +47,24 @@ class PartFiles:
     Attributes:
         store: Where the files are stored.
         format: Their format.
-        multiple_labels: Whether a prediction is a list of labels.
-        scores: Whether each row has scores.
+        options: The labels and options of the job, or its questions. The columns of a table follow from them.
     """
 
     store: ResultStore
     format: OutputFormat
-    multiple_labels: bool = False
-    scores: bool = False
+    options: AnyBulkOptions
 
-    def write(self, number: int, rows: Sequence[ResultRow], errors: Sequence[ErrorRow]) -> SpanParts:
+    def write(self, number: int, rows: Sequence[AnyResultRow], errors: Sequence[ErrorRow]) -> SpanParts:
         """Write the parts of a span. The results part is stored last: where it is, the span is complete."""
         error_file = self._put(f"errors-{number:05d}.{self.format.value}", errors) if errors else None
         return SpanParts(self._put(f"part-{number:05d}.{self.format.value}", rows), error_file)
 
-    def _put(self, name: str, rows: Sequence[ResultRow] | Sequence[ErrorRow]) -> PartFile:
+    def _put(self, name: str, rows: Sequence[AnyResultRow] | Sequence[ErrorRow]) -> PartFile:
         data = self._to_parquet(rows) if self.format is OutputFormat.PARQUET else _to_lines(rows)
         self.store.put(name, data)
         return PartFile(name=name, rows=len(rows), bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
 
-    def _to_parquet(self, rows: Sequence[ResultRow] | Sequence[ErrorRow]) -> bytes:
+    def _to_parquet(self, rows: Sequence[AnyResultRow] | Sequence[ErrorRow]) -> bytes:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -69,14 +73,25 @@ class PartFiles:
         if rows and isinstance(rows[0], ErrorRow):
             columns |= {"code": text, "message": text}
         else:
-            columns["prediction"] = pa.list_(text) if self.multiple_labels else text
-            if self.scores:
-                score = pa.struct({"label": text, "probability": pa.float64(), "similarity": pa.float64()})
-                columns["scores"] = pa.list_(score)
+            columns |= self._result_columns()
         table = pa.Table.from_pylist([row.model_dump() for row in rows], schema=pa.schema(columns))
         buffer = BytesIO()
         pq.write_table(table, buffer, compression="zstd")
         return buffer.getvalue()
+
+    def _result_columns(self) -> dict[str, pa.DataType]:
+        """Return the types of predictions and scores. Of questions, they are structs with a field for each question."""
+        import pyarrow as pa
+
+        text, options = pa.string(), self.options
+        scores = pa.list_(pa.struct({"label": text, "probability": pa.float64(), "similarity": pa.float64()}))
+        if isinstance(options, BulkOptions):
+            columns = {"prediction": pa.list_(text) if options.multiple_labels else text}
+            return columns | ({"scores": scores} if options.scores else {})
+        questions = options.questions.items()
+        chosen = {name: pa.list_(text) if question.multiple_labels else text for name, question in questions}
+        columns = {"predictions": pa.struct(chosen)}
+        return columns | ({"scores": pa.struct(dict.fromkeys(chosen, scores))} if options.scores else {})
 
 
 @dataclass(kw_only=True)
@@ -85,8 +100,7 @@ class ResultsManifestBuilder:
 
     Attributes:
         input: What was classified.
-        labels: The names of the labels, in the order of the request.
-        options: The other options that the request set.
+        options: The labels and options of the job, or its questions.
         results: The results parts so far.
         errors: The errors parts so far.
         models: The id and the revision of each model that classified a span.
@@ -94,8 +108,7 @@ class ResultsManifestBuilder:
     """
 
     input: str
-    labels: list[str]
-    options: dict[str, object]
+    options: AnyBulkOptions
     results: list[PartFile] = field(default_factory=list)
     errors: list[PartFile] = field(default_factory=list)
     models: dict[tuple[str, str], None] = field(default_factory=dict)
@@ -126,13 +139,30 @@ class ResultsManifestBuilder:
             input=self.input,
             model_id=model_id,
             model_revision=model_revision,
-            labels=self.labels,
-            options=self.options,
+            labels=_list_labels(self.options),
+            options=_list_options(self.options),
             counts=Counts(total=succeeded + failed, succeeded=succeeded, failed=failed),
             results=self.results[:max_files],
             errors=self.errors[:max_files],
             warnings=[*several, *self.warnings][:MAX_WARNINGS],
         )
+
+
+def _list_labels(options: AnyBulkOptions) -> list[str] | dict[str, list[str]]:
+    """Return the names of the labels, or those of each question."""
+    if isinstance(options, BulkOptions):
+        return _names(options.labels)
+    return {name: _names(question.labels) for name, question in options.questions.items()}
+
+
+def _names(labels: Sequence[Label]) -> list[str]:
+    return list(dict.fromkeys(label.name for label in labels))
+
+
+def _list_options(options: AnyBulkOptions) -> dict[str, object]:
+    """Return the options that the request set, without labels."""
+    excluded: Any = {"labels": True, "questions": {"__all__": {"labels"}}}
+    return options.model_dump(mode="json", exclude_defaults=True, exclude=excluded)
 
 
 def encode_manifest(manifest: ResultsManifest) -> bytes:

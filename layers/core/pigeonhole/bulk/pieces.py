@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from pigeonhole.bulk.manifest import ManifestSpan
 from pigeonhole.bulk.runner import SpanResults
-from pigeonhole.contract.bulk import ErrorRow, ResultRow
+from pigeonhole.contract.bulk_results import AnyResultRow, ErrorRow
 from pigeonhole.label_sets.records import JsonRecord
 from pigeonhole.object_keys import bulk_piece_key
 from pigeonhole.ports import ObjectStore
@@ -34,7 +34,7 @@ class PieceRecord(JsonRecord):
     stop_byte: int
     lines: int
     samples: int
-    rows: list[ResultRow]
+    rows: list[AnyResultRow]
     errors: list[ErrorRow]
     warnings: list[str]
 

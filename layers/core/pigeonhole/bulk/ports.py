@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from pigeonhole.contract.bulk import BulkEstimate, PartFile
+from pigeonhole.contract.bulk import BulkEstimate
+from pigeonhole.contract.bulk_results import PartFile
 from pigeonhole.contract.estimates import EstimateCommand
 from pigeonhole.contract.messages import SpanMessage
 from pigeonhole.jobs.job import Job

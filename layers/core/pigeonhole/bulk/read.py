@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pigeonhole.bulk.outputs import MANIFEST_NAME
 from pigeonhole.bulk.ports import SpanStore
-from pigeonhole.contract.bulk import PartFile, ResultsManifest
+from pigeonhole.contract.bulk_results import PartFile, ResultsManifest
 from pigeonhole.contract.jobs import BulkFile, BulkResults, JobStatus, Progress
 from pigeonhole.jobs.job import Job
 from pigeonhole.object_keys import bulk_first_files_key, bulk_results_prefix

@@ -16,7 +16,8 @@ from typing import Protocol, TypeVar
 
 from pigeonhole.bulk.manifest import LineParser, ManifestLine, ManifestSpan, SpanLimits, TextObject, read_lines
 from pigeonhole.bulk.ports import ManifestSource
-from pigeonhole.contract.bulk import BulkOptions, ErrorRow, ManifestSample, ResultRow, parse_manifest_line
+from pigeonhole.contract.bulk import AnyBulkOptions, BulkOptions, ManifestSample, parse_manifest_line
+from pigeonhole.contract.bulk_results import AnyResultRow, ErrorRow, QuestionsRow, ResultRow
 from pigeonhole.contract.classification import Sample
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, S3Grant
@@ -34,8 +35,8 @@ _SAMPLE_WARNING = re.compile(r"dataset\.(\d+)\.value")
 class Pipeline(Protocol):
     """What classifies samples: inference.pipeline.InferencePipeline."""
 
-    def classify(self, command: ClassifyCommand) -> ChunkResult:
-        """Classify the samples of a command."""
+    def ask(self, command: ClassifyCommand) -> list[ChunkResult]:
+        """Classify the samples of a command, and return the result of each question. Labels are one question."""
         ...
 
 
@@ -59,7 +60,7 @@ class SpanResults:
     """
 
     span: ManifestSpan
-    rows: list[ResultRow] = field(default_factory=list)
+    rows: list[AnyResultRow] = field(default_factory=list)
     errors: list[ErrorRow] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -81,10 +82,10 @@ class _Group:
 
 @dataclass(frozen=True)
 class _GroupResult:
-    """The lines of a group that could be read, their result, and the lines that could not."""
+    """The lines of a group that could be read, their result for each question, and the lines that could not."""
 
     lines: list[ManifestLine]
-    result: ChunkResult | None
+    results: Sequence[ChunkResult]
     faulty: list[tuple[ManifestLine, PigeonholeError]]
 
 
@@ -95,7 +96,7 @@ class SpanRunner:
     Attributes:
         pipeline: Classifies samples. It is called from several threads.
         source: The manifest.
-        options: Labels and options.
+        options: Labels and options, or questions.
         limits: The limits of a sample.
         span_limits: The limits of a line.
         tenant_id: The tenant of the job.
@@ -110,7 +111,7 @@ class SpanRunner:
 
     pipeline: Pipeline
     source: ManifestSource
-    options: BulkOptions
+    options: AnyBulkOptions
     limits: RequestLimits
     span_limits: SpanLimits
     tenant_id: str
@@ -179,7 +180,7 @@ class SpanRunner:
                 readable.append(line)
                 samples.append(content)
         if not samples:
-            return _GroupResult([], None, faulty)
+            return _GroupResult([], [], faulty)
         command = ClassifyCommand(
             log_id="",
             tenant_id=self.tenant_id,
@@ -188,7 +189,7 @@ class SpanRunner:
             will_be_retried=self.will_be_retried,
             request=self.options.to_request(samples),
         )
-        return _GroupResult(readable, self.pipeline.classify(command), faulty)
+        return _GroupResult(readable, self.pipeline.ask(command), faulty)
 
     def _read_texts(self, lines: Sequence[ManifestLine]) -> Iterator[ManifestSample | PigeonholeError]:
         """Yield the content of each line, in which text objects are read."""
@@ -199,16 +200,30 @@ class SpanRunner:
 
     def _add(self, results: SpanResults, group: _GroupResult) -> None:
         results.errors += [_to_error_row(line, error.code, error.message) for line, error in group.faulty]
-        result, lines = group.result, group.lines
-        if result is None:
+        if not group.results:
             return
-        scores = result.scores or [None] * len(lines)
-        for line, labels, ranked in zip(lines, result.predictions, scores, strict=True):
-            if labels is not None:
-                chosen = prediction(labels, multiple=self.options.multiple_labels)
-                results.rows.append(ResultRow(line=line.number, custom_id=line.custom_id, prediction=chosen, scores=ranked))
-        results.errors += [_to_error_row(lines[fault.index], fault.code, fault.message) for fault in result.errors]
-        results.warnings += [_name_line(warning, lines) for warning in result.warnings]
+        first, lines = group.results[0], group.lines  # a line that can't be read has the same error for every question
+        results.rows += [
+            _to_row(line, index, group.results, self.options)
+            for index, line in enumerate(lines)
+            if first.predictions[index] is not None
+        ]
+        results.errors += [_to_error_row(lines[fault.index], fault.code, fault.message) for fault in first.errors]
+        results.warnings += [_name_line(warning, lines) for result in group.results for warning in result.warnings]
+
+
+def _to_row(line: ManifestLine, index: int, results: Sequence[ChunkResult], options: AnyBulkOptions) -> AnyResultRow:
+    """Make the row of a line, which has the place `index` in its group."""
+    scores = [result.scores[index] if result.scores else None for result in results]
+    if isinstance(options, BulkOptions):
+        chosen = prediction(results[0].predictions[index], multiple=options.multiple_labels)
+        return ResultRow(line=line.number, custom_id=line.custom_id, prediction=chosen, scores=scores[0])
+    predictions = {
+        name: prediction(result.predictions[index], multiple=question.multiple_labels)
+        for (name, question), result in zip(options.questions.items(), results, strict=True)
+    }
+    named = {name: ranked or [] for name, ranked in zip(predictions, scores, strict=True)} if options.scores else None
+    return QuestionsRow(line=line.number, custom_id=line.custom_id, predictions=predictions, scores=named)
 
 
 def _to_error_row(line: ManifestLine, code: str, message: str) -> ErrorRow:

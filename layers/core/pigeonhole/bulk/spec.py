@@ -9,11 +9,11 @@ from pigeonhole.bulk.inputs.kinds import InputKind
 from pigeonhole.bulk.inputs.listing import ListingParser
 from pigeonhole.bulk.manifest import LineParser, SpanLimits
 from pigeonhole.bulk.ports import ManifestLocation
-from pigeonhole.contract.bulk import BulkOptions, Compute, OutputFormat, parse_manifest_line
+from pigeonhole.contract.bulk import AnyBulkOptions, BulkOptions, BulkQuestions, Compute, OutputFormat, parse_manifest_line
 from pigeonhole.contract.limits import UNLIMITED
 from pigeonhole.contract.uploads import UploadedFile
-from pigeonhole.jobs.records import UploadedFileRecord
-from pigeonhole.label_sets.records import JsonRecord, LabelRecord
+from pigeonhole.jobs.records import QuestionRecord, UploadedFileRecord
+from pigeonhole.label_sets.records import JsonRecord
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class BulkSpec:
     Attributes:
         log_id: The id of the request that submitted the job.
         input: What is classified.
-        options: Labels and options.
+        options: Labels and options, or questions.
         output: The format of the results.
         compute: What classifies it, as the caller asked.
         upload: The uploaded file that is the manifest, None if a caller submitted the job.
@@ -51,7 +51,7 @@ class BulkSpec:
 
     log_id: str
     input: BulkInput
-    options: BulkOptions
+    options: AnyBulkOptions
     output: OutputFormat
     compute: Compute = Compute.AUTO
     upload: UploadedFile | None = None
@@ -65,16 +65,16 @@ class ManifestRecord(JsonRecord):
     version_id: str | None = None
 
 
-class OptionsRecord(JsonRecord):
-    """Stored labels and options."""
+class OptionsRecord(QuestionRecord):
+    """Stored labels and options, or questions."""
 
-    labels: list[LabelRecord]
-    multiple_labels: bool = False
-    instruction: str | None = None
+    questions: dict[str, QuestionRecord] | None = None
     scores: bool = False
-    threshold: float | None = None
-    top_k: int | None = None
-    prompt_templates: list[str] | None = None
+
+    def to_options(self) -> AnyBulkOptions:
+        """Convert to options, without limits: they were held to the deployment's limits when they were received."""
+        options_type = BulkOptions if self.questions is None else BulkQuestions
+        return options_type.model_validate(self.model_dump(exclude_none=True), context=UNLIMITED)
 
 
 class SpanLimitsRecord(JsonRecord):
@@ -131,8 +131,7 @@ def decode_spec(data: bytes) -> BulkSpec:
             kind=record.input_kind,
             span_limits=SpanLimits(**record.span_limits.model_dump()),
         ),
-        # Without limits: the options were held to the deployment's limits when they were received.
-        options=BulkOptions.model_validate(record.options.model_dump(exclude_none=True), context=UNLIMITED),
+        options=record.options.to_options(),
         output=record.output,
         compute=record.compute,
         upload=UploadedFile.model_validate(record.upload.model_dump()) if record.upload else None,

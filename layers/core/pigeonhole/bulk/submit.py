@@ -9,10 +9,18 @@ from pigeonhole.bulk.create import BulkJobCreator
 from pigeonhole.bulk.inputs.kinds import InputKind
 from pigeonhole.bulk.ports import ManifestLocation, PlannerClient
 from pigeonhole.bulk.spec import BulkInput, BulkSpec
-from pigeonhole.contract.bulk import UNSUPPORTED_BULK, BulkEstimate, BulkJobRequest, Compute
+from pigeonhole.contract.bulk import (
+    UNSUPPORTED_BULK,
+    AnyBulkJobRequest,
+    BulkEstimate,
+    BulkJobRequest,
+    BulkQuestionsJobRequest,
+    Compute,
+)
 from pigeonhole.contract.classification import parse_body
 from pigeonhole.contract.estimates import EstimateCommand
 from pigeonhole.contract.limits import RequestLimits
+from pigeonhole.contract.questions import has_questions, parse_questions_body
 from pigeonhole.contract.validation import invalid_request
 from pigeonhole.errors import Fault, ForbiddenUrl
 from pigeonhole.jobs.job import IdempotencyKey, Job
@@ -57,7 +65,7 @@ class BulkSubmitter:
             PigeonholeError: What JobSubmitter.submit raises.
         """
         applied = self.label_sets.apply(body, tenant)
-        if applied.fault and (earlier := self.creator.jobs.find_by_idempotency_key(tenant, idempotency_key)):
+        if applied.faults and (earlier := self.creator.jobs.find_by_idempotency_key(tenant, idempotency_key)):
             return earlier  # Idempotent replay: the label set was deleted, but the job still exists.
         request = self._parse(applied)
         given = self._find_input(request, tenant)
@@ -98,13 +106,18 @@ class BulkSubmitter:
         )
         return self.planner.estimate(command)
 
-    def _parse(self, applied: AppliedLabelSet) -> BulkJobRequest:
-        request = parse_body(BulkJobRequest, applied.body, self.limits, unsupported=UNSUPPORTED_BULK, faults=applied.faults)
+    def _parse(self, applied: AppliedLabelSet) -> AnyBulkJobRequest:
+        known = {"unsupported": UNSUPPORTED_BULK, "faults": applied.faults}
+        request: AnyBulkJobRequest
+        if has_questions(applied.body):
+            request = parse_questions_body(BulkQuestionsJobRequest, applied.body, self.limits, **known)
+        else:
+            request = parse_body(BulkJobRequest, applied.body, self.limits, **known)
         if request.compute is Compute.GPU and not self.has_gpu:
             raise invalid_request((NO_GPU,))
         return request
 
-    def _find_input(self, request: BulkJobRequest, tenant: Tenant) -> BulkInput:
+    def _find_input(self, request: AnyBulkJobRequest, tenant: Tenant) -> BulkInput:
         """Find where the input is and how it is read, and check that the tenant may read it."""
         asked = request.input
         if asked.upload_id is not None:

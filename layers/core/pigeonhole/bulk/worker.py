@@ -168,12 +168,11 @@ class SpanWorker:
         )
 
     def _complete(self, span: OpenSpan, results: SpanResults) -> CompletedSpan | None:
-        job, options = span.job, span.spec.options
+        job = span.job
         files = PartFiles(
             store=ObjectResultStore(self.objects, bulk_results_prefix(job.tenant_id, job.id)),
             format=span.spec.output,
-            multiple_labels=options.multiple_labels,
-            scores=options.scores,
+            options=span.spec.options,
         )
         parts = files.write(span.span.number, results.rows, results.errors)
         completed = CompletedSpan(

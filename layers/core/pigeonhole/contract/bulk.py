@@ -1,29 +1,20 @@
-"""What a bulk job reads and writes: the lines of a manifest, the rows of its results, and the results manifest."""
+"""The request of a bulk job, and the lines of its manifest. bulk_results.py has what the job writes."""
 
 from __future__ import annotations
 
 import json
 import re
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StringConstraints,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
-from pydantic.dataclasses import dataclass
+from pydantic import ConfigDict, Field, StrictBool, ValidationError, field_validator, model_validator
 
 from pigeonhole.contract.base import HttpInput, HttpSchema, Text
-from pigeonhole.contract.classification import ClassificationRequest, LabelScore, Sample, require_labels_or_label_set
+from pigeonhole.contract.classification import ClassificationRequest, Sample, require_labels_or_label_set
 from pigeonhole.contract.jobs import WebhookUrl
 from pigeonhole.contract.labels import Instruction, Labels, LabelSetName, MultipleLabels, Templates, Threshold, TopK
 from pigeonhole.contract.limits import RequestLimits
+from pigeonhole.contract.questions import HasQuestions, QuestionsRequest
 from pigeonhole.contract.validation import to_faults
 from pigeonhole.errors import Fault, InvalidRequest
 
@@ -57,6 +48,19 @@ class BulkOptions(HttpInput):
         fields = {name: getattr(self, name) for name in type(self).model_fields}
         # Not validated again: a manifest's samples may be more than a request's, and each was validated as a line.
         return ClassificationRequest.model_construct(**fields, dataset=samples, on_error="null")
+
+
+class BulkQuestions(HasQuestions):
+    """The questions of a bulk job, in place of labels."""
+
+    scores: StrictBool = False
+
+    def to_request(self, samples: list[Sample]) -> QuestionsRequest:
+        """Make the request that asks about some samples of one type. `BulkOptions.to_request` says more."""
+        return QuestionsRequest.model_construct(questions=self.questions, scores=self.scores, dataset=samples, on_error="null")
+
+
+AnyBulkOptions = BulkOptions | BulkQuestions
 
 
 class Compute(StrEnum):
@@ -134,19 +138,18 @@ UNSUPPORTED_BULK = (Fault("dataset", "can't be combined with `input`: send one o
 
 def _forbid_dataset(schema: dict[str, Any]) -> None:
     """Say in the JSON Schema what else can't stand beside an `input`."""
-    require_labels_or_label_set(schema)
     schema["properties"] |= {fault.path: {"type": "null"} for fault in UNSUPPORTED_BULK}
 
 
-class BulkJobRequest(BulkOptions):
-    """A bulk job in the body of `POST /v1/classification/jobs`: labels and options, and `input` in place of `dataset`."""
+def _require_labels_and_forbid_dataset(schema: dict[str, Any]) -> None:
+    require_labels_or_label_set(schema)
+    _forbid_dataset(schema)
 
-    model_config = ConfigDict(json_schema_extra=_forbid_dataset)
+
+class _BulkJobFields(HttpInput):
+    """What the requests of bulk jobs have in common."""
 
     input: BulkInput
-    label_set: LabelSetName | None = Field(
-        None, description="The name of a saved label set, in place of `labels`. Its options apply where the request has none."
-    )
     output: BulkOutput = BulkOutput(format=OutputFormat.JSONL)
     compute: Compute = Field(
         Compute.AUTO, description="What classifies. `auto` chooses by the size of the input, its cost and what is deployed."
@@ -156,9 +159,32 @@ class BulkJobRequest(BulkOptions):
     )
     webhook_url: WebhookUrl | None = Field(None, description="As for a job with `dataset`.")
 
+
+class BulkJobRequest(_BulkJobFields, BulkOptions):
+    """A bulk job in the body of `POST /v1/classification/jobs`: labels and options, and `input` in place of `dataset`."""
+
+    model_config = ConfigDict(json_schema_extra=_require_labels_and_forbid_dataset)
+
+    label_set: LabelSetName | None = Field(
+        None, description="The name of a saved label set, in place of `labels`. Its options apply where the request has none."
+    )
+
     def to_options(self) -> BulkOptions:
         """Return the labels and options."""
         return BulkOptions.model_construct(**{name: getattr(self, name) for name in BulkOptions.model_fields})
+
+
+class BulkQuestionsJobRequest(_BulkJobFields, BulkQuestions):
+    """A bulk job in the body of `POST /v1/classification/jobs` with `questions` in place of `labels`."""
+
+    model_config = ConfigDict(json_schema_extra=_forbid_dataset)
+
+    def to_options(self) -> BulkQuestions:
+        """Return the questions."""
+        return BulkQuestions.model_construct(questions=self.questions, scores=self.scores)
+
+
+AnyBulkJobRequest = BulkJobRequest | BulkQuestionsJobRequest
 
 
 class ComputeEstimate(HttpSchema):
@@ -189,93 +215,6 @@ class BulkEstimateResponse(HttpSchema):
     success: Literal[True] = True
     log_id: str
     estimate: BulkEstimate
-
-
-class ResultRow(HttpSchema):
-    """The result of a line: a line of a results part.
-
-    Attributes:
-        line: The line of the manifest, from 1.
-        custom_id: The line's own `custom_id`.
-        prediction: The best label, None if it is below the `threshold`. With `multiple_labels`, the labels, best first.
-        scores: All labels, best first, if they were asked for.
-    """
-
-    line: int
-    custom_id: str | None = None
-    prediction: str | list[str] | None
-    scores: list[LabelScore] | None = None
-
-
-class ErrorRow(HttpSchema):
-    """Why a line has no result: a line of an errors part.
-
-    Attributes:
-        line: The line of the manifest, from 1.
-        custom_id: The line's own `custom_id`, if the line could be read so far.
-        code: The code of the error.
-        message: How to fix it.
-    """
-
-    line: int
-    custom_id: str | None = None
-    code: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class PartFile:
-    """A file of the results. A job may have a million of them, so it has no more than its fields.
-
-    Attributes:
-        name: Its name, beside the results manifest.
-        rows: Its number of rows.
-        bytes: Its size.
-        sha256: Its SHA-256, in hexadecimal digits.
-    """
-
-    name: str
-    rows: int
-    bytes: int
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-
-
-class Counts(BaseModel):
-    """How many lines there were. Blank lines don't count."""
-
-    model_config = ConfigDict(frozen=True)
-    total: int
-    succeeded: int
-    failed: int
-
-
-class ResultsManifest(BaseModel):
-    """`_manifest.json`, which is written last. Where it is missing, the results aren't complete.
-
-    Attributes:
-        version: The version of this format.
-        input: What was classified.
-        model_id: The model.
-        model_revision: The revision of its weights.
-        labels: The names of the labels, in the order of the request.
-        options: The other options that the request set.
-        counts: How many lines succeeded and failed.
-        results: The results parts, in the order of the lines.
-        errors: The errors parts, in the order of the lines.
-        warnings: What the caller should know about labels and samples.
-    """
-
-    model_config = ConfigDict(frozen=True)
-    version: Literal[1] = 1
-    input: str
-    model_id: str
-    model_revision: str
-    labels: list[str]
-    options: dict[str, object]
-    counts: Counts
-    results: list[PartFile]
-    errors: list[PartFile]
-    warnings: list[str] = Field(default_factory=list)
 
 
 NOT_JSON = 'is not JSON; write {"type": "text", "value": "…"}'

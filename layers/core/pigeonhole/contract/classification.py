@@ -191,6 +191,11 @@ class ClassificationResponse(HttpSchema):
     label_set: LabelSetRef | None = None
     usage: Usage = Field(alias="_usage")
 
+    @property
+    def sample_count(self) -> int:
+        """The number of samples."""
+        return len(self.predictions)
+
 
 class ErrorBody(HttpSchema):
     """The code of an error and its single faults."""
@@ -232,6 +237,21 @@ class Asked(Protocol):
         """The templates of the prompts."""
         ...
 
+    @property
+    def multiple_labels(self) -> bool:
+        """Whether a prediction is an array of labels."""
+        ...
+
+    @property
+    def threshold(self) -> float | None:
+        """The lowest probability at which a label is returned, None for the default."""
+        ...
+
+    @property
+    def top_k(self) -> int | None:
+        """The most labels of a prediction, None for all."""
+        ...
+
 
 def count_prompts(request: Asked) -> int:
     """Count the prompts of all label texts with one template each, or with the request's own templates."""
@@ -241,25 +261,31 @@ def count_prompts(request: Asked) -> int:
 
 def max_samples_by_results(request: ClassificationRequest, limits: RequestLimits) -> int:
     """Return how many samples a request with these labels and options may have, so that its results aren't too large."""
-    return limits.max_result_bytes // max_result_bytes_per_sample(request)
+    return limits.max_result_bytes // max_result_bytes_per_sample(request, scores=request.scores)
 
 
-def max_result_bytes_per_sample(request: ClassificationRequest) -> int:
+def max_result_bytes_per_sample(asked: Asked, *, scores: bool) -> int:
     """Return the most bytes that the result of one sample can have as JSON, errors and warnings aside."""
-    names = {label.name for label in request.labels}
-    sizes = sorted((len(json.dumps(name, ensure_ascii=False).encode()) for name in names), reverse=True)[: request.top_k]
-    prediction = sum(sizes) + len(sizes) if request.multiple_labels else max(sizes)
-    return prediction + (sum(sizes) + SCORE_BYTES * len(sizes) if request.scores else 0)
+    names = {label.name for label in asked.labels}
+    sizes = sorted((len(json.dumps(name, ensure_ascii=False).encode()) for name in names), reverse=True)[: asked.top_k]
+    prediction = sum(sizes) + len(sizes) if asked.multiple_labels else max(sizes)
+    return prediction + (sum(sizes) + SCORE_BYTES * len(sizes) if scores else 0)
 
 
-def _check_result_size(request: ClassificationRequest, limits: RequestLimits) -> tuple[Fault, ...]:
-    most = max_samples_by_results(request, limits)
-    if len(request.dataset) <= most:
+def check_result_size(samples: int, sample_bytes: int, limits: RequestLimits) -> tuple[Fault, ...]:
+    """Return the fault of a request whose results can be too large.
+
+    Args:
+        samples: The number of its samples.
+        sample_bytes: The most bytes that the result of one sample can have as JSON.
+        limits: The limits that the request must meet.
+    """
+    most = limits.max_result_bytes // sample_bytes
+    if samples <= most:
         return ()
     message = (
         f"with these labels, the results of at most {most} samples fit into {limits.max_result_bytes} bytes, got "
-        f"{len(request.dataset)}: send fewer samples, give the labels a shorter `key`, or send neither `scores` nor "
-        "`multiple_labels`"
+        f"{samples}: send fewer samples, give the labels a shorter `key`, or send neither `scores` nor `multiple_labels`"
     )
     return (Fault("dataset", message),)
 
@@ -285,7 +311,8 @@ def parse_request(
         InvalidRequest: The body has faults. The error lists all of them, each with its path.
     """
     request = parse_body(request_type, body, limits, unsupported=unsupported, faults=faults)
-    if faults := _check_result_size(request, limits):
+    sample_bytes = max_result_bytes_per_sample(request, scores=request.scores)
+    if faults := check_result_size(len(request.dataset), sample_bytes, limits):
         raise invalid_request(faults)
     return request
 
@@ -305,8 +332,9 @@ def parse_body(
         parsed = body_type.model_validate(body, context=limits)
     except ValidationError as error:
         faults += to_faults(error)
-        if any(fault.path == "label_set" for fault in faults):  # the labels are missing only because the label set is
-            faults = tuple(fault for fault in faults if fault != Fault("labels", "is required"))
+        # Where a label set is missing, the labels are missing only for that reason.
+        unset = {fault.path.removesuffix("label_set") for fault in faults if fault.path.endswith("label_set")}
+        faults = tuple(fault for fault in faults if fault not in {Fault(f"{path}labels", "is required") for path in unset})
         raise invalid_request(faults) from None
     if faults:
         raise invalid_request(faults)

@@ -17,11 +17,13 @@ from pigeonhole.contract.classification import (
     LabelScore,
     SampleFault,
     Samples,
+    SamplesRequest,
     Usage,
     require_labels_or_label_set,
 )
 from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.contract.limits import get_limits
+from pigeonhole.contract.questions import NamedPredictions, NamedScores, QuestionsRequest
 from pigeonhole.contract.validation import check_length, strip_address
 from pigeonhole.net.addresses import Address, check_url_parts, is_loopback, is_public, parse_address
 
@@ -74,17 +76,16 @@ WebhookUrl = Annotated[Value, AfterValidator(_check_webhook_url)]
 
 def _forbid_input(schema: dict[str, Any]) -> None:
     """Say in the JSON Schema that a body with an `input` is a bulk job, which has no `dataset` (contract/bulk.py)."""
-    require_labels_or_label_set(schema)
     schema["properties"]["input"] = {"type": "null"}
 
 
-class JobRequest(ClassificationRequest):
-    """The body of `POST /v1/classification/jobs`: as for `POST /v1/classification`, with more samples.
+def _require_labels_and_forbid_input(schema: dict[str, Any]) -> None:
+    require_labels_or_label_set(schema)
+    _forbid_input(schema)
 
-    `on_error` is always `null`: a sample that can't be read doesn't affect the others.
-    """
 
-    model_config = ConfigDict(json_schema_extra=_forbid_input)
+class _JobFields(SamplesRequest):
+    """What the requests of jobs have in common."""
 
     webhook_url: WebhookUrl | None = Field(
         None,
@@ -101,6 +102,27 @@ class JobRequest(ClassificationRequest):
     def blank_samples_pass(cls, on_error: str | None) -> bool:
         """Let a blank sample get an error of its own, whatever `on_error` is."""
         return True
+
+
+class JobRequest(_JobFields, ClassificationRequest):
+    """The body of `POST /v1/classification/jobs`: as for `POST /v1/classification`, with more samples.
+
+    `on_error` is always `null`: a sample that can't be read doesn't affect the others.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_require_labels_and_forbid_input)
+
+
+class QuestionsJobRequest(_JobFields, QuestionsRequest):
+    """The body of `POST /v1/classification/jobs` with `questions` in place of `labels`.
+
+    `on_error` is always `null`: a sample that can't be read doesn't affect the others.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_forbid_input)
+
+
+AnyJobRequest = JobRequest | QuestionsJobRequest
 
 
 class JobStatus(StrEnum):
@@ -200,11 +222,13 @@ class JobResponse(HttpSchema):
     success: Literal[True] = True
     log_id: str
     job: JobInfo
-    predictions: list[str | list[str] | None] | None = Field(
-        default=None, description="null where `errors` says why, or where the best label is below the `threshold`."
+    predictions: list[str | list[str] | None] | NamedPredictions | None = Field(
+        default=None,
+        description="null where `errors` says why, or where the best label is below the `threshold`. By the name of each "
+        "question, if the job has questions.",
     )
     custom_ids: CustomIds | None = None
-    scores: list[list[LabelScore] | None] | None = None
+    scores: list[list[LabelScore] | None] | NamedScores | None = None
     errors: list[SampleFault] | None = None
     warnings: list[str] | None = None
     usage: Usage | None = Field(default=None, alias="_usage")

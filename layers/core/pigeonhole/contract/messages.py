@@ -14,9 +14,9 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-from pigeonhole.contract.classification import ClassificationRequest, LabelScore, Sample, SampleFault
+from pigeonhole.contract.classification import LabelScore, SampleFault
 from pigeonhole.contract.jobs import JobStatus
-from pigeonhole.contract.questions import Question
+from pigeonhole.contract.questions import AnyRequest
 from pigeonhole.errors import Fault, InternalError, PigeonholeError, from_code
 
 VERSION: Final = 1
@@ -49,7 +49,7 @@ class S3Grant(BaseModel):
 
 
 class ClassifyCommand(_Message):
-    """Classify one request's samples.
+    """Classify one request's samples. A request with questions is answered by one reading of each sample.
 
     Attributes:
         grants: What the tenant may name by `s3://`.
@@ -67,28 +67,7 @@ class ClassifyCommand(_Message):
     is_job: bool = False
     will_be_retried: bool = False
     first_index: Annotated[int, Field(ge=0)] = 0
-    request: ClassificationRequest
-
-
-class AskCommand(_Message):
-    """Answer questions about samples of one type. Each sample is read once.
-
-    Attributes:
-        grants: What the tenant may name by `s3://`.
-        dataset: The samples.
-        on_error: What happens if a sample is blank or can't be read, as in a request.
-        scores: Whether the answers have the scores of all labels.
-        questions: The questions.
-    """
-
-    kind: Literal["ask"] = "ask"
-    log_id: str
-    tenant_id: str
-    grants: tuple[S3Grant, ...] = ()
-    dataset: Annotated[list[Sample], Field(min_length=1)]
-    on_error: Literal["fail", "null"] = "fail"
-    scores: bool = False
-    questions: Annotated[list[Question], Field(min_length=1)]
+    request: AnyRequest
 
 
 class DescribeCommand(_Message):
@@ -116,7 +95,7 @@ class StoreLabelImagesCommand(_Message):
     paths: list[str]
 
 
-AnyCommand = ClassifyCommand | AskCommand | DescribeCommand | StoreLabelImagesCommand
+AnyCommand = ClassifyCommand | DescribeCommand | StoreLabelImagesCommand
 Command = Annotated[AnyCommand, Field(discriminator="kind")]
 COMMAND: TypeAdapter[AnyCommand] = TypeAdapter(Command, config=ConfigDict(hide_input_in_errors=True))
 
@@ -193,8 +172,8 @@ class ClassifyReply(_Message):
     """What functions/classify returns: one of `result`, `answers`, `model`, `stored` and `error`.
 
     Attributes:
-        result: The answer to a ClassifyCommand.
-        answers: The answer to an AskCommand: a result for each question, in order.
+        result: The answer to a ClassifyCommand whose request has labels.
+        answers: The answer to a ClassifyCommand whose request has questions: a result for each question, in order.
         model: The answer to a DescribeCommand. With `answers`, the model that gave them.
         stored: The answer to a StoreLabelImagesCommand: the address of each stored image, in order.
         error: Why the command failed.
@@ -205,6 +184,11 @@ class ClassifyReply(_Message):
     model: ModelDescription | None = None
     stored: list[str] | None = None
     error: ErrorReply | None = None
+
+    @property
+    def results(self) -> list[ChunkResult] | None:
+        """The result of each question, of which a request with labels is one. None if the reply isn't to a ClassifyCommand."""
+        return self.answers if self.result is None else [self.result]
 
     def to_error(self) -> PigeonholeError:
         """Return the error as functions/classify raised it. A reply without one is a fault of the service."""

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+import json
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, ValidationInfo
 
 from pigeonhole.contract.base import HttpInput, HttpSchema
-from pigeonhole.contract.classification import LabelScore, SampleFault, SamplesRequest, Usage, require_labels_or_label_set
+from pigeonhole.contract.classification import (
+    ClassificationRequest,
+    CustomIds,
+    LabelScore,
+    SampleFault,
+    SamplesRequest,
+    Usage,
+    check_result_size,
+    max_result_bytes_per_sample,
+    parse_body,
+    require_labels_or_label_set,
+)
 from pigeonhole.contract.labels import (
     Instruction,
     LabelSetName,
@@ -19,6 +31,7 @@ from pigeonhole.contract.labels import (
     TopK,
 )
 from pigeonhole.contract.limits import DEFAULT_LIMITS, RequestLimits, get_limits
+from pigeonhole.contract.validation import invalid_request
 from pigeonhole.errors import Fault
 
 MAX_NAME_CHARS = 128
@@ -57,10 +70,40 @@ Questions = Annotated[
 ]
 
 
-class QuestionsRequest(SamplesRequest):
-    """The body of `POST /v1/classification` with `questions` in place of `labels`."""
+class HasQuestions(HttpInput):
+    """Questions in place of labels."""
 
     questions: Questions
+
+
+class QuestionsRequest(SamplesRequest, HasQuestions):
+    """The body of `POST /v1/classification` with `questions` in place of `labels`."""
+
+
+AnyRequest = ClassificationRequest | QuestionsRequest
+AnyQuestionsRequest = TypeVar("AnyQuestionsRequest", bound=QuestionsRequest)
+QuestionsBody = TypeVar("QuestionsBody", bound=HasQuestions)
+
+
+def has_questions(body: object) -> bool:
+    """Whether a decoded JSON body has questions in place of labels."""
+    return isinstance(body, dict) and body.get("questions") is not None
+
+
+def list_questions(request: AnyRequest) -> Sequence[ClassificationRequest | Question]:
+    """Return the questions of a request. A request with labels is one question."""
+    return [request] if isinstance(request, ClassificationRequest) else [*request.questions.values()]
+
+
+def label_paths(request: AnyRequest) -> Sequence[str]:
+    """Return the path of the labels of each question, for the faults of their images."""
+    if isinstance(request, ClassificationRequest):
+        return ["labels"]
+    return [f"questions.{name}.labels" for name in request.questions]
+
+
+NamedPredictions = dict[str, list[str | list[str] | None]]
+NamedScores = dict[str, list[list[LabelScore] | None]]
 
 
 class QuestionsResponse(HttpSchema):
@@ -68,11 +111,17 @@ class QuestionsResponse(HttpSchema):
 
     success: Literal[True] = True
     log_id: str
-    predictions: dict[str, list[str | list[str] | None]]
-    scores: dict[str, list[list[LabelScore] | None]] | None = None
+    predictions: NamedPredictions
+    custom_ids: CustomIds | None = None
+    scores: NamedScores | None = None
     errors: list[SampleFault] | None = None
     warnings: list[str] | None = None
     usage: Usage = Field(alias="_usage")
+
+    @property
+    def sample_count(self) -> int:
+        """The number of samples."""
+        return len(next(iter(self.predictions.values())))
 
 
 def check_question_texts(questions: Iterable[Question], limits: RequestLimits, path: str) -> tuple[Fault, ...]:
@@ -82,3 +131,52 @@ def check_question_texts(questions: Iterable[Question], limits: RequestLimits, p
         return ()
     message = f"must have at most {limits.max_question_texts} distinct label texts together, got {len(texts)}"
     return (Fault(path, message),)
+
+
+WITH_LABELS = Fault("questions", "can't be combined with `labels` or `label_set`: send one of them")
+
+
+def parse_questions_request(
+    request_type: type[AnyQuestionsRequest],
+    body: object,
+    limits: RequestLimits,
+    *,
+    faults: tuple[Fault, ...] = (),
+) -> AnyQuestionsRequest:
+    """Validate a decoded JSON body that has questions, as `parse_request` does for labels.
+
+    Raises:
+        InvalidRequest: The body has faults. The error lists all of them, each with its path.
+    """
+    request = parse_questions_body(request_type, body, limits, faults=faults)
+    sample_bytes = sum(_max_result_bytes(*item, scores=request.scores) for item in request.questions.items())
+    if faults := check_result_size(len(request.dataset), sample_bytes, limits):
+        raise invalid_request(faults)
+    return request
+
+
+def parse_questions_body(
+    body_type: type[QuestionsBody],
+    body: object,
+    limits: RequestLimits,
+    *,
+    unsupported: Sequence[Fault] = (),
+    faults: tuple[Fault, ...] = (),
+) -> QuestionsBody:
+    """Validate a decoded JSON body that has questions, as `parse_body` does for labels.
+
+    Raises:
+        InvalidRequest: The body has faults. The error lists all of them, each with its path.
+    """
+    if isinstance(body, dict) and (body.get("labels") is not None or body.get("label_set") is not None):
+        faults += (WITH_LABELS,)
+    parsed = parse_body(body_type, body, limits, unsupported=unsupported, faults=faults)
+    if faults := check_question_texts(parsed.questions.values(), limits, "questions"):
+        raise invalid_request(faults)
+    return parsed
+
+
+def _max_result_bytes(name: str, question: Question, *, scores: bool) -> int:
+    """Return the most bytes that a sample's result of one question can have."""
+    name_bytes = len(json.dumps(name, ensure_ascii=False).encode()) + 1
+    return max_result_bytes_per_sample(question, scores=scores) + name_bytes * (2 if scores else 1)

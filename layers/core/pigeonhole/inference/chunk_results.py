@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pigeonhole.contract.classification import ClassificationRequest, LabelScore, SampleFault
+from pigeonhole.contract.classification import LabelScore, SampleFault
 from pigeonhole.contract.messages import ChunkResult
+from pigeonhole.contract.questions import AnyRequest
 from pigeonhole.errors import PigeonholeError
-from pigeonhole.inference.classifier import ClassifierResult
+from pigeonhole.inference.classifier import ClassifierResult, Question
 from pigeonhole.inference.labels.label_class import LabelClass
 from pigeonhole.inference.scoring.log_odds import RankedLabel
 
 
 def to_chunk_result(
-    request: ClassificationRequest,
-    labels: Sequence[LabelClass],
+    request: AnyRequest,
+    question: Question,
     readable: Sequence[int],
     faults: dict[int, PigeonholeError],
     classified: ClassifierResult,
@@ -24,18 +25,18 @@ def to_chunk_result(
 
     Args:
         request: The request, with the samples of this group only.
-        labels: The labels of the request.
+        question: The labels and options of the request, or of one of its questions.
         readable: The indices of the samples that were classified.
         faults: The errors of the other samples, by index.
         classified: What the classifier returned for the readable samples.
         first_index: The index of the group's first sample in the request of the caller.
     """
-    count = len(request.dataset)
+    count, labels = len(request.dataset), question.labels
     predictions: list[list[str] | None] = [None] * count
     scores: list[list[LabelScore] | None] = [None] * count
     for index, chosen, ranked in zip(readable, classified.chosen, classified.ranked, strict=True):
         predictions[index] = [labels[label.index].name for label in chosen]
-        scores[index] = [_to_score(labels, label) for label in ranked[: request.top_k]]
+        scores[index] = [_to_score(labels, label) for label in ranked[: question.options.top_k]]
     return ChunkResult(
         predictions=predictions,
         scores=scores if request.scores else None,

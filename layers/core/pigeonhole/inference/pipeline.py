@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from pigeonhole.contract import questions as contract
-from pigeonhole.contract.classification import ClassificationRequest, Sample, count_prompts
-from pigeonhole.contract.messages import AskCommand, ChunkResult, ClassifyCommand, ModelDescription, S3Grant
+from pigeonhole.contract.classification import Asked, Sample, count_prompts
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ModelDescription, S3Grant
+from pigeonhole.contract.questions import AnyRequest, label_paths, list_questions
 from pigeonhole.contract.validation import BLANK, is_blank
 from pigeonhole.errors import InvalidRequest, PigeonholeError, SampleError, raise_sample_errors
 from pigeonhole.inference.chunk_results import join_chunk_results, to_chunk_result
@@ -56,49 +56,34 @@ class InferencePipeline:
         self._implicit_grants = implicit_grants
 
     def classify(self, command: ClassifyCommand, *, should_continue: Callable[[], bool] = lambda: True) -> ChunkResult:
-        """Classify the samples of a command.
+        """Classify the samples of a command whose request has labels. `ask` says more."""
+        (result,) = self.ask(command, should_continue=should_continue)
+        return result
+
+    def ask(self, command: ClassifyCommand, *, should_continue: Callable[[], bool] = lambda: True) -> list[ChunkResult]:
+        """Answer the questions of a command. Each sample and each example image is fetched, decoded and encoded once.
 
         Args:
             command: What to classify.
-            should_continue: Called before each further group of samples. Once the answer is no, the result holds only the
+            should_continue: Called before each further group of samples. Once the answer is no, the results hold only the
                 samples before it.
+
+        Returns:
+            The result of each question, in order. A request with labels is one question.
 
         Raises:
             SampleError: An image of a label can't be read, or an image of a sample and `on_error` isn't "null".
             Overloaded: S3 is too busy to give an image, and the command will be retried.
         """
-        return self._answer(command, [command.request], should_continue)[0]
-
-    def ask(self, command: AskCommand) -> list[ChunkResult]:
-        """Answer the questions of a command. Each sample and each example image is fetched, decoded and encoded once.
-
-        Returns:
-            The result of each question, in order.
-
-        Raises:
-            SampleError: An image of a label can't be read, or an image of a sample and `on_error` isn't "null".
-        """
-        requests = [_to_request(command, question) for question in command.questions]
-        first = ClassifyCommand(log_id=command.log_id, tenant_id=command.tenant_id, grants=command.grants, request=requests[0])
-        return self._answer(first, requests, paths=[f"questions.{index}.labels" for index in range(len(requests))])
-
-    def _answer(
-        self,
-        command: ClassifyCommand,
-        requests: Sequence[ClassificationRequest],
-        should_continue: Callable[[], bool] = lambda: True,
-        *,
-        paths: Sequence[str] = ("labels",),
-    ) -> list[ChunkResult]:
-        """Classify the samples of a command by the labels and options of each request. `paths` has the path of its labels."""
-        dataset = command.request.dataset
-        examples = [label.value for request in requests for label in request.labels if label.type == "image"]
-        has_parts = any(request.multiple_labels for request in requests)
+        request = command.request
+        dataset, questions = request.dataset, list_questions(request)
+        examples = [label.value for asked in questions for label in asked.labels if label.type == "image"]
+        has_parts = any(asked.multiple_labels for asked in questions)
         images: LoadedImages = {}
         grants = (*command.grants, *self._implicit_grants(command.tenant_id))
         embedded = self._read_embeddings(examples, command)
         groups: list[list[ChunkResult]] = []
-        size = min(self._group_size(request) for request in requests)
+        size = min(self._group_size(dataset, asked) for asked in questions)
         for start in range(0, len(dataset), size):
             if start and not should_continue():
                 break
@@ -109,15 +94,15 @@ class InferencePipeline:
             loaded_before = {value: images[value] for value in examples if start and value not in embedded}
             images = loaded_before | self._images.load(to_load, grants, command, in_parts=values if has_parts else ())
             embedded |= self._embed_stored(set(examples) - set(embedded), images, command)
-            group = [request.model_copy(update={"dataset": samples}) for request in requests]
-            _check_examples(requests, paths, images, embedded)
+            _check_examples(request, images, embedded)
+            group = request.model_copy(update={"dataset": samples})
             groups.append(self._classify_group(group, images, embedded, command.first_index + start))
-        return [join_chunk_results([group[index] for group in groups]) for index in range(len(requests))]
+        return [join_chunk_results([group[index] for group in groups]) for index in range(len(questions))]
 
-    def _group_size(self, request: ClassificationRequest) -> int:
+    def _group_size(self, dataset: Sequence[Sample], asked: Asked) -> int:
         """Return the number of samples that are processed together."""
-        if request.dataset[0].type == "text" and self._classifier.sentence.info.reads_pairs:
-            return max(1, min(self._limits.samples, self._limits.pairs // max(1, count_prompts(request))))
+        if dataset[0].type == "text" and self._classifier.sentence.info.reads_pairs:
+            return max(1, min(self._limits.samples, self._limits.pairs // max(1, count_prompts(asked))))
         return self._limits.samples
 
     def describe(self) -> ModelDescription:
@@ -143,7 +128,7 @@ class InferencePipeline:
 
     def _classify_group(
         self,
-        requests: Sequence[ClassificationRequest],
+        request: AnyRequest,
         images: LoadedImages,
         embedded: Mapping[str, Floats],
         first_index: int,
@@ -151,24 +136,24 @@ class InferencePipeline:
         """Classify one group of samples, whose first sample has the index `first_index` in the request of the caller.
 
         Args:
-            requests: The questions, all with the samples of the group.
+            request: The request, with the samples of the group only.
             images: The images of samples and labels, or why they can't be read.
             embedded: The embeddings of example images that needn't be loaded.
             first_index: The index of the first sample.
         """
-        dataset = requests[0].dataset
+        dataset, asked = request.dataset, list_questions(request)
         faults = {i: fault for i, sample in enumerate(dataset) if (fault := _find_fault(sample, images))}
-        if requests[0].on_error == "fail":
+        if request.on_error == "fail":
             raise_sample_errors((f"dataset.{i}.value", fault) for i, fault in faults.items())
 
         readable = [i for i in range(len(dataset)) if i not in faults]
         pixels = {value: image for value, image in images.items() if not isinstance(image, SampleError)}
-        questions = [Question(merge_labels(request.labels), _to_options(request)) for request in requests]
+        questions = [Question(merge_labels(each.labels), _to_options(each)) for each in asked]
         samples = [dataset[i] for i in readable]
         classified = self._classify_readable(dataset[0].type, samples, questions, pixels, embedded, first_index)
         return [
-            to_chunk_result(request, question.labels, readable, faults, result, first_index)
-            for request, question, result in zip(requests, questions, classified, strict=True)
+            to_chunk_result(request, question, readable, faults, result, first_index)
+            for question, result in zip(questions, classified, strict=True)
         ]
 
     def _classify_readable(
@@ -188,33 +173,23 @@ class InferencePipeline:
         return self._classifier.ask_images([pixels[sample.value] for sample in samples], questions, examples)
 
 
-def _check_examples(
-    requests: Sequence[ClassificationRequest], paths: Sequence[str], images: LoadedImages, embedded: Mapping[str, Floats]
-) -> None:
+def _check_examples(request: AnyRequest, images: LoadedImages, embedded: Mapping[str, Floats]) -> None:
     """Raise the error of an example image that can't be read."""
     raise_sample_errors(
         (f"{path}.{i}.value", images.get(label.value))
-        for request, path in zip(requests, paths, strict=True)
-        for i, label in enumerate(request.labels)
+        for asked, path in zip(list_questions(request), label_paths(request), strict=True)
+        for i, label in enumerate(asked.labels)
         if label.type == "image" and label.value not in embedded
     )
 
 
-def _to_request(command: AskCommand, asked: contract.Question) -> ClassificationRequest:
-    """Make the request that asks one question of a command. It was validated as a part of the command."""
-    fields = {name: getattr(asked, name) for name in type(asked).model_fields}
-    return ClassificationRequest.model_construct(
-        **fields, dataset=command.dataset, on_error=command.on_error, scores=command.scores
-    )
-
-
-def _to_options(request: ClassificationRequest) -> Options:
+def _to_options(asked: Asked) -> Options:
     return Options(
-        multiple_labels=request.multiple_labels,
-        threshold=request.threshold,
-        top_k=request.top_k,
-        instruction=request.instruction,
-        templates=tuple(request.prompt_templates) if request.prompt_templates else None,
+        multiple_labels=asked.multiple_labels,
+        threshold=asked.threshold,
+        top_k=asked.top_k,
+        instruction=asked.instruction,
+        templates=tuple(asked.prompt_templates) if asked.prompt_templates else None,
     )
 
 

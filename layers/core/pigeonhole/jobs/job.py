@@ -123,7 +123,7 @@ class Job:
         label_set: The label set that the labels came from, if any.
         has_results_object: Whether the results, too large for an answer, are stored as one object.
         has_uploads: Whether the samples came in uploaded files, each of which gets a result of its own.
-        has_custom_ids: Whether the caller named samples. The names are an object of their own.
+        has_names: Whether the caller named samples or questions. The names are an object of their own.
         notification: How far publishing the end is, None until the job ends.
         notify_at: When the sweeper makes the notification pending again, None once it is published.
         webhook: The webhook that is notified of the end, if the caller named one.
@@ -151,7 +151,7 @@ class Job:
     label_set: LabelSetRef | None = None
     has_results_object: bool = False
     has_uploads: bool = False
-    has_custom_ids: bool = False
+    has_names: bool = False
     notification: NotificationStatus | None = None
     notify_at: float | None = None
     webhook: Webhook | None = None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from pigeonhole.contract.jobs import JobStatus
-from pigeonhole.contract.messages import ChunkMessage, Span
+from pigeonhole.contract.messages import ChunkMessage, ChunkResult, Span
 from pigeonhole.jobs.job import Job, Part, remaining_span
 from pigeonhole.jobs.ports import JobStore
 from pigeonhole.jobs.records import encode_part_results
@@ -94,9 +94,13 @@ def _drop_first(part_results: PartResults, first_index: int, count: int) -> Part
         first_index: The index of their first sample in the job.
         count: How many samples are left out.
     """
-    result = part_results.result
-    if not count or result is None:
+    if not count:
         return part_results
+    return replace(part_results, results=tuple(_drop_first_of(result, first_index, count) for result in part_results.results))
+
+
+def _drop_first_of(result: ChunkResult, first_index: int, count: int) -> ChunkResult:
+    """Leave out the first samples of the results for one question."""
     share = 1 - count / len(result.predictions)  # the usage isn't known sample by sample
     rest = {
         "predictions": result.predictions[count:],
@@ -106,4 +110,4 @@ def _drop_first(part_results: PartResults, first_index: int, count: int) -> Part
         "output_tokens": round(share * result.output_tokens),
         "inference_ms": round(share * result.inference_ms),
     }
-    return PartResults(result=result.model_copy(update=rest))
+    return result.model_copy(update=rest)

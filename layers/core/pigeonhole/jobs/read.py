@@ -12,9 +12,9 @@ from pigeonhole.errors import InternalError, NotFound, Overloaded
 from pigeonhole.ids import is_id
 from pigeonhole.jobs.job import Job, Part
 from pigeonhole.jobs.ports import JobStore
-from pigeonhole.jobs.records import decode_custom_ids, decode_part_results
-from pigeonhole.jobs.results import JobResults, PartResults, collect
-from pigeonhole.object_keys import job_custom_ids_key, job_results_key
+from pigeonhole.jobs.records import decode_names, decode_part_results
+from pigeonhole.jobs.results import JobResults, PartResults, ResultNames, collect
+from pigeonhole.object_keys import job_names_key, job_results_key
 from pigeonhole.ports import ObjectStore, Page
 
 NO_SUCH_JOB = "There is no such job. GET /v1/classification/jobs lists yours; a job is stored until its expires_at."
@@ -82,9 +82,9 @@ class JobReader:
         """Read the results of all samples of a job.
 
         Raises:
-            InternalError: The object that holds a part's results, or the names of the samples, is missing.
+            InternalError: The object that holds a part's results, or that of the names, is missing.
         """
-        return collect(job.total, self.read_part_results(job), self._read_custom_ids(job))
+        return collect(job.total, self.read_part_results(job), self._read_names(job))
 
     def create_results_link(self, job: Job) -> str:
         """Create the address under which the object with a job's large results can be read for `LINK_S` seconds."""
@@ -113,13 +113,13 @@ class JobReader:
                 break
         return Page(jobs, cursor)
 
-    def _read_custom_ids(self, job: Job) -> Sequence[str | None] | None:
-        if not job.has_custom_ids:
-            return None
-        data = self.objects.get(job_custom_ids_key(job.tenant_id, job.id))
+    def _read_names(self, job: Job) -> ResultNames:
+        if not job.has_names:
+            return ResultNames()
+        data = self.objects.get(job_names_key(job.tenant_id, job.id))
         if data is None:
             raise InternalError() from LookupError("the names of a job's samples were deleted before the job expired")
-        return decode_custom_ids(data)
+        return decode_names(data)
 
     def _read_data(self, part: Part) -> bytes:
         data = part.data if part.object_key is None else self.objects.get(part.object_key)

@@ -9,7 +9,6 @@ default, and unknown fields are ignored. Any other change needs a new `version` 
 from __future__ import annotations
 
 import gzip
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,8 +17,9 @@ from pydantic import Field
 from pigeonhole.contract.classification import ClassificationRequest
 from pigeonhole.contract.limits import UNLIMITED
 from pigeonhole.contract.messages import ChunkResult, ErrorReply
+from pigeonhole.contract.questions import AnyRequest, QuestionsRequest
 from pigeonhole.contract.uploads import UploadedFile
-from pigeonhole.jobs.results import PartResults
+from pigeonhole.jobs.results import PartResults, ResultNames
 from pigeonhole.label_sets.records import JsonRecord, LabelRecord
 
 
@@ -29,12 +29,12 @@ class JobInput:
 
     Attributes:
         log_id: The id of the request that submitted the job.
-        request: The samples, labels and options.
+        request: The samples, labels and options, or questions.
         uploads: The files that the samples came in, in the order of the samples. Empty if they came in the request.
     """
 
     log_id: str
-    request: ClassificationRequest
+    request: AnyRequest
     uploads: tuple[UploadedFile, ...] = ()
 
 
@@ -46,28 +46,35 @@ class SampleRecord(JsonRecord):
     custom_id: str | None = None
 
 
-class RequestRecord(JsonRecord):
-    """A stored classification request."""
+class QuestionRecord(JsonRecord):
+    """Stored labels and options. A request that has questions has labels of its own in none of these fields."""
 
-    dataset: list[SampleRecord]
-    labels: list[LabelRecord]
+    labels: list[LabelRecord] | None = None
     label_set: str | None = None
     multiple_labels: bool = False
     instruction: str | None = None
-    scores: bool = False
     threshold: float | None = None
     top_k: int | None = None
     prompt_templates: list[str] | None = None
+
+
+class RequestRecord(QuestionRecord):
+    """A stored classification request."""
+
+    dataset: list[SampleRecord]
+    questions: dict[str, QuestionRecord] | None = None
+    scores: bool = False
     on_error: Literal["fail", "null"] = "fail"
 
     @classmethod
-    def from_request(cls, request: ClassificationRequest) -> RequestRecord:
+    def from_request(cls, request: AnyRequest) -> RequestRecord:
         """Convert a request. What only HTTP needs of it, such as a webhook's address, is left out."""
         return cls.model_validate(request, from_attributes=True)
 
-    def to_request(self) -> ClassificationRequest:
+    def to_request(self) -> AnyRequest:
         """Convert to a request, without limits: it was held to the deployment's limits when it was received."""
-        return ClassificationRequest.model_validate(self.model_dump(exclude_none=True), context=UNLIMITED)
+        request_type = ClassificationRequest if self.questions is None else QuestionsRequest
+        return request_type.model_validate(self.model_dump(exclude_none=True), context=UNLIMITED)
 
 
 class UploadedFileRecord(JsonRecord):
@@ -109,11 +116,12 @@ class JobInputRecord(JsonRecord):
         return JobInput(self.log_id, self.request.to_request(), uploads)
 
 
-class CustomIdsRecord(JsonRecord):
-    """The stored names that the caller gave the samples of a job, None for a sample without one."""
+class ResultNamesRecord(JsonRecord):
+    """What the caller calls the samples and the questions of a job."""
 
     version: Literal[1] = 1
-    custom_ids: list[str | None]
+    custom_ids: list[str | None] | None = None
+    questions: dict[str, bool] | None = None
 
 
 class LabelScoreRecord(JsonRecord):
@@ -158,29 +166,34 @@ class PartResultsRecord(JsonRecord):
 
     Attributes:
         result: The results of the samples, one by one.
-        error: The one error of all samples, in place of `result`.
+        answers: The results for each question, in place of `result`, if the request has several.
+        error: The one error of all samples, in place of either.
         gave_up: True if the samples failed because every attempt at them failed.
     """
 
     version: Literal[1] = 1
     result: ChunkResultRecord | None = None
+    answers: list[ChunkResultRecord] | None = None
     error: ErrorRecord | None = None
     gave_up: Literal[True] | None = None
 
     @classmethod
     def from_part_results(cls, part_results: PartResults) -> PartResultsRecord:
         """Convert the results of a part."""
-        result, error = part_results.result, part_results.error
+        results, error = part_results.results, part_results.error
+        records = [ChunkResultRecord.model_validate(result, from_attributes=True) for result in results]
         return cls(
-            result=ChunkResultRecord.model_validate(result, from_attributes=True) if result else None,
+            result=records[0] if len(records) == 1 else None,
+            answers=records if len(records) > 1 else None,
             error=ErrorRecord.model_validate(error, from_attributes=True) if error else None,
             gave_up=True if part_results.is_abandoned else None,
         )
 
     def to_part_results(self) -> PartResults:
         """Convert to the results of a part."""
+        records = self.answers or ([self.result] if self.result else [])
         return PartResults(
-            result=ChunkResult.model_validate(self.result, from_attributes=True) if self.result else None,
+            results=tuple(ChunkResult.model_validate(record, from_attributes=True) for record in records),
             error=ErrorReply.model_validate(self.error, from_attributes=True) if self.error else None,
             is_abandoned=self.gave_up is True,
         )
@@ -200,14 +213,15 @@ def decode_job_input(data: bytes) -> JobInput:
     return JobInputRecord.from_json(data).to_job_input()
 
 
-def encode_custom_ids(custom_ids: Sequence[str | None]) -> bytes:
-    """Encode the caller's names of a job's samples as the JSON that is stored."""
-    return CustomIdsRecord(custom_ids=list(custom_ids)).to_json().encode()
+def encode_names(names: ResultNames) -> bytes:
+    """Encode the names of a job's samples and questions as the JSON that is stored."""
+    return ResultNamesRecord.model_validate(names, from_attributes=True).to_json().encode()
 
 
-def decode_custom_ids(data: bytes) -> list[str | None]:
-    """Decode the stored names of a job's samples."""
-    return CustomIdsRecord.from_json(data).custom_ids
+def decode_names(data: bytes) -> ResultNames:
+    """Decode the stored names of a job's samples and questions."""
+    record = ResultNamesRecord.from_json(data)
+    return ResultNames(record.custom_ids, record.questions)
 
 
 def encode_part_results(part_results: PartResults) -> bytes:

@@ -14,16 +14,18 @@ from dataclasses import dataclass, replace
 from pigeonhole.contract.classification import ClassificationRequest
 from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.contract.messages import ChunkMessage, Span
+from pigeonhole.contract.questions import AnyRequest
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.contract.validation import invalid_request
 from pigeonhole.errors import Fault, IdempotencyMismatch, NotFound, Overloaded
 from pigeonhole.ids import new_id
 from pigeonhole.jobs.job import IdempotencyClaim, IdempotencyKey, Job
 from pigeonhole.jobs.ports import ChunkQueue, JobStore
-from pigeonhole.jobs.records import JobInput, encode_custom_ids, encode_job_input
+from pigeonhole.jobs.records import JobInput, encode_job_input, encode_names
+from pigeonhole.jobs.results import ResultNames
 from pigeonhole.jobs.update import MAX_ATTEMPTS, JobUpdater, backoff_s
 from pigeonhole.jobs.webhook import Webhook
-from pigeonhole.object_keys import job_custom_ids_key, job_input_key
+from pigeonhole.object_keys import job_input_key, job_names_key
 from pigeonhole.ports import ObjectStore
 from pigeonhole.tenants.ports import WebhookSecretStore
 from pigeonhole.tenants.tenant import Tenant
@@ -48,7 +50,7 @@ class JobRules:
     keep_s: int = 7 * 24 * 3600
     stuck_s: int = 3_600
 
-    def chunk_size(self, request: ClassificationRequest) -> int:
+    def chunk_size(self, request: AnyRequest) -> int:
         """Choose the number of samples per message."""
         return self.text_chunk if request.dataset[0].type == "text" else self.image_chunk
 
@@ -67,7 +69,7 @@ class JobSubmitter:
 
     def submit(
         self,
-        request: ClassificationRequest,
+        request: AnyRequest,
         *,
         tenant: Tenant,
         log_id: str,
@@ -79,7 +81,7 @@ class JobSubmitter:
         """Submit a job, or return the job that the idempotency key stands for.
 
         Args:
-            request: The samples, labels and options.
+            request: The samples, labels and options, or questions.
             tenant: The tenant whose job it is.
             log_id: The id of the request, for the logs.
             idempotency_key: What makes a repeated request the same job.
@@ -95,16 +97,16 @@ class JobSubmitter:
         """
         now = self.clock()
         # A file's samples are named by their lines.
-        custom_ids = None if uploads else request.custom_ids
+        names = ResultNames() if uploads else ResultNames.from_request(request)
         job = replace(
             self._new_job(request, tenant, now),
             webhook=Webhook(webhook_url) if webhook_url else None,
             label_set=label_set,
             has_uploads=bool(uploads),
-            has_custom_ids=custom_ids is not None,
+            has_names=names != ResultNames(),
         )
-        if custom_ids is not None and not self.find_by_idempotency_key(tenant, idempotency_key):
-            self.objects.put(job_custom_ids_key(tenant.id, job.id), encode_custom_ids(custom_ids), "application/json")
+        if job.has_names and not self.find_by_idempotency_key(tenant, idempotency_key):
+            self.objects.put(job_names_key(tenant.id, job.id), encode_names(names), "application/json")
         data = encode_job_input(JobInput(log_id, request, tuple(uploads)))
         stored = self.create(job, job_input_key(tenant.id, job.id), data, tenant=tenant, idempotency_key=idempotency_key)
         return self._queue_all(job) if stored is job else stored
@@ -165,13 +167,13 @@ class JobSubmitter:
             self.sleep(backoff_s(attempt))
         raise Overloaded()
 
-    def _new_job(self, request: ClassificationRequest, tenant: Tenant, now: float) -> Job:
+    def _new_job(self, request: AnyRequest, tenant: Tenant, now: float) -> Job:
         return Job(
             tenant_id=tenant.id,
             id=new_id(now),
             total=len(request.dataset),
             chunk_size=self.rules.chunk_size(request),
-            multiple_labels=request.multiple_labels,
+            multiple_labels=isinstance(request, ClassificationRequest) and request.multiple_labels,
             created_at=now,
             updated_at=now,
             expires_at=int(now) + self.rules.keep_s,

@@ -42,8 +42,12 @@ INPUT_UNREADABLE = ErrorReply(
 class Pipeline(Protocol):
     """What classifies samples: inference.pipeline.InferencePipeline."""
 
-    def classify(self, command: ClassifyCommand, *, should_continue: Callable[[], bool]) -> ChunkResult:
-        """Classify samples in groups, until `should_continue` returns False. The result then has the samples so far."""
+    def ask(self, command: ClassifyCommand, *, should_continue: Callable[[], bool]) -> list[ChunkResult]:
+        """Classify samples in groups, until `should_continue` returns False. The results then have the samples so far.
+
+        Returns:
+            The result of each question. A request with labels is one question.
+        """
         ...
 
 
@@ -104,7 +108,7 @@ class ChunkWorker:
         while len(rest):
             piece = Span(rest.start, min(rest.start + piece_size, rest.stop))
             part_results = self._classify(command, piece, should_continue)
-            count = len(part_results.result.predictions) if part_results.result else len(piece)
+            count = len(part_results.results[0].predictions) if part_results.results else len(piece)
             written = self.parts.write(job, Span(piece.start, piece.start + count), part_results)
             if written is None:  # the job was canceled, or another worker processes the same samples
                 return parts
@@ -134,7 +138,7 @@ class ChunkWorker:
         was_retried = False
         while True:
             try:
-                return PartResults(result=self.pipeline.classify(command, should_continue=should_continue))
+                return PartResults(results=tuple(self.pipeline.ask(command, should_continue=should_continue)))
             except SampleError as error:  # of a label's image, without which no sample can be classified
                 if was_retried or not error.retryable or not should_continue():
                     return PartResults(error=ErrorReply.from_error(error))

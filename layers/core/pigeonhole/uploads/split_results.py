@@ -12,7 +12,7 @@ from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.errors import UnsupportedMedia
 from pigeonhole.jobs.job import Job
-from pigeonhole.jobs.results import JobResults, prediction
+from pigeonhole.jobs.results import Answers, JobResults, prediction
 from pigeonhole.object_keys import bulk_results_prefix, upload_results_key
 from pigeonhole.uploads.upload_result import DetailedUploadResult, UploadFault, UploadResult
 from pigeonhole.uploads.uploaded_file import KINDS, to_sortable_sequencer
@@ -119,6 +119,11 @@ class JobResultsSplitter:
         label_set = self.job.label_set
         return upload_results_key(self.job.tenant_id, label_set.name if label_set else "", self.job.id)
 
+    @property
+    def _answers(self) -> Answers:
+        """The answers of the labels. A job of uploads has no questions."""
+        return self.results.answers[0]
+
     def _to_result(self, upload: UploadedFile, line: int) -> UploadResult:
         """Create a result that lacks its prediction or fault."""
         return UploadResult(
@@ -136,7 +141,7 @@ class JobResultsSplitter:
 
     def _complete(self, result: UploadResult, index: int, faults: Mapping[int, SampleFault]) -> DetailedUploadResult:
         """Add the prediction of a file that is one sample."""
-        chosen, scores = self.results.predictions[index], self.results.scores[index]
+        chosen, scores = self._answers.predictions[index], self._answers.scores[index]
         if chosen is None:
             return DetailedUploadResult(replace(result, fault=_name_kinds(self._to_fault(faults.get(index)))))
         result = replace(
@@ -148,7 +153,7 @@ class JobResultsSplitter:
 
     def _complete_lines(self, result: UploadResult, span: range, faults: Mapping[int, SampleFault]) -> DetailedUploadResult:
         """Add the counts and predictions of a .jsonl file, whose lines are samples."""
-        chosen = self.results.predictions[span.start : span.stop]
+        chosen = self._answers.predictions[span.start : span.stop]
         succeeded = sum(labels is not None for labels in chosen)
         errors = []
         for line, labels in enumerate(chosen):

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from pigeonhole.api.account import AccountReader
-from pigeonhole.api.ask import QuestionService
 from pigeonhole.api.classify import ClassificationService, DirectClassifier, DirectRules
 from pigeonhole.api.decisions.openai import OpenAiDecisions
 from pigeonhole.api.decisions.questions import QuestionAsker
@@ -45,7 +44,6 @@ class ApiServices:
     authenticator: Authenticator
     rates: RateMeter
     classification: ClassificationService
-    questions: QuestionService
     bulk: BulkSubmitter
     job_reader: JobReader
     job_responder: JobResponder
@@ -100,7 +98,7 @@ def api_services(settings: Settings) -> ApiServices:
         secrets=adapters.secrets,
         rules=job_rules(settings),
     )
-    label_set_applier = LabelSetApplier(store=label_set_store)
+    label_set_applier = LabelSetApplier(store=label_set_store, max_questions=limits.max_questions)
     bulk_reader = BulkJobReader(spans=adapters.spans, objects=adapters.objects, bucket=settings.job_bucket)
     rules = DirectRules(
         text_ms=settings.direct_text_ms,
@@ -125,7 +123,6 @@ def api_services(settings: Settings) -> ApiServices:
             job_limits=replace(limits, max_samples=settings.max_job_samples),
             rules=rules,
         ),
-        questions=QuestionService(classifier=classifier, label_sets=label_set_applier, limits=limits, rules=rules),
         bulk=BulkSubmitter(
             creator=bulk_job_creator(adapters, jobs, settings),
             label_sets=label_set_applier,

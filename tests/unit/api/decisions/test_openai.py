@@ -98,9 +98,9 @@ def test_one_command_asks_all_questions_about_one_sample() -> None:
     decisions = Decisions()
     decisions.decide(body(PREDICATE, CHOICE, SCORE))
 
-    command = decisions.command
-    assert [(sample.type, sample.value) for sample in command.dataset] == [("text", "I was charged twice.")]
-    assert [question.instruction for question in command.questions] == [None, None, None]
+    request = decisions.request
+    assert [(sample.type, sample.value) for sample in request.dataset] == [("text", "I was charged twice.")]
+    assert [question.instruction for question in request.questions.values()] == [None, None, None]
     assert decisions.labels[1:] == [
         [("calm", "calm"), ("calm", "a polite message"), ("angry", "angry"), ("excited", "excited")],
         [("0", "can wait"), ("1", "this week"), ("2", "today"), ("2", "an emergency")],
@@ -179,7 +179,7 @@ def test_the_texts_of_an_input_are_one_sample(content: Any, value: str) -> None:
     decisions = Decisions()
     decisions.decide(body(PREDICATE, content=content))
 
-    assert decisions.command.dataset[0].value == value
+    assert decisions.request.dataset[0].value == value
 
 
 @pytest.mark.parametrize("role", ["system", "developer"])
@@ -187,7 +187,7 @@ def test_instructions_to_a_generating_model_are_not_classified_and_the_answer_sa
     decisions = Decisions()
     answer = decisions.decide(body(PREDICATE, content=[message(text("Be brief."), role=role), message(text("hello"))]))
 
-    assert decisions.command.dataset[0].value == "hello"
+    assert decisions.request.dataset[0].value == "hello"
     assert len(answer["warnings"]) == 1
 
 
@@ -195,16 +195,16 @@ def test_an_image_is_classified_and_the_text_beside_it_is_context() -> None:
     decisions = Decisions()
     decisions.decide(body(PREDICATE, BARE, content=[message(text("from a shop"), IMAGE)]))
 
-    command = decisions.command
-    assert [(sample.type, sample.value) for sample in command.dataset] == [("image", "https://example.com/a.jpg")]
-    assert [question.instruction for question in command.questions] == ["from a shop", "What is the tone\nfrom a shop"]
+    request = decisions.request
+    assert [(sample.type, sample.value) for sample in request.dataset] == [("image", "https://example.com/a.jpg")]
+    assert [question.instruction for question in request.questions.values()] == ["from a shop", "What is the tone\nfrom a shop"]
 
 
 def test_the_context_of_an_image_is_cut_where_an_instruction_ends() -> None:
     decisions = Decisions(limits=RequestLimits(max_instruction_chars=25))
     decisions.decide(body(BARE, content=[message(text("from a shop in town"), IMAGE)]))
 
-    assert decisions.command.questions[0].instruction == "What is the tone\nfrom a s"
+    assert decisions.request.questions["0"].instruction == "What is the tone\nfrom a s"
 
 
 # ------------------------------------------------------------------------------------------------------------- the faults

@@ -60,7 +60,7 @@ def test_descriptions_join_the_names_of_choices_and_levels_are_texts() -> None:
         [("calm", "calm"), ("calm", "a polite message"), ("angry", "angry")],
         [("0", "can wait"), ("1", "due: this week"), ("2", "today")],
     ]
-    assert [question.instruction for question in decisions.command.questions] == [None, None]
+    assert [question.instruction for question in decisions.request.questions.values()] == [None, None]
 
 
 def test_levels_that_mean_nothing_alone_are_read_with_the_instructions() -> None:
@@ -96,9 +96,9 @@ def test_an_image_is_classified_wherever_its_placeholder_stands(state: Any, addr
     decisions = Decisions()
     decisions.system_one(body(state, assets=ASSETS, a=CHOICE), FILES)
 
-    (sample,) = decisions.command.dataset
+    (sample,) = decisions.request.dataset
     assert (sample.type, sample.value) == ("image", address)
-    assert decisions.command.questions[0].instruction == context
+    assert decisions.request.questions["0"].instruction == context
 
 
 def test_an_image_in_the_criteria_is_an_example_of_its_choice() -> None:
@@ -106,7 +106,7 @@ def test_an_image_in_the_criteria_is_an_example_of_its_choice() -> None:
     question = {"type": "choice", "criteria": {"logo": "a drawing <one>", "photo": "<two>"}}
     decisions.system_one(body("a text", assets=ASSETS, a=question), FILES)
 
-    assert [(label.name, label.type, label.value) for label in decisions.command.questions[0].labels] == [
+    assert [(label.name, label.type, label.value) for label in decisions.request.questions["0"].labels] == [
         ("logo", "text", "logo"),
         ("logo", "text", "a drawing"),
         ("logo", "image", "data:image/any;base64,AAAA"),
@@ -120,7 +120,7 @@ def test_a_part_goes_before_base64() -> None:
     both = {"<a>": {"part": "asset-1", "data_base64": "AAAA"}}
     decisions.system_one(body("<a>", assets=both, q=NOUL), FILES)
 
-    assert decisions.command.dataset[0].value == "data:image/any;base64,/9g="
+    assert decisions.request.dataset[0].value == "data:image/any;base64,/9g="
 
 
 # ------------------------------------------------------------------------------------------------------------- the faults

@@ -242,7 +242,7 @@ def test_a_job_is_read_with_all_that_was_stored_of_it() -> None:
 
 
 def test_a_job_says_whether_the_caller_named_its_samples() -> None:
-    job = replace(FULL_JOB, has_custom_ids=True)
+    job = replace(FULL_JOB, has_names=True)
 
     assert StoredJob.read(StoredJob.from_job(job).to_item()).to_job() == job
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pigeonhole.bulk.ports import CompletedSpan
-from pigeonhole.contract.bulk import PartFile
+from pigeonhole.contract.bulk_results import PartFile
 from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.messages import PlanMessage
 from pigeonhole.errors import Overloaded

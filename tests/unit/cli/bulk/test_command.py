@@ -43,11 +43,11 @@ class Machine:
         machine = self
 
         class Pipeline:
-            def classify(self, command: ClassifyCommand) -> ChunkResult:
+            def ask(self, command: ClassifyCommand) -> list[ChunkResult]:
                 machine.groups += 1
                 if machine.interrupt_after is not None and machine.groups > machine.interrupt_after:
                     raise KeyboardInterrupt
-                return inner.classify(command)
+                return inner.ask(command)
 
         return LocalPipeline(pipeline=Pipeline(), model=inner.describe())  # type: ignore[arg-type]
 
@@ -138,6 +138,19 @@ def test_labels_and_options_may_come_from_a_file_with_example_images_beside_it(m
     assert sorted(score["label"] for score in machine.rows("part-*.jsonl")[0]["scores"]) == ["green", "red", "sea.png"]
 
 
+def test_a_file_may_have_questions(machine: Machine) -> None:
+    machine.write_manifest(2)
+    labels = [{"type": "text", "value": "red"}, {"type": "image", "value": "green.png", "key": "green"}]
+    (machine.path / "labels").mkdir()
+    (machine.path / "labels" / "green.png").write_bytes(image_file("green"))
+    (machine.path / "labels" / "body.json").write_text(json.dumps({"questions": {"colour": {"labels": labels}}}))
+
+    result = machine.run("in.jsonl", "--out", "out", "--body", "labels/body.json")
+
+    assert result.exit_code == 0, result.stderr
+    assert [row["predictions"] for row in machine.rows("part-*.jsonl")] == [{"colour": "green"}, {"colour": "red"}]
+
+
 @pytest.mark.parametrize("output", ["jsonl", "parquet"])
 def test_an_interrupted_run_continues_and_ends_with_the_same_files(machine: Machine, output: str) -> None:
     machine.write_manifest(3_500)
@@ -159,17 +172,17 @@ def test_an_interrupted_run_continues_and_ends_with_the_same_files(machine: Mach
 
 def test_a_manifest_that_changes_during_the_run_gets_no_results_manifest(machine: Machine) -> None:
     machine.write_manifest(3)
-    classify = machine.load
+    load = machine.load
 
     def change(*arguments: Any) -> LocalPipeline:
-        loaded = classify(*arguments)
-        inner = loaded.pipeline.classify
+        loaded = load(*arguments)
+        inner = loaded.pipeline.ask
 
-        def classify_and_change(command: ClassifyCommand) -> ChunkResult:
+        def ask_and_change(command: ClassifyCommand) -> list[ChunkResult]:
             (machine.path / "in.jsonl").write_text("{}\n")
             return inner(command)
 
-        loaded.pipeline.classify = classify_and_change  # type: ignore[method-assign]
+        loaded.pipeline.ask = ask_and_change  # type: ignore[method-assign, assignment]
         return loaded
 
     with pytest.MonkeyPatch.context() as patch:

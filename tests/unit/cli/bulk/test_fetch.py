@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pigeonhole.contract.bulk import Counts, PartFile, ResultsManifest
+from pigeonhole.contract.bulk_results import Counts, PartFile, ResultsManifest
 from support.cli.api_server import Answer
 from support.cli.bulk_api import BulkApi
 from support.cli.job_api import ID, job_answer

@@ -8,7 +8,8 @@ import pytest
 
 from pigeonhole.bulk.manifest import ManifestSpan
 from pigeonhole.bulk.outputs import PartFiles
-from pigeonhole.contract.bulk import ErrorRow, OutputFormat, ResultRow, ResultsManifest
+from pigeonhole.contract.bulk import BulkOptions, OutputFormat
+from pigeonhole.contract.bulk_results import ErrorRow, ResultRow, ResultsManifest
 from pigeonhole_cli.bulk.local_run import FolderStore, LocalRun, RunDescription
 from pigeonhole_cli.request_input import InputError
 
@@ -22,9 +23,11 @@ DESCRIPTION = RunDescription(
     span_samples=2,
 )
 
+OPTIONS = BulkOptions.model_validate({"labels": [{"type": "text", "value": value} for value in ("ä", "b")], "scores": True})
+
 
 def parts_of(folder: Path) -> PartFiles:
-    return PartFiles(store=FolderStore(folder), format=OutputFormat.JSONL)
+    return PartFiles(store=FolderStore(folder), format=OutputFormat.JSONL, options=OPTIONS)
 
 
 def add_span(run: LocalRun, number: int, *, failed: int = 0) -> None:
@@ -44,7 +47,7 @@ def test_a_run_is_continued_with_the_spans_that_it_lacks(tmp_path: Path) -> None
         assert not again.is_finished
         assert (again.counts.succeeded, again.counts.failed) == (3, 1)
         add_span(again, 1)
-        manifest = again.finish(["ä"])
+        manifest = again.finish(OPTIONS)
 
     assert [part.name for part in manifest.results] == ["part-00000.jsonl", "part-00001.jsonl", "part-00002.jsonl"]
     assert [part.name for part in manifest.errors] == ["errors-00002.jsonl"]
@@ -58,7 +61,7 @@ def test_a_finished_run_has_nothing_left(tmp_path: Path) -> None:
     with LocalRun(tmp_path, DESCRIPTION) as run:
         (tmp_path / "_input.jsonl").write_bytes(b"{}\n")
         add_span(run, 0)
-        run.finish(["ä"])
+        run.finish(OPTIONS)
 
     with LocalRun(tmp_path, DESCRIPTION) as again:
         assert again.is_finished
@@ -106,7 +109,7 @@ def test_a_span_whose_part_is_gone_is_classified_again(tmp_path: Path, damage: s
     with LocalRun(tmp_path, DESCRIPTION) as run:
         add_span(run, 0)
         add_span(run, 1)
-        run.finish(["ä"])
+        run.finish(OPTIONS)
     part = tmp_path / "part-00001.jsonl"
     part.unlink() if damage == "missing" else part.write_bytes(b"")
 

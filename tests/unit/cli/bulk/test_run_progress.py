@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from pigeonhole.contract.bulk import Counts
+from pigeonhole.contract.bulk_results import Counts
 from pigeonhole.contract.jobs import JobInfo
 from pigeonhole_cli.bulk.run_progress import JobProgress, RunProgress, format_duration
 from support.cli.job_api import job_info

@@ -17,6 +17,11 @@ ENDED = [
         "0\tcat\n1\t\tunreadable_image: cut off\n",
         4,
     ),
+    (
+        job_answer(predictions={"mood": ["calm", None], "all": [["a", "b"], None]}, succeeded=1, failed=1, errors=ERRORS),
+        "0\tmood\tcalm\n0\tall\ta,b\n1\tmood\t\tunreadable_image: cut off\n1\tall\t\tunreadable_image: cut off\n",
+        4,
+    ),
     (job_answer("failed", predictions=[None, None], succeeded=0, failed=2, errors=ERRORS), None, 3),
     (job_answer("canceled", succeeded=1), "", 3),
     (

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from pigeonhole.api.ask import to_usage
 from pigeonhole.api.classify import DirectRules
 from pigeonhole.contract.classification import Sample
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import AskCommand, ChunkResult, DescribeCommand
-from pigeonhole.contract.questions import Question, check_question_texts
+from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, DescribeCommand, Span
+from pigeonhole.contract.questions import Question, QuestionsRequest, check_question_texts
 from pigeonhole.contract.validation import BLANK, LocatedFault, invalid_request, is_blank, locate, to_located_faults
 from pigeonhole.errors import InternalError, PigeonholeError, SampleError, TooLarge
+from pigeonhole.jobs.results import PartResults, ResultNames, collect
 from pigeonhole.ports import ClassifierClient
 from pigeonhole.tenants.tenant import Tenant
 
@@ -144,16 +144,18 @@ class QuestionAsker:
         if not choices:
             return self._describe(content, log_id)
         questions = self._to_questions(choices, content)
-        command = AskCommand(
-            log_id=log_id, tenant_id=tenant.id, grants=tenant.grants, dataset=[sample], scores=True, questions=questions
-        )
-        if not self._rules.allow(command):
+        # Named by their positions, because several questions of a caller may have no name.
+        named = {str(position): question for position, question in enumerate(questions)}
+        request = QuestionsRequest.model_construct(dataset=[sample], scores=True, on_error="fail", questions=named)
+        if not self._rules.allows(request):
             raise TooLarge("the questions would take too long to answer at once: send a shorter text or fewer choices")
+        command = ClassifyCommand(log_id=log_id, tenant_id=tenant.id, grants=tenant.grants, request=request)
         reply = self._classifier.call(command)
         if reply.answers is None or reply.model is None:
             raise _relocate(reply.to_error(), content, choices)
-        warnings = (*content.warnings, *(warning for result in reply.answers for warning in result.warnings))
-        usage = to_usage(reply.answers)
+        span = Span(0, 1)
+        collected = collect(len(span), [(span, PartResults(tuple(reply.answers)))], ResultNames.from_request(request))
+        warnings, usage = (*content.warnings, *collected.warnings), collected.usage
         return Outcomes(
             outcomes=tuple(_to_outcome(result, choice) for result, choice in zip(reply.answers, choices, strict=True)),
             model=reply.model.model_id,

@@ -106,7 +106,7 @@ class StoredJob(StoredRecord):
         announce_at: When the notification is due again.
         has_whole: True if the job's results are stored as one object.
         has_objects: True if the samples came in uploads.
-        has_custom_ids: True if the caller named samples.
+        has_names: True if the caller named samples or questions.
     """
 
     pk: str
@@ -127,7 +127,7 @@ class StoredJob(StoredRecord):
     label_set: StoredLabelSetRef | None = None
     has_whole: bool | None = None
     has_objects: bool | None = None
-    has_custom_ids: bool | None = None
+    has_names: bool | None = None
     announcement: str | None = None
     webhook: StoredWebhook | None = None
     queued_at: float | None = None
@@ -160,7 +160,7 @@ class StoredJob(StoredRecord):
             label_set=StoredLabelSetRef(name=label_set.name, version=label_set.version) if label_set else None,
             has_whole=job.has_results_object or None,
             has_objects=job.has_uploads or None,
-            has_custom_ids=job.has_custom_ids or None,
+            has_names=job.has_names or None,
             announcement=ANNOUNCEMENTS[job.notification] if job.notification else None,
             webhook=StoredWebhook.from_webhook(job.webhook) if job.webhook else None,
             queued_at=job.queued_at,
@@ -196,7 +196,7 @@ class StoredJob(StoredRecord):
             label_set=LabelSetRef(name=self.label_set.name, version=self.label_set.version) if self.label_set else None,
             has_results_object=bool(self.has_whole),
             has_uploads=bool(self.has_objects),
-            has_custom_ids=bool(self.has_custom_ids),
+            has_names=bool(self.has_names),
             notification=NOTIFICATION_STATUSES[self.announcement] if self.announcement else None,
             webhook=self.webhook.to_webhook() if self.webhook else None,
             queued_at=self.queued_at,

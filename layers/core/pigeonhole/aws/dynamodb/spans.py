@@ -22,7 +22,7 @@ from pydantic import BaseModel, Field
 from pigeonhole.aws.dynamodb.items import StoredRecord
 from pigeonhole.aws.dynamodb.table import IS_ABSENT, LOST_RACE, DynamoTable, ItemKey
 from pigeonhole.bulk.ports import CompletedSpan, SpanCounts
-from pigeonhole.contract.bulk import PartFile
+from pigeonhole.contract.bulk_results import PartFile
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.update import backoff_s

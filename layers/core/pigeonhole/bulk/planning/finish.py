@@ -61,8 +61,7 @@ class BulkFinisher:
     def _write_results_manifest(self, job: Job, spec: BulkSpec) -> None:
         builder = ResultsManifestBuilder(
             input=f"s3://{spec.input.location.bucket}/{spec.input.location.object_key}",
-            labels=list(dict.fromkeys(label.name for label in spec.options.labels)),
-            options=spec.options.model_dump(mode="json", exclude_defaults=True, exclude={"labels"}),
+            options=spec.options,
         )
         for span in self.spans.list_complete(job):
             builder.add(span.results, span.errors, span.warnings, model=(span.model_id, span.model_revision))
