@@ -2,39 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import os
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request, expect
+from playwright.sync_api import BrowserContext, Page, Request
 
+import chromium
+from chromium import ANSWER_MS
 from support.stack.clients import install_javascript
 
 AXE = "axe-core@4.14.1"
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-ANSWER_MS = 60_000  # a model may have to load first
-# Makes files of what a test has, as a drop brings them.
-TRANSFER = """(files) => {
-  const transfer = new DataTransfer();
-  for (const { name, type, data } of files) {
-    const bytes = Uint8Array.from(atob(data), (sign) => sign.charCodeAt(0));
-    transfer.items.add(new File([bytes], name, { type }));
-  }
-  return transfer;
-}"""
-
-
-def launch(playwright: Playwright) -> Browser:
-    """Start the browser of this machine. Playwright's own download isn't needed."""
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None:
-        raise FileNotFoundError("Chromium is missing. On Debian: apt-get install chromium. Or name a browser: CHROMIUM=/path")
-    # Chromium's sandbox refuses to run as root, which CI is. The pages are this repository's own.
-    return playwright.chromium.launch(executable_path=found, chromium_sandbox=os.geteuid() != 0)
+PASTE = "(data) => document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true }))"
 
 
 def read_axe(cache: Path) -> str:
@@ -55,6 +35,7 @@ class Visit:
         self.url, self.key, self._axe = url + "/", key, axe
         self.page: Page = context.new_page()
         self.page.set_default_timeout(15_000)
+        self.page.set_default_navigation_timeout(ANSWER_MS)  # the first page starts the function
         self.complaints: list[str] = []
         self.allowed: list[str] = []
         self.page.on("console", lambda line: self._complain(line.text) if line.type in ("error", "warning") else None)
@@ -66,7 +47,7 @@ class Visit:
         sent = self.key if key is None else key
         self.page.goto(self.url + (f"#key={sent}" if sent else ""))
         if place:
-            self.page.goto(f"{self.url}#{place}")
+            self.page.goto(f"{self.url}#/{place}")
         return self.page
 
     def allow_failed_requests(self) -> None:
@@ -78,22 +59,25 @@ class Visit:
         assert [text for text in self.complaints if not text.startswith(tuple(self.allowed))] == []
 
     def drop(self, selector: str, files: Mapping[str, bytes]) -> None:
-        """Drop files on an element."""
-        carried = [{"name": name, "type": "image/png", "data": base64.b64encode(data).decode()} for name, data in files.items()]
-        transfer = self.page.evaluate_handle(TRANSFER, carried)
-        self.page.dispatch_event(selector, "drop", {"dataTransfer": transfer})
+        """Drop image files on an element."""
+        chromium.drop(self.page, selector, files)
+
+    def paste(self, files: Mapping[str, bytes]) -> None:
+        """Paste image files into the page."""
+        self.page.evaluate(PASTE, chromium.transfer(self.page, files))
 
     def add_labels(self, labels: Sequence[str]) -> None:
-        """Type labels into the field of the view Classify."""
-        field = self.page.locator("#labels .chip-input")
-        for label in labels:
-            field.fill(label)
-            field.press("Enter")
+        """Type labels into the view Classify."""
+        chromium.add_labels(self.page, *labels)
+
+    def type_texts(self, texts: Sequence[str]) -> None:
+        """Type texts into the view Classify."""
+        self.page.get_by_role("button", name="Texts", exact=True).click()
+        self.page.get_by_label("Texts, one per line").fill("\n".join(texts))
 
     def answers(self, count: int) -> dict[str, list[str]]:
         """Wait until so many samples have answers to the labels as they are now, and return their labels by name."""
-        expect(self.page.locator("#results .card:has(.bar.chosen)")).to_have_count(count, timeout=ANSWER_MS)
-        expect(self.page.locator("#results")).to_have_attribute("aria-busy", "false", timeout=ANSWER_MS)
+        chromium.wait_for_answers(self.page, count)
         cards = self.page.locator("#results .card").all()
         return {
             card.locator(".name, .said").inner_text(): [
@@ -108,9 +92,16 @@ class Visit:
         found: dict[str, Any] = self.page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
         return [f"{rule['id']}: {json.dumps([node['target'] for node in rule['nodes'][:3]])}" for rule in found["violations"]]
 
+    def is_wider_than_the_window(self) -> bool:
+        """Whether the page has to be scrolled sideways."""
+        return bool(self.page.evaluate("document.documentElement.scrollWidth > innerWidth"))
+
     def _watch(self, request: Request) -> None:
         if not request.url.startswith((self.url, "data:", f"blob:{self.url}")):
             self._complain(f"a request to {request.url}")
 
     def _complain(self, text: str) -> None:
         self.complaints.append(text)
+
+
+Open = Callable[..., Visit]

@@ -42,6 +42,11 @@ def find_page(name: str) -> Page:
     return found
 
 
+def list_files() -> list[str]:
+    """Return the name of each file."""
+    return sorted(_pages())
+
+
 @cache
 def _pages() -> dict[str, Page]:
     """Read every file, by its name. The first call reads them, so a function that serves no page reads none."""

@@ -58,6 +58,7 @@ export function debounce(callback, wait_ms) {
 
 /** Wait, or stop waiting with an AbortError when the signal is aborted. */
 export function pause(wait_ms, signal) {
+  if (signal?.aborted) return Promise.reject(signal.reason);
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, wait_ms);
     signal?.addEventListener("abort", () => {
@@ -77,6 +78,11 @@ export function download(name, mediaType, text) {
 /** Create a button. */
 export function button(text, onclick, properties = {}) {
   return h("button", { type: "button", onclick, ...properties }, text);
+}
+
+/** Create a box that says that there is nothing to show, or not yet. */
+export function emptyBox(...content) {
+  return h("p", { class: "none-yet" }, content);
 }
 
 /** Create a table in a box that scrolls sideways where the screen is narrow. */

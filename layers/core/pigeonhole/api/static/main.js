@@ -13,7 +13,7 @@ setUpKey(() => resume());
 const classify = new ClassifyView();
 const useSet = (set) => {
   classify.use(set);
-  location.hash = "#classify";
+  location.hash = "#/classify";
 };
 const views = {
   "label-sets": new LabelSetsView(useSet, () => classify.sets.load()),
@@ -24,14 +24,17 @@ const views = {
 let shown = "";
 
 function show() {
-  const name = location.hash.slice(1) in views ? location.hash.slice(1) : "classify";
+  const named = location.hash.replace("#/", "");
+  const name = named in views ? named : "classify";
   if (name === shown) return;
   views[shown]?.close?.();
   clearErrors();
   for (const view of document.querySelectorAll(".view")) view.hidden = view.id !== `view-${name}`;
   for (const link of document.querySelectorAll("nav a")) {
-    if (link.hash === `#${name}`) link.setAttribute("aria-current", "page");
+    const isShown = link.hash === `#/${name}`;
+    if (isShown) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
+    if (isShown) link.scrollIntoView({ inline: "center", block: "nearest" });
   }
   if (shown) byId("main").focus({ preventScroll: true });
   shown = name;

@@ -36,6 +36,8 @@ export function setUpCopyAs() {
   }
   byId("copy-key").addEventListener("change", show);
   byId("copy-close").addEventListener("click", () => byId("copy-dialog").close());
+  // The button that opened the dialog may have been rendered anew since.
+  byId("copy-dialog").addEventListener("close", () => byId("copy-as")?.focus());
   byId("copy-copy").addEventListener("click", async () => {
     const key = byId("copy-key").checked ? apiKey.get() : "";
     await copy(LANGUAGES[language].write(samples, question, key));

@@ -10,7 +10,7 @@ export class LabelSetChooser {
     this.view = view;
     byId("load-set").addEventListener("change", () => this.#use());
     byId("save-set").addEventListener("click", () => {
-      location.hash = "#label-sets";
+      location.hash = "#/label-sets";
       dispatchEvent(new CustomEvent("edit-label-set", { detail: this.view.question }));
     });
     this.load();

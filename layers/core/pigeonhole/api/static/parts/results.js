@@ -171,7 +171,7 @@ function picture(sample) {
 
 /** Return the answers as CSV: a line per sample, a column per label. */
 export function toCsv(rows) {
-  const labels = [...new Set(rows.flatMap((row) => row.scores.map((score) => score.label)))];
+  const labels = [...new Set(rows.flatMap((row) => row.scores.map((score) => score.label)))].sort();
   const cell = (value) => (/[",\n\r]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : String(value));
   const lines = rows.map((row) => {
     const probability = new Map(row.scores.map((score) => [score.label, score.probability]));

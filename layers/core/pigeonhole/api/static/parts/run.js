@@ -8,6 +8,7 @@ const MAX_BODY_CHARS = 3_800_000; // the service takes 4 MB, and labels are in i
 const MAX_JOB_SAMPLES = 32; // of a job, so that the first answers of a folder appear early
 const MAX_NAME_CHARS = 128; // of a custom_id
 const POLL_MS = 700;
+const RECONNECT_MS = 2_000; // between two attempts to read a job while the service doesn't answer
 
 /** Return the body of a request. `question` has its labels and options. */
 export function toBody(samples, question) {
@@ -36,14 +37,18 @@ export async function classifyByJobs(samples, question, { signal, onRows, onProg
   const running = [];
   try {
     for (const part of inParts(samples, question, MAX_JOB_SAMPLES)) {
-      const { job } = await send("POST", "v1/classification/jobs", { body: toBody(part, question), signal });
+      const headers = { "idempotency-key": randomKey() },
+        body = toBody(part, question);
+      // Without the signal: the id of a job that was created is needed to cancel it.
+      const { job } = await persist(() => send("POST", "v1/classification/jobs", { body, headers }), signal);
       running.push({ id: job.id, part, done: 0 });
+      signal.throwIfAborted();
       onProgress(0);
     }
     const jobs = [...running];
     while (running.length) {
       for (const job of [...running]) {
-        const answer = await send("GET", `v1/classification/jobs/${job.id}`, { signal });
+        const answer = await persist(() => send("GET", `v1/classification/jobs/${job.id}`, { signal }), signal);
         job.done = answer.job.progress.succeeded + answer.job.progress.failed;
         if (answer.job.finished_at) {
           running.splice(running.indexOf(job), 1);
@@ -61,6 +66,18 @@ export async function classifyByJobs(samples, question, { signal, onRows, onProg
   }
 }
 
+/** Send a request again while the service doesn't answer. What it asks for must not be done twice by that. */
+async function persist(request, signal) {
+  for (;;) {
+    try {
+      return await request();
+    } catch (error) {
+      if (error.code !== "unreachable") throw error;
+      await pause(RECONNECT_MS, signal);
+    }
+  }
+}
+
 /** Return the rows of samples from an answer: the labels, all scores with the best first, or an error. */
 export function toRows(samples, answer) {
   const faults = new Map((answer.errors ?? []).map((fault) => [fault.index, fault]));
@@ -70,6 +87,11 @@ export function toRows(samples, answer) {
     scores: answer.scores?.[index] ?? [],
     error: faults.get(index) ?? null,
   }));
+}
+
+/** Return a key that no other request has. crypto.randomUUID is missing where a page has no https. */
+function randomKey() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** Divide samples into parts that fit into a body each. */

@@ -27,7 +27,8 @@ const EXAMPLES = {
 export class ClassifyView {
   constructor() {
     this.rows = [];
-    this.running = null; // the controller of the request or the jobs that run
+    this.answered = ""; // the question that the rows answer, as JSON
+    this.running = null; // { controller, isJobs } of the request or the jobs that run
     this.changed = debounce(() => this.#refresh(), LIVE_MS);
     this.samples = new SampleInput(() => this.#showSamples(), showError);
     this.labels = new LabelField(byId("labels"), () => this.changed(), showError);
@@ -61,7 +62,7 @@ export class ClassifyView {
   /** Do again what a missing key or a silent service prevented. */
   resume() {
     this.sets.load();
-    this.#refresh();
+    if (!this.running?.isJobs) this.#refresh();
   }
 
   #listen() {
@@ -137,26 +138,30 @@ export class ClassifyView {
 
   /** Ask the service. An answer to an earlier question is discarded. */
   async #refresh() {
-    this.running?.abort();
-    this.running = null;
+    this.#stop();
     byId("run").hidden = true;
     const { samples } = this.samples;
     if (!samples.length || this.labels.distinct < 2) {
       this.rows = samples.map((sample) => ({ sample, labels: [], scores: [], error: null }));
       return this.#show(false);
     }
+    if (this.#isAnswered()) {
+      this.#show(false);
+      return this.#summarize();
+    }
     if (samples.length > MAX_NOW) return this.#offerJobs(samples);
     if (!apiKey.get()) this.#show(false);
-    return this.#run(async (signal) => {
-      const started = performance.now();
+    return this.#run(async (signal, question) => {
       this.#show(true);
       byId("summary").textContent = "Classifying …";
-      this.rows = await classifyNow(samples, this.question, signal);
-      const seconds = ((performance.now() - started) / 1000).toFixed(1);
-      this.#show(false);
-      byId("summary").textContent = `${summarize(this.rows)} · ${seconds} s`;
-      announce(summarize(this.rows));
+      this.rows = await classifyNow(samples, question, signal);
     });
+  }
+
+  /** Whether every row answers the question as it is now. So a sample that is taken out costs no request. */
+  #isAnswered() {
+    const isComplete = this.rows.every((row) => row.scores.length || row.error);
+    return isComplete && this.answered === JSON.stringify(this.question);
   }
 
   #offerJobs(samples) {
@@ -174,48 +179,58 @@ export class ClassifyView {
     const bar = h("progress", { max: samples.length, value: 0, "aria-label": "Samples classified" });
     const text = h("p", {}, "Sending the samples …");
     const byIdOfSample = new Map(this.rows.map((row, index) => [row.sample.id, index]));
-    return this.#run(async (signal) => {
-      const started = performance.now();
-      byId("run").replaceChildren(
-        text,
-        bar,
-        button("Cancel", () => this.#cancel(samples), { id: "cancel-jobs" }),
-      );
-      byId("run").hidden = false;
-      byId("cancel-jobs").focus();
+    byId("run").replaceChildren(
+      text,
+      bar,
+      button("Cancel", () => this.#cancel(samples), { id: "cancel-jobs" }),
+    );
+    byId("run").hidden = false;
+    byId("cancel-jobs").focus();
+    this.#show(false);
+    const onProgress = (done) => {
+      bar.value = done;
+      text.textContent = `${done} of ${samples.length} classified`;
+    };
+    const onRows = (rows) => {
+      for (const row of rows) this.rows[byIdOfSample.get(row.sample.id)] = row;
       this.#show(false);
-      await classifyByJobs(samples, this.question, {
-        signal,
-        onProgress: (done) => {
-          bar.value = done;
-          text.textContent = `${done} of ${samples.length} classified`;
-        },
-        onRows: (rows) => {
-          for (const row of rows) this.rows[byIdOfSample.get(row.sample.id)] = row;
-          this.#show(false);
-        },
-      });
+    };
+    const work = async (signal, question) => {
+      await classifyByJobs(samples, question, { signal, onProgress, onRows });
       byId("run").hidden = true;
-      byId("summary").textContent = `${summarize(this.rows)} · ${((performance.now() - started) / 1000).toFixed(1)} s`;
-      announce(summarize(this.rows));
-    });
+    };
+    return this.#run(work, { isJobs: true });
   }
 
   #cancel(samples) {
-    this.running?.abort();
-    this.running = null;
+    this.#stop();
     announce("Canceled");
     this.#offerJobs(samples);
   }
 
-  async #run(work) {
-    const controller = new AbortController();
-    this.running = controller;
+  #summarize(time = "") {
+    byId("summary").textContent = summarize(this.rows) + time;
+    announce(summarize(this.rows));
+  }
+
+  #stop() {
+    this.running?.controller.abort();
+    this.running = null;
+  }
+
+  async #run(work, { isJobs = false } = {}) {
+    const running = { controller: new AbortController(), isJobs },
+      question = this.question,
+      started = performance.now();
+    Object.assign(this, { running, answered: "" });
     try {
-      await work(controller.signal);
+      await work(running.controller.signal, question);
+      this.answered = JSON.stringify(question);
+      this.#show(false);
+      this.#summarize(` · ${((performance.now() - started) / 1000).toFixed(1)} s`);
       clearErrors();
     } catch (error) {
-      if (this.running !== controller) return;
+      if (this.running !== running) return;
       byId("summary").textContent = "";
       this.#show(false);
       showError(error);

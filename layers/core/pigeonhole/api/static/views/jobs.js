@@ -1,8 +1,8 @@
 // The view Jobs: a list, and one job with its errors and results.
 
 import { send } from "../api.js";
-import { announce, button, byId, count, download, h, localTime, pause, table } from "../dom.js";
-import { showError } from "../notices.js";
+import { announce, button, byId, count, download, emptyBox, h, localTime, pause, table } from "../dom.js";
+import { helpLink, showError } from "../notices.js";
 import { Results, toCsv, toJson } from "../parts/results.js";
 import { toRows } from "../parts/run.js";
 
@@ -61,14 +61,14 @@ export class JobsView {
 
   #render() {
     const place = byId("job-list");
-    if (!this.jobs.length) return place.replaceChildren(h("p", { class: "hint" }, "There are none."));
+    if (!this.jobs.length) return place.replaceChildren(emptyBox("There are none."));
     const focused = document.activeElement?.id;
     const more = this.next
       ? [button("Show more", () => this.#loadPage(this.next, this.following.signal).catch(showError))]
       : [];
     place.replaceChildren(
       table(
-        "Jobs",
+        "List of jobs",
         ["Job", "Status", "Progress", "Created", "Actions"],
         this.jobs.map((job) => this.#row(job)),
       ),
@@ -181,7 +181,7 @@ export class JobsView {
       .slice(0, SHOWN)
       .map((row) => [
         row.sample.name,
-        row.error ? h("span", { class: "bad small" }, `${row.error.code}: ${row.error.message}`) : row.labels.join(", "),
+        row.error ? h("span", { class: "bad small" }, row.error.message, " ", helpLink(row.error.code)) : row.labels.join(", "),
         row.scores.length
           ? `${Math.round(100 * (row.scores.find((score) => score.label === row.labels[0]) ?? row.scores[0]).probability)} %`
           : "",

@@ -1,7 +1,7 @@
 // The view Label sets: list, create, edit and delete them.
 
 import { send, sendForAnswer } from "../api.js";
-import { announce, button, byId, count, h, localTime, table } from "../dom.js";
+import { announce, button, byId, count, emptyBox, h, localTime, table } from "../dom.js";
 import { LabelField, labelName } from "../parts/labels.js";
 import { clearErrors, showError } from "../notices.js";
 
@@ -20,7 +20,7 @@ export class LabelSetsView {
     const place = byId("label-set-list");
     try {
       const { label_sets: sets, cursor } = await send("GET", "v1/label-sets?limit=100");
-      place.replaceChildren(sets.length ? this.#table(sets) : h("p", { class: "hint" }, "There are none yet."));
+      place.replaceChildren(sets.length ? this.#table(sets) : emptyBox("There are none yet."));
       if (cursor) place.append(h("p", { class: "hint" }, "These are the first 100. pigeonhole labels list prints all."));
     } catch (error) {
       showError(error);
@@ -127,7 +127,7 @@ export class LabelSetsView {
       h(
         "span",
         { class: "row" },
-        button("Use", () => this.use(set), { "aria-label": `Classify with ${set.name}` }),
+        button("Use", () => this.use(set), { "aria-label": `Use ${set.name}` }),
         button("Edit", () => this.#editStored(set.name), { class: "quiet", "aria-label": `Edit ${set.name}` }),
         button("Delete", () => this.#delete(set.name), { class: "quiet", "aria-label": `Delete ${set.name}` }),
       ),

@@ -1,7 +1,7 @@
 // The view Uploads: results of the files that were put into the upload bucket.
 
 import { send } from "../api.js";
-import { button, byId, h, localTime, percent, table } from "../dom.js";
+import { button, byId, emptyBox, h, localTime, percent, table } from "../dom.js";
 import { helpLink, showError } from "../notices.js";
 
 /** The view Uploads. */
@@ -37,7 +37,7 @@ export class UploadsView {
     const place = byId("upload-list");
     if (!this.results.length) {
       const command = h("code", {}, "pigeonhole upload photos/ --label-set NAME");
-      return place.replaceChildren(h("p", { class: "hint" }, "There are none. ", command, " sends files."));
+      return place.replaceChildren(emptyBox("There are none. ", command, " sends files."));
     }
     const rows = this.results.map((result) => [
       h("span", { class: "names", title: result.key }, result.key.split("/").pop()),
@@ -48,7 +48,7 @@ export class UploadsView {
       localTime(result.classified_at),
     ]);
     const more = next ? [button("Show more", () => this.#load(next))] : [];
-    return place.replaceChildren(table("Uploads", ["File", "Label set", "Result", "Classified"], rows), ...more);
+    return place.replaceChildren(table("List of uploads", ["File", "Label set", "Result", "Classified"], rows), ...more);
   }
 }
 
