@@ -17,7 +17,7 @@ from pigeonhole_cli.local.process import LocalProcess, open_port
 from pigeonhole_cli.model_cache import DEFAULT_CACHE
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-ANSWER_MS = 60_000  # a model may have to load first
+ANSWER_MS = 150_000  # a model may have to load first, on a machine that is busy
 TRANSFER = """(files) => {
   const transfer = new DataTransfer();
   for (const { name, data } of files) {

@@ -50,7 +50,7 @@ def packaged() -> dict[str, bytes]:
 def open_page(browser: Browser, url: str, api_key: str, scheme: str, height: int, width: int = 1280) -> Page:
     """Open the playground in a window of a size, light or dark."""
     options: dict[str, Any] = {"viewport": {"width": width, "height": height}, "color_scheme": scheme}
-    page = browser.new_context(**options, device_scale_factor=2).new_page()
+    page = browser.new_context(**options, device_scale_factor=1.5).new_page()
     page.goto(f"{url}/#key={api_key}")
     return page
 
@@ -66,7 +66,7 @@ def save(picture: bytes, name: str) -> None:
 def take_page(browser: Browser, url: str, api_key: str) -> None:
     """Take the page with a few photos, light and dark."""
     for scheme in ("light", "dark"):
-        page = open_page(browser, url, api_key, scheme, height=660)
+        page = open_page(browser, url, api_key, scheme, height=800)
         drop(page, "#photo-input", dict(list(packaged().items())[:4]))
         add_labels(page, "cat", "cup of coffee", "motorcycle", "not a cat", "other")
         wait_for_answers(page, 4)
@@ -125,15 +125,21 @@ def to_url(name: str, data: bytes) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def write_table(url: str, api_key: str) -> None:
-    """Classify the packaged photos, and write the table into the README."""
+def read_answers(url: str, api_key: str) -> list[list[dict[str, Any]]]:
+    """Classify the packaged photos. Returns the scores of each, the best first."""
     body = {
         "dataset": [{"type": "image", "value": to_url(name, data)} for name, data in packaged().items()],
         "labels": [{"type": "text", "value": label} for label in LABELS],
         "scores": True,
     }
     answer = httpx.post(f"{url}/v1/classification", json=body, headers={"x-api-key": api_key}, timeout=60, trust_env=False)
-    table = answer_table(answer.raise_for_status().json()["scores"])
+    scores: list[list[dict[str, Any]]] = answer.raise_for_status().json()["scores"]
+    return scores
+
+
+def write_table(answers: Sequence[Sequence[dict[str, Any]]]) -> None:
+    """Write the table into the README."""
+    table = answer_table(answers)
     README.write_text(TABLE.sub(lambda _: f"\n{table}\n", README.read_text("utf-8"), count=1), "utf-8")
 
 
@@ -146,7 +152,7 @@ def main() -> None:
         take_folder(browser, url, api_key)
         take_terminal(browser, url, api_key)
         browser.close()
-        write_table(url, api_key)
+        write_table(read_answers(url, api_key))
 
 
 if __name__ == "__main__":

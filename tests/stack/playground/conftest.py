@@ -6,17 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from chromium import launch
 from support.stack.browser import Open, Visit, read_axe
 from support.stack.deployment import Deployment
 
+PATIENCE_MS = 30_000  # the functions of a stack that has just started have to start as well
 ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         chromium = launch(playwright)
         yield chromium

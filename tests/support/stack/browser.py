@@ -34,7 +34,7 @@ class Visit:
     def __init__(self, context: BrowserContext, url: str, key: str, axe: str) -> None:
         self.url, self.key, self._axe = url + "/", key, axe
         self.page: Page = context.new_page()
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(30_000)
         self.page.set_default_navigation_timeout(ANSWER_MS)  # the first page starts the function
         self.complaints: list[str] = []
         self.allowed: list[str] = []

@@ -30,7 +30,8 @@ SwaggerUIBundle({{
   presets: [SwaggerUIBundle.presets.apis],
 }});
 // What lies above an error that the address names grows while Swagger UI renders, until the reader does something.
-const named = () => document.getElementById(/^#(error-\\w+)$/.exec(location.hash)?.[1]);
+// Swagger UI puts a slash before the name.
+const named = () => document.getElementById(/^#[/]?(error-\\w+)$/.exec(location.hash)?.[1]);
 const show = () => named()?.scrollIntoView();
 const mark = () => document.querySelectorAll(".errors div").forEach((row) => row.classList.toggle("named", row === named()));
 const grown = new ResizeObserver(show);
