@@ -167,6 +167,11 @@ def test_every_route_and_verb_reaches_the_function() -> None:
     assert {route["Path"] for route in EVENTS.values() if route["Method"] == "ANY"} == resources
 
 
+def test_a_parameter_switches_the_playground_off() -> None:
+    assert environment("ApiFunction")["PIGEONHOLE_PLAYGROUND"] == {"Ref": "Playground"}
+    assert TEMPLATE["Parameters"]["Playground"]["Default"] == "true"
+
+
 def test_each_open_route_has_its_own_throttle() -> None:
     """A usage plan counts only calls to routes that need a key."""
     opened = {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from chromium import ANSWER_MS
@@ -94,6 +96,18 @@ def test_a_photo_is_pasted_and_taken_out(visit: Open, photos: dict[str, bytes]) 
     expect(page.locator("#results .card")).to_have_count(0)
 
 
+def test_the_page_takes_500_photos_and_says_so(visit: Open) -> None:
+    visitor = visit()
+    page = visitor.open()
+    dot = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(dot, "PNG")
+
+    visitor.drop("#photo-input", {f"{index}.png": dot.getvalue() for index in range(501)})
+
+    expect(page.get_by_role("alert")).to_contain_text("The page takes 500 photos.")
+    expect(page.locator("#photo-count")).to_contain_text("500 photos", timeout=ANSWER_MS)
+
+
 def test_an_example_image_is_a_label(visit: Open, photos: dict[str, bytes]) -> None:
     visitor = visit()
     page = visitor.open()
@@ -146,7 +160,7 @@ def test_a_folder_is_classified_by_jobs_with_progress_cancel_and_results(
         (f"{index:02}-{LABELS[index % 3]}.png", LABELS[index % 3]) for index in range(36)
     }
 
-    page.get_by_role("button", name="Remove 00-cat.png").click()
+    page.get_by_role("button", name="Remove 02-rocket.png").click()
     expect(page.locator("#summary")).to_contain_text("35 photos")
     expect(page.locator("#start-jobs"), "nothing is asked again").to_be_hidden()
 
