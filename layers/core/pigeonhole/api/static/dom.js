@@ -1,5 +1,8 @@
 // Small helpers for elements, numbers and text.
 
+/** A fault that the reader can fix. The message says how. */
+export class UserError extends Error {}
+
 /** Return the element with an id. */
 export function byId(id) {
   return document.getElementById(id);

@@ -1,7 +1,7 @@
 // Messages at the top of the page: errors with what to do about them, and a service that doesn't answer.
 
-import { announce, button, byId, h } from "./dom.js";
-import { BASE, hooks, isHealthy } from "./api.js";
+import { UserError, announce, button, byId, h } from "./dom.js";
+import { ApiError, BASE, hooks, isHealthy } from "./api.js";
 
 const RETRY_MS = 3_000;
 
@@ -29,7 +29,7 @@ export function helpLink(code) {
 /** Show an error in a place of the page, or at its top. Nothing is shown for a request that the page itself gave up. */
 export function showError(error, place = byId("notices")) {
   if (error.name === "AbortError" || ["no_key", "unreachable", "invalid_api_key"].includes(error.code)) return;
-  if (!(error.status >= 0)) console.error(error);
+  if (!(error instanceof ApiError || error instanceof UserError)) console.error(error); // a fault of the page
   clearErrors(place);
   const box = h("div", { class: "notice bad", role: "alert" }, h("div", {}, describeError(error)));
   box.append(button("Dismiss", () => box.remove(), { class: "quiet" }));

@@ -1,12 +1,11 @@
 // From a file to what a request carries: a photo that is scaled down in the browser, as a data: URL.
 
+import { UserError } from "../dom.js";
+
 const SHORT_SIDES = [384, 288, 224]; // pixels; models see 224 to 384
 const QUALITY = 0.85;
 const MAX_BYTES = 85_000; // of a scaled photo: 32 of them fit into a body of 4 MB, in base64
 const MAX_UNSCALED_BYTES = 2_500_000; // of a file that this browser can't draw, such as HEIC
-
-/** A photo that can't be used. The message says why. */
-export class UnreadablePhoto extends Error {}
 
 /**
  * Read a photo.
@@ -21,7 +20,7 @@ export async function readPhoto(file) {
     return { name: file.name, value: await toDataUrl(scaled), preview: URL.createObjectURL(scaled) };
   }
   if (file.size > MAX_UNSCALED_BYTES || file.size === 0) {
-    throw new UnreadablePhoto(`${file.name}: this browser can't read the file. Convert it to JPEG, PNG or WebP.`);
+    throw new UserError(`${file.name}: this browser can't read the file. Convert it to JPEG, PNG or WebP.`);
   }
   return { name: file.name, value: await toDataUrl(file), preview: "" };
 }
@@ -74,7 +73,7 @@ function toDataUrl(blob) {
   return new Promise((resolve, reject) => {
     const reader = new FileReader();
     reader.onload = () => resolve(reader.result);
-    reader.onerror = () => reject(new UnreadablePhoto("The file can't be read. Has it been moved or deleted?"));
+    reader.onerror = () => reject(new UserError("The file can't be read. Has it been moved or deleted?"));
     reader.readAsDataURL(blob);
   });
 }

@@ -1,7 +1,7 @@
 // Classify samples: some now, many by jobs.
 
 import { send } from "../api.js";
-import { pause } from "../dom.js";
+import { UserError, pause } from "../dom.js";
 
 export const MAX_NOW = 32; // samples of a direct request (the setting max_samples)
 const MAX_BODY_CHARS = 3_800_000; // the service takes 4 MB, and labels are in it as well
@@ -52,7 +52,7 @@ export async function classifyByJobs(samples, question, { signal, onRows, onProg
         job.done = answer.job.progress.succeeded + answer.job.progress.failed;
         if (answer.job.finished_at) {
           running.splice(running.indexOf(job), 1);
-          if (answer.job.status === "canceled") throw new Error("Someone canceled a job of these photos. Start again.");
+          if (answer.job.status === "canceled") throw new UserError("Someone canceled a job of these photos. Start again.");
           onRows(toRows(job.part, answer));
         }
         onProgress(jobs.reduce((sum, each) => sum + each.done, 0));

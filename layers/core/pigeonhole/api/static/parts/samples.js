@@ -1,6 +1,6 @@
 // The samples: photos by drop, paste and file picker, or typed texts.
 
-import { announce, button, byId, count, debounce } from "../dom.js";
+import { UserError, announce, button, byId, count, debounce } from "../dom.js";
 import { droppedFiles, isPhoto, readPhoto } from "./photos.js";
 
 export const MAX_PHOTOS = 500;
@@ -72,10 +72,10 @@ export class SampleInput {
   async add(files) {
     const found = [...files].filter(isPhoto),
       room = MAX_PHOTOS - this.photos.length;
-    if (!found.length && files.length) this.report(new Error("None of these files is a photo."));
+    if (!found.length && files.length) this.report(new UserError("None of these files is a photo."));
     if (found.length > room) {
       this.report(
-        new Error(`The page takes ${MAX_PHOTOS} photos. The others were left out: use pigeonhole jobs submit for them.`),
+        new UserError(`The page takes ${MAX_PHOTOS} photos. The others were left out: use pigeonhole jobs submit for them.`),
       );
     }
     if (this.kind !== "image") this.show("image");
@@ -88,7 +88,7 @@ export class SampleInput {
       }
       if (found.length > 8) byId("photo-count").textContent = `Reading ${index + 1} of ${Math.min(found.length, room)} …`;
     }
-    if (faults.length) this.report(new Error(faults.slice(0, 5).join(" ")));
+    if (faults.length) this.report(new UserError(faults.slice(0, 5).join(" ")));
     announce(`${count(this.photos.length, "photo")} to classify`);
     this.#update();
   }
