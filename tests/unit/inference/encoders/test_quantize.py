@@ -88,15 +88,18 @@ def test_another_precision_makes_the_artifact_again(model_folders: dict[str, Pat
     name, out = str(model_folders["clip"]), tmp_path / "clip"
     prepare(name, out, precision="fp32")
 
-    assert prepare(name, out)[0].int8_parity is not None  # the default of a CLIP is int8
-    assert prepare(name, out, precision="int8")[1] is False
+    assert not prepare(name, out)[1]  # nobody asked for another one
+    assert prepare(name, out, precision="int8")[0].precision == "int8"
+    assert not prepare(name, out)[1]
     assert prepare(name, out, precision="fp32")[0].precision == "fp32"
 
 
-def test_the_default_of_an_image_tower_is_float32(model_folders: dict[str, Path], tmp_path: Path) -> None:
-    artifact_info, _ = prepare(str(model_folders["image-tower"]), tmp_path / "tower")
+@pytest.mark.parametrize(("kind", "precision"), [("clip", "int8"), ("image-tower", "fp32")])
+def test_each_kind_has_a_default(kind: str, precision: str, model_folders: dict[str, Path], tmp_path: Path) -> None:
+    artifact_info, _ = prepare(str(model_folders[kind]), tmp_path / kind)
 
-    assert (artifact_info.precision, artifact_info.int8_parity) == ("fp32", None)
+    assert artifact_info.precision == precision
+    assert (artifact_info.int8_parity is not None) == (precision == "int8")
 
 
 def test_no_photo_is_both_in_the_calibration_and_in_the_check(artifacts: dict[str, Path], tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ def prepare(
     precision: Precision | None = None,
     photos: Path | None = None,
     force: bool = False,
+    on_export: Callable[[], None] = lambda: None,
 ) -> tuple[ArtifactInfo, bool]:
     """Make the artifact folder of a model, unless there is a valid one.
 
@@ -29,9 +30,11 @@ def prepare(
         name: A preset, a folder or a Hugging Face id.
         out: The artifact folder.
         sentence: The sentence encoder: a preset, a folder or a Hugging Face id.
-        precision: The precision of the image tower, None for the default of its kind.
+        precision: The precision of the image tower. None keeps that of a valid folder, and makes a new one in the default of
+            its kind.
         photos: A folder of photos for the calibration of int8, None for those of this repository.
         force: Make the folder again even if it is valid.
+        on_export: Called before the export, which takes a while.
 
     Returns:
         The content of artifact.json, and whether the folder was made now.
@@ -49,6 +52,7 @@ def prepare(
             from pigeonhole.inference.encoders import export
         except ImportError as error:
             raise ModelUnavailable(f"preparing a model needs {error.name}: pip install -e '.[torch]'") from None
+        on_export()
         return export.export_model(model_source, out, precision=precision, photos=photos), True
 
 
@@ -59,7 +63,7 @@ def _find_valid(name: str, sentence: str, out: Path, precision: Precision | None
     except ModelUnavailable:
         return None
     encoder = artifact_info.encoder
-    if not artifact_info.is_made_for(precision or artifact.default_precision(artifact_info.kind)):
+    if precision and not artifact_info.is_made_for(precision):
         return None
     if artifact_info.reading != source.READING_VERSION or not _is_same_sentence(sentence, artifact_info):
         return None
