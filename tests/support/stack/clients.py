@@ -93,16 +93,16 @@ class JavaScriptClient:
         return outcome | {"read": base64.b64decode(outcome["read"])}
 
 
-def install_javascript(cache: Path) -> Path:
-    """Return a folder with npm's client, which is installed once into `cache`.
+def install_javascript(cache: Path, package: str = JAVASCRIPT) -> Path:
+    """Return a folder with a package of npm, which is installed once into `cache`. By default, JigsawStack's client.
 
     Raises FileNotFoundError without Node, CalledProcessError if npm can't install.
     """
-    folder = cache / JAVASCRIPT.replace("@", "-")
+    folder = cache / package.replace("@", "-")
     if not (folder / "complete").exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", JAVASCRIPT], cwd=folder, check=True)
+        subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", package], cwd=folder, check=True)
         (folder / "complete").touch()
     return folder
 

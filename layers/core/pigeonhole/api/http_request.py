@@ -43,6 +43,8 @@ class HttpRequest:
         log_id: API Gateway's id of the request.
         body: As the event has it.
         is_base64: Whether the body is base64.
+        bare_stage: The stage's name if the URL ends with it, without a slash. Relative addresses in a page would then leave the
+            stage.
     """
 
     method: str
@@ -52,6 +54,7 @@ class HttpRequest:
     log_id: str
     body: str = field(default="", repr=False)
     is_base64: bool = False
+    bare_stage: str = ""
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> HttpRequest:
@@ -61,14 +64,17 @@ class HttpRequest:
         `/api`, so `/api/v1/…` is the same as `/v1/…`.
         """
         path = re.sub(r"/{2,}", "/", "/" + str(event["path"])).rstrip("/") or "/"
+        context = event["requestContext"]
+        stage = str(context.get("stage", ""))
         return cls(
             method=str(event["httpMethod"]).upper(),
             path=re.sub(r"^/api(?=/v1(/|$))", "", path),
             headers=join_headers(event),
             query=event.get("queryStringParameters") or {},
-            log_id=str(event["requestContext"]["requestId"]),
+            log_id=str(context["requestId"]),
             body=event.get("body") or "",
             is_base64=bool(event.get("isBase64Encoded")),
+            bare_stage=stage if path == "/" and context.get("path") == f"/{stage}" else "",
         )
 
     @property
@@ -84,6 +90,12 @@ class HttpRequest:
             if media.strip() == PROBLEM_JSON:
                 return not re.search(r"\bq\s*=\s*0(\.0*)?\s*$", parameters)
         return False
+
+    @property
+    def accepts_gzip(self) -> bool:
+        """Whether the caller takes an answer that is compressed with gzip."""
+        choices = [choice.replace(" ", "").lower() for choice in self.headers.get("accept-encoding", "").split(",")]
+        return any(re.fullmatch(r"gzip(;q=(1|1\.0*|0?\.0*[1-9]\d*))?", choice) for choice in choices)
 
     @property
     def known_etags(self) -> frozenset[str]:

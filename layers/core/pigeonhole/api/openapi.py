@@ -313,7 +313,7 @@ def _shared_error(codes: list[str], model: type[BaseModel] | None) -> Json:
         # API Gateway itself answers in the contract's shape.
         schema = {"anyOf": [_ref(model), _ref(ErrorResponse)]}
         error["content"] = {"application/json": {"schema": schema}}
-    return {**error, "description": "One of " + ", ".join(f"`{code}`" for code in codes)}
+    return {**error, "description": "One of " + ", ".join(map(_link, codes))}
 
 
 def _error(code: str) -> Json:
@@ -324,7 +324,12 @@ def _error(code: str) -> Json:
     if error.retry_after_s is not None:
         headers["Retry-After"] = {"description": "Seconds to wait before the next request.", "schema": {"type": "integer"}}
     return {
-        "description": f"{HTTPStatus(error.status).phrase}: `{code}`",
+        "description": f"{HTTPStatus(error.status).phrase}: {_link(code)}",
         "headers": headers,
         "content": _content(ErrorResponse, examples),
     }
+
+
+def _link(code: str) -> str:
+    """Write the code of an error as a link to its description at /docs, in Markdown."""
+    return f"[`{code}`](docs#error-{code})"
