@@ -27,7 +27,7 @@ ALL_THERE := import importlib.util, sys; sys.exit(not all(map(importlib.util.fin
 $(shell test -x $(BIN)/python || rm -f $(VENV)/pyvenv.cfg)
 
 .DEFAULT_GOAL := help
-.PHONY: help start test test-unit test-stack lint format documents sam-build clean
+.PHONY: help start test test-unit test-stack lint format documents pictures sam-build clean
 
 help:
 	@echo "make start       run Pigeonhole on this machine: PORT=$(PORT) AWS_PORT=$(AWS_PORT) MODEL=$(MODEL)"
@@ -37,6 +37,7 @@ help:
 	@echo "make lint        run every linter: code, types, imports, prose, template"
 	@echo "make format      format the sources and sort their imports"
 	@echo "make documents   generate docs/openapi.json and docs/messages.json"
+	@echo "make pictures    take the pictures of docs/pictures, and write the README's table of answers"
 	@echo "make sam-build   build the layer and the zip functions, without Docker"
 	@echo "make clean       delete the local stack's data and the builds; keep the environments and the models"
 
@@ -73,6 +74,10 @@ format: $(TOOLS)/.installed
 documents: $(VENV)/.for-start
 	$(BIN)/python -m pigeonhole_cli.openapi > docs/openapi.json
 	$(BIN)/python -m pigeonhole_cli.schemas > docs/messages.json
+
+pictures: $(VENV)/.for-test
+	@$(BIN)/pigeonhole models prepare tiny
+	@$(BIN)/python benchmarks/pictures.py
 
 # The part of `sam build` that needs no Docker: the zip functions and the layer, for the Python of .venv.
 sam-build: $(TOOLS)/.installed $(VENV)/.for-start
