@@ -10,8 +10,10 @@ export PORT AWS_PORT MODEL SENTENCE_MODEL_ID
 VENV := .venv
 BIN := $(VENV)/bin
 TOOLS := .tools
-# --quiet: pip still prints its errors.
-PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+# Shows how far pip is. The package isn't installed yet, and the module needs nothing but Python.
+INSTALL := PYTHONPATH=cli $(BIN)/python -m pigeonhole_cli.start.install $(VENV)
+# -qq: only errors.
+PIP_INSTALL := -m pip install -qq --disable-pip-version-check
 
 # Importing torch takes 10 s, so the fast tests do not even collect these. Other tests that need torch have the marker `torch`.
 TORCH_TESTS := tests/unit/inference/encoders tests/unit/training tests/unit/benchmarks/test_classify_benchmark.py \
@@ -25,7 +27,7 @@ ALL_THERE := import importlib.util, sys; sys.exit(not all(map(importlib.util.fin
 $(shell test -x $(BIN)/python || rm -f $(VENV)/pyvenv.cfg)
 
 .DEFAULT_GOAL := help
-.PHONY: help start test test-unit test-stack lint format documents sam-build clean
+.PHONY: help start test test-unit test-stack lint format documents pictures sam-build clean
 
 help:
 	@echo "make start       run Pigeonhole on this machine: PORT=$(PORT) AWS_PORT=$(AWS_PORT) MODEL=$(MODEL)"
@@ -35,13 +37,14 @@ help:
 	@echo "make lint        run every linter: code, types, imports, prose, template"
 	@echo "make format      format the sources and sort their imports"
 	@echo "make documents   generate docs/openapi.json and docs/messages.json"
+	@echo "make pictures    take the pictures of docs/pictures, and write the README's table of answers"
 	@echo "make sam-build   build the layer and the zip functions, without Docker"
 	@echo "make clean       delete the local stack's data and the builds; keep the environments and the models"
 
 start: $(VENV)/.for-start
 	@$(BIN)/python -c "$(ALL_THERE)" $(NEEDED) \
 	  || { echo "error: packages are missing from $(VENV). Install them again: rm -r $(VENV) && make start" >&2; exit 1; }
-	@$(BIN)/pigeonhole models prepare "$(MODEL)"
+	@$(BIN)/pigeonhole models prepare "$(MODEL)" > /dev/null
 	@$(BIN)/pigeonhole up
 
 test: $(VENV)/.for-test
@@ -72,6 +75,10 @@ documents: $(VENV)/.for-start
 	$(BIN)/python -m pigeonhole_cli.openapi > docs/openapi.json
 	$(BIN)/python -m pigeonhole_cli.schemas > docs/messages.json
 
+pictures: $(VENV)/.for-test
+	@$(BIN)/pigeonhole models prepare tiny
+	@$(BIN)/python benchmarks/pictures.py
+
 # The part of `sam build` that needs no Docker: the zip functions and the layer, for the Python of .venv.
 sam-build: $(TOOLS)/.installed $(VENV)/.for-start
 	.ci/sam_build
@@ -80,14 +87,12 @@ clean:
 	rm -rf .pigeonhole .aws-sam
 
 $(VENV)/.for-start: pyproject.toml $(VENV)/pyvenv.cfg
-	@echo "Installing the packages into $(VENV), once ..."
-	@$(BIN)/python $(PIP_INSTALL) --editable ".[onnx,torch,local]" \
+	@$(INSTALL) --editable ".[onnx,torch,local]" \
 	  || { echo "error: installing failed, see above. Is the package registry reachable?" >&2; exit 1; }
 	@touch $@
 
 $(VENV)/.for-test: pyproject.toml $(VENV)/.for-start
-	@echo "Installing the packages of the tests, once ..."
-	@$(BIN)/python $(PIP_INSTALL) --editable ".[onnx,torch,local,training,test,types]" \
+	@$(INSTALL) --editable ".[onnx,torch,local,training,test,types]" \
 	  || { echo "error: installing failed, see above. Is the package registry reachable?" >&2; exit 1; }
 	@touch $@
 

@@ -29,7 +29,7 @@ from pigeonhole.inference.images.decode import ImageLimits
 from pigeonhole.inference.images.decode_pool import DecodePool
 from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.inference.pipeline import InferencePipeline
-from pigeonhole.inference.scoring.calibration import prior_calibration
+from pigeonhole.inference.scoring.calibration import parse_calibration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,10 @@ class Row:
             str(self.questions),
             f"{self.together_s * 1e3:.1f}",
             f"{self.together_s / first.together_s:.2f} x",
+            f"{1 / self.together_s:.1f}",
+            f"{self.questions / self.together_s:.1f}",
             f"{self.alone_s * 1e3:.1f}",
+            f"{self.questions / self.alone_s:.1f}",
             f"{self.alone_s / self.together_s:.1f} x",
         )
 
@@ -72,7 +75,7 @@ def create_pipeline(folder: Path, cores: int) -> InferencePipeline:
     classifier = Classifier(
         encoder=model.encoder,
         sentence=model.sentence,
-        calibration=model.calibration or prior_calibration(model.encoder.info),
+        calibration=parse_calibration(model.calibration, model.encoder.info, model.sentence.info),
         background=model.background,
         multilingual=model.multilingual,
         workers=cores,
@@ -130,8 +133,9 @@ def _timed(run: Callable[[], None]) -> float:
 def table(rows: Sequence[Row]) -> str:
     """Format the rows as a Markdown table."""
     lines = [
-        "| questions | one request, ms | over one question | a request per question, ms | ratio |",
-        "|---:|---:|---:|---:|---:|",
+        "| questions | one request, ms | over one question | requests/s | answers/s "
+        "| a request per question, ms | requests/s | ratio |",
+        "|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     return "\n".join([*lines, *("| " + " | ".join(row.cells(rows[0])) + " |" for row in rows)])
 

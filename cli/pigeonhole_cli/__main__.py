@@ -6,11 +6,16 @@ import sys
 
 
 def main() -> None:
-    """Run the command line. If a package is missing, print how to install it and exit with an error."""
+    """Run the command line. If a package is missing, print how to install it and exit with an error.
+
+    Ctrl-C before a command has started ends it without a traceback.
+    """
     try:
         from pigeonhole_cli.main import app
 
         app()
+    except KeyboardInterrupt:
+        sys.exit(130)
     except ModuleNotFoundError as error:
         package = (error.name or str(error)).partition(".")[0]
         sys.exit(

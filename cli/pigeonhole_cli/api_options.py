@@ -29,11 +29,16 @@ ApiKey = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print the API's whole answer as JSON.")]
 
 
-@contextmanager
-def api_client(url: str | None, api_key: str | None) -> Iterator[ApiClient]:
-    """Create a client of the API. An error of the API or of the input is printed and ends the command with exit code 1."""
+def check_connection(url: str | None, api_key: str | None, *, advice: str = "") -> tuple[str, str]:
+    """Return the API's address without a slash at its end, and the API key. If one is missing, the command ends.
+
+    Args:
+        url: The address that the user gave.
+        api_key: The key that the user gave.
+        advice: What the user can do without an API. Appended to the error for a missing address.
+    """
     if not url:
-        say("error: where is the API? Set JIGSAWSTACK_API_URL, or give --url https://…")
+        say(f"error: where is the API? Set JIGSAWSTACK_API_URL, or give --url https://…{advice}")
         raise typer.Exit(EXIT_USAGE)
     url = url.strip()
     if not re.match(r"https?://[^/]", url):
@@ -42,8 +47,15 @@ def api_client(url: str | None, api_key: str | None) -> Iterator[ApiClient]:
     if not api_key:
         say("error: an API key is needed. Set JIGSAWSTACK_API_KEY, or give --key; `pigeonhole keys create` makes one.")
         raise typer.Exit(EXIT_USAGE)
+    return url.rstrip("/"), check_header(api_key.strip(), "--key")
+
+
+@contextmanager
+def api_client(url: str | None, api_key: str | None) -> Iterator[ApiClient]:
+    """Create a client of the API. An error of the API or of the input is printed and ends the command with exit code 1."""
+    connection = check_connection(url, api_key)
     try:
-        with open_client(url.rstrip("/"), check_header(api_key.strip(), "--key")) as client:
+        with open_client(*connection) as client:
             yield client
     except (ApiError, InputError) as error:
         say(f"error: {one_line(str(error))}")

@@ -28,7 +28,7 @@ def _find_hints(error: Exception) -> Iterator[str]:
     if isinstance(error, NoRegionError):
         yield "  Set AWS_REGION to the region of the stack, such as eu-west-1. For the local stack, it is us-east-1."
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
-        yield "  Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. `make start` prints those of the local stack."
+        yield "  Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Local stack: see `pigeonhole up --explain`."
     if isinstance(error, EndpointConnectionError) or str(error).startswith("Invalid endpoint"):
         yield "  Is it the address of the emulated AWS (--endpoint-url, AWS_ENDPOINT_URL), http:// included, and does it run?"
 

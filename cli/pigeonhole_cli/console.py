@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import typer
 
@@ -10,6 +13,13 @@ import typer
 def say(line: str) -> None:
     """Print a line to standard error. Standard output holds only the command's result."""
     typer.echo(line, err=True)
+
+
+def own_command() -> str:
+    """Return what a user of this shell types for `pigeonhole`: `make start` runs it from a folder that isn't in the PATH."""
+    called, found = Path(sys.argv[0]), shutil.which("pigeonhole")
+    in_path = found is not None and Path(found).resolve() == called.resolve()
+    return "pigeonhole" if in_path or called.name != "pigeonhole" else sys.argv[0]
 
 
 def format_table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:

@@ -13,7 +13,6 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from pigeonhole import wiring
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.tenants.api_keys import ApiKeyManager, NewApiKey
 from pigeonhole.tenants.tenant import ApiKeyRecord
@@ -29,6 +28,8 @@ KeyId = Annotated[str, typer.Argument(help="The API key's id, as `keys list` sho
 
 def api_key_manager(stack_name: str, endpoint_url: str | None) -> ApiKeyManager:
     """Create the service of a deployed stack. Tests replace this function."""
+    from pigeonhole import wiring  # late, because its import takes half a second, which other commands don't need
+
     return wiring.api_key_manager(stack_name, endpoint_url)
 
 

@@ -41,6 +41,12 @@ def _load_bulk() -> typer.Typer:
     return bulk_app
 
 
+def _load_classify() -> typer.Typer:
+    from pigeonhole_cli.classify.command import app as classify_app
+
+    return classify_app
+
+
 def _load_eval() -> typer.Typer:
     from pigeonhole_cli.evaluation.command import evaluate
 
@@ -49,7 +55,29 @@ def _load_eval() -> typer.Typer:
     return eval_app
 
 
-LAZY: dict[str, Callable[[], typer.Typer]] = {"bulk": _load_bulk, "eval": _load_eval}
+def _load_doctor() -> typer.Typer:
+    from pigeonhole_cli.doctor.command import doctor
+
+    doctor_app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    doctor_app.command("doctor")(doctor)
+    return doctor_app
+
+
+def _load_mcp() -> typer.Typer:
+    from pigeonhole_cli.mcp.command import mcp
+
+    mcp_app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    mcp_app.command("mcp")(mcp)
+    return mcp_app
+
+
+LAZY: dict[str, Callable[[], typer.Typer]] = {
+    "bulk": _load_bulk,
+    "classify": _load_classify,
+    "doctor": _load_doctor,
+    "eval": _load_eval,
+    "mcp": _load_mcp,
+}
 
 app = typer.Typer(
     cls=LazyGroup,

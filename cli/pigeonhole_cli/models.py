@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from pigeonhole.errors import SampleError
 from pigeonhole.inference.encoders import artifact, registry
 from pigeonhole.inference.encoders.artifact import ArtifactInfo, ModelUnavailable
 from pigeonhole.inference.encoders.prepare import prepare as prepare_model
+from pigeonhole_cli.console import say
 from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
 
 app = typer.Typer(help="Prepare, calibrate and list models.", no_args_is_help=True)
@@ -124,9 +126,9 @@ def calibrate(
         content["left_out"] = {kind: asdict(errors) for kind, errors in fitted.left_out.items()}
         target = (out or folder) / artifact.CALIBRATION
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_suffix(".partial")
-        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        partial.replace(target)
+        unfinished = target.with_suffix(".partial")
+        unfinished.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        unfinished.replace(target)
     except (DataError, ModelUnavailable, SampleError) as error:
         raise _fail(str(error)) from None
     except OSError as error:
@@ -202,7 +204,8 @@ def list_models(
 
 def _prepare(model: str, folder: Path, sentence: str, *, force: bool) -> None:
     try:
-        prepared, is_new = prepare_model(model, folder, sentence=sentence, force=force)
+        announce = partial(say, f"Preparing the model {model} ...")
+        prepared, is_new = prepare_model(model, folder, sentence=sentence, force=force, on_export=announce)
         status = _to_status(folder, prepared)
     except ModelUnavailable as error:
         raise _fail(str(error)) from None

@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pigeonhole import wiring
-from pigeonhole.api import answers, openapi, swagger_page
+from pigeonhole.api import answers, openapi, playground, swagger_page
 from pigeonhole.api.decisions.dialects import client_headers, to_decision_answer, to_error_answer, to_models_answer
 from pigeonhole.api.http_answers import (
     HttpAnswer,
@@ -27,13 +28,14 @@ from pigeonhole.api.http_answers import (
     to_ok,
 )
 from pigeonhole.api.http_request import HttpRequest
+from pigeonhole.api.page import Page, to_page_answer
 from pigeonhole.api.rate_headers import RateState
 from pigeonhole.api.routes import find_operation, find_route
 from pigeonhole.contract.bulk import BulkEstimateResponse
 from pigeonhole.contract.label_sets import RemovedResponse
 from pigeonhole.contract.service import HealthResponse
 from pigeonhole.contract.uploads import DeletedFileResponse
-from pigeonhole.errors import InternalError, Overloaded, PigeonholeError
+from pigeonhole.errors import InternalError, NotFound, Overloaded, PigeonholeError
 from pigeonhole.jobs.job import Job
 from pigeonhole.observability import observed, observer, stack_trace
 from pigeonhole.tenants.tenant import Tenant
@@ -167,13 +169,8 @@ def create_upload(exchange: Exchange) -> HttpAnswer:
 def store_file(exchange: Exchange) -> HttpAnswer:
     """Store a file under a key."""
     request, api = exchange.request, services()
-    file = api.files.store(
-        request.parse_file(api.limits.max_body_bytes),
-        exchange.tenant,
-        file_key=request.query.get("key"),
-        overwrite=request.parse_flag("overwrite", default=True),
-        with_link=request.parse_flag("temp_public_url", default=True),
-    )
+    sent = request.parse_file(api.limits.max_body_bytes)
+    file = api.files.store(sent.content, exchange.tenant, sent.options)
     return to_ok(answers.to_stored_file_response(file, request.log_id))
 
 
@@ -257,16 +254,43 @@ def read_health(exchange: Exchange) -> HttpAnswer:
     return to_ok(HealthResponse(log_id=log_id, model=model))
 
 
+def read_playground(exchange: Exchange) -> HttpAnswer:
+    """Answer with the playground. Relative addresses in it need a slash at the end of its own."""
+    if stage := exchange.request.bare_stage:
+        return HttpAnswer(302, "", headers={"Location": f"{stage}/"})
+    return read_playground_file(exchange, playground.INDEX)
+
+
+def read_playground_file(exchange: Exchange, file: str) -> HttpAnswer:
+    """Answer with a file of the playground, unless it is switched off."""
+    if not services().has_playground:
+        raise NotFound(
+            "This deployment has no playground. Its operator can switch it on by the template's parameter Playground."
+        )
+    return to_page_answer(playground.find_page(file), exchange.request)
+
+
 def read_openapi(_: Exchange) -> HttpAnswer:
     """Answer with the OpenAPI document."""
     return HttpAnswer(200, openapi.as_json())
 
 
-def read_docs(_: Exchange) -> HttpAnswer:
+def read_docs(exchange: Exchange) -> HttpAnswer:
     """Answer with the page that shows the OpenAPI document."""
+    return to_page_answer(_docs_page(services().has_playground), exchange.request)
+
+
+@cache
+def _docs_page(has_playground: bool) -> Page:
     script, style = wiring.swagger_assets()
-    page = swagger_page.render(openapi.document(), script=script, style=style)
-    return HttpAnswer(200, page, "text/html; charset=utf-8", {"Content-Security-Policy": swagger_page.POLICY})
+    return swagger_page.render(
+        openapi.document(),
+        swagger_script=script,
+        swagger_style=style,
+        style=playground.find_page("base.css").text + playground.find_page("docs.css").text,
+        logo=playground.find_page("logo.svg").text,
+        has_playground=has_playground,
+    )
 
 
 # By operation id. A function takes the exchange, and the parameters of its path by name.
@@ -291,6 +315,8 @@ ENDPOINTS: dict[str, Callable[..., HttpAnswer]] = {
     "makeWebhookSecret": rotate_webhook_secret,
     "listModels": list_models,
     "health": read_health,
+    "playground": read_playground,
+    "playgroundFile": read_playground_file,
     "openapi": read_openapi,
     "docs": read_docs,
 }
@@ -346,7 +372,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     rate = exchange.read_rate()
     _record(exchange, rate, http_answer.status, time.perf_counter() - started)
     headers = common_headers(exchange.request, rate) | client_headers(exchange.request, rate, time.time())
-    return http_answer.with_headers(headers).to_event(exchange.request)
+    return http_answer.with_default_headers(headers).to_event(exchange.request)
 
 
 def _record(exchange: Exchange, rate: RateState, status: int, duration_s: float) -> None:

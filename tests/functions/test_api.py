@@ -87,7 +87,9 @@ def test_a_revoked_api_key_is_refused(api: Api) -> None:
     assert classify(api).status == 401
 
 
-@pytest.mark.parametrize("path", ["/v1/health", "/v1/health?deep=false", "/openapi.json", "/docs"])
+@pytest.mark.parametrize(
+    "path", ["/v1/health", "/v1/health?deep=false", "/openapi.json", "/docs", "/", "/playground/style.css"]
+)
 def test_open_routes_need_no_api_key_and_count_no_request(api: Api, path: str) -> None:
     assert api.call("GET", path, api_key=None).status == 200
     assert (api.store.lookups, api.counter.counts) == (0, {})
@@ -226,7 +228,7 @@ def test_an_unexpected_error_is_logged_by_class_and_line_and_its_message_is_nowh
 
 
 @pytest.mark.parametrize(
-    "path", ["/openapi-json", "/", "/v2/classification", "/v1/classification/x", "/v1", "/docs/x", "/%2e%2e/docs"]
+    "path", ["/openapi-json", "/playground", "/v2/classification", "/v1/classification/x", "/v1", "/docs/x", "/%2e%2e/docs"]
 )
 def test_an_unknown_path_is_404(api: Api, path: str) -> None:
     answer = api.call("GET", path)
@@ -268,7 +270,7 @@ def test_a_label_set_cannot_be_stored_under_a_name_against_the_rule(api: Api, na
 
 
 @pytest.mark.parametrize("api_key", [None, API_KEY])
-@pytest.mark.parametrize("path", ["/v1/health", "/openapi.json", "/docs"])
+@pytest.mark.parametrize("path", ["/v1/health", "/openapi.json", "/docs", "/"])
 def test_a_monitor_may_ask_by_head(api: Api, path: str, api_key: str | None) -> None:
     answer = api.call("HEAD", path, api_key=api_key)
 
@@ -284,7 +286,7 @@ def test_a_parameter_that_does_not_exist_is_named_at_every_route(api: Api, metho
     assert "colour: is no parameter of the query" in answer.text or '"colour"' in answer.text
 
 
-@pytest.mark.parametrize("path", ["/docs", "/openapi.json"])
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/", "/playground/style.css"])
 def test_a_page_may_be_asked_with_any_parameter(api: Api, path: str) -> None:
     assert api.call("GET", f"{path}?_=1795718960").status == 200
 
@@ -329,6 +331,7 @@ EVERY_KIND = [
     ("POST", "/v1/classification", {"body": " " * 4_000_001}, 413),
     ("OPTIONS", "/v1/classification", {}, 204),
     ("GET", "/docs", {"api_key": None}, 200),
+    ("GET", "/", {"api_key": None}, 200),
     ("GET", "/openapi.json", {"api_key": None}, 200),
     ("GET", "/v1/health", {"api_key": None}, 200),
     ("GET", "/v1/account", {}, 200),
@@ -403,7 +406,7 @@ names = "table_name classify_function job_bucket job_queue plan_function plan_qu
 services = wiring.api_services(Settings(**dict.fromkeys(names, "x")))
 handler.services = lambda: services
 event = json.load(open({str(ROOT / "events/api-classification.json")!r}))
-for path in ("/v1/health", "/openapi.json", "/docs"):
+for path in ("/v1/health", "/openapi.json", "/docs", "/"):
     answer = handler.handler(event | {{"httpMethod": "GET", "path": path, "body": None}}, Context())
     assert answer["statusCode"] == 200, answer
 """

@@ -53,6 +53,19 @@ def test_the_options_of_the_query_are_those_of_the_clients(api: Api) -> None:
     assert (store(api, path).status, store(api, path).code) == (412, "precondition_failed")
 
 
+def test_a_form_is_stored_as_its_file(api: Api) -> None:
+    form = (
+        b'--b\r\nContent-Disposition: form-data; name="file"; filename="blob"\r\n\r\n' + DATA + b"\r\n--b\r\n"
+        b'Content-Disposition: form-data; name="body"\r\n\r\n{"key": "cat.png", "content_type": "image/png"}\r\n--b--\r\n'
+    )
+
+    stored = store(api, "/v1/store/file", form, content_type="multipart/form-data; boundary=b")
+
+    assert (stored.status, stored.json["key"], stored.json["size"]) == (200, "cat.png", 256)
+    read = api.call("GET", "/v1/store/file/read/cat.png")
+    assert (read.data, read.headers["content-type"]) == (DATA, "image/png")
+
+
 def test_a_deleted_file_is_404(api: Api) -> None:
     store(api)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 
 from pigeonhole.api import openapi
-from pigeonhole.errors import TimedOut
+from pigeonhole.errors import BY_CODE, TimedOut
 from support.api_calls import Api, api_with_fakes
 from support.fakes import error_reply
 from support.handlers import API_KEY, EVENT
@@ -116,11 +118,30 @@ def test_the_docs_page_fetches_nothing(api: Api) -> None:
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     # A browser fetches nothing for the page itself, and the policy lets its scripts fetch nothing from elsewhere.
     markup = re.sub(r"<(script|style)>.*?</\1>", "", answer.text, flags=re.DOTALL)
-    assert re.findall(r"(?:src|href|action)=\"([^\"]*)\"", markup) == ["data:,"]
+    assert re.findall(r"<(?:link|img|iframe)[^>]*(?:src|href)=\"([^\"]*)\"|src=\"([^\"]*)\"", markup) == [("data:,", "")]
     assert not re.search(r"@import|url\((?![\"']?data:)", answer.text.partition("</style>")[0])
     policy = dict(part.strip().split(" ", 1) for part in answer.headers["content-security-policy"].split(";"))
-    assert (policy["default-src"], policy["connect-src"], policy["script-src"]) == ("'none'", "'self'", "'unsafe-inline'")
+    assert (policy["default-src"], policy["connect-src"]) == ("'none'", "'self'")
     assert "http" not in answer.headers["content-security-policy"]
+
+
+def test_the_docs_page_runs_only_its_own_scripts(api: Api) -> None:
+    answer = api.call("GET", "/docs", api_key=None)
+
+    policy = dict(part.strip().split(" ", 1) for part in answer.headers["content-security-policy"].split(";"))
+    scripts = re.findall(r"<script>(.*?)</script>", answer.text, re.DOTALL)
+    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    assert policy["script-src"].split() == [f"'sha256-{digest}'" for digest in digests]
+
+
+def test_the_docs_page_describes_every_error_and_the_document_links_there(api: Api) -> None:
+    page = api.call("GET", "/docs", api_key=None).text
+    document = api.call("GET", "/openapi.json", api_key=None).text
+
+    described = set(re.findall(r'<div id="error-(\w+)">', page))
+    assert described == set(BY_CODE)
+    assert set(re.findall(r"docs#error-(\w+)", document)) <= described
+    assert "docs#error-too_large" in document
 
 
 def test_the_docs_page_shows_the_document_in_swagger_ui(api: Api) -> None:

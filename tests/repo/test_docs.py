@@ -110,6 +110,6 @@ def test_the_map_is_read_with_its_folders() -> None:
 def test_the_floors_are_those_of_the_import_linter() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
-    rows = re.findall(r"^\| (\d) \| (.*) \|$", MAP.read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", MAP.read_text(), re.MULTILINE)
 
     assert [set(re.findall(r"\w+", modules)) for _, modules in rows] == [set(layer.split(" : ")) for layer in layers]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from pigeonhole.client import Client, RetryPolicy, batches, transport
+from pigeonhole.client import labels as client_labels
 from pigeonhole.inference.encoders.artifact import FILES
 from pigeonhole.inference.encoders.registry import PRESETS
 from pigeonhole_cli import schemas as schemas_of
@@ -19,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OPERATIONS = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
 MESSAGES = (ROOT / "docs/messages.md").read_text(encoding="utf-8")
 LOCAL_STACK = (ROOT / "docs/local-stack.md").read_text(encoding="utf-8")
+CLIENT = (ROOT / "docs/client.md").read_text(encoding="utf-8")
 MODELS = (ROOT / "docs/models.md").read_text(encoding="utf-8")
 METRIC = re.compile(r"""\.(?:count|record_ms)\("(\w+)""")
 
@@ -96,3 +101,23 @@ def test_the_example_of_a_laptop_is_its_capacity() -> None:
     example = "two cores and 8 GiB runs four requests, two of them in the classifier, and eight requests that wait for a job"
     assert example in " ".join(LOCAL_STACK.split())
     assert (laptop.requests, laptop.classify, laptop.waits) == (4, 2, 8)
+
+
+def test_the_limits_of_the_client_are_its_defaults() -> None:
+    retries = {f"RetryPolicy.{field.name}": field.default for field in fields(RetryPolicy)}
+    arguments = {
+        "Client(concurrency=)": inspect.signature(Client).parameters["concurrency"].default,
+        "wait_for_job(timeout_s=)": inspect.signature(Client.wait_for_job).parameters["timeout_s"].default,
+    }
+    constants = {
+        "batches.MAX_BATCH": batches.MAX_BATCH,
+        "transport.TIMEOUT_S": transport.TIMEOUT_S,
+        "transport.UPLOAD_TIMEOUT_S": transport.UPLOAD_TIMEOUT_S,
+        "labels.MAX_INLINE_BYTES": client_labels.MAX_INLINE_BYTES,
+    }
+
+    assert {row["setting"].strip("`"): float(row["default"]) for row in pages.table_after(CLIENT, "Limits of the client")} == {
+        **retries,
+        **arguments,
+        **constants,
+    }

@@ -126,7 +126,7 @@ def test_only_these_routes_are_open() -> None:
         (route["Method"], route["Path"]) for route in EVENTS.values() if route.get("Auth", {}).get("ApiKeyRequired") is False
     }
 
-    pages = {"/v1/health", "/openapi.json", "/docs"}
+    pages = {"/v1/health", "/", "/playground/{file}", "/openapi.json", "/docs"}
     reads = {(method, page) for method in ("GET", "HEAD") for page in pages}
     assert opened == reads | {("OPTIONS", path) for path in {*pages, "/{proxy+}"}}
 
@@ -167,6 +167,11 @@ def test_every_route_and_verb_reaches_the_function() -> None:
     assert {route["Path"] for route in EVENTS.values() if route["Method"] == "ANY"} == resources
 
 
+def test_a_parameter_switches_the_playground_off() -> None:
+    assert environment("ApiFunction")["PIGEONHOLE_PLAYGROUND"] == {"Ref": "Playground"}
+    assert TEMPLATE["Parameters"]["Playground"]["Default"] == "true"
+
+
 def test_each_open_route_has_its_own_throttle() -> None:
     """A usage plan counts only calls to routes that need a key."""
     opened = {
@@ -174,7 +179,7 @@ def test_each_open_route_has_its_own_throttle() -> None:
     }
     throttle = {"ThrottlingRateLimit": {"Ref": "OpenThrottleRate"}, "ThrottlingBurstLimit": {"Ref": "OpenThrottleBurst"}}
     throttled = {
-        (row["HttpMethod"], row["ResourcePath"].removeprefix("/").replace("~1", "/"))
+        (row["HttpMethod"], row["ResourcePath"].removeprefix("/").replace("~1", "/") or "/")  # the root path is one slash
         for row in API["MethodSettings"]
         if row.items() >= throttle.items()
     }
@@ -227,6 +232,11 @@ def test_the_template_overrides_no_timeout(function: str) -> None:
 
 def read_default(value: Any) -> float:
     return float(TEMPLATE["Parameters"][value["Ref"]]["Default"] if isinstance(value, dict) else value)
+
+
+@pytest.mark.parametrize("function", ["ClassifyFunction", "WorkerFunction"])
+def test_numpy_has_one_thread_where_samples_are_classified(function: str) -> None:
+    assert environment(function)["OPENBLAS_NUM_THREADS"] == "1"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +21,7 @@ from support.loopback import Answer, LoopbackServer, respond
 from support.stack.clients import install_javascript
 from support.stack.deployment import BUCKET, PREFIX, Deploy, Deployment
 from support.stack.job_calls import JobEndEvents
+from support.stack.other_clients import OtherClients, install
 
 CLASSIFY_RUNS = 2
 LAST = ("test_error_table_whole.py", "test_policies.py")  # in this order
@@ -148,9 +148,13 @@ def photos() -> dict[str, bytes]:
 @pytest.fixture(scope="session")
 def javascript() -> Path:
     """A folder in which npm's client is installed."""
-    if shutil.which("npm") is None:
-        pytest.skip("Node and npm are not installed, so npm's client can't be run")
     return install_javascript(ROOT / ".cache" / "npm")
+
+
+@pytest.fixture(scope="session")
+def other_clients() -> OtherClients:
+    """LiteLLM, LangChain and pydantic-ai."""
+    return install(ROOT / ".cache")
 
 
 @pytest.fixture

@@ -119,7 +119,13 @@ def test_an_image_above_the_limit_is_too_large(deployed: Deployment, web: Web, p
 @pytest.mark.parametrize("key", [None, "wrong", "pgh" + "x" * 40])
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", "/v1/classification"), ("GET", "/v1/account"), ("GET", "/v1/models"), ("GET", "/nowhere"), ("GET", "/")],
+    [
+        ("POST", "/v1/classification"),
+        ("GET", "/v1/account"),
+        ("GET", "/v1/models"),
+        ("GET", "/nowhere"),
+        ("GET", "/playground"),
+    ],
 )
 def test_a_request_without_a_valid_key_is_refused(deployed: Deployment, method: str, path: str, key: str | None) -> None:
     error = verify_error(deployed.call(method, path, key=key), "invalid_api_key")
@@ -176,7 +182,7 @@ def test_what_the_deployment_refuses_is_forbidden(deploy: Deploy) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/classify", "/v1/classification/more", "/docs/more", "/restapis", "/_ministack/health"]
+    "path", ["/playground", "/v1", "/v1/classify", "/v1/classification/more", "/docs/more", "/restapis", "/_ministack/health"]
 )
 def test_an_unknown_route_is_not_found(deployed: Deployment, path: str) -> None:
     verify_error(deployed.call("GET", path), "not_found")
@@ -191,6 +197,8 @@ def test_an_unknown_route_is_not_found(deployed: Deployment, path: str) -> None:
         ("POST", "/v1/health", "GET"),
         ("PATCH", "/openapi.json", "GET"),
         ("POST", "/docs", "GET"),
+        ("POST", "/", "GET"),
+        ("DELETE", "/playground/style.css", "GET"),
     ],
 )
 def test_another_method_is_not_allowed(deployed: Deployment, method: str, path: str, allowed: str) -> None:
@@ -222,7 +230,7 @@ def test_faults_of_the_body_are_listed_in_problem_json(deployed: Deployment) -> 
     assert {fault["path"] for fault in response.json()["errors"]} == {"dataset", "labels"}
 
 
-@pytest.mark.parametrize("path", ["/v1/classification", "/v1/health", "/v1/account", "/openapi.json", "/docs"])
+@pytest.mark.parametrize("path", ["/v1/classification", "/v1/health", "/v1/account", "/openapi.json", "/docs", "/"])
 def test_a_preflight_is_answered_without_a_key(deployed: Deployment, path: str) -> None:
     headers = {
         "origin": "https://example.com",

@@ -18,6 +18,7 @@ from pigeonhole_cli.local.command import ROOT
 from support import pages
 from support.stack.clients import run_node
 from support.stack.deployment import Deployment
+from support.stack.other_clients import OtherClients
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -26,7 +27,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 def variables(deployed: Deployment) -> dict[str, str]:
     """The variables that the README tells its reader to set, with this stack's values."""
     values = {"JIGSAWSTACK_API_URL": deployed.url, "JIGSAWSTACK_API_KEY": deployed.key}
-    assert set(re.findall(r"export (\w+)=", pages.marked(README, "variables").code)) == set(values)
+    assert set(re.findall(r"(\w+)=", pages.marked(README, "variables").code)) == set(values)
     return values
 
 
@@ -152,6 +153,16 @@ def test_the_program_of_typesafe(variables: dict[str, str], photos: dict[str, by
     Image.open(io.BytesIO(photos["cat"])).save(tmp_path / "photo.jpg")
 
     assert run([sys.executable, "-"], variables, program, cwd=tmp_path).strip() == program.strip().rsplit("# ", 1)[1]
+
+
+@pytest.mark.parametrize("client", ["litellm", "langchain", "pydantic-ai"])
+def test_the_programs_of_other_clients(
+    other_clients: OtherClients, deployed: Deployment, photos: dict[str, bytes], tmp_path: Path, client: str
+) -> None:
+    program = pages.marked(README, client).code
+    Image.open(io.BytesIO(photos["cat"])).save(tmp_path / "photo.jpg")
+
+    assert other_clients.run(program, deployed, cwd=tmp_path).strip() == program.strip().rsplit("# ", 1)[1]
 
 
 def test_the_javascript_program(variables: dict[str, str], javascript: Path, photos: dict[str, bytes], tmp_path: Path) -> None:

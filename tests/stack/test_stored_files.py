@@ -1,11 +1,15 @@
-"""The reference's file store, through its Python client, unmodified: stored files are images of requests."""
+"""The reference's file store, through both of its clients, unmodified: stored files are images of requests."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
 
 import pytest
 from jigsawstack import JigsawStack
 from jigsawstack.exceptions import JigsawStackError
 
+from support.stack.clients import JavaScriptClient
 from support.stack.deployment import Deployment, image, request, text, verify_error
 
 
@@ -38,6 +42,21 @@ def test_a_file_is_never_replaced_unless_it_may_be(client: JigsawStack) -> None:
     with pytest.raises(JigsawStackError, match="Another file has this key"):
         client.store.upload(b"second", {"key": "note", "overwrite": False})
     assert client.store.get("note") == b"first"
+
+
+@pytest.mark.parametrize("options", [{"key": "from-node.png", "content_type": "image/png", "overwrite": True}, None])
+def test_the_javascript_client_stores_reads_and_deletes_a_file(
+    deployed: Deployment, javascript: Path, photos: dict[str, bytes], options: dict[str, Any] | None
+) -> None:
+    outcome = JavaScriptClient(deployed.url, deployed.key, javascript).store_and_delete(photos["cat"], options)
+
+    assert outcome["stored"]["success"] is True
+    assert outcome["stored"]["size"] == len(photos["cat"])
+    assert outcome["stored"]["url"].endswith(f"/files/{outcome['stored']['key']}")
+    assert options is None or outcome["stored"]["key"] == options["key"]
+    assert outcome["read"] == photos["cat"]
+    assert outcome["deleted"]["success"] is True
+    assert (outcome["missing"]["error"]["code"], outcome["missing"]["success"]) == ("not_found", False)
 
 
 def test_a_file_above_the_limit_is_refused(deployed: Deployment) -> None:

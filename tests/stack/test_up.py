@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -24,6 +25,8 @@ from pigeonhole_cli.local.process import LocalError, LocalProcess, open_port
 from pigeonhole_cli.local.rewrites import REWRITES
 
 READY = "Ctrl-C stops it"
+PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+IN_A_SHELL: Any = {"capture_output": True, "text": True, "check": True, "timeout": 60, "env": {**os.environ, "PATH": PATH}}
 
 
 @dataclass
@@ -55,7 +58,7 @@ def start(model: Path, tmp_path: Path) -> Iterator[Start]:
     def start(*options: str, command: Sequence[str] = ("pigeonhole", "up", "--port", "0", "--aws-port", "0")) -> Up:
         environment = {**os.environ, "PIGEONHOLE_CACHE": str(model.parents[1]), "PYTHONUNBUFFERED": "1"}
         environment |= {"PIGEONHOLE_DATA": str(tmp_path / "data"), "MODEL": model.name}
-        environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+        environment["PATH"] = PATH
         began = time.monotonic()
         process = subprocess.Popen(
             [*command, *options],
@@ -86,18 +89,20 @@ def start(model: Path, tmp_path: Path) -> Iterator[Start]:
 def refusal(started: Up) -> str:
     """Return the one line of the error."""
     assert started.process.wait(timeout=30) == 1
-    lines = started.output.strip().splitlines()
+    first, *lines = started.output.strip().splitlines()
+    assert first == "Starting ..."
     assert len(lines) == 1, started.output
     return lines[0]
 
 
 def test_what_it_prints_works_and_a_second_start_has_the_same_key(start: Start) -> None:
     first = start()
-    for row in REWRITES:
-        assert f"{row.name}: {row.why}" in first.output
     curl = first.output[first.output.index("curl ") : first.output.index(READY)]
     answer = subprocess.run(["bash", "-e"], input=curl, capture_output=True, text=True, check=True)
-    assert json.loads(answer.stdout)["predictions"] == ["positive", "negative"]
+    assert json.loads(answer.stdout)["predictions"] == ["positive"]
+    (export,) = [line for line in first.output.splitlines() if line.startswith("export ")]
+    listed = subprocess.run(["bash", "-e"], input=f"{export}\npigeonhole jobs list --json", **IN_A_SHELL)
+    assert json.loads(listed.stdout) == []
 
     assert first.interrupt() == 0
     with socket.create_server(("127.0.0.1", int(first.value("URL").rsplit(":", 1)[1]))):
@@ -171,12 +176,34 @@ def test_a_stack_starts_while_functions_of_the_last_run_still_write(tmp_path: Pa
         assert (tmp_path / "tmp" / "of-the-last-run").exists()
 
 
-def test_a_port_in_use_is_reported_with_a_remedy(start: Start) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+def test_the_next_ports_are_used_if_both_are_in_use(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
+        port, aws_port = one.getsockname()[1], two.getsockname()[1]
 
-        assert f"Port {port} can't be used" in (line := refusal(start("--port", str(port))))
-        assert "PORT=8090" in line
+        started = start("--port", str(port), "--aws-port", str(aws_port))
+
+        assert f"Port {port} is in use. The API has port {started.value('URL').rpartition(':')[2]}." in started.output
+        assert f"Port {aws_port} is in use. The emulated AWS has port " in started.output
+        assert httpx.get(f"{started.value('URL')}/v1/health").json()["success"] is True
+
+
+def test_a_second_stack_is_told_where_the_first_one_is(start: Start) -> None:
+    first = start()
+
+    line = refusal(start())
+
+    assert f"It is at {first.value('URL')}." in line
+    assert first.process.poll() is None
+
+
+def test_the_differences_from_aws_are_in_a_file(start: Start, tmp_path: Path) -> None:
+    started = start()
+    explained = subprocess.run(["pigeonhole", "up", "--explain", "--data", str(tmp_path / "data")], **IN_A_SHELL).stdout
+
+    assert explained == (tmp_path / "data" / "differences-from-aws.txt").read_text()
+    for row in REWRITES:
+        assert row.why in explained
+        assert row.why not in started.output
 
 
 def test_a_missing_model_is_reported_with_a_remedy(start: Start) -> None:

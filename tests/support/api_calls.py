@@ -73,6 +73,7 @@ class Api:
     counter: FakeRateCounter = field(default_factory=FakeRateCounter)
     jobs: Jobs = field(default_factory=Jobs)
     log: io.StringIO = field(default_factory=io.StringIO)
+    has_playground: bool = True
 
     def __post_init__(self) -> None:
         self.store.add_api_key(ApiKeyRecord("id1", hash_api_key(API_KEY), "acme", "laptop", created_at=0), TENANT, known=None)
@@ -89,6 +90,7 @@ class Api:
         return ApiServices(
             limits=limits,
             max_wait_s=rules.wait_s,
+            has_playground=self.has_playground,
             authenticator=Authenticator(store=self.store),
             rates=RateMeter(counter=self.counter, quota=quota, wait_s=5),
             classification=ClassificationService(

@@ -9,10 +9,10 @@ from typing import Any
 
 from pigeonhole.api.classify import DirectRules
 from pigeonhole.api.decisions.dialects import to_decision_answer
-from pigeonhole.api.decisions.form import Form
 from pigeonhole.api.decisions.openai import OpenAiDecisions
 from pigeonhole.api.decisions.questions import QuestionAsker
 from pigeonhole.api.decisions.typesafe import TypeSafeDecisions
+from pigeonhole.api.forms.form import Form
 from pigeonhole.api.http_answers import HttpAnswer
 from pigeonhole.contract.limits import DEFAULT_LIMITS, RequestLimits
 from pigeonhole.contract.messages import COMMAND, AnyCommand, ClassifyCommand, ClassifyReply

@@ -147,6 +147,28 @@ def redirect(location: str, status: str = "302 Found") -> Answer:
     return respond(status=status, headers=[f"Location: {location}"])
 
 
+def forward(port: int) -> Answer:
+    """Return an answer that hands a connection on to another port of this machine, until either end closes it."""
+
+    def answer(connection: socket.socket, head: str) -> None:
+        with socket.create_connection(("127.0.0.1", port)) as beyond:
+            beyond.sendall(head.encode())
+            back = threading.Thread(target=_pump, args=(beyond, connection), daemon=True)
+            back.start()
+            _pump(connection, beyond)
+            back.join(timeout=5)
+
+    return answer
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while received := source.recv(65_536):
+            target.sendall(received)
+    with suppress(OSError):  # the target has closed the connection
+        target.shutdown(socket.SHUT_RDWR)
+
+
 def certificate(name: str) -> bytes:
     """Return a self-signed certificate for a name and its private key, as PEM."""
     private_key = ec.generate_private_key(ec.SECP256R1())

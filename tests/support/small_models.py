@@ -178,7 +178,7 @@ def sentence(folder: Path) -> None:
 def sentence_transformer(
     folder: Path,
     *,
-    pooling: str = "mean",
+    pooling: str = "mean_tokens",
     dense: bool = False,
     normalize: bool = True,
     lower_case: bool = False,

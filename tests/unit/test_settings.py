@@ -29,6 +29,7 @@ TABLE = [
     ("PIGEONHOLE_UPLOAD_BUCKET", "", "uploads", "uploads"),
     ("PIGEONHOLE_EVENT_BUS", "default", "jobs", "jobs"),
     ("PIGEONHOLE_MODEL_DIR", "/opt/model", "/tmp/model", "/tmp/model"),
+    ("PIGEONHOLE_PLAYGROUND", True, "false", False),
     ("PIGEONHOLE_MAX_SAMPLES", 32, "8", 8),
     ("PIGEONHOLE_MAX_LABELS", 24, "100", 100),
     ("PIGEONHOLE_MAX_QUESTIONS", 400, "50", 50),

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from pigeonhole import wiring
 from pigeonhole.jobs.redrive import JobRedriver
 from pigeonhole_cli.aws_options import EndpointUrl, StackName, report_errors
 from pigeonhole_cli.console import plural, say
@@ -16,6 +15,8 @@ from pigeonhole_cli.console import plural, say
 
 def job_redriver(stack_name: str, endpoint_url: str | None) -> JobRedriver:
     """Create the service of a deployed stack. Tests replace this function."""
+    from pigeonhole import wiring  # late, as in keys.py
+
     return wiring.job_redriver(stack_name, endpoint_url)
 
 

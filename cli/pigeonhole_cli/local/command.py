@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -16,15 +18,18 @@ from pigeonhole.aws.apigateway import ApiGatewayKeys
 from pigeonhole.aws.dynamodb.tenants import DynamoTenantStore
 from pigeonhole.inference.encoders import artifact
 from pigeonhole.tenants.api_keys import ApiKeyManager
+from pigeonhole_cli.console import own_command
+from pigeonhole_cli.local.addresses import Addresses
 from pigeonhole_cli.local.capacity import Capacity
-from pigeonhole_cli.local.process import REGION, LocalError, LocalProcess, open_port
-from pigeonhole_cli.local.rewrites import REWRITES
+from pigeonhole_cli.local.options import DEFAULT_AWS_PORT, DEFAULT_DATA, DEFAULT_PORT, AwsPort, Cache, Data, Model, Port
+from pigeonhole_cli.local.process import LocalError, LocalProcess, open_next_port
 from pigeonhole_cli.local.stack import LocalStack
 from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
+from pigeonhole_cli.start import panel
+from pigeonhole_cli.start.browser import has_browser, open_page
 
 ROOT = Path(__file__).resolve().parents[3]
 STACK = "pigeonhole"
-DATA = Path(".pigeonhole")
 TENANT, API_KEY_NAME = "local", "up"
 # GPU workers are processes here. Any values do: they only say that there are GPU workers.
 GPU_PARAMETERS = {"GpuImageUri": "none", "GpuVpcId": "vpc-00000000", "GpuSubnetIds": "subnet-00000000"}
@@ -49,43 +54,49 @@ PATIENCE = {"PIGEONHOLE_LOOKUP_TIMEOUT_S": "5", "PIGEONHOLE_RATE_COUNTER_TIMEOUT
 PAIR_MS = "200"  # as the template's TextPairMs recommends for a cross-encoder
 WARM_UP_S = 60.0
 
-CURL = """\
-curl {url}/v1/classification -H 'x-api-key: {key}' -H 'content-type: application/json' -d '{{
-  "dataset": [{{"type": "text", "value": "I love this product, it is wonderful!"}},
-              {{"type": "text", "value": "This is the worst experience I have ever had."}}],
-  "labels": [{{"type": "text", "value": "positive"}}, {{"type": "text", "value": "negative"}}]
-}}'"""
-
 
 def up(
-    port: Annotated[int, typer.Option(envvar="PORT", min=0, max=65_535, help="The port of the API on 127.0.0.1.")] = 8080,
-    aws_port: Annotated[
-        int, typer.Option(envvar="AWS_PORT", min=0, max=65_535, help="The port of the emulated AWS on 127.0.0.1.")
-    ] = 8081,
-    model: Annotated[str, typer.Option(envvar="MODEL", help="The name of a prepared model.")] = "tiny",
-    data: Annotated[
-        Path, typer.Option(envvar="PIGEONHOLE_DATA", help="The folder for the stack's API keys, tables and buckets.")
-    ] = DATA,
-    cache: Annotated[
-        Path, typer.Option(envvar="PIGEONHOLE_CACHE", help="The cache: prepared models are in its folder `models/`.")
-    ] = DEFAULT_CACHE,
+    port: Port = DEFAULT_PORT,
+    aws_port: AwsPort = DEFAULT_AWS_PORT,
+    model: Model = "tiny",
+    data: Data = DEFAULT_DATA,
+    cache: Cache = DEFAULT_CACHE,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", envvar="NO_BROWSER", help="Don't open the page in the browser.")
+    ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Print what differs from AWS on this machine, and start nothing.")
+    ] = False,
 ) -> None:
-    """Run Pigeonhole on this machine until Ctrl-C. Its data is kept for the next start."""
+    """Run Pigeonhole on this machine until Ctrl-C. Its data is kept for the next start.
+
+    If a port is in use, the next free one is used.
+    """
+    if explain:
+        typer.echo(panel.explain(Addresses.read(data)))
+        return
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a shell starts background jobs with SIGINT ignored
         signal.signal(number, _interrupt)
+    typer.echo("Starting ...")
     started = time.monotonic()
     try:
         folder = model_folder(model, cache)
-        sockets = open_port(aws_port, "AWS_PORT=8091"), open_port(port, "PORT=8090")
+        sockets = open_next_port(aws_port, "AWS_PORT=8091"), open_next_port(port, "PORT=8090")
         with LocalProcess(data.resolve(), *sockets) as process:
             try:
                 api_key = bring_up(process, folder)
-                _print_addresses(process, api_key, time.monotonic() - started)
-                process.wait()
+                addresses = Addresses(process.api_url, process.aws_url)
+                panel.write_differences(data, addresses)
+                with addresses.published(data):
+                    notes = panel.port_notes((port, aws_port), addresses)
+                    typer.echo(panel.panel(process.api_url, api_key, time.monotonic() - started, own_command(), notes))
+                    if not no_browser and sys.stdout.isatty() and has_browser(os.environ):
+                        open_page(f"{process.api_url}/")
+                    process.wait()
             except KeyboardInterrupt:
                 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                     signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not interrupt the saving of the data
-                typer.echo("\nStopping; the data is kept.")
+                typer.echo(f"\nStopping; the data is kept in {data}.")
     except LocalError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
@@ -176,24 +187,6 @@ def _warm_up(process: LocalProcess, stack: LocalStack, api_key: str) -> None:
     except (ValueError, KeyError, TypeError):
         message = answer[:200].decode(errors="replace")
     raise LocalError(f"The classifier does not answer: {stack.last_error('ClassifyLogs') or message}")
-
-
-def _print_addresses(process: LocalProcess, api_key: str, seconds: float) -> None:
-    typer.echo("Differences from AWS on this machine:")
-    for row in REWRITES:
-        typer.echo(f"  - {row.name}: {row.why}")
-    typer.echo(
-        f"\nReady in {seconds:.1f} s.\n"
-        f"  URL      {process.api_url}\n"
-        f"  API key  {api_key}\n"
-        f"  docs     {process.api_url}/docs\n"
-        f"  AWS      {process.aws_url}\n"
-        f"  log      {process.log}\n\n"
-        "For `pigeonhole keys` in another shell:\n"
-        f"export AWS_ENDPOINT_URL={process.aws_url} AWS_REGION={REGION} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n\n"
-        f"{CURL.format(url=process.api_url, key=api_key)}\n\n"
-        "Ctrl-C stops it and keeps its data."
-    )
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -11,11 +12,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from pigeonhole_cli.local.addresses import Addresses
 from pigeonhole_cli.local.batch import Definition
 from pigeonhole_cli.local.capacity import MAX_IDLE_S
 from pigeonhole_cli.local.snapshots import complete_snapshot
@@ -25,10 +28,15 @@ REGION = "us-east-1"
 ROOT_CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 SERVICES = "apigateway,cloudformation,dynamodb,events,iam,lambda,logs,monitoring,s3,sqs,sts"
 START_S, STOP_S, LOCK_S = 60.0, 20.0, 5.0
+MAX_PORTS = 20  # that are tried one after another if they are in use
 
 
 class LocalError(Exception):
     """The local stack can't run. The message is one line that says what to do."""
+
+
+class PortInUse(LocalError):
+    """Another process listens on the port."""
 
 
 def open_port(port: int, setting: str) -> socket.socket:
@@ -49,10 +57,23 @@ def open_port(port: int, setting: str) -> socket.socket:
         opened.listen()
     except OSError as error:
         opened.close()
-        raise LocalError(
+        kind = PortInUse if error.errno == errno.EADDRINUSE else LocalError
+        raise kind(
             f"Port {port} can't be used ({error.strerror}). Stop what uses it, or choose another port: {setting}."
         ) from None
     return opened
+
+
+def open_next_port(port: int, setting: str) -> socket.socket:
+    """Open a port as `open_port` does. If it is in use, open the first of the next ones that is free.
+
+    Raises:
+        LocalError: The port can't be used, or all of MAX_PORTS ports are in use.
+    """
+    for candidate in range(port, min(port + MAX_PORTS, 65_536)):
+        with suppress(PortInUse):
+            return open_port(candidate, setting)
+    return open_port(port, setting)
 
 
 class LocalProcess:
@@ -217,7 +238,9 @@ class LocalProcess:
             except OSError:
                 if time.monotonic() > deadline_s:
                     lock.close()
-                    raise LocalError(f"Another local stack uses {self.data}. Stop it first.") from None
+                    running = Addresses.read(self.data)
+                    where = f" It is at {running.api_url}." if running else ""
+                    raise LocalError(f"Another local stack uses {self.data}.{where} Stop it first.") from None
                 time.sleep(0.1)
 
     def _check_state(self) -> None:

@@ -1,4 +1,4 @@
-"""Every difference between the local stack and AWS, with its reason. `pigeonhole up` prints the table REWRITES.
+"""Every difference between the local stack and AWS, with its reason. `pigeonhole up --explain` prints the table REWRITES.
 
 A row with an `edit` changes the parsed template in place. The other rows describe what ministack or this package does.
 """

@@ -57,6 +57,7 @@ class Settings:
     upload_bucket: str = ""
     event_bus: str = "default"
     model_dir: str = "/opt/model"
+    playground: bool = True  # whether functions/api serves the page at /
     # limits of one request
     max_samples: int = 32
     max_labels: int = 24

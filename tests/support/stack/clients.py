@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -18,6 +19,19 @@ const { url, key, body } = JSON.parse(readFileSync(0, "utf8"));
 const client = JigsawStack({ baseURL: url, apiKey: key });
 const outcome = await client.classification(body).then((answer) => ({ answer }), (refusal) => ({ refusal }));
 console.log(JSON.stringify(outcome));
+"""
+
+# A file is sent with its options, read as bytes and deleted. Then it is missing.
+STORE_RUNNER = """
+import { readFileSync } from "node:fs";
+import { JigsawStack } from "jigsawstack";
+const { url, key, file, options } = JSON.parse(readFileSync(0, "utf8"));
+const { store } = JigsawStack({ baseURL: url, apiKey: key });
+const stored = await store.upload(Buffer.from(file, "base64"), options ?? undefined);
+const read = await (await store.retrieve(stored.key)).buffer();
+const deleted = await store.delete(stored.key);
+const missing = await store.retrieve(stored.key).catch((refusal) => refusal);
+console.log(JSON.stringify({ stored, read: read.toString("base64"), deleted, missing }));
 """
 
 
@@ -70,17 +84,25 @@ class JavaScriptClient:
         answer: dict[str, Any] = outcome["answer"]
         return answer
 
+    def store_and_delete(self, file: bytes, options: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Upload a file, retrieve it, delete it and retrieve it again. Return what each step gave."""
+        runner = self._folder / "store.mjs"
+        runner.write_text(STORE_RUNNER)
+        sent = {"url": self._url, "key": self._key, "file": base64.b64encode(file).decode(), "options": options}
+        outcome: dict[str, Any] = json.loads(run_node(runner, stdin=json.dumps(sent)))
+        return outcome | {"read": base64.b64decode(outcome["read"])}
 
-def install_javascript(cache: Path) -> Path:
-    """Return a folder with npm's client, which is installed once into `cache`.
+
+def install_javascript(cache: Path, package: str = JAVASCRIPT) -> Path:
+    """Return a folder with a package of npm, which is installed once into `cache`. By default, JigsawStack's client.
 
     Raises FileNotFoundError without Node, CalledProcessError if npm can't install.
     """
-    folder = cache / JAVASCRIPT.replace("@", "-")
+    folder = cache / package.replace("@", "-")
     if not (folder / "complete").exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", JAVASCRIPT], cwd=folder, check=True)
+        subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", package], cwd=folder, check=True)
         (folder / "complete").touch()
     return folder
 

@@ -53,6 +53,20 @@ def test_the_schemas_are_those_of_the_contract() -> None:
     assert [answer["$ref"].rpartition("/")[2] for answer in answers] == ["ClassificationResponse", "QuestionsResponse"]
 
 
+def test_the_parts_of_forms_are_named() -> None:
+    form = DOCUMENT["paths"]["/v1/systemone"]["post"]["requestBody"]["content"]["multipart/form-data"]
+    file_form = DOCUMENT["paths"]["/v1/store/file"]["post"]["requestBody"]["content"]["multipart/form-data"]
+
+    assert form["schema"]["properties"] == {"request": {"$ref": "#/components/schemas/SystemOneRequest"}}
+    assert form["schema"]["required"] == ["request"]
+    assert form["schema"]["additionalProperties"]["format"] == "binary"
+    assert form["encoding"] == {"request": {"contentType": "application/json"}}
+    assert (set(file_form["schema"]["properties"]), file_form["schema"]["required"]) == ({"body", "file"}, ["file"])
+    assert set(DOCUMENT["components"]["schemas"]["StoredFileOptions"]["properties"]) == {
+        parameter["name"] for parameter in DOCUMENT["paths"]["/v1/store/file"]["post"]["parameters"]
+    }
+
+
 def test_the_documented_limits_are_the_limits() -> None:
     fields = DOCUMENT["components"]["schemas"]["ClassificationRequest"]["properties"]
     limits = RequestLimits()

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from pigeonhole.inference.encoders import artifact, source
-from pigeonhole.inference.encoders.artifact import ArtifactInfo, FileFacts, ImageSpec, ModelFacts, ModelUnavailable, TextSpec
+from pigeonhole.inference.encoders import source
+from pigeonhole.inference.encoders.artifact import ModelUnavailable
 from pigeonhole_cli.models import app
-
-FILES = sorted(artifact.REQUIRED_FILES)
+from support.cli.small_artifact import write_artifact
 
 
 def run(*arguments: str | Path) -> Result:
@@ -23,41 +22,6 @@ def run(*arguments: str | Path) -> Result:
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PIGEONHOLE_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
-
-
-def write_artifact(folder: Path, model_id: str) -> ArtifactInfo:
-    """Write an artifact folder whose files hold no model. The command doesn't open them."""
-    folder.mkdir(parents=True)
-    files: dict[str, FileFacts] = {}
-    for name in FILES:
-        (folder / name).write_bytes(b"x" * 1_000_000)
-        files[name] = FileFacts.from_file(folder / name)
-    facts = ModelFacts(
-        model_id=model_id,
-        revision="0123456789abcdef",
-        licence="MIT",
-        dim=4,
-        logit_scale=1.0,
-        logit_bias=0.0,
-        activation="softmax",
-        templates=("{}",),
-        text=TextSpec(max_tokens=8, pad_to="longest", pad_id=0, pooling="mean"),
-        image=ImageSpec(side=8, resize="squash", edge=8, resample="bicubic", mean=(0, 0, 0), std=(1, 1, 1)),
-        image_patches=1,
-    )
-    sentence_source = source.find_sentence()
-    content = ArtifactInfo(
-        kind="image-tower",
-        reading=source.READING_VERSION,
-        hub_revision="main",
-        sentence_digest=sentence_source.digest,
-        encoder=facts,
-        sentence=facts.model_copy(update={"model_id": sentence_source.model_id}),
-        one_text_model=True,
-        files=files,
-    )
-    artifact.write_info(folder, content)
-    return content
 
 
 def test_a_prepared_model_is_left_unchanged_and_described(cache: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pigeonhole.contract.uploads import StoredFileOptions
 from pigeonhole.errors import InvalidRequest, NotFound, PreconditionFailed
 from pigeonhole.object_keys import uploads_grant
 from pigeonhole.uploads.stored_files import FileContent, FileStore, StoredFile
@@ -18,7 +19,7 @@ def new_store() -> FileStore:
 
 
 def put(store: FileStore, key: str | None = "cat.jpg", content: FileContent = CAT, *, overwrite: bool = True) -> StoredFile:
-    return store.store(content, ACME, file_key=key, overwrite=overwrite, with_link=True)
+    return store.store(content, ACME, StoredFileOptions(key=key, overwrite=overwrite))
 
 
 def test_a_file_is_stored_within_the_callers_own_grant() -> None:
@@ -40,7 +41,7 @@ def test_a_file_without_a_key_gets_a_new_one() -> None:
 
 
 def test_a_link_is_created_only_on_request() -> None:
-    assert new_store().store(CAT, ACME, file_key="cat", overwrite=True, with_link=False).link is None
+    assert new_store().store(CAT, ACME, StoredFileOptions(temp_public_url=False)).link is None
 
 
 def test_a_file_replaces_another_one_only_if_it_may() -> None:
@@ -76,7 +77,7 @@ def test_a_media_type_that_is_none_is_refused(media_type: str) -> None:
 
 
 def test_an_empty_file_is_refused() -> None:
-    with pytest.raises(InvalidRequest, match="the body is empty"):
+    with pytest.raises(InvalidRequest, match="the file is empty"):
         put(new_store(), content=FileContent(b"", "image/jpeg"))
 
 

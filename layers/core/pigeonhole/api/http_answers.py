@@ -70,6 +70,10 @@ class HttpAnswer:
         """Return the answer with more headers."""
         return replace(self, headers=self.headers | headers)
 
+    def with_default_headers(self, headers: dict[str, str]) -> HttpAnswer:
+        """Return the answer with more headers, of which those that the answer has already don't change."""
+        return replace(self, headers=headers | self.headers)
+
     def to_event(self, request: HttpRequest) -> dict[str, Any]:
         """Convert to what API Gateway takes from a function. A HEAD request gets no body."""
         headers = {"Content-Type": self.content_type, **self.headers}
@@ -174,7 +178,10 @@ def preference_headers(preference: Preference) -> dict[str, str]:
 
 
 def common_headers(request: HttpRequest, rate: RateState) -> dict[str, str]:
-    """Return the headers of every answer: CORS, the caller's rate figures, and that no cache may store it."""
+    """Return the headers of every answer: CORS, the caller's rate figures, and that no cache may store it.
+
+    An answer with a Cache-Control of its own keeps it.
+    """
     return {
         "Access-Control-Allow-Origin": "*",
         "Access-Control-Expose-Headers": ", ".join(EXPOSED_HEADERS),

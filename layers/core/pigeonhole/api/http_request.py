@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pigeonhole.api.cursors import decode_cursor
-from pigeonhole.api.decisions.form import Form
-from pigeonhole.api.decisions.multipart import parse_form
+from pigeonhole.api.forms.form import Form
+from pigeonhole.api.forms.parse import SentFile, parse_file, parse_form, to_options
 from pigeonhole.api.request_body import decompress, parse_json
 from pigeonhole.contract.jobs import JobStatus, Preference
 from pigeonhole.contract.labels import check_label_set_name
@@ -23,7 +23,6 @@ from pigeonhole.jobs.job import IdempotencyKey
 from pigeonhole.label_sets.label_set import Precondition
 from pigeonhole.tenants.sent_api_key import find_api_key, join_headers
 from pigeonhole.timestamps import from_iso
-from pigeonhole.uploads.stored_files import FileContent
 
 PROBLEM_JSON = "application/problem+json"
 MAX_IDEMPOTENCY_KEY_CHARS = 255
@@ -44,6 +43,8 @@ class HttpRequest:
         log_id: API Gateway's id of the request.
         body: As the event has it.
         is_base64: Whether the body is base64.
+        bare_stage: The stage's name if the URL ends with it, without a slash. Relative addresses in a page would then leave the
+            stage.
     """
 
     method: str
@@ -53,6 +54,7 @@ class HttpRequest:
     log_id: str
     body: str = field(default="", repr=False)
     is_base64: bool = False
+    bare_stage: str = ""
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> HttpRequest:
@@ -62,14 +64,17 @@ class HttpRequest:
         `/api`, so `/api/v1/…` is the same as `/v1/…`.
         """
         path = re.sub(r"/{2,}", "/", "/" + str(event["path"])).rstrip("/") or "/"
+        context = event["requestContext"]
+        stage = str(context.get("stage", ""))
         return cls(
             method=str(event["httpMethod"]).upper(),
             path=re.sub(r"^/api(?=/v1(/|$))", "", path),
             headers=join_headers(event),
             query=event.get("queryStringParameters") or {},
-            log_id=str(event["requestContext"]["requestId"]),
+            log_id=str(context["requestId"]),
             body=event.get("body") or "",
             is_base64=bool(event.get("isBase64Encoded")),
+            bare_stage=stage if path == "/" and context.get("path") == f"/{stage}" else "",
         )
 
     @property
@@ -85,6 +90,12 @@ class HttpRequest:
             if media.strip() == PROBLEM_JSON:
                 return not re.search(r"\bq\s*=\s*0(\.0*)?\s*$", parameters)
         return False
+
+    @property
+    def accepts_gzip(self) -> bool:
+        """Whether the caller takes an answer that is compressed with gzip."""
+        choices = [choice.replace(" ", "").lower() for choice in self.headers.get("accept-encoding", "").split(",")]
+        return any(re.fullmatch(r"gzip(;q=(1|1\.0*|0?\.0*[1-9]\d*))?", choice) for choice in choices)
 
     @property
     def known_etags(self) -> frozenset[str]:
@@ -280,21 +291,25 @@ class HttpRequest:
         """
         return parse_form(self._read_body(max_bytes), self.headers.get("content-type", ""))
 
-    def parse_file(self, max_bytes: int) -> FileContent:
-        """Take the body as a file. The query's `content_type` says more than the header, which some clients don't set.
+    def parse_file(self, max_bytes: int) -> SentFile:
+        """Parse the body as a file, or as multipart/form-data with a file. It may be compressed.
 
         Args:
             max_bytes: The limit of the body, after decompression.
 
         Raises:
             TooLarge: The body has more than `max_bytes`.
+            InvalidRequest: The body is a form without a file, or an option has a fault.
             PigeonholeError: What `parse_json` raises for a body that can't be decompressed.
         """
-        media_type = self.query.get("content_type") or self.headers.get("content-type") or "application/octet-stream"
+        flags = {name: self.parse_flag(name, default=True) for name in ("overwrite", "temp_public_url")}
+        options = to_options({**self.query, **flags}, "the query")
         try:
-            return FileContent(self._read_body(max_bytes), media_type)
+            body = self._read_body(max_bytes)
         except TooLarge:
-            raise TooLarge(f"the file must have at most {max_bytes} bytes: POST /v1/uploads takes larger ones") from None
+            message = f"the file, with the form around it, must have at most {max_bytes} bytes"
+            raise TooLarge(f"{message}: POST /v1/uploads takes larger ones") from None
+        return parse_file(body, self.headers.get("content-type", ""), options)
 
     def _read_body(self, max_bytes: int) -> bytes:
         return decompress(self._to_bytes(), self.headers.get("content-encoding", ""), max_bytes)

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from pigeonhole import __version__
 from pigeonhole.api.decisions.dialects import is_value_fault
+from pigeonhole.api.forms.description import FormDescription
 from pigeonhole.api.parameters import Parameter
 from pigeonhole.api.routes import OPERATIONS, Operation
 from pigeonhole.contract.bulk import BulkJobRequest, BulkQuestionsJobRequest
@@ -30,8 +31,9 @@ DESCRIPTION = """\
 Sorts texts and images into labels that the caller names, without training. A client of JigsawStack's classification works
 unchanged when its base URL points here. Everything beyond that is optional.
 
-Bodies are JSON in UTF-8. They may be compressed, with `Content-Encoding: gzip` or `zstd`. Unknown fields of a body are
-ignored, and unknown parameters of a query are refused. `HEAD` is answered wherever `GET` is.
+Bodies are JSON in UTF-8, or what an operation takes in its place. They may be compressed, with `Content-Encoding: gzip` or
+`zstd`. Unknown fields of a body are ignored, and unknown parameters of a query are refused. `HEAD` is answered wherever
+`GET` is.
 
 Every error has the shape of `ErrorResponse`, or of RFC 9457 if the request has `Accept: application/problem+json`.
 `/v1/decisions` and `/v1/systemone` have the errors of OpenAI and TypeSafe. `/api/v1/...` is the same as `/v1/...`.
@@ -164,13 +166,14 @@ def as_json() -> str:
 
 def _schemas() -> Json:
     bodies = [(body, "validation") for operation in OPERATIONS for body in (operation.body, *operation.other_bodies) if body]
+    forms = [(operation.form.model, "validation") for operation in OPERATIONS if operation.form]
     models = [
         model
         for operation in OPERATIONS
         for model in (operation.answer, *operation.other_answers, operation.accepted, operation.error)
     ]
     answers = [(model, "serialization") for model in models if model is not None and not isinstance(model, str)]
-    every: Any = [*bodies, *answers, (ErrorResponse, "serialization")]
+    every: Any = [*bodies, *forms, *answers, (ErrorResponse, "serialization")]
     schemas: Json = json_schemas(every, "#/components/schemas/{model}")["$defs"]
     return schemas
 
@@ -198,6 +201,8 @@ def _describe(operation: Operation) -> Json:
         described["requestBody"] = {"required": True, "content": content}
     if operation.takes_file:
         described["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": _FILE}}}
+    if operation.form:
+        described["requestBody"]["content"]["multipart/form-data"] = _form(operation.form)
     described["responses"] = {**_answers(operation), **_errors(operation)}
     return described
 
@@ -213,6 +218,22 @@ def _body_examples(body: type[BaseModel]) -> Json:
     if body is SystemOneRequest:
         examples = {"texts": EXAMPLE_SYSTEM_ONE}
     return {name: {"value": example} for name, example in examples.items()}
+
+
+def _form(form: FormDescription) -> Json:
+    """Describe a form: one part is JSON, and one other or all others are files."""
+    parts = {form.json_part: _ref(form.model)}
+    others = {"properties": parts | {form.file_part: _FILE}} if form.file_part else {"additionalProperties": _FILE}
+    return {
+        "schema": {
+            "type": "object",
+            "description": form.description,
+            "properties": parts,
+            "required": [form.required_part],
+            **others,
+        },
+        "encoding": {form.json_part: {"contentType": "application/json"}},
+    }
 
 
 def _tag(operation: Operation) -> str:
@@ -292,7 +313,7 @@ def _shared_error(codes: list[str], model: type[BaseModel] | None) -> Json:
         # API Gateway itself answers in the contract's shape.
         schema = {"anyOf": [_ref(model), _ref(ErrorResponse)]}
         error["content"] = {"application/json": {"schema": schema}}
-    return {**error, "description": "One of " + ", ".join(f"`{code}`" for code in codes)}
+    return {**error, "description": "One of " + ", ".join(map(_link, codes))}
 
 
 def _error(code: str) -> Json:
@@ -303,7 +324,12 @@ def _error(code: str) -> Json:
     if error.retry_after_s is not None:
         headers["Retry-After"] = {"description": "Seconds to wait before the next request.", "schema": {"type": "integer"}}
     return {
-        "description": f"{HTTPStatus(error.status).phrase}: `{code}`",
+        "description": f"{HTTPStatus(error.status).phrase}: {_link(code)}",
         "headers": headers,
         "content": _content(ErrorResponse, examples),
     }
+
+
+def _link(code: str) -> str:
+    """Write the code of an error as a link to its description at /docs, in Markdown."""
+    return f"[`{code}`](docs#error-{code})"

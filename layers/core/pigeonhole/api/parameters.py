@@ -97,6 +97,7 @@ UPLOAD_PREFIX = Parameter(
     {"type": "string"},
 )
 FILE_KEY = Parameter("path", "key", "The key of the file.", {"type": "string", "pattern": f"^{STORED_FILE_KEY}$"})
+PLAYGROUND_FILE = Parameter("path", "file", "The name of the file.", {"type": "string", "pattern": r"^[a-z0-9_-]+\.[a-z]+$"})
 NEW_FILE_KEY = Parameter(
     "query",
     "key",

@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from pigeonhole.api import parameters
+from pigeonhole.api.forms.description import FILE_FORM, SYSTEM_ONE_FORM, FormDescription
 from pigeonhole.api.parameters import Parameter
 from pigeonhole.contract.bulk import BulkEstimateResponse, BulkJobRequest, BulkQuestionsJobRequest
 from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse
@@ -59,6 +60,7 @@ class Operation:
         errors: The codes that the operation can answer with.
         error: The shape of its errors, None for the contract's own.
         body: The model of the request's body.
+        form: The form that the body may be in place of that or of a file.
         other_bodies: The models that the body may have in place of `body`.
         other_answers: The models of the 200 answers to some requests.
         is_open: Whether the operation needs no API key.
@@ -77,6 +79,7 @@ class Operation:
     answer: type[BaseModel] | str
     errors: tuple[str, ...]
     body: type[BaseModel] | None = None
+    form: FormDescription | None = None
     error: type[BaseModel] | None = None
     other_bodies: tuple[type[BaseModel], ...] = ()
     other_answers: tuple[type[BaseModel], ...] = ()
@@ -200,6 +203,7 @@ OPERATIONS = (
         errors=(*JSON_ERRORS, *API_KEY_ERRORS, "precondition_failed", *STORAGE_ERRORS),
         parameters=(parameters.NEW_FILE_KEY, parameters.OVERWRITE, parameters.FILE_TYPE, parameters.TEMP_PUBLIC_URL),
         takes_file=True,
+        form=FILE_FORM,
     ),
     Operation(
         method="GET",
@@ -289,11 +293,12 @@ OPERATIONS = (
         method="POST",
         path=SYSTEM_ONE,
         id="systemOne",
-        summary="Answer questions about a text or an image, in the shape of TypeSafe's System One. The body may be a form.",
+        summary="Answer questions about a text or an image, in the shape of TypeSafe's System One.",
         answer=SystemOneResponse,
         errors=(*BODY_ERRORS, *API_KEY_ERRORS, *CLASSIFIER_ERRORS),
         error=TypeSafeErrorResponse,
         body=SystemOneRequest,
+        form=SYSTEM_ONE_FORM,
     ),
     Operation(
         method="GET",
@@ -329,6 +334,27 @@ OPERATIONS = (
         errors=("invalid_request", *API_KEY_ERRORS, *CLASSIFIER_ERRORS),
         is_open=True,
         parameters=(parameters.DEEP,),
+    ),
+    Operation(
+        method="GET",
+        path="/",
+        id="playground",
+        summary="Open the playground: a page that classifies photos and texts with this API.",
+        answer="text/html",
+        errors=("not_found", *PAGE_ERRORS),
+        is_open=True,
+        may_be_unchanged=True,
+    ),
+    Operation(
+        method="GET",
+        path="/playground/{file}",
+        id="playgroundFile",
+        summary="Read a file of the playground.",
+        answer="*/*",
+        errors=("not_found", *PAGE_ERRORS),
+        is_open=True,
+        parameters=(parameters.PLAYGROUND_FILE,),
+        may_be_unchanged=True,
     ),
     Operation(
         method="GET",

@@ -6,7 +6,7 @@ import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationInfo, field_validator, model_validator
 
 from pigeonhole.contract.base import HttpInput, HttpSchema, Text
 from pigeonhole.contract.labels import LabelSetName
@@ -18,6 +18,7 @@ STORED_FILES = "/v1/store/file"
 MEDIA_TYPE = r"[A-Za-z0-9_.+-]+/[A-Za-z0-9_.+-]+( ?;[ -~]*)?"  # of a stored file
 MAX_MEDIA_TYPE_CHARS = 200
 STORED_FILE_KEY = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}"  # part of URLs and object keys
+FILE_PART, OPTIONS_PART = "file", "body"  # of the form of JigsawStack's JavaScript client
 MAX_FILENAME_CHARS = 200
 MAX_MANIFEST_BYTES = 5_000_000_000  # S3's limit for a form
 UTF8_BYTES_PER_CHAR = 4  # at most
@@ -177,6 +178,21 @@ class UploadResponse(HttpSchema):
 def is_stored_file_key(file_key: str) -> bool:
     """Whether a file of the file store can have this key."""
     return re.fullmatch(STORED_FILE_KEY, file_key, re.ASCII) is not None
+
+
+class StoredFileOptions(HttpInput):
+    """How a file is stored. The query has these options as well."""
+
+    key: Annotated[Text, Field(json_schema_extra={"pattern": f"^{STORED_FILE_KEY}$"})] | None = Field(
+        default=None, description="The key of the file. Without it, the file gets a new key."
+    )
+    content_type: (
+        Annotated[Text, Field(json_schema_extra={"pattern": f"^{MEDIA_TYPE}$", "maxLength": MAX_MEDIA_TYPE_CHARS})] | None
+    ) = Field(default=None, description="The media type of the file. Default: that of its part.")
+    overwrite: StrictBool = Field(default=True, description="Whether the file replaces another one of the same key.")
+    temp_public_url: StrictBool = Field(
+        default=True, description="Whether the answer has an address by which anybody can read the file for an hour."
+    )
 
 
 class StoredFileResponse(HttpSchema):

@@ -73,19 +73,14 @@ class Embedder:
         """Embed images, (side, side, 3) uint8 each, to (n, dim) float32."""
         return self._in_batches(lambda batch: self._encoder.encode_image(np.stack(batch)), pixels, self._batch)
 
-    def embed_prompts(self, encoder: Encoder, prompts: Mapping[str, Sequence[str]]) -> dict[str, Floats]:
-        """Embed the prompts of each label text: text -> (prompts, dim) float32."""
-        all_prompts = [prompt for prompts_of_text in prompts.values() for prompt in prompts_of_text]
-        # One batch for all: an encoder groups prompts by length and limits the number of their tokens itself.
-        encode = partial(self._in_batches, encoder.encode_text, batch=max(1, len(all_prompts)))
-        embedded = self._cache.embed(encoder.info.revision, encode, all_prompts)
-        return {text: np.stack([embedded[prompt] for prompt in prompts_of_text]) for text, prompts_of_text in prompts.items()}
-
     def embed_all(self, encoders: Sequence[Encoder], prompts: Sequence[str]) -> list[dict[str, Floats]]:
         """Embed prompts in each encoder, all of them in one batch: prompt -> (dim,) float32."""
-        distinct = {prompt: (prompt,) for prompt in prompts}
-        embedded = [self.embed_prompts(encoder, distinct) for encoder in encoders]
-        return [{prompt: vectors[0] for prompt, vectors in rows.items()} for rows in embedded]
+        # An encoder groups prompts by length and limits the number of their tokens itself.
+        batch = max(1, len(prompts))
+        return [
+            self._cache.embed(encoder.info.revision, partial(self._in_batches, encoder.encode_text, batch=batch), prompts)
+            for encoder in encoders
+        ]
 
     def embed_examples(self, examples: Mapping[str, Pixels | Floats]) -> dict[str, Floats]:
         """Embed example images, each (side, side, 3) uint8, to (dim,) float32. What is an embedding already stays."""

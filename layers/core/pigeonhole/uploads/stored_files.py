@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pigeonhole.contract.uploads import MAX_MEDIA_TYPE_CHARS, MEDIA_TYPE, STORED_FILES, is_stored_file_key
+from pigeonhole.contract.uploads import MAX_MEDIA_TYPE_CHARS, MEDIA_TYPE, STORED_FILES, StoredFileOptions, is_stored_file_key
 from pigeonhole.contract.validation import invalid_request
 from pigeonhole.errors import Fault, InvalidRequest, NotFound, PreconditionFailed
 from pigeonhole.ids import new_id
@@ -64,17 +64,13 @@ class FileStore:
     bucket: str
     clock: Callable[[], float] = time.time
 
-    def store(
-        self, content: FileContent, tenant: Tenant, *, file_key: str | None, overwrite: bool, with_link: bool
-    ) -> StoredFile:
+    def store(self, content: FileContent, tenant: Tenant, options: StoredFileOptions) -> StoredFile:
         """Store a file.
 
         Args:
             content: The file.
             tenant: The caller.
-            file_key: The caller's key of the file, None for a new one.
-            overwrite: Whether the file replaces another of the same key.
-            with_link: Whether to create a link by which anybody can read the file.
+            options: Its key, and whether it replaces another file and gets a link. The media type is that of `content`.
 
         Raises:
             InvalidRequest: The file is empty, or its key or media type can't be stored.
@@ -82,18 +78,18 @@ class FileStore:
             Overloaded: A retry may help.
         """
         if not content.data:
-            raise InvalidRequest("the body is empty: it must be the file")
+            raise InvalidRequest("the file is empty: it must have at least one byte")
         if len(content.media_type) > MAX_MEDIA_TYPE_CHARS or not re.fullmatch(MEDIA_TYPE, content.media_type):
             raise invalid_request((Fault("content_type", "must be a media type such as image/jpeg"),))
-        if file_key is not None and not is_stored_file_key(file_key):
+        if options.key is not None and not is_stored_file_key(options.key):
             raise invalid_request((_WRONG_KEY,))
-        name = file_key or new_id(self.clock())
+        name = options.key or new_id(self.clock())
         object_key = stored_file_key(tenant.id, name)
-        if overwrite:
+        if options.overwrite:
             self.objects.put(object_key, content.data, content.media_type)
         elif not self.objects.create(object_key, content.data, content.media_type):
             raise PreconditionFailed("Another file has this key: delete it, use another key, or send `overwrite=true`.")
-        link = self.objects.link(object_key, LINK_S) if with_link else None
+        link = self.objects.link(object_key, LINK_S) if options.temp_public_url else None
         return StoredFile(name, f"s3://{self.bucket}/{object_key}", len(content.data), link)
 
     def read(self, tenant: Tenant, file_key: str) -> FileContent:

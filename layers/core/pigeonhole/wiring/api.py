@@ -40,6 +40,7 @@ class ApiServices:
 
     limits: RequestLimits
     max_wait_s: float
+    has_playground: bool
     authenticator: Authenticator
     rates: RateMeter
     classification: ClassificationService
@@ -110,6 +111,7 @@ def api_services(settings: Settings) -> ApiServices:
     return ApiServices(
         limits=limits,
         max_wait_s=settings.max_wait_s,
+        has_playground=settings.playground,
         authenticator=Authenticator(store=DynamoTenantStore(lookups, settings.table_name)),
         rates=RateMeter(counter=rate_counter, quota=quota),
         classification=ClassificationService(

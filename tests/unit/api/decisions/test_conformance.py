@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,7 +27,8 @@ from typing_extensions import is_typeddict
 from pigeonhole.api.openapi import document
 from support import pages
 
-PAGE = (Path(__file__).resolve().parents[4] / "docs/decisions-api.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[4]
+PAGE = (ROOT / "docs/decisions-api.md").read_text(encoding="utf-8")
 OPENAI_INPUTS = (
     decision_create_params,
     decision_input_image_param,
@@ -97,6 +99,25 @@ def test_what_is_documented_as_used_is_read_and_what_is_ignored_is_not(vendor: s
 
     assert {name for name, here in table.items() if here.startswith("used")} <= known
     assert not {name for name, here in table.items() if here.startswith("ignored")} & known
+
+
+@pytest.mark.parametrize("package", ["openai", "typesafe-sdk"])
+def test_the_types_are_those_of_the_documented_and_pinned_version(package: str) -> None:
+    rows = pages.table_after(PAGE, "Decisions: the shapes of OpenAI and TypeSafe")
+    documented_versions = {row["package"].strip("`"): row["version"] for row in rows}
+    pinned = re.search(rf'"{package}(?:\[\w+\])?==([^"]+)"', (ROOT / "pyproject.toml").read_text("utf-8"))
+
+    assert pinned
+    assert version(package) == documented_versions[package] == pinned[1]
+
+
+def test_the_documented_versions_of_other_clients_are_those_that_the_tests_install() -> None:
+    rows = pages.table_after(PAGE, "Decisions: the shapes of OpenAI and TypeSafe")
+    requirements = (ROOT / "tests/support/stack/other_clients/requirements.txt").read_text("utf-8")
+    installed = dict(re.findall(r"^([\w-]+)(?:\[\w+\])?==(\S+)$", requirements, re.MULTILINE))
+
+    documented_versions = {row["package"].strip("`"): row["version"] for row in rows}
+    assert {name: number for name, number in documented_versions.items() if name != "typesafe-sdk"} == installed
 
 
 def properties(schema: str) -> set[str]:

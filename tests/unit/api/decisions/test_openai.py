@@ -6,6 +6,8 @@ import random
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ClassifyReply
@@ -290,6 +292,19 @@ def test_the_order_of_questions_and_choices_changes_no_answer(seed: int) -> None
     other = decisions.decide(body(*shuffled.sample([questions[0], permuted, questions[2]], 3)))
 
     assert by_name(one) == by_name(other)
+
+
+@settings(max_examples=20, deadline=None)
+@given(names=st.lists(st.text(max_size=20), min_size=3, max_size=3))
+def test_the_names_of_questions_change_no_answer(names: list[str]) -> None:
+    decisions = Decisions(PipelineClient(fake_pipeline(FakeWeb({}))))
+    questions = [PREDICATE, CHOICE, SCORE]
+
+    unnamed = decisions.decide(body(*({**question, "name": None} for question in questions)))["answers"]
+    named = decisions.decide(body(*({**question, "name": name} for question, name in zip(questions, names, strict=True))))
+
+    assert [row.get("name") for row in named["answers"]] == names
+    assert [{**row, "name": None} for row in named["answers"]] == [{**row, "name": None} for row in unnamed]
 
 
 def test_a_question_alone_and_among_50_has_one_answer() -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pigeonhole.contract.validation import LocatedFault
 from pigeonhole.errors import InvalidRequest, UnreadableImage
-from support.decisions import Decisions
+from support.decisions import Decisions, PipelineClient
+from support.fake_model import fake_pipeline
+from support.fake_web import FakeWeb
 from support.fakes import FakeClassifierClient, error_reply
 
 NOUL = {"type": "noul", "instructions": "Is this about billing?"}
@@ -190,3 +194,29 @@ def test_an_example_image_that_cannot_be_read_is_a_fault_of_its_question() -> No
 def test_half_of_a_surrogate_pair_is_refused(text: Any) -> None:
     assert "surrogate" in str(faults(body(text, a=NOUL)))
     assert "surrogate" in str(faults(body("a", a={"type": "score", "criteria": [text, "b"]})))
+
+
+# --------------------------------------------------------------------------------------------------------- the properties
+
+
+@settings(max_examples=20, deadline=None)
+@given(names=st.lists(st.text(min_size=1, max_size=20), min_size=3, max_size=3, unique=True), order=st.permutations(range(3)))
+def test_the_order_and_the_names_of_questions_and_choices_change_no_answer(names: list[str], order: list[int]) -> None:
+    decisions = Decisions(PipelineClient(fake_pipeline(FakeWeb({}))))
+    turned = [NOUL, {**CHOICE, "criteria": dict(reversed([*CHOICE["criteria"].items()]))}, SCORE]
+
+    straight = decisions.system_one(body(a=NOUL, b=CHOICE, c=SCORE))["answers"]
+    mixed = decisions.system_one(body(**{names[index]: turned[index] for index in order}))["answers"]
+
+    assert [*mixed] == [names[index] for index in order]
+    assert [mixed[name] for name in names] == [straight[name] for name in "abc"]
+
+
+def test_a_question_alone_and_among_50_has_one_answer() -> None:
+    decisions = Decisions(PipelineClient(fake_pipeline(FakeWeb({}))))
+    others = {str(n): {**NOUL, "instructions": f"a text about {n}"} for n in range(49)}
+
+    alone = decisions.system_one(body(tone=CHOICE))["answers"]["tone"]
+    among = decisions.system_one(body(**others, tone=CHOICE))["answers"]["tone"]
+
+    assert among["probabilities"] == pytest.approx(alone["probabilities"], abs=1e-6)

@@ -95,6 +95,15 @@ def test_force_prepares_again(model: Path, prepared: Path) -> None:
     assert prepare(str(model), prepared, force=True)[1]
 
 
+def test_only_an_export_is_announced(model: Path, prepared: Path) -> None:
+    announced: list[str] = []
+
+    prepare(str(model), prepared, on_export=lambda: announced.append("not needed"))
+    assert announced == []
+    prepare(str(model), prepared, force=True, on_export=lambda: announced.append("export"))
+    assert announced == ["export"]
+
+
 def test_an_artifact_of_another_reading_version_is_made_again(
     model: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

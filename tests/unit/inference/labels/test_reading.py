@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pigeonhole.inference.labels.catch_all import is_catch_all
 from pigeonhole.inference.labels.emoji_names import spell_emoji
+from pigeonhole.inference.labels.negation import find_negation
 from pigeonhole.inference.labels.reading import Reading, parse_label
 
 NEGATED = [
@@ -609,7 +611,9 @@ def test_hostile_labels_take_linear_time(piece: str, end: str) -> None:
 def best_time(label: str) -> float:
     times = []
     for _ in range(2):
-        start = time.perf_counter()
+        find_negation.cache_clear()
+        is_catch_all.cache_clear()
+        start = time.process_time()
         parse_label(label)
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return min(times)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pydantic import ValidationError
 
+from pigeonhole.api.decisions.instructions import Instructions, read_instructions
 from pigeonhole.api.decisions.questions import ChoiceOfOptions, Content, Location, Option, Outcome, QuestionAsker
 from pigeonhole.api.decisions.rendering import render
 from pigeonhole.api.decisions.yes_or_no import to_yes_and_no
@@ -120,11 +121,13 @@ def to_choice(question: contract.DecisionQuestion, location: Location) -> Choice
     Raises:
         InvalidRequest: A predicate says nothing.
     """
-    instructions = join_texts(question.instructions)
+    asked = _read_instructions(question.instructions)
+    instructions = render(asked.question)
     if isinstance(question, contract.DecisionPredicate):
-        if is_blank(instructions):
+        yes, no = (Option(name, _texts(meaning)) for name, meaning in (("yes", asked.yes), ("no", asked.no)))
+        if is_blank(instructions) and not (yes.texts or no.texts):
             raise invalid_request((locate((*location, "instructions"), "must say what is to be true of the input"),))
-        return ChoiceOfOptions(to_yes_and_no(instructions, Option("yes"), Option("no")), "", location)
+        return ChoiceOfOptions(to_yes_and_no(instructions, yes, no), "", location)
     if isinstance(question, contract.DecisionScore):
         texts = read_levels(instructions, [choices.Option(row.label, _described(row)) for row in question.levels])
         names = [str(value) for value in range(len(question.levels))]
@@ -133,6 +136,19 @@ def to_choice(question: contract.DecisionQuestion, location: Location) -> Choice
         names = _to_names([row.value for row in question.choices])
     options = tuple(Option(name, of_option) for name, of_option in zip(names, texts.texts, strict=True))
     return ChoiceOfOptions(options, texts.instruction or "", location)
+
+
+def _read_instructions(parts: Sequence[contract.Part]) -> Instructions:
+    """Find the question in instructions. Those that are one JSON value are read as that value."""
+    if len(parts) == 1 and isinstance(parts[0], contract.JsonPart):
+        return read_instructions(parts[0].data)
+    return read_instructions(join_texts(parts))
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    """Return the text of a JSON value, none if it has none."""
+    text = render(value)
+    return () if is_blank(text) else (text,)
 
 
 def _to_names(values: Sequence[str | bool]) -> list[str]:
@@ -144,7 +160,7 @@ def _to_names(values: Sequence[str | bool]) -> list[str]:
 
 
 def _described(row: contract.ChoiceOption | contract.ScoreLevel) -> tuple[str, ...]:
-    return () if row.description is None or is_blank(row.description) else (row.description,)
+    return _texts(row.description)
 
 
 def _word(value: str | bool) -> str:

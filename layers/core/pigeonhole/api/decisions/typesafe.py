@@ -8,10 +8,11 @@ from functools import cached_property
 
 from pydantic import ValidationError
 
-from pigeonhole.api.decisions.form import Form, to_data_url
+from pigeonhole.api.decisions.instructions import read_instructions
 from pigeonhole.api.decisions.questions import ChoiceOfOptions, Content, Location, Option, Outcome, QuestionAsker
 from pigeonhole.api.decisions.rendering import Placeholders, render
 from pigeonhole.api.decisions.yes_or_no import to_yes_and_no
+from pigeonhole.api.forms.form import Form, to_data_url
 from pigeonhole.contract.decisions import typesafe as contract
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ModelDescription
@@ -125,13 +126,14 @@ def to_choice(question: contract.SystemOneQuestion, reader: ContentReader, locat
     """
     if isinstance(question, contract.BoxQuestion):
         raise TypeError("validation refuses boxes")
-    instructions, placeholders = reader.read(question.instructions)
-    if placeholders:
+    if reader.read(question.instructions)[1]:
         message = "must have no image: put it into `state`, or into `criteria` as an example of a choice"
         raise invalid_request((locate((*location, question.type, "instructions"), message),))
+    asked = read_instructions(question.instructions)
+    instructions, _ = reader.read(asked.question)
     if isinstance(question, contract.NoulQuestion):
         criteria = question.criteria or contract.NoulCriteria()
-        yes, no = reader.to_option("yes", criteria.true), reader.to_option("no", criteria.false)
+        yes, no = reader.to_option("yes", asked.yes, criteria.true), reader.to_option("no", asked.no, criteria.false)
         return ChoiceOfOptions(to_yes_and_no(instructions, yes, no), "", location)
     if isinstance(question, contract.SystemOneScore):
         levels = [reader.to_option(str(value), level) for value, level in enumerate(question.criteria)]

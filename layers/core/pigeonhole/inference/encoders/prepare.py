@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,12 @@ from pigeonhole.inference.encoders.artifact import ArtifactInfo, ModelUnavailabl
 
 
 def prepare(
-    name: str, out: Path, *, sentence: str = registry.BUNDLED_SENTENCE, force: bool = False
+    name: str,
+    out: Path,
+    *,
+    sentence: str = registry.BUNDLED_SENTENCE,
+    force: bool = False,
+    on_export: Callable[[], None] = lambda: None,
 ) -> tuple[ArtifactInfo, bool]:
     """Make the artifact folder of a model, unless there is a valid one.
 
@@ -24,6 +29,7 @@ def prepare(
         out: The artifact folder.
         sentence: The sentence encoder: a preset, a folder or a Hugging Face id.
         force: Make the folder again even if it is valid.
+        on_export: Called before the export, which takes a while.
 
     Returns:
         The content of artifact.json, and whether the folder was made now.
@@ -41,6 +47,7 @@ def prepare(
             from pigeonhole.inference.encoders import export
         except ImportError as error:
             raise ModelUnavailable(f"preparing a model needs {error.name}: pip install -e '.[torch]'") from None
+        on_export()
         return export.export_model(model_source, out), True
 
 

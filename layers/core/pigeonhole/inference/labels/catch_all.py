@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from pigeonhole.inference.labels.languages import CATCH_ALLS
-from pigeonhole.inference.labels.wording import SAMPLE, tidy, words
+from pigeonhole.inference.labels.wording import MAX_CACHED_TEXTS, SAMPLE, tidy, words
 
 # Hyphens have become spaces before these patterns are tried.
 _NAME = words("category categories class classes labels? tags? topics? subjects? themes? intents? types? options? choices?")
@@ -70,6 +71,7 @@ _BETWEEN = re.compile(r"[/|,;:()\[\]\u3001\uff08\uff09\uff1a]| - | or | and | od
 _NOT_APPLICABLE = re.compile(r"\bn\.? ?/ ?a\b\.?|\bn\.a\b\.?")
 
 
+@lru_cache(MAX_CACHED_TEXTS)
 def is_catch_all(label: str) -> bool:
     """Return whether a label means none of the other labels, in time linear in its length.
 

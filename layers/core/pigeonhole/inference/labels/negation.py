@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from pigeonhole.inference.labels.languages import NEGATIONS
-from pigeonhole.inference.labels.wording import SAMPLE, THE_SAMPLE, starts_with, strip_frame, tidy, words
+from pigeonhole.inference.labels.wording import MAX_CACHED_TEXTS, SAMPLE, THE_SAMPLE, starts_with, strip_frame, tidy, words
 
 Certainty = Literal["always", "one word", "never"]
 
@@ -158,6 +159,7 @@ _ONE_WORD = re.compile(r"(?:(?:other|more|single|visible|obvious|apparent|clear)
 _SLUG = re.compile(r"(non?-)?(.*)", re.IGNORECASE | re.DOTALL)
 
 
+@lru_cache(MAX_CACHED_TEXTS)
 def find_negation(label: str) -> Negation | None:
     """Return what a label negates, in time linear in its length; None if the label negates no thing."""
     text = tidy(label)

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
+
+from pigeonhole.inference.labels.wording import MAX_CACHED_TEXTS
 
 LabelForm = Literal["noun", "phrase", "name", "sentence"]
 
@@ -28,6 +31,7 @@ _PLURAL = re.compile(
 _ARTICLE = re.compile(r"\b(?:a|an|the) (?=\{\})", re.IGNORECASE)
 
 
+@lru_cache(MAX_CACHED_TEXTS)
 def detect_form(label: str) -> LabelForm:
     """Return the grammatical form of a label: a noun, a phrase or plural without article, a proper name, or a sentence."""
     words = label.split()

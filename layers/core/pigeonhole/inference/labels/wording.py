@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 
+# The texts whose reading is cached, the most recently used ones: those of a request with the most questions. A text that is
+# asked about again and again would be matched with dozens of patterns each time.
+MAX_CACHED_TEXTS = 4_096
+
 
 def words(*phrases: str) -> str:
     """Return an alternation of words. Words are separated by spaces; "_" stands for a space inside a longer phrase."""

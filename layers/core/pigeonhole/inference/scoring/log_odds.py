@@ -154,6 +154,8 @@ def mean_log_odds(log_odds: Sequence[Floats]) -> Floats:
 
     Embeddings of different modalities are never averaged: the mean would lie in the gap between them (Liang et al. 2022).
     """
+    if len(log_odds) == 1:
+        return log_odds[0]
     return np.asarray(np.mean(log_odds, axis=0, dtype=np.float32))
 
 

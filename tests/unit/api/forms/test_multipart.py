@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from pigeonhole.api.decisions.form import Form, to_data_url
-from pigeonhole.api.decisions.multipart import parse_form
+from pigeonhole.api.forms.form import Form, to_data_url
+from pigeonhole.api.forms.parse import parse_form
 from pigeonhole.errors import InvalidRequest, PigeonholeError
 
 BODY = {"state": "<image>"}

@@ -1,0 +1,1 @@
+"""`pigeonhole doctor`: check what Pigeonhole needs on this machine."""

@@ -1,0 +1,1 @@
+"""The first minute: installing, the panel that `pigeonhole up` prints, the browser."""

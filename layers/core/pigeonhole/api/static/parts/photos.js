@@ -1,0 +1,79 @@
+// From a file to what a request carries: a photo that is scaled down in the browser, as a data: URL.
+
+import { UserError } from "../dom.js";
+
+const SHORT_SIDES = [384, 288, 224]; // pixels; models see 224 to 384
+const QUALITY = 0.85;
+const MAX_BYTES = 85_000; // of a scaled photo: 32 of them fit into a body of 4 MB, in base64
+const MAX_UNSCALED_BYTES = 2_500_000; // of a file that this browser can't draw, such as HEIC
+
+/**
+ * Read a photo.
+ *
+ * Returns its name, its data: URL, and the address of a preview, which is empty if this browser can't draw the file.
+ */
+export async function readPhoto(file) {
+  const bitmap = await createImageBitmap(file).catch(() => null);
+  if (bitmap) {
+    const scaled = await scale(bitmap);
+    bitmap.close();
+    return { name: file.name, value: await toDataUrl(scaled), preview: URL.createObjectURL(scaled) };
+  }
+  if (file.size > MAX_UNSCALED_BYTES || file.size === 0) {
+    throw new UserError(`${file.name}: this browser can't read the file. Convert it to JPEG, PNG or WebP.`);
+  }
+  return { name: file.name, value: await toDataUrl(file), preview: "" };
+}
+
+/** Whether a file looks like a photo, by its media type or its name. */
+export function isPhoto(file) {
+  return file.type.startsWith("image/") || /\.(jpe?g|png|webp|gif|bmp|tiff?|avif|heic|heif)$/i.test(file.name);
+}
+
+/** Return the files of a drop, with those in dropped folders. */
+export async function droppedFiles(transfer) {
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  if (!entries.some((entry) => entry.isDirectory)) return [...transfer.files];
+  return (await Promise.all(entries.map(filesOf))).flat();
+}
+
+async function filesOf(entry) {
+  if (entry.isFile) return [await new Promise((resolve, reject) => entry.file(resolve, reject))];
+  const reader = entry.createReader(),
+    files = [];
+  for (;;) {
+    const page = await new Promise((resolve, reject) => reader.readEntries(resolve, reject)); // at most 100 entries
+    if (!page.length) return files;
+    for (const inner of page) files.push(...(await filesOf(inner)));
+  }
+}
+
+async function scale(bitmap) {
+  let blob = null;
+  for (const side of SHORT_SIDES) {
+    const factor = Math.min(1, side / Math.min(bitmap.width, bitmap.height));
+    blob = await draw(bitmap, Math.max(1, Math.round(bitmap.width * factor)), Math.max(1, Math.round(bitmap.height * factor)));
+    if (blob.size <= MAX_BYTES) break;
+  }
+  return blob;
+}
+
+function draw(bitmap, width, height) {
+  const canvas = document.createElement("canvas");
+  Object.assign(canvas, { width, height });
+  const context = canvas.getContext("2d");
+  context.fillStyle = "#fff"; // what the service shows through transparent areas
+  context.fillRect(0, 0, width, height);
+  context.imageSmoothingQuality = "high";
+  context.drawImage(bitmap, 0, 0, width, height);
+  return new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", QUALITY));
+}
+
+function toDataUrl(blob) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result);
+    reader.onerror = () => reject(new UserError("The file can't be read. Has it been moved or deleted?"));
+    reader.readAsDataURL(blob);
+  });
+}

@@ -1,0 +1,240 @@
+// The view Classify: samples and labels in, answers out, live.
+
+import { BASE, apiKey } from "../api.js";
+import { announce, button, byId, count, debounce, h } from "../dom.js";
+import { LabelField } from "../parts/labels.js";
+import { clearErrors, showError } from "../notices.js";
+import { Results, summarize } from "../parts/results.js";
+import { MAX_NOW, classifyByJobs, classifyNow } from "../parts/run.js";
+import { SampleInput } from "../parts/samples.js";
+import { setUpCopyAs } from "../parts/copy_as.js";
+import { LabelSetChooser } from "../parts/label_set_chooser.js";
+
+const LIVE_MS = 300; // after the last change of a label
+const EXAMPLES = {
+  photos: { files: ["cat", "coffee", "rocket", "astronaut"], labels: ["cat", "cup of coffee", "rocket", "other"] },
+  texts: {
+    texts: [
+      "I love it. Best purchase of the year!",
+      "It broke after a day, and support never answers.",
+      "Where can I change my address?",
+    ],
+    labels: ["praise", "complaint", "question"],
+  },
+};
+
+/** The view Classify. */
+export class ClassifyView {
+  constructor() {
+    this.rows = [];
+    this.answered = ""; // the question that the rows answer, as JSON
+    this.running = null; // { controller, isJobs } of the request or the jobs that run
+    this.changed = debounce(() => this.#refresh(), LIVE_MS);
+    this.samples = new SampleInput(() => this.#showSamples(), showError);
+    this.labels = new LabelField(byId("labels"), () => this.changed(), showError);
+    this.results = new Results(byId("results"), {
+      remove: (sample) => this.samples.remove(sample),
+      copyAs: () => this.copyAs(this.samples.samples.slice(0, MAX_NOW), this.question),
+    });
+    this.copyAs = setUpCopyAs();
+    this.sets = new LabelSetChooser(this);
+    this.#listen();
+    this.#showSamples();
+  }
+
+  /** The labels and the options, as a request has them. */
+  get question() {
+    const question = { labels: this.labels.labels, multiple_labels: byId("multiple").checked };
+    const instruction = byId("instruction").value.trim();
+    if (question.multiple_labels) question.threshold = Number(byId("threshold").value);
+    return instruction ? { ...question, instruction } : question;
+  }
+
+  /** Use the labels and the options of a label set. */
+  use(labelSet) {
+    byId("multiple").checked = labelSet.multiple_labels;
+    if (labelSet.threshold) byId("threshold").value = labelSet.threshold;
+    byId("instruction").value = labelSet.instruction ?? "";
+    this.#showThreshold();
+    this.labels.set(labelSet.labels);
+  }
+
+  /** Do again what a missing key or a silent service prevented. */
+  resume() {
+    this.sets.load();
+    if (!this.running?.isJobs) this.#refresh();
+  }
+
+  #listen() {
+    byId("clear-labels").addEventListener("click", () => this.labels.set([]));
+    byId("multiple").addEventListener("change", () => {
+      this.#showThreshold();
+      this.changed();
+    });
+    byId("threshold").addEventListener("input", () => {
+      this.#showThreshold();
+      this.results.markThreshold(Number(byId("threshold").value));
+      this.changed();
+    });
+    byId("instruction").addEventListener("input", this.changed);
+  }
+
+  #showThreshold() {
+    byId("threshold-row").hidden = !byId("multiple").checked;
+    byId("threshold-value").textContent = `${Math.round(100 * byId("threshold").value)} %`;
+  }
+
+  /** Show the samples at once, with the answers that are known, and ask for the others. */
+  #showSamples() {
+    const known = new Map(this.rows.map((row) => [row.sample.id, row]));
+    this.rows = this.samples.samples.map((sample) => known.get(sample.id) ?? { sample, labels: [], scores: [], error: null });
+    this.#show(false);
+    this.changed();
+  }
+
+  #show(isStale) {
+    const threshold = byId("multiple").checked ? Number(byId("threshold").value) : 0;
+    this.results.show(this.rows, { threshold, isStale });
+    byId("empty").replaceChildren(...(this.rows.length ? [] : this.#invitation()));
+    if (!this.rows.some((row) => row.scores.length)) byId("summary").textContent = this.#missing();
+  }
+
+  #missing() {
+    if (!this.rows.length) return "";
+    const missing = 2 - this.labels.distinct;
+    return missing > 0 ? `Name ${count(missing, missing === 2 ? "label" : "more label")} to begin.` : "";
+  }
+
+  #invitation() {
+    return [
+      h("img", { src: "playground/logo.svg", alt: "", width: 56, height: 56 }),
+      h("h3", {}, "Sort anything into labels that you make up"),
+      h("p", {}, "Put in photos or texts, name the labels, and the answers appear here. Nothing is trained."),
+      h(
+        "p",
+        { class: "row center" },
+        button("Try four photos", () => this.#tryPhotos(), { class: "main" }),
+        button("Try three texts", () => this.#tryTexts()),
+      ),
+    ];
+  }
+
+  async #tryPhotos() {
+    this.labels.set([]);
+    this.labels.addTexts(EXAMPLES.photos.labels);
+    const files = EXAMPLES.photos.files.map(async (name) => {
+      const answer = await fetch(new URL(`playground/${name}.jpg`, BASE));
+      return new File([await answer.blob()], `${name}.jpg`, { type: "image/jpeg" });
+    });
+    await this.samples.add(await Promise.all(files));
+  }
+
+  #tryTexts() {
+    this.labels.set([]);
+    this.labels.addTexts(EXAMPLES.texts.labels);
+    this.samples.show("text");
+    this.samples.setTexts(EXAMPLES.texts.texts);
+  }
+
+  /** Ask the service. An answer to an earlier question is discarded. */
+  async #refresh() {
+    this.#stop();
+    byId("run").hidden = true;
+    const { samples } = this.samples;
+    if (!samples.length || this.labels.distinct < 2) {
+      this.rows = samples.map((sample) => ({ sample, labels: [], scores: [], error: null }));
+      return this.#show(false);
+    }
+    if (this.#isAnswered()) {
+      this.#show(false);
+      return this.#summarize();
+    }
+    if (samples.length > MAX_NOW) return this.#offerJobs(samples);
+    if (!apiKey.get()) this.#show(false);
+    return this.#run(async (signal, question) => {
+      this.#show(true);
+      byId("summary").textContent = "Classifying …";
+      this.rows = await classifyNow(samples, question, signal);
+    });
+  }
+
+  /** Whether every row answers the question as it is now. So a sample that is taken out costs no request. */
+  #isAnswered() {
+    const isComplete = this.rows.every((row) => row.scores.length || row.error);
+    return isComplete && this.answered === JSON.stringify(this.question);
+  }
+
+  #offerJobs(samples) {
+    const text = `${count(samples.length, "sample")} are classified in the background, by jobs.`;
+    byId("run").replaceChildren(
+      h("p", {}, text),
+      button(`Classify ${samples.length}`, () => this.#runJobs(samples), { class: "main", id: "start-jobs" }),
+    );
+    byId("run").hidden = false;
+    this.#show(this.rows.some((row) => row.scores.length));
+  }
+
+  #runJobs(samples) {
+    this.rows = samples.map((sample) => ({ sample, labels: [], scores: [], error: null }));
+    const bar = h("progress", { max: samples.length, value: 0, "aria-label": "Samples classified" });
+    const text = h("p", {}, "Sending the samples …");
+    const byIdOfSample = new Map(this.rows.map((row, index) => [row.sample.id, index]));
+    byId("run").replaceChildren(
+      text,
+      bar,
+      button("Cancel", () => this.#cancel(samples), { id: "cancel-jobs" }),
+    );
+    byId("run").hidden = false;
+    byId("cancel-jobs").focus();
+    this.#show(false);
+    const onProgress = (done) => {
+      bar.value = done;
+      text.textContent = `${done} of ${samples.length} classified`;
+    };
+    const onRows = (rows) => {
+      for (const row of rows) this.rows[byIdOfSample.get(row.sample.id)] = row;
+      this.#show(false);
+    };
+    const work = async (signal, question) => {
+      await classifyByJobs(samples, question, { signal, onProgress, onRows });
+      byId("run").hidden = true;
+    };
+    return this.#run(work, { isJobs: true });
+  }
+
+  #cancel(samples) {
+    this.#stop();
+    announce("Canceled");
+    this.#offerJobs(samples);
+  }
+
+  #summarize(time = "") {
+    byId("summary").textContent = summarize(this.rows) + time;
+    announce(summarize(this.rows));
+  }
+
+  #stop() {
+    this.running?.controller.abort();
+    this.running = null;
+  }
+
+  async #run(work, { isJobs = false } = {}) {
+    const running = { controller: new AbortController(), isJobs },
+      question = this.question,
+      started = performance.now();
+    Object.assign(this, { running, answered: "" });
+    try {
+      await work(running.controller.signal, question);
+      this.answered = JSON.stringify(question);
+      this.#show(false);
+      this.#summarize(` · ${((performance.now() - started) / 1000).toFixed(1)} s`);
+      clearErrors();
+    } catch (error) {
+      if (this.running !== running) return;
+      byId("summary").textContent = "";
+      this.#show(false);
+      showError(error);
+      if (this.samples.samples.length > MAX_NOW) this.#offerJobs(this.samples.samples);
+    }
+  }
+}

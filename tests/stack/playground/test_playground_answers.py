@@ -1,0 +1,169 @@
+"""A person's way through the playground in Chromium, from the first photo to code that works elsewhere."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from chromium import ANSWER_MS
+from support.stack.browser import Open
+from support.stack.deployment import Deployment
+
+LABELS = ["cat", "cup of coffee", "rocket"]
+TEXTS = ["I love it, it works perfectly!", "It broke after one day."]
+
+
+def copied(page: Page, language: str) -> str:
+    """Copy the request as code, and return what is in the clipboard."""
+    page.get_by_role("button", name="Copy as code").click()
+    page.get_by_role("button", name=language, exact=True).click()
+    page.locator("#copy-copy").click()
+    expect(page.locator("#copy-copy")).to_have_text("Copied")
+    page.locator("#copy-close").click()
+    return str(page.evaluate("navigator.clipboard.readText()"))
+
+
+def test_dropped_photos_are_answered_and_the_copied_curl_works_in_a_shell(visit: Open, photos: dict[str, bytes]) -> None:
+    visitor = visit()
+    page = visitor.open()
+
+    visitor.drop("#photo-input", {f"{label}.png": photos[label] for label in LABELS})
+    visitor.add_labels([*LABELS, "other"])
+    answers = visitor.answers(3)
+
+    assert answers == {f"{label}.png": [label] for label in LABELS}
+    assert page.url == visitor.url, "the API key is taken from the address"
+    done = subprocess.run(["bash"], input=copied(page, "curl"), capture_output=True, text=True, timeout=60)
+    assert json.loads(done.stdout)["predictions"] == LABELS, done.stderr
+
+
+def test_the_copied_code_of_each_language_works(visit: Open, javascript: Path) -> None:
+    visitor = visit()
+    page = visitor.open()
+    visitor.type_texts(TEXTS)
+    visitor.add_labels(["positive", "negative"])
+    assert [*visitor.answers(2).values()] == [["positive"], ["negative"]]
+
+    runners = {
+        "Python": [sys.executable, "-W", "ignore", "-c"],
+        "JavaScript": ["node", "--input-type=module", "-e"],
+        "JigsawStack for npm": ["node", "--input-type=module", "-e"],
+        "OpenAI": [sys.executable, "-W", "ignore", "-c"],
+    }
+    for language, command in runners.items():
+        code = copied(page, language)
+        done = subprocess.run([*command, code], capture_output=True, text=True, timeout=60, cwd=javascript)
+        assert re.findall(r"positive|negative", done.stdout) == ["positive", "negative"], f"{language}: {done.stderr}"
+
+
+def test_answers_follow_the_labels_and_the_threshold(visit: Open) -> None:
+    visitor = visit()
+    page = visitor.open()
+    visitor.type_texts(TEXTS)
+    visitor.add_labels(["praise", "complaint"])
+    visitor.answers(2)
+
+    page.get_by_label("Several labels may fit").first.check()
+    page.get_by_label("At least").fill("0.05")
+    expect(page.locator(".bars.marked")).to_have_count(2)
+    visitor.add_labels(["product review", "not a question"])
+    expect(page.locator("#results .card").first.locator(".bar")).to_have_count(4, timeout=ANSWER_MS)
+    most = sum(map(len, visitor.answers(2).values()))
+    page.get_by_label("At least").fill("0.95")
+    expect(page.locator("#threshold-value")).to_have_text("95 %")
+    expect(page.locator(".bar.chosen")).not_to_have_count(most, timeout=ANSWER_MS)
+
+    page.get_by_role("button", name="Remove product review").click()
+    expect(page.locator("#results .card").first.locator(".bar")).to_have_count(3, timeout=ANSWER_MS)
+
+
+def test_a_photo_is_pasted_and_taken_out(visit: Open, photos: dict[str, bytes]) -> None:
+    visitor = visit()
+    page = visitor.open()
+    visitor.add_labels(["cat", "rocket", "other"])
+
+    visitor.paste({"from the clipboard.png": photos["cat"]})
+
+    assert visitor.answers(1) == {"from the clipboard.png": ["cat"]}
+    page.get_by_role("button", name="Remove from the clipboard.png").click()
+    expect(page.locator("#results .card")).to_have_count(0)
+
+
+def test_the_page_takes_500_photos_and_says_so(visit: Open) -> None:
+    visitor = visit()
+    page = visitor.open()
+    dot = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(dot, "PNG")
+
+    visitor.drop("#photo-input", {f"{index}.png": dot.getvalue() for index in range(501)})
+
+    expect(page.get_by_role("alert")).to_contain_text("The page takes 500 photos.")
+    expect(page.locator("#photo-count")).to_contain_text("500 photos", timeout=ANSWER_MS)
+
+
+def test_an_example_image_is_a_label(visit: Open, photos: dict[str, bytes]) -> None:
+    visitor = visit()
+    page = visitor.open()
+    visitor.drop("#photo-input", {"mine.png": photos["cat"]})
+    visitor.drop(".label-field", {"tom.png": photos["cat"], "launch.png": photos["rocket"]})
+
+    assert visitor.answers(1) == {"mine.png": ["tom"]}
+    page.get_by_label("Name of the example image").first.fill("Tom the cat")
+    page.keyboard.press("Enter")
+    expect(page.locator(".bar.chosen")).to_contain_text("Tom the cat", timeout=ANSWER_MS)
+
+
+def test_a_folder_is_classified_by_jobs_with_progress_cancel_and_results(
+    visit: Open, photos: dict[str, bytes], deployed: Deployment, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for index in range(36):
+        label = LABELS[index % 3]
+        (folder / f"{index:02}-{label}.png").write_bytes(photos[label])
+    visitor = visit()
+    page = visitor.open()
+    visitor.add_labels(LABELS)
+    page.set_input_files("#photo-folder", folder)
+    page.locator("#start-jobs").click(timeout=ANSWER_MS)
+
+    page.locator("#cancel-jobs").click()
+    expect(page.locator("#start-jobs")).to_be_visible()
+    page.locator("#start-jobs").click()
+    expect(page.get_by_role("progressbar", name="Samples classified")).to_be_visible()
+    assert len(visitor.answers(36)) == 36
+
+    statuses = [job["status"] for job in deployed.call("GET", "/v1/classification/jobs?limit=4").json()["jobs"]]
+    assert statuses[:2] == ["succeeded", "succeeded"], "32 photos and 4"
+    assert "canceled" in statuses[2:]
+    expect(page.get_by_role("img", name=re.compile("^Confidence: "))).to_be_visible()
+    page.get_by_label("Order").select_option("Most certain first")
+    values = [int(re.sub(r"\D", "", value)) for value in page.locator(".bar-value").all_inner_texts()]
+    assert values == sorted(values, reverse=True)
+    page.get_by_role("button", name=re.compile(r"^rocket \d+$")).click()
+    assert all("rocket" in name for name in page.locator(".card .name").all_inner_texts())
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV").click()
+    lines = Path(download.value.path()).read_text().splitlines()
+    assert (len(lines), lines[0]) == (37, "sample,labels,error,cat,cup of coffee,rocket")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="JSON").click()
+    saved = json.loads(Path(download.value.path()).read_text())
+    assert {(row["sample"], *row["labels"]) for row in saved} == {
+        (f"{index:02}-{LABELS[index % 3]}.png", LABELS[index % 3]) for index in range(36)
+    }
+
+    page.get_by_role("button", name="Remove 02-rocket.png").click()
+    expect(page.locator("#summary")).to_contain_text("35 photos")
+    expect(page.locator("#start-jobs"), "nothing is asked again").to_be_hidden()
+
+    page.get_by_role("link", name="Jobs").click()
+    page.get_by_role("button", name=re.compile("^Open job")).first.click()
+    expect(page.get_by_role("region", name="Results")).to_contain_text("32-rocket.png")

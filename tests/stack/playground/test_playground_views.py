@@ -1,0 +1,148 @@
+"""Each view of the playground in Chromium: what it shows, for every screen, and by the keyboard alone."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from pigeonhole import __version__
+from pigeonhole.aws.events import UPLOADS_CLASSIFIED
+from support.stack.browser import Open
+from support.stack.deployment import Deployment, image, request, text
+from support.stack.job_calls import EventRecorder, submit, wait_until_ended
+from support.stack.uploads import UploadFolder
+
+VIEWS = ("classify", "label-sets", "jobs", "uploads", "deployment")
+TEXTS = ["I love it, it works perfectly!", "It broke after one day."]
+
+
+def data_url(data: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(data).decode()}"
+
+
+def test_a_label_set_is_saved_edited_used_and_deleted(visit: Open, deployed: Deployment) -> None:
+    visitor = visit()
+    page = visitor.open()
+    page.on("dialog", lambda dialog: dialog.accept())
+    visitor.add_labels(["praise", "complaint"])
+    page.get_by_role("button", name="Save these").click()
+    editor = page.get_by_role("form", name="Label set")
+    editor.get_by_label("Name", exact=True).fill("page-moods")
+    editor.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("region", name=re.compile("label set"))).to_contain_text("page-moods")
+
+    page.get_by_role("button", name="Edit page-moods").click()
+    deployed.call("PUT", "/v1/label-sets/page-moods", {"labels": [{"type": "text", "value": word} for word in "ab"]})
+    editor.get_by_label("New label").fill("question")
+    editor.get_by_label("New label").press("Enter")
+    visitor.allow_failed_requests()
+    editor.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert")).to_contain_text("precondition_failed")
+
+    page.get_by_role("button", name="Edit page-moods").click()
+    expect(editor.get_by_role("button", name="Remove b")).to_be_visible()
+    editor.get_by_label("New label").fill("question")
+    editor.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("region", name=re.compile("label set"))).to_contain_text("a, b, question")
+    page.get_by_role("button", name="Use page-moods").click()
+    expect(page.locator("#labels .chip")).to_have_count(3)
+
+    page.get_by_role("link", name="Label sets").click()
+    page.get_by_role("button", name="Delete page-moods").click()
+    expect(page.get_by_role("button", name="Delete page-moods")).to_have_count(0)
+
+
+def test_a_job_is_listed_with_its_progress_and_its_errors(visit: Open, deployed: Deployment, photos: dict[str, bytes]) -> None:
+    dataset = [image(data_url(photos["cat"]), custom_id="tom.png"), image(data_url(b"no image"), custom_id="broken.png")]
+    job = submit(deployed, request(dataset, [text("cat"), text("rocket")], scores=True)).job
+    wait_until_ended(deployed, job.id)
+    page = visit().open("jobs")
+
+    row = page.get_by_role("row").filter(has_text=job.id[:12])
+    expect(row).to_contain_text("2 of 2, 1 with an error")
+    row.get_by_role("button", name=re.compile("^Open job")).click()
+    results = page.get_by_role("region", name="Results")
+    expect(results.get_by_role("row").filter(has_text="tom.png")).to_contain_text(re.compile("cat.*%"))
+    failed = results.get_by_role("row").filter(has_text="broken.png")
+    expect(failed.get_by_role("link", name="unsupported_media")).to_have_attribute("href", "docs#error-unsupported_media")
+
+    page.get_by_label("Status", exact=True).select_option("canceled")
+    expect(row).to_have_count(0)
+
+
+def test_the_results_of_uploads_are_shown(visit: Open, deployed: Deployment, photos: dict[str, bytes]) -> None:
+    deployed.call("PUT", "/v1/label-sets/page-things", {"labels": [text("cat"), text("rocket")]})
+    folder = UploadFolder(deployed, EventRecorder(deployed.stack, "playground", UPLOADS_CLASSIFIED), "page-things")
+    for name, data in {"tom.png": photos["cat"], "broken.png": b"no image"}.items():
+        folder.wait_for_result(folder.upload(name, data))
+    page = visit().open("uploads")
+
+    page.get_by_label("Keys that begin with").fill(folder.prefix)
+    page.get_by_role("button", name="Find").click()
+    expect(page.get_by_role("row").filter(has_text="tom.png")).to_contain_text(re.compile("page-things.*cat.*%"))
+    broken = page.get_by_role("row").filter(has_text="broken.png")
+    expect(broken.get_by_role("link", name="unsupported_media")).to_be_visible()
+
+
+def test_the_deployment_is_described(visit: Open, deployed: Deployment) -> None:
+    page = visit().open("deployment")
+
+    model = deployed.call("GET", "/v1/models").json()["models"][0]
+    expect(page.get_by_role("region", name="Model")).to_contain_text(model["revision"])
+    expect(page.get_by_role("region", name="Limits")).to_contain_text("10,000")
+    expect(page.get_by_role("region", name="Software")).to_contain_text(__version__)
+
+
+def test_the_keyboard_alone_is_enough(visit: Open) -> None:
+    visitor = visit()
+    page = visitor.open()
+
+    def tab_to(selector: str) -> None:
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            if page.locator(selector).evaluate_all("(all) => all.includes(document.activeElement)"):
+                return
+        raise AssertionError(f"{selector} was not reached")
+
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    tab_to("[data-kind=text]")
+    page.keyboard.press("Enter")
+    tab_to("#texts")
+    page.keyboard.type("\n".join(TEXTS))
+    tab_to(".chip-input")
+    page.keyboard.type("praise,complaint,question")
+    page.keyboard.press("Enter")
+    assert len(visitor.answers(2)) == 2
+    page.keyboard.press("Backspace")
+    expect(page.locator("#labels .chip")).to_have_count(2)
+    tab_to("#copy-as")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#copy-as")).to_be_focused()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
+def test_no_view_has_a_barrier_or_is_wider_than_the_screen(visit: Open, width: int, scheme: str) -> None:
+    visitor = visit(viewport={"width": width, "height": 800}, color_scheme=scheme, reduced_motion="reduce")
+    page = visitor.open()
+    assert visitor.violations() == []
+    page.get_by_role("button", name="Try four photos").click()
+    assert visitor.answers(4)["cat.jpg"] == ["cat"]
+
+    for view in VIEWS:
+        page.goto(f"{visitor.url}#/{view}")
+        page.wait_for_load_state("networkidle")
+        assert visitor.violations() == [], view
+        assert not visitor.is_wider_than_the_window(), view
+    page.goto(f"{visitor.url}#/classify")
+    page.get_by_role("button", name="Copy as code").click()
+    assert visitor.violations() == [], "the code"
+    page.locator("#copy-close").click()
+    page.locator("#key-button").click()
+    assert visitor.violations() == [], "the API key"

@@ -1,0 +1,46 @@
+"""When the page is opened in a browser, and how."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from pigeonhole_cli.start.browser import has_browser, open_page
+
+PATIENCE_S = 30
+
+
+@pytest.mark.parametrize(
+    ("environment", "platform", "expected"),
+    [
+        ({"DISPLAY": ":0"}, "linux", True),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, "linux", True),
+        ({}, "linux", False),
+        ({"DISPLAY": ""}, "linux", False),
+        ({"DISPLAY": ":0", "CI": "true"}, "linux", False),
+        ({}, "darwin", True),
+        ({"CI": "1"}, "darwin", False),
+    ],
+)
+def test_a_browser_needs_a_display_and_a_person(environment: dict[str, str], platform: str, expected: bool) -> None:
+    assert has_browser(environment, platform=platform) is expected
+
+
+def test_the_browser_opens_the_address_and_does_not_write_to_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    opened, browser = tmp_path / "opened", tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho noise\necho noise >&2\necho "$1" > {opened}.new\nmv {opened}.new {opened}\n')
+    browser.chmod(0o755)
+    monkeypatch.setenv("BROWSER", f"{browser} %s")
+
+    open_page("http://127.0.0.1:8080/")
+
+    until = time.monotonic() + PATIENCE_S
+    while not opened.exists():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert opened.read_text() == "http://127.0.0.1:8080/\n"
+    assert capfd.readouterr() == ("", "")

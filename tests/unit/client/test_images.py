@@ -1,0 +1,78 @@
+"""Images in memory are sent as PNG, without loss and upright."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pigeonhole.client.images import read_image
+from pigeonhole.errors import UnreadableImage
+
+PIXELS = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+
+
+def reopen(data: str | bytes) -> Image.Image:
+    assert isinstance(data, bytes)
+    return Image.open(io.BytesIO(data))
+
+
+@pytest.mark.parametrize("array", [PIXELS, PIXELS[:, :, 0], np.dstack([PIXELS, PIXELS[:, :, :1]])], ids=["rgb", "grey", "rgba"])
+def test_an_array_is_sent_without_loss(array: np.ndarray) -> None:
+    assert np.array_equal(np.asarray(reopen(read_image(array))), array)
+
+
+def test_a_pil_image_is_sent_without_loss() -> None:
+    assert np.array_equal(np.asarray(reopen(read_image(Image.fromarray(PIXELS)))), PIXELS)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "YCbCr", "HSV", "F", "I"])
+def test_every_mode_can_be_sent(mode: str) -> None:
+    assert reopen(read_image(Image.new(mode, (3, 2)))).size == (3, 2)
+
+
+def test_a_pil_image_is_sent_upright() -> None:
+    photo = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees
+    Image.new("RGB", (6, 4)).save(photo, "JPEG", exif=exif)
+
+    assert reopen(read_image(Image.open(photo))).size == (4, 6)
+
+
+@pytest.mark.parametrize(
+    "array", [PIXELS.astype(float), PIXELS[None], PIXELS[:, :, :2], PIXELS[:0]], ids=["float", "batch", "two channels", "empty"]
+)
+def test_an_array_that_is_no_image_says_what_one_is(array: np.ndarray) -> None:
+    with pytest.raises(UnreadableImage, match="must be uint8 and have the shape"):
+        read_image(array)
+
+
+def test_a_truncated_file_that_pil_has_opened_is_unreadable() -> None:
+    photo = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(photo, "PNG")
+
+    with pytest.raises(UnreadableImage, match="PIL image can't be encoded"):
+        read_image(Image.open(io.BytesIO(photo.getvalue()[:2_000])))
+
+
+@pytest.mark.parametrize("name", ["missing.png", ".", "a\0b"])
+def test_a_file_that_cannot_be_read_says_why(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UnreadableImage, match="can't be read"):
+        read_image(f"{tmp_path}/{name}")
+
+
+def test_an_empty_file_is_unreadable(tmp_path: Path) -> None:
+    (tmp_path / "empty.png").touch()
+
+    with pytest.raises(UnreadableImage, match="is empty"):
+        read_image(tmp_path / "empty.png")
+
+
+@pytest.mark.parametrize("source", [7, None, ["a.png"]])
+def test_another_type_is_refused(source: object) -> None:
+    with pytest.raises(TypeError, match="an image must be an address, a path, bytes"):
+        read_image(source)  # type: ignore[arg-type]
