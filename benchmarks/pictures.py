@@ -1,6 +1,7 @@
 """Take the pictures of docs/pictures from a running stack, and write the README's table of answers.
 
     make pictures
+    python benchmarks/pictures.py terminal    # one of them: page, folder, terminal
 
 The photos are real ones, from the scikit-image and scikit-learn wheels.
 """
@@ -11,10 +12,12 @@ import base64
 import html
 import io
 import os
+import pty
 import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -32,11 +35,11 @@ TABLE = re.compile(r"(?<=<!-- pictures: answers -->\n)\n.*?\n(?=\n<!-- pictures:
 NAMES = ("cat", "coffee", "motorcycle", "astronaut", "rocket", "flower", "china")
 LABELS = ("cat", "cup of coffee", "motorcycle", "person", "rocket", "flower", "temple", "other")
 FOLDER = 96  # photos of the folder: three jobs
-COMMANDS = (
-    "pigeonhole jobs submit photos/ --label cat --label rocket --label flower --label other --wait",
-    "pigeonhole jobs list --limit 4",
-)
-COLUMNS = 100  # of the terminal
+COMMAND = "pigeonhole classify photos/ --label cat --label rocket --label flower --label motorcycle --label other"
+COLUMNS = 104  # of the terminal
+PATIENCE_S = 120
+BAR = re.compile("[\u2588-\u258f]+")  # the full block and its eighths
+ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 TERMINAL = """<body style="margin: 0; background: none"><pre style="display: inline-block; box-sizing: border-box; margin: 0;
   padding: 22px 26px; border-radius: 12px; background: #1f1d1a; color: #f1ede6; font: 14px/1.5 monospace">{}</pre>"""
 SETTLED_MS = 900  # the bars move for half a second
@@ -89,25 +92,41 @@ def take_folder(browser: Browser, url: str, api_key: str) -> None:
 
 
 def take_terminal(browser: Browser, url: str, api_key: str) -> None:
-    """Take a terminal in which the commands run on the packaged photos."""
+    """Take a terminal in which the command runs on the packaged photos."""
     with TemporaryDirectory() as folder:
         photos = Path(folder) / "photos"
         photos.mkdir()
         for name, data in packaged().items():
             (photos / name).write_bytes(data)
-        screen = "\n\n".join(f"$ {command}\n{run(command, folder, url, api_key)}" for command in COMMANDS)
+        screen = html.escape(f"$ {COMMAND}\n{run(COMMAND, folder, url, api_key)}")
     page = browser.new_context(viewport={"width": 1280, "height": 900}, device_scale_factor=2).new_page()
-    page.set_content(TERMINAL.format(html.escape(screen)))
+    page.set_content(TERMINAL.format(BAR.sub(r'<span style="color: #5cc8ba">\g<0></span>', screen)))
     save(page.locator("pre").screenshot(omit_background=True), "terminal")
     page.context.close()
 
 
 def run(command: str, folder: str, url: str, api_key: str) -> str:
-    """Run a command of `pigeonhole` in a folder, and return what it prints."""
-    environment = os.environ | {"JIGSAWSTACK_API_URL": url, "JIGSAWSTACK_API_KEY": api_key, "COLUMNS": str(COLUMNS)}
+    """Run a command of `pigeonhole` in a folder, in a terminal, and return what it prints."""
+    environment = {"JIGSAWSTACK_API_URL": url, "JIGSAWSTACK_API_KEY": api_key, "COLUMNS": str(COLUMNS), "NO_COLOR": "1"}
     arguments = [sys.executable, "-m", "pigeonhole_cli", *command.split()[1:]]
-    done = subprocess.run(arguments, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=True)  # noqa: S603
-    return done.stdout.rstrip()
+    ours, theirs = pty.openpty()
+    with (
+        os.fdopen(ours, "rb", buffering=0) as terminal,
+        subprocess.Popen(  # noqa: S603
+            arguments, cwd=folder, env=os.environ | environment, stdout=theirs, stderr=subprocess.DEVNULL
+        ) as process,
+    ):
+        os.close(theirs)
+        printed = b"".join(iter(lambda: read_some(terminal), b""))
+        process.wait(timeout=PATIENCE_S)
+    return ESCAPE.sub("", printed.decode()).replace("\r", "").rstrip()
+
+
+def read_some(terminal: io.FileIO) -> bytes:
+    """Read what a terminal shows next. Empty if the program has ended, which Linux reports as an error."""
+    with suppress(OSError):
+        return terminal.read(65_536)
+    return b""
 
 
 def answer_table(answers: Sequence[Sequence[dict[str, Any]]]) -> str:
@@ -143,17 +162,19 @@ def write_table(answers: Sequence[Sequence[dict[str, Any]]]) -> None:
     README.write_text(TABLE.sub(lambda _: f"\n{table}\n", README.read_text("utf-8"), count=1), "utf-8")
 
 
-def main() -> None:
-    """Take all pictures, and write the table."""
+TAKEN = {"page": take_page, "folder": take_folder, "terminal": take_terminal}
+
+
+def main(names: Sequence[str]) -> None:
+    """Take the named pictures, or all, and write the table."""
     PICTURES.mkdir(exist_ok=True)
     with running_stack() as (url, api_key), sync_playwright() as playwright:
         browser = launch(playwright)
-        take_page(browser, url, api_key)
-        take_folder(browser, url, api_key)
-        take_terminal(browser, url, api_key)
+        for name in names or TAKEN:
+            TAKEN[name](browser, url, api_key)
         browser.close()
         write_table(read_answers(url, api_key))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

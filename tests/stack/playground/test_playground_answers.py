@@ -120,6 +120,17 @@ def test_an_example_image_is_a_label(visit: Open, photos: dict[str, bytes]) -> N
     expect(page.locator(".bar.chosen")).to_contain_text("Tom the cat", timeout=ANSWER_MS)
 
 
+def test_jobs_start_only_when_all_photos_are_read(visit: Open, photos: dict[str, bytes]) -> None:
+    visitor = visit()
+    page = visitor.open()
+
+    visitor.drop("#photo-input", {f"{index}.png": photos["person"] for index in range(60)})
+    visitor.add_labels(LABELS)
+
+    expect(page.locator("#photo-count")).to_contain_text("Reading")
+    expect(page.locator("#start-jobs")).to_have_text("Classify 60", timeout=ANSWER_MS)
+
+
 def test_a_folder_is_classified_by_jobs_with_progress_cancel_and_results(
     visit: Open, photos: dict[str, bytes], deployed: Deployment, tmp_path: Path
 ) -> None:

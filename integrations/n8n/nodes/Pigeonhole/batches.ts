@@ -4,39 +4,33 @@ import type { Batch, Entry } from './types';
 const ENVELOPE_BYTES = 64; // {"dataset":[…], …} around question and samples
 
 /**
- * Group entries by their question, and cut each group into bodies that the service takes.
+ * Group entries by their question, into bodies that the service takes.
+ *
+ * A full batch is yielded before further entries are read, so that not all images of a workflow are in memory.
  *
  * @param maxSamples The most samples of a body.
  * @param maxBytes The most bytes of a body. An entry that is larger by itself gets a batch of its own.
  */
-export function toBatches(entries: Entry[], maxSamples: number, maxBytes = MAX_BODY_BYTES): Batch[] {
-	const groups = new Map<string, Entry[]>();
-	for (const entry of entries) {
+export async function* toBatches(
+	entries: AsyncIterable<Entry> | Iterable<Entry>,
+	maxSamples: number,
+	maxBytes = MAX_BODY_BYTES,
+): AsyncGenerator<Batch> {
+	const open = new Map<string, Batch & { bytes: number }>();
+	for await (const entry of entries) {
 		const key = JSON.stringify(entry.question);
-		const group = groups.get(key);
-		if (group) group.push(entry);
-		else groups.set(key, [entry]);
-	}
-	return [...groups].flatMap(([key, group]) => cut(group, maxSamples, maxBytes - ENVELOPE_BYTES - Buffer.byteLength(key)));
-}
-
-function cut(entries: Entry[], maxSamples: number, maxBytes: number): Batch[] {
-	const batches: Batch[] = [];
-	let batch: Batch | undefined;
-	let bytes = 0;
-	for (const entry of entries) {
-		const size = sampleBytes(entry);
-		if (!batch || batch.entries.length === maxSamples || bytes + size > maxBytes) {
-			batch = { question: entry.question, entries: [] };
-			batches.push(batch);
-			bytes = 0;
+		const size = Buffer.byteLength(JSON.stringify(entry.sample)) + 1; // a comma
+		let batch = open.get(key);
+		if (batch && (batch.entries.length === maxSamples || batch.bytes + size > maxBytes)) {
+			yield batch;
+			batch = undefined;
+		}
+		if (!batch) {
+			batch = { question: entry.question, entries: [], bytes: ENVELOPE_BYTES + Buffer.byteLength(key) };
+			open.set(key, batch);
 		}
 		batch.entries.push(entry);
-		bytes += size;
+		batch.bytes += size;
 	}
-	return batches;
-}
-
-function sampleBytes(entry: Entry): number {
-	return Buffer.byteLength(JSON.stringify(entry.sample)) + 1; // a comma
+	yield* open.values();
 }

@@ -17,16 +17,14 @@ export async function classifyItems(context: IExecuteFunctions): Promise<Result[
 		results[index] = result;
 	};
 	const client = await PigeonholeClient.fromCredentials(context);
-	const entries: Entry[] = [];
-	for (const index of context.getInputData().keys()) {
-		try {
-			entries.push(await readEntry(context, client, index));
-		} catch (error) {
-			record(index, failed(context, error, index));
+	const { classify, maxSamples } = chosenOperation(context, client);
+	async function* readEntries(): AsyncGenerator<Entry> {
+		for (const index of context.getInputData().keys()) {
+			const entry = await readEntry(context, client, index).catch((error) => record(index, failed(context, error, index)));
+			if (entry) yield entry;
 		}
 	}
-	const { classify, maxSamples } = chosenOperation(context, client);
-	for (const batch of toBatches(entries, maxSamples)) {
+	for await (const batch of toBatches(readEntries(), maxSamples)) {
 		const ofBatch = await classifyBatch(context, classify, batch);
 		batch.entries.forEach(({ index }, position) => record(index, ofBatch[position]!));
 	}

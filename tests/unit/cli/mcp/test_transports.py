@@ -185,3 +185,14 @@ def test_without_the_package_it_says_how_to_install_it(mcp_api: McpApi, package:
 
     assert ended.returncode == 1
     assert ended.stderr.strip() == "error: `pigeonhole mcp` needs the package mcp: .venv/bin/pip install -e '.[mcp]'"
+
+
+def test_it_needs_no_package_of_other_extras(mcp_api: McpApi) -> None:
+    others = ["numpy", "onnxruntime", "PIL", "torch", "transformers", "pyarrow", "hypercorn", "ministack", "samtranslator"]
+    program = f"import sys; sys.modules.update(dict.fromkeys({others})); from pigeonhole_cli.main import app; app()"
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "mcp"], env=mcp_api.environment, input=b"", capture_output=True, timeout=60
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, b"")

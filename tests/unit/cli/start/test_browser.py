@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
+from pigeonhole_cli.main import app
 from pigeonhole_cli.start.browser import has_browser, open_page
 
 PATIENCE_S = 30
@@ -44,3 +47,20 @@ def test_the_browser_opens_the_address_and_does_not_write_to_the_terminal(
         time.sleep(0.05)
     assert opened.read_text() == "http://127.0.0.1:8080/\n"
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variable", "is_off"),
+    [([], None, False), (["--no-browser"], None, True), ([], "1", True), ([], "", False), ([], "0", False)],
+    ids=["nothing", "option", "variable", "empty variable", "variable 0"],
+)
+def test_the_browser_is_switched_off(
+    arguments: list[str], variable: str | None, is_off: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variable is for `make start`."""
+    monkeypatch.delenv("NO_BROWSER", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("NO_BROWSER", variable)
+    group: Any = typer.main.get_command(app)
+
+    assert group.commands["up"].make_context("up", arguments).params["no_browser"] is is_off

@@ -44,13 +44,13 @@ def described(*lines: str, counts: tuple[int, ...] = (0, 0)) -> str:
     ("lines", "description"),
     [
         ((), "asking the package registry"),
-        (("Collecting torch==2.13.0 (from pigeonhole==0.1.0)",), "1 packages found, fetching torch"),
+        (("Collecting torch==2.13.0 (from pigeonhole==0.1.0)",), "1 package found, fetching torch"),
         (("Collecting a>=1", "Collecting b"), "2 packages found, fetching b"),
         (
             ("Collecting a", "  Downloading https://host/torch-2.13.0-cp311.whl (190.5 MB)"),
-            "1 packages found, downloading torch, 190.5 MB",
+            "1 package found, downloading torch, 190.5 MB",
         ),
-        (("Collecting a", "Requirement already satisfied: c"), "1 packages found, fetching a"),
+        (("Collecting a", "Requirement already satisfied: c"), "1 package found, fetching a"),
     ],
 )
 def test_what_pip_prints_is_told_in_a_few_words(lines: tuple[str, ...], description: str) -> None:

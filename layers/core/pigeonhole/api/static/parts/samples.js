@@ -43,8 +43,10 @@ export class SampleInput {
 
   /** Remove every sample of the kind that is shown. */
   clear() {
-    if (this.kind === "image") this.photos.splice(0).forEach(forget);
-    else byId("texts").value = "";
+    if (this.kind === "image") {
+      this.photos.forEach(forget);
+      this.photos = [];
+    } else byId("texts").value = "";
     this.#readTexts();
   }
 
@@ -68,7 +70,7 @@ export class SampleInput {
     this.#readTexts();
   }
 
-  /** Add the photos among some files. Each appears as soon as it is read. */
+  /** Add the photos among some files. They appear when all are read: jobs of a part of them would be canceled then. */
   async add(files) {
     const found = [...files].filter(isPhoto),
       room = MAX_PHOTOS - this.photos.length;
@@ -79,15 +81,17 @@ export class SampleInput {
       );
     }
     if (this.kind !== "image") this.show("image");
-    const faults = [];
+    const faults = [],
+      photos = [];
     for (const [index, file] of found.slice(0, room).entries()) {
       try {
-        this.photos.push({ id: this.nextId++, type: "image", ...(await readPhoto(file)) });
+        photos.push({ id: this.nextId++, type: "image", ...(await readPhoto(file)) });
       } catch (error) {
         faults.push(error.message);
       }
       if (found.length > 8) byId("photo-count").textContent = `Reading ${index + 1} of ${Math.min(found.length, room)} …`;
     }
+    this.photos = [...this.photos, ...photos].slice(0, MAX_PHOTOS);
     if (faults.length) this.report(new UserError(faults.slice(0, 5).join(" ")));
     announce(`${count(this.photos.length, "photo")} to classify`);
     this.#update();
@@ -96,7 +100,7 @@ export class SampleInput {
   /** Add a photo by its address, which the service fetches. */
   addAddress(address) {
     const name = decodeURIComponent(address.split("/").pop()) || address;
-    this.photos.push({ id: this.nextId++, type: "image", name, value: address, preview: "" });
+    this.photos = [...this.photos, { id: this.nextId++, type: "image", name, value: address, preview: "" }];
     this.#update();
   }
 

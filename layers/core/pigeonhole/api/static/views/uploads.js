@@ -25,8 +25,10 @@ export class UploadsView {
     if (prefix) query.set("prefix", prefix);
     if (cursor) query.set("cursor", cursor);
     try {
+      const shown = this.results;
       const { results, cursor: next } = await send("GET", `v1/results?${query}`);
-      this.results.push(...results);
+      if (shown !== this.results) return; // the reader has asked for others meanwhile
+      shown.push(...results);
       this.#render(next);
     } catch (error) {
       showError(error);
