@@ -187,11 +187,13 @@ class Comparison:
             rounds: Counted rounds per side.
         """
         files = create_photos(count)
-        cached = self._service(files)  # used in every round, so that its cache has the labels
+        # Both services share the processes that decode, which a function starts once in its life.
+        decoder = DecodePool(self.model.encoder.fit, ImageLimits(), side=self.model.encoder.info.image_side)
+        cached = self._service(files, decoder)  # used in every round, so that its cache has the labels
         sides = (
             lambda: classify_with_transformers(self.pipe, files, 1),
             lambda: classify_with_transformers(self.pipe, files, count),
-            lambda: classify_with_pigeonhole(self._service(files), count),
+            lambda: classify_with_pigeonhole(self._service(files, decoder), count),
             lambda: classify_with_pigeonhole(cached, count),
         )
         seconds, same_label = [], 0
@@ -205,7 +207,7 @@ class Comparison:
             Row(count, "cached", pipeline_s, one_batch_s, cached_s, same_label),
         ]
 
-    def _service(self, files: Sequence[bytes]) -> InferencePipeline:
+    def _service(self, files: Sequence[bytes], decoder: DecodePool) -> InferencePipeline:
         model = self.model
         classifier = Classifier(
             encoder=model.encoder,
@@ -217,7 +219,7 @@ class Comparison:
         )
         return InferencePipeline(
             image_fetcher=InMemoryFetcher(files),
-            decoder=DecodePool(model.encoder.fit, ImageLimits(), side=model.encoder.info.image_side),
+            decoder=decoder,
             classifier=classifier,
             limits=ChunkLimits(ImageLimits(), decodes=self.cores),
         )
