@@ -38,7 +38,7 @@ class Up:
     seconds: float
 
     def value(self, name: str) -> str:
-        match = re.search(rf"^  {name} +(\S+)$", self.output, re.MULTILINE)
+        match = re.search(rf"^{name} +(\S+)$", self.output, re.MULTILINE)
         assert match, self.output
         return match[1]
 

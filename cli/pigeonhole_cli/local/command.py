@@ -91,7 +91,7 @@ def up(
                     notes = panel.port_notes((port, aws_port), addresses)
                     typer.echo(panel.panel(process.api_url, api_key, time.monotonic() - started, own_command(), notes))
                     if not no_browser and sys.stdout.isatty() and has_browser(os.environ):
-                        open_page(f"{process.api_url}/")
+                        open_page(panel.page_address(process.api_url, api_key))
                     process.wait()
             except KeyboardInterrupt:
                 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from pigeonhole_cli.local.addresses import Addresses
 from pigeonhole_cli.local.process import REGION
@@ -13,9 +14,9 @@ DIFFERENCES = "differences-from-aws.txt"  # in the data folder
 
 _PANEL = """\
 Ready in {seconds:.1f} s.
-  page     {url}/
-  URL      {url}
-  API key  {api_key}
+page     {page}
+URL      {url}
+API key  {api_key}
 
 export JIGSAWSTACK_API_URL={url} JIGSAWSTACK_API_KEY={api_key}
 
@@ -25,6 +26,11 @@ curl {url}/v1/classification -H 'x-api-key: {api_key}' \\
   "labels": [{{"type": "text", "value": "positive"}}, {{"type": "text", "value": "negative"}}]}}'
 
 Ctrl-C stops it and keeps its data. What differs from AWS: {command} up --explain"""
+
+
+def page_address(url: str, api_key: str) -> str:
+    """Return the address that opens the page with the key. A browser sends no part after `#`, and the page removes it."""
+    return f"{url}/#key={quote(api_key, safe='')}"
 
 
 def panel(url: str, api_key: str, seconds: float, command: str, notes: Sequence[str] = ()) -> str:
@@ -37,7 +43,8 @@ def panel(url: str, api_key: str, seconds: float, command: str, notes: Sequence[
         command: What the user types for `pigeonhole`.
         notes: Lines above the panel.
     """
-    return "\n".join([*notes, _PANEL.format(url=url, api_key=api_key, seconds=seconds, command=command)])
+    fields = {"page": page_address(url, api_key), "url": url, "api_key": api_key, "seconds": seconds, "command": command}
+    return "\n".join([*notes, _PANEL.format(**fields)])
 
 
 def port_notes(asked: tuple[int, int], addresses: Addresses) -> list[str]:

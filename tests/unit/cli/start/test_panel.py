@@ -30,7 +30,7 @@ def test_the_panel_fits_on_a_small_terminal_with_both_notes() -> None:
 def test_the_panel_has_the_page_the_address_and_the_key() -> None:
     lines = panel.panel(URL, API_KEY, 7.25, "pigeonhole").splitlines()
 
-    assert lines[:4] == ["Ready in 7.2 s.", f"  page     {URL}/", f"  URL      {URL}", f"  API key  {API_KEY}"]
+    assert lines[:4] == ["Ready in 7.2 s.", f"page     {URL}/#key={API_KEY}", f"URL      {URL}", f"API key  {API_KEY}"]
 
 
 def test_the_export_sets_both_variables() -> None:
