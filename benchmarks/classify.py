@@ -4,6 +4,7 @@
 
 The model is a CLIP of ViT-B/32's shape with random weights. The photos are real, as JPEG bytes, and both sides decode them.
 
+- Pigeonhole's image tower is in int8, or in what --precision says.
 - Pigeonhole's side is the service behind functions/classify (InferencePipeline), with one worker of one thread per core. It
   encodes labels once per request, or not at all if the cache has them.
 - The pipeline has as many threads as there are cores. It encodes every label again for every batch. By default a batch is one
@@ -24,7 +25,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from PIL import Image
@@ -37,6 +38,7 @@ from pigeonhole.contract.classification import ClassificationRequest
 from pigeonhole.contract.messages import ClassifyCommand, S3Grant
 from pigeonhole.inference.classifier import Classifier
 from pigeonhole.inference.encoders import registry
+from pigeonhole.inference.encoders.artifact import Precision
 from pigeonhole.inference.encoders.checkpoints import checkpoint
 from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole.inference.encoders.registry import LoadedModel
@@ -231,7 +233,9 @@ def _timed(classify: Callable[[], list[str]]) -> tuple[float, list[str]]:
     return time.perf_counter() - started, labels
 
 
-def measure(config: CLIPConfig, *, cores: int, rounds: int, counts: Sequence[int] = COUNTS) -> list[Row]:
+def measure(
+    config: CLIPConfig, *, cores: int, rounds: int, counts: Sequence[int] = COUNTS, precision: Precision | None = None
+) -> list[Row]:
     """Create a model with random weights, and time both sides.
 
     Args:
@@ -239,13 +243,14 @@ def measure(config: CLIPConfig, *, cores: int, rounds: int, counts: Sequence[int
         cores: The number of cores that each side may use.
         rounds: Counted rounds per side.
         counts: Numbers of photos per request, each measured separately.
+        precision: That of Pigeonhole's image tower, None for the default.
     """
     torch.set_num_threads(cores)
     with tempfile.TemporaryDirectory() as folder, checkpoint.quiet_transformers():
         source, artifact = Path(folder) / "clip", Path(folder) / "artifact"
         source.mkdir()
         write_random_clip(config, source)
-        prepare(str(source), artifact)
+        prepare(str(source), artifact, precision=precision)
         comparison = Comparison(
             registry.load(artifact, threads=1),
             pipeline("zero-shot-image-classification", model=str(source), device="cpu"),
@@ -269,8 +274,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cores", type=int, default=2, help="cores that each side may use (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="counted rounds per side (default: %(default)s)")
+    parser.add_argument("--precision", choices=get_args(Precision), help="of Pigeonhole's image tower (default: int8)")
     args = parser.parse_args()
-    print(table(measure(CLIPConfig(), cores=args.cores, rounds=args.rounds)))
+    print(table(measure(CLIPConfig(), cores=args.cores, rounds=args.rounds, precision=args.precision)))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pigeonhole.inference.encoders import artifact, source
 from pigeonhole.inference.encoders.artifact import ArtifactInfo, FileFacts, ImageSpec, ModelFacts, TextSpec
@@ -10,8 +11,8 @@ from pigeonhole.inference.encoders.artifact import ArtifactInfo, FileFacts, Imag
 FILES = sorted(artifact.REQUIRED_FILES)
 
 
-def write_artifact(folder: Path, model_id: str = "tiny") -> ArtifactInfo:
-    """Write an artifact folder whose files hold no model."""
+def write_artifact(folder: Path, model_id: str = "tiny", **properties: Any) -> ArtifactInfo:
+    """Write an artifact folder whose files hold no model. `properties` are further ones of its ArtifactInfo."""
     folder.mkdir(parents=True)
     files: dict[str, FileFacts] = {}
     for name in FILES:
@@ -40,6 +41,7 @@ def write_artifact(folder: Path, model_id: str = "tiny") -> ArtifactInfo:
         sentence=facts.model_copy(update={"model_id": sentence_source.model_id}),
         one_text_model=True,
         files=files,
+        **properties,
     )
     artifact.write_info(folder, content)
     return content

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pigeonhole.inference.encoders import source
-from pigeonhole.inference.encoders.artifact import ModelUnavailable
+from pigeonhole.inference.encoders.artifact import Int8Parity, ModelUnavailable, Precision
 from pigeonhole_cli.models import app
 from support.cli.small_artifact import write_artifact
 
@@ -33,6 +33,38 @@ def test_a_prepared_model_is_left_unchanged_and_described(cache: Path) -> None:
     assert f"clip-b32: already prepared at {cache / 'models' / 'clip-b32'}" in result.output
     assert "revision 0123456789abcdef, not calibrated, 5 MB, licence MIT" in result.output
     assert "text model sentence-transformers/all-MiniLM-L6-v2" in result.output
+
+
+@pytest.mark.parametrize(
+    ("precision", "parity", "phrase"),
+    [
+        ("fp32", None, "image tower in fp32\n"),
+        (
+            "int8",
+            Int8Parity(cosine=0.99, same_label=1),
+            "image tower in int8: mean cosine with fp32 0.990, same best concept for 100 % of the photos\n",
+        ),
+        ("fp32", Int8Parity(cosine=0.8, same_label=1), "image tower in fp32, because int8 differs too much: mean cosine"),
+    ],
+)
+def test_the_precision_is_printed_with_what_was_measured(
+    precision: Precision, parity: Int8Parity | None, phrase: str, tmp_path: Path
+) -> None:
+    write_artifact(tmp_path / "here", "someone/some-clip", precision=precision, int8_parity=parity)
+
+    assert phrase in run("prepare", "someone/some-clip", "--out", tmp_path / "here").output
+
+
+def test_another_precision_needs_the_model_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*_: object) -> source.ModelSource:
+        raise ModelUnavailable("no network")
+
+    monkeypatch.setattr(source, "find_model", offline)
+    write_artifact(tmp_path / "here", "someone/some-clip")
+
+    result = run("prepare", "someone/some-clip", "--out", tmp_path / "here", "--precision", "int8")
+
+    assert (result.exit_code, result.output) == (1, "error: no network\n")
 
 
 @pytest.mark.parametrize("command", [("prepare", "mine", "--out"), ("export", "mine")])

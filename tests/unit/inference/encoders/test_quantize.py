@@ -88,7 +88,7 @@ def test_another_precision_makes_the_artifact_again(model_folders: dict[str, Pat
     name, out = str(model_folders["clip"]), tmp_path / "clip"
     prepare(name, out, precision="fp32")
 
-    assert not prepare(name, out)[1]  # nobody asked for another one
+    assert not prepare(name, out)[1]  # no precision is named
     assert prepare(name, out, precision="int8")[0].precision == "int8"
     assert not prepare(name, out)[1]
     assert prepare(name, out, precision="fp32")[0].precision == "fp32"

@@ -60,8 +60,8 @@ class ModelUnavailable(Exception):
 def default_precision(kind: ModelKind) -> Precision:
     """Return the precision of the image tower of a kind of model, where the caller names none.
 
-    A transformer gains about 1.8 x from int8 (docs/performance.md). The convolutional towers of "image-tower" gain 1.2 x and
-    lose too much: their mean cosine with float32 is 0.83.
+    A transformer encodes about 1.8 times as many images with int8. The convolutional towers of "image-tower" gain 1.2 x, and
+    differ too much: their mean cosine with float32 is 0.83. See docs/models.md.
     """
     return "fp32" if kind == "image-tower" else "int8"
 
