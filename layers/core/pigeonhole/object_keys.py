@@ -118,14 +118,17 @@ def label_image_key(tenant_id: str, label_set: str, sha256: str) -> str:
     return f"{LABEL_IMAGES}{tenant_id}/{label_set}/{sha256}"
 
 
-def embedding_key(image_key: str, model_revision: str) -> str:
-    """Return the key of a label image's embedding. Each revision of a model has embeddings of its own.
+def embedding_key(image_key: str, model_revision: str, engine: str) -> str:
+    """Return the key of a label image's embedding.
+
+    Each revision of a model has embeddings of its own in each engine: those in int8 differ slightly from those in float32.
 
     Args:
         image_key: The image's `label_image_key`.
         model_revision: The revision of the model that made the embedding.
+        engine: The engine that ran the model.
     """
-    digest = hashlib.sha256(model_revision.encode()).hexdigest()[:16]
+    digest = hashlib.sha256(f"{model_revision} {engine}".encode()).hexdigest()[:16]
     return f"{EMBEDDINGS}{image_key.removeprefix(LABEL_IMAGES)}.{digest}"
 
 

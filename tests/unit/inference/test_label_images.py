@@ -122,10 +122,19 @@ class NewerEncoder(FakeEncoder):
         return replace(FakeEncoder().info, revision="newer")
 
 
-def test_another_model_fetches_and_embeds_a_stored_image_once(deployment: Deployment) -> None:
+class Int8Encoder(FakeEncoder):
+    """The same model with an image tower in int8."""
+
+    @cached_property
+    def info(self) -> EncoderInfo:
+        return replace(FakeEncoder().info, engine="fake-int8")
+
+
+@pytest.mark.parametrize("other", [NewerEncoder, Int8Encoder])
+def test_another_model_fetches_and_embeds_a_stored_image_once(other: type[FakeEncoder], deployment: Deployment) -> None:
     (red,) = deployment.store("red.png")
     deployment.expire_links()
-    deployment.encoder = NewerEncoder()
+    deployment.encoder = other()
 
     for _ in range(2):
         result = deployment.pipeline().classify(classify_command([("text", "red paint")], warm_or_green(red)))

@@ -131,7 +131,7 @@ class ModelDescription(_Message):
 
     Attributes:
         revision: Identifies its weights.
-        engine: What runs it.
+        engine: The library that runs it, and the precision if it isn't float32.
         text_encoder: What compares a text with a text.
         calibrated: Whether there is a calibration for this revision.
         input_pixels: The side of the square to which an image is resized.

@@ -143,7 +143,8 @@ class LabelImageStore:
             self.objects.put(self._embedding_key(value), vector.astype("<f4").tobytes(), "application/octet-stream")
 
     def _embedding_key(self, value: str) -> str:
-        return embedding_key(value.removeprefix(f"s3://{self.bucket}/"), self.encoder.info.revision)
+        info = self.encoder.info
+        return embedding_key(value.removeprefix(f"s3://{self.bucket}/"), info.revision, info.engine)
 
     def _decode_if_fetched(self, data: bytes | SampleError) -> Pixels | SampleError:
         return data if isinstance(data, SampleError) else catch_sample_error(partial(self._decode, data))

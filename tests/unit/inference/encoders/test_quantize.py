@@ -38,6 +38,7 @@ def test_int8_is_close_to_float32(
 
     assert artifact_info == artifact.read_info(folder, check_hashes=True)
     assert artifact_info.precision == "int8"
+    assert registry.load(folder).encoder.info.engine == "onnxruntime-int8"
     assert not np.array_equal(quantized, exact)
     assert (quantized * exact).sum(axis=1).mean() >= artifact.MIN_INT8_COSINE
 

@@ -25,9 +25,9 @@ class EncoderInfo:
 
     Attributes:
         model_id: A preset, a folder's name or a Hugging Face id.
-        revision: A hash that changes whenever an embedding would change.
+        revision: A hash that changes whenever an embedding would change in the same engine.
         licence: The licence of the model, as its model card names it.
-        engine: The library that runs the model.
+        engine: The library that runs the model, and the precision if it isn't float32.
         dim: The length of an embedding.
         logit_scale: The scale of the model's training: log-odds = logit_scale * cosine + logit_bias.
         logit_bias: The bias of the model's training, 0 if it has none.

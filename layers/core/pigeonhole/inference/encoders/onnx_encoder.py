@@ -23,6 +23,7 @@ from pigeonhole.inference.encoders.tokens import Embeddings, Ids, TextTokens
 from pigeonhole.inference.encoders.tower_encoder import ImageTower, LazyTextTower, Pixels, TextTower, TowerEncoder
 
 ENGINE = "onnxruntime"
+INT8_ENGINE = "onnxruntime-int8"  # of an encoder whose image tower is in int8
 
 
 def load(folder: Path, artifact_info: ArtifactInfo, *, threads: int) -> tuple[TowerEncoder, TowerEncoder | CrossEncoder]:
@@ -42,13 +43,14 @@ def load(folder: Path, artifact_info: ArtifactInfo, *, threads: int) -> tuple[To
     facts = artifact_info.encoder
     image = load_image_tower(folder / IMAGE, facts, threads=threads)
     text = _text_tower(folder, (TEXT, TOKENIZER), facts, threads)
+    encoder = TowerEncoder(facts.to_info(INT8_ENGINE if artifact_info.precision == "int8" else ENGINE), text, image)
     if artifact_info.sentence.reads_pairs:
-        return TowerEncoder(facts.to_info(ENGINE), text, image), _cross_encoder(folder, artifact_info, threads)
+        return encoder, _cross_encoder(folder, artifact_info, threads)
     if artifact_info.one_text_model:
         sentence_text = text
     else:
         sentence_text = _text_tower(folder, artifact_info.sentence_files, artifact_info.sentence, threads)
-    return TowerEncoder(facts.to_info(ENGINE), text, image), TowerEncoder(artifact_info.sentence.to_info(ENGINE), sentence_text)
+    return encoder, TowerEncoder(artifact_info.sentence.to_info(ENGINE), sentence_text)
 
 
 def load_multilingual(folder: Path, artifact_info: ArtifactInfo, *, threads: int) -> TowerEncoder | None:
