@@ -22,10 +22,10 @@ from typing import Any
 import httpx
 
 from packaged_photos import PACKAGED, PHOTOS
-from pigeonhole import wiring
 from pigeonhole.contract.classification import ClassificationRequest
 from pigeonhole.contract.messages import ClassifyCommand
 from pigeonhole.settings import Settings
+from pigeonhole.wiring import inference
 from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
 
 SENTENCE = "I love this product, it is wonderful!"
@@ -85,7 +85,7 @@ def measure(url: str, api_key: str, model: Path, rounds: int) -> list[Row]:
     Raises:
         SystemExit: The stack's predictions differ from those of this process.
     """
-    pipeline = wiring.classify_services(Settings(model_dir=str(model))).pipeline
+    pipeline = inference.classify_services(Settings(model_dir=str(model))).pipeline
     rows = []
     with httpx.Client(base_url=url, headers={"x-api-key": api_key}, timeout=60, trust_env=False) as client:
         for name, body in requests().items():

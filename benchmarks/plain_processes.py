@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from pigeonhole import wiring
 from pigeonhole.contract.classification import ClassificationRequest
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
 from pigeonhole.settings import Settings
+from pigeonhole.wiring import inference
 
 LABELS = ("cat", "cup of coffee", "motorcycle", "person", "rocket", "flower", "temple")
 START_S = 300.0
@@ -56,7 +56,7 @@ def _load(settings: Mapping[str, str], warm_up: Sequence[str], ready: Any) -> No
 
 
 def _classify(settings: Mapping[str, str], urls: Sequence[str]) -> ChunkResult:
-    pipeline = wiring.classify_services(Settings.from_environ(settings)).pipeline  # built once per process
+    pipeline = inference.classify_services(Settings.from_environ(settings)).pipeline  # built once per process
     request = ClassificationRequest.model_validate(to_request_body(urls), context=RequestLimits(max_samples=len(urls)))
     return pipeline.classify(ClassifyCommand(log_id="", tenant_id="", request=request))
 

@@ -28,9 +28,11 @@ KeyId = Annotated[str, typer.Argument(help="The API key's id, as `keys list` sho
 
 def api_key_manager(stack_name: str, endpoint_url: str | None) -> ApiKeyManager:
     """Create the service of a deployed stack. Tests replace this function."""
-    from pigeonhole import wiring  # late, because its import takes half a second, which other commands don't need
+    from pigeonhole.wiring import (
+        operator_commands,  # late, because its import takes half a second, which other commands don't need
+    )
 
-    return wiring.api_key_manager(stack_name, endpoint_url)
+    return operator_commands.api_key_manager(stack_name, endpoint_url)
 
 
 @app.command()

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from pigeonhole import wiring
 from pigeonhole.api import answers, openapi, playground, swagger_page
 from pigeonhole.api.decisions.dialects import client_headers, to_decision_answer, to_error_answer, to_models_answer
 from pigeonhole.api.http_answers import (
@@ -39,11 +38,12 @@ from pigeonhole.errors import InternalError, NotFound, Overloaded, PigeonholeErr
 from pigeonhole.jobs.job import Job
 from pigeonhole.observability import observed, observer, stack_trace
 from pigeonhole.tenants.tenant import Tenant
+from pigeonhole.wiring import api, settings
 
 
-def services() -> wiring.ApiServices:
+def services() -> api.ApiServices:
     """Return the function's services. The first call builds them."""
-    return wiring.api_services(wiring.settings())
+    return api.api_services(settings())
 
 
 @dataclass
@@ -282,7 +282,7 @@ def read_docs(exchange: Exchange) -> HttpAnswer:
 
 @cache
 def _docs_page(has_playground: bool) -> Page:
-    script, style = wiring.swagger_assets()
+    script, style = api.swagger_assets()
     return swagger_page.render(
         openapi.document(),
         swagger_script=script,

@@ -13,7 +13,6 @@ import boto3.session  # noqa: F401
 
 import pigeonhole.inference.encoders.onnx_encoder
 import pigeonhole.inference.pipeline  # noqa: F401
-from pigeonhole import wiring
 from pigeonhole.contract.classification import ClassificationRequest
 from pigeonhole.contract.messages import (
     COMMAND,
@@ -25,13 +24,14 @@ from pigeonhole.contract.messages import (
 )
 from pigeonhole.errors import InternalError, PigeonholeError
 from pigeonhole.observability import observed, observer, stack_trace
+from pigeonhole.wiring import inference, settings
 
-wiring.load_model_ahead()  # with provisioned concurrency: the first call then finds the model loaded
+inference.load_model_ahead()  # with provisioned concurrency: the first call then finds the model loaded
 
 
-def services() -> wiring.ClassifyServices:
+def services() -> inference.ClassifyServices:
     """Return the function's services. The first call loads the model."""
-    return wiring.classify_services(wiring.settings())
+    return inference.classify_services(settings())
 
 
 @observed("classify", log_id_path="log_id")
@@ -58,7 +58,7 @@ def _reply(event: dict[str, Any]) -> ClassifyReply:
         return _to_reply(InternalError())
 
 
-def _run(event: dict[str, Any], classify_services: wiring.ClassifyServices) -> ClassifyReply:
+def _run(event: dict[str, Any], classify_services: inference.ClassifyServices) -> ClassifyReply:
     command = COMMAND.validate_python(event, context=classify_services.limits)
     if isinstance(command, DescribeCommand):
         return ClassifyReply(model=classify_services.pipeline.describe())
@@ -67,7 +67,7 @@ def _run(event: dict[str, Any], classify_services: wiring.ClassifyServices) -> C
     return _classify(command, classify_services)
 
 
-def _classify(command: ClassifyCommand, classify_services: wiring.ClassifyServices) -> ClassifyReply:
+def _classify(command: ClassifyCommand, classify_services: inference.ClassifyServices) -> ClassifyReply:
     results = classify_services.pipeline.ask(command)
     if isinstance(command.request, ClassificationRequest):
         return ClassifyReply(result=results[0])

@@ -11,11 +11,11 @@ import signal
 import sys
 from threading import Event, Timer
 
-from pigeonhole import wiring
 from pigeonhole.bulk.gpu.task_worker import AGAIN, FAULT
 from pigeonhole.contract.messages import SpanMessage
 from pigeonhole.errors import Overloaded
 from pigeonhole.observability import observer
+from pigeonhole.wiring import gpu, settings
 
 MAX_STOP_S = 80.0  # after SIGTERM
 
@@ -39,9 +39,9 @@ def main() -> int:
 
 def _process(stop: Event) -> int:
     telemetry = observer("gpu")
-    name, index = wiring.gpu_task_index()
+    name, index = gpu.gpu_task_index()
     fields = {"job_id": name.job_id, "run": name.number, "task": index}
-    service = wiring.gpu_task_worker(wiring.settings(), _report_fault)
+    service = gpu.gpu_task_worker(settings(), _report_fault)
     telemetry.logger.info("task begun", engine=service.worker.pipeline.describe().engine, **fields)
     outcome = service.run(name, index, stop)
     telemetry.count("samples", outcome.samples)

@@ -8,19 +8,19 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from pigeonhole import wiring
 from pigeonhole.aws.lambda_events import parse_uploads, process_batch, retry_pause_s
 from pigeonhole.errors import Overloaded
 from pigeonhole.observability import observed, observer, stack_trace
 from pigeonhole.uploads.ingest import IngestSummary
+from pigeonhole.wiring import jobs, settings
 
 MAX_RECEIVES = 5  # the template's maxReceiveCount
 LAST_S = 2.0  # of the function's time, in which no message is delayed any more
 
 
-def services() -> wiring.IngestServices:
+def services() -> jobs.IngestServices:
     """Return the services, which the first call builds."""
-    return wiring.ingest_services(wiring.settings())
+    return jobs.ingest_services(settings())
 
 
 @observed("ingest", log_id_path="Records[0].messageId")

@@ -6,9 +6,9 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 
-from pigeonhole import wiring
 from pigeonhole.aws.lambda_events import parse_job_key, process_changes
 from pigeonhole.observability import observed, observer
+from pigeonhole.wiring import jobs, settings
 
 
 @observed("notify", log_id_path="Records[0].eventID")
@@ -23,7 +23,7 @@ def _notify(record: DynamoDBRecord) -> None:
     with telemetry.failures_reported(
         code="announcement_failed", message="the end of a job could not be published", job_id=job_id
     ):
-        published = wiring.job_end_notifier(wiring.settings()).notify(tenant_id, job_id)
+        published = jobs.job_end_notifier(settings()).notify(tenant_id, job_id)
     if published is None:
         return
     job, upload_results = published

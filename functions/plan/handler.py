@@ -10,12 +10,12 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from pigeonhole import wiring
 from pigeonhole.aws.lambda_events import parse_message, process_messages, receive_count, retry_pause_s
 from pigeonhole.contract.estimates import EstimateCommand, EstimateReply
 from pigeonhole.contract.messages import PLAN, ErrorReply
 from pigeonhole.errors import InternalError, PigeonholeError
 from pigeonhole.observability import observed, observer
+from pigeonhole.wiring import bulk, settings
 
 MAX_RECEIVES = 1_000  # the queue has no dead-letter queue, so a message is delivered until it expires
 
@@ -42,11 +42,11 @@ def _advance(record: SQSRecord, time_left_s: Callable[[], float]) -> None:
         return
     try:
         with telemetry.failures_reported(code="plan_failed", message="a bulk job could not be planned", job_id=message.job_id):
-            planner = wiring.bulk_planner(wiring.settings())
+            planner = bulk.bulk_planner(settings())
             job = planner.advance(message, time_left_s, deliveries=receive_count(record))
     except Exception:
         # The visibility timeout is longer than the longest plan. After a fault, the next attempt needn't wait for that.
-        wiring.plan_queue(wiring.settings()).retry_in(record.receipt_handle, retry_pause_s(record, MAX_RECEIVES))
+        bulk.plan_queue(settings()).retry_in(record.receipt_handle, retry_pause_s(record, MAX_RECEIVES))
         raise
     telemetry.logger.info(
         "bulk job advanced",
@@ -61,7 +61,7 @@ def _estimate(event: dict[str, Any]) -> EstimateReply:
     """Answer a command. Errors are replies, never exceptions."""
     telemetry = observer("plan")
     try:
-        estimate = wiring.bulk_estimator(wiring.settings()).estimate(EstimateCommand.model_validate(event))
+        estimate = bulk.bulk_estimator(settings()).estimate(EstimateCommand.model_validate(event))
     except PigeonholeError as error:
         telemetry.count_error(error.code)
         return EstimateReply(error=ErrorReply.from_error(error))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from pigeonhole import wiring
 from pigeonhole.observability import observed, observer
+from pigeonhole.wiring import jobs, settings
 
 
 @observed("sweep", log_id_path="id")
@@ -17,7 +17,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     def report(job_id: str, error: Exception | None) -> None:
         telemetry.report_failure(error, code="job_not_swept", message="a job could not be checked", job_id=job_id)
 
-    summary = wiring.job_sweeper(wiring.settings()).sweep(report)
+    summary = jobs.job_sweeper(settings()).sweep(report)
     telemetry.count("due_jobs", summary.due)
     telemetry.count("queued_again", summary.queued)
     telemetry.count("announced_again", summary.notified)

@@ -6,11 +6,11 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from pigeonhole import wiring
 from pigeonhole.aws.lambda_events import parse_message, process_messages
 from pigeonhole.contract.jobs import DeliveryStatus
 from pigeonhole.contract.messages import WEBHOOK
 from pigeonhole.observability import observed, observer
+from pigeonhole.wiring import jobs, settings
 
 
 @observed("webhooks", log_id_path="Records[0].messageId")
@@ -27,7 +27,7 @@ def _deliver(record: SQSRecord) -> None:
     with telemetry.failures_reported(
         code="delivery_failed", message="a webhook attempt could not be made", job_id=message.job_id
     ):
-        webhook = wiring.webhook_deliverer(wiring.settings()).deliver(message)
+        webhook = jobs.webhook_deliverer(settings()).deliver(message)
     if webhook is None:
         return
     telemetry.count("tries")

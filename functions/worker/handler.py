@@ -12,11 +12,11 @@ import pigeonhole.bulk.worker
 import pigeonhole.inference.encoders.onnx_encoder
 import pigeonhole.inference.pipeline
 import pigeonhole.jobs.worker  # noqa: F401
-from pigeonhole import wiring
 from pigeonhole.aws.lambda_events import parse_message, process_messages, receive_count, retry_pause_s
 from pigeonhole.contract.messages import WORK, ChunkMessage, SpanMessage
 from pigeonhole.errors import Overloaded
 from pigeonhole.observability import observed, observer
+from pigeonhole.wiring import bulk, jobs, settings
 
 MAX_RECEIVES = 5  # the template's maxReceiveCount
 FAULT_FACTOR = 2  # after a fault of ours, the fifth attempt follows within eight minutes
@@ -45,7 +45,7 @@ def _process(record: SQSRecord, time_left_s: Callable[[], float]) -> None:
             _process_chunk(message, time_left_s, deliveries)
     except Exception as error:
         factor = BUSY_FACTOR if isinstance(error, Overloaded) else FAULT_FACTOR
-        wiring.chunk_queue(wiring.settings()).retry_in(record.receipt_handle, retry_pause_s(record, MAX_RECEIVES, factor))
+        jobs.chunk_queue(settings()).retry_in(record.receipt_handle, retry_pause_s(record, MAX_RECEIVES, factor))
         raise
 
 
@@ -54,7 +54,7 @@ def _process_chunk(message: ChunkMessage, time_left_s: Callable[[], float], deli
     with telemetry.failures_reported(
         code="chunk_failed", message="a chunk could not be processed", job_id=message.job_id, start=message.start
     ):
-        worker = wiring.chunk_worker(wiring.settings())
+        worker = jobs.chunk_worker(settings())
         parts = worker.process(message, time_left_s, deliveries=deliveries, is_last_delivery=deliveries >= MAX_RECEIVES)
     samples = sum(len(part.span) for part in parts)
     telemetry.count("samples", samples)
@@ -67,7 +67,7 @@ def _process_span(message: SpanMessage, time_left_s: Callable[[], float], delive
     with telemetry.failures_reported(
         code="chunk_failed", message="a span could not be processed", job_id=message.job_id, span=message.number
     ):
-        worker = wiring.span_worker(wiring.settings())
+        worker = bulk.span_worker(settings())
         span = worker.process(message, time_left_s, deliveries=deliveries, is_last_delivery=deliveries >= MAX_RECEIVES)
     telemetry.count("samples", span.results.rows + span.failed if span else 0)
     telemetry.count("failed_samples", span.failed if span else 0)

@@ -399,11 +399,11 @@ blocked = {blocked}
 for name in blocked:
     sys.modules[name] = None
 import json, handler
-from pigeonhole import wiring
+from pigeonhole.wiring import api
 from pigeonhole.settings import Settings
 class Context: function_name, memory_limit_in_mb, invoked_function_arn, aws_request_id = "f", 1, "arn", "r"
 names = "table_name classify_function job_bucket job_queue plan_function plan_queue upload_bucket".split()
-services = wiring.api_services(Settings(**dict.fromkeys(names, "x")))
+services = api.api_services(Settings(**dict.fromkeys(names, "x")))
 handler.services = lambda: services
 event = json.load(open({str(ROOT / "events/api-classification.json")!r}))
 for path in ("/v1/health", "/openapi.json", "/docs", "/"):

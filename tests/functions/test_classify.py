@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from pigeonhole import wiring
 from pigeonhole.contract.classification import ClassificationRequest
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import (
@@ -28,6 +27,7 @@ from pigeonhole.errors import Fault, UnreadableImage
 from pigeonhole.inference.encoders import registry
 from pigeonhole.observability import observer
 from pigeonhole.settings import Settings
+from pigeonhole.wiring import inference
 from support.api_calls import Api, api_with_fakes
 from support.fake_encoder import COLOURS
 from support.fake_model import fake_loaded_model
@@ -70,7 +70,7 @@ class Function:
 
     def __init__(self, module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
         self.log = io.StringIO()
-        self.services = wiring.ClassifyServices(
+        self.services = inference.ClassifyServices(
             limits=RequestLimits(),
             pipeline=FakeClassifyPipeline(answer),  # type: ignore[arg-type]
             label_images=FakeLabelImages(),  # type: ignore[arg-type]
@@ -181,7 +181,7 @@ def test_the_first_command_loads_the_model(monkeypatch: pytest.MonkeyPatch, tmp_
     with monkeypatch.context() as starting:
         starting.setattr(registry, "load", fail)
         module = load("classify")
-    monkeypatch.setattr(wiring, "settings", lambda: Settings(model_dir=str(tmp_path / "nothing")))
+    monkeypatch.setattr(module, "settings", lambda: Settings(model_dir=str(tmp_path / "nothing")))
 
     log = io.StringIO()
     monkeypatch.setattr(observer("classify").logger.registered_handler, "stream", log)
@@ -213,8 +213,8 @@ def both(monkeypatch: pytest.MonkeyPatch, function: Function) -> Api:
     model = fake_loaded_model()
     monkeypatch.setattr(registry, "load", lambda folder, threads: model)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    wiring.classify_services.cache_clear()
-    function.services = wiring.classify_services(Settings())
+    inference.classify_services.cache_clear()
+    function.services = inference.classify_services(Settings())
     api = api_with_fakes(monkeypatch)
     api.classifier = InProcessClassifier(function)
     return api
@@ -258,7 +258,7 @@ def test_an_environment_that_is_started_ahead_loads_the_model_at_its_start(
 ) -> None:
     """Provisioned concurrency would otherwise keep environments whose first call is as slow as any other first call."""
     loaded: list[Settings] = []
-    monkeypatch.setattr(wiring, "classify_services", loaded.append)
+    monkeypatch.setattr(inference, "classify_services", loaded.append)
     monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", initialization)
 
     load("classify")

@@ -19,10 +19,10 @@ from pathlib import Path
 import pytest
 import skimage
 
-from pigeonhole import wiring
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ClassifyReply
 from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole.settings import Settings
+from pigeonhole.wiring import inference
 from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
 from support import docker_image, virtual_environments
 from support.docker_image import Image
@@ -138,7 +138,7 @@ def ranked_labels(result: ChunkResult | None) -> list[tuple[str, float]]:
 
 
 def test_the_image_answers_as_the_classifier_in_this_process(image: Image, environment: Path, model: Path) -> None:
-    services = wiring.classify_services(Settings(model_dir=str(model)))
+    services = inference.classify_services(Settings(model_dir=str(model)))
     expected = services.pipeline.classify(ClassifyCommand.model_validate(CLASSIFY))
 
     with started(image, environment) as runtime:

@@ -17,11 +17,11 @@ from unittest.mock import Mock
 
 import pytest
 
-from pigeonhole import wiring
 from pigeonhole.bulk.gpu.run_name import RunName
 from pigeonhole.bulk.gpu.task_worker import TaskOutcome
 from pigeonhole.errors import InternalError, Overloaded
 from pigeonhole.observability import observer
+from pigeonhole.wiring import gpu
 from support.handlers import ROOT
 
 RUN = f"acme/{'0' * 32}/2"
@@ -61,7 +61,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, run: Callable[..., TaskOutcome]) -> l
         tasks.append((name, index))
         return run(stop)
 
-    monkeypatch.setattr(wiring, "gpu_task_worker", lambda settings, report_fault: Mock(run=record))
+    monkeypatch.setattr(gpu, "gpu_task_worker", lambda settings, report_fault: Mock(run=record))
     return tasks
 
 
@@ -126,11 +126,11 @@ import sys, threading, time
 sys.path.insert(0, {str(ROOT)!r})
 from unittest.mock import Mock
 from functions.gpu import worker
-from pigeonhole import wiring
+from pigeonhole.wiring import gpu
 def run(name, index, stop):
     print("running", flush=True)
     threading.Event().wait()
-wiring.gpu_task_worker = lambda settings, report_fault: Mock(run=run)
+gpu.gpu_task_worker = lambda settings, report_fault: Mock(run=run)
 worker.MAX_STOP_S = 0.5
 sys.exit(worker.main())
 """

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from pigeonhole import wiring
 from pigeonhole.aws.events import SOURCE, UPLOADS_CLASSIFIED
 from pigeonhole.aws.lambda_events import FIRST_RETRY_S
 from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, UploadsClassified
@@ -21,6 +20,7 @@ from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.records import decode_job_input
 from pigeonhole.object_keys import upload_results_key
 from pigeonhole.observability import observer
+from pigeonhole.wiring.jobs import IngestServices
 from support.fakes import LambdaContext
 from support.handlers import ROOT, load
 from support.job_fixtures import ACME, ZETA, Jobs
@@ -83,7 +83,7 @@ def jobs() -> Jobs:
 @pytest.fixture
 def ingest(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     module = load("ingest")
-    services = wiring.IngestServices(ingester=replace(jobs.ingester, bucket=BUCKET), queue=jobs.queue)
+    services = IngestServices(ingester=replace(jobs.ingester, bucket=BUCKET), queue=jobs.queue)
     monkeypatch.setattr(module, "services", lambda: services)
     return module
 
@@ -321,7 +321,7 @@ def test_notify_publishes_and_counts_the_results_of_ingested_files(
 ) -> None:
     log = io.StringIO()
     monkeypatch.setattr(observer("notify").logger.registered_handler, "stream", log)
-    monkeypatch.setattr(wiring, "job_end_notifier", lambda settings: jobs.notifier)
+    monkeypatch.setattr("pigeonhole.wiring.jobs.job_end_notifier", lambda settings: jobs.notifier)
     ingest.handler(event(body(notification(SECRET)), body(notification("incoming/acme/pets/2.jpg"))), Context())
     jobs.work()
     (record,) = sample("stream-ended-job.json")["Records"]

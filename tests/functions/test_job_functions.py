@@ -11,7 +11,6 @@ from unittest.mock import Mock
 import pytest
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from pigeonhole import wiring
 from pigeonhole.aws.dynamodb.items import from_tagged, to_tagged
 from pigeonhole.aws.dynamodb.job_records import StoredJob
 from pigeonhole.aws.events import JOB_ENDED, SOURCE
@@ -64,8 +63,8 @@ def jobs() -> Jobs:
 
 @pytest.fixture
 def worker(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.setattr(wiring, "chunk_worker", lambda settings: jobs.worker)
-    monkeypatch.setattr(wiring, "chunk_queue", lambda settings: jobs.queue)
+    monkeypatch.setattr("pigeonhole.wiring.jobs.chunk_worker", lambda settings: jobs.worker)
+    monkeypatch.setattr("pigeonhole.wiring.jobs.chunk_queue", lambda settings: jobs.queue)
     return load("worker")
 
 
@@ -188,7 +187,7 @@ def test_a_message_is_redelivered_soon_if_the_model_cannot_be_loaded(
     def broken(settings: Any) -> Any:
         raise RuntimeError("the model's folder is broken")
 
-    monkeypatch.setattr(wiring, "chunk_worker", broken)
+    monkeypatch.setattr("pigeonhole.wiring.jobs.chunk_worker", broken)
     jobs.submitted(2)
 
     assert failed(worker.handler(event("sqs-chunk.json", *jobs.queue.sent), Context())) == ["0"]
@@ -212,7 +211,7 @@ def test_a_message_that_cannot_be_read_is_dropped_and_logged_without_its_text(
 
 def test_dead_letters_end_their_job(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     module = load("dead_letters")
-    monkeypatch.setattr(wiring, "dead_letter_handler", lambda settings: jobs.dead_letters)
+    monkeypatch.setattr("pigeonhole.wiring.jobs.dead_letter_handler", lambda settings: jobs.dead_letters)
     job = jobs.submitted(8)
     for message in jobs.queue.sent:
         for _ in range(MIN_RETRIES):
@@ -227,7 +226,7 @@ def test_dead_letters_end_their_job(jobs: Jobs, monkeypatch: pytest.MonkeyPatch)
 def test_a_failed_gpu_task_is_read_from_the_event_of_aws_batch(monkeypatch: pytest.MonkeyPatch, log: io.StringIO) -> None:
     module, failures = load("dead_letters"), list[GpuFailure]()
     handler = Mock(handle=lambda failure: failures.append(failure) or 3)
-    monkeypatch.setattr(wiring, "gpu_failure_handler", lambda settings: handler)
+    monkeypatch.setattr("pigeonhole.wiring.bulk.gpu_failure_handler", lambda settings: handler)
 
     answer = module.handler(sample("sqs-gpu-failed.json"), LambdaContext())
 
@@ -266,7 +265,7 @@ def test_what_is_no_failed_gpu_task_is_left_to_the_other_messages(body: str) -> 
 def test_the_lines_of_a_failed_span_are_failed(monkeypatch: pytest.MonkeyPatch, log: io.StringIO) -> None:
     module, failed_spans = load("dead_letters"), list[FailedSpanMessage]()
     abandoner = Mock(fail=lambda message: failed_spans.append(message) or 7)
-    monkeypatch.setattr(wiring, "span_abandoner", lambda settings: abandoner)
+    monkeypatch.setattr("pigeonhole.wiring.bulk.span_abandoner", lambda settings: abandoner)
 
     assert module.handler(sample("sqs-failed-span.json"), LambdaContext()) == {"batchItemFailures": []}
 
@@ -276,7 +275,7 @@ def test_the_lines_of_a_failed_span_are_failed(monkeypatch: pytest.MonkeyPatch, 
 
 def test_a_dead_letter_that_could_not_be_handled_is_redelivered(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     module = load("dead_letters")
-    monkeypatch.setattr(wiring, "dead_letter_handler", lambda settings: jobs.dead_letters)
+    monkeypatch.setattr("pigeonhole.wiring.jobs.dead_letter_handler", lambda settings: jobs.dead_letters)
     jobs.submitted(4)
 
     def busy() -> None:
@@ -287,7 +286,7 @@ def test_a_dead_letter_that_could_not_be_handled_is_redelivered(jobs: Jobs, monk
 
 
 def test_the_sweep_answers_with_its_counts(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wiring, "job_sweeper", lambda settings: jobs.sweeper)
+    monkeypatch.setattr("pigeonhole.wiring.jobs.job_sweeper", lambda settings: jobs.sweeper)
     jobs.submitted(4)
     jobs.now += jobs.rules.stuck_s
 
@@ -305,7 +304,7 @@ def test_the_sweep_answers_with_its_counts(jobs: Jobs, monkeypatch: pytest.Monke
 
 
 def test_a_job_that_the_sweep_cannot_check_is_in_the_log(jobs: Jobs, monkeypatch: pytest.MonkeyPatch, log: io.StringIO) -> None:
-    monkeypatch.setattr(wiring, "job_sweeper", lambda settings: jobs.sweeper)
+    monkeypatch.setattr("pigeonhole.wiring.jobs.job_sweeper", lambda settings: jobs.sweeper)
     job = jobs.submitted(4)
     jobs.now += jobs.rules.stuck_s
 
@@ -334,13 +333,13 @@ def of_stream(*jobs: Job) -> dict[str, Any]:
 
 @pytest.fixture
 def notify(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.setattr(wiring, "job_end_notifier", lambda settings: jobs.notifier)
+    monkeypatch.setattr("pigeonhole.wiring.jobs.job_end_notifier", lambda settings: jobs.notifier)
     return load("notify")
 
 
 @pytest.fixture
 def webhooks(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.setattr(wiring, "webhook_deliverer", lambda settings: jobs.deliverer)
+    monkeypatch.setattr("pigeonhole.wiring.jobs.webhook_deliverer", lambda settings: jobs.deliverer)
     return load("webhooks")
 
 

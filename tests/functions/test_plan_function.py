@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from pigeonhole import wiring
 from pigeonhole.bulk.planning.choose import BulkEstimator
 from pigeonhole.contract.bulk import Compute
 from pigeonhole.contract.estimates import EstimateCommand, EstimateReply
@@ -35,10 +34,10 @@ def bulk() -> Bulk:
 @pytest.fixture
 def plan(bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     planner = bulk.planner
-    monkeypatch.setattr(wiring, "bulk_planner", lambda settings: planner)
-    monkeypatch.setattr(wiring, "plan_queue", lambda settings: bulk.plan_queue)
+    monkeypatch.setattr("pigeonhole.wiring.bulk.bulk_planner", lambda settings: planner)
+    monkeypatch.setattr("pigeonhole.wiring.bulk.plan_queue", lambda settings: bulk.plan_queue)
     estimator = BulkEstimator(access=bulk.access, inputs=planner.inputs, chooser=planner.chooser)
-    monkeypatch.setattr(wiring, "bulk_estimator", lambda settings: estimator)
+    monkeypatch.setattr("pigeonhole.wiring.bulk.bulk_estimator", lambda settings: estimator)
     return load("plan")
 
 

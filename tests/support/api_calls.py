@@ -29,7 +29,7 @@ from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, hash_api_key
 from pigeonhole.tenants.webhook_secrets import WebhookSecretRotator
 from pigeonhole.uploads.create import UploadFormCreator
 from pigeonhole.uploads.stored_files import FileStore
-from pigeonhole.wiring import ApiServices
+from pigeonhole.wiring.api import ApiServices
 from support.fakes import (
     FakeClassifierClient,
     FakeFileObjects,

@@ -15,9 +15,9 @@ from pigeonhole_cli.console import plural, say
 
 def job_redriver(stack_name: str, endpoint_url: str | None) -> JobRedriver:
     """Create the service of a deployed stack. Tests replace this function."""
-    from pigeonhole import wiring  # late, as in keys.py
+    from pigeonhole.wiring import operator_commands  # late, as in keys.py
 
-    return wiring.job_redriver(stack_name, endpoint_url)
+    return operator_commands.job_redriver(stack_name, endpoint_url)
 
 
 def redrive(

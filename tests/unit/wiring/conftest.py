@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pigeonhole import wiring
 from pigeonhole.inference.encoders import registry
+from pigeonhole.wiring import api, inference
 from support.fake_model import fake_loaded_model
 
 
@@ -17,8 +17,8 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    wiring.api_services.cache_clear()
-    wiring.classify_services.cache_clear()
+    api.api_services.cache_clear()
+    inference.classify_services.cache_clear()
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from pigeonhole import wiring
 from pigeonhole.contract.jobs import Preference
 from pigeonhole.errors import InvalidRequest, PigeonholeError, TimedOut
 from pigeonhole.settings import Settings
 from pigeonhole.tenants.tenant import Tenant
+from pigeonhole.wiring import api
 from support.fakes import error_reply
 from support.lambda_server import LambdaServer
 
@@ -30,7 +30,7 @@ SETTINGS = Settings(
 
 def classify(server: LambdaServer, monkeypatch: pytest.MonkeyPatch, **settings: object) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", server.url)
-    services = wiring.api_services(replace(SETTINGS, **settings))  # type: ignore[arg-type]
+    services = api.api_services(replace(SETTINGS, **settings))  # type: ignore[arg-type]
     services.classification.classify(BODY, tenant=TENANT, log_id="l", preference=Preference())
 
 
@@ -63,12 +63,12 @@ def test_the_limits_of_the_settings_are_those_of_the_requests(monkeypatch: pytes
 
 def test_a_period_that_no_usage_plan_has_is_refused() -> None:
     with pytest.raises(ValueError, match="YEAR"):
-        wiring.api_services(replace(SETTINGS, quota_period="YEAR"))
+        api.api_services(replace(SETTINGS, quota_period="YEAR"))
 
 
 def test_links_are_signed_for_the_buckets_own_region() -> None:
     """The host of all regions answers with a redirect, which such a signature does not cover."""
-    objects = wiring.api_services(SETTINGS).job_reader.objects
+    objects = api.api_services(SETTINGS).job_reader.objects
 
     link = objects.link("results/acme/1.json", 60)
 
@@ -77,4 +77,4 @@ def test_links_are_signed_for_the_buckets_own_region() -> None:
 
 
 def test_services_are_built_once() -> None:
-    assert wiring.api_services(SETTINGS) is wiring.api_services(replace(SETTINGS))
+    assert api.api_services(SETTINGS) is api.api_services(replace(SETTINGS))

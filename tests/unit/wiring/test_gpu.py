@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pigeonhole import wiring
 from pigeonhole.bulk.runner import GROUP_SAMPLES
 from pigeonhole.settings import MissingSetting, Settings, variable_name
+from pigeonhole.wiring import gpu
 from support.fake_model import fake_loaded_model
 from support.template import read_template
 
@@ -27,14 +27,14 @@ def test_the_worker_needs_only_settings_that_the_template_gives_it(loaded_folder
     given = {variable["Name"] for variable in container["Environment"]}
 
     assert {variable_name(name) for name in REQUIRED} <= given
-    wiring.gpu_task_worker(SETTINGS, ignore)
+    gpu.gpu_task_worker(SETTINGS, ignore)
     for name in REQUIRED:
         with pytest.raises(MissingSetting, match=variable_name(name)):
-            wiring.gpu_task_worker(replace(SETTINGS, **{name: ""}), ignore)  # type: ignore[arg-type]
+            gpu.gpu_task_worker(replace(SETTINGS, **{name: ""}), ignore)  # type: ignore[arg-type]
 
 
 def test_without_a_checkpoint_the_onnx_engine_runs_in_small_groups(loaded_folders: list[Path]) -> None:
-    service = wiring.gpu_task_worker(replace(SETTINGS, model_dir="/models/here", encode_workers=3), ignore)
+    service = gpu.gpu_task_worker(replace(SETTINGS, model_dir="/models/here", encode_workers=3), ignore)
 
     assert loaded_folders == [Path("/models/here")]
     assert (service.worker.group_samples, service.worker.piece_samples) == (GROUP_SAMPLES, GROUP_SAMPLES)
@@ -55,7 +55,7 @@ def test_with_a_checkpoint_the_batches_suit_the_card(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(cuda_engine, "load", load)
     settings = replace(SETTINGS, checkpoint="clip-b32", sentence_checkpoint="owner/name", gpu_task_s=60)
 
-    service = wiring.gpu_task_worker(settings, ignore)
+    service = gpu.gpu_task_worker(settings, ignore)
 
     assert loaded == [(Path("/opt/model"), "clip-b32", "owner/name")]
     assert (service.worker.group_samples, service.worker.piece_samples, service.max_s) == (200, 200, 60)
@@ -65,11 +65,11 @@ def test_with_a_checkpoint_the_batches_suit_the_card(monkeypatch: pytest.MonkeyP
 def test_the_task_is_read_from_the_environment(index: str, number: int) -> None:
     run = f"acme/{'0' * 32}/3"
 
-    name, task = wiring.gpu_task_index({"PIGEONHOLE_GPU_RUN": run, "AWS_BATCH_JOB_ARRAY_INDEX": index})
+    name, task = gpu.gpu_task_index({"PIGEONHOLE_GPU_RUN": run, "AWS_BATCH_JOB_ARRAY_INDEX": index})
 
     assert (str(name), task) == (run, number)
 
 
 def test_a_missing_run_is_named() -> None:
     with pytest.raises(ValueError, match="PIGEONHOLE_GPU_RUN"):
-        wiring.gpu_task_index({})
+        gpu.gpu_task_index({})

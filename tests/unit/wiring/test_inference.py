@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from pigeonhole import wiring
 from pigeonhole.contract.messages import COMMAND, ClassifyCommand
 from pigeonhole.errors import ForbiddenUrl
 from pigeonhole.inference.encoders.artifact import ModelUnavailable
 from pigeonhole.settings import Settings
+from pigeonhole.wiring import inference
 from pigeonhole.wiring.inference import decode_workers, encode_workers
 
 LABELS = [{"type": "text", "value": name} for name in "ab"]
 
 
 def test_the_classifier_runs_the_model_of_the_settings(loaded_folders: list[Path]) -> None:
-    described = wiring.classify_services(Settings(model_dir="/models/here")).pipeline.describe()
+    described = inference.classify_services(Settings(model_dir="/models/here")).pipeline.describe()
 
     assert loaded_folders == [Path("/models/here")]
     assert (described.model_id, described.text_encoder, described.calibrated) == ("fake", "fake-text", False)
@@ -29,7 +29,7 @@ def test_the_settings_say_which_urls_the_classifier_fetches(loaded_folders: list
         event = {"kind": "classify", "log_id": "l", "tenant_id": "t", "request": {"labels": LABELS, "dataset": [photo]}}
         command = COMMAND.validate_python(event)
         assert isinstance(command, ClassifyCommand)
-        wiring.classify_services(Settings(**settings)).pipeline.classify(command)
+        inference.classify_services(Settings(**settings)).pipeline.classify(command)
 
     with pytest.raises(ForbiddenUrl, match="scheme"):
         ask()
@@ -60,11 +60,11 @@ def test_the_model_is_loaded_at_the_start_only_if_the_start_comes_before_the_cal
     if started:
         monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", started)
 
-    wiring.load_model_ahead()
+    inference.load_model_ahead()
 
     assert bool(loaded_folders) == loads
 
 
 def test_a_missing_model_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailable):
-        wiring.classify_services(Settings(model_dir=str(tmp_path / "nothing")))
+        inference.classify_services(Settings(model_dir=str(tmp_path / "nothing")))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pigeonhole import wiring
 from pigeonhole.errors import NotFound
+from pigeonhole.wiring import operator_commands
 from support.lambda_server import LambdaServer
 
 
@@ -13,7 +13,7 @@ def test_a_stack_that_does_not_exist_is_not_found() -> None:
     body = b"""<ErrorResponse><Error><Code>ValidationError</Code><Message>Stack with id x does not exist</Message></Error>
         </ErrorResponse>"""
     with LambdaServer(status=400, body=body) as server, pytest.raises(NotFound, match="no stack 'x' in eu-west-1"):
-        wiring.api_key_manager("x", server.url)
+        operator_commands.api_key_manager("x", server.url)
 
 
 def test_a_stack_of_another_template_is_refused() -> None:
@@ -22,6 +22,6 @@ def test_a_stack_of_another_template_is_refused() -> None:
         </DescribeStacksResponse>"""
     with LambdaServer(body=body) as server:
         with pytest.raises(NotFound, match="no output UsagePlanId"):
-            wiring.api_key_manager("x", server.url)
+            operator_commands.api_key_manager("x", server.url)
         with pytest.raises(NotFound, match="no output JobBucketName or ChunkQueueUrl"):
-            wiring.job_redriver("x", server.url)
+            operator_commands.job_redriver("x", server.url)

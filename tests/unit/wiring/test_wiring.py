@@ -8,32 +8,32 @@ from pathlib import Path
 
 import pytest
 
-from pigeonhole import wiring
 from pigeonhole.settings import MissingSetting, Settings, variable_name
+from pigeonhole.wiring import api, bulk, inference, jobs
 from support.template import read_template
 
 API = {"table_name", "classify_function", "job_bucket", "job_queue", "plan_function", "plan_queue", "upload_bucket"}
 # A function's resource in template.yaml, what builds its services, and the settings that it can't do without.
 BUILDERS: list[tuple[str, Callable[[Settings], object], set[str]]] = [
-    ("ApiFunction", wiring.api_services, API),
-    ("ClassifyFunction", wiring.classify_services, set()),
-    ("WorkerFunction", wiring.chunk_worker, {"table_name", "job_bucket", "job_queue", "upload_bucket"}),
-    ("WorkerFunction", wiring.chunk_queue, {"job_queue"}),
-    ("DeadLettersFunction", wiring.dead_letter_handler, {"table_name", "job_bucket", "job_queue"}),
-    ("DeadLettersFunction", wiring.span_abandoner, {"table_name", "job_bucket", "job_queue"}),
-    ("DeadLettersFunction", wiring.gpu_failure_handler, {"table_name", "job_bucket", "dead_letter_queue", "gpu_queue"}),
-    ("PlanFunction", wiring.bulk_planner, {"table_name", "job_bucket", "job_queue", "plan_queue", "upload_bucket"}),
-    ("PlanFunction", wiring.bulk_estimator, {"table_name", "upload_bucket"}),
-    ("PlanFunction", wiring.plan_queue, {"plan_queue"}),
-    ("WorkerFunction", wiring.span_worker, {"table_name", "job_bucket", "job_queue", "plan_queue", "upload_bucket"}),
-    ("SweepFunction", wiring.job_sweeper, {"table_name", "job_queue", "webhook_queue", "plan_queue"}),
-    ("NotifyFunction", wiring.job_end_notifier, {"table_name", "job_bucket", "upload_bucket", "webhook_queue"}),
+    ("ApiFunction", api.api_services, API),
+    ("ClassifyFunction", inference.classify_services, set()),
+    ("WorkerFunction", jobs.chunk_worker, {"table_name", "job_bucket", "job_queue", "upload_bucket"}),
+    ("WorkerFunction", jobs.chunk_queue, {"job_queue"}),
+    ("DeadLettersFunction", jobs.dead_letter_handler, {"table_name", "job_bucket", "job_queue"}),
+    ("DeadLettersFunction", bulk.span_abandoner, {"table_name", "job_bucket", "job_queue"}),
+    ("DeadLettersFunction", bulk.gpu_failure_handler, {"table_name", "job_bucket", "dead_letter_queue", "gpu_queue"}),
+    ("PlanFunction", bulk.bulk_planner, {"table_name", "job_bucket", "job_queue", "plan_queue", "upload_bucket"}),
+    ("PlanFunction", bulk.bulk_estimator, {"table_name", "upload_bucket"}),
+    ("PlanFunction", bulk.plan_queue, {"plan_queue"}),
+    ("WorkerFunction", bulk.span_worker, {"table_name", "job_bucket", "job_queue", "plan_queue", "upload_bucket"}),
+    ("SweepFunction", jobs.job_sweeper, {"table_name", "job_queue", "webhook_queue", "plan_queue"}),
+    ("NotifyFunction", jobs.job_end_notifier, {"table_name", "job_bucket", "upload_bucket", "webhook_queue"}),
     (
         "IngestFunction",
-        wiring.ingest_services,
+        jobs.ingest_services,
         {"table_name", "job_bucket", "job_queue", "upload_bucket", "ingest_queue"},
     ),
-    ("WebhooksFunction", wiring.webhook_deliverer, {"table_name"}),
+    ("WebhooksFunction", jobs.webhook_deliverer, {"table_name"}),
 ]
 
 

@@ -9,6 +9,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pigeonhole import wiring
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.object_keys import incoming_grant, label_images_grant, uploads_grant
@@ -53,6 +54,18 @@ def classify_services(settings: Settings) -> ClassifyServices:
     """
     classifier = load_classifier(settings, workers=encode_workers(settings, os.environ))
     return build_services(settings, classifier, chunk_limits(settings, decodes=decode_workers(settings, os.environ)))
+
+
+def load_model_ahead() -> None:
+    """Load the model of functions/classify now, if this process is started ahead of its first call.
+
+    A handler calls it at its import, so this is the one variable that an import reads.
+
+    Raises:
+        ModelUnavailable: The model folder is missing or broken.
+    """
+    if is_started_ahead(os.environ):
+        classify_services(wiring.settings())
 
 
 def build_services(settings: Settings, classifier: Classifier, limits: ChunkLimits, *, commands: int = 1) -> ClassifyServices:
