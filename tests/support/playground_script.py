@@ -35,7 +35,8 @@ globalThis.clearTimeout = clearImmediate;
 """
 REPORT = """
 for (const name of ["refused", "unreachable", "reachable"]) api_module.hooks[name] = () => calls.push(name);
-const outcome = await main().then((value) => ({ value }), ({ name, message, code, status }) => ({ name, message, code, status }));
+const describe = ({ name, message, code, status }) => ({ name, message, code, status });
+const outcome = await main().then((value) => ({ value }), describe);
 console.log(JSON.stringify({ ...outcome, asked, waits, calls }));
 """
 

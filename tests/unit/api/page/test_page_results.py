@@ -21,7 +21,10 @@ def test_the_results_of_a_job_with_questions_are_divided_by_their_names() -> Non
         f"""
         const answer = {{
           predictions: {{ mood: ["calm", null], topics: [["card"], null] }},
-          scores: {{ mood: [[{{ label: "calm", probability: 0.9 }}], null], topics: [[{{ label: "card", probability: 0.7 }}], null] }},
+          scores: {{
+            mood: [[{{ label: "calm", probability: 0.9 }}], null],
+            topics: [[{{ label: "card", probability: 0.7 }}], null],
+          }},
           errors: [{FAULT}],
         }};
         async function main() {{
