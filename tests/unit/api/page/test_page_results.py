@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from support.playground_script import run_program
 
-MODULES = ("api", "dom", "run")
+MODULES = ("api", "dom", "follow", "run")
 FAULT = '{ index: 1, code: "unsupported_media", message: "not an image" }'
 
 
