@@ -14,6 +14,7 @@ from pigeonhole.client import ApiError, Label, Question, Result
 from support.client_api import KEY, URL, USAGE, Call, FakeApi, classify_by_value, fail, respond, upload_answer
 
 LABELS = ["billing", "bug"]
+ANSWER = {"success": True, "log_id": "log-1", "predictions": ["bug"], "_usage": USAGE}
 
 
 def test_each_sample_has_a_result_in_its_place(api: FakeApi, call: Call) -> None:
@@ -131,6 +132,26 @@ def test_a_sample_that_breaks_the_contract_costs_only_itself(api: FakeApi, call:
         (3, "invalid_request", "too long"),
     ]
     assert len(api.requests) == 2
+
+
+def test_a_retry_of_a_batch_has_the_key_of_its_first_attempt(api: FakeApi, call: Call) -> None:
+    """The API answers a large request by a job, so that a retry without the key would create a second one."""
+    api.prepare(fail("timed_out", 504), respond(ANSWER))
+
+    call("classify_texts", ["a"], LABELS)
+
+    first, second = (request.headers["idempotency-key"] for request in api.requests)
+    assert first == second
+
+
+def test_batches_and_changed_bodies_have_keys_of_their_own(api: FakeApi, call: Call) -> None:
+    """The same key with another body would be refused."""
+    api.prepare(fail("invalid_request", 400, ("dataset.1.value", "too long")), respond(ANSWER), respond(ANSWER))
+
+    call("classify_texts", ["a", "long"], LABELS)
+    call("classify_texts", ["a"], LABELS)
+
+    assert len({request.headers["idempotency-key"] for request in api.requests}) == 3
 
 
 def test_another_fault_of_a_request_is_raised(api: FakeApi, call: Call) -> None:

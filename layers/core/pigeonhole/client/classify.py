@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, TypeGuard
@@ -131,7 +132,9 @@ def _send_batch(head: bytes, batch: Batch, names: Sequence[str], post: _Post) ->
         samples.append((yield from _upload(sample)) if sample.upload is not None else sample)
     while sendable := [position for position, sample in enumerate(samples) if sample.error is None]:
         body = head[:-1] + b',"dataset":[' + b",".join(samples[position].json for position in sendable) + b"]}"
-        request = HttpRequest("POST", CLASSIFICATION, headers=JSON_HEADERS, content=body)
+        # The API answers a large request by a job. With a key, a retry waits for that job in place of creating a second one.
+        headers = {**JSON_HEADERS, "idempotency-key": str(uuid.uuid4())}
+        request = HttpRequest("POST", CLASSIFICATION, headers=headers, content=body)
         try:
             answer = yield from post(request, [samples[position].index for position in sendable])
         except ApiError as error:
