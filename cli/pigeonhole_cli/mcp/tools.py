@@ -100,10 +100,10 @@ class Tools:
             raise ToolError(f"questions: the names must differ. Used twice: {', '.join(sorted(repeated))}")
         with reported():
             asked = {question.name: to_question(question, self._folders) for question in questions}
-            if images is None:
-                samples = _only(texts)
+            if not _has_images(texts, images):
+                samples = texts or []
                 return to_answers(questions, await self._client.ask_texts(samples, asked), samples)
-            found = self._read_images(_only(texts, images))
+            found = self._read_images(images or [])
             answered = await self._client.ask_images([image.source for image in found], asked)
         return to_answers(questions, answered, _names(found))
 
@@ -121,11 +121,11 @@ class Tools:
     ) -> Classification:
         """Sort texts or images into the labels of a saved label set, with its options."""
         with reported():
-            if images is None:
-                samples = _only(texts)
+            if not _has_images(texts, images):
+                samples = texts or []
                 results = await self._client.classify_texts(samples, label_set=label_set)
                 return to_classification(results, samples, scores=scores)
-            found = self._read_images(_only(texts, images))
+            found = self._read_images(images or [])
             results = await self._client.classify_images([image.source for image in found], label_set=label_set)
         return to_classification(results, _names(found), scores=scores)
 
@@ -151,10 +151,10 @@ class Tools:
             options["multiple_labels"] = True
         with reported():
             described = None if labels is None else to_labels(labels, self._folders)
-            if images is None:
-                job = await self._client.submit_texts(_only(texts), described, label_set=label_set, **options)
+            if not _has_images(texts, images):
+                job = await self._client.submit_texts(texts or [], described, label_set=label_set, **options)
             else:
-                sources = [image.source for image in self._folders.read_images(_only(texts, images))]
+                sources = [image.source for image in self._folders.read_images(images or [])]
                 job = await self._client.submit_images(sources, described, label_set=label_set, **options)
             if wait_s:
                 job = await self._wait(job.id, wait_s, context)
@@ -192,15 +192,15 @@ class Tools:
         return found
 
 
-def _only(texts: list[str] | None, images: list[str] | None = None) -> list[str]:
-    """Return what a call gave: texts or images.
+def _has_images(texts: list[str] | None, images: list[str] | None) -> bool:
+    """Whether a call gave images, and not texts. Some agents send an empty list for what they don't give.
 
     Raises:
-        ToolError: It gave both or neither.
+        ToolError: The call gave both or neither.
     """
     if bool(texts) == bool(images):
         raise ToolError("Give either `texts` or `images`, with at least one of them.")
-    return texts or images or []
+    return bool(images)
 
 
 def _names(images: Sequence[Image]) -> list[str]:

@@ -220,6 +220,31 @@ def test_a_call_has_texts_or_images(server: InProcess, tool: str, samples: dict[
     assert "Give either `texts` or `images`" in server.error(tool, label_set="pets", **samples)
 
 
+@pytest.mark.parametrize(
+    ("samples", "sent"),
+    [
+        ({"texts": ["a"], "images": []}, {"type": "text", "value": "a"}),
+        ({"texts": [], "images": ["https://a.b/c.jpg"]}, {"type": "image", "value": "https://a.b/c.jpg"}),
+    ],
+    ids=["texts", "images"],
+)
+@pytest.mark.parametrize("tool", ["ask", "classify_with_label_set", "submit_job"])
+def test_an_empty_list_counts_as_not_given(
+    server: InProcess, tool: str, samples: dict[str, list[str]], sent: dict[str, str]
+) -> None:
+    answers = {
+        "ask": questions_answer(cat=("no", {"yes": 0.2, "no": 0.8})),
+        "classify_with_label_set": respond({"success": True, "log_id": "1", "predictions": ["x"], "_usage": USAGE}),
+        "submit_job": respond(job_answer("queued", succeeded=0), 202),
+    }
+    server.api.prepare(answers[tool])
+    question = {"name": "cat", "kind": "yes_no", "question": "a cat"}
+
+    server.structured(tool, **samples, **({"questions": [question]} if tool == "ask" else {"label_set": "pets"}))
+
+    assert server.api.bodies[0]["dataset"] == [sent]
+
+
 def test_a_job_is_submitted_and_read_later(server: InProcess) -> None:
     server.api.prepare(respond(job_answer("queued", succeeded=0), 202), respond(job_answer(predictions=["x", "y"])))
 
