@@ -68,6 +68,13 @@ def test_a_label_set_stands_in_place_of_labels(classify_api: ClassifyApi) -> Non
     assert classify_api.requests[0].json()["label_set"] == "topics"
 
 
+def test_a_label_set_decides_whether_samples_get_several_labels(classify_api: ClassifyApi) -> None:
+    classify_api.run("saved", "--label-set", "topics")
+    classify_api.run("saved", "--label-set", "topics", "--multiple")
+
+    assert [request.json().get("multiple_labels") for request in classify_api.requests] == [None, True]
+
+
 def test_scores_add_a_field_for_each_label(classify_api: ClassifyApi) -> None:
     assert classify_api.run("red", *LABELS, "--scores").stdout == "red\tred\t0.750000\tred=0.750000\tgreen=0.250000\n"
 
