@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 
 import anyio
@@ -10,7 +11,7 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
-from pigeonhole.client import AsyncClient, Job, Options
+from pigeonhole.client import AsyncClient, ClientError, Job, Options
 from pigeonhole.client.jobs import ENDED
 from pigeonhole.ids import is_id
 from pigeonhole_cli.mcp import inputs
@@ -156,7 +157,8 @@ class Tools:
             else:
                 sources = [image.source for image in self._folders.read_images(images or [])]
                 job = await self._client.submit_images(sources, described, label_set=label_set, **options)
-            if wait_s:
+        if wait_s:
+            with suppress(ClientError):  # an error would hide the id of the job, and the agent would submit it again
                 job = await self._wait(job.id, wait_s, context)
         return to_job_state(job, first=0, count=100)
 

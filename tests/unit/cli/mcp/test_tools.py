@@ -273,6 +273,17 @@ def test_a_call_that_waits_for_a_job_reports_progress(server: InProcess, monkeyp
     ]
 
 
+@pytest.mark.parametrize("status", [404, 500])
+def test_a_submitted_job_is_returned_if_the_wait_for_it_fails(server: InProcess, status: int) -> None:
+    submitted = respond(job_answer("queued", succeeded=0), 202)
+    server.api.answer = lambda request: submitted if request.method == "POST" else fail("overloaded", status)
+
+    state = server.structured("submit_job", texts=["a"], label_set="pets", wait_s=60)
+
+    assert (state["job_id"], state["status"]) == (ID, "queued")
+    assert f"Call job_status with job_id {ID}" in state["advice"]
+
+
 def test_a_wait_ends_with_its_time(server: InProcess) -> None:
     server.api.answer = lambda request: respond(job_answer("processing", succeeded=0))
 
