@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from pigeonhole.client import ApiError, Label, Question, Result
+from pigeonhole.client.batches import MAX_BODY_BYTES, MAX_HELD_BYTES, cut_into_batches, prepare_images
 from support.client_api import KEY, URL, USAGE, Call, FakeApi, classify_by_value, fail, respond, upload_answer
 
 LABELS = ["billing", "bug"]
@@ -252,6 +253,16 @@ def test_an_image_that_fits_no_request_is_uploaded(api: FakeApi, call: Call) -> 
     assert photo in post.content
     assert b'name="policy"' in post.content
     assert "x-api-key" not in post.headers
+
+
+def test_the_files_that_a_batch_holds_have_a_limit() -> None:
+    """A file that is uploaded takes little of a request, but all of its bytes are in memory."""
+    photo = b"x" * 16_000_000
+
+    batches = list(cut_into_batches(prepare_images([photo] * 5, MAX_BODY_BYTES), MAX_BODY_BYTES))
+
+    assert [len(batch.samples) for batch in batches] == [2, 2, 1]
+    assert max(batch.held_bytes for batch in batches) <= MAX_HELD_BYTES
 
 
 def test_an_image_that_is_too_large_for_an_upload_costs_only_itself(api: FakeApi, call: Call) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from pigeonhole.client import images
 from pigeonhole.client.images import read_image
-from pigeonhole.errors import UnreadableImage
+from pigeonhole.errors import TooLarge, UnreadableImage
 
 PIXELS = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
 
@@ -70,6 +72,25 @@ def test_an_empty_file_is_unreadable(tmp_path: Path) -> None:
 
     with pytest.raises(UnreadableImage, match="is empty"):
         read_image(tmp_path / "empty.png")
+
+
+def test_a_file_that_is_too_large_is_refused_by_its_size(tmp_path: Path) -> None:
+    with (tmp_path / "large.png").open("wb") as file:
+        file.truncate(images.MAX_FILE_BYTES + 1)
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooLarge, match=r"large\.png must not be larger than 20 MB"):
+            read_image(tmp_path / "large.png")
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_device_without_an_end_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "MAX_FILE_BYTES", 1_000)
+
+    with pytest.raises(TooLarge, match="must not be larger"):
+        read_image("/dev/zero")
 
 
 @pytest.mark.parametrize("source", [7, None, ["a.png"]])
