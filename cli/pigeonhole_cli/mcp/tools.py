@@ -7,11 +7,13 @@ from contextlib import suppress
 from typing import Annotated, Any
 
 import anyio
+from anyio import to_thread
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
 from pigeonhole.client import AsyncClient, ClientError, Job, Options
+from pigeonhole.client.fields import Description
 from pigeonhole.client.jobs import ENDED
 from pigeonhole.ids import is_id
 from pigeonhole_cli.mcp import inputs
@@ -64,7 +66,7 @@ class Tools:
         """
         options: Options = {"multiple_labels": multiple_labels, "instruction": instruction, "threshold": threshold}
         with reported():
-            results = await self._client.classify_texts(texts, to_labels(labels, self._folders), **options)
+            results = await self._client.classify_texts(texts, await self._to_labels(labels), **options)
         return to_classification(results, texts, scores=scores)
 
     async def classify_images(
@@ -83,8 +85,8 @@ class Tools:
         """
         options: Options = {"multiple_labels": multiple_labels, "instruction": instruction, "threshold": threshold}
         with reported():
-            found = self._read_images(images)
-            described = to_labels(labels, self._folders)
+            found = await self._read_images(images)
+            described = await self._to_labels(labels)
             results = await self._client.classify_images([image.source for image in found], described, **options)
         return to_classification(results, _names(found), scores=scores)
 
@@ -100,11 +102,11 @@ class Tools:
         if repeated:
             raise ToolError(f"questions: the names must differ. Used twice: {', '.join(sorted(repeated))}")
         with reported():
-            asked = {question.name: to_question(question, self._folders) for question in questions}
+            asked = await to_thread.run_sync(lambda: {asked.name: to_question(asked, self._folders) for asked in questions})
             if not _has_images(texts, images):
                 samples = texts or []
                 return to_answers(questions, await self._client.ask_texts(samples, asked), samples)
-            found = self._read_images(images or [])
+            found = await self._read_images(images or [])
             answered = await self._client.ask_images([image.source for image in found], asked)
         return to_answers(questions, answered, _names(found))
 
@@ -126,7 +128,7 @@ class Tools:
                 samples = texts or []
                 results = await self._client.classify_texts(samples, label_set=label_set)
                 return to_classification(results, samples, scores=scores)
-            found = self._read_images(images or [])
+            found = await self._read_images(images or [])
             results = await self._client.classify_images([image.source for image in found], label_set=label_set)
         return to_classification(results, _names(found), scores=scores)
 
@@ -151,11 +153,12 @@ class Tools:
         if multiple_labels:  # otherwise the label set decides
             options["multiple_labels"] = True
         with reported():
-            described = None if labels is None else to_labels(labels, self._folders)
+            described = None if labels is None else await self._to_labels(labels)
             if not _has_images(texts, images):
                 job = await self._client.submit_texts(texts or [], described, label_set=label_set, **options)
             else:
-                sources = [image.source for image in self._folders.read_images(images or [])]
+                found = await to_thread.run_sync(self._folders.read_images, images or [])
+                sources = [image.source for image in found]
                 job = await self._client.submit_images(sources, described, label_set=label_set, **options)
         if wait_s:
             with suppress(ClientError):  # an error would hide the id of the job, and the agent would submit it again
@@ -187,8 +190,11 @@ class Tools:
                 return job
             await anyio.sleep(min(POLL_S, remaining_s))
 
-    def _read_images(self, images: Sequence[str]) -> list[Image]:
-        found = self._folders.read_images(images)
+    async def _to_labels(self, labels: Sequence[inputs.LabelInput]) -> dict[str, list[Description]]:
+        return await to_thread.run_sync(to_labels, labels, self._folders)
+
+    async def _read_images(self, images: Sequence[str]) -> list[Image]:
+        found = await to_thread.run_sync(self._folders.read_images, images)
         if len(found) > inputs.MAX_SAMPLES:
             raise ToolError(f"images: must be at most {inputs.MAX_SAMPLES}, got {len(found)}. Use submit_job.")
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,35 @@ def test_images_are_read_from_a_folder_and_named_by_their_paths(tmp_path: Path) 
     found = server.structured("classify_images", images=[str(tmp_path)], labels=LABELS)
 
     assert [result["sample"] for result in found["results"]] == [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
+
+
+@pytest.mark.parametrize("tool", ["classify_texts", "classify_images", "ask", "classify_with_label_set", "submit_job"])
+def test_files_are_not_read_in_the_event_loop(tool: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.png").write_bytes(b"x")
+    cat = {"name": "cat", "example_images": ["a.png"]}
+    arguments: dict[str, dict[str, Any]] = {
+        "classify_texts": {"texts": ["a"], "labels": [cat, "dog"]},
+        "classify_images": {"images": ["a.png"], "labels": [cat, "dog"]},
+        "ask": {"images": ["a.png"], "questions": [{"name": "animal", "kind": "choice", "options": [cat, "dog"]}]},
+        "classify_with_label_set": {"images": ["a.png"], "label_set": "pets"},
+        "submit_job": {"images": ["a.png"], "labels": [cat, "dog"]},
+    }
+    server, threads, read = InProcess(folders=[tmp_path]), set[int](), module.Folders.read_images
+    if tool == "submit_job":
+        server.api.prepare(respond(job_answer("queued", succeeded=0), 202))
+    if tool == "ask":
+        server.api.prepare(questions_answer(animal=("cat", {"cat": 0.8, "dog": 0.2})))
+
+    def read_images(folders: module.Folders, images: list[str]) -> list[Any]:
+        threads.add(threading.get_ident())
+        return read(folders, images)
+
+    monkeypatch.setattr(module.Folders, "read_images", read_images)
+
+    server.structured(tool, **arguments[tool])
+
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 def test_no_file_outside_of_the_folders_is_sent(tmp_path: Path) -> None:
