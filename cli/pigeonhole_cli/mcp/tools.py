@@ -194,10 +194,7 @@ class Tools:
         return await to_thread.run_sync(to_labels, labels, self._folders)
 
     async def _read_images(self, images: Sequence[str]) -> list[Image]:
-        found = await to_thread.run_sync(self._folders.read_images, images)
-        if len(found) > inputs.MAX_SAMPLES:
-            raise ToolError(f"images: must be at most {inputs.MAX_SAMPLES}, got {len(found)}. Use submit_job.")
-        return found
+        return await to_thread.run_sync(self._folders.read_images, images, inputs.MAX_SAMPLES)
 
 
 def _has_images(texts: list[str] | None, images: list[str] | None) -> bool:

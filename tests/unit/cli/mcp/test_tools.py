@@ -116,9 +116,9 @@ def test_files_are_not_read_in_the_event_loop(tool: str, tmp_path: Path, monkeyp
     if tool == "ask":
         server.api.prepare(questions_answer(animal=("cat", {"cat": 0.8, "dog": 0.2})))
 
-    def read_images(folders: module.Folders, images: list[str]) -> list[Any]:
+    def read_images(folders: module.Folders, *arguments: Any) -> list[Any]:
         threads.add(threading.get_ident())
-        return read(folders, images)
+        return read(folders, *arguments)
 
     monkeypatch.setattr(module.Folders, "read_images", read_images)
 
@@ -388,6 +388,16 @@ def test_wrong_arguments_are_explained(server: InProcess, arguments: dict[str, A
 
     assert message in explained
     assert "pydantic" not in explained
+
+
+@pytest.mark.parametrize("samples", ["texts", "images"])
+@pytest.mark.parametrize("tool", ["ask", "classify_with_label_set"])
+def test_a_call_that_waits_for_its_answer_has_a_limit(server: InProcess, tool: str, samples: str) -> None:
+    asked = {"questions": [{"name": "cat", "kind": "yes_no", "question": "a cat"}]} if tool == "ask" else {"label_set": "pets"}
+
+    message = server.error(tool, **asked, **{samples: ["https://a.b/c.jpg"] * 321})
+
+    assert f"{samples}: List should have at most 320 items" in message
 
 
 def test_a_list_that_is_sent_as_text_is_read(server: InProcess) -> None:
