@@ -169,7 +169,7 @@ class Client:
 
         Returns:
             The frame with the columns `prediction`, `probability` and `error`. They are null where the value is null. With
-            `multiple_labels`, the first two hold lists.
+            `multiple_labels`, or a label set that has it, the first two hold lists.
         """
         flow = frames.classify_frame(frame, column, labels, label_set, options, images=images, prefix=prefix)
         return self._runner.run(flow)
