@@ -110,6 +110,15 @@ def test_pauses_double_and_end() -> None:
     assert all(pause is not None and least <= pause <= 1.25 * least for pause, least in zip(pauses, (1, 2, 4), strict=False))
 
 
+def test_pauses_grow_to_the_longest_one() -> None:
+    policy = RetryPolicy(attempts=12)
+
+    pauses = [policy.pause_s(attempts, GET, answered(503)) for attempts in range(1, 13)]
+
+    assert pauses[11] is None
+    assert all(pause is not None and 30 <= pause <= 37.5 for pause in pauses[6:11])
+
+
 def test_retry_after_is_waited_for_unless_it_is_long() -> None:
     short, long = (POLICY.pause_s(1, GET, answered(429, retry_after=seconds)) for seconds in ("5", "3600"))
 
