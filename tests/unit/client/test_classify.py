@@ -98,6 +98,19 @@ def test_one_string_is_no_list_of_labels(call: Call) -> None:
         call("classify_texts", ["a"], "billing")
 
 
+@pytest.mark.parametrize("sample", ["one string", b"one file"], ids=["string", "bytes"])
+@pytest.mark.parametrize(
+    "method", ["classify_texts", "classify_images", "ask_texts", "ask_images", "submit_texts", "submit_images"]
+)
+def test_one_sample_is_no_list_of_samples(api: FakeApi, call: Call, method: str, sample: object) -> None:
+    labels = {"topic": LABELS} if method.startswith("ask") else LABELS
+
+    with pytest.raises(TypeError, match=r"samples must be a list, and not one (string|bytes object): put it into brackets"):
+        call(method, sample, labels)
+
+    assert api.requests == []
+
+
 def test_a_sample_that_is_no_string_is_refused(call: Call) -> None:
     with pytest.raises(TypeError, match="sample 1 must be a string, and not int"):
         call("classify_texts", ["a", 1], LABELS)

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeGuard
 from pigeonhole.client.batches import MAX_BODY_BYTES, Batch, PreparedSample, cut_into_batches, prepare_images, prepare_texts
 from pigeonhole.client.errors import ApiError
 from pigeonhole.client.exchange import call
-from pigeonhole.client.fields import Labels, Question, Questions, to_json
+from pigeonhole.client.fields import Labels, Question, Questions, check_samples, to_json
 from pigeonhole.client.flow import Flow, HttpRequest, parallel
 from pigeonhole.client.images import ImageSource
 from pigeonhole.client.labels import to_label_fields
@@ -29,12 +29,22 @@ Prepare: TypeAlias = Callable[[int], Iterator[PreparedSample]]
 
 
 def texts(values: Iterable[str]) -> Prepare:
-    """Return what prepares texts for requests."""
+    """Return what prepares texts for requests.
+
+    Raises:
+        TypeError: There is one string in place of a list.
+    """
+    check_samples(values)
     return lambda budget_bytes: prepare_texts(values, budget_bytes)
 
 
 def images(sources: Iterable[ImageSource]) -> Prepare:
-    """Return what prepares images for requests."""
+    """Return what prepares images for requests.
+
+    Raises:
+        TypeError: There is one string in place of a list, or the bytes of one file.
+    """
+    check_samples(sources)
     return lambda budget_bytes: prepare_images(sources, budget_bytes)
 
 
