@@ -31,7 +31,8 @@ from pigeonhole_cli.mcp.outputs import (
 )
 from pigeonhole_cli.mcp.questions import to_answers, to_question
 
-POLL_S = 1.0  # between two looks at a job that a call waits for
+POLL_S = 1.0  # after the first look at a job that a call waits for. Each further pause is twice as long
+MAX_POLL_S = 10.0  # the longest pause
 MAX_RESULTS = 1_000  # of a job, in one answer
 
 First = Annotated[int, Field(ge=0, description="The position of the first result to return, from 0.")]
@@ -177,7 +178,7 @@ class Tools:
 
     async def _wait(self, job_id: str, wait_s: float, context: Context[Any, Any]) -> Job:
         """Return a job when it has ended or the time is over, and report its progress meanwhile."""
-        end_s, reported_count = anyio.current_time() + wait_s, -1
+        end_s, reported_count, pause_s = anyio.current_time() + wait_s, -1, POLL_S
         while True:
             job = await self._client.get_job(job_id)
             progress = job.info.progress
@@ -188,7 +189,8 @@ class Tools:
             remaining_s = end_s - anyio.current_time()
             if job.info.status in ENDED or remaining_s <= 0:
                 return job
-            await anyio.sleep(min(POLL_S, remaining_s))
+            await anyio.sleep(min(pause_s, remaining_s))
+            pause_s = min(2 * pause_s, MAX_POLL_S)
 
     async def _to_labels(self, labels: Sequence[inputs.LabelInput]) -> dict[str, list[Description]]:
         return await to_thread.run_sync(to_labels, labels, self._folders)

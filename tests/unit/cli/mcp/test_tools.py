@@ -323,6 +323,34 @@ def test_a_wait_ends_with_its_time(server: InProcess) -> None:
     assert len(server.api.requests) >= 2
 
 
+def test_the_pauses_of_a_wait_grow(server: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "POLL_S", 0.01)
+    monkeypatch.setattr(module, "MAX_POLL_S", 0.1)
+    server.api.answer = lambda request: respond(job_answer("processing", succeeded=0))
+
+    server.structured("job_status", job_id=ID, wait_s=1)
+
+    assert len(server.api.requests) < 20  # with a pause of 0.01 s they would be many more
+
+
+def test_a_job_with_questions_has_the_results_of_each(server: InProcess) -> None:
+    predictions = {"topic": ["bug", "billing"], "tone": ["calm", "angry"]}
+    server.api.prepare(respond(job_answer(predictions=predictions)))
+
+    state = server.structured("job_status", job_id=ID, count=1)
+
+    labels = {name: [result["labels"] for result in results] for name, results in state["answers"].items()}
+    assert labels == {"topic": [["bug"]], "tone": [["calm"]]}
+    assert state["advice"] == "1 more results: call job_status with first 1."
+
+
+def test_a_bulk_job_says_how_to_get_its_results(server: InProcess) -> None:
+    files = {"prefix": "s3://b/r/", "manifest_url": "https://b/r/_manifest.json", "parts": [], "errors": []}
+    server.api.prepare(respond(job_answer(results=files)))
+
+    assert f"pigeonhole bulk fetch {ID}" in server.structured("job_status", job_id=ID)["advice"]
+
+
 def test_results_of_a_job_come_in_pages(server: InProcess) -> None:
     server.api.answer = lambda request: respond(job_answer(total=3, succeeded=3, predictions=["x", "y", "z"]))
 
