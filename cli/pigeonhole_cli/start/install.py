@@ -98,7 +98,8 @@ def install(target: str, arguments: Sequence[str], *, out: IO[str], error: IO[st
         if child.returncode:
             error.write(errors.read())
             return child.returncode
-    number = f"{progress.total} packages" if progress.total else "The packages"
+    noun = "package" if progress.total == 1 else "packages"
+    number = f"{progress.total} {noun}" if progress.total else "The packages"
     print(f"{number} installed into {target} in {time.monotonic() - began_s:.0f} s.", file=out, flush=True)
     return 0
 
