@@ -7,7 +7,7 @@ import pytest
 
 from pigeonhole.client import ApiError, Client, ConnectionFailed, RetryPolicy, UnexpectedAnswer
 from pigeonhole.client.flow import HttpRequest, HttpResponse, Lost
-from support.client_api import KEY, URL, Call, FakeApi, classify_by_value, fail
+from support.client_api import KEY, URL, Call, FakeApi, classify_by_value, fail, respond, upload_answer
 
 LABELS = ["billing", "bug"]
 POLICY = RetryPolicy(attempts=4, min_pause_s=1, max_pause_s=10)
@@ -76,6 +76,19 @@ def test_an_api_that_cannot_be_reached_is_a_connection_that_failed(api: FakeApi,
 
     with pytest.raises(ConnectionFailed, match=r"https://api\.example can't be reached \(Connection refused\)"):
         call("list_models")
+
+
+@pytest.mark.parametrize(("is_upload", "waited"), [(False, "35 s"), (True, "120 s")], ids=["request", "upload"])
+def test_the_error_says_how_long_the_answer_was_waited_for(api: FakeApi, call: Call, is_upload: bool, waited: str) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if is_upload and request.url.path.endswith("/v1/uploads"):
+            return respond(upload_answer())
+        raise httpx.ReadTimeout("slow", request=request)
+
+    api.answer = answer
+
+    with pytest.raises(ConnectionFailed, match=f"There was no answer in {waited}"):
+        call("classify_images", [b"x" * (4_000_000 if is_upload else 1)], LABELS)
 
 
 @pytest.mark.parametrize(("status", "text"), [(200, "<html>"), (404, "nginx"), (200, "{}")])

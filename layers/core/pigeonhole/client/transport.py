@@ -76,7 +76,8 @@ def from_httpx(response: httpx.Response) -> HttpResponse:
 def to_lost(error: httpx.RequestError) -> Lost:
     """Return why there is no response. The message has no address: it may hold a signature."""
     if isinstance(error, httpx.TimeoutException) and not isinstance(error, httpx.ConnectTimeout):
-        return Lost(ConnectionFailed(f"There was no answer in {TIMEOUT_S:.0f} s. Try again later."), was_sent=True)
+        waited_s = error.request.extensions.get("timeout", {}).get("read") or TIMEOUT_S  # an upload has more time
+        return Lost(ConnectionFailed(f"There was no answer in {waited_s:.0f} s. Try again later."), was_sent=True)
     origin = f"{error.request.url.scheme}://{error.request.url.netloc.decode('ascii', 'replace')}"
     message = f"{origin} can't be reached ({error}). Is it the address of the API, and does it run?"
     return Lost(ConnectionFailed(message), was_sent=not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout))
