@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from pigeonhole.contract.validation import is_blank
 from pigeonhole_cli.request_input import MEDIA_TYPES, STDIN, InputError, expand_folder, is_address, read_text
 
 PATH_BEGINNINGS = ("/", "./", "../", "~/")
+_DATA_URL = re.compile(r"data:(?:image/|[^\s,]*;base64,)", re.IGNORECASE)
 SampleType = Literal["text", "image"]
 
 
@@ -51,13 +53,18 @@ def read_samples(arguments: Sequence[str], texts: str | None) -> list[CommandSam
 def _read_argument(argument: str) -> Iterator[CommandSample]:
     if argument == STDIN:
         yield from _read_lines(STDIN)
-    elif is_address(argument):
+    elif _is_image_address(argument):
         yield CommandSample(argument, "image", argument)
     elif not os.path.lexists(argument) and not _looks_like_path(argument):
         yield CommandSample(argument, "text", argument)
     else:
         for path in expand_folder(Path(argument), MEDIA_TYPES, "image files"):
             yield _read_file(path)
+
+
+def _is_image_address(argument: str) -> bool:
+    """Whether an argument is the address of an image. A text may begin with `data:` as well."""
+    return bool(_DATA_URL.match(argument)) if argument[:5].lower() == "data:" else is_address(argument)
 
 
 def _looks_like_path(argument: str) -> bool:
