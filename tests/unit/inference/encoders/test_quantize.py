@@ -83,7 +83,7 @@ def test_float32_stays_where_int8_differs_too_much(
 def test_a_graph_that_cannot_be_quantized_is_an_error_with_a_way_out(tmp_path: Path) -> None:
     (tmp_path / IMAGE).write_bytes(b"no graph")
 
-    with pytest.raises(ModelUnavailable, match="can't be quantized .*: use --precision fp32"):
+    with pytest.raises(ModelUnavailable, match=r"can't be quantized .*: use --precision fp32"):
         quantize.quantize(tmp_path / IMAGE, tmp_path / "out.onnx", np.zeros((8, 4, 4, 3), dtype=np.uint8))
 
 
