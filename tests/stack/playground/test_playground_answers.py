@@ -102,10 +102,26 @@ def test_the_page_takes_500_photos_and_says_so(visit: Open) -> None:
     dot = io.BytesIO()
     Image.new("RGB", (8, 8), "red").save(dot, "PNG")
 
-    visitor.drop("#photo-input", {f"{index}.png": dot.getvalue() for index in range(501)})
+    visitor.drop("#photo-input", {"0-empty.png": b"", **{f"{index}.png": dot.getvalue() for index in range(501)}})
 
     expect(page.get_by_role("alert")).to_contain_text("The page takes 500 photos.")
-    expect(page.locator("#photo-count")).to_contain_text("500 photos", timeout=ANSWER_MS)
+    expect(page.get_by_role("alert"), "both in one message").to_contain_text("0-empty.png: this browser can't read the file")
+    expect(page.locator("#photo-count")).to_contain_text("499 photos", timeout=ANSWER_MS)
+
+
+def test_a_photo_that_was_left_out_is_named_until_the_next_photos(visit: Open, photos: dict[str, bytes]) -> None:
+    visitor = visit()
+    page = visitor.open()
+    visitor.add_labels(["cat", "other"])
+
+    visitor.drop("#photo-input", {"empty.png": b"", "cat.png": photos["cat"]})
+    visitor.answers(1)
+
+    fault = page.get_by_text("empty.png: this browser can't read the file")
+    expect(fault).to_be_visible()
+    visitor.drop("#photo-input", {"rocket.png": photos["rocket"]})
+    visitor.answers(2)
+    expect(fault).to_have_count(0)
 
 
 def test_an_example_image_is_a_label(visit: Open, photos: dict[str, bytes]) -> None:

@@ -1,16 +1,19 @@
 // The samples: photos by drop, paste and file picker, or typed texts.
 
 import { UserError, announce, button, byId, count, debounce } from "../dom.js";
+import { clearErrors, showError } from "../notices.js";
 import { droppedFiles, isPhoto, readPhoto } from "./photos.js";
 
 export const MAX_PHOTOS = 500;
+const MAX_SHOWN_FAULTS = 5;
+const TOO_MANY = `The page takes ${MAX_PHOTOS} photos. The others were left out: use pigeonhole jobs submit for them.`;
 const TYPING_MS = 350;
 const ORDER = new Intl.Collator(undefined, { numeric: true }); // 2.jpg comes before 10.jpg
 
 /** The photos and texts that the reader has put in. `changed` is called after each change. */
 export class SampleInput {
-  constructor(changed, report) {
-    Object.assign(this, { changed, report, kind: "image", photos: [], texts: [], nextId: 1 });
+  constructor(changed) {
+    Object.assign(this, { changed, kind: "image", photos: [], texts: [], nextId: 1 });
     for (const choice of document.querySelectorAll("[data-kind]")) {
       choice.addEventListener("click", () => this.show(choice.dataset.kind));
     }
@@ -74,14 +77,8 @@ export class SampleInput {
   async add(files) {
     const found = [...files].filter(isPhoto),
       room = MAX_PHOTOS - this.photos.length;
-    if (!found.length && files.length) this.report(new UserError("None of these files is a photo."));
-    if (found.length > room) {
-      this.report(
-        new UserError(`The page takes ${MAX_PHOTOS} photos. The others were left out: use pigeonhole jobs submit for them.`),
-      );
-    }
     if (this.kind !== "image") this.show("image");
-    const faults = [],
+    const faults = found.length || !files.length ? [] : ["None of these files is a photo."],
       photos = [];
     for (const [index, file] of found.slice(0, room).entries()) {
       try {
@@ -91,8 +88,9 @@ export class SampleInput {
       }
       if (found.length > 8) byId("photo-count").textContent = `Reading ${index + 1} of ${Math.min(found.length, room)} …`;
     }
+    const isTooMany = found.length > room || this.photos.length + photos.length > MAX_PHOTOS;
     this.photos = [...this.photos, ...photos].slice(0, MAX_PHOTOS);
-    if (faults.length) this.report(new UserError(faults.slice(0, 5).join(" ")));
+    this.#report(isTooMany ? [TOO_MANY, ...faults] : faults);
     announce(`${count(this.photos.length, "photo")} to classify`);
     this.#update();
   }
@@ -102,6 +100,16 @@ export class SampleInput {
     const name = decodeURIComponent(address.split("/").pop()) || address;
     this.photos = [...this.photos, { id: this.nextId++, type: "image", name, value: address, preview: "" }];
     this.#update();
+  }
+
+  /** Say which photos were left out. It stays at the input until photos are added again. */
+  #report(faults) {
+    const place = byId("photo-faults"),
+      further = faults.length - MAX_SHOWN_FAULTS;
+    clearErrors(place);
+    if (!faults.length) return;
+    const shown = faults.slice(0, MAX_SHOWN_FAULTS);
+    showError(new UserError([...shown, ...(further > 0 ? [`${further} more were left out.`] : [])].join(" ")), place);
   }
 
   #readTexts() {

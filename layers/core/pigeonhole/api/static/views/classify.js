@@ -30,7 +30,7 @@ export class ClassifyView {
     this.answered = ""; // the question that the rows answer, as JSON
     this.running = null; // { controller, isJobs } of the request or the jobs that run
     this.changed = debounce(() => this.#refresh(), LIVE_MS);
-    this.samples = new SampleInput(() => this.#showSamples(), showError);
+    this.samples = new SampleInput(() => this.#showSamples());
     this.labels = new LabelField(byId("labels"), () => this.changed(), showError);
     this.results = new Results(byId("results"), {
       remove: (sample) => this.samples.remove(sample),
