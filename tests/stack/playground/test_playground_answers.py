@@ -10,13 +10,14 @@ import sys
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from chromium import ANSWER_MS
 from support.stack.browser import Open
 from support.stack.deployment import Deployment
 
 LABELS = ["cat", "cup of coffee", "rocket"]
+SETTLED_MS = 800  # longer than the page waits for the last change of a label
 TEXTS = ["I love it, it works perfectly!", "It broke after one day."]
 
 
@@ -194,3 +195,41 @@ def test_a_folder_is_classified_by_jobs_with_progress_cancel_and_results(
     page.get_by_role("link", name="Jobs").click()
     page.get_by_role("button", name=re.compile("^Open job")).first.click()
     expect(page.get_by_role("region", name="Results")).to_contain_text("32-rocket.png")
+
+
+def test_an_older_request_does_not_replace_the_answers_of_a_newer_one(visit: Open) -> None:
+    """A request may be answered in the moment in which the page gives it up."""
+    visitor = visit()
+    page = visitor.page
+    page.add_init_script("const real = fetch; window.fetch = (url, { signal, ...options } = {}) => real(url, options)")
+    visitor.open()
+    held: list[Route] = []
+    page.route("**/v1/classification", lambda route: held.append(route) if not held else route.continue_())
+    visitor.type_texts(TEXTS)
+    with page.expect_request("**/v1/classification"):
+        visitor.add_labels(["praise", "complaint"])
+    visitor.add_labels(["question"])
+    visitor.answers(2)
+
+    with page.expect_response("**/v1/classification"):
+        held[0].continue_()
+
+    page.wait_for_timeout(SETTLED_MS)
+    assert page.locator("#results .card").first.locator(".bar").count() == 3
+
+
+def test_answers_are_still_there_after_a_look_at_the_other_kind(visit: Open, photos: dict[str, bytes]) -> None:
+    visitor = visit()
+    page = visitor.open()
+    visitor.drop("#photo-input", {f"{index}.png": photos["cat"] for index in range(33)})
+    visitor.add_labels(["cat", "rocket"])
+    page.locator("#start-jobs").click(timeout=ANSWER_MS)
+    visitor.answers(33)
+
+    visitor.type_texts(TEXTS)
+    visitor.answers(2)
+    page.get_by_role("button", name="Photos", exact=True).click()
+
+    visitor.answers(33)
+    page.wait_for_timeout(SETTLED_MS)
+    expect(page.locator("#start-jobs"), "nothing is asked again").to_be_hidden()

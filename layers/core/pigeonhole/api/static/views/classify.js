@@ -26,8 +26,7 @@ const EXAMPLES = {
 /** The view Classify. */
 export class ClassifyView {
   constructor() {
-    this.rows = [];
-    this.answered = ""; // the question that the rows answer, as JSON
+    this.answers = new Map(); // the id of a sample -> { row, asked }, the question that the row answers, as JSON
     this.running = null; // { controller, isJobs } of the request or the jobs that run
     this.changed = debounce(() => this.#refresh(), LIVE_MS);
     this.samples = new SampleInput(() => this.#showSamples());
@@ -48,6 +47,12 @@ export class ClassifyView {
     const instruction = byId("instruction").value.trim();
     if (question.multiple_labels) question.threshold = Number(byId("threshold").value);
     return instruction ? { ...question, instruction } : question;
+  }
+
+  /** A row for each sample that is shown. One that has no answer yet has no scores. */
+  get rows() {
+    const unanswered = (sample) => ({ sample, labels: [], scores: [], error: null });
+    return this.samples.samples.map((sample) => this.answers.get(sample.id)?.row ?? unanswered(sample));
   }
 
   /** Use the labels and the options of a label set. */
@@ -86,8 +91,8 @@ export class ClassifyView {
 
   /** Show the samples at once, with the answers that are known, and ask for the others. */
   #showSamples() {
-    const known = new Map(this.rows.map((row) => [row.sample.id, row]));
-    this.rows = this.samples.samples.map((sample) => known.get(sample.id) ?? { sample, labels: [], scores: [], error: null });
+    const ids = new Set([...this.samples.photos, ...this.samples.texts].map((sample) => sample.id));
+    for (const id of this.answers.keys()) if (!ids.has(id)) this.answers.delete(id);
     this.#show(false);
     this.changed();
   }
@@ -141,27 +146,25 @@ export class ClassifyView {
     this.#stop();
     byId("run").hidden = true;
     const { samples } = this.samples;
-    if (!samples.length || this.labels.distinct < 2) {
-      this.rows = samples.map((sample) => ({ sample, labels: [], scores: [], error: null }));
-      return this.#show(false);
-    }
+    if (this.labels.distinct < 2) this.answers.clear();
+    if (!samples.length || this.labels.distinct < 2) return this.#show(false);
     if (this.#isAnswered()) {
       this.#show(false);
       return this.#summarize();
     }
     if (samples.length > MAX_NOW) return this.#offerJobs(samples);
     if (!apiKey.get()) this.#show(false);
-    return this.#run(async (signal, question) => {
+    return this.#run(async ({ signal, question, take }) => {
       this.#show(true);
       byId("summary").textContent = "Classifying …";
-      this.rows = await classifyNow(samples, question, signal);
+      take(await classifyNow(samples, question, signal));
     });
   }
 
   /** Whether every row answers the question as it is now. So a sample that is taken out costs no request. */
   #isAnswered() {
-    const isComplete = this.rows.every((row) => row.scores.length || row.error);
-    return isComplete && this.answered === JSON.stringify(this.question);
+    const asked = JSON.stringify(this.question);
+    return this.samples.samples.every((sample) => this.answers.get(sample.id)?.asked === asked);
   }
 
   #offerJobs(samples) {
@@ -175,10 +178,9 @@ export class ClassifyView {
   }
 
   #runJobs(samples) {
-    this.rows = samples.map((sample) => ({ sample, labels: [], scores: [], error: null }));
+    for (const sample of samples) this.answers.delete(sample.id);
     const bar = h("progress", { max: samples.length, value: 0, "aria-label": "Samples classified" });
     const text = h("p", {}, "Sending the samples …");
-    const byIdOfSample = new Map(this.rows.map((row, index) => [row.sample.id, index]));
     byId("run").replaceChildren(
       text,
       bar,
@@ -191,14 +193,7 @@ export class ClassifyView {
       bar.value = done;
       text.textContent = `${done} of ${samples.length} classified`;
     };
-    const onRows = (rows) => {
-      for (const row of rows) this.rows[byIdOfSample.get(row.sample.id)] = row;
-      this.#show(false);
-    };
-    const work = async (signal, question) => {
-      await classifyByJobs(samples, question, { signal, onProgress, onRows });
-      byId("run").hidden = true;
-    };
+    const work = ({ signal, question, take }) => classifyByJobs(samples, question, { signal, onProgress, onRows: take });
     return this.#run(work, { isJobs: true });
   }
 
@@ -218,19 +213,27 @@ export class ClassifyView {
     this.running = null;
   }
 
+  /** Do work that calls `take` with rows. Work that was stopped changes nothing, even if it ends later than its successor. */
   async #run(work, { isJobs = false } = {}) {
     const running = { controller: new AbortController(), isJobs },
       question = this.question,
       started = performance.now();
-    Object.assign(this, { running, answered: "" });
-    try {
-      await work(running.controller.signal, question);
-      this.answered = JSON.stringify(question);
+    const take = (rows) => {
+      if (this.running !== running) return;
+      for (const row of rows) this.answers.set(row.sample.id, { row, asked: JSON.stringify(question) });
       this.#show(false);
+    };
+    this.running = running;
+    try {
+      await work({ signal: running.controller.signal, question, take });
+      if (this.running !== running) return;
+      this.running = null;
+      byId("run").hidden = true;
       this.#summarize(` · ${((performance.now() - started) / 1000).toFixed(1)} s`);
       clearErrors();
     } catch (error) {
       if (this.running !== running) return;
+      this.running = null;
       byId("summary").textContent = "";
       this.#show(false);
       showError(error);
