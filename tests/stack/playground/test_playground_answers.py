@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
@@ -233,3 +234,62 @@ def test_answers_are_still_there_after_a_look_at_the_other_kind(visit: Open, pho
     visitor.answers(33)
     page.wait_for_timeout(SETTLED_MS)
     expect(page.locator("#start-jobs"), "nothing is asked again").to_be_hidden()
+
+
+DRAG = """({ kind, type }) => {
+  const transfer = new DataTransfer();
+  if (type === "Files") transfer.items.add(new File(["x"], "cat.txt"));
+  else transfer.setData(type, "a text");
+  return !document.querySelector("h1").dispatchEvent(
+    new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true })
+  );
+}"""
+
+
+@pytest.mark.parametrize("kind", ["dragover", "drop"])
+def test_the_page_takes_dragged_files_and_leaves_dragged_texts_to_the_browser(visit: Open, kind: str) -> None:
+    visitor = visit()
+    page = visitor.open()
+    visitor.type_texts(TEXTS)
+
+    assert not page.evaluate(DRAG, {"kind": kind, "type": "text/plain"})
+    expect(page.locator("#text-input"), "the texts are still shown").to_be_visible()
+    assert page.evaluate(DRAG, {"kind": kind, "type": "Files"})
+
+
+FOLDER = """() => {
+  const read = (entries) => { let pages = [entries, []]; return { readEntries: (resolve) => resolve(pages.shift()) }; };
+  const file = (path, data, type) => ({
+    isFile: true, name: path.split("/").pop(), fullPath: path,
+    file: (resolve) => resolve(new File([data], path.split("/").pop(), { type })),
+  });
+  const folder = (path, entries) => ({ isDirectory: true, name: path, fullPath: path, createReader: () => read(entries) });
+  const broken = { isFile: true, name: "locked.jpg", fullPath: "/all/locked.jpg", file: (_, reject) => reject(new Error("locked")) };
+  window.opened = 0;
+  const endless = { isDirectory: true, name: "endless", fullPath: "/all/endless", createReader: () => ({
+    readEntries: (resolve) => { window.opened += 1; resolve(window.opened > 100 ? [] : many(window.opened)); } }) };
+  const many = (page) => [...Array(100).keys()].map((index) => file(`/all/endless/${page}-${index}.png`, "", "image/png"));
+  const folders = { broken: folder("/all", [broken]), endless };
+  return (name) => {
+    const event = new Event("drop", { bubbles: true, cancelable: true });
+    event.dataTransfer = { types: ["Files"], files: [], items: [{ webkitGetAsEntry: () => folders[name] }] };
+    document.querySelector("h1").dispatchEvent(event);
+  };
+}"""
+
+
+def test_a_file_of_a_folder_that_cannot_be_read_is_reported(visit: Open) -> None:
+    page = visit().open()
+
+    page.evaluate_handle(FOLDER).evaluate("(drop) => drop('broken')")
+
+    expect(page.get_by_role("alert")).to_contain_text("locked.jpg: this browser can't read it")
+
+
+def test_a_folder_is_walked_only_until_it_has_too_many_photos(visit: Open) -> None:
+    page = visit().open()
+
+    page.evaluate_handle(FOLDER).evaluate("(drop) => drop('endless')")
+
+    expect(page.get_by_role("alert")).to_contain_text("The page takes 500 photos.")
+    assert page.evaluate("window.opened") == 6, "pages of 100 files"

@@ -1,7 +1,7 @@
 // A field of labels: words and example images as chips.
 
-import { announce, button, h } from "../dom.js";
-import { droppedFiles, isPhoto, readPhoto } from "./photos.js";
+import { UserError, announce, button, h } from "../dom.js";
+import { droppedFiles, hasFiles, isPhoto, readPhoto } from "./photos.js";
 
 // Only how a chip looks: the service decides what a label means.
 const NEGATION = /^(not?|non|isn't|without|never)\b/i;
@@ -42,7 +42,7 @@ export class LabelField {
     const hint = h("p", { class: "hint" }, "Press Enter after each. ", pick, " or drop one here.");
     const field = h("div", { class: "label-field", role: "group", "aria-label": "Labels" }, this.list, this.input);
     field.addEventListener("click", (event) => event.target === field && this.input.focus());
-    field.addEventListener("drop", async (event) => this.addImages(await droppedFiles(event.dataTransfer)));
+    field.addEventListener("drop", (event) => hasFiles(event) && this.#takeDrop(event.dataTransfer));
     place.replaceChildren(field, files, hint);
     this.#render();
   }
@@ -88,6 +88,12 @@ export class LabelField {
     this.#render();
     this.list.querySelector("li:last-child .chip-name")?.select();
     this.changed();
+  }
+
+  async #takeDrop(transfer) {
+    const { files, faults } = await droppedFiles(transfer);
+    if (faults.length) this.report(new UserError(faults.join(" ")));
+    await this.addImages(files);
   }
 
   #remove(item) {

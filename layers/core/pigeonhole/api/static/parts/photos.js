@@ -30,21 +30,41 @@ export function isPhoto(file) {
   return file.type.startsWith("image/") || /\.(jpe?g|png|webp|gif|bmp|tiff?|avif|heic|heif)$/i.test(file.name);
 }
 
-/** Return the files of a drop, with those in dropped folders. */
-export async function droppedFiles(transfer) {
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  if (!entries.some((entry) => entry.isDirectory)) return [...transfer.files];
-  return (await Promise.all(entries.map(filesOf))).flat();
+/** Whether a drag brings files. Any other drag, such as one of a text, is the browser's own matter. */
+export function hasFiles(event) {
+  return event.dataTransfer.types.includes("Files");
 }
 
-async function filesOf(entry) {
-  if (entry.isFile) return [await new Promise((resolve, reject) => entry.file(resolve, reject))];
-  const reader = entry.createReader(),
-    files = [];
-  for (;;) {
+/**
+ * Return the files of a drop and the faults of those that can't be read.
+ *
+ * Of dropped folders it returns the photos, at most `most` of them.
+ */
+export async function droppedFiles(transfer, most = Infinity) {
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  if (!entries.some((entry) => entry.isDirectory)) return { files: [...transfer.files], faults: [] };
+  const found = { files: [], faults: [] };
+  for (const entry of entries) await collect(entry, found, most);
+  if (!found.files.length && !found.faults.length) found.faults.push("There is no photo in this folder.");
+  return found;
+}
+
+async function collect(entry, found, most) {
+  if (found.files.length >= most) return;
+  try {
+    if (entry.isDirectory) return await collectFolder(entry.createReader(), found, most);
+    const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+    if (isPhoto(file)) found.files.push(file);
+  } catch (error) {
+    found.faults.push(`${entry.name}: this browser can't read it (${error.message}).`);
+  }
+}
+
+async function collectFolder(reader, found, most) {
+  while (found.files.length < most) {
     const page = await new Promise((resolve, reject) => reader.readEntries(resolve, reject)); // at most 100 entries
-    if (!page.length) return files;
-    for (const inner of page) files.push(...(await filesOf(inner)));
+    if (!page.length) return;
+    for (const inner of page) await collect(inner, found, most);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { UserError, announce, button, byId, count, debounce } from "../dom.js";
 import { clearErrors, showError } from "../notices.js";
-import { droppedFiles, isPhoto, readPhoto } from "./photos.js";
+import { droppedFiles, hasFiles, isPhoto, readPhoto } from "./photos.js";
 
 export const MAX_PHOTOS = 500;
 const MAX_SHOWN_FAULTS = 5;
@@ -74,11 +74,12 @@ export class SampleInput {
   }
 
   /** Add the photos among some files. They appear when all are read: jobs of a part of them would be canceled then. */
-  async add(files) {
+  async add(files, unreadable = []) {
+    if (!files.length && !unreadable.length) return;
     const found = [...files].filter(isPhoto),
       room = MAX_PHOTOS - this.photos.length;
-    if (this.kind !== "image") this.show("image");
-    const faults = found.length || !files.length ? [] : ["None of these files is a photo."],
+    if (found.length && this.kind !== "image") this.show("image");
+    const faults = found.length || !files.length ? [...unreadable] : [...unreadable, "None of these files is a photo."],
       photos = [];
     for (const [index, file] of found.slice(0, room).entries()) {
       try {
@@ -151,6 +152,7 @@ export class SampleInput {
   #takeDrops() {
     const zone = document.body;
     zone.addEventListener("dragover", (event) => {
+      if (!hasFiles(event)) return;
       event.preventDefault();
       zone.classList.add("dragging");
     });
@@ -158,9 +160,12 @@ export class SampleInput {
       if (!event.relatedTarget) zone.classList.remove("dragging");
     });
     zone.addEventListener("drop", async (event) => {
+      if (!hasFiles(event)) return;
       event.preventDefault();
       zone.classList.remove("dragging");
-      if (!event.target.closest(".label-field")) await this.add(byName(await droppedFiles(event.dataTransfer)));
+      if (event.target.closest(".label-field")) return;
+      const { files, faults } = await droppedFiles(event.dataTransfer, MAX_PHOTOS + 1); // one too many is reported
+      await this.add(byName(files), faults);
     });
   }
 
