@@ -293,3 +293,15 @@ def test_a_folder_is_walked_only_until_it_has_too_many_photos(visit: Open) -> No
 
     expect(page.get_by_role("alert")).to_contain_text("The page takes 500 photos.")
     assert page.evaluate("window.opened") == 6, "pages of 100 files"
+
+
+def test_enter_that_confirms_a_composed_word_does_not_end_the_label(visit: Open) -> None:
+    page = visit().open()
+    field = page.get_by_label("New label")
+    field.fill("ね")
+
+    field.dispatch_event("keydown", {"key": "Enter", "isComposing": True})
+    expect(field).to_have_value("ね")
+
+    field.press("Enter")
+    expect(page.locator("#labels .chip")).to_have_text(["ね×"])

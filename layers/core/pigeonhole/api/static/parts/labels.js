@@ -143,6 +143,7 @@ export class LabelField {
   }
 
   #onKey(event) {
+    if (event.isComposing) return; // Enter confirms the word of an input method, such as one for Japanese
     if (event.key === "Enter" || event.key === ",") {
       event.preventDefault();
       this.#takeTyped();
