@@ -305,3 +305,16 @@ def test_enter_that_confirms_a_composed_word_does_not_end_the_label(visit: Open)
 
     field.press("Enter")
     expect(page.locator("#labels .chip")).to_have_text(["ね×"])
+
+
+def test_a_label_is_removed_while_another_is_half_typed(visit: Open) -> None:
+    visitor = visit()
+    page = visitor.open()
+    visitor.add_labels(["cat", "dog"])
+    page.get_by_label("New label").press_sequentially("roc")
+
+    page.get_by_role("button", name="Remove cat").click()
+
+    expect(page.locator("#labels .chip")).to_have_text(["dog×"])
+    expect(page.get_by_label("New label")).to_have_value("roc")
+    expect(page.get_by_label("New label")).to_be_focused()

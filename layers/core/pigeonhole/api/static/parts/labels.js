@@ -101,8 +101,9 @@ export class LabelField {
     this.items.splice(at, 1);
     this.#render();
     announce(`Label ${labelName(item.label)} removed`);
-    // The focus stays near, for people who use the keyboard.
-    (this.list.querySelectorAll("li button")[Math.min(at, this.items.length - 1)] ?? this.input).focus();
+    // The focus stays near, for people who use the keyboard, but in a label that is half typed.
+    const near = this.list.querySelectorAll("li button")[Math.min(at, this.items.length - 1)];
+    (this.input.value ? this.input : (near ?? this.input)).focus();
     this.changed();
   }
 
@@ -121,7 +122,11 @@ export class LabelField {
       "li",
       { class: `chip ${kind}` },
       label.type === "image" ? [picture, this.#nameInput(item)] : h("span", { title: words }, name),
-      button("×", () => this.#remove(item), { "aria-label": `Remove ${name}` }),
+      button("×", () => this.#remove(item), {
+        "aria-label": `Remove ${name}`,
+        // The input would lose the focus and take its text as a label. That renders the chips, and the click is lost.
+        onmousedown: (event) => event.preventDefault(),
+      }),
     );
   }
 
