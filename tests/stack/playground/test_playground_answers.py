@@ -8,10 +8,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from chromium import ANSWER_MS
 from support.stack.browser import Open
@@ -318,3 +319,39 @@ def test_a_label_is_removed_while_another_is_half_typed(visit: Open) -> None:
     expect(page.locator("#labels .chip")).to_have_text(["dog×"])
     expect(page.get_by_label("New label")).to_have_value("roc")
     expect(page.get_by_label("New label")).to_be_focused()
+
+
+def sent(request: Request) -> dict[str, Any]:
+    """Return the options of a request."""
+    body: dict[str, Any] = request.post_data_json
+    return {name: body[name] for name in ("multiple_labels", "threshold", "top_k", "prompt_templates") if name in body}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"multiple_labels": True, "threshold": 0.333, "top_k": 2, "prompt_templates": ["a photo of {}"]},
+        {"multiple_labels": False, "threshold": 0.2},
+        {"multiple_labels": True},
+    ],
+)
+def test_a_label_set_asks_with_its_own_options_until_they_are_changed(
+    visit: Open, deployed: Deployment, options: dict[str, Any]
+) -> None:
+    labels = [{"type": "text", "value": label} for label in ("praise", "complaint")]
+    stored = deployed.call("PUT", "/v1/label-sets/exact", {"labels": labels, **options})
+    assert stored.is_success, stored.text
+    visitor = visit()
+    page = visitor.open()
+    page.get_by_label("Several labels may fit").first.check()
+    page.get_by_label("At least").fill("0.8")
+    visitor.type_texts(TEXTS)
+
+    with page.expect_request("**/v1/classification") as asked:
+        page.get_by_label("Load a label set").select_option("exact")
+
+    assert sent(asked.value) == options
+    page.get_by_label("Several labels may fit").first.check()
+    with page.expect_request("**/v1/classification") as asked:
+        page.get_by_label("At least").fill("0.62")
+    assert sent(asked.value) == {"multiple_labels": True, "threshold": 0.62}

@@ -11,6 +11,7 @@ import { setUpCopyAs } from "../parts/copy_as.js";
 import { LabelSetChooser } from "../parts/label_set_chooser.js";
 
 const LIVE_MS = 300; // after the last change of a label
+const KEPT = ["threshold", "top_k", "prompt_templates"]; // options that the page has no input for, or a less exact one
 const EXAMPLES = {
   photos: { files: ["cat", "coffee", "rocket", "astronaut"], labels: ["cat", "cup of coffee", "rocket", "other"] },
   texts: {
@@ -29,8 +30,9 @@ export class ClassifyView {
     this.answers = new Map(); // the id of a sample -> { row, asked }, the question that the row answers, as JSON
     this.running = null; // { controller, isJobs } of the request or the jobs that run
     this.changed = debounce(() => this.#refresh(), LIVE_MS);
+    this.kept = null; // options of a label set, until the reader changes its labels or how they are chosen
     this.samples = new SampleInput(() => this.#showSamples());
-    this.labels = new LabelField(byId("labels"), () => this.changed(), showError);
+    this.labels = new LabelField(byId("labels"), () => this.#change(), showError);
     this.results = new Results(byId("results"), {
       remove: (sample) => this.samples.remove(sample),
       copyAs: () => this.copyAs(this.samples.samples.slice(0, MAX_NOW), this.question),
@@ -43,9 +45,9 @@ export class ClassifyView {
 
   /** The labels and the options, as a request has them. */
   get question() {
-    const question = { labels: this.labels.labels, multiple_labels: byId("multiple").checked };
+    const question = { labels: this.labels.labels, multiple_labels: byId("multiple").checked, ...this.kept };
     const instruction = byId("instruction").value.trim();
-    if (question.multiple_labels) question.threshold = Number(byId("threshold").value);
+    if (question.multiple_labels && !this.kept) question.threshold = Number(byId("threshold").value);
     return instruction ? { ...question, instruction } : question;
   }
 
@@ -58,10 +60,11 @@ export class ClassifyView {
   /** Use the labels and the options of a label set. */
   use(labelSet) {
     byId("multiple").checked = labelSet.multiple_labels;
-    if (labelSet.threshold) byId("threshold").value = labelSet.threshold;
+    byId("threshold").value = labelSet.threshold ?? byId("threshold").defaultValue;
     byId("instruction").value = labelSet.instruction ?? "";
-    this.#showThreshold();
     this.labels.set(labelSet.labels);
+    this.kept = Object.fromEntries(KEPT.filter((name) => (labelSet[name] ?? null) !== null).map((name) => [name, labelSet[name]]));
+    this.#showThreshold();
   }
 
   /** Do again what a missing key or a silent service prevented. */
@@ -72,21 +75,28 @@ export class ClassifyView {
 
   #listen() {
     byId("clear-labels").addEventListener("click", () => this.labels.set([]));
-    byId("multiple").addEventListener("change", () => {
-      this.#showThreshold();
-      this.changed();
-    });
+    byId("multiple").addEventListener("change", () => this.#change());
     byId("threshold").addEventListener("input", () => {
-      this.#showThreshold();
-      this.results.markThreshold(Number(byId("threshold").value));
-      this.changed();
+      this.#change();
+      this.results.markThreshold(this.#threshold);
     });
     byId("instruction").addEventListener("input", this.changed);
   }
 
+  /** Ask what the page shows, which is no longer what a label set asks. */
+  #change() {
+    this.kept = null;
+    this.#showThreshold();
+    this.changed();
+  }
+
+  get #threshold() {
+    return this.kept?.threshold ?? Number(byId("threshold").value);
+  }
+
   #showThreshold() {
     byId("threshold-row").hidden = !byId("multiple").checked;
-    byId("threshold-value").textContent = `${Math.round(100 * byId("threshold").value)} %`;
+    byId("threshold-value").textContent = `${Math.round(100 * this.#threshold)} %`;
   }
 
   /** Show the samples at once, with the answers that are known, and ask for the others. */
@@ -98,7 +108,7 @@ export class ClassifyView {
   }
 
   #show(isStale) {
-    const threshold = byId("multiple").checked ? Number(byId("threshold").value) : 0;
+    const threshold = byId("multiple").checked ? this.#threshold : 0;
     this.results.show(this.rows, { threshold, isStale });
     byId("empty").replaceChildren(...(this.rows.length ? [] : this.#invitation()));
     if (!this.rows.some((row) => row.scores.length)) byId("summary").textContent = this.#missing();
