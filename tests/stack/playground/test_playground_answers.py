@@ -352,6 +352,31 @@ def test_a_label_set_asks_with_its_own_options_until_they_are_changed(
 
     assert sent(asked.value) == options
     page.get_by_label("Several labels may fit").first.check()
-    with page.expect_request("**/v1/classification") as asked:
+    with page.expect_request(lambda request: '"threshold":0.62' in (request.post_data or "")) as asked:
         page.get_by_label("At least").fill("0.62")
     assert sent(asked.value) == {"multiple_labels": True, "threshold": 0.62}
+
+
+def test_photos_to_try_that_cannot_be_loaded_are_reported(visit: Open) -> None:
+    visitor = visit()
+    visitor.allow_failed_requests()
+    page = visitor.open()
+    page.route("**/playground/rocket.jpg", lambda route: route.fulfill(status=503, body="busy"))
+
+    page.get_by_role("button", name="Try four photos").click()
+
+    expect(page.get_by_role("alert")).to_contain_text("The photos to try can't be loaded.")
+    expect(page.locator("#results .card")).to_have_count(0)
+
+
+def test_the_focus_goes_to_the_next_card_when_one_is_removed(visit: Open) -> None:
+    visitor = visit()
+    page = visitor.open()
+    visitor.type_texts([*TEXTS, "Where is it?"])
+    visitor.add_labels(["praise", "complaint"])
+    visitor.answers(3)
+
+    page.get_by_role("button", name=f"Remove {TEXTS[0]}").press("Enter")
+
+    page.wait_for_timeout(SETTLED_MS)
+    expect(page.get_by_role("button", name=f"Remove {TEXTS[1]}")).to_be_focused()

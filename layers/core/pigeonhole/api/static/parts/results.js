@@ -70,8 +70,9 @@ export class Results {
   #card(row, layout) {
     const { sample } = row,
       isGrid = layout === "grid" && sample.type === "image";
-    const take = button("×", () => this.remove(sample), {
+    const take = button("×", () => this.#take(sample), {
       class: "take",
+      id: `take-${sample.id}`, // keeps the focus when the cards are rendered again
       "aria-label": `Remove ${sample.name}`,
       title: "Remove",
     });
@@ -90,6 +91,14 @@ export class Results {
       ),
       take,
     );
+  }
+
+  /** Remove a sample. The focus goes to the next card, for people who use the keyboard. */
+  #take(sample) {
+    const at = [...this.place.querySelectorAll(".take")].findIndex((take) => take.id === `take-${sample.id}`);
+    this.remove(sample);
+    const left = this.place.querySelectorAll(".take");
+    (left[Math.min(at, left.length - 1)] ?? byId(sample.type === "image" ? "choose-photos" : "texts")).focus();
   }
 
   #toolbar(answered) {

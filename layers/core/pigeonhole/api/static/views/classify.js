@@ -1,7 +1,8 @@
 // The view Classify: samples and labels in, answers out, live.
 
-import { BASE, apiKey } from "../api.js";
+import { apiKey } from "../api.js";
 import { announce, button, byId, count, debounce, h } from "../dom.js";
+import { invitation } from "../parts/invitation.js";
 import { LabelField } from "../parts/labels.js";
 import { clearErrors, showError } from "../notices.js";
 import { Results, summarize } from "../parts/results.js";
@@ -12,17 +13,6 @@ import { LabelSetChooser } from "../parts/label_set_chooser.js";
 
 const LIVE_MS = 300; // after the last change of a label
 const KEPT = ["threshold", "top_k", "prompt_templates"]; // options that the page has no input for, or a less exact one
-const EXAMPLES = {
-  photos: { files: ["cat", "coffee", "rocket", "astronaut"], labels: ["cat", "cup of coffee", "rocket", "other"] },
-  texts: {
-    texts: [
-      "I love it. Best purchase of the year!",
-      "It broke after a day, and support never answers.",
-      "Where can I change my address?",
-    ],
-    labels: ["praise", "complaint", "question"],
-  },
-};
 
 /** The view Classify. */
 export class ClassifyView {
@@ -110,7 +100,7 @@ export class ClassifyView {
   #show(isStale) {
     const threshold = byId("multiple").checked ? this.#threshold : 0;
     this.results.show(this.rows, { threshold, isStale });
-    byId("empty").replaceChildren(...(this.rows.length ? [] : this.#invitation()));
+    byId("empty").replaceChildren(...(this.rows.length ? [] : invitation(this)));
     if (!this.rows.some((row) => row.scores.length)) byId("summary").textContent = this.#missing();
   }
 
@@ -118,37 +108,6 @@ export class ClassifyView {
     if (!this.rows.length) return "";
     const missing = 2 - this.labels.distinct;
     return missing > 0 ? `Name ${count(missing, missing === 2 ? "label" : "more label")} to begin.` : "";
-  }
-
-  #invitation() {
-    return [
-      h("img", { src: "playground/logo.svg", alt: "", width: 56, height: 56 }),
-      h("h3", {}, "Sort anything into labels that you make up"),
-      h("p", {}, "Put in photos or texts, name the labels, and the answers appear here. Nothing is trained."),
-      h(
-        "p",
-        { class: "row center" },
-        button("Try four photos", () => this.#tryPhotos(), { class: "main" }),
-        button("Try three texts", () => this.#tryTexts()),
-      ),
-    ];
-  }
-
-  async #tryPhotos() {
-    this.labels.set([]);
-    this.labels.addTexts(EXAMPLES.photos.labels);
-    const files = EXAMPLES.photos.files.map(async (name) => {
-      const answer = await fetch(new URL(`playground/${name}.jpg`, BASE));
-      return new File([await answer.blob()], `${name}.jpg`, { type: "image/jpeg" });
-    });
-    await this.samples.add(await Promise.all(files));
-  }
-
-  #tryTexts() {
-    this.labels.set([]);
-    this.labels.addTexts(EXAMPLES.texts.labels);
-    this.samples.show("text");
-    this.samples.setTexts(EXAMPLES.texts.texts);
   }
 
   /** Ask the service. An answer to an earlier question is discarded. */
