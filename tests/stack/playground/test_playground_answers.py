@@ -187,16 +187,16 @@ def test_a_folder_is_classified_by_jobs_with_progress_cancel_and_results(
         page.get_by_role("button", name="JSON").click()
     saved = json.loads(Path(download.value.path()).read_text())
     assert {(row["sample"], *row["labels"]) for row in saved} == {
-        (f"{index:02}-{LABELS[index % 3]}.png", LABELS[index % 3]) for index in range(36)
+        (f"photos/{index:02}-{LABELS[index % 3]}.png", LABELS[index % 3]) for index in range(36)
     }
 
-    page.get_by_role("button", name="Remove 02-rocket.png").click()
+    page.get_by_role("button", name="Remove photos/02-rocket.png").click()
     expect(page.locator("#summary")).to_contain_text("35 photos")
     expect(page.locator("#start-jobs"), "nothing is asked again").to_be_hidden()
 
     page.get_by_role("link", name="Jobs").click()
     page.get_by_role("button", name=re.compile("^Open job")).first.click()
-    expect(page.get_by_role("region", name="Results")).to_contain_text("32-rocket.png")
+    expect(page.get_by_role("region", name="Results")).to_contain_text("photos/32-rocket.png")
 
 
 def test_an_older_request_does_not_replace_the_answers_of_a_newer_one(visit: Open) -> None:
@@ -270,7 +270,8 @@ FOLDER = """() => {
   const endless = { isDirectory: true, name: "endless", fullPath: "/all/endless", createReader: () => ({
     readEntries: (resolve) => { window.opened += 1; resolve(window.opened > 100 ? [] : many(window.opened)); } }) };
   const many = (page) => [...Array(100).keys()].map((index) => file(`/all/endless/${page}-${index}.png`, "", "image/png"));
-  const folders = { broken: folder("/all", [broken]), endless };
+  const same = folder("/all", [file("/all/a/1.png", "x", "image/png"), file("/all/b/1.png", "x", "image/png")]);
+  const folders = { broken: folder("/all", [broken]), endless, same };
   return (name) => {
     const event = new Event("drop", { bubbles: true, cancelable: true });
     event.dataTransfer = { types: ["Files"], files: [], items: [{ webkitGetAsEntry: () => folders[name] }] };
@@ -284,7 +285,7 @@ def test_a_file_of_a_folder_that_cannot_be_read_is_reported(visit: Open) -> None
 
     page.evaluate_handle(FOLDER).evaluate("(drop) => drop('broken')")
 
-    expect(page.get_by_role("alert")).to_contain_text("locked.jpg: this browser can't read it")
+    expect(page.get_by_role("alert")).to_contain_text("all/locked.jpg: this browser can't read it")
 
 
 def test_a_folder_is_walked_only_until_it_has_too_many_photos(visit: Open) -> None:
@@ -380,3 +381,25 @@ def test_the_focus_goes_to_the_next_card_when_one_is_removed(visit: Open) -> Non
 
     page.wait_for_timeout(SETTLED_MS)
     expect(page.get_by_role("button", name=f"Remove {TEXTS[1]}")).to_be_focused()
+
+
+def test_photos_of_a_dropped_folder_have_their_path_as_name(visit: Open) -> None:
+    """Their data is no image, which the service would say. The page shows them all the same, as it does HEIC."""
+    page = visit().open()
+
+    page.evaluate_handle(FOLDER).evaluate("(drop) => drop('same')")
+
+    expect(page.locator("#results .card .name")).to_have_text(["all/a/1.png", "all/b/1.png"])
+
+
+def test_a_long_name_is_not_cut_within_a_character(visit: Open, photos: dict[str, bytes]) -> None:
+    visitor = visit()
+    page = visitor.open()
+    name = "a" * 127 + "😀" * 20
+
+    visitor.drop("#photo-input", {f"{name}.png": photos["cat"]})
+    with page.expect_request("**/v1/classification") as asked:
+        visitor.add_labels(["cat", "rocket"])
+
+    assert asked.value.post_data_json["dataset"][0]["custom_id"] == name[:128]
+    visitor.answers(1)

@@ -17,12 +17,17 @@ export async function readPhoto(file) {
   if (bitmap) {
     const scaled = await scale(bitmap);
     bitmap.close();
-    return { name: file.name, value: await toDataUrl(scaled), preview: URL.createObjectURL(scaled) };
+    return { name: photoName(file), value: await toDataUrl(scaled), preview: URL.createObjectURL(scaled) };
   }
   if (file.size > MAX_UNSCALED_BYTES || file.size === 0) {
-    throw new UserError(`${file.name}: this browser can't read the file. Convert it to JPEG, PNG or WebP.`);
+    throw new UserError(`${photoName(file)}: this browser can't read the file. Convert it to JPEG, PNG or WebP.`);
   }
-  return { name: file.name, value: await toDataUrl(file), preview: "" };
+  return { name: photoName(file), value: await toDataUrl(file), preview: "" };
+}
+
+/** Return the name of a file, with its path in the folder that was chosen or dropped: names occur twice in sub-folders. */
+export function photoName(file) {
+  return file.webkitRelativePath || file.name;
 }
 
 /** Whether a file looks like a photo, by its media type or its name. */
@@ -54,9 +59,11 @@ async function collect(entry, found, most) {
   try {
     if (entry.isDirectory) return await collectFolder(entry.createReader(), found, most);
     const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+    // The file input sets the path of a chosen folder's files. A drop doesn't.
+    Object.defineProperty(file, "webkitRelativePath", { value: entry.fullPath.slice(1) });
     if (isPhoto(file)) found.files.push(file);
   } catch (error) {
-    found.faults.push(`${entry.name}: this browser can't read it (${error.message}).`);
+    found.faults.push(`${entry.fullPath.slice(1)}: this browser can't read it (${error.message}).`);
   }
 }
 

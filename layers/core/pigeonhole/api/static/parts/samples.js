@@ -2,7 +2,7 @@
 
 import { UserError, announce, button, byId, count, debounce } from "../dom.js";
 import { clearErrors, showError } from "../notices.js";
-import { droppedFiles, hasFiles, isPhoto, readPhoto } from "./photos.js";
+import { droppedFiles, hasFiles, isPhoto, photoName, readPhoto } from "./photos.js";
 
 export const MAX_PHOTOS = 500;
 const MAX_SHOWN_FAULTS = 5;
@@ -181,7 +181,7 @@ export class SampleInput {
 }
 
 function byName(files) {
-  return [...files].sort((one, other) => ORDER.compare(one.name, other.name));
+  return [...files].sort((one, other) => ORDER.compare(photoName(one), photoName(other)));
 }
 
 function forget(photo) {
