@@ -23,6 +23,13 @@ SETTLED_MS = 800  # longer than the page waits for the last change of a label
 TEXTS = ["I love it, it works perfectly!", "It broke after one day."]
 
 
+PASTE_TEXT = """(text) => {
+  const data = new DataTransfer();
+  data.setData("text/plain", text);
+  document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true }));
+}"""
+
+
 def copied(page: Page, language: str) -> str:
     """Copy the request as code, and return what is in the clipboard."""
     page.get_by_role("button", name="Copy as code").click()
@@ -110,6 +117,10 @@ def test_the_page_takes_500_photos_and_says_so(visit: Open) -> None:
     expect(page.get_by_role("alert")).to_contain_text("The page takes 500 photos.")
     expect(page.get_by_role("alert"), "both in one message").to_contain_text("0-empty.png: this browser can't read the file")
     expect(page.locator("#photo-count")).to_contain_text("499 photos", timeout=ANSWER_MS)
+    for name in ("500.jpg", "501.jpg"):
+        page.evaluate(PASTE_TEXT, f"https://example.com/{name}")
+    expect(page.get_by_role("alert"), "addresses count as well").to_contain_text("The page takes 500 photos.")
+    expect(page.locator("#photo-count")).to_contain_text("500 photos")
 
 
 def test_a_photo_that_was_left_out_is_named_until_the_next_photos(visit: Open, photos: dict[str, bytes]) -> None:
@@ -403,3 +414,12 @@ def test_a_long_name_is_not_cut_within_a_character(visit: Open, photos: dict[str
 
     assert asked.value.post_data_json["dataset"][0]["custom_id"] == name[:128]
     visitor.answers(1)
+
+
+def test_the_pasted_address_of_an_image_may_have_any_percent_sign(visit: Open) -> None:
+    page = visit().open()
+
+    for name in ("a%20cat.jpg", "100%.jpg"):
+        page.evaluate(PASTE_TEXT, f"https://example.com/{name}")
+
+    expect(page.locator("#results .card .name")).to_have_text(["a cat.jpg", "100%.jpg"])

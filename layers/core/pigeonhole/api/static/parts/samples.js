@@ -98,7 +98,10 @@ export class SampleInput {
 
   /** Add a photo by its address, which the service fetches. */
   addAddress(address) {
-    const name = decodeURIComponent(address.split("/").pop()) || address;
+    const isFull = this.photos.length >= MAX_PHOTOS;
+    this.#report(isFull ? [TOO_MANY] : []);
+    if (isFull) return;
+    const name = readable(address.split("/").pop()) || address;
     this.photos = [...this.photos, { id: this.nextId++, type: "image", name, value: address, preview: "" }];
     this.#update();
   }
@@ -182,6 +185,14 @@ export class SampleInput {
 
 function byName(files) {
   return [...files].sort((one, other) => ORDER.compare(photoName(one), photoName(other)));
+}
+
+function readable(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // it has a % that encodes nothing
+  }
 }
 
 function forget(photo) {
