@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import csv
 import io
 import json
 import re
@@ -192,7 +194,7 @@ def test_a_folder_is_classified_by_jobs_with_progress_cancel_and_results(
     assert all("rocket" in name for name in page.locator(".card .name").all_inner_texts())
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV").click()
-    lines = Path(download.value.path()).read_text().splitlines()
+    lines = Path(download.value.path()).read_text("utf-8-sig").splitlines()
     assert (len(lines), lines[0]) == (37, "sample,labels,error,cat,cup of coffee,rocket")
     with page.expect_download() as download:
         page.get_by_role("button", name="JSON").click()
@@ -423,3 +425,20 @@ def test_the_pasted_address_of_an_image_may_have_any_percent_sign(visit: Open) -
         page.evaluate(PASTE_TEXT, f"https://example.com/{name}")
 
     expect(page.locator("#results .card .name")).to_have_text(["a cat.jpg", "100%.jpg"])
+
+
+def test_a_saved_csv_has_no_formulas_and_says_that_it_is_utf_8(visit: Open) -> None:
+    visitor = visit()
+    page = visitor.open()
+    visitor.type_texts(["=1+1", "@cmd", "é, that's fine"])
+    visitor.add_labels(["-2", "other"])
+    visitor.answers(3)
+
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV").click()
+
+    saved = Path(download.value.path()).read_bytes()
+    assert saved.startswith(codecs.BOM_UTF8)
+    rows = list(csv.reader(io.StringIO(saved.decode("utf-8-sig"))))
+    assert rows[0] == ["sample", "labels", "error", "'-2", "other"]
+    assert [row[0] for row in rows[1:]] == ["'=1+1", "'@cmd", "é, that's fine"]
