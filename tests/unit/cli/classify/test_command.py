@@ -113,6 +113,13 @@ def test_csv_has_a_header_and_a_row_for_each_sample(classify_api: ClassifyApi) -
     ]
 
 
+def test_csv_has_no_text_that_a_spreadsheet_runs_as_a_formula(classify_api: ClassifyApi) -> None:
+    result = classify_api.run("=1+1", "+red", "@red", *LABELS, "--csv")
+
+    rows = list(csv.reader(io.StringIO(result.stdout)))
+    assert [row[0] for row in rows[1:]] == ["'=1+1", "'+red", "'@red"]
+
+
 def test_a_line_has_no_line_breaks_and_no_control_characters(classify_api: ClassifyApi) -> None:
     assert classify_api.run("red\n\x1b[2J", *LABELS).stdout == "red\\n\\x1b[2J\tred\t0.750000\n"
 

@@ -13,7 +13,7 @@ const RECONNECT_MS = 2_000; // between two attempts to read a job while the serv
 /** Return the body of a request. `question` has its labels and options. */
 export function toBody(samples, question) {
   const dataset = samples.map(({ type, value, name }) =>
-    type === "image" ? { type, value, custom_id: name.slice(0, MAX_NAME_CHARS) } : { type, value },
+    type === "image" ? { type, value, custom_id: [...name].slice(0, MAX_NAME_CHARS).join("") } : { type, value },
   );
   return { dataset, ...question, scores: true, on_error: "null" };
 }
