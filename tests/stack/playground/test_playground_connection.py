@@ -37,6 +37,41 @@ def test_a_wrong_key_is_asked_for_again_and_stays_in_the_tab(visit: Open, deploy
     assert deployed.key not in page.content()
 
 
+def test_a_key_that_no_request_can_carry_is_refused_in_the_dialog(visit: Open, deployed: Deployment) -> None:
+    page = visit().open(key="")
+    page.locator("#key-button").click()
+    field = page.get_by_role("dialog", name="Your API key").get_by_label("API key", exact=True)
+
+    for wrong in ("pgh…", " ", "pgh 1"):
+        field.fill(wrong)
+        page.get_by_role("button", name="Use this key").click()
+        assert not field.evaluate("(input) => input.validity.valid"), wrong
+        expect(page.get_by_role("dialog")).to_be_visible()
+    assert page.evaluate("sessionStorage.length") == 0
+    field.fill(f" {deployed.key} ")
+    page.get_by_role("button", name="Use this key").click()
+    assert page.evaluate("Object.values(sessionStorage)") == [deployed.key]
+
+
+def test_a_key_in_the_address_of_an_open_page_is_taken_and_leaves_the_address(visit: Open, deployed: Deployment) -> None:
+    visitor = visit()
+    page = visitor.open(key="")
+    visitor.type_texts(TEXTS)
+    visitor.add_labels(["praise", "complaint"])
+    expect(page.get_by_role("dialog", name="Your API key")).to_be_visible()
+
+    page.evaluate("(key) => { location.hash = `key=${key}`; }", deployed.key)
+
+    assert len(visitor.answers(2)) == 2
+    assert page.url == visitor.url
+    for broken in ("%", "%E2%80%A6", ""):
+        page.evaluate("(key) => { location.hash = `key=${key}`; }", broken)
+        expect(page.get_by_role("dialog")).to_contain_text("no valid API key")
+        assert page.url == visitor.url
+        page.locator("#key-cancel").click()
+    assert page.evaluate("Object.values(sessionStorage)") == [deployed.key]
+
+
 def test_a_service_that_stops_is_said_and_asked_again(visit: Open, deployed: Deployment) -> None:
     port = urlsplit(deployed.url).port or 0
     with LoopbackServer(forward(port)) as service:

@@ -73,6 +73,27 @@ def test_a_job_is_listed_with_its_progress_and_its_errors(visit: Open, deployed:
     expect(row).to_have_count(0)
 
 
+def test_a_job_with_questions_shows_the_results_of_each_by_its_name(
+    visit: Open, deployed: Deployment, photos: dict[str, bytes]
+) -> None:
+    thing = {"labels": [text("cat"), text("rocket")]}
+    traits = {"labels": [text("a pet"), text("a machine")], "multiple_labels": True}
+    dataset = [image(data_url(photos["cat"]), custom_id="tom.png"), image(data_url(b"no image"), custom_id="broken.png")]
+    job = submit(deployed, {"dataset": dataset, "questions": {"thing": thing, "traits": traits}, "scores": True}).job
+    wait_until_ended(deployed, job.id)
+    page = visit().open("jobs")
+
+    page.get_by_role("button", name=f"Open job {job.id[:12]}").click()
+    things = page.get_by_role("region", name="Results of thing")
+    expect(things.get_by_role("row").filter(has_text="tom.png")).to_contain_text(re.compile("cat.*%"))
+    of_traits = page.get_by_role("region", name="Results of traits")
+    expect(of_traits.get_by_role("row").filter(has_text="tom.png")).to_contain_text(re.compile("a (pet|machine).*%"))
+    expect(of_traits.get_by_role("row").filter(has_text="broken.png")).to_contain_text("unsupported_media")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV of traits").click()
+    assert download.value.suggested_filename == "job-traits.csv"
+
+
 def test_the_results_of_uploads_are_shown(visit: Open, deployed: Deployment, photos: dict[str, bytes]) -> None:
     deployed.call("PUT", "/v1/label-sets/page-things", {"labels": [text("cat"), text("rocket")]})
     folder = UploadFolder(deployed, EventRecorder(deployed.stack, "playground", UPLOADS_CLASSIFIED), "page-things")

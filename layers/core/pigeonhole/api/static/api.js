@@ -6,7 +6,7 @@ export const BASE = new URL(".", document.baseURI); // on AWS it ends with the s
 const MAX_ATTEMPTS = 4; // of a request that the service was too busy for
 const STORED_KEY = "pigeonhole-api-key";
 
-/** An answer that isn't a success, or none at all. `code` is one of the API's error codes, "unreachable" or "no_key". */
+/** An answer that isn't a success, or none at all. `code` is an error code of the API, "unreachable", "no_json" or "no_key". */
 export class ApiError extends Error {
   constructor(message, { status = 0, code = "unreachable", details = [], logId = "" } = {}) {
     super(message);
@@ -41,8 +41,9 @@ export async function sendForAnswer(method, path, { body, headers = {}, signal }
   }
   const sent = { "x-api-key": apiKey.get(), ...(body ? { "content-type": "application/json" } : {}), ...headers };
   for (let attempt = 1; ; attempt += 1) {
-    const answer = await reach(new URL(path, BASE), { method, headers: sent, body: body && JSON.stringify(body), signal });
-    const json = await answer.json().catch(() => ({}));
+    const options = { method, headers: sent, body: body && JSON.stringify(body), signal };
+    const { answer, text } = await reach(new URL(path, BASE), options);
+    const json = toObject(answer, text);
     if (answer.ok) return { json, headers: answer.headers };
     const wait_s = Number(answer.headers.get("retry-after"));
     if (![429, 503].includes(answer.status) || attempt === MAX_ATTEMPTS || wait_s > 30) throw toError(answer.status, json);
@@ -56,15 +57,33 @@ export async function isHealthy() {
   return Boolean(answer?.ok);
 }
 
+/** Return an answer with its whole body. A connection may also break while the body is read. */
 async function reach(url, options) {
   try {
     const answer = await fetch(url, { ...options, cache: "no-store" });
+    const text = await answer.text();
     hooks.reachable();
-    return answer;
+    return { answer, text };
   } catch (error) {
     if (error.name === "AbortError") throw error;
     hooks.unreachable();
     throw new ApiError(`${BASE.host} doesn't answer.`);
+  }
+}
+
+/** Return the JSON object of an answer. An error may lack one, because a gateway answers some errors with its own page. */
+function toObject(answer, text) {
+  const json = parse(text);
+  if (json?.constructor === Object) return json;
+  if (!answer.ok) return {};
+  throw new ApiError("The answer isn't from Pigeonhole's API.", { code: "no_json" });
+}
+
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
   }
 }
 

@@ -3,11 +3,10 @@
 import { apiKey, hooks } from "./api.js";
 import { byId } from "./dom.js";
 
-const REASON = "The page sends it with each request, to this deployment only. It is kept until you close this tab.";
+const REASON = "The page sends the API key with each request, to this deployment only. Closing this tab deletes it.";
 
 /** Prepare the dialog. `changed` is called when there is another key. */
 export function setUpKey(changed) {
-  takeKeyFromAddress();
   const dialog = byId("key-dialog"),
     input = byId("key-input");
   byId("key-button").addEventListener("click", () => open(""));
@@ -25,15 +24,40 @@ export function setUpKey(changed) {
   hooks.refused = (message) => {
     if (!dialog.open) open(message);
   };
+  takeKeyFromAddress();
   showState();
 }
 
-/** `#key=…` hands over a key, as `make start` may do. The address is cleaned, so the key enters no history. */
-function takeKeyFromAddress() {
-  const found = /^#key=([!-~]+)$/.exec(location.hash);
-  if (!found) return;
-  apiKey.set(decodeURIComponent(found[1]));
+/**
+ * Take the key that the address `#key=…` hands over, as `make start` may do, and return whether there was one.
+ *
+ * The address is replaced, so the tab's history doesn't have the key. The browser's own history may.
+ */
+export function takeKeyFromAddress() {
+  if (!location.hash.startsWith("#key=")) return false;
+  const key = decode(location.hash.slice("#key=".length));
   history.replaceState(null, "", location.pathname + location.search);
+  if (!isKey(key)) {
+    hooks.refused("The address has no valid API key. Copy it again, whole.");
+    return false;
+  }
+  apiKey.set(key);
+  byId("key-dialog").close();
+  showState();
+  return true;
+}
+
+function decode(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return ""; // a % without two digits
+  }
+}
+
+/** Whether a text can be an API key. A browser can't send every other character in a header. */
+function isKey(text) {
+  return /^[!-~]+$/.test(text);
 }
 
 function open(message) {

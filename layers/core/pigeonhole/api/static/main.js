@@ -1,7 +1,7 @@
 // The start of the page: its views, and which of them is shown.
 
 import { byId } from "./dom.js";
-import { setUpKey } from "./key.js";
+import { setUpKey, takeKeyFromAddress } from "./key.js";
 import { clearErrors, watchConnection } from "./notices.js";
 import { ClassifyView } from "./views/classify.js";
 import { DeploymentView } from "./views/deployment.js";
@@ -47,5 +47,9 @@ function resume() {
 }
 
 watchConnection(resume);
-addEventListener("hashchange", show);
+addEventListener("hashchange", () => {
+  const hasNewKey = takeKeyFromAddress();
+  show();
+  if (hasNewKey) resume();
+});
 show();

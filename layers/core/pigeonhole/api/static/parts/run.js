@@ -89,6 +89,13 @@ export function toRows(samples, answer) {
   }));
 }
 
+/** Divide an answer by question. The answer to a request with labels has one question, without a name. */
+export function byQuestion(answer) {
+  const { predictions, scores } = answer;
+  if (Array.isArray(predictions)) return [{ ...answer, name: "" }];
+  return Object.entries(predictions).map(([name, list]) => ({ ...answer, name, predictions: list, scores: scores?.[name] }));
+}
+
 /** Return a key that no other request has. crypto.randomUUID is missing where a page has no https. */
 function randomKey() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -1,13 +1,14 @@
 // The view Jobs: a list, and one job with its errors and results.
 
 import { send } from "../api.js";
-import { announce, button, byId, count, download, emptyBox, h, localTime, pause, table } from "../dom.js";
+import { announce, button, byId, count, download, emptyBox, h, localTime, pause, percent, table } from "../dom.js";
 import { helpLink, showError } from "../notices.js";
-import { Results, toCsv, toJson } from "../parts/results.js";
-import { toRows } from "../parts/run.js";
+import { toCsv, toJson } from "../parts/results.js";
+import { byQuestion, toRows } from "../parts/run.js";
 
 const POLL_MS = 1_500;
-const SHOWN = 200; // results of a job on the page; the files have all
+const SHOWN = 200; // results of a job on the page, over all its questions; the files have all
+const MIN_SHOWN = 5; // results of each question, however many questions there are
 
 /** The view Jobs. */
 export class JobsView {
@@ -166,35 +167,46 @@ export class JobsView {
           files.map((file) => h("li", {}, h("a", { href: file.url }, file.name), ` ${count(file.rows, "row")}`)),
         ),
       );
-    if (answer.predictions) parts.push(...this.#results(answer));
+    if (answer.predictions) {
+      const questions = byQuestion(answer);
+      const most = Math.max(MIN_SHOWN, Math.floor(SHOWN / questions.length));
+      parts.push(...questions.flatMap((question) => resultsOf(question, most)));
+    }
     return parts;
   }
+}
 
-  #results(answer) {
-    const samples = answer.predictions.map((_, index) => ({
-      id: index,
-      type: "text",
-      name: answer.custom_ids?.[index] ?? `sample ${index}`,
-    }));
-    const rows = toRows(samples, answer);
-    const cells = rows
-      .slice(0, SHOWN)
-      .map((row) => [
-        row.sample.name,
-        row.error ? h("span", { class: "bad small" }, row.error.message, " ", helpLink(row.error.code)) : row.labels.join(", "),
-        row.scores.length
-          ? `${Math.round(100 * (row.scores.find((score) => score.label === row.labels[0]) ?? row.scores[0]).probability)} %`
-          : "",
-      ]);
-    return [
-      h(
-        "div",
-        { class: "row" },
-        button("CSV", () => download("job.csv", "text/csv", toCsv(rows))),
-        button("JSON", () => download("job.json", "application/json", toJson(rows))),
-        rows.length > SHOWN ? h("span", { class: "hint" }, `The first ${SHOWN} of ${rows.length}. The files have all.`) : null,
-      ),
-      table("Results", ["Sample", "Labels", "Probability"], cells),
-    ];
-  }
+/** Show the results of one question, the first `most` of them. */
+function resultsOf(question, most) {
+  const samples = question.predictions.map((_, index) => ({
+    id: index,
+    type: "text",
+    name: question.custom_ids?.[index] ?? `sample ${index}`,
+  }));
+  const rows = toRows(samples, question);
+  const cells = rows
+    .slice(0, most)
+    .map((row) => [
+      row.sample.name,
+      row.error ? h("span", { class: "bad small" }, row.error.message, " ", helpLink(row.error.code)) : row.labels.join(", "),
+      row.scores.length
+        ? percent((row.scores.find((score) => score.label === row.labels[0]) ?? row.scores[0]).probability)
+        : "",
+    ]);
+  const { name } = question,
+    ofQuestion = name && ` of ${name}`,
+    file = name ? `job-${name}` : "job";
+  const save = (kind, mediaType, write) =>
+    button(kind, () => download(`${file}.${kind.toLowerCase()}`, mediaType, write(rows)), { "aria-label": kind + ofQuestion });
+  return [
+    name ? h("h3", {}, name) : null,
+    h(
+      "div",
+      { class: "row" },
+      save("CSV", "text/csv", toCsv),
+      save("JSON", "application/json", toJson),
+      rows.length > most ? h("span", { class: "hint" }, `The first ${most} of ${rows.length}. The files have all.`) : null,
+    ),
+    table(`Results${ofQuestion}`, ["Sample", "Labels", "Probability"], cells),
+  ];
 }
