@@ -3,6 +3,7 @@
 import { send } from "../api.js";
 import { announce, button, byId, count, download, emptyBox, h, localTime, pause, percent, table } from "../dom.js";
 import { helpLink, showError } from "../notices.js";
+import { readJobs } from "../parts/follow.js";
 import { toCsv, toJson } from "../parts/results.js";
 import { byQuestion, toRows } from "../parts/run.js";
 
@@ -54,29 +55,38 @@ export class JobsView {
   }
 
   async #update(signal) {
-    const { jobs } = await send("GET", this.#address(), { signal });
-    const latest = new Map(jobs.map((job) => [job.id, job]));
-    this.jobs = this.jobs.map((job) => latest.get(job.id) ?? job);
+    const unfinished = this.jobs.filter((job) => !job.finished_at);
+    const latest = await readJobs(
+      unfinished.map((job) => job.id),
+      signal,
+    );
+    const status = byId("job-status").value;
+    this.jobs = this.jobs.map((job) => latest.get(job.id) ?? job).filter((job) => !status || job.status === status);
     this.#render();
   }
 
   #render() {
-    const place = byId("job-list");
-    if (!this.jobs.length) return place.replaceChildren(emptyBox("There are none."));
-    const focused = document.activeElement?.id;
-    const more = this.next
-      ? [button("Show more", () => this.#loadPage(this.next, this.following.signal).catch(showError))]
-      : [];
-    place.replaceChildren(
-      table(
-        "List of jobs",
-        ["Job", "Status", "Progress", "Created", "Actions"],
-        this.jobs.map((job) => this.#row(job)),
-      ),
-      ...more,
+    const place = byId("job-list"),
+      content = JSON.stringify([this.jobs, this.next]);
+    if (content === this.rendered) return;
+    this.rendered = content;
+    if (!this.jobs.length) {
+      place.replaceChildren(emptyBox("There are none."));
+      return;
+    }
+    const focused = document.activeElement?.id,
+      scrolled = byId("job-table")?.scrollLeft ?? 0;
+    const list = table(
+      "List of jobs",
+      ["Job", "Status", "Progress", "Created", "Actions"],
+      this.jobs.map((job) => this.#row(job)),
     );
-    if (focused) byId(focused)?.focus();
-    return undefined;
+    list.id = "job-table";
+    const showMore = () => this.#loadPage(this.next, this.following.signal).catch(showError);
+    place.replaceChildren(list, ...(this.next ? [button("Show more", showMore, { id: "more-jobs" })] : []));
+    list.scrollLeft = scrolled;
+    // A job that has ended has no button Cancel. The next nearest is its button Open.
+    if (focused) (byId(focused) ?? byId(focused.replace("cancel-", "open-")))?.focus({ preventScroll: true });
   }
 
   #row(job) {
@@ -98,7 +108,11 @@ export class JobsView {
         button("Open", () => this.#show(job.id), { id: `open-${job.id}`, "aria-label": `Open job ${job.id.slice(0, 12)}` }),
         job.finished_at
           ? null
-          : button("Cancel", () => this.#cancel(job.id), { class: "quiet", "aria-label": `Cancel job ${job.id.slice(0, 12)}` }),
+          : button("Cancel", () => this.#cancel(job.id), {
+              id: `cancel-${job.id}`,
+              class: "quiet",
+              "aria-label": `Cancel job ${job.id.slice(0, 12)}`,
+            }),
       ),
     ];
   }
