@@ -47,3 +47,17 @@ def test_an_error_of_a_gateway_may_have_a_page_of_its_own(body: str) -> None:
     result = run_program(f"reply = async () => new Response({body!r}, {{ status: 502 }}); {SEND}", *MODULES)
 
     assert (result["status"], result["message"]) == (502, "The service answered 502.")
+
+
+def test_each_page_of_a_list_is_read() -> None:
+    result = run_program(
+        """
+        const pages = [{ label_sets: [1, 2], cursor: "a+b" }, { label_sets: [3], cursor: "c" }, { label_sets: [4] }];
+        reply = async () => json(pages.shift());
+        async function main() { return api_module.sendForAll("v1/label-sets", "label_sets"); }
+        """,
+        *MODULES,
+    )
+
+    assert result["value"] == [1, 2, 3, 4]
+    assert result["asked"][1] == "GET label-sets?limit=100&cursor=a%2Bb"

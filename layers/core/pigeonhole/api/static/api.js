@@ -51,6 +51,19 @@ export async function sendForAnswer(method, path, { body, headers = {}, signal }
   }
 }
 
+/** Read each page of a list, and return the items of all. `field` is the answer's field that has them. */
+export async function sendForAll(path, field) {
+  const items = [];
+  let cursor = "";
+  do {
+    const query = new URLSearchParams({ limit: "100", ...(cursor ? { cursor } : {}) });
+    const answer = await send("GET", `${path}?${query}`);
+    items.push(...answer[field]);
+    cursor = answer.cursor;
+  } while (cursor);
+  return items;
+}
+
 /** Return whether the service answers. */
 export async function isHealthy() {
   const answer = await fetch(new URL("v1/health", BASE)).catch(() => null);

@@ -1,6 +1,6 @@
 // Loading and saving label sets beside the labels of the view Classify.
 
-import { apiKey, send } from "../api.js";
+import { apiKey, sendForAll } from "../api.js";
 import { announce, byId, h } from "../dom.js";
 import { showError } from "../notices.js";
 
@@ -10,8 +10,10 @@ export class LabelSetChooser {
     this.view = view;
     byId("load-set").addEventListener("change", () => this.#use());
     byId("save-set").addEventListener("click", () => {
+      // The editor takes the focus, which a view can have only when it is shown.
+      const edit = () => dispatchEvent(new CustomEvent("edit-label-set", { detail: this.view.question }));
+      addEventListener("hashchange", edit, { once: true });
       location.hash = "#/label-sets";
-      dispatchEvent(new CustomEvent("edit-label-set", { detail: this.view.question }));
     });
     this.load();
   }
@@ -20,7 +22,7 @@ export class LabelSetChooser {
   async load() {
     if (!apiKey.get()) return;
     try {
-      const { label_sets: sets } = await send("GET", "v1/label-sets?limit=100");
+      const sets = await sendForAll("v1/label-sets", "label_sets");
       this.sets = new Map(sets.map((set) => [set.name, set]));
       const first = byId("load-set").options[0];
       byId("load-set").replaceChildren(first, ...sets.map((set) => h("option", { value: set.name }, set.name)));

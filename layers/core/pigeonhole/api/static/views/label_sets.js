@@ -1,6 +1,6 @@
 // The view Label sets: list, create, edit and delete them.
 
-import { send, sendForAnswer } from "../api.js";
+import { send, sendForAll, sendForAnswer } from "../api.js";
 import { announce, button, byId, count, emptyBox, h, localTime, table } from "../dom.js";
 import { LabelField, labelName } from "../parts/labels.js";
 import { clearErrors, showError } from "../notices.js";
@@ -19,9 +19,8 @@ export class LabelSetsView {
   async open() {
     const place = byId("label-set-list");
     try {
-      const { label_sets: sets, cursor } = await send("GET", "v1/label-sets?limit=100");
+      const sets = await sendForAll("v1/label-sets", "label_sets");
       place.replaceChildren(sets.length ? this.#table(sets) : emptyBox("There are none yet."));
-      if (cursor) place.append(h("p", { class: "hint" }, "These are the first 100. pigeonhole labels list prints all."));
     } catch (error) {
       showError(error);
     }
@@ -76,7 +75,7 @@ export class LabelSetsView {
   }
 
   async #save(place, before, { name, labels, multiple_labels }) {
-    // Only what this page has seen is replaced. Another's change in between is an error, not lost.
+    // The API refuses to replace a version that this page hasn't read, so a change by another client isn't lost.
     const headers = before.etag ? { "if-match": before.etag } : { "if-none-match": "*" };
     const { threshold, instruction, top_k, prompt_templates } = before;
     const body = { labels, multiple_labels, threshold, instruction, top_k, prompt_templates };
