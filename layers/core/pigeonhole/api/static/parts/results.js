@@ -190,7 +190,8 @@ export function toCsv(rows) {
       ...labels.map((label) => probability.get(label) ?? ""),
     ];
   });
-  return `\ufeff${[["sample", "labels", "error", ...labels], ...lines].map((line) => `${line.map(cell).join(",")}\r\n`).join("")}`;
+  const header = ["sample", "labels", "error", ...labels];
+  return "\ufeff" + [header, ...lines].map((line) => line.map(cell).join(",")).join("\r\n") + "\r\n";
 }
 
 /** Write a cell of CSV. A text that a spreadsheet would run as a formula gets an apostrophe before it. */

@@ -25,7 +25,7 @@ export class ClassifyView {
     this.labels = new LabelField(byId("labels"), () => this.#change(), showError);
     this.results = new Results(byId("results"), {
       remove: (sample) => this.samples.remove(sample),
-      copyAs: () => this.copyAs(this.samples.samples.slice(0, MAX_NOW), this.question),
+      copyAs: () => this.copyAs(this.samples.samples, this.question),
     });
     this.copyAs = setUpCopyAs();
     this.sets = new LabelSetChooser(this);
@@ -53,7 +53,8 @@ export class ClassifyView {
     byId("threshold").value = labelSet.threshold ?? byId("threshold").defaultValue;
     byId("instruction").value = labelSet.instruction ?? "";
     this.labels.set(labelSet.labels);
-    this.kept = Object.fromEntries(KEPT.filter((name) => (labelSet[name] ?? null) !== null).map((name) => [name, labelSet[name]]));
+    const isSet = ([name, value]) => KEPT.includes(name) && value !== null && value !== undefined;
+    this.kept = Object.fromEntries(Object.entries(labelSet).filter(isSet));
     this.#showThreshold();
   }
 
