@@ -2,13 +2,15 @@
 
 import { send } from "../api.js";
 import { UserError, pause } from "../dom.js";
+import { persist, readJob, readJobs } from "./follow.js";
 
 export const MAX_NOW = 32; // samples of a direct request (the setting max_samples)
 const MAX_BODY_CHARS = 3_800_000; // the service takes 4 MB, and labels are in it as well
 const MAX_JOB_SAMPLES = 32; // of a job, so that the first answers of a folder appear early
 const MAX_NAME_CHARS = 128; // of a custom_id
-const POLL_MS = 700;
-const RECONNECT_MS = 2_000; // between two attempts to read a job while the service doesn't answer
+const POLL_MS = 700; // between the first two looks at the jobs. Each later pause is longer
+const POLL_GROWTH = 1.2;
+const MAX_POLL_MS = 4_000;
 
 /** Return the body of a request. `question` has its labels and options. */
 export function toBody(samples, question) {
@@ -37,28 +39,11 @@ export async function classifyByJobs(samples, question, { signal, onRows, onProg
   const running = [];
   try {
     for (const part of inParts(samples, question, MAX_JOB_SAMPLES)) {
-      const headers = { "idempotency-key": randomKey() },
-        body = toBody(part, question);
-      // Without the signal: the id of a job that was created is needed to cancel it.
-      const { job } = await persist(() => send("POST", "v1/classification/jobs", { body, headers }), signal);
-      running.push({ id: job.id, part, done: 0 });
+      running.push({ id: await createJob(toBody(part, question), signal), part });
       signal.throwIfAborted();
       onProgress(0);
     }
-    const jobs = [...running];
-    while (running.length) {
-      for (const job of [...running]) {
-        const answer = await persist(() => send("GET", `v1/classification/jobs/${job.id}`, { signal }), signal);
-        job.done = answer.job.progress.succeeded + answer.job.progress.failed;
-        if (answer.job.finished_at) {
-          running.splice(running.indexOf(job), 1);
-          if (answer.job.status === "canceled") throw new UserError("Someone canceled a job of these photos. Start again.");
-          onRows(toRows(job.part, answer));
-        }
-        onProgress(jobs.reduce((sum, each) => sum + each.done, 0));
-      }
-      if (running.length) await pause(POLL_MS, signal);
-    }
+    await follow(running, { signal, onRows, onProgress });
   } catch (error) {
     // What the page no longer waits for must not use the deployment's workers.
     await Promise.allSettled(running.map((job) => send("DELETE", `v1/classification/jobs/${job.id}`)));
@@ -66,15 +51,33 @@ export async function classifyByJobs(samples, question, { signal, onRows, onProg
   }
 }
 
-/** Send a request again while the service doesn't answer. What it asks for must not be done twice by that. */
-async function persist(request, signal) {
-  for (;;) {
-    try {
-      return await request();
-    } catch (error) {
-      if (error.code !== "unreachable") throw error;
-      await pause(RECONNECT_MS, signal);
+/** Create a job and return its id. The key makes the request safe to repeat. */
+async function createJob(body, signal) {
+  const headers = { "idempotency-key": randomKey() };
+  // Without the signal: the id of a job that was created is needed to cancel it.
+  const { job } = await persist(() => send("POST", "v1/classification/jobs", { body, headers }), signal);
+  return job.id;
+}
+
+/** Follow jobs until all have ended. Each that has is taken out of `running`. */
+async function follow(running, { signal, onRows, onProgress }) {
+  const done = new Map();
+  for (let wait_ms = POLL_MS; running.length; wait_ms = Math.min(wait_ms * POLL_GROWTH, MAX_POLL_MS)) {
+    const states = await readJobs(
+      running.map((job) => job.id),
+      signal,
+    );
+    for (const job of [...running]) {
+      const { progress, finished_at, status } = states.get(job.id);
+      done.set(job.id, progress.succeeded + progress.failed);
+      if (finished_at) {
+        running.splice(running.indexOf(job), 1);
+        if (status === "canceled") throw new UserError("A job of these samples was canceled elsewhere. Start again.");
+        onRows(toRows(job.part, await readJob(job.id, signal)));
+      }
     }
+    onProgress([...done.values()].reduce((sum, each) => sum + each, 0));
+    if (running.length) await pause(wait_ms, signal);
   }
 }
 
