@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 FUNCTION = ROOT / "functions/classify"
 LIMIT_S = 120.0  # for one start
+TEMPLATE = "This is a photo of {}."  # that of transformers
 PLAIN_HANDLER = """
 import base64, io, os
 from PIL import Image
@@ -66,11 +67,12 @@ class Side:
 
 
 def create_event() -> dict[str, Any]:
-    """Create the event of a request with one photo and 24 labels. Both handlers read it."""
+    """Create the event of a request with one photo and 24 labels, in one template. Both handlers read it."""
     photo = "data:image/png;base64," + base64.b64encode(PHOTOS[0].read_bytes()).decode()
     request = {
         "dataset": [{"type": "image", "value": photo}],
         "labels": [{"type": "text", "value": label} for label in LABELS],
+        "prompt_templates": [TEMPLATE],
     }
     return {"kind": "classify", "version": 1, "log_id": "l", "tenant_id": "t", "request": request}
 

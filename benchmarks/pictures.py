@@ -106,7 +106,11 @@ def take_terminal(browser: Browser, url: str, api_key: str) -> None:
 
 
 def run(command: str, folder: str, url: str, api_key: str) -> str:
-    """Run a command of `pigeonhole` in a folder, in a terminal, and return what it prints."""
+    """Run a command of `pigeonhole` in a folder, in a terminal, and return what it prints.
+
+    Raises:
+        SystemExit: The command failed.
+    """
     environment = {"JIGSAWSTACK_API_URL": url, "JIGSAWSTACK_API_KEY": api_key, "COLUMNS": str(COLUMNS), "NO_COLOR": "1"}
     arguments = [sys.executable, "-m", "pigeonhole_cli", *command.split()[1:]]
     ours, theirs = pty.openpty()
@@ -119,7 +123,10 @@ def run(command: str, folder: str, url: str, api_key: str) -> str:
         os.close(theirs)
         printed = b"".join(iter(lambda: read_some(terminal), b""))
         process.wait(timeout=PATIENCE_S)
-    return ESCAPE.sub("", printed.decode()).replace("\r", "").rstrip()
+    screen = ESCAPE.sub("", printed.decode()).replace("\r", "").rstrip()
+    if process.returncode:
+        raise SystemExit(f"{command} failed with exit code {process.returncode}\n{screen}")
+    return screen
 
 
 def read_some(terminal: io.FileIO) -> bytes:

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from pigeonhole.client import Client, RetryPolicy, batches, transport
+from pigeonhole.client import Client, RetryPolicy, batches, images, transport
 from pigeonhole.client import labels as client_labels
 from pigeonhole.inference.encoders.artifact import FILES
 from pigeonhole.inference.encoders.registry import PRESETS
@@ -111,6 +111,8 @@ def test_the_limits_of_the_client_are_its_defaults() -> None:
     }
     constants = {
         "batches.MAX_BATCH": batches.MAX_BATCH,
+        "batches.MAX_HELD_BYTES": batches.MAX_HELD_BYTES,
+        "images.MAX_FILE_BYTES": images.MAX_FILE_BYTES,
         "transport.TIMEOUT_S": transport.TIMEOUT_S,
         "transport.UPLOAD_TIMEOUT_S": transport.UPLOAD_TIMEOUT_S,
         "labels.MAX_INLINE_BYTES": client_labels.MAX_INLINE_BYTES,

@@ -133,6 +133,14 @@ def test_importing_a_handler_of_the_image_loads_the_engine_so_that_a_broken_imag
     assert {"onnxruntime", "numpy", "PIL", "httpx"} <= set(result.stdout.split()), result.stderr
 
 
+def test_importing_the_classify_handler_loads_nothing_of_the_api_and_of_jobs() -> None:
+    result = import_watched(["handler"], ROOT / "functions/classify", PACKAGE, loads_engine=False)
+
+    loaded = set(result.stdout.split())
+    assert "pigeonhole.wiring.inference" in loaded, result.stderr
+    assert not {name for name in loaded if name.startswith(("pigeonhole.api", "pigeonhole.jobs", "pigeonhole.bulk"))}
+
+
 def repository_files() -> list[str]:
     """Give the files that are committed or would be."""
     listed = subprocess.run(

@@ -73,11 +73,11 @@ def test_a_run_that_was_killed_continues_and_ends_with_the_answers_of_the_api(
         return subprocess.Popen([*command, "--out", out], cwd=tmp_path, env=environment(model), stderr=subprocess.DEVNULL)
 
     first = start("out")
-    wait_for(tmp_path / "out" / f"part-00001.{output}", first)
+    wait_for_span(1, tmp_path / "out", first)
     first.send_signal(signal.SIGKILL)
     first.wait()
     second = start("out")
-    wait_for(tmp_path / "out" / f"part-00002.{output}", second)
+    wait_for_span(2, tmp_path / "out", second)
     second.send_signal(signal.SIGINT)
     assert second.wait(60) == 130
     stored = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("part-*")}
@@ -97,11 +97,13 @@ def test_a_run_that_was_killed_continues_and_ends_with_the_answers_of_the_api(
     )
 
 
-def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
+def wait_for_span(number: int, out: Path, process: subprocess.Popen[bytes]) -> None:
+    """Wait until the journal has a span. Its part is there a moment earlier, and would be written again without the record."""
     deadline_s = time.monotonic() + 120
-    while not path.exists():
+    journal = out / "_journal.jsonl"
+    while not (journal.exists() and f'{{"number":{number},' in journal.read_text()):
         assert process.poll() is None, "the run ended before"
-        assert time.monotonic() < deadline_s, f"{path.name} is not there"
+        assert time.monotonic() < deadline_s, f"span {number} is not complete"
         time.sleep(0.02)
 
 

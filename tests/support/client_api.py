@@ -39,6 +39,26 @@ def classify_by_value(request: httpx.Request) -> httpx.Response:
     return respond({"success": True, "log_id": "log-1", "predictions": values, "scores": scores, "_usage": USAGE})
 
 
+def label_set_answer(*, multiple_labels: bool) -> httpx.Response:
+    times = {"created_at": "2026-05-04T10:20:30Z", "updated_at": "2026-05-04T10:20:30Z"}
+    label_set = {"name": "topics", "version": 1, **times, "labels": [], "multiple_labels": multiple_labels}
+    return respond({"success": True, "log_id": "log-1", "label_set": label_set})
+
+
+def classify_by_label_set(*, multiple_labels: bool) -> Answer:
+    """Give each sample its own value as its label, and a second label if the label set gives several."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return label_set_answer(multiple_labels=multiple_labels)
+        body = classify_by_value(request).json()
+        if json.loads(request.content).get("multiple_labels", multiple_labels):
+            body["predictions"] = [[value, "other"] for value in body["predictions"]]
+        return respond(body)
+
+    return answer
+
+
 def upload_answer() -> dict[str, Any]:
     upload = {
         "url": "https://bucket.example/",

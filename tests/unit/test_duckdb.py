@@ -13,7 +13,7 @@ import pytest
 
 from pigeonhole.client import Client
 from pigeonhole.duckdb import register
-from support.client_api import AT_ONCE, KEY, URL, FakeApi, fail
+from support.client_api import AT_ONCE, KEY, URL, FakeApi, classify_by_label_set, fail
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 
@@ -91,8 +91,22 @@ def test_fixed_labels_need_no_second_argument(api: FakeApi, sql: Sql) -> None:
 
 
 def test_a_fixed_label_set_needs_no_second_argument(api: FakeApi, sql: Sql) -> None:
+    api.answer = classify_by_label_set(multiple_labels=False)
+
     assert sql("SELECT pigeonhole_classify('x')", label_set="topics") == [("x",)]
-    assert api.bodies[0]["label_set"] == "topics"
+    assert json.loads(api.requests[1].content)["label_set"] == "topics"
+
+
+def test_a_fixed_label_set_may_give_several_labels(api: FakeApi, sql: Sql) -> None:
+    api.answer = classify_by_label_set(multiple_labels=True)
+
+    assert sql("SELECT pigeonhole_classify('x')", label_set="topics") == [(["x", "other"],)]
+
+
+def test_an_option_overrides_the_label_set(api: FakeApi, sql: Sql) -> None:
+    api.answer = classify_by_label_set(multiple_labels=True)
+
+    assert sql("SELECT pigeonhole_classify('x')", label_set="topics", multiple_labels=False) == [("x",)]
 
 
 def test_multiple_labels_are_lists(sql: Sql) -> None:

@@ -73,6 +73,7 @@ def run_locally(
         format=output.value,
         model_id=loaded.model.model_id,
         model_revision=loaded.model.revision,
+        model_engine=loaded.model.engine,
         span_samples=span_limits.samples,
     )
     with LocalRun(out, description) as run:

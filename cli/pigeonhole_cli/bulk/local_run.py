@@ -61,6 +61,7 @@ class RunDescription(BaseModel):
         format: The format of the parts.
         model_id: The model.
         model_revision: The revision of its weights.
+        model_engine: What runs it, and in which precision. Runs of earlier versions were in float32.
         span_samples: The largest number of samples in a span.
     """
 
@@ -72,6 +73,7 @@ class RunDescription(BaseModel):
     format: str
     model_id: str
     model_revision: str
+    model_engine: str = "onnxruntime"
     span_samples: int
 
 
@@ -170,7 +172,8 @@ class LocalRun:
             self._append(self.description)
             return
         try:
-            is_same = json.loads(lines[0]) == json.loads(self.description.model_dump_json())
+            earlier = RunDescription.model_validate_json(lines[0])
+            is_same = json.loads(earlier.model_dump_json()) == json.loads(self.description.model_dump_json())
             records = [SpanRecord.model_validate_json(line) for line in lines[1:]]
         except (ValueError, ValidationError):
             raise InputError(f"{self.folder / JOURNAL_NAME} is broken. Start again with another --out.") from None

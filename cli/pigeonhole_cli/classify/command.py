@@ -86,7 +86,8 @@ def classify(
             raise typer.BadParameter("name texts, files, folders or addresses, or pipe texts in, one per line")
         named = [STDIN]
     connection = None if local else check_connection(url, api_key, advice=NO_API)
-    options = {"multiple_labels": multiple, "threshold": threshold, "instruction": instruction, "scores": True}
+    # False would override what the label set says.
+    options = {"multiple_labels": multiple or None, "threshold": threshold, "instruction": instruction, "scores": True}
     with _report_errors():
         read = read_samples(named, texts)
         if not read:

@@ -15,6 +15,7 @@ from pigeonhole_cli.console import one_line
 if TYPE_CHECKING:
     from rich.table import Table
 
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a text that begins with one of them
 BAR_CELLS, NARROW_BAR_CELLS = 20, 5
 NARROW_CHARS = 60  # of a terminal that gets narrow bars
 EIGHTHS = " ▏▎▍▌▋▊▉"  # of a cell
@@ -38,14 +39,18 @@ def to_lines(classified: Classified, *, scores: bool) -> Iterator[str]:
 
 
 def to_csv(classified: Classified, *, scores: bool) -> str:
-    """Return CSV with a header. With `scores`, a column for the probability of each label follows."""
+    """Return CSV with a header. With `scores`, a column for the probability of each label follows.
+
+    A text that a spreadsheet would run as a formula gets an apostrophe before it.
+    """
     found = [{score.label: score.probability for score in result.scores or ()} for result in classified.results]
     labels = list(dict.fromkeys(label for by_label in found for label in sorted(by_label))) if scores else []
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["sample", "label", "probability", "error", *labels])
+    writer.writerow(["sample", "label", "probability", "error", *map(_no_formula, labels)])
     for sample, result, by_label in zip(classified.samples, classified.results, found, strict=True):
-        writer.writerow([sample.name, *_cells(result), *(by_label.get(label, "") for label in labels)])
+        texts = map(_no_formula, [sample.name, *_cells(result)])
+        writer.writerow([*texts, *(by_label.get(label, "") for label in labels)])
     return text.getvalue()
 
 
@@ -118,6 +123,10 @@ def _cells(result: Result) -> list[str]:
     probability = "" if result.probability is None else f"{result.probability:.6f}"
     error = "" if result.error is None else f"{result.error.code}: {result.error.message}"
     return [",".join(result.labels), probability, error]
+
+
+def _no_formula(text: str) -> str:
+    return f"'{text}" if text.startswith(FORMULA_SIGNS) else text
 
 
 def _rows(result: Result, *, scores: bool) -> list[tuple[str, float, bool]]:

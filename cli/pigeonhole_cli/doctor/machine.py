@@ -97,7 +97,7 @@ def check_port(name: str, port: int, running: Addresses | None) -> Check:
         running: The addresses of a local stack, None if none runs.
     """
     check_name = f"port {port}"
-    if running and f":{port}" in (running.api_url[-6:], running.aws_url[-6:]):
+    if running and any(url.endswith(f":{port}") for url in (running.api_url, running.aws_url)):
         return Check(check_name, Level.OK, "used by the local stack that runs")
     try:
         open_port(port, "").close()

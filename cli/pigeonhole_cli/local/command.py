@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -26,7 +27,7 @@ from pigeonhole_cli.local.process import LocalError, LocalProcess, open_next_por
 from pigeonhole_cli.local.stack import LocalStack
 from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
 from pigeonhole_cli.start import panel
-from pigeonhole_cli.start.browser import has_browser, open_page
+from pigeonhole_cli.start.browser import has_browser, opened_page
 
 ROOT = Path(__file__).resolve().parents[3]
 STACK = "pigeonhole"
@@ -90,9 +91,10 @@ def up(
                 with addresses.published(data):
                     notes = panel.port_notes((port, aws_port), addresses)
                     typer.echo(panel.panel(process.api_url, api_key, time.monotonic() - started, own_command(), notes))
-                    if not no_browser and sys.stdout.isatty() and has_browser(os.environ):
-                        open_page(panel.page_address(process.api_url, api_key))
-                    process.wait()
+                    has_window = not no_browser and sys.stdout.isatty() and has_browser(os.environ)
+                    page = panel.page_address(process.api_url, api_key)
+                    with opened_page(page, data) if has_window else nullcontext():
+                        process.wait()
             except KeyboardInterrupt:
                 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                     signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not interrupt the saving of the data

@@ -10,15 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pigeonhole.client.images import is_address
+from pigeonhole.contract.jobs import MAX_JOB_SAMPLES
 from pigeonhole.contract.limits import DEFAULT_LIMITS
 from pigeonhole_cli.request_input import MEDIA_TYPES
 
 MAX_FILE_BYTES = DEFAULT_LIMITS.max_upload_bytes
 MAX_CALL_BYTES = 1_000_000_000  # of all files of a call, because all are in memory at once
+MAX_PATH_CHARS = 4_096  # Linux's longest path
+MAX_QUOTED_CHARS = 200  # of a value, in a message or as a name
 NO_FOLDERS = (
     "This server reads no files, because it was started without --folder. Give an https:// address or a data: URL, or ask the "
     "user to start it with --folder"
 )
+
+ENCODED = "Give a path or an address. Put data:image/jpeg;base64, before base64"
 
 
 class FileRefused(ValueError):
@@ -53,34 +58,45 @@ class Folders:
             if not folder.is_dir():
                 raise NotADirectoryError(f"{folder} is no folder")
 
-    def read_images(self, images: Sequence[str]) -> list[Image]:
+    def read_images(self, images: Sequence[str], max_count: int = MAX_JOB_SAMPLES) -> list[Image]:
         """Return the images of addresses and paths. A folder stands for its image files, sorted by name.
 
+        Args:
+            images: The addresses and paths.
+            max_count: The most images. They are counted before any file is read.
+
         Raises:
-            FileRefused: A path leads out of the folders, or can't be read as an image.
+            FileRefused: A path leads out of the folders, or can't be read as an image, or there are too many images.
         """
+        sources = [source for value in images for source in self._expand(value.strip())]
+        if len(sources) > max_count:
+            raise FileRefused(
+                f"images: must be at most {max_count}, got {len(sources)}. Use submit_job for up to {MAX_JOB_SAMPLES:,}"
+            )
         found, total = list[Image](), 0
-        for image in (image for value in images for image in self._read(value.strip())):
+        for name, source in sources:
+            image = Image(name, self._read_file(source, name) if isinstance(source, Path) else source)
             total += len(image.source) if isinstance(image.source, bytes) else 0
             if total > MAX_CALL_BYTES:
-                raise FileRefused(f"{image.name}: the files of a call must not have more than {MAX_CALL_BYTES / 1e9:g} GB")
+                raise FileRefused(f"{name}: the files of a call must not have more than {MAX_CALL_BYTES / 1e9:g} GB")
             found.append(image)
         return found
 
-    def _read(self, value: str) -> Iterator[Image]:
+    def _expand(self, value: str) -> Iterator[tuple[str, str | Path]]:
+        """Yield the name of each image that a value stands for, and its address or the path of its file."""
         if is_address(value):
-            yield Image(value if len(value) <= 200 else f"{value[:60]}...", value)
+            yield _quote(value), value
             return
         path = self._find(value)
-        if not path.is_dir():
-            yield Image(value, self._read_file(path, value))
+        if not os.path.isdir(path):
+            yield value, path
             return
-        files = sorted(entry for entry in path.iterdir() if _is_image_file(entry))
+        files = _list_images(path, value)
         if not files:
             raise FileRefused(f"{value}: has no image files ({', '.join(MEDIA_TYPES)}). Sub-folders are not searched")
         for file in files:
             name = str(Path(value) / file.name)
-            yield Image(name, self._read_file(self._find(name), name))
+            yield name, self._find(name)
 
     def _read_file(self, path: Path, name: str) -> bytes:
         """Read a file whose path has no links left."""
@@ -109,21 +125,45 @@ class Folders:
     def _find(self, value: str) -> Path:
         """Return where a path leads, with all links followed. Nothing is said of files outside of the folders."""
         if not self.folders:
-            raise FileRefused(f"{value}: is a path. {NO_FOLDERS}")
+            raise FileRefused(f"{_quote(value)}: is a path. {NO_FOLDERS}")
+        if len(value) > MAX_PATH_CHARS:
+            raise FileRefused(f"{_quote(value)}: must have at most {MAX_PATH_CHARS} characters. {ENCODED}")
+        try:
+            return self._search(value)
+        except FileRefused:
+            raise
+        except OSError as error:  # a name that is too long, or a folder that can't be searched
+            raise FileRefused(f"{_quote(value)}: can't be read: {error.strerror}. {ENCODED}") from None
+        except (ValueError, RuntimeError):  # a NUL, or the home of an unknown user
+            raise FileRefused(f"{_quote(value)}: is no path. {ENCODED}") from None
+
+    def _search(self, value: str) -> Path:
         # Joining an absolute path gives that path.
         candidates = [Path(os.path.realpath(folder / Path(value).expanduser())) for folder in self.folders]
         allowed = [path for path in candidates if any(path.is_relative_to(folder) for folder in self.folders)]
+        names = ", ".join(map(str, self.folders))
         if not allowed:
-            names = ", ".join(map(str, self.folders))
-            raise FileRefused(f"{value}: is outside of the folders that this server may read. Give a path in {names}")
+            raise FileRefused(f"{_quote(value)}: is outside of the folders that this server may read. Give a path in {names}")
         for path in allowed:
             if path.exists():
                 return path
-        raise FileRefused(f"{value}: doesn't exist in {', '.join(map(str, self.folders))}")
+        raise FileRefused(f"{_quote(value)}: doesn't exist in {names}")
+
+
+def _quote(value: str) -> str:
+    """Return a value for messages, or its beginning if it is long."""
+    return value if len(value) <= MAX_QUOTED_CHARS else f"{value[:60]}..."
+
+
+def _list_images(folder: Path, name: str) -> list[Path]:
+    try:
+        return sorted(entry for entry in folder.iterdir() if _is_image_file(entry))
+    except OSError as error:
+        raise FileRefused(f"{name}: can't be read: {error.strerror}") from None
 
 
 def _is_image_file(path: Path) -> bool:
-    return path.suffix.lower() in MEDIA_TYPES and not path.name.startswith(".") and path.is_file()
+    return path.suffix.lower() in MEDIA_TYPES and not path.name.startswith(".") and os.path.isfile(path)
 
 
 def _open_folder(path: str | Path, opened: ExitStack, parent: int | None = None) -> int:

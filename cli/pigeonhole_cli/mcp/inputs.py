@@ -50,9 +50,12 @@ Images: TypeAlias = Annotated[
         description="The images to classify: paths of files or folders of this machine, https:// addresses, data: URLs.",
     ),
 ]
-OptionalTexts: TypeAlias = Annotated[list[str] | None, Field(description="The texts. Give either `texts` or `images`.")]
+OptionalTexts: TypeAlias = Annotated[
+    list[str] | None, Field(max_length=MAX_SAMPLES, description="The texts. Give either `texts` or `images`.")
+]
 OptionalImages: TypeAlias = Annotated[
-    list[str] | None, Field(description="Paths, https:// addresses or data: URLs. Give either `texts` or `images`.")
+    list[str] | None,
+    Field(max_length=MAX_SAMPLES, description="Paths, https:// addresses or data: URLs. Give either `texts` or `images`."),
 ]
 JobTexts: TypeAlias = Annotated[
     list[str] | None, Field(max_length=MAX_JOB_SAMPLES, description="The texts. Give either `texts` or `images`.")

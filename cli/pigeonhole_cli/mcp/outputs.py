@@ -95,6 +95,9 @@ class JobState(BaseModel):
     succeeded: int
     failed: int = Field(description="The samples that have an error.")
     results: list[SampleResult] | None = Field(None, description="The results that were asked for by `first` and `count`.")
+    answers: dict[str, list[SampleResult]] | None = Field(
+        None, description="The same of each question, if the job has questions."
+    )
     warnings: list[str] = []
     advice: str | None = Field(None, description="What to call next.")
 
@@ -149,20 +152,39 @@ def to_job_state(job: Job, *, first: int, count: int) -> JobState:
         first: The position of the first result.
         count: The largest number of results.
     """
-    page = None if job.results is None else job.results[first : first + count]
-    progress, left = job.info.progress, 0 if job.results is None else len(job.results) - first - count
-    advice = None
-    if job.info.status not in ENDED:
-        advice = f"It runs. Call job_status with job_id {job.id} and wait_s."
-    elif left > 0:
-        advice = f"{left} more results: call job_status with first {first + count}."
+    progress = job.info.progress
+    answers = job.answers or {}
+    found = [*([] if job.results is None else [job.results]), *answers.values()]
+
+    def page(results: Results) -> list[SampleResult]:
+        part = results[first : first + count]
+        return [to_sample_result(result, f"sample {result.index}", scores=False) for result in part]
+
     return JobState(
         job_id=job.id,
         status=job.info.status,
         total=progress.total,
         succeeded=progress.succeeded,
         failed=progress.failed,
-        results=None if page is None else [to_sample_result(result, f"sample {result.index}", scores=False) for result in page],
-        warnings=list(job.results.warnings) if job.results else [],
-        advice=advice if job.info.error is None else job.info.error.message,
+        results=None if job.results is None else page(job.results),
+        answers={name: page(results) for name, results in answers.items()} or None,
+        warnings=list(dict.fromkeys(warning for results in found for warning in results.warnings)),
+        advice=_advise(job, first + count, max(map(len, found), default=0)),
     )
+
+
+def _advise(job: Job, next_: int, size: int) -> str | None:
+    """Return what to do next with a job.
+
+    Args:
+        job: The job.
+        next_: The position of the first result that isn't returned.
+        size: The number of results.
+    """
+    if job.info.error is not None:
+        return job.info.error.message
+    if job.info.status not in ENDED:
+        return f"It runs. Call job_status with job_id {job.id} and wait_s."
+    if job.files is not None:
+        return f"No tool reads the files of a bulk job. The user gets them by: pigeonhole bulk fetch {job.id} --out FOLDER"
+    return f"{size - next_} more results: call job_status with first {next_}." if size > next_ else None

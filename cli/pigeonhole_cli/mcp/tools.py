@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 
 import anyio
+from anyio import to_thread
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
-from pigeonhole.client import AsyncClient, Job, Options
+from pigeonhole.client import AsyncClient, ClientError, Job, Options
+from pigeonhole.client.fields import Description
 from pigeonhole.client.jobs import ENDED
 from pigeonhole.ids import is_id
 from pigeonhole_cli.mcp import inputs
@@ -28,7 +31,8 @@ from pigeonhole_cli.mcp.outputs import (
 )
 from pigeonhole_cli.mcp.questions import to_answers, to_question
 
-POLL_S = 1.0  # between two looks at a job that a call waits for
+POLL_S = 1.0  # after the first look at a job that a call waits for. Each further pause is twice as long
+MAX_POLL_S = 10.0  # the longest pause
 MAX_RESULTS = 1_000  # of a job, in one answer
 
 First = Annotated[int, Field(ge=0, description="The position of the first result to return, from 0.")]
@@ -63,7 +67,7 @@ class Tools:
         """
         options: Options = {"multiple_labels": multiple_labels, "instruction": instruction, "threshold": threshold}
         with reported():
-            results = await self._client.classify_texts(texts, to_labels(labels, self._folders), **options)
+            results = await self._client.classify_texts(texts, await self._to_labels(labels), **options)
         return to_classification(results, texts, scores=scores)
 
     async def classify_images(
@@ -82,8 +86,8 @@ class Tools:
         """
         options: Options = {"multiple_labels": multiple_labels, "instruction": instruction, "threshold": threshold}
         with reported():
-            found = self._read_images(images)
-            described = to_labels(labels, self._folders)
+            found = await self._read_images(images)
+            described = await self._to_labels(labels)
             results = await self._client.classify_images([image.source for image in found], described, **options)
         return to_classification(results, _names(found), scores=scores)
 
@@ -99,11 +103,11 @@ class Tools:
         if repeated:
             raise ToolError(f"questions: the names must differ. Used twice: {', '.join(sorted(repeated))}")
         with reported():
-            asked = {question.name: to_question(question, self._folders) for question in questions}
-            if images is None:
-                samples = _only(texts)
+            asked = await to_thread.run_sync(lambda: {asked.name: to_question(asked, self._folders) for asked in questions})
+            if not _has_images(texts, images):
+                samples = texts or []
                 return to_answers(questions, await self._client.ask_texts(samples, asked), samples)
-            found = self._read_images(_only(texts, images))
+            found = await self._read_images(images or [])
             answered = await self._client.ask_images([image.source for image in found], asked)
         return to_answers(questions, answered, _names(found))
 
@@ -121,11 +125,11 @@ class Tools:
     ) -> Classification:
         """Sort texts or images into the labels of a saved label set, with its options."""
         with reported():
-            if images is None:
-                samples = _only(texts)
+            if not _has_images(texts, images):
+                samples = texts or []
                 results = await self._client.classify_texts(samples, label_set=label_set)
                 return to_classification(results, samples, scores=scores)
-            found = self._read_images(_only(texts, images))
+            found = await self._read_images(images or [])
             results = await self._client.classify_images([image.source for image in found], label_set=label_set)
         return to_classification(results, _names(found), scores=scores)
 
@@ -150,13 +154,15 @@ class Tools:
         if multiple_labels:  # otherwise the label set decides
             options["multiple_labels"] = True
         with reported():
-            described = None if labels is None else to_labels(labels, self._folders)
-            if images is None:
-                job = await self._client.submit_texts(_only(texts), described, label_set=label_set, **options)
+            described = None if labels is None else await self._to_labels(labels)
+            if not _has_images(texts, images):
+                job = await self._client.submit_texts(texts or [], described, label_set=label_set, **options)
             else:
-                sources = [image.source for image in self._folders.read_images(_only(texts, images))]
+                found = await to_thread.run_sync(self._folders.read_images, images or [])
+                sources = [image.source for image in found]
                 job = await self._client.submit_images(sources, described, label_set=label_set, **options)
-            if wait_s:
+        if wait_s:
+            with suppress(ClientError):  # an error would hide the id of the job, and the agent would submit it again
                 job = await self._wait(job.id, wait_s, context)
         return to_job_state(job, first=0, count=100)
 
@@ -172,7 +178,7 @@ class Tools:
 
     async def _wait(self, job_id: str, wait_s: float, context: Context[Any, Any]) -> Job:
         """Return a job when it has ended or the time is over, and report its progress meanwhile."""
-        end_s, reported_count = anyio.current_time() + wait_s, -1
+        end_s, reported_count, pause_s = anyio.current_time() + wait_s, -1, POLL_S
         while True:
             job = await self._client.get_job(job_id)
             progress = job.info.progress
@@ -183,24 +189,25 @@ class Tools:
             remaining_s = end_s - anyio.current_time()
             if job.info.status in ENDED or remaining_s <= 0:
                 return job
-            await anyio.sleep(min(POLL_S, remaining_s))
+            await anyio.sleep(min(pause_s, remaining_s))
+            pause_s = min(2 * pause_s, MAX_POLL_S)
 
-    def _read_images(self, images: Sequence[str]) -> list[Image]:
-        found = self._folders.read_images(images)
-        if len(found) > inputs.MAX_SAMPLES:
-            raise ToolError(f"images: must be at most {inputs.MAX_SAMPLES}, got {len(found)}. Use submit_job.")
-        return found
+    async def _to_labels(self, labels: Sequence[inputs.LabelInput]) -> dict[str, list[Description]]:
+        return await to_thread.run_sync(to_labels, labels, self._folders)
+
+    async def _read_images(self, images: Sequence[str]) -> list[Image]:
+        return await to_thread.run_sync(self._folders.read_images, images, inputs.MAX_SAMPLES)
 
 
-def _only(texts: list[str] | None, images: list[str] | None = None) -> list[str]:
-    """Return what a call gave: texts or images.
+def _has_images(texts: list[str] | None, images: list[str] | None) -> bool:
+    """Whether a call gave images, and not texts. Some agents send an empty list for what they don't give.
 
     Raises:
-        ToolError: It gave both or neither.
+        ToolError: The call gave both or neither.
     """
     if bool(texts) == bool(images):
         raise ToolError("Give either `texts` or `images`, with at least one of them.")
-    return texts or images or []
+    return bool(images)
 
 
 def _names(images: Sequence[Image]) -> list[str]:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import html
+import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+REDIRECT = "open-page.html"
 
 
 def has_browser(environment: Mapping[str, str], *, platform: str = sys.platform) -> bool:
@@ -20,15 +26,37 @@ def has_browser(environment: Mapping[str, str], *, platform: str = sys.platform)
     return platform == "darwin" or bool(environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY"))
 
 
-def open_page(url: str) -> None:
-    """Open an address in the browser, and return at once.
+@contextmanager
+def opened_page(url: str, folder: Path) -> Iterator[None]:
+    """Open an address in the browser. The block begins at once, and the file that leads to the address is deleted at its end.
 
-    A process of its own opens it, because many browsers write to the terminal, and a browser for terminals would take it.
+    The address has the API key, and every user of this machine sees the arguments of a process. So the browser gets the address
+    of a file that only its owner can read, and that redirects to the page.
+
+    Args:
+        url: The address.
+        folder: An existing folder for the file.
     """
-    threading.Thread(target=_run_browser, args=(url,), daemon=True).start()
+    file = folder.resolve() / REDIRECT
+    try:
+        _write_private(file, f'<meta charset="utf-8"><meta http-equiv="refresh" content="0; url={html.escape(url)}">\n')
+        threading.Thread(target=_run_browser, args=(file.as_uri(),), daemon=True).start()
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def _write_private(file: Path, content: str) -> None:
+    file.unlink(missing_ok=True)  # a stack that was killed leaves its file
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as opened:
+        opened.write(content)
 
 
 def _run_browser(url: str) -> None:
+    """Run the browser in a process of its own.
+
+    Many browsers write to the terminal, and a browser for terminals would take it.
+    """
     nothing = subprocess.DEVNULL
     subprocess.run(  # noqa: S603 - the address is ours
         [sys.executable, "-m", "webbrowser", "-t", url],

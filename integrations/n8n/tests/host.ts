@@ -75,8 +75,16 @@ function keyHeaders(key: string): Record<string, string> {
 	);
 }
 
+/** Send a request. Where no server answers, the error has the code and the message that n8n's own client gives it. */
+async function connect(url: string, options: RequestInit): Promise<Response> {
+	return await fetch(url, options).catch(({ cause }: Error) => {
+		const { code, message } = cause as Error & { code?: string };
+		throw Object.assign(new Error(message), { code });
+	});
+}
+
 async function request(options: IHttpRequestOptions): Promise<unknown> {
-	const response = await fetch(options.url, {
+	const response = await connect(options.url, {
 		method: options.method,
 		headers: { ...(options.json ? { 'content-type': 'application/json' } : {}), ...(options.headers as Record<string, string>) },
 		body: Buffer.isBuffer(options.body) ? options.body : JSON.stringify(options.body),

@@ -60,12 +60,15 @@ test('a job that does not end in time is an error that names it', async () => {
 	});
 });
 
-test('an execution that the user has stopped asks no more', async () => {
+test('an execution that the user has stopped cancels its job', async () => {
 	const { url, calls } = await start(() => job('queued'));
 
-	await assert.rejects(client(url, AbortSignal.abort()).classifyInJob(BODY, inSeconds(60)));
+	await assert.rejects(client(url, AbortSignal.abort()).classifyInJob(BODY, inSeconds(60)), /The execution was stopped/);
 
-	assert.equal(calls.length, 1);
+	assert.deepEqual(calls.map(({ method, path }) => `${method} ${path}`), [
+		'POST /v1/classification/jobs',
+		'DELETE /v1/classification/jobs/j1',
+	]);
 });
 
 test('a canceled job is an error', async () => {

@@ -208,6 +208,21 @@ test('a server that cannot be reached is named with its address', async () => {
 	const error = await failure(url, texts('a'));
 
 	assert.match(error.message, new RegExp(`can't be reached at ${url}`));
+	assert.match(error.description, /Check "Base URL".*ECONNREFUSED/);
+});
+
+test('an execution that the user has stopped sends no further batches', async () => {
+	const stop = new AbortController();
+	const { url, calls } = await start((call) => {
+		stop.abort();
+		return echo(call);
+	});
+	const values = Array.from({ length: 70 }, (_, index) => `text ${index}`);
+
+	const error = await failure(url, texts(...values), {}, { stopped: stop.signal, continueOnFail: true });
+
+	assert.match(error.message, /The execution was stopped/);
+	assert.equal(calls.length, 1);
 });
 
 test('a busy service is asked again after the time that it names', async () => {

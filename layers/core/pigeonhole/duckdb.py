@@ -13,7 +13,8 @@
     pigeonhole_score_image(image, labels)      the same
 
 An image is a VARCHAR with a path or an address, or a BLOB with a file. Where labels or a label set are fixed by `register`, the
-functions have no second argument. With `multiple_labels`, label and probability are lists.
+functions have no second argument. With `multiple_labels`, or a label set that has it, label and probability
+are lists.
 
 DuckDB hands over up to 2,048 rows at a time. Each distinct value of these is sent once. A value that can't be classified has a
 NULL label, and its `error` says why. A request that fails ends the query.
@@ -52,18 +53,22 @@ def register(
         con: The connection.
         client: The API. Default: that of the environment.
         labels: The labels of all calls, with example images where you like. The functions then take no labels.
-        label_set: The name of a saved label set, in place of `labels`.
+        label_set: The name of a saved label set, in place of `labels`. It is read once, to know if a row has several labels.
         prefix: Begins the names of the functions, so that several can be registered.
         **options: The options of all calls. See `LabelOptions`.
 
     Raises:
         ValueError: Both labels and a label set are given.
-        ClientError: There is no client, and the environment names no API.
+        ClientError: There is no client, and the environment names no API. Or the label set can't be read.
     """
     if labels is not None and label_set is not None:
         raise ValueError("give either `labels` or the name of a `label_set`")
     api = client or Client.from_environment()
-    is_fixed, is_list = labels is not None or label_set is not None, bool(options.get("multiple_labels"))
+    is_fixed = labels is not None or label_set is not None
+    if label_set is not None and options.get("multiple_labels") is None:
+        # Once, because the type of a function is fixed when it is registered.
+        options["multiple_labels"] = api.get_label_set(label_set).multiple_labels
+    is_list = bool(options.get("multiple_labels"))
 
     def classify_texts(values: Sequence[Any], named: Labels | None) -> Results:
         return api.classify_texts(values, labels if is_fixed else named, label_set=label_set, **options)

@@ -16,7 +16,7 @@ PATIENCE_MS = 30_000  # the functions of a stack that has just started have to s
 ROOT = Path(__file__).resolve().parents[3]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
@@ -25,7 +25,7 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def axe() -> str:
     return read_axe(ROOT / ".cache" / "npm")
 

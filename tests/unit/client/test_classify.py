@@ -11,9 +11,11 @@ import httpx
 import pytest
 
 from pigeonhole.client import ApiError, Label, Question, Result
+from pigeonhole.client.batches import MAX_BODY_BYTES, MAX_HELD_BYTES, cut_into_batches, prepare_images
 from support.client_api import KEY, URL, USAGE, Call, FakeApi, classify_by_value, fail, respond, upload_answer
 
 LABELS = ["billing", "bug"]
+ANSWER = {"success": True, "log_id": "log-1", "predictions": ["bug"], "_usage": USAGE}
 
 
 def test_each_sample_has_a_result_in_its_place(api: FakeApi, call: Call) -> None:
@@ -96,6 +98,19 @@ def test_one_string_is_no_list_of_labels(call: Call) -> None:
         call("classify_texts", ["a"], "billing")
 
 
+@pytest.mark.parametrize("sample", ["one string", b"one file"], ids=["string", "bytes"])
+@pytest.mark.parametrize(
+    "method", ["classify_texts", "classify_images", "ask_texts", "ask_images", "submit_texts", "submit_images"]
+)
+def test_one_sample_is_no_list_of_samples(api: FakeApi, call: Call, method: str, sample: object) -> None:
+    labels = {"topic": LABELS} if method.startswith("ask") else LABELS
+
+    with pytest.raises(TypeError, match=r"samples must be a list, and not one (string|bytes object): put it into brackets"):
+        call(method, sample, labels)
+
+    assert api.requests == []
+
+
 def test_a_sample_that_is_no_string_is_refused(call: Call) -> None:
     with pytest.raises(TypeError, match="sample 1 must be a string, and not int"):
         call("classify_texts", ["a", 1], LABELS)
@@ -131,6 +146,26 @@ def test_a_sample_that_breaks_the_contract_costs_only_itself(api: FakeApi, call:
         (3, "invalid_request", "too long"),
     ]
     assert len(api.requests) == 2
+
+
+def test_a_retry_of_a_batch_has_the_key_of_its_first_attempt(api: FakeApi, call: Call) -> None:
+    """The API answers a large request by a job, so that a retry without the key would create a second one."""
+    api.prepare(fail("timed_out", 504), respond(ANSWER))
+
+    call("classify_texts", ["a"], LABELS)
+
+    first, second = (request.headers["idempotency-key"] for request in api.requests)
+    assert first == second
+
+
+def test_batches_and_changed_bodies_have_keys_of_their_own(api: FakeApi, call: Call) -> None:
+    """The same key with another body would be refused."""
+    api.prepare(fail("invalid_request", 400, ("dataset.1.value", "too long")), respond(ANSWER), respond(ANSWER))
+
+    call("classify_texts", ["a", "long"], LABELS)
+    call("classify_texts", ["a"], LABELS)
+
+    assert len({request.headers["idempotency-key"] for request in api.requests}) == 3
 
 
 def test_another_fault_of_a_request_is_raised(api: FakeApi, call: Call) -> None:
@@ -231,6 +266,16 @@ def test_an_image_that_fits_no_request_is_uploaded(api: FakeApi, call: Call) -> 
     assert photo in post.content
     assert b'name="policy"' in post.content
     assert "x-api-key" not in post.headers
+
+
+def test_the_files_that_a_batch_holds_have_a_limit() -> None:
+    """A file that is uploaded takes little of a request, but all of its bytes are in memory."""
+    photo = b"x" * 16_000_000
+
+    batches = list(cut_into_batches(prepare_images([photo] * 5, MAX_BODY_BYTES), MAX_BODY_BYTES))
+
+    assert [len(batch.samples) for batch in batches] == [2, 2, 1]
+    assert max(batch.held_bytes for batch in batches) <= MAX_HELD_BYTES
 
 
 def test_an_image_that_is_too_large_for_an_upload_costs_only_itself(api: FakeApi, call: Call) -> None:

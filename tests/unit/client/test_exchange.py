@@ -7,7 +7,7 @@ import pytest
 
 from pigeonhole.client import ApiError, Client, ConnectionFailed, RetryPolicy, UnexpectedAnswer
 from pigeonhole.client.flow import HttpRequest, HttpResponse, Lost
-from support.client_api import KEY, URL, Call, FakeApi, classify_by_value, fail
+from support.client_api import KEY, URL, Call, FakeApi, classify_by_value, fail, respond, upload_answer
 
 LABELS = ["billing", "bug"]
 POLICY = RetryPolicy(attempts=4, min_pause_s=1, max_pause_s=10)
@@ -78,6 +78,19 @@ def test_an_api_that_cannot_be_reached_is_a_connection_that_failed(api: FakeApi,
         call("list_models")
 
 
+@pytest.mark.parametrize(("is_upload", "waited"), [(False, "35 s"), (True, "120 s")], ids=["request", "upload"])
+def test_the_error_says_how_long_the_answer_was_waited_for(api: FakeApi, call: Call, is_upload: bool, waited: str) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if is_upload and request.url.path.endswith("/v1/uploads"):
+            return respond(upload_answer())
+        raise httpx.ReadTimeout("slow", request=request)
+
+    api.answer = answer
+
+    with pytest.raises(ConnectionFailed, match=f"There was no answer in {waited}"):
+        call("classify_images", [b"x" * (4_000_000 if is_upload else 1)], LABELS)
+
+
 @pytest.mark.parametrize(("status", "text"), [(200, "<html>"), (404, "nginx"), (200, "{}")])
 def test_an_answer_of_another_service_is_recognised(api: FakeApi, call: Call, status: int, text: str) -> None:
     api.answer = lambda request: httpx.Response(status, text=text)
@@ -108,6 +121,15 @@ def test_pauses_double_and_end() -> None:
 
     assert pauses[3] is None
     assert all(pause is not None and least <= pause <= 1.25 * least for pause, least in zip(pauses, (1, 2, 4), strict=False))
+
+
+def test_pauses_grow_to_the_longest_one() -> None:
+    policy = RetryPolicy(attempts=12)
+
+    pauses = [policy.pause_s(attempts, GET, answered(503)) for attempts in range(1, 13)]
+
+    assert pauses[11] is None
+    assert all(pause is not None and 30 <= pause <= 37.5 for pause in pauses[6:11])
 
 
 def test_retry_after_is_waited_for_unless_it_is_long() -> None:

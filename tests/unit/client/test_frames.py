@@ -10,7 +10,7 @@ import polars
 import pytest
 from PIL import Image
 
-from support.client_api import Call, FakeApi
+from support.client_api import Call, FakeApi, classify_by_label_set
 
 LABELS = ["billing", "bug"]
 VALUES = {"text": ["a", None, "b", "a"], "n": [1, 2, 3, 4]}
@@ -48,6 +48,26 @@ def test_multiple_labels_are_lists(call: Call, frame: Any) -> None:
 
     assert list(column(classified, "topic_prediction")[0]) == ["a"]
     assert list(column(classified, "topic_probability")[0]) == [0.75]
+
+
+@pytest.mark.parametrize(
+    ("saved", "options", "labels"),
+    [
+        (True, {}, ["a", "other"]),
+        (False, {}, "a"),
+        (True, {"multiple_labels": False}, "a"),
+        (False, {"multiple_labels": True}, ["a", "other"]),
+    ],
+)
+def test_a_label_set_may_give_several_labels(
+    api: FakeApi, call: Call, frame: Any, saved: bool, options: dict[str, bool], labels: list[str] | str
+) -> None:
+    api.answer = classify_by_label_set(multiple_labels=saved)
+
+    classified = call("classify_frame", frame, "text", label_set="topics", **options)
+
+    first = column(classified, "prediction")[0]
+    assert (first if isinstance(first, str) else list(first)) == labels
 
 
 def test_an_image_that_cannot_be_read_has_an_error_in_its_row(call: Call) -> None:

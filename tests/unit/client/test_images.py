@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import io
+import threading
+import tracemalloc
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
 
+from pigeonhole.client import images
 from pigeonhole.client.images import read_image
-from pigeonhole.errors import UnreadableImage
+from pigeonhole.errors import TooLarge, UnreadableImage
+from support.cli.job_api import job_answer
+from support.client_api import FakeApi, async_call, classify_by_value, respond, upload_answer
 
 PIXELS = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
 
@@ -72,7 +78,60 @@ def test_an_empty_file_is_unreadable(tmp_path: Path) -> None:
         read_image(tmp_path / "empty.png")
 
 
+def test_a_file_that_is_too_large_is_refused_by_its_size(tmp_path: Path) -> None:
+    with (tmp_path / "large.png").open("wb") as file:
+        file.truncate(images.MAX_FILE_BYTES + 1)
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooLarge, match=r"large\.png must not be larger than 20 MB"):
+            read_image(tmp_path / "large.png")
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_device_without_an_end_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "MAX_FILE_BYTES", 1_000)
+
+    with pytest.raises(TooLarge, match="must not be larger"):
+        read_image("/dev/zero")
+
+
 @pytest.mark.parametrize("source", [7, None, ["a.png"]])
 def test_another_type_is_refused(source: object) -> None:
     with pytest.raises(TypeError, match="an image must be an address, a path, bytes"):
         read_image(source)  # type: ignore[arg-type]
+
+
+class WatchedPath:
+    """A path that notes in which threads its file is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.threads = path, set[int]()
+
+    def __fspath__(self) -> str:
+        self.threads.add(threading.get_ident())
+        return str(self.path)
+
+
+@pytest.mark.parametrize("size", [4, 4_000_000], ids=["inline", "uploaded"])
+@pytest.mark.parametrize("method", ["submit_images", "classify_images", "labels"])
+def test_files_are_not_read_in_the_event_loop(tmp_path: Path, method: str, size: int) -> None:
+    (tmp_path / "a.png").write_bytes(b"x" * size)
+    path = WatchedPath(tmp_path / "a.png")
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/v1/uploads"):
+            return respond(upload_answer())
+        if request.url.host == "bucket.example":
+            return respond(status=204)
+        return respond(job_answer("queued"), 202) if method == "submit_images" else classify_by_value(request)
+
+    call = async_call(FakeApi(answer))
+    if method == "labels":
+        call("classify_texts", ["a"], {"cat": path, "dog": "a dog"})
+    else:
+        call(method, [path], ["cat", "dog"])
+
+    assert path.threads
+    assert threading.get_ident() not in path.threads

@@ -84,6 +84,29 @@ def test_images_that_are_too_large_together_are_uploaded(api: FakeApi, call: Cal
     assert values == ["s3://bucket/uploads/1", "https://example.com/b.png", "s3://bucket/uploads/1"]
 
 
+@pytest.mark.parametrize(("size", "is_same"), [(1_000, True), (4_000_000, False)], ids=["inline", "uploaded"])
+def test_only_jobs_without_uploads_can_be_submitted_again_with_their_key(
+    api: FakeApi, call: Call, size: int, is_same: bool
+) -> None:
+    """The documentation says so: the API compares bodies, and each upload has a new address."""
+    addresses = iter(["s3://bucket/uploads/1", "s3://bucket/uploads/2"])
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/v1/uploads"):
+            given = upload_answer()
+            return respond({**given, "upload": {**given["upload"], "s3_uri": next(addresses)}})
+        return respond(status=204) if request.url.host == "bucket.example" else respond(job(), 202)
+
+    api.answer = answer
+
+    for _ in range(2):
+        call("submit_images", [b"x" * size], LABELS, idempotency_key="mine")
+
+    bodies = [request.content for request in api.requests if request.url.path.endswith("/jobs")]
+    assert len(bodies) == 2
+    assert (bodies[0] == bodies[1]) is is_same
+
+
 def test_an_image_that_cannot_be_read_is_raised_before_anything_is_sent(api: FakeApi, call: Call, tmp_path: Path) -> None:
     with pytest.raises(UnreadableImage, match=r"missing\.png"):
         call("submit_images", [tmp_path / "missing.png"], LABELS)

@@ -25,6 +25,7 @@ export async function classifyItems(context: IExecuteFunctions): Promise<Result[
 		}
 	}
 	for await (const batch of toBatches(readEntries(), maxSamples)) {
+		client.throwIfStopped();
 		const ofBatch = await classifyBatch(context, classify, batch);
 		batch.entries.forEach(({ index }, position) => record(index, ofBatch[position]!));
 	}

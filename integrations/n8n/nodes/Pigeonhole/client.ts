@@ -36,7 +36,7 @@ export class PigeonholeClient {
 		return new PigeonholeClient(context, baseUrl.trim().replace(/\/+$/, ''));
 	}
 
-	/** Send a request, again where the service asks for that. Throws a NodeApiError that says how to correct the call. */
+	/** Send a request, again where the service asks for that. Throws an error that says how to correct the call. */
 	async call<T>(method: IHttpRequestMethods, path: string, body?: IDataObject, headers: IDataObject = {}): Promise<T> {
 		for (let attempt = 1; ; attempt++) {
 			const response = await this.send(method, path, body, headers);
@@ -61,7 +61,9 @@ export class PigeonholeClient {
 		const path = `/v1/classification/jobs/${answer.job.id}`;
 		while (answer.job.status === 'queued' || answer.job.status === 'processing') {
 			const seconds = Math.floor((deadline - Date.now()) / 1_000);
-			if (seconds < 1 || this.isStopped()) throw this.unfinished(path);
+			if (this.isStopped()) await this.cancel(path);
+			this.throwIfStopped();
+			if (seconds < 1) throw this.unfinished(path);
 			answer = await this.call<JobAnswer>('GET', `${path}?wait=${Math.min(seconds, LONG_POLL_S)}`);
 			if (answer.job.status === 'queued' || answer.job.status === 'processing') await sleep(POLL_PAUSE_MS);
 		}
@@ -82,10 +84,8 @@ export class PigeonholeClient {
 			// The form is signed. The API key must not be sent to it.
 			await this.context.helpers.httpRequest({ method: 'POST', url: upload.url, body, headers, timeout: UPLOAD_TIMEOUT_MS });
 		} catch (error) {
-			throw new NodeApiError(this.context.getNode(), error as JsonObject, {
-				message: `The image could not be uploaded: ${(error as Error).message}`,
-				description: `Check that n8n may connect to ${new URL(upload.url).host}, or make the image smaller with an Edit Image node.`,
-			});
+			const hint = `Check that n8n may connect to ${new URL(upload.url).host}, or make the image smaller with an Edit Image node.`;
+			throw this.unreachable('The image could not be uploaded', error, hint);
 		}
 		return upload.s3_uri;
 	}
@@ -103,10 +103,8 @@ export class PigeonholeClient {
 		try {
 			return await this.context.helpers.httpRequestWithAuthentication.call(this.context, CREDENTIALS, options);
 		} catch (error) {
-			throw new NodeApiError(this.context.getNode(), error as JsonObject, {
-				message: `Pigeonhole can't be reached at ${this.baseUrl}: ${(error as Error).message}`,
-				description: 'Check "Base URL" in the credentials, and that n8n may connect to it. In Docker, 127.0.0.1 is the container.',
-			});
+			const hint = 'Check "Base URL" in the credentials, and that n8n may connect to it. In Docker, 127.0.0.1 is the container.';
+			throw this.unreachable(`Pigeonhole can't be reached at ${this.baseUrl}`, error, hint);
 		}
 	}
 
@@ -132,7 +130,25 @@ export class PigeonholeClient {
 		});
 	}
 
-	/** Whether the user has stopped the execution. n8n tells a node, and does not end it. */
+	/** Throw if the user has stopped the execution. n8n notifies a running node of that, and does not end it. */
+	throwIfStopped(): void {
+		if (!this.isStopped()) return;
+		throw new NodeOperationError(this.context.getNode(), 'The execution was stopped', {
+			description: 'A job that had not ended is canceled. Run the node again to classify all items.',
+		});
+	}
+
+	/** Cancel a job. Its execution has been stopped, so there is no reader for an error. */
+	private async cancel(path: string): Promise<void> {
+		await this.send('DELETE', path, undefined, {}).catch(() => undefined);
+	}
+
+	/** A NodeApiError, or a code such as ECONNREFUSED in the message, would make n8n replace the message with its own. */
+	private unreachable(message: string, cause: unknown, hint: string): NodeOperationError {
+		const description = `${hint} (${(cause as Error).message})`;
+		return new NodeOperationError(this.context.getNode(), message, { description });
+	}
+
 	private isStopped(): boolean {
 		return 'getExecutionCancelSignal' in this.context && (this.context.getExecutionCancelSignal()?.aborted ?? false);
 	}

@@ -146,7 +146,10 @@ class AsyncClient:
         idempotency_key: str | None = None,
         **options: Unpack[Options],
     ) -> Job:
-        """Submit up to 10,000 images as a job. Files above 3.5 MB together are uploaded first. See `Client.submit_images`."""
+        """Submit up to 10,000 images as a job. Files above 3.5 MB together are uploaded first. See `Client.submit_images`.
+
+        With an `idempotency_key` and uploaded files, a second call is refused.
+        """
         samples = jobs.image_samples(images)
         keys = {"webhook_url": webhook_url, "idempotency_key": idempotency_key}
         return await self._runner.run(jobs.submit(samples, labels, label_set, options, **keys))

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import httpx
 
 from pigeonhole.client.exchange import RetryPolicy, send_with_retries
-from pigeonhole.client.flow import Attempt, Flow, HttpRequest, HttpResponse, Lost, Parallel, Step
+from pigeonhole.client.flow import Attempt, Flow, HttpRequest, HttpResponse, Lost, Parallel, Read, Step
 from pigeonhole.client.transport import Endpoint, from_httpx, to_lost
 
 T = TypeVar("T")
@@ -47,6 +47,8 @@ class AsyncRunner:
             return await self.run(send_with_retries(step, self.retries))
         if isinstance(step, Attempt):
             return await self._send(step.request)
+        if isinstance(step, Read):
+            return await asyncio.to_thread(step.function)
         if isinstance(step, Parallel):
             return await self._run_parallel(step)
         return await asyncio.sleep(step.seconds)

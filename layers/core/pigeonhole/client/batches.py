@@ -13,6 +13,7 @@ from pigeonhole.errors import SampleError
 
 MAX_BATCH = DEFAULT_LIMITS.max_samples
 MAX_BODY_BYTES = DEFAULT_LIMITS.max_body_bytes - 1_000  # beside the samples: brackets and commas
+MAX_HELD_BYTES = 40_000_000  # of the samples of a batch: each request that runs holds one batch
 ADDRESS_BYTES = 1_500  # of a sample whose file is uploaded: an S3 object key has at most 1,024 bytes
 
 
@@ -36,6 +37,11 @@ class PreparedSample:
     def size_bytes(self) -> int:
         """How much the sample takes of a request's body."""
         return len(self.json) if self.upload is None else ADDRESS_BYTES
+
+    @property
+    def held_bytes(self) -> int:
+        """How much memory the sample takes."""
+        return len(self.json if self.upload is None else self.upload)
 
     def at_address(self, address: str) -> PreparedSample:
         """Return the sample after its upload."""
@@ -61,19 +67,23 @@ class Batch:
     Attributes:
         samples: The samples, those with an error included.
         size_bytes: How much they take of the request's body.
+        held_bytes: How much memory they take. A file to upload takes little of the body.
     """
 
     samples: list[PreparedSample] = field(default_factory=list)
     size_bytes: int = 0
+    held_bytes: int = 0
 
     def has_room(self, sample: PreparedSample, budget_bytes: int) -> bool:
         """Whether the batch can take one more sample."""
-        return len(self.samples) < MAX_BATCH and self.size_bytes + sample.size_bytes + 1 <= budget_bytes
+        fits_memory = self.held_bytes + sample.held_bytes <= MAX_HELD_BYTES
+        return fits_memory and len(self.samples) < MAX_BATCH and self.size_bytes + sample.size_bytes + 1 <= budget_bytes
 
     def add(self, sample: PreparedSample) -> None:
         """Add a sample."""
         self.samples.append(sample)
         self.size_bytes += sample.size_bytes + 1
+        self.held_bytes += sample.held_bytes
 
 
 def prepare_texts(texts: Iterable[str], budget_bytes: int) -> Iterator[PreparedSample]:

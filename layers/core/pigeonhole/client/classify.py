@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, TypeGuard
@@ -10,7 +11,7 @@ from typing import Any, TypeAlias, TypeGuard
 from pigeonhole.client.batches import MAX_BODY_BYTES, Batch, PreparedSample, cut_into_batches, prepare_images, prepare_texts
 from pigeonhole.client.errors import ApiError
 from pigeonhole.client.exchange import call
-from pigeonhole.client.fields import Labels, Question, Questions, to_json
+from pigeonhole.client.fields import Labels, Question, Questions, check_samples, to_json
 from pigeonhole.client.flow import Flow, HttpRequest, parallel
 from pigeonhole.client.images import ImageSource
 from pigeonhole.client.labels import to_label_fields
@@ -28,12 +29,22 @@ Prepare: TypeAlias = Callable[[int], Iterator[PreparedSample]]
 
 
 def texts(values: Iterable[str]) -> Prepare:
-    """Return what prepares texts for requests."""
+    """Return what prepares texts for requests.
+
+    Raises:
+        TypeError: There is one string in place of a list.
+    """
+    check_samples(values)
     return lambda budget_bytes: prepare_texts(values, budget_bytes)
 
 
 def images(sources: Iterable[ImageSource]) -> Prepare:
-    """Return what prepares images for requests."""
+    """Return what prepares images for requests.
+
+    Raises:
+        TypeError: There is one string in place of a list, or the bytes of one file.
+    """
+    check_samples(sources)
     return lambda budget_bytes: prepare_images(sources, budget_bytes)
 
 
@@ -131,7 +142,9 @@ def _send_batch(head: bytes, batch: Batch, names: Sequence[str], post: _Post) ->
         samples.append((yield from _upload(sample)) if sample.upload is not None else sample)
     while sendable := [position for position, sample in enumerate(samples) if sample.error is None]:
         body = head[:-1] + b',"dataset":[' + b",".join(samples[position].json for position in sendable) + b"]}"
-        request = HttpRequest("POST", CLASSIFICATION, headers=JSON_HEADERS, content=body)
+        # The API answers a large request by a job. With a key, a retry waits for that job in place of creating a second one.
+        headers = {**JSON_HEADERS, "idempotency-key": str(uuid.uuid4())}
+        request = HttpRequest("POST", CLASSIFICATION, headers=headers, content=body)
         try:
             answer = yield from post(request, [samples[position].index for position in sendable])
         except ApiError as error:

@@ -26,7 +26,7 @@ class RetryPolicy:
     Attributes:
         attempts: How often a request is sent at most.
         connect_attempts: How often it is sent at most if no connection can be made.
-        min_pause_s: The pause after the first attempt. Each further pause is twice as long.
+        min_pause_s: The pause after the first attempt. Each further pause is twice as long, up to `max_pause_s`.
         max_pause_s: The longest pause. If the API asks for a longer one, such as an hour for a quota, the error is raised.
     """
 
@@ -49,7 +49,7 @@ class RetryPolicy:
         if attempts >= (self.attempts if has_connected else self.connect_attempts) or not _may_repeat(request, outcome):
             return None
         asked_s = (retry_after_s(outcome) or 0.0) if isinstance(outcome, HttpResponse) else 0.0
-        pause_s = max(self.min_pause_s * 2 ** (attempts - 1), asked_s)
+        pause_s = max(min(self.min_pause_s * 2 ** (attempts - 1), self.max_pause_s), asked_s)
         return pause_s * random.uniform(1, 1.25) if pause_s <= self.max_pause_s else None  # noqa: S311 - no secret
 
 

@@ -68,6 +68,17 @@ def with_options(fields: Mapping[str, Any], options: Mapping[str, Any]) -> dict[
     return {**fields, **{name: value for name, value in options.items() if value is not None}}
 
 
+def check_samples(samples: object) -> None:
+    """Refuse one sample in place of a list. A string would be read as a list of its letters.
+
+    Raises:
+        TypeError: The samples are one string, or the bytes of one file.
+    """
+    if isinstance(samples, str | bytes):
+        found = "string" if isinstance(samples, str) else "bytes object"
+        raise TypeError(f"samples must be a list, and not one {found}: put it into brackets")
+
+
 def to_json(value: object) -> bytes:
     """Encode JSON. Half of a surrogate pair is escaped: the API refuses it with its place."""
     try:

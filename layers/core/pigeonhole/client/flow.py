@@ -5,6 +5,7 @@ An operation is a `Flow`. It yields steps, and gets the outcome of each:
     HttpRequest   send it, with retries          HttpResponse
     Attempt       send a request once            HttpResponse or Lost
     Pause         wait                           None
+    Read          read files, encode images      what it returns
     Parallel      run flows at the same time     a list of their results
 
 `Client` performs the steps with threads, and `AsyncClient` with tasks. So everything that decides something is written once.
@@ -95,6 +96,17 @@ class Pause:
 
 
 @dataclass(frozen=True)
+class Read:
+    """Work that would block an event loop, such as to read files. An error that it raises ends the flow.
+
+    Attributes:
+        function: Does the work.
+    """
+
+    function: Callable[[], Any]
+
+
+@dataclass(frozen=True)
 class Parallel:
     """Flows that run at the same time, a limited number of them.
 
@@ -107,7 +119,7 @@ class Parallel:
     on_end: Callable[[Any], None]
 
 
-Step: TypeAlias = HttpRequest | Attempt | Pause | Parallel
+Step: TypeAlias = HttpRequest | Attempt | Pause | Read | Parallel
 Flow: TypeAlias = Generator[Step, Any, T]
 
 
@@ -126,6 +138,12 @@ def attempt(request: HttpRequest) -> Flow[HttpResponse | Lost]:
 def pause(seconds: float) -> Flow[None]:
     """Wait."""
     yield Pause(seconds)
+
+
+def read(function: Callable[[], T]) -> Flow[T]:
+    """Do work that would block an event loop, and return its result."""
+    result: T = yield Read(function)
+    return result
 
 
 def parallel(flows: Iterator[Flow[T]], on_end: Callable[[T], None] = lambda result: None) -> Flow[list[T]]:

@@ -9,6 +9,7 @@ from pigeonhole.client import classify
 from pigeonhole.client.distinct import distinct_values, spread
 from pigeonhole.client.fields import Labels
 from pigeonhole.client.flow import Flow
+from pigeonhole.client.resources import get_label_set
 
 Frame = TypeVar("Frame")
 
@@ -30,11 +31,14 @@ def classify_frame(
         ClientError: A request failed.
     """
     values = _read_column(frame, column)
+    is_list = bool(options.get("multiple_labels"))
+    if labels is None and label_set is not None and options.get("multiple_labels") is None:
+        is_list = (yield from get_label_set(label_set)).multiple_labels
     distinct = distinct_values(values)
     prepare = classify.images(distinct) if images else classify.texts(distinct)
-    results = yield from classify.classify(prepare, labels, label_set, options)
+    # Sent in each request, because the label set may be changed meanwhile.
+    results = yield from classify.classify(prepare, labels, label_set, {**options, "multiple_labels": is_list})
     found = spread(results, distinct, values)
-    is_list = bool(options.get("multiple_labels"))
     columns: dict[str, list[Any]] = {
         "prediction": [result and (list(result.labels) if is_list else result.label) for result in found],
         "probability": [result and (list(result.probabilities) if is_list else result.probability) for result in found],

@@ -13,7 +13,8 @@ from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pigeonhole.errors import UnreadableImage
+from pigeonhole.contract.limits import DEFAULT_LIMITS
+from pigeonhole.errors import TooLarge, UnreadableImage
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[Any]"
 
 MEDIA_TYPE = "application/octet-stream"  # the API looks at the bytes
+MAX_FILE_BYTES = DEFAULT_LIMITS.max_upload_bytes
 PNG_MODES = frozenset({"1", "L", "LA", "I;16", "P", "RGB", "RGBA"})
 ARRAY_SHAPE = "An array must be uint8 and have the shape (height, width), (height, width, 3) or (height, width, 4)"
 _ADDRESS = re.compile(r"(?:https?|s3)://|data:", re.IGNORECASE)
@@ -38,6 +40,7 @@ def read_image(source: ImageSource) -> str | bytes:
 
     Raises:
         UnreadableImage: The file can't be read, or the array is no image.
+        TooLarge: The file is larger than the service takes. It isn't read.
         TypeError: The source is none of an image.
     """
     if isinstance(source, bytes):
@@ -56,9 +59,14 @@ def to_data_url(data: bytes) -> str:
 
 def _read_file(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            # A device has no size, and no end.
+            is_too_large = os.fstat(file.fileno()).st_size > MAX_FILE_BYTES
+            data = b"" if is_too_large else file.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise UnreadableImage(f"{path} can't be read: {getattr(error, 'strerror', None) or error}") from None
+    if is_too_large or len(data) > MAX_FILE_BYTES:
+        raise TooLarge(f"{path} must not be larger than {MAX_FILE_BYTES / 1e6:g} MB. Make the image smaller")
     if not data:
         raise UnreadableImage(f"{path} is empty")
     return data

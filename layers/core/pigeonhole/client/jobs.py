@@ -11,8 +11,8 @@ from urllib.parse import quote
 from pigeonhole.client.batches import MAX_BODY_BYTES
 from pigeonhole.client.errors import ClientError, JobNotEnded
 from pigeonhole.client.exchange import call, parse
-from pigeonhole.client.fields import Labels, to_json
-from pigeonhole.client.flow import Flow, HttpRequest, parallel, pause, send
+from pigeonhole.client.fields import Labels, check_samples, to_json
+from pigeonhole.client.flow import Flow, HttpRequest, parallel, pause, read, send
 from pigeonhole.client.images import ImageSource, read_image, to_data_url
 from pigeonhole.client.labels import to_label_fields
 from pigeonhole.client.results import Job, Result, Results, sum_usage, to_named_results, to_results
@@ -30,7 +30,12 @@ Samples: TypeAlias = Flow[list[dict[str, str]]]
 
 
 def text_samples(texts: Sequence[str]) -> Samples:
-    """Return the samples of texts."""
+    """Return the samples of texts.
+
+    Raises:
+        TypeError: There is one string in place of a list.
+    """
+    check_samples(texts)
     yield from ()
     return [{"type": "text", "value": text} for text in texts]
 
@@ -39,10 +44,12 @@ def image_samples(images: Sequence[ImageSource]) -> Samples:
     """Return the samples of images. Files that are too large together for a request are uploaded.
 
     Raises:
+        TypeError: There is one string in place of a list, or the bytes of one file.
         UnreadableImage: An image can't be read.
         ClientError: An upload failed.
     """
-    values = _inline(images)
+    check_samples(images)
+    values = yield from read(lambda: _inline(images))
     if values is None:
         values = yield from parallel(_to_address(image) for image in images)
     return [{"type": "image", "value": value} for value in values]
@@ -180,7 +187,7 @@ def _inline(images: Sequence[ImageSource]) -> list[str] | None:
 
 
 def _to_address(source: ImageSource) -> Flow[str]:
-    image = read_image(source)
+    image = yield from read(lambda: read_image(source))
     return image if isinstance(image, str) else (yield from upload_image(image))
 
 

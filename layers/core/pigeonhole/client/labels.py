@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pigeonhole.client.fields import Description, Labels, with_options
-from pigeonhole.client.flow import Flow
+from pigeonhole.client.flow import Flow, read
 from pigeonhole.client.images import read_image, to_data_url
 from pigeonhole.client.uploads import upload_image
 from pigeonhole.contract.labels import Label
@@ -55,7 +55,7 @@ def _to_field(key: str | None, description: Description) -> Flow[dict[str, Any]]
         return {**named, "type": "text", "value": description}
     if isinstance(description, Label):
         return {**named, **description.model_dump(exclude_none=True)}
-    image = read_image(description)
+    image = yield from read(lambda: read_image(description))
     return {**named, "type": "image", "value": image if isinstance(image, str) else (yield from _to_address(image))}
 
 

@@ -169,7 +169,7 @@ class Client:
 
         Returns:
             The frame with the columns `prediction`, `probability` and `error`. They are null where the value is null. With
-            `multiple_labels`, the first two hold lists.
+            `multiple_labels`, or a label set that has it, the first two hold lists.
         """
         flow = frames.classify_frame(frame, column, labels, label_set, options, images=images, prefix=prefix)
         return self._runner.run(flow)
@@ -208,7 +208,11 @@ class Client:
         idempotency_key: str | None = None,
         **options: Unpack[Options],
     ) -> Job:
-        """Submit up to 10,000 images as a job. Files above 3.5 MB together are uploaded first. See `submit_texts`."""
+        """Submit up to 10,000 images as a job. Files above 3.5 MB together are uploaded first. See `submit_texts`.
+
+        Each upload has a new address. So a second call with the same `idempotency_key` and uploaded files has another body, and
+        the API refuses it with `idempotency_mismatch` (422). Name images by their addresses to repeat a call.
+        """
         samples = jobs.image_samples(images)
         keys = {"webhook_url": webhook_url, "idempotency_key": idempotency_key}
         return self._runner.run(jobs.submit(samples, labels, label_set, options, **keys))

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import httpx
 
 from pigeonhole.client.exchange import RetryPolicy, send_with_retries
-from pigeonhole.client.flow import Attempt, Flow, HttpRequest, HttpResponse, Lost, Parallel, Step
+from pigeonhole.client.flow import Attempt, Flow, HttpRequest, HttpResponse, Lost, Parallel, Read, Step
 from pigeonhole.client.transport import Endpoint, from_httpx, to_lost
 
 T = TypeVar("T")
@@ -57,6 +57,8 @@ class SyncRunner:
             return self._run(send_with_retries(step, self.retries), stopped)
         if isinstance(step, Attempt):
             return self._send(step.request)
+        if isinstance(step, Read):
+            return step.function()
         if isinstance(step, Parallel):
             return self._run_parallel(step)
         return stopped.wait(step.seconds)

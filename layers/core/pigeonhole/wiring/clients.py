@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.jobs.submit import JobRules
 from pigeonhole.settings import Settings
 
 if TYPE_CHECKING:
     from botocore.config import Config
 
+    from pigeonhole.jobs.submit import JobRules
     from pigeonhole.net.url_rules import NetRules
 
 CONNECT_TIMEOUT_S = 2.0
@@ -71,6 +71,8 @@ def net_rules(settings: Settings, *, timeout_s: float) -> NetRules:
 
 def job_rules(settings: Settings) -> JobRules:
     """Return how jobs are cut into chunks, and when they expire or count as stuck."""
+    from pigeonhole.jobs.submit import JobRules  # late: functions/classify has no jobs
+
     return JobRules(
         text_chunk=settings.text_chunk,
         image_chunk=settings.image_chunk,

@@ -124,6 +124,7 @@ def test_a_span_whose_part_is_gone_is_classified_again(tmp_path: Path, damage: s
         {"options": {"labels": [{"type": "text", "value": "b"}]}},
         {"identity": {"path": "/data/in.jsonl", "bytes": 11}},
         {"model_revision": "def"},
+        {"model_engine": "onnxruntime-int8"},
         {"format": "parquet"},
         {"span_samples": 3},
     ],
@@ -137,6 +138,16 @@ def test_another_run_is_refused_and_changes_nothing(tmp_path: Path, change: dict
         pass
 
     assert (tmp_path / "_journal.jsonl").read_bytes() == before
+
+
+def test_a_run_of_an_earlier_version_is_continued(tmp_path: Path) -> None:
+    with LocalRun(tmp_path, DESCRIPTION) as run:
+        add_span(run, 0)
+    journal = tmp_path / "_journal.jsonl"
+    journal.write_text(journal.read_text().replace('"model_engine":"onnxruntime",', ""))
+
+    with LocalRun(tmp_path, DESCRIPTION) as again:
+        assert sorted(again.records) == [0]
 
 
 def test_a_folder_with_other_files_is_refused_and_left_as_it_is(tmp_path: Path) -> None:

@@ -68,6 +68,13 @@ def test_a_label_set_stands_in_place_of_labels(classify_api: ClassifyApi) -> Non
     assert classify_api.requests[0].json()["label_set"] == "topics"
 
 
+def test_a_label_set_decides_whether_samples_get_several_labels(classify_api: ClassifyApi) -> None:
+    classify_api.run("saved", "--label-set", "topics")
+    classify_api.run("saved", "--label-set", "topics", "--multiple")
+
+    assert [request.json().get("multiple_labels") for request in classify_api.requests] == [None, True]
+
+
 def test_scores_add_a_field_for_each_label(classify_api: ClassifyApi) -> None:
     assert classify_api.run("red", *LABELS, "--scores").stdout == "red\tred\t0.750000\tred=0.750000\tgreen=0.250000\n"
 
@@ -104,6 +111,13 @@ def test_csv_has_a_header_and_a_row_for_each_sample(classify_api: ClassifyApi) -
         ['a "red", car', "red", "0.750000", "", "0.25", "0.75"],
         ["faulty", "", "", "unreadable_image: it is faulty", "", ""],
     ]
+
+
+def test_csv_has_no_text_that_a_spreadsheet_runs_as_a_formula(classify_api: ClassifyApi) -> None:
+    result = classify_api.run("=1+1", "+red", "@red", *LABELS, "--csv")
+
+    rows = list(csv.reader(io.StringIO(result.stdout)))
+    assert [row[0] for row in rows[1:]] == ["'=1+1", "'+red", "'@red"]
 
 
 def test_a_line_has_no_line_breaks_and_no_control_characters(classify_api: ClassifyApi) -> None:

@@ -11,12 +11,14 @@ from pigeonhole_cli.request_input import InputError
 
 
 def test_what_is_neither_a_file_nor_an_address_is_a_text(folder: Path) -> None:
-    texts = ["I was charged twice", "mail", "either/or", "", "/me waves", "what about .png?"]
+    texts = ["I was charged twice", "mail", "either/or", "", "/me waves", "what about .png?", "data: the new gold", "data:;"]
 
     assert read_samples(texts, None) == [CommandSample(text, "text", text) for text in texts]
 
 
-@pytest.mark.parametrize("address", ["https://a.example/cat", "S3://bucket/key", "data:image/png;base64,AA=="])
+@pytest.mark.parametrize(
+    "address", ["https://a.example/cat", "S3://bucket/key", "DATA:image/png;base64,AA==", "data:;base64,AA=="]
+)
 def test_an_address_is_an_image(folder: Path, address: str) -> None:
     assert read_samples([address], None) == [CommandSample(address, "image", address)]
 

@@ -105,3 +105,10 @@ def test_a_port_of_the_running_stack_is_fine() -> None:
         running = Addresses("http://127.0.0.1:1", f"http://127.0.0.1:{port}")
 
         assert machine.check_port("AWS_PORT", port, running).level is Level.OK
+
+
+@pytest.mark.parametrize("port", [8080, 8081])
+def test_the_default_ports_of_the_running_stack_are_fine(port: int) -> None:
+    running = Addresses("http://127.0.0.1:8080", "http://127.0.0.1:8081")
+
+    assert machine.check_port("PORT", port, running).message == "used by the local stack that runs"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -156,3 +158,32 @@ def test_a_folder_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError):
         Folders([tmp_path / "file"])
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["/9j/" + "A" * 5_000, "A" * 300 + ".png", "a\0b.png", "~nobody-of-this-name/a.png", "a/" * 3_000],
+    ids=["base64", "long name", "NUL", "unknown user", "long path"],
+)
+def test_a_value_that_is_no_path_is_refused_with_a_hint(photos: Path, value: str) -> None:
+    message = refusal(Folders([photos]), value)
+
+    assert "Put data:image/jpeg;base64, before base64" in message
+    assert len(message) < 300
+
+
+@pytest.mark.parametrize("value", ["more", "more/deep.png"])
+def test_a_folder_that_cannot_be_searched_is_refused(photos: Path, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deny(*_: object) -> NoReturn:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "exists" if value.endswith(".png") else "iterdir", deny)
+
+    assert "can't be read: Permission denied" in refusal(Folders([photos]), value)
+
+
+def test_images_are_counted_before_they_are_read(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fdopen", lambda *_: pytest.fail("a file was opened"))
+
+    with pytest.raises(FileRefused, match=r"images: must be at most 2, got 3\. Use submit_job"):
+        Folders([photos]).read_images(["https://a.b/c.jpg", "."], max_count=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,35 @@ def test_images_are_read_from_a_folder_and_named_by_their_paths(tmp_path: Path) 
     found = server.structured("classify_images", images=[str(tmp_path)], labels=LABELS)
 
     assert [result["sample"] for result in found["results"]] == [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
+
+
+@pytest.mark.parametrize("tool", ["classify_texts", "classify_images", "ask", "classify_with_label_set", "submit_job"])
+def test_files_are_not_read_in_the_event_loop(tool: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.png").write_bytes(b"x")
+    cat = {"name": "cat", "example_images": ["a.png"]}
+    arguments: dict[str, dict[str, Any]] = {
+        "classify_texts": {"texts": ["a"], "labels": [cat, "dog"]},
+        "classify_images": {"images": ["a.png"], "labels": [cat, "dog"]},
+        "ask": {"images": ["a.png"], "questions": [{"name": "animal", "kind": "choice", "options": [cat, "dog"]}]},
+        "classify_with_label_set": {"images": ["a.png"], "label_set": "pets"},
+        "submit_job": {"images": ["a.png"], "labels": [cat, "dog"]},
+    }
+    server, threads, read = InProcess(folders=[tmp_path]), set[int](), module.Folders.read_images
+    if tool == "submit_job":
+        server.api.prepare(respond(job_answer("queued", succeeded=0), 202))
+    if tool == "ask":
+        server.api.prepare(questions_answer(animal=("cat", {"cat": 0.8, "dog": 0.2})))
+
+    def read_images(folders: module.Folders, *arguments: Any) -> list[Any]:
+        threads.add(threading.get_ident())
+        return read(folders, *arguments)
+
+    monkeypatch.setattr(module.Folders, "read_images", read_images)
+
+    server.structured(tool, **arguments[tool])
+
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 def test_no_file_outside_of_the_folders_is_sent(tmp_path: Path) -> None:
@@ -220,6 +250,31 @@ def test_a_call_has_texts_or_images(server: InProcess, tool: str, samples: dict[
     assert "Give either `texts` or `images`" in server.error(tool, label_set="pets", **samples)
 
 
+@pytest.mark.parametrize(
+    ("samples", "sent"),
+    [
+        ({"texts": ["a"], "images": []}, {"type": "text", "value": "a"}),
+        ({"texts": [], "images": ["https://a.b/c.jpg"]}, {"type": "image", "value": "https://a.b/c.jpg"}),
+    ],
+    ids=["texts", "images"],
+)
+@pytest.mark.parametrize("tool", ["ask", "classify_with_label_set", "submit_job"])
+def test_an_empty_list_counts_as_not_given(
+    server: InProcess, tool: str, samples: dict[str, list[str]], sent: dict[str, str]
+) -> None:
+    answers = {
+        "ask": questions_answer(cat=("no", {"yes": 0.2, "no": 0.8})),
+        "classify_with_label_set": respond({"success": True, "log_id": "1", "predictions": ["x"], "_usage": USAGE}),
+        "submit_job": respond(job_answer("queued", succeeded=0), 202),
+    }
+    server.api.prepare(answers[tool])
+    question = {"name": "cat", "kind": "yes_no", "question": "a cat"}
+
+    server.structured(tool, **samples, **({"questions": [question]} if tool == "ask" else {"label_set": "pets"}))
+
+    assert server.api.bodies[0]["dataset"] == [sent]
+
+
 def test_a_job_is_submitted_and_read_later(server: InProcess) -> None:
     server.api.prepare(respond(job_answer("queued", succeeded=0), 202), respond(job_answer(predictions=["x", "y"])))
 
@@ -248,6 +303,17 @@ def test_a_call_that_waits_for_a_job_reports_progress(server: InProcess, monkeyp
     ]
 
 
+@pytest.mark.parametrize("status", [404, 500])
+def test_a_submitted_job_is_returned_if_the_wait_for_it_fails(server: InProcess, status: int) -> None:
+    submitted = respond(job_answer("queued", succeeded=0), 202)
+    server.api.answer = lambda request: submitted if request.method == "POST" else fail("overloaded", status)
+
+    state = server.structured("submit_job", texts=["a"], label_set="pets", wait_s=60)
+
+    assert (state["job_id"], state["status"]) == (ID, "queued")
+    assert f"Call job_status with job_id {ID}" in state["advice"]
+
+
 def test_a_wait_ends_with_its_time(server: InProcess) -> None:
     server.api.answer = lambda request: respond(job_answer("processing", succeeded=0))
 
@@ -255,6 +321,34 @@ def test_a_wait_ends_with_its_time(server: InProcess) -> None:
 
     assert state["status"] == "processing"
     assert len(server.api.requests) >= 2
+
+
+def test_the_pauses_of_a_wait_grow(server: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "POLL_S", 0.01)
+    monkeypatch.setattr(module, "MAX_POLL_S", 0.1)
+    server.api.answer = lambda request: respond(job_answer("processing", succeeded=0))
+
+    server.structured("job_status", job_id=ID, wait_s=1)
+
+    assert len(server.api.requests) < 20  # with a pause of 0.01 s they would be many more
+
+
+def test_a_job_with_questions_has_the_results_of_each(server: InProcess) -> None:
+    predictions = {"topic": ["bug", "billing"], "tone": ["calm", "angry"]}
+    server.api.prepare(respond(job_answer(predictions=predictions)))
+
+    state = server.structured("job_status", job_id=ID, count=1)
+
+    labels = {name: [result["labels"] for result in results] for name, results in state["answers"].items()}
+    assert labels == {"topic": [["bug"]], "tone": [["calm"]]}
+    assert state["advice"] == "1 more results: call job_status with first 1."
+
+
+def test_a_bulk_job_says_how_to_get_its_results(server: InProcess) -> None:
+    files = {"prefix": "s3://b/r/", "manifest_url": "https://b/r/_manifest.json", "parts": [], "errors": []}
+    server.api.prepare(respond(job_answer(results=files)))
+
+    assert f"pigeonhole bulk fetch {ID}" in server.structured("job_status", job_id=ID)["advice"]
 
 
 def test_results_of_a_job_come_in_pages(server: InProcess) -> None:
@@ -322,6 +416,16 @@ def test_wrong_arguments_are_explained(server: InProcess, arguments: dict[str, A
 
     assert message in explained
     assert "pydantic" not in explained
+
+
+@pytest.mark.parametrize("samples", ["texts", "images"])
+@pytest.mark.parametrize("tool", ["ask", "classify_with_label_set"])
+def test_a_call_that_waits_for_its_answer_has_a_limit(server: InProcess, tool: str, samples: str) -> None:
+    asked = {"questions": [{"name": "cat", "kind": "yes_no", "question": "a cat"}]} if tool == "ask" else {"label_set": "pets"}
+
+    message = server.error(tool, **asked, **{samples: ["https://a.b/c.jpg"] * 321})
+
+    assert f"{samples}: List should have at most 320 items" in message
 
 
 def test_a_list_that_is_sent_as_text_is_read(server: InProcess) -> None:

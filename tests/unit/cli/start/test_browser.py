@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
+import stat
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ import pytest
 import typer
 
 from pigeonhole_cli.main import app
-from pigeonhole_cli.start.browser import has_browser, open_page
+from pigeonhole_cli.start.browser import has_browser, opened_page
 
 PATIENCE_S = 30
 
@@ -31,7 +34,7 @@ def test_a_browser_needs_a_display_and_a_person(environment: dict[str, str], pla
     assert has_browser(environment, platform=platform) is expected
 
 
-def test_the_browser_opens_the_address_and_does_not_write_to_the_terminal(
+def test_the_browser_opens_the_page_without_its_key_in_a_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     opened, browser = tmp_path / "opened", tmp_path / "browser"
@@ -39,13 +42,21 @@ def test_the_browser_opens_the_address_and_does_not_write_to_the_terminal(
     browser.chmod(0o755)
     monkeypatch.setenv("BROWSER", f"{browser} %s")
 
-    open_page("http://127.0.0.1:8080/")
+    (tmp_path / "open-page.html").write_text("of a stack that was killed")
 
-    until = time.monotonic() + PATIENCE_S
-    while not opened.exists():
-        assert time.monotonic() < until
-        time.sleep(0.05)
-    assert opened.read_text() == "http://127.0.0.1:8080/\n"
+    with opened_page("http://127.0.0.1:8080/?a=1&b=2#key=pghSesame", tmp_path):
+        until = time.monotonic() + PATIENCE_S
+        while not opened.exists():
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        address = opened.read_text().strip()
+        file = Path(urllib.request.url2pathname(address.removeprefix("file://")))
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert "url=http://127.0.0.1:8080/?a=1&b=2#key=pghSesame" in html.unescape(file.read_text())
+
+    assert address.startswith("file:///")
+    assert "pghSesame" not in address
+    assert not file.exists()
     assert capfd.readouterr() == ("", "")
 
 

@@ -110,7 +110,7 @@ def test_a_terminal_shows_one_line_that_changes(tmp_path: Path) -> None:
     *changes, last = shown.split("\r\x1b[K")
     assert changes[1].startswith("Installing into the-environment, 0 s: ")
     assert not any("\n" in change for change in changes)
-    assert last.startswith("1 packages installed into the-environment in ")
+    assert last.startswith("1 package installed into the-environment in ")
 
 
 def test_the_module_needs_only_the_standard_library() -> None:

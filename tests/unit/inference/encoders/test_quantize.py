@@ -80,6 +80,13 @@ def test_float32_stays_where_int8_differs_too_much(
     assert not prepare(str(model_folders["clip"]), out, precision="int8")[1]
 
 
+def test_a_graph_that_cannot_be_quantized_is_an_error_with_a_way_out(tmp_path: Path) -> None:
+    (tmp_path / IMAGE).write_bytes(b"no graph")
+
+    with pytest.raises(ModelUnavailable, match=r"can't be quantized .*: use --precision fp32"):
+        quantize.quantize(tmp_path / IMAGE, tmp_path / "out.onnx", np.zeros((8, 4, 4, 3), dtype=np.uint8))
+
+
 @pytest.mark.parametrize(("cosine", "same_label", "holds"), [(0.98, 0.98, True), (0.979, 1, False), (1, 0.979, False)])
 def test_parity_needs_the_cosine_and_the_labels(cosine: float, same_label: float, holds: bool) -> None:
     assert Int8Parity(cosine=cosine, same_label=same_label).holds is holds
@@ -93,6 +100,21 @@ def test_another_precision_makes_the_artifact_again(model_folders: dict[str, Pat
     assert prepare(name, out, precision="int8")[0].precision == "int8"
     assert not prepare(name, out)[1]
     assert prepare(name, out, precision="fp32")[0].precision == "fp32"
+
+
+def test_photos_ask_for_a_calibration_of_their_own(
+    model_folders: dict[str, Path], photos: dict[str, Image.Image], tmp_path: Path
+) -> None:
+    (tmp_path / "photos").mkdir()
+    for name, photo in photos.items():
+        photo.save(tmp_path / "photos" / f"{name}.png")
+    name, out = str(model_folders["clip"]), tmp_path / "clip"
+    before, _ = prepare(name, out)
+
+    after, is_new = prepare(name, out, photos=tmp_path / "photos")
+
+    assert is_new
+    assert after.files[IMAGE] != before.files[IMAGE]
 
 
 @pytest.mark.parametrize(("kind", "precision"), [("clip", "int8"), ("image-tower", "fp32")])

@@ -32,7 +32,8 @@ def prepare(
         sentence: The sentence encoder: a preset, a folder or a Hugging Face id.
         precision: The precision of the image tower. None keeps that of a valid folder, and makes a new one in the default of
             its kind.
-        photos: A folder of photos for the calibration of int8, None for those of this repository.
+        photos: A folder of photos for the calibration of int8, None for those of this repository. Photos always make the folder
+            again.
         force: Make the folder again even if it is valid.
         on_export: Called before the export, which takes a while.
 
@@ -45,7 +46,8 @@ def prepare(
     out = out.absolute()
     out.parent.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time(out.parent):
-        if not force and (artifact_info := _find_valid(name, sentence, out, precision)):
+        # Photos ask for a calibration of their own.
+        if not force and photos is None and (artifact_info := _find_valid(name, sentence, out, precision)):
             return artifact_info, False
         model_source = source.find_model(name, sentence)
         try:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +51,8 @@ class _Batches(CalibrationDataReader):  # type: ignore[misc]
 def open_crops(folder: Path, spec: ImageSpec) -> tuple[Pixels, Pixels]:
     """Cut random squares from the photos of a folder, the same ones each time.
 
-    Every third photo is for the check, so that no photo is in both parts.
+    Every third photo is for the check, so that no photo is in both parts. At most CALIBRATION_CROPS + CHECKED_CROPS photos are
+    read, the first ones by name.
 
     Args:
         folder: A folder with at least MIN_PHOTOS photos (JPEG, PNG, WebP).
@@ -66,9 +67,8 @@ def open_crops(folder: Path, spec: ImageSpec) -> tuple[Pixels, Pixels]:
     paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in PHOTO_ENDINGS)
     if len(paths) < MIN_PHOTOS:
         raise ModelUnavailable(f"{folder} has {len(paths)} photos (JPEG, PNG, WebP): give a folder with at least {MIN_PHOTOS}")
-    photos = [_open(path) for path in paths]
-    checked = photos[2::3]
-    calibration = [photo for index, photo in enumerate(photos) if index % 3 != 2]
+    checked = paths[2::3]
+    calibration = [path for index, path in enumerate(paths) if index % 3 != 2]
     return _stack(_crops(calibration, CALIBRATION_CROPS), spec), _stack(_crops(checked, CHECKED_CROPS), spec)
 
 
@@ -80,11 +80,11 @@ def _open(path: Path) -> Image.Image:
         raise ModelUnavailable(f"the calibration photo {path} can't be read: {error}") from None
 
 
-def _crops(photos: list[Image.Image], count: int) -> Iterator[Image.Image]:
-    """Yield `count` squares of several sizes, half of them mirrored."""
+def _crops(photos: Sequence[Path], count: int) -> Iterator[Image.Image]:
+    """Yield `count` squares of several sizes, half of them mirrored. One photo at a time is in memory."""
     rng = random.Random(0)  # noqa: S311 - no secret
     for number in range(count):
-        photo = photos[number % len(photos)]
+        photo = _open(photos[number % len(photos)])
         side = int(min(photo.size) * rng.uniform(MIN_SCALE, 1))
         left, top = rng.randint(0, photo.width - side), rng.randint(0, photo.height - side)
         crop = photo.crop((left, top, left + side, top + side))
@@ -102,7 +102,18 @@ def quantize(graph: Path, out: Path, pixels: Pixels) -> None:
         graph: The image tower, as artifact.py describes it.
         out: The file to write.
         pixels: The calibration photos, (n, side, side, 3) uint8.
+
+    Raises:
+        ModelUnavailable: ONNX Runtime can't quantize the graph.
     """
+    try:
+        _quantize(graph, out, pixels)
+    except Exception as error:  # onnx and onnxruntime raise bare Exceptions
+        fault = f"{type(error).__name__}: {error}"
+        raise ModelUnavailable(f"the image tower can't be quantized ({fault}): use --precision fp32") from None
+
+
+def _quantize(graph: Path, out: Path, pixels: Pixels) -> None:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # A channel of weights that are all zero, which is quantized to zeros.
         warnings.filterwarnings("ignore", category=RuntimeWarning, message="invalid value encountered")

@@ -2,12 +2,13 @@
 
 import { BASE, apiKey } from "../api.js";
 import { announce, button, byId, h } from "../dom.js";
-import { toBody } from "./run.js";
+import { labelName } from "./labels.js";
+import { MAX_NOW, toBody } from "./run.js";
 
 const SHOWN_CHARS = 60; // of a data: URL; the copied code has all of it
 
 const LANGUAGES = {
-  curl: { name: "curl", write: curl, note: "For a shell. It has everything in it." },
+  curl: { name: "curl", write: curl, note: "For a shell." },
   python: { name: "Python", write: python, note: "pip install jigsawstack" },
   javascript: { name: "JavaScript", write: javascript, note: "Needs no package. Node 18, a browser, Deno or Bun." },
   jigsaw: { name: "JigsawStack for npm", write: jigsaw, note: "npm install jigsawstack" },
@@ -18,11 +19,12 @@ const LANGUAGES = {
 export function setUpCopyAs() {
   let language = "curl",
     samples = [],
+    total = 0,
     question = {};
   const show = () => {
     const key = byId("copy-key").checked ? "pgh…" : "";
     byId("copy-code").textContent = shorten(LANGUAGES[language].write(samples, question, key));
-    byId("copy-note").textContent = LANGUAGES[language].note;
+    byId("copy-note").textContent = notes(LANGUAGES[language], question, total).join(" ");
     for (const choice of byId("copy-languages").children)
       choice.setAttribute("aria-pressed", String(choice.dataset.language === language));
   };
@@ -36,7 +38,7 @@ export function setUpCopyAs() {
   }
   byId("copy-key").addEventListener("change", show);
   byId("copy-close").addEventListener("click", () => byId("copy-dialog").close());
-  // The button that opened the dialog may have been rendered anew since.
+  // The button that opened the dialog may have been replaced since by one of the same id.
   byId("copy-dialog").addEventListener("close", () => byId("copy-as")?.focus());
   byId("copy-copy").addEventListener("click", async () => {
     const key = byId("copy-key").checked ? apiKey.get() : "";
@@ -48,20 +50,33 @@ export function setUpCopyAs() {
     }, 1_500);
   });
   return (newSamples, newQuestion) => {
-    [samples, question] = [newSamples, newQuestion];
+    [samples, total, question] = [newSamples.slice(0, MAX_NOW), newSamples.length, newQuestion];
     show();
     byId("copy-dialog").showModal();
   };
 }
 
+function notes(language, { labels }, total) {
+  const hasPictures = language.write === openai && labels.some((label) => label.type === "image");
+  return [
+    language.note,
+    total > MAX_NOW ? `The first ${MAX_NOW} of ${total} samples.` : "",
+    hasPictures ? "OpenAI's client sends no example images: such a label is asked by its name." : "",
+  ].filter(Boolean);
+}
+
 async function copy(text) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  // Without https, browsers have no clipboard for pages other than localhost's.
+  // Without https, browsers have no clipboard for pages other than localhost's. A reader or a policy may deny its use.
+  const isCopied = await navigator.clipboard?.writeText(text).then(
+    () => true,
+    () => false,
+  );
+  if (isCopied) return;
   const area = h("textarea", { value: text });
   byId("copy-dialog").append(area);
   area.select();
   document.execCommand("copy");
-  return area.remove();
+  area.remove();
 }
 
 function shorten(code) {
@@ -130,18 +145,28 @@ function jigsaw(samples, question, key) {
   ].join("\n");
 }
 
+/** Return a label as a choice of OpenAI's. The text of a label that has a key describes it. */
+function describedLabel(label) {
+  const value = labelName(label);
+  return label.type === "image" || label.value === value ? { value } : { value, description: label.value };
+}
+
 function openai(samples, question, key) {
   const content = ({ type, value }) =>
     type === "text" ? value : [{ role: "user", content: [{ type: "input_image", image_url: value }] }];
-  const values = [...new Set((question.labels ?? []).map((label) => String(label.key ?? label.value)))];
+  const labels = [...new Map(question.labels.map((label) => [labelName(label), describedLabel(label)])).values()];
   const asked = question.multiple_labels
-    ? values.map((value) => ({ type: "predicate", name: value, instructions: `Is it about ${value}?` }))
+    ? labels.map(({ value, description = value }) => ({
+        type: "predicate",
+        name: value,
+        instructions: `Is it about ${description}?`,
+      }))
     : [
         {
           type: "choice",
           name: "label",
           instructions: question.instruction ?? "What is it?",
-          choices: values.map((value) => ({ value })),
+          choices: labels,
         },
       ];
   const answered = question.multiple_labels

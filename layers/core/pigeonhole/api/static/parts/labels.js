@@ -1,7 +1,7 @@
 // A field of labels: words and example images as chips.
 
-import { announce, button, h } from "../dom.js";
-import { droppedFiles, isPhoto, readPhoto } from "./photos.js";
+import { UserError, announce, button, h } from "../dom.js";
+import { droppedFiles, hasFiles, isPhoto, readPhoto } from "./photos.js";
 
 // Only how a chip looks: the service decides what a label means.
 const NEGATION = /^(not?|non|isn't|without|never)\b/i;
@@ -42,7 +42,7 @@ export class LabelField {
     const hint = h("p", { class: "hint" }, "Press Enter after each. ", pick, " or drop one here.");
     const field = h("div", { class: "label-field", role: "group", "aria-label": "Labels" }, this.list, this.input);
     field.addEventListener("click", (event) => event.target === field && this.input.focus());
-    field.addEventListener("drop", async (event) => this.addImages(await droppedFiles(event.dataTransfer)));
+    field.addEventListener("drop", (event) => hasFiles(event) && this.#takeDrop(event.dataTransfer));
     place.replaceChildren(field, files, hint);
     this.#render();
   }
@@ -90,13 +90,20 @@ export class LabelField {
     this.changed();
   }
 
+  async #takeDrop(transfer) {
+    const { files, faults } = await droppedFiles(transfer);
+    if (faults.length) this.report(new UserError(faults.join(" ")));
+    await this.addImages(files);
+  }
+
   #remove(item) {
     const at = this.items.indexOf(item);
     this.items.splice(at, 1);
     this.#render();
     announce(`Label ${labelName(item.label)} removed`);
-    // The focus stays near, for people who use the keyboard.
-    (this.list.querySelectorAll("li button")[Math.min(at, this.items.length - 1)] ?? this.input).focus();
+    // The focus stays near, for people who use the keyboard, but in a label that is half typed.
+    const near = this.list.querySelectorAll("li button")[Math.min(at, this.items.length - 1)];
+    (this.input.value ? this.input : (near ?? this.input)).focus();
     this.changed();
   }
 
@@ -115,7 +122,11 @@ export class LabelField {
       "li",
       { class: `chip ${kind}` },
       label.type === "image" ? [picture, this.#nameInput(item)] : h("span", { title: words }, name),
-      button("×", () => this.#remove(item), { "aria-label": `Remove ${name}` }),
+      button("×", () => this.#remove(item), {
+        "aria-label": `Remove ${name}`,
+        // The input would lose the focus and take its text as a label. That renders the chips, and the click is lost.
+        onmousedown: (event) => event.preventDefault(),
+      }),
     );
   }
 
@@ -137,6 +148,7 @@ export class LabelField {
   }
 
   #onKey(event) {
+    if (event.isComposing) return; // Enter confirms the word of an input method, such as one for Japanese
     if (event.key === "Enter" || event.key === ",") {
       event.preventDefault();
       this.#takeTyped();

@@ -17,12 +17,17 @@ export async function readPhoto(file) {
   if (bitmap) {
     const scaled = await scale(bitmap);
     bitmap.close();
-    return { name: file.name, value: await toDataUrl(scaled), preview: URL.createObjectURL(scaled) };
+    return { name: photoName(file), value: await toDataUrl(scaled), preview: URL.createObjectURL(scaled) };
   }
   if (file.size > MAX_UNSCALED_BYTES || file.size === 0) {
-    throw new UserError(`${file.name}: this browser can't read the file. Convert it to JPEG, PNG or WebP.`);
+    throw new UserError(`${photoName(file)}: this browser can't read the file. Convert it to JPEG, PNG or WebP.`);
   }
-  return { name: file.name, value: await toDataUrl(file), preview: "" };
+  return { name: photoName(file), value: await toDataUrl(file), preview: "" };
+}
+
+/** Return the name of a file, with its path in the folder that was chosen or dropped: names occur twice in sub-folders. */
+export function photoName(file) {
+  return file.webkitRelativePath || file.name;
 }
 
 /** Whether a file looks like a photo, by its media type or its name. */
@@ -30,21 +35,43 @@ export function isPhoto(file) {
   return file.type.startsWith("image/") || /\.(jpe?g|png|webp|gif|bmp|tiff?|avif|heic|heif)$/i.test(file.name);
 }
 
-/** Return the files of a drop, with those in dropped folders. */
-export async function droppedFiles(transfer) {
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  if (!entries.some((entry) => entry.isDirectory)) return [...transfer.files];
-  return (await Promise.all(entries.map(filesOf))).flat();
+/** Whether a drag brings files. Any other drag, such as one of a text, is the browser's own matter. */
+export function hasFiles(event) {
+  return event.dataTransfer.types.includes("Files");
 }
 
-async function filesOf(entry) {
-  if (entry.isFile) return [await new Promise((resolve, reject) => entry.file(resolve, reject))];
-  const reader = entry.createReader(),
-    files = [];
-  for (;;) {
+/**
+ * Return the files of a drop and the faults of those that can't be read.
+ *
+ * Of dropped folders it returns the photos, at most `most` of them.
+ */
+export async function droppedFiles(transfer, most = Infinity) {
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  if (!entries.some((entry) => entry.isDirectory)) return { files: [...transfer.files], faults: [] };
+  const found = { files: [], faults: [] };
+  for (const entry of entries) await collect(entry, found, most);
+  if (!found.files.length && !found.faults.length) found.faults.push("There is no photo in this folder.");
+  return found;
+}
+
+async function collect(entry, found, most) {
+  if (found.files.length >= most) return;
+  try {
+    if (entry.isDirectory) return await collectFolder(entry.createReader(), found, most);
+    const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+    // The file input sets the path of a chosen folder's files. A drop doesn't.
+    Object.defineProperty(file, "webkitRelativePath", { value: entry.fullPath.slice(1) });
+    if (isPhoto(file)) found.files.push(file);
+  } catch (error) {
+    found.faults.push(`${entry.fullPath.slice(1)}: this browser can't read it (${error.message}).`);
+  }
+}
+
+async function collectFolder(reader, found, most) {
+  while (found.files.length < most) {
     const page = await new Promise((resolve, reject) => reader.readEntries(resolve, reject)); // at most 100 entries
-    if (!page.length) return files;
-    for (const inner of page) files.push(...(await filesOf(inner)));
+    if (!page.length) return;
+    for (const inner of page) await collect(inner, found, most);
   }
 }
 

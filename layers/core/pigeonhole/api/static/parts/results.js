@@ -70,8 +70,9 @@ export class Results {
   #card(row, layout) {
     const { sample } = row,
       isGrid = layout === "grid" && sample.type === "image";
-    const take = button("×", () => this.remove(sample), {
+    const take = button("×", () => this.#take(sample), {
       class: "take",
+      id: `take-${sample.id}`, // keeps the focus when the cards are rendered again
       "aria-label": `Remove ${sample.name}`,
       title: "Remove",
     });
@@ -90,6 +91,14 @@ export class Results {
       ),
       take,
     );
+  }
+
+  /** Remove a sample. The focus goes to the next card, for people who use the keyboard. */
+  #take(sample) {
+    const at = [...this.place.querySelectorAll(".take")].findIndex((take) => take.id === `take-${sample.id}`);
+    this.remove(sample);
+    const left = this.place.querySelectorAll(".take");
+    (left[Math.min(at, left.length - 1)] ?? byId(sample.type === "image" ? "choose-photos" : "texts")).focus();
   }
 
   #toolbar(answered) {
@@ -169,10 +178,9 @@ function picture(sample) {
   return h("div", { class: "shot none" }, "No preview");
 }
 
-/** Return the answers as CSV: a line per sample, a column per label. */
+/** Return the answers as CSV: a line per sample, a column per label. It begins with the mark by which Excel knows UTF-8. */
 export function toCsv(rows) {
   const labels = [...new Set(rows.flatMap((row) => row.scores.map((score) => score.label)))].sort();
-  const cell = (value) => (/[",\n\r]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : String(value));
   const lines = rows.map((row) => {
     const probability = new Map(row.scores.map((score) => [score.label, score.probability]));
     return [
@@ -182,7 +190,14 @@ export function toCsv(rows) {
       ...labels.map((label) => probability.get(label) ?? ""),
     ];
   });
-  return [["sample", "labels", "error", ...labels], ...lines].map((line) => line.map(cell).join(",")).join("\r\n") + "\r\n";
+  const header = ["sample", "labels", "error", ...labels];
+  return "\ufeff" + [header, ...lines].map((line) => line.map(cell).join(",")).join("\r\n") + "\r\n";
+}
+
+/** Write a cell of CSV. A text that a spreadsheet would run as a formula gets an apostrophe before it. */
+function cell(value) {
+  const text = typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 /** Return the answers as JSON: an object per sample. */

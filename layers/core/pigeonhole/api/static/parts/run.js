@@ -15,7 +15,7 @@ const MAX_POLL_MS = 4_000;
 /** Return the body of a request. `question` has its labels and options. */
 export function toBody(samples, question) {
   const dataset = samples.map(({ type, value, name }) =>
-    type === "image" ? { type, value, custom_id: name.slice(0, MAX_NAME_CHARS) } : { type, value },
+    type === "image" ? { type, value, custom_id: [...name].slice(0, MAX_NAME_CHARS).join("") } : { type, value },
   );
   return { dataset, ...question, scores: true, on_error: "null" };
 }

@@ -1,16 +1,19 @@
 // The samples: photos by drop, paste and file picker, or typed texts.
 
 import { UserError, announce, button, byId, count, debounce } from "../dom.js";
-import { droppedFiles, isPhoto, readPhoto } from "./photos.js";
+import { clearErrors, showError } from "../notices.js";
+import { droppedFiles, hasFiles, isPhoto, photoName, readPhoto } from "./photos.js";
 
 export const MAX_PHOTOS = 500;
+const MAX_SHOWN_FAULTS = 5;
+const TOO_MANY = `The page takes ${MAX_PHOTOS} photos. The others were left out: use pigeonhole jobs submit for them.`;
 const TYPING_MS = 350;
 const ORDER = new Intl.Collator(undefined, { numeric: true }); // 2.jpg comes before 10.jpg
 
 /** The photos and texts that the reader has put in. `changed` is called after each change. */
 export class SampleInput {
-  constructor(changed, report) {
-    Object.assign(this, { changed, report, kind: "image", photos: [], texts: [], nextId: 1 });
+  constructor(changed) {
+    Object.assign(this, { changed, kind: "image", photos: [], texts: [], nextId: 1 });
     for (const choice of document.querySelectorAll("[data-kind]")) {
       choice.addEventListener("click", () => this.show(choice.dataset.kind));
     }
@@ -71,17 +74,12 @@ export class SampleInput {
   }
 
   /** Add the photos among some files. They appear when all are read: jobs of a part of them would be canceled then. */
-  async add(files) {
+  async add(files, unreadable = []) {
+    if (!files.length && !unreadable.length) return;
     const found = [...files].filter(isPhoto),
       room = MAX_PHOTOS - this.photos.length;
-    if (!found.length && files.length) this.report(new UserError("None of these files is a photo."));
-    if (found.length > room) {
-      this.report(
-        new UserError(`The page takes ${MAX_PHOTOS} photos. The others were left out: use pigeonhole jobs submit for them.`),
-      );
-    }
-    if (this.kind !== "image") this.show("image");
-    const faults = [],
+    if (found.length && this.kind !== "image") this.show("image");
+    const faults = found.length || !files.length ? [...unreadable] : [...unreadable, "None of these files is a photo."],
       photos = [];
     for (const [index, file] of found.slice(0, room).entries()) {
       try {
@@ -91,17 +89,31 @@ export class SampleInput {
       }
       if (found.length > 8) byId("photo-count").textContent = `Reading ${index + 1} of ${Math.min(found.length, room)} …`;
     }
+    const isTooMany = found.length > room || this.photos.length + photos.length > MAX_PHOTOS;
     this.photos = [...this.photos, ...photos].slice(0, MAX_PHOTOS);
-    if (faults.length) this.report(new UserError(faults.slice(0, 5).join(" ")));
+    this.#report(isTooMany ? [TOO_MANY, ...faults] : faults);
     announce(`${count(this.photos.length, "photo")} to classify`);
     this.#update();
   }
 
   /** Add a photo by its address, which the service fetches. */
   addAddress(address) {
-    const name = decodeURIComponent(address.split("/").pop()) || address;
+    const isFull = this.photos.length >= MAX_PHOTOS;
+    this.#report(isFull ? [TOO_MANY] : []);
+    if (isFull) return;
+    const name = readable(address.split("/").pop()) || address;
     this.photos = [...this.photos, { id: this.nextId++, type: "image", name, value: address, preview: "" }];
     this.#update();
+  }
+
+  /** Say which photos were left out. It stays at the input until photos are added again. */
+  #report(faults) {
+    const place = byId("photo-faults"),
+      further = faults.length - MAX_SHOWN_FAULTS;
+    clearErrors(place);
+    if (!faults.length) return;
+    const shown = faults.slice(0, MAX_SHOWN_FAULTS);
+    showError(new UserError([...shown, ...(further > 0 ? [`${further} more were left out.`] : [])].join(" ")), place);
   }
 
   #readTexts() {
@@ -143,6 +155,7 @@ export class SampleInput {
   #takeDrops() {
     const zone = document.body;
     zone.addEventListener("dragover", (event) => {
+      if (!hasFiles(event)) return;
       event.preventDefault();
       zone.classList.add("dragging");
     });
@@ -150,9 +163,12 @@ export class SampleInput {
       if (!event.relatedTarget) zone.classList.remove("dragging");
     });
     zone.addEventListener("drop", async (event) => {
+      if (!hasFiles(event)) return;
       event.preventDefault();
       zone.classList.remove("dragging");
-      if (!event.target.closest(".label-field")) await this.add(byName(await droppedFiles(event.dataTransfer)));
+      if (event.target.closest(".label-field")) return;
+      const { files, faults } = await droppedFiles(event.dataTransfer, MAX_PHOTOS + 1); // one too many is reported
+      await this.add(byName(files), faults);
     });
   }
 
@@ -168,7 +184,15 @@ export class SampleInput {
 }
 
 function byName(files) {
-  return [...files].sort((one, other) => ORDER.compare(one.name, other.name));
+  return [...files].sort((one, other) => ORDER.compare(photoName(one), photoName(other)));
+}
+
+function readable(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // it has a % that encodes nothing
+  }
 }
 
 function forget(photo) {

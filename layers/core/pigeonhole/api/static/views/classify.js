@@ -1,7 +1,8 @@
 // The view Classify: samples and labels in, answers out, live.
 
-import { BASE, apiKey } from "../api.js";
+import { apiKey } from "../api.js";
 import { announce, button, byId, count, debounce, h } from "../dom.js";
+import { invitation } from "../parts/invitation.js";
 import { LabelField } from "../parts/labels.js";
 import { clearErrors, showError } from "../notices.js";
 import { Results, summarize } from "../parts/results.js";
@@ -11,30 +12,20 @@ import { setUpCopyAs } from "../parts/copy_as.js";
 import { LabelSetChooser } from "../parts/label_set_chooser.js";
 
 const LIVE_MS = 300; // after the last change of a label
-const EXAMPLES = {
-  photos: { files: ["cat", "coffee", "rocket", "astronaut"], labels: ["cat", "cup of coffee", "rocket", "other"] },
-  texts: {
-    texts: [
-      "I love it. Best purchase of the year!",
-      "It broke after a day, and support never answers.",
-      "Where can I change my address?",
-    ],
-    labels: ["praise", "complaint", "question"],
-  },
-};
+const KEPT = ["threshold", "top_k", "prompt_templates"]; // options that the page has no input for, or a less exact one
 
 /** The view Classify. */
 export class ClassifyView {
   constructor() {
-    this.rows = [];
-    this.answered = ""; // the question that the rows answer, as JSON
+    this.answers = new Map(); // the id of a sample -> { row, asked }, the question that the row answers, as JSON
     this.running = null; // { controller, isJobs } of the request or the jobs that run
     this.changed = debounce(() => this.#refresh(), LIVE_MS);
-    this.samples = new SampleInput(() => this.#showSamples(), showError);
-    this.labels = new LabelField(byId("labels"), () => this.changed(), showError);
+    this.kept = null; // options of a label set, until the reader changes its labels or how they are chosen
+    this.samples = new SampleInput(() => this.#showSamples());
+    this.labels = new LabelField(byId("labels"), () => this.#change(), showError);
     this.results = new Results(byId("results"), {
       remove: (sample) => this.samples.remove(sample),
-      copyAs: () => this.copyAs(this.samples.samples.slice(0, MAX_NOW), this.question),
+      copyAs: () => this.copyAs(this.samples.samples, this.question),
     });
     this.copyAs = setUpCopyAs();
     this.sets = new LabelSetChooser(this);
@@ -44,19 +35,27 @@ export class ClassifyView {
 
   /** The labels and the options, as a request has them. */
   get question() {
-    const question = { labels: this.labels.labels, multiple_labels: byId("multiple").checked };
+    const question = { labels: this.labels.labels, multiple_labels: byId("multiple").checked, ...this.kept };
     const instruction = byId("instruction").value.trim();
-    if (question.multiple_labels) question.threshold = Number(byId("threshold").value);
+    if (question.multiple_labels && !this.kept) question.threshold = Number(byId("threshold").value);
     return instruction ? { ...question, instruction } : question;
+  }
+
+  /** A row for each sample that is shown. One that has no answer yet has no scores. */
+  get rows() {
+    const unanswered = (sample) => ({ sample, labels: [], scores: [], error: null });
+    return this.samples.samples.map((sample) => this.answers.get(sample.id)?.row ?? unanswered(sample));
   }
 
   /** Use the labels and the options of a label set. */
   use(labelSet) {
     byId("multiple").checked = labelSet.multiple_labels;
-    if (labelSet.threshold) byId("threshold").value = labelSet.threshold;
+    byId("threshold").value = labelSet.threshold ?? byId("threshold").defaultValue;
     byId("instruction").value = labelSet.instruction ?? "";
-    this.#showThreshold();
     this.labels.set(labelSet.labels);
+    const isSet = ([name, value]) => KEPT.includes(name) && value !== null && value !== undefined;
+    this.kept = Object.fromEntries(Object.entries(labelSet).filter(isSet));
+    this.#showThreshold();
   }
 
   /** Do again what a missing key or a silent service prevented. */
@@ -67,35 +66,42 @@ export class ClassifyView {
 
   #listen() {
     byId("clear-labels").addEventListener("click", () => this.labels.set([]));
-    byId("multiple").addEventListener("change", () => {
-      this.#showThreshold();
-      this.changed();
-    });
+    byId("multiple").addEventListener("change", () => this.#change());
     byId("threshold").addEventListener("input", () => {
-      this.#showThreshold();
-      this.results.markThreshold(Number(byId("threshold").value));
-      this.changed();
+      this.#change();
+      this.results.markThreshold(this.#threshold);
     });
     byId("instruction").addEventListener("input", this.changed);
   }
 
+  /** Ask what the page shows, which is no longer what a label set asks. */
+  #change() {
+    this.kept = null;
+    this.#showThreshold();
+    this.changed();
+  }
+
+  get #threshold() {
+    return this.kept?.threshold ?? Number(byId("threshold").value);
+  }
+
   #showThreshold() {
     byId("threshold-row").hidden = !byId("multiple").checked;
-    byId("threshold-value").textContent = `${Math.round(100 * byId("threshold").value)} %`;
+    byId("threshold-value").textContent = `${Math.round(100 * this.#threshold)} %`;
   }
 
   /** Show the samples at once, with the answers that are known, and ask for the others. */
   #showSamples() {
-    const known = new Map(this.rows.map((row) => [row.sample.id, row]));
-    this.rows = this.samples.samples.map((sample) => known.get(sample.id) ?? { sample, labels: [], scores: [], error: null });
+    const ids = new Set([...this.samples.photos, ...this.samples.texts].map((sample) => sample.id));
+    for (const id of this.answers.keys()) if (!ids.has(id)) this.answers.delete(id);
     this.#show(false);
     this.changed();
   }
 
   #show(isStale) {
-    const threshold = byId("multiple").checked ? Number(byId("threshold").value) : 0;
+    const threshold = byId("multiple").checked ? this.#threshold : 0;
     this.results.show(this.rows, { threshold, isStale });
-    byId("empty").replaceChildren(...(this.rows.length ? [] : this.#invitation()));
+    byId("empty").replaceChildren(...(this.rows.length ? [] : invitation(this)));
     if (!this.rows.some((row) => row.scores.length)) byId("summary").textContent = this.#missing();
   }
 
@@ -105,63 +111,30 @@ export class ClassifyView {
     return missing > 0 ? `Name ${count(missing, missing === 2 ? "label" : "more label")} to begin.` : "";
   }
 
-  #invitation() {
-    return [
-      h("img", { src: "playground/logo.svg", alt: "", width: 56, height: 56 }),
-      h("h3", {}, "Sort anything into labels that you make up"),
-      h("p", {}, "Put in photos or texts, name the labels, and the answers appear here. Nothing is trained."),
-      h(
-        "p",
-        { class: "row center" },
-        button("Try four photos", () => this.#tryPhotos(), { class: "main" }),
-        button("Try three texts", () => this.#tryTexts()),
-      ),
-    ];
-  }
-
-  async #tryPhotos() {
-    this.labels.set([]);
-    this.labels.addTexts(EXAMPLES.photos.labels);
-    const files = EXAMPLES.photos.files.map(async (name) => {
-      const answer = await fetch(new URL(`playground/${name}.jpg`, BASE));
-      return new File([await answer.blob()], `${name}.jpg`, { type: "image/jpeg" });
-    });
-    await this.samples.add(await Promise.all(files));
-  }
-
-  #tryTexts() {
-    this.labels.set([]);
-    this.labels.addTexts(EXAMPLES.texts.labels);
-    this.samples.show("text");
-    this.samples.setTexts(EXAMPLES.texts.texts);
-  }
-
   /** Ask the service. An answer to an earlier question is discarded. */
   async #refresh() {
     this.#stop();
     byId("run").hidden = true;
     const { samples } = this.samples;
-    if (!samples.length || this.labels.distinct < 2) {
-      this.rows = samples.map((sample) => ({ sample, labels: [], scores: [], error: null }));
-      return this.#show(false);
-    }
+    if (this.labels.distinct < 2) this.answers.clear();
+    if (!samples.length || this.labels.distinct < 2) return this.#show(false);
     if (this.#isAnswered()) {
       this.#show(false);
       return this.#summarize();
     }
     if (samples.length > MAX_NOW) return this.#offerJobs(samples);
     if (!apiKey.get()) this.#show(false);
-    return this.#run(async (signal, question) => {
+    return this.#run(async ({ signal, question, take }) => {
       this.#show(true);
       byId("summary").textContent = "Classifying …";
-      this.rows = await classifyNow(samples, question, signal);
+      take(await classifyNow(samples, question, signal));
     });
   }
 
   /** Whether every row answers the question as it is now. So a sample that is taken out costs no request. */
   #isAnswered() {
-    const isComplete = this.rows.every((row) => row.scores.length || row.error);
-    return isComplete && this.answered === JSON.stringify(this.question);
+    const asked = JSON.stringify(this.question);
+    return this.samples.samples.every((sample) => this.answers.get(sample.id)?.asked === asked);
   }
 
   #offerJobs(samples) {
@@ -175,10 +148,9 @@ export class ClassifyView {
   }
 
   #runJobs(samples) {
-    this.rows = samples.map((sample) => ({ sample, labels: [], scores: [], error: null }));
+    for (const sample of samples) this.answers.delete(sample.id);
     const bar = h("progress", { max: samples.length, value: 0, "aria-label": "Samples classified" });
     const text = h("p", {}, "Sending the samples …");
-    const byIdOfSample = new Map(this.rows.map((row, index) => [row.sample.id, index]));
     byId("run").replaceChildren(
       text,
       bar,
@@ -191,14 +163,7 @@ export class ClassifyView {
       bar.value = done;
       text.textContent = `${done} of ${samples.length} classified`;
     };
-    const onRows = (rows) => {
-      for (const row of rows) this.rows[byIdOfSample.get(row.sample.id)] = row;
-      this.#show(false);
-    };
-    const work = async (signal, question) => {
-      await classifyByJobs(samples, question, { signal, onProgress, onRows });
-      byId("run").hidden = true;
-    };
+    const work = ({ signal, question, take }) => classifyByJobs(samples, question, { signal, onProgress, onRows: take });
     return this.#run(work, { isJobs: true });
   }
 
@@ -218,19 +183,27 @@ export class ClassifyView {
     this.running = null;
   }
 
+  /** Do work that calls `take` with rows. Work that was stopped changes nothing, even if it ends later than its successor. */
   async #run(work, { isJobs = false } = {}) {
     const running = { controller: new AbortController(), isJobs },
       question = this.question,
       started = performance.now();
-    Object.assign(this, { running, answered: "" });
-    try {
-      await work(running.controller.signal, question);
-      this.answered = JSON.stringify(question);
+    const take = (rows) => {
+      if (this.running !== running) return;
+      for (const row of rows) this.answers.set(row.sample.id, { row, asked: JSON.stringify(question) });
       this.#show(false);
+    };
+    this.running = running;
+    try {
+      await work({ signal: running.controller.signal, question, take });
+      if (this.running !== running) return;
+      this.running = null;
+      byId("run").hidden = true;
       this.#summarize(` · ${((performance.now() - started) / 1000).toFixed(1)} s`);
       clearErrors();
     } catch (error) {
       if (this.running !== running) return;
+      this.running = null;
       byId("summary").textContent = "";
       this.#show(false);
       showError(error);
