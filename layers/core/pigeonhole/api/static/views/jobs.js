@@ -81,7 +81,7 @@ export class JobsView {
       ["Job", "Status", "Progress", "Created", "Actions"],
       this.jobs.map((job) => this.#row(job)),
     );
-    list.id = "job-table";
+    Object.assign(list, { id: "job-table" });
     const showMore = () => this.#loadPage(this.next, this.following.signal).catch(showError);
     place.replaceChildren(list, ...(this.next ? [button("Show more", showMore, { id: "more-jobs" })] : []));
     list.scrollLeft = scrolled;
