@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from chromium import ANSWER_MS
 from support.loopback import LoopbackServer, forward
 from support.stack.browser import Open
 from support.stack.deployment import Deployment
 
+JOBS = re.compile(r"/v1/classification/jobs\?")  # the list that the page follows jobs by
 TEXTS = ["I love it, it works perfectly!", "It broke after one day."]
 
 
@@ -99,9 +100,18 @@ def test_jobs_are_followed_again_after_the_service_stopped(visit: Open, deployed
         page = visitor.open()
         visitor.add_labels(["cat", "rocket"])
         visitor.drop("#photo-input", {f"{index}.png": photos["cat"] for index in range(33)})
+        held: list[Route] = []
+        # The list gets no answer until the stop, so that the page sees no job end before it.
+        page.route(JOBS, lambda route: held.append(route))
         page.locator("#start-jobs").click(timeout=ANSWER_MS)
-        expect(page.locator("#run")).to_contain_text("of 33 classified")
+        expect(page.locator("#run")).to_contain_text("0 of 33 classified")
+        for _ in range(100):
+            if held:
+                break
+            page.wait_for_timeout(100)
 
+    held[0].abort("connectionfailed")
+    page.unroute(JOBS)
     expect(page.get_by_role("alert")).to_contain_text("doesn't answer")
 
     with LoopbackServer(forward(port), port=service.port):
