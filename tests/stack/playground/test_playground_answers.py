@@ -196,7 +196,8 @@ def test_a_folder_is_classified_by_jobs_with_progress_cancel_and_results(
     with page.expect_request(JOB_LIST):
         page.locator("#start-jobs").click(timeout=ANSWER_MS)
 
-    with page.expect_response(lambda response: response.request.method == "DELETE"):
+    visitor.allow_failed_requests()  # a job may have ended just before: 409
+    with page.expect_response(lambda response: response.request.method == "DELETE") as cancellation:
         page.locator("#cancel-jobs").click()
     expect(page.locator("#start-jobs")).to_be_visible()
     page.unroute(JOB_LIST)
@@ -206,7 +207,8 @@ def test_a_folder_is_classified_by_jobs_with_progress_cancel_and_results(
 
     statuses = [job["status"] for job in deployed.call("GET", "/v1/classification/jobs?limit=4").json()["jobs"]]
     assert statuses[:2] == ["succeeded", "succeeded"], "32 photos and 4"
-    assert "canceled" in statuses[2:]
+    assert cancellation.value.status in (200, 409)
+    assert "canceled" in statuses[2:] or cancellation.value.status == 409
     expect(page.get_by_role("img", name=re.compile("^Confidence: "))).to_be_visible()
     page.get_by_label("Order").select_option("Most certain first")
     values = [int(re.sub(r"\D", "", value)) for value in page.locator(".bar-value").all_inner_texts()]
