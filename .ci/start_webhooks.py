@@ -11,9 +11,9 @@ os.environ.update(
 )
 import handler
 
-from pigeonhole import wiring
+from pigeonhole.wiring import jobs, settings
 
-wiring.webhook_deliverer(wiring.settings())
+jobs.webhook_deliverer(settings())
 context = types.SimpleNamespace(
     function_name="webhooks",
     memory_limit_in_mb=256,
