@@ -112,10 +112,10 @@ def test_the_commands_of_label_sets(variables: dict[str, str], photos: dict[str,
 
     assert run(put, variables, cwd=tmp_path) == "sights version 1\n"
     assert "rocket  image  s3://" in run(get, variables)
-    assert "sights" in run(listing, variables)
+    assert "\nsights " in run(listing, variables)
     assert run(submit, variables, cwd=tmp_path) == "0\tcat\n1\ttemple\n"
     run(remove, variables)
-    assert "sights" not in run(listing, variables)
+    assert "\nsights " not in run(listing, variables)
 
 
 def test_the_commands_of_uploads(variables: dict[str, str], photos: dict[str, bytes], tmp_path: Path) -> None:
