@@ -109,17 +109,7 @@ def start(side: Side, event: Mapping[str, Any]) -> float:
     from support.runtime_api import RuntimeApi
 
     with RuntimeApi(LIMIT_S) as api, tempfile.TemporaryFile() as output:
-        variables = {
-            "PATH": "/usr/bin:/bin",
-            "AWS_LAMBDA_RUNTIME_API": api.address,
-            "AWS_LAMBDA_FUNCTION_NAME": "classify",
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "3008",
-            "AWS_LAMBDA_FUNCTION_VERSION": "1",
-            "AWS_REGION": "eu-west-1",
-            "AWS_ACCESS_KEY_ID": "none",
-            "AWS_SECRET_ACCESS_KEY": "none",
-            **side.environment,
-        }
+        variables = {**api.environment, **side.environment}
         started = time.perf_counter()
         process = subprocess.Popen(  # noqa: S603 - the command is ours
             side.command, cwd=side.folder, env=variables, stdout=output, stderr=subprocess.STDOUT

@@ -100,14 +100,7 @@ def started(image: Image, environment: Path) -> Iterator[Runtime]:
         variables = {
             "PIGEONHOLE_MODEL_DIR": str(docker_image.within(image.root, Settings().model_dir)),
             **image.environment,
-            "PATH": "/usr/bin:/bin",
-            "AWS_LAMBDA_RUNTIME_API": api.address,
-            "AWS_LAMBDA_FUNCTION_NAME": "classify",
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "3008",
-            "AWS_LAMBDA_FUNCTION_VERSION": "1",
-            "AWS_REGION": "eu-west-1",
-            "AWS_ACCESS_KEY_ID": "none",
-            "AWS_SECRET_ACCESS_KEY": "none",
+            **api.environment,
         }
         command = [str(virtual_environments.python(environment)), *arguments]
         process = subprocess.Popen(command, cwd=image.folder, env=variables, stdout=sink, stderr=subprocess.STDOUT)

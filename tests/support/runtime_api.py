@@ -52,6 +52,20 @@ class RuntimeApi:
     def address(self) -> str:
         return f"127.0.0.1:{self._server.server_port}"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables of the runtime's process, as Lambda sets them for functions/classify."""
+        return {
+            "PATH": "/usr/bin:/bin",
+            "AWS_LAMBDA_RUNTIME_API": self.address,
+            "AWS_LAMBDA_FUNCTION_NAME": "classify",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "3008",
+            "AWS_LAMBDA_FUNCTION_VERSION": "1",
+            "AWS_REGION": "eu-west-1",
+            "AWS_ACCESS_KEY_ID": "none",
+            "AWS_SECRET_ACCESS_KEY": "none",
+        }
+
     def __enter__(self) -> RuntimeApi:
         self._thread.start()
         return self
