@@ -1,6 +1,6 @@
 """What a bulk job costs and how long it takes, on Lambda workers and on GPU workers.
 
-    work   = spans * SPAN_CALLS_S + CPU time of all samples / threads of a worker       seconds of one worker
+    work   = spans * SPAN_CALLS_S + CPU time of all samples / cores of a worker         seconds of one worker
     Lambda = work at list prices; work / workers, which Lambda adds one by one           dollars; seconds
     GPU    = the CPU time that the encoder leaves / 4 vCPUs, on machines that start slowly
 
@@ -68,7 +68,7 @@ class LambdaWorkers:
     Attributes:
         workers: How many run at the same time, at most: `WorkerConcurrency`.
         memory_mb: The memory of each: `WorkerMemory`.
-        threads: How many batches each encodes at the same time, one per vCPU.
+        threads: How many batches each encodes at the same time, each on a core or on a part of one.
         is_arm64: Whether they run on arm64, which costs less than x86.
     """
 
@@ -76,6 +76,11 @@ class LambdaWorkers:
     memory_mb: int
     threads: int
     is_arm64: bool = True
+
+    @property
+    def cores(self) -> float:
+        """The cores that a worker uses, of those that its memory has."""
+        return min(self.threads, self.memory_mb / prices.LAMBDA_MB_PER_CORE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +157,7 @@ def estimate_on_lambda(size: BulkSize, workers: LambdaWorkers, rates: SampleRate
     if not size.spans:
         return Estimate(0.0, 0.0)
     cpu_s = (size.texts * rates.text_ms + size.images * rates.image_ms) / 1e3
-    work_s = size.spans * SPAN_CALLS_S + cpu_s / workers.threads
+    work_s = size.spans * SPAN_CALLS_S + cpu_s / workers.cores
     used = min(workers.workers, size.spans)
     waves_s = math.ceil(size.spans / used) * work_s / size.spans
     usd_per_gb_s = prices.LAMBDA_ARM64_USD_PER_GB_S if workers.is_arm64 else prices.LAMBDA_X86_USD_PER_GB_S
