@@ -1,10 +1,10 @@
-"""What a million samples cost on Lambda: CPU seconds and calls that benchmarks/costs.py measured, at list prices. Pure arithmetic.
+"""What a million samples cost on Lambda: CPU seconds and calls that benchmarks/costs.py measured, at list prices.
 
-    seconds of a function = CPU seconds / cores + calls to AWS * CALL_S           functions/api also waits for functions/classify
+    seconds of a function = CPU seconds / cores + calls to AWS * CALL_S      functions/api also waits for functions/classify
     dollars               = seconds * memory * price of a GB-s + what AWS bills by the call
     cores                 = what the memory gives, at most as many as were busy while it was measured
 
-A core of Lambda is taken to be as fast as a core of the machine that was measured, on both architectures. This is an assumption.
+A core of Lambda, of both architectures, is taken to be as fast as one of the machine that was measured. This is an assumption.
 """
 
 from __future__ import annotations

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cost_model import OTHER_TIME, FunctionUse, Measured
+from cost_model import OTHER_TIME, USD_PER_GB_S, FunctionUse, Measured
 from pigeonhole.bulk.costs import prices
 from pigeonhole.bulk.costs.compute import BulkSize, GpuWorkers, SampleRates, estimate_on_gpus
 from pigeonhole.inference.encoders.registry import BUNDLED
@@ -33,7 +34,17 @@ COLUMNS: Mapping[str, Sequence[str]] = {
 def read_stored() -> list[Measured]:
     """Read the stored figures."""
     rows = json.loads(STORED.read_text())
-    return [Measured(**row | {"functions": {name: FunctionUse(**use) for name, use in row["functions"].items()}}) for row in rows]
+    return [
+        Measured(**row | {"functions": {name: FunctionUse(**use) for name, use in row["functions"].items()}}) for row in rows
+    ]
+
+
+def store(rows: Sequence[Measured]) -> None:
+    """Store figures in place of those of the same models."""
+    models = {row.model for row in rows}
+    others = [row for row in read_stored() if row.model not in models] if STORED.exists() else []
+    in_order = sorted([*others, *rows], key=lambda row: row.model != BUNDLED)  # stable: the ways stay in their order
+    STORED.write_text(json.dumps([asdict(row) for row in in_order], indent=1) + "\n")
 
 
 def read_memory_mb() -> dict[str, int]:
@@ -61,10 +72,10 @@ def tables(rows: Sequence[Measured], memory_mb: Mapping[str, int]) -> str:
 
 def _goal_lines(rows: Sequence[Measured], memory_mb: Mapping[str, int]) -> Iterator[str]:
     for model in dict.fromkeys(row.model for row in rows):
-        goal = GOALS.get(model, USUAL_GOAL)
-        usd = {row.way: sum(row.terms(memory_mb, "x86_64").values()) for row in rows if (row.model, row.noun) == (model, "photos")}
-        met = [way for way, each in usd.items() if each <= goal]
-        yield f"- A million photos with {model} cost at most {goal} USD on both by: {', '.join(met) or 'none'}."
+        goal, ways = GOALS.get(model, USUAL_GOAL), [row for row in rows if (row.model, row.noun) == (model, "photos")]
+        for architecture in USD_PER_GB_S:
+            met = [row.way for row in ways if sum(row.terms(memory_mb, architecture).values()) <= goal]
+            yield f"- A million photos with {model} cost at most {goal} USD on {architecture} by: {', '.join(met) or 'no way'}."
 
 
 def _sum_rows(rows: Sequence[Measured], memory_mb: Mapping[str, int]) -> Iterator[Sequence[str]]:

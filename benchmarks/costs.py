@@ -1,38 +1,34 @@
 """Measure what a million photos or texts cost on AWS by each way into the service, and write docs/costs.md.
 
     python benchmarks/costs.py                   # measure both models, store the figures in costs.json, write the page
-    python benchmarks/costs.py --page            # only write the page, from the stored figures
+    python benchmarks/costs.py --models tiny     # measure one of them, and leave the other one's figures
+    python benchmarks/costs.py --models          # measure nothing, and write the page from the stored figures
 
 The samples go through a local stack with the template's functions: direct requests, jobs and bulk jobs. The script counts
 calls to AWS, runs, log lines, and the CPU time of each function with its decode processes. Everything has run before, so no
 start counts, and the cache has the labels. Photos have 640 x 480 pixels, and there are 24 labels. Requests have the photos
 inline, jobs read them from the bucket of uploads.
 
-cost_model.py has the arithmetic, and cost_page.py the tables. functions/authorize doesn't run locally: its runs and log lines
-are added. Left out are starts, storage, metrics, provisioned concurrency, idle queues, and traffic to the internet.
+cost_model.py has the arithmetic, and cost_page.py the tables. functions/authorize doesn't run locally: its runs are added. Left
+out are starts, storage, metrics, provisioned concurrency, idle queues, and traffic to the internet.
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
-import json
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property, partial
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import aws_costs
 import cost_page
-from benchmark_stack import LOG_EVENT_BYTES, PATIENCE_S, TENANT, BenchmarkStack, Usage, deployed_stack
-from bulk import WORDS
+from benchmark_stack import Usage, deployed_stack
 from cost_model import FunctionUse, Measured
-from function_cpu import ProcessTime, cpu_between, read_processes
+from cost_stack import CostStack, Samples, create_texts
+from function_cpu import cpu_between
 from jobs import prepare_clip_shape
-from packaged_photos import LABELS, create_varied
-from pigeonhole.contract.jobs import JOBS
+from packaged_photos import create_varied
 from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole.inference.encoders.registry import BUNDLED
 from pigeonhole.settings import Settings
@@ -40,13 +36,10 @@ from pigeonhole_cli.local.command import local_settings
 from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
 
 WORKERS = 2  # the template's smallest value
-POLL_S = 1.0
 TRACED_SHARE = 0.05  # X-Ray's default sampling rule: one request a second, which many requests hide, and 5 % of the others
 IMAGES_AT_ONCE = 32
-# START, END and REPORT of a run, as functions/api logs them: the log of functions/authorize has no other lines.
-AUTHORIZE_LOG_BYTES = 70 + 51 + 136 + 3 * LOG_EVENT_BYTES
-HAS_ENDED = ("succeeded", "failed", "canceled")
-CLIP_SHAPE = "ViT-B/32's shape, int8"
+WARM_UP = {"photos": 4 * Settings().image_chunk, "texts": 4 * Settings().text_chunk}  # samples: more chunks than workers
+CLIP_SHAPE = "clip-b32-shape"
 
 
 @dataclass(frozen=True)
@@ -66,104 +59,6 @@ class Sizes:
     job: int = 1_000
 
 
-@dataclass(frozen=True)
-class CostStack:
-    """A deployed stack whose functions are measured.
-
-    Attributes:
-        deployed: The stack.
-        photos: JPEG files.
-    """
-
-    deployed: BenchmarkStack
-    photos: Sequence[bytes]
-
-    def measure(self, model: str, noun: str, way: str, samples: int, run: Callable[[], None]) -> Measured:
-        """Run a way into the service twice, and measure the second time."""
-        run()
-        mark = self.deployed.mark()
-        self.deployed.usage_since(mark)
-        mark, before = self.deployed.mark(), self._processes()
-        run()
-        usage = self.deployed.usage_since(mark)
-        cpu_s = cpu_between(before, self._processes())
-        return Measured(
-            model=model,
-            noun=noun,
-            way=way,
-            billed=count_billed(usage, self.deployed.log_bytes_since(mark), samples),
-            functions=count_functions(usage, cpu_s, samples),
-        )
-
-    def _processes(self) -> dict[int, ProcessTime]:
-        processes = read_processes(self.deployed.stack.aws_url)
-        named = {pid: replace(each, function=self.deployed.name_of(each.function)) for pid, each in processes.items()}
-        return {pid: each for pid, each in named.items() if each.function not in aws_costs.FUNCTIONS_WITHOUT_JOBS}
-
-    def request(self, samples: Sequence[dict[str, str]], size: int) -> None:
-        """Classify samples by direct requests of `size` samples."""
-        for first in range(0, len(samples), size):
-            body = {"dataset": samples[first : first + size], "labels": to_labels()}
-            self.deployed.http.post("/v1/classification", json=body).raise_for_status()
-
-    def run_job(self, samples: Sequence[dict[str, str]]) -> None:
-        """Classify samples by a job."""
-        self._run({"dataset": samples, "labels": to_labels()})
-
-    def run_bulk_job(self, samples: Sequence[dict[str, str]]) -> None:
-        """Classify samples by a bulk job over a manifest."""
-        lines = "".join(json.dumps(sample) + "\n" for sample in samples)
-        self._run({"input": {"s3_uri": self._put("manifest.jsonl", lines.encode())}, "labels": to_labels()})
-
-    def _run(self, body: dict[str, Any]) -> None:
-        job_id = self.deployed.http.post(JOBS, json=body).raise_for_status().json()["job"]["id"]
-        self._wait(job_id)
-        answer = self.deployed.http.get(f"{JOBS}/{job_id}").raise_for_status().json()
-        if answer["job"]["progress"]["failed"]:
-            raise SystemExit(f"the job can't read some samples: {answer.get('errors', [])[:3]}")
-
-    def _wait(self, job_id: str) -> None:
-        # Read from the table, because a caller needs no other request than the two that are counted.
-        key = {"pk": {"S": f"JOBS#{TENANT}"}, "sk": {"S": job_id}}
-        table, deadline = self.deployed.resources["Table"], time.monotonic() + PATIENCE_S
-        while time.monotonic() < deadline:
-            item = self.deployed.stack.client("dynamodb").get_item(TableName=table, Key=key)["Item"]
-            if item["status"]["S"] in HAS_ENDED:
-                return
-            time.sleep(POLL_S)
-        raise SystemExit(f"the job did not end within {PATIENCE_S:.0f} s")
-
-    def _put(self, name: str, content: bytes) -> str:
-        bucket, object_key = self.deployed.resources["UploadBucket"], f"uploads/{TENANT}/{name}"
-        self.deployed.stack.client("s3").put_object(Bucket=bucket, Key=object_key, Body=content)
-        return f"s3://{bucket}/{object_key}"
-
-    @cached_property
-    def inline_photos(self) -> list[dict[str, str]]:
-        """The photos as samples of a request."""
-        return [to_sample("image", "data:image/jpeg;base64," + base64.b64encode(photo).decode()) for photo in self.photos]
-
-    @cached_property
-    def stored_photos(self) -> list[dict[str, str]]:
-        """The photos as samples of a job, in the bucket of uploads."""
-        return [to_sample("image", self._put(f"{k:05}.jpg", photo)) for k, photo in enumerate(self.photos)]
-
-
-def to_sample(kind: str, value: str) -> dict[str, str]:
-    """Build a sample of a request."""
-    return {"type": kind, "value": value}
-
-
-def to_labels() -> list[dict[str, str]]:
-    """Build the labels of a request."""
-    return [to_sample("text", label) for label in LABELS]
-
-
-def create_texts(count: int) -> list[dict[str, str]]:
-    """Create short texts, all of them distinct."""
-    return [to_sample("text", f"{WORDS[k % len(WORDS)]} {k}") for k in range(count)]
-
-
 def count_billed(usage: Usage, log_bytes: int, samples: int) -> dict[str, float]:
     """Count what AWS bills by the call, for 1,000 samples, by its unit."""
     scale = 1_000 / samples
@@ -177,7 +72,7 @@ def count_billed(usage: Usage, log_bytes: int, samples: int) -> dict[str, float]
         "API requests": requests,
         "runs": billed["runs"] + requests,  # functions/authorize
         "traces": begun * TRACED_SHARE,
-        "GB of logs": (log_bytes * scale + requests * AUTHORIZE_LOG_BYTES) / 1e9,
+        "GB of logs": log_bytes * scale / 1e9,
     }
 
 
@@ -198,6 +93,25 @@ def count_functions(usage: Usage, cpu_s: dict[str, float], samples: int) -> dict
     return uses
 
 
+def measure_way(
+    stack: CostStack, model: str, noun: str, way: str, samples: Samples, run: Callable[[Samples], None]
+) -> Measured:
+    """Measure a way into the service, after a warm-up that loads the model in each worker."""
+    run(samples[: WARM_UP[noun]])
+    stack.deployed.usage_since(stack.deployed.mark())
+    mark, before = stack.deployed.mark(), stack.read_processes()
+    run(samples)
+    usage = stack.deployed.usage_since(mark)
+    cpu_s = cpu_between(before, stack.read_processes())
+    return Measured(
+        model=model,
+        noun=noun,
+        way=way,
+        billed=count_billed(usage, stack.deployed.log_bytes_since(mark), len(samples)),
+        functions=count_functions(usage, cpu_s, len(samples)),
+    )
+
+
 def measure(folder: Path, model: str, sizes: Sizes) -> Iterator[Measured]:
     """Measure a model by each way into the service.
 
@@ -210,14 +124,14 @@ def measure(folder: Path, model: str, sizes: Sizes) -> Iterator[Measured]:
         stack = CostStack(deployed, create_varied(max(sizes.job, sizes.single, sizes.full * sizes.full_samples)))
         texts = create_texts(len(stack.photos))
         for noun, direct, stored in (("photos", stack.inline_photos, stack.stored_photos), ("texts", texts, texts)):
-            full, single = direct[: sizes.full * sizes.full_samples], direct[: sizes.single]
-            measure_way = partial(stack.measure, model, noun)
-            yield measure_way("request of 1", len(single), partial(stack.request, single, 1))
-            way = f"request of {sizes.full_samples}"
-            yield (requests := measure_way(way, len(full), partial(stack.request, full, sizes.full_samples)))
-            job = measure_way(f"job of {sizes.job:,}", sizes.job, partial(stack.run_job, stored[: sizes.job]))
+            single, full = direct[: sizes.single], direct[: sizes.full * sizes.full_samples]
+            in_job, size = stored[: sizes.job], sizes.full_samples
+            measured = partial(measure_way, stack, model, noun)
+            yield measured("request of 1", single, partial(stack.request, 1))
+            yield (requests := measured(f"request of {size}", full, partial(stack.request, size)))
+            job = measured(f"job of {sizes.job:,}", in_job, stack.run_job)
             yield with_whole_machine(job, requests.functions["Classify"])
-            yield measure_way(f"bulk job of {sizes.job:,}", sizes.job, partial(stack.run_bulk_job, stored[: sizes.job]))
+            yield measured(f"bulk job of {sizes.job:,}", in_job, stack.run_bulk_job)
 
 
 def with_whole_machine(job: Measured, classify: FunctionUse) -> Measured:
@@ -231,15 +145,26 @@ def with_whole_machine(job: Measured, classify: FunctionUse) -> Measured:
     return replace(job, functions={**job.functions, "Worker": replace(worker, wall_s=wall_s)})
 
 
+def prepare_bundled() -> Path:
+    """Prepare the bundled model, unless it is in the cache, and return its folder."""
+    folder = cached_folder(BUNDLED, DEFAULT_CACHE)
+    prepare(BUNDLED, folder)
+    return folder
+
+
+MODELS = {BUNDLED: prepare_bundled, CLIP_SHAPE: prepare_clip_shape}
+
+
 def main() -> None:
     """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--page", action="store_true", help="only write the page, from the stored figures")
-    if not parser.parse_args().page:
-        tiny = cached_folder(BUNDLED, DEFAULT_CACHE)
-        prepare(BUNDLED, tiny)
-        rows = [*measure(tiny, BUNDLED, Sizes()), *measure(prepare_clip_shape(), CLIP_SHAPE, Sizes())]
-        cost_page.STORED.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    parser.add_argument("--models", nargs="*", choices=MODELS, default=[*MODELS], help="models to measure (default: both)")
+    for model in parser.parse_args().models:
+        rows = []
+        for row in measure(MODELS[model](), model, Sizes()):
+            print(f"{row.noun}, {row.model}, {row.way}: {row.cpu_ms:.1f} ms of CPU time", flush=True)
+            rows.append(row)
+        cost_page.store(rows)
     print(cost_page.write())
 
 

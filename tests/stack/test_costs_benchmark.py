@@ -19,11 +19,14 @@ def test_each_way_has_its_cpu_time_and_its_calls(model: Path) -> None:
     for (_, way), row in rows.items():
         assert all(use.cpu_s > 0 for use in row.functions.values())
         assert all(row.billed[unit] > 0 for unit in ("API requests", "runs", "write units", "GB of logs", "traces"))
-        assert set(row.functions) == {
-            "request": {"Api", "Classify"},
-            "job": {"Api", "Notify", "Worker"},
-            "bulk": {"Api", "Notify", "Plan", "Worker"},
-        }[way.partition(" ")[0]]
+        assert (
+            set(row.functions)
+            == {
+                "request": {"Api", "Classify"},
+                "job": {"Api", "Notify", "Worker"},
+                "bulk": {"Api", "Notify", "Plan", "Worker"},
+            }[way.partition(" ")[0]]
+        )
     single = rows["photos", "request of 1"]
     assert single.billed["API requests"] == 1_000
     assert single.billed["runs"] == 3_000, "authorize, api and classify"

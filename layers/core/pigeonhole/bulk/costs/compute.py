@@ -4,9 +4,9 @@
     Lambda = work at list prices; work / workers, which Lambda adds one by one           dollars; seconds
     GPU    = the CPU time that the encoder leaves / 4 vCPUs, on machines that start slowly
 
-The CPU times follow from rates on two cores of an AMD EPYC (docs/bulk.md has them: `benchmarks/bulk.py photos` and `bundled`).
-Calls were counted (`benchmarks/bulk_scale.py`). What is an assumption says so. No GPU worker was measured: a GPU is assumed to
-encode faster than four vCPUs decode.
+The CPU times are those of bulk jobs in docs/costs.md (`benchmarks/costs.py`). What remains of them without the encoder follows
+from the rates in docs/bulk.md (`benchmarks/bulk.py photos` and `bundled`). Calls were counted (`benchmarks/bulk_scale.py`).
+What is an assumption says so. No GPU worker was measured: a GPU is assumed to encode faster than four vCPUs decode.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class BulkSize:
 
 @dataclass(frozen=True, kw_only=True)
 class SampleRates:
-    """CPU time of one core for a sample. The defaults are those of a CLIP of ViT-B/32's shape, of photos and of short texts.
+    """CPU time of one core for a sample. The defaults are those of a CLIP of ViT-B/32's shape in int8, and of short texts.
 
     Attributes:
         text_ms: For a text, all in all.
@@ -55,10 +55,10 @@ class SampleRates:
         image_rest_ms: For an image, without the encoder: most of it is decoding.
     """
 
-    text_ms: float = 6.1  # 329 texts/s on two cores
-    image_ms: float = 95.2  # 21.0 photos/s on two cores
-    text_rest_ms: float = 2.8  # the bare encoder: 602 texts/s
-    image_rest_ms: float = 6.3  # the bare encoder: 22.5 photos/s
+    text_ms: float = 5.5
+    image_ms: float = 66.0
+    text_rest_ms: float = 2.8  # 329 texts/s on two cores, and 602 of the bare encoder
+    image_rest_ms: float = 6.3  # 21.0 photos/s on two cores, and 22.5 of the bare encoder
 
 
 @dataclass(frozen=True, kw_only=True)
