@@ -52,7 +52,8 @@ def classify_services(settings: Settings) -> ClassifyServices:
     Raises:
         ModelUnavailable: The model folder is missing or broken.
     """
-    classifier = load_classifier(settings, workers=encode_workers(settings, os.environ))
+    workers, ahead = encode_workers(settings, os.environ), is_started_ahead(os.environ)
+    classifier = load_classifier(settings, workers=workers, ahead=ahead)
     return build_services(settings, classifier, chunk_limits(settings, decodes=decode_workers(settings, os.environ)))
 
 
@@ -115,12 +116,13 @@ def build_services(settings: Settings, classifier: Classifier, limits: ChunkLimi
     )
 
 
-def load_classifier(settings: Settings, *, workers: int) -> Classifier:
+def load_classifier(settings: Settings, *, workers: int, ahead: bool = False) -> Classifier:
     """Load the model of the settings with its calibration.
 
     Args:
         settings: The settings.
         workers: The number of batches that one call encodes at the same time.
+        ahead: Open all its towers now. Otherwise the first request that needs a tower opens it.
 
     Raises:
         ModelUnavailable: The model folder is missing or broken.
@@ -128,6 +130,8 @@ def load_classifier(settings: Settings, *, workers: int) -> Classifier:
     from pigeonhole.inference.encoders import registry
 
     model = registry.load(Path(settings.model_dir), threads=settings.threads)
+    if ahead:
+        registry.open_towers(model)
     return to_classifier(settings, model, batch=settings.encode_batch, workers=workers)
 
 

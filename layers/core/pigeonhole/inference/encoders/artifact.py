@@ -2,7 +2,9 @@
 
     artifact.json                the ArtifactInfo, which this module reads and writes
     image.onnx                   uint8 (n, side, side, 3) -> float32 (n, dim), unit rows
-    text.onnx                    token ids (n, length) and, where the model takes one, their mask -> float32 (n, dim), unit rows
+    text.onnx                    token ids and, where the model takes one, their mask, (n, length) int64 -> float32 (n, dim),
+                                 unit rows. A causal text tower takes a TokenTree of n texts in place of rows
+    *.bin                        the weights of the graph with the same name, mapped into memory. A small graph has none
     tokenizer.json               for text.onnx
     sentence.onnx                the sentence encoder, in the same form; absent where text.onnx is the same model. Of a
                                  cross-encoder: ids, mask and types of pairs (n, length) -> log-odds, float32 (n, 1)
@@ -40,7 +42,15 @@ MULTILINGUAL_BACKGROUND = "background_multilingual.npy"
 GENERIC_PHOTOS, TRAINED_CLASSES, HYPONYMS = "generic_photos.npy", "trained_classes.npy", "hyponyms.json"
 REQUIRED_FILES = frozenset({IMAGE, TEXT, TOKENIZER, PHOTO_BACKGROUND, TEXT_BACKGROUND})
 MULTILINGUAL_FILES = frozenset({MULTILINGUAL, MULTILINGUAL_TOKENIZER, MULTILINGUAL_BACKGROUND})
-OPTIONAL_FILES = frozenset({GENERIC_PHOTOS, TRAINED_CLASSES, HYPONYMS})
+GRAPHS = (IMAGE, TEXT, SENTENCE, MULTILINGUAL)
+
+
+def weights_of(graph: str) -> str:
+    """Return the name of the file with the weights of a graph: "image.bin" for "image.onnx"."""
+    return f"{Path(graph).stem}.bin"
+
+
+OPTIONAL_FILES = frozenset({GENERIC_PHOTOS, TRAINED_CLASSES, HYPONYMS, *map(weights_of, GRAPHS)})
 FILES = frozenset(
     {ARTIFACT_INFO, CALIBRATION, *REQUIRED_FILES, *OPTIONAL_FILES, SENTENCE, SENTENCE_TOKENIZER, *MULTILINGUAL_FILES}
 )
@@ -183,10 +193,10 @@ class FileFacts(_Record):
 
 
 class Int8Parity(_Record):
-    """How close an image tower in int8 is to the one in float32, on photos that didn't calibrate it.
+    """How close a tower in int8 is to the one in float32, on photos or texts that didn't calibrate it.
 
     Attributes:
-        cosine: The mean cosine of the embeddings of a photo, -1..1.
+        cosine: The mean cosine of the two embeddings of a photo or text, -1..1.
         same_label: The share of photos with the same best background concept, or one that is as good, 0..1.
     """
 
@@ -212,13 +222,15 @@ class ArtifactInfo(_Record):
         encoder: The image-text encoder.
         sentence: The sentence encoder.
         multilingual: The multilingual sentence encoder, null if there is none.
-        precision: That of image.onnx. All other graphs are in float32.
+        precision: That of image.onnx.
         int8_parity: How close the image tower in int8 is to float32, null if int8 wasn't tried.
+        text_precision: That of text.onnx. All other graphs are in float32.
+        text_int8_parity: The same for the text tower.
         one_text_model: Whether text.onnx is also the sentence encoder, so that it is stored and loaded once.
         files: Size and hash of every other file of the folder except calibration.json.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     kind: ModelKind
     reading: int
     hub_revision: str | None
@@ -229,6 +241,8 @@ class ArtifactInfo(_Record):
     multilingual: ModelFacts | None = None
     precision: Precision = "fp32"
     int8_parity: Int8Parity | None = None
+    text_precision: Precision = "fp32"
+    text_int8_parity: Int8Parity | None = None
     one_text_model: bool
     files: dict[str, FileFacts]
 
