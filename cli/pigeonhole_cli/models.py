@@ -17,7 +17,7 @@ from rich.table import Table
 
 from pigeonhole.errors import SampleError
 from pigeonhole.inference.encoders import artifact, registry
-from pigeonhole.inference.encoders.artifact import ArtifactInfo, Int8Parity, ModelUnavailable, Precision
+from pigeonhole.inference.encoders.artifact import ArtifactInfo, ModelUnavailable, Precision
 from pigeonhole.inference.encoders.prepare import prepare as prepare_model
 from pigeonhole_cli.console import say
 from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
@@ -247,14 +247,14 @@ def _prepare(model: str, folder: Path, *, sentence: str, precision: Precision | 
         f"  revision {status.revision}, {'calibrated' if status.calibrated else 'not calibrated'}, "
         f"{status.megabytes} MB, licence {status.licence}\n"
         f"  text model {status.text_model}, licence {prepared.sentence.licence}\n"
-        f"  image tower in {_precision_phrase(prepared.precision, prepared.int8_parity)}\n"
-        f"  text tower in {_precision_phrase(prepared.text_precision, prepared.text_int8_parity)}"
+        f"  image tower in {_precision_phrase(prepared)}"
     )
 
 
-def _precision_phrase(precision: Precision, parity: Int8Parity | None) -> str:
+def _precision_phrase(prepared: ArtifactInfo) -> str:
+    parity = prepared.int8_parity
     if parity is None:
-        return precision
+        return prepared.precision
     measured = f"mean cosine with fp32 {parity.cosine:.3f}, same best concept for {100 * parity.same_label:.0f} % of the photos"
     if parity.holds:
         return f"int8: {measured}"

@@ -193,10 +193,10 @@ class FileFacts(_Record):
 
 
 class Int8Parity(_Record):
-    """How close a tower in int8 is to the one in float32, on photos or texts that didn't calibrate it.
+    """How close an image tower in int8 is to the one in float32, on photos that didn't calibrate it.
 
     Attributes:
-        cosine: The mean cosine of the two embeddings of a photo or text, -1..1.
+        cosine: The mean cosine of the embeddings of a photo, -1..1.
         same_label: The share of photos with the same best background concept, or one that is as good, 0..1.
     """
 
@@ -222,10 +222,8 @@ class ArtifactInfo(_Record):
         encoder: The image-text encoder.
         sentence: The sentence encoder.
         multilingual: The multilingual sentence encoder, null if there is none.
-        precision: That of image.onnx.
+        precision: That of image.onnx. All other graphs are in float32.
         int8_parity: How close the image tower in int8 is to float32, null if int8 wasn't tried.
-        text_precision: That of text.onnx. All other graphs are in float32.
-        text_int8_parity: The same for the text tower.
         one_text_model: Whether text.onnx is also the sentence encoder, so that it is stored and loaded once.
         files: Size and hash of every other file of the folder except calibration.json.
     """
@@ -241,8 +239,6 @@ class ArtifactInfo(_Record):
     multilingual: ModelFacts | None = None
     precision: Precision = "fp32"
     int8_parity: Int8Parity | None = None
-    text_precision: Precision = "fp32"
-    text_int8_parity: Int8Parity | None = None
     one_text_model: bool
     files: dict[str, FileFacts]
 

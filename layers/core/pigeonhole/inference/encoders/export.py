@@ -1,7 +1,7 @@
 """Export a model from torch to ONNX, as an artifact folder.
 
 The files are made in a folder beside the target, which is then renamed. So a killed run leaves no incomplete artifact. Every
-graph is compared with torch before the rename, on inputs of other shapes than those of the trace. Both towers are then
+graph is compared with torch before the rename, on inputs of other shapes than those of the trace. The image tower is then
 quantized, if int8 is asked for and is close enough to float32. At last, all graphs are optimized for fast starts.
 """
 
@@ -18,7 +18,7 @@ import numpy as np
 import onnx  # noqa: F401 - torch.onnx.export needs it, and would fail without it only at its end
 import torch
 
-from pigeonhole.inference.encoders import artifact, background_files, optimize, registry, source, token_tree
+from pigeonhole.inference.encoders import artifact, background_files, onnx_encoder, optimize, quantize, registry, source
 from pigeonhole.inference.encoders.artifact import (
     IMAGE,
     MULTILINGUAL,
@@ -37,8 +37,8 @@ from pigeonhole.inference.encoders.checkpoints import checkpoint, torch_encoder
 from pigeonhole.inference.encoders.checkpoints.checkpoint import Checkpoint, PairCheckpoint
 from pigeonhole.inference.encoders.checkpoints.graphs import CausalText, ImageGraph, MaskedText, PaddedText, TextGraph
 from pigeonhole.inference.encoders.checkpoints.multilingual import open_multilingual_encoder
-from pigeonhole.inference.encoders.int8_towers import quantize_towers
 from pigeonhole.inference.encoders.source import ModelSource
+from pigeonhole.inference.encoders.token_tree import TokenTree
 from pigeonhole.inference.encoders.tokens import TextTokens
 
 OPSET = 18
@@ -64,7 +64,7 @@ def export_model(
     Args:
         model_source: The model's files.
         out: The artifact folder. An existing one stays until the new one is complete.
-        precision: That of the towers, None for the default of the kind. A tower stays in float32 where int8 isn't close to it.
+        precision: That of the image tower, None for the default of its kind. It stays in float32 where int8 isn't close to it.
         photos: A folder of photos for the calibration of int8, None for those of this repository.
 
     Raises:
@@ -108,8 +108,28 @@ def export_model(
         registry.copy_calibration(model_source.calibration_folders, folder, model.facts.revision)
         _compare_with_torch(folder, model, sentence, multilingual)
         if (precision or artifact.default_precision(model.kind)) == "int8":
-            artifact_info = quantize_towers(folder, artifact_info, photos or CALIBRATION_PHOTOS, background.photos)
+            artifact_info = _quantize_image(folder, artifact_info, photos or CALIBRATION_PHOTOS, background.photos)
         artifact_info = _optimize(folder, artifact_info)
+    return artifact_info
+
+
+def _quantize_image(folder: Path, artifact_info: ArtifactInfo, photos: Path, concepts: np.ndarray) -> ArtifactInfo:
+    """Replace the image tower of an artifact by one in int8 if that is close enough to it."""
+    facts, quantized = artifact_info.encoder, folder / f"int8_{IMAGE}"
+    exact = onnx_encoder.load_image_tower(folder / IMAGE, facts, threads=1)
+    calibration, checked = quantize.open_crops(photos, exact.spec)
+    quantize.quantize(folder / IMAGE, quantized, calibration)
+    tower = onnx_encoder.load_image_tower(quantized, facts, threads=1)
+    parity = quantize.measure_parity(tower, exact, checked, concepts, facts.logit_scale)
+    if parity.holds:
+        quantized.replace(folder / IMAGE)
+        files = artifact_info.files | {IMAGE: FileFacts.from_file(folder / IMAGE)}
+        changes = {"precision": "int8", "int8_parity": parity, "files": files}
+    else:
+        quantized.unlink()
+        changes = {"int8_parity": parity}
+    artifact_info = artifact_info.model_copy(update=changes)
+    artifact.write_info(folder, artifact_info)
     return artifact_info
 
 
@@ -145,7 +165,7 @@ def _export_text(graph: TextGraph, tokens: TextTokens, path: Path) -> None:
 
 
 def _export_causal_text(graph: CausalText, tokens: TextTokens, path: Path) -> None:
-    _, tree = next(token_tree.split(tokens, TRACED_TEXTS))
+    tree = TokenTree.build([tokens.encode(text) for text in TRACED_TEXTS])
     axes = {"ids": {0: "nodes"}, "positions": {0: "nodes"}, "sees": {0: "nodes", 1: "nodes"}, "ends": {0: "n"}}
     _trace(graph, {name: torch.from_numpy(array) for name, array in tree.inputs.items()}, axes, path)
 

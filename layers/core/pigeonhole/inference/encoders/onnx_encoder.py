@@ -27,8 +27,6 @@ from pigeonhole.inference.encoders.token_tree import TREE_INPUTS, TokenTree
 from pigeonhole.inference.encoders.tokens import Embeddings, Ids, TextTokens
 from pigeonhole.inference.encoders.tower_encoder import ImageTower, Lazy, LazyTextTower, Pixels, TextTower, TowerEncoder
 
-Arrays = npt.NDArray[Any]
-
 ENGINE = "onnxruntime"
 INT8_ENGINE = "onnxruntime-int8"  # of an encoder whose image tower is in int8
 
@@ -120,19 +118,12 @@ def load_text_tower(folder: Path, names: tuple[str, str], facts: ModelFacts, *, 
     return LazyTextTower(partial(_open_text_tower, folder, names, facts, threads))
 
 
-def text_feeds(folder: Path, names: tuple[str, str], facts: ModelFacts, texts: Sequence[str]) -> list[dict[str, Arrays]]:
-    """Return the inputs of a text tower for texts, as `load_text_tower` describes the tower."""
-    graph, tokenizer = names
-    tokens = _read_tokens(folder / tokenizer, facts)
-    session = _session(folder / graph, facts.dim, 1)
-    if _takes_trees(session):
-        return [tree.inputs for _, tree in token_tree.split(tokens, texts)]
-    return [_feed(session, {"ids": ids, "mask": mask}) for _, ids, mask in tokens.batches(texts)]
-
-
 def _open_text_tower(folder: Path, names: tuple[str, str], facts: ModelFacts, threads: int) -> TextTower:
     graph, tokenizer = names
-    tokens = _read_tokens(folder / tokenizer, facts)
+    try:
+        tokens = TextTokens.from_file(folder / tokenizer, facts.text)
+    except Exception as error:  # tokenizers raises bare Exceptions
+        raise broken_artifact(folder, f"{tokenizer} can't be read ({error})") from None
     # A request whose labels are in the cache counts their tokens, and needs no graph.
     session = Lazy(partial(_session, folder / graph, facts.dim, threads))
 
@@ -143,22 +134,11 @@ def _open_text_tower(folder: Path, names: tuple[str, str], facts: ModelFacts, th
         return _run(session.part, tree.inputs)
 
     def encode(texts: Sequence[str]) -> Embeddings:
-        if _takes_trees(session.part):
+        if {graph_input.name for graph_input in session.part.get_inputs()} == TREE_INPUTS:
             return token_tree.embed(tokens, texts, facts.dim, run_tree)
         return tokens.embed(texts, facts.dim, run)
 
     return TextTower(tokens, encode)
-
-
-def _read_tokens(path: Path, facts: ModelFacts) -> TextTokens:
-    try:
-        return TextTokens.from_file(path, facts.text)
-    except Exception as error:  # tokenizers raises bare Exceptions
-        raise broken_artifact(path.parent, f"{path.name} can't be read ({error})") from None
-
-
-def _takes_trees(session: ort.InferenceSession) -> bool:
-    return {graph_input.name for graph_input in session.get_inputs()} == TREE_INPUTS
 
 
 def _cross_encoder(folder: Path, artifact_info: ArtifactInfo, threads: int) -> CrossEncoder:
@@ -175,13 +155,10 @@ def _cross_encoder(folder: Path, artifact_info: ArtifactInfo, threads: int) -> C
     return CrossEncoder(artifact_info.sentence.to_info(ENGINE), tokens, run)
 
 
-def _run(session: ort.InferenceSession, arrays: Mapping[str, Arrays]) -> Embeddings:
-    return np.asarray(session.run(None, _feed(session, arrays))[0], dtype=np.float32)
-
-
-def _feed(session: ort.InferenceSession, arrays: Mapping[str, Arrays]) -> dict[str, Arrays]:
-    """Return those of the arrays that a graph takes. Some models have no mask or no token types."""
-    return {graph_input.name: arrays[graph_input.name] for graph_input in session.get_inputs()}
+def _run(session: ort.InferenceSession, arrays: Mapping[str, npt.NDArray[Any]]) -> Embeddings:
+    """Run a graph on those of the arrays that it takes. Some models have no mask or no token types."""
+    feed = {graph_input.name: arrays[graph_input.name] for graph_input in session.get_inputs()}
+    return np.asarray(session.run(None, feed)[0], dtype=np.float32)
 
 
 def _session(path: Path, dim: int, threads: int) -> ort.InferenceSession:

@@ -1,7 +1,7 @@
-"""Quantize a tower to 8-bit integers, and compare it with the tower in float32.
+"""Quantize an image tower to 8-bit integers, and compare it with the tower in float32.
 
-The quantization is static: calibration photos or texts fix the range of each activation once. With dynamic quantization the
-range would depend on the batch, and so would an answer. Weights have a scale per channel, activations one scale per tensor.
+The quantization is static: calibration photos fix the range of each activation once. With dynamic quantization the range would
+depend on the batch, and so would an answer. Weights have a scale per channel, activations one scale per tensor.
 
 Weights use 7 of their 8 bits. Processors without VNNI add two products of 8 x 8 bits in 16 bits, which overflows with 8 bits.
 See https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html, "reduce_range".
@@ -12,9 +12,8 @@ from __future__ import annotations
 import random
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,10 +24,9 @@ from PIL import Image, ImageOps
 from pigeonhole.inference.encoders import preprocess
 from pigeonhole.inference.encoders.artifact import ImageSpec, Int8Parity, ModelUnavailable
 from pigeonhole.inference.encoders.tokens import Embeddings
+from pigeonhole.inference.encoders.tower_encoder import ImageTower
 
 Pixels = npt.NDArray[np.uint8]
-Scores = npt.NDArray[np.float32]
-Feed = Mapping[str, npt.NDArray[Any]]  # the inputs of a graph by name
 
 BATCH = 8  # calibration keeps the activations of one batch
 CALIBRATION_CROPS = 48
@@ -40,14 +38,14 @@ QUANTIZED_OPERATIONS = ("Conv", "Gemm", "MatMul")
 PHOTO_ENDINGS = frozenset({".jpeg", ".jpg", ".png", ".webp"})
 
 
-class _Feeds(CalibrationDataReader):  # type: ignore[misc]
-    """Gives ONNX Runtime the inputs of the calibration."""
+class _Batches(CalibrationDataReader):  # type: ignore[misc]
+    """Gives ONNX Runtime the calibration photos in batches."""
 
-    def __init__(self, feeds: Iterable[Feed]) -> None:
-        self._feeds = iter(feeds)
+    def __init__(self, pixels: Pixels) -> None:
+        self._batches = ({"pixels": pixels[start : start + BATCH]} for start in range(0, len(pixels), BATCH))
 
-    def get_next(self) -> Feed | None:
-        return next(self._feeds, None)
+    def get_next(self) -> dict[str, Pixels] | None:
+        return next(self._batches, None)
 
 
 def open_crops(folder: Path, spec: ImageSpec) -> tuple[Pixels, Pixels]:
@@ -97,39 +95,25 @@ def _stack(crops: Iterable[Image.Image], spec: ImageSpec) -> Pixels:
     return np.stack([preprocess.fit(crop, spec) for crop in crops])
 
 
-def pixel_feeds(pixels: Pixels) -> list[Feed]:
-    """Return the inputs of an image tower for photos, (n, side, side, 3) uint8."""
-    return [{"pixels": batch} for batch in _batches(pixels)]
-
-
-def in_batches(run: Callable[[Pixels], Embeddings], pixels: Pixels) -> Embeddings:
-    """Encode photos, (n, side, side, 3) uint8 -> (n, dim) float32, in batches that need little memory."""
-    return np.concatenate([run(batch) for batch in _batches(pixels)])
-
-
-def _batches(pixels: Pixels) -> list[Pixels]:
-    return [pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH)]
-
-
-def quantize(graph: Path, out: Path, feeds: Iterable[Feed]) -> None:
-    """Write the tower `graph` to `out`, with 8-bit integers in place of float32.
+def quantize(graph: Path, out: Path, pixels: Pixels) -> None:
+    """Write the image tower `graph` to `out`, with 8-bit integers in place of float32.
 
     Args:
-        graph: The tower, as artifact.py describes it.
+        graph: The image tower, as artifact.py describes it.
         out: The file to write.
-        feeds: The inputs of the calibration.
+        pixels: The calibration photos, (n, side, side, 3) uint8.
 
     Raises:
         ModelUnavailable: ONNX Runtime can't quantize the graph.
     """
     try:
-        _quantize(graph, out, feeds)
+        _quantize(graph, out, pixels)
     except Exception as error:  # onnx and onnxruntime raise bare Exceptions
         fault = f"{type(error).__name__}: {error}"
-        raise ModelUnavailable(f"{graph.name} can't be quantized ({fault}): use --precision fp32") from None
+        raise ModelUnavailable(f"the image tower can't be quantized ({fault}): use --precision fp32") from None
 
 
-def _quantize(graph: Path, out: Path, feeds: Iterable[Feed]) -> None:
+def _quantize(graph: Path, out: Path, pixels: Pixels) -> None:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # A channel of weights that are all zero, which is quantized to zeros.
         warnings.filterwarnings("ignore", category=RuntimeWarning, message="invalid value encountered")
@@ -138,7 +122,7 @@ def _quantize(graph: Path, out: Path, feeds: Iterable[Feed]) -> None:
         quantize_static(
             prepared,
             out,
-            _Feeds(feeds),
+            _Batches(pixels),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=list(QUANTIZED_OPERATIONS),
             per_channel=True,
@@ -150,18 +134,21 @@ def _quantize(graph: Path, out: Path, feeds: Iterable[Feed]) -> None:
         )
 
 
-def measure_parity(int8: Embeddings, fp32: Embeddings, scores: Scores, exact_scores: Scores, logit_scale: float) -> Int8Parity:
-    """Compare what a tower in int8 and the one in float32 give.
+def measure_parity(int8: ImageTower, fp32: ImageTower, pixels: Pixels, concepts: Embeddings, logit_scale: float) -> Int8Parity:
+    """Compare the embeddings that two towers give to the same photos.
 
     Two concepts within NEAR_TIE log-odds of each other count as the same one: any rounding can swap them.
 
     Args:
-        int8: The embeddings of photos or texts by the quantized tower, (n, dim) float32 with unit rows.
-        fp32: Those by the tower in float32.
-        scores: The cosines of photos with concepts, where one of the two is embedded in int8, (photos, concepts) float32.
-        exact_scores: The same in float32.
+        int8: The quantized tower.
+        fp32: The tower in float32.
+        pixels: The photos, (n, side, side, 3) uint8.
+        concepts: Embeddings of label texts, (concepts, dim) float32 with unit rows.
         logit_scale: The factor from a cosine to log-odds.
     """
-    best = scores.argmax(axis=1, keepdims=True)
-    loss = logit_scale * (exact_scores.max(axis=1) - np.take_along_axis(exact_scores, best, axis=1)[:, 0])
-    return Int8Parity(cosine=float((int8 * fp32).sum(axis=1).mean()), same_label=float((loss <= NEAR_TIE).mean()))
+    batches = [pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH)]
+    quantized, exact = (np.concatenate([tower.run(batch) for batch in batches]) for tower in (int8, fp32))
+    best = (quantized @ concepts.T).argmax(axis=1, keepdims=True)
+    log_odds = logit_scale * exact @ concepts.T
+    loss = log_odds.max(axis=1) - np.take_along_axis(log_odds, best, axis=1)[:, 0]
+    return Int8Parity(cosine=float((quantized * exact).sum(axis=1).mean()), same_label=float((loss <= NEAR_TIE).mean()))

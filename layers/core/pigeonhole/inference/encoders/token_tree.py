@@ -83,14 +83,9 @@ def embed(tokens: TextTokens, texts: Sequence[str], dim: int, run: Callable[[Tok
         Embeddings in the order of the texts, (n, dim) float32.
     """
     embeddings = np.empty((len(texts), dim), dtype=np.float32)
-    for rows, tree in split(tokens, texts):
+    for rows, tree in build_trees([cut_at_end(tokens.encode(text), tokens.spec.pooling) for text in texts]):
         embeddings[rows] = run(tree)
     return embeddings
-
-
-def split(tokens: TextTokens, texts: Sequence[str]) -> Iterator[tuple[list[int], TokenTree]]:
-    """Divide texts among trees: the rows in `texts` of the texts of a tree, and the tree."""
-    return build_trees([cut_at_end(tokens.encode(text), tokens.spec.pooling) for text in texts])
 
 
 def cut_at_end(ids: list[int], pooling: Literal["eos", "highest id", "last", "mean", "model"]) -> list[int]:
