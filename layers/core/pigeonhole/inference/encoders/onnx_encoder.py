@@ -25,7 +25,8 @@ from pigeonhole.inference.encoders.artifact import (
 from pigeonhole.inference.encoders.pair_encoder import CrossEncoder, PairTokens
 from pigeonhole.inference.encoders.token_tree import TREE_INPUTS, TokenTree
 from pigeonhole.inference.encoders.tokens import Embeddings, Ids, TextTokens
-from pigeonhole.inference.encoders.tower_encoder import ImageTower, Lazy, LazyTextTower, Pixels, TextTower, TowerEncoder
+from pigeonhole.inference.encoders.tower_encoder import ImageTower, LazyTextTower, Pixels, TextTower, TowerEncoder
+from pigeonhole.lazy import Lazy
 
 ENGINE = "onnxruntime"
 INT8_ENGINE = "onnxruntime-int8"  # of an encoder whose image tower is in int8

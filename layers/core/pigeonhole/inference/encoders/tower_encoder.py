@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from threading import Lock
-from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +14,9 @@ from pigeonhole.inference.encoders import preprocess
 from pigeonhole.inference.encoders.artifact import ImageSpec
 from pigeonhole.inference.encoders.base import EncoderInfo
 from pigeonhole.inference.encoders.tokens import Embeddings, TextTokens
+from pigeonhole.lazy import Lazy
 
 Pixels = npt.NDArray[np.uint8]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -45,28 +43,6 @@ class TextTower:
 
     tokens: TextTokens
     encode: Callable[[Sequence[str]], Embeddings]
-
-
-class Lazy(Generic[T]):
-    """A part of a model that is opened at its first use. Thread-safe."""
-
-    def __init__(self, open_part: Callable[[], T]) -> None:
-        """Create a part.
-
-        Args:
-            open_part: Opens the part. It is called once, or again after an error.
-        """
-        self._open_part = open_part
-        self._part: T | None = None
-        self._lock = Lock()
-
-    @property
-    def part(self) -> T:
-        """The opened part."""
-        with self._lock:
-            if self._part is None:
-                self._part = self._open_part()
-            return self._part
 
 
 class LazyTextTower:
