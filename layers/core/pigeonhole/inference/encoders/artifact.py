@@ -2,7 +2,9 @@
 
     artifact.json                the ArtifactInfo, which this module reads and writes
     image.onnx                   uint8 (n, side, side, 3) -> float32 (n, dim), unit rows
-    text.onnx                    token ids (n, length) and, where the model takes one, their mask -> float32 (n, dim), unit rows
+    text.onnx                    token ids and, where the model takes one, their mask, (n, length) int64 -> float32 (n, dim),
+                                 unit rows. A causal text tower takes a TokenTree of n texts in place of rows
+    *.bin                        the weights of the graph with the same name, mapped into memory. A small graph has none
     tokenizer.json               for text.onnx
     sentence.onnx                the sentence encoder, in the same form; absent where text.onnx is the same model. Of a
                                  cross-encoder: ids, mask and types of pairs (n, length) -> log-odds, float32 (n, 1)
@@ -40,7 +42,15 @@ MULTILINGUAL_BACKGROUND = "background_multilingual.npy"
 GENERIC_PHOTOS, TRAINED_CLASSES, HYPONYMS = "generic_photos.npy", "trained_classes.npy", "hyponyms.json"
 REQUIRED_FILES = frozenset({IMAGE, TEXT, TOKENIZER, PHOTO_BACKGROUND, TEXT_BACKGROUND})
 MULTILINGUAL_FILES = frozenset({MULTILINGUAL, MULTILINGUAL_TOKENIZER, MULTILINGUAL_BACKGROUND})
-OPTIONAL_FILES = frozenset({GENERIC_PHOTOS, TRAINED_CLASSES, HYPONYMS})
+GRAPHS = (IMAGE, TEXT, SENTENCE, MULTILINGUAL)
+
+
+def weights_of(graph: str) -> str:
+    """Return the name of the file with the weights of a graph: "image.bin" for "image.onnx"."""
+    return f"{Path(graph).stem}.bin"
+
+
+OPTIONAL_FILES = frozenset({GENERIC_PHOTOS, TRAINED_CLASSES, HYPONYMS, *map(weights_of, GRAPHS)})
 FILES = frozenset(
     {ARTIFACT_INFO, CALIBRATION, *REQUIRED_FILES, *OPTIONAL_FILES, SENTENCE, SENTENCE_TOKENIZER, *MULTILINGUAL_FILES}
 )
@@ -218,7 +228,7 @@ class ArtifactInfo(_Record):
         files: Size and hash of every other file of the folder except calibration.json.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     kind: ModelKind
     reading: int
     hub_revision: str | None
