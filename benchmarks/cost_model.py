@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from aws_costs import PRICES
 from pigeonhole.bulk.costs import prices
+from pigeonhole.settings import LAMBDA_MB_PER_CORE
 
 MODEL_FUNCTIONS = ("Classify", "Worker")
 CALL_S = 0.01  # an assumption: a call to AWS, or 32 images that are read at the same time
@@ -53,7 +54,7 @@ class FunctionUse:
 
     def seconds(self, memory_mb: int) -> float:
         """Return their duration on Lambda. A function never has more cores than it kept busy, and one at most if it waits."""
-        cores = min(memory_mb / prices.LAMBDA_MB_PER_CORE, max(1.0, self.cpu_s / self.wall_s))
+        cores = min(memory_mb / LAMBDA_MB_PER_CORE, max(1.0, self.cpu_s / self.wall_s))
         return self.cpu_s / cores + self.calls * CALL_S
 
 

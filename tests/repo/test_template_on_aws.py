@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from pigeonhole.bulk.costs.prices import LAMBDA_MB_PER_CORE
-from pigeonhole.settings import Settings
+from pigeonhole.settings import LAMBDA_MB_PER_CORE, Settings
 from pigeonhole.wiring.inference import DECODE_PROCESS_BYTES, MODEL_BYTES, decode_workers, encode_workers
 from support.template import ROOT, find_all, list_references, read_template, translate
 

@@ -11,6 +11,7 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 PREFIX = "PIGEONHOLE_"
+LAMBDA_MB_PER_CORE = 1_769  # of a function's memory: docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 AT_LEAST_ONE = (
     "fetch_workers",
     "decode_workers",

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from pigeonhole import wiring
-from pigeonhole.bulk.costs.prices import LAMBDA_MB_PER_CORE
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.lazy import LazyProxy
 from pigeonhole.object_keys import incoming_grant, label_images_grant, uploads_grant
-from pigeonhole.settings import Settings
+from pigeonhole.settings import LAMBDA_MB_PER_CORE, Settings
 from pigeonhole.wiring.clients import client_config, net_rules, request_limits
 
 if TYPE_CHECKING:

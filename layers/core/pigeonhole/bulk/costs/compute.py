@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pigeonhole.bulk.costs import prices
 from pigeonhole.bulk.gpu_tasks import MAX_TASKS, TASK_SPANS
 from pigeonhole.contract.bulk import Compute
+from pigeonhole.settings import LAMBDA_MB_PER_CORE
 
 # Lambda adds workers to a standard queue so fast: docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 FIRST_WORKERS, WORKERS_PER_S = 5, 300 / 60
@@ -80,7 +81,7 @@ class LambdaWorkers:
     @property
     def cores(self) -> float:
         """The cores that a worker uses, of those that its memory has."""
-        return min(self.threads, self.memory_mb / prices.LAMBDA_MB_PER_CORE)
+        return min(self.threads, self.memory_mb / LAMBDA_MB_PER_CORE)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,6 @@ from __future__ import annotations
 LAMBDA_ARM64_USD_PER_GB_S = 0.0000133334
 LAMBDA_X86_USD_PER_GB_S = 0.0000166667
 LAMBDA_USD_PER_RUN = 0.20 / 1e6
-# What a gigabyte-second buys: docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
-LAMBDA_MB_PER_CORE = 1_769
-
 API_GATEWAY_USD_PER_REQUEST = 3.50 / 1e6  # of a REST API: aws.amazon.com/api-gateway/pricing
 SQS_USD_PER_REQUEST = 0.40 / 1e6  # of a standard queue: aws.amazon.com/sqs/pricing
 DYNAMODB_USD_PER_WRITE_UNIT = 0.625 / 1e6  # aws.amazon.com/dynamodb/pricing/on-demand
