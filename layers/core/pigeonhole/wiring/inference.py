@@ -19,7 +19,6 @@ from pigeonhole.settings import LAMBDA_MB_PER_CORE, Settings
 from pigeonhole.wiring.clients import client_config, net_rules, request_limits
 
 if TYPE_CHECKING:
-    from botocore.config import Config
     from mypy_boto3_s3 import S3Client
 
     from pigeonhole.inference.classifier import Classifier
@@ -88,9 +87,7 @@ def build_services(settings: Settings, classifier: Classifier, limits: ChunkLimi
     from pigeonhole.inference.pipeline import InferencePipeline
     from pigeonhole.net.guarded_http import GuardedClient
 
-    connections = commands * settings.fetch_workers
-    s3_config = client_config(timeout_s=settings.fetch_timeout_s, attempts=2, connections=connections)
-    s3 = cast("S3Client", LazyProxy(partial(open_s3, s3_config)))
+    s3 = cast("S3Client", LazyProxy(partial(open_s3, settings, connections=commands * settings.fetch_workers)))
     http = GuardedClient(net_rules(settings, timeout_s=settings.fetch_timeout_s))
     image_fetcher = ImageFetcher(http=http, blobs=S3BlobStore(s3))
     decoder = open_decoder(classifier, limits)
@@ -118,11 +115,11 @@ def build_services(settings: Settings, classifier: Classifier, limits: ChunkLimi
     )
 
 
-def open_s3(config: Config) -> S3Client:
-    """Create a client of S3. With the import of boto3 that takes 0.3 s, and a request may name no S3 address."""
+def open_s3(settings: Settings, *, connections: int) -> S3Client:
+    """Create a client of S3. With the imports that takes 0.3 s, and a request may name no S3 address."""
     from boto3.session import Session
 
-    return Session().client("s3", config=config)
+    return Session().client("s3", config=client_config(timeout_s=settings.fetch_timeout_s, attempts=2, connections=connections))
 
 
 def load_classifier(settings: Settings, *, workers: int, ahead: bool = False) -> Classifier:

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from pigeonhole.inference.encoders import artifact, export, optimize, registry, source
-from pigeonhole.inference.encoders.artifact import ImageSpec, ModelUnavailable
+from pigeonhole.inference.encoders.artifact import ModelUnavailable
 from pigeonhole.inference.encoders.checkpoints.graphs import ImageGraph
+from pigeonhole.inference.encoders.image_spec import ImageSpec
 from support import small_models
 
 pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("small_sentence")]

@@ -32,6 +32,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pigeonhole.inference.encoders.base import EncoderInfo
+from pigeonhole.inference.encoders.image_spec import ImageSpec
 
 ARTIFACT_INFO, CALIBRATION = "artifact.json", "calibration.json"
 IMAGE, TEXT, TOKENIZER = "image.onnx", "text.onnx", "tokenizer.json"
@@ -78,27 +79,6 @@ def default_precision(kind: ModelKind) -> Precision:
 
 class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ImageSpec(_Record):
-    """How an image becomes the model's input.
-
-    Attributes:
-        side: The side in pixels of the model's square input.
-        resize: "shortest_edge" scales the shorter side to `edge` pixels and cuts out the centre square of `side` pixels.
-            "squash" scales both sides to `side` pixels, whatever the shape.
-        edge: The length in pixels of the shorter side after scaling.
-        resample: The filter of the scaling.
-        mean: The mean per channel, of values in 0..1.
-        std: The standard deviation per channel, of values in 0..1.
-    """
-
-    side: int
-    resize: Literal["shortest_edge", "squash"]
-    edge: int
-    resample: Literal["lanczos", "bilinear", "bicubic"]
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
 
 
 class TextSpec(_Record):

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from pigeonhole.inference.encoders import preprocess
-from pigeonhole.inference.encoders.artifact import ImageSpec
 from pigeonhole.inference.encoders.base import EncoderInfo
+from pigeonhole.inference.encoders.image_spec import ImageSpec
 from pigeonhole.inference.encoders.tokens import Embeddings, TextTokens
 from pigeonhole.lazy import Lazy
 

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch.nn.functional import normalize
 
-from pigeonhole.inference.encoders.artifact import ImageSpec
 from pigeonhole.inference.encoders.checkpoints.universal_sentence_encoder import UniversalSentenceEncoder
+from pigeonhole.inference.encoders.image_spec import ImageSpec
 
 
 class ImageGraph(torch.nn.Module):
