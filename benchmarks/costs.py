@@ -16,6 +16,7 @@ out are starts, storage, metrics, provisioned concurrency, idle queues, and traf
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -159,7 +160,12 @@ def main() -> None:
     """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="*", choices=MODELS, default=[*MODELS], help="models to measure (default: both)")
-    for model in parser.parse_args().models:
+    models = parser.parse_args().models
+    if models:
+        print(
+            f"The load is {os.getloadavg()[0]:.1f}. Other work adds CPU seconds and leaves a function fewer cores.", flush=True
+        )
+    for model in models:
         rows = []
         for row in measure(MODELS[model](), model, Sizes()):
             print(f"{row.noun}, {row.model}, {row.way}: {row.cpu_ms:.1f} ms of CPU time", flush=True)
