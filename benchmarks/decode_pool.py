@@ -21,7 +21,7 @@ import skimage.data
 from PIL import Image
 
 from pigeonhole.inference.encoders import preprocess, registry
-from pigeonhole.inference.encoders.artifact import ImageSpec
+from pigeonhole.inference.encoders.image_spec import ImageSpec
 from pigeonhole.inference.images.decode import ImageLimits
 from pigeonhole.inference.images.decode_pool import DecodePool
 from pigeonhole.inference.images.decoder import InProcessDecoder, Pixels

@@ -30,10 +30,10 @@ from PIL import Image
 from transformers import CLIPConfig, CLIPModel
 
 from pigeonhole.inference.encoders import preprocess
-from pigeonhole.inference.encoders.artifact import ImageSpec
 from pigeonhole.inference.encoders.checkpoints import cuda_engine
 from pigeonhole.inference.encoders.checkpoints.cuda_engine import ImageRunner, InPrecision
 from pigeonhole.inference.encoders.checkpoints.graphs import ImageFeatures, ImageGraph
+from pigeonhole.inference.encoders.image_spec import ImageSpec
 from pigeonhole.inference.images.decode import ImageLimits
 from pigeonhole.inference.images.decode_pool import DecodePool
 

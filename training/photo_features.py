@@ -14,8 +14,8 @@ import torch
 
 from photo_sets import Photo, Pixels, cut_views, read_photos
 from pigeonhole.inference.encoders import packages
-from pigeonhole.inference.encoders.artifact import ImageSpec
 from pigeonhole.inference.encoders.checkpoints import efficientnet
+from pigeonhole.inference.encoders.image_spec import ImageSpec
 
 Rows = npt.NDArray[np.float32]
 

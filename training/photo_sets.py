@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 from PIL import Image, ImageEnhance, ImageFilter
 
-from pigeonhole.inference.encoders.artifact import ImageSpec
+from pigeonhole.inference.encoders.image_spec import ImageSpec
 from pigeonhole.inference.encoders.preprocess import fit
 
 Pixels = npt.NDArray[np.uint8]

@@ -9,8 +9,6 @@ from typing import Any
 
 # The engine and the libraries of the image are imported here, so that a broken image fails at its start with a clear error. The
 # weights load at the first call, because that may take longer than the 10 s that Lambda allows for a start on demand.
-import boto3.session  # noqa: F401
-
 import pigeonhole.inference.encoders.onnx_encoder
 import pigeonhole.inference.pipeline  # noqa: F401
 from pigeonhole.contract.classification import ClassificationRequest

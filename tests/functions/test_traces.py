@@ -56,13 +56,16 @@ def sent_to_the_daemon(service: str) -> str:
     return "\n".join(segments)
 
 
-@pytest.mark.parametrize("service", ["api", "classify"])
-def test_a_call_is_traced(service: str) -> None:
-    assert "## handler" in sent_to_the_daemon(service)
+def test_the_calls_of_the_api_are_traced() -> None:
+    segments = sent_to_the_daemon("api")
+
+    assert "## handler" in segments
+    assert "GetObject" in segments
 
 
-def test_no_trace_names_an_object_of_a_caller() -> None:
-    segments = sent_to_the_daemon("classify")
+@pytest.mark.parametrize("service", ["classify", "worker"])
+def test_no_trace_names_an_object_of_a_caller(service: str) -> None:
+    segments = sent_to_the_daemon(service)
 
     assert "alice" not in segments
     assert "granted-images" not in segments

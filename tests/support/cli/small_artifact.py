@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from pigeonhole.inference.encoders import artifact, source
-from pigeonhole.inference.encoders.artifact import ArtifactInfo, FileFacts, ImageSpec, ModelFacts, TextSpec
+from pigeonhole.inference.encoders.artifact import ArtifactInfo, FileFacts, ModelFacts, TextSpec
+from pigeonhole.inference.encoders.image_spec import ImageSpec
 
 FILES = sorted(artifact.REQUIRED_FILES)
 

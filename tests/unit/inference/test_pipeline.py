@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from time import sleep
+from typing import Any
+
 import pytest
 
 from pigeonhole.errors import UnfetchableUrl, UnreadableImage
 from support.fake_encoder import FakePairEncoder
-from support.fake_model import fake_pipeline
+from support.fake_model import RecordingEncoder, fake_pipeline
 from support.fake_web import RED_GREEN, FakeWeb, classify_command, image_file
 
 
@@ -86,3 +91,37 @@ def test_a_text_with_many_labels_is_read_by_a_cross_encoder_even_above_the_limit
     )
 
     assert result.predictions == [["thing 8"], ["thing 3"]]
+
+
+@dataclass
+class WebBehindLabels(FakeWeb):
+    """A web whose images arrive once the labels are embedded."""
+
+    encoder: RecordingEncoder = field(default_factory=RecordingEncoder)
+
+    def fetch(self, value: str, **options: Any) -> bytes:
+        for _ in range(5_000):
+            if self.encoder.texts:
+                return super().fetch(value, **options)
+            sleep(0.001)
+        raise TimeoutError("the labels wait for the images")
+
+
+def test_labels_are_embedded_while_images_are_fetched() -> None:
+    web = WebBehindLabels({"one": image_file("red")})
+
+    result = fake_pipeline(web, encoder=web.encoder).classify(classify_command([("image", "one")], RED_GREEN))
+
+    assert result.predictions == [["red"]]
+    assert len(web.encoder.texts) == len(set(web.encoder.texts))
+
+
+def test_an_error_of_the_labels_is_that_of_the_request() -> None:
+    class BrokenEncoder(RecordingEncoder):
+        def encode_text(self, texts: Sequence[str]) -> Any:
+            raise MemoryError(texts[0])
+
+    with pytest.raises(MemoryError):
+        fake_pipeline(FakeWeb({"one": image_file("red")}), encoder=BrokenEncoder()).classify(
+            classify_command([("image", "one")], RED_GREEN)
+        )

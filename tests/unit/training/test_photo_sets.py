@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from photo_sets import augment, cut_views, read_photos
-from pigeonhole.inference.encoders.artifact import ImageSpec
+from pigeonhole.inference.encoders.image_spec import ImageSpec
 from pigeonhole.inference.encoders.preprocess import fit
 
 SPEC = ImageSpec(side=32, resize="shortest_edge", edge=36, resample="bicubic", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))

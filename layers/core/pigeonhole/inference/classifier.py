@@ -320,6 +320,14 @@ class Classifier:
             return self._embedded_texts.compare(samples, vectors)
         return log_odds.compute_evidence(samples, vectors, self.background.photos, self.encoder.info.logit_scale)
 
+    def embed_labels_ahead(self, questions: Sequence[Question]) -> None:
+        """Embed the label texts of questions about images, so that `ask_images` finds them in the cache.
+
+        It can run while the images are fetched and decoded.
+        """
+        read = [self._read("image", question) for question in questions]
+        self._embedder.embed_all(self._text_encoders("image", None), _all_prompts([asked.prompts for asked in read]))
+
     def embed_text_samples(self, texts: Sequence[str]) -> Floats:
         """Embed texts as samples, to compare them with label texts: (n, dim) float32."""
         return self._embedded_texts.embed_samples(texts, self.calibration.multilingual)

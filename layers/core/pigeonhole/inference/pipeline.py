@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
@@ -75,6 +77,23 @@ class InferencePipeline:
             SampleError: An image of a label can't be read, or an image of a sample and `on_error` isn't "null".
             Overloaded: S3 is too busy to give an image, and the command will be retried.
         """
+        with self._embedding_labels(command.request):
+            return self._ask(command, should_continue)
+
+    @contextmanager
+    def _embedding_labels(self, request: AnyRequest) -> Iterator[None]:
+        """Embed the label texts of a request about images in a thread, while the images are fetched and decoded.
+
+        If that fails, the classifier embeds them again, and raises the error.
+        """
+        if request.dataset[0].type == "text":
+            yield
+            return
+        with ThreadPoolExecutor(1, thread_name_prefix="labels") as pool:
+            pool.submit(self._classifier.embed_labels_ahead, _to_questions(request))
+            yield
+
+    def _ask(self, command: ClassifyCommand, should_continue: Callable[[], bool]) -> list[ChunkResult]:
         request = command.request
         dataset, questions = request.dataset, list_questions(request)
         examples = [label.value for asked in questions for label in asked.labels if label.type == "image"]
@@ -141,14 +160,13 @@ class InferencePipeline:
             embedded: The embeddings of example images that needn't be loaded.
             first_index: The index of the first sample.
         """
-        dataset, asked = request.dataset, list_questions(request)
+        dataset, questions = request.dataset, _to_questions(request)
         faults = {i: fault for i, sample in enumerate(dataset) if (fault := _find_fault(sample, images))}
         if request.on_error == "fail":
             raise_sample_errors((f"dataset.{i}.value", fault) for i, fault in faults.items())
 
         readable = [i for i in range(len(dataset)) if i not in faults]
         pixels = {value: image for value, image in images.items() if not isinstance(image, SampleError)}
-        questions = [Question(merge_labels(each.labels), _to_options(each)) for each in asked]
         samples = [dataset[i] for i in readable]
         classified = self._classify_readable(dataset[0].type, samples, questions, pixels, embedded, first_index)
         return [
@@ -181,6 +199,10 @@ def _check_examples(request: AnyRequest, images: LoadedImages, embedded: Mapping
         for i, label in enumerate(asked.labels)
         if label.type == "image" and label.value not in embedded
     )
+
+
+def _to_questions(request: AnyRequest) -> list[Question]:
+    return [Question(merge_labels(asked.labels), _to_options(asked)) for asked in list_questions(request)]
 
 
 def _to_options(asked: Asked) -> Options:

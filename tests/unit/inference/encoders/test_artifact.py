@@ -44,7 +44,7 @@ BREAKS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no artifact.json": (lambda folder: (folder / "artifact.json").unlink(), "artifact.json is missing"),
     "artifact.json is no JSON": (lambda folder: (folder / "artifact.json").write_text('{"kind": '), "artifact.json: "),
     "artifact.json is empty": (lambda folder: (folder / "artifact.json").write_bytes(b""), "artifact.json: "),
-    "another schema": (lambda folder: edit(folder, lambda content: content.update(schema_version=2)), "schema_version"),
+    "another schema": (lambda folder: edit(folder, lambda content: content.update(schema_version=1)), "schema_version"),
     "a field is missing": (lambda folder: edit(folder, lambda content: content.pop("encoder")), "encoder: Field required"),
     "files are not listed": (lambda folder: edit(folder, lambda content: content.update(files={})), "lists other files"),
     "a file out of the folder": (
@@ -74,7 +74,7 @@ def test_a_broken_folder_is_refused_with_its_name_and_the_command_that_fixes_it(
     damage(folder)
 
     with pytest.raises(ModelUnavailable) as caught:
-        registry.load(folder)
+        registry.open_towers(registry.load(folder))
 
     message = str(caught.value)
     assert expected in message

@@ -9,9 +9,10 @@ import onnxruntime
 import pytest
 import torch
 
-from pigeonhole.inference.encoders import artifact, export, registry, source
-from pigeonhole.inference.encoders.artifact import ImageSpec, ModelUnavailable
+from pigeonhole.inference.encoders import artifact, export, optimize, registry, source
+from pigeonhole.inference.encoders.artifact import ModelUnavailable
 from pigeonhole.inference.encoders.checkpoints.graphs import ImageGraph
+from pigeonhole.inference.encoders.image_spec import ImageSpec
 from support import small_models
 
 pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("small_sentence")]
@@ -39,7 +40,9 @@ def test_an_export_lists_each_file_with_its_size_and_hash(folder: Path, tmp_path
     assert artifact.read_info(tmp_path / "new", check_hashes=True) == artifact_info
     assert set(artifact_info.files) == {
         "image.onnx",
+        "image.bin",
         "text.onnx",
+        "text.bin",
         "tokenizer.json",
         "background_photos.npy",
         "background_texts.npy",
@@ -47,6 +50,7 @@ def test_an_export_lists_each_file_with_its_size_and_hash(folder: Path, tmp_path
         "hyponyms.json",
         "trained_classes.npy",
         "multilingual.onnx",
+        "multilingual.bin",
         "multilingual_tokenizer.json",
         "background_multilingual.npy",
     }
@@ -60,8 +64,22 @@ def test_graphs_take_any_number_of_rows(kind: str, artifacts: dict[str, Path]) -
         shapes = [graph_input.shape for graph_input in session.get_inputs()]
 
         assert all(isinstance(shape[0], str) for shape in shapes)
-        if name == "text.onnx":
+        if name == "text.onnx" and kind != "clip":  # whose inputs aren't rows: test_token_tree.py
             assert all(shape[1] == 64 if kind == "siglip" else isinstance(shape[1], str) for shape in shapes)
+
+
+@pytest.mark.parametrize("kind", ["clip", "siglip", "dual-encoder", "image-tower"])
+def test_weights_are_beside_the_graphs_that_use_them(kind: str, artifacts: dict[str, Path]) -> None:
+    import onnx
+
+    for name in ("image.onnx", "text.onnx"):
+        graph = onnx.load(artifacts[kind] / name, load_external_data=False).graph
+        stored = [tensor for tensor in graph.initializer if tensor.external_data]
+        inside = [tensor for tensor in graph.initializer if not tensor.external_data]
+
+        locations = {entry.value for tensor in stored for entry in tensor.external_data if entry.key == "location"}
+        assert locations == {artifact.weights_of(name)}
+        assert all(tensor.ByteSize() < 2 * optimize.MIN_BYTES for tensor in inside)
 
 
 def test_a_new_export_replaces_the_old_one(folder: Path, out: Path) -> None:

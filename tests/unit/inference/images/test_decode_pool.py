@@ -21,7 +21,7 @@ from PIL import Image, ImageCms
 
 from pigeonhole.errors import SampleError, TooLarge, UnreadableImage, UnsupportedMedia
 from pigeonhole.inference.encoders import preprocess
-from pigeonhole.inference.encoders.artifact import ImageSpec
+from pigeonhole.inference.encoders.image_spec import ImageSpec
 from pigeonhole.inference.images.decode import ImageLimits
 from pigeonhole.inference.images.decode_pool import START_S, DecodePool
 from pigeonhole.inference.images.decoder import ImageDecoder, InProcessDecoder

@@ -2,7 +2,9 @@
 
     artifact.json                the ArtifactInfo, which this module reads and writes
     image.onnx                   uint8 (n, side, side, 3) -> float32 (n, dim), unit rows
-    text.onnx                    token ids (n, length) and, where the model takes one, their mask -> float32 (n, dim), unit rows
+    text.onnx                    token ids and, where the model takes one, their mask, (n, length) int64 -> float32 (n, dim),
+                                 unit rows. A causal text tower takes a TokenTree of n texts in place of rows
+    *.bin                        the weights of the graph with the same name, mapped into memory. A small graph has none
     tokenizer.json               for text.onnx
     sentence.onnx                the sentence encoder, in the same form; absent where text.onnx is the same model. Of a
                                  cross-encoder: ids, mask and types of pairs (n, length) -> log-odds, float32 (n, 1)
@@ -30,6 +32,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pigeonhole.inference.encoders.base import EncoderInfo
+from pigeonhole.inference.encoders.image_spec import ImageSpec
 
 ARTIFACT_INFO, CALIBRATION = "artifact.json", "calibration.json"
 IMAGE, TEXT, TOKENIZER = "image.onnx", "text.onnx", "tokenizer.json"
@@ -40,7 +43,15 @@ MULTILINGUAL_BACKGROUND = "background_multilingual.npy"
 GENERIC_PHOTOS, TRAINED_CLASSES, HYPONYMS = "generic_photos.npy", "trained_classes.npy", "hyponyms.json"
 REQUIRED_FILES = frozenset({IMAGE, TEXT, TOKENIZER, PHOTO_BACKGROUND, TEXT_BACKGROUND})
 MULTILINGUAL_FILES = frozenset({MULTILINGUAL, MULTILINGUAL_TOKENIZER, MULTILINGUAL_BACKGROUND})
-OPTIONAL_FILES = frozenset({GENERIC_PHOTOS, TRAINED_CLASSES, HYPONYMS})
+GRAPHS = (IMAGE, TEXT, SENTENCE, MULTILINGUAL)
+
+
+def weights_of(graph: str) -> str:
+    """Return the name of the file with the weights of a graph: "image.bin" for "image.onnx"."""
+    return f"{Path(graph).stem}.bin"
+
+
+OPTIONAL_FILES = frozenset({GENERIC_PHOTOS, TRAINED_CLASSES, HYPONYMS, *map(weights_of, GRAPHS)})
 FILES = frozenset(
     {ARTIFACT_INFO, CALIBRATION, *REQUIRED_FILES, *OPTIONAL_FILES, SENTENCE, SENTENCE_TOKENIZER, *MULTILINGUAL_FILES}
 )
@@ -68,27 +79,6 @@ def default_precision(kind: ModelKind) -> Precision:
 
 class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ImageSpec(_Record):
-    """How an image becomes the model's input.
-
-    Attributes:
-        side: The side in pixels of the model's square input.
-        resize: "shortest_edge" scales the shorter side to `edge` pixels and cuts out the centre square of `side` pixels.
-            "squash" scales both sides to `side` pixels, whatever the shape.
-        edge: The length in pixels of the shorter side after scaling.
-        resample: The filter of the scaling.
-        mean: The mean per channel, of values in 0..1.
-        std: The standard deviation per channel, of values in 0..1.
-    """
-
-    side: int
-    resize: Literal["shortest_edge", "squash"]
-    edge: int
-    resample: Literal["lanczos", "bilinear", "bicubic"]
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
 
 
 class TextSpec(_Record):
@@ -218,7 +208,7 @@ class ArtifactInfo(_Record):
         files: Size and hash of every other file of the folder except calibration.json.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     kind: ModelKind
     reading: int
     hub_revision: str | None

@@ -2,7 +2,7 @@
 
 The files are made in a folder beside the target, which is then renamed. So a killed run leaves no incomplete artifact. Every
 graph is compared with torch before the rename, on inputs of other shapes than those of the trace. The image tower is then
-quantized, if int8 is asked for and is close enough to float32.
+quantized, if int8 is asked for and is close enough to float32. At last, all graphs are optimized for fast starts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 import onnx  # noqa: F401 - torch.onnx.export needs it, and would fail without it only at its end
 import torch
 
-from pigeonhole.inference.encoders import artifact, background_files, onnx_encoder, quantize, registry, source
+from pigeonhole.inference.encoders import artifact, background_files, onnx_encoder, optimize, quantize, registry, source
 from pigeonhole.inference.encoders.artifact import (
     IMAGE,
     MULTILINGUAL,
@@ -35,9 +35,10 @@ from pigeonhole.inference.encoders.artifact import (
 from pigeonhole.inference.encoders.base import Encoder, PairEncoder, is_encoder
 from pigeonhole.inference.encoders.checkpoints import checkpoint, torch_encoder
 from pigeonhole.inference.encoders.checkpoints.checkpoint import Checkpoint, PairCheckpoint
-from pigeonhole.inference.encoders.checkpoints.graphs import ImageGraph, PaddedText, TextGraph
+from pigeonhole.inference.encoders.checkpoints.graphs import CausalText, ImageGraph, MaskedText, PaddedText, TextGraph
 from pigeonhole.inference.encoders.checkpoints.multilingual import open_multilingual_encoder
 from pigeonhole.inference.encoders.source import ModelSource
+from pigeonhole.inference.encoders.token_tree import TokenTree
 from pigeonhole.inference.encoders.tokens import TextTokens
 
 OPSET = 18
@@ -63,7 +64,7 @@ def export_model(
     Args:
         model_source: The model's files.
         out: The artifact folder. An existing one stays until the new one is complete.
-        precision: That of the image tower, None for the default of its kind. int8 gives float32 where int8 isn't close to it.
+        precision: That of the image tower, None for the default of its kind. It stays in float32 where int8 isn't close to it.
         photos: A folder of photos for the calibration of int8, None for those of this repository.
 
     Raises:
@@ -108,6 +109,7 @@ def export_model(
         _compare_with_torch(folder, model, sentence, multilingual)
         if (precision or artifact.default_precision(model.kind)) == "int8":
             artifact_info = _quantize_image(folder, artifact_info, photos or CALIBRATION_PHOTOS, background.photos)
+        artifact_info = _optimize(folder, artifact_info)
     return artifact_info
 
 
@@ -131,17 +133,41 @@ def _quantize_image(folder: Path, artifact_info: ArtifactInfo, photos: Path, con
     return artifact_info
 
 
+def _optimize(folder: Path, artifact_info: ArtifactInfo) -> ArtifactInfo:
+    """Optimize all graphs of an artifact for fast starts."""
+    for graph in artifact.GRAPHS:
+        if graph in artifact_info.files:
+            optimize.optimize(folder / graph)
+    names = [
+        *artifact_info.files,
+        *(name for name in map(artifact.weights_of, artifact_info.files) if (folder / name).exists()),
+    ]
+    files = {name: FileFacts.from_file(folder / name) for name in sorted(names)}
+    artifact_info = artifact_info.model_copy(update={"files": files})
+    artifact.write_info(folder, artifact_info)
+    return artifact_info
+
+
 def _export_image(graph: ImageGraph, side: int, path: Path) -> None:
     pixels = torch.zeros((2, side, side, 3), dtype=torch.uint8)
     _trace(graph, {"pixels": pixels}, {"pixels": {0: "n"}}, path)
 
 
 def _export_text(graph: TextGraph, tokens: TextTokens, path: Path) -> None:
+    if isinstance(graph, MaskedText) and tokens.spec.pooling in ("eos", "highest id"):
+        _export_causal_text(CausalText(graph.model), tokens, path)
+        return
     _, ids, mask = next(tokens.batches(TRACED_TEXTS))
     fixed = tokens.spec.pad_to == "max_tokens"
     axes = {0: "n"} if fixed else {0: "n", 1: "length"}
     inputs = {"ids": torch.from_numpy(ids)} | ({} if isinstance(graph, PaddedText) else {"mask": torch.from_numpy(mask)})
     _trace(graph, inputs, dict.fromkeys(inputs, axes), path)
+
+
+def _export_causal_text(graph: CausalText, tokens: TextTokens, path: Path) -> None:
+    tree = TokenTree.build([tokens.encode(text) for text in TRACED_TEXTS])
+    axes = {"ids": {0: "nodes"}, "positions": {0: "nodes"}, "sees": {0: "nodes", 1: "nodes"}, "ends": {0: "n"}}
+    _trace(graph, {name: torch.from_numpy(array) for name, array in tree.inputs.items()}, axes, path)
 
 
 def _export_pairs(opened: PairCheckpoint, path: Path) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime as ort
 
+from pigeonhole.inference.encoders import token_tree
 from pigeonhole.inference.encoders.artifact import (
     IMAGE,
     MULTILINGUAL,
@@ -19,15 +23,17 @@ from pigeonhole.inference.encoders.artifact import (
     broken_artifact,
 )
 from pigeonhole.inference.encoders.pair_encoder import CrossEncoder, PairTokens
+from pigeonhole.inference.encoders.token_tree import TREE_INPUTS, TokenTree
 from pigeonhole.inference.encoders.tokens import Embeddings, Ids, TextTokens
 from pigeonhole.inference.encoders.tower_encoder import ImageTower, LazyTextTower, Pixels, TextTower, TowerEncoder
+from pigeonhole.lazy import Lazy
 
 ENGINE = "onnxruntime"
 INT8_ENGINE = "onnxruntime-int8"  # of an encoder whose image tower is in int8
 
 
 def load(folder: Path, artifact_info: ArtifactInfo, *, threads: int) -> tuple[TowerEncoder, TowerEncoder | CrossEncoder]:
-    """Load the encoders of an artifact.
+    """Load the encoders of an artifact. Each tower is opened at its first use: no request needs all of them.
 
     Args:
         folder: The artifact folder.
@@ -35,26 +41,27 @@ def load(folder: Path, artifact_info: ArtifactInfo, *, threads: int) -> tuple[To
         threads: The number of threads of each run.
 
     Returns:
-        The image-text encoder, and what compares texts with texts.
+        The image-text encoder, and what compares texts with texts. The first use of a tower raises ModelUnavailable if a file
+        isn't what artifact.json says.
 
     Raises:
-        ModelUnavailable: A file isn't what artifact.json says.
+        ModelUnavailable: The file of a cross-encoder isn't what artifact.json says.
     """
     facts = artifact_info.encoder
     image = load_image_tower(folder / IMAGE, facts, threads=threads)
-    text = _text_tower(folder, (TEXT, TOKENIZER), facts, threads)
+    text = load_text_tower(folder, (TEXT, TOKENIZER), facts, threads=threads)
     encoder = TowerEncoder(facts.to_info(INT8_ENGINE if artifact_info.precision == "int8" else ENGINE), text, image)
     if artifact_info.sentence.reads_pairs:
         return encoder, _cross_encoder(folder, artifact_info, threads)
     if artifact_info.one_text_model:
         sentence_text = text
     else:
-        sentence_text = _text_tower(folder, artifact_info.sentence_files, artifact_info.sentence, threads)
+        sentence_text = load_text_tower(folder, artifact_info.sentence_files, artifact_info.sentence, threads=threads)
     return encoder, TowerEncoder(artifact_info.sentence.to_info(ENGINE), sentence_text)
 
 
 def load_multilingual(folder: Path, artifact_info: ArtifactInfo, *, threads: int) -> TowerEncoder | None:
-    """Load the multilingual sentence encoder of an artifact at its first use. Many services never get a text that needs it.
+    """Load the multilingual sentence encoder of an artifact. It is opened at its first use.
 
     Args:
         folder: The artifact folder.
@@ -67,12 +74,12 @@ def load_multilingual(folder: Path, artifact_info: ArtifactInfo, *, threads: int
     facts = artifact_info.multilingual
     if facts is None:
         return None
-    tower = LazyTextTower(partial(_text_tower, folder, (MULTILINGUAL, MULTILINGUAL_TOKENIZER), facts, threads))
+    tower = load_text_tower(folder, (MULTILINGUAL, MULTILINGUAL_TOKENIZER), facts, threads=threads)
     return TowerEncoder(facts.to_info(ENGINE), tower)
 
 
 def load_image_tower(path: Path, facts: ModelFacts, *, threads: int) -> ImageTower:
-    """Load an image tower.
+    """Load an image tower. Its graph is opened at its first use.
 
     Args:
         path: The ONNX graph.
@@ -80,49 +87,79 @@ def load_image_tower(path: Path, facts: ModelFacts, *, threads: int) -> ImageTow
         threads: The number of threads of each run.
 
     Raises:
-        ModelUnavailable: The graph isn't one for this model.
+        ModelUnavailable: The model has no image tower. The first use raises it if the graph isn't one for this model.
     """
-    session = _session(path, facts.dim, threads)
     spec = facts.image
-    if spec is None or session.get_inputs()[0].shape[1:] != [spec.side, spec.side, 3]:
-        raise broken_artifact(path.parent, f"{path.name} doesn't take the images that artifact.json describes")
+    if spec is None:
+        raise broken_artifact(path.parent, "artifact.json describes no images")
+
+    def open_session() -> ort.InferenceSession:
+        session = _session(path, facts.dim, threads)
+        if session.get_inputs()[0].shape[1:] != [spec.side, spec.side, 3]:
+            raise broken_artifact(path.parent, f"{path.name} doesn't take the images that artifact.json describes")
+        return session
+
+    session = Lazy(open_session)
 
     def run(pixels: Pixels) -> Embeddings:
-        return np.asarray(session.run(None, {"pixels": np.ascontiguousarray(pixels)})[0], dtype=np.float32)
+        return _run(session.part, {"pixels": np.ascontiguousarray(pixels)})
 
     return ImageTower(spec, run)
 
 
-def _text_tower(folder: Path, names: tuple[str, str], facts: ModelFacts, threads: int) -> TextTower:
+def load_text_tower(folder: Path, names: tuple[str, str], facts: ModelFacts, *, threads: int) -> LazyTextTower:
+    """Load a text tower. Its tokenizer and its graph are opened at their first use.
+
+    Args:
+        folder: The artifact folder.
+        names: The names of the graph and of the tokenizer.
+        facts: The model that they belong to.
+        threads: The number of threads of each run.
+    """
+    return LazyTextTower(partial(_open_text_tower, folder, names, facts, threads))
+
+
+def _open_text_tower(folder: Path, names: tuple[str, str], facts: ModelFacts, threads: int) -> TextTower:
     graph, tokenizer = names
-    session = _session(folder / graph, facts.dim, threads)
-    takes_mask = len(session.get_inputs()) == 2
     try:
         tokens = TextTokens.from_file(folder / tokenizer, facts.text)
     except Exception as error:  # tokenizers raises bare Exceptions
         raise broken_artifact(folder, f"{tokenizer} can't be read ({error})") from None
+    # A request whose labels are in the cache counts their tokens, and needs no graph.
+    session = Lazy(partial(_session, folder / graph, facts.dim, threads))
 
     def run(ids: Ids, mask: Ids) -> Embeddings:
-        feed = {"ids": ids, "mask": mask} if takes_mask else {"ids": ids}
-        return np.asarray(session.run(None, feed)[0], dtype=np.float32)
+        return _run(session.part, {"ids": ids, "mask": mask})
 
-    return TextTower(tokens, run)
+    def run_tree(tree: TokenTree) -> Embeddings:
+        return _run(session.part, tree.inputs)
+
+    def encode(texts: Sequence[str]) -> Embeddings:
+        if {graph_input.name for graph_input in session.part.get_inputs()} == TREE_INPUTS:
+            return token_tree.embed(tokens, texts, facts.dim, run_tree)
+        return tokens.embed(texts, facts.dim, run)
+
+    return TextTower(tokens, encode)
 
 
 def _cross_encoder(folder: Path, artifact_info: ArtifactInfo, threads: int) -> CrossEncoder:
     graph, tokenizer = artifact_info.sentence_files
     session = _session(folder / graph, artifact_info.sentence.dim, threads)
-    names = {graph_input.name for graph_input in session.get_inputs()}
     try:
         tokens = PairTokens.from_file(folder / tokenizer, artifact_info.sentence.text)
     except Exception as error:  # tokenizers raises bare Exceptions
         raise broken_artifact(folder, f"{tokenizer} can't be read ({error})") from None
 
     def run(ids: Ids, mask: Ids, types: Ids) -> Embeddings:
-        feed = {"ids": ids, "mask": mask, "types": types}
-        return np.asarray(session.run(None, {name: feed[name] for name in names})[0], dtype=np.float32)
+        return _run(session, {"ids": ids, "mask": mask, "types": types})
 
     return CrossEncoder(artifact_info.sentence.to_info(ENGINE), tokens, run)
+
+
+def _run(session: ort.InferenceSession, arrays: Mapping[str, npt.NDArray[Any]]) -> Embeddings:
+    """Run a graph on those of the arrays that it takes. Some models have no mask or no token types."""
+    feed = {graph_input.name: arrays[graph_input.name] for graph_input in session.get_inputs()}
+    return np.asarray(session.run(None, feed)[0], dtype=np.float32)
 
 
 def _session(path: Path, dim: int, threads: int) -> ort.InferenceSession:

@@ -8,18 +8,18 @@ levels. There is no difference for an image that wasn't shrunk first.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pigeonhole.inference.encoders.artifact import ImageSpec
+from pigeonhole.inference.encoders.image_spec import ImageSpec, Resample
 
 # Pillow first shrinks by an integer, down to this many times the target. 2 would double the difference for little speed.
 REDUCING_GAP = 3.0
 
-RESAMPLE = {
+RESAMPLE: dict[Resample, Image.Resampling] = {
     "lanczos": Image.Resampling.LANCZOS,
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
@@ -62,6 +62,7 @@ def parse_image_spec(processor: Mapping[str, Any]) -> ImageSpec:
     size, crop = processor["size"], processor.get("crop_size") if processor.get("do_center_crop") else None
     edge = size.get("shortest_edge") if isinstance(size, Mapping) else None
     height, width = (size.get("height"), size.get("width")) if isinstance(size, Mapping) else (None, None)
+    resize: Literal["shortest_edge", "squash"]
     if edge and crop and crop["height"] == crop["width"] <= edge:
         resize, side = "shortest_edge", crop["height"]
     elif height and height == width and crop in (None, {"height": height, "width": width}):
@@ -78,13 +79,18 @@ def parse_image_spec(processor: Mapping[str, Any]) -> ImageSpec:
         mean, std = np.array(processor["image_mean"], dtype=float), np.array(processor["image_std"], dtype=float)
     # (x * factor - mean) / std, written for x / 255
     factor = 255 * float(processor["rescale_factor"]) if processor.get("do_rescale") else 255.0
-    return ImageSpec.model_validate(
-        {
-            "side": int(side),
-            "resize": resize,
-            "edge": int(edge),
-            "resample": resample,
-            "mean": [float(value) for value in mean / factor],
-            "std": [float(value) for value in std / factor],
-        }
+    return ImageSpec(
+        side=int(side),
+        resize=resize,
+        edge=int(edge),
+        resample=resample,
+        mean=_per_channel(mean / factor),
+        std=_per_channel(std / factor),
     )
+
+
+def _per_channel(values: npt.NDArray[np.float64]) -> tuple[float, float, float]:
+    if values.shape != (3,):
+        raise ValueError(f"its image processor normalises {values.size} channels, not three")
+    red, green, blue = values.tolist()
+    return red, green, blue

@@ -22,7 +22,8 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from PIL import Image, ImageOps
 
 from pigeonhole.inference.encoders import preprocess
-from pigeonhole.inference.encoders.artifact import ImageSpec, Int8Parity, ModelUnavailable
+from pigeonhole.inference.encoders.artifact import Int8Parity, ModelUnavailable
+from pigeonhole.inference.encoders.image_spec import ImageSpec
 from pigeonhole.inference.encoders.tokens import Embeddings
 from pigeonhole.inference.encoders.tower_encoder import ImageTower
 

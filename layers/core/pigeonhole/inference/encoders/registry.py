@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pigeonhole.inference.encoders import artifact
-from pigeonhole.inference.encoders.base import BackgroundEmbeddings, Encoder, PairEncoder
+from pigeonhole.inference.encoders.base import BackgroundEmbeddings, Encoder, PairEncoder, is_encoder
 
 
 @dataclass(frozen=True)
@@ -124,14 +124,14 @@ class LoadedModel:
 
 
 def load(model_dir: Path, *, threads: int = 1) -> LoadedModel:
-    """Load an artifact folder into ONNX Runtime.
+    """Load an artifact folder into ONNX Runtime. Each tower is opened at its first use, which `open_towers` can be.
 
     Args:
         model_dir: The artifact folder.
         threads: The number of threads of each run.
 
     Raises:
-        ModelUnavailable: The folder is missing, incomplete or broken.
+        ModelUnavailable: The folder is missing or incomplete, or a file that is read now is broken.
     """
     from pigeonhole.inference.encoders import background_files, onnx_encoder
 
@@ -142,6 +142,21 @@ def load(model_dir: Path, *, threads: int = 1) -> LoadedModel:
         model_dir, encoder.info.dim, sentence.info, multilingual.info.dim if multilingual else None
     )
     return LoadedModel(encoder, sentence, background, read_calibration(model_dir), multilingual)
+
+
+def open_towers(model: LoadedModel) -> None:
+    """Open the towers of a model now, except the multilingual sentence encoder, which many services never need.
+
+    Raises:
+        ModelUnavailable: A graph or a tokenizer is broken.
+    """
+    import numpy as np
+
+    encoder, sentence = model.encoder, model.sentence
+    encoder.encode_image(np.zeros((1, encoder.info.image_side, encoder.info.image_side, 3), dtype=np.uint8))
+    encoder.encode_text([""])
+    if is_encoder(sentence):
+        sentence.encode_text([""])
 
 
 def read_calibration(folder: Path) -> dict[str, Any] | None:

@@ -101,6 +101,10 @@ class TextTokens:
         by_words = {script for script, count in words.items() if count >= MIN_SCRIPT_WORDS}
         return frozenset(by_words | {script for script, count in letters.items() if count >= MIN_SCRIPT_LETTERS})
 
+    def encode(self, text: str) -> list[int]:
+        """Return the token ids of a text as a model reads them that cuts long texts, with special tokens."""
+        return list(self._tokenizer.encode(self.spec.prefix + text).ids)
+
     def batches(self, texts: Sequence[str]) -> Iterator[tuple[list[int], Ids, Ids]]:
         """Group the windows of texts by similar length in batches, so that there is little padding.
 

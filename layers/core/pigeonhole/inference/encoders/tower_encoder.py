@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from pigeonhole.inference.encoders import preprocess
-from pigeonhole.inference.encoders.artifact import ImageSpec
 from pigeonhole.inference.encoders.base import EncoderInfo
-from pigeonhole.inference.encoders.tokens import Embeddings, Ids, TextTokens
+from pigeonhole.inference.encoders.image_spec import ImageSpec
+from pigeonhole.inference.encoders.tokens import Embeddings, TextTokens
+from pigeonhole.lazy import Lazy
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -38,41 +38,29 @@ class TextTower:
 
     Attributes:
         tokens: The tokenizer.
-        run: Encodes token ids and mask, (n, length) int64 each -> unit embeddings, (n, dim) float32.
+        encode: Encodes texts, (n,) texts -> unit embeddings, (n, dim) float32.
     """
 
     tokens: TextTokens
-    run: Callable[[Ids, Ids], Embeddings]
+    encode: Callable[[Sequence[str]], Embeddings]
 
 
 class LazyTextTower:
     """A text tower that is opened at its first use. Thread-safe."""
 
     def __init__(self, open_tower: Callable[[], TextTower]) -> None:
-        """Create a tower.
-
-        Args:
-            open_tower: Opens the tower, and is called once.
-        """
-        self._open_tower = open_tower
-        self._tower: TextTower | None = None
-        self._lock = Lock()
+        """Create a tower. `open_tower` is as for Lazy."""
+        self._tower = Lazy(open_tower)
 
     @property
     def tokens(self) -> TextTokens:
         """As TextTower has it."""
-        return self._open().tokens
+        return self._tower.part.tokens
 
     @property
-    def run(self) -> Callable[[Ids, Ids], Embeddings]:
+    def encode(self) -> Callable[[Sequence[str]], Embeddings]:
         """As TextTower has it."""
-        return self._open().run
-
-    def _open(self) -> TextTower:
-        with self._lock:
-            if self._tower is None:
-                self._tower = self._open_tower()
-            return self._tower
+        return self._tower.part.encode
 
 
 @dataclass(frozen=True)
@@ -91,7 +79,7 @@ class TowerEncoder:
 
     def encode_text(self, texts: Sequence[str]) -> Embeddings:
         """Encode texts, as Encoder says."""
-        return self.text.tokens.embed(texts, self.info.dim, self.text.run)
+        return self.text.encode(texts)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Count tokens, as Encoder says."""

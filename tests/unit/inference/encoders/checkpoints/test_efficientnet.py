@@ -10,9 +10,10 @@ import torch
 from PIL import Image
 
 from pigeonhole.inference.encoders import packages, preprocess
-from pigeonhole.inference.encoders.artifact import ImageSpec, ModelUnavailable
+from pigeonhole.inference.encoders.artifact import ModelUnavailable
 from pigeonhole.inference.encoders.checkpoints import efficientnet
 from pigeonhole.inference.encoders.checkpoints.efficientnet import LITE0, SameConv2d
+from pigeonhole.inference.encoders.image_spec import ImageSpec
 
 pytestmark = pytest.mark.torch
 

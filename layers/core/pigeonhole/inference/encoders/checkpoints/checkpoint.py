@@ -14,7 +14,7 @@ from transformers import AutoImageProcessor, AutoModel
 from transformers.utils import logging
 
 from pigeonhole.inference.encoders import packages, preprocess, source
-from pigeonhole.inference.encoders.artifact import HYPONYMS, ImageSpec, ModelFacts, ModelKind, ModelUnavailable, TextSpec
+from pigeonhole.inference.encoders.artifact import HYPONYMS, ModelFacts, ModelKind, ModelUnavailable, TextSpec
 from pigeonhole.inference.encoders.checkpoints import cross_encoder, efficientnet, image_tower, text_delta, tokenizer_source
 from pigeonhole.inference.encoders.checkpoints.graphs import (
     EntailmentOdds,
@@ -25,6 +25,7 @@ from pigeonhole.inference.encoders.checkpoints.graphs import (
     PaddedText,
     TextGraph,
 )
+from pigeonhole.inference.encoders.image_spec import ImageSpec
 from pigeonhole.inference.encoders.pair_encoder import PairTokens
 from pigeonhole.inference.encoders.source import ModelSource, SentenceSource
 from pigeonhole.inference.encoders.tokens import Embeddings, Ids, TextTokens

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch.nn.functional import normalize
 
-from pigeonhole.inference.encoders.artifact import ImageSpec
 from pigeonhole.inference.encoders.checkpoints.universal_sentence_encoder import UniversalSentenceEncoder
+from pigeonhole.inference.encoders.image_spec import ImageSpec
 
 
 class ImageGraph(torch.nn.Module):
@@ -60,6 +60,28 @@ class MaskedText(torch.nn.Module):
     def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Encode token ids."""
         return normalize(self.model.get_text_features(input_ids=ids, attention_mask=mask).pooler_output, dim=-1)
+
+
+class CausalText(torch.nn.Module):
+    """The text side of CLIP for a TokenTree: unit embeddings of its texts, (texts, dim) float32.
+
+    MaskedText gives the same embeddings, one row of tokens for each text.
+    """
+
+    def __init__(self, model: Any) -> None:
+        """Wrap a model of transformers whose text model is a CLIPTextModel."""
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids: torch.Tensor, positions: torch.Tensor, sees: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
+        """Encode the nodes of a tree, and read the states at its ends."""
+        text = self.model.text_model
+        embeddings = text.embeddings
+        # Its `forward` takes no more tokens than there are positions.
+        states = (embeddings.token_embedding(ids) + embeddings.position_embedding(positions))[None]
+        mask = torch.where(sees, 0.0, torch.finfo(states.dtype).min)[None, None]
+        states = text.encoder(inputs_embeds=states, attention_mask=mask).last_hidden_state
+        return normalize(self.model.text_projection(text.final_layer_norm(states[0][ends])), dim=-1)
 
 
 class PaddedText(torch.nn.Module):

@@ -61,7 +61,8 @@ def to_encoder(opened: Checkpoint, device: str = "cpu") -> TowerEncoder:
         with torch.inference_mode():
             return _to_array(text_graph(*(torch.tensor(values, device=device) for values in inputs)))
 
-    text = TextTower(opened.tokens, run_text)
+    dim = opened.facts.dim
+    text = TextTower(opened.tokens, lambda texts: opened.tokens.embed(texts, dim, run_text))
     info = opened.facts.to_info(ENGINE)
     if opened.image is None or opened.facts.image is None:
         return TowerEncoder(info, text)
