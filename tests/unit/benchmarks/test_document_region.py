@@ -1,4 +1,4 @@
-"""benchmarks/document_region.py and machine.py: a script fills its region of a document, and says where its figures are from."""
+"""benchmarks/document_region.py and machine.py: a script fills its region of a document, and says how it was run."""
 
 from __future__ import annotations
 
