@@ -1,8 +1,8 @@
 """functions/api and functions/classify as processes under awslambdaric, and what the two need of AWS, answered at once.
 
-Lambda's place is taken by a Runtime API per function. The endpoint of DynamoDB answers from a dictionary. The endpoint of Lambda
-hands an invocation to the other process, or answers it at once. So the time of a request has no share of an emulated AWS. What
-remains of this program is a connection on loopback per call, which AWS has too.
+Lambda's place is taken by a Runtime API per function. DynamoDB's endpoint answers from a dictionary. Lambda's endpoint hands an
+invocation to the other process, or answers it at once. So the time of a request has no share of an emulated AWS. What remains
+of this program is a connection on loopback per call, which AWS has too.
 """
 
 from __future__ import annotations
