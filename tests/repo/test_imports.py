@@ -130,7 +130,7 @@ def test_importing_the_api_handler_loads_no_package_that_only_the_images_have() 
 def test_importing_a_handler_of_the_image_loads_the_engine_so_that_a_broken_image_fails_at_its_start(function: str) -> None:
     result = import_watched(["handler"], ROOT / "functions" / function, PACKAGE, loads_engine=False)
 
-    assert {"onnxruntime", "numpy", "PIL", "httpx"} <= set(result.stdout.split()), result.stderr
+    assert {"onnxruntime", "numpy", "PIL"} <= set(result.stdout.split()), result.stderr
 
 
 def test_importing_the_classify_handler_loads_nothing_of_the_api_and_of_jobs() -> None:

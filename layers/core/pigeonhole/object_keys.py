@@ -15,6 +15,7 @@ job      bulk/         TENANT/JOB/first-files.json     its first parts and error
 job      bulk/         TENANT/JOB/results/...          its results parts, errors parts and results manifest
 job      label-sets/   TENANT/LABEL_SET/SHA256         an image of a label
 job      embeddings/   TENANT/LABEL_SET/SHA256.MODEL   the embedding of that image by one revision of the model
+job      embeddings/   TENANT/prompts/SHA256           the embeddings of the prompts of a request
 upload   uploads/      TENANT/ID-FILENAME              an image that a request or job will name
 upload   uploads/      TENANT/files/KEY                a file of the caller's file store
 upload   incoming/     TENANT/LABEL_SET/...            a file that is classified by the label set on arrival
@@ -26,8 +27,10 @@ Nothing here reads or writes S3.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pigeonhole.contract.messages import S3Grant, Span, StagedManifest
@@ -130,6 +133,19 @@ def embedding_key(image_key: str, model_revision: str, engine: str) -> str:
     """
     digest = hashlib.sha256(f"{model_revision} {engine}".encode()).hexdigest()[:16]
     return f"{EMBEDDINGS}{image_key.removeprefix(LABEL_IMAGES)}.{digest}"
+
+
+def prompts_key(tenant_id: str, model_revision: str, engine: str, prompts: Sequence[str]) -> str:
+    """Return the key of the embeddings of prompts. No embedding of a label's image has a key like it.
+
+    Args:
+        tenant_id: The tenant whose request has the prompts.
+        model_revision: The revision of the model that made the embeddings.
+        engine: The engine that ran the model.
+        prompts: The prompts, in the order of their embeddings.
+    """
+    digest = hashlib.sha256(json.dumps([model_revision, engine, *prompts]).encode()).hexdigest()
+    return f"{EMBEDDINGS}{tenant_id}/prompts/{digest}"
 
 
 def label_images_grant(tenant_id: str, bucket: str) -> S3Grant:

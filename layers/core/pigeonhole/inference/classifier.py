@@ -22,6 +22,7 @@ from pigeonhole.inference.labels.emoji_names import spell_emoji
 from pigeonhole.inference.labels.label_class import LabelClass, Meaning, parse_meanings
 from pigeonhole.inference.labels.prompts import TEXT_TEMPLATES, build_prompts
 from pigeonhole.inference.photo_comparison import LabelEmbedding, PhotoComparison
+from pigeonhole.inference.prompt_store import TenantPrompts
 from pigeonhole.inference.result_warnings import (
     alike_label_warnings,
     calibration_warnings,
@@ -320,13 +321,18 @@ class Classifier:
             return self._embedded_texts.compare(samples, vectors)
         return log_odds.compute_evidence(samples, vectors, self.background.photos, self.encoder.info.logit_scale)
 
-    def embed_labels_ahead(self, questions: Sequence[Question]) -> None:
+    def embed_labels_ahead(self, questions: Sequence[Question], stored: TenantPrompts | None = None) -> None:
         """Embed the label texts of questions about images, so that `ask_images` finds them in the cache.
 
         It can run while the images are fetched and decoded.
+
+        Args:
+            questions: The questions.
+            stored: As for Embedder.embed_all.
         """
         read = [self._read("image", question) for question in questions]
-        self._embedder.embed_all(self._text_encoders("image", None), _all_prompts([asked.prompts for asked in read]))
+        prompts = _all_prompts([asked.prompts for asked in read])
+        self._embedder.embed_all(self._text_encoders("image", None), prompts, stored)
 
     def embed_text_samples(self, texts: Sequence[str]) -> Floats:
         """Embed texts as samples, to compare them with label texts: (n, dim) float32."""

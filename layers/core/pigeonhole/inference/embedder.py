@@ -14,11 +14,13 @@ import numpy.typing as npt
 from pigeonhole.inference.encoders.base import Encoder, PairEncoder
 from pigeonhole.inference.labels.label_class import LabelClass
 from pigeonhole.inference.prompt_cache import PromptCache
+from pigeonhole.inference.prompt_store import TenantPrompts
 from pigeonhole.inference.scoring.calibration import Floats
 from pigeonhole.inference.scoring.combine import TextGroup
 from pigeonhole.inference.scoring.log_odds import unit_mean
 
 Pixels = npt.NDArray[np.uint8]
+Encode = Callable[[Sequence[str]], Floats]
 
 
 def join_groups(
@@ -73,14 +75,28 @@ class Embedder:
         """Embed images, (side, side, 3) uint8 each, to (n, dim) float32."""
         return self._in_batches(lambda batch: self._encoder.encode_image(np.stack(batch)), pixels, self._batch)
 
-    def embed_all(self, encoders: Sequence[Encoder], prompts: Sequence[str]) -> list[dict[str, Floats]]:
-        """Embed prompts in each encoder, all of them in one batch: prompt -> (dim,) float32."""
+    def embed_all(
+        self, encoders: Sequence[Encoder], prompts: Sequence[str], stored: TenantPrompts | None = None
+    ) -> list[dict[str, Floats]]:
+        """Embed prompts in each encoder, all of them in one batch.
+
+        Args:
+            encoders: The encoders.
+            prompts: The prompts.
+            stored: The stored prompts of the tenant, None if only the memory of this process is asked.
+
+        Returns:
+            The embedding of each prompt, (dim,) float32, for each encoder.
+        """
         # An encoder groups prompts by length and limits the number of their tokens itself.
         batch = max(1, len(prompts))
-        return [
-            self._cache.embed(encoder.info.revision, partial(self._in_batches, encoder.encode_text, batch=batch), prompts)
-            for encoder in encoders
-        ]
+        embedded = []
+        for encoder in encoders:
+            encode: Encode = partial(self._in_batches, encoder.encode_text, batch=batch)
+            if stored is not None:
+                encode = partial(stored.embed, encoder, encode, prompts)
+            embedded.append(self._cache.embed(encoder.info.revision, encode, prompts))
+        return embedded
 
     def embed_examples(self, examples: Mapping[str, Pixels | Floats]) -> dict[str, Floats]:
         """Embed example images, each (side, side, 3) uint8, to (dim,) float32. What is an embedding already stays."""

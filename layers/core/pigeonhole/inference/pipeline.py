@@ -23,6 +23,7 @@ from pigeonhole.inference.images.fetch import ImageFetcher
 from pigeonhole.inference.label_embeddings import LabelEmbeddings
 from pigeonhole.inference.labels.label_class import merge_labels
 from pigeonhole.inference.limits import ChunkLimits
+from pigeonhole.inference.prompt_store import PromptStore
 from pigeonhole.inference.scoring.calibration import Floats, Modality
 
 Pixels = npt.NDArray[np.uint8]
@@ -39,6 +40,7 @@ class InferencePipeline:
         classifier: Classifier,
         limits: ChunkLimits,
         label_images: LabelEmbeddings | None = None,
+        prompt_store: PromptStore | None = None,
         implicit_grants: Callable[[str], Sequence[S3Grant]] = lambda tenant_id: (),
     ) -> None:
         """Create a pipeline.
@@ -49,12 +51,14 @@ class InferencePipeline:
             classifier: Scores samples against labels.
             limits: The limits of a command.
             label_images: The embeddings of example images that are used again, None if there are none.
+            prompt_store: The prompt embeddings that processes share, None if they share none.
             implicit_grants: Returns what a tenant may name by `s3://` without a grant.
         """
         self._classifier = classifier
         self._limits = limits
         self._images = ImageLoader(fetcher=image_fetcher, decoder=decoder, limits=limits)
         self._label_images = label_images
+        self._prompt_store = prompt_store
         self._implicit_grants = implicit_grants
 
     def classify(self, command: ClassifyCommand, *, should_continue: Callable[[], bool] = lambda: True) -> ChunkResult:
@@ -77,21 +81,27 @@ class InferencePipeline:
             SampleError: An image of a label can't be read, or an image of a sample and `on_error` isn't "null".
             Overloaded: S3 is too busy to give an image, and the command will be retried.
         """
-        with self._embedding_labels(command.request):
+        with self._embedding_labels(command):
             return self._ask(command, should_continue)
 
     @contextmanager
-    def _embedding_labels(self, request: AnyRequest) -> Iterator[None]:
+    def _embedding_labels(self, command: ClassifyCommand) -> Iterator[None]:
         """Embed the label texts of a request about images in a thread, while the images are fetched and decoded.
 
         If that fails, the classifier embeds them again, and raises the error.
         """
-        if request.dataset[0].type == "text":
+        if command.request.dataset[0].type == "text":
             yield
             return
         with ThreadPoolExecutor(1, thread_name_prefix="labels") as pool:
-            pool.submit(self._classifier.embed_labels_ahead, _to_questions(request))
+            pool.submit(self._embed_labels, _to_questions(command.request), command.tenant_id)
             yield
+
+    def _embed_labels(self, questions: Sequence[Question], tenant_id: str) -> None:
+        stored = self._prompt_store.of_tenant(tenant_id) if self._prompt_store else None
+        self._classifier.embed_labels_ahead(questions, stored)
+        if stored is not None:
+            stored.save()
 
     def _ask(self, command: ClassifyCommand, should_continue: Callable[[], bool]) -> list[ChunkResult]:
         request = command.request

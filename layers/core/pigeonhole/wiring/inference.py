@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pigeonhole.inference.label_images import LabelImageStore
     from pigeonhole.inference.limits import ChunkLimits
     from pigeonhole.inference.pipeline import InferencePipeline
+    from pigeonhole.net.guarded_http import GuardedClient
 
 MB_PER_CORE = 1_769  # of a Lambda function's memory
 INITIALIZATION_TYPE = "AWS_LAMBDA_INITIALIZATION_TYPE"  # Lambda sets it: on-demand, provisioned-concurrency, snap-start
@@ -85,15 +86,16 @@ def build_services(settings: Settings, classifier: Classifier, limits: ChunkLimi
     from pigeonhole.inference.images.fetch import ImageFetcher
     from pigeonhole.inference.label_images import LabelImageStore
     from pigeonhole.inference.pipeline import InferencePipeline
-    from pigeonhole.net.guarded_http import GuardedClient
+    from pigeonhole.inference.prompt_store import PromptStore
 
     s3 = cast("S3Client", LazyProxy(partial(open_s3, settings, connections=commands * settings.fetch_workers)))
-    http = GuardedClient(net_rules(settings, timeout_s=settings.fetch_timeout_s))
+    http = cast("GuardedClient", LazyProxy(partial(open_http, settings)))
     image_fetcher = ImageFetcher(http=http, blobs=S3BlobStore(s3))
     decoder = open_decoder(classifier, limits)
     tenant_grants = partial(implicit_grants, settings)
+    objects = S3ObjectStore(s3, settings.job_bucket)
     label_images = LabelImageStore(
-        objects=S3ObjectStore(s3, settings.job_bucket),
+        objects=objects,
         bucket=settings.job_bucket,
         image_fetcher=image_fetcher,
         decoder=decoder,
@@ -109,10 +111,18 @@ def build_services(settings: Settings, classifier: Classifier, limits: ChunkLimi
             classifier=classifier,
             limits=limits,
             label_images=label_images if settings.job_bucket else None,
+            prompt_store=PromptStore(objects) if settings.job_bucket else None,
             implicit_grants=tenant_grants,
         ),
         label_images=label_images,
     )
+
+
+def open_http(settings: Settings) -> GuardedClient:
+    """Create the client that fetches images from the web. Its libraries take 0.05 s to import."""
+    from pigeonhole.net.guarded_http import GuardedClient
+
+    return GuardedClient(net_rules(settings, timeout_s=settings.fetch_timeout_s))
 
 
 def open_s3(settings: Settings, *, connections: int) -> S3Client:

@@ -151,6 +151,7 @@ class ModelFacts(_Record):
             templates=self.templates,
             long_texts=self.text.long_texts,
             reads_pairs=self.reads_pairs,
+            pads_texts=self.text.pad_to == "max_tokens",
         )
 
 

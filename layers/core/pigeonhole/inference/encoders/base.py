@@ -39,6 +39,7 @@ class EncoderInfo:
         long_texts: What happens to a text that has more than `max_text_tokens`: "cut" drops the rest, "windows" reads all of it
             in windows and takes their mean.
         reads_pairs: Whether this is a PairEncoder, which gives log-odds in place of embeddings.
+        pads_texts: Whether each text is padded to `max_text_tokens`, so that a short one takes as long as a long one.
     """
 
     model_id: str
@@ -55,6 +56,7 @@ class EncoderInfo:
     templates: tuple[str, ...] = ("{}",)
     long_texts: Literal["cut", "windows"] = "cut"
     reads_pairs: bool = False
+    pads_texts: bool = False
 
 
 class Encoder(Protocol):

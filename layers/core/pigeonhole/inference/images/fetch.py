@@ -16,12 +16,15 @@ import binascii
 import re
 import threading
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.errors import ForbiddenUrl, Overloaded, TooLarge, UnfetchableUrl, UnreadableImage
-from pigeonhole.net.guarded_http import GuardedClient
 from pigeonhole.ports import BlobStore
+
+if TYPE_CHECKING:
+    from pigeonhole.net.guarded_http import GuardedClient
 
 ACCEPTED = "an https:// URL, a data:image/…;base64,… URL or s3://bucket/key"
 
