@@ -28,7 +28,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -41,6 +41,9 @@ from pigeonhole.inference.encoders import registry
 from pigeonhole.inference.encoders.base import Encoder
 from pigeonhole_cli.bulk.local_input import FileSource, LocalInput
 from pigeonhole_cli.bulk.local_job import load_model, run_locally
+
+if TYPE_CHECKING:
+    from transformers import CLIPConfig
 
 TEMPLATE = "a photo of a {}."
 BATCHES = (1, 8, 32)
@@ -155,8 +158,8 @@ def print_rates(rates: dict[str, float], noun: str) -> None:
         print(f"| {name} | {rate:.1f} | {rates['bulk local'] / rate:.2f} x |")
 
 
-def measure_photos(args: argparse.Namespace) -> None:
-    """Compare the three sides on a CLIP of ViT-B/32's shape."""
+def measure_photos(args: argparse.Namespace, config: CLIPConfig | None = None) -> None:
+    """Compare the three sides on a CLIP with random weights. Its shape is `config`, by default that of ViT-B/32."""
     import torch
     from transformers import CLIPConfig, pipeline
 
@@ -168,7 +171,7 @@ def measure_photos(args: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as name, checkpoint.quiet_transformers():
         folder = Path(name)
         (source := folder / "clip").mkdir()
-        write_random_clip(CLIPConfig(), source)
+        write_random_clip(config or CLIPConfig(), source)
         prepare(str(source), artifact := folder / "artifact")
         paths = write_photos(folder / "photos", args.count)
         loaded = load_model(artifact, LocalInput(folder / "photos"))

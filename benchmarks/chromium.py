@@ -1,20 +1,13 @@
-"""The playground in Chromium: start the browser, put files into the page, wait for its answers, and a stack to serve it."""
+"""The playground in Chromium: start the browser, put files into the page, and wait for its answers."""
 
 from __future__ import annotations
 
 import base64
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Mapping
 
 from playwright.sync_api import Browser, JSHandle, Page, Playwright, expect
-
-from pigeonhole_cli.local.command import bring_up, model_folder
-from pigeonhole_cli.local.process import LocalProcess, open_port
-from pigeonhole_cli.model_cache import DEFAULT_CACHE
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ANSWER_MS = 150_000  # a model may have to load first, on a machine that is busy
@@ -65,12 +58,3 @@ def wait_for_answers(page: Page, count: int) -> None:
     """Wait until so many samples have answers to the labels as they are now."""
     expect(page.locator("#results .card:has(.bar.chosen)")).to_have_count(count, timeout=ANSWER_MS)
     expect(page.locator("#results")).to_have_attribute("aria-busy", "false", timeout=ANSWER_MS)
-
-
-@contextmanager
-def running_stack() -> Iterator[tuple[str, str]]:
-    """Run the stack of `make start`, with data of its own. Yields its URL and an API key."""
-    with TemporaryDirectory() as folder:
-        sockets = open_port(0, ""), open_port(0, "")
-        with LocalProcess(Path(folder), *sockets) as process:
-            yield process.api_url, bring_up(process, model_folder("tiny", DEFAULT_CACHE))

@@ -26,7 +26,8 @@ import httpx
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from chromium import add_labels, drop, launch, running_stack, wait_for_answers
+from chromium import add_labels, drop, launch, wait_for_answers
+from local_stack import running_stack
 from packaged_photos import PHOTOS, create_varied
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from chromium import ANSWER_MS, add_labels, drop, launch, running_stack, wait_for_answers
+from chromium import ANSWER_MS, add_labels, drop, launch, wait_for_answers
+from local_stack import running_stack
 from packaged_photos import LABELS, create_varied
 from pigeonhole.api.playground import find_page, list_files
 

@@ -94,6 +94,8 @@ class RuntimeApi:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # Head and body are two segments. The second would wait for the delayed acknowledgement of the first, for 40 ms.
+            disable_nagle_algorithm = True
 
             def handle(self) -> None:
                 with contextlib.suppress(ConnectionError):  # The runtime has ended.

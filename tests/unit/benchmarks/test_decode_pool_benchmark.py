@@ -1,4 +1,4 @@
-"""The benchmark of decode processes counts the CPU time of both processes."""
+"""benchmarks/decode_pool.py counts the CPU time of both processes."""
 
 from __future__ import annotations
 

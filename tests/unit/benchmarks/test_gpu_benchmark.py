@@ -1,4 +1,4 @@
-"""The benchmark of the GPU engine runs on the CPU, too, and states the operations of ViT-B/32 as others do."""
+"""benchmarks/gpu.py also runs on the CPU, and states the operations of ViT-B/32 as others do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The benchmark of questions times both sides of the same work."""
+"""benchmarks/questions.py times both sides of the same work."""
 
 from __future__ import annotations
 

@@ -1,0 +1,30 @@
+"""What a table says of its run: the processor, the day, the load and the command."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from pathlib import Path
+
+INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "asimd", "i8mm")  # that decide how fast a matrix product is
+
+
+def describe_run(command: str) -> str:
+    """Describe this machine and a run on it, in a sentence that ends with a colon.
+
+    Call it before the measurement: the load is that of the minute before.
+    """
+    day = time.strftime("%d %B %Y", time.gmtime()).lstrip("0")
+    busy = os.getloadavg()[0]
+    return f"{len(os.sched_getaffinity(0))} cores of {_processor()}, {day}, load {busy:.1f} before the run\n(`{command}`):"
+
+
+def _processor() -> str:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    fields = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    name = fields.get("model name") or platform.processor() or platform.machine()
+    flags = (fields.get("flags") or fields.get("Features") or "").split()
+    known = [instruction for instruction in INSTRUCTIONS if instruction in flags]
+    return f"{name} ({', '.join(known)})" if known else name
