@@ -122,8 +122,8 @@ def test_the_tables_name_the_largest_term_of_each_row() -> None:
     assert sums.splitlines()[-1] == "| photos, tiny | request of 1 | 50.0 | 8.40 | 8.88 | API Gateway, 42% |"
     assert parts.splitlines()[-1] == "| photos, tiny | request of 1 | 1.33 | 0.59 | 0.60 | 3.50 | 0.62 | 0.00 | 1.75 |"
     assert goals.splitlines() == [
-        "- A million photos with tiny cost at most 1 USD on arm64 by: no way.",
-        "- A million photos with tiny cost at most 1 USD on x86_64 by: no way.",
+        "- A million photos with tiny cost at most 1 USD on arm64 by: none of these ways.",
+        "- A million photos with tiny cost at most 1 USD on x86_64 by: none of these ways.",
     ]
     assert "| photos, Rekognition DetectLabels | 1,000 |" in others
     for table in (sums, parts, others):
