@@ -82,7 +82,8 @@ def _goal_lines(rows: Sequence[Measured], memory_mb: Mapping[str, int]) -> Itera
         goal, ways = GOALS.get(model, USUAL_GOAL), [row for row in rows if (row.model, row.noun) == (model, "photos")]
         for architecture in USD_PER_GB_S:
             met = [row.way for row in ways if sum(row.terms(memory_mb, architecture).values()) <= goal]
-            yield f"- A million photos with {model} cost at most {goal} USD on {architecture} by: {', '.join(met) or 'none of these ways'}."
+            by = ", ".join(met) or "none of these ways"
+            yield f"- A million photos with {model} cost at most {goal} USD on {architecture} by: {by}."
 
 
 def _sum_rows(rows: Sequence[Measured], memory_mb: Mapping[str, int]) -> Iterator[Sequence[str]]:
