@@ -282,7 +282,7 @@ SIDES = (
     Side("open_clip", SAME_SHAPE, _load_open_clip, package="open_clip"),
     Side("faster-clip", "the same image tower", _load_faster_clip, package="faster_clip", needs=CLIPConfig()),
     Side("Pigeonhole", "the same, int8", lambda task: Pigeonhole(task, task.artifact)),
-    Side("Pigeonhole, `tiny`", "the bundled model", lambda task: Pigeonhole(task, task.bundled)),
+    Side("Pigeonhole, `tiny`", "bundled", lambda task: Pigeonhole(task, task.bundled)),
 )
 
 
