@@ -19,6 +19,9 @@ PRICES = {
     "events": prices.EVENTBRIDGE_USD_PER_EVENT * 1e6,
     "runs": prices.LAMBDA_USD_PER_RUN * 1e6,
     "GB-s": prices.LAMBDA_ARM64_USD_PER_GB_S * 1e6,
+    "API requests": prices.API_GATEWAY_USD_PER_REQUEST * 1e6,
+    "GB of logs": prices.LOGS_USD_PER_GB * 1e6,
+    "traces": prices.XRAY_USD_PER_TRACE * 1e6,
 }
 # AWS bills these by the content of a call, which recording_server.py notes, and not by the call.
 WRITES, READS, EVENTS = "DynamoDB: items written", "DynamoDB: reads", "EventBridge: sent"
@@ -43,6 +46,8 @@ ITEM_BY_ACTION = {
 }
 SQS_CALLS_PER_CHUNK = 2  # Lambda receives and deletes each message; ministack does so without calls that could be counted
 FUNCTIONS_WITHOUT_JOBS = ("SweepFunction",)  # runs once a minute, with or without jobs
+QUEUE_READERS = ("WorkerFunction", "PlanFunction")  # a message has a run of its own
+UNBILLED = ("lambda:InvokeFunction",)  # the run that it starts is billed
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,8 @@ def costs(usages: Sequence[Usage], samples: int) -> list[Cost]:
         if invocation.function not in FUNCTIONS_WITHOUT_JOBS:
             _add(runs, invocation.function, scale)
             _add(gigabyte_seconds, invocation.function, invocation.seconds * invocation.megabytes / 1024 * scale)
-    sqs_calls_of_lambda = sum(usage.chunks for usage in usages) * SQS_CALLS_PER_CHUNK * scale
+    messages = sum(len(usage.runs_of(name)) for usage in usages for name in QUEUE_READERS)
+    sqs_calls_of_lambda = messages * SQS_CALLS_PER_CHUNK * scale
     return [
         Cost(WRITES, calls[WRITES], units["write"], "write units"),
         Cost(READS, calls[READS], units["read"], "read units"),
@@ -109,7 +115,7 @@ def costs(usages: Sequence[Usage], samples: int) -> list[Cost]:
 
 
 def _of_jobs(lines: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    return (line for line in lines if line["function"] not in FUNCTIONS_WITHOUT_JOBS)
+    return (line for line in lines if line["function"] not in FUNCTIONS_WITHOUT_JOBS and line.get("action") not in UNBILLED)
 
 
 def _add(counts: dict[str, float], function: str, count: float) -> None:

@@ -24,6 +24,7 @@ from plain_processes import to_request_body
 PATIENCE_S = 3_600.0
 QUIET_S, MAX_PAUSES = 2.0, 20  # the stack is idle when no call was noted for one pause
 REPORT = re.compile(r"^REPORT .*\tDuration: (\d+) ms\t.*\tMemory Size: (\d+) MB")
+LOG_EVENT_BYTES = 26  # that CloudWatch bills for each line beside its text
 TENANT = "benchmark"
 TIMESTAMP = "%Y-%m-%d %H:%M:%S,%f%z"  # of Powertools' log lines
 
@@ -163,6 +164,17 @@ class BenchmarkStack:
             invocations=list(self._invocations(mark.at)),
         )
 
+    def name_of(self, function: str) -> str:
+        """Return the name in the template of a function, by its physical name."""
+        return self._functions[function]
+
+    def log_bytes_since(self, mark: Mark) -> int:
+        """Return the bytes of log lines since the mark, as CloudWatch bills them. Those of the sweeper don't count."""
+        groups = (group for name, group in self._logs.items() if name != "SweepLogs")
+        return sum(
+            len(message.encode()) + LOG_EVENT_BYTES for group in groups for message in self._log_messages(group, mark.at)
+        )
+
     def _wait(self, job_id: str) -> dict[str, Any]:
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
@@ -216,13 +228,16 @@ def deployed_stack(
     """Start and deploy a local stack for a benchmark, and stop it afterwards.
 
     Args:
-        settings: Environment variables of each worker.
+        settings: Environment variables of functions/classify and of each worker.
         workers: How many workers run at once.
         chunk: Photos per message.
         parameters: More parameters of the template.
     """
     chunk_settings = {"PIGEONHOLE_IMAGE_CHUNK": str(chunk)}
-    settings_by_function = {"WorkerFunction": settings, "ApiFunction": chunk_settings, "IngestFunction": chunk_settings}
+    settings_by_function = {
+        **dict.fromkeys(("ClassifyFunction", "WorkerFunction"), settings),
+        **dict.fromkeys(("ApiFunction", "IngestFunction"), chunk_settings),
+    }
     with TemporaryDirectory() as folder:
         recorded = {variable: Path(folder) / f"{variable.lower()}.jsonl" for variable in ("RECORD", "UNITS")}
         for path in recorded.values():

@@ -46,7 +46,8 @@ from simulated_bulk_job import LOCATION, AllComplete, SimulatedJob, to_message
 
 SPAN_SAMPLES = 1_000
 SAMPLED_SPANS = 40
-MEMORY_MB, THREADS = 3_008, 1  # the template's defaults
+MEMORY_MB, THREADS = 3_008, 2  # the template's defaults
+CORES = LambdaWorkers(workers=1, memory_mb=MEMORY_MB, threads=THREADS).cores
 WORKERS = (10, 1_000, 10_000)
 MANY_WORKERS = (1_000, 10_000)
 GPUS = (1, 10, 40)
@@ -190,7 +191,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=100_000_000, help="lines of the manifest (default: %(default)s)")
     samples = parser.parse_args().samples
     rates = SampleRates()
-    texts_s, images_s = rates.text_ms / 1e3 / THREADS, rates.image_ms / 1e3 / THREADS
+    texts_s, images_s = rates.text_ms / 1e3 / CORES, rates.image_ms / 1e3 / CORES
     with counted_aws() as aws:
         counted, photo_span = measure(aws, samples, texts_s, images_s)
     texts = BulkSize(texts=samples, images=0, spans=counted.spans)

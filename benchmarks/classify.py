@@ -33,6 +33,8 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer, pipeline
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
+import document_region
+from machine import describe_run
 from packaged_photos import LABELS, PHOTOS
 from pigeonhole.contract.classification import ClassificationRequest
 from pigeonhole.contract.messages import ClassifyCommand, S3Grant
@@ -51,6 +53,7 @@ from pigeonhole.inference.scoring.calibration import prior_calibration
 
 TEMPLATE = "a photo of a {}."
 COUNTS = (1, 32)
+PAGE = Path(__file__).resolve().parents[1] / "docs/performance.md"
 SPECIAL = ("<|startoftext|>", "<|endoftext|>")
 
 
@@ -61,25 +64,30 @@ class Row:
     Attributes:
         photos: Photos per request.
         labels: "new", or "cached" if the cache has the labels' embeddings.
-        pipeline_s: Seconds per request of the pipeline with one photo per batch.
-        one_batch_s: Seconds per request of the pipeline with all photos in one batch.
-        pigeonhole_s: Seconds per request of Pigeonhole.
+        pipeline_s: Seconds per request of the pipeline with one photo per batch, round by round.
+        one_batch_s: The same with all photos in one batch.
+        pigeonhole_s: The same of Pigeonhole.
         same_label: How many photos got the same best label on all sides.
     """
 
     photos: int
     labels: str
-    pipeline_s: float
-    one_batch_s: float
-    pigeonhole_s: float
+    pipeline_s: Sequence[float]
+    one_batch_s: Sequence[float]
+    pigeonhole_s: Sequence[float]
     same_label: int
 
     def cells(self) -> tuple[str, ...]:
-        """Format the line's cells."""
+        """Format the line's cells. Ratios are medians of the rounds, with the lowest and the highest."""
         sides = (self.pipeline_s, self.one_batch_s, self.pigeonhole_s)
-        per_second = [f"{self.photos / seconds:.1f}" for seconds in sides]
-        ratios = [f"{seconds / self.pigeonhole_s:.1f} x" for seconds in sides[:2]]
+        per_second = [f"{self.photos / statistics.median(seconds):.1f}" for seconds in sides]
+        ratios = [_format_ratios(seconds, self.pigeonhole_s) for seconds in sides[:2]]
         return (str(self.photos), self.labels, *per_second, *ratios, f"{self.same_label} of {self.photos}")
+
+
+def _format_ratios(baseline_s: Sequence[float], ours_s: Sequence[float]) -> str:
+    ratios = [baseline / ours for baseline, ours in zip(baseline_s, ours_s, strict=True)]
+    return f"{statistics.median(ratios):.1f} x ({min(ratios):.1f} to {max(ratios):.1f})"
 
 
 def write_random_clip(config: CLIPConfig, folder: Path) -> None:
@@ -203,7 +211,7 @@ class Comparison:
             round_seconds, labels_by_side = zip(*(_timed(side) for side in sides), strict=True)
             seconds.append(round_seconds)
             same_label = sum(len(set(labels)) == 1 for labels in zip(*labels_by_side, strict=True))
-        pipeline_s, one_batch_s, new_s, cached_s = (statistics.median(column) for column in zip(*seconds[1:], strict=True))
+        pipeline_s, one_batch_s, new_s, cached_s = zip(*seconds[1:], strict=True)
         return [
             Row(count, "new", pipeline_s, one_batch_s, new_s, same_label),
             Row(count, "cached", pipeline_s, one_batch_s, cached_s, same_label),
@@ -251,8 +259,9 @@ def measure(
         source.mkdir()
         write_random_clip(config, source)
         prepare(str(source), artifact, precision=precision)
+        registry.open_towers(model := registry.load(artifact, threads=1))
         comparison = Comparison(
-            registry.load(artifact, threads=1),
+            model,
             pipeline("zero-shot-image-classification", model=str(source), device="cpu"),
             cores,
         )
@@ -275,8 +284,13 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=2, help="cores that each side may use (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="counted rounds per side (default: %(default)s)")
     parser.add_argument("--precision", choices=get_args(Precision), help="of Pigeonhole's image tower (default: int8)")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/performance.md")
     args = parser.parse_args()
-    print(table(measure(CLIPConfig(), cores=args.cores, rounds=args.rounds, precision=args.precision)))
+    run = describe_run(f"OPENBLAS_NUM_THREADS=1 python benchmarks/classify.py --rounds {args.rounds} --write")
+    report = f"{run}\n\n{table(measure(CLIPConfig(), cores=args.cores, rounds=args.rounds, precision=args.precision))}"
+    print(report)
+    if args.write:
+        document_region.fill(PAGE, "classify", report)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import document_region
+from machine import describe_run
 from packaged_photos import LABELS, PHOTOS
 
 if TYPE_CHECKING:
@@ -182,10 +184,15 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="counted starts per side (default: %(default)s)")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/performance.md")
     args = parser.parse_args()
     sys.path.append(str(ROOT / "tests"))
     with all_sides(cached_folder("tiny", DEFAULT_CACHE)) as sides:
-        print(table(measure(sides, create_event(), args.rounds)))
+        run = describe_run(f"python benchmarks/cold_start.py --rounds {args.rounds} --write")
+        report = f"{run}\n\n{table(measure(sides, create_event(), args.rounds))}"
+    print(report)
+    if args.write:
+        document_region.fill(ROOT / "docs/performance.md", "cold-start", report)
 
 
 if __name__ == "__main__":

@@ -352,6 +352,14 @@ def test_every_log_group_expires() -> None:
     assert [group["RetentionInDays"] for group in groups] == [{"Ref": "LogRetentionDays"}] * len(groups)
 
 
+def test_the_function_that_runs_before_each_request_logs_only_what_goes_wrong() -> None:
+    assert FUNCTIONS["AuthorizeFunction"]["LoggingConfig"] == {
+        "LogGroup": {"Ref": "FunctionLogs"},
+        "LogFormat": "JSON",
+        "SystemLogLevel": "WARN",
+    }
+
+
 def test_the_functions_that_decode_callers_files_share_their_logs_with_no_other_function() -> None:
     group = {name: function["LoggingConfig"]["LogGroup"]["Ref"] for name, function in FUNCTIONS.items()}
     images = [name for name, function in FUNCTIONS.items() if function.get("PackageType") == "Image"]

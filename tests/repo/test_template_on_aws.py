@@ -5,14 +5,15 @@ Each rule holds for all resources of the translated template, so that a new func
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from typing import Any
 
 import pytest
 
-from pigeonhole.settings import Settings
-from pigeonhole.wiring.inference import DECODE_PROCESS_BYTES, MB_PER_CORE, MODEL_BYTES, decode_workers, encode_workers
+from pigeonhole.settings import LAMBDA_MB_PER_CORE, Settings
+from pigeonhole.wiring.inference import DECODE_PROCESS_BYTES, MODEL_BYTES, decode_workers, encode_workers
 from support.template import ROOT, find_all, list_references, read_template, translate
 
 TEMPLATE = read_template()
@@ -75,10 +76,12 @@ def test_the_images_that_decode_at_a_time_fit_into_the_memory(memory_mb: int) ->
     assert decoded + limits.max_request_bytes + MODEL_BYTES <= memory_mb * 2**20
 
 
-def test_each_batch_that_is_encoded_at_a_time_has_a_core() -> None:
+def test_the_batches_that_are_encoded_at_a_time_leave_no_core_idle() -> None:
     memory_mb = PARAMETERS["ClassifyMemory"]["Default"]
 
-    assert 1 <= encode_workers(Settings(), {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory_mb)}) <= memory_mb / MB_PER_CORE
+    batches = encode_workers(Settings(), {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory_mb)})
+
+    assert memory_mb / LAMBDA_MB_PER_CORE <= batches <= math.ceil(memory_mb / LAMBDA_MB_PER_CORE)
 
 
 def test_a_worker_has_as_much_memory_as_the_classify_function() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pigeonhole.observability import stack_trace
+import json
+from datetime import date
+
+from pigeonhole.observability import stack_trace, to_log_line
 from pigeonhole.settings import MissingSetting, Settings
 
 
@@ -17,3 +20,12 @@ def test_the_log_of_an_error_names_a_missing_setting_and_no_other_message() -> N
 
     assert "MissingSetting: PIGEONHOLE_TABLE_NAME" in trace
     assert "caller" not in trace
+
+
+def test_a_log_line_leaves_out_what_is_the_same_in_all_lines_of_a_function() -> None:
+    constant = {"function_name": "f", "function_arn": "arn:aws:lambda:f", "function_memory_size": 512}
+    varying = {"level": "INFO", "message": "answered", "service": "api", "function_request_id": "r", "status": 200}
+
+    line = to_log_line(varying | constant | {"day": date(2026, 12, 1)})
+
+    assert json.loads(line) == varying | {"day": "2026-12-01"}

@@ -11,6 +11,7 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 PREFIX = "PIGEONHOLE_"
+LAMBDA_MB_PER_CORE = 1_769  # of a function's memory: docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 AT_LEAST_ONE = (
     "fetch_workers",
     "decode_workers",
@@ -117,7 +118,7 @@ class Settings:
     sentence_checkpoint: str = "all-MiniLM-L6-v2"  # the same for the sentence encoder
     threads: int = 1  # per encode worker
     encode_batch: int = 8
-    encode_workers: int = 2  # at most one per core
+    encode_workers: int = 2  # on Lambda at most one per core or part of one
     label_cache_size: int = 4_096
     # the tenant's quota for the x-jigsaw-rate-limit-* headers; API Gateway's usage plan enforces it
     quota_limit: int = 100_000

@@ -77,12 +77,12 @@ def test_reads_of_any_version_of_an_object_are_counted_together() -> None:
     assert costs["S3: objects read"].by == {"Worker": 4}
 
 
-def test_lambda_receives_and_deletes_the_message_of_each_worker_run() -> None:
-    workers = [Invocation("WorkerFunction", 3.0, 4096)] * 8
+def test_lambda_receives_and_deletes_the_message_of_each_run_of_a_worker_and_of_a_planner() -> None:
+    workers, planner = [Invocation("WorkerFunction", 3.0, 4096)] * 7, Invocation("PlanFunction", 1.0, 512)
 
-    assert compute_costs(run(invocations=[*workers, Invocation("ApiFunction", 2.0, 512)]))["SQS: received and deleted"].by == {
-        "Lambda": 32
-    }
+    costs = compute_costs(run(invocations=[*workers, planner, Invocation("ApiFunction", 2.0, 512)]))
+
+    assert costs["SQS: received and deleted"].by == {"Lambda": 32}
 
 
 def test_functions_are_billed_by_run_and_by_gigabyte_second() -> None:
@@ -103,6 +103,16 @@ def test_the_sweep_is_not_a_cost_of_jobs() -> None:
 
     assert costs["DynamoDB: reads"].billed == 0
     assert costs["Lambda: runs"].billed == 0
+
+
+def test_an_invocation_is_billed_as_the_run_that_it_starts() -> None:
+    classify = Invocation("ClassifyFunction", 0.1, 3008)
+
+    costs = compute_costs(run([call("Api", "lambda:InvokeFunction")], invocations=[classify]))
+
+    assert {what: cost.by for what, cost in costs.items() if sum(cost.by.values()) and cost.unit != "GB-s"} == {
+        "Lambda: runs": {"Classify": 2}
+    }
 
 
 def test_a_call_without_a_price_is_an_error() -> None:

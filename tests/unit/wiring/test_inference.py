@@ -37,8 +37,10 @@ def test_the_settings_say_which_urls_the_classifier_fetches(loaded_folders: list
         ask(allow_http=True)
 
 
-@pytest.mark.parametrize(("memory_mb", "workers"), [(None, 2), ("512", 1), ("3537", 1), ("3538", 2), ("4096", 2), ("10240", 2)])
-def test_at_most_as_many_batches_are_encoded_at_once_as_the_memory_has_cores(memory_mb: str | None, workers: int) -> None:
+@pytest.mark.parametrize(("memory_mb", "workers"), [(None, 2), ("512", 1), ("1769", 1), ("1770", 2), ("3008", 2), ("10240", 2)])
+def test_as_many_batches_are_encoded_at_once_as_the_memory_has_cores_or_parts_of_a_core(
+    memory_mb: str | None, workers: int
+) -> None:
     environ = {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": memory_mb} if memory_mb else {}
 
     assert encode_workers(Settings(), environ) == workers

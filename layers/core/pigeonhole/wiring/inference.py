@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import S3Grant
 from pigeonhole.lazy import LazyProxy
 from pigeonhole.object_keys import incoming_grant, label_images_grant, uploads_grant
-from pigeonhole.settings import Settings
+from pigeonhole.settings import LAMBDA_MB_PER_CORE, Settings
 from pigeonhole.wiring.clients import client_config, net_rules, request_limits
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from pigeonhole.inference.pipeline import InferencePipeline
     from pigeonhole.net.guarded_http import GuardedClient
 
-MB_PER_CORE = 1_769  # of a Lambda function's memory
 INITIALIZATION_TYPE = "AWS_LAMBDA_INITIALIZATION_TYPE"  # Lambda sets it: on-demand, provisioned-concurrency, snap-start
 MODEL_BYTES = 900_000_000  # the runtime and the model `clip-b32`
 DECODE_PROCESS_BYTES = 60_000_000  # of a decode process, without an image
@@ -223,10 +223,11 @@ def implicit_grants(settings: Settings, tenant_id: str) -> list[S3Grant]:
 def encode_workers(settings: Settings, environ: Mapping[str, str]) -> int:
     """Return the number of batches to encode at the same time.
 
-    On Lambda it is the setting, but at most the number of cores that the function's memory has. Elsewhere it is the setting.
+    On Lambda it is the setting, but at most the number of cores that the function's memory has, a part of a core included: a
+    part that no batch uses would be paid for nevertheless. Elsewhere it is the setting.
     """
     memory_mb = _memory_mb(environ)
-    return min(settings.encode_workers, max(1, memory_mb // MB_PER_CORE)) if memory_mb else settings.encode_workers
+    return min(settings.encode_workers, math.ceil(memory_mb / LAMBDA_MB_PER_CORE)) if memory_mb else settings.encode_workers
 
 
 def decode_workers(settings: Settings, environ: Mapping[str, str]) -> int:

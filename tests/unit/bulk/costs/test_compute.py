@@ -61,10 +61,11 @@ def test_a_job_on_lambda_costs_its_work_its_starts_and_its_calls() -> None:
     assert estimate.usd == pytest.approx((228 + 4 * 10) * 2 * 0.0000133334 + count_calls(SIZE, on_lambda=True).usd)
 
 
-def test_a_worker_of_two_threads_takes_half_the_time_for_samples() -> None:
-    two = estimate_on_lambda(SIZE, replace(WORKERS, threads=2), RATES)
+@pytest.mark.parametrize(("memory_mb", "cores"), [(4_096, 2), (3_538, 2), (2_653.5, 1.5), (1_769, 1)])
+def test_a_worker_of_two_threads_takes_half_the_time_for_samples_if_it_has_two_cores(memory_mb: int, cores: float) -> None:
+    two = estimate_on_lambda(SIZE, replace(WORKERS, threads=2, memory_mb=memory_mb), RATES)
 
-    assert two.seconds == pytest.approx(10 + (112 + 4) / 4)
+    assert two.seconds == pytest.approx(10 + (224 / cores + 4) / 4)
 
 
 def test_x86_costs_more_than_arm64() -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pigeonhole.inference.encoders import artifact, registry
@@ -81,6 +82,17 @@ def test_a_broken_folder_is_refused_with_its_name_and_the_command_that_fixes_it(
     assert str(folder) in message
     assert "`pigeonhole models prepare MODEL --out" in message
     assert "\n" not in message
+
+
+def test_towers_of_two_models_are_never_mixed(folder: Path, artifacts: dict[str, Path]) -> None:
+    encoder = registry.load(folder).encoder
+    encoder.encode_text(["a cat"])
+    folder.rename(folder.with_name("before"))
+    small_models.copy_model(artifacts["siglip"], folder)
+
+    with pytest.raises(ModelUnavailable, match="was replaced: start this process again"):
+        encoder.encode_image(np.zeros((1, encoder.info.image_side, encoder.info.image_side, 3), np.uint8))
+    assert encoder.encode_text(["a cat"]).shape == (1, encoder.info.dim)
 
 
 def test_a_changed_file_of_the_same_size_is_detected_by_its_hash(folder: Path) -> None:

@@ -1,12 +1,12 @@
 """What a bulk job costs and how long it takes, on Lambda workers and on GPU workers.
 
-    work   = spans * SPAN_CALLS_S + CPU time of all samples / threads of a worker       seconds of one worker
+    work   = spans * SPAN_CALLS_S + CPU time of all samples / cores of a worker         seconds of one worker
     Lambda = work at list prices; work / workers, which Lambda adds one by one           dollars; seconds
     GPU    = the CPU time that the encoder leaves / 4 vCPUs, on machines that start slowly
 
-The CPU times follow from rates on two cores of an AMD EPYC (docs/bulk.md has them: `benchmarks/bulk.py photos` and `bundled`).
-Calls were counted (`benchmarks/bulk_scale.py`). What is an assumption says so. No GPU worker was measured: a GPU is assumed to
-encode faster than four vCPUs decode.
+The CPU times are those of bulk jobs in docs/costs.md (`benchmarks/costs.py`). What remains of them without the encoder follows
+from the rates in docs/bulk.md (`benchmarks/bulk.py photos` and `bundled`). Calls were counted (`benchmarks/bulk_scale.py`).
+What is an assumption says so. No GPU worker was measured: a GPU is assumed to encode faster than four vCPUs decode.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pigeonhole.bulk.costs import prices
 from pigeonhole.bulk.gpu_tasks import MAX_TASKS, TASK_SPANS
 from pigeonhole.contract.bulk import Compute
+from pigeonhole.settings import LAMBDA_MB_PER_CORE
 
 # Lambda adds workers to a standard queue so fast: docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 FIRST_WORKERS, WORKERS_PER_S = 5, 300 / 60
@@ -46,7 +47,7 @@ class BulkSize:
 
 @dataclass(frozen=True, kw_only=True)
 class SampleRates:
-    """CPU time of one core for a sample. The defaults are those of a CLIP of ViT-B/32's shape, of photos and of short texts.
+    """CPU time of one core for a sample. The defaults are those of a CLIP of ViT-B/32's shape in int8, and of short texts.
 
     Attributes:
         text_ms: For a text, all in all.
@@ -55,10 +56,10 @@ class SampleRates:
         image_rest_ms: For an image, without the encoder: most of it is decoding.
     """
 
-    text_ms: float = 6.1  # 329 texts/s on two cores
-    image_ms: float = 95.2  # 21.0 photos/s on two cores
-    text_rest_ms: float = 2.8  # the bare encoder: 602 texts/s
-    image_rest_ms: float = 6.3  # the bare encoder: 22.5 photos/s
+    text_ms: float = 5.5
+    image_ms: float = 66.0
+    text_rest_ms: float = 2.8  # 329 texts/s on two cores, and 602 of the bare encoder
+    image_rest_ms: float = 6.3  # 21.0 photos/s on two cores, and 22.5 of the bare encoder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,7 @@ class LambdaWorkers:
     Attributes:
         workers: How many run at the same time, at most: `WorkerConcurrency`.
         memory_mb: The memory of each: `WorkerMemory`.
-        threads: How many batches each encodes at the same time, one per vCPU.
+        threads: How many batches each encodes at the same time, each on a core or on a part of one.
         is_arm64: Whether they run on arm64, which costs less than x86.
     """
 
@@ -76,6 +77,11 @@ class LambdaWorkers:
     memory_mb: int
     threads: int
     is_arm64: bool = True
+
+    @property
+    def cores(self) -> float:
+        """The cores that a worker uses, of those that its memory has."""
+        return min(self.threads, self.memory_mb / LAMBDA_MB_PER_CORE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +158,7 @@ def estimate_on_lambda(size: BulkSize, workers: LambdaWorkers, rates: SampleRate
     if not size.spans:
         return Estimate(0.0, 0.0)
     cpu_s = (size.texts * rates.text_ms + size.images * rates.image_ms) / 1e3
-    work_s = size.spans * SPAN_CALLS_S + cpu_s / workers.threads
+    work_s = size.spans * SPAN_CALLS_S + cpu_s / workers.cores
     used = min(workers.workers, size.spans)
     waves_s = math.ceil(size.spans / used) * work_s / size.spans
     usd_per_gb_s = prices.LAMBDA_ARM64_USD_PER_GB_S if workers.is_arm64 else prices.LAMBDA_X86_USD_PER_GB_S

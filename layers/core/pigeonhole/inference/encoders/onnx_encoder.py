@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,9 @@ from pigeonhole.inference.encoders.artifact import (
     TOKENIZER,
     ArtifactInfo,
     ModelFacts,
+    ModelUnavailable,
     broken_artifact,
+    read_info,
 )
 from pigeonhole.inference.encoders.pair_encoder import CrossEncoder, PairTokens
 from pigeonhole.inference.encoders.token_tree import TREE_INPUTS, TokenTree
@@ -47,16 +49,16 @@ def load(folder: Path, artifact_info: ArtifactInfo, *, threads: int) -> tuple[To
     Raises:
         ModelUnavailable: The file of a cross-encoder isn't what artifact.json says.
     """
-    facts = artifact_info.encoder
-    image = load_image_tower(folder / IMAGE, facts, threads=threads)
-    text = load_text_tower(folder, (TEXT, TOKENIZER), facts, threads=threads)
+    facts, check = artifact_info.encoder, partial(_check_unchanged, folder, artifact_info)
+    image = load_image_tower(folder / IMAGE, facts, threads=threads, check=check)
+    text = _load_text_tower(folder, (TEXT, TOKENIZER), facts, threads, check)
     encoder = TowerEncoder(facts.to_info(INT8_ENGINE if artifact_info.precision == "int8" else ENGINE), text, image)
     if artifact_info.sentence.reads_pairs:
         return encoder, _cross_encoder(folder, artifact_info, threads)
     if artifact_info.one_text_model:
         sentence_text = text
     else:
-        sentence_text = load_text_tower(folder, artifact_info.sentence_files, artifact_info.sentence, threads=threads)
+        sentence_text = _load_text_tower(folder, artifact_info.sentence_files, artifact_info.sentence, threads, check)
     return encoder, TowerEncoder(artifact_info.sentence.to_info(ENGINE), sentence_text)
 
 
@@ -74,17 +76,25 @@ def load_multilingual(folder: Path, artifact_info: ArtifactInfo, *, threads: int
     facts = artifact_info.multilingual
     if facts is None:
         return None
-    tower = load_text_tower(folder, (MULTILINGUAL, MULTILINGUAL_TOKENIZER), facts, threads=threads)
+    check = partial(_check_unchanged, folder, artifact_info)
+    tower = _load_text_tower(folder, (MULTILINGUAL, MULTILINGUAL_TOKENIZER), facts, threads, check)
     return TowerEncoder(facts.to_info(ENGINE), tower)
 
 
-def load_image_tower(path: Path, facts: ModelFacts, *, threads: int) -> ImageTower:
+def _check_unchanged(folder: Path, artifact_info: ArtifactInfo) -> None:
+    """Raise ModelUnavailable if another model was prepared in the folder since it was loaded. All towers must be of one."""
+    if read_info(folder) != artifact_info:
+        raise ModelUnavailable(f"the model in {folder} was replaced: start this process again")
+
+
+def load_image_tower(path: Path, facts: ModelFacts, *, threads: int, check: Callable[[], None] = lambda: None) -> ImageTower:
     """Load an image tower. Its graph is opened at its first use.
 
     Args:
         path: The ONNX graph.
         facts: The model that the graph belongs to.
         threads: The number of threads of each run.
+        check: Called before the graph is opened, and may raise.
 
     Raises:
         ModelUnavailable: The model has no image tower. The first use raises it if the graph isn't one for this model.
@@ -94,6 +104,7 @@ def load_image_tower(path: Path, facts: ModelFacts, *, threads: int) -> ImageTow
         raise broken_artifact(path.parent, "artifact.json describes no images")
 
     def open_session() -> ort.InferenceSession:
+        check()
         session = _session(path, facts.dim, threads)
         if session.get_inputs()[0].shape[1:] != [spec.side, spec.side, 3]:
             raise broken_artifact(path.parent, f"{path.name} doesn't take the images that artifact.json describes")
@@ -107,7 +118,9 @@ def load_image_tower(path: Path, facts: ModelFacts, *, threads: int) -> ImageTow
     return ImageTower(spec, run)
 
 
-def load_text_tower(folder: Path, names: tuple[str, str], facts: ModelFacts, *, threads: int) -> LazyTextTower:
+def _load_text_tower(
+    folder: Path, names: tuple[str, str], facts: ModelFacts, threads: int, check: Callable[[], None]
+) -> LazyTextTower:
     """Load a text tower. Its tokenizer and its graph are opened at their first use.
 
     Args:
@@ -115,18 +128,27 @@ def load_text_tower(folder: Path, names: tuple[str, str], facts: ModelFacts, *, 
         names: The names of the graph and of the tokenizer.
         facts: The model that they belong to.
         threads: The number of threads of each run.
+        check: Called before a file is opened, and may raise.
     """
-    return LazyTextTower(partial(_open_text_tower, folder, names, facts, threads))
+    return LazyTextTower(partial(_open_text_tower, folder, names, facts, threads, check))
 
 
-def _open_text_tower(folder: Path, names: tuple[str, str], facts: ModelFacts, threads: int) -> TextTower:
+def _open_text_tower(
+    folder: Path, names: tuple[str, str], facts: ModelFacts, threads: int, check: Callable[[], None]
+) -> TextTower:
+    check()
     graph, tokenizer = names
     try:
         tokens = TextTokens.from_file(folder / tokenizer, facts.text)
     except Exception as error:  # tokenizers raises bare Exceptions
         raise broken_artifact(folder, f"{tokenizer} can't be read ({error})") from None
+
+    def open_session() -> ort.InferenceSession:
+        check()
+        return _session(folder / graph, facts.dim, threads)
+
     # A request whose labels are in the cache counts their tokens, and needs no graph.
-    session = Lazy(partial(_session, folder / graph, facts.dim, threads))
+    session = Lazy(open_session)
 
     def run(ids: Ids, mask: Ids) -> Embeddings:
         return _run(session.part, {"ids": ids, "mask": mask})
