@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import document_region
 from cost_model import OTHER_TIME, USD_PER_GB_S, FunctionUse, Measured
 from pigeonhole.bulk.costs import prices
 from pigeonhole.bulk.costs.compute import BulkSize, GpuWorkers, SampleRates, estimate_on_gpus
@@ -16,7 +17,7 @@ from pigeonhole_cli.local.command import ROOT
 from pigeonhole_cli.local.stack import read_template
 
 PAGE, STORED = ROOT / "docs" / "costs.md", Path(__file__).parent / "costs.json"
-BEGIN, END = "<!-- costs: begin -->", "<!-- costs: end -->"
+REGION = "costs"
 GOALS, USUAL_GOAL = {BUNDLED: 1}, 5  # USD for a million photos
 TEXT_TOKENS = 100  # an assumption: a short text with its labels, where a service bills tokens
 # The columns of the second table, by the terms that each adds up.
@@ -31,20 +32,26 @@ COLUMNS: Mapping[str, Sequence[str]] = {
 }
 
 
+def read_runs() -> dict[str, str]:
+    """Read what the stored figures were measured on, by model."""
+    runs: dict[str, str] = json.loads(STORED.read_text())["runs"] if STORED.exists() else {}
+    return runs
+
+
 def read_stored() -> list[Measured]:
     """Read the stored figures."""
-    rows = json.loads(STORED.read_text())
+    rows = json.loads(STORED.read_text())["rows"] if STORED.exists() else []
     return [
         Measured(**row | {"functions": {name: FunctionUse(**use) for name, use in row["functions"].items()}}) for row in rows
     ]
 
 
-def store(rows: Sequence[Measured]) -> None:
-    """Store figures in place of those of the same models."""
-    models = {row.model for row in rows}
-    others = [row for row in read_stored() if row.model not in models] if STORED.exists() else []
+def store(model: str, run: str, rows: Sequence[Measured]) -> None:
+    """Store the figures of a model in place of the earlier ones, and what they were measured on."""
+    others = [row for row in read_stored() if row.model != model]
     in_order = sorted([*others, *rows], key=lambda row: row.model != BUNDLED)  # stable: the ways stay in their order
-    STORED.write_text(json.dumps([asdict(row) for row in in_order], indent=1) + "\n")
+    stored = {"runs": read_runs() | {model: run}, "rows": [asdict(row) for row in in_order]}
+    STORED.write_text(json.dumps(stored, indent=1) + "\n")
 
 
 def read_memory_mb() -> dict[str, int]:
@@ -75,7 +82,7 @@ def _goal_lines(rows: Sequence[Measured], memory_mb: Mapping[str, int]) -> Itera
         goal, ways = GOALS.get(model, USUAL_GOAL), [row for row in rows if (row.model, row.noun) == (model, "photos")]
         for architecture in USD_PER_GB_S:
             met = [row.way for row in ways if sum(row.terms(memory_mb, architecture).values()) <= goal]
-            yield f"- A million photos with {model} cost at most {goal} USD on {architecture} by: {', '.join(met) or 'no way'}."
+            yield f"- A million photos with {model} cost at most {goal} USD on {architecture} by: {', '.join(met) or 'none of these ways'}."
 
 
 def _sum_rows(rows: Sequence[Measured], memory_mb: Mapping[str, int]) -> Iterator[Sequence[str]]:
@@ -111,14 +118,15 @@ def _table(head: Sequence[str], rows: Iterator[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *lines))
 
 
-def render(page: str, content: str) -> str:
-    """Replace the marked region of a page."""
-    before, after = page.split(BEGIN)[0], page.split(END)[1]
-    return f"{before}{BEGIN}\n\n{content}\n\n{END}{after}"
+def content() -> str:
+    """Format the stored figures, and what they were measured on."""
+    rows, runs = read_stored(), read_runs()
+    lines = [f"- {model}: {runs[model].removesuffix(':')}" for model in dict.fromkeys(row.model for row in rows)]
+    return "\n".join(line.replace("\n", "\n  ") for line in lines) + "\n\n" + tables(rows, read_memory_mb())
 
 
 def write() -> str:
     """Write the tables into the page, and return them."""
-    content = tables(read_stored(), read_memory_mb())
-    PAGE.write_text(render(PAGE.read_text(), content))
-    return content
+    written = content()
+    document_region.fill(PAGE, REGION, written)
+    return written

@@ -28,6 +28,7 @@ from cost_model import FunctionUse, Measured
 from cost_stack import CostStack, Samples, create_texts
 from function_cpu import cpu_between
 from jobs import prepare_clip_shape
+from machine import describe_run
 from packaged_photos import create_varied
 from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole.inference.encoders.registry import BUNDLED
@@ -160,11 +161,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="*", choices=MODELS, default=[*MODELS], help="models to measure (default: both)")
     for model in parser.parse_args().models:
-        rows = []
-        for row in measure(MODELS[model](), model, Sizes()):
+        folder = MODELS[model]()
+        run, rows = describe_run(f"python benchmarks/costs.py --models {model}"), []
+        for row in measure(folder, model, Sizes()):
             print(f"{row.noun}, {row.model}, {row.way}: {row.cpu_ms:.1f} ms of CPU time", flush=True)
             rows.append(row)
-        cost_page.store(rows)
+        cost_page.store(model, run, rows)
     print(cost_page.write())
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 import cost_page
+import document_region
 from benchmark_stack import Invocation, Usage
 from cost_model import FunctionUse, Measured
 from costs import count_billed, count_functions, with_whole_machine
@@ -120,8 +122,8 @@ def test_the_tables_name_the_largest_term_of_each_row() -> None:
     assert sums.splitlines()[-1] == "| photos, tiny | request of 1 | 50.0 | 8.40 | 8.88 | API Gateway, 42% |"
     assert parts.splitlines()[-1] == "| photos, tiny | request of 1 | 1.33 | 0.59 | 0.60 | 3.50 | 0.62 | 0.00 | 1.75 |"
     assert goals.splitlines() == [
-        "- A million photos with tiny cost at most 1 USD on arm64 by: no way.",
-        "- A million photos with tiny cost at most 1 USD on x86_64 by: no way.",
+        "- A million photos with tiny cost at most 1 USD on arm64 by: none of these ways.",
+        "- A million photos with tiny cost at most 1 USD on x86_64 by: none of these ways.",
     ]
     assert "| photos, Rekognition DetectLabels | 1,000 |" in others
     for table in (sums, parts, others):
@@ -134,12 +136,21 @@ def test_a_term_that_has_no_column_would_be_missing_from_the_sum() -> None:
     assert terms <= {term for column in cost_page.COLUMNS.values() for term in column}
 
 
+def test_a_model_that_is_measured_again_replaces_its_own_figures_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cost_page, "STORED", tmp_path / "costs.json")
+    other, again = replace(REQUESTS, model="other"), replace(REQUESTS, billed={**REQUESTS.billed, "runs": 1})
+
+    for model, run, row in (("other", "Monday:", other), ("tiny", "Tuesday:", REQUESTS), ("tiny", "Friday:", again)):
+        cost_page.store(model, run, [row])
+
+    assert cost_page.read_stored() == [again, other], "the bundled model is first"
+    assert cost_page.content().splitlines()[:2] == ["- tiny: Friday", "- other: Monday"]
+
+
 def test_the_page_has_the_tables_of_the_stored_figures() -> None:
-    page = cost_page.PAGE.read_text()
+    written = document_region.read(cost_page.PAGE, cost_page.REGION)
 
-    tables = cost_page.tables(cost_page.read_stored(), cost_page.read_memory_mb())
-
-    assert page == cost_page.render(page, tables), "docs/costs.md is out of date: run `python benchmarks/costs.py --models`"
+    assert written == cost_page.content(), "docs/costs.md is out of date: run `python benchmarks/costs.py --models`"
 
 
 @pytest.mark.parametrize(("noun", "estimated_ms"), [("photos", SampleRates().image_ms), ("texts", SampleRates().text_ms)])
