@@ -1,7 +1,7 @@
 """Compare the latency of the local stack with that of one process, in one run, in turns.
 
     make start                       # in another shell. Then export the two variables that the README names
-    python benchmarks/latency.py
+    python benchmarks/latency.py --write
 
 The baseline is the service behind functions/classify, called in this process. The difference is the time of the gateway,
 functions/api and the invocation. The figures are medians of the rounds, after one round that isn't counted.
@@ -21,6 +21,8 @@ from typing import Any
 
 import httpx
 
+import document_region
+from machine import describe_run
 from packaged_photos import PACKAGED, PHOTOS
 from pigeonhole.contract.classification import ClassificationRequest
 from pigeonhole.contract.messages import ClassifyCommand
@@ -29,6 +31,7 @@ from pigeonhole.wiring import inference
 from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder
 
 SENTENCE = "I love this product, it is wonderful!"
+PAGE = Path(__file__).resolve().parents[1] / "docs/performance.md"
 MOODS, THINGS = ("positive", "negative"), ("cat", "cup of coffee", "motorcycle", "person", "rocket", "flower", "temple")
 
 
@@ -129,11 +132,16 @@ def main() -> None:
     )
     parser.add_argument("--model", default="tiny", help="prepared model that the stack runs (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=30, help="counted rounds per side (default: %(default)s)")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/performance.md")
     args = parser.parse_args()
     if not (args.url and args.key):
         parser.error("can't find the stack: give --url and --key, or export the two variables that the README names")
     cache = Path(os.environ.get("PIGEONHOLE_CACHE", DEFAULT_CACHE))
-    print(table(measure(args.url, args.key, cached_folder(args.model, cache), args.rounds)))
+    run = describe_run(f"python benchmarks/latency.py --model {args.model} --rounds {args.rounds} --write")
+    report = f"{run}\n\n{table(measure(args.url, args.key, cached_folder(args.model, cache), args.rounds))}"
+    print(report)
+    if args.write:
+        document_region.fill(PAGE, "latency", report)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ def draw(medians: Mapping[tuple[int, str], Mapping[str, float]], path: Path) -> 
         path: The file.
     """
     matplotlib.use("Agg")
-    matplotlib.rcParams["svg.hashsalt"] = "peers"
+    matplotlib.rcParams.update({"svg.hashsalt": "peers", "svg.fonttype": "none"})
     from matplotlib import pyplot
 
     counts = sorted({count for count, _ in medians})
@@ -41,9 +41,10 @@ def draw(medians: Mapping[tuple[int, str], Mapping[str, float]], path: Path) -> 
         panel.set_xlabel("images per second")
         panel.margins(x=0.2)
         panel.spines[["top", "right"]].set_visible(False)
+        panel.tick_params(axis="y", length=0)
     panels[0][0].set_yticks(range(len(names)), [name.replace("`", "") for name in names])
     panels[0][0].invert_yaxis()
-    panels[0][-1].legend(frameon=False, fontsize=8, loc="lower right")
+    panels[0][-1].legend(frameon=False, fontsize=8, loc="upper right")
     figure.patch.set_facecolor("white")
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)

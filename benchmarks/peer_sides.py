@@ -28,8 +28,8 @@ from pigeonhole.inference.images.decode import ImageLimits
 from pigeonhole.inference.images.decode_pool import DecodePool
 
 PROMPTS = [TEMPLATE.format(label) for label in LABELS]
-SAME_WEIGHTS = "the same"  # and in float32, so that the answers are the same
-SAME_SHAPE = "the same shape"
+SAME_WEIGHTS = "same"  # and in float32, so that the answers are the same
+SAME_SHAPE = "same shape"
 
 
 @dataclass(frozen=True)
@@ -276,13 +276,13 @@ def _write_word_pieces(folder: Path) -> int:
 
 
 SIDES = (
-    Side("transformers' pipeline, a photo per batch", SAME_WEIGHTS, _load_pipeline(1), can_cache=False),
-    Side("transformers' pipeline, one batch", SAME_WEIGHTS, _load_pipeline(None), can_cache=False),
+    Side("transformers, a photo per batch", SAME_WEIGHTS, _load_pipeline(1), can_cache=False),
+    Side("transformers, one batch", SAME_WEIGHTS, _load_pipeline(None), can_cache=False),
     Side("sentence-transformers", SAME_WEIGHTS, _load_sentence_transformers, package="sentence_transformers"),
     Side("open_clip", SAME_SHAPE, _load_open_clip, package="open_clip"),
-    Side("faster-clip", "the same image tower", _load_faster_clip, package="faster_clip", needs=CLIPConfig()),
-    Side("Pigeonhole", "the same, int8", lambda task: Pigeonhole(task, task.artifact)),
-    Side("Pigeonhole, `tiny`", "the bundled model", lambda task: Pigeonhole(task, task.bundled)),
+    Side("faster-clip", "same image tower", _load_faster_clip, package="faster_clip", needs=CLIPConfig()),
+    Side("Pigeonhole", "same, int8", lambda task: Pigeonhole(task, task.artifact)),
+    Side("Pigeonhole, `tiny`", "bundled", lambda task: Pigeonhole(task, task.bundled)),
 )
 
 

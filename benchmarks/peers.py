@@ -48,6 +48,7 @@ PAGE, PICTURE = ROOT / "docs/performance.md", ROOT / "docs/pictures/peers.svg"
 COUNTS = (1, 8, 32)  # photos per request
 LABEL_KINDS = ("new", "cached")
 OURS = "Pigeonhole"  # the side that the ratios compare with
+BUNDLED, SLOWEST = "Pigeonhole, `tiny`", "transformers, a photo per batch"
 TOWER_BATCH = 16
 MATRIX = 2_048  # the side of the matrices whose product is the limit
 MATRIX_RUNS = 8
@@ -73,6 +74,11 @@ class Timings:
         """Return the images per second of each round, None if this case wasn't measured."""
         seconds = self.seconds.get(case)
         return seconds and [case[1] / each for each in seconds]
+
+    def ratio(self, one: Case, other: Case) -> str:
+        """Format how many times as fast one case is as another: the median of the rounds, and their range."""
+        ratios = [theirs / ours for ours, theirs in zip(self.seconds[one], self.seconds[other], strict=True)]
+        return f"{statistics.median(ratios):.1f} x ({min(ratios):.1f} to {max(ratios):.1f})"
 
     def medians(self, count: int, labels: str) -> dict[str, float]:
         """Return the median images per second by side, for the sides that have this case."""
@@ -176,8 +182,8 @@ def _best_s(run: Callable[[], object]) -> float:
 def table(timings: Timings, count: int) -> str:
     """Format the requests of one size as a Markdown table."""
     lines = [
-        f"| photos per request: {count} | weights | new labels | range | Pigeonhole is | cached | range | Pigeonhole is |",
-        "|---|---|---:|---:|---:|---:|---:|---:|",
+        f"| photos per request: {count} | weights | new | Pigeonhole is | cached | Pigeonhole is |",
+        "|---|---|---:|---:|---:|---:|",
     ]
     for name, weights in timings.weights.items():
         cells = [cell for labels in LABEL_KINDS for cell in _cells(timings, (name, count, labels))]
@@ -185,19 +191,25 @@ def table(timings: Timings, count: int) -> str:
     return "\n".join(lines)
 
 
-def _cells(timings: Timings, case: Case) -> tuple[str, str, str]:
+def _cells(timings: Timings, case: Case) -> tuple[str, str]:
     name, count, labels = case
     if (rates := timings.rates(case)) is None:
-        return ("-", "-", "-")
-    median, ours = statistics.median(rates), timings.medians(count, labels)[OURS]
-    ratio = "" if name == OURS else f"{ours / median:.2f} x"
-    return (f"{median:.1f}", f"{min(rates):.1f} to {max(rates):.1f}", ratio)
+        return ("-", "-")
+    ratio = "" if name == OURS else timings.ratio((OURS, count, labels), case)
+    return (f"{statistics.median(rates):.1f} ({min(rates):.1f} to {max(rates):.1f})", ratio)
+
+
+def bundled_line(timings: Timings, count: int) -> str:
+    """Say how the bundled model compares with the pipeline as people call it, with new labels."""
+    ratio = timings.ratio((BUNDLED, count, "new"), (SLOWEST, count, "new"))
+    return f"Pigeonhole with `tiny` is {ratio} the pipeline with a photo per batch,\nfor {count} photos and new labels."
 
 
 def to_markdown(timings: Timings, counts: Sequence[int], share: TowerShare, run: str) -> str:
     """Format everything that was measured as Markdown."""
     missing = [f"- Left out: {name}, because {why}." for name, why in timings.missing.items()]
-    parts = [run, *(table(timings, count) for count in counts), "\n".join(missing), str(share)]
+    bundled = bundled_line(timings, max(counts)) if BUNDLED in timings.weights else ""
+    parts = [run, *(table(timings, count) for count in counts), bundled, "\n".join(missing), str(share)]
     return "\n\n".join(part for part in parts if part)
 
 
