@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import onnxruntime
@@ -137,7 +138,7 @@ def test_a_graph_that_answers_otherwise_than_its_original_is_refused(
     def darker(graph: ImageGraph, side: int, path: Path) -> None:
         spec = artifact.read_info(out).encoder.image
         assert isinstance(spec, ImageSpec)
-        honest(ImageGraph(graph.features, spec.model_copy(update={"mean": (0.9, 0.1, 0.9)})), side, path)
+        honest(ImageGraph(graph.features, replace(spec, mean=(0.9, 0.1, 0.9))), side, path)
 
     monkeypatch.setattr(export, "_export_image", darker)
     with pytest.raises(ModelUnavailable, match="cosine"):
