@@ -17,7 +17,8 @@ PIP_INSTALL := -m pip install -qq --disable-pip-version-check
 
 # Importing torch takes 10 s, so the fast tests do not even collect these. Other tests that need torch have the marker `torch`.
 TORCH_TESTS := tests/unit/inference/encoders tests/unit/training tests/unit/benchmarks/test_classify_benchmark.py \
-  tests/unit/benchmarks/test_gpu_benchmark.py tests/unit/benchmarks/test_peers_benchmark.py
+  tests/unit/benchmarks/test_engines_benchmark.py tests/unit/benchmarks/test_gpu_benchmark.py \
+  tests/unit/benchmarks/test_peers_benchmark.py
 
 # Looked up without an import, which would take seconds.
 NEEDED := hypercorn ministack onnxruntime pigeonhole samtranslator torch transformers typer

@@ -34,7 +34,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPTokenizer, pipeline
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 import document_region
-from machine import describe_run
+from machine import describe_run, to_region
 from packaged_photos import LABELS, PHOTOS
 from pigeonhole.contract.classification import ClassificationRequest
 from pigeonhole.contract.messages import ClassifyCommand, S3Grant
@@ -199,11 +199,11 @@ class Comparison:
         files = create_photos(count)
         # Both services share the processes that decode, which a function starts once in its life.
         decoder = DecodePool(self.model.encoder.fit, ImageLimits(), side=self.model.encoder.info.image_side)
-        cached = self._service(files, decoder)  # used in every round, so that its cache has the labels
+        cached = self.create_service(files, decoder)  # used in every round, so that its cache has the labels
         sides = (
             lambda: classify_with_transformers(self.pipe, files, 1),
             lambda: classify_with_transformers(self.pipe, files, count),
-            lambda: classify_with_pigeonhole(self._service(files, decoder), count),
+            lambda: classify_with_pigeonhole(self.create_service(files, decoder), count),
             lambda: classify_with_pigeonhole(cached, count),
         )
         seconds, same_label = [], 0
@@ -217,7 +217,13 @@ class Comparison:
             Row(count, "cached", pipeline_s, one_batch_s, cached_s, same_label),
         ]
 
-    def _service(self, files: Sequence[bytes], decoder: DecodePool) -> InferencePipeline:
+    def create_service(self, files: Sequence[bytes], decoder: DecodePool) -> InferencePipeline:
+        """Create the service behind functions/classify, with an empty cache.
+
+        Args:
+            files: The photos, which samples name by their index.
+            decoder: What decodes them.
+        """
         model = self.model
         classifier = Classifier(
             encoder=model.encoder,
@@ -290,7 +296,7 @@ def main() -> None:
     report = f"{run}\n\n{table(measure(CLIPConfig(), cores=args.cores, rounds=args.rounds, precision=args.precision))}"
     print(report)
     if args.write:
-        document_region.fill(PAGE, "classify", report)
+        document_region.fill(PAGE, to_region("classify"), report)
 
 
 if __name__ == "__main__":

@@ -120,11 +120,11 @@ class Pigeonhole:
 
     @cached_property
     def _with_cache(self) -> Any:
-        return self._comparison._service(self.task.photos, self._decoder)
+        return self._comparison.create_service(self.task.photos, self._decoder)
 
     def classify(self, count: int, *, cached: bool) -> list[str]:
         """Classify as Loaded says. A new service has no cached labels."""
-        service = self._with_cache if cached else self._comparison._service(self.task.photos, self._decoder)
+        service = self._with_cache if cached else self._comparison.create_service(self.task.photos, self._decoder)
         return classify_with_pigeonhole(service, count)
 
 

@@ -50,3 +50,18 @@ def test_a_run_is_described_with_its_machine_and_command() -> None:
 
     assert " cores of " in described
     assert described.endswith("\n(`python benchmarks/x.py --write`):")
+
+
+@pytest.mark.parametrize(
+    ("flags", "region"),
+    [
+        ("flags : fpu avx2 avx512_vnni", "speed, with VNNI"),
+        ("flags : avx_vnni", "speed, with VNNI"),
+        ("flags : fpu avx2", "speed, without VNNI"),
+        ("", "speed, without VNNI"),
+    ],
+)
+def test_a_table_goes_to_the_region_of_its_processor(flags: str, region: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda _: flags)
+
+    assert machine.to_region("speed") == region

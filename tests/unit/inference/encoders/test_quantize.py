@@ -16,6 +16,15 @@ from pigeonhole.inference.encoders.prepare import prepare
 pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("small_sentence")]
 
 
+# Random weights give photos near ties between concepts, and processors round differently: one photo of 96 may go either way.
+SAME_LABEL_OF_RANDOM_WEIGHTS = 0.95
+
+
+@pytest.fixture
+def random_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(artifact, "MIN_INT8_SAME_LABEL", SAME_LABEL_OF_RANDOM_WEIGHTS)
+
+
 @pytest.fixture(scope="module")
 def int8(
     model_folders: dict[str, Path], sentence_model: Path, tmp_path_factory: pytest.TempPathFactory
@@ -26,6 +35,7 @@ def int8(
     out = tmp_path_factory.mktemp("int8") / "clip"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(packages, "sentence_folder", lambda: sentence_model)
+        patch.setattr(artifact, "MIN_INT8_SAME_LABEL", SAME_LABEL_OF_RANDOM_WEIGHTS)
         return out, export.export_model(source.find_model(str(model_folders["clip"])), out, precision="int8")
 
 
@@ -92,6 +102,7 @@ def test_parity_needs_the_cosine_and_the_labels(cosine: float, same_label: float
     assert Int8Parity(cosine=cosine, same_label=same_label).holds is holds
 
 
+@pytest.mark.usefixtures("random_weights")
 def test_another_precision_makes_the_artifact_again(model_folders: dict[str, Path], tmp_path: Path) -> None:
     name, out = str(model_folders["clip"]), tmp_path / "clip"
     prepare(name, out, precision="fp32")
@@ -102,6 +113,7 @@ def test_another_precision_makes_the_artifact_again(model_folders: dict[str, Pat
     assert prepare(name, out, precision="fp32")[0].precision == "fp32"
 
 
+@pytest.mark.usefixtures("random_weights")
 def test_photos_ask_for_a_calibration_of_their_own(
     model_folders: dict[str, Path], photos: dict[str, Image.Image], tmp_path: Path
 ) -> None:
@@ -117,6 +129,7 @@ def test_photos_ask_for_a_calibration_of_their_own(
     assert after.files[IMAGE] != before.files[IMAGE]
 
 
+@pytest.mark.usefixtures("random_weights")
 @pytest.mark.parametrize(("kind", "precision"), [("clip", "int8"), ("image-tower", "fp32")])
 def test_each_kind_has_a_default(kind: str, precision: str, model_folders: dict[str, Path], tmp_path: Path) -> None:
     artifact_info, _ = prepare(str(model_folders[kind]), tmp_path / kind)

@@ -35,7 +35,7 @@ from pigeonhole.inference.encoders.artifact import (
 from pigeonhole.inference.encoders.base import Encoder, PairEncoder, is_encoder
 from pigeonhole.inference.encoders.checkpoints import checkpoint, torch_encoder
 from pigeonhole.inference.encoders.checkpoints.checkpoint import Checkpoint, PairCheckpoint
-from pigeonhole.inference.encoders.checkpoints.graphs import CausalText, ImageGraph, MaskedText, PaddedText, TextGraph
+from pigeonhole.inference.encoders.checkpoints.graphs import CausalText, MaskedText, PaddedText, TextGraph
 from pigeonhole.inference.encoders.checkpoints.multilingual import open_multilingual_encoder
 from pigeonhole.inference.encoders.source import ModelSource
 from pigeonhole.inference.encoders.token_tree import TokenTree
@@ -73,9 +73,7 @@ def export_model(
     with _replace_folder(out) as folder:
         model, sentence = checkpoint.open_models(model_source, ATTENTION)
         multilingual = open_multilingual_encoder() if model_source.sentence.is_bundled else None
-        if model.image is None or model.facts.image is None:
-            raise ModelUnavailable(f"{model_source.model_id} has no image tower")
-        _export_image(model.image, model.facts.image.side, folder / IMAGE)
+        export_image(model, folder / IMAGE)
         _export_text(model.text, model.tokens, folder / TEXT)
         model.tokens.save(folder / TOKENIZER)
         encoder, text_model = torch_encoder.to_encoder(model), torch_encoder.to_text_model(sentence)
@@ -148,9 +146,17 @@ def _optimize(folder: Path, artifact_info: ArtifactInfo) -> ArtifactInfo:
     return artifact_info
 
 
-def _export_image(graph: ImageGraph, side: int, path: Path) -> None:
+def export_image(model: Checkpoint, path: Path) -> None:
+    """Write the image tower of a model to an ONNX file, in float32 and before any optimization.
+
+    Raises:
+        ModelUnavailable: The model has no image tower.
+    """
+    if model.image is None or model.facts.image is None:
+        raise ModelUnavailable(f"{model.facts.model_id} has no image tower")
+    side = model.facts.image.side
     pixels = torch.zeros((2, side, side, 3), dtype=torch.uint8)
-    _trace(graph, {"pixels": pixels}, {"pixels": {0: "n"}}, path)
+    _trace(model.image, {"pixels": pixels}, {"pixels": {0: "n"}}, path)
 
 
 def _export_text(graph: TextGraph, tokens: TextTokens, path: Path) -> None:

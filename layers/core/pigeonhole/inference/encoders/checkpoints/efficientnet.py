@@ -144,7 +144,8 @@ class SameConv2d(Conv2d):
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Convolve (n, inputs, height, width) float32."""
         (top, bottom), (left, right) = (self._margins(int(length)) for length in values.shape[2:])
-        return super().forward(pad(values, (left, right, top, bottom)))
+        # Without a value, ONNX Runtime would not join the padding with the convolution, and would convert the layout around it.
+        return super().forward(pad(values, (left, right, top, bottom), value=0.0))
 
     def _margins(self, length: int) -> tuple[int, int]:
         kernel, stride = self.kernel_size[0], self.stride[0]
