@@ -83,7 +83,7 @@ class UniversalSentenceEncoder(torch.nn.Module):
         for layer in ("1", "2"):
             # Rows are ordered by position in the window, then by input channel.
             kernel = self.weights[f"w{layer}_{width}"].unflatten(0, (width, -1)).permute(2, 1, 0)
-            padded = pad((states * real).transpose(1, 2), (before, width - 1 - before))
+            padded = pad((states * real).transpose(1, 2), (before, width - 1 - before), value=0.0)
             states = states + conv1d(padded, kernel, self.weights[f"b{layer}_{width}"]).transpose(1, 2).relu()
         return states
 
