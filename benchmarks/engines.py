@@ -80,10 +80,10 @@ def open_engines(config: CLIPConfig, folder: Path) -> tuple[dict[str, Encode], P
         model, _ = checkpoint.open_models(source.find_model(str(clip)), export.ATTENTION)
         exported, fp32, int8 = (folder / f"{name}.onnx" for name in ("exported", "fp32", "int8"))
         export.export_image(model, exported)
-    assert model.facts.image is not None
-    calibration, photos = quantize.open_crops(export.CALIBRATION_PHOTOS, model.facts.image)
-    quantize.quantize(exported, int8, calibration)
     shutil.copyfile(exported, fp32)
+    spec = onnx_encoder.load_image_tower(exported, model.facts, threads=1).spec
+    calibration, photos = quantize.open_crops(export.CALIBRATION_PHOTOS, spec)
+    quantize.quantize(exported, int8, calibration)
     engines = {
         "ONNX Runtime, fp32": _in_onnx_runtime(fp32, model.facts),
         "ONNX Runtime, int8 with 7-bit weights": _in_onnx_runtime(int8, model.facts),

@@ -196,7 +196,10 @@ def _cells(timings: Timings, case: Case) -> tuple[str, str]:
     if (rates := timings.rates(case)) is None:
         return ("-", "-")
     ratio = "" if name == OURS else timings.ratio((OURS, count, labels), case)
-    return (f"{statistics.median(rates):.1f} ({min(rates):.1f} to {max(rates):.1f})", ratio)
+    median, lowest, highest = (
+        f"{rate:.{1 if rate < 100 else 0}f}" for rate in (statistics.median(rates), min(rates), max(rates))
+    )
+    return (f"{median} ({lowest} to {highest})", ratio)
 
 
 def bundled_line(timings: Timings, count: int) -> str:
