@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +19,9 @@ from pigeonhole_cli.local.stack import read_template
 
 PAGE, STORED = ROOT / "docs" / "costs.md", Path(__file__).parent / "costs.json"
 REGION = "costs"
+PAGE_WIDTH = 120
 GOALS, USUAL_GOAL = {BUNDLED: 1}, 5  # USD for a million photos
+WITHOUT_VNNI = ", without VNNI"  # ends the name of a model that was measured on a processor without it
 TEXT_TOKENS = 100  # an assumption: a short text with its labels, where a service bills tokens
 # The columns of the second table, by the terms that each adds up.
 COLUMNS: Mapping[str, Sequence[str]] = {
@@ -49,9 +52,13 @@ def read_stored() -> list[Measured]:
 def store(model: str, run: str, rows: Sequence[Measured]) -> None:
     """Store the figures of a model in place of the earlier ones, and what they were measured on."""
     others = [row for row in read_stored() if row.model != model]
-    in_order = sorted([*others, *rows], key=lambda row: row.model != BUNDLED)  # stable: the ways stay in their order
+    in_order = sorted([*others, *rows], key=lambda row: _plain(row.model) != BUNDLED)  # stable: the ways stay in their order
     stored = {"runs": read_runs() | {model: run}, "rows": [asdict(row) for row in in_order]}
     STORED.write_text(json.dumps(stored, indent=1) + "\n")
+
+
+def _plain(model: str) -> str:
+    return model.removesuffix(WITHOUT_VNNI)
 
 
 def read_memory_mb() -> dict[str, int]:
@@ -79,11 +86,12 @@ def tables(rows: Sequence[Measured], memory_mb: Mapping[str, int]) -> str:
 
 def _goal_lines(rows: Sequence[Measured], memory_mb: Mapping[str, int]) -> Iterator[str]:
     for model in dict.fromkeys(row.model for row in rows):
-        goal, ways = GOALS.get(model, USUAL_GOAL), [row for row in rows if (row.model, row.noun) == (model, "photos")]
+        goal, ways = GOALS.get(_plain(model), USUAL_GOAL), [row for row in rows if (row.model, row.noun) == (model, "photos")]
         for architecture in USD_PER_GB_S:
             met = [row.way for row in ways if sum(row.terms(memory_mb, architecture).values()) <= goal]
             by = ", ".join(met) or "none of these ways"
-            yield f"- A million photos with {model} cost at most {goal} USD on {architecture} by: {by}."
+            line = f"- {model}: a million photos cost at most {goal} USD on {architecture} by: {by}."
+            yield textwrap.fill(line, PAGE_WIDTH, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _sum_rows(rows: Sequence[Measured], memory_mb: Mapping[str, int]) -> Iterator[Sequence[str]]:

@@ -1,7 +1,7 @@
 """Measure what a million photos or texts cost on AWS by each way into the service, and write docs/costs.md.
 
     python benchmarks/costs.py                   # measure both models, store the figures in costs.json, write the page
-    python benchmarks/costs.py --models tiny     # measure one of them, and leave the other one's figures
+    python benchmarks/costs.py --models tiny     # measure one of them, and leave the others' figures
     python benchmarks/costs.py --models          # measure nothing, and write the page from the stored figures
 
 The samples go through a local stack with the template's functions: direct requests, jobs and bulk jobs. The script counts
@@ -28,7 +28,7 @@ from cost_model import FunctionUse, Measured
 from cost_stack import CostStack, Samples, create_texts
 from function_cpu import cpu_between
 from jobs import prepare_clip_shape
-from machine import describe_run
+from machine import describe_run, has_vnni
 from packaged_photos import create_varied
 from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole.inference.encoders.registry import BUNDLED
@@ -163,10 +163,11 @@ def main() -> None:
     for model in parser.parse_args().models:
         folder = MODELS[model]()
         run, rows = describe_run(f"python benchmarks/costs.py --models {model}"), []
-        for row in measure(folder, model, Sizes()):
+        name = model if has_vnni() else model + cost_page.WITHOUT_VNNI
+        for row in measure(folder, name, Sizes()):
             print(f"{row.noun}, {row.model}, {row.way}: {row.cpu_ms:.1f} ms of CPU time", flush=True)
             rows.append(row)
-        cost_page.store(model, run, rows)
+        cost_page.store(name, run, rows)
     print(cost_page.write())
 
 

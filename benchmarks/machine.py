@@ -23,11 +23,14 @@ def describe_run(command: str) -> str:
 def to_region(name: str) -> str:
     """Return the region of a document for a table of this processor.
 
-    VNNI are the instructions of x86 for products of 8-bit integers. int8 is about twice as fast with them, so documents have a
-    table for processors with them and one for those without.
+    int8 is about twice as fast with VNNI, so documents have a table for processors with it and one for those without.
     """
-    has_vnni = any(flag in ("avx512_vnni", "avx_vnni") for flag in _flags(_cpu_fields()))
-    return f"{name}, {'with' if has_vnni else 'without'} VNNI"
+    return f"{name}, {'with' if has_vnni() else 'without'} VNNI"
+
+
+def has_vnni() -> bool:
+    """Whether this processor has the instructions of x86 for products of 8-bit integers."""
+    return any(flag in ("avx512_vnni", "avx_vnni") for flag in _flags(_cpu_fields()))
 
 
 def _processor() -> str:

@@ -90,6 +90,13 @@ def test_every_folder_of_code_is_on_the_map() -> None:
     assert sorted(folders - mapped) == []
 
 
+def test_the_top_level_has_what_the_map_names_and_no_stray_file() -> None:
+    mapped = {Path(path).parts[0] for path in mapped_paths(MAP.read_text())}
+    names = {path.relative_to(ROOT).parts[0] for path in committed("*")}
+
+    assert sorted(names - mapped) == []
+
+
 EXAMPLE_MAP = """<!-- test: map -->
 ```
 a.yaml b.md            two files

@@ -122,8 +122,8 @@ def test_the_tables_name_the_largest_term_of_each_row() -> None:
     assert sums.splitlines()[-1] == "| photos, tiny | request of 1 | 50.0 | 8.40 | 8.88 | API Gateway, 42% |"
     assert parts.splitlines()[-1] == "| photos, tiny | request of 1 | 1.33 | 0.59 | 0.60 | 3.50 | 0.62 | 0.00 | 1.75 |"
     assert goals.splitlines() == [
-        "- A million photos with tiny cost at most 1 USD on arm64 by: none of these ways.",
-        "- A million photos with tiny cost at most 1 USD on x86_64 by: none of these ways.",
+        "- tiny: a million photos cost at most 1 USD on arm64 by: none of these ways.",
+        "- tiny: a million photos cost at most 1 USD on x86_64 by: none of these ways.",
     ]
     assert "| photos, Rekognition DetectLabels | 1,000 |" in others
     for table in (sums, parts, others):
@@ -155,9 +155,8 @@ def test_the_page_has_the_tables_of_the_stored_figures() -> None:
 
 @pytest.mark.parametrize(("noun", "estimated_ms"), [("photos", SampleRates().image_ms), ("texts", SampleRates().text_ms)])
 def test_dry_runs_estimate_with_the_measured_cpu_time(noun: str, estimated_ms: float) -> None:
-    (bulk,) = [
-        row for row in cost_page.read_stored() if (row.noun, row.way) == (noun, "bulk job of 1,000") and row.model != "tiny"
-    ]
+    slower = f"clip-b32-shape{cost_page.WITHOUT_VNNI}"  # an estimate is for the processors that are slower
+    (bulk,) = [row for row in cost_page.read_stored() if (row.model, row.noun, row.way) == (slower, noun, "bulk job of 1,000")]
 
     assert estimated_ms == pytest.approx(bulk.cpu_ms, rel=0.25), "update SampleRates in pigeonhole/bulk/costs/compute.py"
 

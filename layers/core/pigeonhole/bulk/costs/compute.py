@@ -4,9 +4,10 @@
     Lambda = work at list prices; work / workers, which Lambda adds one by one           dollars; seconds
     GPU    = the CPU time that the encoder leaves / 4 vCPUs, on machines that start slowly
 
-The CPU times are those of bulk jobs in docs/costs.md (`benchmarks/costs.py`). What remains of them without the encoder follows
-from the rates in docs/bulk.md (`benchmarks/bulk.py photos` and `bundled`). Calls were counted (`benchmarks/bulk_scale.py`).
-What is an assumption says so. No GPU worker was measured: a GPU is assumed to encode faster than four vCPUs decode.
+The CPU times are those of bulk jobs in docs/costs.md without VNNI (`benchmarks/costs.py`), the slower ones: Lambda on x86_64
+promises AVX2 only. What remains of them without the encoder follows from the rates in docs/bulk.md (`benchmarks/bulk.py photos`
+and `bundled`). Calls were counted (`benchmarks/bulk_scale.py`). What is an assumption says so. No GPU worker was
+measured: a GPU is assumed to encode faster than four vCPUs decode.
 """
 
 from __future__ import annotations
