@@ -25,8 +25,9 @@ from pigeonhole.errors import InternalError, PigeonholeError
 from pigeonhole.observability import observed, observer, stack_trace
 from pigeonhole.wiring import inference, settings
 
-# Requests that need them import these: boto3 takes 0.2 s. An image without them must fail at its start nevertheless.
-for package in ("boto3", "httpx"):
+# Requests that need them import these: boto3 takes 0.2 s, for example. An image without them must fail at its start
+# nevertheless.
+for package in ("boto3", "emoji", "httpx"):
     if find_spec(package) is None:
         raise ModuleNotFoundError(f"No module named '{package}'", name=package)
 

@@ -1,10 +1,11 @@
-"""Write emoji as words, because a text model has hardly a token for them. The names are Unicode's (CLDR)."""
+"""Write emoji as words, because a text model has hardly a token for them. The names are Unicode's (CLDR).
+
+A text that isn't ASCII imports the library: its table of all emoji would take 20 ms of every start.
+"""
 
 from __future__ import annotations
 
 import re
-
-import emoji
 
 _SKIN_TONE = re.compile(r"_(?:(?:medium-)?light|medium|(?:medium-)?dark)_skin_tone\b")
 
@@ -14,13 +15,17 @@ def spell_emoji(text: str) -> str:
 
     A flag becomes the name of its country. Skin tones are left out. A text without emoji is unchanged.
     """
-    if text.isascii() or not emoji.emoji_count(text):
+    if text.isascii():
+        return text
+    import emoji
+
+    if not emoji.emoji_count(text):
         return text
     spelled: list[str] = []
     last, count = "", 0
     end = 0
     for match in emoji.emoji_list(text):
-        start, name = match["match_start"], _name(match["emoji"])
+        start, name = match["match_start"], _clean(emoji.demojize(match["emoji"], delimiters=("", "")))
         between = text[end:start]
         if between.strip() or name != last:
             spelled += [_counted(last, count), between]
@@ -35,9 +40,12 @@ def _counted(name: str, count: int) -> str:
 
 def drop_emoji(text: str) -> str:
     """Return a text without its emoji, which may be ornaments: "not spam" for "\u274c not spam"."""
-    return text if text.isascii() else " ".join(emoji.replace_emoji(text, " ").split())
+    if text.isascii():
+        return text
+    import emoji
+
+    return " ".join(emoji.replace_emoji(text, " ").split())
 
 
-def _name(symbol: str) -> str:
-    name = _SKIN_TONE.sub("", emoji.demojize(symbol, delimiters=("", "")))
-    return name.removeprefix("keycap_").replace("_", " ")
+def _clean(name: str) -> str:
+    return _SKIN_TONE.sub("", name).removeprefix("keycap_").replace("_", " ")
