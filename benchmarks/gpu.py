@@ -32,7 +32,7 @@ from transformers import CLIPConfig, CLIPModel
 from pigeonhole.inference.encoders import preprocess
 from pigeonhole.inference.encoders.checkpoints import cuda_engine
 from pigeonhole.inference.encoders.checkpoints.cuda_engine import ImageRunner, InPrecision
-from pigeonhole.inference.encoders.checkpoints.graphs import ImageFeatures, ImageGraph
+from pigeonhole.inference.encoders.checkpoints.graphs import ClipImageFeatures, ImageGraph
 from pigeonhole.inference.encoders.image_spec import ImageSpec
 from pigeonhole.inference.images.decode import ImageLimits
 from pigeonhole.inference.images.decode_pool import DecodePool
@@ -63,11 +63,12 @@ class Shape:
 
     @property
     def image_flops(self) -> float:
-        """The floating-point operations of one image: 8.8 billion for ViT-B/32."""
+        """The floating-point operations of one image: 8.2 billion for ViT-B/32, whose last layer ends with one token."""
         patches = (self.side // self.patch) ** 2
         tokens = patches + 1
         layer = 24 * tokens * self.width**2 + 4 * tokens**2 * self.width  # projections and perceptron, attention
-        return self.layers * layer + 2 * patches * 3 * self.patch**2 * self.width
+        last = (4 * tokens + 20) * self.width**2 + 4 * tokens * self.width  # keys and values of all, the rest of one
+        return (self.layers - 1) * layer + last + 2 * patches * 3 * self.patch**2 * self.width
 
     @property
     def spec(self) -> ImageSpec:
@@ -105,7 +106,7 @@ def build_graph(shape: Shape, device: torch.device, dtype: torch.dtype) -> Image
         "num_attention_heads": max(1, shape.width // 64),
     }
     model = CLIPModel(CLIPConfig(vision_config=vision, text_config={"num_hidden_layers": 1})).to(dtype)
-    return ImageGraph(InPrecision(ImageFeatures(model), dtype), shape.spec).eval().to(device)
+    return ImageGraph(InPrecision(ClipImageFeatures(model), dtype), shape.spec).eval().to(device)
 
 
 def measure_limit(shape: Shape, device: torch.device, dtype: torch.dtype, seconds: float) -> float:

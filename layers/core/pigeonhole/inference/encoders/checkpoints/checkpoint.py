@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoImageProcessor, AutoModel
+from transformers import AutoImageProcessor, AutoModel, CLIPModel
 from transformers.utils import logging
 
 from pigeonhole.inference.encoders import packages, preprocess, source
 from pigeonhole.inference.encoders.artifact import HYPONYMS, ModelFacts, ModelKind, ModelUnavailable, TextSpec
 from pigeonhole.inference.encoders.checkpoints import cross_encoder, efficientnet, image_tower, text_delta, tokenizer_source
 from pigeonhole.inference.encoders.checkpoints.graphs import (
+    ClipImageFeatures,
     EntailmentOdds,
     ImageFeatures,
     ImageGraph,
@@ -246,7 +247,8 @@ def _open_transformers(model_source: ModelSource, config: dict[str, Any], attent
         image=spec,
         image_patches=(spec.side // (patch if isinstance(patch, int) else patch[0])) ** 2,
     )
-    return Checkpoint(kind, facts, tokens, text, ImageGraph(ImageFeatures(model), spec).eval())
+    features = (ClipImageFeatures if isinstance(model, CLIPModel) else ImageFeatures)(model)
+    return Checkpoint(kind, facts, tokens, text, ImageGraph(features, spec).eval())
 
 
 def _open_tower(model_source: ModelSource, config: dict[str, Any], sentence: Checkpoint) -> Checkpoint:

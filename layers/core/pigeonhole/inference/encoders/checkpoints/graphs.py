@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -46,6 +47,58 @@ class ImageFeatures(torch.nn.Module):
         return features
 
 
+class ClipImageFeatures(torch.nn.Module):
+    """The image side of CLIP. ImageFeatures gives the same, and runs the last layer for tokens that aren't read."""
+
+    def __init__(self, model: Any) -> None:
+        """Wrap a CLIPModel of transformers."""
+        super().__init__()
+        self.model = model
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Compute the features of normalised pixels, (n, 3, side, side) float32 -> (n, dim) float32."""
+        vision = self.model.vision_model
+        states = vision.pre_layrnorm(vision.embeddings(values))
+        class_token = encode_read_tokens(vision.encoder.layers, states, slice(1))[:, 0]
+        features: torch.Tensor = self.model.visual_projection(vision.post_layernorm(class_token))
+        return features
+
+
+def encode_read_tokens(
+    layers: Sequence[Any], states: torch.Tensor, read: slice | torch.Tensor, mask: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Run the layers of a CLIP tower, the last one only for the tokens whose states are read.
+
+    In the last layer, the other tokens are keys and values only. In ViT-B/32's image tower, which reads one token of 50, that
+    leaves out 7 % of the work.
+
+    Args:
+        layers: CLIPEncoderLayers of transformers.
+        states: The input of the first layer, (n, tokens, width).
+        read: The tokens that are read.
+        mask: What is added to the logits of attention, (tokens, tokens): 0, or the lowest number where a token (row) doesn't
+            see another one (column). None if all tokens see each other.
+
+    Returns:
+        The states of the tokens that are read, (n, read tokens, width).
+    """
+    *first, last = layers
+    for layer in first:
+        states = layer(states, None if mask is None else mask[None, None])
+    attention, normed = last.self_attn, last.layer_norm1(states)
+
+    def to_heads(rows: torch.Tensor) -> torch.Tensor:
+        return rows.reshape(*rows.shape[:2], -1, attention.head_dim).transpose(1, 2)
+
+    queries, keys, values = attention.q_proj(normed[:, read]), attention.k_proj(normed), attention.v_proj(normed)
+    logits = to_heads(queries) @ to_heads(keys).transpose(-1, -2) * attention.scale
+    shares = (logits if mask is None else logits + mask[read]).softmax(dim=-1)
+    seen = (shares @ to_heads(values)).transpose(1, 2).flatten(2)
+    attended = states[:, read] + attention.out_proj(seen)
+    output: torch.Tensor = attended + last.mlp(last.layer_norm2(attended))
+    return output
+
+
 class MaskedText(torch.nn.Module):
     """The text side of an image-text model of transformers.
 
@@ -79,9 +132,9 @@ class CausalText(torch.nn.Module):
         embeddings = text.embeddings
         # Its `forward` takes no more tokens than there are positions.
         states = (embeddings.token_embedding(ids) + embeddings.position_embedding(positions))[None]
-        mask = torch.where(sees, 0.0, torch.finfo(states.dtype).min)[None, None]
-        states = text.encoder(inputs_embeds=states, attention_mask=mask).last_hidden_state
-        return normalize(self.model.text_projection(text.final_layer_norm(states[0][ends])), dim=-1)
+        mask = torch.where(sees, 0.0, torch.finfo(states.dtype).min)
+        end_states = encode_read_tokens(text.encoder.layers, states, ends, mask)[0]
+        return normalize(self.model.text_projection(text.final_layer_norm(end_states)), dim=-1)
 
 
 class PaddedText(torch.nn.Module):
