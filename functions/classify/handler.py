@@ -3,13 +3,19 @@
 It classifies samples, stores the images of a label set, or describes the loaded model.
 """
 
+# ruff: noqa: E402 - `start_ahead` comes before the imports that take long
+
 from __future__ import annotations
 
 from importlib.util import find_spec
 from typing import Any
 
+from pigeonhole.wiring import inference, settings
+
+inference.start_ahead()
+
 # The engine and the libraries of the image are imported here, so that a broken image fails at its start with a clear error. The
-# weights load at the first call, because that may take longer than the 10 s that Lambda allows for a start on demand.
+# start doesn't wait for the weights, because they may take longer than the 10 s that Lambda allows for a start on demand.
 import pigeonhole.inference.encoders.onnx_encoder
 import pigeonhole.inference.pipeline  # noqa: F401
 from pigeonhole.contract.classification import ClassificationRequest
@@ -23,15 +29,12 @@ from pigeonhole.contract.messages import (
 )
 from pigeonhole.errors import InternalError, PigeonholeError
 from pigeonhole.observability import observed, observer, stack_trace
-from pigeonhole.wiring import inference, settings
 
 # Requests that need them import these: boto3 takes 0.2 s, for example. An image without them must fail at its start
 # nevertheless.
 for package in ("boto3", "emoji", "httpx"):
     if find_spec(package) is None:
         raise ModuleNotFoundError(f"No module named '{package}'", name=package)
-
-inference.load_model_ahead()  # with provisioned concurrency: the first call then finds the model loaded
 
 
 def services() -> inference.ClassifyServices:

@@ -25,6 +25,7 @@ from pigeonhole.contract.messages import (
 )
 from pigeonhole.errors import Fault, UnreadableImage
 from pigeonhole.inference.encoders import registry
+from pigeonhole.inference.images import decode_pool
 from pigeonhole.observability import observer
 from pigeonhole.settings import Settings
 from pigeonhole.wiring import inference
@@ -214,6 +215,7 @@ def both(monkeypatch: pytest.MonkeyPatch, function: Function) -> Api:
     monkeypatch.setattr(registry, "load", lambda folder, threads: model)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     inference.classify_services.cache_clear()
+    inference.lazy_model.cache_clear()
     function.services = inference.classify_services(Settings())
     api = api_with_fakes(monkeypatch)
     api.classifier = InProcessClassifier(function)
@@ -259,6 +261,7 @@ def test_an_environment_that_is_started_ahead_loads_the_model_at_its_start(
     """Provisioned concurrency would otherwise keep environments whose first call is as slow as any other first call."""
     loaded: list[Settings] = []
     monkeypatch.setattr(inference, "classify_services", loaded.append)
+    monkeypatch.setattr(decode_pool, "start_ahead", lambda: None)
     monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", initialization)
 
     load("classify")

@@ -1,4 +1,4 @@
-"""benchmarks/cold_start.py in its smallest size: both kinds of functions start and answer, and the table compares them."""
+"""benchmarks/cold_start.py in its smallest size: all kinds of functions start and answer, and the table compares them."""
 
 from __future__ import annotations
 
@@ -53,6 +53,12 @@ def test_a_handler_around_transformers_starts_and_answers(tmp_path: Path, enviro
         )
         > 0
     )
+
+
+def test_an_empty_handler_starts_and_answers(tmp_path: Path, environment: Path) -> None:
+    side = cold_start.empty_side(tmp_path, str(virtual_environments.python(environment)))
+
+    assert cold_start.start(side, cold_start.create_event()) > 0
 
 
 def test_a_function_that_fails_ends_the_measurement(tmp_path: Path, environment: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from time import sleep
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pigeonhole.errors import UnfetchableUrl, UnreadableImage
@@ -114,6 +115,22 @@ def test_labels_are_embedded_while_images_are_fetched() -> None:
 
     assert result.predictions == [["red"]]
     assert len(web.encoder.texts) == len(set(web.encoder.texts))
+
+
+def test_the_image_tower_is_opened_while_images_are_fetched() -> None:
+    class OpeningEncoder(RecordingEncoder):
+        def encode_image(self, pixels: np.ndarray) -> np.ndarray:
+            self.texts.extend(["opened"] * (len(pixels) == 0))
+            return super().encode_image(pixels)
+
+        def encode_text(self, texts: Sequence[str]) -> np.ndarray:
+            return self.inner.encode_text(texts)
+
+    web = WebBehindLabels({"one": image_file("red")}, encoder=OpeningEncoder())
+
+    result = fake_pipeline(web, encoder=web.encoder).classify(classify_command([("image", "one")], RED_GREEN))
+
+    assert result.predictions == [["red"]]
 
 
 def test_an_error_of_the_labels_is_that_of_the_request() -> None:

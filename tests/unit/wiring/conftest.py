@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pigeonhole.inference.encoders import registry
+from pigeonhole.inference.images import decode_pool
 from pigeonhole.wiring import api, inference
 from support.fake_model import fake_loaded_model
 
@@ -19,6 +20,15 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     api.api_services.cache_clear()
     inference.classify_services.cache_clear()
+    inference.lazy_model.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def started_decoders(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """Count decode processes that would be started ahead. Other tests' pools would take real ones."""
+    started: list[None] = []
+    monkeypatch.setattr(decode_pool, "start_ahead", lambda: started.append(None))
+    return started
 
 
 @pytest.fixture

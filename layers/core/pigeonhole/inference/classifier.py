@@ -321,6 +321,11 @@ class Classifier:
             return self._embedded_texts.compare(samples, vectors)
         return log_odds.compute_evidence(samples, vectors, self.background.photos, self.encoder.info.logit_scale)
 
+    def open_image_tower(self) -> None:
+        """Open the image tower, which the first image would open otherwise."""
+        side = self.encoder.info.image_side
+        self.encoder.encode_image(np.empty((0, side, side, 3), dtype=np.uint8))
+
     def embed_labels_ahead(self, questions: Sequence[Question], stored: TenantPrompts | None = None) -> None:
         """Embed the label texts of questions about images, so that `ask_images` finds them in the cache.
 

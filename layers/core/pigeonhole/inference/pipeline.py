@@ -81,19 +81,20 @@ class InferencePipeline:
             SampleError: An image of a label can't be read, or an image of a sample and `on_error` isn't "null".
             Overloaded: S3 is too busy to give an image, and the command will be retried.
         """
-        with self._embedding_labels(command):
+        with self._preparing(command):
             return self._ask(command, should_continue)
 
     @contextmanager
-    def _embedding_labels(self, command: ClassifyCommand) -> Iterator[None]:
-        """Embed the label texts of a request about images in a thread, while the images are fetched and decoded.
+    def _preparing(self, command: ClassifyCommand) -> Iterator[None]:
+        """Embed the label texts of a request about images while the images are fetched and decoded, and open the image tower.
 
-        If that fails, the classifier embeds them again, and raises the error.
+        If one of them fails, the classifier does it again, and raises the error.
         """
         if command.request.dataset[0].type == "text":
             yield
             return
-        with ThreadPoolExecutor(1, thread_name_prefix="labels") as pool:
+        with ThreadPoolExecutor(2, thread_name_prefix="prepare") as pool:
+            pool.submit(self._classifier.open_image_tower)
             pool.submit(self._embed_labels, _to_questions(command.request), command.tenant_id)
             yield
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, cast
 
 from pigeonhole import wiring
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import S3Grant
-from pigeonhole.lazy import LazyProxy
+from pigeonhole.lazy import Lazy, LazyProxy
 from pigeonhole.object_keys import incoming_grant, label_images_grant, uploads_grant
 from pigeonhole.settings import LAMBDA_MB_PER_CORE, Settings
 from pigeonhole.wiring.clients import client_config, net_rules, request_limits
@@ -61,16 +63,45 @@ def classify_services(settings: Settings) -> ClassifyServices:
     return build_services(settings, classifier, chunk_limits(settings, decodes=decode_workers(settings, os.environ)))
 
 
-def load_model_ahead() -> None:
-    """Load the model of functions/classify now, if this process is started ahead of its first call.
+def start_ahead() -> None:
+    """Start now, beside the further imports of functions/classify, what its first call would wait for.
 
-    A handler calls it at its import, so this is the one variable that an import reads.
+    That are a process that decodes images, and a thread that opens the image-text model. With provisioned concurrency, this
+    function returns when the whole model is open. Elsewhere than on Lambda it does nothing.
+
+    A handler calls it at its import, so Lambda's variable is the one that an import reads everywhere.
 
     Raises:
-        ModelUnavailable: The model folder is missing or broken.
+        ModelUnavailable: The model folder is missing or broken, and concurrency is provisioned.
     """
+    if INITIALIZATION_TYPE not in os.environ:
+        return
+    from pigeonhole.inference.images import decode_pool
+
+    decode_pool.start_ahead()
+    # Imported here, so that no import of the thread waits for one of the handler, which may wait for one of the thread.
+    from pigeonhole.inference.encoders import background_files, onnx_encoder  # noqa: F401
+
     if is_started_ahead(os.environ):
         classify_services(wiring.settings())
+    else:
+        Thread(target=_open_towers, args=(lazy_model(wiring.settings()),), name="model").start()
+
+
+def _open_towers(model: Lazy[LoadedModel]) -> None:
+    from pigeonhole.inference.encoders import registry
+    from pigeonhole.inference.encoders.artifact import ModelUnavailable
+
+    with suppress(ModelUnavailable):  # The first call raises it, too.
+        registry.open_towers(model.part, with_sentence=False)
+
+
+@cache
+def lazy_model(settings: Settings) -> Lazy[LoadedModel]:
+    """Return the model of the settings, which is loaded once even if a call and the thread of `start_ahead` need it at once."""
+    from pigeonhole.inference.encoders import registry
+
+    return Lazy(lambda: registry.load(Path(settings.model_dir), threads=settings.threads))
 
 
 def build_services(settings: Settings, classifier: Classifier, limits: ChunkLimits, *, commands: int = 1) -> ClassifyServices:
@@ -145,7 +176,7 @@ def load_classifier(settings: Settings, *, workers: int, ahead: bool = False) ->
     """
     from pigeonhole.inference.encoders import registry
 
-    model = registry.load(Path(settings.model_dir), threads=settings.threads)
+    model = lazy_model(settings).part
     if ahead:
         registry.open_towers(model)
     return to_classifier(settings, model, batch=settings.encode_batch, workers=workers)

@@ -22,6 +22,7 @@ from PIL import Image, ImageCms
 from pigeonhole.errors import SampleError, TooLarge, UnreadableImage, UnsupportedMedia
 from pigeonhole.inference.encoders import preprocess
 from pigeonhole.inference.encoders.image_spec import ImageSpec
+from pigeonhole.inference.images import decode_pool
 from pigeonhole.inference.images.decode import ImageLimits
 from pigeonhole.inference.images.decode_pool import START_S, DecodePool
 from pigeonhole.inference.images.decoder import ImageDecoder, InProcessDecoder
@@ -224,6 +225,35 @@ def test_an_idle_process_that_the_system_ended_is_replaced() -> None:
     os.waitid(os.P_PID, before, os.WEXITED | os.WNOWAIT)
 
     assert decode_pid(pool) != before
+
+
+def start_ahead() -> int:
+    """Start a process before there is a pool, and return its id."""
+    before = children()
+    decode_pool.start_ahead()
+    (started,) = children() - before
+    return started
+
+
+def children() -> set[int]:
+    threads = Path("/proc/self/task").iterdir()
+    return {int(pid) for thread in threads for pid in (thread / "children").read_text().split()}
+
+
+def test_a_process_that_was_started_ahead_decodes_the_first_image() -> None:
+    started = start_ahead()
+    pool = pool_of(fits.process_id)
+
+    assert [decode_pid(pool), decode_pid(pool)] == [started, started]
+    assert decode_pid(pool_of(fits.process_id)) != started
+
+
+def test_a_process_that_was_started_ahead_and_has_ended_is_replaced() -> None:
+    started = start_ahead()
+    os.kill(started, signal.SIGKILL)
+    os.waitid(os.P_PID, started, os.WEXITED | os.WNOWAIT)
+
+    assert decode_pid(pool_of(fits.process_id)) != started
 
 
 def test_processes_end_with_their_pool() -> None:

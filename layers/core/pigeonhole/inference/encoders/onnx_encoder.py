@@ -115,7 +115,10 @@ def load_image_tower(path: Path, facts: ModelFacts, *, threads: int, check: Call
     def run(pixels: Pixels) -> Embeddings:
         return _run(session.part, {"pixels": np.ascontiguousarray(pixels)})
 
-    return ImageTower(spec, run)
+    def open_now() -> None:
+        _ = session.part
+
+    return ImageTower(spec, run, open_now)
 
 
 def _load_text_tower(

@@ -26,10 +26,12 @@ class ImageTower:
     Attributes:
         spec: How images become the model's input.
         run: Encodes images, (n, side, side, 3) uint8 -> unit embeddings, (n, dim) float32.
+        open: Opens what `run` would open at its first use.
     """
 
     spec: ImageSpec
     run: Callable[[Pixels], Embeddings]
+    open: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class TowerEncoder:
     def encode_image(self, pixels: Pixels) -> Embeddings:
         """Encode images, as Encoder says."""
         if len(pixels) == 0:
+            self._image_tower.open()
             return np.zeros((0, self.info.dim), dtype=np.float32)
         return self._image_tower.run(pixels)
 

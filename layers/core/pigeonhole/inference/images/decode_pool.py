@@ -5,6 +5,7 @@ docs/decisions/0003-decode-in-processes.md has the reasons and the measured cost
 
 from __future__ import annotations
 
+import atexit
 import json
 import math
 import os
@@ -38,10 +39,16 @@ START_S = 60.0  # within which a process imports its libraries, on a machine tha
 MAX_JSON_BYTES = 2**18  # the message of an error may list the codecs of a HEIF
 
 
+def start_ahead() -> None:
+    """Start a process for the first image of the next pool. Its imports then run beside those of this process."""
+    _STARTED.append(_DecodeProcess())
+
+
 class DecodePool:
     """An ImageDecoder that decodes in other processes, as many as there are images at once.
 
-    A process is started when an image finds none idle. It stays, until an image ends it or this pool is gone.
+    A process is started when an image finds none idle, unless `start_ahead` has started one. It stays, until an image ends it
+    or this pool is gone.
     """
 
     def __init__(self, fit: Fit, limits: ImageLimits, *, side: int, answer_s: float = 60.0) -> None:
@@ -86,16 +93,12 @@ class DecodePool:
         return pixels
 
     def _take(self) -> _DecodeProcess:
-        """Return an idle process, or a new one. The system may have ended an idle process."""
-        while self._idle:
-            try:
-                process = self._idle.pop()
-            except IndexError:  # another thread took it
-                break
-            if process.is_alive():
-                return process
-            process.stop()
-        return _DecodeProcess(self._settings, self._side)
+        """Return an idle process, or a new one."""
+        if process := _pop_alive(self._idle):
+            return process
+        process = _pop_alive(_STARTED) or _DecodeProcess()
+        process.prepare(self._settings, self._side)
+        return process
 
     def _reason(self, exit_code: int, cpu_s: float) -> SampleError:
         if exit_code in (-signal.SIGPROF, -signal.SIGKILL):  # SIGKILL: it didn't answer, or the machine had no memory left
@@ -114,10 +117,9 @@ class _WrongAnswer(Exception):
 
 
 class _DecodeProcess:
-    """One process of decode_process.py."""
+    """One process of decode_process.py. It imports its libraries, and then waits for `prepare`."""
 
-    def __init__(self, settings: bytes, side: int) -> None:
-        self._side = side
+    def __init__(self) -> None:
         self._connection, theirs = Pipe()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter and a module of this package
@@ -126,6 +128,14 @@ class _DecodeProcess:
                 stdin=subprocess.DEVNULL,
                 env={"PYTHONPATH": os.pathsep.join(sys.path), **_ENVIRONMENT},
             )
+
+    def prepare(self, settings: bytes, side: int) -> None:
+        """Wait until the process can decode for a pool.
+
+        Raises:
+            RuntimeError: The process doesn't start.
+        """
+        self._side = side
         try:
             self._connection.send_bytes(settings)
             is_ready = self._connection.poll(START_S) and self._receive(len(decode_process.READY)) == decode_process.READY
@@ -198,6 +208,23 @@ def _read_shape(answer: bytes) -> list[int]:
     raise _WrongAnswer
 
 
+def _pop_alive(processes: deque[_DecodeProcess]) -> _DecodeProcess | None:
+    """Take a process out of those that wait, None if there is none. The system may have ended some."""
+    while processes:
+        try:
+            process = processes.pop()
+        except IndexError:  # another thread took it
+            break
+        if process.is_alive():
+            return process
+        process.stop()
+    return None
+
+
 def _stop_all(processes: deque[_DecodeProcess]) -> None:
     while processes:
         processes.pop().stop()
+
+
+_STARTED: deque[_DecodeProcess] = deque()  # by start_ahead, and not yet taken by a pool
+atexit.register(_stop_all, _STARTED)
