@@ -52,7 +52,8 @@ def handler(event, context):
 """
 
 EMPTY_HANDLER = """
-import numpy, onnxruntime, PIL.Image, pydantic, tokenizers
+import numpy, onnxruntime, PIL.Image, tokenizers
+from pydantic import BaseModel, TypeAdapter
 
 def handler(event, context):
     return {}
