@@ -63,7 +63,7 @@ class Shape:
 
     @property
     def image_flops(self) -> float:
-        """The floating-point operations of one image: 8.2 billion for ViT-B/32, whose last layer ends with one token."""
+        """The floating-point operations of one image: 8.2 billion for ViT-B/32, whose last layer runs for one token."""
         patches = (self.side // self.patch) ** 2
         tokens = patches + 1
         layer = 24 * tokens * self.width**2 + 4 * tokens**2 * self.width  # projections and perceptron, attention

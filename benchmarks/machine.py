@@ -29,7 +29,7 @@ def to_region(name: str) -> str:
 
 
 def has_vnni() -> bool:
-    """Whether this processor has the instructions of x86 for products of 8-bit integers."""
+    """Return whether this processor has the instructions of x86 for products of 8-bit integers."""
     return any(flag in ("avx512_vnni", "avx_vnni") for flag in _flags(_cpu_fields()))
 
 

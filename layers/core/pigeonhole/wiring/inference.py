@@ -66,10 +66,10 @@ def classify_services(settings: Settings) -> ClassifyServices:
 def start_ahead() -> None:
     """Start now, beside the further imports of functions/classify, what its first call would wait for.
 
-    That are a process that decodes images, and a thread that opens the image-text model. With provisioned concurrency, this
-    function returns when the whole model is open. Elsewhere than on Lambda it does nothing.
+    It starts a process that decodes images, and a thread that opens the image-text model. With provisioned concurrency, it
+    returns when the whole model is open. Elsewhere than on Lambda it does nothing.
 
-    A handler calls it at its import, so Lambda's variable is the one that an import reads everywhere.
+    A handler calls it at its import. Without Lambda's variable, an import reads no other one.
 
     Raises:
         ModelUnavailable: The model folder is missing or broken, and concurrency is provisioned.

@@ -84,14 +84,15 @@ def test_a_broken_folder_is_refused_with_its_name_and_the_command_that_fixes_it(
     assert "\n" not in message
 
 
-def test_towers_of_two_models_are_never_mixed(folder: Path, artifacts: dict[str, Path]) -> None:
+@pytest.mark.parametrize("images", [0, 1])  # no images open the tower
+def test_towers_of_two_models_are_never_mixed(images: int, folder: Path, artifacts: dict[str, Path]) -> None:
     encoder = registry.load(folder).encoder
     encoder.encode_text(["a cat"])
     folder.rename(folder.with_name("before"))
     small_models.copy_model(artifacts["siglip"], folder)
 
     with pytest.raises(ModelUnavailable, match="was replaced: start this process again"):
-        encoder.encode_image(np.zeros((1, encoder.info.image_side, encoder.info.image_side, 3), np.uint8))
+        encoder.encode_image(np.zeros((images, encoder.info.image_side, encoder.info.image_side, 3), np.uint8))
     assert encoder.encode_text(["a cat"]).shape == (1, encoder.info.dim)
 
 

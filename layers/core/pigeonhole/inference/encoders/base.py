@@ -85,7 +85,7 @@ class Encoder(Protocol):
     def encode_image(self, pixels: Pixels) -> Embeddings:
         """Encode images. The embedding of an image doesn't depend on the others.
 
-        No images only open the image tower, where the first use would open it.
+        No images (n = 0) open the image tower, if it isn't open yet.
 
         Args:
             pixels: Images from `fit`, (n, side, side, 3) uint8, n >= 0.
