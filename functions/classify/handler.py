@@ -15,7 +15,7 @@ from pigeonhole.wiring import inference, settings
 inference.start_ahead()
 
 # The engine and the libraries of the image are imported here, so that a broken image fails at its start with a clear error. The
-# start doesn't wait for the weights, because they may take longer than the 10 s that Lambda allows for a start on demand.
+# weights load at the first call, because that may take longer than the 10 s that Lambda allows for a start on demand.
 import pigeonhole.inference.encoders.onnx_encoder
 import pigeonhole.inference.pipeline  # noqa: F401
 from pigeonhole.contract.classification import ClassificationRequest
@@ -30,7 +30,7 @@ from pigeonhole.contract.messages import (
 from pigeonhole.errors import InternalError, PigeonholeError
 from pigeonhole.observability import observed, observer, stack_trace
 
-# Requests that need them import these: boto3 takes 0.2 s, for example. An image without them must fail at its start
+# Requests that need them import these, because some take long: boto3 0.2 s. An image without them must fail at its start
 # nevertheless.
 for package in ("boto3", "emoji", "httpx"):
     if find_spec(package) is None:

@@ -215,7 +215,6 @@ def both(monkeypatch: pytest.MonkeyPatch, function: Function) -> Api:
     monkeypatch.setattr(registry, "load", lambda folder, threads: model)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     inference.classify_services.cache_clear()
-    inference.lazy_model.cache_clear()
     function.services = inference.classify_services(Settings())
     api = api_with_fakes(monkeypatch)
     api.classifier = InProcessClassifier(function)

@@ -53,7 +53,7 @@ def read_by_us():
 
 class WatchedEnvironment(type(os.environ)):
     def __getitem__(self, name):
-        if read_by_us() and name != "AWS_LAMBDA_INITIALIZATION_TYPE":  # see wiring.start_ahead
+        if read_by_us() and name != "AWS_LAMBDA_INITIALIZATION_TYPE":  # see wiring.inference.start_ahead
             watched.append(name)
         return super().__getitem__(name)
 

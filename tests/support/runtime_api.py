@@ -58,6 +58,7 @@ class RuntimeApi:
         return {
             "PATH": "/usr/bin:/bin",
             "AWS_LAMBDA_RUNTIME_API": self.address,
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
             "AWS_LAMBDA_FUNCTION_NAME": "classify",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "3008",
             "AWS_LAMBDA_FUNCTION_VERSION": "1",

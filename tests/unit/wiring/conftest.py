@@ -20,7 +20,6 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     api.api_services.cache_clear()
     inference.classify_services.cache_clear()
-    inference.lazy_model.cache_clear()
 
 
 @pytest.fixture(autouse=True)

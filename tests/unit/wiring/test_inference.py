@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,9 @@ import pytest
 from pigeonhole.contract.messages import COMMAND, ClassifyCommand
 from pigeonhole.errors import ForbiddenUrl
 from pigeonhole.inference.encoders.artifact import ModelUnavailable
+from pigeonhole.inference.images import decode_pool
 from pigeonhole.settings import Settings
-from pigeonhole.wiring import inference, settings
+from pigeonhole.wiring import inference
 from pigeonhole.wiring.inference import decode_workers, encode_workers
 
 LABELS = [{"type": "text", "value": name} for name in "ab"]
@@ -56,43 +56,33 @@ def test_at_most_as_many_images_are_decoded_at_once_as_the_memory_holds(memory_m
     assert decode_workers(Settings(decode_workers=1), environ) == 1
 
 
-@pytest.mark.parametrize("initialization", ["provisioned-concurrency", "on-demand"])
-def test_a_start_on_lambda_loads_the_model_that_the_first_call_takes_and_starts_a_decode_process(
-    initialization: str, loaded_folders: list[Path], started_decoders: list[None], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("initialization", "loads", "decoders"), [("provisioned-concurrency", 1, 1), ("on-demand", 0, 1), (None, 0, 0)]
+)
+def test_a_start_on_lambda_starts_a_decode_process_and_loads_the_model_if_it_comes_before_the_calls(
+    initialization: str | None,
+    loads: int,
+    decoders: int,
+    loaded_folders: list[Path],
+    started_decoders: list[None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", initialization)
+    if initialization:
+        monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", initialization)
 
     inference.start_ahead()
-    wait_for_threads("model")
-    loaded_at_start = [*loaded_folders]
-    inference.classify_services(settings())
 
-    assert loaded_at_start == loaded_folders == [Path(settings().model_dir)]
-    assert len(started_decoders) == 1
+    assert (len(loaded_folders), len(started_decoders)) == (loads, decoders)
 
 
-def wait_for_threads(name: str) -> None:
-    for thread in threading.enumerate():
-        if thread.name == name:
-            thread.join(timeout=60)
+def test_a_start_goes_on_without_a_decode_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise BlockingIOError("Resource temporarily unavailable")
 
-
-def test_a_start_elsewhere_loads_nothing(loaded_folders: list[Path], started_decoders: list[None]) -> None:
-    inference.start_ahead()
-    wait_for_threads("model")
-
-    assert loaded_folders == started_decoders == []
-
-
-def test_a_missing_model_fails_the_first_call_and_not_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode_pool, "start_ahead", fail)
     monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
-    monkeypatch.setenv("PIGEONHOLE_MODEL_DIR", str(tmp_path / "nothing"))
 
     inference.start_ahead()
-    wait_for_threads("model")
-
-    with pytest.raises(ModelUnavailable):
-        inference.classify_services(settings())
 
 
 def test_a_missing_model_folder_is_an_error(tmp_path: Path) -> None:

@@ -9,13 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, cast
 
 from pigeonhole import wiring
 from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.contract.messages import S3Grant
-from pigeonhole.lazy import Lazy, LazyProxy
+from pigeonhole.lazy import LazyProxy
 from pigeonhole.object_keys import incoming_grant, label_images_grant, uploads_grant
 from pigeonhole.settings import LAMBDA_MB_PER_CORE, Settings
 from pigeonhole.wiring.clients import client_config, net_rules, request_limits
@@ -64,44 +63,25 @@ def classify_services(settings: Settings) -> ClassifyServices:
 
 
 def start_ahead() -> None:
-    """Start now, beside the further imports of functions/classify, what its first call would wait for.
+    """Start now what the first call of functions/classify would wait for. Elsewhere than on Lambda, do nothing.
 
-    It starts a process that decodes images, and a thread that opens the image-text model. With provisioned concurrency, it
-    returns when the whole model is open. Elsewhere than on Lambda it does nothing.
+    It starts a process that decodes images, whose imports run beside those of the function. With provisioned concurrency, it
+    loads the model, too.
 
     A handler calls it at its import. Without Lambda's variable, an import reads no other one.
 
     Raises:
-        ModelUnavailable: The model folder is missing or broken, and concurrency is provisioned.
+        ModelUnavailable: Concurrency is provisioned, and the model folder is missing or broken.
+        ValueError: Concurrency is provisioned, and a setting can't be parsed.
     """
     if INITIALIZATION_TYPE not in os.environ:
         return
     from pigeonhole.inference.images import decode_pool
 
-    decode_pool.start_ahead()
-    # Imported here, so that no import of the thread waits for one of the handler, which may wait for one of the thread.
-    from pigeonhole.inference.encoders import background_files, onnx_encoder  # noqa: F401
-
+    with suppress(OSError):  # The first image starts a process, too, and raises the error.
+        decode_pool.start_ahead()
     if is_started_ahead(os.environ):
         classify_services(wiring.settings())
-    else:
-        Thread(target=_open_towers, args=(lazy_model(wiring.settings()),), name="model").start()
-
-
-def _open_towers(model: Lazy[LoadedModel]) -> None:
-    from pigeonhole.inference.encoders import registry
-    from pigeonhole.inference.encoders.artifact import ModelUnavailable
-
-    with suppress(ModelUnavailable):  # The first call raises it, too.
-        registry.open_towers(model.part, with_sentence=False)
-
-
-@cache
-def lazy_model(settings: Settings) -> Lazy[LoadedModel]:
-    """Return the model of the settings, which is loaded once even if a call and the thread of `start_ahead` need it at once."""
-    from pigeonhole.inference.encoders import registry
-
-    return Lazy(lambda: registry.load(Path(settings.model_dir), threads=settings.threads))
 
 
 def build_services(settings: Settings, classifier: Classifier, limits: ChunkLimits, *, commands: int = 1) -> ClassifyServices:
@@ -176,7 +156,7 @@ def load_classifier(settings: Settings, *, workers: int, ahead: bool = False) ->
     """
     from pigeonhole.inference.encoders import registry
 
-    model = lazy_model(settings).part
+    model = registry.load(Path(settings.model_dir), threads=settings.threads)
     if ahead:
         registry.open_towers(model)
     return to_classifier(settings, model, batch=settings.encode_batch, workers=workers)

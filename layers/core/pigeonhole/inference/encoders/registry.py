@@ -144,12 +144,8 @@ def load(model_dir: Path, *, threads: int = 1) -> LoadedModel:
     return LoadedModel(encoder, sentence, background, read_calibration(model_dir), multilingual)
 
 
-def open_towers(model: LoadedModel, *, with_sentence: bool = True) -> None:
+def open_towers(model: LoadedModel) -> None:
     """Open the towers of a model now, except the multilingual sentence encoder, which many services never need.
-
-    Args:
-        model: The model.
-        with_sentence: Whether to open what compares texts with texts, too.
 
     Raises:
         ModelUnavailable: A graph or a tokenizer is broken.
@@ -157,9 +153,9 @@ def open_towers(model: LoadedModel, *, with_sentence: bool = True) -> None:
     import numpy as np
 
     encoder, sentence = model.encoder, model.sentence
-    encoder.encode_text([""])
     encoder.encode_image(np.zeros((1, encoder.info.image_side, encoder.info.image_side, 3), dtype=np.uint8))
-    if with_sentence and is_encoder(sentence):
+    encoder.encode_text([""])
+    if is_encoder(sentence):
         sentence.encode_text([""])
 
 

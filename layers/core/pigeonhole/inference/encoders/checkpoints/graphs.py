@@ -75,7 +75,7 @@ def encode_read_tokens(
     Args:
         layers: CLIPEncoderLayers of transformers.
         states: The input of the first layer, (n, tokens, width).
-        read: The tokens that are read.
+        read: The tokens that are read, the same ones for all n: a slice, or their indices, (read tokens,).
         mask: What is added to the logits of attention, (tokens, tokens): 0, or the lowest number where a token (row) doesn't
             see another one (column). None if all tokens see each other.
 
