@@ -11,6 +11,7 @@ from typing import Any
 
 import document_region
 from cost_model import OTHER_TIME, USD_PER_GB_S, FunctionUse, Measured
+from machine import WITHOUT_VNNI
 from pigeonhole.bulk.costs import prices
 from pigeonhole.bulk.costs.compute import BulkSize, GpuWorkers, SampleRates, estimate_on_gpus
 from pigeonhole.inference.encoders.registry import BUNDLED
@@ -21,7 +22,6 @@ PAGE, STORED = ROOT / "docs" / "costs.md", Path(__file__).parent / "costs.json"
 REGION = "costs"
 PAGE_WIDTH = 120
 GOALS, USUAL_GOAL = {BUNDLED: 1}, 5  # USD for a million photos
-WITHOUT_VNNI = ", without VNNI"  # ends the name of a model that was measured on a processor without it
 TEXT_TOKENS = 100  # an assumption: a short text with its labels, where a service bills tokens
 # The columns of the second table, by the terms that each adds up.
 COLUMNS: Mapping[str, Sequence[str]] = {

@@ -28,7 +28,7 @@ from cost_model import FunctionUse, Measured
 from cost_stack import CostStack, Samples, create_texts
 from function_cpu import cpu_between
 from jobs import prepare_clip_shape
-from machine import describe_run, has_vnni
+from machine import WITHOUT_VNNI, describe_run, has_vnni
 from packaged_photos import create_varied
 from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole.inference.encoders.registry import BUNDLED
@@ -163,7 +163,7 @@ def main() -> None:
     for model in parser.parse_args().models:
         folder = MODELS[model]()
         run, rows = describe_run(f"python benchmarks/costs.py --models {model}"), []
-        name = model if has_vnni() else model + cost_page.WITHOUT_VNNI
+        name = model if has_vnni() else model + WITHOUT_VNNI
         for row in measure(folder, name, Sizes()):
             print(f"{row.noun}, {row.model}, {row.way}: {row.cpu_ms:.1f} ms of CPU time", flush=True)
             rows.append(row)

@@ -7,6 +7,7 @@ import platform
 import time
 from pathlib import Path
 
+WITHOUT_VNNI = ", without VNNI"  # ends the name of what was measured on a processor without it
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "asimd", "i8mm")  # that decide how fast a matrix product is
 
 
@@ -25,7 +26,7 @@ def to_region(name: str) -> str:
 
     int8 is about twice as fast with VNNI, so documents have a table for processors with it and one for those without.
     """
-    return f"{name}, {'with' if has_vnni() else 'without'} VNNI"
+    return f"{name}, with VNNI" if has_vnni() else name + WITHOUT_VNNI
 
 
 def has_vnni() -> bool:

@@ -13,6 +13,7 @@ from benchmark_stack import Invocation, Usage
 from cost_model import FunctionUse, Measured
 from costs import count_billed, count_functions, with_whole_machine
 from function_cpu import ProcessTime, cpu_between
+from machine import WITHOUT_VNNI
 from pigeonhole.bulk.costs.compute import SampleRates
 
 MEMORY_MB = {"Api": 512, "Authorize": 256, "Classify": 2_048, "Worker": 1_769}
@@ -155,7 +156,7 @@ def test_the_page_has_the_tables_of_the_stored_figures() -> None:
 
 @pytest.mark.parametrize(("noun", "estimated_ms"), [("photos", SampleRates().image_ms), ("texts", SampleRates().text_ms)])
 def test_dry_runs_estimate_with_the_measured_cpu_time(noun: str, estimated_ms: float) -> None:
-    slower = f"clip-b32-shape{cost_page.WITHOUT_VNNI}"  # an estimate is for the processors that are slower
+    slower = f"clip-b32-shape{WITHOUT_VNNI}"  # an estimate is for the processors that are slower
     (bulk,) = [row for row in cost_page.read_stored() if (row.model, row.noun, row.way) == (slower, noun, "bulk job of 1,000")]
 
     assert estimated_ms == pytest.approx(bulk.cpu_ms, rel=0.25), "update SampleRates in pigeonhole/bulk/costs/compute.py"
