@@ -7,11 +7,10 @@ No embedding is near "other", so such a label is recognised by its words. The ta
 from __future__ import annotations
 
 import re
-import unicodedata
 from functools import lru_cache
 
 from pigeonhole.inference.labels.languages import CATCH_ALLS
-from pigeonhole.inference.labels.wording import MAX_CACHED_TEXTS, SAMPLE, tidy, words
+from pigeonhole.inference.labels.wording import MAX_CACHED_TEXTS, SAMPLE, tidy, to_plain_letters, words
 
 # Hyphens have become spaces before these patterns are tried.
 _NAME = words("category categories class classes labels? tags? topics? subjects? themes? intents? types? options? choices?")
@@ -63,8 +62,8 @@ _BESIDE = (
     r"por favor especifique|especifi(?:car|que)|(?:veuillez )?preciser|a preciser|bitte (?:angeben|prazisieren)|specificare",
     r"请注明|請註明|请说明|請說明|具体的に",
 )
-_LANGUAGES = tuple(pattern for patterns in CATCH_ALLS.values() for pattern in patterns)
-_IS_NONE = re.compile("|".join(f"(?:{pattern})" for pattern in (*_NONE, *_LANGUAGES)))
+PATTERNS = (*_NONE, *(pattern for patterns in CATCH_ALLS.values() for pattern in patterns))
+_IS_NONE = re.compile("|".join(f"(?:{pattern})" for pattern in PATTERNS))
 _IS_BESIDE = re.compile("|".join(f"(?:{pattern})" for pattern in _BESIDE))
 # "other / unknown", "other (none of the above)", "Other: please specify"
 _BETWEEN = re.compile(r"[/|,;:()\[\]\u3001\uff08\uff09\uff1a]| - | or | and | oder | und | ou | et | o | y | e | en | lub ")
@@ -77,15 +76,9 @@ def is_catch_all(label: str) -> bool:
 
     Letter case, accents, hyphens and closing punctuation make no difference.
     """
-    text = " ".join(_NOT_APPLICABLE.sub("not applicable", _plain_letters(tidy(label))).split())
+    text = " ".join(_NOT_APPLICABLE.sub("not applicable", to_plain_letters(tidy(label))).split())
     parts = [" ".join(part.replace("-", " ").split()) for part in (text, *_BETWEEN.split(text))]
     if _IS_NONE.fullmatch(parts[0]):
         return True
     named = [part for part in parts[1:] if part and not _IS_BESIDE.fullmatch(part)]
     return bool(named) and all(_IS_NONE.fullmatch(part) for part in named)
-
-
-def _plain_letters(text: str) -> str:
-    """Return a text in lower case and without accents. The marks of Japanese letters stay."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold()).replace("\u0142", "l")
-    return unicodedata.normalize("NFC", "".join(letter for letter in decomposed if not "\u0300" <= letter <= "\u036f"))

@@ -1,53 +1,13 @@
-"""Read what the text of a label says: a thing, the negation of a thing, or none of the other labels.
-
-Other labels of the request decide a doubtful reading: "non-toxic" negates "toxic" if that is a label, too, and is the name of a
-thing otherwise, as "non-Hodgkin lymphoma" is.
-"""
+"""Read what the text of a label says: a thing, the negation of a thing, or none of the other labels."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Literal
 
-from pigeonhole.inference.labels.catch_all import is_catch_all
+from pigeonhole.inference.labels.denial_words import may_deny
 from pigeonhole.inference.labels.emoji_names import drop_emoji, spell_emoji
-from pigeonhole.inference.labels.languages import AFFIRMATIONS
-from pigeonhole.inference.labels.negation import find_negation
-from pigeonhole.inference.labels.same_thing import is_named, is_same_thing, says_of
-from pigeonhole.inference.labels.wording import strip_frame, tidy, words
-
-ReadingKind = Literal["plain", "negated", "none"]
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a label says.
-
-    Attributes:
-        kind: Whether the label is plain, negates a thing, or means none of the other labels.
-        text: The text to embed. For a plain label it is the label, with emoji as words, without the frame of a prompt ("a photo
-            of") and without negations that cancel out. For a negated label it is what the label negates ("hotdog" for "Not a
-            hotdog!"). For none it is empty.
-    """
-
-    kind: ReadingKind
-    text: str
-
-
-# "No finding" beside the findings of an X-ray or an inspection is none of them, unless "finding" or the like is itself a label.
-_FAULT = words(
-    "findings? issues? abnormalit(?:y|ies) anomal(?:y|ies) defects? faults? errors? damages? concerns? symptoms? diseases?",
-    "patholog(?:y|ies) lesions? violations? incidents? irregularit(?:y|ies) flaws?",
-)
-_FOUND = words("found detected seen visible present identified reported noted observed")
-_NO_FINDING = re.compile(
-    rf"(?:no|without|without any|free of) (?:(?:significant|acute|visible|obvious|apparent|known|other|active|such) )?"
-    rf"(?P<fault>{_FAULT})(?: (?:is |are |was |were )?{_FOUND})?"
-    rf"|no problems? {_FOUND}|nothing (?:is |was )?(?:wrong|abnormal|unusual|suspicious|amiss|{_FOUND}|to report)",
-    re.IGNORECASE,
-)
+from pigeonhole.inference.labels.wording import Reading, strip_frame, tidy, words
 
 # Labels that are prompts themselves. Each pattern matches a whole label; its group `thing` is what the prompt names.
 _WRITING = words("text sentence passage paragraph document article message post email mail review comment tweet example sample")
@@ -89,59 +49,21 @@ def parse_label(label: str, beside: Collection[str] = ()) -> Reading:
     return reading
 
 
-def _read(spelled: str, beside: Collection[str]) -> Reading:
-    if is_catch_all(spelled) or _is_no_finding(spelled, beside):
-        return Reading("none", "")
-    thing = _negated_thing(spelled, beside)
-    if thing is None:
-        affirmed = _find_affirmed(spelled, beside)
-        return Reading("negated", affirmed) if affirmed else _read_through_prompt(spelled)
-    if is_catch_all(thing):
-        return Reading("plain", spelled)
-    inner = _negated_thing(thing, beside)
-    if inner is None:
-        return Reading("negated", thing)
-    # Two negations cancel out: "not a non-food item" is plain. Three or more are left unchanged.
-    return Reading("plain", spelled if _negated_thing(inner, beside) or is_catch_all(inner) else inner)
+def _read(label: str, beside: Collection[str]) -> Reading:
+    thing = _find_thing(label)
+    if may_deny(label):
+        from pigeonhole.inference.labels.catch_all import is_catch_all
+        from pigeonhole.inference.labels.denial import read_denial
+
+        if denial := read_denial(label, beside):
+            return denial
+        if thing and is_catch_all(thing):
+            return Reading("none", "")
+    return Reading("plain", thing or label)
 
 
-def _is_no_finding(label: str, beside: Collection[str]) -> bool:
-    match = _NO_FINDING.fullmatch(tidy(label).replace("-", " "))
-    return match is not None and not (match["fault"] and is_named(match["fault"], beside))
-
-
-def _negated_thing(label: str, beside: Collection[str]) -> str | None:
-    negation = find_negation(label)
-    if negation is None or not (negation.is_clear or is_named(negation.thing, beside)):
-        return None
-    return negation.thing
-
-
-def _find_affirmed(label: str, beside: Collection[str]) -> str | None:
-    """Return what another label says and this label denies.
-
-    It is the label without its negation ("a person with a hat" for "a person without a hat"), or the only label that says of
-    the same subject what this one lacks ("rusty metal" for "metal without rust").
-    """
-    for pattern, replacement in AFFIRMATIONS:
-        match = pattern.search(label)
-        if match is None:
-            continue
-        affirmed = pattern.sub(replacement, label, count=1)
-        if any(is_same_thing(affirmed, other) for other in beside):
-            return " ".join(affirmed.split())
-        subject, lacking = label[: match.start()], label[match.end() :]
-        having = [other for other in beside if says_of(other, subject, lacking)]
-        if len(having) == 1:
-            return having[0]
-    return None
-
-
-def _read_through_prompt(label: str) -> Reading:
-    """Read a label that negates nothing. "A photo of a cat" says what "cat" says."""
+def _find_thing(label: str) -> str | None:
+    """Return what a label names that is a prompt, "cat" for "a photo of a cat"; None if it is no prompt."""
     text = tidy(label)
     match = next((match for pattern in _PROMPTS if (match := pattern.fullmatch(text))), None)
-    thing = strip_frame(match["thing"]) if match else None
-    if thing is None:
-        return Reading("plain", label)
-    return Reading("none", "") if is_catch_all(thing) else Reading("plain", thing)
+    return strip_frame(match["thing"]) if match else None

@@ -1,12 +1,32 @@
-"""What all readings of a label share: words of its frame ("a photo of"), and how a label is tidied before it is read."""
+"""What all readings of a label share: their result, words of a frame ("a photo of"), how a label is tidied."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Literal
 
 # The texts whose reading is cached, the most recently used ones: those of a request with the most questions. A text that is
 # asked about again and again would be matched with dozens of patterns each time.
 MAX_CACHED_TEXTS = 4_096
+
+ReadingKind = Literal["plain", "negated", "none"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a label says.
+
+    Attributes:
+        kind: Whether the label is plain, negates a thing, or means none of the other labels.
+        text: The text to embed. For a plain label it is the label, with emoji as words, without the frame of a prompt ("a photo
+            of") and without negations that cancel out. For a negated label it is what the label negates ("hotdog" for "Not a
+            hotdog!"). For none it is empty.
+    """
+
+    kind: ReadingKind
+    text: str
 
 
 def words(*phrases: str) -> str:
@@ -56,6 +76,12 @@ def unwrap(text: str) -> str:
     if len(text) > 1 and _WRAPPED.get(text[0]) == text[-1]:
         text = text[1:-1].strip().rstrip(_CLOSING)
     return text
+
+
+def to_plain_letters(text: str) -> str:
+    """Return a text in lower case and without accents. The marks of Japanese letters stay."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold()).replace("\u0142", "l")
+    return unicodedata.normalize("NFC", "".join(letter for letter in decomposed if not "\u0300" <= letter <= "\u036f"))
 
 
 def strip_frame(thing: str) -> str | None:
