@@ -37,7 +37,7 @@ import document_region
 from machine import describe_run, to_region
 from packaged_photos import LABELS, PHOTOS
 from pigeonhole.contract.classification import ClassificationRequest
-from pigeonhole.contract.messages import ClassifyCommand, S3Grant
+from pigeonhole.contract.commands import ClassifyCommand, S3Grant
 from pigeonhole.inference.classifier import Classifier
 from pigeonhole.inference.encoders import registry
 from pigeonhole.inference.encoders.artifact import Precision

@@ -25,7 +25,7 @@ import document_region
 from machine import describe_run
 from packaged_photos import PACKAGED, PHOTOS
 from pigeonhole.contract.classification import ClassificationRequest
-from pigeonhole.contract.messages import ClassifyCommand
+from pigeonhole.contract.commands import ClassifyCommand
 from pigeonhole.settings import Settings
 from pigeonhole.wiring import inference
 from pigeonhole_cli.model_cache import DEFAULT_CACHE, cached_folder

@@ -15,8 +15,8 @@ from functools import partial
 from typing import Any
 
 from pigeonhole.contract.classification import ClassificationRequest
+from pigeonhole.contract.commands import ChunkResult, ClassifyCommand
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
 from pigeonhole.settings import Settings
 from pigeonhole.wiring import inference
 

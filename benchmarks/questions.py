@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pigeonhole.contract.classification import ClassificationRequest
-from pigeonhole.contract.messages import ClassifyCommand
+from pigeonhole.contract.commands import ClassifyCommand
 from pigeonhole.contract.questions import QuestionsRequest
 from pigeonhole.inference.classifier import Classifier
 from pigeonhole.inference.encoders import registry

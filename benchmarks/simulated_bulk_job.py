@@ -30,8 +30,9 @@ from pigeonhole.bulk.ports import CompletedSpan, ManifestLocation, ManifestObjec
 from pigeonhole.bulk.spec import BulkInput, BulkSpec, encode_spec
 from pigeonhole.bulk.worker import SpanWorker
 from pigeonhole.contract.bulk import BulkOptions, OutputFormat
+from pigeonhole.contract.commands import ChunkResult, ClassifyCommand, S3Grant
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, PlanMessage, S3Grant, SpanMessage
+from pigeonhole.contract.messages import PlanMessage, SpanMessage
 from pigeonhole.contract.questions import list_questions
 from pigeonhole.ids import new_id
 from pigeonhole.jobs.job import BulkPlan, Job

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from pigeonhole.contract.messages import S3Grant
+from pigeonhole.contract.commands import S3Grant
 from pigeonhole.tenants.api_keys import ApiKeyManager, NewApiKey
 from pigeonhole.tenants.tenant import ApiKeyRecord
 from pigeonhole_cli.aws_options import EndpointUrl, StackName, report_errors

@@ -19,7 +19,7 @@ inference.start_ahead()
 import pigeonhole.inference.encoders.onnx_encoder
 import pigeonhole.inference.pipeline  # noqa: F401
 from pigeonhole.contract.classification import ClassificationRequest
-from pigeonhole.contract.messages import (
+from pigeonhole.contract.commands import (
     COMMAND,
     ClassifyCommand,
     ClassifyReply,

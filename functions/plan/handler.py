@@ -11,8 +11,9 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from pigeonhole.aws.lambda_events import parse_message, process_messages, receive_count, retry_pause_s
+from pigeonhole.contract.commands import ErrorReply
 from pigeonhole.contract.estimates import EstimateCommand, EstimateReply
-from pigeonhole.contract.messages import PLAN, ErrorReply
+from pigeonhole.contract.messages import PLAN
 from pigeonhole.errors import InternalError, PigeonholeError
 from pigeonhole.observability import observed, observer
 from pigeonhole.wiring import bulk, settings

@@ -12,7 +12,7 @@ from botocore.config import Config
 
 from pigeonhole.aws.lambda_invoke import FunctionFailed, LambdaClassifier
 from pigeonhole.contract.classification import ClassificationRequest
-from pigeonhole.contract.messages import ClassifyCommand, ClassifyReply, DescribeCommand
+from pigeonhole.contract.commands import ClassifyCommand, ClassifyReply, DescribeCommand
 from pigeonhole.errors import InternalError, Overloaded, PigeonholeError, TimedOut, TooLarge
 from pigeonhole.ports import ClassifierClient
 from support.fakes import MODEL, FakeClassifierClient, error_reply, first_label

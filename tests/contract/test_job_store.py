@@ -13,7 +13,7 @@ from pigeonhole.aws.dynamodb.job_records import AGENDA_SHARDS
 from pigeonhole.aws.dynamodb.jobs import DynamoJobStore
 from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.labels import LabelSetRef
-from pigeonhole.contract.messages import Span
+from pigeonhole.contract.spans import Span
 from pigeonhole.errors import Overloaded
 from pigeonhole.ids import new_id
 from pigeonhole.jobs.job import IdempotencyClaim, Job

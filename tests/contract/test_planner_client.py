@@ -11,8 +11,8 @@ from botocore.config import Config
 from pigeonhole.aws.lambda_invoke import LambdaPlanner
 from pigeonhole.bulk.ports import PlannerClient
 from pigeonhole.contract.bulk import Compute
+from pigeonhole.contract.commands import ErrorReply
 from pigeonhole.contract.estimates import EstimateCommand, EstimateReply
-from pigeonhole.contract.messages import ErrorReply
 from pigeonhole.errors import InternalError, Overloaded, PigeonholeError, TimedOut, UnfetchableUrl
 from support.fakes.bulk import ESTIMATE, FakePlannerClient
 from support.lambda_server import LambdaServer

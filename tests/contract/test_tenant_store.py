@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from pigeonhole.aws.dynamodb.tenants import DynamoTenantStore
-from pigeonhole.contract.messages import S3Grant
+from pigeonhole.contract.commands import S3Grant
 from pigeonhole.errors import Overloaded
 from pigeonhole.tenants.ports import TenantStore
 from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant

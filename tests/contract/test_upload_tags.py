@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
-from pigeonhole.aws.s3 import S3UploadTags
+from pigeonhole.aws.s3 import MAX_TAGS, S3UploadTags
 from pigeonhole.errors import Overloaded
 from pigeonhole.uploads.ports import UploadTags
-from pigeonhole.uploads.upload_tags import LABEL_TAG, MAX_TAGS, SCORE_TAG
+from pigeonhole.uploads.upload_tags import LABEL_TAG, SCORE_TAG
 from support.fakes import FakeUploadTags
 from support.moto_aws import create_bucket, unconnected_client
 

@@ -14,7 +14,7 @@ import pytest
 from backports import zstd
 
 from pigeonhole.api.routes import OPERATIONS
-from pigeonhole.contract.messages import ClassifyCommand
+from pigeonhole.contract.commands import ClassifyCommand
 from pigeonhole.errors import InternalError, Overloaded, TimedOut
 from support.api_calls import Answer, Api, api_with_fakes
 from support.fakes import error_reply

@@ -14,8 +14,7 @@ import pytest
 from PIL import Image
 
 from pigeonhole.contract.classification import ClassificationRequest
-from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import (
+from pigeonhole.contract.commands import (
     ChunkResult,
     ClassifyCommand,
     ClassifyReply,
@@ -23,6 +22,7 @@ from pigeonhole.contract.messages import (
     ModelDescription,
     StoreLabelImagesCommand,
 )
+from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.errors import Fault, UnreadableImage
 from pigeonhole.inference.encoders import registry
 from pigeonhole.inference.images import decode_pool

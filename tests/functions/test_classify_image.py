@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 import skimage
 
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ClassifyReply
+from pigeonhole.contract.commands import ChunkResult, ClassifyCommand, ClassifyReply
 from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole.settings import Settings
 from pigeonhole.wiring import inference

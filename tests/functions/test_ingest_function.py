@@ -14,7 +14,8 @@ import pytest
 
 from pigeonhole.aws.events import SOURCE, UPLOADS_CLASSIFIED
 from pigeonhole.aws.lambda_events import FIRST_RETRY_S
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, UploadsClassified
+from pigeonhole.contract.commands import ChunkResult, ClassifyCommand
+from pigeonhole.contract.messages import UploadsClassified
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.records import decode_job_input

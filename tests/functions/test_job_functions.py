@@ -18,7 +18,8 @@ from pigeonhole.aws.lambda_events import FIRST_RETRY_S, parse_gpu_failure
 from pigeonhole.bulk.gpu.failures import GpuFailure
 from pigeonhole.bulk.gpu.run_name import RunName
 from pigeonhole.contract.jobs import JobStatus
-from pigeonhole.contract.messages import ChunkMessage, FailedSpanMessage, JobEnded, Span, WebhookMessage
+from pigeonhole.contract.messages import ChunkMessage, FailedSpanMessage, JobEnded, WebhookMessage
+from pigeonhole.contract.spans import Span
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.dead_letters import MIN_RETRIES
 from pigeonhole.jobs.job import Job, NotificationStatus

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 import recording_server
-from pigeonhole.contract.messages import S3Grant
+from pigeonhole.contract.commands import S3Grant
 from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole_cli.local.command import GPU_PARAMETERS, ROOT, api_key_manager, local_settings
 from pigeonhole_cli.local.process import LocalProcess, open_port

@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
+from pigeonhole.contract.commands import S3Grant
 from pigeonhole.contract.jobs import JobResponse, JobStatus
-from pigeonhole.contract.messages import S3Grant
 from pigeonhole_cli.local.command import api_key_manager
 from support.stack.deployment import BUCKET, Deploy, Deployment, request, text
 from support.stack.job_calls import find_processes, submit, wait_until_ended

@@ -19,8 +19,8 @@ from pigeonhole.api.decisions.questions import QuestionAsker
 from pigeonhole.api.decisions.typesafe import TypeSafeDecisions
 from pigeonhole.api.describe_model import ModelDescriber
 from pigeonhole.api.rate_headers import Quota, RateMeter
+from pigeonhole.contract.commands import S3Grant
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import S3Grant
 from pigeonhole.label_sets.service import LabelSetService
 from pigeonhole.observability import observer
 from pigeonhole.settings import Settings

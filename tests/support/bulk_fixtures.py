@@ -29,8 +29,8 @@ from pigeonhole.bulk.ports import ManifestLocation
 from pigeonhole.bulk.spec import BulkInput, BulkSpec, encode_spec
 from pigeonhole.bulk.worker import SpanWorker
 from pigeonhole.contract.bulk import BulkOptions, Compute, OutputFormat
+from pigeonhole.contract.commands import ChunkResult, ClassifyCommand, S3Grant
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, S3Grant
 from pigeonhole.ids import new_id
 from pigeonhole.jobs.cancel import JobCanceler
 from pigeonhole.jobs.job import BulkPlan, Job

@@ -14,8 +14,8 @@ from pigeonhole.api.decisions.questions import QuestionAsker
 from pigeonhole.api.decisions.typesafe import TypeSafeDecisions
 from pigeonhole.api.forms.form import Form
 from pigeonhole.api.http_answers import HttpAnswer
+from pigeonhole.contract.commands import COMMAND, AnyCommand, ClassifyCommand, ClassifyReply
 from pigeonhole.contract.limits import DEFAULT_LIMITS, RequestLimits
-from pigeonhole.contract.messages import COMMAND, AnyCommand, ClassifyCommand, ClassifyReply
 from pigeonhole.contract.questions import QuestionsRequest
 from pigeonhole.inference.pipeline import InferencePipeline
 from pigeonhole.ports import ClassifierClient

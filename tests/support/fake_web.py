@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from PIL import Image
 
 from pigeonhole.contract.classification import ClassificationRequest
-from pigeonhole.contract.messages import ClassifyCommand, S3Grant
+from pigeonhole.contract.commands import ClassifyCommand, S3Grant
 from pigeonhole.errors import ForbiddenUrl, UnfetchableUrl
 from pigeonhole.inference.images.fetch import ByteBudget
 from support.fake_encoder import COLOURS

@@ -17,8 +17,10 @@ from pigeonhole.bulk.manifest import SpanLimits
 from pigeonhole.bulk.read import BulkJobReader
 from pigeonhole.bulk.submit import BulkSubmitter
 from pigeonhole.contract.classification import ClassificationRequest, SampleFault
+from pigeonhole.contract.commands import ChunkResult, ClassifyCommand
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import ChunkMessage, ChunkResult, ClassifyCommand, Span
+from pigeonhole.contract.messages import ChunkMessage
+from pigeonhole.contract.spans import Span
 from pigeonhole.jobs.assemble import JobResultsAssembler
 from pigeonhole.jobs.cancel import JobCanceler
 from pigeonhole.jobs.dead_letters import MIN_RETRIES, DeadLetterHandler

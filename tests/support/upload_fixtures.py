@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from pigeonhole.contract.classification import LabelScore, SampleFault
+from pigeonhole.contract.commands import ChunkResult, ClassifyCommand
 from pigeonhole.contract.labels import LabelSetRef
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.jobs.job import Job
 from pigeonhole.uploads.publish_results import PublishSummary

@@ -16,7 +16,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from pigeonhole.bulk.inputs.gunzip import gunzip
 from pigeonhole.bulk.inputs.parquet import ParquetRows
 from pigeonhole.bulk.manifest import UnreadableManifest
-from pigeonhole.contract.messages import S3Grant
+from pigeonhole.contract.commands import S3Grant
 from pigeonhole.contract.validation import strip_address
 from pigeonhole.errors import ForbiddenUrl, UnfetchableUrl
 from pigeonhole.inference.images.fetch import ByteBudget, ImageFetcher

@@ -14,8 +14,8 @@ from pigeonhole.client import Result, Results
 from pigeonhole.client.results import renumber_warnings, to_results
 from pigeonhole.contract.bulk import BulkOptions
 from pigeonhole.contract.classification import Sample, SampleFault
+from pigeonhole.contract.commands import ChunkResult, ClassifyCommand
 from pigeonhole.contract.limits import DEFAULT_LIMITS
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
 from pigeonhole.contract.validation import invalid_request, to_faults
 from pigeonhole.settings import Settings
 from pigeonhole.wiring import bulk

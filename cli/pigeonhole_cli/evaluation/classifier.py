@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pigeonhole.contract.messages import ModelDescription
+from pigeonhole.contract.commands import ModelDescription
 from pigeonhole.inference.classifier import Classifier
 from pigeonhole.inference.encoders.base import Encoder, EncoderInfo, is_encoder
 from pigeonhole.inference.pipeline import to_model_description

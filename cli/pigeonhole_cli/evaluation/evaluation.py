@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pigeonhole.contract.messages import ModelDescription
+from pigeonhole.contract.commands import ModelDescription
 from pigeonhole.inference.classifier import Options
 from pigeonhole_cli.evaluation import metrics
 from pigeonhole_cli.evaluation.item import Item

@@ -32,10 +32,15 @@ import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pigeonhole.contract.messages import S3Grant, Span, StagedManifest
+from pigeonhole.contract.commands import S3Grant
+from pigeonhole.contract.spans import Span
 from pigeonhole.ids import new_id
 from pigeonhole.tenants.tenant import TENANT_ID
+
+if TYPE_CHECKING:  # for functions/classify, as in ports.py
+    from pigeonhole.contract.messages import StagedManifest
 
 JOB_INPUTS = "inputs/"
 JOB_RESULTS = "results/"

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from pigeonhole.contract.messages import AnyCommand, AnyEvent, ClassifyReply
+from pigeonhole.contract.commands import AnyCommand, ClassifyReply
+
+if TYPE_CHECKING:  # functions/classify publishes no events, and their models take 0.02 s to build
+    from pigeonhole.contract.messages import AnyEvent
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from pigeonhole.contract.classification import ClassificationRequest, LabelScore
-from pigeonhole.contract.messages import (
+from pigeonhole.contract.commands import (
     AnyCommand,
     ChunkResult,
     ClassifyCommand,

@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from pigeonhole.contract.jobs import JobStatus
-from pigeonhole.contract.messages import (
-    ChunkMessage,
-    Span,
-)
+from pigeonhole.contract.messages import ChunkMessage
+from pigeonhole.contract.spans import Span
 from pigeonhole.jobs.job import ALLOWED_BEFORE, IdempotencyClaim, Job, NotificationStatus, Part
 from pigeonhole.jobs.ports import DueJobs
 from pigeonhole.ports import Page

@@ -5,13 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pigeonhole.contract.messages import (
-    AnyEvent,
-    ClassifiedUpload,
-    JobEnded,
-    UploadsClassified,
-    WebhookMessage,
-)
+from pigeonhole.contract.messages import AnyEvent, ClassifiedUpload, JobEnded, UploadsClassified, WebhookMessage
 
 
 @dataclass

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
+from pigeonhole.aws.s3 import MAX_TAGS
 from pigeonhole.ports import Page
 from pigeonhole.uploads.upload_result import UploadResult
-from pigeonhole.uploads.upload_tags import MAX_TAGS
 
 
 @dataclass

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pigeonhole.api.account import Account, AccountReader
 from pigeonhole.api.rate_headers import Quota
+from pigeonhole.contract.commands import S3Grant
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import S3Grant
 from pigeonhole.settings import Settings
 from pigeonhole.tenants.webhook_secrets import OLD_SECRET_S, WebhookSecretRotator
 from support.fakes import FakeWebhookSecretStore

@@ -19,8 +19,8 @@ from pigeonhole.api.answers import (
 )
 from pigeonhole.api.rate_headers import Quota, RateState
 from pigeonhole.contract.classification import ClassificationRequest, LabelScore, SampleFault, parse_request
+from pigeonhole.contract.commands import S3Grant
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import S3Grant
 from pigeonhole.jobs.results import Answers, JobResults
 from pigeonhole.jobs.webhook import Attempt, Webhook
 from pigeonhole.settings import Settings

@@ -6,8 +6,8 @@ import pytest
 
 from pigeonhole.api.classify import DirectClassifier
 from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse, SampleFault, parse_request
+from pigeonhole.contract.commands import ChunkResult, ClassifyCommand, ClassifyReply, S3Grant
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ClassifyReply, S3Grant
 from pigeonhole.errors import Fault, InternalError, Overloaded, TimedOut, UnreadableImage
 from pigeonhole.tenants.tenant import Tenant
 from support.fakes import FakeClassifierClient, error_reply

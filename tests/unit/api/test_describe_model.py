@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pigeonhole.api.describe_model import ModelDescriber
-from pigeonhole.contract.messages import DescribeCommand
+from pigeonhole.contract.commands import DescribeCommand
 from pigeonhole.errors import Overloaded
 from support.fakes import MODEL, FakeClassifierClient, error_reply
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from pigeonhole.contract.commands import ChunkResult, ClassifyCommand
 from pigeonhole.contract.jobs import JobResponse
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
 from pigeonhole.errors import InternalError
 from pigeonhole.jobs.read import LINK_S
 from support.job_fixtures import Jobs

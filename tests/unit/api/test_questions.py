@@ -10,9 +10,9 @@ import pytest
 
 from pigeonhole.api.answers import to_json
 from pigeonhole.contract.classification import LabelScore, SampleFault
+from pigeonhole.contract.commands import ChunkResult, ClassifyCommand, ClassifyReply
 from pigeonhole.contract.jobs import Preference
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ClassifyReply
 from pigeonhole.errors import Fault, InvalidRequest, UnreadableImage
 from pigeonhole.jobs.job import IdempotencyKey
 from pigeonhole.label_sets.label_set import LabelSet

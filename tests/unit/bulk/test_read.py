@@ -8,8 +8,9 @@ import pytest
 
 from pigeonhole.bulk.outputs import FIRST_FILES
 from pigeonhole.bulk.read import BulkJobReader
+from pigeonhole.contract.commands import ErrorReply
 from pigeonhole.contract.jobs import JobStatus, Progress
-from pigeonhole.contract.messages import ErrorReply, PlanMessage
+from pigeonhole.contract.messages import PlanMessage
 from pigeonhole.jobs.job import Job
 from support.bulk_fixtures import Bulk, to_line
 from support.job_fixtures import BAD

@@ -13,8 +13,8 @@ import pytest
 from pigeonhole.bulk.manifest import SpanLimits, plan_spans
 from pigeonhole.bulk.runner import SpanResults, SpanRunner
 from pigeonhole.contract.bulk import BulkOptions, BulkQuestions
+from pigeonhole.contract.commands import ChunkResult, ClassifyCommand
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
 from pigeonhole.errors import UnfetchableUrl
 from support.fake_model import fake_pipeline
 from support.fake_web import RED_GREEN, FakeWeb, image_file

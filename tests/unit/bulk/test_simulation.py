@@ -26,8 +26,9 @@ from pigeonhole.bulk.gpu.failures import GpuFailure
 from pigeonhole.bulk.gpu.run_name import RunName
 from pigeonhole.bulk.ports import GpuRun
 from pigeonhole.contract.bulk import Compute
+from pigeonhole.contract.commands import ChunkResult, ClassifyCommand
 from pigeonhole.contract.jobs import JobStatus
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, SpanMessage
+from pigeonhole.contract.messages import SpanMessage
 from pigeonhole.errors import JobFinished, NotFound
 from pigeonhole.jobs.job import Job
 from support.bulk_fixtures import Bulk, to_line

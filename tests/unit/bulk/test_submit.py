@@ -10,7 +10,8 @@ import pytest
 from pigeonhole.bulk.inputs.kinds import InputKind
 from pigeonhole.bulk.spec import decode_spec
 from pigeonhole.contract.bulk import BulkOptions, BulkQuestions, OutputFormat
-from pigeonhole.contract.messages import PlanMessage, S3Grant
+from pigeonhole.contract.commands import S3Grant
+from pigeonhole.contract.messages import PlanMessage
 from pigeonhole.errors import ForbiddenUrl, IdempotencyMismatch, InvalidRequest, Overloaded
 from pigeonhole.jobs.job import BulkPlan, IdempotencyKey, Job
 from pigeonhole.tenants.tenant import Tenant

@@ -11,7 +11,8 @@ import pytest
 
 from pigeonhole.bulk.worker import CHECK_S
 from pigeonhole.contract.bulk import OutputFormat
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, PlanMessage, SpanMessage
+from pigeonhole.contract.commands import ChunkResult, ClassifyCommand
+from pigeonhole.contract.messages import PlanMessage, SpanMessage
 from pigeonhole.errors import ForbiddenUrl, Overloaded, UnfetchableUrl
 from pigeonhole.jobs.job import Job
 from support.bulk_fixtures import BUCKET, GRANTED, Bulk, to_line

@@ -7,7 +7,7 @@ import re
 import pytest
 from typer.testing import CliRunner, Result
 
-from pigeonhole.contract.messages import S3Grant
+from pigeonhole.contract.commands import S3Grant
 from pigeonhole.errors import NotFound
 from pigeonhole.tenants.api_keys import ApiKeyManager
 from pigeonhole.tenants.tenant import hash_api_key

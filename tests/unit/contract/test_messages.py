@@ -8,8 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from pigeonhole.contract.classification import ClassificationRequest, LabelScore, SampleFault
-from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import (
+from pigeonhole.contract.commands import (
     COMMAND,
     ChunkResult,
     ClassifyCommand,
@@ -18,6 +17,7 @@ from pigeonhole.contract.messages import (
     ErrorReply,
     S3Grant,
 )
+from pigeonhole.contract.limits import RequestLimits
 from pigeonhole.errors import Fault, InternalError, UnreadableImage
 from support.fakes import MODEL
 

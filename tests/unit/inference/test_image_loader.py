@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 from PIL import Image
 
-from pigeonhole.contract.messages import S3Grant
+from pigeonhole.contract.commands import S3Grant
 from pigeonhole.errors import Overloaded
 from pigeonhole.inference.images.decode import ImageLimits
 from pigeonhole.inference.images.decode_pool import DecodePool

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import pytest
 
-from pigeonhole.contract.messages import S3Grant, StoreLabelImagesCommand
+from pigeonhole.contract.commands import S3Grant, StoreLabelImagesCommand
 from pigeonhole.errors import Overloaded, UnfetchableUrl, UnsupportedMedia
 from pigeonhole.inference.encoders.base import EncoderInfo
 from pigeonhole.inference.images.decode import open_image

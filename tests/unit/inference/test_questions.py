@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pigeonhole.contract.commands import ChunkResult, ClassifyCommand
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
 from pigeonhole.errors import UnfetchableUrl
 from support.fake_encoder import COLOURS
 from support.fake_model import RecordingEncoder, fake_pipeline

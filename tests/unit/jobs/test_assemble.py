@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from pigeonhole.contract.commands import ChunkResult, ClassifyCommand
 from pigeonhole.contract.jobs import JobResponse, JobStatus
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.submit import JobRules
 from pigeonhole.object_keys import job_results_key

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pigeonhole.contract.jobs import JobStatus
-from pigeonhole.contract.messages import ChunkMessage, Span
+from pigeonhole.contract.messages import ChunkMessage
+from pigeonhole.contract.spans import Span
 from pigeonhole.jobs.dead_letters import MAX_AGE_S, MIN_RETRIES, DeadLetterOutcome
 from pigeonhole.jobs.submit import JobRules
 from support.job_fixtures import ACME, Jobs, message

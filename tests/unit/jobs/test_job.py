@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pigeonhole.contract.jobs import DeliveryStatus, JobStatus
-from pigeonhole.contract.messages import Span
+from pigeonhole.contract.spans import Span
 from pigeonhole.jobs.job import (
     ALLOWED_BEFORE,
     ENDED,

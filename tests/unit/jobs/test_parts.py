@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from pigeonhole.contract.classification import LabelScore
+from pigeonhole.contract.commands import ChunkResult, ClassifyCommand
 from pigeonhole.contract.jobs import JobStatus
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, Span
 from pigeonhole.contract.questions import QuestionsRequest
+from pigeonhole.contract.spans import Span
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Part
 from pigeonhole.jobs.parts import INLINE_BYTES

@@ -10,8 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from pigeonhole.contract.classification import ClassificationRequest, LabelScore, SampleFault
+from pigeonhole.contract.commands import ChunkResult, ErrorReply
 from pigeonhole.contract.jobs import JobRequest
-from pigeonhole.contract.messages import ChunkResult, ErrorReply
 from pigeonhole.contract.questions import QuestionsRequest
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.jobs.records import (

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from pigeonhole.contract.classification import Sample
+from pigeonhole.contract.commands import ChunkResult, ClassifyCommand
 from pigeonhole.contract.jobs import JobStatus
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, Span
+from pigeonhole.contract.spans import Span
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.errors import NotFound, UnreadableImage
 from pigeonhole.ids import new_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
+from pigeonhole.contract.commands import ChunkResult, ClassifyCommand
 from pigeonhole.jobs.records import JobInput, decode_job_input, encode_job_input
 from pigeonhole.jobs.results import MAX_WARNINGS
 from pigeonhole.object_keys import job_names_key

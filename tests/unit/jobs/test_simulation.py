@@ -19,8 +19,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from pigeonhole.contract.commands import ChunkResult, ClassifyCommand
 from pigeonhole.contract.jobs import DeliveryStatus, JobStatus
-from pigeonhole.contract.messages import ChunkMessage, ChunkResult, ClassifyCommand
+from pigeonhole.contract.messages import ChunkMessage
 from pigeonhole.errors import JobFinished, NotFound, Overloaded, UnfetchableUrl
 from pigeonhole.jobs.job import ENDED, IdempotencyKey, Job
 from support.fakes import FakeChunkQueue, FakeEventBus, FakeJobStore, FakeObjectStore, FakePoster, FakeWebhookQueue

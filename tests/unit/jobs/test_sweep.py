@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from pigeonhole.contract.jobs import JobStatus
-from pigeonhole.contract.messages import ChunkMessage, Span
+from pigeonhole.contract.messages import ChunkMessage
+from pigeonhole.contract.spans import Span
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import LEASE_S, Job, NotificationStatus
 from pigeonhole.jobs.ports import DueJobs

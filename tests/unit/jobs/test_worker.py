@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from pigeonhole.contract.commands import ChunkResult, ClassifyCommand, S3Grant
 from pigeonhole.contract.jobs import JobStatus
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, S3Grant, Span
+from pigeonhole.contract.spans import Span
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.errors import Overloaded, UnfetchableUrl, UnreadableImage
 from pigeonhole.jobs.submit import JobRules

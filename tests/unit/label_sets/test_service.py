@@ -9,8 +9,8 @@ import pytest
 
 from pigeonhole.api.answers import to_label_set_info
 from pigeonhole.contract.classification import ClassificationRequest, parse_request
+from pigeonhole.contract.commands import ClassifyReply, ErrorReply, StoreLabelImagesCommand
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import ClassifyReply, ErrorReply, StoreLabelImagesCommand
 from pigeonhole.errors import InvalidRequest, NotFound, Overloaded, PreconditionFailed, TooLarge, UnfetchableUrl
 from pigeonhole.label_sets.label_set import Precondition
 from support.fakes import kept_address

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pigeonhole.contract.messages import S3Grant
+from pigeonhole.contract.commands import S3Grant
 from pigeonhole.errors import InvalidApiKey, NotFound, Overloaded
 from pigeonhole.tenants.api_keys import ApiKeyManager, NewApiKey
 from pigeonhole.tenants.authenticate import Authenticator

@@ -11,10 +11,11 @@ import pytest
 from pigeonhole.bulk.ports import ManifestLocation
 from pigeonhole.bulk.spec import BulkSpec, decode_spec
 from pigeonhole.contract.bulk_results import Counts, PartFile, ResultsManifest
+from pigeonhole.contract.commands import ErrorReply
 from pigeonhole.contract.jobs import Progress
 from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import ErrorReply, PlanMessage
+from pigeonhole.contract.messages import PlanMessage
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.jobs.job import Job
 from pigeonhole.object_keys import bulk_first_files_key, bulk_spec_key

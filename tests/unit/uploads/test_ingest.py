@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from pigeonhole.contract.commands import ChunkResult, ClassifyCommand
 from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import Job

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import pytest
 
+from pigeonhole.aws.s3 import MAX_TAGS
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.errors import Overloaded
 from pigeonhole.jobs.job import LEASE_S
@@ -14,7 +15,7 @@ from pigeonhole.object_keys import job_input_key
 from pigeonhole.uploads.publish_results import PublishSummary
 from pigeonhole.uploads.split_results import refuse_upload
 from pigeonhole.uploads.upload_result import UploadFault
-from pigeonhole.uploads.upload_tags import LABEL_TAG, MAX_TAGS, SCORE_TAG
+from pigeonhole.uploads.upload_tags import LABEL_TAG, SCORE_TAG
 from support.fakes import FailOnce
 from support.job_fixtures import BAD
 from support.upload_fixtures import (

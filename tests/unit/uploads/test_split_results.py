@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pigeonhole.contract.classification import SampleFault
+from pigeonhole.contract.commands import ChunkResult, ClassifyCommand
 from pigeonhole.contract.jobs import Progress
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
 from pigeonhole.uploads.public_result import to_contract
 from pigeonhole.uploads.split_results import CANCELED, NOT_DONE
 from pigeonhole.uploads.upload_tags import LABEL_TAG, SCORE_TAG

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pigeonhole.contract.messages import COMMAND, ClassifyCommand
+from pigeonhole.contract.commands import COMMAND, ClassifyCommand
 from pigeonhole.errors import ForbiddenUrl
 from pigeonhole.inference.encoders.artifact import ModelUnavailable
 from pigeonhole.inference.images import decode_pool

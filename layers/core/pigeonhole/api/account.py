@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pigeonhole.api.rate_headers import Quota
+from pigeonhole.contract.commands import S3Grant
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import S3Grant
 from pigeonhole.object_keys import incoming_grant, uploads_grant
 from pigeonhole.settings import Settings
 from pigeonhole.tenants.ports import WebhookSecretStore

@@ -12,6 +12,7 @@ from pigeonhole.api.account import Account
 from pigeonhole.api.cursors import encode_cursor
 from pigeonhole.api.rate_headers import RateState
 from pigeonhole.contract.classification import ClassificationRequest, ClassificationResponse
+from pigeonhole.contract.commands import ModelDescription, S3Grant
 from pigeonhole.contract.jobs import (
     BulkResults,
     JobError,
@@ -24,7 +25,6 @@ from pigeonhole.contract.jobs import (
 )
 from pigeonhole.contract.label_sets import LabelSetInfo, LabelSetResponse, LabelSetsResponse
 from pigeonhole.contract.labels import LabelSetRef
-from pigeonhole.contract.messages import ModelDescription, S3Grant
 from pigeonhole.contract.questions import AnyRequest, QuestionsResponse
 from pigeonhole.contract.service import (
     AccountResponse,

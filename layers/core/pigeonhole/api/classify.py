@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from pigeonhole.api.answers import AnyResponse, to_response
 from pigeonhole.contract.classification import ClassificationRequest, Sample, count_prompts, parse_request
+from pigeonhole.contract.commands import ClassifyCommand
 from pigeonhole.contract.jobs import JOBS, AnyJobRequest, JobRequest, JobStatus, Preference, QuestionsJobRequest
 from pigeonhole.contract.labels import LabelSetRef
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import ClassifyCommand, Span
 from pigeonhole.contract.questions import (
     AnyRequest,
     QuestionsRequest,
@@ -24,6 +24,7 @@ from pigeonhole.contract.questions import (
     list_questions,
     parse_questions_request,
 )
+from pigeonhole.contract.spans import Span
 from pigeonhole.errors import Fault, JobFinished, Overloaded, TimedOut, from_code
 from pigeonhole.jobs.job import IdempotencyKey, Job
 from pigeonhole.jobs.read import JobReader

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pigeonhole.contract.messages import DescribeCommand, ModelDescription
+from pigeonhole.contract.commands import DescribeCommand, ModelDescription
 from pigeonhole.ports import ClassifierClient
 
 

@@ -14,8 +14,8 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 from pydantic import BaseModel, ValidationError
 
 from pigeonhole.contract.bulk import BulkEstimate
+from pigeonhole.contract.commands import AnyCommand, ClassifyReply
 from pigeonhole.contract.estimates import EstimateCommand, EstimateReply
-from pigeonhole.contract.messages import AnyCommand, ClassifyReply
 from pigeonhole.errors import InternalError, Overloaded, PigeonholeError, TimedOut, TooLarge
 
 if TYPE_CHECKING:

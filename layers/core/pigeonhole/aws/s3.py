@@ -19,13 +19,13 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from pigeonhole.errors import Overloaded, TooLarge, UnfetchableUrl
-from pigeonhole.uploads.upload_tags import MAX_TAGS
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import TagTypeDef
 
 READ_BYTES = 256 * 1024  # of an object at a time
+MAX_TAGS = 10  # of an object
 UNUSED_TAG = "pigeonhole:unused"
 # Codes with a status below 500 that aren't the object's fault: S3 or KMS is busy, or this service's credentials are stale.
 RETRYABLE_CODES = frozenset(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pigeonhole.bulk.ports import ManifestLocation
-from pigeonhole.contract.messages import S3Grant
+from pigeonhole.contract.commands import S3Grant
 from pigeonhole.errors import ForbiddenUrl
 from pigeonhole.tenants.ports import TenantStore
 from pigeonhole.tenants.tenant import Tenant

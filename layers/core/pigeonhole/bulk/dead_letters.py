@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pigeonhole.bulk.gpu.failures import is_last_run
 from pigeonhole.bulk.open_span import ManifestGone, OpenSpan, SpanOpener
 from pigeonhole.bulk.ports import SpanQueue, SpanStore
-from pigeonhole.contract.messages import ErrorReply, FailedSpanMessage, SpanMessage
+from pigeonhole.contract.commands import ErrorReply
+from pigeonhole.contract.messages import FailedSpanMessage, SpanMessage
 from pigeonhole.jobs.dead_letters import ABANDONED, MIN_RETRIES
 
 

@@ -12,9 +12,10 @@ from pigeonhole.bulk.ports import ManifestLocation, ManifestObject, ManifestSour
 from pigeonhole.bulk.runner import SpanResults
 from pigeonhole.bulk.spec import BulkSpec, decode_spec
 from pigeonhole.contract.bulk_results import ErrorRow
+from pigeonhole.contract.commands import ErrorReply
 from pigeonhole.contract.jobs import JobStatus
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import ErrorReply, SpanMessage
+from pigeonhole.contract.messages import SpanMessage
 from pigeonhole.errors import SampleError
 from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.ports import JobStore

@@ -19,8 +19,8 @@ from pigeonhole.bulk.ports import ManifestSource
 from pigeonhole.contract.bulk import AnyBulkOptions, BulkOptions, ManifestSample, parse_manifest_line
 from pigeonhole.contract.bulk_results import AnyResultRow, ErrorRow, QuestionsRow, ResultRow
 from pigeonhole.contract.classification import Sample
+from pigeonhole.contract.commands import ChunkResult, ClassifyCommand, S3Grant
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, S3Grant
 from pigeonhole.errors import PigeonholeError
 from pigeonhole.jobs.results import prediction
 

@@ -20,7 +20,8 @@ from pigeonhole.bulk.outputs import PartFiles
 from pigeonhole.bulk.ports import CompletedSpan, SpanQueue, SpanStore
 from pigeonhole.bulk.results import ObjectResultStore
 from pigeonhole.bulk.runner import GROUP_SAMPLES, Pipeline, SpanResults, SpanRunner, TextReader
-from pigeonhole.contract.messages import ErrorReply, PlanMessage, SpanMessage
+from pigeonhole.contract.commands import ErrorReply
+from pigeonhole.contract.messages import PlanMessage, SpanMessage
 from pigeonhole.errors import ForbiddenUrl, Overloaded, SampleError
 from pigeonhole.jobs.job import RETRY_SPLIT, Job
 from pigeonhole.jobs.ports import JobStore, PlanQueue

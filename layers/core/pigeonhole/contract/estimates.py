@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from pigeonhole.contract.bulk import BulkEstimate, Compute
-from pigeonhole.contract.messages import REPLY_CONFIG, ErrorReply
+from pigeonhole.contract.commands import REPLY_CONFIG, ErrorReply
 
 
 class EstimateCommand(BaseModel):

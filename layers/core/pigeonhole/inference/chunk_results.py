@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pigeonhole.contract.classification import LabelScore, SampleFault
-from pigeonhole.contract.messages import ChunkResult
+from pigeonhole.contract.commands import ChunkResult
 from pigeonhole.contract.questions import AnyRequest
 from pigeonhole.errors import PigeonholeError
 from pigeonhole.inference.classifier import ClassifierResult, Question

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pigeonhole.contract.messages import ClassifyCommand, S3Grant
+from pigeonhole.contract.commands import ClassifyCommand, S3Grant
 from pigeonhole.errors import Overloaded, SampleError, catch_sample_error
 from pigeonhole.inference.encoders.base import Encoder
 from pigeonhole.inference.images.decoder import ImageDecoder, make_views

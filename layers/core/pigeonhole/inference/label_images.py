@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from cachetools import LRUCache
 
-from pigeonhole.contract.messages import S3Grant, StoreLabelImagesCommand
+from pigeonhole.contract.commands import S3Grant, StoreLabelImagesCommand
 from pigeonhole.errors import Overloaded, SampleError, catch_sample_error, raise_sample_errors
 from pigeonhole.inference.encoders.base import Encoder
 from pigeonhole.inference.images.decoder import ImageDecoder

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pigeonhole.contract.classification import Asked, Sample, count_prompts
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, ModelDescription, S3Grant
+from pigeonhole.contract.commands import ChunkResult, ClassifyCommand, ModelDescription, S3Grant
 from pigeonhole.contract.questions import AnyRequest, label_paths, list_questions
 from pigeonhole.contract.validation import BLANK, is_blank
 from pigeonhole.errors import InvalidRequest, PigeonholeError, SampleError, raise_sample_errors

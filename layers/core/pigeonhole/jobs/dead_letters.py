@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pigeonhole.contract.messages import ChunkMessage, ErrorReply, Span
+from pigeonhole.contract.commands import ErrorReply
+from pigeonhole.contract.messages import ChunkMessage
+from pigeonhole.contract.spans import Span
 from pigeonhole.jobs.job import Part
 from pigeonhole.jobs.parts import PartWriter
 from pigeonhole.jobs.ports import ChunkQueue, JobStore

@@ -23,9 +23,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Literal
 
+from pigeonhole.contract.commands import ErrorReply
 from pigeonhole.contract.jobs import DeliveryStatus, JobStatus
 from pigeonhole.contract.labels import LabelSetRef
-from pigeonhole.contract.messages import ErrorReply, Span
+from pigeonhole.contract.spans import Span
 from pigeonhole.jobs.webhook import Webhook
 
 # For each status, those that a job may have before it.

@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from pigeonhole.contract.commands import ChunkResult
 from pigeonhole.contract.jobs import JobStatus
-from pigeonhole.contract.messages import ChunkMessage, ChunkResult, Span
+from pigeonhole.contract.messages import ChunkMessage
+from pigeonhole.contract.spans import Span
 from pigeonhole.jobs.job import Job, Part, remaining_span
 from pigeonhole.jobs.ports import JobStore
 from pigeonhole.jobs.records import encode_part_results

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pigeonhole.contract.jobs import JobStatus
-from pigeonhole.contract.messages import ChunkMessage, PlanMessage, Span, WebhookMessage
+from pigeonhole.contract.messages import ChunkMessage, PlanMessage, WebhookMessage
+from pigeonhole.contract.spans import Span
 from pigeonhole.jobs.job import IdempotencyClaim, Job, Part
 from pigeonhole.ports import Page, RetryQueue
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pigeonhole.contract.jobs import JobStatus
-from pigeonhole.contract.messages import Span
+from pigeonhole.contract.spans import Span
 from pigeonhole.errors import InternalError, NotFound, Overloaded
 from pigeonhole.ids import is_id
 from pigeonhole.jobs.job import Job, Part

@@ -15,8 +15,8 @@ from typing import Literal
 from pydantic import Field
 
 from pigeonhole.contract.classification import ClassificationRequest
+from pigeonhole.contract.commands import ChunkResult, ErrorReply
 from pigeonhole.contract.limits import UNLIMITED
-from pigeonhole.contract.messages import ChunkResult, ErrorReply
 from pigeonhole.contract.questions import AnyRequest, QuestionsRequest
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.jobs.results import PartResults, ResultNames

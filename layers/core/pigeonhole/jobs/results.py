@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pigeonhole.contract.classification import ClassificationRequest, LabelScore, SampleFault, Usage
-from pigeonhole.contract.messages import ChunkResult, ErrorReply, Span
+from pigeonhole.contract.commands import ChunkResult, ErrorReply
 from pigeonhole.contract.questions import AnyRequest
+from pigeonhole.contract.spans import Span
 from pigeonhole.jobs.job import Part
 
 MAX_WARNINGS = 100  # of a job: ten thousand texts that are all too long would give ten thousand equal warnings

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 
 from pigeonhole.contract.classification import ClassificationRequest
 from pigeonhole.contract.labels import LabelSetRef
-from pigeonhole.contract.messages import ChunkMessage, Span
+from pigeonhole.contract.messages import ChunkMessage
 from pigeonhole.contract.questions import AnyRequest
+from pigeonhole.contract.spans import Span
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.contract.validation import invalid_request
 from pigeonhole.errors import Fault, IdempotencyMismatch, NotFound, Overloaded

@@ -15,7 +15,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pigeonhole.contract.messages import PlanMessage, Span, WebhookMessage
+from pigeonhole.contract.messages import PlanMessage, WebhookMessage
+from pigeonhole.contract.spans import Span
 from pigeonhole.jobs.job import LEASE_S, Job, remaining_spans
 from pigeonhole.jobs.ports import ChunkQueue, JobStore, PlanQueue, WebhookQueue
 from pigeonhole.jobs.submit import JobRules, queue_spans

@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pigeonhole.contract.classification import Sample
-from pigeonhole.contract.messages import ChunkMessage, ChunkResult, ClassifyCommand, ErrorReply, Span
+from pigeonhole.contract.commands import ChunkResult, ClassifyCommand, ErrorReply
+from pigeonhole.contract.messages import ChunkMessage
+from pigeonhole.contract.spans import Span
 from pigeonhole.contract.uploads import UploadedFile
 from pigeonhole.errors import Overloaded, PigeonholeError, SampleError
 from pigeonhole.jobs.assemble import JobResultsAssembler

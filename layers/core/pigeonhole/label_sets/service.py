@@ -11,10 +11,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from pigeonhole.contract.commands import StoreLabelImagesCommand
 from pigeonhole.contract.label_sets import LabelSetRequest
 from pigeonhole.contract.labels import Label, check_label_set_name, is_label_set_name
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import StoreLabelImagesCommand
 from pigeonhole.contract.validation import invalid_request, to_faults
 from pigeonhole.errors import Fault, NotFound, Overloaded, PigeonholeError, TooLarge
 from pigeonhole.label_sets.label_set import LabelSet, Precondition, parse_image_addresses

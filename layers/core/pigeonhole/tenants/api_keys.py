@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from pigeonhole.contract.messages import S3Grant
+from pigeonhole.contract.commands import S3Grant
 from pigeonhole.errors import NotFound
 from pigeonhole.tenants.ports import ApiKeyRegistry, TenantStore
 from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant, hash_api_key, new_api_key

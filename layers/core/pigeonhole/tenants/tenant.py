@@ -8,7 +8,7 @@ import secrets
 import string
 from dataclasses import dataclass
 
-from pigeonhole.contract.messages import S3Grant
+from pigeonhole.contract.commands import S3Grant
 
 TENANT_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 API_KEY_PREFIX = "pgh"

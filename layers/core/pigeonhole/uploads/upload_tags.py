@@ -9,7 +9,6 @@ from pigeonhole.uploads.upload_result import UploadResult
 
 LABEL_TAG, SCORE_TAG = "pigeonhole:label", "pigeonhole:score"
 MAX_TAG_UNITS = 256  # UTF-16 code units of a tag's value
-MAX_TAGS = 10  # of an object
 _ALLOWED_SIGNS = frozenset("+-._:@ ")  # S3 also takes `=`, which begins an escape here, and `/`, which separates labels
 
 

@@ -20,8 +20,8 @@ from pigeonhole.bulk.planning.estimate import InputEstimator
 from pigeonhole.bulk.planning.finish import BulkFinisher
 from pigeonhole.bulk.planning.planner import BulkPlanner
 from pigeonhole.bulk.planning.segments import SegmentStore
+from pigeonhole.contract.commands import ModelDescription
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import ModelDescription
 from pigeonhole.jobs.ports import PlanQueue
 from pigeonhole.settings import Settings
 from pigeonhole.wiring.adapters import JobAdapters

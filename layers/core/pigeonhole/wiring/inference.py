@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from pigeonhole import wiring
+from pigeonhole.contract.commands import S3Grant
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import S3Grant
 from pigeonhole.lazy import LazyProxy
 from pigeonhole.object_keys import incoming_grant, label_images_grant, uploads_grant
 from pigeonhole.settings import LAMBDA_MB_PER_CORE, Settings

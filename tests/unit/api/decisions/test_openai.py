@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pigeonhole.contract.commands import ClassifyReply
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import ClassifyReply
 from pigeonhole.contract.validation import LocatedFault
 from pigeonhole.errors import InvalidRequest, TooLarge, UnreadableImage
 from support.decisions import Decisions, PipelineClient

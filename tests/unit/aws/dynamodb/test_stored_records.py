@@ -13,9 +13,10 @@ from pigeonhole.aws.dynamodb.label_sets import StoredLabelSet
 from pigeonhole.aws.dynamodb.tenants import StoredApiKey, StoredTenant
 from pigeonhole.aws.dynamodb.upload_results import StoredUploadResult
 from pigeonhole.aws.dynamodb.webhook_secrets import StoredSecrets
+from pigeonhole.contract.commands import S3Grant
 from pigeonhole.contract.jobs import DeliveryStatus, JobStatus
 from pigeonhole.contract.labels import LabelSetRef
-from pigeonhole.contract.messages import S3Grant, Span
+from pigeonhole.contract.spans import Span
 from pigeonhole.jobs.job import IdempotencyClaim, Job, NotificationStatus, Part
 from pigeonhole.jobs.webhook import Attempt, Webhook
 from pigeonhole.label_sets.label_set import LabelSet

@@ -12,8 +12,9 @@ import pytest
 from pigeonhole.bulk.gpu.run_name import RunName
 from pigeonhole.bulk.gpu.task_worker import AGAIN, DONE, FAULT, GpuTaskWorker, OpenSpans, TaskOutcome
 from pigeonhole.bulk.gpu_tasks import GpuTaskStore
+from pigeonhole.contract.commands import ChunkResult, ClassifyCommand
 from pigeonhole.contract.jobs import JobStatus
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, PlanMessage, SpanMessage
+from pigeonhole.contract.messages import PlanMessage, SpanMessage
 from pigeonhole.errors import InternalError, Overloaded
 from pigeonhole.jobs.job import Job
 from support.bulk_fixtures import Bulk, to_line

@@ -13,7 +13,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand
+from pigeonhole.contract.commands import ChunkResult, ClassifyCommand
 from pigeonhole.inference.images.fetch import ImageFetcher
 from pigeonhole.settings import Settings
 from pigeonhole.wiring.bulk import LocalPipeline

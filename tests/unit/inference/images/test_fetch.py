@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pigeonhole.contract.messages import S3Grant
+from pigeonhole.contract.commands import S3Grant
 from pigeonhole.errors import ForbiddenUrl, Overloaded, SampleError, TooLarge, UnfetchableUrl, UnreadableImage
 from pigeonhole.inference.images.fetch import ByteBudget, ImageFetcher, StorageBusy
 from pigeonhole.net.guarded_http import GuardedClient, OnBytes

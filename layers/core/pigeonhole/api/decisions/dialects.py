@@ -14,10 +14,10 @@ from pigeonhole.api.decisions import openai, typesafe
 from pigeonhole.api.http_answers import JSON, HttpAnswer, to_ok, to_sized_answer
 from pigeonhole.api.http_request import HttpRequest
 from pigeonhole.api.rate_headers import RateState
+from pigeonhole.contract.commands import ModelDescription
 from pigeonhole.contract.decisions.openai import DECISIONS
 from pigeonhole.contract.decisions.openai_answers import DecisionResponse, OpenAiError, OpenAiErrorResponse
 from pigeonhole.contract.decisions.typesafe import SYSTEM_ONE, FaultDetail, SystemOneResponse, TypeSafeErrorResponse
-from pigeonhole.contract.messages import ModelDescription
 from pigeonhole.contract.service import MODELS, ModelsResponse
 from pigeonhole.contract.validation import LocatedFault
 from pigeonhole.errors import Fault, InvalidRequest, PigeonholeError, SampleError, TooLarge

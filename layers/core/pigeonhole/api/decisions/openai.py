@@ -10,10 +10,10 @@ from pigeonhole.api.decisions.instructions import Instructions, read_instruction
 from pigeonhole.api.decisions.questions import ChoiceOfOptions, Content, Location, Option, Outcome, QuestionAsker
 from pigeonhole.api.decisions.rendering import render
 from pigeonhole.api.decisions.yes_or_no import to_yes_and_no
+from pigeonhole.contract.commands import ModelDescription
 from pigeonhole.contract.decisions import openai as contract
 from pigeonhole.contract.decisions import openai_answers as answers
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import ModelDescription
 from pigeonhole.contract.validation import invalid_request, is_blank, locate, to_located_faults
 from pigeonhole.inference.labels import choices
 from pigeonhole.inference.labels.choices import read_choice, read_levels

@@ -13,9 +13,10 @@ from pydantic import ValidationError
 
 from pigeonhole.api.classify import DirectRules
 from pigeonhole.contract.classification import Sample
+from pigeonhole.contract.commands import ChunkResult, ClassifyCommand, DescribeCommand
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import ChunkResult, ClassifyCommand, DescribeCommand, Span
 from pigeonhole.contract.questions import Question, QuestionsRequest, check_question_texts
+from pigeonhole.contract.spans import Span
 from pigeonhole.contract.validation import BLANK, LocatedFault, invalid_request, is_blank, locate, to_located_faults
 from pigeonhole.errors import InternalError, PigeonholeError, SampleError, TooLarge
 from pigeonhole.jobs.results import PartResults, ResultNames, collect

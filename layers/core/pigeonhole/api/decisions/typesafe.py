@@ -13,9 +13,9 @@ from pigeonhole.api.decisions.questions import ChoiceOfOptions, Content, Locatio
 from pigeonhole.api.decisions.rendering import Placeholders, render
 from pigeonhole.api.decisions.yes_or_no import to_yes_and_no
 from pigeonhole.api.forms.form import Form, to_data_url
+from pigeonhole.contract.commands import ModelDescription
 from pigeonhole.contract.decisions import typesafe as contract
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.contract.messages import ModelDescription
 from pigeonhole.contract.validation import invalid_request, is_blank, locate, to_located_faults
 from pigeonhole.inference.labels import choices
 from pigeonhole.inference.labels.choices import read_choice, read_levels

@@ -13,9 +13,10 @@ from pydantic import BaseModel
 
 from pigeonhole.aws.dynamodb.items import StoredRecord
 from pigeonhole.aws.dynamodb.table import ItemKey
+from pigeonhole.contract.commands import ErrorReply
 from pigeonhole.contract.jobs import DeliveryStatus, JobStatus
 from pigeonhole.contract.labels import LabelSetRef
-from pigeonhole.contract.messages import ErrorReply, Span
+from pigeonhole.contract.spans import Span
 from pigeonhole.jobs.job import BulkPlan, IdempotencyClaim, Job, NotificationStatus, Part
 from pigeonhole.jobs.webhook import Attempt, Webhook
 from pigeonhole.object_keys import sample_digits

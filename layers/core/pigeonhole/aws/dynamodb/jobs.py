@@ -27,7 +27,7 @@ from pigeonhole.aws.dynamodb.job_records import (
 )
 from pigeonhole.aws.dynamodb.table import IS_ABSENT, LOST_RACE, Condition, DynamoTable, ItemKey, Write
 from pigeonhole.contract.jobs import JobStatus
-from pigeonhole.contract.messages import Span
+from pigeonhole.contract.spans import Span
 from pigeonhole.jobs.job import ALLOWED_BEFORE, IdempotencyClaim, Job, Part
 from pigeonhole.jobs.ports import DueJobs
 from pigeonhole.object_keys import sample_digits

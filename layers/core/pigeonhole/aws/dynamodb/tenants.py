@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from pigeonhole.aws.dynamodb.items import Item, StoredRecord
 from pigeonhole.aws.dynamodb.table import IS_ABSENT, LOST_RACE, Condition, DynamoTable, ItemKey
-from pigeonhole.contract.messages import S3Grant
+from pigeonhole.contract.commands import S3Grant
 from pigeonhole.errors import Overloaded
 from pigeonhole.tenants.tenant import ApiKeyRecord, Tenant
 

@@ -19,7 +19,8 @@ from typing import Protocol
 from pigeonhole.bulk.gpu.run_name import RunName
 from pigeonhole.bulk.gpu_tasks import GpuTaskStore
 from pigeonhole.bulk.ports import JobRunner, SpanStore
-from pigeonhole.contract.messages import ErrorReply, FailedSpanMessage
+from pigeonhole.contract.commands import ErrorReply
+from pigeonhole.contract.messages import FailedSpanMessage
 from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.ports import JobStore
 from pigeonhole.jobs.update import JobUpdater

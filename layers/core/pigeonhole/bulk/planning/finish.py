@@ -10,7 +10,7 @@ from pigeonhole.bulk.outputs import FIRST_FILES, MANIFEST_NAME, ResultsManifestB
 from pigeonhole.bulk.ports import SpanStore
 from pigeonhole.bulk.results import CONTENT_TYPES
 from pigeonhole.bulk.spec import BulkSpec
-from pigeonhole.contract.messages import ErrorReply
+from pigeonhole.contract.commands import ErrorReply
 from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.ports import JobStore
 from pigeonhole.jobs.update import JobUpdater

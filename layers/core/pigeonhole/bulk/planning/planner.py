@@ -30,8 +30,9 @@ from pigeonhole.bulk.planning.finish import BulkFinisher
 from pigeonhole.bulk.planning.segments import Segment, SegmentStore
 from pigeonhole.bulk.planning.staging import Staging
 from pigeonhole.bulk.spec import BulkSpec, decode_spec
+from pigeonhole.contract.commands import ErrorReply
 from pigeonhole.contract.jobs import JobStatus
-from pigeonhole.contract.messages import ErrorReply, PlanMessage
+from pigeonhole.contract.messages import PlanMessage
 from pigeonhole.errors import SampleError
 from pigeonhole.jobs.job import Job
 from pigeonhole.jobs.ports import JobStore, PlanQueue

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
-from pigeonhole.contract.messages import S3Grant
+from pigeonhole.contract.commands import S3Grant
 from pigeonhole.errors import ForbiddenUrl, Overloaded, TooLarge, UnfetchableUrl, UnreadableImage
 from pigeonhole.ports import BlobStore
 

@@ -18,10 +18,11 @@ _BEGINNINGS = words(
     "rest\\b remainder misc other another else",
     r"(?:is|are|was|were|do|does|did|has|have|can|could|would|should)n(?:'t|t\b)",
     r"un[abcklrs] unde[ft] unid indeterm inconclus insufficient irrelevant different ambiguous impossible hard_to to_be",
-    r"tb[da]\b off_topic out_of but\b except besides apart_from exclud free_of free_from without devoid absen review triage checking",
+    r"tb[da]\b off_topic out_of",
+    r"but\b except besides apart_from exclud free_of free_from without devoid absen review triage checking",
     # Spanish, French, German, Italian, Portuguese, Dutch, Polish
     "otr demas demais resto ningun nada desconocid indefinid variad sin\\b revis fuera",
-    "aucun rien inconnu incert reste\\b hors ne\\b n' sans pas\\b verifi revoir determin",
+    "aucun rien inconnu incert reste\\b hors\\b ne\\b n' sans pas\\b verifi revoir determin",
     "ander sonst ubrig kein nicht verschieden divers themenfremd ohne",
     "altr nessun niente sconosciut vari[eo]?\\b fuori rivedere senza",
     "outr restante nenhum desconhecid fora nao sem\\b",
