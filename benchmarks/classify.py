@@ -44,9 +44,9 @@ from pigeonhole.inference.encoders.artifact import Precision
 from pigeonhole.inference.encoders.checkpoints import checkpoint
 from pigeonhole.inference.encoders.prepare import prepare
 from pigeonhole.inference.encoders.registry import LoadedModel
-from pigeonhole.inference.images.decode import ImageLimits
 from pigeonhole.inference.images.decode_pool import DecodePool
 from pigeonhole.inference.images.fetch import ByteBudget
+from pigeonhole.inference.images.limits import ImageLimits
 from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.inference.pipeline import InferencePipeline
 from pigeonhole.inference.scoring.calibration import prior_calibration

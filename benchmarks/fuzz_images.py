@@ -65,8 +65,9 @@ def fuzz_here(file_format: str, options: list[str]) -> None:
 
     with atheris.instrument_imports(include=["PIL", "pigeonhole.inference.images"]):
         from pigeonhole.errors import SampleError
-        from pigeonhole.inference.images.decode import ImageLimits, open_image
+        from pigeonhole.inference.images.decode import open_image
         from pigeonhole.inference.images.formats import identify
+        from pigeonhole.inference.images.limits import ImageLimits
 
     limits = ImageLimits(max_pixels=200_000)
 

@@ -34,8 +34,8 @@ from pigeonhole.inference.encoders.checkpoints import cuda_engine
 from pigeonhole.inference.encoders.checkpoints.cuda_engine import ImageRunner, InPrecision
 from pigeonhole.inference.encoders.checkpoints.graphs import ClipImageFeatures, ImageGraph
 from pigeonhole.inference.encoders.image_spec import ImageSpec
-from pigeonhole.inference.images.decode import ImageLimits
 from pigeonhole.inference.images.decode_pool import DecodePool
+from pigeonhole.inference.images.limits import ImageLimits
 
 BATCHES = (32, 64, 128, 256, 512)
 GROUPS = 4  # that a worker has at a time: two spans with two threads each

@@ -24,8 +24,8 @@ from transformers import CLIPConfig, DistilBertConfig, DistilBertModel, pipeline
 from classify import TEMPLATE, Comparison, classify_with_pigeonhole, classify_with_transformers
 from packaged_photos import LABELS
 from pigeonhole.inference.encoders import registry
-from pigeonhole.inference.images.decode import ImageLimits
 from pigeonhole.inference.images.decode_pool import DecodePool
+from pigeonhole.inference.images.limits import ImageLimits
 
 PROMPTS = [TEMPLATE.format(label) for label in LABELS]
 SAME_WEIGHTS = "same"  # and in float32, so that the answers are the same

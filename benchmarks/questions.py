@@ -26,8 +26,8 @@ from pigeonhole.contract.commands import ClassifyCommand
 from pigeonhole.contract.questions import QuestionsRequest
 from pigeonhole.inference.classifier import Classifier
 from pigeonhole.inference.encoders import registry
-from pigeonhole.inference.images.decode import ImageLimits
 from pigeonhole.inference.images.decode_pool import DecodePool
+from pigeonhole.inference.images.limits import ImageLimits
 from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.inference.pipeline import InferencePipeline
 from pigeonhole.inference.scoring.calibration import parse_calibration

@@ -3,16 +3,16 @@
 It classifies samples, stores the images of a label set, or describes the loaded model.
 """
 
-# ruff: noqa: E402 - `start_ahead` comes before the imports that take long
+# ruff: noqa: E402 - a decode process starts before the imports that take long
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 from typing import Any
 
-from pigeonhole.wiring import inference, settings
+from pigeonhole.wiring import lambda_start
 
-inference.start_ahead()
+lambda_start.start_decode_process()
 
 # The engine and the libraries of the image are imported here, so that a broken image fails at its start with a clear error. The
 # weights load at the first call, because that may take longer than the 10 s that Lambda allows for a start on demand.
@@ -29,12 +29,15 @@ from pigeonhole.contract.commands import (
 )
 from pigeonhole.errors import InternalError, PigeonholeError
 from pigeonhole.observability import observed, observer, stack_trace
+from pigeonhole.wiring import inference, settings
 
 # Requests that need them import these, because some take long: boto3 0.2 s. An image without them must fail at its start
 # nevertheless.
-for package in ("boto3", "emoji", "httpx"):
+for package in ("PIL", "boto3", "emoji", "httpx", "pi_heif"):
     if find_spec(package) is None:
         raise ModuleNotFoundError(f"No module named '{package}'", name=package)
+
+inference.load_ahead()
 
 
 def services() -> inference.ClassifyServices:

@@ -10,6 +10,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 # As in functions/classify, a broken image fails while it starts, and the first call loads the model's weights.
 import pigeonhole.bulk.worker
 import pigeonhole.inference.encoders.onnx_encoder
+import pigeonhole.inference.images.decode
 import pigeonhole.inference.pipeline
 import pigeonhole.jobs.worker  # noqa: F401
 from pigeonhole.aws.lambda_events import parse_message, process_messages, receive_count, retry_pause_s

@@ -53,7 +53,7 @@ def read_by_us():
 
 class WatchedEnvironment(type(os.environ)):
     def __getitem__(self, name):
-        if read_by_us() and name != "AWS_LAMBDA_INITIALIZATION_TYPE":  # see wiring.inference.start_ahead
+        if read_by_us() and name != "AWS_LAMBDA_INITIALIZATION_TYPE":  # see wiring/lambda_start.py
             watched.append(name)
         return super().__getitem__(name)
 
@@ -126,11 +126,21 @@ def test_importing_the_api_handler_loads_no_package_that_only_the_images_have() 
     assert loaded.isdisjoint(HEAVY)
 
 
-@pytest.mark.parametrize("function", ["classify", "worker"])
-def test_importing_a_handler_of_the_image_loads_the_engine_so_that_a_broken_image_fails_at_its_start(function: str) -> None:
+@pytest.mark.parametrize(("function", "libraries"), [("classify", set()), ("worker", {"PIL", "pi_heif"})])
+def test_importing_a_handler_of_the_image_loads_the_engine_so_that_a_broken_image_fails_at_its_start(
+    function: str, libraries: set[str]
+) -> None:
     result = import_watched(["handler"], ROOT / "functions" / function, PACKAGE, loads_engine=False)
 
-    assert {"onnxruntime", "numpy", "PIL"} <= set(result.stdout.split()), result.stderr
+    assert {"onnxruntime", "numpy", "tokenizers", *libraries} <= set(result.stdout.split()), result.stderr
+
+
+def test_importing_the_classify_handler_leaves_the_image_libraries_to_the_processes_that_decode() -> None:
+    result = import_watched(["handler"], ROOT / "functions/classify", PACKAGE, loads_engine=False)
+
+    loaded = set(result.stdout.split())
+    assert "pigeonhole.inference.pipeline" in loaded, result.stderr
+    assert loaded.isdisjoint({"PIL", "pi_heif"})
 
 
 def test_importing_the_classify_handler_loads_nothing_of_the_api_and_of_jobs() -> None:

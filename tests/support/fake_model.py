@@ -13,8 +13,8 @@ from pigeonhole.inference.classifier import Classifier, ClassifierResult
 from pigeonhole.inference.encoders import background_files
 from pigeonhole.inference.encoders.base import BackgroundEmbeddings
 from pigeonhole.inference.encoders.registry import LoadedModel
-from pigeonhole.inference.images.decode import ImageLimits
-from pigeonhole.inference.images.decoder import InProcessDecoder
+from pigeonhole.inference.images.in_process_decoder import InProcessDecoder
+from pigeonhole.inference.images.limits import ImageLimits
 from pigeonhole.inference.labels.label_class import LabelClass
 from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.inference.pipeline import InferencePipeline

@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError, asdict, fields
 import pytest
 
 from pigeonhole.contract.limits import RequestLimits
-from pigeonhole.inference.images.decode import ImageLimits
+from pigeonhole.inference.images.limits import ImageLimits
 from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.net.url_rules import NetRules
 from pigeonhole.settings import AT_LEAST_ONE, MissingSetting, Settings

@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from pigeonhole.errors import SampleError
-from pigeonhole.inference.images.decode import ImageLimits, open_image
+from pigeonhole.inference.images.decode import open_image
+from pigeonhole.inference.images.limits import ImageLimits
 from pigeonhole_cli.evaluation.breakdowns import confusion_matrix, measure_reliability
 from pigeonhole_cli.evaluation.evaluation import Evaluation, Mistake, format_estimate, join_labels, shorten
 from pigeonhole_cli.evaluation.item import Item

@@ -18,8 +18,9 @@ from PIL import Image
 from pigeonhole.errors import SampleError
 from pigeonhole.inference.classifier import Classifier, ClassifierResult, Options
 from pigeonhole.inference.encoders.base import Encoder
-from pigeonhole.inference.image_loader import to_views
-from pigeonhole.inference.images.decode import ImageLimits, open_image
+from pigeonhole.inference.images.decode import open_image
+from pigeonhole.inference.images.in_process_decoder import make_views
+from pigeonhole.inference.images.limits import ImageLimits
 from pigeonhole_cli.evaluation.item import Item
 from pigeonhole_cli.evaluation.tasks import Task
 
@@ -139,7 +140,7 @@ def _read(encoder: Encoder, item: Item, *, every_part: bool) -> str | Pixels | I
     if item.type == "text":
         return item.value
     try:
-        return to_views(encoder, _open(encoder, item.read()), every_part=every_part)
+        return make_views(encoder.fit, _open(encoder, item.read()), every_part=every_part)
     except SampleError as error:
         return ItemFault(0, item.where, error.code, error.message)
 

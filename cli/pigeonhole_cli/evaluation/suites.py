@@ -19,7 +19,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from pigeonhole.inference.images.decode import ImageLimits, open_image
+from pigeonhole.inference.images.decode import open_image
+from pigeonhole.inference.images.limits import ImageLimits
 from pigeonhole.inference.labels.label_class import LabelClass
 from pigeonhole_cli.evaluation.classes import Classes
 from pigeonhole_cli.evaluation.item import DataError, Item, word_label

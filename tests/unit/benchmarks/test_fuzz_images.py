@@ -8,8 +8,9 @@ import pytest
 
 import fuzz_images
 from pigeonhole.errors import SampleError
-from pigeonhole.inference.images.decode import ImageLimits, open_image
+from pigeonhole.inference.images.decode import open_image
 from pigeonhole.inference.images.formats import identify
+from pigeonhole.inference.images.limits import ImageLimits
 
 
 @pytest.mark.slow

@@ -12,9 +12,9 @@ from PIL import Image
 
 from pigeonhole.contract.commands import S3Grant
 from pigeonhole.errors import Overloaded
-from pigeonhole.inference.images.decode import ImageLimits
 from pigeonhole.inference.images.decode_pool import DecodePool
 from pigeonhole.inference.images.fetch import ByteBudget, StorageBusy
+from pigeonhole.inference.images.limits import ImageLimits
 from pigeonhole.inference.limits import ChunkLimits
 from pigeonhole.inference.pipeline import InferencePipeline
 from support import fits

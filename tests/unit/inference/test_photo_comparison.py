@@ -79,6 +79,19 @@ def test_hyponyms_change_the_evidence_of_their_own_label_only() -> None:
     assert (without.cosines[:, 1] != beside.cosines[:, 1]).all()
 
 
+def test_the_hubness_of_a_general_word_is_the_same_whatever_words_came_before() -> None:
+    samples, vectors, generic = random_rows(1, seed=1), random_rows(3, seed=2), random_rows(7, seed=4)
+    words = Hyponyms(random_rows(6, seed=5), {})
+    labels = [label(vectors[0], 0, 3), label(vectors[1], 3, 5), label(vectors[2])]
+    photos, fresh = (comparison(background=random_rows(9, seed=3), generic=generic, hyponyms=words) for _ in range(2))
+
+    for one in labels:
+        photos.compare(samples, [one])
+
+    np.testing.assert_allclose(photos.compare(samples, labels).hubness, fresh.compare(samples, labels).hubness, atol=1e-6)
+    assert np.isfinite(fresh.compare(samples, labels).hubness).all()
+
+
 @pytest.mark.parametrize(("text", "found"), [("an animal", [0, 2]), ("animals", [0, 2]), ("cat", [])])
 def test_the_hyponyms_of_a_label_are_found_if_the_model_has_any(text: str, found: list[int]) -> None:
     words = Hyponyms(AXES, {"animal": [0, 2]})

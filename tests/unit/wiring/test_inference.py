@@ -11,7 +11,7 @@ from pigeonhole.errors import ForbiddenUrl
 from pigeonhole.inference.encoders.artifact import ModelUnavailable
 from pigeonhole.inference.images import decode_pool
 from pigeonhole.settings import Settings
-from pigeonhole.wiring import inference
+from pigeonhole.wiring import inference, lambda_start
 from pigeonhole.wiring.inference import decode_workers, encode_workers
 
 LABELS = [{"type": "text", "value": name} for name in "ab"]
@@ -70,7 +70,8 @@ def test_a_start_on_lambda_starts_a_decode_process_and_loads_the_model_if_it_com
     if initialization:
         monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", initialization)
 
-    inference.start_ahead()
+    lambda_start.start_decode_process()
+    inference.load_ahead()
 
     assert (len(loaded_folders), len(started_decoders)) == (loads, decoders)
 
@@ -82,7 +83,7 @@ def test_a_start_goes_on_without_a_decode_process(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(decode_pool, "start_ahead", fail)
     monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
 
-    inference.start_ahead()
+    lambda_start.start_decode_process()
 
 
 def test_a_missing_model_folder_is_an_error(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from PIL import Image
 
 from pigeonhole.inference.classifier import Classifier, Pixels
 from pigeonhole.inference.encoders.base import is_encoder
-from pigeonhole.inference.image_loader import to_views
+from pigeonhole.inference.images.in_process_decoder import make_views
 from pigeonhole.inference.photo_comparison import LabelEmbedding
 from pigeonhole.inference.scoring.calibration import Calibration, Coefficients, Modality, Pair, prior_calibration
 from pigeonhole.inference.scoring.log_odds import sigmoid
@@ -287,7 +287,7 @@ def _collages(
     rows = []
     for first, second in pairs:
         collage = Image.fromarray(np.concatenate([pixels[first], pixels[second]], axis=1))
-        vectors = encoder.encode_image(to_views(encoder, collage, every_part=True))
+        vectors = encoder.encode_image(make_views(encoder.fit, collage, every_part=True))
         views = compare(classifier, ("image", "text"), vectors, word_labels)
         most_similar = (views[..., 0] - views[..., 1]).argmax(axis=0)
         rows.append(np.take_along_axis(views, most_similar[None, :, None], axis=0)[0])

@@ -12,31 +12,15 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from pigeonhole.contract.commands import ClassifyCommand, S3Grant
 from pigeonhole.errors import Overloaded, SampleError, catch_sample_error
-from pigeonhole.inference.encoders.base import Encoder
-from pigeonhole.inference.images.decoder import ImageDecoder, make_views
+from pigeonhole.inference.images.decoder import ImageDecoder
 from pigeonhole.inference.images.fetch import BudgetExceeded, ByteBudget, ImageFetcher, StorageBusy
 from pigeonhole.inference.limits import ChunkLimits
 
 Pixels = npt.NDArray[np.uint8]
 LoadedImages = dict[str, Pixels | SampleError]  # by value: the views of an image, or why there are none
-
-
-def to_views(encoder: Encoder, image: Image.Image, *, every_part: bool) -> Pixels:
-    """Cut an image to the model's input.
-
-    Args:
-        encoder: The encoder that reads the views.
-        image: The decoded image.
-        every_part: Whether to add the squares of a long image, because several labels may be right.
-
-    Returns:
-        The views, (views, side, side, 3) uint8. The first view is the model's own crop.
-    """
-    return make_views(encoder.fit, image, every_part=every_part)
 
 
 class ImageLoader:

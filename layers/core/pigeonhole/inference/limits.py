@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pigeonhole.inference.images.decode import ImageLimits
+from pigeonhole.inference.images.limits import ImageLimits
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +40,8 @@ class PhotoComparison:
         """
         self._background = background
         self._scale = scale
+        classes = len(background.hyponyms.classes) if background.hyponyms else 0
+        self._class_hubness = np.full(classes, np.nan, dtype=np.float32)
 
     def find_hyponyms(self, texts: Sequence[str]) -> Indices:
         """Return the indices of the trained classes that a label's texts name."""
@@ -68,13 +69,19 @@ class PhotoComparison:
             cosines = add_hyponyms(cosines, samples @ self._background.hyponyms.classes.T, indices)
             if generic is not None:
                 # A soft mean over photos and one over hyponyms may change places.
-                hubness = add_hyponyms(hubness[None], self._class_hubness[None], indices)[0]
+                of_classes = self._hubness_of_classes(np.unique(np.concatenate(indices)))
+                hubness = add_hyponyms(hubness[None], of_classes[None], indices)[0]
         return replace(evidence, cosines=cosines, hubness=hubness)
 
-    @cached_property
-    def _class_hubness(self) -> Floats:
-        """The hubness of each trained class, (classes,) float32. It is computed when the first general word needs it."""
+    def _hubness_of_classes(self, indices: Indices) -> Floats:
+        """Return the hubness of trained classes, (classes,) float32. Only the values at the indices are sure to be numbers.
+
+        All of them would take 0.03 s of the first request with a general word, which names few of them.
+        """
         generic, hyponyms = self._background.generic_photos, self._background.hyponyms
         if generic is None or hyponyms is None:
             raise TypeError("a model without generic photos and hyponyms has no hubness of classes")
-        return soft_mean(generic @ hyponyms.classes.T, axis=0)
+        unknown = indices[np.isnan(self._class_hubness[indices])]
+        if len(unknown):  # Threads that compute the same values write the same ones.
+            self._class_hubness[unknown] = soft_mean(generic @ hyponyms.classes[unknown].T, axis=0)
+        return self._class_hubness

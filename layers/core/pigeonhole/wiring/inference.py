@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from pigeonhole.lazy import LazyProxy
 from pigeonhole.object_keys import incoming_grant, label_images_grant, uploads_grant
 from pigeonhole.settings import LAMBDA_MB_PER_CORE, Settings
 from pigeonhole.wiring.clients import client_config, net_rules, request_limits
+from pigeonhole.wiring.lambda_start import is_ahead_of_calls
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from pigeonhole.inference.pipeline import InferencePipeline
     from pigeonhole.net.guarded_http import GuardedClient
 
-INITIALIZATION_TYPE = "AWS_LAMBDA_INITIALIZATION_TYPE"  # Lambda sets it: on-demand, provisioned-concurrency, snap-start
 MODEL_BYTES = 900_000_000  # the runtime and the model `clip-b32`
 DECODE_PROCESS_BYTES = 60_000_000  # of a decode process, without an image
 
@@ -57,30 +56,19 @@ def classify_services(settings: Settings) -> ClassifyServices:
     Raises:
         ModelUnavailable: The model folder is missing or broken.
     """
-    workers, ahead = encode_workers(settings, os.environ), is_started_ahead(os.environ)
+    workers, ahead = encode_workers(settings, os.environ), is_ahead_of_calls(os.environ)
     classifier = load_classifier(settings, workers=workers, ahead=ahead)
     return build_services(settings, classifier, chunk_limits(settings, decodes=decode_workers(settings, os.environ)))
 
 
-def start_ahead() -> None:
-    """Start now what the first call of functions/classify would wait for. Elsewhere than on Lambda, do nothing.
-
-    It starts a process that decodes images, whose imports run beside those of the function. With provisioned concurrency, it
-    loads the model, too.
-
-    A handler calls it at its import. Without Lambda's variable, an import reads no other one.
+def load_ahead() -> None:
+    """Load the model now if this environment is started before there is a call for it. Otherwise the first call loads it.
 
     Raises:
-        ModelUnavailable: Concurrency is provisioned, and the model folder is missing or broken.
-        ValueError: Concurrency is provisioned, and a setting can't be parsed.
+        ModelUnavailable: The model folder is missing or broken.
+        ValueError: A setting can't be parsed.
     """
-    if INITIALIZATION_TYPE not in os.environ:
-        return
-    from pigeonhole.inference.images import decode_pool
-
-    with suppress(OSError):  # The first image starts a process, too, and raises the error.
-        decode_pool.start_ahead()
-    if is_started_ahead(os.environ):
+    if is_ahead_of_calls(os.environ):
         classify_services(wiring.settings())
 
 
@@ -188,7 +176,7 @@ def to_classifier(settings: Settings, model: LoadedModel, *, batch: int, workers
 
 def chunk_limits(settings: Settings, *, decodes: int) -> ChunkLimits:
     """Return the limits of one command. `decodes` is the number of images that are decoded at the same time."""
-    from pigeonhole.inference.images.decode import ImageLimits
+    from pigeonhole.inference.images.limits import ImageLimits
     from pigeonhole.inference.limits import ChunkLimits
 
     return ChunkLimits(
@@ -211,14 +199,6 @@ def open_decoder(classifier: Classifier, limits: ChunkLimits) -> ImageDecoder:
 
     encoder = classifier.encoder
     return DecodePool(encoder.fit, limits.image, side=encoder.info.image_side)
-
-
-def is_started_ahead(environ: Mapping[str, str]) -> bool:
-    """Tell whether this process is started before there is a call for it: by provisioned concurrency.
-
-    Lambda then allows the start as long as the function's timeout, and 130 s at least.
-    """
-    return environ.get(INITIALIZATION_TYPE) == "provisioned-concurrency"
 
 
 def implicit_grants(settings: Settings, tenant_id: str) -> list[S3Grant]:

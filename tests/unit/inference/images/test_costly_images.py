@@ -11,8 +11,8 @@ from functools import partial
 import pytest
 
 from pigeonhole.errors import SampleError, catch_sample_error
-from pigeonhole.inference.images.decode import ImageLimits
 from pigeonhole.inference.images.decode_pool import DecodePool
+from pigeonhole.inference.images.limits import ImageLimits
 from support import fits
 from support.costly_images import COSTLY
 

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from pigeonhole.errors import UnreadableImage, UnsupportedMedia
-from pigeonhole.inference.images.decode import ImageLimits, open_image
+from pigeonhole.inference.images.decode import open_image
+from pigeonhole.inference.images.limits import ImageLimits
 from support.pictures import (
     animation,
     difference,

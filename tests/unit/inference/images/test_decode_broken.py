@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pigeonhole.errors import SampleError, TooLarge, UnreadableImage
-from pigeonhole.inference.images.decode import ImageLimits, open_image
+from pigeonhole.inference.images.decode import open_image
+from pigeonhole.inference.images.limits import ImageLimits
 from support.pictures import (
     photo,
     png,

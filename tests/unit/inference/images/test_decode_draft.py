@@ -7,7 +7,8 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from pigeonhole.inference.images.decode import ImageLimits, open_image
+from pigeonhole.inference.images.decode import open_image
+from pigeonhole.inference.images.limits import ImageLimits
 from support.pictures import (
     PHOTOS,
     TEXTURES,

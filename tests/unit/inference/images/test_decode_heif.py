@@ -10,8 +10,9 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from pigeonhole.inference.images.decode import ImageLimits, open_image
+from pigeonhole.inference.images.decode import open_image
 from pigeonhole.inference.images.decode_pool import DecodePool
+from pigeonhole.inference.images.limits import ImageLimits
 from support import fits
 from support.pictures import difference, exif_turn, four_corners, save, turned
 

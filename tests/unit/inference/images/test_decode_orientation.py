@@ -10,7 +10,8 @@ import pytest
 from PIL import Image, ImageOps, TiffImagePlugin, TiffTags
 
 from pigeonhole.inference.images.containers.png import MAX_TEXT_BYTES
-from pigeonhole.inference.images.decode import ImageLimits, open_image
+from pigeonhole.inference.images.decode import open_image
+from pigeonhole.inference.images.limits import ImageLimits
 from support.pictures import difference, exif_turn, four_corners, png_chunk, save, stripes, turned
 
 PICTURE = four_corners(64, 48)

@@ -23,9 +23,10 @@ from pigeonhole.errors import SampleError, TooLarge, UnreadableImage, Unsupporte
 from pigeonhole.inference.encoders import preprocess
 from pigeonhole.inference.encoders.image_spec import ImageSpec
 from pigeonhole.inference.images import decode_pool
-from pigeonhole.inference.images.decode import ImageLimits
 from pigeonhole.inference.images.decode_pool import START_S, DecodePool
-from pigeonhole.inference.images.decoder import ImageDecoder, InProcessDecoder
+from pigeonhole.inference.images.decoder import ImageDecoder
+from pigeonhole.inference.images.in_process_decoder import InProcessDecoder
+from pigeonhole.inference.images.limits import ImageLimits
 from support import fits
 from support.pictures import photo, save
 

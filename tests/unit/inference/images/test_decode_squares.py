@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pigeonhole.inference.images.decode import MAX_SQUARES, squares
+from pigeonhole.inference.images.decode import squares
+from pigeonhole.inference.images.limits import MAX_SQUARES
 from support.pictures import stripes
 
 

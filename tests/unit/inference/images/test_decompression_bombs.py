@@ -16,8 +16,9 @@ from pigeonhole.errors import TooLarge, UnreadableImage
 from pigeonhole.inference.images.containers.jpeg import MAX_SCANS, strip_jpeg
 from pigeonhole.inference.images.containers.stripped import MAX_PARTS
 from pigeonhole.inference.images.containers.tiff import MAX_STRIPS
-from pigeonhole.inference.images.decode import ImageLimits, open_image
+from pigeonhole.inference.images.decode import open_image
 from pigeonhole.inference.images.decompression_bombs import strip
+from pigeonhole.inference.images.limits import ImageLimits
 from support.costly_images import box, frame_of, items
 from support.pictures import animation, bmp_header, jpeg_of_scans, png, png_chunk, save, stripes, tiff, tiff_of_one_tile
 

@@ -8,23 +8,22 @@ levels. There is no difference for an image that wasn't shrunk first.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from pigeonhole.inference.encoders.image_spec import ImageSpec, Resample
+
+if TYPE_CHECKING:  # only the processes that decode import Pillow
+    from PIL import Image
 
 # Pillow first shrinks by an integer, down to this many times the target. 2 would double the difference for little speed.
 REDUCING_GAP = 3.0
 
-RESAMPLE: dict[Resample, Image.Resampling] = {
-    "lanczos": Image.Resampling.LANCZOS,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-}
-_NAMES = {int(value): name for name, value in RESAMPLE.items()}
+# The numbers of Pillow's filters, which transformers stores, too.
+RESAMPLE: dict[Resample, int] = {"lanczos": 1, "bilinear": 2, "bicubic": 3}
+_NAMES = {number: name for name, number in RESAMPLE.items()}
 
 
 def fit(image: Image.Image, spec: ImageSpec) -> npt.NDArray[np.uint8]:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from pigeonhole.inference.encoders import preprocess
 from pigeonhole.inference.encoders.base import EncoderInfo
 from pigeonhole.inference.encoders.image_spec import ImageSpec
 from pigeonhole.inference.encoders.tokens import Embeddings, TextTokens
 from pigeonhole.lazy import Lazy
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Pixels = npt.NDArray[np.uint8]
 

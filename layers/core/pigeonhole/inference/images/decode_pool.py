@@ -17,16 +17,14 @@ import threading
 import weakref
 from collections import deque
 from multiprocessing.connection import Pipe
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from pigeonhole.errors import SampleError, TooLarge, UnreadableImage, from_code
-from pigeonhole.inference.images import decode_process
-from pigeonhole.inference.images.decode import MAX_SQUARES, ImageLimits, OutOfMemory
-from pigeonhole.inference.images.decoder import Fit
+from pigeonhole.inference.images.decode_protocol import MEMORY_EXIT, PROCESS_MODULE, READY, hide_memory
+from pigeonhole.inference.images.limits import MAX_SQUARES, ImageLimits, OutOfMemory
 
-Pixels = npt.NDArray[np.uint8]
+if TYPE_CHECKING:  # a start imports numpy when the first process has been started
+    from pigeonhole.inference.images.decoder import Fit, Pixels
 
 # All that a process has beside the path of its modules. glibc keeps up to 64 MB for the next photo: to get them from the kernel
 # again, zeroed, would take a quarter of the time of a WebP.
@@ -60,7 +58,7 @@ class DecodePool:
             side: The side in pixels of the model's input.
             answer_s: How long to wait for an image. A decoder that waits for ever takes no CPU time.
         """
-        decode_process.hide_memory()
+        hide_memory()
         self._limits = limits
         self._answer_s = answer_s
         self._side = side
@@ -103,7 +101,7 @@ class DecodePool:
     def _reason(self, exit_code: int, cpu_s: float) -> SampleError:
         if exit_code in (-signal.SIGPROF, -signal.SIGKILL):  # SIGKILL: it didn't answer, or the machine had no memory left
             return TooLarge(f"the image takes more than {cpu_s:g} s to decode; save it again or send a smaller one")
-        if exit_code == decode_process.MEMORY_EXIT:
+        if exit_code == MEMORY_EXIT:
             return OutOfMemory(self._limits)
         return _decoder_failed()
 
@@ -123,7 +121,7 @@ class _DecodeProcess:
         self._connection, theirs = Pipe()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter and a module of this package
-                [sys.executable, "-P", "-m", decode_process.__name__, str(theirs.fileno())],
+                [sys.executable, "-P", "-m", PROCESS_MODULE, str(theirs.fileno())],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 env={"PYTHONPATH": os.pathsep.join(sys.path), **_ENVIRONMENT},
@@ -138,7 +136,7 @@ class _DecodeProcess:
         self._side = side
         try:
             self._connection.send_bytes(settings)
-            is_ready = self._connection.poll(START_S) and self._receive(len(decode_process.READY)) == decode_process.READY
+            is_ready = self._connection.poll(START_S) and self._receive(len(READY)) == READY
         except (EOFError, OSError):
             is_ready = False
         if not is_ready:
@@ -153,6 +151,8 @@ class _DecodeProcess:
             OSError: The process ended, was ended because it took too long, or its answer is too long.
             _WrongAnswer: The answer is neither an image nor an error.
         """
+        import numpy as np
+
         end = threading.Timer(answer_s, self._process.kill)  # which ends each of the calls below, wherever they wait
         end.daemon = True
         end.start()

@@ -13,7 +13,6 @@ open files and connections.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import pickle
@@ -25,12 +24,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from pigeonhole.errors import SampleError
-from pigeonhole.inference.images.decode import ImageLimits, OutOfMemory
-from pigeonhole.inference.images.decoder import ImageDecoder, InProcessDecoder
-
-MEMORY_EXIT = 77
-PR_SET_DUMPABLE = 4  # linux/prctl.h
-READY = b"ready"
+from pigeonhole.inference.images.decode_protocol import MEMORY_EXIT, READY, hide_memory
+from pigeonhole.inference.images.decoder import ImageDecoder
+from pigeonhole.inference.images.in_process_decoder import InProcessDecoder
+from pigeonhole.inference.images.limits import ImageLimits, OutOfMemory
 
 
 def main(descriptor: int) -> None:
@@ -75,15 +72,6 @@ def _limit_memory(max_bytes: int) -> None:
         pages = int(Path("/proc/self/statm").read_text().split()[5])
         limit = pages * resource.getpagesize() + max_bytes
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-
-
-def hide_memory() -> None:
-    """Let no other process of this user read the memory and the environment of this one. Only Linux has a call for it.
-
-    Core dumps and debuggers need root from then on. See prctl(2), PR_SET_DUMPABLE, and ptrace(2), "access mode checking".
-    """
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _open_no_more() -> None:

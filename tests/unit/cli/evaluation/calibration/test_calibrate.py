@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from pigeonhole.inference.classifier import Classifier, Options
-from pigeonhole.inference.image_loader import to_views
+from pigeonhole.inference.images.in_process_decoder import make_views
 from pigeonhole.inference.labels.label_class import LabelClass
 from pigeonhole.inference.scoring.calibration import PAIRS, Calibration, Pair, parse_calibration, prior_calibration
 from pigeonhole_cli.evaluation.calibration import calibrate as module
@@ -145,7 +145,7 @@ def test_true_and_false_labels_are_separated_at_even_odds(fitted: Calibration) -
     labels = [word_label(f"thing {index}") for index in FRESH]
     pairs = list(pairwise(FRESH))
     collages = [Image.fromarray(np.concatenate([pixels(left, 7), pixels(right, 8)], axis=1)) for left, right in pairs]
-    views = [to_views(model.encoder, collage, every_part=True) for collage in collages]
+    views = [make_views(model.encoder.fit, collage, every_part=True) for collage in collages]
 
     result = model.classify_images(views, labels, Options(multiple_labels=True))
 
