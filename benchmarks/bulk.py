@@ -147,7 +147,7 @@ def time_sides(sides: dict[str, Callable[[], object]], count: int, rounds: int) 
 
 def to_batches(encoder: Encoder, paths: Sequence[Path]) -> list[Any]:
     """Return the pixels of photos for the encoder, in batches."""
-    pixels = [encoder.fit(Image.open(path).convert("RGB")) for path in paths]
+    pixels = [np.asarray(encoder.fit(Image.open(path).convert("RGB"))) for path in paths]
     return [np.stack(pixels[start : start + ENCODE_BATCH]) for start in range(0, len(pixels), ENCODE_BATCH)]
 
 

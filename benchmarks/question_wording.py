@@ -127,7 +127,7 @@ class Bench:
         ]
         if isinstance(samples[0], str):
             return [to_matrix(result) for result in self.classifier.ask_texts(samples, asked)]
-        pixels = [self.classifier.encoder.fit(Image.open(io.BytesIO(data)).convert("RGB")) for data in samples]
+        pixels = [np.asarray(self.classifier.encoder.fit(Image.open(io.BytesIO(data)).convert("RGB"))) for data in samples]
         return [to_matrix(result) for result in self.classifier.ask_images(pixels, asked)]
 
 

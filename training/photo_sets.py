@@ -94,7 +94,7 @@ def augment(image: Image.Image, spec: ImageSpec, rng: random.Random) -> Pixels:
 def cut_views(photo: Photo, spec: ImageSpec, count: int, rng: random.Random) -> list[Pixels]:
     """Cut `count` views of a photo: the one that the model sees, then augmented ones."""
     image = photo.open()
-    return [fit(image, spec), *(augment(image, spec, rng) for _ in range(count - 1))]
+    return [np.asarray(fit(image, spec)), *(augment(image, spec, rng) for _ in range(count - 1))]
 
 
 def _cut(image: Image.Image, rng: random.Random) -> Image.Image:

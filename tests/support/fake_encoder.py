@@ -71,9 +71,9 @@ class FakeEncoder:
         limit = self.max_text_tokens if self.long_texts == "cut" else None
         return self._rows([self._bag(_words(text)[:limit]) for text in texts])
 
-    def fit(self, image: Image.Image) -> npt.NDArray[np.uint8]:
+    def fit(self, image: Image.Image) -> Image.Image:
         """Resize an image, as Encoder says."""
-        return np.asarray(image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX), dtype=np.uint8)
+        return image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX)
 
     def encode_image(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Encode images, as Encoder says."""

@@ -110,7 +110,7 @@ def text_labels(*names: str) -> list[LabelClass]:
 
 def colour_pixels(colour: str) -> np.ndarray:
     """Return an image of one colour as FakeEncoder's `fit` gives it."""
-    return FakeEncoder().fit(Image.new("RGB", (20, 30), COLOURS[colour]))
+    return np.asarray(FakeEncoder().fit(Image.new("RGB", (20, 30), COLOURS[colour])))
 
 
 def chosen_names(result: ClassifierResult, labels: Sequence[LabelClass]) -> list[list[str]]:

@@ -53,7 +53,7 @@ class CachingEncoder:
             self._texts, list(texts), lambda missing: self.inner.encode_text([texts[index] for index in missing])
         )
 
-    def fit(self, image: Image.Image) -> Pixels:
+    def fit(self, image: Image.Image) -> Image.Image:
         """Scale an image to the model's input."""
         return self.inner.fit(image)
 

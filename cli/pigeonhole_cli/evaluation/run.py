@@ -132,7 +132,7 @@ def load_pixels(encoder: Encoder, data: bytes) -> Pixels:
     Raises:
         SampleError: The image can't be decoded.
     """
-    return encoder.fit(_open(encoder, data))
+    return np.asarray(encoder.fit(_open(encoder, data)))
 
 
 def _read(encoder: Encoder, item: Item, *, every_part: bool) -> str | Pixels | ItemFault:

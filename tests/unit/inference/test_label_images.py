@@ -145,7 +145,7 @@ def test_another_model_fetches_and_embeds_a_stored_image_once(other: type[FakeEn
 def test_the_stored_embedding_is_that_of_the_encoder(deployment: Deployment) -> None:
     (red,) = deployment.store("red.png")
 
-    pixels = deployment.encoder.fit(open_image(image_file("red"), IMAGE_LIMITS, side=SIDE))
+    pixels = np.asarray(deployment.encoder.fit(open_image(image_file("red"), IMAGE_LIMITS, side=SIDE)))
     embedding = deployment.label_images().read_embeddings([red])[red]
 
     np.testing.assert_array_equal(embedding, deployment.encoder.encode_image(pixels[None])[0])

@@ -141,4 +141,6 @@ def in_torch(model_folders: dict[str, Path], sentence_model: Path) -> dict[str, 
 @pytest.fixture(scope="session")
 def crops(photos: dict[str, Image.Image], in_torch: dict[str, LoadedModel]) -> dict[str, npt.NDArray[np.uint8]]:
     """Return the photos as the input of each kind of model."""
-    return {name: np.stack([model.encoder.fit(photo) for photo in photos.values()]) for name, model in in_torch.items()}
+    return {
+        name: np.stack([np.asarray(model.encoder.fit(photo)) for photo in photos.values()]) for name, model in in_torch.items()
+    }

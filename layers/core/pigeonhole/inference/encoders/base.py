@@ -78,7 +78,7 @@ class Encoder(Protocol):
         """
         ...
 
-    def fit(self, image: Image.Image, /) -> Pixels:
+    def fit(self, image: Image.Image, /) -> Image.Image:
         """Resize and crop an RGB image of any size as the model needs it, to (side, side, 3) uint8. It can be pickled."""
         ...
 

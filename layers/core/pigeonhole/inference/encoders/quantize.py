@@ -93,7 +93,7 @@ def _crops(photos: Sequence[Path], count: int) -> Iterator[Image.Image]:
 
 
 def _stack(crops: Iterable[Image.Image], spec: ImageSpec) -> Pixels:
-    return np.stack([preprocess.fit(crop, spec) for crop in crops])
+    return np.stack([np.asarray(preprocess.fit(crop, spec)) for crop in crops])
 
 
 def quantize(graph: Path, out: Path, pixels: Pixels) -> None:

@@ -95,7 +95,7 @@ class TowerEncoder:
         return [self.text.tokens.knows_word(text) for text in texts]
 
     @property
-    def fit(self) -> Callable[[Image.Image], Pixels]:
+    def fit(self) -> Callable[[Image.Image], Image.Image]:
         """Resizes and crops an image, as Encoder says. Without the weights, it can be pickled."""
         return partial(preprocess.fit, spec=self._image_tower.spec)
 

@@ -19,7 +19,6 @@ import warnings
 from collections.abc import Iterator
 from io import BytesIO
 
-import numpy as np
 import pi_heif
 
 # Pillow would import these when a picture needs them, and all of its forty formats at the first Image.open. A decode process
@@ -37,6 +36,7 @@ from PIL import (
 
 from pigeonhole.errors import SampleError, TooLarge, UnreadableImage, UnsupportedMedia
 from pigeonhole.inference.images.containers.tiff import exif_orientation
+from pigeonhole.inference.images.decoder import Fit
 from pigeonhole.inference.images.decompression_bombs import strip
 from pigeonhole.inference.images.formats import identify
 from pigeonhole.inference.images.limits import MAX_SQUARES, ImageLimits, OutOfMemory
@@ -207,14 +207,15 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 def _to_grey(image: Image.Image) -> Image.Image:
     """Reduce 16 bits of grey to 8. A TIFF may use only 12 of them, and may count from white."""
-    values = np.asarray(image)
     tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
-    grey = (values >> (4 if tags.get(TiffImagePlugin.BITSPERSAMPLE) == (12,) else 8)).astype(np.uint8)
-    if tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0:
-        grey = 255 - grey
+    bits = 12 if tags.get(TiffImagePlugin.BITSPERSAMPLE) == (12,) else 16
+    levels = range(255, -1, -1) if tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0 else range(256)
+    table = [level for level in levels for _ in range(2 ** (bits - 8))] * 2 ** (16 - bits)
     if "transparency" in image.info:
-        grey[values == image.info["transparency"]] = 255
-    return Image.fromarray(grey)
+        table[image.info["transparency"]] = 255
+    grey = image.convert("I").point(table, "L")
+    grey.info.pop("transparency", None)
+    return grey
 
 
 def _silence_pillow() -> None:
@@ -240,3 +241,8 @@ def squares(image: Image.Image) -> Iterator[Image.Image]:
     for position in range(count if count > 1 else 0):
         start = round(position * (long - short) / (count - 1))
         yield image.crop((start, 0, start + short, short) if is_wide else (0, start, short, start + short))
+
+
+def cut_views(fit: Fit, image: Image.Image, *, every_part: bool) -> list[Image.Image]:
+    """Cut an image to the model's input, as ImageDecoder says."""
+    return [fit(image), *(map(fit, squares(image)) if every_part else ())]

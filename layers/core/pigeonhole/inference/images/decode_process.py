@@ -24,9 +24,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from pigeonhole.errors import SampleError
+from pigeonhole.inference.images.decode import cut_views, open_image
 from pigeonhole.inference.images.decode_protocol import MEMORY_EXIT, READY, hide_memory
-from pigeonhole.inference.images.decoder import ImageDecoder
-from pigeonhole.inference.images.in_process_decoder import InProcessDecoder
+from pigeonhole.inference.images.decoder import Fit
 from pigeonhole.inference.images.limits import ImageLimits, OutOfMemory
 
 
@@ -40,7 +40,6 @@ def main(descriptor: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which closes the socket
     with Connection(descriptor) as connection, suppress(EOFError, ConnectionError):
         fit, limits, side = pickle.loads(connection.recv_bytes())  # noqa: S301 - from the service
-        decoder = InProcessDecoder(fit, limits, side)
         _limit_memory(limits.max_memory_bytes)
         connection.send_bytes(READY)
         _silence()
@@ -48,20 +47,21 @@ def main(descriptor: int) -> None:
         hide_memory()
         while True:
             every_part = connection.recv_bytes() == b"\1"
-            _answer(connection, decoder, limits, connection.recv_bytes(), every_part)
+            _answer(connection, fit, limits, side, connection.recv_bytes(), every_part)
 
 
-def _answer(connection: Connection, decoder: ImageDecoder, limits: ImageLimits, data: bytes, every_part: bool) -> None:
+def _answer(connection: Connection, fit: Fit, limits: ImageLimits, side: int, data: bytes, every_part: bool) -> None:
     signal.setitimer(signal.ITIMER_PROF, limits.cpu_s(data))
     try:
-        pixels = decoder.decode(data, every_part=every_part)
+        views = cut_views(fit, open_image(data, limits, side=side), every_part=every_part)
+        pixels = b"".join(view.tobytes() for view in views)
     except (OutOfMemory, MemoryError):
         os._exit(MEMORY_EXIT)
     except SampleError as error:
         connection.send_bytes(json.dumps({"code": error.code, "message": error.message}).encode())
     else:
-        connection.send_bytes(json.dumps({"shape": pixels.shape}).encode())
-        connection.send_bytes(pixels.tobytes())
+        connection.send_bytes(json.dumps({"shape": [len(views), side, side, 3]}).encode())
+        connection.send_bytes(pixels)
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
 

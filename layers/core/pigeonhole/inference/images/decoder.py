@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-if TYPE_CHECKING:  # only the processes that decode import Pillow
+if TYPE_CHECKING:  # the service needs no Pillow, and the processes that decode need no numpy
+    import numpy as np
+    import numpy.typing as npt
     from PIL import Image
 
-Pixels = npt.NDArray[np.uint8]
-Fit = Callable[["Image.Image"], Pixels]  # an encoder's `fit`: an RGB image of any size -> (side, side, 3)
+    Pixels = npt.NDArray[np.uint8]
+
+Fit = Callable[["Image.Image"], "Image.Image"]  # an encoder's `fit`: an RGB image of any size -> (side, side)
 
 
 class ImageDecoder(Protocol):

@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
-from pigeonhole.inference.images.decode import open_image, squares
-from pigeonhole.inference.images.decoder import Fit, Pixels
+from pigeonhole.inference.images.decode import cut_views, open_image
+from pigeonhole.inference.images.decoder import Fit
 from pigeonhole.inference.images.limits import ImageLimits
+
+Pixels = npt.NDArray[np.uint8]
 
 
 def make_views(fit: Fit, image: Image.Image, *, every_part: bool) -> Pixels:
     """Cut an image to the model's input, as ImageDecoder says."""
-    return np.stack([fit(image), *(map(fit, squares(image)) if every_part else ())])
+    return np.stack([np.asarray(view) for view in cut_views(fit, image, every_part=every_part)])
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def test_the_published_weights_answer_as_in_the_original_implementation(
 ) -> None:
     monkeypatch.setattr(efficientnet, "LITE0", LITE0)
     backbone = efficientnet.load(published_weights())
-    crops = np.stack([preprocess.fit(photos[name], SPEC) for name in BEST])
+    crops = np.stack([np.asarray(preprocess.fit(photos[name], SPEC)) for name in BEST])
 
     with torch.inference_mode():
         logits = backbone.logits(backbone.features((torch.from_numpy(crops).permute(0, 3, 1, 2).float() - 127) / 128))

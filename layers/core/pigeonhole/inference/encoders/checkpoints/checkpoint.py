@@ -13,7 +13,7 @@ import torch
 from transformers import AutoImageProcessor, AutoModel, CLIPModel
 from transformers.utils import logging
 
-from pigeonhole.inference.encoders import packages, preprocess, source
+from pigeonhole.inference.encoders import packages, source
 from pigeonhole.inference.encoders.artifact import HYPONYMS, ModelFacts, ModelKind, ModelUnavailable, TextSpec
 from pigeonhole.inference.encoders.checkpoints import cross_encoder, efficientnet, image_tower, text_delta, tokenizer_source
 from pigeonhole.inference.encoders.checkpoints.graphs import (
@@ -26,6 +26,7 @@ from pigeonhole.inference.encoders.checkpoints.graphs import (
     PaddedText,
     TextGraph,
 )
+from pigeonhole.inference.encoders.checkpoints.image_processor import parse_image_spec
 from pigeonhole.inference.encoders.image_spec import ImageSpec
 from pigeonhole.inference.encoders.pair_encoder import PairTokens
 from pigeonhole.inference.encoders.source import ModelSource, SentenceSource
@@ -288,7 +289,7 @@ def _image_spec(model_source: ModelSource) -> ImageSpec:
     try:
         with quiet_transformers():
             processor = AutoImageProcessor.from_pretrained(model_source.folder, backend="pil", local_files_only=True)  # type: ignore[no-untyped-call]
-        return preprocess.parse_image_spec(processor.to_dict())
+        return parse_image_spec(processor.to_dict())
     except (KeyError, OSError, ValueError) as error:
         raise ModelUnavailable(f"{model_source.model_id} can't be prepared: {error}") from None
 
