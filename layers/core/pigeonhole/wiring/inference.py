@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pigeonhole.net.guarded_http import GuardedClient
 
 MODEL_BYTES = 900_000_000  # the runtime and the model `clip-b32`
-DECODE_PROCESS_BYTES = 60_000_000  # of a decode process, without an image
+DECODE_PROCESS_BYTES = 30_000_000  # of a decode process, without an image
 
 
 @dataclass(frozen=True, kw_only=True)
