@@ -81,7 +81,7 @@ def open_engines(config: CLIPConfig, folder: Path) -> tuple[dict[str, Encode], P
         exported, fp32, int8 = (folder / f"{name}.onnx" for name in ("exported", "fp32", "int8"))
         export.export_image(model, exported)
     shutil.copyfile(exported, fp32)
-    spec = onnx_encoder.load_image_tower(exported, model.facts, threads=1).spec
+    spec = onnx_encoder.load_image_tower(exported, model.facts).spec
     calibration, photos = quantize.open_crops(export.CALIBRATION_PHOTOS, spec)
     quantize.quantize(exported, int8, calibration)
     engines = {
@@ -95,7 +95,7 @@ def open_engines(config: CLIPConfig, folder: Path) -> tuple[dict[str, Encode], P
 
 def _in_onnx_runtime(graph: Path, facts: ModelFacts) -> Encode:
     optimize.optimize(graph)
-    return onnx_encoder.load_image_tower(graph, facts, threads=1).run
+    return onnx_encoder.load_image_tower(graph, facts).run
 
 
 def _in_openvino(graph: Path, calibration: Pixels) -> dict[str, Encode]:

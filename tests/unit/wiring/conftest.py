@@ -35,7 +35,7 @@ def loaded_folders(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Load a fake model instead of a real one, and record from which folders."""
     folders: list[Path] = []
 
-    def load(folder: Path, *, threads: int) -> registry.LoadedModel:
+    def load(folder: Path, *, threads: int, starts_quickly: bool) -> registry.LoadedModel:
         folders.append(folder)
         return fake_loaded_model()
 

@@ -8,11 +8,13 @@ import pytest
 
 from pigeonhole.contract.commands import COMMAND, ClassifyCommand
 from pigeonhole.errors import ForbiddenUrl
+from pigeonhole.inference.encoders import registry
 from pigeonhole.inference.encoders.artifact import ModelUnavailable
 from pigeonhole.inference.images import decode_pool
 from pigeonhole.settings import Settings
 from pigeonhole.wiring import inference, lambda_start
 from pigeonhole.wiring.inference import decode_workers, encode_workers
+from support.fake_model import fake_loaded_model
 
 LABELS = [{"type": "text", "value": name} for name in "ab"]
 
@@ -47,8 +49,8 @@ def test_as_many_batches_are_encoded_at_once_as_the_memory_has_cores_or_parts_of
     assert encode_workers(Settings(), environ) == workers
 
 
-# 2,553 MB hold two processes that decode images beside the model and the files of a request.
-@pytest.mark.parametrize(("memory_mb", "workers"), [(None, 2), ("512", 1), ("2552", 1), ("2553", 2), ("3008", 2), ("10240", 2)])
+# 2,495 MB hold two processes that decode images beside the model and the files of a request.
+@pytest.mark.parametrize(("memory_mb", "workers"), [(None, 2), ("512", 1), ("2494", 1), ("2495", 2), ("3008", 2), ("10240", 2)])
 def test_at_most_as_many_images_are_decoded_at_once_as_the_memory_holds(memory_mb: str | None, workers: int) -> None:
     environ = {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": memory_mb} if memory_mb else {}
 
@@ -74,6 +76,27 @@ def test_a_start_on_lambda_starts_a_decode_process_and_loads_the_model_if_it_com
     inference.load_ahead()
 
     assert (len(loaded_folders), len(started_decoders)) == (loads, decoders)
+
+
+@pytest.mark.parametrize(
+    ("initialization", "quickly"), [("on-demand", True), ("provisioned-concurrency", False), (None, False)]
+)
+def test_a_model_starts_quickly_if_a_call_waits_for_it(
+    initialization: str | None, quickly: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def load(folder: Path, *, threads: int, starts_quickly: bool) -> registry.LoadedModel:
+        asked.append(starts_quickly)
+        return fake_loaded_model()
+
+    monkeypatch.setattr(registry, "load", load)
+    if initialization:
+        monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", initialization)
+
+    inference.classify_services(Settings())
+
+    assert asked == [quickly]
 
 
 def test_a_start_goes_on_without_a_decode_process(monkeypatch: pytest.MonkeyPatch) -> None:

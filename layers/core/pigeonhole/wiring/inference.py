@@ -17,7 +17,7 @@ from pigeonhole.lazy import LazyProxy
 from pigeonhole.object_keys import incoming_grant, label_images_grant, uploads_grant
 from pigeonhole.settings import LAMBDA_MB_PER_CORE, Settings
 from pigeonhole.wiring.clients import client_config, net_rules, request_limits
-from pigeonhole.wiring.lambda_start import is_ahead_of_calls
+from pigeonhole.wiring.lambda_start import is_ahead_of_calls, is_for_a_call
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -56,8 +56,12 @@ def classify_services(settings: Settings) -> ClassifyServices:
     Raises:
         ModelUnavailable: The model folder is missing or broken.
     """
-    workers, ahead = encode_workers(settings, os.environ), is_ahead_of_calls(os.environ)
-    classifier = load_classifier(settings, workers=workers, ahead=ahead)
+    classifier = load_classifier(
+        settings,
+        workers=encode_workers(settings, os.environ),
+        ahead=is_ahead_of_calls(os.environ),
+        quickly=is_for_a_call(os.environ),
+    )
     return build_services(settings, classifier, chunk_limits(settings, decodes=decode_workers(settings, os.environ)))
 
 
@@ -131,20 +135,21 @@ def open_s3(settings: Settings, *, connections: int) -> S3Client:
     return Session().client("s3", config=client_config(timeout_s=settings.fetch_timeout_s, attempts=2, connections=connections))
 
 
-def load_classifier(settings: Settings, *, workers: int, ahead: bool = False) -> Classifier:
+def load_classifier(settings: Settings, *, workers: int, ahead: bool = False, quickly: bool = False) -> Classifier:
     """Load the model of the settings with its calibration.
 
     Args:
         settings: The settings.
         workers: The number of batches that one call encodes at the same time.
         ahead: Open all its towers now. Otherwise the first request that needs a tower opens it.
+        quickly: Let the first request take less time, and those of the next second more.
 
     Raises:
         ModelUnavailable: The model folder is missing or broken.
     """
     from pigeonhole.inference.encoders import registry
 
-    model = registry.load(Path(settings.model_dir), threads=settings.threads)
+    model = registry.load(Path(settings.model_dir), threads=settings.threads, starts_quickly=quickly)
     if ahead:
         registry.open_towers(model)
     return to_classifier(settings, model, batch=settings.encode_batch, workers=workers)

@@ -21,6 +21,11 @@ def start_decode_process() -> None:
             decode_pool.start_ahead()
 
 
+def is_for_a_call(environ: Mapping[str, str]) -> bool:
+    """Tell whether this environment is started for a call, which waits for it."""
+    return environ.get(INITIALIZATION_TYPE) == "on-demand"
+
+
 def is_ahead_of_calls(environ: Mapping[str, str]) -> bool:
     """Tell whether this environment is started before there is a call for it: by provisioned concurrency.
 

@@ -174,4 +174,4 @@ def test_a_graph_of_another_model_is_refused(artifacts: dict[str, Path]) -> None
     facts = artifact.read_info(artifacts["clip"]).encoder.model_copy(update={"image": None})
 
     with pytest.raises(ModelUnavailable, match="describes no images"):
-        onnx_encoder.load_image_tower(artifacts["clip"] / IMAGE, facts, threads=1)
+        onnx_encoder.load_image_tower(artifacts["clip"] / IMAGE, facts)

@@ -114,10 +114,10 @@ def export_model(
 def _quantize_image(folder: Path, artifact_info: ArtifactInfo, photos: Path, concepts: np.ndarray) -> ArtifactInfo:
     """Replace the image tower of an artifact by one in int8 if that is close enough to it."""
     facts, quantized = artifact_info.encoder, folder / f"int8_{IMAGE}"
-    exact = onnx_encoder.load_image_tower(folder / IMAGE, facts, threads=1)
+    exact = onnx_encoder.load_image_tower(folder / IMAGE, facts)
     calibration, checked = quantize.open_crops(photos, exact.spec)
     quantize.quantize(folder / IMAGE, quantized, calibration)
-    tower = onnx_encoder.load_image_tower(quantized, facts, threads=1)
+    tower = onnx_encoder.load_image_tower(quantized, facts)
     parity = quantize.measure_parity(tower, exact, checked, concepts, facts.logit_scale)
     if parity.holds:
         quantized.replace(folder / IMAGE)

@@ -123,21 +123,24 @@ class LoadedModel:
     multilingual: Encoder | None = None
 
 
-def load(model_dir: Path, *, threads: int = 1) -> LoadedModel:
+def load(model_dir: Path, *, threads: int = 1, starts_quickly: bool = False) -> LoadedModel:
     """Load an artifact folder into ONNX Runtime. Each tower is opened at its first use, which `open_towers` can be.
 
     Args:
         model_dir: The artifact folder.
         threads: The number of threads of each run.
+        starts_quickly: Whether the first request shall come sooner, and those of the next second take longer (OnnxGraph).
 
     Raises:
         ModelUnavailable: The folder is missing or incomplete, or a file that is read now is broken.
     """
     from pigeonhole.inference.encoders import background_files, onnx_encoder
+    from pigeonhole.inference.encoders.onnx_graph import GraphOptions
 
     artifact_info = artifact.read_info(model_dir)
-    encoder, sentence = onnx_encoder.load(model_dir, artifact_info, threads=threads)
-    multilingual = onnx_encoder.load_multilingual(model_dir, artifact_info, threads=threads)
+    options = GraphOptions(threads, starts_quickly)
+    encoder, sentence = onnx_encoder.load(model_dir, artifact_info, options)
+    multilingual = onnx_encoder.load_multilingual(model_dir, artifact_info, options)
     background = background_files.read(
         model_dir, encoder.info.dim, sentence.info, multilingual.info.dim if multilingual else None
     )
