@@ -92,7 +92,7 @@ def soft_mean(cosines: Floats, axis: int, weights: npt.NDArray[np.float64] | Non
         axis: The axis.
         weights: The weights of the mean, as long as the axis. None for equal weights.
     """
-    scaled = PHOTO_SCALE * cosines.astype(np.float64)
+    scaled = PHOTO_SCALE * cosines
     highest = scaled.max(axis=axis, keepdims=True)
     means = np.average(np.exp(scaled - highest), axis=axis, weights=weights)
     return np.asarray((highest.squeeze(axis) + np.log(means)) / PHOTO_SCALE, dtype=np.float32)
