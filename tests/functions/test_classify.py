@@ -212,7 +212,7 @@ def photo(colour: str) -> str:
 def both(monkeypatch: pytest.MonkeyPatch, function: Function) -> Api:
     """Return functions/api with functions/classify behind it, which fetches and decodes images for the fake encoder."""
     model = fake_loaded_model()
-    monkeypatch.setattr(registry, "load", lambda folder, threads: model)
+    monkeypatch.setattr(registry, "load", lambda folder, **options: model)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     inference.classify_services.cache_clear()
     function.services = inference.classify_services(Settings())

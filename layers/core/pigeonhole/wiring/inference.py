@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pigeonhole.inference.limits import ChunkLimits
     from pigeonhole.inference.pipeline import InferencePipeline
     from pigeonhole.net.guarded_http import GuardedClient
+    from pigeonhole.ports import BlobStore, ObjectStore
 
 MODEL_BYTES = 900_000_000  # the runtime and the model `clip-b32`
 DECODE_PROCESS_BYTES = 30_000_000  # of a decode process, without an image
@@ -85,7 +86,6 @@ def build_services(settings: Settings, classifier: Classifier, limits: ChunkLimi
         limits: The limits of one command.
         commands: The number of commands that are processed at the same time.
     """
-    from pigeonhole.aws.s3 import S3BlobStore, S3ObjectStore
     from pigeonhole.inference.images.fetch import ImageFetcher
     from pigeonhole.inference.label_images import LabelImageStore
     from pigeonhole.inference.pipeline import InferencePipeline
@@ -93,10 +93,10 @@ def build_services(settings: Settings, classifier: Classifier, limits: ChunkLimi
 
     s3 = cast("S3Client", LazyProxy(partial(open_s3, settings, connections=commands * settings.fetch_workers)))
     http = cast("GuardedClient", LazyProxy(partial(open_http, settings)))
-    image_fetcher = ImageFetcher(http=http, blobs=S3BlobStore(s3))
+    image_fetcher = ImageFetcher(http=http, blobs=cast("BlobStore", LazyProxy(partial(open_blobs, s3))))
     decoder = open_decoder(classifier, limits)
     tenant_grants = partial(implicit_grants, settings)
-    objects = S3ObjectStore(s3, settings.job_bucket)
+    objects = cast("ObjectStore", LazyProxy(partial(open_objects, s3, settings.job_bucket)))
     label_images = LabelImageStore(
         objects=objects,
         bucket=settings.job_bucket,
@@ -133,6 +133,20 @@ def open_s3(settings: Settings, *, connections: int) -> S3Client:
     from boto3.session import Session
 
     return Session().client("s3", config=client_config(timeout_s=settings.fetch_timeout_s, attempts=2, connections=connections))
+
+
+def open_blobs(s3: S3Client) -> BlobStore:
+    """Create the store of what callers name by `s3://`. botocore's errors take 5 ms to import."""
+    from pigeonhole.aws.s3 import S3BlobStore
+
+    return S3BlobStore(s3)
+
+
+def open_objects(s3: S3Client, bucket: str) -> ObjectStore:
+    """Create the store of the deployment's own objects in a bucket, as `open_blobs` does."""
+    from pigeonhole.aws.s3 import S3ObjectStore
+
+    return S3ObjectStore(s3, bucket)
 
 
 def load_classifier(settings: Settings, *, workers: int, ahead: bool = False, quickly: bool = False) -> Classifier:

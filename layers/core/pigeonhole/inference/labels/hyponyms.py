@@ -30,7 +30,7 @@ class Hyponyms:
             ValueError: A word names no class, or one that isn't there.
         """
         for word, indices in words.items():
-            if not indices or not all(isinstance(index, int) and 0 <= index < len(classes) for index in indices):
+            if {type(index) for index in indices} != {int} or not 0 <= min(indices) <= max(indices) < len(classes):
                 raise ValueError(f"the classes of {word!r} must be numbers from 0 to {len(classes) - 1}")
         self.classes = classes
         self.words = words
