@@ -70,7 +70,7 @@ def test_a_quick_start_packs_its_weights_once(
     assert opened == ["1", "0"]
 
 
-def test_a_graph_goes_on_if_its_file_was_replaced_before_its_weights_were_packed(
+def test_a_graph_continues_if_its_file_was_replaced_before_its_weights_were_packed(
     artifacts: dict[str, Path], opened: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(onnx_graph, "PACK_AFTER_S", 0.0)

@@ -97,7 +97,7 @@ class OnnxGraph:
             with _packing:
                 _ = packed.part
         except ModelUnavailable:
-            return  # The file was replaced. The open session goes on.
+            return  # The file was replaced. The open session continues.
         self._session = packed
 
     def _open(self, *, is_packed: bool = True) -> ort.InferenceSession:
