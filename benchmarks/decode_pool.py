@@ -23,8 +23,7 @@ from PIL import Image
 from pigeonhole.inference.encoders import preprocess, registry
 from pigeonhole.inference.encoders.image_spec import ImageSpec
 from pigeonhole.inference.images.decode_pool import DecodePool
-from pigeonhole.inference.images.decoder import Pixels
-from pigeonhole.inference.images.in_process_decoder import InProcessDecoder
+from pigeonhole.inference.images.in_process_decoder import InProcessDecoder, Pixels
 from pigeonhole.inference.images.limits import ImageLimits
 
 SIDE = 224  # of the model's input
