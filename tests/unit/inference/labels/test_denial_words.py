@@ -19,6 +19,7 @@ ASCII = st.characters(codec="ascii")  # with any other letter, a label may alway
 
 @pytest.mark.parametrize("pattern", LATIN)
 def test_a_label_that_denies_something_has_a_word_of_denial(pattern: str) -> None:
+    # Some patterns are long, so their labels are large and slow to make. That is no fault of the test.
     @settings(max_examples=100, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.from_regex(pattern, fullmatch=True, alphabet=ASCII), st.sampled_from(" -_"), st.booleans())
     def check(text: str, space: str, in_capitals: bool) -> None:

@@ -79,7 +79,7 @@ class Encoder(Protocol):
         ...
 
     def fit(self, image: Image.Image, /) -> Image.Image:
-        """Resize and crop an RGB image of any size as the model needs it, to (side, side, 3) uint8. It can be pickled."""
+        """Resize and crop an RGB image of any size as the model needs it, to (side, side). It can be pickled."""
         ...
 
     def encode_image(self, pixels: Pixels) -> Embeddings:
